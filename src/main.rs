@@ -1,0 +1,2 @@
+//! The `rolecall` program: parse the command line, run one command.
+fn main() {}
