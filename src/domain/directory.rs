@@ -1,0 +1,143 @@
+//! Directories, their connections, and people and groups as they say them.
+use serde::{Deserialize, Serialize};
+
+use super::grant::Scope;
+use super::id::{ConnectionId, DirectoryId, PartnerId, RoleId};
+use super::time::Timestamp;
+
+/// One external source of a partner: a bounded delegate.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Directory {
+    /// Its identity.
+    pub id: DirectoryId,
+    /// The partner it serves; its people are at home here.
+    pub partner: PartnerId,
+    /// The name, unique in the partner.
+    pub name: String,
+    /// Whether and how its word counts.
+    pub mode: Mode,
+    /// The rule set in force.
+    pub rule_version: i64,
+    /// Lower wins where two directories place one person or name one attribute.
+    pub authority: i64,
+    /// Raised at every change.
+    pub version: i64,
+}
+
+/// Whether and how a directory's word counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Left out of the view: shown, confers nothing.
+    Observe,
+    /// Only ever adds.
+    Additive,
+    /// Its word counts in full.
+    Authoritative,
+    /// Frozen: what it conferred stays, nothing it says is taken.
+    Paused,
+}
+
+impl Mode {
+    const ALL: [Self; 4] = [Self::Observe, Self::Additive, Self::Authoritative, Self::Paused];
+
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Additive => "additive",
+            Self::Authoritative => "authoritative",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
+}
+
+/// The most a directory may confer: one role over one scope. A directory has any number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// The role, or a role below it.
+    pub role: RoleId,
+    /// Over what.
+    pub scope: Scope,
+}
+
+/// One door of a directory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Connection {
+    /// Its identity.
+    pub id: ConnectionId,
+    /// The directory it belongs to.
+    pub directory: DirectoryId,
+    /// Which door.
+    pub kind: ConnectionKind,
+    /// Its name in addresses: `[a-z0-9-]`, immutable, unique in the installation.
+    pub slug: String,
+    /// The client profile (SCIM) or product (LDAP, OIDC).
+    pub profile: String,
+    /// Whether it is open.
+    pub state: ConnectionState,
+    /// Settings of its kind, as JSON without secrets.
+    pub config: serde_json::Value,
+    /// Raised at every change.
+    pub version: i64,
+    /// When it came to be.
+    pub created_at: Timestamp,
+}
+
+/// The three doors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionKind {
+    /// The provider pushes over SCIM 2.0.
+    Scim,
+    /// People sign in over OpenID Connect.
+    Oidc,
+    /// We read over LDAP.
+    Ldap,
+}
+
+impl ConnectionKind {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scim => "scim",
+            Self::Oidc => "oidc",
+            Self::Ldap => "ldap",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Scim, Self::Oidc, Self::Ldap].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Whether a connection is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// In use.
+    Active,
+    /// Set up, answers nothing and reads nothing.
+    Paused,
+}
+
+impl ConnectionState {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Active, Self::Paused].into_iter().find(|state| state.as_str() == word)
+    }
+}

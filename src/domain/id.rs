@@ -1,0 +1,88 @@
+//! Identifiers. Each kind is its own type, so an id of one kind never fits another.
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What every identifier type can do; lets `Ctx::id` make any kind.
+pub trait Id: Copy {
+    /// Wraps a raw UUID.
+    fn from_uuid(raw: Uuid) -> Self;
+    /// The raw UUID.
+    fn uuid(self) -> Uuid;
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl Id for $name {
+            fn from_uuid(raw: Uuid) -> Self {
+                Self(raw)
+            }
+            fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A node of the partner tree.
+    PartnerId;
+    /// A person, at home in one partner.
+    UserId;
+    /// A named set of a partner's users.
+    UserGroupId;
+    /// A named set of capabilities.
+    RoleId;
+    /// A manual grant of a role to a holder over a scope.
+    GrantId;
+    /// A stored scope: part of the partner tree a grant, rule or ceiling speaks of.
+    ScopeId;
+    /// One external source of a partner.
+    DirectoryId;
+    /// One door of a directory: SCIM, OIDC or LDAP.
+    ConnectionId;
+    /// A person as a directory says it; the `id` of a SCIM User.
+    ExternalUserId;
+    /// A group as a directory says it; the `id` of a SCIM Group.
+    ExternalGroupId;
+    /// The people of a directory for whom one attribute condition holds.
+    ConditionId;
+    /// One mapping rule.
+    RuleId;
+    /// A bearer token of a connection or of the API.
+    TokenId;
+    /// A console session.
+    SessionId;
+    /// One line of the event log.
+    EventId;
+    /// One attempt to sign in at a provider.
+    AttemptId;
+    /// One run of an LDAP synchronisation.
+    RunId;
+}

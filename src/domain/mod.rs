@@ -1,0 +1,12 @@
+//! The vocabulary of the house, as types. Pure: no I/O, no clock, no randomness.
+pub mod capability;
+pub mod ctx;
+pub mod directory;
+pub mod grant;
+pub mod group;
+pub mod id;
+pub mod partner;
+pub mod role;
+pub mod rule;
+pub mod time;
+pub mod user;

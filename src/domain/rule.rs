@@ -1,0 +1,104 @@
+//! Mapping rules: from what a directory says to groups and roles.
+use serde::{Deserialize, Serialize};
+
+use super::grant::Scope;
+use super::id::{ConditionId, DirectoryId, ExternalGroupId, RoleId, RuleId, UserGroupId};
+
+/// One ordered rule of a directory's rule set.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Rule {
+    /// Its identity; a changed rule is a new one in the next rule-set version.
+    pub id: RuleId,
+    /// The directory whose people it matches.
+    pub directory: DirectoryId,
+    /// The rule-set version it belongs to.
+    pub version: i64,
+    /// Its place in the order; decides among *place* and *retire* rules.
+    pub ordinal: i64,
+    /// The name people see.
+    pub name: String,
+    /// Whom it matches.
+    pub when: Matcher,
+    /// What it does.
+    pub effect: Effect,
+}
+
+/// Whom a rule matches: any of the terms.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Matcher {
+    /// At most 16.
+    pub terms: Vec<Term>,
+}
+
+/// One term of a matcher: in every positive group and in no negated one. At least one positive
+/// atom, so that a term never matches by absence alone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Term {
+    /// The groups asked about.
+    pub atoms: Vec<Atom>,
+}
+
+/// One test of a term.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Atom {
+    /// The set of people asked about.
+    pub set: PeopleSet,
+    /// True: must not be in it.
+    #[serde(default)]
+    pub negated: bool,
+}
+
+/// A set of a directory's external users.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "set", content = "id", rename_all = "snake_case")]
+pub enum PeopleSet {
+    /// Members of an external group, nested ones too.
+    Group(ExternalGroupId),
+    /// Those for whom an attribute condition holds.
+    Condition(ConditionId),
+}
+
+/// What a matching rule does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Puts the person in an exclusive user group; the first matching rule wins.
+    Place {
+        /// The group.
+        group: UserGroupId,
+    },
+    /// Adds the person to a label.
+    Join {
+        /// The group.
+        group: UserGroupId,
+    },
+    /// Gives a role over a scope.
+    Grant {
+        /// The role.
+        role: RoleId,
+        /// Over what.
+        scope: Scope,
+    },
+    /// Switches the person off, or shields from later retire rules.
+    Retire {
+        /// True: suspend; false: no action, and no later retire rule either.
+        suspend: bool,
+    },
+}
+
+impl Effect {
+    /// The stored word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Place { .. } => "place",
+            Self::Join { .. } => "join",
+            Self::Grant { .. } => "grant",
+            Self::Retire { .. } => "retire",
+        }
+    }
+}
+
+/// The most terms one rule may have.
+pub const MAX_TERMS: usize = 16;
