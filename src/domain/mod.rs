@@ -1,5 +1,6 @@
 //! The vocabulary of the house, as types. Pure: no I/O, no clock, no randomness.
 pub mod capability;
+pub mod catalog;
 pub mod ctx;
 pub mod directory;
 pub mod grant;
