@@ -1,0 +1,258 @@
+//! The form of `rolecall apply FILE.toml` and of `rolecall export`: an installation declared in one file.
+//!
+//! Everything is named by keys people can read: partners by `key` (their external id), user groups, roles and
+//! directories by name inside their partner, connections by `slug`. Secrets never stand in the file; a
+//! [`SecretRef`] says where to find them.
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole declaration. What it does not mention is left alone.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// The catalog to set up with; only read on an empty store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<String>,
+    /// Partners, parents before children.
+    #[serde(default, rename = "partner", skip_serializing_if = "Vec::is_empty")]
+    pub partners: Vec<PartnerDecl>,
+    /// User groups.
+    #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupDecl>,
+    /// Roles beside those of the catalog.
+    #[serde(default, rename = "role", skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleDecl>,
+    /// People who come from no directory.
+    #[serde(default, rename = "user", skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserDecl>,
+    /// Manual grants.
+    #[serde(default, rename = "grant", skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantDecl>,
+    /// Directories with their ceilings, connections and mapping rules.
+    #[serde(default, rename = "directory", skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<DirectoryDecl>,
+}
+
+/// A partner.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartnerDecl {
+    /// Its external id; how the rest of the file names it.
+    pub key: String,
+    /// The name people see.
+    pub name: String,
+    /// The key of the partner above; the root has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The level of the catalog.
+    pub level: String,
+    /// A department of the partner above instead of a company of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub department: bool,
+}
+
+/// A user group.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupDecl {
+    /// The key of the partner.
+    pub partner: String,
+    /// The name.
+    pub name: String,
+    /// Every user is in exactly one exclusive group of the partner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+}
+
+/// A role.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleDecl {
+    /// The key of the partner that owns it.
+    pub partner: String,
+    /// The name.
+    pub name: String,
+    /// The name of the role it never exceeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Capability names.
+    pub capabilities: Vec<String>,
+}
+
+/// A person.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserDecl {
+    /// The key of the home partner.
+    pub partner: String,
+    /// The name to sign in with; how the rest of the file names the person.
+    pub login: String,
+    /// The name people see.
+    pub name: String,
+    /// Mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// A manual grant.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantDecl {
+    /// The name of the role.
+    pub role: String,
+    /// The key of the holder's partner.
+    pub partner: String,
+    /// The login name of the person who holds it; or `group`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The name of the user group that holds it; or `user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Over what.
+    pub scope: ScopeDecl,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A scope: exactly one of `subtree`, `partner`, `groups`, `own`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeDecl {
+    /// The key of a partner: it and everything below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subtree: Option<String>,
+    /// The key of a partner: it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
+    /// The key of the partner whose groups are named in `groups`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_of: Option<String>,
+    /// Names of user groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The key of the holder's home partner: only the holder's own things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
+    /// Keys of partners cut out, each with everything below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+}
+
+/// A directory.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryDecl {
+    /// The key of the partner it serves.
+    pub partner: String,
+    /// The name.
+    pub name: String,
+    /// `observe`, `additive`, `authoritative` (default) or `paused`.
+    #[serde(default = "authoritative")]
+    pub mode: String,
+    /// Lower wins where two directories speak of one person.
+    #[serde(default)]
+    pub authority: i64,
+    /// What it may confer at most.
+    #[serde(default, rename = "ceiling", skip_serializing_if = "Vec::is_empty")]
+    pub ceilings: Vec<CeilingDecl>,
+    /// Its doors.
+    #[serde(default, rename = "connection", skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionDecl>,
+    /// Its mapping rules, in order.
+    #[serde(default, rename = "rule", skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleDecl>,
+}
+
+fn authoritative() -> String {
+    "authoritative".to_owned()
+}
+
+/// One row of a ceiling.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CeilingDecl {
+    /// The name of the role; roles below it count as covered.
+    pub role: String,
+    /// Over what.
+    pub scope: ScopeDecl,
+}
+
+/// A connection.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionDecl {
+    /// `scim`, `oidc` or `ldap`.
+    pub kind: String,
+    /// Its name in addresses: `[a-z0-9-]`.
+    pub slug: String,
+    /// The client profile or product.
+    #[serde(default = "generic")]
+    pub profile: String,
+    /// The attribute or claim that names the same person at every door of the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Set up, but closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// Settings of its kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, toml::Value>,
+    /// The bind password or client secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretRef>,
+    /// A SCIM bearer token to accept; others are made in the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretRef>,
+}
+
+fn generic() -> String {
+    "generic".to_owned()
+}
+
+/// Where to find a secret: exactly one of the two.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum SecretRef {
+    /// The name of an environment variable.
+    Env(String),
+    /// The path of a file; its last line break is not part of the secret.
+    File(PathBuf),
+}
+
+/// A mapping rule.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleDecl {
+    /// The name people see.
+    pub name: String,
+    /// Whom it matches: a SCIM filter, in which `memberOf eq "NAME"` asks for an external group.
+    pub when: String,
+    /// Puts the person in this exclusive user group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Adds the person to this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Gives this role over `scope`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+    /// Over what the role is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeDecl>,
+    /// `suspend`, or `keep` to shield from later retire rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retire: Option<String>,
+}
+
+impl Declaration {
+    /// Reads a declaration.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
