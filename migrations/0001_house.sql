@@ -374,6 +374,8 @@ CREATE TABLE mapping_rule (
     role UUID REFERENCES role (id),
     scope UUID REFERENCES scope (id),
     suspend BOOLEAN,
+    -- Whom it matches, as its author wrote it; the atoms below are what counts.
+    when_text TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX mapping_rule_order ON mapping_rule (directory, rule_version, ordinal);
@@ -396,6 +398,16 @@ CREATE TABLE rule_atom (
     PRIMARY KEY (rule, term, people)
 );
 CREATE INDEX rule_atom_people ON rule_atom (people, rule);
+
+-- A group that a rule names and the directory has not said yet: the first group of that name takes this id.
+CREATE TABLE awaited_group (
+    directory UUID NOT NULL REFERENCES directory (id),
+    name_key BYTEA NOT NULL,
+    id UUID NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (directory, name_key)
+);
+CREATE UNIQUE INDEX awaited_group_id ON awaited_group (id);
 
 -- Signing in.
 
