@@ -1,0 +1,121 @@
+//! Directories and their ceilings.
+use super::extent::PartnerExtent;
+use super::{FromRow, Reader, Row, StoreError, Tx, scopes};
+use crate::binds;
+use crate::domain::directory::{Ceiling, Directory, Mode};
+use crate::domain::id::{DirectoryId, RoleId, ScopeId};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+use crate::statements;
+
+statements! {
+    INSERT = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)";
+    UPDATE = "UPDATE directory SET name = $3, name_key = $4, mode = $5, authority = $6, version = version + 1 \
+        WHERE id = $1 AND partner = $2";
+    ACTIVATE = "UPDATE directory SET rule_version = $3, version = version + 1 WHERE id = $1 AND partner = $2";
+    BY_ID = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
+        WHERE id = $1 AND partner = $2";
+    BY_NAME = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
+        WHERE partner = $1 AND name_key = $2";
+    OF_PARTNER = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
+        WHERE partner = $1 ORDER BY name_key, id";
+    INSERT_CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
+    DELETE_CEILING = "DELETE FROM directory_ceiling WHERE directory = $1 AND role = $2 AND scope = $3";
+    CEILINGS = "SELECT role, scope FROM directory_ceiling WHERE directory = $1 ORDER BY role, scope";
+}
+
+impl FromRow for Directory {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            partner: row.get("partner")?,
+            name: row.get("name")?,
+            mode: Mode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?,
+            rule_version: row.get("rule_version")?,
+            authority: row.get("authority")?,
+            version: row.get("version")?,
+        })
+    }
+}
+
+/// Writes a directory of the extent's partner.
+///
+/// # Errors
+/// `StoreError::Unique` when the partner has one of that name.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    new: &Directory,
+    created_at: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        new.id,
+        at.partner(),
+        &new.name,
+        fold(&new.name).into_bytes(),
+        new.mode.as_str(),
+        new.rule_version,
+        new.authority,
+        created_at
+    ];
+    tx.execute(&INSERT, values).await?;
+    Ok(())
+}
+
+/// Changes name, mode and authority.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's.
+pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Result<(), StoreError> {
+    let values = binds![
+        changed.id,
+        at.partner(),
+        &changed.name,
+        fold(&changed.name).into_bytes(),
+        changed.mode.as_str(),
+        changed.authority
+    ];
+    found(tx.execute(&UPDATE, values).await?)
+}
+
+/// Puts a rule set in force: one row flips.
+///
+/// # Errors
+/// `StoreError::NotFound` when the directory is not the extent's.
+pub async fn activate(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    rule_version: i64,
+) -> Result<(), StoreError> {
+    found(tx.execute(&ACTIVATE, binds![directory, at.partner(), rule_version]).await?)
+}
+
+fn found(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// A directory of the extent's partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's.
+pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: DirectoryId) -> Result<Directory, StoreError> {
+    reader.one(&BY_ID, binds![id, at.partner()], Directory::from_row).await
+}
+
+/// A directory of the extent's partner, by name.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn by_name(tx: &mut Tx, at: &PartnerExtent, name: &str) -> Result<Option<Directory>, StoreError> {
+    tx.optional(&BY_NAME, binds![at.partner(), fold(name).into_bytes()], Directory::from_row).await
+}
+
+/// The directories of the extent's partner, by name.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Directory>, StoreError> {
+    reader.all(&OF_PARTNER, binds![at.partner()], Directory::from_row).await
+}

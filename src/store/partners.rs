@@ -1,0 +1,190 @@
+//! The partner tree and its ancestor pairs.
+use super::extent::{OperatorExtent, PartnerExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use crate::binds;
+use crate::domain::id::{PartnerId, UserId};
+use crate::domain::partner::{LevelId, Partner, PartnerKind};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+use crate::statements;
+
+statements! {
+    INSERT = "INSERT INTO partner (id, parent, external_id, name, sort_key, kind, level, state, version, \
+        authority_version, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 1, 1, $8, $8)";
+    INSERT_SELF = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $1, 0)";
+    INSERT_ANCESTORS = "INSERT INTO partner_ancestor (partner, ancestor, depth) \
+        SELECT $1, ancestor, depth + 1 FROM partner_ancestor WHERE partner = $2";
+    RENAME = "UPDATE partner SET name = $2, sort_key = $3, version = version + 1, changed_at = $4 WHERE id = $1";
+    BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
+    BY_KEY = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
+        WHERE external_id = $1";
+    ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
+        WHERE parent IS NULL";
+    SUBTREE = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
+            l.title AS level_title, \
+            (SELECT COUNT(*) FROM live_person u WHERE u.partner = p.id) AS people, \
+            (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
+            (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
+        FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level \
+        WHERE a.ancestor = $1 ORDER BY p.sort_key, p.id";
+    ANCESTORS = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at \
+        FROM partner_ancestor a JOIN live_partner p ON p.id = a.ancestor WHERE a.partner = $1 ORDER BY a.depth DESC";
+    SUSPEND = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', $2, $3) \
+        ON CONFLICT (partner, source) DO NOTHING";
+    RESUME = "DELETE FROM partner_suspension WHERE partner = $1 AND source = 'admin'";
+    COUNT = "SELECT COUNT(*) FROM live_partner";
+}
+
+impl FromRow for Partner {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            parent: row.get("parent")?,
+            external_id: row.get("external_id")?,
+            name: row.get("name")?,
+            kind: PartnerKind::parse(&row.get::<String>("kind")?)
+                .ok_or_else(|| StoreError::Decode("kind".to_owned()))?,
+            level: LevelId(row.get("level")?),
+            version: row.get("version")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+/// A partner as a node of the tree that is shown.
+#[derive(Clone, Debug)]
+pub struct TreeNode {
+    /// The partner.
+    pub partner: Partner,
+    /// The name of its level.
+    pub level_title: String,
+    /// How many live people are at home here.
+    pub people: i64,
+    /// How many directories it has.
+    pub directories: i64,
+    /// Whether it is itself suspended.
+    pub suspended: bool,
+}
+
+impl FromRow for TreeNode {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            partner: Partner::from_row(row)?,
+            level_title: row.get("level_title")?,
+            people: row.get("people")?,
+            directories: row.get("directories")?,
+            suspended: row.get::<i64>("suspensions")? > 0,
+        })
+    }
+}
+
+/// Writes the first partner of an installation.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn insert_root(tx: &mut Tx, _by: &OperatorExtent, new: &Partner) -> Result<(), StoreError> {
+    insert_row(tx, new).await
+}
+
+/// Writes a partner below the extent's partner, with its ancestor pairs.
+///
+/// # Errors
+/// `StoreError::Unique` when the external id is taken.
+pub async fn insert_below(tx: &mut Tx, parent: &PartnerExtent, new: &Partner) -> Result<(), StoreError> {
+    insert_row(tx, &Partner { parent: Some(parent.partner()), ..new.clone() }).await?;
+    tx.execute(&INSERT_ANCESTORS, binds![new.id, parent.partner()]).await?;
+    Ok(())
+}
+
+async fn insert_row(tx: &mut Tx, new: &Partner) -> Result<(), StoreError> {
+    let values = binds![
+        new.id,
+        new.parent,
+        &new.external_id,
+        &new.name,
+        fold(&new.name).into_bytes(),
+        new.kind.as_str(),
+        new.level.0,
+        new.created_at
+    ];
+    tx.execute(&INSERT, values).await?;
+    tx.execute(&INSERT_SELF, binds![new.id]).await?;
+    Ok(())
+}
+
+/// Changes the name.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn rename(tx: &mut Tx, at: &PartnerExtent, name: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&RENAME, binds![at.partner(), name, fold(name).into_bytes(), now]).await?;
+    Ok(())
+}
+
+/// Switches the partner and everything below it off; false when an administrator already had.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn suspend(tx: &mut Tx, at: &PartnerExtent, cause: &str, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&SUSPEND, binds![at.partner(), cause, now]).await? > 0)
+}
+
+/// Lifts an administrator's suspension; false when there was none.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn resume(tx: &mut Tx, at: &PartnerExtent) -> Result<bool, StoreError> {
+    Ok(tx.execute(&RESUME, binds![at.partner()]).await? > 0)
+}
+
+/// The extent's partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when it has gone since the extent was built.
+pub async fn get(reader: &mut Reader, at: &PartnerExtent) -> Result<Partner, StoreError> {
+    reader.one(&BY_ID, binds![at.partner()], Partner::from_row).await
+}
+
+/// The partners above the extent's partner, the root first, itself last: what a path shows.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn path(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Partner>, StoreError> {
+    reader.all(&ANCESTORS, binds![at.partner()], Partner::from_row).await
+}
+
+/// The extent's partner and, when the extent reaches below, everything under it; by name.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn subtree(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<TreeNode>, StoreError> {
+    let mut nodes = reader.all(&SUBTREE, binds![at.partner()], TreeNode::from_row).await?;
+    if !at.subtree() {
+        nodes.retain(|node| node.partner.id == at.partner());
+    }
+    Ok(nodes)
+}
+
+/// A partner by its external id, for the command line.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn by_key(tx: &mut Tx, _by: &OperatorExtent, key: &str) -> Result<Option<Partner>, StoreError> {
+    tx.optional(&BY_KEY, binds![key], Partner::from_row).await
+}
+
+/// The root, for the command line; none on an empty store.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn root(reader: &mut Reader, _by: &OperatorExtent) -> Result<Option<Partner>, StoreError> {
+    reader.optional(&ROOT, binds![], Partner::from_row).await
+}
+
+/// How many live partners there are.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn count(reader: &mut Reader, _by: &OperatorExtent) -> Result<i64, StoreError> {
+    reader.one(&COUNT, binds![], first).await
+}
