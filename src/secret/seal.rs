@@ -1,0 +1,109 @@
+//! The sealed envelope: AES-256-GCM under a named key, bound to what the value is for.
+//!
+//! Layout: one byte version (1), four bytes key id, twelve bytes nonce, then ciphertext and tag.
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::sha256;
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{AttemptId, ConnectionId};
+
+const VERSION: u8 = 1;
+const ID_LEN: usize = 4;
+
+/// What a sealed value is for. It is authenticated, so a value moved to another row does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The secret of a connection: a client secret, a bind password.
+    Connection(ConnectionId),
+    /// The PKCE verifier of an attempt to sign in.
+    Attempt(AttemptId),
+}
+
+impl Purpose {
+    fn bound(self) -> String {
+        match self {
+            Self::Connection(id) => format!("rolecall/1/connection/{id}"),
+            Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
+        }
+    }
+}
+
+/// Why a sealed value does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SealFault {
+    /// Not an envelope this version knows.
+    #[error("the sealed value is not in a form this version knows")]
+    Form,
+    /// Sealed under a key that is not in the key file.
+    #[error("the sealed value needs a key that is not in the key file")]
+    UnknownKey,
+    /// Damaged, or sealed for something else.
+    #[error("the sealed value is damaged or belongs elsewhere")]
+    Damaged,
+}
+
+/// One key.
+pub(super) struct Key {
+    id: [u8; ID_LEN],
+    aead: LessSafeKey,
+}
+
+impl Key {
+    /// From its 32 bytes; the id is derived from them, so that a key file needs no bookkeeping.
+    pub(super) fn new(bytes: &[u8; 32]) -> Option<Self> {
+        let mut named = Zeroizing::new(b"rolecall/1/key-id".to_vec());
+        named.extend_from_slice(bytes);
+        let mut id = [0; ID_LEN];
+        id.copy_from_slice(sha256(&named).get(..ID_LEN)?);
+        Some(Self { id, aead: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?) })
+    }
+
+    pub(super) fn id(&self) -> [u8; ID_LEN] {
+        self.id
+    }
+
+    pub(super) fn seal(&self, ctx: &Ctx, purpose: Purpose, plain: &[u8]) -> Result<Vec<u8>, SealFault> {
+        let nonce = ctx.random::<NONCE_LEN>();
+        let mut body = plain.to_vec();
+        self.aead
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose.bound()), &mut body)
+            .map_err(|_| SealFault::Damaged)?;
+        let mut sealed = Vec::with_capacity(1 + ID_LEN + NONCE_LEN + body.len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.id);
+        sealed.extend_from_slice(&nonce);
+        sealed.append(&mut body);
+        Ok(sealed)
+    }
+
+    pub(super) fn open(&self, purpose: Purpose, envelope: &Envelope<'_>) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        let mut body = Zeroizing::new(envelope.body.to_vec());
+        let length = self
+            .aead
+            .open_in_place(Nonce::assume_unique_for_key(envelope.nonce), Aad::from(purpose.bound()), &mut body)
+            .map_err(|_| SealFault::Damaged)?
+            .len();
+        body.truncate(length);
+        Ok(body)
+    }
+}
+
+/// The parts of a sealed value.
+pub(super) struct Envelope<'a> {
+    pub(super) key: [u8; ID_LEN],
+    nonce: [u8; NONCE_LEN],
+    body: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    pub(super) fn read(sealed: &'a [u8]) -> Result<Self, SealFault> {
+        let (version, rest) = sealed.split_first().ok_or(SealFault::Form)?;
+        let (key, rest) = rest.split_first_chunk().ok_or(SealFault::Form)?;
+        let (nonce, body) = rest.split_first_chunk().ok_or(SealFault::Form)?;
+        if *version != VERSION {
+            return Err(SealFault::Form);
+        }
+        Ok(Self { key: *key, nonce: *nonce, body })
+    }
+}
