@@ -7,6 +7,7 @@
 mod args;
 mod faults;
 mod http;
+mod ldap;
 mod load;
 mod newcomer;
 mod random;
@@ -41,6 +42,7 @@ async fn run() -> Result<bool> {
         "scim" => scim_suites::tester(&args, &mut report).await,
         "scim-sanity" => scim_suites::sanity(&args, &mut report).await,
         "faults" => faults::run(&args, &mut report).await,
+        "ldap" => ldap::run(&args, &mut report).await,
         "newcomer" => newcomer::run(&args, &mut report).await,
         "bench-scim" => load::bench_scim(&args, &mut report).await,
         other => bail!("there is no lab '{other}'"),

@@ -43,6 +43,20 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
         users.status,
         200,
     );
+    let directories = Client::api(&server.ready.api)?.get("/directories").await?;
+    report.equal(
+        "the printed API token opens the printed address",
+        directories.status,
+        200,
+    );
+    let console = reqwest::get(&server.ready.console)
+        .await
+        .context("the console")?;
+    report.check(
+        "the console answers",
+        !console.status().is_server_error(),
+        || console.status().to_string(),
+    );
     let link = reqwest::get(&server.ready.setup_link)
         .await
         .context("the sign-in link")?;
