@@ -32,20 +32,11 @@ impl Args {
     /// # Errors
     /// When a word is unknown or a value is missing.
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Args> {
-        let mut args = Args {
-            database: "sqlite".into(),
-            lab: "target/lab".into(),
-            seed: 1,
-            ..Args::default()
-        };
+        let mut args = Args { database: "sqlite".into(), lab: "target/lab".into(), seed: 1, ..Args::default() };
         let mut words = words;
         args.name = words.next().context("name a lab")?;
         while let Some(word) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .with_context(|| format!("{word} wants a value"))
-            };
+            let mut value = || words.next().with_context(|| format!("{word} wants a value"));
             match word.as_str() {
                 "--server-binary" => args.server = value()?.into(),
                 "--database" => args.database = value()?,
@@ -63,11 +54,7 @@ impl Args {
 
     /// The kind of database, for names of logs and folders.
     pub fn kind(&self) -> &'static str {
-        if self.database == "sqlite" {
-            "sqlite"
-        } else {
-            "postgres"
-        }
+        if self.database == "sqlite" { "sqlite" } else { "postgres" }
     }
 
     /// What the closing line calls this run.
@@ -82,8 +69,7 @@ impl Args {
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.lab.join(format!("{}-{name}", self.title()));
         if folder.exists() {
-            std::fs::remove_dir_all(&folder)
-                .with_context(|| format!("clearing {}", folder.display()))?;
+            std::fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(folder)

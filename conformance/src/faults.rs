@@ -26,9 +26,7 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let rounds = if args.nightly { 200 } else { 10 };
     let mut random = Random::new(args.seed);
     let start = Start::new(args, "store")?;
-    let mut writers: Vec<Writer> = (0..WRITERS)
-        .map(|number| Writer::new(number, args.seed))
-        .collect();
+    let mut writers: Vec<Writer> = (0..WRITERS).map(|number| Writer::new(number, args.seed)).collect();
     let mut lost = Vec::new();
     let mut interrupted = 0;
     for round in 1..=rounds {
@@ -37,10 +35,7 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
         lost.extend(check::all(&client, &mut writers, round == rounds).await?);
         let pause = Duration::from_millis(150 + random.bits() % 750);
         writers = write_until_killed(server, client, writers, pause).await?;
-        interrupted += writers
-            .iter()
-            .filter(|writer| writer.was_interrupted())
-            .count();
+        interrupted += writers.iter().filter(|writer| writer.was_interrupted()).count();
     }
     let server = Server::start(&start).await?;
     let client = Client::scim(&server.ready.scim)?;
@@ -53,18 +48,11 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     for loss in lost.iter().take(20) {
         report.note(loss);
     }
-    report.check(
-        "no acknowledged write is lost, none is half there",
-        lost.is_empty(),
-        || format!("{} are", lost.len()),
-    );
-    report.check("the load was real", acknowledged > rounds * 20, || {
-        format!("only {acknowledged} writes")
-    });
+    report
+        .check("no acknowledged write is lost, none is half there", lost.is_empty(), || format!("{} are", lost.len()));
+    report.check("the load was real", acknowledged > rounds * 20, || format!("only {acknowledged} writes"));
     let status = server.stop().await?;
-    report.check("it stops when asked", status.success(), || {
-        status.to_string()
-    });
+    report.check("it stops when asked", status.success(), || status.to_string());
     Ok(())
 }
 

@@ -42,17 +42,10 @@ impl Client {
     }
 
     fn new(door: &Door, content_type: &'static str) -> Result<Client> {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(120))
-            .no_proxy();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).no_proxy();
         let http = http.build().context("building a client")?;
         let base = door.base.trim_end_matches('/').to_owned();
-        Ok(Client {
-            http,
-            base,
-            token: door.token.clone(),
-            content_type,
-        })
+        Ok(Client { http, base, token: door.token.clone(), content_type })
     }
 
     /// Sends one request.
@@ -60,28 +53,14 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .bearer_auth(&self.token);
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if let Some(body) = body {
-            request = request
-                .header("content-type", self.content_type)
-                .body(body.to_string());
+            request = request.header("content-type", self.content_type).body(body.to_string());
         }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("no answer for {path}"))?;
+        let response = request.send().await.with_context(|| format!("no answer for {path}"))?;
         let status = response.status().as_u16();
-        let text = response
-            .text()
-            .await
-            .with_context(|| format!("half an answer for {path}"))?;
-        Ok(Answer {
-            status,
-            body: serde_json::from_str(&text).unwrap_or(Value::Null),
-        })
+        let text = response.text().await.with_context(|| format!("half an answer for {path}"))?;
+        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
     }
 
     /// Reads a path.

@@ -25,81 +25,26 @@ pub async fn bench_scim(args: &Args, report: &mut Report) -> Result<()> {
     let server = Server::start(&Start::new(args, "server")?).await?;
     let door = server.ready.scim.clone();
     let meter = cpu::Meter::new(server.pid()?, args.database != "sqlite");
-    report.note(&format!(
-        "{:<22}{:>6}{:>12}{:>12}{:>14}",
-        "request", "conns", "requests/s", "median ms", "cpu ms each"
-    ));
+    report
+        .note(&format!("{:<22}{:>6}{:>12}{:>12}{:>14}", "request", "conns", "requests/s", "median ms", "cpu ms each"));
     let ids = Arc::new(std::sync::Mutex::new(Vec::new()));
     for (connections, share) in [(1, 500), (4, 1500), (16, 8000)] {
         let done = ids.lock().map(|ids| ids.len()).unwrap_or(0);
-        let run = Run {
-            name: "POST /Users",
-            connections,
-            requests: share,
-            door: &door,
-            meter: &meter,
-        };
+        let run = Run { name: "POST /Users", connections, requests: share, door: &door, meter: &meter };
         let kept = ids.clone();
-        run.go(
-            report,
-            move |at| create(done + at),
-            move |body| keep_id(&kept, body),
-        )
-        .await?;
+        run.go(report, move |at| create(done + at), move |body| keep_id(&kept, body)).await?;
     }
     let ids: Arc<Vec<String>> = Arc::new(ids.lock().map(|ids| ids.clone()).unwrap_or_default());
     report.equal("every creation was acknowledged", ids.len(), USERS);
     for connections in [1, 16] {
         let known = ids.clone();
-        let run = Run {
-            name: "GET /Users/{id}",
-            connections,
-            requests: 5000,
-            door: &door,
-            meter: &meter,
-        };
-        run.go(
-            report,
-            move |at| get(&format!("/Users/{}", known[at * 7 % known.len()])),
-            |_| (),
-        )
-        .await?;
-        let run = Run {
-            name: "GET userName eq",
-            connections,
-            requests: 5000,
-            door: &door,
-            meter: &meter,
-        };
-        run.go(
-            report,
-            |at| {
-                get(&format!(
-                    "/Users?filter=userName%20eq%20%22{}%22",
-                    name(at * 7 % USERS)
-                ))
-            },
-            |_| (),
-        )
-        .await?;
-        let run = Run {
-            name: "GET list of 100",
-            connections,
-            requests: 500,
-            door: &door,
-            meter: &meter,
-        };
-        run.go(
-            report,
-            |at| {
-                get(&format!(
-                    "/Users?startIndex={}&count=100",
-                    1 + at * 17 % USERS
-                ))
-            },
-            |_| (),
-        )
-        .await?;
+        let run = Run { name: "GET /Users/{id}", connections, requests: 5000, door: &door, meter: &meter };
+        run.go(report, move |at| get(&format!("/Users/{}", known[at * 7 % known.len()])), |_| ()).await?;
+        let run = Run { name: "GET userName eq", connections, requests: 5000, door: &door, meter: &meter };
+        run.go(report, |at| get(&format!("/Users?filter=userName%20eq%20%22{}%22", name(at * 7 % USERS))), |_| ())
+            .await?;
+        let run = Run { name: "GET list of 100", connections, requests: 500, door: &door, meter: &meter };
+        run.go(report, |at| get(&format!("/Users?startIndex={}&count=100", 1 + at * 17 % USERS)), |_| ()).await?;
     }
     server.stop().await?;
     Ok(())
@@ -128,8 +73,7 @@ impl Run<'_> {
         let (since, before) = (Instant::now(), self.meter.seconds());
         let mut tasks = Vec::new();
         for _ in 0..self.connections {
-            let (make, keep, next, requests) =
-                (make.clone(), keep.clone(), next.clone(), self.requests);
+            let (make, keep, next, requests) = (make.clone(), keep.clone(), next.clone(), self.requests);
             let mut connection = Connection::open(self.door).await?;
             tasks.push(tokio::spawn(async move {
                 let (mut times, mut wrong) = (Vec::new(), 0_usize);
@@ -164,22 +108,14 @@ impl Run<'_> {
             times.get(times.len() / 2).copied().unwrap_or_default() * 1000.0,
             cpu * each,
         ));
-        report.equal(
-            &format!(
-                "{} on {} connections: wrong answers",
-                self.name, self.connections
-            ),
-            wrong,
-            0,
-        );
+        report.equal(&format!("{} on {} connections: wrong answers", self.name, self.connections), wrong, 0);
         Ok(())
     }
 }
 
 fn keep_id(ids: &std::sync::Mutex<Vec<String>>, body: &[u8]) {
     let id = serde_json::from_slice::<serde_json::Value>(body).ok();
-    if let (Some(id), Ok(mut ids)) = (id.as_ref().and_then(|body| body["id"].as_str()), ids.lock())
-    {
+    if let (Some(id), Ok(mut ids)) = (id.as_ref().and_then(|body| body["id"].as_str()), ids.lock()) {
         ids.push(id.to_owned());
     }
 }

@@ -50,10 +50,7 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same() {
         let (mut one, mut two) = (Random::new(7), Random::new(7));
-        assert_eq!(
-            (0..9).map(|_| one.bits()).collect::<Vec<_>>(),
-            (0..9).map(|_| two.bits()).collect::<Vec<_>>()
-        );
+        assert_eq!((0..9).map(|_| one.bits()).collect::<Vec<_>>(), (0..9).map(|_| two.bits()).collect::<Vec<_>>());
         assert_eq!(one.uuid().len(), 36);
         assert_ne!(one.uuid(), one.uuid());
     }

@@ -11,11 +11,7 @@ impl Report {
     /// No case yet.
     pub fn new(title: &str) -> Report {
         println!("-- {title}");
-        Report {
-            title: title.to_owned(),
-            passed: 0,
-            failed: 0,
-        }
+        Report { title: title.to_owned(), passed: 0, failed: 0 }
     }
 
     /// A case that passed.
@@ -32,11 +28,7 @@ impl Report {
 
     /// A case by its condition.
     pub fn check(&mut self, case: &str, good: bool, why: impl FnOnce() -> String) {
-        if good {
-            self.pass(case)
-        } else {
-            self.fail(case, &why())
-        }
+        if good { self.pass(case) } else { self.fail(case, &why()) }
     }
 
     /// A case that two values are the same.
@@ -52,10 +44,7 @@ impl Report {
 
     /// Prints the closing line; true when every case passed and there was one.
     pub fn close(self) -> bool {
-        println!(
-            "{}: {} passed, {} failed",
-            self.title, self.passed, self.failed
-        );
+        println!("{}: {} passed, {} failed", self.title, self.passed, self.failed);
         self.failed == 0 && self.passed > 0
     }
 }

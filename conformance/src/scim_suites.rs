@@ -16,9 +16,7 @@ pub async fn tester(args: &Args, report: &mut Report) -> Result<()> {
     let server = Server::start(&Start::new(args, "server")?).await?;
     let scim = server.ready.scim.clone();
     let mut suite = python(args);
-    suite
-        .arg("conformance/scim/tester.py")
-        .args([&scim.base, &scim.token]);
+    suite.arg("conformance/scim/tester.py").args([&scim.base, &scim.token]);
     let output = suite.output().await.context("starting scim2-tester")?;
     let text = String::from_utf8_lossy(&output.stdout);
     for line in text.lines() {
@@ -28,12 +26,7 @@ pub async fn tester(args: &Args, report: &mut Report) -> Result<()> {
             _ => report.note(line),
         }
     }
-    ended_well(
-        report,
-        "scim2-tester came to its end",
-        &output,
-        text.contains(" passed, "),
-    );
+    ended_well(report, "scim2-tester came to its end", &output, text.contains(" passed, "));
     server.stop().await?;
     Ok(())
 }
@@ -61,12 +54,7 @@ pub async fn sanity(args: &Args, report: &mut Report) -> Result<()> {
             other => report.fail(&case, &format!("{other}: {}", text("message"))),
         }
     }
-    ended_well(
-        report,
-        "scim-sanity came to its end",
-        &output,
-        !results.is_empty(),
-    );
+    ended_well(report, "scim-sanity came to its end", &output, !results.is_empty());
     server.stop().await?;
     Ok(())
 }

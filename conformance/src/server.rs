@@ -57,10 +57,7 @@ impl Start {
     /// # Errors
     /// When the disk refuses.
     pub fn new(args: &Args, name: &str) -> Result<Start> {
-        let log = args
-            .lab
-            .join("logs")
-            .join(format!("{}-{name}.log", args.title()));
+        let log = args.lab.join("logs").join(format!("{}-{name}.log", args.title()));
         std::fs::create_dir_all(args.lab.join("logs")).context("making the log folder")?;
         std::fs::write(&log, "").context("emptying the log")?;
         Ok(Start {
@@ -74,15 +71,9 @@ impl Start {
     }
 
     fn command(&self) -> Result<Command> {
-        let log = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.log)
-            .context("opening the log")?;
+        let log = std::fs::OpenOptions::new().append(true).create(true).open(&self.log).context("opening the log")?;
         let mut command = Command::new(&self.program);
-        command
-            .args(["demo", "--port", "0", "--json", "--keep"])
-            .arg(&self.keep);
+        command.args(["demo", "--port", "0", "--json", "--keep"]).arg(&self.keep);
         if self.database != "sqlite" {
             command.args(["--database", &self.database]);
         }
@@ -90,11 +81,7 @@ impl Start {
             command.arg("--no-push");
         }
         command.envs(self.env.iter().cloned());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
     }
 }
@@ -123,29 +110,20 @@ impl Server {
     /// When it ends or says nothing within the limit; the message names its log.
     pub async fn launch(mut command: Command, log: &Path, limit: Duration) -> Result<Server> {
         let since = Instant::now();
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
         let output = child.stdout.take().context("no output pipe")?;
         let mut lines = BufReader::new(output).lines();
         let line = timeout(limit, lines.next_line()).await;
         let see = || format!("the server did not get ready; see {}", log.display());
-        let line = line
-            .with_context(see)?
-            .with_context(see)?
-            .with_context(see)?;
-        let ready: Ready =
-            serde_json::from_str(&line).with_context(|| format!("not the ready line: {line}"))?;
+        let line = line.with_context(see)?.with_context(see)?.with_context(see)?;
+        let ready: Ready = serde_json::from_str(&line).with_context(|| format!("not the ready line: {line}"))?;
         if !ready.ready {
             bail!("the server says it is not ready: {line}");
         }
         // Whoever stops reading a pipe stops the writer: read on to the end.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Server {
-            child,
-            ready,
-            took: since.elapsed(),
-        })
+        Ok(Server { child, ready, took: since.elapsed() })
     }
 
     /// Its process number.
@@ -170,11 +148,7 @@ impl Server {
     /// When it is not gone within 30 s.
     pub async fn stop(mut self) -> Result<ExitStatus> {
         let pid = self.pid()?.to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .context("kill -TERM")?;
+        Command::new("kill").args(["-TERM", &pid]).status().await.context("kill -TERM")?;
         timeout(Duration::from_secs(30), self.child.wait())
             .await
             .context("it did not stop within 30 s of SIGTERM")?

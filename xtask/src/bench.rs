@@ -11,10 +11,7 @@ struct Bench {
     needs: &'static [Need],
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "scim",
-    needs: &[Need::Postgres],
-}];
+const BENCHES: &[Bench] = &[Bench { name: "scim", needs: &[Need::Postgres] }];
 
 /// What can be measured.
 pub fn names() -> Vec<&'static str> {
@@ -28,20 +25,14 @@ pub fn names() -> Vec<&'static str> {
 pub fn run(words: &[String]) -> Result<bool> {
     let wanted = words.first().map(String::as_str).unwrap_or_default();
     let Some(bench) = BENCHES.iter().find(|bench| bench.name == wanted) else {
-        bail!(
-            "there is no benchmark '{wanted}'; there are: {}",
-            names().join(", ")
-        );
+        bail!("there is no benchmark '{wanted}'; there are: {}", names().join(", "));
     };
     let mut lab = Lab::open(false)?;
     let missing = install::ensure_all(&lab, bench.needs.iter().copied());
     if let Some(reason) = missing.values().next() {
         bail!("{reason}");
     }
-    let status = lab
-        .cargo(["build", "--release", "--workspace", "--bins"])
-        .status()
-        .context("cargo build")?;
+    let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {
         bail!("the release build failed");
     }
@@ -49,10 +40,7 @@ pub fn run(words: &[String]) -> Result<bool> {
     let mut good = true;
     for database in ["sqlite", &database] {
         let lab_name = format!("bench-{}", bench.name);
-        let status = lab
-            .conformance_command("release", &lab_name, database)
-            .status()
-            .context("conformance")?;
+        let status = lab.conformance_command("release", &lab_name, database).status().context("conformance")?;
         good &= status.success();
     }
     lab.close();

@@ -28,10 +28,7 @@ pub fn ensure_all(lab: &Lab, needs: impl Iterator<Item = Need>) -> BTreeMap<Need
 
 /// One apt-get call for all of them, or an error that names the command.
 fn install_packages(needs: &BTreeSet<Need>) -> Result<()> {
-    let packages: BTreeSet<&str> = needs
-        .iter()
-        .flat_map(|need| need.missing_packages())
-        .collect();
+    let packages: BTreeSet<&str> = needs.iter().flat_map(|need| need.missing_packages()).collect();
     if packages.is_empty() {
         return Ok(());
     }
@@ -79,10 +76,7 @@ fn ensure(lab: &Lab, need: Need) -> Result<()> {
 }
 
 fn build(lab: &Lab) -> Result<()> {
-    let status = lab
-        .cargo(["build", "--workspace", "--bins"])
-        .status()
-        .context("cargo build")?;
+    let status = lab.cargo(["build", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {
         bail!("the server does not build");
     }
@@ -98,41 +92,22 @@ fn python(lab: &Lab) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    must(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let mut pip = Command::new(folder.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     must(pip.arg(&pins))?;
     fs::write(stamp, wanted).context("noting what was installed")
 }
 
 /// The packages of one lock file; installed again when the lock file changes.
 fn npm(folder: &Path) -> Result<()> {
-    let wanted = fs::read_to_string(folder.join("package-lock.json"))
-        .context("reading package-lock.json")?;
+    let wanted = fs::read_to_string(folder.join("package-lock.json")).context("reading package-lock.json")?;
     let stamp = folder.join("node_modules/.installed-lock.json");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
-    npm.args([
-        "ci",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--loglevel",
-        "error",
-    ]);
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]);
     must(npm.current_dir(folder))?;
     fs::write(stamp, wanted).context("noting what was installed")
 }
@@ -145,9 +120,7 @@ fn cargo_tool(name: &str) -> Result<()> {
 }
 
 fn must(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} did not succeed");
     }

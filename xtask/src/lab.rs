@@ -27,22 +27,12 @@ impl Lab {
     /// # Errors
     /// When xtask does not run out of a cargo target folder, or the disk refuses.
     pub fn open(nightly: bool) -> Result<Lab> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask has no parent folder")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
         let program = std::env::current_exe().context("where am I")?;
-        let Some(target) = program.ancestors().nth(2) else {
-            bail!("xtask must run by `cargo xtask`")
-        };
+        let Some(target) = program.ancestors().nth(2) else { bail!("xtask must run by `cargo xtask`") };
         let dir = target.join("lab");
         fs::create_dir_all(dir.join("logs")).context("making target/lab")?;
-        Ok(Lab {
-            root: root.into(),
-            dir,
-            nightly,
-            target: target.into(),
-            postgres: None,
-        })
+        Ok(Lab { root: root.into(), dir, nightly, target: target.into(), postgres: None })
     }
 
     /// A cargo command in the repository.
@@ -71,8 +61,7 @@ impl Lab {
     pub fn scratch(&self, name: &str) -> Result<PathBuf> {
         let folder = self.dir.join(name);
         if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("clearing {}", folder.display()))?;
+            fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
         }
         Ok(folder)
     }
@@ -83,20 +72,14 @@ impl Lab {
     /// When it cannot be started.
     pub fn conformance(&self, name: &str, database: &str) -> Result<Tally> {
         let command = self.conformance_command("debug", name, database);
-        run(
-            command,
-            Count::Lines,
-            Duration::from_secs(if self.nightly { 7200 } else { 900 }),
-        )
+        run(command, Count::Lines, Duration::from_secs(if self.nightly { 7200 } else { 900 }))
     }
 
     /// The command of one conformance lab against a build.
     pub fn conformance_command(&self, profile: &str, name: &str, database: &str) -> Command {
         let mut command = Command::new(self.target.join(profile).join("conformance"));
         command.arg(name).args(["--database", database]);
-        command
-            .arg("--server-binary")
-            .arg(self.target.join(profile).join("rolecall"));
+        command.arg("--server-binary").arg(self.target.join(profile).join("rolecall"));
         command.arg("--lab").arg(&self.dir).current_dir(&self.root);
         if self.nightly {
             command.arg("--nightly");

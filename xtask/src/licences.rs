@@ -29,9 +29,7 @@ pub fn check(root: &Path) -> Result<Tally> {
         let reason = if banned.contains(name) {
             Some("is banned by deny.toml".to_owned())
         } else if !permits(licence, &allowed) {
-            Some(format!(
-                "has the licence '{licence}', which deny.toml does not allow"
-            ))
+            Some(format!("has the licence '{licence}', which deny.toml does not allow"))
         } else {
             None
         };
@@ -44,32 +42,18 @@ pub fn check(root: &Path) -> Result<Tally> {
         }
     }
     println!("{allowed_count} dependencies allowed, {failed} refused");
-    Ok(Tally {
-        passed: u32::from(failed == 0),
-        failed,
-    })
+    Ok(Tally { passed: u32::from(failed == 0), failed })
 }
 
 fn tree(root: &Path) -> Result<String> {
     let output = Command::new("cargo")
-        .args([
-            "tree",
-            "--workspace",
-            "--locked",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-        ])
+        .args(["tree", "--workspace", "--locked", "--edges", "normal,build", "--prefix", "none"])
         .args(["--format", "{p}|{l}"])
         .current_dir(root)
         .output()
         .context("cargo tree")?;
     if !output.status.success() {
-        bail!(
-            "cargo tree: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     // Without the mark of a repeated subtree.
     Ok(String::from_utf8_lossy(&output.stdout).replace(" (*)", ""))
@@ -79,18 +63,12 @@ fn tree(root: &Path) -> Result<String> {
 fn list(text: &str, start: &str) -> BTreeSet<String> {
     let lines = text.lines().skip_while(|line| line.trim() != start).skip(1);
     let lines = lines.take_while(|line| line.trim() != "]");
-    lines
-        .filter_map(|line| line.split('"').nth(1))
-        .map(str::to_owned)
-        .collect()
+    lines.filter_map(|line| line.split('"').nth(1)).map(str::to_owned).collect()
 }
 
 /// Whether an SPDX expression can be satisfied with the allowed licences.
 fn permits(expression: &str, allowed: &BTreeSet<String>) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut words = spaced.split_whitespace().peekable();
     any_of(&mut words, allowed) && words.peek().is_none()
 }
@@ -129,30 +107,15 @@ mod tests {
     use super::*;
 
     fn allowed() -> BTreeSet<String> {
-        ["MIT", "ISC", "Apache-2.0"]
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        ["MIT", "ISC", "Apache-2.0"].into_iter().map(str::to_owned).collect()
     }
 
     #[test]
     fn expressions_are_satisfied_by_what_is_allowed() {
-        for good in [
-            "MIT",
-            "GPL-3.0 OR MIT",
-            "(MIT OR GPL-3.0) AND ISC",
-            "GPL-2.0/MIT",
-        ] {
+        for good in ["MIT", "GPL-3.0 OR MIT", "(MIT OR GPL-3.0) AND ISC", "GPL-2.0/MIT"] {
             assert!(permits(good, &allowed()), "{good}");
         }
-        for bad in [
-            "",
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "Apache-2.0 WITH LLVM-exception",
-            "(MIT",
-            "MIT ISC",
-        ] {
+        for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "Apache-2.0 WITH LLVM-exception", "(MIT", "MIT ISC"] {
             assert!(!permits(bad, &allowed()), "{bad}");
         }
     }

@@ -62,10 +62,7 @@ fn test(words: &[String]) -> Result<bool> {
     let mut lab = Lab::open(nightly)?;
     let needs = parts.iter().flat_map(|part| part.needs.iter().copied());
     let missing = install::ensure_all(&lab, needs);
-    let outcomes: Vec<_> = parts
-        .into_iter()
-        .map(|part| parts::run_part(part, &mut lab, &missing))
-        .collect();
+    let outcomes: Vec<_> = parts.into_iter().map(|part| parts::run_part(part, &mut lab, &missing)).collect();
     lab.close();
     Ok(summary::print(&outcomes))
 }
@@ -73,10 +70,7 @@ fn test(words: &[String]) -> Result<bool> {
 /// The parts to run, in the order of the table. Names win over the nightly switch.
 fn select(words: &[String], nightly: bool) -> Result<Vec<&'static Part>> {
     let names: Vec<&String> = words.iter().filter(|word| *word != "--nightly").collect();
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !PARTS.iter().any(|part| part.name == ***name))
-    {
+    if let Some(unknown) = names.iter().find(|name| !PARTS.iter().any(|part| part.name == ***name)) {
         bail!("there is no part '{unknown}'; `cargo xtask list` names them");
     }
     let wanted = |part: &&Part| match part.when {

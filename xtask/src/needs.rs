@@ -48,40 +48,24 @@ impl Need {
             Need::Binaries | Need::CargoDeny | Need::CargoMutants => &[],
             Need::Postgres => &[("postgresql", || postgres_bin().is_some())],
             Need::Slapd => &[("slapd", || find("slapd").is_some())],
-            Need::Python => &[("python3-venv", || {
-                succeeds("python3", &["-c", "import venv, ensurepip"])
-            })],
+            Need::Python => &[("python3-venv", || succeeds("python3", &["-c", "import venv, ensurepip"]))],
             Need::OidcProvider => &[("nodejs", has_node), ("npm", has_npm)],
             Need::Browser => &[
                 ("nodejs", has_node),
                 ("npm", has_npm),
                 ("chromium", || chromium().is_some()),
-                ("fonts-dejavu-core", || {
-                    Path::new("/usr/share/fonts/truetype").exists()
-                }),
+                ("fonts-dejavu-core", || Path::new("/usr/share/fonts/truetype").exists()),
             ],
         };
-        checks
-            .iter()
-            .filter(|(_, there)| !there())
-            .map(|(package, _)| *package)
-            .collect()
+        checks.iter().filter(|(_, there)| !there()).map(|(package, _)| *package).collect()
     }
 }
 
 /// The folder of PostgreSQL's server programs, the newest version first.
 pub fn postgres_bin() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(_, bin)| bin.join("initdb").exists())
         .collect();
     versions.sort();
@@ -91,9 +75,7 @@ pub fn postgres_bin() -> Option<PathBuf> {
 
 /// The browser's program.
 pub fn chromium() -> Option<PathBuf> {
-    ["chromium", "chromium-browser", "google-chrome"]
-        .iter()
-        .find_map(|name| find(name))
+    ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| find(name))
 }
 
 /// Finds a program on the path, or where Debian keeps the ones for administrators.
@@ -101,31 +83,18 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin".into(), "/sbin".into()]);
-    folders
-        .into_iter()
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Whether a command can be run and says yes.
 pub fn succeeds(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 fn has_node() -> bool {
-    succeeds(
-        "node",
-        &[
-            "-e",
-            "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)",
-        ],
-    )
+    succeeds("node", &["-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"])
 }
 
 fn has_npm() -> bool {

@@ -51,46 +51,18 @@ const fn part(
     about: &'static str,
     act: fn(&mut Lab) -> Result<Tally>,
 ) -> Part {
-    Part {
-        name,
-        about,
-        when,
-        needs,
-        act,
-    }
+    Part { name, about, when, needs, act }
 }
 
 /// Every part, in the order they run: cheap and telling ones first.
 pub const PARTS: &[Part] = &[
     part("fmt", When::Always, &[], "the code is formatted", fmt),
-    part(
-        "licences",
-        When::Always,
-        &[],
-        "no dependency has a licence or a name that deny.toml refuses",
-        |lab| licences::check(&lab.root),
-    ),
-    part(
-        "clippy",
-        When::Always,
-        &[],
-        "no warning in any target",
-        clippy,
-    ),
-    part(
-        "unit",
-        When::Always,
-        &[],
-        "tests beside the code they test",
-        unit,
-    ),
-    part(
-        "it",
-        When::Always,
-        &[Need::Postgres],
-        "integration tests on SQLite and PostgreSQL",
-        it,
-    ),
+    part("licences", When::Always, &[], "no dependency has a licence or a name that deny.toml refuses", |lab| {
+        licences::check(&lab.root)
+    }),
+    part("clippy", When::Always, &[], "no warning in any target", clippy),
+    part("unit", When::Always, &[], "tests beside the code they test", unit),
+    part("it", When::Always, &[Need::Postgres], "integration tests on SQLite and PostgreSQL", it),
     part(
         "scim",
         When::Always,
@@ -126,20 +98,8 @@ pub const PARTS: &[Part] = &[
         "kill -9 under write load loses no acknowledged write",
         |lab| on_both(lab, "faults"),
     ),
-    part(
-        "newcomer",
-        When::Nightly,
-        &[],
-        "a fresh clone, `cargo run --release -- demo`, timed",
-        newcomer,
-    ),
-    part(
-        "deny",
-        When::Nightly,
-        &[Need::CargoDeny],
-        "cargo-deny: licences, bans, sources",
-        deny,
-    ),
+    part("newcomer", When::Nightly, &[], "a fresh clone, `cargo run --release -- demo`, timed", newcomer),
+    part("deny", When::Nightly, &[Need::CargoDeny], "cargo-deny: licences, bans, sources", deny),
     part(
         "mutants",
         When::Nightly,
@@ -167,23 +127,12 @@ pub fn run_part(part: &'static Part, lab: &mut Lab, missing: &BTreeMap<Need, Str
     };
     let (tally, note) = match result {
         Ok(tally) => (tally, None),
-        Err(error) => (
-            Tally {
-                passed: 0,
-                failed: 1,
-            },
-            Some(format!("{error:#}")),
-        ),
+        Err(error) => (Tally { passed: 0, failed: 1 }, Some(format!("{error:#}"))),
     };
     if let Some(note) = &note {
         eprintln!("{}: {note}", part.name);
     }
-    Outcome {
-        name: part.name,
-        tally,
-        seconds: started.elapsed().as_secs_f64(),
-        note,
-    }
+    Outcome { name: part.name, tally, seconds: started.elapsed().as_secs_f64(), note }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -195,14 +144,7 @@ fn fmt(lab: &mut Lab) -> Result<Tally> {
 // Every cargo call names the whole workspace, so that features unify the same way each time and
 // nothing is compiled twice.
 fn clippy(lab: &mut Lab) -> Result<Tally> {
-    let command = lab.cargo([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    let command = lab.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     run(command, Count::Exit, 15 * MINUTE)
 }
 
@@ -238,33 +180,17 @@ fn newcomer(lab: &mut Lab) -> Result<Tally> {
 }
 
 fn deny(lab: &mut Lab) -> Result<Tally> {
-    run(
-        lab.cargo(["deny", "check", "licenses", "bans", "sources"]),
-        Count::Exit,
-        5 * MINUTE,
-    )
+    run(lab.cargo(["deny", "check", "licenses", "bans", "sources"]), Count::Exit, 5 * MINUTE)
 }
 
 fn advisories(lab: &mut Lab) -> Result<Tally> {
-    run(
-        lab.cargo(["deny", "check", "advisories"]),
-        Count::Exit,
-        5 * MINUTE,
-    )
+    run(lab.cargo(["deny", "check", "advisories"]), Count::Exit, 5 * MINUTE)
 }
 
 fn mutants(lab: &mut Lab) -> Result<Tally> {
     let out = lab.scratch("mutants")?;
     let mut command = lab.cargo(["mutants", "--package", "rolecall", "--no-shuffle"]);
-    command
-        .args([
-            "--file",
-            "src/access/**",
-            "--file",
-            "src/scim/**",
-            "--output",
-        ])
-        .arg(out);
+    command.args(["--file", "src/access/**", "--file", "src/scim/**", "--output"]).arg(out);
     command.args(["--", "--lib"]);
     run(command, Count::Exit, 240 * MINUTE)
 }

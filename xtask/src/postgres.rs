@@ -31,29 +31,17 @@ impl Postgres {
         let bin = postgres_bin().context("PostgreSQL's programs are not here")?;
         let psql = bin.join("psql");
         if let Ok(url) = std::env::var("ROLECALL_TEST_POSTGRES") {
-            return Ok(Postgres {
-                url,
-                psql,
-                own: None,
-            });
+            return Ok(Postgres { url, psql, own: None });
         }
         let account = account();
         let data = data_folder(lab, account)?;
         initdb(&bin, &data, account)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = lab.join("logs/postgres.log");
-        let mut own = Own {
-            server: spawn(&bin, &data, account, port, &log)?,
-            data,
-        };
-        own.wait(&bin, port)
-            .with_context(|| format!("see {}", log.display()))?;
+        let mut own = Own { server: spawn(&bin, &data, account, port, &log)?, data };
+        own.wait(&bin, port).with_context(|| format!("see {}", log.display()))?;
         let url = format!("postgres://rolecall@127.0.0.1:{port}/postgres");
-        Ok(Postgres {
-            url,
-            psql,
-            own: Some(own),
-        })
+        Ok(Postgres { url, psql, own: Some(own) })
     }
 
     /// Makes an empty database and answers its address.
@@ -62,19 +50,9 @@ impl Postgres {
     /// When the server refuses.
     pub fn database(&self, name: &str) -> Result<String> {
         let name = format!("rolecall_lab_{name}");
-        for sql in [
-            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-            format!("CREATE DATABASE {name}"),
-        ] {
+        for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
             let output = Command::new(&self.psql)
-                .args([
-                    "--quiet",
-                    "--no-psqlrc",
-                    "--dbname",
-                    &self.url,
-                    "--command",
-                    &sql,
-                ])
+                .args(["--quiet", "--no-psqlrc", "--dbname", &self.url, "--command", &sql])
                 .env("PGOPTIONS", "--client-min-messages=warning")
                 .output()
                 .context("psql")?;
@@ -131,9 +109,7 @@ impl Own {
 /// PostgreSQL refuses to run as root, so root hands it to an account without rights.
 fn account() -> Option<&'static str> {
     let known = |name: &&&str| succeeds("id", &["-u", name]);
-    is_root()
-        .then(|| ["postgres", "nobody"].iter().find(known).copied())
-        .flatten()
+    is_root().then(|| ["postgres", "nobody"].iter().find(known).copied()).flatten()
 }
 
 /// An empty folder that the account can reach: under the lab, or the system's temporary folder
@@ -149,12 +125,7 @@ fn data_folder(lab: &Path, account: Option<&str>) -> Result<PathBuf> {
         };
         let path = data.to_string_lossy().into_owned();
         let owned = succeeds("chown", &[account, &path]);
-        if owned
-            && as_account(account)
-                .args(["test", "-w", &path])
-                .status()
-                .is_ok_and(|status| status.success())
-        {
+        if owned && as_account(account).args(["test", "-w", &path]).status().is_ok_and(|status| status.success()) {
             return Ok(data);
         }
         fs::remove_dir_all(&data).ok();
@@ -166,10 +137,7 @@ fn data_folder(lab: &Path, account: Option<&str>) -> Result<PathBuf> {
 fn remove_stale(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(pid) = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("postgres-"))
-        else {
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix("postgres-")) else {
             continue;
         };
         if pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists() {
@@ -180,21 +148,13 @@ fn remove_stale(place: &Path) {
 
 fn as_account(account: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args([
-        "--reuid",
-        account,
-        "--regid",
-        &group(account),
-        "--init-groups",
-    ]);
+    command.args(["--reuid", account, "--regid", &group(account), "--init-groups"]);
     command
 }
 
 fn group(account: &str) -> String {
     let output = Command::new("id").args(["-g", account]).output();
-    output
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        .unwrap_or_default()
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 fn initdb(bin: &Path, data: &Path, account: Option<&str>) -> Result<()> {
@@ -208,16 +168,7 @@ fn initdb(bin: &Path, data: &Path, account: Option<&str>) -> Result<()> {
         None => Command::new(program),
     };
     let output = command
-        .args([
-            "--username",
-            "rolecall",
-            "--auth",
-            "trust",
-            "--encoding",
-            "UTF8",
-            "--locale",
-            "C.UTF-8",
-        ])
+        .args(["--username", "rolecall", "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"])
         .arg("--pgdata")
         .arg(data)
         .current_dir("/")
@@ -235,9 +186,7 @@ fn spawn(bin: &Path, data: &Path, account: Option<&str>, port: u16, log: &Path) 
         None => Command::new("setpriv"),
     };
     // If xtask is killed the kernel asks the server for its fast stop.
-    command
-        .args(["--pdeathsig", "INT"])
-        .arg(bin.join("postgres"));
+    command.args(["--pdeathsig", "INT"]).arg(bin.join("postgres"));
     command.arg("-D").arg(data).args(["-p", &port.to_string()]);
     for setting in [
         "listen_addresses=127.0.0.1",
@@ -249,23 +198,15 @@ fn spawn(bin: &Path, data: &Path, account: Option<&str>, port: u16, log: &Path) 
         command.args(["-c", setting]);
     }
     let log = File::create(log).context("making the log")?;
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .current_dir("/");
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
     command.spawn().context("starting PostgreSQL")
 }
 
 /// The same address with another database.
 fn with_database(url: &str, name: &str) -> String {
-    let (address, query) = url
-        .split_once('?')
-        .map_or((url, None), |(address, query)| (address, Some(query)));
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
     let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address[authority..]
-        .find('/')
-        .map_or(address.len(), |at| authority + at);
+    let end = address[authority..].find('/').map_or(address.len(), |at| authority + at);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}/{name}{query}", &address[..end])
 }
@@ -276,14 +217,8 @@ mod tests {
 
     #[test]
     fn the_database_of_an_address_is_replaced() {
-        assert_eq!(
-            with_database("postgres://a@b:1/postgres", "x"),
-            "postgres://a@b:1/x"
-        );
+        assert_eq!(with_database("postgres://a@b:1/postgres", "x"), "postgres://a@b:1/x");
         assert_eq!(with_database("postgres://a@b:1", "x"), "postgres://a@b:1/x");
-        assert_eq!(
-            with_database("postgres://b/c?sslmode=disable", "x"),
-            "postgres://b/x?sslmode=disable"
-        );
+        assert_eq!(with_database("postgres://b/c?sslmode=disable", "x"), "postgres://b/x?sslmode=disable");
     }
 }

@@ -20,10 +20,7 @@ impl Add for Tally {
     type Output = Tally;
 
     fn add(self, other: Tally) -> Tally {
-        Tally {
-            passed: self.passed + other.passed,
-            failed: self.failed + other.failed,
-        }
+        Tally { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 }
 
@@ -50,18 +47,14 @@ pub fn run(command: Command, count: Count, limit: Duration) -> Result<Tally> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {name}"))?;
-    let Some(output) = child.stdout.take() else {
-        bail!("{name}: no output pipe")
-    };
+    let Some(output) = child.stdout.take() else { bail!("{name}: no output pipe") };
     let mut tally = Tally::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line.context("reading output")?).into_owned();
         println!("{line}");
         tally = tally + counted(count, &line);
     }
-    let status = child
-        .wait()
-        .with_context(|| format!("waiting for {name}"))?;
+    let status = child.wait().with_context(|| format!("waiting for {name}"))?;
     if status.code() == Some(124) {
         eprintln!("{name}: stopped after its limit of {} s", limit.as_secs());
     }
@@ -70,15 +63,9 @@ pub fn run(command: Command, count: Count, limit: Duration) -> Result<Tally> {
 
 fn judge(count: Count, tally: Tally, success: bool) -> Tally {
     match (count, success) {
-        (Count::Exit, true) => Tally {
-            passed: 1,
-            failed: 0,
-        },
+        (Count::Exit, true) => Tally { passed: 1, failed: 0 },
         (_, true) if tally.passed > 0 => tally,
-        _ => Tally {
-            failed: tally.failed.max(1),
-            ..tally
-        },
+        _ => Tally { failed: tally.failed.max(1), ..tally },
     }
 }
 
@@ -94,21 +81,10 @@ fn counted(count: Count, line: &str) -> Tally {
 
 /// Reads `… 12 passed… 3 failed…`, whatever stands between.
 fn numbers(line: &str) -> Tally {
-    let words: Vec<&str> = line
-        .split([' ', ';', ',', '.'])
-        .filter(|word| !word.is_empty())
-        .collect();
-    let before = |unit: &str| {
-        words
-            .windows(2)
-            .find(|pair| pair[1] == unit)
-            .and_then(|pair| pair[0].parse().ok())
-            .unwrap_or(0)
-    };
-    Tally {
-        passed: before("passed"),
-        failed: before("failed"),
-    }
+    let words: Vec<&str> = line.split([' ', ';', ',', '.']).filter(|word| !word.is_empty()).collect();
+    let before =
+        |unit: &str| words.windows(2).find(|pair| pair[1] == unit).and_then(|pair| pair[0].parse().ok()).unwrap_or(0);
+    Tally { passed: before("passed"), failed: before("failed") }
 }
 
 /// Wraps a command so that it and all it started end at the limit, and when xtask itself dies:
@@ -120,14 +96,7 @@ fn guarded(command: Command, limit: Duration) -> Command {
     }
     let seconds = limit.as_secs().to_string();
     let mut outer = Command::new("setpriv");
-    outer.args([
-        "--pdeathsig",
-        "TERM",
-        "timeout",
-        "--kill-after",
-        "10",
-        &seconds,
-    ]);
+    outer.args(["--pdeathsig", "TERM", "timeout", "--kill-after", "10", &seconds]);
     outer.arg(command.get_program()).args(command.get_args());
     if let Some(dir) = command.get_current_dir() {
         outer.current_dir(dir);
@@ -142,18 +111,11 @@ fn guarded(command: Command, limit: Duration) -> Command {
 }
 
 fn program(command: &Command) -> String {
-    Path::new(command.get_program())
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    Path::new(command.get_program()).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn first_words(command: &Command) -> String {
-    let words: Vec<_> = command
-        .get_args()
-        .take(2)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let words: Vec<_> = command.get_args().take(2).map(|word| word.to_string_lossy().into_owned()).collect();
     words.join(" ")
 }
 
@@ -164,52 +126,22 @@ mod tests {
     #[test]
     fn cargo_test_lines_are_summed_and_others_ignored() {
         let line = "test result: ok. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
-        assert_eq!(
-            counted(Count::CargoTest, line),
-            Tally {
-                passed: 12,
-                failed: 3
-            }
-        );
-        assert_eq!(
-            counted(Count::CargoTest, "test a::b ... ok"),
-            Tally::default()
-        );
+        assert_eq!(counted(Count::CargoTest, line), Tally { passed: 12, failed: 3 });
+        assert_eq!(counted(Count::CargoTest, "test a::b ... ok"), Tally::default());
     }
 
     #[test]
     fn a_lab_counts_by_its_closing_line() {
-        assert_eq!(
-            counted(Count::Lines, "scim: 135 passed, 2 failed"),
-            Tally {
-                passed: 135,
-                failed: 2
-            }
-        );
+        assert_eq!(counted(Count::Lines, "scim: 135 passed, 2 failed"), Tally { passed: 135, failed: 2 });
         assert_eq!(counted(Count::Lines, "5 passed"), Tally::default());
     }
 
     #[test]
     fn a_bad_exit_and_an_empty_run_both_fail() {
-        let good = Tally {
-            passed: 4,
-            failed: 0,
-        };
+        let good = Tally { passed: 4, failed: 0 };
         assert_eq!(judge(Count::Lines, good, true), good);
-        assert_eq!(
-            judge(Count::Lines, good, false),
-            Tally {
-                passed: 4,
-                failed: 1
-            }
-        );
-        assert_eq!(
-            judge(Count::CargoTest, Tally::default(), true),
-            Tally {
-                passed: 0,
-                failed: 1
-            }
-        );
+        assert_eq!(judge(Count::Lines, good, false), Tally { passed: 4, failed: 1 });
+        assert_eq!(judge(Count::CargoTest, Tally::default(), true), Tally { passed: 0, failed: 1 });
     }
 
     #[test]
@@ -218,13 +150,7 @@ mod tests {
         command.args(["-c", "sleep 30 & wait"]);
         let started = std::time::Instant::now();
         let tally = run(command, Count::Exit, Duration::from_secs(1)).unwrap();
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 0,
-                failed: 1
-            }
-        );
+        assert_eq!(tally, Tally { passed: 0, failed: 1 });
         assert!(started.elapsed() < Duration::from_secs(15));
     }
 }

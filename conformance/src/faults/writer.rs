@@ -59,15 +59,7 @@ impl Writer {
     /// A writer that has written nothing.
     pub fn new(number: usize, seed: u64) -> Writer {
         let random = Random::new(seed.wrapping_mul(1000) + number as u64);
-        Writer {
-            number,
-            group: None,
-            known: Vec::new(),
-            unanswered: Vec::new(),
-            acknowledged: 0,
-            random,
-            next: 0,
-        }
+        Writer { number, group: None, known: Vec::new(), unanswered: Vec::new(), acknowledged: 0, random, next: 0 }
     }
 
     /// Whether the last round cut a write of it short.
@@ -100,13 +92,7 @@ impl Writer {
         // A name that no unanswered attempt has used.
         let name = format!("faults-{}-{}", self.number, self.random.bits());
         let schema = "urn:ietf:params:scim:schemas:core:2.0:Group";
-        let Ok(answer) = client
-            .post(
-                "/Groups",
-                &json!({"schemas": [schema], "displayName": name}),
-            )
-            .await
-        else {
+        let Ok(answer) = client.post("/Groups", &json!({"schemas": [schema], "displayName": name})).await else {
             return Ok(false);
         };
         let body = answer.good("creating a group")?;
@@ -117,11 +103,7 @@ impl Writer {
 
     fn choose(&mut self) -> Act {
         self.next += 1;
-        let free: Vec<usize> = (0..self.known.len())
-            .rev()
-            .filter(|at| self.known[*at].alive)
-            .take(50)
-            .collect();
+        let free: Vec<usize> = (0..self.known.len()).rev().filter(|at| self.known[*at].alive).take(50).collect();
         if free.is_empty() || self.random.below(10) < 5 {
             return Act::Create(format!("faults-{}-{}@example.com", self.number, self.next));
         }
@@ -138,35 +120,17 @@ impl Writer {
         match act {
             Act::Create(name) => client.post("/Users", &user(name)).await,
             Act::Change(at, Pending::Delete) => {
-                client
-                    .send(
-                        Method::DELETE,
-                        &format!("/Users/{}", self.known[*at].id),
-                        None,
-                    )
-                    .await
+                client.send(Method::DELETE, &format!("/Users/{}", self.known[*at].id), None).await
             }
             Act::Change(at, Pending::Rename(display)) => {
                 let operation = json!({"op": "replace", "path": "displayName", "value": display});
-                client
-                    .send(
-                        Method::PATCH,
-                        &format!("/Users/{}", self.known[*at].id),
-                        Some(&patch(operation)),
-                    )
-                    .await
+                client.send(Method::PATCH, &format!("/Users/{}", self.known[*at].id), Some(&patch(operation))).await
             }
             Act::Change(at, Pending::Join) => {
                 let members = json!([{"value": self.known[*at].id}]);
                 let operation = json!({"op": "add", "path": "members", "value": members});
                 let group = self.group.as_deref().unwrap_or_default();
-                client
-                    .send(
-                        Method::PATCH,
-                        &format!("/Groups/{group}"),
-                        Some(&patch(operation)),
-                    )
-                    .await
+                client.send(Method::PATCH, &format!("/Groups/{group}"), Some(&patch(operation))).await
             }
         }
     }
@@ -176,18 +140,9 @@ impl Writer {
         self.acknowledged += 1;
         match act {
             Act::Create(name) => {
-                let Some(id) = body["id"].as_str() else {
-                    bail!("a created user has no id: {body}")
-                };
+                let Some(id) = body["id"].as_str() else { bail!("a created user has no id: {body}") };
                 let (id, display) = (id.to_owned(), name);
-                let known = Known {
-                    id,
-                    display,
-                    alive: true,
-                    member: false,
-                    pending: None,
-                    touched: true,
-                };
+                let known = Known { id, display, alive: true, member: false, pending: None, touched: true };
                 self.known.push(known);
             }
             Act::Change(at, pending) => {

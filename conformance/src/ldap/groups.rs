@@ -29,11 +29,7 @@ pub struct Group {
 
 /// Draws `count` groups over the people; the shapes take the first places.
 pub fn draw(count: usize, people: &[Person], random: &mut Random) -> Vec<Group> {
-    let mut drawn = Drawn {
-        groups: Vec::new(),
-        people,
-        random,
-    };
+    let mut drawn = Drawn { groups: Vec::new(), people, random };
     drawn.shapes();
     drawn.written_otherwise();
     for odd in NAMES {
@@ -66,13 +62,7 @@ impl Drawn<'_> {
         self.new_group_below(&parent, name, odd, members)
     }
 
-    fn new_group_below(
-        &mut self,
-        parent: &str,
-        name: &str,
-        odd: Option<&'static str>,
-        members: usize,
-    ) -> usize {
+    fn new_group_below(&mut self, parent: &str, name: &str, odd: Option<&'static str>, members: usize) -> usize {
         let mut group = Group {
             uuid: self.random.uuid(),
             name: name.to_owned(),
@@ -117,8 +107,7 @@ impl Drawn<'_> {
         for (outer, inner) in [(top, left), (top, right), (left, bottom), (right, bottom)] {
             self.nest(outer, inner);
         }
-        let [a, b, c] =
-            ["a", "b", "c"].map(|name| self.new_group(&format!("cycle-{name}"), Some("cycle"), 3));
+        let [a, b, c] = ["a", "b", "c"].map(|name| self.new_group(&format!("cycle-{name}"), Some("cycle"), 3));
         for (outer, inner) in [(a, b), (b, c), (c, a)] {
             self.nest(outer, inner);
         }
@@ -131,24 +120,16 @@ impl Drawn<'_> {
         let shell = self.new_group("shell", Some("holds only an empty group"), 0);
         self.nest(shell, empty);
         self.strangers();
-        let (here, there) = (
-            format!("ou=groups,{BASE}"),
-            format!("ou=more,ou=groups,{BASE}"),
-        );
-        for (parent, name) in [
-            (&here, "Same Name"),
-            (&there, "Same Name"),
-            (&here, "case twin"),
-            (&there, "Case Twin"),
-        ] {
+        let (here, there) = (format!("ou=groups,{BASE}"), format!("ou=more,ou=groups,{BASE}"));
+        for (parent, name) in [(&here, "Same Name"), (&there, "Same Name"), (&here, "case twin"), (&there, "Case Twin")]
+        {
             self.new_group_below(parent, name, Some("a name that another group has"), 5);
         }
     }
 
     fn chain(&mut self) {
-        let links: Vec<usize> = (1..=6)
-            .map(|depth| self.new_group(&format!("chain-{depth}"), Some("chain of six"), 2))
-            .collect();
+        let links: Vec<usize> =
+            (1..=6).map(|depth| self.new_group(&format!("chain-{depth}"), Some("chain of six"), 2)).collect();
         for pair in links.windows(2) {
             self.nest(pair[0], pair[1]);
         }
@@ -169,17 +150,9 @@ impl Drawn<'_> {
     /// Members named by the same name in another writing.
     fn written_otherwise(&mut self) {
         let group = self.new_group("written-otherwise", Some("members written otherwise"), 0);
-        for (at, person) in self
-            .people
-            .iter()
-            .enumerate()
-            .filter(|(_, person)| person.odd.is_some())
-            .take(60)
-        {
+        for (at, person) in self.people.iter().enumerate().filter(|(_, person)| person.odd.is_some()).take(60) {
             self.groups[group].people.insert(at);
-            self.groups[group]
-                .written
-                .push(below_written_otherwise(&person.rdn, &person.parent));
+            self.groups[group].written.push(below_written_otherwise(&person.rdn, &person.parent));
         }
     }
 }

@@ -9,21 +9,14 @@ pub struct Entry {
 impl Entry {
     /// An entry with no attribute yet.
     pub fn new(dn: &str) -> Entry {
-        Entry {
-            dn: dn.to_owned(),
-            attributes: Vec::new(),
-        }
+        Entry { dn: dn.to_owned(), attributes: Vec::new() }
     }
 
     /// An organisational unit; its name is the first RDN's value, unescaped.
     pub fn folder(dn: &str) -> Entry {
         let mut entry = Entry::new(dn);
         let value = dn.trim_start_matches("ou=").replace("\\,", "\u{0}");
-        let value = value
-            .split(',')
-            .next()
-            .unwrap_or_default()
-            .replace('\u{0}', ",");
+        let value = value.split(',').next().unwrap_or_default().replace('\u{0}', ",");
         entry.add("objectClass", "organizationalUnit");
         entry.add("ou", &value);
         entry
@@ -36,11 +29,7 @@ impl Entry {
 
     /// Adds a value unless the entry has it: RDN values must be among the attributes.
     pub fn add_once(&mut self, name: &str, value: &str) {
-        if !self
-            .attributes
-            .iter()
-            .any(|(had, text)| had == name && text == value)
-        {
+        if !self.attributes.iter().any(|(had, text)| had == name && text == value) {
             self.add(name, value);
         }
     }
@@ -74,11 +63,7 @@ fn base64(bytes: &[u8]) -> String {
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for place in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() {
-                char::from(letter)
-            } else {
-                '='
-            });
+            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
         }
     }
     text
@@ -99,10 +84,6 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_by_its_unescaped_value() {
-        assert!(
-            Entry::folder("ou=Berlin\\, Mitte,ou=people")
-                .text()
-                .contains("ou: Berlin, Mitte\n")
-        );
+        assert!(Entry::folder("ou=Berlin\\, Mitte,ou=people").text().contains("ou: Berlin, Mitte\n"));
     }
 }

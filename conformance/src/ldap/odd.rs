@@ -34,10 +34,7 @@ pub const NAMES: &[Odd] = &[
     odd("NFC", "Jos\u{e9} N\u{fa}\u{f1}ez {}"),
     odd("NFD", "Zoe\u{308} Bronte\u{308} {}"),
     odd("CJK", "\u{5c71}\u{7530}\u{592a}\u{90ce} {}"),
-    odd(
-        "right to left",
-        "\u{5e9}\u{5e8}\u{5d4} \u{5db}\u{5d4}\u{5df} {}",
-    ),
+    odd("right to left", "\u{5e9}\u{5e8}\u{5d4} \u{5db}\u{5d4}\u{5df} {}"),
     odd("Arabic", "\u{645}\u{62d}\u{645}\u{62f} {}"),
     odd("emoji", "\u{1f469}\u{200d}\u{1f4bb} Dev {}"),
     odd("sharp s", "Stra\u{df}e {}"),
@@ -50,14 +47,12 @@ pub const NAMES: &[Odd] = &[
 
 /// Given names of ordinary people.
 pub const GIVEN: &[&str] = &[
-    "Ada", "Alan", "Barbara", "Claude", "Dorothy", "Edsger", "Frances", "Grace", "Hedy", "Ivan",
-    "Joan", "Karen", "Lynn", "Margaret", "Niklaus", "Ole", "Peter", "Radia", "Sophie", "Tony",
-    "Ursula", "Vera", "Wilma", "Yukihiro",
+    "Ada", "Alan", "Barbara", "Claude", "Dorothy", "Edsger", "Frances", "Grace", "Hedy", "Ivan", "Joan", "Karen",
+    "Lynn", "Margaret", "Niklaus", "Ole", "Peter", "Radia", "Sophie", "Tony", "Ursula", "Vera", "Wilma", "Yukihiro",
 ];
 
 /// Family names of ordinary people.
 pub const FAMILY: &[&str] = &[
-    "Adler", "Bauer", "Clarke", "Dubois", "Evans", "Fischer", "Garcia", "Hansen", "Ito", "Jansen",
-    "Kowalski", "Lopez", "Moreau", "Novak", "Olsen", "Petrov", "Quinn", "Rossi", "Silva", "Tanaka",
-    "Urban", "Vogel", "Weber",
+    "Adler", "Bauer", "Clarke", "Dubois", "Evans", "Fischer", "Garcia", "Hansen", "Ito", "Jansen", "Kowalski", "Lopez",
+    "Moreau", "Novak", "Olsen", "Petrov", "Quinn", "Rossi", "Silva", "Tanaka", "Urban", "Vogel", "Weber",
 ];

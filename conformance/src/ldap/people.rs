@@ -54,11 +54,8 @@ pub const PARENTS: &[&str] = &[
 ];
 
 /// Signs of a state that is not "off", which a careless reader takes for it.
-const DECOYS: &[(&str, &str)] = &[
-    ("userAccountControl", "512"),
-    ("userAccountControl", "66048"),
-    ("nsAccountLock", "FALSE"),
-];
+const DECOYS: &[(&str, &str)] =
+    &[("userAccountControl", "512"), ("userAccountControl", "66048"), ("nsAccountLock", "FALSE")];
 
 /// Every twentieth person is odd by name, others by mail, by login or by being off.
 pub fn draw(count: usize, random: &mut Random) -> Vec<Person> {
@@ -71,12 +68,7 @@ fn person(number: usize, random: &mut Random) -> Person {
     let mut person = Person {
         uuid: random.uuid(),
         rdn: vec![("uid", login.clone())],
-        parent: PARENTS[if number.is_multiple_of(10) {
-            random.below(PARENTS.len())
-        } else {
-            0
-        }]
-        .to_owned(),
+        parent: PARENTS[if number.is_multiple_of(10) { random.below(PARENTS.len()) } else { 0 }].to_owned(),
         login: Some(login),
         given: given.to_owned(),
         family: family.to_owned(),
@@ -111,39 +103,18 @@ fn odd_mail(person: &mut Person, number: usize) {
     let shared = number / 200;
     (person.odd, person.mails) = match number / 20 % 5 {
         0 => (Some("no mail"), vec![]),
-        1 => (
-            Some("duplicate mail"),
-            vec![format!("shared{shared}@example.com")],
-        ),
-        2 => (
-            Some("mail of other case"),
-            vec![format!("Shared{shared}@Example.COM")],
-        ),
-        3 => (
-            Some("three mails"),
-            (0..3)
-                .map(|at| format!("m{at}.{number}@example.com"))
-                .collect(),
-        ),
-        _ => (
-            Some("mail of odd letters"),
-            vec![format!("o'neil+{number}@example.com")],
-        ),
+        1 => (Some("duplicate mail"), vec![format!("shared{shared}@example.com")]),
+        2 => (Some("mail of other case"), vec![format!("Shared{shared}@Example.COM")]),
+        3 => (Some("three mails"), (0..3).map(|at| format!("m{at}.{number}@example.com")).collect()),
+        _ => (Some("mail of odd letters"), vec![format!("o'neil+{number}@example.com")]),
     };
 }
 
 fn odd_state(person: &mut Person, number: usize) {
     let choice = number / 20 % 6;
-    person.off = [Off::PolicyLock, Off::AccountLock, Off::ControlBit]
-        .get(choice)
-        .copied()
-        .unwrap_or(Off::Not);
+    person.off = [Off::PolicyLock, Off::AccountLock, Off::ControlBit].get(choice).copied().unwrap_or(Off::Not);
     person.decoy = choice.checked_sub(3).map(|decoy| DECOYS[decoy]);
-    person.odd = Some(if person.off == Off::Not {
-        "looks off"
-    } else {
-        "off"
-    });
+    person.odd = Some(if person.off == Off::Not { "looks off" } else { "off" });
 }
 
 fn odd_shape(person: &mut Person, number: usize) {
@@ -155,25 +126,12 @@ fn odd_shape(person: &mut Person, number: usize) {
         }
         1 => {
             person.odd = Some("multi-valued RDN with a plus");
-            person.rdn = vec![
-                ("cn", format!("{} + Co, Ltd", person.family)),
-                ("uid", login),
-            ];
+            person.rdn = vec![("cn", format!("{} + Co, Ltd", person.family)), ("uid", login)];
         }
         2 => (person.odd, person.explicit_display) = (Some("no displayName"), false),
         3 => (person.odd, person.login) = (Some("login of upper case"), Some(login.to_uppercase())),
-        4 => {
-            (person.odd, person.login) = (
-                Some("login with an accent"),
-                Some(format!("jos\u{e9}.{number}")),
-            )
-        }
-        5 => {
-            (person.odd, person.login) = (
-                Some("login like an address"),
-                Some(format!("{login}@lab.example")),
-            )
-        }
+        4 => (person.odd, person.login) = (Some("login with an accent"), Some(format!("jos\u{e9}.{number}"))),
+        5 => (person.odd, person.login) = (Some("login like an address"), Some(format!("{login}@lab.example"))),
         // Few: each is set aside and reported.
         6 if number % 1600 == 123 => {
             person.odd = Some("no login");
@@ -233,10 +191,7 @@ impl Person {
 
 /// The folders above all people.
 pub fn folders() -> Vec<Entry> {
-    let mut names = vec![
-        format!("ou=people,{BASE}"),
-        format!("ou=deeper,ou=people,{BASE}"),
-    ];
+    let mut names = vec![format!("ou=people,{BASE}"), format!("ou=deeper,ou=people,{BASE}")];
     names.extend(PARENTS.iter().skip(1).map(|&name| name.to_owned()));
     names.iter().map(|name| Entry::folder(name)).collect()
 }

@@ -39,9 +39,7 @@ impl Proxy {
     /// # Errors
     /// When no port is free.
     pub async fn start(upstream: &str) -> Result<Proxy> {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .context("the wire's port")?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("the wire's port")?;
         let address = listener.local_addr()?.to_string();
         let shared = Arc::new(Shared::default());
         let (upstream, wire) = (upstream.to_owned(), shared.clone());
@@ -54,11 +52,7 @@ impl Proxy {
                 });
             }
         });
-        let proxy = Proxy {
-            address,
-            shared,
-            task,
-        };
+        let proxy = Proxy { address, shared, task };
         proxy.set(Cut::Never);
         Ok(proxy)
     }

@@ -62,13 +62,8 @@ impl Slapd {
             }
             Ok(())
         };
-        timeout(Duration::from_secs(20), up)
-            .await
-            .context("slapd does not answer")??;
-        Ok(Slapd {
-            address,
-            _child: child,
-        })
+        timeout(Duration::from_secs(20), up).await.context("slapd does not answer")??;
+        Ok(Slapd { address, _child: child })
     }
 }
 
@@ -85,32 +80,18 @@ async fn load(program: &Path, folder: &Path, config: &Path) -> Result<()> {
         .context("slapadd")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "slapadd: {}",
-            said.lines().rev().take(5).collect::<Vec<_>>().join(" / ")
-        );
+        bail!("slapadd: {}", said.lines().rev().take(5).collect::<Vec<_>>().join(" / "));
     }
     Ok(())
 }
 
 /// An unpaged search is cut off at 500 entries, as on a careful server; a paged one is not.
 fn configuration(folder: &Path) -> Result<String> {
-    let schemas = first_folder(
-        &["/etc/ldap/schema", "/etc/openldap/schema"],
-        "inetorgperson.schema",
-    )?;
-    let modules = first_folder(
-        &["/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap"],
-        "back_mdb.so",
-    )?;
+    let schemas = first_folder(&["/etc/ldap/schema", "/etc/openldap/schema"], "inetorgperson.schema")?;
+    let modules = first_folder(&["/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap"], "back_mdb.so")?;
     let includes: String = ["core", "cosine", "inetorgperson"]
         .iter()
-        .map(|name| {
-            format!(
-                "include {}\n",
-                schemas.join(name).with_extension("schema").display()
-            )
-        })
+        .map(|name| format!("include {}\n", schemas.join(name).with_extension("schema").display()))
         .collect();
     let (modules, folder) = (modules.display(), folder.display());
     Ok(format!(
@@ -126,9 +107,6 @@ fn configuration(folder: &Path) -> Result<String> {
 }
 
 fn first_folder(folders: &[&str], holding: &str) -> Result<PathBuf> {
-    let found = folders
-        .iter()
-        .map(PathBuf::from)
-        .find(|folder| folder.join(holding).exists());
+    let found = folders.iter().map(PathBuf::from).find(|folder| folder.join(holding).exists());
     found.with_context(|| format!("none of {folders:?} holds {holding}"))
 }

@@ -87,19 +87,11 @@ impl Tree {
 
     /// The expected end state.
     pub fn oracle(&self) -> Oracle {
-        let (can, cannot): (Vec<_>, Vec<_>) = self
-            .people
-            .iter()
-            .partition(|person| person.login.is_some());
+        let (can, cannot): (Vec<_>, Vec<_>) = self.people.iter().partition(|person| person.login.is_some());
         Oracle {
             users: can.into_iter().map(expected_user).collect(),
-            set_aside: cannot
-                .into_iter()
-                .map(|person| person.uuid.clone())
-                .collect(),
-            groups: (0..self.groups.len())
-                .map(|at| self.expected_group(at))
-                .collect(),
+            set_aside: cannot.into_iter().map(|person| person.uuid.clone()).collect(),
+            groups: (0..self.groups.len()).map(|at| self.expected_group(at)).collect(),
         }
     }
 
@@ -108,27 +100,14 @@ impl Tree {
         let mut reached = BTreeSet::from([at]);
         let mut open = vec![at];
         while let Some(next) = open.pop() {
-            open.extend(
-                self.groups[next]
-                    .groups
-                    .iter()
-                    .copied()
-                    .filter(|inner| reached.insert(*inner)),
-            );
+            open.extend(self.groups[next].groups.iter().copied().filter(|inner| reached.insert(*inner)));
         }
-        let effective = reached
-            .iter()
-            .flat_map(|inner| self.groups[*inner].people.iter().copied())
-            .collect();
+        let effective = reached.iter().flat_map(|inner| self.groups[*inner].people.iter().copied()).collect();
         OracleGroup {
             id: group.uuid.clone(),
             name: group.name.clone(),
             users: self.user_ids(&group.people),
-            groups: group
-                .groups
-                .iter()
-                .map(|inner| self.groups[*inner].uuid.clone())
-                .collect(),
+            groups: group.groups.iter().map(|inner| self.groups[*inner].uuid.clone()).collect(),
             strangers: group.strangers,
             effective: self.user_ids(&effective),
             odd: group.odd,
@@ -136,10 +115,7 @@ impl Tree {
     }
 
     fn user_ids(&self, people: &BTreeSet<usize>) -> BTreeSet<String> {
-        let users = people
-            .iter()
-            .map(|at| &self.people[*at])
-            .filter(|person| person.login.is_some());
+        let users = people.iter().map(|at| &self.people[*at]).filter(|person| person.login.is_some());
         users.map(|person| person.uuid.clone()).collect()
     }
 }
@@ -163,12 +139,7 @@ fn expected_user(person: &Person) -> OracleUser {
 /// The root, the account that reads, and the folders of groups.
 fn head() -> Vec<Entry> {
     let mut root = Entry::new(BASE);
-    for (name, value) in [
-        ("objectClass", "organization"),
-        ("objectClass", "dcObject"),
-        ("o", "Lab"),
-        ("dc", "lab"),
-    ] {
+    for (name, value) in [("objectClass", "organization"), ("objectClass", "dcObject"), ("o", "Lab"), ("dc", "lab")] {
         root.add(name, value);
     }
     let mut reader = Entry::new(READER);
@@ -195,35 +166,20 @@ mod tests {
     #[test]
     fn ids_and_names_are_unique() {
         let oracle = Tree::draw(1, 10_000, 500).oracle();
-        let names: BTreeSet<String> = oracle
-            .users
-            .iter()
-            .map(|user| user.dn.to_lowercase())
-            .collect();
+        let names: BTreeSet<String> = oracle.users.iter().map(|user| user.dn.to_lowercase()).collect();
         assert_eq!(names.len(), oracle.users.len());
         assert_eq!(oracle.users.len() + oracle.set_aside.len(), 10_000);
         assert_eq!(oracle.groups.len(), 500);
-        let logins: BTreeSet<String> = oracle
-            .users
-            .iter()
-            .map(|user| user.login.to_lowercase())
-            .collect();
+        let logins: BTreeSet<String> = oracle.users.iter().map(|user| user.login.to_lowercase()).collect();
         assert_eq!(logins.len(), oracle.users.len());
     }
 
     #[test]
     fn closures_pass_through_chains_and_cycles() {
         let oracle = Tree::draw(1, 2000, 120).oracle();
-        let group = |name: &str| {
-            oracle
-                .groups
-                .iter()
-                .find(|group| group.name == name)
-                .unwrap()
-        };
-        let chain: BTreeSet<String> = (1..=6)
-            .flat_map(|depth| group(&format!("chain-{depth}")).users.clone())
-            .collect();
+        let group = |name: &str| oracle.groups.iter().find(|group| group.name == name).unwrap();
+        let chain: BTreeSet<String> =
+            (1..=6).flat_map(|depth| group(&format!("chain-{depth}")).users.clone()).collect();
         assert_eq!(group("chain-1").effective, chain);
         assert_eq!(group("cycle-a").effective, group("cycle-c").effective);
         assert_eq!(group("self-member").effective, group("self-member").users);

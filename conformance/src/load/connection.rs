@@ -21,22 +21,12 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub async fn open(door: &Door) -> Result<Connection> {
-        let rest = door
-            .base
-            .strip_prefix("http://")
-            .context("only plain http")?;
+        let rest = door.base.strip_prefix("http://").context("only plain http")?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let stream = TcpStream::connect(host).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let prefix = format!("/{}", path.trim_end_matches('/'));
-        Ok(Connection {
-            stream,
-            host: host.into(),
-            prefix,
-            token: door.token.clone(),
-            buffer: Vec::new(),
-            body: 0..0,
-        })
+        Ok(Connection { stream, host: host.into(), prefix, token: door.token.clone(), buffer: Vec::new(), body: 0..0 })
     }
 
     /// Sends one request and reads the whole answer; its status.
@@ -60,16 +50,9 @@ impl Connection {
             }
             self.more().await?;
         };
-        let text = std::str::from_utf8(&self.buffer[..head])
-            .context("a head that is no text")?
-            .to_ascii_lowercase();
-        let status = text
-            .get(9..12)
-            .and_then(|digits| digits.parse().ok())
-            .context("no status")?;
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"));
+        let text = std::str::from_utf8(&self.buffer[..head]).context("a head that is no text")?.to_ascii_lowercase();
+        let status = text.get(9..12).and_then(|digits| digits.parse().ok()).context("no status")?;
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
         let length: usize = match length {
             Some(length) => length.trim().parse().context("content-length")?,
             None if status == 204 => 0,

@@ -26,11 +26,7 @@ impl Meter {
         let mut ticks = ticks(self.server).unwrap_or(0);
         if self.postgres {
             for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-                let Some(pid) = entry
-                    .file_name()
-                    .to_str()
-                    .and_then(|name| name.parse().ok())
-                else {
+                let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                     continue;
                 };
                 let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
