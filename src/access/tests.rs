@@ -221,7 +221,9 @@ fn authority_covers_what_lies_inside_and_no_more() {
     let [ada, bea] = [11, 12].map(|n| authority(&view, id(n), at(0)));
     assert!(dominates(&bea, &ada, &view), "what the ceiling clips does not count");
     assert!(!dominates(&ada, &bea, &view));
-    let gift = |capabilities, scope, window| covers(&ada, &Gift { capabilities, scope, window }, &view);
+    let gift = |capabilities: &BTreeSet<CapabilityId>, scope: &Scope, window: Window| {
+        covers(&ada, &Gift { capabilities, scope, window }, &view)
+    };
     let (few, many) = (BTreeSet::from([READ]), BTreeSet::from([READ, CapabilityId(9)]));
     let open = Window::default();
     assert!(gift(&few, &subtree(3), open));
