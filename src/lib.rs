@@ -6,3 +6,4 @@ pub mod clock;
 pub mod domain;
 pub mod login;
 pub mod secret;
+pub mod store;
