@@ -1,0 +1,274 @@
+//! From a filter as written to the neutral, typed filter of one resource type.
+
+use super::{Filter, Literal, Op};
+use crate::domain::filter::{self as neutral, Field, Kind, Leaf, Value};
+use crate::domain::text::fold;
+use crate::scim::error::{Result, invalid_filter};
+use crate::scim::path::AttrPath;
+use crate::scim::schema::{Attribute, Located, Resource, Target, kind_of};
+use crate::scim::value::micros;
+use serde_json::Value as Json;
+use std::borrow::Cow;
+
+/// What an attribute the resource type does not have means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// 400 `invalidFilter` (J11).
+    Refuse,
+    /// It has no value: for queries over all resource types (I04).
+    NoValue,
+}
+
+impl Filter {
+    /// The neutral filter: paths found in the schema, values typed and folded.
+    ///
+    /// # Errors
+    /// 400 `invalidFilter` for an attribute the resource type does not have or
+    /// never shows, and for an operator or value that does not fit its type.
+    pub fn resolve(&self, resource: Resource<'_>, foreign: Foreign) -> Result<neutral::Filter> {
+        let scope = Scope::Root { resource, foreign };
+        resolve(self, &scope)
+    }
+
+    /// The neutral filter on one element of the multi-valued `list`.
+    ///
+    /// # Errors
+    /// As [`Filter::resolve`].
+    pub fn resolve_inner(&self, list: &Attribute) -> Result<neutral::Filter> {
+        resolve(self, &Scope::Element { list })
+    }
+}
+
+enum Scope<'s> {
+    Root { resource: Resource<'s>, foreign: Foreign },
+    Element { list: &'s Attribute },
+}
+
+/// A path, found: the list it goes through and the single value it ends at.
+struct Place {
+    list: Option<Field>,
+    field: Field,
+}
+
+fn resolve(filter: &Filter, scope: &Scope<'_>) -> Result<neutral::Filter> {
+    match filter {
+        Filter::And(parts) => all(parts, scope).map(neutral::Filter::And),
+        Filter::Or(parts) => all(parts, scope).map(neutral::Filter::Or),
+        Filter::Not(part) => Ok(not(resolve(part, scope)?)),
+        Filter::Present(path) => present(path, scope),
+        Filter::Each { path, inner } => each(path, inner, scope),
+        Filter::Compare { path, op, value } => compare(path, *op, value, scope),
+    }
+}
+
+fn all(parts: &[Filter], scope: &Scope<'_>) -> Result<Vec<neutral::Filter>> {
+    parts.iter().map(|part| resolve(part, scope)).collect()
+}
+
+fn not(filter: neutral::Filter) -> neutral::Filter {
+    neutral::Filter::Not(Box::new(filter))
+}
+
+fn present(path: &AttrPath, scope: &Scope<'_>) -> Result<neutral::Filter> {
+    let Some(target) = scope.find(path)? else {
+        return Ok(neutral::Filter::Constant(false));
+    };
+    let whole = match (&target, scope) {
+        (Found::Root(target), _) if target.sub.is_none() => target.field(),
+        (Found::Item(sub), Scope::Element { .. }) => element_field(Some(sub)),
+        (Found::Element(_), _) => element_field(None),
+        (found, _) => {
+            let place = found.place(path)?;
+            return Ok(place.wrap(neutral::Filter::Present(place.field.clone())));
+        }
+    };
+    Ok(neutral::Filter::Present(whole))
+}
+
+fn each(path: &AttrPath, inner: &Filter, scope: &Scope<'_>) -> Result<neutral::Filter> {
+    let Some(found) = scope.find(path)? else {
+        return Ok(neutral::Filter::Constant(false));
+    };
+    match found {
+        Found::Root(target) if target.attr.multi_valued && target.sub.is_none() => {
+            let inner = inner.resolve_inner(target.attr)?;
+            Ok(neutral::Filter::Each { list: target.field(), inner: Box::new(inner) })
+        }
+        _ => {
+            Err(invalid_filter(format!("\"{path}\" is not a multi-valued attribute, so it cannot be followed by [ ].")))
+        }
+    }
+}
+
+fn compare(path: &AttrPath, op: Op, value: &Literal, scope: &Scope<'_>) -> Result<neutral::Filter> {
+    if *value == Literal::Null {
+        return match op {
+            // J09: "eq null" is "not present".
+            Op::Eq => present(path, scope).map(not),
+            Op::Ne => present(path, scope),
+            _ => Err(invalid_filter("null can only be compared with eq and ne.")),
+        };
+    }
+    let Some(found) = scope.find(path)? else {
+        return Ok(neutral::Filter::Constant(op == Op::Ne));
+    };
+    let place = found.place(path)?;
+    check_operator(path, op, place.field.kind)?;
+    let value = typed(path, value, place.field.kind)?;
+    let inner = neutral::Filter::Compare { field: place.field.clone(), op, value };
+    Ok(place.wrap(inner))
+}
+
+fn check_operator(path: &AttrPath, op: Op, kind: Kind) -> Result<()> {
+    let fits = match op {
+        Op::Eq | Op::Ne => true,
+        Op::Co | Op::Sw | Op::Ew => matches!(kind, Kind::Text { .. }),
+        Op::Gt | Op::Ge | Op::Lt | Op::Le => !matches!(kind, Kind::Bool | Kind::Binary),
+    };
+    if fits {
+        return Ok(());
+    }
+    let word = super::parse::operator(op);
+    Err(invalid_filter(format!("\"{path}\" cannot be compared with {word}.")))
+}
+
+fn typed(path: &AttrPath, value: &Literal, kind: Kind) -> Result<Value> {
+    let typed = match (kind, value) {
+        (Kind::Text { exact: true } | Kind::Binary, Literal::Text(text)) => Some(Value::Text(text.clone())),
+        (Kind::Text { exact: false }, Literal::Text(text)) => Some(Value::Text(fold(text))),
+        (Kind::Bool, Literal::Bool(truth)) => Some(Value::Bool(*truth)),
+        (Kind::Integer, Literal::Number(number)) => number.as_i64().map(Value::Integer),
+        (Kind::Decimal, Literal::Number(number)) => number.as_f64().map(Value::Decimal),
+        (Kind::Time, Literal::Text(text)) => micros(text).map(Value::Time),
+        _ => None,
+    };
+    typed.ok_or_else(|| {
+        let wanted = match kind {
+            Kind::Text { .. } | Kind::Binary => "a quoted string",
+            Kind::Bool => "true or false",
+            Kind::Integer => "a whole number",
+            Kind::Decimal => "a number",
+            Kind::Time => "a date and time, such as \"2026-01-31T08:00:00Z\"",
+            Kind::Object => "one of its sub-attributes",
+        };
+        invalid_filter(format!("\"{path}\" must be compared with {wanted}."))
+    })
+}
+
+enum Found<'s> {
+    /// An attribute of the resource.
+    Root(Target<'s>),
+    /// A sub-attribute of the element.
+    Item(&'s Attribute),
+    /// The element itself, of a list of plain values.
+    Element(&'s Attribute),
+}
+
+impl<'s> Scope<'s> {
+    fn find(&self, path: &AttrPath) -> Result<Option<Found<'s>>> {
+        let found = match self {
+            Scope::Root { resource, foreign } => match resource.locate(path) {
+                Some(Located::Attribute(target)) => Some(Found::Root(target)),
+                _ if *foreign == Foreign::NoValue => return Ok(None),
+                _ => None,
+            },
+            Scope::Element { list } if path.urn.is_none() && path.sub.is_none() => match list.sub(&path.name) {
+                Some(sub) => Some(Found::Item(sub)),
+                None => (list.sub_attributes.is_empty() && path.name.eq_ignore_ascii_case("value"))
+                    .then_some(Found::Element(list)),
+            },
+            Scope::Element { .. } => None,
+        };
+        match found {
+            Some(found) if found.leaf().is_secret() => {
+                Err(invalid_filter(format!("\"{path}\" cannot be used in a filter.")))
+            }
+            Some(found) => Ok(Some(found)),
+            None => Err(invalid_filter(format!("There is no attribute \"{path}\" here."))),
+        }
+    }
+}
+
+impl<'s> Found<'s> {
+    fn leaf(&self) -> &'s Attribute {
+        match self {
+            Found::Root(target) => target.leaf(),
+            Found::Item(attr) | Found::Element(attr) => attr,
+        }
+    }
+
+    /// The single value the path stands for in a comparison; `emails` alone
+    /// means `emails.value` (J04).
+    fn place(&self, path: &AttrPath) -> Result<Place> {
+        let target = match self {
+            Found::Item(attr) => return Ok(Place::element(None, Some(attr), attr)),
+            Found::Element(attr) => return Ok(Place::element(None, None, attr)),
+            Found::Root(target) => target,
+        };
+        let attr = target.attr;
+        if attr.multi_valued {
+            let sub = match target.sub {
+                None if attr.sub_attributes.is_empty() => None,
+                None => Some(attr.sub("value").ok_or_else(|| needs_sub(path))?),
+                sub => sub,
+            };
+            return Ok(Place::element(Some(target.field()), sub, attr));
+        }
+        let mut keys = target.keys();
+        let leaf = match (target.sub, attr.sub_attributes.is_empty()) {
+            (None, false) => return Err(needs_sub(path)),
+            (None, true) => attr,
+            (Some(sub), _) => {
+                keys.push(sub.name.clone());
+                sub
+            }
+        };
+        let kind = kind_of(leaf);
+        Ok(Place { list: None, field: Field { path: keys, kind } })
+    }
+}
+
+fn needs_sub(path: &AttrPath) -> crate::scim::error::ScimError {
+    invalid_filter(format!("\"{path}\" has several parts; name the one to compare."))
+}
+
+fn element_field(sub: Option<&Attribute>) -> Field {
+    match sub {
+        Some(sub) => Field { path: vec![sub.name.clone()], kind: kind_of(sub) },
+        None => Field { path: Vec::new(), kind: Kind::Object },
+    }
+}
+
+impl Place {
+    fn element(list: Option<Field>, sub: Option<&Attribute>, attr: &Attribute) -> Self {
+        let leaf = sub.unwrap_or(attr);
+        Self { list, field: Field { path: sub.map(|s| s.name.clone()).into_iter().collect(), kind: kind_of(leaf) } }
+    }
+
+    fn wrap(&self, inner: neutral::Filter) -> neutral::Filter {
+        match &self.list {
+            Some(list) => neutral::Filter::Each { list: list.clone(), inner: Box::new(inner) },
+            None => inner,
+        }
+    }
+}
+
+/// Whether a document (not its comparable twin) satisfies a neutral filter:
+/// values are folded and converted while reading. The same answer as
+/// `filter.matches(&keys(document))`, for one-off questions such as PATCH.
+#[must_use]
+pub fn document_matches(filter: &neutral::Filter, document: &Json) -> bool {
+    filter.eval(document, &read_plain)
+}
+
+fn read_plain(kind: Kind, value: &Json) -> Option<Leaf<'_>> {
+    match kind {
+        Kind::Text { exact: false } => value.as_str().map(|s| Leaf::Text(Cow::Owned(fold(s)))),
+        Kind::Text { exact: true } | Kind::Binary => value.as_str().map(|s| Leaf::Text(Cow::Borrowed(s))),
+        Kind::Bool => value.as_bool().map(Leaf::Bool),
+        Kind::Integer => value.as_i64().map(Leaf::Integer),
+        Kind::Decimal => value.as_f64().map(Leaf::Decimal),
+        Kind::Time => value.as_str().and_then(micros).map(Leaf::Integer),
+        Kind::Object => None,
+    }
+}

@@ -1,0 +1,340 @@
+//! The filter grammar, its typing, and its meaning.
+
+use super::*;
+use crate::domain::filter as neutral;
+use crate::scim::error::ScimType;
+use crate::scim::resource::keys;
+use crate::scim::schema::{ENTERPRISE_URN, SchemaSet, USER_URN};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+fn person() -> Json {
+    json!({
+        "schemas": [USER_URN, ENTERPRISE_URN],
+        "id": "2819C223",
+        "externalId": "Ext-1",
+        "userName": "Ada@Harbor.example",
+        "name": {"givenName": "Ada", "familyName": "Lind\"berg"},
+        "title": "50% off_\\",
+        "active": true,
+        "emails": [
+            {"value": "ada@work.example", "type": "work", "primary": true},
+            {"value": "ada@home.example", "type": "home"},
+        ],
+        "meta": {"resourceType": "User", "lastModified": "2026-11-22T12:00:00Z"},
+        ENTERPRISE_URN: {"department": "Ops", "manager": {"value": "M1"}},
+    })
+}
+
+fn resolve(text: &str) -> Result<neutral::Filter> {
+    Filter::parse(text)?.resolve(SchemaSet::base().users(), Foreign::Refuse)
+}
+
+fn holds(text: &str, document: &Json) -> bool {
+    let set = SchemaSet::base();
+    let filter = resolve(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let twin = keys(set.users(), document.as_object().unwrap());
+    let by_keys = filter.matches(&twin);
+    assert_eq!(by_keys, document_matches(&filter, document), "{text}");
+    by_keys
+}
+
+fn refused(text: &str) {
+    match resolve(text) {
+        Err(error) => assert_eq!(error.kind, Some(ScimType::InvalidFilter), "{text}"),
+        Ok(filter) => panic!("{text} was accepted: {filter:?}"),
+    }
+}
+
+#[test]
+fn j01_j02_j04_j07_j08_truth_table() {
+    let ada = person();
+    for yes in [
+        r#"userName eq "ada@HARBOR.example""#,
+        r#"USERNAME EQ "ada@harbor.example""#,
+        r#"userName ne "x" and userName co "HARBOR" and userName sw "ADA" and userName ew ".example""#,
+        r#"userName gt "ab" and userName ge "ada@harbor.example" and userName lt "b" and userName le "b""#,
+        r#"urn:ietf:params:scim:schemas:core:2.0:User:userName pr"#,
+        r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq "OPS""#,
+        r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "M1""#,
+        r#"id eq "2819C223""#,
+        r#"externalId eq "Ext-1""#,
+        r#"active eq true and active ne false and active pr"#,
+        r#"name.familyName eq "lind\"BERG""#,
+        r#"name pr and not (nickName pr)"#,
+        r#"title eq "50% OFF_\\" and not (title co "%%") and title ne "50x off__""#,
+        r#"emails co "@work" and emails.type eq "home" and emails pr and emails.value pr"#,
+        r#"meta.lastModified gt "2026-11-22T13:59:59.5+02:00""#,
+        r#"meta.lastModified eq "2026-11-22T14:00:00+02:00" and meta.lastModified le "2026-11-22T12:00:00""#,
+        r#"meta.resourceType eq "User""#,
+        r#"schemas eq "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User""#,
+        r#"nickName eq null and userName ne null and nickName ne "x""#,
+        r#"not (groups.value eq "x") and not (groups pr)"#,
+        r#"emails[primary eq true and value sw "ada"]"#,
+        r#"userName eq "x" or title pr and active eq true"#,
+        r#"not (userName eq "x") and (title pr or nickName pr)"#,
+    ] {
+        assert!(holds(yes, &ada), "{yes}");
+    }
+    for no in [
+        r#"id eq "2819c223""#,
+        r#"externalId eq "ext-1""#,
+        r#"nickName pr"#,
+        r#"nickName co "a" or nickName gt "a" or nickName eq """#,
+        r#"meta.resourceType eq "user""#,
+        r#"(userName eq "x" or title pr) and active eq false"#,
+        r#"title eq "50_ off%""#,
+        r#"emails.value eq null"#,
+    ] {
+        assert!(!holds(no, &ada), "{no}");
+    }
+}
+
+#[test]
+fn j03_a_value_path_matches_on_one_element() {
+    let ada = person();
+    assert!(!holds(r#"emails[type eq "work" and value co "@home"]"#, &ada));
+    assert!(holds(r#"emails.type eq "work" and emails.value co "@home""#, &ada));
+    assert!(holds(r#"emails[type eq "work" and not (value co "@home" or primary ne true)]"#, &ada));
+    assert!(!holds(r#"groups[not (value eq "x")]"#, &ada));
+}
+
+#[test]
+fn j05_j06_j11_ill_typed_filters_are_refused() {
+    for bad in [
+        "active gt true",
+        "active co \"t\"",
+        "active eq \"true\"",
+        "userName eq 5",
+        "userName eq true",
+        "x509Certificates.value gt \"a\"",
+        "x509Certificates.value co \"a\"",
+        "meta.created eq \"soon\"",
+        "meta.created co \"2026\"",
+        "name eq \"x\"",
+        "addresses eq \"x\"",
+        "foo eq \"x\"",
+        "name.foo pr",
+        "urn:nobody:foo eq \"x\"",
+        "password eq \"x\"",
+        "password pr",
+        "password co \"x\"",
+        "userName[value eq \"x\"]",
+        "name[givenName eq \"x\"]",
+        "emails[foo eq \"x\"]",
+        "userName gt null",
+        "members eq \"x\"",
+        "emails.value.x eq \"y\"",
+        "emails[name.givenName eq \"x\"]",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User pr",
+        "userName.x eq \"y\"",
+    ] {
+        refused(bad);
+    }
+}
+
+#[test]
+fn j06_malformed_filters_are_refused() {
+    for bad in [
+        "",
+        " ",
+        "userName",
+        "userName eq",
+        "userName eq ",
+        "userName regex \"a\"",
+        "eq \"x\"",
+        "userName eq \"x",
+        "userName eq x",
+        "userName eq 'x'",
+        "(userName pr",
+        "userName pr)",
+        "()",
+        "userName pr and",
+        "and userName pr",
+        "userName pr userName pr",
+        "not userName pr",
+        "not",
+        "emails[type eq \"x\"",
+        "emails[]",
+        "emails[type eq \"x\"].value eq \"y\"",
+        "emails [type pr]",
+        "userName eq \"\\q\"",
+        "userName eq \"\\u0000\"",
+        "userName eq \"a\u{1}b\"",
+        "userName eq True",
+        "a[b[c pr]]",
+        "userName pr\tor userName pr",
+        "userName eq \"x\"and title pr",
+        "userName prx",
+        "title eq 01",
+        "title eq 1.",
+        "title eq +1",
+        "title eq \"\\ud800\"",
+        "users.a.b pr",
+        "userName eq nullx",
+    ] {
+        let error = Filter::parse(bad).expect_err(bad);
+        assert_eq!(error.kind, Some(ScimType::InvalidFilter), "{bad}");
+    }
+}
+
+#[test]
+fn j12_budgets_hold() {
+    let nested = |n: usize| format!("{}title pr{}", "(".repeat(n), ")".repeat(n));
+    assert!(Filter::parse(&nested(32)).is_ok());
+    assert!(Filter::parse(&nested(33)).is_err());
+    assert!(Filter::parse(&"(".repeat(8_000)).is_err());
+    let terms = |n: usize| vec!["a pr"; n].join(" or ");
+    assert!(Filter::parse(&terms(1000)).is_ok());
+    assert!(Filter::parse(&terms(1001)).is_err());
+    assert!(Filter::parse(&format!("title eq \"{}\"", "x".repeat(8192))).is_err());
+}
+
+#[test]
+fn lenient_grammar_reads_what_clients_send() {
+    let lenient = |text: &str| Filter::parse_lenient(text).unwrap().to_string();
+    assert_eq!(lenient("externalId eq abc-1"), r#"externalId eq "abc-1""#);
+    assert_eq!(lenient("active eq True"), "active eq true");
+    assert_eq!(lenient("count eq -5"), "count eq -5");
+    assert_eq!(lenient(r#"emails[type eq "work"].value eq "a@x""#), r#"emails[type eq "work" and value eq "a@x"]"#);
+}
+
+fn names() -> impl Strategy<Value = AttrPath> {
+    let urn = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some("urn:ietf:params:scim:schemas:core:2.0:User".to_owned())),
+    ];
+    let sub = prop_oneof![Just(None), "[a-z][a-zA-Z0-9_-]{0,4}".prop_map(Some)];
+    let name = "[a-zA-Z][a-zA-Z0-9_-]{0,6}".prop_filter("no keyword", |n| {
+        !["and", "or", "not", "true", "false", "null"].contains(&n.to_ascii_lowercase().as_str())
+    });
+    (urn, name, sub).prop_map(|(urn, name, sub)| AttrPath { urn, name, sub })
+}
+
+fn literals() -> impl Strategy<Value = Literal> {
+    prop_oneof![
+        "[^\u{0}]{0,8}".prop_map(Literal::Text),
+        any::<bool>().prop_map(Literal::Bool),
+        any::<i64>().prop_map(|n| Literal::Number(n.into())),
+        Just(Literal::Null),
+    ]
+}
+
+fn operators() -> impl Strategy<Value = Op> {
+    prop::sample::select(vec![Op::Eq, Op::Ne, Op::Co, Op::Sw, Op::Ew, Op::Gt, Op::Ge, Op::Lt, Op::Le])
+}
+
+/// As the parser builds it: n-ary nodes never hold their own kind.
+fn join(parts: Vec<Filter>, and: bool) -> Filter {
+    let mut flat = Vec::new();
+    for part in parts {
+        match part {
+            Filter::And(inner) if and => flat.extend(inner),
+            Filter::Or(inner) if !and => flat.extend(inner),
+            other => flat.push(other),
+        }
+    }
+    if and { Filter::And(flat) } else { Filter::Or(flat) }
+}
+
+fn trees(leaf: BoxedStrategy<Filter>) -> BoxedStrategy<Filter> {
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|p| join(p, true)),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|p| join(p, false)),
+            inner.prop_map(|p| Filter::Not(Box::new(p))),
+        ]
+    })
+    .boxed()
+}
+
+fn written() -> impl Strategy<Value = Filter> {
+    let term = prop_oneof![
+        (names(), operators(), literals()).prop_map(|(path, op, value)| Filter::Compare { path, op, value }),
+        names().prop_map(Filter::Present),
+    ]
+    .boxed();
+    let each = (names(), trees(term.clone())).prop_map(|(path, inner)| Filter::Each { path, inner: Box::new(inner) });
+    trees(prop_oneof![3 => term, 1 => each].boxed())
+}
+
+/// Filters about attributes that users have, with values that fit.
+fn typed() -> BoxedStrategy<Filter> {
+    let words = prop::sample::select(vec!["ada", "ADA@harbor.example", "work", "ß", "SS", "", "M1"]);
+    let texts = prop::sample::select(vec![
+        "userName",
+        "id",
+        "externalId",
+        "name.givenName",
+        "emails.value",
+        "emails",
+        "emails.type",
+        "title",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+    ]);
+    let text = (texts, operators(), words).prop_map(|(path, op, word)| Filter::Compare {
+        path: AttrPath::parse(path).unwrap(),
+        op,
+        value: Literal::Text(word.to_owned()),
+    });
+    let present = prop::sample::select(vec!["emails", "name", "nickName", "emails.primary", "meta.created"])
+        .prop_map(|path| Filter::Present(AttrPath::parse(path).unwrap()));
+    let exact = prop::sample::select(vec![
+        r#"active eq true"#,
+        r#"active ne false"#,
+        r#"active eq null"#,
+        r#"emails[type eq "work" and primary eq true]"#,
+        r#"emails[not (value co "work")]"#,
+        r#"meta.lastModified ge "2026-11-22T12:00:00+00:00""#,
+    ])
+    .prop_map(|text| Filter::parse(text).unwrap());
+    trees(prop_oneof![4 => text, 1 => present, 2 => exact].boxed())
+}
+
+proptest! {
+    #[test]
+    fn j02_printing_and_parsing_are_inverse(filter in written()) {
+        let text = filter.to_string();
+        prop_assume!(text.len() <= 8192);
+        prop_assert_eq!(Filter::parse(&text).unwrap(), filter);
+    }
+
+    #[test]
+    fn j02_the_other_parser_reads_the_same(filter in written()) {
+        let text = filter.to_string();
+        prop_assume!(text.len() <= 8192 && !text.contains("$ref"));
+        let other: scim_v2::filter::Filter = text.parse().map_err(|e| {
+            TestCaseError::fail(format!("{text}: {e}"))
+        })?;
+        let again = Filter::parse(&other.to_string()).unwrap();
+        prop_assert_eq!(again, filter);
+    }
+
+    #[test]
+    fn j13_arbitrary_text_never_panics_and_both_parsers_agree(
+        text in r#"(?:[ -~é]{0,12}|a|b\.c|eq|ne|pr|and|or|not|\(|\)|\[|\]| |"x"|"\\u00e4"|1|-2\.5|true|null){0,12}"#
+    ) {
+        let ours = Filter::parse(&text);
+        let theirs = text.trim().parse::<scim_v2::filter::Filter>();
+        // What the other parser reads, ours reads too, and as the same filter.
+        if let (Ok(theirs), Ok(ours)) = (&theirs, &ours) {
+            prop_assert_eq!(&Filter::parse(&theirs.to_string()).unwrap(), ours);
+        }
+        let _ = Filter::parse_lenient(&text);
+    }
+
+    #[test]
+    fn j02_both_evaluators_agree(filter in typed()) {
+        let set = SchemaSet::base();
+        match filter.resolve(set.users(), Foreign::Refuse) {
+            Ok(neutral) => {
+                let document = person();
+                let twin = keys(set.users(), document.as_object().unwrap());
+                prop_assert_eq!(neutral.matches(&twin), document_matches(&neutral, &document));
+                let not = neutral::Filter::Not(Box::new(neutral.clone()));
+                prop_assert_ne!(neutral.matches(&twin), not.matches(&twin));
+            }
+            Err(error) => prop_assert_eq!(error.kind, Some(ScimType::InvalidFilter)),
+        }
+    }
+}

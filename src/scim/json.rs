@@ -1,0 +1,197 @@
+//! Reading JSON from outside, within limits.
+//!
+//! Stricter than the JSON grammar: a key given twice, U+0000 anywhere, nesting
+//! or size beyond the limits are refused while reading, before memory is spent.
+
+use super::error::{Result, invalid_syntax};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::cell::Cell;
+use std::fmt;
+
+/// What one body may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Deepest nesting of arrays and objects.
+    pub depth: usize,
+    /// Most values (scalars, arrays and objects) in all.
+    pub values: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 24, values: 1_000_000 }
+    }
+}
+
+/// Reads one JSON document.
+///
+/// # Errors
+/// 400 `invalidSyntax` for anything that is not JSON in UTF-8, or is beyond
+/// the limits.
+pub fn read(bytes: &[u8], limits: Limits) -> Result<Value> {
+    let budget = Cell::new(limits.values);
+    let mut source = serde_json::Deserializer::from_slice(bytes);
+    let seed = Guard { depth: limits.depth, budget: &budget };
+    let value = seed.deserialize(&mut source).map_err(refuse)?;
+    source.end().map_err(refuse)?;
+    Ok(value)
+}
+
+fn refuse(error: serde_json::Error) -> super::error::ScimError {
+    invalid_syntax(format!("The body is not usable JSON: {error}."))
+}
+
+#[derive(Clone, Copy)]
+struct Guard<'b> {
+    depth: usize,
+    budget: &'b Cell<usize>,
+}
+
+impl Guard<'_> {
+    fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => Ok(Self { depth, ..self }),
+            None => Err(E::custom("nested too deeply")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Guard<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> std::result::Result<Value, D::Error> {
+        match self.budget.get().checked_sub(1) {
+            Some(left) => self.budget.set(left),
+            None => return Err(D::Error::custom("too many values")),
+        }
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Guard<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> std::result::Result<Value, E> {
+        self.visit_string(value.to_owned())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, value: String) -> std::result::Result<Value, E> {
+        if value.contains('\0') {
+            return Err(E::custom("the character U+0000 is not allowed"));
+        }
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if key.contains('\0') {
+                return Err(A::Error::custom("the character U+0000 is not allowed"));
+            }
+            if map.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key \"{key}\" is given twice")));
+            }
+            let value = entries.next_value_seed(inner)?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// The member of `map` called `name`, whatever its case (A01).
+#[must_use]
+pub fn get<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// Takes the member of `map` called `name`, whatever its case (A01).
+pub fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    if let Some(value) = map.remove(name) {
+        return Some(value);
+    }
+    let key = map.keys().find(|key| key.eq_ignore_ascii_case(name))?;
+    let key = key.clone();
+    map.remove(&key)
+}
+
+/// The name of a value's JSON type, for error texts.
+#[must_use]
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> String {
+        let error = read(text.as_bytes(), Limits::default()).unwrap_err();
+        assert_eq!(error.status, 400);
+        error.detail.into_owned()
+    }
+
+    #[test]
+    fn hostile_bodies_are_refused_cleanly() {
+        assert!(refused(&"[".repeat(10_000)).contains("deeply"));
+        assert!(refused(&"{\"a\":".repeat(10_000)).contains("deeply"));
+        assert!(refused(r#"{"a":1,"a":2}"#).contains("twice"));
+        assert!(refused(r#"{"a":"x\u0000y"}"#).contains("U+0000"));
+        assert!(refused(r#"{"\u0000":1}"#).contains("U+0000"));
+        assert!(refused("{} {}").contains("trailing"));
+        let flood = format!("[{}1]", "1,".repeat(50));
+        let limits = Limits { depth: 4, values: 20 };
+        assert!(read(flood.as_bytes(), limits).is_err());
+        assert!(read(b"\"\xff\"", Limits::default()).is_err());
+        assert!(read(b"", Limits::default()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(&bytes, Limits::default());
+        }
+    }
+}

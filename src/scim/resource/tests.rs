@@ -1,0 +1,272 @@
+//! What POST and PUT bodies come to.
+
+use super::*;
+use crate::scim::error::{Result, ScimType};
+use crate::scim::schema::{ENTERPRISE_URN, GROUP_URN, SchemaSet, USER_URN};
+use serde_json::json;
+
+fn made(body: Value) -> Result<Accepted> {
+    create(SchemaSet::base().users(), body, Rules::STRICT)
+}
+
+fn user(more: Value) -> Value {
+    let mut body = json!({"schemas": [USER_URN], "userName": "ada"});
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+fn kind(body: Value) -> ScimType {
+    let shown = body.to_string();
+    made(body).expect_err(&shown).kind.unwrap()
+}
+
+#[test]
+fn a01_names_take_their_canonical_case() {
+    let body = json!({"SCHEMAS": [USER_URN.to_uppercase()], "USERNAME": "ada", "Name": {"GIVENname": "A"},
+        ENTERPRISE_URN.to_lowercase(): {"DEPARTMENT": "D"}});
+    let document = made(body).unwrap().document;
+    assert_eq!(document["userName"], "ada");
+    assert_eq!(document["name"]["givenName"], "A");
+    assert_eq!(document[ENTERPRISE_URN]["department"], "D");
+    assert_eq!(document["schemas"], json!([USER_URN, ENTERPRISE_URN]));
+    assert_eq!(kind(user(json!({"USERname": "b"}))), ScimType::InvalidValue);
+}
+
+#[test]
+fn a02_a03_types_are_enforced() {
+    for bad in [
+        json!({"active": "true"}),
+        json!({"active": 1}),
+        json!({"title": 5}),
+        json!({"title": true}),
+        json!({"title": ["x"]}),
+        json!({"name": "Ada"}),
+        json!({"name": {"givenName": {"a": 1}}}),
+        json!({"emails": "a@x"}),
+        json!({"emails": {"value": "a@x"}}),
+        json!({"emails": ["a@x"]}),
+        json!({"emails": [{"value": "a", "primary": "yes"}]}),
+        json!({"profileUrl": "not a url"}),
+        json!({"x509Certificates": [{"value": "$$"}]}),
+        json!({ENTERPRISE_URN: "x"}),
+        json!({ENTERPRISE_URN: {"manager": "M1"}}),
+        json!({"userName": "  "}),
+        json!({"userName": null}),
+    ] {
+        assert_eq!(kind(user(bad.clone())), ScimType::InvalidValue, "{bad}");
+    }
+    let mut set = SchemaSet::base();
+    let numbers = json!({"id": "urn:example:n", "attributes": [
+        {"name": "age", "type": "integer"}, {"name": "rate", "type": "decimal"}, {"name": "at", "type": "dateTime"},
+        {"name": "tags", "multiValued": true}]});
+    set.extend("User", &numbers, false).unwrap();
+    let accepts = |inner: Value| create(set.users(), user(json!({"urn:example:n": inner})), Rules::STRICT).is_ok();
+    assert!(accepts(json!({"age": 5, "rate": 1.5, "at": "2026-01-01T00:00:00Z", "tags": ["a", "b"]})));
+    for bad in [json!({"age": 5.0}), json!({"age": "5"}), json!({"at": "2026-01-01"}), json!({"tags": [1]})] {
+        assert!(!accepts(bad));
+    }
+}
+
+#[test]
+fn a04_a05_primary_and_repeated_values() {
+    let two = json!({"emails": [{"value": "a", "primary": true}, {"value": "b", "primary": true}]});
+    assert_eq!(kind(user(two)), ScimType::InvalidValue);
+    let twice = json!({"emails": [{"value": "a@x", "type": "work"}, {"value": "A@X", "type": "Work", "primary": true},
+        {"value": "a@x", "type": "home"}]});
+    let document = made(user(twice)).unwrap().document;
+    assert_eq!(
+        document["emails"],
+        json!([{"value": "a@x", "type": "work", "primary": true}, {"value": "a@x", "type": "home"}])
+    );
+}
+
+#[test]
+fn a06_null_empty_and_absent_are_the_same() {
+    let empty = user(json!({"title": null, "emails": [], "roles": [null, {}], "name": {}, "nickName": null,
+        ENTERPRISE_URN: {"manager": {"value": null}}}));
+    assert_eq!(made(empty).unwrap().document, made(user(json!({}))).unwrap().document);
+}
+
+#[test]
+fn a07_schemas_must_be_there_and_are_computed() {
+    assert_eq!(kind(json!({})), ScimType::InvalidSyntax);
+    assert_eq!(kind(json!({"userName": "a"})), ScimType::InvalidSyntax);
+    assert_eq!(kind(json!({"schemas": [], "userName": "a"})), ScimType::InvalidSyntax);
+    assert_eq!(kind(json!({"schemas": [ENTERPRISE_URN], "userName": "a"})), ScimType::InvalidSyntax);
+    assert_eq!(kind(json!([])), ScimType::InvalidSyntax);
+    let document = made(json!({"schemas": [USER_URN, ENTERPRISE_URN], "userName": "a"})).unwrap().document;
+    assert_eq!(document["schemas"], json!([USER_URN]));
+}
+
+#[test]
+fn a08_b02_b03_h03_h04_what_the_server_owns_is_ignored() {
+    let accepted = made(user(json!({"id": "x", "meta": {"resourceType": "Group"}, "groups": [{"value": "g"}],
+        "externalId": "E1", "password": "secret", ENTERPRISE_URN: {"manager": {"value": "m", "displayName": "Boss"}}})))
+    .unwrap();
+    let document = accepted.document;
+    assert!(!document.contains_key("id") && !document.contains_key("meta") && !document.contains_key("groups"));
+    assert_eq!(document["externalId"], "E1");
+    assert_eq!(document["active"], true);
+    assert_eq!(document[ENTERPRISE_URN]["manager"], json!({"value": "m"}));
+    assert!(!document.contains_key("password"));
+    assert_eq!(accepted.password.as_ref().unwrap().expose(), "secret");
+    assert!(!format!("{:?}", accepted.password).contains("secret"));
+}
+
+#[test]
+fn a15_qualified_keys_are_understood() {
+    let document = made(user(json!({format!("{ENTERPRISE_URN}:department"): "D", format!("{USER_URN}:title"): "T"})))
+        .unwrap()
+        .document;
+    assert_eq!(document[ENTERPRISE_URN]["department"], "D");
+    assert_eq!(document["title"], "T");
+}
+
+#[test]
+fn unknown_attributes_are_refused_or_reported() {
+    let body = user(
+        json!({"schemas": [USER_URN, "urn:x:y"], "foo": 1, "name": {"bar": 1}, ENTERPRISE_URN: {"baz": 1}, "urn:x:y": {}}),
+    );
+    assert_eq!(kind(body.clone()), ScimType::InvalidValue);
+    let accepted = create(SchemaSet::base().users(), body, Rules::LENIENT).unwrap();
+    let mut ignored = accepted.ignored;
+    ignored.sort();
+    let qualified = format!("{ENTERPRISE_URN}:baz");
+    assert_eq!(ignored, ["foo", "name.bar", qualified.as_str(), "urn:x:y", "urn:x:y"]);
+}
+
+#[test]
+fn d01_d04_o05_groups_and_their_members() {
+    let group = |more: Value| {
+        let mut body = json!({"schemas": [GROUP_URN], "displayName": "Ops"});
+        for (key, value) in more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        create(SchemaSet::base().groups(), body, Rules::STRICT)
+    };
+    assert_eq!(group(json!({})).unwrap().members, None);
+    assert_eq!(group(json!({"members": []})).unwrap().members, Some(vec![]));
+    let members = json!({"members": [{"value": "1", "$ref": null}, {"$ref": "../Users/2"}, {"value": "1", "type": "User"}, {"value": "3", "type": "Group"}]});
+    let accepted = group(members).unwrap();
+    assert!(!accepted.document.contains_key("members"));
+    let members: Vec<_> = accepted.members.unwrap().into_iter().map(|m| (m.value, m.kind)).collect();
+    assert_eq!(
+        members,
+        [("1".into(), None), ("2".into(), Some(MemberKind::User)), ("3".into(), Some(MemberKind::Group))]
+    );
+    for bad in [
+        json!({"members": "1"}),
+        json!({"members": ["1"]}),
+        json!({"members": [{}]}),
+        json!({"members": [{"value": 1}]}),
+        json!({"members": [{"value": "1", "type": "Robot"}]}),
+        json!({"displayName": ""}),
+    ] {
+        assert_eq!(group(bad).unwrap_err().kind, Some(ScimType::InvalidValue));
+    }
+}
+
+#[test]
+fn o02_o03_o04_a09_replace() {
+    let mut set = SchemaSet::base();
+    let fixed = json!({"id": "urn:example:x", "attributes": [{"name": "badge", "mutability": "immutable"}, {"name": "pin", "mutability": "writeOnly", "returned": "never"}]});
+    set.extend("User", &fixed, false).unwrap();
+    let first = create(
+        set.users(),
+        user(json!({"title": "T", "active": false, "urn:example:x": {"badge": "b1", "pin": "1"}})),
+        Rules::STRICT,
+    )
+    .unwrap()
+    .document;
+    let put = |more: Value| replace(set.users(), &first, user(more), Rules::STRICT);
+    let after = put(json!({"nickName": "N"})).unwrap().document;
+    assert_eq!(after["active"], false);
+    assert!(!after.contains_key("title"));
+    assert_eq!(after["urn:example:x"], json!({"badge": "b1", "pin": "1"}));
+    assert!(put(json!({"urn:example:x": {"badge": "b1"}})).is_ok());
+    assert_eq!(put(json!({"urn:example:x": {"badge": "b2"}})).unwrap_err().kind, Some(ScimType::Mutability));
+    assert_eq!(put(json!({"userName": null})).unwrap_err().kind, Some(ScimType::InvalidValue));
+    let empty = create(set.users(), user(json!({})), Rules::STRICT).unwrap().document;
+    assert!(replace(set.users(), &empty, user(json!({"urn:example:x": {"badge": "b"}})), Rules::STRICT).is_ok());
+    // GET, edit, PUT loses nothing.
+    let who = render::Identity { id: "1", created: 0, last_modified: 0, version: crate::scim::etag::Version(1) };
+    let shown = render::resource(set.users(), first.clone(), who, "https://a.example/v2");
+    assert_eq!(replace(set.users(), &first, Value::Object(shown), Rules::STRICT).unwrap().document, first);
+}
+
+#[test]
+fn e06_a_required_extension_must_be_there() {
+    let mut set = SchemaSet::base();
+    let schema = json!({"id": "urn:example:x", "attributes": [{"name": "site", "required": true}, {"name": "row"}]});
+    set.extend("User", &schema, true).unwrap();
+    let accepts = |more: Value| create(set.users(), user(more), Rules::STRICT).is_ok();
+    assert!(!accepts(json!({})) && !accepts(json!({"urn:example:x": {"row": "1"}})));
+    assert!(accepts(json!({"urn:example:x": {"site": "s"}})));
+}
+
+#[test]
+fn a19_bad_extensions_are_explained() {
+    let problem = |schema: Value| SchemaSet::base().extend("User", &schema, false).unwrap_err().to_string();
+    assert!(problem(json!({"attributes": []})).contains("\"id\""));
+    assert!(problem(json!({"id": "urn:x:y", "attributes": []})).contains("at least one"));
+    assert!(problem(json!({"id": "urn:x:y", "attributes": [{"name": "a", "type": "text"}]})).contains("unknown type"));
+    assert!(problem(json!({"id": "urn:x:y", "attributes": [{"name": "1a"}]})).contains("letter"));
+    assert!(problem(json!({"id": "urn:x:y", "attributes": [{"name": "a"}, {"name": "A"}]})).contains("twice"));
+    assert!(
+        problem(json!({"id": "urn:x:y", "attributes": [{"name": "a", "type": "complex"}]})).contains("subAttributes")
+    );
+    assert!(problem(json!({"id": USER_URN, "attributes": [{"name": "a"}]})).contains("taken"));
+}
+
+#[test]
+fn a17_e03_discovery_describes_everything() {
+    let set = SchemaSet::base();
+    let schemas = set.schemas_json("https://a.example/v2");
+    assert_eq!(schemas["totalResults"], 6);
+    for schema in schemas["Resources"].as_array().unwrap() {
+        assert_eq!(
+            schema["meta"]["location"],
+            format!("https://a.example/v2/Schemas/{}", schema["id"].as_str().unwrap())
+        );
+        for attribute in schema["attributes"].as_array().unwrap() {
+            for key in [
+                "name",
+                "type",
+                "multiValued",
+                "description",
+                "required",
+                "caseExact",
+                "mutability",
+                "returned",
+                "uniqueness",
+            ] {
+                assert!(attribute.get(key).is_some_and(|v| !v.is_null()), "{attribute} {key}");
+            }
+        }
+        let reloaded = SchemaSet::base().extend("User", schema, false);
+        assert!(reloaded.is_ok() || schema["meta"]["resourceType"] == "Schema");
+    }
+    let types = set.types_json("https://a.example/v2");
+    assert_eq!(types["Resources"][0]["schemaExtensions"][0]["schema"], ENTERPRISE_URN);
+    assert!(set.schema_json("urn:nobody", "").is_none() && set.type_json("Group", "").is_some());
+}
+
+#[test]
+fn c04_c05_the_full_shape_round_trips() {
+    let body = user(json!({
+        "name": {"formatted": "Dr. Ada M. Lind, III", "familyName": "Lind", "givenName": "Ada", "middleName": "M", "honorificPrefix": "Dr.", "honorificSuffix": "III"},
+        "displayName": "Ada", "nickName": "A", "profileUrl": "https://a.example/ada", "title": "T", "userType": "Employee",
+        "preferredLanguage": "sv-SE", "locale": "sv-SE", "timezone": "Europe/Stockholm", "active": false,
+        "emails": [{"value": "a@x.example", "display": "a", "type": "work", "primary": true}],
+        "phoneNumbers": [{"value": "tel:+46-70", "type": "mobile"}], "ims": [{"value": "ada", "type": "xmpp"}],
+        "photos": [{"value": "https://a.example/p.png", "type": "photo"}],
+        "addresses": [{"formatted": "Quay 4\nVisby", "streetAddress": "Quay 4", "locality": "Visby", "region": "Gotland", "postalCode": "1", "country": "SE", "type": "work", "primary": true}],
+        "entitlements": [{"value": "e"}], "roles": [{"value": "r", "type": "t"}], "x509Certificates": [{"value": "MIIB"}],
+        ENTERPRISE_URN: {"employeeNumber": "1", "costCenter": "c", "organization": "o", "division": "d", "department": "d", "manager": {"value": "m", "$ref": "../Users/m"}},
+    }));
+    let mut document = Value::Object(made(body.clone()).unwrap().document);
+    document["schemas"] = json!([USER_URN]);
+    assert_eq!(document, body);
+}

@@ -1,0 +1,255 @@
+//! A set of schemas and resource types, and finding attributes in it.
+
+use super::{
+    AttrType, Attribute, ENTERPRISE_URN, Extension, GROUP_URN, ResourceType, Schema, SchemaProblem, USER_URN, common,
+    enterprise, find, group, load, service, user,
+};
+use crate::domain::filter::{Field, Kind};
+use crate::scim::path::AttrPath;
+use serde_json::Value;
+
+/// The schemas and resource types one connection offers. Built once, shared.
+#[derive(Debug, Clone)]
+pub struct SchemaSet {
+    schemas: Vec<Schema>,
+    types: [ResourceType; 2],
+    common: Vec<Attribute>,
+    empty: Schema,
+}
+
+impl SchemaSet {
+    /// User with the enterprise extension, Group, and the discovery schemas.
+    #[must_use]
+    pub fn base() -> Self {
+        let mut schemas = vec![user::schema(), enterprise::schema(), group::schema()];
+        schemas.extend(service::schemas());
+        Self {
+            schemas,
+            types: [
+                ResourceType {
+                    name: "User".to_owned(),
+                    endpoint: "/Users".to_owned(),
+                    description: "User accounts.".to_owned(),
+                    schema: USER_URN.to_owned(),
+                    extensions: vec![Extension { schema: ENTERPRISE_URN.to_owned(), required: false }],
+                },
+                ResourceType {
+                    name: "Group".to_owned(),
+                    endpoint: "/Groups".to_owned(),
+                    description: "Groups of users.".to_owned(),
+                    schema: GROUP_URN.to_owned(),
+                    extensions: Vec::new(),
+                },
+            ],
+            common: common::attributes(),
+            empty: Schema {
+                id: String::new(),
+                name: String::new(),
+                description: String::new(),
+                attributes: Vec::new(),
+            },
+        }
+    }
+
+    /// Adds an extension of the resource type `type_name`, given as a SCIM
+    /// Schema resource (RFC 7643 §7).
+    ///
+    /// # Errors
+    /// A sentence naming the attribute and what is wrong with it.
+    pub fn extend(&mut self, type_name: &str, document: &Value, required: bool) -> Result<(), SchemaProblem> {
+        let schema = load::schema(document)?;
+        if self.schema(&schema.id).is_some_and(|known| *known != schema) {
+            return Err(SchemaProblem::new(&schema.id, "this URN is already taken by another schema"));
+        }
+        let Some(target) = self.types.iter_mut().find(|t| t.name == type_name) else {
+            let text = format!("there is no resource type \"{type_name}\" to extend");
+            return Err(SchemaProblem::new(&schema.id, &text));
+        };
+        if target.extensions.iter().any(|e| e.schema.eq_ignore_ascii_case(&schema.id)) {
+            return Err(SchemaProblem::new(&schema.id, "the extension is registered twice"));
+        }
+        target.extensions.push(Extension { schema: schema.id.clone(), required });
+        if self.schema(&schema.id).is_none() {
+            self.schemas.push(schema);
+        }
+        Ok(())
+    }
+
+    /// Every schema, the discovery ones included.
+    #[must_use]
+    pub fn schemas(&self) -> &[Schema] {
+        &self.schemas
+    }
+
+    /// Every resource type.
+    #[must_use]
+    pub fn types(&self) -> &[ResourceType] {
+        &self.types
+    }
+
+    /// The schema with this URN; case does not count (A01).
+    #[must_use]
+    pub fn schema(&self, urn: &str) -> Option<&Schema> {
+        self.schemas.iter().find(|s| s.id.eq_ignore_ascii_case(urn))
+    }
+
+    /// The resource type called `name` ("User").
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<Resource<'_>> {
+        let kind = self.types.iter().find(|t| t.name == name)?;
+        Some(self.view(kind))
+    }
+
+    /// Every resource type, ready for finding attributes.
+    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        self.types.iter().map(|kind| self.view(kind))
+    }
+
+    /// Users.
+    #[must_use]
+    pub fn users(&self) -> Resource<'_> {
+        let [users, _] = &self.types;
+        self.view(users)
+    }
+
+    /// Groups.
+    #[must_use]
+    pub fn groups(&self) -> Resource<'_> {
+        let [_, groups] = &self.types;
+        self.view(groups)
+    }
+
+    fn view<'s>(&'s self, kind: &'s ResourceType) -> Resource<'s> {
+        Resource { set: self, kind, core: self.schema(&kind.schema).unwrap_or(&self.empty) }
+    }
+}
+
+/// One resource type of a set: where requests find their attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'s> {
+    /// The set it belongs to.
+    pub set: &'s SchemaSet,
+    /// The type.
+    pub kind: &'s ResourceType,
+    /// Its core schema.
+    pub core: &'s Schema,
+}
+
+/// An attribute found by its path.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'s> {
+    /// The extension it lies in; none for core and common attributes.
+    pub extension: Option<&'s Schema>,
+    /// The attribute.
+    pub attr: &'s Attribute,
+    /// The sub-attribute, when the path names one.
+    pub sub: Option<&'s Attribute>,
+}
+
+/// What a path names.
+#[derive(Debug, Clone, Copy)]
+pub enum Located<'s> {
+    /// A whole extension.
+    Extension(&'s Schema),
+    /// An attribute or sub-attribute.
+    Attribute(Target<'s>),
+}
+
+impl<'s> Resource<'s> {
+    /// The core or common attribute called `name`.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&'s Attribute> {
+        find(&self.core.attributes, name).or_else(|| find(&self.set.common, name))
+    }
+
+    /// The common attributes (`schemas`, `id`, `externalId`, `meta`).
+    #[must_use]
+    pub fn common(&self) -> &'s [Attribute] {
+        &self.set.common
+    }
+
+    /// The extension of this type with this URN.
+    #[must_use]
+    pub fn extension(&self, urn: &str) -> Option<&'s Schema> {
+        let known = |e: &&Extension| e.schema.eq_ignore_ascii_case(urn);
+        let extension = self.kind.extensions.iter().find(known)?;
+        self.set.schema(&extension.schema)
+    }
+
+    /// Its extensions with whether they are required.
+    pub fn extensions(&self) -> impl Iterator<Item = (&'s Schema, bool)> {
+        let set = self.set;
+        self.kind.extensions.iter().filter_map(move |e| set.schema(&e.schema).map(|schema| (schema, e.required)))
+    }
+
+    /// What `path` names, if this resource type has it (A15).
+    #[must_use]
+    pub fn locate(&self, path: &AttrPath) -> Option<Located<'s>> {
+        let Some(urn) = &path.urn else {
+            let attr = self.attribute(&path.name)?;
+            return self.finish(None, attr, path);
+        };
+        if path.name.is_empty() {
+            return self.extension(urn).map(Located::Extension);
+        }
+        if urn.eq_ignore_ascii_case(&self.kind.schema) {
+            let attr = self.attribute(&path.name)?;
+            return self.finish(None, attr, path);
+        }
+        if let Some(schema) = self.extension(urn) {
+            let attr = find(&schema.attributes, &path.name)?;
+            return self.finish(Some(schema), attr, path);
+        }
+        // "urn:…:2.0:User": what looked like a name was the end of the URN.
+        if path.sub.is_none() {
+            let whole = format!("{urn}:{}", path.name);
+            return self.extension(&whole).map(Located::Extension);
+        }
+        None
+    }
+
+    fn finish(&self, extension: Option<&'s Schema>, attr: &'s Attribute, path: &AttrPath) -> Option<Located<'s>> {
+        let sub = match &path.sub {
+            Some(name) => Some(attr.sub(name)?),
+            None => None,
+        };
+        Some(Located::Attribute(Target { extension, attr, sub }))
+    }
+}
+
+impl<'s> Target<'s> {
+    /// The attribute the path ends at.
+    #[must_use]
+    pub fn leaf(&self) -> &'s Attribute {
+        self.sub.unwrap_or(self.attr)
+    }
+
+    /// Keys from the root of a document to the attribute (not the sub one).
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::with_capacity(3);
+        keys.extend(self.extension.map(|schema| schema.id.clone()));
+        keys.push(self.attr.name.clone());
+        keys
+    }
+
+    /// The neutral field of the attribute itself.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        Field { path: self.keys(), kind: kind_of(self.attr) }
+    }
+}
+
+/// How values of `attr` compare.
+#[must_use]
+pub fn kind_of(attr: &Attribute) -> Kind {
+    match attr.kind {
+        AttrType::String | AttrType::Reference => Kind::Text { exact: attr.case_exact },
+        AttrType::Boolean => Kind::Bool,
+        AttrType::Integer => Kind::Integer,
+        AttrType::Decimal => Kind::Decimal,
+        AttrType::DateTime => Kind::Time,
+        AttrType::Binary => Kind::Binary,
+        AttrType::Complex => Kind::Object,
+    }
+}
