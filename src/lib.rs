@@ -1,8 +1,10 @@
 //! Rolecall: the map of the house. See `ARCHITECTURE.md`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod access;
 pub mod clock;
 pub mod domain;
 pub mod login;
 pub mod scim;
 pub mod secret;
+pub mod store;

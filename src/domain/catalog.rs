@@ -214,8 +214,7 @@ impl<'a> Names<'a> {
     ) -> Result<BTreeSet<CapabilityId>, CatalogError> {
         let mut found = BTreeSet::new();
         for name in names {
-            let unknown =
-                || CatalogError::UnknownCapability { file, place: place.to_owned(), name: name.clone() };
+            let unknown = || CatalogError::UnknownCapability { file, place: place.to_owned(), name: name.clone() };
             match name.strip_suffix('*') {
                 Some(family) => {
                     let before = found.len();

@@ -1,0 +1,79 @@
+//! The least HTTP/1.1 client that can measure a server: one connection, no pool, no decoding.
+
+use crate::server::Door;
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// One kept-alive connection.
+pub struct Connection {
+    stream: TcpStream,
+    host: String,
+    prefix: String,
+    token: String,
+    buffer: Vec<u8>,
+    body: std::ops::Range<usize>,
+}
+
+impl Connection {
+    /// Connects to a door on plain HTTP.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn open(door: &Door) -> Result<Connection> {
+        let rest = door.base.strip_prefix("http://").context("only plain http")?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let stream = TcpStream::connect(host).await.context("connecting")?;
+        stream.set_nodelay(true)?;
+        let prefix = format!("/{}", path.trim_end_matches('/'));
+        Ok(Connection { stream, host: host.into(), prefix, token: door.token.clone(), buffer: Vec::new(), body: 0..0 })
+    }
+
+    /// Sends one request and reads the whole answer; its status.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is not one of known length.
+    pub async fn send(&mut self, method: &str, path: &str, body: &str) -> Result<u16> {
+        let request = format!(
+            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/scim+json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.prefix,
+            self.host,
+            self.token,
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        self.buffer.clear();
+        let head = loop {
+            if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.more().await?;
+        };
+        let text = std::str::from_utf8(&self.buffer[..head]).context("a head that is no text")?.to_ascii_lowercase();
+        let status = text.get(9..12).and_then(|digits| digits.parse().ok()).context("no status")?;
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = match length {
+            Some(length) => length.trim().parse().context("content-length")?,
+            None if status == 204 => 0,
+            None => bail!("an answer of unknown length: {text}"),
+        };
+        while self.buffer.len() < head + length {
+            self.more().await?;
+        }
+        self.body = head..head + length;
+        Ok(status)
+    }
+
+    /// The body of the last answer.
+    pub fn body(&self) -> &[u8] {
+        &self.buffer[self.body.clone()]
+    }
+
+    async fn more(&mut self) -> Result<()> {
+        if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            bail!("the server closed the connection");
+        }
+        Ok(())
+    }
+}

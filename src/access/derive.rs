@@ -1,0 +1,365 @@
+//! The law: from what is said and decided to what each person holds.
+//!
+//! Order: place, join, grants of the person, grants of the user groups the person is in. Linking is given.
+//! What a directory stands behind is clipped to its ceiling when a decision asks (see [`crate::access::decide`]),
+//! so a clipped output stays visible.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scope::Tree;
+use super::world::{Grant, World};
+use crate::domain::capability::CapabilityId;
+use crate::domain::directory::{Ceiling, Mode};
+use crate::domain::grant::{Holder, Scope};
+use crate::domain::id::{
+    ConditionId, DirectoryId, ExternalGroupId, ExternalUserId, GrantId, Id, PartnerId, RoleId, RuleId, UserGroupId,
+    UserId,
+};
+use crate::domain::rule::{Effect, Matcher, PeopleSet, Rule};
+
+/// What a world yields: the derived state of everyone, and the shapes decisions ask about.
+#[derive(Debug)]
+pub struct View<'w> {
+    /// What it was derived from.
+    pub world: &'w World,
+    people: BTreeMap<UserId, Derived>,
+    /// Each partner with those above it, nearest first, itself leading.
+    above: BTreeMap<PartnerId, Vec<PartnerId>>,
+    /// Each role with those above it, itself leading.
+    lines: BTreeMap<RoleId, Vec<RoleId>>,
+}
+
+/// What one person gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// The one exclusive group, and why.
+    pub placement: Option<Membership>,
+    /// Labels, and why; one line for each ground.
+    pub labels: BTreeSet<Membership>,
+    /// The rules that match, with the first term that does.
+    pub matched: BTreeMap<RuleId, usize>,
+    /// Every grant held, live or not, clipped or not.
+    pub holds: Vec<Held>,
+}
+
+/// A person's place in a user group, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// The user group.
+    pub group: UserGroupId,
+    /// Why the person is in it.
+    pub ground: Ground,
+}
+
+/// Why a person is in a user group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ground {
+    /// An administrator added the person.
+    Added,
+    /// An administrator pinned the person there.
+    Pinned,
+    /// It is the default of the home partner, and no rule says otherwise.
+    Default,
+    /// A rule of a directory says so.
+    Rule(RuleId, DirectoryId),
+}
+
+/// A grant that bears on a person, and how it comes to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// An administrator's grant to the person.
+    Manual(GrantId),
+    /// An administrator's grant to a user group the person is in.
+    ThroughGroup(GrantId, Membership),
+    /// A rule's grant.
+    Rule(RuleId, DirectoryId),
+}
+
+impl Held {
+    /// The directory whose word this rests on, and whose ceiling clips it.
+    pub fn directory(self) -> Option<DirectoryId> {
+        match self {
+            Self::Rule(_, directory) => Some(directory),
+            Self::ThroughGroup(_, Membership { ground: Ground::Rule(_, directory), .. }) => Some(directory),
+            Self::Manual(_) | Self::ThroughGroup(..) => None,
+        }
+    }
+}
+
+/// What the world yields for everyone.
+pub fn derive(world: &World) -> View<'_> {
+    let above = lines_of(&world.partners, |partner| partner.parent);
+    let lines = lines_of(&world.roles, |role| role.parent);
+    let seats = Seats::of(world);
+    let rules = Rules::of(world);
+    let held_by = grants_by_holder(world);
+    let added = added_labels(world);
+    let people = world
+        .people
+        .iter()
+        .map(|(id, person)| {
+            let matched = rules.matching(*id, &seats);
+            let placement = person
+                .pin
+                .map(|group| Membership { group, ground: Ground::Pinned })
+                .or_else(|| rules.place(world, person.partner, &matched))
+                .or_else(|| default_place(world, person.partner));
+            let labels: BTreeSet<_> = (added.get(id).into_iter().flatten())
+                .map(|group| Membership { group: *group, ground: Ground::Added })
+                .chain(rules.labels(world, person.partner, &matched))
+                .collect();
+            let holds = (held_by.get(&Holder::User(*id)).into_iter().flatten().map(|grant| Held::Manual(*grant)))
+                .chain(placement.iter().chain(&labels).flat_map(|place| {
+                    let grants = held_by.get(&Holder::Group(place.group)).into_iter().flatten();
+                    grants.map(|grant| Held::ThroughGroup(*grant, *place))
+                }))
+                .chain(rules.grants(&matched))
+                .collect();
+            (*id, Derived { placement, labels, matched, holds })
+        })
+        .collect();
+    View { world, people, above, lines }
+}
+
+impl View<'_> {
+    /// What a person gets; `None` when there is no such person.
+    pub fn person(&self, id: UserId) -> Option<&Derived> {
+        self.people.get(&id)
+    }
+
+    /// Everyone, in id order.
+    pub fn people(&self) -> impl Iterator<Item = (UserId, &Derived)> {
+        self.people.iter().map(|(id, derived)| (*id, derived))
+    }
+
+    /// A partner and those above it, nearest first.
+    pub fn above(&self, partner: PartnerId) -> &[PartnerId] {
+        self.above.get(&partner).map_or(&[], Vec::as_slice)
+    }
+
+    /// A role and those above it.
+    pub fn role_line(&self, role: RoleId) -> &[RoleId] {
+        self.lines.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a role confers a capability: it and every role above it must have it.
+    pub fn confers(&self, role: RoleId, capability: CapabilityId) -> bool {
+        let line = self.role_line(role);
+        let has = |id| self.world.roles.get(id).is_some_and(|role| role.capabilities.contains(&capability));
+        !line.is_empty() && line.iter().all(has)
+    }
+
+    /// The capabilities a role confers.
+    pub fn capabilities_of(&self, role: RoleId) -> BTreeSet<CapabilityId> {
+        let own = self.world.roles.get(&role).map(|role| role.capabilities.clone()).unwrap_or_default();
+        own.into_iter().filter(|capability| self.confers(role, *capability)).collect()
+    }
+
+    /// The role and scope a held grant speaks of.
+    pub fn substance(&self, held: Held) -> Option<(RoleId, &Scope)> {
+        match held {
+            Held::Manual(id) | Held::ThroughGroup(id, _) => {
+                self.world.grants.get(&id).map(|grant| (grant.role, &grant.scope))
+            }
+            Held::Rule(id, _) => match self.rule(id).map(|rule| &rule.effect) {
+                Some(Effect::Grant { role, scope }) => Some((*role, scope)),
+                _ => None,
+            },
+        }
+    }
+
+    /// The manual grant behind a held one, when there is one.
+    pub fn manual(&self, held: Held) -> Option<&Grant> {
+        match held {
+            Held::Manual(id) | Held::ThroughGroup(id, _) => self.world.grants.get(&id),
+            Held::Rule(..) => None,
+        }
+    }
+
+    /// A rule by id.
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.world.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// The ceiling rows of a directory that speak of `role` or a role above it.
+    pub fn ceilings_for(&self, directory: DirectoryId, role: RoleId) -> impl Iterator<Item = &Ceiling> {
+        let rows = self.world.directories.get(&directory).into_iter().flat_map(|directory| &directory.ceilings);
+        rows.filter(move |ceiling| self.role_line(role).contains(&ceiling.role))
+    }
+
+    /// The user groups a person is in, for whatever ground.
+    pub fn groups_of(&self, person: UserId) -> BTreeSet<UserGroupId> {
+        let derived = self.people.get(&person);
+        derived
+            .into_iter()
+            .flat_map(|derived| derived.placement.iter().chain(&derived.labels))
+            .map(|at| at.group)
+            .collect()
+    }
+}
+
+impl Tree for View<'_> {
+    fn within(&self, partner: PartnerId, top: PartnerId) -> bool {
+        self.above(partner).contains(&top)
+    }
+    fn owner(&self, group: UserGroupId) -> Option<PartnerId> {
+        self.world.groups.get(&group).map(|group| group.partner)
+    }
+}
+
+/// For each (person, directory): the sets of external users it is in, through any active external user.
+struct Seats(BTreeMap<(UserId, DirectoryId), BTreeSet<PeopleSet>>);
+
+impl Seats {
+    fn of(world: &World) -> Self {
+        let outer = outer_groups(world);
+        let mut groups: BTreeMap<ExternalUserId, Vec<ExternalGroupId>> = BTreeMap::new();
+        for (group, member) in &world.external_members {
+            groups.entry(*member).or_default().push(*group);
+        }
+        let mut conditions: BTreeMap<ExternalUserId, Vec<ConditionId>> = BTreeMap::new();
+        for (condition, member) in &world.condition_members {
+            conditions.entry(*member).or_default().push(*condition);
+        }
+        let mut seats: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (id, external) in world.external_users.iter().filter(|(_, external)| external.active) {
+            let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != Mode::Observe);
+            let (true, Some(person)) = (counts, external.person) else { continue };
+            let sets = seats.entry((person, external.directory)).or_default();
+            for direct in groups.get(id).into_iter().flatten() {
+                sets.extend(outer.get(direct).into_iter().flatten().map(|group| PeopleSet::Group(*group)));
+            }
+            sets.extend(conditions.get(id).into_iter().flatten().map(|condition| PeopleSet::Condition(*condition)));
+        }
+        Self(seats)
+    }
+}
+
+/// The rules in force, by directory in the order in which directories are asked.
+struct Rules<'w>(Vec<(DirectoryId, Vec<&'w Rule>)>);
+
+impl<'w> Rules<'w> {
+    fn of(world: &'w World) -> Self {
+        let mut directories: Vec<_> = world.directories.iter().collect();
+        directories.sort_by_key(|(id, directory)| (directory.authority, **id));
+        let in_force = |id: DirectoryId, version: i64| {
+            let mut rules: Vec<_> =
+                world.rules.iter().filter(|rule| rule.directory == id && rule.version == version).collect();
+            rules.sort_by_key(|rule| rule.ordinal);
+            rules
+        };
+        Self(directories.into_iter().map(|(id, directory)| (*id, in_force(*id, directory.rule_version))).collect())
+    }
+
+    fn matching(&self, person: UserId, seats: &Seats) -> BTreeMap<RuleId, usize> {
+        let per_directory = self.0.iter().filter_map(|(id, rules)| Some((seats.0.get(&(person, *id))?, rules)));
+        per_directory
+            .flat_map(|(sets, rules)| rules.iter().filter_map(|rule| Some((rule.id, matching_term(&rule.when, sets)?))))
+            .collect()
+    }
+
+    fn matched<'a>(&'a self, matched: &'a BTreeMap<RuleId, usize>) -> impl Iterator<Item = &'w Rule> + 'a {
+        self.0.iter().flat_map(|(_, rules)| rules.iter().copied()).filter(|rule| matched.contains_key(&rule.id))
+    }
+
+    fn place(&self, world: &World, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> Option<Membership> {
+        self.matched(matched).find_map(|rule| match rule.effect {
+            Effect::Place { group } if is_place(world, home, group) => {
+                Some(Membership { group, ground: Ground::Rule(rule.id, rule.directory) })
+            }
+            _ => None,
+        })
+    }
+
+    fn labels(&self, world: &World, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> BTreeSet<Membership> {
+        self.matched(matched)
+            .filter_map(|rule| match rule.effect {
+                Effect::Join { group } if is_label(world, home, group) => {
+                    Some(Membership { group, ground: Ground::Rule(rule.id, rule.directory) })
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn grants<'a>(&'a self, matched: &'a BTreeMap<RuleId, usize>) -> impl Iterator<Item = Held> + 'a {
+        let grants = self.matched(matched).filter(|rule| matches!(rule.effect, Effect::Grant { .. }));
+        grants.map(|rule| Held::Rule(rule.id, rule.directory))
+    }
+}
+
+/// The first term that holds: every positive set, no negated one, and at least one positive.
+pub fn matching_term(when: &Matcher, sets: &BTreeSet<PeopleSet>) -> Option<usize> {
+    when.terms.iter().position(|term| {
+        term.atoms.iter().any(|atom| !atom.negated)
+            && term.atoms.iter().all(|atom| sets.contains(&atom.set) != atom.negated)
+    })
+}
+
+/// A rule places only in an exclusive group of the person's home.
+fn is_place(world: &World, home: PartnerId, group: UserGroupId) -> bool {
+    world.groups.get(&group).is_some_and(|group| group.exclusive && group.partner == home)
+}
+
+/// A rule joins only labels of the person's home.
+fn is_label(world: &World, home: PartnerId, group: UserGroupId) -> bool {
+    world.groups.get(&group).is_some_and(|group| !group.exclusive && group.partner == home)
+}
+
+fn default_place(world: &World, home: PartnerId) -> Option<Membership> {
+    let (id, _) = world.groups.iter().find(|(_, group)| group.partner == home && group.is_default)?;
+    Some(Membership { group: *id, ground: Ground::Default })
+}
+
+fn grants_by_holder(world: &World) -> BTreeMap<Holder, Vec<GrantId>> {
+    let mut by_holder: BTreeMap<Holder, Vec<GrantId>> = BTreeMap::new();
+    for (id, grant) in &world.grants {
+        by_holder.entry(grant.holder).or_default().push(*id);
+    }
+    by_holder
+}
+
+fn added_labels(world: &World) -> BTreeMap<UserId, Vec<UserGroupId>> {
+    let mut added: BTreeMap<UserId, Vec<UserGroupId>> = BTreeMap::new();
+    for (group, person) in &world.members {
+        added.entry(*person).or_default().push(*group);
+    }
+    added
+}
+
+/// Each external group with every group it is nested in, itself among them. Cycles end where they began.
+fn outer_groups(world: &World) -> BTreeMap<ExternalGroupId, BTreeSet<ExternalGroupId>> {
+    let mut parents: BTreeMap<ExternalGroupId, Vec<ExternalGroupId>> = BTreeMap::new();
+    for (outer, inner) in &world.subgroups {
+        parents.entry(*inner).or_default().push(*outer);
+    }
+    let climb = |from: ExternalGroupId| {
+        let mut seen = BTreeSet::from([from]);
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            for outer in parents.get(&at).into_iter().flatten() {
+                if seen.insert(*outer) {
+                    open.push(*outer);
+                }
+            }
+        }
+        seen
+    };
+    world.external_groups.keys().map(|id| (*id, climb(*id))).collect()
+}
+
+/// Each node of a forest with those above it, itself leading.
+fn lines_of<K: Id + Ord, V>(nodes: &BTreeMap<K, V>, parent: impl Fn(&V) -> Option<K>) -> BTreeMap<K, Vec<K>> {
+    let line = |from: K| {
+        let mut line = vec![from];
+        let mut at = from;
+        while let Some(up) = nodes.get(&at).and_then(&parent) {
+            if line.contains(&up) {
+                break;
+            }
+            line.push(up);
+            at = up;
+        }
+        line
+    };
+    nodes.keys().map(|id| (*id, line(*id))).collect()
+}

@@ -1,0 +1,108 @@
+//! Nobody gives more than they hold: authority as capability sets over scopes, and when it covers a grant.
+use std::collections::BTreeSet;
+
+use super::derive::View;
+use super::scope::{Tree, contains};
+use crate::domain::capability::CapabilityId;
+use crate::domain::grant::{Reach, Scope};
+use crate::domain::id::UserId;
+use crate::domain::time::{Timestamp, Window};
+
+/// One thing held: capabilities over everything that lies in all of the scopes, within a window.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holding {
+    /// What the role confers.
+    pub capabilities: BTreeSet<CapabilityId>,
+    /// The scope of the grant, and, where a directory stands behind it, of the ceiling that clips it.
+    pub within: Vec<Scope>,
+    /// When.
+    pub window: Window,
+}
+
+/// Everything a person holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Authority {
+    /// Each grant as far as it is not clipped.
+    pub holdings: Vec<Holding>,
+}
+
+/// Capabilities over a scope within a window, about to be given.
+#[derive(Clone, Copy, Debug)]
+pub struct Gift<'a> {
+    /// What the role confers.
+    pub capabilities: &'a BTreeSet<CapabilityId>,
+    /// Over what.
+    pub scope: &'a Scope,
+    /// When.
+    pub window: Window,
+}
+
+/// Whether the authority covers the gift: each capability, over the whole scope, for the whole window, by
+/// one holding. Sound and conservative: several holdings that only together cover a scope do not count,
+/// except that groups may each be covered by another.
+pub fn covers(authority: &Authority, gift: &Gift<'_>, tree: &impl Tree) -> bool {
+    parts(gift.scope).iter().all(|scope| {
+        gift.capabilities.iter().all(|capability| {
+            authority.holdings.iter().any(|holding| {
+                holding.capabilities.contains(capability)
+                    && spans(holding.window, gift.window)
+                    && holding.within.iter().all(|outer| contains(outer, scope, tree))
+            })
+        })
+    })
+}
+
+/// Whether everything `below` holds is covered by `above`.
+pub fn dominates(above: &Authority, below: &Authority, tree: &impl Tree) -> bool {
+    below.holdings.iter().all(|holding| {
+        // What lies in all scopes lies in each: covering one of them is enough.
+        holding.within.iter().any(|scope| {
+            covers(above, &Gift { capabilities: &holding.capabilities, scope, window: holding.window }, tree)
+        })
+    })
+}
+
+/// Everything a person holds at `now`, by the law.
+pub fn authority(view: &View<'_>, person: UserId, now: Timestamp) -> Authority {
+    let held = view.person(person).map_or(&[][..], |derived| &derived.holds);
+    let mut holdings = Vec::new();
+    for held in held {
+        let Some((role, scope)) = view.substance(*held) else { continue };
+        let grant = view.manual(*held);
+        let window = grant.map(|grant| grant.window).unwrap_or_default();
+        if grant.is_some_and(|grant| grant.suspended) || !window.contains(now) {
+            continue;
+        }
+        let capabilities = view.capabilities_of(role);
+        let holding = |within| Holding { capabilities: capabilities.clone(), within, window };
+        match held.directory() {
+            None => holdings.push(holding(vec![scope.clone()])),
+            Some(directory) => {
+                let ceilings = view.ceilings_for(directory, role);
+                holdings.extend(ceilings.map(|ceiling| holding(vec![scope.clone(), ceiling.scope.clone()])));
+            }
+        }
+    }
+    Authority { holdings }
+}
+
+/// A scope of several groups as one scope for each group.
+fn parts(scope: &Scope) -> Vec<Scope> {
+    match &scope.reach {
+        Reach::Groups { partner, groups } => groups
+            .iter()
+            .map(|group| Scope {
+                reach: Reach::Groups { partner: *partner, groups: BTreeSet::from([*group]) },
+                ..scope.clone()
+            })
+            .collect(),
+        _ => vec![scope.clone()],
+    }
+}
+
+/// Whether the outer window spans the inner one.
+fn spans(outer: Window, inner: Window) -> bool {
+    let from = outer.from.is_none_or(|outer| inner.from.is_some_and(|inner| outer <= inner));
+    let until = outer.until.is_none_or(|outer| inner.until.is_some_and(|inner| inner <= outer));
+    from && until
+}

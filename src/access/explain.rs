@@ -1,0 +1,389 @@
+//! Reasons: the structure behind a yes or a no, and one plain English sentence for each.
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::domain::grant::{Reach, Scope};
+use crate::domain::id::{DirectoryId, GrantId, PartnerId, RoleId, RuleId, UserGroupId, UserId};
+use crate::domain::partner::LevelId;
+use crate::domain::rule::PeopleSet;
+use crate::domain::time::Timestamp;
+use crate::domain::user::SuspensionSource;
+
+/// A thing and the name people know it by.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Named<T> {
+    /// Its identity.
+    pub id: T,
+    /// Its name.
+    pub name: String,
+}
+
+impl<T> Named<T> {
+    /// A thing with its name.
+    pub fn new(id: T, name: impl Into<String>) -> Self {
+        Self { id, name: name.into() }
+    }
+}
+
+/// Why a decision came out as it did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Reason {
+    /// Allowed by this grant. Others may allow it too.
+    Granted(Proof),
+    /// Refused; every condition that fails, the weightiest first. At least one.
+    Refused {
+        /// The failing conditions.
+        misses: Vec<Miss>,
+    },
+}
+
+/// A grant with all that stands behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Proof {
+    /// The role.
+    pub role: Named<RoleId>,
+    /// Over what.
+    pub scope: ScopeLine,
+    /// Why it is held.
+    pub support: Support,
+}
+
+/// A scope in brief.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ScopeLine {
+    /// What it covers.
+    pub reach: ReachKind,
+    /// The partner it hangs on.
+    pub partner: Named<PartnerId>,
+    /// Whether partners or groups are cut out of it.
+    pub exclusions: bool,
+}
+
+/// The kinds of reach a scope has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReachKind {
+    /// The holder's own person and things.
+    Own,
+    /// One partner.
+    Partner,
+    /// A partner and everything below.
+    Subtree,
+    /// User groups of a partner.
+    Groups,
+}
+
+/// Why a grant is held.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Support {
+    /// An administrator granted it.
+    Manual {
+        /// The grant.
+        grant: GrantId,
+        /// Who granted it; none for the first owner.
+        granted_by: Option<Named<UserId>>,
+        /// When.
+        at: Timestamp,
+        /// The user group that holds it; none when the person does.
+        through: Option<Through>,
+    },
+    /// A mapping rule grants it.
+    Rule(RuleLine),
+}
+
+/// A user group between a grant and a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Through {
+    /// The group.
+    pub group: Named<UserGroupId>,
+    /// Why the person is in it.
+    pub ground: GroundLine,
+}
+
+/// Why a person is in a user group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum GroundLine {
+    /// An administrator added the person.
+    Added,
+    /// An administrator pinned the person there.
+    Pinned,
+    /// It is the default group of the home partner.
+    Default,
+    /// A mapping rule says so.
+    Rule(RuleLine),
+}
+
+/// A matching rule, where it comes from and what it matched.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RuleLine {
+    /// The rule.
+    pub rule: Named<RuleId>,
+    /// Its directory.
+    pub directory: Named<DirectoryId>,
+    /// External groups and conditions of the matching term that the person is in.
+    pub witnesses: Vec<Named<PeopleSet>>,
+}
+
+/// One condition of a decision that does not hold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "miss", rename_all = "snake_case")]
+pub enum Miss {
+    /// There is no such person.
+    NoPerson,
+    /// There is no such partner.
+    NoPartner,
+    /// The catalog has no such capability.
+    NoCapability,
+    /// The person is switched off.
+    PersonSuspended {
+        /// By whom.
+        #[serde(serialize_with = "as_text")]
+        source: SuspensionSource,
+    },
+    /// The person's home, or a partner above it, is switched off.
+    HomeSuspended {
+        /// Which partner.
+        partner: Named<PartnerId>,
+        /// By whom.
+        #[serde(serialize_with = "as_text")]
+        source: SuspensionSource,
+    },
+    /// The resource's partner, or one above it, is switched off.
+    PartnerSuspended {
+        /// Which partner.
+        partner: Named<PartnerId>,
+        /// By whom.
+        #[serde(serialize_with = "as_text")]
+        source: SuspensionSource,
+    },
+    /// Partners of this level never have this done to them.
+    BeyondLevel {
+        /// The level.
+        level: Named<LevelId>,
+    },
+    /// Nothing the person holds carries the capability.
+    NoGrant,
+    /// A grant carries it, but not at this moment.
+    NotNow {
+        /// The grant.
+        nearest: Proof,
+        /// Why not.
+        cause: Dormant,
+    },
+    /// A grant carries it, but does not reach the resource.
+    OutOfScope {
+        /// The nearest grant.
+        nearest: Proof,
+    },
+    /// A grant would do, but its directory may not confer that much.
+    Clipped {
+        /// The grant.
+        nearest: Proof,
+        /// The directory whose ceiling is in the way.
+        directory: Named<DirectoryId>,
+    },
+}
+
+/// Why a grant is asleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dormant {
+    /// It begins later.
+    NotYet,
+    /// It has ended.
+    Over,
+    /// It was put aside until an administrator returns it.
+    Suspended,
+}
+
+impl ReachKind {
+    /// The kind of a scope's reach.
+    pub fn of(reach: &Reach) -> Self {
+        match reach {
+            Reach::Own { .. } => Self::Own,
+            Reach::Partner { .. } => Self::Partner,
+            Reach::Subtree { .. } => Self::Subtree,
+            Reach::Groups { .. } => Self::Groups,
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "own" => Self::Own,
+            "partner" => Self::Partner,
+            "subtree" => Self::Subtree,
+            "groups" => Self::Groups,
+            _ => return None,
+        })
+    }
+}
+
+impl ScopeLine {
+    /// A scope in brief, with its partner's name.
+    pub fn of(scope: &Scope, partner: impl Into<String>) -> Self {
+        Self {
+            reach: ReachKind::of(&scope.reach),
+            partner: Named::new(scope.partner(), partner),
+            exclusions: !scope.without_partners.is_empty() || !scope.without_groups.is_empty(),
+        }
+    }
+}
+
+impl Miss {
+    /// The stable word for this kind of miss, for machines and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoPerson => "no_person",
+            Self::NoPartner => "no_partner",
+            Self::NoCapability => "no_capability",
+            Self::PersonSuspended { .. } => "person_suspended",
+            Self::HomeSuspended { .. } => "home_suspended",
+            Self::PartnerSuspended { .. } => "partner_suspended",
+            Self::BeyondLevel { .. } => "beyond_level",
+            Self::NoGrant => "no_grant",
+            Self::NotNow { .. } => "not_now",
+            Self::OutOfScope { .. } => "out_of_scope",
+            Self::Clipped { .. } => "clipped",
+        }
+    }
+}
+
+/// One sentence: what allowed it, or the weightiest thing in the way.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted(proof) => write!(f, "Allowed by {proof}."),
+            Self::Refused { misses } => match misses.first() {
+                Some(miss) => miss.fmt(f),
+                None => f.write_str("Refused."),
+            },
+        }
+    }
+}
+
+/// One sentence.
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPerson => f.write_str("There is no such person."),
+            Self::NoPartner => f.write_str("There is no such partner."),
+            Self::NoCapability => f.write_str("There is no such capability."),
+            Self::PersonSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
+            Self::HomeSuspended { partner, source } => {
+                write!(f, "The person's side is suspended: {} is switched off {}.", partner.name, By(*source))
+            }
+            Self::PartnerSuspended { partner, source } => {
+                write!(f, "The partner is suspended: {} is switched off {}.", partner.name, By(*source))
+            }
+            Self::BeyondLevel { level } => {
+                write!(f, "The level {} does not allow this capability on its partners.", level.name)
+            }
+            Self::NoGrant => f.write_str("No grant of the person carries this capability."),
+            Self::NotNow { nearest, cause } => {
+                let cause = match cause {
+                    Dormant::NotYet => "begins later",
+                    Dormant::Over => "has ended",
+                    Dormant::Suspended => "is put aside until an administrator returns it",
+                };
+                write!(f, "The nearest grant {cause}: {nearest}.")
+            }
+            Self::OutOfScope { nearest } => write!(f, "The nearest grant does not reach this: {nearest}."),
+            Self::Clipped { nearest, directory } => {
+                write!(f, "The ceiling of the directory {} does not reach this far: {nearest}.", directory.name)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the role {} over {}, {}", self.role.name, self.scope, self.support)
+    }
+}
+
+impl fmt::Display for ScopeLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.partner.name;
+        match self.reach {
+            ReachKind::Own => write!(f, "the person's own things in {name}")?,
+            ReachKind::Partner => f.write_str(name)?,
+            ReachKind::Subtree => write!(f, "{name} and everything below")?,
+            ReachKind::Groups => write!(f, "chosen user groups of {name}")?,
+        }
+        if self.exclusions { f.write_str(" (with exceptions)") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Support {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manual { granted_by, at, through, .. } => {
+                let by = granted_by.as_ref().map_or("the set-up", |who| who.name.as_str());
+                let moment = at.to_string();
+                let day = moment.split('T').next().unwrap_or(&moment);
+                match through {
+                    None => write!(f, "granted by {by} on {day}"),
+                    Some(Through { group, ground }) => {
+                        write!(f, "granted by {by} on {day} to the user group {}, {ground}", group.name)
+                    }
+                }
+            }
+            Self::Rule(line) => write!(f, "granted by {line}"),
+        }
+    }
+}
+
+impl fmt::Display for GroundLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added => f.write_str("to which an administrator added the person"),
+            Self::Pinned => f.write_str("where an administrator placed the person"),
+            Self::Default => f.write_str("the default group of the person's partner"),
+            Self::Rule(line) => write!(f, "which the person is in by {line}"),
+        }
+    }
+}
+
+impl fmt::Display for RuleLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the rule {} of the directory {}", self.rule.name, self.directory.name)?;
+        let mut witnesses = self.witnesses.iter();
+        let Some(first) = witnesses.next() else { return Ok(()) };
+        write!(f, " (matched {}", Quoted(first))?;
+        for next in witnesses {
+            write!(f, " and {}", Quoted(next))?;
+        }
+        f.write_str(")")
+    }
+}
+
+fn as_text<S: serde::Serializer>(value: &SuspensionSource, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(value)
+}
+
+struct Quoted<'a>(&'a Named<PeopleSet>);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.id {
+            PeopleSet::Group(_) => write!(f, "the external group {}", self.0.name),
+            PeopleSet::Condition(_) => write!(f, "the condition {}", self.0.name),
+        }
+    }
+}
+
+struct By(SuspensionSource);
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SuspensionSource::Admin => f.write_str("by an administrator"),
+            SuspensionSource::Connection(_) => f.write_str("by its directory"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What a scope reaches, and when one scope lies inside another.
+use std::collections::BTreeSet;
+
+use crate::domain::grant::{Reach, Resource, Scope};
+use crate::domain::id::{PartnerId, UserGroupId, UserId};
+
+/// The shape of the partner tree, as far as scopes ask about it.
+pub trait Tree {
+    /// Whether `partner` is `top` or lies below it.
+    fn within(&self, partner: PartnerId, top: PartnerId) -> bool;
+    /// The partner that owns a user group; `None` when there is no such group.
+    fn owner(&self, group: UserGroupId) -> Option<PartnerId>;
+}
+
+/// A resource seen by one principal.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Who asks; *own* scopes mean this person.
+    pub principal: UserId,
+    /// What it is about.
+    pub resource: Resource,
+    /// The user groups the resource belongs to: the one it was stated with, and those its owner is in.
+    pub groups: &'a BTreeSet<UserGroupId>,
+}
+
+/// Whether `scope` reaches the target.
+pub fn reaches(scope: &Scope, target: &Target<'_>, tree: &impl Tree) -> bool {
+    let partner = target.resource.partner;
+    let inside = match &scope.reach {
+        Reach::Own { partner: home } => partner == *home && target.resource.owner == Some(target.principal),
+        Reach::Partner { partner: only } => partner == *only,
+        Reach::Subtree { partner: top } => tree.within(partner, *top),
+        Reach::Groups { partner: owner, groups } => partner == *owner && !groups.is_disjoint(target.groups),
+    };
+    inside
+        && !scope.without_partners.iter().any(|cut| tree.within(partner, *cut))
+        && scope.without_groups.is_disjoint(target.groups)
+}
+
+/// Whether everything `inner` reaches, for whomever, is reached by `outer` too.
+///
+/// Sound and conservative: *true* is proven, *false* may be too careful. An *own* scope contains nothing,
+/// because it means another thing for each holder; a partner alone contains no subtree, because partners
+/// may be added below.
+pub fn contains(outer: &Scope, inner: &Scope, tree: &impl Tree) -> bool {
+    if is_empty(inner, tree) {
+        return true;
+    }
+    let reached = match (&outer.reach, &inner.reach) {
+        (Reach::Own { .. }, _) | (Reach::Partner { .. }, Reach::Subtree { .. }) => false,
+        (Reach::Partner { partner }, _) => inner.partner() == *partner,
+        (Reach::Subtree { partner }, _) => tree.within(inner.partner(), *partner),
+        (Reach::Groups { partner, groups }, Reach::Groups { partner: owner, groups: few }) => {
+            partner == owner && few.is_subset(groups)
+        }
+        (Reach::Groups { .. }, _) => false,
+    };
+    reached
+        && outer.without_partners.iter().all(|cut| avoids_partner(inner, *cut, tree))
+        && outer.without_groups.iter().all(|cut| avoids_group(inner, *cut, tree))
+}
+
+/// Whether no resource can be in both scopes. Sound and conservative in the same way.
+pub fn disjoint(one: &Scope, other: &Scope, tree: &impl Tree) -> bool {
+    let (first, second) = (one.partner(), other.partner());
+    let apart = match (&one.reach, &other.reach) {
+        (Reach::Subtree { .. }, Reach::Subtree { .. }) => !tree.within(first, second) && !tree.within(second, first),
+        (Reach::Subtree { .. }, _) => !tree.within(second, first),
+        (_, Reach::Subtree { .. }) => !tree.within(first, second),
+        _ => first != second,
+    };
+    apart || cut_away(one, second, tree) || cut_away(other, first, tree) || is_empty(one, tree) || is_empty(other, tree)
+}
+
+/// Whether the scope excludes the very partner it hangs on, and so reaches nothing.
+fn is_empty(scope: &Scope, tree: &impl Tree) -> bool {
+    cut_away(scope, scope.partner(), tree)
+}
+
+/// Whether `partner` and all below it are excluded from the scope.
+fn cut_away(scope: &Scope, partner: PartnerId, tree: &impl Tree) -> bool {
+    scope.without_partners.iter().any(|cut| tree.within(partner, *cut))
+}
+
+/// Whether the scope reaches nothing at or below `cut`.
+fn avoids_partner(scope: &Scope, cut: PartnerId, tree: &impl Tree) -> bool {
+    let top = scope.partner();
+    let above = matches!(scope.reach, Reach::Subtree { .. }) && tree.within(cut, top);
+    cut_away(scope, cut, tree) || !(above || tree.within(top, cut))
+}
+
+/// Whether the scope reaches nothing that belongs to the group `cut`.
+fn avoids_group(scope: &Scope, cut: UserGroupId, tree: &impl Tree) -> bool {
+    if scope.without_groups.contains(&cut) {
+        return true;
+    }
+    let Some(owner) = tree.owner(cut) else { return true };
+    let meets = match &scope.reach {
+        Reach::Subtree { partner } => tree.within(owner, *partner),
+        _ => owner == scope.partner(),
+    };
+    !meets || cut_away(scope, owner, tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::Id;
+
+    /// Partners 1 ─ 2 ─ 3 and 1 ─ 4; groups 12 of 2 and 13 of 3.
+    struct Small;
+
+    fn partner(n: u128) -> PartnerId {
+        PartnerId::from_uuid(Uuid::from_u128(n))
+    }
+    fn group(n: u128) -> UserGroupId {
+        UserGroupId::from_uuid(Uuid::from_u128(n))
+    }
+
+    impl Tree for Small {
+        fn within(&self, below: PartnerId, top: PartnerId) -> bool {
+            let parents =
+                BTreeMap::from([(partner(2), partner(1)), (partner(3), partner(2)), (partner(4), partner(1))]);
+            std::iter::successors(Some(below), |at| parents.get(at).copied()).any(|at| at == top)
+        }
+        fn owner(&self, asked: UserGroupId) -> Option<PartnerId> {
+            [(group(12), partner(2)), (group(13), partner(3))]
+                .into_iter()
+                .find(|(id, _)| *id == asked)
+                .map(|found| found.1)
+        }
+    }
+
+    fn subtree(n: u128) -> Scope {
+        Scope::of(Reach::Subtree { partner: partner(n) })
+    }
+    fn only(n: u128) -> Scope {
+        Scope::of(Reach::Partner { partner: partner(n) })
+    }
+    fn groups(n: u128, ids: &[u128]) -> Scope {
+        Scope::of(Reach::Groups { partner: partner(n), groups: ids.iter().map(|id| group(*id)).collect() })
+    }
+    fn own(n: u128) -> Scope {
+        Scope::of(Reach::Own { partner: partner(n) })
+    }
+
+    #[test]
+    fn a_subtree_contains_what_lies_below_and_nothing_beside() {
+        assert!(contains(&subtree(1), &subtree(3), &Small));
+        assert!(contains(&subtree(2), &only(3), &Small));
+        assert!(contains(&subtree(2), &groups(3, &[13]), &Small));
+        assert!(contains(&subtree(2), &own(2), &Small));
+        assert!(!contains(&subtree(2), &subtree(1), &Small));
+        assert!(!contains(&subtree(2), &only(4), &Small));
+    }
+
+    #[test]
+    fn a_partner_alone_contains_its_groups_but_no_subtree() {
+        assert!(contains(&only(2), &groups(2, &[12]), &Small));
+        assert!(!contains(&only(3), &subtree(3), &Small));
+        assert!(!contains(&groups(2, &[12]), &only(2), &Small));
+        assert!(!contains(&own(2), &own(2), &Small));
+    }
+
+    #[test]
+    fn an_exclusion_must_be_shared_or_out_of_reach() {
+        let mut most = subtree(1);
+        most.without_partners.insert(partner(3));
+        assert!(!contains(&most, &subtree(2), &Small));
+        assert!(contains(&most, &only(2), &Small));
+        assert!(contains(&most, &subtree(4), &Small));
+        let mut careful = subtree(2);
+        careful.without_partners.insert(partner(3));
+        assert!(contains(&most, &careful, &Small));
+
+        let mut all_but_group = subtree(1);
+        all_but_group.without_groups.insert(group(12));
+        assert!(!contains(&all_but_group, &only(2), &Small));
+        assert!(contains(&all_but_group, &subtree(3), &Small));
+        let mut same = only(2);
+        same.without_groups.insert(group(12));
+        assert!(contains(&all_but_group, &same, &Small));
+    }
+
+    #[test]
+    fn disjoint_scopes_share_no_partner() {
+        assert!(disjoint(&subtree(2), &subtree(4), &Small));
+        assert!(disjoint(&only(2), &only(3), &Small));
+        assert!(!disjoint(&subtree(2), &only(3), &Small));
+        let mut cut = subtree(1);
+        cut.without_partners.insert(partner(2));
+        assert!(disjoint(&cut, &subtree(3), &Small));
+    }
+
+    #[test]
+    fn reach_counts_groups_owners_and_exclusions() {
+        let me = UserId::from_uuid(Uuid::from_u128(99));
+        let in_group = BTreeSet::from([group(12)]);
+        let resource = Resource { partner: partner(2), group: None, owner: Some(me) };
+        let mine = Target { principal: me, resource, groups: &in_group };
+        assert!(reaches(&own(2), &mine, &Small));
+        assert!(!reaches(&own(3), &mine, &Small));
+        assert!(reaches(&groups(2, &[12]), &mine, &Small));
+        assert!(reaches(&subtree(1), &mine, &Small));
+        let mut without = subtree(1);
+        without.without_groups.insert(group(12));
+        assert!(!reaches(&without, &mine, &Small));
+        let mut cut = subtree(1);
+        cut.without_partners.insert(partner(2));
+        assert!(!reaches(&cut, &mine, &Small));
+    }
+}

@@ -1,0 +1,165 @@
+//! The accepted external state and the stored decisions, as plain data.
+//!
+//! Only what lives is here: a deleted partner or person is simply absent.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::capability::CapabilityId;
+use crate::domain::directory::{Ceiling, Mode};
+use crate::domain::grant::{Holder, Scope};
+use crate::domain::id::{
+    ConditionId, DirectoryId, ExternalGroupId, ExternalUserId, GrantId, PartnerId, RoleId, UserGroupId, UserId,
+};
+use crate::domain::partner::LevelId;
+use crate::domain::rule::Rule;
+use crate::domain::time::{Timestamp, Window};
+use crate::domain::user::SuspensionSource;
+
+/// Everything a decision depends on, except the time.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The level scheme.
+    pub levels: BTreeMap<LevelId, Level>,
+    /// The catalog's capabilities; true: works on suspended partners too.
+    pub capabilities: BTreeMap<CapabilityId, bool>,
+    /// The partner tree.
+    pub partners: BTreeMap<PartnerId, Partner>,
+    /// Everyone.
+    pub people: BTreeMap<UserId, Person>,
+    /// User groups of all partners.
+    pub groups: BTreeMap<UserGroupId, Group>,
+    /// Who an administrator put in which user group.
+    pub members: BTreeSet<(UserGroupId, UserId)>,
+    /// Roles of all partners.
+    pub roles: BTreeMap<RoleId, Role>,
+    /// What administrators granted.
+    pub grants: BTreeMap<GrantId, Grant>,
+    /// Directories of all partners.
+    pub directories: BTreeMap<DirectoryId, Directory>,
+    /// Mapping rules of every rule-set version.
+    pub rules: Vec<Rule>,
+    /// People as the directories say them.
+    pub external_users: BTreeMap<ExternalUserId, ExternalUser>,
+    /// Groups as the directories say them.
+    pub external_groups: BTreeMap<ExternalGroupId, ExternalGroup>,
+    /// Direct memberships of external users.
+    pub external_members: BTreeSet<(ExternalGroupId, ExternalUserId)>,
+    /// Direct nesting: the outer group, the group in it. May hold cycles.
+    pub subgroups: BTreeSet<(ExternalGroupId, ExternalGroupId)>,
+    /// Attribute conditions: what each asks.
+    pub conditions: BTreeMap<ConditionId, String>,
+    /// For whom each condition holds.
+    pub condition_members: BTreeSet<(ConditionId, ExternalUserId)>,
+}
+
+/// A level and its ceiling.
+#[derive(Clone, Debug, Default)]
+pub struct Level {
+    /// The name people see.
+    pub name: String,
+    /// All that may ever be done to a partner of this level.
+    pub ceiling: BTreeSet<CapabilityId>,
+}
+
+/// A partner of the tree.
+#[derive(Clone, Debug)]
+pub struct Partner {
+    /// The name people see.
+    pub name: String,
+    /// The partner above.
+    pub parent: Option<PartnerId>,
+    /// Its level.
+    pub level: LevelId,
+    /// Who switched it off; empty: nobody.
+    pub suspended_by: Vec<SuspensionSource>,
+}
+
+/// A person.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The name people see.
+    pub name: String,
+    /// The home partner.
+    pub partner: PartnerId,
+    /// The exclusive user group an administrator chose.
+    pub pin: Option<UserGroupId>,
+    /// Who switched the person off; empty: nobody.
+    pub suspended_by: Vec<SuspensionSource>,
+}
+
+/// A user group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The name people see.
+    pub name: String,
+    /// Whose people it holds.
+    pub partner: PartnerId,
+    /// A place; otherwise a label.
+    pub exclusive: bool,
+    /// The place of those whom no rule places.
+    pub is_default: bool,
+}
+
+/// A role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// The name people see.
+    pub name: String,
+    /// The role it never exceeds.
+    pub parent: Option<RoleId>,
+    /// Its own capabilities, before those above cut them down.
+    pub capabilities: BTreeSet<CapabilityId>,
+}
+
+/// A manual grant.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The role.
+    pub role: RoleId,
+    /// Who holds it.
+    pub holder: Holder,
+    /// Over what.
+    pub scope: Scope,
+    /// When.
+    pub window: Window,
+    /// Put aside until an administrator returns it.
+    pub suspended: bool,
+    /// Who gave it.
+    pub granted_by: Option<UserId>,
+    /// When it was given.
+    pub created_at: Timestamp,
+}
+
+/// A directory.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// The name people see.
+    pub name: String,
+    /// Whether its word counts.
+    pub mode: Mode,
+    /// Lower wins where two directories place one person.
+    pub authority: i64,
+    /// The rule set in force.
+    pub rule_version: i64,
+    /// The most it may confer.
+    pub ceilings: Vec<Ceiling>,
+}
+
+/// A person as a directory says it.
+#[derive(Clone, Debug)]
+pub struct ExternalUser {
+    /// Which directory says so.
+    pub directory: DirectoryId,
+    /// The person it is linked to; unlinked ones confer nothing.
+    pub person: Option<UserId>,
+    /// Inactive ones confer nothing.
+    pub active: bool,
+}
+
+/// A group as a directory says it.
+#[derive(Clone, Debug)]
+pub struct ExternalGroup {
+    /// The name people see.
+    pub name: String,
+    /// Which directory says so.
+    pub directory: DirectoryId,
+}

@@ -1,0 +1,165 @@
+//! Templates for many rows at a time: one statement a row costs about 50 µs, a multi-row one a few.
+//!
+//! Each template exists in three sizes (1, 16 and 256), all prepared at start; any number of rows is a mix of them.
+use std::borrow::Cow;
+
+use super::statement::{Listed, Statement};
+use super::{Dialect, Kind, Value};
+
+/// The sizes of a template, largest first.
+const SIZES: [usize; 3] = [256, 16, 1];
+
+/// How a template's text grows.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// Not at all.
+    Once,
+    /// `VALUES ($1, $2)` becomes as many rows.
+    Rows(usize),
+    /// `IN ($2)`, with the highest parameter, becomes as many elements.
+    Set(usize),
+}
+
+/// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
+/// the VALUES row.
+pub struct Rows {
+    sizes: [Statement; 3],
+}
+
+/// A statement over a set of ids, `… IN ($n)`, with the set as its highest parameter; see `Reader::all_in`.
+pub struct IdSet {
+    sizes: [Statement; 3],
+}
+
+impl Rows {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
+        let [most, some, one] = SIZES;
+        Self {
+            sizes: [
+                Statement::shaped(name, text, kinds, Shape::Rows(most)),
+                Statement::shaped(name, text, kinds, Shape::Rows(some)),
+                Statement::shaped(name, text, kinds, Shape::Rows(one)),
+            ],
+        }
+    }
+
+    /// The largest size that `rows` fill, and how many rows it takes.
+    pub(super) fn fitting(&'static self, rows: usize) -> Option<(&'static Statement, usize)> {
+        self.sizes.iter().zip(SIZES).find(|(_, size)| *size <= rows)
+    }
+}
+
+impl IdSet {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
+        let [most, some, one] = SIZES;
+        Self {
+            sizes: [
+                Statement::shaped(name, text, kinds, Shape::Set(most)),
+                Statement::shaped(name, text, kinds, Shape::Set(some)),
+                Statement::shaped(name, text, kinds, Shape::Set(one)),
+            ],
+        }
+    }
+
+    /// The smallest size that holds `ids`, with its values: the rest of the set is filled by repeating one of them.
+    /// `None` for an empty set.
+    pub(super) fn filled(&'static self, fixed: &[Value], ids: &[Value]) -> Option<(&'static Statement, Vec<Value>)> {
+        let last = ids.last()?;
+        let (statement, size) = self.sizes.iter().zip(SIZES).rev().find(|(_, size)| ids.len() <= *size)?;
+        let padding = std::iter::repeat_n(last, size - ids.len());
+        Some((statement, fixed.iter().chain(ids).chain(padding).cloned().collect()))
+    }
+}
+
+/// The most rows or ids one statement takes.
+pub(super) const MOST: usize = 256;
+
+impl Listed for Rows {
+    fn list(&'static self) -> &'static [Statement] {
+        &self.sizes
+    }
+}
+
+impl Listed for IdSet {
+    fn list(&'static self) -> &'static [Statement] {
+        &self.sizes
+    }
+}
+
+/// The text of a template at a size. A text without the expected place is left alone: the check at start reports it.
+pub(super) fn expand(text: Cow<'static, str>, shape: Shape) -> Cow<'static, str> {
+    let expanded = match shape {
+        Shape::Once | Shape::Rows(1) | Shape::Set(1) => None,
+        Shape::Rows(rows) => expand_rows(&text, rows),
+        Shape::Set(ids) => expand_set(&text, ids),
+    };
+    expanded.map_or(text, Cow::Owned)
+}
+
+fn expand_rows(text: &str, rows: usize) -> Option<String> {
+    let values = text.find("VALUES")?;
+    let from = values + text.get(values..)?.find('(')?;
+    let to = from + closing(text.get(from..)?)?;
+    let row = text.get(from..to)?;
+    let width = super::statement::parameters(row);
+    let all: Vec<String> = (0..rows).map(|number| renumbered(row, number * width)).collect();
+    Some(format!("{}{}{}", text.get(..from)?, all.join(", "), text.get(to..)?))
+}
+
+fn expand_set(text: &str, ids: usize) -> Option<String> {
+    let last = super::statement::parameters(text);
+    let one = format!("(${last})");
+    let all: Vec<String> = (last..last + ids).map(|number| format!("${number}")).collect();
+    text.contains(&one).then(|| text.replace(&one, &format!("({})", all.join(", "))))
+}
+
+/// The length of the parenthesis that `text` begins with.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, char) in text.char_indices() {
+        match char {
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(at + 1),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `row` with each `$n` as `$(n + offset)`.
+fn renumbered(row: &str, offset: usize) -> String {
+    let mut parts = row.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.split(|next: char| !next.is_ascii_digit()).next().unwrap_or_default();
+        let number: usize = digits.parse().unwrap_or(0);
+        text.push_str(&format!("${}{}", number + offset, part.strip_prefix(digits).unwrap_or_default()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_repeated_with_its_own_parameters() {
+        let text = "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1) ON CONFLICT (a) DO UPDATE SET b = excluded.b";
+        assert_eq!(
+            expand(text.into(), Shape::Rows(3)),
+            "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1), ($3, lower($4), $3), ($5, lower($6), $5) \
+             ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+        );
+    }
+
+    #[test]
+    fn a_set_grows_behind_the_fixed_parameters() {
+        assert_eq!(
+            expand("SELECT a FROM t WHERE b = $1 AND c IN ($2)".into(), Shape::Set(3)),
+            "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3, $4)"
+        );
+    }
+}

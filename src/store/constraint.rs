@@ -1,0 +1,77 @@
+//! The unique constraints that callers tell apart, by one name on both databases.
+//!
+//! PostgreSQL names the index that was violated; SQLite only lists its columns. At start the store reads SQLite's
+//! catalog once, so that a violation has the index's name on both (a primary key is `<table>_pkey`).
+use std::collections::HashMap;
+
+macro_rules! constraints {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// A unique constraint that a use case answers in its own words.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Constraint {
+            $($(#[$doc])* $variant,)*
+            /// One that no caller needs to tell from the rest.
+            Other,
+        }
+
+        impl Constraint {
+            /// The index names this enum knows, each of which must exist.
+            pub(super) const NAMES: &'static [&'static str] = &[$($name),*];
+
+            pub(super) fn named(index: &str) -> Self {
+                match index {
+                    $($name => Self::$variant,)*
+                    _ => Self::Other,
+                }
+            }
+        }
+    };
+}
+
+constraints! {
+    /// The external id of a living partner.
+    PartnerExternalId = "partner_external_id";
+}
+
+/// Column lists as SQLite reports them (`"person.partner, person.login"`), to index names.
+#[derive(Debug, Default)]
+pub(super) struct Catalog(HashMap<String, String>);
+
+impl Catalog {
+    /// From rows (table, index, origin, column), columns in index order.
+    pub(super) fn new(rows: Vec<(String, String, String, Option<String>)>) -> Self {
+        let mut indexes: Vec<(String, String, String, Vec<String>)> = Vec::new();
+        for (table, index, origin, column) in rows {
+            let column = column.unwrap_or_default();
+            match indexes.last_mut().filter(|last| last.0 == table && last.1 == index) {
+                Some(last) => last.3.push(column),
+                None => indexes.push((table, index, origin, vec![column])),
+            }
+        }
+        let mut names = HashMap::new();
+        for (table, index, origin, columns) in indexes {
+            let listed: Vec<String> = columns.iter().map(|column| format!("{table}.{column}")).collect();
+            let name = match origin.as_str() {
+                "pk" => format!("{table}_pkey"),
+                "u" => format!("{table}_{}_key", columns.join("_")),
+                _ => index,
+            };
+            names.insert(listed.join(", "), name);
+        }
+        Self(names)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
+    /// The constraint behind `UNIQUE constraint failed: person.partner, person.login`.
+    pub(super) fn constraint(&self, message: &str) -> Constraint {
+        let listed = message.rsplit_once("failed: ").map_or(message, |(_, listed)| listed);
+        let index = match listed.strip_prefix("index '") {
+            Some(quoted) => quoted.trim_end_matches('\''),
+            None => self.0.get(listed).map_or("", String::as_str),
+        };
+        Constraint::named(index)
+    }
+}

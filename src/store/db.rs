@@ -1,0 +1,371 @@
+//! The store itself: opening, writing, reading, closing.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, PgPool};
+
+use super::constraint::Catalog;
+use super::group::Writer;
+use super::lock::OwnerLock;
+use super::reader::{Link, Reader, Shared};
+use super::readers::Readers;
+use super::tx::Tx;
+use super::{Dialect, OpenError, StoreError, check, migrate, postgres};
+
+/// Statements a connection keeps prepared; more than the program has.
+const KEPT_STATEMENTS: usize = 2_048;
+
+/// No read transaction lasts longer: it would keep SQLite's log from being folded in, PostgreSQL's rows from being
+/// swept. Longer work pages by key.
+const LONGEST_SNAPSHOT: Duration = Duration::from_secs(1);
+
+/// Runs of one write that meets other writers, before it is given up (PostgreSQL).
+const MOST_TRIES: u32 = 12;
+
+tokio::task_local! {
+    /// Set while a write closure runs: a store call inside it would wait for itself.
+    pub(super) static WRITING: ();
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most connections that write (PostgreSQL; SQLite has one).
+    pub connections: u32,
+    /// Most connections that read.
+    pub readers: u32,
+    /// How long a caller waits for a free connection (PostgreSQL).
+    pub patience: Duration,
+    /// Whether to bring the schema up to date first. Off for a command that only looks.
+    pub migrate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 10, readers: 8, patience: Duration::from_secs(10), migrate: true }
+    }
+}
+
+/// How strictly concurrent writes are kept apart on PostgreSQL. SQLite runs them one after another anyway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Isolation {
+    ReadCommitted,
+    Serializable,
+}
+
+/// What became of one try of a write.
+pub(super) enum Once<T, E> {
+    /// It is durable.
+    Done(T),
+    /// The closure failed, or must not be run again.
+    Refused(E),
+    /// Others were in the way; it may be run again.
+    Again(StoreError),
+}
+
+/// An open database. Cheap to clone; the last clone closes it.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite(Box<Sqlite>),
+    Postgres { writers: PgPool, readers: PgPool, options: Box<PgConnectOptions> },
+}
+
+/// Fields are dropped in this order: connections, then the lock, then a file that was only borrowed.
+#[derive(Debug)]
+struct Sqlite {
+    writer: Writer,
+    readers: Arc<Readers>,
+    _owner: OwnerLock,
+    _passing: Option<PassingFolder>,
+}
+
+impl Store {
+    /// Opens `sqlite:PATH`, `postgres://…`, or `sqlite::memory:` (a file that is deleted with the store).
+    ///
+    /// Brings the schema up to date and prepares every statement. SQLite: takes the file's lock, so a second process
+    /// is refused. PostgreSQL: refuses servers that would lose acknowledged writes.
+    pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let store = match url.strip_prefix("sqlite:") {
+            Some(path) => Self::open_sqlite(path, options).await?,
+            None if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                Self::open_postgres(url, options).await?
+            }
+            None => return Err(OpenError("the database URL must begin with sqlite: or postgres:".to_owned())),
+        };
+        if options.migrate {
+            store.check().await?;
+        }
+        Ok(store)
+    }
+
+    async fn open_sqlite(path: &str, options: &Options) -> Result<Self, OpenError> {
+        let passing = if path == ":memory:" { Some(PassingFolder::create()?) } else { None };
+        let path = match &passing {
+            Some(folder) => folder.0.join("main.db"),
+            None => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
+        };
+        let owner = OwnerLock::take(&path)?;
+        create_private(&path).map_err(|error| OpenError(format!("cannot open {}: {error}", path.display())))?;
+        let failed = |error: sqlx::Error| OpenError(format!("cannot open {}: {error}", path.display()));
+        let connect = SqliteConnectOptions::new()
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(KEPT_STATEMENTS)
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-16384")
+            .disable_statement_logging();
+        let mut first = connect.connect().await.map_err(failed)?;
+        if options.migrate {
+            migrate::run(&mut first).await?;
+        }
+        let catalog = Catalog::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
+        drop(first);
+        let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
+        let writer = Writer::open(connect).await.map_err(failed)?;
+        let sqlite = Sqlite { writer, readers, _owner: owner, _passing: passing };
+        Ok(Self::new(Dialect::Sqlite, catalog, Backend::Sqlite(Box::new(sqlite))))
+    }
+
+    async fn open_postgres(url: &str, given: &Options) -> Result<Self, OpenError> {
+        let options = postgres::options(url, KEPT_STATEMENTS)?;
+        let unreachable = |error: sqlx::Error| OpenError(format!("cannot reach the PostgreSQL database: {error}"));
+        let objections = postgres::objections(&options).await.map_err(unreachable)?;
+        if !objections.is_empty() {
+            return Err(OpenError(objections.join("\n")));
+        }
+        if given.migrate {
+            let mut connection = options.connect().await.map_err(unreachable)?;
+            migrate::run(&mut connection).await?;
+        }
+        let backend = Backend::Postgres {
+            writers: postgres::writers(&options, given),
+            readers: postgres::readers(&options, given),
+            options: Box::new(options),
+        };
+        Ok(Self::new(Dialect::Postgres, Catalog::default(), backend))
+    }
+
+    fn new(dialect: Dialect, catalog: Catalog, backend: Backend) -> Self {
+        Self(Arc::new(Inner { shared: Arc::new(Shared { dialect, catalog }), backend }))
+    }
+
+    /// The database behind it.
+    pub fn dialect(&self) -> Dialect {
+        self.0.shared.dialect
+    }
+
+    /// Runs `work` in one transaction. `Ok`: all of it is on disk. `Err`: none of it is kept.
+    ///
+    /// `work` may be run more than once (a conflict, a failed shared commit), and awaits nothing but its transaction.
+    /// On PostgreSQL it runs READ COMMITTED: for `provision`.
+    pub async fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
+    ) -> Result<T, E> {
+        self.tried(Isolation::ReadCommitted, work).await
+    }
+
+    /// Like [`Self::write`], and on PostgreSQL as if writes ran one after another: for `admin`, whose decisions rest
+    /// on what they read.
+    pub async fn write_serializable<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
+    ) -> Result<T, E> {
+        self.tried(Isolation::Serializable, work).await
+    }
+
+    async fn tried<T, E: From<StoreError>>(
+        &self,
+        isolation: Isolation,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
+    ) -> Result<T, E> {
+        refuse_inside_a_write()?;
+        let shared = &self.0.shared;
+        let mut tries = 0;
+        loop {
+            let (once, most) = match &self.0.backend {
+                // Whoever shared a commit that failed is run once more, alone.
+                Backend::Sqlite(sqlite) => (sqlite.writer.once(shared, tries > 0, work.clone()).await, 2),
+                Backend::Postgres { writers, .. } => {
+                    (postgres::once(writers, shared, isolation, work.clone()).await, MOST_TRIES)
+                }
+            };
+            let error = match once {
+                Once::Done(value) => return Ok(value),
+                Once::Refused(error) => return Err(error),
+                Once::Again(error) => error,
+            };
+            tries += 1;
+            metrics::counter!("rolecall_store_writes_run_again_total").increment(1);
+            if tries == most {
+                return Err(error.into());
+            }
+            if self.dialect() == Dialect::Postgres {
+                tokio::time::sleep(back_off(tries)).await;
+            }
+        }
+    }
+
+    /// A connection on which each statement sees the newest commit. For one or two statements; several that must
+    /// agree belong in [`Self::snapshot`].
+    pub async fn reader(&self) -> Result<Reader, StoreError> {
+        refuse_inside_a_write()?;
+        let link = match &self.0.backend {
+            Backend::Sqlite(sqlite) => Link::Sqlite(sqlite.readers.take().await?),
+            Backend::Postgres { readers, .. } => Link::Postgres(readers.acquire().await.map_err(|e| self.error(e))?),
+        };
+        Ok(Reader::new(link, Arc::clone(&self.0.shared), false))
+    }
+
+    /// Runs `work` over one moment of the database, at most a second long; then [`StoreError::TooLong`].
+    pub async fn snapshot<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Reader) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.snapshot_within(LONGEST_SNAPSHOT, work).await
+    }
+
+    /// Like [`Self::snapshot`], with a shorter time: counts and substring searches that may be given up. The statement
+    /// that runs when time is over is stopped on both databases.
+    pub async fn snapshot_within<T, E: From<StoreError>>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut Reader) -> Result<T, E>,
+    ) -> Result<T, E> {
+        refuse_inside_a_write()?;
+        let limit = limit.min(LONGEST_SNAPSHOT);
+        let link = match &self.0.backend {
+            Backend::Sqlite(sqlite) => {
+                let mut pooled = sqlite.readers.take().await?;
+                pooled.begin().await.map_err(|error| self.error(error))?;
+                Link::Sqlite(pooled)
+            }
+            Backend::Postgres { readers, .. } => {
+                postgres::snapshot(readers, limit).await.map_err(|error| self.error(error))?
+            }
+        };
+        let mut reader = Reader::new(link, Arc::clone(&self.0.shared), true);
+        let result = tokio::time::timeout(limit, work(&mut reader)).await;
+        let result = result.map_err(|_| StoreError::TooLong)?;
+        match reader.link {
+            Link::Sqlite(mut pooled) => {
+                // A failure here only means that the connection is not used again.
+                let _ = pooled.end().await;
+            }
+            Link::Transaction(transaction) => drop(transaction.rollback().await),
+            Link::Turn(_) | Link::Postgres(_) => {}
+        }
+        result
+    }
+
+    fn error(&self, error: sqlx::Error) -> StoreError {
+        StoreError::of("a connection", error, self.dialect(), &self.0.shared.catalog)
+    }
+
+    /// Prepares every statement of the program on the connected database and compares parameters and names.
+    pub async fn check(&self) -> Result<(), OpenError> {
+        let mut problems = match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite
+                .writer
+                .between_groups(async |connection| check::on_sqlite(connection).await)
+                .await
+                .map_err(|error| OpenError(error.to_string()))?,
+            Backend::Postgres { options, .. } => {
+                check::on_postgres(options).await.map_err(|error| OpenError(error.to_string()))?
+            }
+        };
+        problems.extend(check::constraints(self.0.shared.catalog.names()).filter(|_| self.dialect() == Dialect::Sqlite));
+        if problems.is_empty() { Ok(()) } else { Err(OpenError(problems.join("\n"))) }
+    }
+
+    /// What speaks against the database server as it is set up now, each as a sentence: for `doctor`.
+    pub async fn objections(&self) -> Result<Vec<String>, OpenError> {
+        match &self.0.backend {
+            Backend::Sqlite(_) => Ok(Vec::new()),
+            Backend::Postgres { options, .. } => {
+                postgres::objections(options).await.map_err(|error| OpenError(error.to_string()))
+            }
+        }
+    }
+
+    /// Whether the database answers: for readiness.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.reader().await?.control("SELECT 1".to_owned()).await
+    }
+
+    /// Commits what is under way and closes every connection. Without it the same happens, unobserved, on drop.
+    pub async fn close(&self) {
+        match &self.0.backend {
+            Backend::Sqlite(sqlite) => {
+                sqlite.readers.close().await;
+                sqlite.writer.close().await;
+            }
+            Backend::Postgres { writers, readers, .. } => {
+                readers.close().await;
+                writers.close().await;
+            }
+        }
+    }
+}
+
+fn refuse_inside_a_write() -> Result<(), StoreError> {
+    if WRITING.try_with(|()| ()).is_ok() { Err(StoreError::Nested) } else { Ok(()) }
+}
+
+/// Waits longer each time, and never the same for two writers that met: 1 ms to about 250 ms.
+fn back_off(tries: u32) -> Duration {
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    let spread = TURN.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 54;
+    let most = 2_000_u64 << tries.min(7);
+    Duration::from_micros(1_000 + most * spread / 1_024)
+}
+
+/// Creates a file that only its owner may read; SQLite gives its companions the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut open = std::fs::OpenOptions::new();
+    open.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    open.open(path).map(drop)
+}
+
+/// A folder that is deleted when dropped.
+#[derive(Debug)]
+struct PassingFolder(PathBuf);
+
+impl PassingFolder {
+    fn create() -> Result<Self, OpenError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let name = format!("rolecall-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let folder = std::env::temp_dir().join(name);
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(OpenError(format!("cannot create {}: {error}", folder.display()))),
+            }
+        }
+    }
+}
+
+impl Drop for PassingFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

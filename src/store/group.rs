@@ -1,0 +1,303 @@
+//! Group commit: on SQLite one connection writes, and everyone who waits for the disk at the same moment shares one
+//! commit.
+//!
+//! Callers stand in line (tokio's mutex is a fair queue). Each has its turn on the connection, inside one open
+//! transaction and between savepoints of its own, and then waits for the group's commit. The first of a group wakes
+//! the committer, which stands in the same line: whoever stood before it is in the group. So the disk's own time is
+//! the window in which a group gathers; there is no timer.
+//!
+//! A caller may vanish at any await: its future dropped, its closure panicking. Every step here is therefore one
+//! statement that may be repeated, and is recorded only when its answer has been seen. The next in line finds the
+//! record and sets right what is left. Commits run in tasks of their own, so no caller can interrupt one.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::StoreError;
+use super::db::{Once, WRITING};
+use super::reader::{Link, Reader, Shared};
+use super::tx::Tx;
+
+/// The most callers in line at once, which bounds a group and how long anyone waits behind others.
+const PLACES: usize = 256;
+
+/// Runs write closures one after another and answers each after a durable commit.
+#[derive(Debug)]
+pub(super) struct Writer {
+    line: Arc<Mutex<Line>>,
+    places: Semaphore,
+    wake: Arc<Notify>,
+    closing: Arc<AtomicBool>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is known of the open transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// None is open, as far as it matters: at most an empty one.
+    Idle,
+    /// Everything in it belongs to accepted turns.
+    Accepted,
+    /// Something after the last savepoint belongs to a turn that was not accepted.
+    Unfinished,
+    /// A commit was begun and its answer not seen.
+    Unknown,
+}
+
+/// The connection, and the transaction that is open on it.
+#[derive(Debug)]
+pub(super) struct Line {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+    state: State,
+    group: Option<Group>,
+    wake: Arc<Notify>,
+}
+
+/// Those who share the next commit.
+#[derive(Debug)]
+struct Group {
+    outcome: watch::Sender<Option<Result<(), StoreError>>>,
+    accepted: u32,
+    /// Whether its one member shares with nobody, having seen a shared commit fail.
+    alone: bool,
+}
+
+impl Writer {
+    pub(super) async fn open(options: SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+        let wake = Arc::new(Notify::new());
+        let connection = Some(options.connect().await?);
+        let line = Line { options, connection, state: State::Idle, group: None, wake: Arc::clone(&wake) };
+        let line = Arc::new(Mutex::new(line));
+        let closing = Arc::new(AtomicBool::new(false));
+        let committer = tokio::spawn(commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing)));
+        Ok(Self { line, places: Semaphore::new(PLACES), wake, closing, committer: Mutex::new(Some(committer)) })
+    }
+
+    /// One try of a write: its turn, then the group's commit.
+    pub(super) async fn once<T, E: From<StoreError>>(
+        &self,
+        shared: &Arc<Shared>,
+        alone: bool,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Once<T, E> {
+        let Ok(place) = self.places.acquire().await else {
+            return Once::Refused(StoreError::Unavailable.into());
+        };
+        let entered = async {
+            let mut turn = self.turn(alone).await?;
+            turn.line.enter(alone).await?;
+            Ok(turn)
+        };
+        let turn = match entered.await {
+            Ok(turn) => turn,
+            Err(error) => return Once::Again(error),
+        };
+        let mut tx = Tx::new(Reader::new(Link::Turn(turn), Arc::clone(shared), true));
+        let value = match WRITING.scope((), work(&mut tx)).await {
+            Ok(value) => value,
+            Err(error) => return Once::Refused(error),
+        };
+        let outcome = match tx.settled() {
+            Ok(Link::Turn(turn)) => turn.accept(),
+            Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
+            Err(error) => return Once::Refused(error.into()),
+        };
+        drop(place);
+        match committed(outcome).await {
+            Ok(()) => Once::Done(value),
+            Err(error) => Once::Again(error),
+        }
+    }
+
+    /// Waits for a turn. A group that may not be joined, or not by this caller, is committed first: by a task of its
+    /// own, so that this caller may still vanish.
+    async fn turn(&self, alone: bool) -> Result<Turn, StoreError> {
+        let mut line = Arc::clone(&self.line).lock_owned().await;
+        if line.group.as_ref().is_some_and(|group| alone || group.alone) {
+            let commit = async move {
+                line.commit().await;
+                line
+            };
+            line = tokio::spawn(commit).await.map_err(|_| StoreError::Unavailable)?;
+        }
+        Ok(Turn { line })
+    }
+
+    /// The connection, between groups, for the store's own needs (migrations are done before; checks).
+    pub(super) async fn between_groups<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> T,
+    ) -> Result<T, StoreError> {
+        let mut turn = self.turn(true).await?;
+        turn.line.connect().await?;
+        Ok(work(turn.connection()?).await)
+    }
+
+    /// Commits what is accepted, then closes the connection.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        self.closing.store(true, Ordering::Release);
+        self.wake.notify_one();
+        if let Some(committer) = self.committer.lock().await.take() {
+            let _ = committer.await;
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Callers who stopped waiting may have been accepted: the committer ends after their commit.
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
+/// The group's fate, once known.
+async fn committed(mut outcome: watch::Receiver<Option<Result<(), StoreError>>>) -> Result<(), StoreError> {
+    match outcome.wait_for(Option::is_some).await {
+        Ok(fate) => fate.clone().unwrap_or(Err(StoreError::Lost)),
+        Err(_) => Err(StoreError::Lost),
+    }
+}
+
+/// The committer.
+async fn commit_groups(line: Arc<Mutex<Line>>, wake: Arc<Notify>, closing: Arc<AtomicBool>) {
+    loop {
+        wake.notified().await;
+        let mut line = line.lock().await;
+        line.commit().await;
+        if closing.load(Ordering::Acquire) {
+            line.disconnect().await;
+            return;
+        }
+    }
+}
+
+/// The right to use the connection. Dropping it hands the line on; unless accepted, what was done will be undone.
+#[derive(Debug)]
+pub(super) struct Turn {
+    line: OwnedMutexGuard<Line>,
+}
+
+impl Turn {
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.line.connection.as_mut().ok_or(StoreError::Unavailable)
+    }
+
+    /// Makes this turn's work part of the group. No await lies between the closure's answer and this record.
+    fn accept(mut self) -> watch::Receiver<Option<Result<(), StoreError>>> {
+        self.line.state = State::Accepted;
+        match &mut self.line.group {
+            Some(group) => {
+                group.accepted += 1;
+                group.outcome.subscribe()
+            }
+            // Cannot be: a turn has entered a group. Its sender is dropped here, which reads as lost.
+            None => watch::channel(None).1,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // The committer counts one permit however often it is woken, so every turn may wake it: it will stand in
+        // line once, behind those who stand there now.
+        if self.line.group.is_some() {
+            self.line.wake.notify_one();
+        }
+    }
+}
+
+impl Line {
+    /// Opens a turn: sets right what a vanished predecessor left, and draws the line behind which this turn works.
+    async fn enter(&mut self, alone: bool) -> Result<(), StoreError> {
+        if self.state == State::Unfinished && self.run("ROLLBACK TO turn").await.is_err() {
+            // The database itself has dropped the whole transaction (disk full, for one).
+            self.state = State::Unknown;
+        }
+        if self.state == State::Unknown {
+            self.lose().await;
+        }
+        self.connect().await?;
+        if self.state != State::Unfinished {
+            // Opens the transaction too when none is open; nobody else writes, so it need not be IMMEDIATE.
+            if let Err(error) = self.run("SAVEPOINT turn").await {
+                tracing::error!(%error, "cannot begin a turn");
+                self.state = State::Unknown;
+                return Err(StoreError::Unavailable);
+            }
+            self.state = State::Unfinished;
+        }
+        if self.group.is_none() {
+            self.group = Some(Group { outcome: watch::Sender::new(None), accepted: 0, alone });
+        }
+        Ok(())
+    }
+
+    /// Commits the open group and answers everyone in it. Called only from tasks that no caller can cancel.
+    async fn commit(&mut self) {
+        if self.group.is_none() {
+            return;
+        }
+        if self.state == State::Unfinished && self.run("ROLLBACK TO turn").await.is_ok() {
+            self.state = State::Accepted;
+        }
+        if self.state != State::Accepted {
+            return self.lose().await;
+        }
+        let begun = Instant::now();
+        self.state = State::Unknown;
+        if let Err(error) = self.run("COMMIT").await {
+            tracing::error!(%error, "a group commit failed; each of its writes is tried once more alone");
+            return self.lose().await;
+        }
+        self.state = State::Idle;
+        if let Some(group) = self.group.take() {
+            metrics::histogram!("rolecall_store_commit_seconds").record(begun.elapsed().as_secs_f64());
+            metrics::histogram!("rolecall_store_group_writes").record(f64::from(group.accepted));
+            group.outcome.send_replace(Some(Ok(())));
+        }
+    }
+
+    /// Gives up the transaction and the connection, and tells everyone in the group.
+    async fn lose(&mut self) {
+        metrics::counter!("rolecall_store_groups_lost_total").increment(1);
+        let group = self.group.take();
+        self.disconnect().await;
+        if let Some(group) = group {
+            group.outcome.send_replace(Some(Err(StoreError::Lost)));
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), StoreError> {
+        if self.connection.is_none() {
+            let connection = self.options.connect().await.map_err(|error| {
+                tracing::error!(%error, "cannot open the database file again");
+                StoreError::Unavailable
+            })?;
+            self.connection = Some(connection);
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, which undoes what is open on it.
+    async fn disconnect(&mut self) {
+        let connection = self.connection.take();
+        self.state = State::Idle;
+        if let Some(mut connection) = connection {
+            let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        let connection = self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
+        sqlx::query(text).execute(connection).await.map(drop)
+    }
+}

@@ -1,0 +1,76 @@
+//! The store: SQLite and PostgreSQL from one SQL text. The only place of the program that holds SQL.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `db` | [`Store`]: open, write, read, check, close |
+//! | `tx`, `reader` | [`Tx`] and [`Reader`]: the verbs |
+//! | `group` | group commit on SQLite |
+//! | `postgres` | pools, retries, demands on the server |
+//! | `statement`, `bulk` | static texts and their many-row sizes |
+//! | `value`, `row` | values in, rows out |
+//! | `error`, `constraint` | what callers may know of a failure |
+//! | `dialect` | the few fragments that differ |
+//! | `registry`, `check`, `migrate`, `lock`, `readers` | start-up: statements, schema, the file's owner, connections |
+//! | everything else | one file a table, and `search` |
+//!
+//! # Adding a table module
+//!
+//! ```ignore
+//! //! People.                                             src/store/user.rs
+//! use super::{Reader, StoreError, Tx};
+//! use crate::{binds, from_row, statements};
+//!
+//! statements! {
+//!     BY_ID = "SELECT id, partner, display_name AS name FROM live_person WHERE id = $1";
+//!     INSERT = "INSERT INTO person (id, partner, display_name) VALUES ($1, $2, $3)";
+//!     JOIN: rows = "INSERT INTO user_group_member (user_group, person) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+//! }
+//!
+//! from_row!(Person { id, partner, name });               // field name = column name; see `from_row!` for others
+//!
+//! /// The person, if alive.
+//! pub async fn find(db: &mut Reader, id: UserId) -> Result<Option<Person>, StoreError> {
+//!     db.optional(&BY_ID, binds![id], Person::from_row).await
+//! }
+//! pub async fn insert(tx: &mut Tx, new: &Person) -> Result<(), StoreError> {
+//!     tx.execute(&INSERT, binds![new.id, new.partner, &new.name]).await.map(drop)
+//! }
+//! ```
+//!
+//! Then name it in this file (`pub mod user;`) and in `registry.rs` (`super::user::STATEMENTS`).
+//!
+//! - Functions that only read take `&mut Reader`; a `&mut Tx` may be given to them. Those that write take `&mut Tx`.
+//! - A scalar is read with [`first`], a tuple with [`tuple`]: `db.all(&PAIRS, binds![], tuple::<(UserId, i64)>)`.
+//! - A unique index that callers tell apart gets a line in `constraint.rs`; they match `StoreError::Unique(…)`.
+//! - What differs between the databases comes from [`Dialect`]: `NAME(dialect) = format!("… {}", dialect.…())`.
+//! - Not portable, so not used: `::` casts, `ILIKE`, `= ANY`, `now()`, `CAST` to UUID or BYTEA, JSON types, `sum` without
+//!   `CAST(sum(…) AS BIGINT)` (PostgreSQL makes it NUMERIC), a parameter whose type PostgreSQL cannot infer (declare
+//!   the types of all: `NAME[Uuid, Text] = "…"`).
+mod bulk;
+mod check;
+mod constraint;
+mod db;
+mod dialect;
+mod error;
+mod group;
+mod lock;
+pub mod migrate;
+mod postgres;
+mod reader;
+mod readers;
+mod registry;
+mod row;
+mod statement;
+mod tx;
+mod value;
+
+pub use bulk::{IdSet, Rows};
+pub use constraint::Constraint;
+pub use db::{Options, Store};
+pub use dialect::Dialect;
+pub use error::{OpenError, StoreError};
+pub use reader::Reader;
+pub use row::{Field, FromRow, Place, Row, first, tuple};
+pub use statement::{Listed, Sql, Statement, Statements};
+pub use tx::Tx;
+pub use value::{Bind, Kind, Value};

@@ -1,0 +1,155 @@
+//! PostgreSQL: pools, and the demands made on a server before it is trusted with anything.
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::AssertSqlSafe;
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+
+use super::db::{Isolation, Once, Options, WRITING};
+use super::reader::{Link, Reader, Shared};
+use super::tx::Tx;
+use super::{OpenError, StoreError};
+
+/// Oldest server version the texts are written for, as `server_version_num` has it.
+const OLDEST: i32 = 140_000;
+
+/// A statement of a reader that runs longer is ended by the server, whatever became of its caller.
+const LONGEST_READ: &str = "10s";
+
+pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, OpenError> {
+    // The parser's own message may repeat the URL, and with it a password.
+    let options: PgConnectOptions = url.parse().map_err(|_| {
+        OpenError("the database URL is not of the form postgres://user:password@host:port/database".to_owned())
+    })?;
+    Ok(options.application_name("rolecall").statement_cache_capacity(statements).disable_statement_logging())
+}
+
+pub(super) fn writers(options: &PgConnectOptions, given: &Options) -> PgPool {
+    pool(given.connections, given.patience).connect_lazy_with(options.clone())
+}
+
+/// Connections that the server itself keeps from writing.
+pub(super) fn readers(options: &PgConnectOptions, given: &Options) -> PgPool {
+    let settings = [("default_transaction_read_only", "on"), ("statement_timeout", LONGEST_READ)];
+    pool(given.readers, given.patience).connect_lazy_with(options.clone().options(settings))
+}
+
+fn pool(most: u32, patience: Duration) -> PgPoolOptions {
+    // A test at each acquire would double the trips of a one-statement read; broken connections are found on release.
+    PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false)
+}
+
+/// One try of a write.
+pub(super) async fn once<T, E: From<StoreError>>(
+    pool: &PgPool,
+    shared: &Arc<Shared>,
+    isolation: Isolation,
+    work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+) -> Once<T, E> {
+    let begin = match isolation {
+        Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    };
+    let translate = |error| StoreError::of("begin or commit", error, shared.dialect, &shared.catalog);
+    let transaction = match pool.begin_with(begin).await {
+        Ok(transaction) => transaction,
+        // A connection that went stale while idle: nothing has happened on it yet.
+        Err(error @ sqlx::Error::Io(_)) => return Once::Again(translate(error)),
+        Err(error) => return Once::Refused(translate(error).into()),
+    };
+    let mut tx = Tx::new(Reader::new(Link::Transaction(transaction), Arc::clone(shared), true));
+    let result = WRITING.scope((), work(&mut tx)).await;
+    if tx.conflict {
+        return Once::Again(StoreError::Conflict);
+    }
+    let value = match result {
+        Ok(value) => value,
+        Err(error) => return Once::Refused(error),
+    };
+    let transaction = match tx.settled() {
+        Ok(Link::Transaction(transaction)) => transaction,
+        Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
+        Err(error) => return Once::Refused(error.into()),
+    };
+    match transaction.commit().await.map_err(translate) {
+        Ok(()) => Once::Done(value),
+        Err(StoreError::Conflict) => Once::Again(StoreError::Conflict),
+        // The connection broke: whether it was kept is not known, so it must not be run again.
+        Err(StoreError::Unavailable) => Once::Refused(StoreError::Lost.into()),
+        Err(error) => Once::Refused(error.into()),
+    }
+}
+
+/// Begins a snapshot that the server ends by itself after `limit`.
+pub(super) async fn snapshot(pool: &PgPool, limit: Duration) -> Result<Link, sqlx::Error> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
+        limit.as_millis().max(1)
+    );
+    Ok(Link::Transaction(pool.begin_with(AssertSqlSafe(begin)).await?))
+}
+
+/// What speaks against this server, each as a sentence. Empty when all is well.
+pub(super) async fn objections(options: &PgConnectOptions) -> Result<Vec<String>, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let mut found = Vec::new();
+    let version: i32 = sqlx::query_scalar("SELECT CAST(current_setting('server_version_num') AS INT4)")
+        .fetch_one(&mut connection)
+        .await?;
+    if version < OLDEST {
+        found.push("the PostgreSQL server is too old; version 14 or later is needed".to_owned());
+    }
+    if setting(&mut connection, "fsync").await? != "on" {
+        found.push("the PostgreSQL server runs with fsync=off: it may lose everything in a crash; set fsync=on".to_owned());
+    }
+    if setting(&mut connection, "synchronous_commit").await? == "off" {
+        let advice = "set it to on (or to local, remote_write, remote_apply)";
+        found.push(format!("synchronous_commit is off: writes that were acknowledged may be lost; {advice}"));
+    }
+    if setting(&mut connection, "server_encoding").await? != "UTF8" {
+        found.push("the database is not encoded in UTF-8; create it with ENCODING 'UTF8'".to_owned());
+    }
+    if sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut connection).await? {
+        found.push("the server is a read replica; connect to the primary".to_owned());
+    }
+    if let Err(error) = prepared_statements_last(&mut connection, options).await {
+        tracing::debug!(%error, "prepared statements");
+        found.push(
+            "prepared statements do not outlive a transaction here, as behind a pooler in transaction mode; \
+             connect directly, or let the pooler keep prepared statements"
+                .to_owned(),
+        );
+    }
+    Ok(found)
+}
+
+async fn setting(connection: &mut PgConnection, name: &str) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(connection).await
+}
+
+/// Two clients prepare different texts and run them in turn: a pooler that swaps servers beneath them mixes them up.
+async fn prepared_statements_last(
+    first: &mut PgConnection,
+    options: &PgConnectOptions,
+) -> Result<(), sqlx::Error> {
+    let mut second = options.connect().await?;
+    for round in 0..4_i64 {
+        let one: i64 = sqlx::query_scalar("SELECT CAST($1 AS BIGINT) + 1").bind(round).fetch_one(&mut *first).await?;
+        let two: i64 = sqlx::query_scalar("SELECT CAST($1 AS BIGINT) + 2").bind(round).fetch_one(&mut second).await?;
+        if one != round + 1 || two != round + 2 {
+            return Err(sqlx::Error::Protocol("statements were mixed up".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// The unique indexes of the schema, by name.
+pub(super) async fn unique_indexes(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT CAST(c.relname AS TEXT) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indisunique AND c.relnamespace = current_schema()::regnamespace",
+    )
+    .fetch_all(connection)
+    .await
+}

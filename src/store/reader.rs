@@ -1,0 +1,290 @@
+//! Reading: the verbs over any connection, and what lies behind them on either database.
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{PgConnection, Postgres, SqliteConnection, Transaction};
+
+use super::bulk::{IdSet, MOST};
+use super::constraint::Catalog;
+use super::group::Turn;
+use super::readers::Pooled;
+use super::row::Driver;
+use super::statement::{Source, Sql};
+use super::{Dialect, Row, StoreError, Value, value};
+
+/// What every connection of a store shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) dialect: Dialect,
+    pub(super) catalog: Catalog,
+}
+
+/// Runs statements and reads their rows. A [`Tx`](super::Tx) is one too, so a function that only reads takes
+/// `&mut Reader` and serves both.
+///
+/// A reader from [`Store::reader`](super::Store::reader) sees the newest commit in each statement; inside
+/// [`Store::snapshot`](super::Store::snapshot) all statements see the same moment. Neither can write.
+pub struct Reader {
+    pub(super) link: Link,
+    pub(super) shared: Arc<Shared>,
+    /// Inside a transaction: after the first error every verb refuses.
+    pub(super) strict: bool,
+    /// A statement failed, or was begun and never answered.
+    pub(super) failed: bool,
+    /// A statement met another writer: the whole transaction is to be run again.
+    pub(super) conflict: bool,
+}
+
+/// The connection behind a reader, with what gives it back when dropped.
+pub(super) enum Link {
+    Turn(Turn),
+    Sqlite(Pooled),
+    Transaction(Transaction<'static, Postgres>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A connection, ready for a statement.
+enum Live<'r> {
+    Sqlite(&'r mut SqliteConnection),
+    Postgres(&'r mut PgConnection),
+}
+
+impl Link {
+    fn live(&mut self) -> Result<Live<'_>, StoreError> {
+        Ok(match self {
+            Self::Turn(turn) => Live::Sqlite(turn.connection()?),
+            Self::Sqlite(pooled) => Live::Sqlite(pooled.connection()?),
+            Self::Transaction(transaction) => Live::Postgres(&mut *transaction),
+            Self::Postgres(connection) => Live::Postgres(&mut *connection),
+        })
+    }
+}
+
+impl Reader {
+    pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
+        Self { link, shared, strict, failed: false, conflict: false }
+    }
+
+    /// The database, for the few texts that differ; see [`Dialect`].
+    pub fn dialect(&self) -> Dialect {
+        self.shared.dialect
+    }
+
+    /// The one row of the answer. [`StoreError::NotFound`] when there is none.
+    pub async fn one<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+        read: impl FnOnce(&Row) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.optional(sql, values, read).await?.ok_or(StoreError::NotFound)
+    }
+
+    /// The first row of the answer, if there is one.
+    pub async fn optional<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+        read: impl FnOnce(&Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let row = self.fetch_optional(sql.into(), values).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Every row of the answer. The statement bounds how many there are, with LIMIT or by its key.
+    pub async fn all<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.fetch_all(sql.into(), values).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Hands every row to `read` without keeping any: for answers too long to hold.
+    pub async fn each(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+        mut read: impl FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (name, text) = self.enter(sql.into(), &values)?;
+        let answer: Result<(), Broken> = async {
+            match self.link.live()? {
+                Live::Sqlite(connection) => {
+                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let mut rows = query.fetch(connection);
+                    while let Some(row) = rows.try_next().await? {
+                        read(&Row(Driver::Sqlite(row)))?;
+                    }
+                }
+                Live::Postgres(connection) => {
+                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let mut rows = query.fetch(connection);
+                    while let Some(row) = rows.try_next().await? {
+                        read(&Row(Driver::Postgres(row)))?;
+                    }
+                }
+            }
+            Ok(())
+        }
+        .await;
+        self.leave(name, answer)
+    }
+
+    /// Every row over a set of ids of any size, in chunks: `fixed` are the parameters before the set.
+    /// The order of the rows holds only within a chunk.
+    pub async fn all_in<T>(
+        &mut self,
+        set: &'static IdSet,
+        fixed: Vec<Value>,
+        ids: impl IntoIterator<Item = impl Into<Value>>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let ids: Vec<Value> = ids.into_iter().map(Into::into).collect();
+        let mut found = Vec::new();
+        for chunk in ids.chunks(MOST) {
+            if let Some((statement, values)) = set.filled(&fixed, chunk) {
+                let rows = self.fetch_all(statement.into(), values).await?;
+                for row in &rows {
+                    found.push(read(row)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        let (name, text) = self.enter(sql, &values)?;
+        let answer: Result<_, Broken> = async {
+            Ok(match self.link.live()? {
+                Live::Sqlite(connection) => {
+                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    query.fetch_optional(connection).await?.map(Driver::Sqlite)
+                }
+                Live::Postgres(connection) => {
+                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    query.fetch_optional(connection).await?.map(Driver::Postgres)
+                }
+            })
+        }
+        .await;
+        self.leave(name, answer).map(|row| row.map(Row))
+    }
+
+    async fn fetch_all(&mut self, sql: Sql, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let (name, text) = self.enter(sql, &values)?;
+        let answer: Result<_, Broken> = async {
+            Ok(match self.link.live()? {
+                Live::Sqlite(connection) => {
+                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let rows = query.fetch_all(connection).await?;
+                    rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect()
+                }
+                Live::Postgres(connection) => {
+                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let rows = query.fetch_all(connection).await?;
+                    rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect()
+                }
+            })
+        }
+        .await;
+        self.leave(name, answer)
+    }
+
+    /// Runs a statement for its effect; the number of rows it changed.
+    pub(super) async fn run(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
+        let (name, text) = self.enter(sql, &values)?;
+        let answer: Result<_, Broken> = async {
+            Ok(match self.link.live()? {
+                Live::Sqlite(connection) => {
+                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    query.execute(connection).await?.rows_affected()
+                }
+                Live::Postgres(connection) => {
+                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    query.execute(connection).await?.rows_affected()
+                }
+            })
+        }
+        .await;
+        self.leave(name, answer)
+    }
+
+    /// Runs statements of the store's own (savepoints) as they stand, in one trip.
+    pub(super) async fn control(&mut self, text: String) -> Result<(), StoreError> {
+        self.failed = self.strict;
+        let query = sqlx::raw_sql(AssertSqlSafe(text));
+        let answer: Result<(), Broken> = async {
+            match self.link.live()? {
+                Live::Sqlite(connection) => drop(query.execute(connection).await?),
+                Live::Postgres(connection) => drop(query.execute(connection).await?),
+            }
+            Ok(())
+        }
+        .await;
+        self.leave("a savepoint", answer)
+    }
+
+    /// Checks a call, and holds the transaction for failed until the answer is there: a caller that stops waiting
+    /// in between must not go on as if nothing had happened.
+    fn enter(&mut self, sql: Sql, values: &[Value]) -> Result<(&'static str, SqlStr), StoreError> {
+        if self.failed {
+            return Err(StoreError::Failed);
+        }
+        let (name, text, parameters) = match sql.0 {
+            Source::Declared(statement) => {
+                let ready = statement.ready(self.shared.dialect);
+                let text: &'static str = &ready.text;
+                (statement.name(), text.into_sql_str(), ready.parameters)
+            }
+            Source::Composed { name, text } => {
+                let parameters = super::statement::parameters(&text);
+                (name, AssertSqlSafe(text).into_sql_str(), parameters)
+            }
+        };
+        self.failed = self.strict;
+        if parameters != values.len() {
+            tracing::error!(statement = name, parameters, values = values.len(), "wrong number of values");
+            return Err(StoreError::Binds(name));
+        }
+        Ok((name, text))
+    }
+
+    fn leave<T>(&mut self, name: &'static str, answer: Result<T, Broken>) -> Result<T, StoreError> {
+        if let Link::Sqlite(pooled) = &mut self.link {
+            pooled.answered();
+        }
+        let answer = answer.map_err(|broken| match broken {
+            Broken::Driver(error) => StoreError::of(name, error, self.shared.dialect, &self.shared.catalog),
+            Broken::Store(error) => error,
+        });
+        match &answer {
+            Ok(_) => self.failed = false,
+            Err(StoreError::Conflict) => self.conflict = true,
+            Err(_) => {}
+        }
+        answer
+    }
+}
+
+/// An error before it is translated.
+enum Broken {
+    Driver(sqlx::Error),
+    Store(StoreError),
+}
+
+impl From<sqlx::Error> for Broken {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,35 @@
+//! Every static statement of the program, so that each is prepared when the store opens. A new table module adds one
+//! line here; a test finds modules that forgot it.
+use super::statement::{Statement, Statements};
+
+static TABLES: &[Statements] = &[];
+
+/// All of them.
+pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
+    TABLES.iter().flat_map(|module| module.iter()).flat_map(|list| list())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// A module with `statements! {` that is not named above would be prepared only when first used.
+    #[test]
+    fn every_module_with_statements_is_listed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+        let registry = include_str!("registry.rs");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() || module == "registry" {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let declares = text.lines().any(|line| line.starts_with("statements! {"));
+            assert!(
+                !declares || registry.contains(&format!("super::{module}::STATEMENTS")),
+                "src/store/{module}.rs declares statements; add super::{module}::STATEMENTS to src/store/registry.rs"
+            );
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Writing: what a closure of `Store::write` gets.
+use std::ops::{Deref, DerefMut};
+
+use super::bulk::{IdSet, MOST, Rows};
+use super::reader::{Link, Reader};
+use super::statement::Sql;
+use super::{StoreError, Value};
+
+/// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.
+///
+/// After the first error every verb refuses with [`StoreError::Failed`], and so does the transaction's end, as
+/// PostgreSQL does by itself: an error passed over cannot leave half a change. Where an error is expected and the
+/// work goes on, use [`Tx::attempt`].
+pub struct Tx {
+    reader: Reader,
+    /// Attempts that are open.
+    depth: u32,
+}
+
+impl Deref for Tx {
+    type Target = Reader;
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+}
+
+impl Tx {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { reader, depth: 0 }
+    }
+
+    /// The connection, when nothing failed and nothing is left open.
+    pub(super) fn settled(self) -> Result<Link, StoreError> {
+        if self.reader.failed || self.depth > 0 { Err(StoreError::Failed) } else { Ok(self.reader.link) }
+    }
+
+    /// Runs a statement for its effect; the number of rows it changed.
+    pub async fn execute(&mut self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<u64, StoreError> {
+        self.reader.run(sql.into(), values).await
+    }
+
+    /// Runs a `rows` template over any number of rows, in as few statements as its sizes allow; rows changed.
+    /// Items are taken a few hundred at a time, so a long iterator is never held whole.
+    pub async fn execute_rows(
+        &mut self,
+        rows: &'static Rows,
+        items: impl IntoIterator<Item = Vec<Value>>,
+    ) -> Result<u64, StoreError> {
+        let mut items = items.into_iter();
+        let mut changed = 0;
+        loop {
+            let chunk: Vec<Vec<Value>> = items.by_ref().take(MOST).collect();
+            let mut left = chunk.len();
+            if left == 0 {
+                return Ok(changed);
+            }
+            let mut chunk = chunk.into_iter();
+            while let Some((statement, size)) = rows.fitting(left) {
+                let values = chunk.by_ref().take(size).flatten().collect();
+                changed += self.reader.run(statement.into(), values).await?;
+                left -= size;
+            }
+        }
+    }
+
+    /// Runs a `set` template (UPDATE, DELETE) over any number of ids; rows changed.
+    pub async fn execute_in(
+        &mut self,
+        set: &'static IdSet,
+        fixed: Vec<Value>,
+        ids: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> Result<u64, StoreError> {
+        let mut ids = ids.into_iter();
+        let mut changed = 0;
+        loop {
+            let chunk: Vec<Value> = ids.by_ref().take(MOST).map(Into::into).collect();
+            let Some((statement, values)) = set.filled(&fixed, &chunk) else { return Ok(changed) };
+            changed += self.reader.run(statement.into(), values).await?;
+        }
+    }
+
+    /// Runs `part` inside a savepoint. When it fails, what it did is undone and the transaction goes on; with `undo`
+    /// a success is undone too, and only its value kept: the dry run. May nest.
+    ///
+    /// A conflict with another writer still ends the whole transaction, which is then run again.
+    pub async fn attempt<T, E: From<StoreError>>(
+        &mut self,
+        undo: bool,
+        part: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.reader.failed {
+            return Err(StoreError::Failed.into());
+        }
+        let depth = self.depth + 1;
+        self.depth = depth;
+        self.reader.control(format!("SAVEPOINT attempt_{depth}")).await?;
+        let mut result = part(self).await;
+        // An inner attempt that nobody waited for to its end is undone with this one.
+        let whole = !self.reader.failed && self.depth == depth;
+        if result.is_ok() && !whole {
+            result = Err(StoreError::Failed.into());
+        }
+        self.depth = depth - 1;
+        if self.reader.conflict {
+            self.reader.failed = true;
+            return result;
+        }
+        let end = if result.is_ok() && !undo {
+            format!("RELEASE SAVEPOINT attempt_{depth}")
+        } else {
+            format!("ROLLBACK TO SAVEPOINT attempt_{depth}; RELEASE SAVEPOINT attempt_{depth}")
+        };
+        match self.reader.control(end).await {
+            Ok(()) => result,
+            Err(error) => result.and(Err(error.into())),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Integration tests, one binary. Each test of the store and of what stands on it runs on SQLite and on PostgreSQL.
+mod support;
+
+mod house;
+mod store_verbs;

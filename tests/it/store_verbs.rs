@@ -1,0 +1,200 @@
+//! The verbs: values in, rows out, many rows, attempts.
+use rolecall::domain::id::{Id as _, UserId};
+use rolecall::domain::time::Timestamp;
+use rolecall::store::{Constraint, Store, StoreError, Tx, first, tuple};
+use rolecall::{binds, from_row, statements};
+use uuid::Uuid;
+
+use crate::support::database::on_both;
+
+statements! {
+    CREATE = "CREATE TABLE sample (id UUID PRIMARY KEY, truth BOOLEAN, number BIGINT, words TEXT, bytes BYTEA)";
+    INSERT = "INSERT INTO sample (id, truth, number, words, bytes) VALUES ($1, $2, $3, $4, $5)";
+    INSERT_MANY: rows = "INSERT INTO sample (id, truth, number, words, bytes) VALUES ($1, $2, $3, $4, $5)";
+    BY_ID = "SELECT id, truth, number, words, bytes FROM sample WHERE id = $1";
+    COUNT = "SELECT COUNT(*) FROM sample";
+    NUMBERS = "SELECT number FROM sample ORDER BY number";
+    PAIRS = "SELECT number, words FROM sample WHERE number < $1 ORDER BY number";
+    AMONG: set = "SELECT number FROM sample WHERE words = $1 AND id IN ($2)";
+    DELETE_AMONG: set = "DELETE FROM sample WHERE id IN ($1)";
+    INSERT_RETURNING = "INSERT INTO sample (id, number) VALUES ($1, $2) RETURNING number";
+    KEYS(dialect) = format!(
+        "SELECT COUNT(*) FROM sample WHERE EXISTS (SELECT 1 FROM {} WHERE mail.value = $1) AND {} = $2 AND {} > $3",
+        dialect.json_each("words", &["emails"], "mail"),
+        dialect.json_text("words", &["urn:x:User", "dept's"]),
+        dialect.json_integer("words", &["age"]),
+    );
+}
+
+#[derive(PartialEq, Debug, Clone)]
+struct Sample {
+    id: UserId,
+    truth: Option<bool>,
+    number: Option<Timestamp>,
+    words: Option<String>,
+    bytes: Option<Vec<u8>>,
+}
+
+from_row!(Sample { id, truth, number, words, bytes });
+
+fn id(number: u128) -> UserId {
+    UserId::from_uuid(Uuid::from_u128(number))
+}
+
+fn sample(number: i64) -> Sample {
+    Sample {
+        id: id(u128::try_from(number).unwrap()),
+        truth: Some(number % 2 == 0),
+        number: Some(Timestamp::from_micros(number)),
+        words: Some(format!("{{\"n\":{number}}}")),
+        bytes: Some(vec![0, 255, 7]),
+    }
+}
+
+fn values(row: &Sample) -> Vec<rolecall::store::Value> {
+    binds![row.id, row.truth, row.number, &row.words, &row.bytes]
+}
+
+async fn table(store: &Store) {
+    store.write(async |tx| tx.execute(&CREATE, binds![]).await).await.unwrap();
+}
+
+async fn insert(tx: &mut Tx, number: i64) -> Result<(), StoreError> {
+    tx.execute(&INSERT, values(&sample(number))).await.map(drop)
+}
+
+async fn count(store: &Store) -> i64 {
+    store.reader().await.unwrap().one(&COUNT, binds![], first).await.unwrap()
+}
+
+on_both! {
+    async fn values_come_back_as_they_went_in(db: &Database) {
+        table(&db.store).await;
+        let full = sample(1);
+        let empty = Sample { id: id(2), truth: None, number: None, words: None, bytes: None };
+        for row in [&full, &empty] {
+            db.store.write(async |tx| tx.execute(&INSERT, values(row)).await).await.unwrap();
+            let read = db.store.reader().await.unwrap().one(&BY_ID, binds![row.id], tuple::<Sample>).await;
+            assert_eq!(read.unwrap(), *row);
+        }
+        let mut reader = db.store.reader().await.unwrap();
+        assert_eq!(reader.optional(&BY_ID, binds![id(3)], tuple::<Sample>).await.unwrap(), None);
+        assert_eq!(reader.one(&BY_ID, binds![id(3)], tuple::<Sample>).await, Err(StoreError::NotFound));
+        let null = reader.one(&BY_ID, binds![id(2)], |row| row.get::<i64>("number")).await;
+        assert_eq!(null, Err(StoreError::Decode("number".to_owned())), "NULL is not zero");
+    }
+
+    async fn a_wrong_number_of_values_is_refused(db: &Database) {
+        table(&db.store).await;
+        let short = db.store.write(async |tx| tx.execute(&INSERT, binds![id(1), true]).await).await;
+        assert!(matches!(short, Err(StoreError::Binds(_))), "{short:?}");
+        assert_eq!(count(&db.store).await, 0);
+    }
+
+    async fn a_repeated_key_is_told_apart(db: &Database) {
+        table(&db.store).await;
+        db.store.write(async |tx| insert(tx, 1).await).await.unwrap();
+        let again = db.store.write(async |tx| insert(tx, 1).await).await;
+        assert_eq!(again, Err(StoreError::Unique(Constraint::Other)));
+    }
+
+    async fn many_rows_and_sets_of_any_size(db: &Database) {
+        table(&db.store).await;
+        for size in [0_i64, 1, 15, 16, 17, 255, 256, 300, 1000] {
+            let ids: Vec<UserId> = (0..size).map(|number| sample(number).id).collect();
+            let (inserted, deleted, found) = db
+                .store
+                .write(async |tx| {
+                    let rows = (0..size).map(|number| values(&Sample { words: Some("w".to_owned()), ..sample(number) }));
+                    let inserted = tx.execute_rows(&INSERT_MANY, rows).await?;
+                    let mut found = tx.all_in(&AMONG, binds!["w"], ids.iter().copied(), first::<i64>).await?;
+                    found.sort_unstable();
+                    let stored = tx.all(&NUMBERS, binds![], first::<i64>).await?;
+                    assert_eq!(stored, (0..size).collect::<Vec<_>>());
+                    let deleted = tx.execute_in(&DELETE_AMONG, binds![], ids.iter().copied()).await?;
+                    Ok::<_, StoreError>((inserted, deleted, found))
+                })
+                .await
+                .unwrap();
+            let expected = u64::try_from(size).unwrap();
+            assert_eq!((inserted, deleted), (expected, expected));
+            assert_eq!(found, (0..size).collect::<Vec<_>>());
+        }
+    }
+
+    async fn rows_are_read_one_by_one_as_tuples_and_from_inserts(db: &Database) {
+        table(&db.store).await;
+        let returned = db.store.write(async |tx| {
+            for number in 1..4 {
+                insert(tx, number).await?;
+            }
+            tx.one(&INSERT_RETURNING, binds![id(9), 9], first::<i64>).await
+        });
+        assert_eq!(returned.await.unwrap(), 9);
+        let mut reader = db.store.reader().await.unwrap();
+        let pairs = reader.all(&PAIRS, binds![3], tuple::<(i64, Option<String>)>).await.unwrap();
+        assert_eq!(pairs, [(1, Some("{\"n\":1}".to_owned())), (2, Some("{\"n\":2}".to_owned()))]);
+        let mut seen = 0;
+        let each = reader.each(&NUMBERS, binds![], |row| {
+            seen += row.get::<i64>(0)?;
+            Ok(())
+        });
+        each.await.unwrap();
+        assert_eq!(seen, 1 + 2 + 3 + 9);
+    }
+
+    async fn json_fragments_agree(db: &Database) {
+        table(&db.store).await;
+        let document = r#"{"emails":["a@x","b@x"],"urn:x:User":{"dept's":"R&D \"x\""},"age":41}"#;
+        let without = r#"{"emails":"a@x"}"#;
+        db.store
+            .write(async |tx| {
+                for (number, words) in [(1, document), (2, without), (3, "{}")] {
+                    tx.execute(&INSERT, binds![id(number), None::<bool>, None::<i64>, words, None::<Vec<u8>>]).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        let mut reader = db.store.reader().await.unwrap();
+        let wanted = "R&D \"x\"";
+        for (mail, dept, age, expected) in
+            [("b@x", wanted, 40, 1), ("c@x", wanted, 40, 0), ("b@x", "other", 40, 0), ("b@x", wanted, 41, 0)]
+        {
+            let found: i64 = reader.one(&KEYS, binds![mail, dept, age], first).await.unwrap();
+            assert_eq!(found, expected, "{mail} {dept} {age}");
+        }
+    }
+
+    async fn readers_cannot_write(db: &Database) {
+        table(&db.store).await;
+        let alone = db.store.reader().await.unwrap().optional(&INSERT_RETURNING, binds![id(1), 1], first::<i64>).await;
+        assert!(matches!(alone, Err(StoreError::Refused(_))), "{alone:?}");
+        let snapshot = db.store.snapshot(async |reader| {
+            reader.optional(&INSERT_RETURNING, binds![id(1), 1], first::<i64>).await
+        });
+        assert!(matches!(snapshot.await, Err(StoreError::Refused(_))));
+        assert_eq!(count(&db.store).await, 0);
+    }
+
+    async fn a_snapshot_sees_one_moment(db: &Database) {
+        table(&db.store).await;
+        db.store.write(async |tx| insert(tx, 1).await).await.unwrap();
+        let (begun, begin) = tokio::sync::oneshot::channel();
+        let (written, write) = tokio::sync::oneshot::channel();
+        let reading = db.store.snapshot(async |reader| {
+            let before = reader.one(&COUNT, binds![], first::<i64>).await?;
+            begun.send(()).unwrap();
+            write.await.unwrap();
+            Ok::<_, StoreError>((before, reader.one(&COUNT, binds![], first::<i64>).await?))
+        });
+        let writing = async {
+            begin.await.unwrap();
+            db.store.write(async |tx| insert(tx, 2).await).await.unwrap();
+            written.send(()).unwrap();
+        };
+        let (counts, ()) = tokio::join!(reading, writing);
+        assert_eq!(counts.unwrap(), (1, 1));
+        assert_eq!(count(&db.store).await, 2);
+    }
+}

@@ -1,0 +1,120 @@
+//! A database of its own for every test, on either kind of server.
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rolecall::store::{Options, Store};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// An empty database with the whole schema.
+pub struct Database {
+    /// Opened with default options.
+    pub store: Store,
+    /// Where it is, to open it again or to give it to a server process.
+    pub url: String,
+    folder: Option<PathBuf>,
+}
+
+impl Database {
+    /// A new SQLite file.
+    pub async fn sqlite() -> Self {
+        let folder = std::env::temp_dir().join(format!("rolecall-it-{}", unique()));
+        std::fs::create_dir(&folder).unwrap();
+        let url = format!("sqlite:{}", folder.join("main.db").display());
+        Self { store: open(&url).await, url, folder: Some(folder) }
+    }
+
+    /// A new database on the PostgreSQL server of the run.
+    pub async fn postgres() -> Self {
+        let template = template().await;
+        let name = format!("it_{}", unique());
+        let mut server = server().await;
+        statement(&mut server, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        let url = url_of(&name);
+        Self { store: open(&url).await, url, folder: None }
+    }
+
+    /// Closes the store and deletes the database. A test that fails leaves it for a look.
+    pub async fn remove(self) {
+        self.store.close().await;
+        match &self.folder {
+            Some(folder) => std::fs::remove_dir_all(folder).unwrap(),
+            None => {
+                let name = self.url.rsplit('/').next().unwrap();
+                let name = name.split('?').next().unwrap();
+                statement(&mut server().await, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            }
+        }
+    }
+}
+
+fn unique() -> String {
+    format!("{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn open(url: &str) -> Store {
+    Store::open(url, &Options::default()).await.unwrap()
+}
+
+/// The schema is laid down once a run; each test copies it.
+async fn template() -> &'static str {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("template_{}", unique());
+            statement(&mut server().await, format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")).await;
+            open(&url_of(&name)).await.close().await;
+            name
+        })
+        .await
+}
+
+fn server_url() -> String {
+    std::env::var("ROLECALL_TEST_POSTGRES").expect(
+        "the tests on PostgreSQL need a server: run `cargo xtask test`, which starts one and sets ROLECALL_TEST_POSTGRES",
+    )
+}
+
+fn url_of(database: &str) -> String {
+    let server = server_url();
+    let (base, _) = server.rsplit_once('/').expect("ROLECALL_TEST_POSTGRES ends with /<database>");
+    format!("{base}/{database}")
+}
+
+async fn server() -> PgConnection {
+    let options: PgConnectOptions = server_url().parse().unwrap();
+    options.connect().await.expect("the server of ROLECALL_TEST_POSTGRES answers")
+}
+
+async fn statement(server: &mut PgConnection, text: String) {
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(server).await.unwrap();
+}
+
+/// Declares tests that run once on each kind of database: `on_both! { async fn name(db: &Database) { … } }`.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($db:ident: &Database) $body:block)*) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn body($db: &$crate::support::database::Database) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let database = $crate::support::database::Database::sqlite().await;
+                body(&database).await;
+                database.remove().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let database = $crate::support::database::Database::postgres().await;
+                body(&database).await;
+                database.remove().await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_both;

@@ -1,0 +1,48 @@
+//! `cargo xtask bench NAME`: builds for release and measures. Figures are reported, not asserted.
+
+use crate::install;
+use crate::lab::Lab;
+use crate::needs::Need;
+use anyhow::{Context, Result, bail};
+
+/// A measurement: its name, what it needs, and whether it runs on both databases.
+struct Bench {
+    name: &'static str,
+    needs: &'static [Need],
+}
+
+const BENCHES: &[Bench] = &[Bench { name: "scim", needs: &[Need::Postgres] }];
+
+/// What can be measured.
+pub fn names() -> Vec<&'static str> {
+    BENCHES.iter().map(|bench| bench.name).collect()
+}
+
+/// Measures one thing on SQLite and on PostgreSQL; false when the measurement itself failed.
+///
+/// # Errors
+/// When the name is unknown, or something it needs is missing.
+pub fn run(words: &[String]) -> Result<bool> {
+    let wanted = words.first().map(String::as_str).unwrap_or_default();
+    let Some(bench) = BENCHES.iter().find(|bench| bench.name == wanted) else {
+        bail!("there is no benchmark '{wanted}'; there are: {}", names().join(", "));
+    };
+    let mut lab = Lab::open(false)?;
+    let missing = install::ensure_all(&lab, bench.needs.iter().copied());
+    if let Some(reason) = missing.values().next() {
+        bail!("{reason}");
+    }
+    let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    let database = lab.database("bench")?;
+    let mut good = true;
+    for database in ["sqlite", &database] {
+        let lab_name = format!("bench-{}", bench.name);
+        let status = lab.conformance_command("release", &lab_name, database).status().context("conformance")?;
+        good &= status.success();
+    }
+    lab.close();
+    Ok(good)
+}
