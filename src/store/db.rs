@@ -83,13 +83,10 @@ enum Backend {
     Postgres { writers: PgPool, readers: PgPool, options: Box<PgConnectOptions> },
 }
 
-/// Fields are dropped in this order: connections, then the lock, then a file that was only borrowed.
 #[derive(Debug)]
 struct Sqlite {
-    writer: Writer,
     readers: Arc<Readers>,
-    _owner: OwnerLock,
-    _passing: Option<PassingFolder>,
+    writer: Writer,
 }
 
 impl Store {
@@ -129,6 +126,8 @@ impl Store {
             .statement_cache_capacity(KEPT_STATEMENTS)
             .pragma("temp_store", "MEMORY")
             .pragma("cache_size", "-16384")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut first = connect.connect().await.map_err(failed)?;
         if options.migrate {
@@ -137,8 +136,8 @@ impl Store {
         let catalog = Catalog::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
         drop(first);
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
-        let writer = Writer::open(connect).await.map_err(failed)?;
-        let sqlite = Sqlite { writer, readers, _owner: owner, _passing: passing };
+        let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
+        let sqlite = Sqlite { readers, writer };
         Ok(Self::new(Dialect::Sqlite, catalog, Backend::Sqlite(Box::new(sqlite))))
     }
 

@@ -11,7 +11,7 @@
 //! record and sets right what is left. Commits run in tasks of their own, so no caller can interrupt one.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
@@ -25,6 +25,9 @@ use super::tx::Tx;
 
 /// The most callers in line at once, which bounds a group and how long anyone waits behind others.
 const PLACES: usize = 256;
+
+/// How long nobody must have written before the write-ahead log is folded in.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Runs write closures one after another and answers each after a durable commit.
 #[derive(Debug)]
@@ -69,13 +72,18 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) async fn open(options: SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+    /// Opens the writing connection. What is `held` (the file's lock) is let go when that connection has been closed.
+    pub(super) async fn open(options: SqliteConnectOptions, held: impl Send + 'static) -> Result<Self, sqlx::Error> {
         let wake = Arc::new(Notify::new());
         let connection = Some(options.connect().await?);
         let line = Line { options, connection, state: State::Idle, group: None, wake: Arc::clone(&wake) };
         let line = Arc::new(Mutex::new(line));
         let closing = Arc::new(AtomicBool::new(false));
-        let committer = tokio::spawn(commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing)));
+        let commits = commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing));
+        let committer = tokio::spawn(async move {
+            commits.await;
+            drop(held);
+        });
         Ok(Self { line, places: Semaphore::new(PLACES), wake, closing, committer: Mutex::new(Some(committer)) })
     }
 
@@ -168,14 +176,36 @@ async fn committed(mut outcome: watch::Receiver<Option<Result<(), StoreError>>>)
 
 /// The committer.
 async fn commit_groups(line: Arc<Mutex<Line>>, wake: Arc<Notify>, closing: Arc<AtomicBool>) {
+    let mut to_fold = false;
     loop {
-        wake.notified().await;
+        if to_fold && tokio::time::timeout(QUIET, wake.notified()).await.is_err() {
+            let options = line.lock().await.options.clone();
+            fold_log(&options).await;
+            to_fold = false;
+            continue;
+        }
+        if !to_fold {
+            wake.notified().await;
+        }
         let mut line = line.lock().await;
         line.commit().await;
         if closing.load(Ordering::Acquire) {
             line.disconnect().await;
             return;
         }
+        to_fold = true;
+    }
+}
+
+/// Folds the write-ahead log into the file while nobody waits, on a connection of its own: then a commit seldom has to.
+async fn fold_log(options: &SqliteConnectOptions) {
+    let folded = async {
+        let mut connection = options.connect().await?;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await?;
+        connection.close().await
+    };
+    if let Err(error) = folded.await {
+        tracing::warn!(%error, "the write-ahead log could not be folded in; a later commit will");
     }
 }
 

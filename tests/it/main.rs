@@ -2,4 +2,7 @@
 mod support;
 
 mod house;
+mod store_faults;
+mod store_open;
+mod store_storm;
 mod store_verbs;

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rolecall::store::{Options, Store};
+use rolecall::store::{OpenError, Options, Store};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
@@ -34,6 +34,12 @@ impl Database {
         statement(&mut server, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         let url = url_of(&name);
         Self { store: open(&url).await, url, folder: None }
+    }
+
+    /// Closes the store and opens it a second time.
+    pub async fn open_again(&self) -> Result<Store, OpenError> {
+        self.store.close().await;
+        Store::open(&self.url, &Options::default()).await
     }
 
     /// Closes the store and deletes the database. A test that fails leaves it for a look.
