@@ -1,8 +1,8 @@
 //! Before anything is served: every statement is prepared on the connected database, every constraint the program
 //! knows by name is looked up.
 use sqlx::postgres::{PgConnectOptions, PgTypeInfo};
-use sqlx::{SqlSafeStr as _, SqlStr};
 use sqlx::{ConnectOptions as _, Either, Executor as _, Postgres, SqliteConnection};
+use sqlx::{SqlSafeStr as _, SqlStr};
 
 use super::constraint::Constraint;
 use super::{Dialect, Kind, postgres, registry};

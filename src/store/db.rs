@@ -289,7 +289,8 @@ impl Store {
                 check::on_postgres(options).await.map_err(|error| OpenError(error.to_string()))?
             }
         };
-        problems.extend(check::constraints(self.0.shared.catalog.names()).filter(|_| self.dialect() == Dialect::Sqlite));
+        problems
+            .extend(check::constraints(self.0.shared.catalog.names()).filter(|_| self.dialect() == Dialect::Sqlite));
         if problems.is_empty() { Ok(()) } else { Err(OpenError(problems.join("\n"))) }
     }
 

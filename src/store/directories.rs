@@ -43,12 +43,7 @@ impl FromRow for Directory {
 ///
 /// # Errors
 /// `StoreError::Unique` when the partner has one of that name.
-pub async fn insert(
-    tx: &mut Tx,
-    at: &PartnerExtent,
-    new: &Directory,
-    created_at: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: &Directory, created_at: Timestamp) -> Result<(), StoreError> {
     let values = binds![
         new.id,
         at.partner(),

@@ -14,13 +14,8 @@ impl OwnerLock {
         let mut path = database.as_os_str().to_owned();
         path.push(".lock");
         let failed = |error| OpenError(format!("cannot open the lock file {}: {error}", path.display()));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;

@@ -26,7 +26,9 @@ fn sentence(error: MigrateError) -> OpenError {
         MigrateError::VersionMismatch(version) => {
             format!("migration {version} of the database is not the one this program has; it was changed after it ran")
         }
-        MigrateError::Dirty(version) => format!("migration {version} stopped half-way; restore the backup made before it"),
+        MigrateError::Dirty(version) => {
+            format!("migration {version} stopped half-way; restore the backup made before it")
+        }
         other => format!("the schema could not be brought up to date: {other}"),
     })
 }

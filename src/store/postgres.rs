@@ -2,8 +2,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 
 use super::db::{Isolation, Once, Options, WRITING};
@@ -101,7 +101,9 @@ pub(super) async fn objections(options: &PgConnectOptions) -> Result<Vec<String>
         found.push("the PostgreSQL server is too old; version 14 or later is needed".to_owned());
     }
     if setting(&mut connection, "fsync").await? != "on" {
-        found.push("the PostgreSQL server runs with fsync=off: it may lose everything in a crash; set fsync=on".to_owned());
+        found.push(
+            "the PostgreSQL server runs with fsync=off: it may lose everything in a crash; set fsync=on".to_owned(),
+        );
     }
     if setting(&mut connection, "synchronous_commit").await? == "off" {
         let advice = "set it to on (or to local, remote_write, remote_apply)";
@@ -129,10 +131,7 @@ async fn setting(connection: &mut PgConnection, name: &str) -> Result<String, sq
 }
 
 /// Two clients prepare different texts and run them in turn: a pooler that swaps servers beneath them mixes them up.
-async fn prepared_statements_last(
-    first: &mut PgConnection,
-    options: &PgConnectOptions,
-) -> Result<(), sqlx::Error> {
+async fn prepared_statements_last(first: &mut PgConnection, options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let mut second = options.connect().await?;
     for round in 0..4_i64 {
         let one: i64 = sqlx::query_scalar("SELECT CAST($1 AS BIGINT) + 1").bind(round).fetch_one(&mut *first).await?;

@@ -220,8 +220,8 @@ impl Reader {
         let query = sqlx::raw_sql(AssertSqlSafe(text));
         let answer: Result<(), Broken> = async {
             match self.link.live()? {
-                Live::Sqlite(connection) => drop(query.execute(connection).await?),
-                Live::Postgres(connection) => drop(query.execute(connection).await?),
+                Live::Sqlite(connection) => query.execute(connection).await.map(|_| ())?,
+                Live::Postgres(connection) => query.execute(connection).await.map(|_| ())?,
             }
             Ok(())
         }

@@ -41,7 +41,8 @@ impl Readers {
     pub(super) async fn take(self: &Arc<Self>) -> Result<Pooled, StoreError> {
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         let place = place.map_err(|_| StoreError::Unavailable)?.map_err(|_| StoreError::Unavailable)?;
-        let resting = match self.idle().pop() {
+        let rested = self.idle().pop();
+        let resting = match rested {
             Some(resting) => resting,
             None => self.open().await.map_err(|error| {
                 tracing::error!(%error, "cannot open another connection to the database file");

@@ -166,6 +166,20 @@ on_both! {
         }
     }
 
+    async fn every_call_may_run_in_a_task_of_its_own(db: &Database) {
+        table(&db.store).await;
+        let store = db.store.clone();
+        let task = tokio::spawn(async move {
+            let number = 1;
+            store.write(async |tx| insert(tx, number).await).await?;
+            store.write_serializable(async |tx| tx.attempt(true, async |tx| insert(tx, 2).await).await).await?;
+            let counted = store.snapshot(async |reader| reader.one(&COUNT, binds![], first::<i64>).await).await?;
+            let numbers = store.reader().await?.all(&NUMBERS, binds![], first::<i64>).await?;
+            Ok::<_, StoreError>((counted, numbers))
+        });
+        assert_eq!(task.await.unwrap(), Ok((1, vec![1])));
+    }
+
     async fn readers_cannot_write(db: &Database) {
         table(&db.store).await;
         let alone = db.store.reader().await.unwrap().optional(&INSERT_RETURNING, binds![id(1), 1], first::<i64>).await;

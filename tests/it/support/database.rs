@@ -103,6 +103,7 @@ macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($db:ident: &Database) $body:block)*) => {$(
         $(#[$meta])*
         mod $name {
+            #[allow(unused_imports, reason = "a body may name nothing of its module")]
             use super::*;
 
             async fn body($db: &$crate::support::database::Database) $body
