@@ -5,15 +5,18 @@
 //! `cargo xtask test` calls it so, and installs what the labs need.
 
 mod args;
+mod console;
 mod faults;
 mod http;
 mod ldap;
 mod load;
 mod newcomer;
+mod oidc;
 mod random;
 mod report;
 mod scim_suites;
 mod server;
+mod setup;
 
 use anyhow::{Result, bail};
 use args::Args;
@@ -43,6 +46,8 @@ async fn run() -> Result<bool> {
         "scim-sanity" => scim_suites::sanity(&args, &mut report).await,
         "faults" => faults::run(&args, &mut report).await,
         "ldap" => ldap::run(&args, &mut report).await,
+        "oidc" => oidc::run(&args, &mut report).await,
+        "console" => console::run(&args, &mut report).await,
         "newcomer" => newcomer::run(&args, &mut report).await,
         "bench-scim" => load::bench_scim(&args, &mut report).await,
         other => bail!("there is no lab '{other}'"),

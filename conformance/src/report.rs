@@ -37,6 +37,20 @@ impl Report {
         self.check(case, good, || format!("got {got:?}, wanted {wanted:?}"));
     }
 
+    /// The lines of another program that prints cases as this one does.
+    pub fn take(&mut self, text: &str) {
+        for line in text.lines() {
+            if let Some(case) = line.strip_prefix("ok   ") {
+                self.pass(case);
+            } else if let Some(failure) = line.strip_prefix("FAIL ") {
+                let (case, why) = failure.split_once(": ").unwrap_or((failure, ""));
+                self.fail(case, why);
+            } else {
+                self.note(line);
+            }
+        }
+    }
+
     /// Something worth knowing that is not a case.
     pub fn note(&self, text: &str) {
         println!("     {text}");

@@ -19,13 +19,7 @@ pub async fn tester(args: &Args, report: &mut Report) -> Result<()> {
     suite.arg("conformance/scim/tester.py").args([&scim.base, &scim.token]);
     let output = suite.output().await.context("starting scim2-tester")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines() {
-        match (line.strip_prefix("ok   "), line.strip_prefix("FAIL ")) {
-            (Some(case), _) => report.pass(case),
-            (_, Some(case)) => report.fail(case, "see scim2-tester"),
-            _ => report.note(line),
-        }
-    }
+    report.take(&text);
     ended_well(report, "scim2-tester came to its end", &output, text.contains(" passed, "));
     server.stop().await?;
     Ok(())
