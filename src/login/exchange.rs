@@ -1,0 +1,124 @@
+//! From a code to claims that can be believed.
+use serde::Deserialize;
+
+use super::attempt::Attempt;
+use super::callback::Callback;
+use super::claims::Claims;
+use super::discovery::Metadata;
+use super::fetch::{ANSWER_LIMIT, ClientAuth, Fetch, FetchError};
+use super::provider::{ClientAuthMethod, OidcConfig, Provider};
+use super::refusal::{Kind, Refusal};
+use super::verify::Expected;
+use crate::domain::time::Timestamp;
+
+/// What is needed to redeem an answer.
+pub struct Exchange<'a> {
+    /// How providers are asked.
+    pub fetch: &'a Fetch,
+    /// The provider.
+    pub provider: &'a Provider,
+    /// The connection's settings.
+    pub config: &'a OidcConfig,
+    /// The client secret; not needed by a public client.
+    pub secret: Option<&'a str>,
+    /// The redirect URI of the connection.
+    pub redirect_uri: &'a str,
+    /// The claim that names the person in the directory; fetched from userinfo when the ID token lacks it.
+    pub join_claim: Option<&'a str>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    access_token: String,
+    token_type: String,
+    id_token: String,
+}
+
+impl Exchange<'_> {
+    /// The claims behind `callback`, which must already belong to `attempt`.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing is sent to the provider that a check before would have held back.
+    pub async fn claims(&self, callback: Callback, attempt: &Attempt) -> Result<Claims, Refusal> {
+        let metadata = self.provider.metadata(self.fetch, self.now).await?;
+        let code = callback.code(&metadata)?;
+        let tokens = self.redeem(&metadata, &code, attempt).await?;
+        if !tokens.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(Refusal::untrusted("token.type", "the token type is not Bearer"));
+        }
+        let algorithms: Vec<_> = metadata.algorithms().collect();
+        let expected = Expected {
+            issuer: &self.config.issuer,
+            client: &self.config.client_id,
+            nonce: &attempt.nonce,
+            access_token: &tokens.access_token,
+            algorithms: &algorithms,
+            now: self.now,
+            since: attempt.created_at,
+            skew: i64::from(self.config.skew),
+            max_age: self.config.max_age.map(i64::from),
+            contexts: &self.config.acr_values,
+        };
+        let mut claims = self.provider.verify(self.fetch, &metadata, &tokens.id_token, &expected).await?;
+        if self.join_claim.is_some_and(|name| claims.get(name).is_none()) {
+            self.complete(&mut claims, &metadata, &tokens.access_token).await?;
+        }
+        Ok(claims)
+    }
+
+    async fn redeem(&self, metadata: &Metadata, code: &str, attempt: &Attempt) -> Result<Tokens, Refusal> {
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", self.redirect_uri),
+            ("code_verifier", &attempt.verifier),
+        ];
+        let id = self.config.client_id.as_str();
+        let auth = match (self.config.client_auth, self.secret) {
+            (ClientAuthMethod::None, _) => {
+                form.push(("client_id", id));
+                ClientAuth::InForm
+            }
+            (ClientAuthMethod::Post, Some(secret)) => {
+                form.extend([("client_id", id), ("client_secret", secret)]);
+                ClientAuth::InForm
+            }
+            (ClientAuthMethod::Basic, Some(secret)) => ClientAuth::Basic { id, secret },
+            (ClientAuthMethod::Basic | ClientAuthMethod::Post, None) => {
+                return Err(Refusal::setup("connection.secret", "the connection has no client secret"));
+            }
+        };
+        self.fetch.post(&metadata.token_endpoint, &form, auth).await.map_err(failed)
+    }
+
+    /// Asks for further claims. What the ID token says stays.
+    async fn complete(&self, claims: &mut Claims, metadata: &Metadata, access_token: &str) -> Result<(), Refusal> {
+        let Some(place) = &metadata.userinfo_endpoint else { return Ok(()) };
+        let more: Claims = self.fetch.get(place, ANSWER_LIMIT, Some(access_token)).await.map_err(|error| {
+            let refusal = failed(error);
+            Refusal { code: "userinfo.failed", ..refusal }
+        })?;
+        // OpenID Connect Core 1.0 §5.3.2: never use an answer about somebody else.
+        if more.text("sub") != claims.text("sub") {
+            return Err(Refusal::untrusted("userinfo.sub", "userinfo speaks of another person"));
+        }
+        claims.complete(more);
+        Ok(())
+    }
+}
+
+fn failed(error: FetchError) -> Refusal {
+    let (kind, code) = match &error {
+        FetchError::Time | FetchError::Connection(_) => (Kind::Unreachable, "provider.silent"),
+        FetchError::Status { status: 500.., .. } => (Kind::Unreachable, "provider.failing"),
+        FetchError::Status { error: Some(code), .. } if code == "invalid_grant" => (Kind::Stale, "token.code"),
+        FetchError::Status { error: Some(code), .. } if code == "invalid_client" => (Kind::Setup, "token.client"),
+        FetchError::Status { .. } => (Kind::Setup, "token.status"),
+        FetchError::Url | FetchError::Address(_) => (Kind::Setup, "provider.address"),
+        FetchError::Size(_) => (Kind::Untrusted, "token.size"),
+        FetchError::Json(_) => (Kind::Untrusted, "token.form"),
+    };
+    Refusal::new(kind, code, error.to_string())
+}
