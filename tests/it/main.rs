@@ -2,6 +2,7 @@
 mod support;
 
 mod house;
+mod login_hostile;
 mod store_faults;
 mod store_open;
 mod store_storm;
