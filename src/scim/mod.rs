@@ -22,6 +22,7 @@ pub mod etag;
 pub mod filter;
 pub mod json;
 pub mod message;
+pub mod patch;
 pub mod path;
 pub mod projection;
 pub mod query;

@@ -12,7 +12,7 @@ pub use resolve::{Foreign, document_matches};
 
 use super::error::Result;
 use super::path::AttrPath;
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 pub use crate::domain::filter::Op;
 
@@ -56,6 +56,19 @@ pub enum Literal {
     Bool(bool),
     /// `null`.
     Null,
+}
+
+impl Literal {
+    /// The constant as a JSON value.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Literal::Text(text) => Value::String(text.clone()),
+            Literal::Number(number) => Value::Number(number.clone()),
+            Literal::Bool(truth) => Value::Bool(*truth),
+            Literal::Null => Value::Null,
+        }
+    }
 }
 
 impl Filter {

@@ -146,7 +146,7 @@ fn wrong(path: &str, wanted: &str, found: &Value) -> ScimError {
 }
 
 /// Drops repeated elements (A05) and checks `primary` (A04).
-pub(super) fn tidy(attr: &Attribute, list: Vec<Value>) -> Result<Vec<Value>> {
+pub(crate) fn tidy(attr: &Attribute, list: Vec<Value>) -> Result<Vec<Value>> {
     if list.iter().filter(|item| is_primary(item)).count() > 1 {
         let text = format!("\"{}\" has more than one primary value.", attr.name);
         return Err(invalid_value(text));
@@ -167,6 +167,7 @@ pub(super) fn tidy(attr: &Attribute, list: Vec<Value>) -> Result<Vec<Value>> {
     Ok(kept)
 }
 
+/// Whether an element is marked as the preferred one.
 pub(crate) fn is_primary(item: &Value) -> bool {
     item.get("primary") == Some(&Value::Bool(true))
 }
@@ -187,21 +188,6 @@ pub(crate) fn element_key(attr: &Attribute, item: &Value) -> String {
     let rest = attr.sub_attributes.iter().filter(|sub| sub.name != "primary");
     let parts: Vec<String> = rest.map(|sub| part(&sub.name)).collect();
     parts.join("\0\0")
-}
-
-/// Whether two elements are the same in every part.
-pub(crate) fn same_element(attr: &Attribute, a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|(key, value)| match (b.get(key), attr.sub(key)) {
-                    (Some(other), Some(sub)) => comparable(sub, value) == comparable(sub, other),
-                    (Some(other), None) => other == value,
-                    (None, _) => false,
-                })
-        }
-        _ => comparable(attr, a) == comparable(attr, b),
-    }
 }
 
 fn comparable(attr: &Attribute, value: &Value) -> String {

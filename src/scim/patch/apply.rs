@@ -1,0 +1,385 @@
+//! Applying operations to a document.
+
+use super::list::List;
+use super::members::{self, MemberOp};
+use super::{OpKind, Operation};
+use crate::scim::error::{Result, ScimError, invalid_path, invalid_value, mutability};
+use crate::scim::filter::document_matches;
+use crate::scim::path::{AttrPath, PatchPath};
+use crate::scim::resource::{
+    Canon, Document, Password, Rules, check_required, computed_schemas, is_members, is_password,
+};
+use crate::scim::schema::{AttrType, Attribute, Located, Mutability, Resource, Schema, Target, find};
+use serde_json::{Map, Value};
+
+/// What a PATCH comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patched {
+    /// The document afterwards.
+    pub document: Document,
+    /// Whether the document differs from before (B06); members and password
+    /// are not counted.
+    pub changed: bool,
+    /// What happens to a group's members, in order.
+    pub members: Vec<MemberOp>,
+    /// What happens to the password.
+    pub password: Option<PasswordChange>,
+    /// Paths that were left out because the resource type does not have them.
+    pub ignored: Vec<String>,
+    /// Whether an element was made because a filter matched none.
+    pub created_on_no_match: bool,
+}
+
+/// What happens to a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordChange {
+    /// It is set.
+    Set(Password),
+    /// It is taken away.
+    Clear,
+}
+
+/// Applies `operations` to a copy of `current` (P02).
+///
+/// # Errors
+/// 400 with the keyword that fits the first operation that fails.
+pub fn apply(resource: Resource<'_>, current: &Document, operations: Vec<Operation>, rules: Rules) -> Result<Patched> {
+    let mut work = Work {
+        resource,
+        canon: Canon::new(rules),
+        document: current.clone(),
+        members: Vec::new(),
+        password: None,
+        created: false,
+    };
+    for operation in operations {
+        work.operation(operation)?;
+    }
+    check_required(resource, &work.document)?;
+    let schemas = computed_schemas(resource, &work.document);
+    work.document.insert("schemas".into(), schemas);
+    Ok(Patched {
+        changed: work.document != *current,
+        document: work.document,
+        members: work.members,
+        password: work.password,
+        ignored: work.canon.ignored,
+        created_on_no_match: work.created,
+    })
+}
+
+struct Work<'s> {
+    resource: Resource<'s>,
+    canon: Canon,
+    document: Document,
+    members: Vec<MemberOp>,
+    password: Option<PasswordChange>,
+    created: bool,
+}
+
+impl<'s> Work<'s> {
+    fn operation(&mut self, operation: Operation) -> Result<()> {
+        let Operation { kind, path, value } = operation;
+        let Some(path) = path else {
+            return self.pathless(kind, value);
+        };
+        match self.resource.locate(&path.attr) {
+            Some(Located::Attribute(target)) => self.attribute(kind, target, Some(&path), value),
+            Some(Located::Extension(schema)) if path.filter.is_none() => self.extension(kind, schema, value),
+            // A schema nobody here knows is data the client keeps elsewhere
+            // too; a misspelt attribute is an error.
+            None if path.attr.urn.as_ref().is_some_and(|urn| self.is_foreign(urn, &path.attr)) => {
+                self.canon.unknown(&path.to_string(), invalid_path)
+            }
+            _ => Err(invalid_path(format!("There is no attribute \"{path}\" here."))),
+        }
+    }
+
+    fn is_foreign(&self, urn: &str, path: &AttrPath) -> bool {
+        let own =
+            |urn: &str| urn.eq_ignore_ascii_case(&self.resource.core.id) || self.resource.extension(urn).is_some();
+        !own(urn) && !own(&format!("{urn}:{}", path.name))
+    }
+
+    /// P08, P16: the value holds the attributes.
+    fn pathless(&mut self, kind: OpKind, value: Value) -> Result<()> {
+        let Value::Object(map) = value else {
+            return Err(invalid_value("Without a \"path\" the \"value\" must be an object of attributes."));
+        };
+        for (key, value) in map {
+            let path = AttrPath::parse(&key);
+            match path.as_ref().and_then(|path| self.resource.locate(path)) {
+                Some(Located::Attribute(target)) if target.sub.is_none() => {
+                    self.attribute(kind, target, None, value)?;
+                }
+                Some(Located::Extension(schema)) => self.extension(kind, schema, value)?,
+                _ => self.canon.unknown(&key, invalid_value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn extension(&mut self, kind: OpKind, schema: &'s Schema, value: Value) -> Result<()> {
+        let map = match value {
+            Value::Null if kind != OpKind::Add => {
+                self.document.remove(&schema.id);
+                return Ok(());
+            }
+            Value::Null => return Ok(()),
+            Value::Object(map) => map,
+            _ => return Err(invalid_value(format!("\"{}\" must be an object.", schema.id))),
+        };
+        for (key, value) in map {
+            match find(&schema.attributes, &key) {
+                Some(attr) => {
+                    let target = Target { extension: Some(schema), attr, sub: None };
+                    self.attribute(kind, target, None, value)?;
+                }
+                None => self.canon.unknown(&format!("{}:{key}", schema.id), invalid_value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, kind: OpKind, target: Target<'s>, path: Option<&PatchPath>, value: Value) -> Result<()> {
+        let attr = target.attr;
+        if attr.name == "schemas" && target.extension.is_none() {
+            return self.schemas(kind, path, value);
+        }
+        if attr.mutability == Mutability::ReadOnly {
+            return Err(mutability(format!("\"{}\" is read-only.", attr.name)));
+        }
+        if is_members(self.resource, attr) {
+            if let Some(op) = members::compile(attr, kind, path, value)? {
+                members::push(&mut self.members, op);
+            }
+            return Ok(());
+        }
+        let filter = path.and_then(|p| p.filter.as_ref());
+        let sub = match path.and_then(|p| p.sub.as_deref()) {
+            Some(name) => Some(attr.sub(name).ok_or_else(|| unknown_part(attr, name))?),
+            None => target.sub,
+        };
+        if filter.is_some() && (target.sub.is_some() || !attr.multi_valued) {
+            return Err(invalid_path(format!("\"{}\" cannot be followed by [ ].", attr.name)));
+        }
+        if sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
+            return Err(mutability(format!("\"{}.{}\" is read-only.", attr.name, name(sub))));
+        }
+        if is_password(self.resource, attr) {
+            return self.set_password(kind, attr, value);
+        }
+        let before = self.take(&target);
+        let after = match (sub, path) {
+            (sub, Some(path)) if attr.multi_valued && (sub.is_some() || filter.is_some()) => {
+                self.list(attr, before.clone(), |list| list.selected(kind, path, sub, value))?
+            }
+            (None, _) if attr.multi_valued => self.list(attr, before.clone(), |list| list.take_whole(kind, value))?,
+            (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before.clone(), value)?,
+            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, &before)),
+            (Some(sub), _) => self.part(kind, attr, sub, before.clone(), value)?,
+        };
+        self.check(kind, attr, before.as_ref(), after.as_ref())?;
+        self.put(&target, after);
+        Ok(())
+    }
+
+    /// What may not happen to a whole attribute.
+    fn check(&self, kind: OpKind, attr: &Attribute, before: Option<&Value>, after: Option<&Value>) -> Result<()> {
+        if attr.required && after.is_none() {
+            let text = format!("\"{}\" is required and cannot be removed.", attr.name);
+            return Err(if kind == OpKind::Remove { mutability(text) } else { invalid_value(text) });
+        }
+        if attr.mutability == Mutability::Immutable && before.is_some() && before != after {
+            return Err(mutability(format!("\"{}\" is immutable and already has another value.", attr.name)));
+        }
+        Ok(())
+    }
+
+    fn simple(&mut self, kind: OpKind, attr: &Attribute, value: Value) -> Result<Option<Value>> {
+        if kind == OpKind::Remove {
+            return Ok(None);
+        }
+        self.canon.single(attr, &attr.name, value)
+    }
+
+    /// P10, P18: named sub-attributes are set, the others kept.
+    fn merge(&mut self, kind: OpKind, attr: &Attribute, before: Option<Value>, value: Value) -> Result<Option<Value>> {
+        if kind == OpKind::Remove || (kind == OpKind::Replace && value.is_null()) {
+            return Ok(None);
+        }
+        let mut map = match before {
+            Some(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        if let (OpKind::Replace, Value::Object(given)) = (kind, &value) {
+            for (key, _) in given.iter().filter(|(_, value)| value.is_null()) {
+                if let Some(sub) = attr.sub(key).filter(|sub| sub.mutability != Mutability::ReadOnly) {
+                    check_part(kind, attr, sub, map.get(&sub.name), None)?;
+                    map.remove(&sub.name);
+                }
+            }
+        }
+        if let Some(Value::Object(given)) = self.canon.single(attr, &attr.name, value)? {
+            for (key, value) in given {
+                if let Some(sub) = attr.sub(&key) {
+                    check_part(kind, attr, sub, map.get(&key), Some(&value))?;
+                }
+                map.insert(key, value);
+            }
+        }
+        Ok((!map.is_empty()).then_some(Value::Object(map)))
+    }
+
+    /// A sub-attribute of a single-valued attribute.
+    fn part(
+        &mut self,
+        kind: OpKind,
+        attr: &Attribute,
+        sub: &Attribute,
+        before: Option<Value>,
+        value: Value,
+    ) -> Result<Option<Value>> {
+        let mut map = match before {
+            Some(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        let old = map.get(&sub.name).cloned();
+        let new = match kind {
+            OpKind::Remove => None,
+            _ => {
+                let path = format!("{}.{}", attr.name, sub.name);
+                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, &old))
+            }
+        };
+        check_part(kind, attr, sub, old.as_ref(), new.as_ref())?;
+        match new {
+            Some(value) => map.insert(sub.name.clone(), value),
+            None => map.remove(&sub.name),
+        };
+        Ok((!map.is_empty()).then_some(Value::Object(map)))
+    }
+
+    fn list(
+        &mut self,
+        attr: &Attribute,
+        before: Option<Value>,
+        change: impl FnOnce(&mut List<'_>) -> Result<Vec<Value>>,
+    ) -> Result<Option<Value>> {
+        let items = match before {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        let mut list = List { canon: &mut self.canon, attr, items, created: false };
+        let items = change(&mut list)?;
+        self.created |= list.created;
+        Ok((!items.is_empty()).then_some(Value::Array(items)))
+    }
+
+    /// P06: `schemas` follows the content. Naming a schema changes nothing;
+    /// removing an extension removes what it holds.
+    fn schemas(&mut self, kind: OpKind, path: Option<&PatchPath>, value: Value) -> Result<()> {
+        let filter = path.and_then(|p| p.filter.as_ref());
+        if kind != OpKind::Remove && filter.is_none() {
+            let list = match value {
+                Value::Array(list) => list,
+                single => vec![single],
+            };
+            for urn in &list {
+                let Some(urn) = urn.as_str() else {
+                    return Err(invalid_value("\"schemas\" must hold strings."));
+                };
+                if !urn.eq_ignore_ascii_case(&self.resource.core.id) && self.resource.extension(urn).is_none() {
+                    self.canon.unknown(urn, invalid_value)?;
+                }
+            }
+            return Ok(());
+        }
+        let fixed = || mutability("The core schema cannot be removed from \"schemas\".");
+        let (OpKind::Remove, Some(filter)) = (kind, filter) else {
+            return Err(fixed());
+        };
+        let Some(attr) = self.resource.attribute("schemas") else {
+            return Err(fixed());
+        };
+        let filter = filter.resolve_inner(attr)?;
+        if document_matches(&filter, &Value::from(self.resource.core.id.as_str())) {
+            return Err(fixed());
+        }
+        for (schema, _) in self.resource.extensions() {
+            if document_matches(&filter, &Value::from(schema.id.as_str())) {
+                self.document.remove(&schema.id);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_password(&mut self, kind: OpKind, attr: &Attribute, value: Value) -> Result<()> {
+        self.password = match self.simple(kind, attr, value)? {
+            Some(Value::String(text)) => Some(PasswordChange::Set(Password::new(text))),
+            _ if kind == OpKind::Add => return Ok(()),
+            _ => Some(PasswordChange::Clear),
+        };
+        Ok(())
+    }
+
+    fn take(&mut self, target: &Target<'_>) -> Option<Value> {
+        match target.extension {
+            None => self.document.remove(&target.attr.name),
+            Some(schema) => match self.document.get_mut(&schema.id) {
+                Some(Value::Object(map)) => map.remove(&target.attr.name),
+                _ => None,
+            },
+        }
+    }
+
+    fn put(&mut self, target: &Target<'_>, value: Option<Value>) {
+        let Some(schema) = target.extension else {
+            if let Some(value) = value {
+                self.document.insert(target.attr.name.clone(), value);
+            }
+            return;
+        };
+        if let Some(value) = value {
+            let slot = self.document.entry(schema.id.clone());
+            if let Value::Object(map) = slot.or_insert_with(|| Value::Object(Map::new())) {
+                map.insert(target.attr.name.clone(), value);
+            }
+        }
+        let empty = |value: &Value| value.as_object().is_none_or(Map::is_empty);
+        if self.document.get(&schema.id).is_some_and(empty) {
+            self.document.remove(&schema.id);
+        }
+    }
+}
+
+/// Adding nothing leaves what was there.
+fn kept(kind: OpKind, before: &Option<Value>) -> Option<Value> {
+    before.clone().filter(|_| kind == OpKind::Add)
+}
+
+fn check_part(
+    kind: OpKind,
+    attr: &Attribute,
+    sub: &Attribute,
+    before: Option<&Value>,
+    after: Option<&Value>,
+) -> Result<()> {
+    let path = || format!("\"{}.{}\"", attr.name, sub.name);
+    if sub.required && after.is_none() {
+        let text = format!("{} is required and cannot be removed.", path());
+        return Err(if kind == OpKind::Remove { mutability(text) } else { invalid_value(text) });
+    }
+    if sub.mutability == Mutability::Immutable && before.is_some() && before != after {
+        return Err(mutability(format!("{} is immutable and already has another value.", path())));
+    }
+    Ok(())
+}
+
+fn unknown_part(attr: &Attribute, name: &str) -> ScimError {
+    invalid_path(format!("\"{}\" has no part \"{name}\".", attr.name))
+}
+
+fn name(sub: Option<&Attribute>) -> &str {
+    sub.map_or("", |sub| sub.name.as_str())
+}
