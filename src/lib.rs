@@ -4,6 +4,7 @@
 pub mod access;
 pub mod clock;
 pub mod domain;
+pub mod ldap;
 pub mod login;
 pub mod scim;
 pub mod secret;

@@ -1,0 +1,326 @@
+//! One line to a directory server. Every step has a time limit, no reference is followed, and nothing
+//! a server sends can end the process.
+use std::sync::Arc;
+use std::time::Duration;
+
+use ldap3::controls::{Control, MakeCritical, PagedResults, RawControl};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::ber::{self, Entry, Item, Malformed};
+use super::settings::{Security, Settings};
+
+/// Why a directory could not be read, as a sentence for whoever set it up.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LdapFailure {
+    /// No server answered at any of the addresses.
+    #[error("No directory server could be reached. {0}")]
+    Unreachable(String),
+    /// The authority's certificates cannot be used.
+    #[error("The certificates of the connection cannot be used: {0}.")]
+    Certificates(String),
+    /// The name or the password is wrong.
+    #[error("The server refused to sign in as \"{dn}\": {why}.")]
+    Bind {
+        /// The name.
+        dn: String,
+        /// What the server said.
+        why: String,
+    },
+    /// A name is set, but no password.
+    #[error("A bind name is set, but no password; a server would take that for nobody.")]
+    NoPassword,
+    /// The server did not do what was asked.
+    #[error("{what} failed: {why}.")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// What the server said.
+        why: String,
+    },
+    /// A read ended before its end.
+    #[error("{what} is incomplete: {why}. Nothing was changed.")]
+    Incomplete {
+        /// What was read.
+        what: String,
+        /// How it is known.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{what}: no answer within {seconds} s.")]
+    TimedOut {
+        /// What was asked.
+        what: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The line broke.
+    #[error("{what}: the connection was lost ({why}).")]
+    Lost {
+        /// What was going on.
+        what: String,
+        /// What the line said.
+        why: String,
+    },
+}
+
+impl LdapFailure {
+    /// A malformed answer while `what` went on.
+    pub(super) fn malformed(what: &str) -> impl FnOnce(Malformed) -> Self {
+        move |error| Self::Incomplete { what: what.to_owned(), why: error.to_string() }
+    }
+}
+
+/// A connected and bound client.
+pub struct Client {
+    ldap: Ldap,
+    driver: JoinHandle<Result<(), LdapError>>,
+    answer: Duration,
+    /// The address that answered.
+    pub url: String,
+}
+
+/// One page of a search.
+pub(super) struct Page {
+    pub entries: Vec<Entry>,
+    pub references: Vec<String>,
+    /// Where the next page begins; empty after the last.
+    pub cookie: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to the first address that answers, and binds. A refused name or password is final: it is
+    /// not tried at the next address, so that a wrong password locks nothing out twice.
+    pub async fn connect(settings: &Settings, password: Option<&SecretString>) -> Result<Self, LdapFailure> {
+        let tls = tls_config(settings)?;
+        let mut reasons = Vec::new();
+        for url in &settings.config.urls {
+            match open(settings, &tls, url).await {
+                Ok(mut client) => {
+                    client.bind(settings, password).await?;
+                    return Ok(client);
+                }
+                Err(why) => reasons.push(format!("{url}: {why}.")),
+            }
+        }
+        Err(LdapFailure::Unreachable(reasons.join(" ")))
+    }
+
+    async fn bind(&mut self, settings: &Settings, password: Option<&SecretString>) -> Result<(), LdapFailure> {
+        let Some(dn) = &settings.config.bind_dn else { return Ok(()) };
+        let password = password.map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
+        let password = password.ok_or(LdapFailure::NoPassword)?;
+        let answer = self.ldap.with_timeout(self.answer).simple_bind(dn, password).await;
+        let result = match answer {
+            Ok(result) => result,
+            Err(error) => return Err(self.failure("Signing in at the server", error).await),
+        };
+        if result.rc != 0 {
+            return Err(LdapFailure::Bind { dn: dn.clone(), why: said(&result) });
+        }
+        Ok(())
+    }
+
+    /// Reads one page. Anything short of a page that ended well is a failure: the crate underneath ends a
+    /// truncated page like a whole one, and keeps the result of the page before after an error, so the result
+    /// is taken only from a stream that was read to its end.
+    pub(super) async fn page(&mut self, search: &Search<'_>, cookie: Vec<u8>) -> Result<Page, LdapFailure> {
+        let what = search.what;
+        let control = PagedResults { size: search.page_size, cookie };
+        let control: RawControl = control.critical().into();
+        let stream = self
+            .ldap
+            .with_timeout(self.answer)
+            .with_controls(vec![control])
+            .streaming_search(search.base, search.scope, search.filter, search.attributes)
+            .await;
+        let mut stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return Err(self.failure(what, error).await),
+        };
+        let mut page = Page { entries: Vec::new(), references: Vec::new(), cookie: Vec::new() };
+        loop {
+            match stream.next().await {
+                Ok(Some(message)) => match ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                    Item::Entry(entry) => page.entries.push(entry),
+                    Item::Reference(urls) => page.references.extend(urls),
+                    Item::Other => {}
+                },
+                Ok(None) => break,
+                Err(error) => return Err(self.failure(what, error).await),
+            }
+        }
+        let result = stream.finish().await;
+        if result.rc != 0 {
+            let why = said(&result);
+            return Err(match result.rc {
+                3 | 4 | 11 | 51 | 52 | 80 => LdapFailure::Incomplete { what: what.to_owned(), why },
+                _ => LdapFailure::Refused { what: what.to_owned(), why },
+            });
+        }
+        page.cookie = answered_cookie(&result).ok_or_else(|| LdapFailure::Incomplete {
+            what: what.to_owned(),
+            why: "the server does not say whether there is another page".to_owned(),
+        })?;
+        Ok(page)
+    }
+
+    /// Reads one entry by its name; `None` when there is none that this name may see.
+    pub(super) async fn entry(&mut self, what: &str, dn: &str, attributes: &[String]) -> Result<Option<Entry>, LdapFailure> {
+        let stream = self
+            .ldap
+            .with_timeout(self.answer)
+            .streaming_search(dn, Scope::Base, "(objectClass=*)", attributes)
+            .await;
+        let mut stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return Err(self.failure(what, error).await),
+        };
+        let mut found = None;
+        loop {
+            match stream.next().await {
+                Ok(Some(message)) => {
+                    if let Item::Entry(entry) = ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                        found = Some(entry);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Err(self.failure(what, error).await),
+            }
+        }
+        let result = stream.finish().await;
+        const NO_SUCH_OBJECT: u32 = 32;
+        match result.rc {
+            0 => Ok(found),
+            NO_SUCH_OBJECT => Ok(None),
+            _ => Err(LdapFailure::Refused { what: what.to_owned(), why: said(&result) }),
+        }
+    }
+
+    /// The reason behind an error of the line, which only the task that drives it knows.
+    async fn failure(&mut self, what: &str, error: LdapError) -> LdapFailure {
+        let what = what.to_owned();
+        match error {
+            LdapError::Timeout { .. } => LdapFailure::TimedOut { what, seconds: self.answer.as_secs() },
+            LdapError::FilterParsing => LdapFailure::Refused { what, why: "the filter is not a search filter".to_owned() },
+            LdapError::LdapResult { result } => LdapFailure::Refused { what, why: said(&result) },
+            LdapError::Io { source } => LdapFailure::Lost { what, why: source.to_string() },
+            _ => {
+                let why = match timeout(Duration::from_millis(500), &mut self.driver).await {
+                    Ok(Ok(Ok(()))) => "the server closed it".to_owned(),
+                    Ok(Ok(Err(error))) => plain(&error),
+                    Ok(Err(_)) => "the server sent something that is not LDAP".to_owned(),
+                    Err(_) => "it ended without a word".to_owned(),
+                };
+                LdapFailure::Lost { what, why }
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// What one search asks.
+pub(super) struct Search<'a> {
+    /// What it reads, for sentences.
+    pub what: &'a str,
+    pub base: &'a str,
+    pub scope: Scope,
+    pub filter: &'a str,
+    pub attributes: &'a [String],
+    pub page_size: i32,
+}
+
+async fn open(settings: &Settings, tls: &Arc<rustls::ClientConfig>, url: &str) -> Result<Client, String> {
+    let config = &settings.config;
+    let limit = config.timeouts.connect();
+    let connection = LdapConnSettings::new()
+        .set_conn_timeout(limit)
+        .set_starttls(settings.security == Security::StartTls)
+        .set_config(tls.clone());
+    let opened = timeout(limit + Duration::from_secs(1), LdapConnAsync::with_settings(connection, url)).await;
+    let (connection, ldap) = match opened {
+        Ok(Ok(pair)) => pair,
+        Ok(Err(error)) => return Err(plain(&error)),
+        Err(_) => return Err(format!("no answer within {} s", limit.as_secs())),
+    };
+    let driver = tokio::spawn(connection.drive());
+    Ok(Client { ldap, driver, answer: config.timeouts.answer(), url: url.to_owned() })
+}
+
+/// The paging cookie of a result; `None` when the server sent no readable paging control.
+fn answered_cookie(result: &LdapResult) -> Option<Vec<u8>> {
+    const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+    let Control(_, raw) = result.ctrls.iter().find(|Control(_, raw)| raw.ctype == PAGED_RESULTS)?;
+    ber::paging_cookie(raw.val.as_deref()?).ok()
+}
+
+/// A result in words: what its code means, and what the server added.
+fn said(result: &LdapResult) -> String {
+    let meaning = match result.rc {
+        3 => "the server's time limit was exceeded",
+        4 => "the server's size limit was exceeded",
+        8 | 13 => "the server demands a protected line",
+        10 => "the server refers to another one",
+        11 => "the server's administrative limit was exceeded",
+        12 => "the server cannot page its answers",
+        32 => "there is no such entry, or it may not be seen",
+        34 => "the name is not a distinguished name",
+        48 | 7 => "the server does not allow this way to sign in",
+        49 => "the name or the password is wrong",
+        50 => "this name may not do that",
+        51 => "the server is busy",
+        52 => "the server is unavailable",
+        53 => "the server is unwilling",
+        _ => "the server answered an error",
+    };
+    let text: String = result.text.chars().filter(|c| !c.is_control()).take(200).collect();
+    if text.trim().is_empty() { format!("{meaning} (code {})", result.rc) } else { format!("{meaning} (code {}: {})", result.rc, text.trim()) }
+}
+
+/// An error of the crate underneath, without its wrapping.
+fn plain(error: &LdapError) -> String {
+    match error {
+        LdapError::Io { source } => source.to_string(),
+        LdapError::Timeout { .. } => "no answer in time".to_owned(),
+        LdapError::Rustls { source } => format!("TLS failed: {source}"),
+        LdapError::LdapResult { result } => said(result),
+        LdapError::EndOfStream | LdapError::ResultRecv { .. } | LdapError::OpSend { .. } => "the server closed the connection".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn tls_config(settings: &Settings) -> Result<Arc<rustls::ClientConfig>, LdapFailure> {
+    let broken = |why: String| LdapFailure::Certificates(why);
+    let mut roots = rustls::RootCertStore::empty();
+    match &settings.config.ca {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|error| broken(error.to_string()))?;
+                roots.add(certificate).map_err(|error| broken(error.to_string()))?;
+            }
+            if roots.is_empty() {
+                return Err(broken("no certificate is in the text".to_owned()));
+            }
+        }
+        None if settings.security == Security::None => {}
+        None => {
+            let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| broken(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,316 @@
+//! From a directory entry to a person or a group as the directory says it, in the form every door uses:
+//! a SCIM document (RFC 7643), so that the same conditions and pages work on it.
+use serde_json::{Map, Value, json};
+
+use crate::domain::text::fold;
+use crate::secret::sha256;
+
+use super::ber::Entry;
+use super::settings::{Field, Settings, Test};
+
+/// A person as the directory says it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SaidUser {
+    /// The stable id, as text.
+    pub key: String,
+    /// The login name.
+    pub user_name: String,
+    /// By which the person is found at the directory's other doors.
+    pub join_key: Option<Vec<u8>>,
+    /// False when the entry says the person is switched off.
+    pub active: bool,
+    /// The SCIM document.
+    pub doc: Value,
+    /// Equal hashes mean nothing changed.
+    pub hash: [u8; 32],
+}
+
+/// A group as the directory says it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SaidGroup {
+    /// The stable id, as text.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// The SCIM document, without members.
+    pub doc: Value,
+    /// Equal hashes mean nothing but members changed.
+    pub hash: [u8; 32],
+}
+
+/// Why an entry was set aside; the run goes on without it, and it does not count as missing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SetAside {
+    /// Without a stable id nothing can be recognised again.
+    #[error("it has no {0} that can be read")]
+    NoId(String),
+    /// A person without a login name.
+    #[error("it has no login name ({0})")]
+    NoLogin(String),
+    /// A group without a name.
+    #[error("it has no name ({0})")]
+    NoName(String),
+    /// Two entries with one id.
+    #[error("another entry has the same stable id")]
+    SameId,
+    /// Two people with one login.
+    #[error("another entry has the login name \"{0}\" too")]
+    SameLogin(String),
+    /// Two people with one value of the attribute that joins the doors of the directory.
+    #[error("another entry has the same {0}, by which people are joined")]
+    SameJoin(String),
+    /// The store's own refusal.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Which stored form a mapping makes; raised when this module changes it, so that every row is written anew.
+const MAPPING: u8 = 1;
+
+/// The stable id of an entry: `objectGUID` in its usual text form, any other attribute as it stands, in
+/// small letters.
+pub fn stable_key(entry: &Entry, attribute: &str) -> Option<String> {
+    if attribute.eq_ignore_ascii_case("objectGUID") {
+        let bytes: [u8; 16] = entry.values(attribute).first()?.as_slice().try_into().ok()?;
+        return Some(uuid::Uuid::from_bytes_le(bytes).to_string());
+    }
+    let key = entry.text(attribute)?.trim().to_ascii_lowercase();
+    (key.len() <= 200 && !key.chars().any(char::is_control)).then_some(key)
+}
+
+/// Reads a person. `join` is the attribute by which people are joined with the directory's other doors.
+pub fn user(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
+    let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
+    let first = |field| settings.names(field).iter().find_map(|name| entry.text(name));
+    let user_name = first(Field::UserName).map(str::trim);
+    let user_name = user_name.ok_or_else(|| SetAside::NoLogin(settings.names(Field::UserName).join(", ")))?.to_owned();
+    let active = !is_disabled(entry, settings);
+    let doc = user_doc(entry, settings, &key, &user_name, active);
+    let join_key = join.and_then(|attribute| join_key(entry, settings, attribute, &key));
+    let hash = hash(&doc, join_key.as_deref());
+    Ok(SaidUser { key, user_name, join_key, active, doc, hash })
+}
+
+/// Reads a group without its members.
+pub fn group(entry: &Entry, settings: &Settings) -> Result<SaidGroup, SetAside> {
+    let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
+    let names = settings.names(Field::GroupName);
+    let name = names.iter().find_map(|name| entry.text(name));
+    let name = name.ok_or_else(|| SetAside::NoName(names.join(", ")))?.to_owned();
+    let doc = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        "displayName": name,
+        "externalId": key,
+    });
+    let hash = hash(&doc, None);
+    Ok(SaidGroup { key, name, doc, hash })
+}
+
+fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, active: bool) -> Value {
+    const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let first = |field| settings.names(field).iter().find_map(|name| entry.text(name));
+    let all = |field| {
+        let mut values: Vec<&str> = settings.names(field).iter().flat_map(|name| entry.texts(name)).collect();
+        let mut seen = std::collections::HashSet::new();
+        values.retain(|value| seen.insert(*value));
+        values
+    };
+    let texts = |fields: &[(Field, &str)]| -> Map<String, Value> {
+        fields.iter().filter_map(|(field, name)| Some(((*name).to_owned(), first(*field)?.into()))).collect()
+    };
+    let mut doc = texts(&[
+        (Field::DisplayName, "displayName"),
+        (Field::Title, "title"),
+        (Field::PreferredLanguage, "preferredLanguage"),
+    ]);
+    doc.insert("userName".into(), user_name.into());
+    doc.insert("externalId".into(), key.into());
+    doc.insert("active".into(), active.into());
+    let mut name =
+        texts(&[(Field::GivenName, "givenName"), (Field::FamilyName, "familyName"), (Field::FormattedName, "formatted")]);
+    if !name.contains_key("formatted")
+        && let (Some(given), Some(family)) = (first(Field::GivenName), first(Field::FamilyName))
+    {
+        name.insert("formatted".into(), format!("{} {}", given.trim(), family.trim()).into());
+    }
+    if !name.is_empty() {
+        doc.insert("name".into(), name.into());
+    }
+    let mails = all(Field::Email);
+    if !mails.is_empty() {
+        let mails = mails.iter().enumerate().map(|(at, mail)| match at {
+            0 => json!({"value": mail, "type": "work", "primary": true}),
+            _ => json!({"value": mail, "type": "other"}),
+        });
+        doc.insert("emails".into(), mails.collect());
+    }
+    let phones = all(Field::Phone);
+    if !phones.is_empty() {
+        doc.insert("phoneNumbers".into(), phones.iter().map(|phone| json!({"value": phone, "type": "work"})).collect());
+    }
+    let enterprise = texts(&[
+        (Field::EmployeeNumber, "employeeNumber"),
+        (Field::Department, "department"),
+        (Field::Division, "division"),
+        (Field::Organization, "organization"),
+        (Field::CostCenter, "costCenter"),
+    ]);
+    let mut schemas = vec![CORE];
+    if !enterprise.is_empty() {
+        schemas.push(ENTERPRISE);
+        doc.insert(ENTERPRISE.into(), enterprise.into());
+    }
+    doc.insert("schemas".into(), schemas.into());
+    Value::Object(doc)
+}
+
+/// Whether an entry says that its person is switched off.
+fn is_disabled(entry: &Entry, settings: &Settings) -> bool {
+    settings.disabled.iter().any(|sign| {
+        let value = entry.text(&sign.attribute).map(str::trim);
+        match &sign.test {
+            Test::Equals(text) => value.is_some_and(|value| value.eq_ignore_ascii_case(text)),
+            Test::Bits(bits) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value & bits != 0),
+            Test::Present(present) => *present != entry.values(&sign.attribute).is_empty(),
+        }
+    })
+}
+
+/// The join key: the stable id in its text form, names and addresses folded, anything else byte for byte.
+fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str) -> Option<Vec<u8>> {
+    if attribute.eq_ignore_ascii_case(&settings.id) {
+        return Some(key.as_bytes().to_vec());
+    }
+    let value = entry.values(attribute).first()?;
+    let Ok(text) = std::str::from_utf8(value) else { return Some(value.clone()) };
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    const NAMES: [&str; 4] = ["uid", "mail", "userPrincipalName", "sAMAccountName"];
+    let folds = text.contains('@') || NAMES.iter().any(|name| attribute.eq_ignore_ascii_case(name));
+    Some(if folds { fold(text).into_bytes() } else { text.as_bytes().to_vec() })
+}
+
+fn hash(doc: &Value, join_key: Option<&[u8]>) -> [u8; 32] {
+    let mut bytes = vec![MAPPING];
+    bytes.extend_from_slice(doc.to_string().as_bytes());
+    if let Some(key) = join_key {
+        bytes.push(0);
+        bytes.extend_from_slice(key);
+    }
+    sha256(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(extra: Value) -> Settings {
+        settings_for("openldap", extra)
+    }
+
+    fn settings_for(profile: &str, extra: Value) -> Settings {
+        let mut config = json!({
+            "urls": ["ldap://d.example"], "security": "none",
+            "users": {"bases": ["dc=x"]}, "groups": {"bases": ["dc=x"]},
+        });
+        let (Some(config_map), Value::Object(extra)) = (config.as_object_mut(), extra) else { panic!("objects") };
+        config_map.extend(extra);
+        Settings::from_json(profile, &config).unwrap()
+    }
+
+    fn entry(attributes: &[(&str, &[&str])]) -> Entry {
+        let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
+        Entry::new("cn=x,dc=x", attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
+    }
+
+    const ADA: &[(&str, &[&str])] = &[
+        ("entryUUID", &["6F1A3B2C-0000-4000-8000-00000000000A"]),
+        ("uid", &[" ada "]),
+        ("givenName", &["Ada"]),
+        ("sn", &["Lovelace"]),
+        ("cn", &["Ada Lovelace"]),
+        ("mail", &["ada@example.com", "ada@example.com", "countess@example.com"]),
+        ("departmentNumber", &["Engines"]),
+    ];
+
+    #[test]
+    fn a_person_becomes_a_scim_document() {
+        let ada = user(&entry(ADA), &settings(json!({})), Some("entryUUID")).unwrap();
+        assert_eq!(ada.key, "6f1a3b2c-0000-4000-8000-00000000000a");
+        assert_eq!(ada.join_key.as_deref(), Some(ada.key.as_bytes()));
+        assert_eq!(ada.user_name, "ada");
+        assert!(ada.active);
+        assert_eq!(ada.doc["name"]["formatted"], "Ada Lovelace");
+        assert_eq!(ada.doc["displayName"], "Ada Lovelace");
+        assert_eq!(ada.doc["emails"].as_array().unwrap().len(), 2);
+        assert_eq!(ada.doc["emails"][0], json!({"value": "ada@example.com", "type": "work", "primary": true}));
+        let enterprise = &ada.doc["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"];
+        assert_eq!(enterprise["department"], "Engines");
+    }
+
+    #[test]
+    fn the_hash_follows_what_is_said_and_not_where_the_entry_stands() {
+        let settings = settings(json!({}));
+        let read = |entry: &Entry| user(entry, &settings, None).unwrap().hash;
+        let mut moved = entry(ADA);
+        moved.dn = "cn=elsewhere,dc=x".into();
+        assert_eq!(read(&entry(ADA)), read(&moved));
+        let mut renamed = ADA.to_vec();
+        renamed[1] = ("uid", &["countess"]);
+        assert_ne!(read(&entry(ADA)), read(&entry(&renamed)));
+    }
+
+    #[test]
+    fn entries_without_id_or_login_are_set_aside() {
+        let settings = settings(json!({}));
+        let without = |name: &str| entry(&ADA.iter().copied().filter(|(n, _)| *n != name).collect::<Vec<_>>());
+        assert_eq!(user(&without("entryUUID"), &settings, None), Err(SetAside::NoId("entryUUID".into())));
+        assert_eq!(user(&without("uid"), &settings, None), Err(SetAside::NoLogin("uid".into())));
+        assert_eq!(group(&without("cn"), &settings), Err(SetAside::NoName("cn".into())));
+    }
+
+    #[test]
+    fn an_object_guid_has_its_usual_text_form_also_when_it_is_valid_utf8() {
+        let settings = settings_for("active_directory", json!({}));
+        let guid = Entry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcfe".to_vec()])]);
+        assert_eq!(stable_key(&guid, &settings.id).unwrap(), "30313233-3435-3637-3938-626164636665");
+        let short = Entry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcf".to_vec()])]);
+        assert_eq!(stable_key(&short, &settings.id), None);
+    }
+
+    #[test]
+    fn switched_off_in_each_way_and_not_by_a_temporary_lock() {
+        for (preset, attribute, value, active) in [
+            ("openldap", "pwdAccountLockedTime", "000001010000Z", false),
+            ("openldap", "pwdAccountLockedTime", "20261121101500Z", true),
+            ("389ds", "nsAccountLock", "true", false),
+            ("389ds", "nsAccountLock", "FALSE", true),
+            ("active_directory", "userAccountControl", "514", false),
+            ("active_directory", "userAccountControl", "66048", true),
+        ] {
+            let mut settings = settings_for(preset, json!({}));
+            settings.id = "entryUUID".into();
+            settings.attributes.insert(Field::UserName, vec!["uid".into()]);
+            let mut attributes = ADA.to_vec();
+            let values = [value];
+            attributes.push((attribute, &values));
+            let ada = user(&entry(&attributes), &settings, None).unwrap();
+            assert_eq!((ada.active, &ada.doc["active"]), (active, &json!(active)), "{preset} {value}");
+        }
+    }
+
+    #[test]
+    fn addresses_join_without_case_and_ids_exactly() {
+        let settings = settings(json!({}));
+        let mut attributes = ADA.to_vec();
+        attributes[5] = ("mail", &["Ada@Example.COM"]);
+        attributes.push(("employeeNumber", &["aB7"]));
+        let join = |attribute| user(&entry(&attributes), &settings, Some(attribute)).unwrap().join_key;
+        assert_eq!(join("mail").unwrap(), b"ada@example.com");
+        assert_eq!(join("employeeNumber").unwrap(), b"aB7");
+        assert_eq!(join("telephoneNumber"), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The LDAP door: read a directory whole, prove it, compare, brake, and apply through the one room.
+//!
+//! `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `brake`
+//! decide and are pure, `run` ties them together.
+pub mod ber;
+pub mod brake;
+pub mod client;
+pub mod dn;
+pub mod entry;
+#[cfg(test)]
+mod laws;
+pub mod plan;
+pub mod preset;
+pub mod read;
+pub mod said;
+pub mod settings;

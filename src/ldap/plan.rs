@@ -1,0 +1,234 @@
+//! What a read would change: the difference between what the directory says and the accepted state.
+//!
+//! Additions, changes and explicit deactivations need only what was read. Removals by absence are
+//! computed only from a [`Complete`] read.
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::domain::text::fold;
+
+use super::read::Complete;
+use super::said::Said;
+
+/// The accepted state of one connection. Members are named by position.
+#[derive(Clone, Debug, Default)]
+pub struct Accepted {
+    /// People.
+    pub users: Vec<KnownUser>,
+    /// Groups.
+    pub groups: Vec<KnownGroup>,
+    /// Direct members: position in `groups`, position in `users`.
+    pub members: Vec<(u32, u32)>,
+    /// Groups in groups: outer, inner.
+    pub nested: Vec<(u32, u32)>,
+}
+
+/// An accepted person.
+#[derive(Clone, Debug)]
+pub struct KnownUser {
+    /// Its identity here.
+    pub id: ExternalUserId,
+    /// The stable id.
+    pub key: String,
+    /// The login name.
+    pub user_name: String,
+    /// The join key.
+    pub join_key: Option<Vec<u8>>,
+    /// Of the last accepted entry.
+    pub hash: Option<Vec<u8>>,
+    /// Not switched off.
+    pub active: bool,
+    /// An owner, or someone who may change what others may do.
+    pub privileged: bool,
+}
+
+/// An accepted group.
+#[derive(Clone, Debug)]
+pub struct KnownGroup {
+    /// Its identity here.
+    pub id: ExternalGroupId,
+    /// The stable id.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Of the last accepted entry.
+    pub hash: Option<Vec<u8>>,
+    /// Missing since an earlier run, its removal held.
+    pub gone: bool,
+    /// A rule names it.
+    pub mapped: bool,
+}
+
+/// What to add and to change. Positions are those of `Said` and `Accepted`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// New people.
+    pub create_users: Vec<u32>,
+    /// Changed people.
+    pub change_users: Vec<Change>,
+    /// New groups.
+    pub create_groups: Vec<u32>,
+    /// Changed groups, and those that came back.
+    pub change_groups: Vec<Change>,
+    /// New members: said group, said user.
+    pub add_members: Vec<(u32, u32)>,
+    /// New groups in groups: said outer, said inner.
+    pub add_nested: Vec<(u32, u32)>,
+    /// People and groups without change.
+    pub unchanged: u64,
+}
+
+/// A change of something known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Position in what is said.
+    pub said: u32,
+    /// Position in the accepted state.
+    pub known: u32,
+    /// What kind, for the report.
+    pub kind: ChangeKind,
+}
+
+/// What changed about a person or a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Attributes only.
+    Attributes,
+    /// The login name or the group's name.
+    Renamed,
+    /// The entry says so: evidence, never held.
+    SwitchedOff,
+    /// The entry says so.
+    SwitchedOn,
+    /// A group that was missing.
+    Returned,
+}
+
+/// Removals whose only evidence is that something is not there any more. Positions of `Accepted`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Absences {
+    /// Missing people.
+    pub users: Vec<u32>,
+    /// Missing groups.
+    pub groups: Vec<u32>,
+    /// Members no longer listed in a group that is there, of people who are there: group, user.
+    pub members: Vec<(u32, u32)>,
+    /// Groups no longer in groups, both there: outer, inner.
+    pub nested: Vec<(u32, u32)>,
+}
+
+impl Absences {
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty() && self.members.is_empty() && self.nested.is_empty()
+    }
+}
+
+/// For each side, where the same thing is on the other side.
+pub(super) struct Match {
+    pub known_user: Vec<Option<u32>>,
+    pub known_group: Vec<Option<u32>>,
+    pub said_user: Vec<Option<u32>>,
+    pub said_group: Vec<Option<u32>>,
+}
+
+impl Match {
+    pub fn new(said: &Said, accepted: &Accepted) -> Self {
+        let (known_user, said_user) = pair(said.users.iter().map(|u| &u.key), accepted.users.iter().map(|u| &u.key));
+        let (known_group, said_group) = pair(said.groups.iter().map(|g| &g.key), accepted.groups.iter().map(|g| &g.key));
+        Self { known_user, known_group, said_user, said_group }
+    }
+}
+
+fn pair<'a>(
+    said: impl ExactSizeIterator<Item = &'a String>,
+    known: impl ExactSizeIterator<Item = &'a String>,
+) -> (Vec<Option<u32>>, Vec<Option<u32>>) {
+    let mut found_said = vec![None; known.len()];
+    let known: HashMap<&String, u32> = known.zip(0..).collect();
+    let found_known = said.zip(0..).map(|(key, at)| {
+        let known = *known.get(key)?;
+        if let Some(slot) = found_said.get_mut(known as usize) {
+            *slot = Some(at);
+        }
+        Some(known)
+    });
+    let found_known = found_known.collect();
+    (found_known, found_said)
+}
+
+fn get<T: Copy>(list: &[Option<T>], at: u32) -> Option<T> {
+    list.get(at as usize).copied().flatten()
+}
+
+/// What to add and to change; needs no proof that the read is whole.
+pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
+    let matched = Match::new(said, accepted);
+    let mut plan = Plan::default();
+    for (at, user) in (0..).zip(&said.users) {
+        match get(&matched.known_user, at).and_then(|known| Some((known, accepted.users.get(known as usize)?))) {
+            None => plan.create_users.push(at),
+            Some((_, old)) if old.hash.as_deref() == Some(&user.hash) => plan.unchanged += 1,
+            Some((known, old)) => {
+                let kind = match (old.active, user.active) {
+                    (true, false) => ChangeKind::SwitchedOff,
+                    (false, true) => ChangeKind::SwitchedOn,
+                    _ if fold(&old.user_name) != fold(&user.user_name) => ChangeKind::Renamed,
+                    _ => ChangeKind::Attributes,
+                };
+                plan.change_users.push(Change { said: at, known, kind });
+            }
+        }
+    }
+    for (at, group) in (0..).zip(&said.groups) {
+        match get(&matched.known_group, at).and_then(|known| Some((known, accepted.groups.get(known as usize)?))) {
+            None => plan.create_groups.push(at),
+            Some((known, old)) if old.gone => plan.change_groups.push(Change { said: at, known, kind: ChangeKind::Returned }),
+            Some((_, old)) if old.hash.as_deref() == Some(&group.hash) => plan.unchanged += 1,
+            Some((known, old)) => {
+                let kind = if old.name == group.name { ChangeKind::Attributes } else { ChangeKind::Renamed };
+                plan.change_groups.push(Change { said: at, known, kind });
+            }
+        }
+    }
+    let held: HashSet<(u32, u32)> = accepted.members.iter().copied().collect();
+    let known_pair = |outer: Option<u32>, inner: Option<u32>| outer.zip(inner);
+    plan.add_members = said.members.iter().copied().filter(|(group, user)| {
+        known_pair(get(&matched.known_group, *group), get(&matched.known_user, *user)).is_none_or(|pair| !held.contains(&pair))
+    }).collect();
+    let held: HashSet<(u32, u32)> = accepted.nested.iter().copied().collect();
+    plan.add_nested = said.nested.iter().copied().filter(|(outer, inner)| {
+        known_pair(get(&matched.known_group, *outer), get(&matched.known_group, *inner)).is_none_or(|pair| !held.contains(&pair))
+    }).collect();
+    plan
+}
+
+/// What is missing. What was set aside is there and not missing, and so are its memberships; an entry
+/// without a stable id may be anybody, so then nobody is missing.
+pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
+    let said = said.get();
+    if said.nameless {
+        return Absences::default();
+    }
+    let matched = Match::new(said, accepted);
+    let users = (0..).zip(&accepted.users);
+    let users = users.filter(|(at, user)| get(&matched.said_user, *at).is_none() && !said.present_users.contains(&user.key));
+    let groups = (0..).zip(&accepted.groups);
+    let groups = groups.filter(|(at, group)| get(&matched.said_group, *at).is_none() && !said.present_groups.contains(&group.key));
+    let listed: HashSet<(u32, u32)> = said.members.iter().copied().collect();
+    let members = accepted.members.iter().copied().filter(|(group, user)| {
+        let pair = get(&matched.said_group, *group).zip(get(&matched.said_user, *user));
+        pair.is_some_and(|pair| !listed.contains(&pair))
+    });
+    let listed: HashSet<(u32, u32)> = said.nested.iter().copied().collect();
+    let nested = accepted.nested.iter().copied().filter(|(outer, inner)| {
+        let pair = get(&matched.said_group, *outer).zip(get(&matched.said_group, *inner));
+        pair.is_some_and(|pair| !listed.contains(&pair))
+    });
+    Absences {
+        users: users.map(|(at, _)| at).collect(),
+        groups: groups.map(|(at, _)| at).collect(),
+        members: members.collect(),
+        nested: nested.collect(),
+    }
+}

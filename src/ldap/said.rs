@@ -1,0 +1,294 @@
+//! What a directory says as a whole: its people, its groups, and who is in what.
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use crate::domain::text::fold;
+
+use super::ber::Entry;
+use super::dn::Dn;
+use super::entry::{self, SaidGroup, SaidUser, SetAside};
+use super::read::Reading;
+use super::settings::Settings;
+
+/// The accepted part and the set-aside part of one read. Members are named by position.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// People.
+    pub users: Vec<SaidUser>,
+    /// Groups.
+    pub groups: Vec<SaidGroup>,
+    /// Direct members: position in `groups`, position in `users`. Sorted, each once.
+    pub members: Vec<(u32, u32)>,
+    /// Groups in groups: outer, inner. Sorted, each once.
+    pub nested: Vec<(u32, u32)>,
+    /// Entries that could not be taken.
+    pub set_aside: Vec<Aside>,
+    /// Stable ids of people who were set aside: they are there, so they are not missing.
+    pub present_users: HashSet<String>,
+    /// The same of groups.
+    pub present_groups: HashSet<String>,
+    /// An entry had no stable id: it may be anybody, so nobody is proven missing.
+    pub nameless: bool,
+    /// Members that name nobody who was read.
+    pub strangers: u64,
+}
+
+/// An entry that could not be taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Aside {
+    /// Its name.
+    pub dn: String,
+    /// Its stable id, if it has one.
+    pub key: Option<String>,
+    /// Why.
+    pub why: SetAside,
+}
+
+/// Which entries already hold a login name or join key, by stable id: where two claim one, the holder keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct Holders {
+    /// Folded login name to stable id.
+    pub logins: HashMap<String, String>,
+    /// Join key to stable id.
+    pub joins: HashMap<Vec<u8>, String>,
+}
+
+/// Translates a read. `join` is the attribute that joins people with the directory's other doors.
+pub fn translate(users: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
+    let mut said = Said::default();
+    let mut people = Vec::with_capacity(users.entries.len());
+    for entry in &users.entries {
+        match entry::user(entry, settings, join) {
+            Ok(user) => people.push((entry, user)),
+            Err(why) => said.user_aside(entry, entry::stable_key(entry, &settings.id), why),
+        }
+    }
+    let people = said.unique(people, |user| user.key.clone(), |_, _| false, |_| SetAside::SameId);
+    let people = said.unique(
+        people,
+        |user| fold(&user.user_name),
+        |name, key| holders.logins.get(name).is_some_and(|holder| holder == key),
+        |user| SetAside::SameLogin(user.user_name.clone()),
+    );
+    let joined_by = join.unwrap_or_default().to_owned();
+    let (joined, loose): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, user)| user.join_key.is_some());
+    let joined = said.unique(
+        joined,
+        |user| user.join_key.clone().unwrap_or_default(),
+        |join, key| holders.joins.get(join).is_some_and(|holder| holder == key),
+        |_| SetAside::SameJoin(joined_by.clone()),
+    );
+    let mut people: Vec<_> = joined.into_iter().chain(loose).collect();
+    people.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+
+    let mut group_entries = Vec::with_capacity(groups.entries.len());
+    for entry in &groups.entries {
+        match entry::group(entry, settings) {
+            Ok(group) => group_entries.push((entry, group)),
+            Err(why) => said.group_aside(entry, entry::stable_key(entry, &settings.id), why),
+        }
+    }
+    let mut seen = HashMap::new();
+    for (_, group) in &group_entries {
+        *seen.entry(group.key.clone()).or_insert(0) += 1;
+    }
+    group_entries.retain(|(entry, group)| {
+        let once = seen.get(&group.key) == Some(&1);
+        if !once {
+            said.group_aside(entry, Some(group.key.clone()), SetAside::SameId);
+        }
+        once
+    });
+    group_entries.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+
+    said.resolve_members(&people, &group_entries, settings);
+    said.users = people.into_iter().map(|(_, user)| user).collect();
+    said.groups = group_entries.into_iter().map(|(_, group)| group).collect();
+    said
+}
+
+/// Where a member name leads.
+#[derive(Clone, Copy, PartialEq)]
+enum Target {
+    User(u32),
+    Group(u32),
+    /// Two entries read alike.
+    Ambiguous,
+}
+
+impl Said {
+    fn user_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+        self.nameless |= key.is_none();
+        self.present_users.extend(key.clone());
+        self.set_aside.push(Aside { dn: entry.dn.clone(), key, why });
+    }
+
+    fn group_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+        self.nameless |= key.is_none();
+        self.present_groups.extend(key.clone());
+        self.set_aside.push(Aside { dn: entry.dn.clone(), key, why });
+    }
+
+    /// Of people who claim the same, the one who holds it already keeps it; with no holder among them nobody
+    /// gets it, because which of them it was meant for cannot be known.
+    fn unique<'a, K: Hash + Eq>(
+        &mut self,
+        people: Vec<(&'a Entry, SaidUser)>,
+        claim: impl Fn(&SaidUser) -> K,
+        holds: impl Fn(&K, &str) -> bool,
+        why: impl Fn(&SaidUser) -> SetAside,
+    ) -> Vec<(&'a Entry, SaidUser)> {
+        let mut claims: HashMap<K, u32> = HashMap::with_capacity(people.len());
+        for (_, user) in &people {
+            *claims.entry(claim(user)).or_default() += 1;
+        }
+        let mut kept = Vec::with_capacity(people.len());
+        for (entry, user) in people {
+            let claimed = claim(&user);
+            let alone = claims.get(&claimed) == Some(&1);
+            if alone || holds(&claimed, &user.key) {
+                kept.push((entry, user));
+            } else {
+                let why = why(&user);
+                self.user_aside(entry, Some(user.key), why);
+            }
+        }
+        kept
+    }
+
+    fn resolve_members(&mut self, people: &[(&Entry, SaidUser)], groups: &[(&Entry, SaidGroup)], settings: &Settings) {
+        let by_login = settings.members_by_login();
+        let user_name = |entry: &Entry, user: &SaidUser| match by_login {
+            true => Some(Name::Login(user.user_name.clone())),
+            false => Dn::parse(&entry.dn).ok().map(Name::Dn),
+        };
+        let users = (0..).zip(people).map(|(at, (entry, user))| (user_name(entry, user), *entry, Target::User(at)));
+        let inner = (0..).zip(groups).map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), *entry, Target::Group(at)));
+        let inner = inner.filter(|_| !by_login);
+        let mut names: HashMap<Name, Target> = HashMap::with_capacity(people.len() + groups.len());
+        // Servers mostly write a member as they write the entry: that is found without parsing.
+        let mut verbatim: HashMap<&str, Target> = HashMap::with_capacity(names.capacity());
+        for (name, entry, target) in users.chain(inner) {
+            let Some(name) = name else { continue };
+            names.entry(name).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
+            if !by_login {
+                verbatim.entry(&entry.dn).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
+            }
+        }
+        for (at, (entry, _)) in (0..).zip(groups) {
+            for member in entry.texts(&settings.member) {
+                let target = verbatim.get(member).copied().or_else(|| {
+                    let name = if by_login { Name::Login(member.trim().to_owned()) } else { Name::Dn(Dn::parse(member).ok()?) };
+                    names.get(&name).copied()
+                });
+                match target {
+                    Some(Target::User(user)) => self.members.push((at, user)),
+                    Some(Target::Group(inner)) => self.nested.push((at, inner)),
+                    Some(Target::Ambiguous) | None => self.strangers += 1,
+                }
+            }
+        }
+        for pairs in [&mut self.members, &mut self.nested] {
+            pairs.sort_unstable();
+            pairs.dedup();
+        }
+    }
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Name {
+    Dn(Dn),
+    Login(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(member: &str) -> Settings {
+        Settings::from_json("openldap", &json!({
+            "urls": ["ldap://d.example"], "security": "none", "member": member,
+            "users": {"bases": ["ou=p,dc=x"]}, "groups": {"bases": ["ou=g,dc=x"]},
+        }))
+        .unwrap()
+    }
+
+    fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
+        let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
+        Entry::new(dn, attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
+    }
+
+    fn reading(entries: Vec<Entry>) -> Reading {
+        Reading { entries, ..Reading::default() }
+    }
+
+    fn person(dn: &str, id: &str, uid: &str, mail: &str) -> Entry {
+        entry(dn, &[("entryUUID", &[id]), ("uid", &[uid]), ("mail", &[mail])])
+    }
+
+    #[test]
+    fn members_are_found_by_name_in_any_writing_and_strangers_counted() {
+        let people = reading(vec![
+            person("cn=Lee\\, Ann,ou=p,dc=x", "a", "ann", "ann@x"),
+            person("uid=bob,ou=p,dc=x", "b", "bob", "bob@x"),
+        ]);
+        let groups = reading(vec![
+            entry("cn=all,ou=g,dc=x", &[
+                ("entryUUID", &["g1"]),
+                ("cn", &["all"]),
+                ("member", &["CN=lee\\2c ann, OU=P,DC=X", "cn=Lee\\, Ann,ou=p,dc=x", "uid=bob,ou=p,dc=x", "cn=some,ou=g,dc=x", "uid=gone,ou=p,dc=x", "nonsense"]),
+            ]),
+            entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
+        ]);
+        let said = translate(&people, &groups, &settings("member"), None, &Holders::default());
+        assert_eq!(said.members, [(0, 0), (0, 1)]);
+        assert_eq!(said.nested, [(0, 1), (1, 0)]);
+        assert_eq!(said.strangers, 2);
+        assert!(said.set_aside.is_empty());
+    }
+
+    #[test]
+    fn posix_members_are_found_by_login() {
+        let people = reading(vec![person("uid=a,ou=p,dc=x", "a", "ann", "a@x"), person("uid=b,ou=p,dc=x", "b", "bob", "b@x")]);
+        let groups = reading(vec![entry("cn=g,ou=g,dc=x", &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])])]);
+        let said = translate(&people, &groups, &settings("memberUid"), None, &Holders::default());
+        assert_eq!(said.members, [(0, 1)]);
+        assert_eq!(said.strangers, 1);
+    }
+
+    #[test]
+    fn the_holder_of_a_login_keeps_it_and_without_one_nobody_gets_it() {
+        let people = reading(vec![
+            person("uid=1,ou=p,dc=x", "a", "Same", "1@x"),
+            person("uid=2,ou=p,dc=x", "b", "same", "2@x"),
+            person("uid=3,ou=p,dc=x", "c", "other", "3@x"),
+        ]);
+        let none = reading(vec![]);
+        let said = translate(&people, &none, &settings("member"), None, &Holders::default());
+        assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
+        let holders = Holders { logins: HashMap::from([("same".to_owned(), "b".to_owned())]), ..Holders::default() };
+        let said = translate(&people, &none, &settings("member"), None, &holders);
+        assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(said.set_aside.len(), 1);
+    }
+
+    #[test]
+    fn a_shared_address_is_set_aside_only_where_it_joins() {
+        let people = reading(vec![person("uid=1,ou=p,dc=x", "a", "ann", "Team@x"), person("uid=2,ou=p,dc=x", "b", "bob", "team@X")]);
+        let none = reading(vec![]);
+        assert_eq!(translate(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
+        let said = translate(&people, &none, &settings("member"), Some("mail"), &Holders::default());
+        assert_eq!(said.users.len(), 0);
+        assert_eq!(said.set_aside[0].why, SetAside::SameJoin("mail".into()));
+    }
+
+    #[test]
+    fn an_entry_without_id_may_be_anybody() {
+        let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
+        let said = translate(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
+        assert!(said.nameless);
+        assert_eq!(said.set_aside.len(), 1);
+    }
+}

@@ -1,0 +1,487 @@
+//! How a directory server is reached and read: the typed form of a connection's configuration.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ldap3::Scope;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::dn::Dn;
+use super::preset::Preset;
+
+/// The configuration of an LDAP connection, without its password. What is left out comes from the preset.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `ldap://host:port` or `ldaps://host:port`; several are tried in order and must hold the same data.
+    pub urls: Vec<String>,
+    /// How the line is protected; by default TLS, from the first byte at `ldaps://` and on request at `ldap://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
+    /// Certificates of the authority that signed the server's, as PEM. The machine's own list when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// The name to bind with; anonymous when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind_dn: Option<String>,
+    /// Where people are.
+    pub users: Branch,
+    /// Where groups are; none are read when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Branch>,
+    /// The attribute that lists a group's members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// The attribute that never changes and is never reused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// For each of our attributes, the directory's, the first with a value wins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<Field, Vec<String>>,
+    /// When a person is switched off: any of these. An empty list never switches anyone off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Vec<DisabledWhen>>,
+    /// Entries a page, 10 to 10,000.
+    #[serde(default = "page_size")]
+    pub page_size: u32,
+    /// Seconds.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// When removals wait for approval.
+    #[serde(default)]
+    pub brake: Brake,
+    /// What a reference to another server means.
+    #[serde(default)]
+    pub references: References,
+    /// Minutes between runs; only by hand when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_minutes: Option<u32>,
+}
+
+/// A part of the tree and which of its entries count.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// Distinguished names to search from.
+    pub bases: Vec<String>,
+    /// `sub` (the default) or `one` level.
+    #[serde(default)]
+    pub scope: Depth,
+    /// A search filter (RFC 4515); the preset's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+/// How deep a search goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Only directly below the base.
+    One,
+    /// Everything below the base.
+    #[default]
+    Sub,
+}
+
+impl From<Depth> for Scope {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::One => Self::OneLevel,
+            Depth::Sub => Self::Subtree,
+        }
+    }
+}
+
+/// How the line is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// Not at all: the password travels in clear.
+    None,
+    /// TLS after a request on the plain port.
+    StartTls,
+    /// TLS from the first byte.
+    Ldaps,
+}
+
+/// Our attributes that a directory can fill.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are those of RFC 7643")]
+pub enum Field {
+    UserName,
+    GivenName,
+    FamilyName,
+    FormattedName,
+    DisplayName,
+    Email,
+    Title,
+    Phone,
+    PreferredLanguage,
+    EmployeeNumber,
+    Department,
+    Division,
+    Organization,
+    CostCenter,
+    GroupName,
+}
+
+/// A sign in an entry that its person is switched off.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DisabledWhen {
+    /// The attribute to look at.
+    pub attribute: String,
+    /// What about it.
+    #[serde(flatten)]
+    pub test: Test,
+}
+
+/// A test of an attribute's first value.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// Equals this text, without case.
+    Equals(String),
+    /// Is a number with one of these bits set.
+    Bits(i64),
+    /// Has any value.
+    Present(bool),
+}
+
+/// Time limits, in seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To connect and agree on TLS, for each address.
+    pub connect: u32,
+    /// For each answer of the server.
+    pub answer: u32,
+    /// For the whole read.
+    pub read: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: 10, answer: 60, read: 3_600 }
+    }
+}
+
+impl Timeouts {
+    pub(super) fn connect(self) -> Duration {
+        Duration::from_secs(self.connect.into())
+    }
+
+    pub(super) fn answer(self) -> Duration {
+        Duration::from_secs(self.answer.into())
+    }
+
+    pub(super) fn read(self) -> Duration {
+        Duration::from_secs(self.read.into())
+    }
+}
+
+/// When removals by absence wait for approval: at least so many and more than so many per cent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Brake {
+    /// Fewer than this never wait for their number.
+    pub at_least: u32,
+    /// Per cent of the directory's people.
+    pub users_percent: u32,
+    /// Per cent of the members of a group that a rule names.
+    pub members_percent: u32,
+}
+
+impl Default for Brake {
+    fn default() -> Self {
+        Self { at_least: 2, users_percent: 5, members_percent: 20 }
+    }
+}
+
+/// What a reference to another server means for the proof that everything was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum References {
+    /// People may be behind it: nothing counts as removed.
+    #[default]
+    MayHidePeople,
+    /// Nobody of this directory is behind it.
+    HideNobody,
+}
+
+fn page_size() -> u32 {
+    1_000
+}
+
+/// A configuration checked and completed from its preset: what the client and the reader work with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The checked configuration; what it leaves out stands below.
+    pub config: Config,
+    /// How the line is protected.
+    pub security: Security,
+    /// The users' search filter.
+    pub user_filter: String,
+    /// The groups' search filter.
+    pub group_filter: String,
+    /// The attribute that lists a group's members.
+    pub member: String,
+    /// The attribute of the stable id.
+    pub id: String,
+    /// For each of our attributes, the directory's.
+    pub attributes: BTreeMap<Field, Vec<String>>,
+    /// When a person is switched off.
+    pub disabled: Vec<DisabledWhen>,
+}
+
+/// What is wrong with a configuration, a sentence each.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", .0.join(" "))]
+pub struct Wrong(pub Vec<String>);
+
+impl Settings {
+    /// Checks a connection's stored profile and configuration.
+    pub fn from_json(profile: &str, config: &serde_json::Value) -> Result<Self, Wrong> {
+        let preset = Preset::parse(profile).ok_or_else(|| {
+            let known = Preset::ALL.map(Preset::name).join(", ");
+            Wrong(vec![format!("\"{profile}\" is not a directory product; known are {known}.")])
+        })?;
+        let config = Config::deserialize(config)
+            .map_err(|error| Wrong(vec![format!("The LDAP settings cannot be read: {error}.")]))?;
+        Self::new(preset, config)
+    }
+
+    /// Checks a configuration and completes it; every fault is named, not only the first.
+    pub fn new(preset: Preset, config: Config) -> Result<Self, Wrong> {
+        let tls = config.urls.first().is_some_and(|url| url.starts_with("ldaps:"));
+        let by_default = if tls { Security::Ldaps } else { Security::StartTls };
+        let mut attributes = preset.attributes();
+        attributes.extend(config.attributes.iter().map(|(field, names)| (*field, names.clone())));
+        let filter = |branch: Option<&Branch>, preset: &str| {
+            branch.and_then(|branch| branch.filter.clone()).unwrap_or_else(|| preset.to_owned())
+        };
+        let settings = Self {
+            user_filter: filter(Some(&config.users), preset.user_filter()),
+            group_filter: filter(config.groups.as_ref(), preset.group_filter()),
+            member: config.member.clone().unwrap_or_else(|| preset.member().to_owned()),
+            id: config.id.clone().unwrap_or_else(|| preset.id().to_owned()),
+            disabled: config.disabled.clone().unwrap_or_else(|| preset.disabled()),
+            security: config.security.unwrap_or(by_default),
+            attributes,
+            config,
+        };
+        let faults = settings.faults();
+        if faults.is_empty() { Ok(settings) } else { Err(Wrong(faults)) }
+    }
+
+    /// The directory's names for one of our attributes, best first.
+    pub fn names(&self, field: Field) -> &[String] {
+        self.attributes.get(&field).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether members are named by login (`memberUid`) and not by distinguished name.
+    pub fn members_by_login(&self) -> bool {
+        self.member.eq_ignore_ascii_case("memberUid")
+    }
+
+    /// What to ask for of people: named attributes only, each once.
+    pub fn user_attributes(&self, join: Option<&str>) -> Vec<String> {
+        let mapped = self.attributes.iter().filter(|(field, _)| **field != Field::GroupName).flat_map(|(_, names)| names);
+        let signs = self.disabled.iter().map(|sign| &sign.attribute);
+        let mut names: Vec<String> = mapped.chain(signs).chain([&self.id]).cloned().collect();
+        names.extend(join.map(str::to_owned));
+        distinct(names)
+    }
+
+    /// What to ask for of groups.
+    pub fn group_attributes(&self) -> Vec<String> {
+        let mut names = self.names(Field::GroupName).to_vec();
+        names.extend([self.id.clone(), self.member.clone()]);
+        distinct(names)
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let config = &self.config;
+        if config.urls.is_empty() {
+            faults.push("No server address is given.".to_owned());
+        }
+        faults.extend(config.urls.iter().filter_map(|url| url_fault(url, self.security)));
+        if self.security == Security::None && config.ca.is_some() {
+            faults.push("Certificates are given, but the line is not protected.".to_owned());
+        }
+        if let Some(dn) = &config.bind_dn {
+            faults.extend(dn_fault("bind name", dn));
+        }
+        faults.extend(branch_faults("people", &config.users, &self.user_filter));
+        if let Some(groups) = &config.groups {
+            faults.extend(branch_faults("groups", groups, &self.group_filter));
+        }
+        for name in self.user_attributes(None).iter().chain(&self.group_attributes()) {
+            if !is_attribute(name) {
+                faults.push(format!("\"{name}\" is not an attribute name."));
+            }
+        }
+        for (field, title) in [(Field::UserName, "login name"), (Field::GroupName, "group name")] {
+            if self.names(field).is_empty() {
+                faults.push(format!("No attribute is named for the {title}."));
+            }
+        }
+        if !(10..=10_000).contains(&config.page_size) {
+            faults.push(format!("The page size is {}; it must be from 10 to 10,000.", config.page_size));
+        }
+        let Timeouts { connect, answer, read } = config.timeouts;
+        if !(1..=300).contains(&connect) || !(1..=3_600).contains(&answer) || !(1..=86_400).contains(&read) {
+            faults.push("Time limits are 1 to 300 s to connect, 1 to 3,600 s an answer, 1 to 86,400 s a read.".to_owned());
+        }
+        let Brake { at_least, users_percent, members_percent } = config.brake;
+        if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
+            faults.push("The brake takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
+        }
+        if config.every_minutes.is_some_and(|minutes| !(5..=10_080).contains(&minutes)) {
+            faults.push("Runs are 5 minutes to a week (10,080 minutes) apart.".to_owned());
+        }
+        faults
+    }
+}
+
+fn distinct(mut names: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.to_ascii_lowercase()));
+    names
+}
+
+fn url_fault(text: &str, security: Security) -> Option<String> {
+    let scheme = if security == Security::Ldaps { "ldaps" } else { "ldap" };
+    let Ok(url) = Url::parse(text) else {
+        return Some(format!("\"{text}\" is not an address; write {scheme}://host:port."));
+    };
+    if url.scheme() != scheme {
+        return Some(format!("\"{text}\" must begin with {scheme}:// for this protection of the line."));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Some(format!("\"{text}\" names no host."));
+    }
+    let bare = url.path().trim_matches('/').is_empty() && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return Some(format!("\"{text}\" must be only {scheme}://host:port; the rest has fields of its own."));
+    }
+    None
+}
+
+fn dn_fault(what: &str, dn: &str) -> Option<String> {
+    let error = Dn::parse(dn).err()?;
+    Some(format!("The {what} \"{dn}\" is not a distinguished name: {error}."))
+}
+
+fn branch_faults(what: &str, branch: &Branch, filter: &str) -> Vec<String> {
+    let mut faults: Vec<String> =
+        branch.bases.iter().filter_map(|base| dn_fault(&format!("base for {what}"), base)).collect();
+    if branch.bases.is_empty() {
+        faults.push(format!("No base for {what} is given."));
+    }
+    let bases: Vec<Dn> = branch.bases.iter().filter_map(|base| Dn::parse(base).ok()).collect();
+    let overlap = bases.iter().enumerate().any(|(at, base)| {
+        bases.iter().enumerate().any(|(other_at, other)| at != other_at && base.is_within(other))
+    });
+    if overlap {
+        faults.push(format!("One base for {what} lies in another: its entries would be read twice."));
+    }
+    if ldap3::parse_filter(filter).is_err() {
+        faults.push(format!("The filter for {what} \"{filter}\" is not a search filter."));
+    }
+    faults
+}
+
+/// Attribute descriptions without options (RFC 4512 §2.5).
+fn is_attribute(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 128
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn base() -> serde_json::Value {
+        json!({
+            "urls": ["ldap://directory.example:389"],
+            "security": "starttls",
+            "bind_dn": "cn=reader,dc=example",
+            "users": {"bases": ["ou=people,dc=example"]},
+            "groups": {"bases": ["ou=groups,dc=example"]},
+        })
+    }
+
+    #[test]
+    fn the_preset_fills_what_is_left_out() {
+        let settings = Settings::from_json("openldap", &base()).unwrap();
+        assert_eq!(settings.id, "entryUUID");
+        assert_eq!(settings.member, "member");
+        assert_eq!(settings.user_filter, "(objectClass=inetOrgPerson)");
+        let asked = settings.user_attributes(Some("MAIL"));
+        assert!(asked.iter().any(|name| name == "entryUUID"), "{asked:?}");
+        assert_eq!(asked.iter().filter(|name| name.eq_ignore_ascii_case("mail")).count(), 1, "{asked:?}");
+    }
+
+    #[test]
+    fn own_choices_beat_the_preset() {
+        let mut config = base();
+        config["attributes"] = json!({"user_name": ["employeeNumber"]});
+        config["disabled"] = json!([{"attribute": "status", "equals": "left"}]);
+        let settings = Settings::from_json("active_directory", &config).unwrap();
+        assert_eq!(settings.names(Field::UserName), ["employeeNumber"]);
+        assert_eq!(settings.id, "objectGUID");
+        assert_eq!(settings.disabled, [DisabledWhen { attribute: "status".into(), test: Test::Equals("left".into()) }]);
+    }
+
+    #[test]
+    fn each_fault_has_its_sentence() {
+        for (pointer, value, part) in [
+            ("/urls", json!([]), "No server address"),
+            ("/urls", json!(["ldaps://h"]), "must begin with ldap://"),
+            ("/urls", json!(["h:389"]), "must begin with ldap://"),
+            ("/urls", json!(["ldap://"]), "names no host"),
+            ("/urls", json!(["ldap://h/dc=example"]), "must be only"),
+            ("/bind_dn", json!("reader"), "bind name \"reader\""),
+            ("/users/bases", json!([]), "No base for people"),
+            ("/users/bases", json!(["dc=x", "ou=a,dc=x"]), "lies in another"),
+            ("/users/filter", json!("(uid=*"), "not a search filter"),
+            ("/page_size", json!(5), "page size is 5"),
+            ("/timeouts", json!({"answer": 0}), "Time limits"),
+            ("/brake", json!({"users_percent": 90}), "brake"),
+            ("/every_minutes", json!(1), "apart"),
+            ("/member", json!("member;range=0-1"), "not an attribute name"),
+            ("/pagesize", json!(5), "cannot be read"),
+        ] {
+            let mut config = base();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            config.pointer_mut(parent).unwrap()[key] = value.clone();
+            let Err(wrong) = Settings::from_json("openldap", &config) else { panic!("{pointer} {value} passed") };
+            assert!(wrong.to_string().contains(part), "{pointer} {value}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn the_address_decides_over_tls_unless_said_otherwise() {
+        let security = |url: &str, said: Option<&str>| {
+            let mut config = base();
+            config["urls"] = json!([url]);
+            config["security"] = json!(said);
+            Settings::from_json("openldap", &config).unwrap().security
+        };
+        assert_eq!(security("ldaps://h", None), Security::Ldaps);
+        assert_eq!(security("ldap://h", None), Security::StartTls);
+        assert_eq!(security("ldap://h", Some("none")), Security::None);
+        assert!(Settings::from_json("openldop", &base()).unwrap_err().to_string().contains("openldap"));
+    }
+
+    #[test]
+    fn a_configuration_survives_being_stored() {
+        let settings = Settings::from_json("openldap", &base()).unwrap();
+        let stored = serde_json::to_value(&settings.config).unwrap();
+        assert_eq!(Settings::from_json("openldap", &stored).unwrap(), settings);
+    }
+}
