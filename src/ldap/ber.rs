@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn binary_and_text_values_are_both_bytes() {
-        let attribute = tag(16, PL::C(vec![bytes(b"objectGUID"), tag(17, PL::C(vec![bytes(&[0xff, 0]), bytes(b"abc")]))]));
+        let attribute =
+            tag(16, PL::C(vec![bytes(b"objectGUID"), tag(17, PL::C(vec![bytes(&[0xff, 0]), bytes(b"abc")]))]));
         let raw = tag(ENTRY, PL::C(vec![bytes(b"cn=a"), tag(16, PL::C(vec![attribute]))]));
         let Ok(entry) = entry(raw) else { panic!("an entry") };
         assert_eq!(entry.values("objectguid"), [vec![0xff, 0], b"abc".to_vec()]);

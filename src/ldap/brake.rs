@@ -49,7 +49,9 @@ impl std::fmt::Display for Reason {
         match self {
             Self::EmptyRead { what } => write!(f, "the read found no {what} at all"),
             Self::OtherServer => f.write_str("the server is not the one of the runs before"),
-            Self::ManyUsers { missing, of, limit } => write!(f, "{missing} of {of} people are missing, more than {limit} %"),
+            Self::ManyUsers { missing, of, limit } => {
+                write!(f, "{missing} of {of} people are missing, more than {limit} %")
+            }
             Self::GroupShrinks { group, lost, of, limit } => {
                 write!(f, "the group \"{group}\" would lose {lost} of {of} members, more than {limit} %")
             }
@@ -90,7 +92,14 @@ pub struct Circumstances {
 }
 
 /// Decides over every absence.
-pub fn brake(said: &Said, accepted: &Accepted, plan: &Plan, absences: &Absences, limits: Brake, about: &Circumstances) -> Verdict {
+pub fn brake(
+    said: &Said,
+    accepted: &Accepted,
+    plan: &Plan,
+    absences: &Absences,
+    limits: Brake,
+    about: &Circumstances,
+) -> Verdict {
     let mut held: HashMap<Removal, Reason> = HashMap::new();
     if !absences.is_empty() {
         whole_read(said, absences, limits, accepted, about, &mut held);
@@ -234,7 +243,10 @@ impl Graph {
         let kept = accepted.members.iter().copied().filter(|(group, user)| {
             !gone_groups.contains(group) && !gone_users.contains(user) && !gone_members.contains(&(*group, *user))
         });
-        let added = plan.add_members.iter().filter_map(|(group, user)| Some((position(*group), known(&matched.known_user, *user)?)));
+        let added = plan
+            .add_members
+            .iter()
+            .filter_map(|(group, user)| Some((position(*group), known(&matched.known_user, *user)?)));
         let members_after = by_group(kept.chain(added));
         let kept = accepted.nested.iter().copied().filter(|(outer, inner)| {
             !gone_groups.contains(outer) && !gone_groups.contains(inner) && !gone_nested.contains(&(*outer, *inner))

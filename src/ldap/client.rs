@@ -170,12 +170,14 @@ impl Client {
     }
 
     /// Reads one entry by its name; `None` when there is none that this name may see.
-    pub(super) async fn entry(&mut self, what: &str, dn: &str, attributes: &[String]) -> Result<Option<Entry>, LdapFailure> {
-        let stream = self
-            .ldap
-            .with_timeout(self.answer)
-            .streaming_search(dn, Scope::Base, "(objectClass=*)", attributes)
-            .await;
+    pub(super) async fn entry(
+        &mut self,
+        what: &str,
+        dn: &str,
+        attributes: &[String],
+    ) -> Result<Option<Entry>, LdapFailure> {
+        let stream =
+            self.ldap.with_timeout(self.answer).streaming_search(dn, Scope::Base, "(objectClass=*)", attributes).await;
         let mut stream = match stream {
             Ok(stream) => stream,
             Err(error) => return Err(self.failure(what, error).await),
@@ -206,7 +208,9 @@ impl Client {
         let what = what.to_owned();
         match error {
             LdapError::Timeout { .. } => LdapFailure::TimedOut { what, seconds: self.answer.as_secs() },
-            LdapError::FilterParsing => LdapFailure::Refused { what, why: "the filter is not a search filter".to_owned() },
+            LdapError::FilterParsing => {
+                LdapFailure::Refused { what, why: "the filter is not a search filter".to_owned() }
+            }
             LdapError::LdapResult { result } => LdapFailure::Refused { what, why: said(&result) },
             LdapError::Io { source } => LdapFailure::Lost { what, why: source.to_string() },
             _ => {
@@ -283,7 +287,11 @@ fn said(result: &LdapResult) -> String {
         _ => "the server answered an error",
     };
     let text: String = result.text.chars().filter(|c| !c.is_control()).take(200).collect();
-    if text.trim().is_empty() { format!("{meaning} (code {})", result.rc) } else { format!("{meaning} (code {}: {})", result.rc, text.trim()) }
+    if text.trim().is_empty() {
+        format!("{meaning} (code {})", result.rc)
+    } else {
+        format!("{meaning} (code {}: {})", result.rc, text.trim())
+    }
 }
 
 /// An error of the crate underneath, without its wrapping.
@@ -293,7 +301,9 @@ fn plain(error: &LdapError) -> String {
         LdapError::Timeout { .. } => "no answer in time".to_owned(),
         LdapError::Rustls { source } => format!("TLS failed: {source}"),
         LdapError::LdapResult { result } => said(result),
-        LdapError::EndOfStream | LdapError::ResultRecv { .. } | LdapError::OpSend { .. } => "the server closed the connection".to_owned(),
+        LdapError::EndOfStream | LdapError::ResultRecv { .. } | LdapError::OpSend { .. } => {
+            "the server closed the connection".to_owned()
+        }
         other => other.to_string(),
     }
 }

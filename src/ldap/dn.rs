@@ -277,7 +277,8 @@ mod tests {
 
     #[test]
     fn malformed_names_are_refused() {
-        for text in ["cn", "=a", "cn=a,,dc=x", "cn=a\\", "cn=a\\zz", "cn=#1", "cn=#", "cn=\"a\"", "c n=a", "cn=a;dc=x"] {
+        for text in ["cn", "=a", "cn=a,,dc=x", "cn=a\\", "cn=a\\zz", "cn=#1", "cn=#", "cn=\"a\"", "c n=a", "cn=a;dc=x"]
+        {
             assert!(Dn::parse(text).is_err(), "{text}");
         }
     }

@@ -127,8 +127,11 @@ fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, acti
     doc.insert("userName".into(), user_name.into());
     doc.insert("externalId".into(), key.into());
     doc.insert("active".into(), active.into());
-    let mut name =
-        texts(&[(Field::GivenName, "givenName"), (Field::FamilyName, "familyName"), (Field::FormattedName, "formatted")]);
+    let mut name = texts(&[
+        (Field::GivenName, "givenName"),
+        (Field::FamilyName, "familyName"),
+        (Field::FormattedName, "formatted"),
+    ]);
     if !name.contains_key("formatted")
         && let (Some(given), Some(family)) = (first(Field::GivenName), first(Field::FamilyName))
     {
@@ -171,7 +174,9 @@ fn is_disabled(entry: &Entry, settings: &Settings) -> bool {
         let value = entry.text(&sign.attribute).map(str::trim);
         match &sign.test {
             Test::Equals(text) => value.is_some_and(|value| value.eq_ignore_ascii_case(text)),
-            Test::Bits(bits) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value & bits != 0),
+            Test::Bits(bits) => {
+                value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value & bits != 0)
+            }
             Test::Present(present) => *present != entry.values(&sign.attribute).is_empty(),
         }
     })

@@ -40,9 +40,47 @@ impl World {
             join_key: None,
             active: *active,
             doc: json!({}),
-            hash: [*login, u8::from(*active), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            hash: [
+                *login,
+                u8::from(*active),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+            ],
         };
-        let group = |(key, name): (&u8, &u8)| SaidGroup { key: key.to_string(), name: name.to_string(), doc: json!({}), hash: [*name; 32] };
+        let group = |(key, name): (&u8, &u8)| SaidGroup {
+            key: key.to_string(),
+            name: name.to_string(),
+            doc: json!({}),
+            hash: [*name; 32],
+        };
         let users: Vec<SaidUser> = self.users.iter().map(user).collect();
         let groups: Vec<SaidGroup> = self.groups.iter().map(group).collect();
         let user_at = |key: u8| self.users.keys().position(|k| *k == key).unwrap() as u32;
@@ -59,23 +97,31 @@ impl World {
     fn accepted(&self, privileged: &BTreeSet<u8>, mapped: &BTreeSet<u8>) -> Accepted {
         let said = self.said();
         Accepted {
-            users: said.users.iter().map(|user| KnownUser {
-                id: Id::from_uuid(Uuid::nil()),
-                key: user.key.clone(),
-                user_name: user.user_name.clone(),
-                join_key: None,
-                hash: Some(user.hash.to_vec()),
-                active: user.active,
-                privileged: privileged.contains(&user.key.parse().unwrap()),
-            }).collect(),
-            groups: said.groups.iter().map(|group| KnownGroup {
-                id: Id::from_uuid(Uuid::nil()),
-                key: group.key.clone(),
-                name: group.name.clone(),
-                hash: Some(group.hash.to_vec()),
-                gone: false,
-                mapped: mapped.contains(&group.key.parse().unwrap()),
-            }).collect(),
+            users: said
+                .users
+                .iter()
+                .map(|user| KnownUser {
+                    id: Id::from_uuid(Uuid::nil()),
+                    key: user.key.clone(),
+                    user_name: user.user_name.clone(),
+                    join_key: None,
+                    hash: Some(user.hash.to_vec()),
+                    active: user.active,
+                    privileged: privileged.contains(&user.key.parse().unwrap()),
+                })
+                .collect(),
+            groups: said
+                .groups
+                .iter()
+                .map(|group| KnownGroup {
+                    id: Id::from_uuid(Uuid::nil()),
+                    key: group.key.clone(),
+                    name: group.name.clone(),
+                    hash: Some(group.hash.to_vec()),
+                    gone: false,
+                    mapped: mapped.contains(&group.key.parse().unwrap()),
+                })
+                .collect(),
             members: said.members,
             nested: said.nested,
         }
@@ -121,7 +167,12 @@ impl World {
     fn effective(&self, group: u8) -> BTreeSet<u8> {
         let mut reached = BTreeSet::from([group]);
         loop {
-            let more: Vec<u8> = self.nested.iter().filter(|(outer, inner)| reached.contains(outer) && !reached.contains(inner)).map(|(_, inner)| *inner).collect();
+            let more: Vec<u8> = self
+                .nested
+                .iter()
+                .filter(|(outer, inner)| reached.contains(outer) && !reached.contains(inner))
+                .map(|(_, inner)| *inner)
+                .collect();
             if more.is_empty() {
                 break;
             }
@@ -136,13 +187,17 @@ fn world() -> impl Strategy<Value = World> {
     let groups = proptest::collection::btree_map(0..8u8, 0..20u8, 0..7);
     let members = proptest::collection::btree_set((0..8u8, 0..30u8), 0..60);
     let nested = proptest::collection::btree_set((0..8u8, 0..8u8), 0..8);
-    (users, groups, members, nested).prop_map(|(users, groups, members, nested)| World { users, groups, members, nested }.tidy())
+    (users, groups, members, nested)
+        .prop_map(|(users, groups, members, nested)| World { users, groups, members, nested }.tidy())
 }
 
 /// A directory and a later state of it that differs a little.
 fn two_states() -> impl Strategy<Value = (World, World)> {
     let lost = (proptest::collection::btree_set(0..30u8, 0..6), proptest::collection::btree_set(0..8u8, 0..2));
-    let pairs = (proptest::collection::btree_set((0..8u8, 0..30u8), 0..20), proptest::collection::btree_set((0..8u8, 0..8u8), 0..3));
+    let pairs = (
+        proptest::collection::btree_set((0..8u8, 0..30u8), 0..20),
+        proptest::collection::btree_set((0..8u8, 0..8u8), 0..3),
+    );
     (world(), world(), lost, pairs).prop_map(|(before, new, (users, groups), (members, nested))| {
         let mut after = before.clone();
         after.users.retain(|key, _| !users.contains(key));
@@ -276,7 +331,8 @@ fn people(count: u8) -> World {
 fn one_of_few_goes_and_two_wait() {
     let before = people(10);
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-    let without = |gone: u8| World { users: before.users.clone().into_iter().skip(gone.into()).collect(), ..World::default() };
+    let without =
+        |gone: u8| World { users: before.users.clone().into_iter().skip(gone.into()).collect(), ..World::default() };
     let (_, one) = decide(&without(1).said(), &accepted, Brake::default(), &Circumstances::default());
     assert_eq!((one.apply.users.len(), one.held.len()), (1, 0));
     let (_, two) = decide(&without(2).said(), &accepted, Brake::default(), &Circumstances::default());

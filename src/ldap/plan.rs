@@ -135,7 +135,8 @@ pub(super) struct Match {
 impl Match {
     pub fn new(said: &Said, accepted: &Accepted) -> Self {
         let (known_user, said_user) = pair(said.users.iter().map(|u| &u.key), accepted.users.iter().map(|u| &u.key));
-        let (known_group, said_group) = pair(said.groups.iter().map(|g| &g.key), accepted.groups.iter().map(|g| &g.key));
+        let (known_group, said_group) =
+            pair(said.groups.iter().map(|g| &g.key), accepted.groups.iter().map(|g| &g.key));
         Self { known_user, known_group, said_user, said_group }
     }
 }
@@ -183,7 +184,9 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
     for (at, group) in (0..).zip(&said.groups) {
         match get(&matched.known_group, at).and_then(|known| Some((known, accepted.groups.get(known as usize)?))) {
             None => plan.create_groups.push(at),
-            Some((known, old)) if old.gone => plan.change_groups.push(Change { said: at, known, kind: ChangeKind::Returned }),
+            Some((known, old)) if old.gone => {
+                plan.change_groups.push(Change { said: at, known, kind: ChangeKind::Returned })
+            }
             Some((_, old)) if old.hash.as_deref() == Some(&group.hash) => plan.unchanged += 1,
             Some((known, old)) => {
                 let kind = if old.name == group.name { ChangeKind::Attributes } else { ChangeKind::Renamed };
@@ -193,13 +196,25 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
     }
     let held: HashSet<(u32, u32)> = accepted.members.iter().copied().collect();
     let known_pair = |outer: Option<u32>, inner: Option<u32>| outer.zip(inner);
-    plan.add_members = said.members.iter().copied().filter(|(group, user)| {
-        known_pair(get(&matched.known_group, *group), get(&matched.known_user, *user)).is_none_or(|pair| !held.contains(&pair))
-    }).collect();
+    plan.add_members = said
+        .members
+        .iter()
+        .copied()
+        .filter(|(group, user)| {
+            known_pair(get(&matched.known_group, *group), get(&matched.known_user, *user))
+                .is_none_or(|pair| !held.contains(&pair))
+        })
+        .collect();
     let held: HashSet<(u32, u32)> = accepted.nested.iter().copied().collect();
-    plan.add_nested = said.nested.iter().copied().filter(|(outer, inner)| {
-        known_pair(get(&matched.known_group, *outer), get(&matched.known_group, *inner)).is_none_or(|pair| !held.contains(&pair))
-    }).collect();
+    plan.add_nested = said
+        .nested
+        .iter()
+        .copied()
+        .filter(|(outer, inner)| {
+            known_pair(get(&matched.known_group, *outer), get(&matched.known_group, *inner))
+                .is_none_or(|pair| !held.contains(&pair))
+        })
+        .collect();
     plan
 }
 
@@ -212,9 +227,11 @@ pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
     }
     let matched = Match::new(said, accepted);
     let users = (0..).zip(&accepted.users);
-    let users = users.filter(|(at, user)| get(&matched.said_user, *at).is_none() && !said.present_users.contains(&user.key));
+    let users =
+        users.filter(|(at, user)| get(&matched.said_user, *at).is_none() && !said.present_users.contains(&user.key));
     let groups = (0..).zip(&accepted.groups);
-    let groups = groups.filter(|(at, group)| get(&matched.said_group, *at).is_none() && !said.present_groups.contains(&group.key));
+    let groups = groups
+        .filter(|(at, group)| get(&matched.said_group, *at).is_none() && !said.present_groups.contains(&group.key));
     let listed: HashSet<(u32, u32)> = said.members.iter().copied().collect();
     let members = accepted.members.iter().copied().filter(|(group, user)| {
         let pair = get(&matched.said_group, *group).zip(get(&matched.said_user, *user));

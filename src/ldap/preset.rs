@@ -103,9 +103,7 @@ impl Preset {
         match self {
             // The value of a lock without end. Other values are a lock after wrong passwords, which anybody
             // can bring about and which ends by itself.
-            Self::OpenLdap | Self::Rfc2307 => {
-                sign("pwdAccountLockedTime", Test::Equals("000001010000Z".to_owned()))
-            }
+            Self::OpenLdap | Self::Rfc2307 => sign("pwdAccountLockedTime", Test::Equals("000001010000Z".to_owned())),
             Self::Ds389 | Self::FreeIpa => sign("nsAccountLock", Test::Equals("TRUE".to_owned())),
             Self::ActiveDirectory | Self::Samba => sign("userAccountControl", Test::Bits(2)),
         }

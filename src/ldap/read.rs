@@ -84,7 +84,10 @@ async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Readin
             return Ok(());
         }
         if reading.entries.len() > MOST_ENTRIES || reading.pages > MOST_ENTRIES as u64 {
-            return Err(LdapFailure::Incomplete { what: search.what.to_owned(), why: "the pages never end".to_owned() });
+            return Err(LdapFailure::Incomplete {
+                what: search.what.to_owned(),
+                why: "the pages never end".to_owned(),
+            });
         }
         cookie = page.cookie;
     }

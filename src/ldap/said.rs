@@ -54,7 +54,13 @@ pub struct Holders {
 }
 
 /// Translates a read. `join` is the attribute that joins people with the directory's other doors.
-pub fn translate(users: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
+pub fn translate(
+    users: &Reading,
+    groups: &Reading,
+    settings: &Settings,
+    join: Option<&str>,
+    holders: &Holders,
+) -> Said {
     let mut said = Said::default();
     let mut people = Vec::with_capacity(users.entries.len());
     for entry in &users.entries {
@@ -163,7 +169,9 @@ impl Said {
             false => Dn::parse(&entry.dn).ok().map(Name::Dn),
         };
         let users = (0..).zip(people).map(|(at, (entry, user))| (user_name(entry, user), *entry, Target::User(at)));
-        let inner = (0..).zip(groups).map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), *entry, Target::Group(at)));
+        let inner = (0..)
+            .zip(groups)
+            .map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), *entry, Target::Group(at)));
         let inner = inner.filter(|_| !by_login);
         let mut names: HashMap<Name, Target> = HashMap::with_capacity(people.len() + groups.len());
         // Servers mostly write a member as they write the entry: that is found without parsing.
@@ -178,7 +186,11 @@ impl Said {
         for (at, (entry, _)) in (0..).zip(groups) {
             for member in entry.texts(&settings.member) {
                 let target = verbatim.get(member).copied().or_else(|| {
-                    let name = if by_login { Name::Login(member.trim().to_owned()) } else { Name::Dn(Dn::parse(member).ok()?) };
+                    let name = if by_login {
+                        Name::Login(member.trim().to_owned())
+                    } else {
+                        Name::Dn(Dn::parse(member).ok()?)
+                    };
                     names.get(&name).copied()
                 });
                 match target {
@@ -207,10 +219,13 @@ mod tests {
     use serde_json::json;
 
     fn settings(member: &str) -> Settings {
-        Settings::from_json("openldap", &json!({
-            "urls": ["ldap://d.example"], "security": "none", "member": member,
-            "users": {"bases": ["ou=p,dc=x"]}, "groups": {"bases": ["ou=g,dc=x"]},
-        }))
+        Settings::from_json(
+            "openldap",
+            &json!({
+                "urls": ["ldap://d.example"], "security": "none", "member": member,
+                "users": {"bases": ["ou=p,dc=x"]}, "groups": {"bases": ["ou=g,dc=x"]},
+            }),
+        )
         .unwrap()
     }
 
@@ -234,11 +249,24 @@ mod tests {
             person("uid=bob,ou=p,dc=x", "b", "bob", "bob@x"),
         ]);
         let groups = reading(vec![
-            entry("cn=all,ou=g,dc=x", &[
-                ("entryUUID", &["g1"]),
-                ("cn", &["all"]),
-                ("member", &["CN=lee\\2c ann, OU=P,DC=X", "cn=Lee\\, Ann,ou=p,dc=x", "uid=bob,ou=p,dc=x", "cn=some,ou=g,dc=x", "uid=gone,ou=p,dc=x", "nonsense"]),
-            ]),
+            entry(
+                "cn=all,ou=g,dc=x",
+                &[
+                    ("entryUUID", &["g1"]),
+                    ("cn", &["all"]),
+                    (
+                        "member",
+                        &[
+                            "CN=lee\\2c ann, OU=P,DC=X",
+                            "cn=Lee\\, Ann,ou=p,dc=x",
+                            "uid=bob,ou=p,dc=x",
+                            "cn=some,ou=g,dc=x",
+                            "uid=gone,ou=p,dc=x",
+                            "nonsense",
+                        ],
+                    ),
+                ],
+            ),
             entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
         ]);
         let said = translate(&people, &groups, &settings("member"), None, &Holders::default());
@@ -250,8 +278,12 @@ mod tests {
 
     #[test]
     fn posix_members_are_found_by_login() {
-        let people = reading(vec![person("uid=a,ou=p,dc=x", "a", "ann", "a@x"), person("uid=b,ou=p,dc=x", "b", "bob", "b@x")]);
-        let groups = reading(vec![entry("cn=g,ou=g,dc=x", &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])])]);
+        let people =
+            reading(vec![person("uid=a,ou=p,dc=x", "a", "ann", "a@x"), person("uid=b,ou=p,dc=x", "b", "bob", "b@x")]);
+        let groups = reading(vec![entry(
+            "cn=g,ou=g,dc=x",
+            &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])],
+        )]);
         let said = translate(&people, &groups, &settings("memberUid"), None, &Holders::default());
         assert_eq!(said.members, [(0, 1)]);
         assert_eq!(said.strangers, 1);
@@ -276,9 +308,15 @@ mod tests {
 
     #[test]
     fn a_shared_address_is_set_aside_only_where_it_joins() {
-        let people = reading(vec![person("uid=1,ou=p,dc=x", "a", "ann", "Team@x"), person("uid=2,ou=p,dc=x", "b", "bob", "team@X")]);
+        let people = reading(vec![
+            person("uid=1,ou=p,dc=x", "a", "ann", "Team@x"),
+            person("uid=2,ou=p,dc=x", "b", "bob", "team@X"),
+        ]);
         let none = reading(vec![]);
-        assert_eq!(translate(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
+        assert_eq!(
+            translate(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(),
+            2
+        );
         let said = translate(&people, &none, &settings("member"), Some("mail"), &Holders::default());
         assert_eq!(said.users.len(), 0);
         assert_eq!(said.set_aside[0].why, SetAside::SameJoin("mail".into()));

@@ -286,7 +286,8 @@ impl Settings {
 
     /// What to ask for of people: named attributes only, each once.
     pub fn user_attributes(&self, join: Option<&str>) -> Vec<String> {
-        let mapped = self.attributes.iter().filter(|(field, _)| **field != Field::GroupName).flat_map(|(_, names)| names);
+        let mapped =
+            self.attributes.iter().filter(|(field, _)| **field != Field::GroupName).flat_map(|(_, names)| names);
         let signs = self.disabled.iter().map(|sign| &sign.attribute);
         let mut names: Vec<String> = mapped.chain(signs).chain([&self.id]).cloned().collect();
         names.extend(join.map(str::to_owned));
@@ -332,7 +333,9 @@ impl Settings {
         }
         let Timeouts { connect, answer, read } = config.timeouts;
         if !(1..=300).contains(&connect) || !(1..=3_600).contains(&answer) || !(1..=86_400).contains(&read) {
-            faults.push("Time limits are 1 to 300 s to connect, 1 to 3,600 s an answer, 1 to 86,400 s a read.".to_owned());
+            faults.push(
+                "Time limits are 1 to 300 s to connect, 1 to 3,600 s an answer, 1 to 86,400 s a read.".to_owned(),
+            );
         }
         let Brake { at_least, users_percent, members_percent } = config.brake;
         if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
@@ -381,9 +384,10 @@ fn branch_faults(what: &str, branch: &Branch, filter: &str) -> Vec<String> {
         faults.push(format!("No base for {what} is given."));
     }
     let bases: Vec<Dn> = branch.bases.iter().filter_map(|base| Dn::parse(base).ok()).collect();
-    let overlap = bases.iter().enumerate().any(|(at, base)| {
-        bases.iter().enumerate().any(|(other_at, other)| at != other_at && base.is_within(other))
-    });
+    let overlap = bases
+        .iter()
+        .enumerate()
+        .any(|(at, base)| bases.iter().enumerate().any(|(other_at, other)| at != other_at && base.is_within(other)));
     if overlap {
         faults.push(format!("One base for {what} lies in another: its entries would be read twice."));
     }

@@ -6,4 +6,5 @@ mod login_hostile;
 mod store_faults;
 mod store_open;
 mod store_storm;
+mod ldap_read;
 mod store_verbs;
