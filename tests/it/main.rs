@@ -2,9 +2,9 @@
 mod support;
 
 mod house;
+mod ldap_read;
 mod login_hostile;
 mod store_faults;
 mod store_open;
 mod store_storm;
-mod ldap_read;
 mod store_verbs;
