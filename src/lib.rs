@@ -2,10 +2,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod access;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod ldap;
 pub mod login;
 pub mod scim;
 pub mod secret;
 pub mod store;
+pub mod telemetry;
+pub mod web;

@@ -1,2 +1,6 @@
 //! The `rolecall` program: parse the command line, run one command.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rolecall::cli::run()
+}

@@ -1,6 +1,10 @@
 //! Integration tests, one binary. Each test of the store and of what stands on it runs on SQLite and on PostgreSQL.
+mod app;
 mod support;
 
+mod edge_limits;
+mod edge_server;
+mod edge_tls;
 mod house;
 mod ldap_read;
 mod login_hostile;

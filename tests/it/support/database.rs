@@ -42,12 +42,21 @@ impl Database {
         Store::open(&self.url, &Options::default()).await
     }
 
+    /// A folder for files beside the database.
+    pub fn folder(&self) -> PathBuf {
+        match &self.folder {
+            Some(folder) => folder.clone(),
+            None => std::env::temp_dir().join(format!("rolecall-{}", self.url.rsplit('/').next().unwrap())),
+        }
+    }
+
     /// Closes the store and deletes the database. A test that fails leaves it for a look.
     pub async fn remove(self) {
         self.store.close().await;
         match &self.folder {
             Some(folder) => std::fs::remove_dir_all(folder).unwrap(),
             None => {
+                let _absent = std::fs::remove_dir_all(self.folder());
                 let name = self.url.rsplit('/').next().unwrap();
                 let name = name.split('?').next().unwrap();
                 statement(&mut server().await, format!("DROP DATABASE {name} WITH (FORCE)")).await;

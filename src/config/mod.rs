@@ -1,0 +1,282 @@
+//! What an operator sets: typed sections, read from one file and the environment.
+//!
+//! Every key is explained in `config/rolecall.toml`; a test keeps the two together.
+mod load;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::ctx::Ctx;
+use crate::secret::{self, KeyFault, Keyring};
+
+pub use load::{ConfigError, load};
+pub use values::{Network, PublicUrl, Secret};
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP server.
+    pub server: Server,
+    /// Where state is kept.
+    pub store: Store,
+    /// The keys that seal secrets at rest.
+    pub secret: SecretKey,
+    /// The program's own log.
+    pub log: Log,
+    /// What one connection may ask for.
+    pub scim: Scim,
+    /// How long records are kept.
+    pub retention: Retention,
+    /// Figures for a monitoring system.
+    pub metrics: Metrics,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The address people and providers reach us by; derived from `listen` when absent.
+    pub public_url: Option<PublicUrl>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Threads that serve requests; 0 takes one a core.
+    pub workers: usize,
+    /// Seconds that running requests get when the server stops.
+    pub stop_seconds: u64,
+    /// Certificate and key, when the server itself speaks TLS.
+    pub tls: Tls,
+    /// Limits on what comes in.
+    pub limits: Limits,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            workers: 0,
+            stop_seconds: 30,
+            tls: Tls::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Certificate and key of the server, both PEM. Read again when they change.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, then its intermediates.
+    pub certificate: Option<PathBuf>,
+    /// The private key.
+    pub key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// The two files; `None` when TLS is off.
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        self.certificate.as_deref().zip(self.key.as_deref())
+    }
+}
+
+/// Limits on what comes in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Largest body of a request to a SCIM group or `/Bulk`, in bytes.
+    pub bulk_body_bytes: usize,
+    /// All header names and values of one request together, in bytes.
+    pub header_bytes: usize,
+    /// Seconds a client may take to send the head of a request.
+    pub head_seconds: u64,
+    /// Seconds a client may take to send the body.
+    pub body_seconds: u64,
+    /// Connections open at the same time, for each worker.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            bulk_body_bytes: 16 << 20,
+            header_bytes: 32 << 10,
+            head_seconds: 10,
+            body_seconds: 30,
+            connections: 10_000,
+        }
+    }
+}
+
+/// Where state is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The folder of this installation.
+    pub data_dir: PathBuf,
+    /// A PostgreSQL address; without it SQLite in `data_dir`.
+    pub database_url: Option<Secret>,
+    /// Most connections to PostgreSQL.
+    pub connections: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from("data"), database_url: None, connections: 16 }
+    }
+}
+
+impl Store {
+    /// The database address, SQLite in the data folder unless set.
+    pub fn url(&self) -> String {
+        match &self.database_url {
+            Some(url) => url.expose().to_owned(),
+            None => format!("sqlite:{}", self.data_dir.join("rolecall.db").display()),
+        }
+    }
+}
+
+/// The keys that seal secrets at rest; see [`crate::secret::Keyring`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretKey {
+    /// The keys, one a line.
+    pub keys: Option<Secret>,
+    /// A file that holds them; `secret.key` in the data folder unless set.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The program's own log, on standard error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Lines for people or JSON for machines.
+    pub format: LogFormat,
+    /// What is logged: a level, or levels by module.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What one SCIM connection may ask for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scim {
+    /// Requests a second that one connection may keep up; 0 sets no limit.
+    pub requests_per_second: u32,
+    /// Requests one connection may send at once before the rate counts.
+    pub burst: u32,
+    /// Resources on a page when the client does not say.
+    pub default_page: usize,
+    /// Most resources on a page.
+    pub max_page: usize,
+    /// Most operations in one bulk request.
+    pub bulk_operations: usize,
+    /// Seconds until a cursor ends.
+    pub cursor_seconds: i64,
+    /// Whether ServiceProviderConfig, ResourceTypes and Schemas answer without a token.
+    pub open_discovery: bool,
+}
+
+impl Default for Scim {
+    fn default() -> Self {
+        Self {
+            requests_per_second: 50,
+            burst: 200,
+            default_page: 100,
+            max_page: 1_000,
+            bulk_operations: 1_000,
+            cursor_seconds: 3_600,
+            open_discovery: false,
+        }
+    }
+}
+
+/// How long records are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days that the log of SCIM requests keeps a request.
+    pub request_log_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { request_log_days: 30 }
+    }
+}
+
+/// Figures in the Prometheus text format at `/metrics`; off until one of the two is set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// An address of its own, without a token.
+    pub listen: Option<SocketAddr>,
+    /// The bearer token for `/metrics` on the main address.
+    pub token: Option<Secret>,
+}
+
+impl Config {
+    /// The address people and providers reach us by, given the port really bound.
+    pub fn public_url(&self, bound: SocketAddr) -> PublicUrl {
+        self.server.public_url.clone().unwrap_or_else(|| PublicUrl::of(bound, self.server.tls.files().is_some()))
+    }
+
+    /// The keys that seal secrets. Without any set, those of `secret.key` in the data folder, made when there is none.
+    ///
+    /// # Errors
+    /// The keys cannot be read or made.
+    pub fn keyring(&self, ctx: &Ctx) -> Result<Keyring, KeyFault> {
+        if let Some(keys) = &self.secret.keys {
+            return Keyring::parse(keys.expose(), "`secret.keys`");
+        }
+        match &self.secret.key_file {
+            Some(path) => secret::load(path),
+            None => secret::load_or_create(&self.store.data_dir.join("secret.key"), false, ctx),
+        }
+    }
+
+    /// What no single key can tell: keys that need each other. The key at fault and a sentence.
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let tls = &self.server.tls;
+        if tls.certificate.is_some() != tls.key.is_some() {
+            return Some(("server.tls", "needs both `certificate` and `key`"));
+        }
+        if self.secret.keys.is_some() && self.secret.key_file.is_some() {
+            return Some(("secret", "takes `keys` or `key_file`, not both"));
+        }
+        if self.scim.max_page == 0 || self.scim.default_page > self.scim.max_page {
+            return Some(("scim.default_page", "must not be above `max_page`, and `max_page` not be 0"));
+        }
+        if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
+            return Some(("scim.burst", "must be at least 1 when there is a rate"));
+        }
+        if self.server.limits.head_seconds == 0 || self.server.limits.body_seconds == 0 {
+            return Some(("server.limits", "`head_seconds` and `body_seconds` must be at least 1"));
+        }
+        None
+    }
+}

@@ -1,0 +1,203 @@
+//! What every request passes: an id, limits on its head, the log, figures, errors in the right
+//! form, and the headers every answer carries.
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, Uri};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::extract::{self, Client};
+use super::problem::{Face, Refusal, sentence};
+use super::{App, metrics};
+
+/// The header that carries the id of a request.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pages load nothing from elsewhere and run no inline script.
+const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Everything around a handler; see the module.
+pub async fn edge<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let app = request.app_data::<web::Data<App>>().cloned();
+    let app = app.ok_or_else(|| Refusal::new(Face::Plain, StatusCode::INTERNAL_SERVER_ERROR, "No state."))?;
+    let begun = app.clock.now();
+    tidy_path(&mut request);
+    let face = Face::of(request.path());
+    let client = client_of(&request, &app);
+    let id = client.request_id.clone();
+    let https = client.https;
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id, %method, path = request.path(), client = %client.ip);
+    let head = headers_size(request.headers());
+    request.extensions_mut().insert(client);
+
+    let outcome = if head > app.config.server.limits.header_bytes {
+        let refusal = Refusal::new(
+            face,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            sentence(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        );
+        Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
+    } else {
+        let answer = next.call(request).map(|answer| answer.map(ServiceResponse::map_into_left_body));
+        AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await
+    };
+
+    let _entered = span.entered();
+    let mut response = match outcome {
+        Ok(Ok(response)) => response,
+        // No request is left to answer through: the error carries the finished answer out.
+        Ok(Err(error)) => {
+            let status = error.as_response_error().status_code();
+            return Err(Dressed::new(Refusal::new(face, status, sentence(status)), &id, https).into());
+        }
+        Err(panic) => {
+            tracing::error!(reason = reason_of(&*panic), "a handler panicked");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            metrics::answered("unmatched", &method, status, begun, app.clock.now());
+            return Err(Dressed::new(Refusal::new(face, status, sentence(status)), &id, https).into());
+        }
+    };
+    if wants_form(face, &response) {
+        response = in_form(face, response);
+    }
+    let status = response.status();
+    dress(response.headers_mut(), face, &id, https);
+    let route = response.request().match_pattern();
+    let route = route.as_deref().unwrap_or("unmatched");
+    metrics::answered(route, &method, status, begun, app.clock.now());
+    let micros = app.clock.now().micros().saturating_sub(begun.micros());
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), micros, route, "answered");
+    } else {
+        tracing::debug!(status = status.as_u16(), micros, route, "answered");
+    }
+    Ok(response)
+}
+
+/// Takes doubled slashes and a slash at the end out of the path, so that `//Users/` is `/Users`.
+fn tidy_path(request: &mut ServiceRequest) {
+    let path = request.path();
+    if path == "/" || (!path.contains("//") && !path.ends_with('/')) {
+        return;
+    }
+    let mut tidy = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        tidy.push('/');
+        tidy.push_str(segment);
+    }
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        tidy.push('?');
+        tidy.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = tidy.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+fn client_of(request: &ServiceRequest, app: &App) -> Client {
+    let peer = request.peer_addr().map_or_else(|| [0, 0, 0, 0].into(), |peer| peer.ip());
+    let tls = app.config.server.tls.files().is_some();
+    let (ip, https) = extract::origin(peer, tls, request.headers(), &app.config.server.trusted_proxies);
+    Client { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id() }
+}
+
+fn headers_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+/// Whether an answer is an error that did not come in the form of its door.
+fn wants_form<B>(face: Face, response: &ServiceResponse<B>) -> bool {
+    if face == Face::Plain || response.status().as_u16() < 400 {
+        return false;
+    }
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    !kind.is_some_and(|kind| kind.starts_with(face.media_type()))
+}
+
+fn in_form<B>(face: Face, response: ServiceResponse<EitherBody<B>>) -> ServiceResponse<EitherBody<B>> {
+    let status = response.status();
+    let allow = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut refusal = Refusal::new(face, status, sentence(status));
+    if let Some(allow) = allow {
+        refusal = refusal.with(header::ALLOW, &allow);
+    }
+    response.into_response(refusal.error_response()).map_into_right_body()
+}
+
+/// The headers every answer carries.
+fn dress(headers: &mut HeaderMap, face: Face, id: &str, https: bool) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if face == Face::Plain {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY));
+        }
+    }
+    if face != Face::Plain && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// A refusal with the headers of every answer, where no response can be returned any more.
+#[derive(Debug)]
+struct Dressed {
+    refusal: Refusal,
+    face: Face,
+    id: String,
+    https: bool,
+}
+
+impl Dressed {
+    fn new(refusal: Refusal, id: &str, https: bool) -> Self {
+        Self { face: refusal.face(), refusal, id: id.to_owned(), https }
+    }
+}
+
+impl std::fmt::Display for Dressed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl ResponseError for Dressed {
+    fn status_code(&self) -> StatusCode {
+        self.refusal.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.refusal.error_response();
+        dress(response.headers_mut(), self.face, &self.id, self.https);
+        response
+    }
+}
+
+fn reason_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown")
+}

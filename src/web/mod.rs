@@ -1,0 +1,15 @@
+//! The web edge: one HTTP server for SCIM, the API, the console and the health checks.
+//!
+//! The only layer that knows HTTP. A request passes `middleware`, meets its entry of the route
+//! table in `routes`, is authenticated there and becomes a call of one use case.
+pub mod extract;
+pub mod health;
+pub mod metrics;
+pub mod middleware;
+pub mod problem;
+pub mod routes;
+pub mod server;
+pub mod state;
+pub mod tls;
+
+pub use state::App;

@@ -1,0 +1,188 @@
+//! Starts and stops the HTTP server and what runs beside it.
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{HttpServer, web};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::tls::{self, Certificate, TlsError};
+use super::{App, metrics, middleware, routes};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A server that answers.
+pub struct Running {
+    address: SocketAddr,
+    app: web::Data<App>,
+    servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    certificate: Option<Arc<Certificate>>,
+    tell: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts a server on `config.server.listen`; it answers when this returns.
+///
+/// # Errors
+/// [`StartError`]: the address is taken, or certificate and key cannot be used.
+pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running, StartError> {
+    metrics::collect();
+    let listener = listen(config.server.listen)?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen(config.server.listen, error))?;
+    let certificate = config.server.tls.files().map(|(certificate, key)| Certificate::open(certificate, key));
+    let certificate = certificate.transpose()?;
+    let figures = config.metrics.listen.map(listen).transpose()?;
+    let public_url = config.public_url(address);
+    let app = web::Data::new(App::new(config, store, clock, public_url));
+
+    let mut servers = vec![spawn(main_server(&app, listener, certificate.as_ref())?)];
+    if let Some(listener) = figures {
+        servers.push(spawn(figures_server(listener)?));
+    }
+    let (tell, told) = watch::channel(false);
+    let mut tasks = Vec::new();
+    if let Some(certificate) = certificate.clone() {
+        tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));
+    }
+    Ok(Running { address, app, servers, certificate, tell, tasks })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its state.
+    pub fn app(&self) -> &web::Data<App> {
+        &self.app
+    }
+
+    /// The certificate in use, when the server itself speaks TLS.
+    pub fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref()
+    }
+
+    /// Tells work beside the server when to end: `true` from the moment it stops.
+    pub fn told(&self) -> watch::Receiver<bool> {
+        self.tell.subscribe()
+    }
+
+    /// Work that `stop` waits for; it ends when [`Running::told`] turns.
+    pub fn add_task(&mut self, task: JoinHandle<()>) {
+        self.tasks.push(task);
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then stops. SIGHUP reads the certificate again.
+    ///
+    /// # Errors
+    /// The process cannot be told of signals.
+    pub async fn until_signal(self) -> std::io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => if let Some(certificate) = &self.certificate {
+                    reload(certificate, true);
+                },
+            }
+        }
+        tracing::info!("stopping");
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Takes no new connections, lets running requests finish, then ends what runs beside.
+    pub async fn stop(self) {
+        self.app.stop();
+        for (handle, server) in self.servers {
+            handle.stop(true).await;
+            if let Ok(Err(error)) = server.await {
+                tracing::warn!(%error, "the listener ended with an error");
+            }
+        }
+        self.tell.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task beside the server ended badly");
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen(address, error))
+}
+
+fn spawn(server: Server) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
+    (server.handle(), tokio::spawn(server))
+}
+
+fn main_server(
+    app: &web::Data<App>,
+    listener: TcpListener,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<Server, StartError> {
+    let settings = &app.config.server;
+    let failed = |error| StartError::Listen(settings.listen, error);
+    let state = app.clone();
+    let mut server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(state.clone())
+            .configure(routes::mount)
+            .wrap(Compress::default())
+            .wrap(from_fn(middleware::edge))
+    })
+    .disable_signals()
+    .shutdown_timeout(settings.stop_seconds)
+    .client_request_timeout(Duration::from_secs(settings.limits.head_seconds))
+    .max_connections(settings.limits.connections);
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    let server = match certificate {
+        Some(certificate) => server.listen_rustls_0_23(listener, certificate.settings()),
+        None => server.listen(listener),
+    };
+    Ok(server.map_err(failed)?.run())
+}
+
+fn figures_server(listener: TcpListener) -> Result<Server, StartError> {
+    let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let server = HttpServer::new(|| actix_web::App::new().route("/metrics", web::get().to(async || metrics::page())));
+    let server = server.workers(1).disable_signals().shutdown_timeout(1).listen(listener);
+    Ok(server.map_err(|error| StartError::Listen(address, error))?.run())
+}
+
+async fn watch_certificate(certificate: Arc<Certificate>, mut told: watch::Receiver<bool>) {
+    while tokio::time::timeout(tls::INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
+        reload(&certificate, false);
+    }
+}
+
+fn reload(certificate: &Certificate, forced: bool) {
+    match certificate.reload(forced) {
+        Ok(true) => tracing::info!("a new certificate is in use"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+    }
+}

@@ -1,0 +1,50 @@
+//! What every handler can reach.
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::clock::Clock;
+use crate::config::{Config, PublicUrl};
+use crate::domain::ctx::{Actor, Ctx};
+use crate::store::Store;
+
+/// The state of the server; one for all its workers.
+pub struct App {
+    /// What the operator set.
+    pub config: Config,
+    /// The store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// The address people and providers reach us by.
+    pub public_url: PublicUrl,
+    stopping: AtomicBool,
+}
+
+impl App {
+    /// The state of a server that answers at `public_url`.
+    pub fn new(config: Config, store: Store, clock: Clock, public_url: PublicUrl) -> Self {
+        Self { config, store, clock, public_url, stopping: AtomicBool::new(false) }
+    }
+
+    /// The circumstances of an act that `actor` begins now.
+    pub fn ctx(&self, actor: Actor) -> Ctx {
+        self.clock.ctx(actor)
+    }
+
+    /// A short name for one request.
+    pub fn fresh_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.ctx(Actor::System).random::<12>())
+    }
+
+    /// Whether the server has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From now on `/readyz` says no.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
