@@ -120,11 +120,8 @@ pub const PARTS: &[Part] = &[
 pub fn run_part(part: &'static Part, lab: &mut Lab, missing: &BTreeMap<Need, String>) -> Outcome {
     println!("\n== {}: {}", part.name, part.about);
     let started = Instant::now();
-    let blocked = part.needs.iter().find_map(|need| missing.get(need));
-    let result = match blocked {
-        Some(reason) => Err(anyhow::anyhow!("{reason}")),
-        None => (part.act)(lab),
-    };
+    let reasons: Vec<&str> = part.needs.iter().filter_map(|need| missing.get(need)).map(String::as_str).collect();
+    let result = if reasons.is_empty() { (part.act)(lab) } else { Err(anyhow::anyhow!("{}", reasons.join("; "))) };
     let (tally, note) = match result {
         Ok(tally) => (tally, None),
         Err(error) => (Tally { passed: 0, failed: 1 }, Some(format!("{error:#}"))),

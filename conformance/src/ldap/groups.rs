@@ -1,14 +1,14 @@
 //! Draws groups: ordinary ones, and every shape that trips a nested closure.
 
 use super::BASE;
-use super::dn::{Rdn, below, below_written_otherwise};
+use super::dn::{below, below_written_otherwise};
 use super::ldif::Entry;
 use super::odd::NAMES;
 use super::people::Person;
 use crate::random::Random;
 use std::collections::BTreeSet;
 
-/// A group as the directory holds it, with what its members mean.
+/// A group as the directory holds it.
 pub struct Group {
     /// entryUUID.
     pub uuid: String,
@@ -16,15 +16,24 @@ pub struct Group {
     pub name: String,
     /// Why this one is odd, if it is.
     pub odd: Option<&'static str>,
-    /// Positions of the people who are direct members.
-    pub people: BTreeSet<usize>,
-    /// Positions of the groups that are direct members.
-    pub groups: BTreeSet<usize>,
-    /// Members that name nobody in scope.
-    pub strangers: usize,
-    rdn: Rdn,
+    /// Who is in it, in the order written.
+    pub members: Vec<Member>,
+    /// Whether it has been deleted since.
+    pub gone: bool,
     parent: String,
-    written: Vec<String>,
+}
+
+/// One value of `member`.
+#[derive(Clone, PartialEq)]
+pub enum Member {
+    /// A person, by position.
+    Person(usize),
+    /// A person whose name is written in another way than the entry's.
+    PersonOtherwise(usize),
+    /// A group, by position.
+    Group(usize),
+    /// A name of nobody in scope.
+    Stranger(String),
 }
 
 /// Draws `count` groups over the people; the shapes take the first places.
@@ -67,39 +76,36 @@ impl Drawn<'_> {
             uuid: self.random.uuid(),
             name: name.to_owned(),
             odd,
-            people: BTreeSet::new(),
-            groups: BTreeSet::new(),
-            strangers: 0,
-            rdn: vec![("cn", name.to_owned())],
+            members: Vec::new(),
+            gone: false,
             parent: parent.to_owned(),
-            written: Vec::new(),
         };
-        while group.people.len() < members.min(self.people.len()) {
-            group.add_person(self.random.below(self.people.len()), self.people);
+        let mut drawn = BTreeSet::new();
+        while drawn.len() < members.min(self.people.len()) {
+            drawn.insert(self.random.below(self.people.len()));
         }
+        group.members.extend(drawn.into_iter().map(Member::Person));
         self.groups.push(group);
         self.groups.len() - 1
     }
 
+    fn add(&mut self, group: usize, member: Member) {
+        self.groups[group].members.push(member);
+    }
+
     fn nest(&mut self, outer: usize, inner: usize) {
-        let dn = self.groups[inner].dn();
-        let group = &mut self.groups[outer];
-        if group.groups.insert(inner) {
-            group.written.push(dn);
-        }
+        self.add(outer, Member::Group(inner));
     }
 
     fn stranger(&mut self, group: usize, dn: &str) {
-        self.groups[group].strangers += 1;
-        self.groups[group].written.push(dn.to_owned());
+        self.add(group, Member::Stranger(dn.to_owned()));
     }
 
     fn shapes(&mut self) {
         self.new_group("umbrella", Some("holds forty groups"), 0);
         let everyone = self.new_group("everyone", Some("everyone"), 0);
         for at in 0..self.people.len() {
-            let people = self.people;
-            self.groups[everyone].add_person(at, people);
+            self.add(everyone, Member::Person(at));
         }
         self.chain();
         let [top, left, right, bottom] = ["top", "left", "right", "bottom"]
@@ -150,34 +156,40 @@ impl Drawn<'_> {
     /// Members named by the same name in another writing.
     fn written_otherwise(&mut self) {
         let group = self.new_group("written-otherwise", Some("members written otherwise"), 0);
-        for (at, person) in self.people.iter().enumerate().filter(|(_, person)| person.odd.is_some()).take(60) {
-            self.groups[group].people.insert(at);
-            self.groups[group].written.push(below_written_otherwise(&person.rdn, &person.parent));
+        let odd = (0..self.people.len()).filter(|at| self.people[*at].odd.is_some()).take(60);
+        let odd: Vec<usize> = odd.collect();
+        for at in odd {
+            self.add(group, Member::PersonOtherwise(at));
         }
     }
 }
 
 impl Group {
-    fn add_person(&mut self, at: usize, people: &[Person]) {
-        if self.people.insert(at) {
-            self.written.push(people[at].dn());
-        }
-    }
-
     /// The whole name.
     pub fn dn(&self) -> String {
-        below(&self.rdn, &self.parent)
+        below(&vec![("cn", self.name.clone())], &self.parent)
     }
 
     /// The entry to load. A group without members breaks the schema of most servers, not of all:
     /// the lab loads without schema checks.
-    pub fn entry(&self) -> Entry {
+    pub fn entry(&self, people: &[Person], groups: &[Group]) -> Entry {
         let mut entry = Entry::new(&self.dn());
         entry.add("objectClass", "groupOfNames");
         entry.add("entryUUID", &self.uuid);
         entry.add("cn", &self.name);
-        for member in &self.written {
-            entry.add("member", member);
+        for member in &self.members {
+            // A careful server takes those who left out of its groups.
+            match member {
+                Member::Person(at) | Member::PersonOtherwise(at) if people[*at].gone => {}
+                Member::Person(at) => entry.add("member", &people[*at].dn()),
+                Member::PersonOtherwise(at) => {
+                    let person = &people[*at];
+                    entry.add("member", &below_written_otherwise(&person.rdn, &person.parent));
+                }
+                Member::Group(at) if groups[*at].gone => {}
+                Member::Group(at) => entry.add("member", &groups[*at].dn()),
+                Member::Stranger(dn) => entry.add("member", dn),
+            }
         }
         entry
     }

@@ -34,6 +34,13 @@ impl Entry {
         }
     }
 
+    /// Adds a value unless the entry has the attribute.
+    pub fn add_if_none(&mut self, name: &str, value: &str) {
+        if !self.attributes.iter().any(|(had, _)| had == name) {
+            self.add(name, value);
+        }
+    }
+
     /// The text, with the empty line that ends an entry.
     pub fn text(&self) -> String {
         let mut text = line("dn", &self.dn);

@@ -41,6 +41,8 @@ pub struct Person {
     pub off: Off,
     /// Why this one is odd, if it is.
     pub odd: Option<&'static str>,
+    /// Whether they have left since.
+    pub gone: bool,
     explicit_display: bool,
     decoy: Option<(&'static str, &'static str)>,
 }
@@ -76,6 +78,7 @@ fn person(number: usize, random: &mut Random) -> Person {
         mails: vec![format!("{given}.{family}.{number}@example.com").to_lowercase()],
         off: Off::Not,
         odd: None,
+        gone: false,
         explicit_display: true,
         decoy: None,
     };

@@ -28,6 +28,7 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Shared {
+    upstream: std::sync::Mutex<String>,
     cut_after: AtomicUsize,
     stall_after: AtomicUsize,
     passed: AtomicU64,
@@ -42,19 +43,27 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the wire's port")?;
         let address = listener.local_addr()?.to_string();
         let shared = Arc::new(Shared::default());
-        let (upstream, wire) = (upstream.to_owned(), shared.clone());
+        let wire = shared.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (upstream, wire) = (upstream.clone(), wire.clone());
+                let wire = wire.clone();
                 tokio::spawn(async move {
                     // A broken end is what this is for.
-                    let _ = pass(client, &upstream, &wire).await;
+                    let _ = pass(client, &wire).await;
                 });
             }
         });
         let proxy = Proxy { address, shared, task };
         proxy.set(Cut::Never);
+        proxy.lead_to(upstream);
         Ok(proxy)
+    }
+
+    /// Changes where connections made from now on lead.
+    pub fn lead_to(&self, upstream: &str) {
+        if let Ok(mut at) = self.shared.upstream.lock() {
+            upstream.clone_into(&mut at);
+        }
     }
 
     /// Changes what happens to connections made from now on.
@@ -80,9 +89,10 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: TcpStream, upstream: &str, wire: &Shared) -> Result<()> {
+async fn pass(client: TcpStream, wire: &Shared) -> Result<()> {
     let cut_after = wire.cut_after.load(Ordering::SeqCst);
     let stall_after = wire.stall_after.load(Ordering::SeqCst);
+    let upstream = wire.upstream.lock().map(|upstream| upstream.clone()).unwrap_or_default();
     let server = TcpStream::connect(upstream).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

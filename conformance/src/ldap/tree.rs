@@ -1,6 +1,6 @@
 //! The whole generated directory: its LDIF and the oracle of what a sync must arrive at.
 
-use super::groups::{self, Group};
+use super::groups::{self, Group, Member};
 use super::ldif::Entry;
 use super::people::{self, Off, Person};
 use super::{BASE, READER, READER_PASSWORD};
@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 /// People and groups of one seed.
 pub struct Tree {
+    seed: u64,
     people: Vec<Person>,
     groups: Vec<Group>,
 }
@@ -73,25 +74,66 @@ impl Tree {
         let mut random = Random::new(seed);
         let people = people::draw(users, &mut random);
         let groups = groups::draw(groups, &people, &mut random);
-        Tree { people, groups }
+        Tree { seed, people, groups }
+    }
+
+    /// A week later: some have left, moved, married, been switched off or on; a group is renamed,
+    /// one is deleted, one lost half its members. Ids stay.
+    pub fn a_week_later(&mut self) {
+        let other = people::PARENTS[1];
+        for person in self.people.iter_mut().skip(5).step_by(400) {
+            person.gone = true;
+        }
+        for person in self.people.iter_mut().skip(6).step_by(400) {
+            person.parent = other.to_owned();
+        }
+        for person in self.people.iter_mut().skip(7).step_by(400) {
+            person.family = format!("{}-Married", person.family);
+            person.display = format!("{} {}", person.given, person.family);
+        }
+        for person in self.people.iter_mut().skip(8).step_by(400) {
+            person.off = Off::PolicyLock;
+        }
+        for person in self.people.iter_mut().skip(2).step_by(400) {
+            person.off = Off::Not;
+        }
+        let [.., renamed, deleted, halved] = self.groups.as_mut_slice() else { return };
+        renamed.name = "renamed since".to_owned();
+        deleted.gone = true;
+        halved.members.truncate(halved.members.len() / 2);
+    }
+
+    /// So many more people leave, the first of the ordinary ones.
+    pub fn leave(&mut self, count: usize) {
+        for person in self.people.iter_mut().filter(|person| person.odd.is_none() && !person.gone).take(count) {
+            person.gone = true;
+        }
     }
 
     /// The text to load.
     pub fn ldif(&self) -> String {
         let mut entries = head();
         entries.extend(people::folders());
-        entries.extend(self.people.iter().map(Person::entry));
-        entries.extend(self.groups.iter().map(Group::entry));
+        entries.extend(self.people.iter().filter(|person| !person.gone).map(Person::entry));
+        let groups = self.groups.iter().filter(|group| !group.gone);
+        entries.extend(groups.map(|group| group.entry(&self.people, &self.groups)));
+        // Every id from the seed: the same directory, loaded again, is the same directory.
+        let mut random = Random::new(self.seed.wrapping_add(1));
+        entries.iter_mut().for_each(|entry| entry.add_if_none("entryUUID", &random.uuid()));
         entries.iter().map(Entry::text).collect()
     }
 
     /// The expected end state.
     pub fn oracle(&self) -> Oracle {
-        let (can, cannot): (Vec<_>, Vec<_>) = self.people.iter().partition(|person| person.login.is_some());
+        let here = self.people.iter().filter(|person| !person.gone);
+        let (can, cannot): (Vec<_>, Vec<_>) = here.partition(|person| person.login.is_some());
         Oracle {
             users: can.into_iter().map(expected_user).collect(),
             set_aside: cannot.into_iter().map(|person| person.uuid.clone()).collect(),
-            groups: (0..self.groups.len()).map(|at| self.expected_group(at)).collect(),
+            groups: (0..self.groups.len())
+                .filter(|at| !self.groups[*at].gone)
+                .map(|at| self.expected_group(at))
+                .collect(),
         }
     }
 
@@ -100,22 +142,36 @@ impl Tree {
         let mut reached = BTreeSet::from([at]);
         let mut open = vec![at];
         while let Some(next) = open.pop() {
-            open.extend(self.groups[next].groups.iter().copied().filter(|inner| reached.insert(*inner)));
+            open.extend(self.inner_groups(next).into_iter().filter(|inner| reached.insert(*inner)));
         }
-        let effective = reached.iter().flat_map(|inner| self.groups[*inner].people.iter().copied()).collect();
+        let strangers = group.members.iter().filter(|member| matches!(member, Member::Stranger(_))).count();
         OracleGroup {
             id: group.uuid.clone(),
             name: group.name.clone(),
-            users: self.user_ids(&group.people),
-            groups: group.groups.iter().map(|inner| self.groups[*inner].uuid.clone()).collect(),
-            strangers: group.strangers,
-            effective: self.user_ids(&effective),
+            users: self.user_ids([at].into()),
+            groups: self.inner_groups(at).into_iter().map(|inner| self.groups[inner].uuid.clone()).collect(),
+            strangers,
+            effective: self.user_ids(reached),
             odd: group.odd,
         }
     }
 
-    fn user_ids(&self, people: &BTreeSet<usize>) -> BTreeSet<String> {
-        let users = people.iter().map(|at| &self.people[*at]).filter(|person| person.login.is_some());
+    fn inner_groups(&self, at: usize) -> BTreeSet<usize> {
+        let inner = |member: &Member| match member {
+            Member::Group(inner) if !self.groups[*inner].gone => Some(*inner),
+            _ => None,
+        };
+        self.groups[at].members.iter().filter_map(inner).collect()
+    }
+
+    /// entryUUIDs of the users who stand directly in any of the groups.
+    fn user_ids(&self, groups: BTreeSet<usize>) -> BTreeSet<String> {
+        let members = groups.into_iter().flat_map(|at| &self.groups[at].members);
+        let user = |member: &Member| match member {
+            Member::Person(at) | Member::PersonOtherwise(at) => Some(&self.people[*at]),
+            Member::Group(_) | Member::Stranger(_) => None,
+        };
+        let users = members.filter_map(user).filter(|person| person.login.is_some() && !person.gone);
         users.map(|person| person.uuid.clone()).collect()
     }
 }
