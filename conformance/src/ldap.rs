@@ -1,5 +1,6 @@
 //! A real slapd with a generated directory of every odd case, and a server that syncs from it.
 
+mod authority;
 mod dn;
 mod groups;
 mod ldif;
@@ -36,7 +37,7 @@ const CUT: usize = 200_000;
 /// # Errors
 /// When slapd cannot be started.
 pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let tree = Tree::draw(args.seed, USERS, GROUPS);
+    let mut tree = Tree::draw(args.seed, USERS, GROUPS);
     let oracle = tree.oracle();
     let folder = args.folder("slapd")?;
     let written = serde_json::to_vec(&oracle).context("writing the oracle")?;
@@ -46,23 +47,31 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let slapd = Slapd::start(&program, &folder, &tree.ldif()).await?;
     report.note(&format!("slapd with {USERS} users and {GROUPS} groups in {:.1} s", since.elapsed().as_secs_f64()));
     lab_holds_the_oracle(report, &slapd, &oracle).await?;
+    tree.a_week_later();
+    tree.leave(30);
+    let later = tree.oracle();
+    let slapd = Slapd::start(&program, &args.folder("slapd-later")?, &tree.ldif()).await?;
+    let people = read::all(&slapd.address, None, "(objectClass=inetOrgPerson)", "uid").await?;
+    report.equal("a week later slapd holds who is left", people.len(), later.users.len() + later.set_aside.len());
     Ok(())
 }
 
 async fn lab_holds_the_oracle(report: &mut Report, slapd: &Slapd, oracle: &tree::Oracle) -> Result<()> {
-    let people = read::all(&slapd.address, "(objectClass=inetOrgPerson)", "uid").await?;
-    let groups = read::all(&slapd.address, "(objectClass=groupOfNames)", "cn").await?;
+    let people = read::all(&slapd.address, None, "(objectClass=inetOrgPerson)", "uid").await?;
+    let groups = read::all(&slapd.address, None, "(objectClass=groupOfNames)", "cn").await?;
     report.equal("slapd holds every person", people.len(), oracle.users.len() + oracle.set_aside.len());
     report.equal("slapd holds every group", groups.len(), oracle.groups.len());
     let wrong = oracle.users.iter().find(|user| people.get(&user.id) != Some(&user.login));
     report.check("every person has the generated id", wrong.is_none(), || format!("not {wrong:?}"));
+    let secure = read::all(&slapd.tls_address, Some(&slapd.authority), "(cn=everyone)", "cn").await?;
+    report.equal("slapd speaks TLS", secure.len(), 1);
     let proxy = Proxy::start(&slapd.address).await?;
     proxy.set(Cut::After(CUT));
-    let half = read::all(&proxy.address, "(objectClass=inetOrgPerson)", "uid").await;
+    let half = read::all(&proxy.address, None, "(objectClass=inetOrgPerson)", "uid").await;
     report.check("a cut connection does not look complete", half.is_err(), || "it did".into());
     report.check("the wire passed what it was told to", proxy.passed() == CUT as u64, || proxy.passed().to_string());
     proxy.set(Cut::Stall(CUT));
-    let read = read::all(&proxy.address, "(objectClass=inetOrgPerson)", "uid");
+    let read = read::all(&proxy.address, None, "(objectClass=inetOrgPerson)", "uid");
     let stalled = timeout(Duration::from_secs(2), read).await;
     report.check("a stalled connection says nothing", stalled.is_err(), || "it did".into());
     Ok(())

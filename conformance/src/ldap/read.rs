@@ -3,15 +3,30 @@
 use super::{BASE, READER, READER_PASSWORD};
 use anyhow::{Context, Result, bail};
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
-use ldap3::{LdapConnAsync, Scope, SearchEntry};
+use ldap3::{LdapConnAsync, LdapConnSettings, Scope, SearchEntry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Every entry of a filter: entryUUID to the first value of one attribute, or nothing.
+/// Every entry of a filter: entryUUID to the first value of one attribute, or nothing. With an
+/// authority the line is TLS from the first byte, and only its certificates are believed.
 ///
 /// # Errors
 /// When any page is missing.
-pub async fn all(address: &str, filter: &str, attribute: &str) -> Result<BTreeMap<String, String>> {
-    let (connection, mut ldap) = LdapConnAsync::new(&format!("ldap://{address}")).await.context("connecting")?;
+pub async fn all(
+    address: &str,
+    authority: Option<&str>,
+    filter: &str,
+    attribute: &str,
+) -> Result<BTreeMap<String, String>> {
+    let (scheme, settings) = match authority {
+        None => ("ldap", LdapConnSettings::new()),
+        Some(pem) => ("ldaps", LdapConnSettings::new().set_config(trusting(pem)?)),
+    };
+    let line = LdapConnAsync::with_settings(settings, &format!("{scheme}://{address}")).await;
+    let (connection, mut ldap) = line.context("connecting")?;
     ldap3::drive!(connection);
     ldap.simple_bind(READER, READER_PASSWORD).await?.success().context("bind")?;
     let adapters: Vec<Box<dyn Adapter<_, _>>> = vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(300))];
@@ -27,4 +42,10 @@ pub async fn all(address: &str, filter: &str, attribute: &str) -> Result<BTreeMa
     search.finish().await.success().context("the end of the search")?;
     ldap.unbind().await.ok();
     Ok(found)
+}
+
+fn trusting(pem: &str) -> Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).context("the authority's certificate")?)?;
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }

@@ -1,5 +1,6 @@
 //! A slapd of our own on a free loopback port, loaded before it starts.
 
+use super::authority::certify;
 use super::{BASE, READER};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
@@ -12,8 +13,12 @@ use tokio::time::{sleep, timeout};
 
 /// A running directory server. Dropping it ends it.
 pub struct Slapd {
-    /// `host:port`.
+    /// `host:port`, plain or StartTLS.
     pub address: String,
+    /// `host:port`, TLS from the first byte.
+    pub tls_address: String,
+    /// Whom to trust for its certificate, as PEM.
+    pub authority: String,
     _child: Child,
 }
 
@@ -37,15 +42,18 @@ impl Slapd {
         fs::create_dir_all(folder.join("data")).context("making slapd's folder")?;
         fs::write(folder.join("lab.schema"), SCHEMA).context("writing the schema")?;
         fs::write(folder.join("load.ldif"), ldif).context("writing the LDIF")?;
+        let certified = certify()?;
+        fs::write(folder.join("certificate.pem"), &certified.certificate).context("writing the certificate")?;
+        fs::write(folder.join("key.pem"), &certified.key).context("writing the key")?;
+        fs::write(folder.join("authority.pem"), &certified.authority).context("writing the authority")?;
         let config = folder.join("slapd.conf");
         fs::write(&config, configuration(folder)?).context("writing slapd.conf")?;
         load(program, folder, &config).await?;
-        let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
+        let (address, tls_address) = (free_address().await?, free_address().await?);
         let log = folder.join("slapd.log");
         let mut child = Command::new(program)
             // With a debug level it stays in the foreground.
-            .args(["-d", "0", "-h", &format!("ldap://{address}/"), "-f"])
+            .args(["-d", "0", "-h", &format!("ldap://{address}/ ldaps://{tls_address}/"), "-f"])
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -63,7 +71,7 @@ impl Slapd {
             Ok(())
         };
         timeout(Duration::from_secs(20), up).await.context("slapd does not answer")??;
-        Ok(Slapd { address, _child: child })
+        Ok(Slapd { address, tls_address, authority: certified.authority, _child: child })
     }
 }
 
@@ -97,6 +105,8 @@ fn configuration(folder: &Path) -> Result<String> {
     Ok(format!(
         "modulepath {modules}\nmoduleload back_mdb.so\nmoduleload ppolicy.so\n{includes}\
          include {folder}/lab.schema\npidfile {folder}/slapd.pid\n\
+         TLSCACertificateFile {folder}/authority.pem\nTLSCertificateFile {folder}/certificate.pem\n\
+         TLSCertificateKeyFile {folder}/key.pem\n\
          database mdb\nsuffix \"{BASE}\"\ndirectory {folder}/data\nmaxsize 1073741824\n\
          dbnosync\nindex objectClass,entryUUID,uid,cn,member eq\n\
          overlay ppolicy\n\
@@ -104,6 +114,10 @@ fn configuration(folder: &Path) -> Result<String> {
          access to attrs=userPassword by anonymous auth by * none\n\
          access to * by dn.exact=\"{READER}\" read by * none\n"
     ))
+}
+
+async fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string())
 }
 
 fn first_folder(folders: &[&str], holding: &str) -> Result<PathBuf> {
