@@ -24,6 +24,7 @@ pub mod json;
 pub mod message;
 pub mod patch;
 pub mod path;
+pub mod profile;
 pub mod projection;
 pub mod query;
 pub mod resource;

@@ -1,0 +1,196 @@
+//! Bodies of POST and PUT, and values in general.
+
+use super::{MissingMembers, Purpose, Switch, Work};
+use crate::scim::json::get;
+use crate::scim::schema::{AttrType, Attribute, ENTERPRISE_URN, GROUP_URN, Mutability, Schema, USER_URN, find};
+use serde_json::{Map, Value};
+
+/// URNs of the drafts before SCIM 2.0, as OneLogin sends them.
+const LEGACY_CORE: &str = "urn:scim:schemas:core:2.0";
+const LEGACY_ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:2.0";
+
+impl Work<'_> {
+    pub(super) fn body(&mut self, purpose: Purpose, body: Value) -> Value {
+        let Value::Object(map) = body else {
+            return body;
+        };
+        let mut made = Map::new();
+        for (key, value) in map {
+            self.entry(&mut made, key, value);
+        }
+        let group = self.resource.core.id == GROUP_URN;
+        let clears = self.switches.missing_members == MissingMembers::Clear;
+        if purpose == Purpose::Replace && group && clears && get(&made, "members").is_none() {
+            self.act(Switch::PutMissingMembers, "members");
+            made.insert("members".into(), Value::Array(Vec::new()));
+        }
+        Value::Object(made)
+    }
+
+    fn entry(&mut self, made: &mut Map<String, Value>, key: String, value: Value) {
+        let key = self.modern_key(key);
+        if key.eq_ignore_ascii_case("schemas") {
+            let value = self.schemas(value);
+            made.insert(key, value);
+            return;
+        }
+        if let Some(attr) = self.resource.attribute(&key) {
+            if let Some(value) = self.value(attr, &key, value) {
+                made.insert(key, value);
+            }
+            return;
+        }
+        if let Some(schema) = self.resource.extension(&key) {
+            let value = self.extension(schema, value);
+            made.insert(key, value);
+            return;
+        }
+        if key.contains(':') && self.on(Switch::UnknownUrn) && value.is_object() {
+            self.act(Switch::UnknownUrn, &key);
+            return;
+        }
+        match key.split_once('.') {
+            Some((name, sub)) if self.on(Switch::DottedKeys) && !key.contains(':') => {
+                self.act(Switch::DottedKeys, &key);
+                let slot = made.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(inner) = slot {
+                    inner.insert(sub.to_owned(), value);
+                }
+            }
+            _ => {
+                made.insert(key, value);
+            }
+        }
+    }
+
+    /// The key, with a legacy URN in it replaced.
+    pub(super) fn modern_key(&mut self, key: String) -> String {
+        if !self.on(Switch::LegacyUrns) {
+            return key;
+        }
+        match self.modern(&key) {
+            Some(modern) => {
+                self.act(Switch::LegacyUrns, &key);
+                modern
+            }
+            None => key,
+        }
+    }
+
+    fn modern(&self, text: &str) -> Option<String> {
+        let swap = |old: &str, new: &str| {
+            let rest = text.strip_prefix(old)?;
+            let rest = rest.strip_prefix(":User").or_else(|| rest.strip_prefix(":Group")).unwrap_or(rest);
+            (rest.is_empty() || rest.starts_with(':')).then(|| format!("{new}{rest}"))
+        };
+        let core = if self.resource.core.id == GROUP_URN { GROUP_URN } else { USER_URN };
+        swap(LEGACY_ENTERPRISE, ENTERPRISE_URN).or_else(|| swap(LEGACY_CORE, core))
+    }
+
+    /// `schemas` with legacy URNs replaced and unknown ones left out.
+    pub(super) fn schemas(&mut self, value: Value) -> Value {
+        let Value::Array(list) = value else {
+            return value;
+        };
+        let mut kept: Vec<Value> = Vec::with_capacity(list.len());
+        for item in list {
+            let Value::String(urn) = item else {
+                kept.push(item);
+                continue;
+            };
+            let urn = self.modern_key(urn);
+            let known = urn.eq_ignore_ascii_case(&self.resource.core.id) || self.resource.extension(&urn).is_some();
+            if !known && self.on(Switch::UnknownUrn) {
+                self.act(Switch::UnknownUrn, &urn);
+            } else {
+                kept.push(Value::String(urn));
+            }
+        }
+        Value::Array(kept)
+    }
+
+    pub(super) fn extension(&mut self, schema: &Schema, value: Value) -> Value {
+        let Value::Object(map) = value else {
+            return value;
+        };
+        let made = map
+            .into_iter()
+            .filter_map(|(key, value)| {
+                let value = match find(&schema.attributes, &key) {
+                    Some(attr) => self.value(attr, &key, value)?,
+                    None => value,
+                };
+                Some((key, value))
+            })
+            .collect();
+        Value::Object(made)
+    }
+
+    /// A value of `attr` (an element or the list) in strict form; none when it
+    /// says that there is no value.
+    pub(super) fn value(&mut self, attr: &Attribute, at: &str, value: Value) -> Option<Value> {
+        let takes_text =
+            matches!(attr.kind, AttrType::String | AttrType::Binary | AttrType::Reference | AttrType::DateTime);
+        Some(match value {
+            Value::Array(mut list)
+                if !attr.multi_valued && is_boxed(attr) && list.len() == 1 && self.on(Switch::BareStringManager) =>
+            {
+                self.act(Switch::BareStringManager, at);
+                let only = list.pop()?;
+                return self.value(attr, at, only);
+            }
+            Value::Array(list) => {
+                Value::Array(list.into_iter().filter_map(|item| self.value(attr, at, item)).collect())
+            }
+            Value::String(text) => match attr.kind {
+                AttrType::Boolean => Value::from(self.boolean(at, text)),
+                _ if text.is_empty() && self.clears(attr, takes_text || is_boxed(attr)) => {
+                    self.act(Switch::EmptyStringClears, at);
+                    return None;
+                }
+                AttrType::Complex if is_boxed(attr) && self.on(Switch::BareStringManager) => {
+                    self.act(Switch::BareStringManager, at);
+                    Value::Object(Map::from_iter([("value".to_owned(), Value::String(text))]))
+                }
+                _ => Value::String(text),
+            },
+            Value::Object(map) => {
+                let made: Map<String, Value> = map
+                    .into_iter()
+                    .filter_map(|(key, value)| {
+                        let value = match attr.sub(&key) {
+                            Some(sub) => self.value(sub, &format!("{at}.{key}"), value)?,
+                            None => value,
+                        };
+                        Some((key, value))
+                    })
+                    .collect();
+                Value::Object(made)
+            }
+            other => other,
+        })
+    }
+
+    /// Whether an empty text for `attr` means no value.
+    pub(super) fn clears(&self, attr: &Attribute, fits: bool) -> bool {
+        fits && !attr.required && attr.mutability != Mutability::ReadOnly && self.on(Switch::EmptyStringClears)
+    }
+
+    fn boolean(&mut self, at: &str, text: String) -> Value {
+        let truth = match text.to_ascii_lowercase().as_str() {
+            "true" => true,
+            "false" => false,
+            _ => return Value::String(text),
+        };
+        if !self.on(Switch::StringBooleans) {
+            return Value::String(text);
+        }
+        self.act(Switch::StringBooleans, at);
+        Value::Bool(truth)
+    }
+}
+
+/// Whether `attr` is one object around a `value`, such as `manager`.
+fn is_boxed(attr: &Attribute) -> bool {
+    attr.kind == AttrType::Complex && !attr.multi_valued && attr.sub("value").is_some()
+}

@@ -1,0 +1,102 @@
+//! Client profiles: what real clients send, turned into the strict form.
+//!
+//! A connection has a [`Profile`]; a profile is nothing but defaults for named
+//! [`Switches`]. The translations run before the core and hand it strict
+//! requests; each returns what acted, for the provisioning log. They never
+//! guess destructively: what is not understood stays as it is, and the core
+//! refuses it.
+
+mod body;
+mod patch;
+mod query;
+mod switches;
+
+#[cfg(test)]
+mod tests;
+
+pub use switches::{GroupPatchAnswer, MissingMembers, Profile, Switch, SwitchProblem, Switches, UnknownMember};
+
+use super::error::Result;
+use super::query::Params;
+use super::schema::Resource;
+use serde_json::Value;
+
+/// A switch that acted, and where. Never holds a value a client sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// The switch.
+    pub switch: Switch,
+    /// The attribute or operation it acted on.
+    pub at: String,
+}
+
+/// A request in its strict form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Translated<T> {
+    /// The request.
+    pub request: T,
+    /// What acted to make it so; empty when it was strict already.
+    pub acts: Vec<Act>,
+}
+
+/// What a body is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// POST.
+    Create,
+    /// PUT.
+    Replace,
+}
+
+impl Switches {
+    /// The body of a POST or PUT.
+    #[must_use]
+    pub fn translate_body(&self, resource: Resource<'_>, purpose: Purpose, body: Value) -> Translated<Value> {
+        let mut work = Work::new(self, resource);
+        let request = work.body(purpose, body);
+        Translated { request, acts: work.acts }
+    }
+
+    /// The body of a PATCH of the resource with the id `id`.
+    ///
+    /// # Errors
+    /// 400 for shapes the profile refuses although the core takes them, and
+    /// for removals by value that do not say what to remove.
+    pub fn translate_patch(&self, resource: Resource<'_>, id: &str, body: Value) -> Result<Translated<Value>> {
+        let mut work = Work::new(self, resource);
+        let request = work.patch(id, body)?;
+        Ok(Translated { request, acts: work.acts })
+    }
+
+    /// The parameters of a query; `resource` is none at the base URL.
+    #[must_use]
+    pub fn translate_query(&self, resource: Option<Resource<'_>>, params: Params) -> Translated<Params> {
+        query::translate(self, resource, params)
+    }
+}
+
+/// One translation under way.
+struct Work<'a> {
+    switches: &'a Switches,
+    resource: Resource<'a>,
+    acts: Vec<Act>,
+}
+
+/// Acts noted in one request at most; a thousand equal ones say no more.
+const MAX_ACTS: usize = 100;
+
+impl<'a> Work<'a> {
+    fn new(switches: &'a Switches, resource: Resource<'a>) -> Self {
+        Self { switches, resource, acts: Vec::new() }
+    }
+
+    fn on(&self, switch: Switch) -> bool {
+        self.switches.is_on(switch)
+    }
+
+    fn act(&mut self, switch: Switch, at: &str) {
+        if self.acts.len() < MAX_ACTS {
+            self.acts.push(Act { switch, at: at.to_owned() });
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Switches and the profiles that set them.
+
+use crate::scim::resource::Rules;
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! switches {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A tolerance, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Switch { $($(#[$doc])* $variant,)* }
+
+        impl Switch {
+            /// Every switch.
+            pub const ALL: &[Switch] = &[$(Switch::$variant,)*];
+
+            /// The name in configuration and in the provisioning log.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Switch::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+switches! {
+    /// `op` in any case.
+    OpCase = "op_case",
+    /// `"True"` for a boolean attribute.
+    StringBooleans = "string_booleans",
+    /// A bare id, or a list of one, for `manager` and the like.
+    BareStringManager = "bare_string_manager",
+    /// `name.givenName` and `emails[…].value` as keys of a value.
+    DottedKeys = "dotted_keys",
+    /// `urn:…:User:department` as key of a path-less PATCH value.
+    UrnKeys = "urn_keys",
+    /// PATCH makes the element a filter describes when there is none.
+    CreateOnNoMatch = "create_on_no_match",
+    /// `remove` with a value removes exactly those values.
+    RemoveByValueArray = "remove_by_value_array",
+    /// The resource's own id in a path-less PATCH value.
+    IgnoreEqualId = "ignore_equal_id",
+    /// Read-only attributes in a path-less PATCH value are left out.
+    DropReadOnly = "drop_read_only",
+    /// Schemas nobody here knows are left out.
+    UnknownUrn = "unknown_urn",
+    /// Attributes nobody here knows are left out.
+    UnknownAttributes = "unknown_attributes",
+    /// Values outside the canonical ones are taken.
+    UncanonicalValues = "uncanonical_values",
+    /// URNs of the drafts before SCIM 2.0.
+    LegacyUrns = "legacy_urns",
+    /// `primary eq "True"` in filters and paths.
+    QuotedBooleanInFilter = "quoted_boolean_in_filter",
+    /// Unquoted values and `emails[…].value eq …` in filters.
+    LooseFilter = "loose_filter",
+    /// `""` means no value.
+    EmptyStringClears = "empty_string_clears",
+    /// PATCH operations without a path.
+    Pathless = "pathless",
+    /// A POST for an inactive user revives it instead of 409.
+    ReprovisionInactive = "reprovision_inactive",
+    /// Role and Entitlement resource types are offered.
+    ResourceTypesEnabled = "resource_types_enabled",
+    /// What a PUT of a group without `members` does.
+    PutMissingMembers = "put_missing_members",
+    /// What happens to member ids that do not exist.
+    UnknownMember = "unknown_member",
+    /// How a PATCH of a group is answered.
+    GroupPatchStatus = "group_patch_status",
+}
+
+/// How a PATCH of a group is answered (P07).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupPatchAnswer {
+    /// 200 with the group, or 204 when it is large.
+    Auto,
+    /// 200 with the group.
+    Full,
+    /// 204 without a body.
+    Empty,
+}
+
+/// What a PUT of a group without `members` does (O05).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingMembers {
+    /// The members stay.
+    Keep,
+    /// The group is emptied.
+    Clear,
+}
+
+/// What happens to member ids that do not exist (D05).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownMember {
+    /// They are left out and reported; the others count.
+    Skip,
+    /// The request is refused.
+    Reject,
+}
+
+/// How one connection treats its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switches {
+    on: u32,
+    /// How a PATCH of a group is answered.
+    pub group_patch: GroupPatchAnswer,
+    /// What a PUT of a group without `members` does.
+    pub missing_members: MissingMembers,
+    /// What happens to member ids that do not exist.
+    pub unknown_member: UnknownMember,
+}
+
+/// A known client, or a way of being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// Exactly the RFCs; refuses path-less PATCH and everything unknown.
+    Strict,
+    /// Takes what real clients send.
+    #[default]
+    Generic,
+    /// Microsoft Entra ID.
+    Entra,
+    /// Microsoft Entra ID with `aadOptscim062020` in the tenant URL.
+    EntraFlag,
+    /// Okta.
+    Okta,
+    /// OneLogin.
+    OneLogin,
+    /// JumpCloud.
+    JumpCloud,
+    /// PingOne and PingFederate.
+    Ping,
+    /// Google Workspace.
+    Google,
+    /// SailPoint.
+    SailPoint,
+    /// Rippling.
+    Rippling,
+    /// authentik.
+    Authentik,
+}
+
+impl Profile {
+    /// Every profile, with its name.
+    pub const ALL: [(Profile, &'static str); 12] = [
+        (Profile::Strict, "strict"),
+        (Profile::Generic, "generic"),
+        (Profile::Entra, "entra"),
+        (Profile::EntraFlag, "entra-flag"),
+        (Profile::Okta, "okta"),
+        (Profile::OneLogin, "onelogin"),
+        (Profile::JumpCloud, "jumpcloud"),
+        (Profile::Ping, "ping"),
+        (Profile::Google, "google"),
+        (Profile::SailPoint, "sailpoint"),
+        (Profile::Rippling, "rippling"),
+        (Profile::Authentik, "authentik"),
+    ];
+
+    /// The name in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(profile, _)| *profile == self);
+        found.map_or("generic", |(_, name)| name)
+    }
+
+    /// The switches of this profile.
+    #[must_use]
+    pub fn switches(self) -> Switches {
+        use Switch::{
+            BareStringManager, DottedKeys, LegacyUrns, LooseFilter, QuotedBooleanInFilter, ResourceTypesEnabled,
+            StringBooleans,
+        };
+        let own: &[Switch] = match self {
+            Profile::Strict => return Switches::strict(),
+            Profile::Generic => {
+                &[StringBooleans, BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter, LegacyUrns]
+            }
+            Profile::Entra => &[StringBooleans, BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter],
+            Profile::EntraFlag => &[BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter],
+            Profile::Okta => &[ResourceTypesEnabled],
+            Profile::OneLogin => &[LegacyUrns],
+            Profile::JumpCloud => &[StringBooleans],
+            Profile::Ping => &[LooseFilter],
+            Profile::Google | Profile::SailPoint | Profile::Rippling | Profile::Authentik => &[],
+        };
+        let mut switches = Switches::strict();
+        for &switch in COMMON.iter().chain(own) {
+            switches.turn(switch, true);
+        }
+        switches.unknown_member = UnknownMember::Skip;
+        switches.group_patch = match self {
+            Profile::Entra | Profile::EntraFlag => GroupPatchAnswer::Empty,
+            _ => GroupPatchAnswer::Auto,
+        };
+        if self == Profile::Authentik {
+            // Its older versions leave an empty list out.
+            switches.missing_members = MissingMembers::Clear;
+        }
+        switches
+    }
+}
+
+/// What no client should be refused for.
+const COMMON: &[Switch] = &[
+    Switch::OpCase,
+    Switch::UrnKeys,
+    Switch::CreateOnNoMatch,
+    Switch::RemoveByValueArray,
+    Switch::IgnoreEqualId,
+    Switch::DropReadOnly,
+    Switch::UnknownUrn,
+    Switch::UnknownAttributes,
+    Switch::UncanonicalValues,
+    Switch::EmptyStringClears,
+    Switch::Pathless,
+];
+
+/// A profile, switch or value that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SwitchProblem(String);
+
+impl Switches {
+    fn strict() -> Self {
+        Self {
+            on: bit(Switch::UrnKeys),
+            group_patch: GroupPatchAnswer::Full,
+            missing_members: MissingMembers::Keep,
+            unknown_member: UnknownMember::Reject,
+        }
+    }
+
+    /// Whether a tolerance is on.
+    #[must_use]
+    pub fn is_on(&self, switch: Switch) -> bool {
+        self.on & bit(switch) != 0
+    }
+
+    /// Turns a tolerance on or off.
+    pub fn turn(&mut self, switch: Switch, on: bool) {
+        match on {
+            true => self.on |= bit(switch),
+            false => self.on &= !bit(switch),
+        }
+    }
+
+    /// Sets a switch by name, as configuration does: `true` or `false`, or for
+    /// the three with words of their own `auto|200|204`, `keep|clear`,
+    /// `skip|reject`.
+    ///
+    /// # Errors
+    /// A sentence naming what is not known.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SwitchProblem> {
+        let Some(&switch) = Switch::ALL.iter().find(|s| s.as_str() == name) else {
+            return Err(SwitchProblem(format!("there is no switch \"{name}\"")));
+        };
+        let bad = |words: &str| SwitchProblem(format!("switch \"{name}\" must be one of: {words}"));
+        match switch {
+            Switch::GroupPatchStatus => {
+                self.group_patch = match value {
+                    "auto" => GroupPatchAnswer::Auto,
+                    "200" => GroupPatchAnswer::Full,
+                    "204" => GroupPatchAnswer::Empty,
+                    _ => return Err(bad("auto, 200, 204")),
+                };
+            }
+            Switch::PutMissingMembers => {
+                self.missing_members = match value {
+                    "keep" => MissingMembers::Keep,
+                    "clear" => MissingMembers::Clear,
+                    _ => return Err(bad("keep, clear")),
+                };
+            }
+            Switch::UnknownMember => {
+                self.unknown_member = match value {
+                    "skip" => UnknownMember::Skip,
+                    "reject" => UnknownMember::Reject,
+                    _ => return Err(bad("skip, reject")),
+                };
+            }
+            _ => self.turn(switch, value.parse().map_err(|_| bad("true, false"))?),
+        }
+        Ok(())
+    }
+
+    /// What the core is told.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            refuse_unknown: !self.is_on(Switch::UnknownAttributes),
+            refuse_uncanonical: !self.is_on(Switch::UncanonicalValues),
+            create_on_no_match: self.is_on(Switch::CreateOnNoMatch),
+        }
+    }
+}
+
+fn bit(switch: Switch) -> u32 {
+    1 << switch as u32
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Profile::default().switches()
+    }
+}
+
+impl FromStr for Profile {
+    type Err = SwitchProblem;
+
+    fn from_str(name: &str) -> Result<Self, SwitchProblem> {
+        let found = Self::ALL.iter().find(|(_, known)| *known == name);
+        found.map(|(profile, _)| *profile).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|(_, name)| *name).collect();
+            SwitchProblem(format!("there is no profile \"{name}\"; use one of: {}", names.join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
