@@ -31,6 +31,24 @@ macro_rules! constraints {
 constraints! {
     /// The external id of a living partner.
     PartnerExternalId = "partner_external_id";
+    /// The name of a user group in its partner.
+    UserGroupName = "user_group_name";
+    /// The default user group of a partner: there is one.
+    UserGroupDefault = "user_group_default";
+    /// The sign-in name of a living person in their partner.
+    PersonLogin = "person_login";
+    /// The name of a role in its partner.
+    RoleName = "role_name";
+    /// The name of a directory in its partner.
+    DirectoryName = "directory_name";
+    /// The slug of a connection.
+    ConnectionSlug = "connection_slug";
+    /// The immutable key of an external user in its connection.
+    ExternalUserStableKey = "external_user_stable_key";
+    /// The user name of an external user in its connection.
+    ExternalUserName = "external_user_name";
+    /// The immutable key of an external group in its connection.
+    ExternalGroupStableKey = "external_group_stable_key";
 }
 
 /// Column lists as SQLite reports them (`"person.partner, person.login"`), to index names.
@@ -73,5 +91,31 @@ impl Catalog {
             None => self.0.get(listed).map_or("", String::as_str),
         };
         Constraint::named(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn column_lists_become_index_names() {
+        let row = |table: &str, index: &str, origin: &str, column: &str| {
+            (table.to_owned(), index.to_owned(), origin.to_owned(), Some(column.to_owned()))
+        };
+        let catalog = Catalog::new(vec![
+            row("partner", "partner_external_id", "c", "external_id"),
+            row("role", "role_name", "c", "partner"),
+            row("role", "role_name", "c", "name_key"),
+            row("role", "sqlite_autoindex_role_1", "pk", "id"),
+        ]);
+        let failed = |columns: &str| catalog.constraint(&format!("UNIQUE constraint failed: {columns}"));
+        assert_eq!(failed("partner.external_id"), Constraint::PartnerExternalId);
+        assert_eq!(failed("role.partner, role.name_key"), Constraint::RoleName);
+        assert_eq!(failed("index 'person_login'"), Constraint::PersonLogin);
+        assert_eq!(failed("role.id"), Constraint::Other);
+        let mut names: Vec<&str> = catalog.names().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["partner_external_id", "role_name", "role_pkey"]);
     }
 }

@@ -41,6 +41,16 @@ on_both! {
 }
 
 #[tokio::test]
+async fn a_server_that_may_lose_acknowledged_writes_is_refused() {
+    let db = Database::postgres().await;
+    db.on_the_server("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$")
+        .await;
+    let refused = db.open_again().await.unwrap_err().to_string();
+    assert!(refused.contains("synchronous_commit is off"), "{refused}");
+    db.remove().await;
+}
+
+#[tokio::test]
 async fn one_process_owns_a_file() {
     let db = Database::sqlite().await;
     let refused = open(&db.url).await.unwrap_err();

@@ -1,5 +1,5 @@
 //! The verbs: values in, rows out, many rows, attempts.
-use rolecall::domain::id::{Id as _, UserId};
+use rolecall::domain::id::{Id as _, PartnerId, UserId};
 use rolecall::domain::time::Timestamp;
 use rolecall::store::{Constraint, Store, StoreError, Tx, first, tuple};
 use rolecall::{binds, from_row, statements};
@@ -18,6 +18,11 @@ statements! {
     AMONG: set = "SELECT number FROM sample WHERE words = $1 AND id IN ($2)";
     DELETE_AMONG: set = "DELETE FROM sample WHERE id IN ($1)";
     INSERT_RETURNING = "INSERT INTO sample (id, number) VALUES ($1, $2) RETURNING number";
+    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
+    PARTNER = "INSERT INTO partner (id, external_id, name, sort_key, kind, level, state, version, authority_version, \
+               created_at, changed_at) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0)";
+    ORPHAN = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, 0)";
+    WRONG_STATE = "UPDATE partner SET state = 'asleep'";
     KEYS(dialect) = format!(
         "SELECT COUNT(*) FROM sample WHERE EXISTS (SELECT 1 FROM {} WHERE mail.value = $1) AND {} = $2 AND {} > $3",
         dialect.json_each("words", &["emails"], "mail"),
@@ -96,6 +101,22 @@ on_both! {
         db.store.write(async |tx| insert(tx, 1).await).await.unwrap();
         let again = db.store.write(async |tx| insert(tx, 1).await).await;
         assert_eq!(again, Err(StoreError::Unique(Constraint::Other)));
+    }
+
+    async fn a_violated_index_has_the_same_name_on_both(db: &Database) {
+        let partner = async |number: u128, name: &str| {
+            db.store
+                .write(async |tx| tx.execute(&PARTNER, binds![PartnerId::from_uuid(Uuid::from_u128(number)), name, vec![7_u8]]).await)
+                .await
+        };
+        db.store.write(async |tx| tx.execute(&LEVEL, binds![]).await).await.unwrap();
+        partner(1, "a").await.unwrap();
+        assert_eq!(partner(2, "a").await, Err(StoreError::Unique(Constraint::PartnerExternalId)));
+        assert_eq!(partner(1, "b").await, Err(StoreError::Unique(Constraint::Other)));
+        let orphan = db.store.write(async |tx| tx.execute(&ORPHAN, binds![id(9), id(8)]).await).await;
+        assert_eq!(orphan, Err(StoreError::ForeignKey));
+        let wrong = db.store.write(async |tx| tx.execute(&WRONG_STATE, binds![]).await).await;
+        assert_eq!(wrong, Err(StoreError::Check));
     }
 
     async fn many_rows_and_sets_of_any_size(db: &Database) {

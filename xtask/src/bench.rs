@@ -11,7 +11,10 @@ struct Bench {
     needs: &'static [Need],
 }
 
-const BENCHES: &[Bench] = &[Bench { name: "scim", needs: &[Need::Postgres] }];
+const BENCHES: &[Bench] = &[Bench { name: "scim", needs: &[Need::Postgres] }, Bench { name: "store", needs: &[] }];
+
+/// Group commit is measured on the disk as it is, and on one that takes this much longer to make bytes durable.
+const SLOWER_DISKS: [&[&str]; 2] = [&[], &["--fsync-delay", "4ms"]];
 
 /// What can be measured.
 pub fn names() -> Vec<&'static str> {
@@ -31,6 +34,15 @@ pub fn run(words: &[String]) -> Result<bool> {
     let missing = install::ensure_all(&lab, bench.needs.iter().copied());
     if let Some(reason) = missing.values().next() {
         bail!("{reason}");
+    }
+    if bench.name == "store" {
+        let mut good = true;
+        for disk in SLOWER_DISKS {
+            let status = lab.cargo(["bench", "--bench", "group_commit", "--"]).args(disk).status();
+            good &= status.context("cargo bench")?.success();
+        }
+        lab.close();
+        return Ok(good);
     }
     let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {

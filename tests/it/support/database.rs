@@ -10,7 +10,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// An empty database with the whole schema.
 pub struct Database {
-    /// Opened with default options.
+    /// Open, with few connections.
     pub store: Store,
     /// Where it is, to open it again or to give it to a server process.
     pub url: String,
@@ -50,6 +50,12 @@ impl Database {
         }
     }
 
+    /// Runs statements on the database's server, not through the store: settings, and damage.
+    pub async fn on_the_server(&self, text: &str) {
+        let mut connection = self.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+        statement(&mut connection, text.to_owned()).await;
+    }
+
     /// Closes the store and deletes the database. A test that fails leaves it for a look.
     pub async fn remove(self) {
         self.store.close().await;
@@ -70,7 +76,9 @@ fn unique() -> String {
 }
 
 async fn open(url: &str) -> Store {
-    Store::open(url, &Options::default()).await.unwrap()
+    // Few connections each: many tests share the server.
+    let options = Options { connections: 6, readers: 4, ..Options::default() };
+    Store::open(url, &options).await.unwrap()
 }
 
 /// The schema is laid down once a run; each test copies it.
