@@ -13,6 +13,7 @@ mod load;
 mod newcomer;
 mod oidc;
 mod random;
+mod refusals;
 mod report;
 mod scim_suites;
 mod server;
@@ -48,6 +49,7 @@ async fn run() -> Result<bool> {
         "ldap" => ldap::run(&args, &mut report).await,
         "oidc" => oidc::run(&args, &mut report).await,
         "console" => console::run(&args, &mut report).await,
+        "refusals" => refusals::run(&args, &mut report).await,
         "newcomer" => newcomer::run(&args, &mut report).await,
         "bench-scim" => load::bench_scim(&args, &mut report).await,
         other => bail!("there is no lab '{other}'"),

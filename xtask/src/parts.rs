@@ -71,6 +71,13 @@ pub const PARTS: &[Part] = &[
         |lab| on_both(lab, "scim"),
     ),
     part(
+        "refusals",
+        When::Always,
+        &[Need::Binaries, Need::Postgres],
+        "bad input is refused clearly and changes nothing",
+        |lab| on_both(lab, "refusals"),
+    ),
+    part(
         "ldap",
         When::Always,
         &[Need::Binaries, Need::Postgres, Need::Slapd],
