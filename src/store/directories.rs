@@ -1,7 +1,8 @@
 //! Directories and their ceilings.
 use super::extent::PartnerExtent;
-use super::{FromRow, Reader, Row, StoreError, Tx, scopes};
+use super::{FromRow, Reader, Row, StoreError, Tx, scopes, tuple};
 use crate::binds;
+use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Ceiling, Directory, Mode};
 use crate::domain::id::{DirectoryId, RoleId, ScopeId};
 use crate::domain::text::fold;
@@ -21,8 +22,9 @@ statements! {
     OF_PARTNER = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
         WHERE partner = $1 ORDER BY name_key, id";
     INSERT_CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    DELETE_CEILING = "DELETE FROM directory_ceiling WHERE directory = $1 AND role = $2 AND scope = $3";
-    CEILINGS = "SELECT role, scope FROM directory_ceiling WHERE directory = $1 ORDER BY role, scope";
+    CLEAR_CEILINGS = "DELETE FROM directory_ceiling WHERE directory = $1";
+    CEILINGS = "SELECT c.role, c.scope FROM directory_ceiling c JOIN directory d ON d.id = c.directory \
+        WHERE d.id = $1 AND d.partner = $2 ORDER BY c.scope";
 }
 
 impl FromRow for Directory {
@@ -113,4 +115,38 @@ pub async fn by_name(tx: &mut Tx, at: &PartnerExtent, name: &str) -> Result<Opti
 /// `StoreError`.
 pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Directory>, StoreError> {
     reader.all(&OF_PARTNER, binds![at.partner()], Directory::from_row).await
+}
+
+/// What the directory may confer at most.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn ceilings(reader: &mut Reader, at: &PartnerExtent, id: DirectoryId) -> Result<Vec<Ceiling>, StoreError> {
+    let rows: Vec<(RoleId, ScopeId)> = reader.all(&CEILINGS, binds![id, at.partner()], tuple).await?;
+    let mut ceilings = Vec::with_capacity(rows.len());
+    for (role, scope) in rows {
+        ceilings.push(Ceiling { role, scope: scopes::get(reader, scope).await? });
+    }
+    Ok(ceilings)
+}
+
+/// Sets what the directory may confer at most. That whoever sets it holds as much is for the use case to have checked.
+///
+/// # Errors
+/// `StoreError::NotFound` when the directory is not the extent's.
+pub async fn set_ceilings(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: DirectoryId,
+    ceilings: &[Ceiling],
+    ctx: &Ctx,
+) -> Result<(), StoreError> {
+    get(tx, at, id).await?;
+    tx.execute(&CLEAR_CEILINGS, binds![id]).await?;
+    for ceiling in ceilings {
+        let scope: ScopeId = ctx.id();
+        scopes::insert(tx, scope, &ceiling.scope).await?;
+        tx.execute(&INSERT_CEILING, binds![id, ceiling.role, scope]).await?;
+    }
+    Ok(())
 }

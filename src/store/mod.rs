@@ -46,20 +46,30 @@
 //! - Not portable, so not used: `::` casts, `ILIKE`, `= ANY`, `now()`, `CAST` to UUID or BYTEA, JSON types, `sum` without
 //!   `CAST(sum(…) AS BIGINT)` (PostgreSQL makes it NUMERIC), a parameter whose type PostgreSQL cannot infer (declare
 //!   the types of all: `NAME[Uuid, Text] = "…"`).
+pub mod awaited;
 mod bulk;
+pub mod catalog;
 mod check;
+pub mod conditions;
 mod constraint;
 mod db;
 mod dialect;
+pub mod directories;
 mod error;
+pub mod extent;
+pub mod grants;
 mod group;
 mod lock;
 pub mod migrate;
+pub mod partners;
 mod postgres;
 mod reader;
 mod readers;
 mod registry;
+pub mod roles;
 mod row;
+pub mod rules;
+pub mod scopes;
 mod statement;
 mod tx;
 mod value;

@@ -2,7 +2,6 @@
 use super::extent::{OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::binds;
-use crate::domain::id::{PartnerId, UserId};
 use crate::domain::partner::{LevelId, Partner, PartnerKind};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -86,14 +85,14 @@ pub async fn insert_root(tx: &mut Tx, _by: &OperatorExtent, new: &Partner) -> Re
     insert_row(tx, new).await
 }
 
-/// Writes a partner below the extent's partner, with its ancestor pairs.
+/// Writes a partner below the extent's partner, with its ancestor pairs; the extent over the new one.
 ///
 /// # Errors
 /// `StoreError::Unique` when the external id is taken.
-pub async fn insert_below(tx: &mut Tx, parent: &PartnerExtent, new: &Partner) -> Result<(), StoreError> {
+pub async fn insert_below(tx: &mut Tx, parent: &PartnerExtent, new: &Partner) -> Result<PartnerExtent, StoreError> {
     insert_row(tx, &Partner { parent: Some(parent.partner()), ..new.clone() }).await?;
     tx.execute(&INSERT_ANCESTORS, binds![new.id, parent.partner()]).await?;
-    Ok(())
+    Ok(parent.within(new.id))
 }
 
 async fn insert_row(tx: &mut Tx, new: &Partner) -> Result<(), StoreError> {

@@ -2,7 +2,18 @@
 //! line here; a test finds modules that forgot it.
 use super::statement::{Statement, Statements};
 
-static TABLES: &[Statements] = &[];
+static TABLES: &[Statements] = &[
+    super::awaited::STATEMENTS,
+    super::catalog::STATEMENTS,
+    super::conditions::STATEMENTS,
+    super::directories::STATEMENTS,
+    super::extent::STATEMENTS,
+    super::grants::STATEMENTS,
+    super::partners::STATEMENTS,
+    super::roles::STATEMENTS,
+    super::rules::STATEMENTS,
+    super::scopes::STATEMENTS,
+];
 
 /// All of them.
 pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {

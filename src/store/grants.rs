@@ -1,0 +1,115 @@
+//! Manual grants.
+use super::extent::PartnerExtent;
+use super::{Reader, Row, StoreError, Tx, scopes};
+use crate::domain::grant::{Holder, ManualGrant, Scope};
+use crate::domain::id::{GrantId, RoleId, ScopeId, UserId};
+use crate::domain::time::{Timestamp, Window};
+use crate::{binds, statements};
+
+const COLUMNS: &str = "g.id, g.role, g.holder_person, g.holder_group, g.scope, g.valid_from, g.valid_until, \
+    g.granted_by, g.reason, g.created_at";
+
+/// The holder is at home in the extent's partner, or below when the extent reaches below: `$1` and `$2`.
+const HELD_AT: &str = "EXISTS (SELECT 1 FROM partner_ancestor a WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) \
+    AND a.partner = COALESCE((SELECT p.partner FROM live_person p WHERE p.id = g.holder_person), \
+    (SELECT u.partner FROM user_group u WHERE u.id = g.holder_group)))";
+
+statements! {
+    INSERT = "INSERT INTO role_grant (id, role, holder_person, holder_group, scope, valid_from, valid_until, \
+        suspended_at, granted_by, reason, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $9, $10)";
+    OF_PERSON = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_person = $3 AND {HELD_AT} ORDER BY g.id");
+    OF_GROUP = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_group = $3 AND {HELD_AT} ORDER BY g.id");
+    BY_ID = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.id = $3 AND {HELD_AT}");
+    DELETE = "DELETE FROM role_grant WHERE id = $1";
+}
+
+struct Found {
+    id: GrantId,
+    role: RoleId,
+    holder: Holder,
+    scope: ScopeId,
+    window: Window,
+    granted_by: Option<UserId>,
+    reason: Option<String>,
+    created_at: Timestamp,
+}
+
+fn found(row: &Row) -> Result<Found, StoreError> {
+    let holder = match (row.get(2)?, row.get(3)?) {
+        (Some(user), None) => Holder::User(user),
+        (None, Some(group)) => Holder::Group(group),
+        _ => return Err(StoreError::Decode("holder_person".to_owned())),
+    };
+    Ok(Found {
+        id: row.get(0)?,
+        role: row.get(1)?,
+        holder,
+        scope: row.get(4)?,
+        window: Window { from: row.get(5)?, until: row.get(6)? },
+        granted_by: row.get(7)?,
+        reason: row.get(8)?,
+        created_at: row.get(9)?,
+    })
+}
+
+impl Found {
+    fn with(self, scope: Scope) -> ManualGrant {
+        let Self { id, role, holder, window, granted_by, reason, created_at, .. } = self;
+        ManualGrant { id, role, holder, scope, window, granted_by, reason, created_at }
+    }
+}
+
+/// Writes a grant. That its giver holds as much is for the use case to have checked.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when role, holder or scope name something that does not exist.
+pub async fn insert(tx: &mut Tx, _at: &PartnerExtent, new: &ManualGrant, scope: ScopeId) -> Result<(), StoreError> {
+    scopes::insert(tx, scope, &new.scope).await?;
+    let (person, group) = match new.holder {
+        Holder::User(user) => (Some(user), None),
+        Holder::Group(group) => (None, Some(group)),
+    };
+    let values = binds![
+        new.id,
+        new.role,
+        person,
+        group,
+        scope,
+        new.window.from,
+        new.window.until,
+        new.granted_by,
+        &new.reason,
+        new.created_at
+    ];
+    tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// The grants of a holder within the extent, the oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_holder(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    holder: Holder,
+) -> Result<Vec<ManualGrant>, StoreError> {
+    let rows = match holder {
+        Holder::User(user) => reader.all(&OF_PERSON, binds![at.partner(), at.subtree(), user], found).await?,
+        Holder::Group(group) => reader.all(&OF_GROUP, binds![at.partner(), at.subtree(), group], found).await?,
+    };
+    let mut grants = Vec::with_capacity(rows.len());
+    for row in rows {
+        let scope = scopes::get(reader, row.scope).await?;
+        grants.push(row.with(scope));
+    }
+    Ok(grants)
+}
+
+/// Takes back a grant whose holder is within the extent.
+///
+/// # Errors
+/// `StoreError::NotFound` when there is none.
+pub async fn delete(tx: &mut Tx, at: &PartnerExtent, id: GrantId) -> Result<(), StoreError> {
+    tx.one(&BY_ID, binds![at.partner(), at.subtree(), id], found).await?;
+    tx.execute(&DELETE, binds![id]).await.map(drop)
+}

@@ -1,0 +1,63 @@
+//! Scopes: the parts of the tree that grants, rules and ceilings speak of. Written once, never changed.
+use std::collections::BTreeSet;
+
+use super::{Reader, StoreError, Tx, first, tuple};
+use crate::domain::grant::{Reach, Scope};
+use crate::domain::id::{PartnerId, ScopeId, UserGroupId};
+use crate::{binds, statements};
+
+statements! {
+    INSERT = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
+    INSERT_GROUPS: rows = "INSERT INTO scope_group (scope, user_group) VALUES ($1, $2)";
+    INSERT_WITHOUT_PARTNERS: rows = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
+    INSERT_WITHOUT_GROUPS: rows = "INSERT INTO scope_without_group (scope, user_group) VALUES ($1, $2)";
+    BY_ID = "SELECT reach, partner FROM scope WHERE id = $1";
+    GROUPS = "SELECT user_group FROM scope_group WHERE scope = $1";
+    WITHOUT_PARTNERS = "SELECT partner FROM scope_without_partner WHERE scope = $1";
+    WITHOUT_GROUPS = "SELECT user_group FROM scope_without_group WHERE scope = $1";
+}
+
+/// Writes a scope. Whoever writes it has been allowed to speak of it: a scope is no tenant's row by itself.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when a partner or group in it does not exist.
+pub(in crate::store) async fn insert(tx: &mut Tx, id: ScopeId, scope: &Scope) -> Result<(), StoreError> {
+    tx.execute(&INSERT, binds![id, scope.reach.word(), scope.partner()]).await?;
+    if let Reach::Groups { groups, .. } = &scope.reach {
+        tx.execute_rows(&INSERT_GROUPS, groups.iter().map(|group| binds![id, *group])).await?;
+    }
+    let partners = scope.without_partners.iter().map(|partner| binds![id, *partner]);
+    tx.execute_rows(&INSERT_WITHOUT_PARTNERS, partners).await?;
+    let groups = scope.without_groups.iter().map(|group| binds![id, *group]);
+    tx.execute_rows(&INSERT_WITHOUT_GROUPS, groups).await?;
+    Ok(())
+}
+
+/// Reads a scope.
+///
+/// # Errors
+/// `StoreError::NotFound`.
+pub(in crate::store) async fn get(reader: &mut Reader, id: ScopeId) -> Result<Scope, StoreError> {
+    let (word, partner): (String, PartnerId) = reader.one(&BY_ID, binds![id], tuple).await?;
+    let reach = match word.as_str() {
+        "own" => Reach::Own { partner },
+        "partner" => Reach::Partner { partner },
+        "subtree" => Reach::Subtree { partner },
+        "groups" => Reach::Groups { partner, groups: groups(reader, &GROUPS, id).await? },
+        _ => return Err(StoreError::Decode("reach".to_owned())),
+    };
+    let without_partners = reader.all(&WITHOUT_PARTNERS, binds![id], first).await?;
+    Ok(Scope {
+        reach,
+        without_partners: without_partners.into_iter().collect(),
+        without_groups: groups(reader, &WITHOUT_GROUPS, id).await?,
+    })
+}
+
+async fn groups(
+    reader: &mut Reader,
+    statement: &'static super::Statement,
+    id: ScopeId,
+) -> Result<BTreeSet<UserGroupId>, StoreError> {
+    Ok(reader.all(statement, binds![id], first).await?.into_iter().collect())
+}
