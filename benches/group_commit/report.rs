@@ -58,9 +58,14 @@ impl Table {
     pub fn print(mut self, delay: Option<Duration>) {
         self.syncs.sort_unstable();
         let [half, most] = [50, 99].map(|percent| part(&self.syncs, percent).as_secs_f64() * 1e3);
-        println!("raw fdatasync: p50 {half:.2} ms, p99 {most:.2} ms; added to each fsync: {:?}", delay.unwrap_or_default());
+        println!(
+            "raw fdatasync: p50 {half:.2} ms, p99 {most:.2} ms; added to each fsync: {:?}",
+            delay.unwrap_or_default()
+        );
         println!("writes/s (p50 / p99 / max ms a write), medians; a batch's wait is shared by all its writes\n");
-        println!("| writers | group | commits/s | alone | pool of 4 | batch | group/alone | group/pool | group/batch |");
+        println!(
+            "| writers | group | commits/s | alone | pool of 4 | batch | group/alone | group/pool | group/batch |"
+        );
         println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         for writers in WRITERS {
             let rate = |kind| self.median(kind, writers, |run| run.writes);

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, PgPool};
 
 use super::constraint::Catalog;
 use super::group::Writer;
 use super::lock::OwnerLock;
+use super::postgres::Pool;
 use super::reader::{Link, Reader, Shared};
 use super::readers::Readers;
 use super::tx::Tx;
 use super::{Dialect, OpenError, StoreError, check, migrate, postgres};
+use crate::domain::time::Timestamp;
 
 /// Statements a connection keeps prepared; more than the program has.
 const KEPT_STATEMENTS: usize = 2_048;
@@ -80,7 +82,7 @@ struct Inner {
 #[derive(Debug)]
 enum Backend {
     Sqlite(Box<Sqlite>),
-    Postgres { writers: PgPool, readers: PgPool, options: Box<PgConnectOptions> },
+    Postgres { writers: Pool, readers: Pool, options: Box<PgConnectOptions> },
 }
 
 #[derive(Debug)]
@@ -153,8 +155,8 @@ impl Store {
             migrate::run(&mut connection).await?;
         }
         let backend = Backend::Postgres {
-            writers: postgres::writers(&options, given),
-            readers: postgres::readers(&options, given),
+            writers: Pool::writing(&options, given),
+            readers: Pool::reading(&options, given),
             options: Box::new(options),
         };
         Ok(Self::new(Dialect::Postgres, Catalog::default(), backend))
@@ -301,6 +303,17 @@ impl Store {
             Backend::Postgres { options, .. } => {
                 postgres::objections(options).await.map_err(|error| OpenError(error.to_string()))
             }
+        }
+    }
+
+    /// The database server's clock, to compare with one's own; `None` when both are the same machine's (SQLite).
+    pub async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        match &self.0.backend {
+            Backend::Sqlite(_) => Ok(None),
+            Backend::Postgres { readers, .. } => postgres::clock(readers)
+                .await
+                .map(|micros| Some(Timestamp::from_micros(micros)))
+                .map_err(|e| self.error(e)),
         }
     }
 

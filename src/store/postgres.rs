@@ -2,9 +2,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
+use tokio::runtime::Handle;
 
 use super::db::{Isolation, Once, Options, WRITING};
 use super::reader::{Link, Reader, Shared};
@@ -25,24 +26,54 @@ pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, 
     Ok(options.application_name("rolecall").statement_cache_capacity(statements).disable_statement_logging())
 }
 
-pub(super) fn writers(options: &PgConnectOptions, given: &Options) -> PgPool {
-    pool(given.connections, given.patience).connect_lazy_with(options.clone())
+/// Connections to the server, opened on the runtime that opened the store: a connection is driven by the runtime it
+/// was opened on, and that of a web worker also runs requests.
+#[derive(Debug)]
+pub(super) struct Pool {
+    connections: PgPool,
+    home: Handle,
 }
 
-/// Connections that the server itself keeps from writing.
-pub(super) fn readers(options: &PgConnectOptions, given: &Options) -> PgPool {
-    let settings = [("default_transaction_read_only", "on"), ("statement_timeout", LONGEST_READ)];
-    pool(given.readers, given.patience).connect_lazy_with(options.clone().options(settings))
-}
+impl Pool {
+    pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Self {
+        Self::new(options.clone(), given.connections, given.patience)
+    }
 
-fn pool(most: u32, patience: Duration) -> PgPoolOptions {
-    // A test at each acquire would double the trips of a one-statement read; broken connections are found on release.
-    PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false)
+    /// Connections that the server itself keeps from writing.
+    pub(super) fn reading(options: &PgConnectOptions, given: &Options) -> Self {
+        let settings = [("default_transaction_read_only", "on"), ("statement_timeout", LONGEST_READ)];
+        Self::new(options.clone().options(settings), given.readers, given.patience)
+    }
+
+    fn new(options: PgConnectOptions, most: u32, patience: Duration) -> Self {
+        // A test at each acquire would double the trips of a one-statement read; broken ones are found on release.
+        let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false);
+        Self { connections: pool.connect_lazy_with(options), home: Handle::current() }
+    }
+
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        if self.connections.num_idle() > 0 {
+            return self.connections.acquire().await;
+        }
+        let connections = self.connections.clone();
+        let opened = self.home.spawn(async move { connections.acquire().await }).await;
+        opened.unwrap_or(Err(sqlx::Error::PoolClosed))
+    }
+
+    async fn begin(&self, begin: impl SqlSafeStr) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let begin = begin.into_sql_str();
+        let connection = self.acquire().await?;
+        Transaction::begin(connection, Some(begin)).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.connections.close().await;
+    }
 }
 
 /// One try of a write.
 pub(super) async fn once<T, E: From<StoreError>>(
-    pool: &PgPool,
+    pool: &Pool,
     shared: &Arc<Shared>,
     isolation: Isolation,
     work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
@@ -52,7 +83,7 @@ pub(super) async fn once<T, E: From<StoreError>>(
         Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
     };
     let translate = |error| StoreError::of("begin or commit", error, shared.dialect, &shared.catalog);
-    let transaction = match pool.begin_with(begin).await {
+    let transaction = match pool.begin(begin).await {
         Ok(transaction) => transaction,
         // A connection that went stale while idle: nothing has happened on it yet.
         Err(error @ sqlx::Error::Io(_)) => return Once::Again(translate(error)),
@@ -82,12 +113,19 @@ pub(super) async fn once<T, E: From<StoreError>>(
 }
 
 /// Begins a snapshot that the server ends by itself after `limit`.
-pub(super) async fn snapshot(pool: &PgPool, limit: Duration) -> Result<Link, sqlx::Error> {
+pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<Link, sqlx::Error> {
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
         limit.as_millis().max(1)
     );
-    Ok(Link::Transaction(pool.begin_with(AssertSqlSafe(begin)).await?))
+    Ok(Link::Transaction(pool.begin(AssertSqlSafe(begin)).await?))
+}
+
+/// The server's clock, in microseconds since the epoch.
+pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
+        .fetch_one(&mut *pool.acquire().await?)
+        .await
 }
 
 /// What speaks against this server, each as a sentence. Empty when all is well.

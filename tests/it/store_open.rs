@@ -1,5 +1,5 @@
 //! Opening, and what it refuses.
-use rolecall::store::{Options, Store, StoreError, first};
+use rolecall::store::{Dialect, Options, Store, StoreError, first};
 use rolecall::{binds, statements};
 use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -34,6 +34,14 @@ on_both! {
         assert!(refused.contains("newer version of this program"), "{refused}");
     }
 
+    async fn the_clock_of_a_server_can_be_compared(db: &Database) {
+        let here = rolecall::clock::Clock.now().seconds();
+        match db.store.clock().await.unwrap() {
+            Some(there) => assert!((there.seconds() - here).abs() < 60),
+            None => assert_eq!(db.store.dialect(), Dialect::Sqlite),
+        }
+    }
+
     async fn every_statement_is_taken_by_the_database(db: &Database) {
         db.store.check().await.unwrap();
         assert!(db.store.objections().await.unwrap().is_empty());
@@ -43,8 +51,10 @@ on_both! {
 #[tokio::test]
 async fn a_server_that_may_lose_acknowledged_writes_is_refused() {
     let db = Database::postgres().await;
-    db.on_the_server("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$")
-        .await;
+    db.on_the_server(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",
+    )
+    .await;
     let refused = db.open_again().await.unwrap_err().to_string();
     assert!(refused.contains("synchronous_commit is off"), "{refused}");
     db.remove().await;
