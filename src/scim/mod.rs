@@ -16,6 +16,7 @@
 //! One table, [`schema`], describes every attribute; validation, mutability,
 //! projection, filter typing, PATCH and discovery all read it.
 
+pub mod bulk;
 pub mod cursor;
 pub mod error;
 pub mod etag;

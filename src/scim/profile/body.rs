@@ -143,7 +143,7 @@ impl Work<'_> {
                 Value::Array(list.into_iter().filter_map(|item| self.value(attr, at, item)).collect())
             }
             Value::String(text) => match attr.kind {
-                AttrType::Boolean => Value::from(self.boolean(at, text)),
+                AttrType::Boolean => self.boolean(at, text),
                 _ if text.is_empty() && self.clears(attr, takes_text || is_boxed(attr)) => {
                     self.act(Switch::EmptyStringClears, at);
                     return None;
