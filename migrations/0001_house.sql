@@ -291,14 +291,17 @@ CREATE INDEX external_user_external_id ON external_user (connection, external_id
 CREATE INDEX external_user_join ON external_user (directory, join_key);
 CREATE INDEX external_user_person ON external_user (person);
 
--- A person whose external user was deleted: the same join key of the same directory finds it again.
-CREATE TABLE departed (
+-- Whom a join key names in a directory: the first door to say it decides. The row outlives the external user, so that
+-- a lasting key finds the same person again; a name or address, which may be given to somebody else, is forgotten.
+CREATE TABLE identity (
     directory UUID NOT NULL REFERENCES directory (id),
     join_key BYTEA NOT NULL,
     person UUID NOT NULL REFERENCES person (id),
+    lasting BOOLEAN NOT NULL,
     since BIGINT NOT NULL,
     PRIMARY KEY (directory, join_key)
 );
+CREATE INDEX identity_person ON identity (person);
 
 CREATE TABLE external_group (
     id UUID PRIMARY KEY,

@@ -49,6 +49,8 @@ constraints! {
     ExternalUserName = "external_user_name";
     /// The immutable key of an external group in its connection.
     ExternalGroupStableKey = "external_group_stable_key";
+    /// The number of a sealed event.
+    EventSeq = "event_seq";
 }
 
 /// Column lists as SQLite reports them (`"person.partner, person.login"`), to index names.

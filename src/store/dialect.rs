@@ -75,6 +75,18 @@ impl Dialect {
         }
     }
 
+    /// The usual text of the UUID in `column`: lower case, with hyphens.
+    pub fn uuid_text(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                let part = |from: u8, length: u8| format!("substr(hex({column}), {from}, {length})");
+                let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
+                format!("lower({})", parts.join(" || '-' || "))
+            }
+            Self::Postgres => format!("{column}::text"),
+        }
+    }
+
     /// Whether the text or bytes `needle` occur in `hay` (exact, no wildcards).
     pub fn contains(self, hay: &str, needle: &str) -> String {
         match self {

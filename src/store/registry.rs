@@ -5,14 +5,23 @@ use super::statement::{Statement, Statements};
 static TABLES: &[Statements] = &[
     super::awaited::STATEMENTS,
     super::catalog::STATEMENTS,
+    super::condition_members::STATEMENTS,
     super::conditions::STATEMENTS,
     super::directories::STATEMENTS,
+    super::events::STATEMENTS,
     super::extent::STATEMENTS,
+    super::external_groups::STATEMENTS,
+    super::external_users::STATEMENTS,
     super::grants::STATEMENTS,
+    super::identities::STATEMENTS,
+    super::members::STATEMENTS,
+    super::nesting::STATEMENTS,
     super::partners::STATEMENTS,
+    super::people::STATEMENTS,
     super::roles::STATEMENTS,
     super::rules::STATEMENTS,
     super::scopes::STATEMENTS,
+    super::user_groups::STATEMENTS,
 ];
 
 /// All of them.

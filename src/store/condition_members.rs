@@ -1,0 +1,100 @@
+//! For whom attribute conditions hold: rows beside the external memberships, kept by whoever writes the external user.
+use serde_json::Value as Json;
+
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{Reader, Row, StoreError, Tx, tuple};
+use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId, Id as _};
+use crate::{binds, statements};
+
+statements! {
+    OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM condition_member m \
+        WHERE m.condition = c.id AND m.external_user = $2) FROM condition c WHERE c.directory = $1 ORDER BY c.id";
+    ADD: rows = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    REMOVE = "DELETE FROM condition_member WHERE condition = $1 AND external_user = $2";
+    FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
+    KEYS_PAGE = "SELECT u.id, u.keys FROM external_user u JOIN directory d ON d.id = u.directory \
+        WHERE u.directory = $1 AND d.partner = $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
+}
+
+/// A condition of the directory, and whether it holds for a user so far.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// The condition.
+    pub condition: ConditionId,
+    /// What it asks, as a filter.
+    pub expression: String,
+    /// Whether the user is among its members.
+    pub holds: bool,
+}
+
+/// The conditions of the connection's directory, as they hold for `user` so far.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_user(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    user: ExternalUserId,
+) -> Result<Vec<Held>, StoreError> {
+    let read = |row: &Row| {
+        let (condition, expression, holds) = tuple(row)?;
+        Ok(Held { condition, expression, holds })
+    };
+    reader.all(&OF_USER, binds![at.directory(), user], read).await
+}
+
+/// Notes that a condition holds for a user, or no longer does.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    condition: ConditionId,
+    user: ExternalUserId,
+    holds: bool,
+) -> Result<(), StoreError> {
+    if holds {
+        tx.execute_rows(&ADD, [binds![condition, user]]).await.map(drop)
+    } else {
+        tx.execute(&REMOVE, binds![condition, user]).await.map(drop)
+    }
+}
+
+/// Forgets a user who is about to be deleted.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn forget(tx: &mut Tx, _at: &ConnectionExtent, user: ExternalUserId) -> Result<(), StoreError> {
+    tx.execute(&FORGET_USER, binds![user]).await.map(drop)
+}
+
+/// The comparable twins of a page of the directory's users, by id, those after `after`; at most `limit`. Nothing when
+/// the directory is not the extent's.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn keys_page(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    after: Option<ExternalUserId>,
+    limit: u32,
+) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
+    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
+    let values = binds![directory, at.partner(), from, limit];
+    reader.all(&KEYS_PAGE, values, |row| Ok((row.get(0)?, row.json(1)?))).await
+}
+
+/// Adds members of a new condition of a directory of the extent's partner.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn add(
+    tx: &mut Tx,
+    _at: &PartnerExtent,
+    condition: ConditionId,
+    users: &[ExternalUserId],
+) -> Result<(), StoreError> {
+    tx.execute_rows(&ADD, users.iter().map(|user| binds![condition, *user])).await.map(drop)
+}

@@ -1,0 +1,175 @@
+//! The event log. Mutations write unsealed lines; one sealer numbers and chains them; readers see sealed ones only.
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::extent::{OperatorExtent, PartnerExtent};
+use super::external_users::text;
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use crate::domain::id::{EventId, PartnerId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash";
+
+statements! {
+    APPEND: rows = "INSERT INTO event (id, at, kind, partner, subject, actor, data, seq, hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
+    UNSEALED = "SELECT id, at, kind, partner, subject, actor, data FROM event WHERE seq IS NULL ORDER BY id LIMIT $1";
+    LAST = "SELECT seq, hash FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    SEAL = "UPDATE event SET seq = $2, hash = $3 WHERE id = $1 AND seq IS NULL";
+    AFTER = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2");
+    AFTER_AT = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $3 AND (e.partner = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestor a WHERE a.partner = e.partner AND a.ancestor = $1))) ORDER BY e.seq LIMIT $4");
+    ABOUT_AT = format!("SELECT {COLUMNS} FROM event e WHERE e.subject = $4 AND e.seq < $3 \
+        AND (e.partner = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestor a WHERE a.partner = e.partner AND a.ancestor = $1))) \
+        ORDER BY e.seq DESC LIMIT $5");
+}
+
+/// A line that is not sealed yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    /// Its identity, in the order of time.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened: a dotted word of the published catalogue.
+    pub kind: String,
+    /// The partner it belongs to.
+    pub partner: PartnerId,
+    /// To what it happened.
+    pub subject: Option<Uuid>,
+    /// Who did it, as JSON.
+    pub actor: String,
+    /// The details, as JSON: ids, names of attributes, counts.
+    pub data: String,
+}
+
+/// A sealed line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sealed {
+    /// Its number: dense, from 1.
+    pub seq: i64,
+    /// The hash over the line before and this one.
+    pub hash: [u8; 32],
+    /// The line.
+    pub line: Line,
+}
+
+impl FromRow for Line {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        line(row, 0)
+    }
+}
+
+impl FromRow for Sealed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { seq: row.get(0)?, line: line(row, 1)?, hash: row.get(8)? })
+    }
+}
+
+fn line(row: &Row, at: usize) -> Result<Line, StoreError> {
+    Ok(Line {
+        id: row.get(at)?,
+        at: row.get(at + 1)?,
+        kind: row.get(at + 2)?,
+        partner: row.get(at + 3)?,
+        subject: row.get(at + 4)?,
+        actor: row.get(at + 5)?,
+        data: row.get(at + 6)?,
+    })
+}
+
+impl Sealed {
+    /// The details as an object.
+    pub fn data(&self) -> Map<String, Json> {
+        serde_json::from_str(&self.line.data).unwrap_or_default()
+    }
+}
+
+/// The stored form of an actor or of details.
+pub fn stored(json: &impl serde::Serialize) -> String {
+    text(json)
+}
+
+/// Writes lines, unsealed.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn append(tx: &mut Tx, lines: Vec<Line>) -> Result<(), StoreError> {
+    let rows = lines
+        .into_iter()
+        .map(|line| binds![line.id, line.at, line.kind, line.partner, line.subject, line.actor, line.data]);
+    tx.execute_rows(&APPEND, rows).await.map(drop)
+}
+
+/// The oldest unsealed lines, at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn unsealed(tx: &mut Tx, limit: u32) -> Result<Vec<Line>, StoreError> {
+    tx.all(&UNSEALED, binds![limit], Line::from_row).await
+}
+
+/// Number and hash of the last sealed line.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn last(reader: &mut Reader) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+    reader.optional(&LAST, binds![], |row| Ok((row.get(0)?, row.get(1)?))).await
+}
+
+/// Gives a line its number and hash.
+///
+/// # Errors
+/// `StoreError::Unique` when another sealer gave the number away; `StoreError::NotFound` when the line is sealed.
+pub async fn seal(tx: &mut Tx, id: EventId, seq: i64, hash: [u8; 32]) -> Result<(), StoreError> {
+    match tx.execute(&SEAL, binds![id, seq, hash]).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Sealed lines of the whole installation after number `seq`, in order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn after(reader: &mut Reader, _by: &OperatorExtent, seq: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
+    reader.all(&AFTER, binds![seq, limit], Sealed::from_row).await
+}
+
+/// Sealed lines within the extent after number `seq`, in order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn after_at(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<Sealed>, StoreError> {
+    reader.all(&AFTER_AT, binds![at.partner(), at.subtree(), seq, limit], Sealed::from_row).await
+}
+
+/// Sealed lines within the extent about one thing, before number `seq`, the newest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn about(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    subject: Uuid,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Sealed>, StoreError> {
+    let values = binds![at.partner(), at.subtree(), before, subject, limit];
+    reader.all(&ABOUT_AT, values, Sealed::from_row).await
+}
+
+/// How many lines wait to be sealed is read by [`unsealed`]; whether any does, by this.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn any_unsealed(reader: &mut Reader) -> Result<bool, StoreError> {
+    Ok(reader.optional(&UNSEALED, binds![1_u32], first::<EventId>).await?.is_some())
+}

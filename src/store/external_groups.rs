@@ -1,0 +1,313 @@
+//! Groups as one connection says them. Members are rows of their own: reading or changing a group never reads them.
+use serde_json::{Map, Value as Json};
+
+use super::extent::ConnectionExtent;
+use super::external_users::text;
+use super::{FromRow, Reader, Row, StoreError, Tx, first, tuple};
+use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// The columns of an [`ExternalGroup`], of the table called `g`.
+pub(super) const COLUMNS: &str = "g.id, g.external_id, g.display_name, g.doc, g.version, g.created_at, g.changed_at";
+
+statements! {
+    INSERT = "INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, \
+        display_key, doc, keys, row_hash, gone, version, created_at, changed_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, FALSE, 1, $11, $11)";
+    BY_ID = format!("SELECT {COLUMNS} FROM external_group g WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone");
+    LOCK(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
+        WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_update());
+    AMONG: set = format!("SELECT {COLUMNS} FROM external_group g \
+        WHERE g.connection = $1 AND NOT g.gone AND g.id IN ($2)");
+    BY_STABLE_KEY = "SELECT id FROM external_group WHERE connection = $1 AND stable_key = $2";
+    UPDATE = "UPDATE external_group SET external_id = $3, display_name = $4, display_key = $5, doc = $6, keys = $7, \
+        row_hash = $8 WHERE id = $1 AND connection = $2";
+    TOUCH = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE id = $1 AND connection = $2";
+    SET_ROW_HASH = "UPDATE external_group SET row_hash = $3 WHERE id = $1 AND connection = $2";
+    LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
+        AND id IN (SELECT grp FROM external_member WHERE member = $2) ORDER BY id {}", dialect.for_update());
+    TOUCH_GROUPS_OF = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
+        AND id IN (SELECT grp FROM external_member WHERE member = $2)";
+    LOCK_OUTER(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
+        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2) ORDER BY id {}", dialect.for_update());
+    TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
+        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
+    DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
+    AWAITED = "DELETE FROM awaited_group WHERE directory = $1 AND name_key = $2 RETURNING id";
+    OF_USERS: set = "SELECT m.member, g.id, g.display_name, m.grp FROM external_member m \
+        JOIN group_closure c ON c.descendant = m.grp JOIN external_group g ON g.id = c.ancestor \
+        WHERE g.connection = $1 AND NOT g.gone AND m.member IN ($2)";
+}
+
+/// A group as a connection says it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExternalGroup {
+    /// Its identity: the `id` of the SCIM resource.
+    pub id: ExternalGroupId,
+    /// The client's own id.
+    pub external_id: Option<String>,
+    /// The name, as said. Not unique.
+    pub display_name: String,
+    /// The document, without members and what the server adds.
+    pub doc: Map<String, Json>,
+    /// Raised at every change of the document or of the members.
+    pub version: i64,
+    /// When the directory first said it.
+    pub created_at: Timestamp,
+    /// When the document or the members last changed.
+    pub changed_at: Timestamp,
+}
+
+impl FromRow for ExternalGroup {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get(0)?,
+            external_id: row.get(1)?,
+            display_name: row.get(2)?,
+            doc: row.json(3)?,
+            version: row.get(4)?,
+            created_at: row.get(5)?,
+            changed_at: row.get(6)?,
+        })
+    }
+}
+
+/// What is written of an external group.
+#[derive(Clone, Copy, Debug)]
+pub struct SaidGroup<'a> {
+    /// The document.
+    pub doc: &'a Map<String, Json>,
+    /// Its comparable twin, for filters.
+    pub keys: &'a Json,
+    /// The name.
+    pub display_name: &'a str,
+    /// The client's own id.
+    pub external_id: Option<&'a str>,
+    /// A hash of the source's row, for doors that compare before they write.
+    pub row_hash: Option<&'a [u8]>,
+}
+
+/// Writes a new group, without members.
+///
+/// # Errors
+/// `StoreError::Unique` when the connection has one of this stable key.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+    stable_key: &str,
+    said: SaidGroup<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        id,
+        at.connection(),
+        at.directory(),
+        stable_key,
+        said.external_id,
+        said.display_name,
+        fold(said.display_name).into_bytes(),
+        text(said.doc),
+        text(said.keys),
+        said.row_hash,
+        now
+    ];
+    tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// One group of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+) -> Result<Option<ExternalGroup>, StoreError> {
+    reader.optional(&BY_ID, binds![id, at.connection()], ExternalGroup::from_row).await
+}
+
+/// Like [`get`]; nobody else changes it or its members until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+) -> Result<Option<ExternalGroup>, StoreError> {
+    tx.optional(&LOCK, binds![id, at.connection()], ExternalGroup::from_row).await
+}
+
+/// Those of `ids` that the connection has, in no order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn among(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalGroupId],
+) -> Result<Vec<ExternalGroup>, StoreError> {
+    reader.all_in(&AMONG, binds![at.connection()], ids.iter().copied(), ExternalGroup::from_row).await
+}
+
+/// The group with this stable key.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_stable_key(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: &str,
+) -> Result<Option<ExternalGroupId>, StoreError> {
+    reader.optional(&BY_STABLE_KEY, binds![at.connection(), stable_key], first).await
+}
+
+/// Writes what is said now; the caller raises the version with [`touch`].
+///
+/// # Errors
+/// Only those of the store.
+pub async fn update(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+    said: SaidGroup<'_>,
+) -> Result<(), StoreError> {
+    let values = binds![
+        id,
+        at.connection(),
+        said.external_id,
+        said.display_name,
+        fold(said.display_name).into_bytes(),
+        text(said.doc),
+        text(said.keys),
+        said.row_hash
+    ];
+    tx.execute(&UPDATE, values).await.map(drop)
+}
+
+/// Raises the version: the document or the members changed.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn touch(tx: &mut Tx, at: &ConnectionExtent, id: ExternalGroupId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&TOUCH, binds![id, at.connection(), now]).await.map(drop)
+}
+
+/// Notes the hash of a source row that says nothing new.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_row_hash(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+    row_hash: &[u8],
+) -> Result<(), StoreError> {
+    tx.execute(&SET_ROW_HASH, binds![id, at.connection(), row_hash]).await.map(drop)
+}
+
+/// The groups a user is a direct member of; nobody else changes them until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock_groups_of(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    member: ExternalUserId,
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    tx.all(&LOCK_GROUPS_OF, binds![at.connection(), member], first).await
+}
+
+/// Raises the version of the groups a user is a direct member of.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn touch_groups_of(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    member: ExternalUserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&TOUCH_GROUPS_OF, binds![at.connection(), member, now]).await.map(drop)
+}
+
+/// The groups in which a group is nested directly; nobody else changes them until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock_outer(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    child: ExternalGroupId,
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    tx.all(&LOCK_OUTER, binds![at.connection(), child], first).await
+}
+
+/// Raises the version of the groups in which a group is nested directly.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn touch_outer(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    child: ExternalGroupId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&TOUCH_OUTER, binds![at.connection(), child, now]).await.map(drop)
+}
+
+/// Deletes a group. Its memberships must be gone.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when a membership came in between.
+pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalGroupId) -> Result<(), StoreError> {
+    tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
+}
+
+/// Takes the id that was reserved for a group of this name before the directory said it, if one was.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn take_awaited(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    display_name: &str,
+) -> Result<Option<ExternalGroupId>, StoreError> {
+    tx.optional(&AWAITED, binds![at.directory(), fold(display_name).into_bytes()], first).await
+}
+
+/// A group a user is in.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct GroupOf {
+    /// The user.
+    pub member: ExternalUserId,
+    /// The group.
+    pub group: ExternalGroupId,
+    /// The group's name.
+    pub display_name: String,
+    /// Direct, and not only through a nested group.
+    pub direct: bool,
+}
+
+/// The groups the users are in, nested ones too, each pair once; by user, then group.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_users(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    users: &[ExternalUserId],
+) -> Result<Vec<GroupOf>, StoreError> {
+    type Found = (ExternalUserId, ExternalGroupId, String, ExternalGroupId);
+    let rows = reader.all_in(&OF_USERS, binds![at.connection()], users.iter().copied(), tuple::<Found>).await?;
+    let mut found: Vec<GroupOf> = rows
+        .into_iter()
+        .map(|(member, group, display_name, through)| GroupOf { member, group, display_name, direct: group == through })
+        .collect();
+    found.sort_by(|a, b| (a.member, a.group, b.direct).cmp(&(b.member, b.group, a.direct)));
+    found.dedup_by_key(|row| (row.member, row.group));
+    Ok(found)
+}

@@ -1,0 +1,331 @@
+//! People as one connection says them: documents with the columns that are unique or searched.
+use serde_json::{Map, Value as Json};
+
+use super::extent::ConnectionExtent;
+use super::{FromRow, Reader, Row, StoreError, Tx};
+use crate::domain::id::{DirectoryId, ExternalUserId, UserId};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// The columns of an [`ExternalUser`], of the table called `u`.
+pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.doc, u.join_key, u.person, u.link, \
+    u.version, u.created_at, u.changed_at";
+
+statements! {
+    INSERT = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
+        user_name_key, active, doc, keys, row_hash, person, link, version, created_at, changed_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
+    BY_ID = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");
+    LOCK(dialect) = format!(
+        "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_update());
+    AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE u.connection = $1 AND u.id IN ($2)");
+    BY_STABLE_KEY = "SELECT id FROM external_user WHERE connection = $1 AND stable_key = $2";
+    BY_NAME = "SELECT id FROM external_user WHERE connection = $1 AND user_name_key = $2";
+    UPDATE = "UPDATE external_user SET join_key = $3, external_id = $4, user_name = $5, user_name_key = $6, \
+        active = $7, doc = $8, keys = $9, row_hash = $10, version = version + 1, changed_at = $11 \
+        WHERE id = $1 AND connection = $2";
+    SET_ROW_HASH = "UPDATE external_user SET row_hash = $3 WHERE id = $1 AND connection = $2";
+    LINK = "UPDATE external_user SET person = $3, link = $4 WHERE id = $1 AND connection = $2";
+    DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
+    PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE connection = $1 AND person IS NOT NULL \
+        AND id IN ($2)";
+    OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
+        CASE d.mode WHEN 'observe' THEN 9223372036854775807 ELSE d.authority END \
+        FROM external_user u JOIN directory d ON d.id = u.directory WHERE u.person = $1 \
+        AND EXISTS (SELECT 1 FROM external_user mine WHERE mine.person = $1 AND mine.connection = $2)";
+}
+
+/// A person as a connection says it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExternalUser {
+    /// Its identity: the `id` of the SCIM resource.
+    pub id: ExternalUserId,
+    /// The client's own id.
+    pub external_id: Option<String>,
+    /// The unique name, as said.
+    pub user_name: String,
+    /// Whether the directory lets this person in.
+    pub active: bool,
+    /// The whole document, without what the server adds.
+    pub doc: Map<String, Json>,
+    /// The identifier that names this person at every door of the directory.
+    pub join_key: Option<Vec<u8>>,
+    /// The person it is linked to; an unlinked one confers nothing.
+    pub person: Option<UserId>,
+    /// How it came to be linked.
+    pub link: Option<Link>,
+    /// Raised at every change of the document.
+    pub version: i64,
+    /// When the directory first said it.
+    pub created_at: Timestamp,
+    /// When the document last changed.
+    pub changed_at: Timestamp,
+}
+
+/// How an external user came to be linked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// The person was made for it.
+    Created,
+    /// The directory's join named the person.
+    Joined,
+    /// An administrator decided.
+    Reviewed,
+}
+
+impl Link {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Joined => "joined",
+            Self::Reviewed => "reviewed",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Created, Self::Joined, Self::Reviewed].into_iter().find(|link| link.as_str() == word)
+    }
+}
+
+impl FromRow for ExternalUser {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let link: Option<String> = row.get(7)?;
+        Ok(Self {
+            id: row.get(0)?,
+            external_id: row.get(1)?,
+            user_name: row.get(2)?,
+            active: row.get(3)?,
+            doc: row.json(4)?,
+            join_key: row.get(5)?,
+            person: row.get(6)?,
+            link: link.as_deref().and_then(Link::parse),
+            version: row.get(8)?,
+            created_at: row.get(9)?,
+            changed_at: row.get(10)?,
+        })
+    }
+}
+
+/// What is written of an external user: the document and what was read from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The document.
+    pub doc: &'a Map<String, Json>,
+    /// Its comparable twin, for filters.
+    pub keys: &'a Json,
+    /// The unique name.
+    pub user_name: &'a str,
+    /// The client's own id.
+    pub external_id: Option<&'a str>,
+    /// Whether the directory lets this person in.
+    pub active: bool,
+    /// The identifier that names this person at every door of the directory.
+    pub join_key: Option<&'a [u8]>,
+    /// A hash of the source's row, for doors that compare before they write.
+    pub row_hash: Option<&'a [u8]>,
+}
+
+/// The text of a document or its twin.
+pub(super) fn text(json: &impl serde::Serialize) -> String {
+    serde_json::to_string(json).unwrap_or_default()
+}
+
+/// Writes a new external user, linked to `person` or to nobody yet.
+///
+/// # Errors
+/// `StoreError::Unique` when the connection has one of this name or stable key.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    stable_key: &str,
+    said: Said<'_>,
+    person: Option<(UserId, Link)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        id,
+        at.connection(),
+        at.directory(),
+        stable_key,
+        said.join_key,
+        said.external_id,
+        said.user_name,
+        fold(said.user_name).into_bytes(),
+        said.active,
+        text(said.doc),
+        text(said.keys),
+        said.row_hash,
+        person.map(|(person, _)| person),
+        person.map(|(_, link)| link.as_str()),
+        now
+    ];
+    tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// One external user of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+) -> Result<Option<ExternalUser>, StoreError> {
+    reader.optional(&BY_ID, binds![id, at.connection()], ExternalUser::from_row).await
+}
+
+/// Like [`get`]; nobody else changes it until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<Option<ExternalUser>, StoreError> {
+    tx.optional(&LOCK, binds![id, at.connection()], ExternalUser::from_row).await
+}
+
+/// Those of `ids` that the connection has, in no order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn among(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalUserId],
+) -> Result<Vec<ExternalUser>, StoreError> {
+    reader.all_in(&AMONG, binds![at.connection()], ids.iter().copied(), ExternalUser::from_row).await
+}
+
+/// The external user with this stable key.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_stable_key(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: &str,
+) -> Result<Option<ExternalUserId>, StoreError> {
+    reader.optional(&BY_STABLE_KEY, binds![at.connection(), stable_key], |row| row.get(0)).await
+}
+
+/// The external user of this name; case does not count.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_name(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    user_name: &str,
+) -> Result<Option<ExternalUserId>, StoreError> {
+    reader.optional(&BY_NAME, binds![at.connection(), fold(user_name).into_bytes()], |row| row.get(0)).await
+}
+
+/// Writes what is said now and raises the version.
+///
+/// # Errors
+/// `StoreError::Unique` when another one of the connection has this name; `StoreError::NotFound`.
+pub async fn update(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    said: Said<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        id,
+        at.connection(),
+        said.join_key,
+        said.external_id,
+        said.user_name,
+        fold(said.user_name).into_bytes(),
+        said.active,
+        text(said.doc),
+        text(said.keys),
+        said.row_hash,
+        now
+    ];
+    match tx.execute(&UPDATE, values).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Notes the hash of a source row that says nothing new.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_row_hash(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    row_hash: &[u8],
+) -> Result<(), StoreError> {
+    tx.execute(&SET_ROW_HASH, binds![id, at.connection(), row_hash]).await.map(drop)
+}
+
+/// Links it to a person, or to nobody. The version stays: the document is the same.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn link(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    person: Option<(UserId, Link)>,
+) -> Result<(), StoreError> {
+    let (person, link) = person.unzip();
+    tx.execute(&LINK, binds![id, at.connection(), person, link.map(Link::as_str)]).await.map(drop)
+}
+
+/// Deletes it. Its memberships and condition rows must be gone.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when a membership came in between.
+pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<(), StoreError> {
+    tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
+}
+
+/// The people behind `ids`, each once.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn people_among(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalUserId],
+) -> Result<Vec<UserId>, StoreError> {
+    reader.all_in(&PEOPLE_AMONG, binds![at.connection()], ids.iter().copied(), |row| row.get(0)).await
+}
+
+/// What one door says of a person.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SaidOf {
+    /// The external user.
+    pub id: ExternalUserId,
+    /// Its directory.
+    pub directory: DirectoryId,
+    /// The document.
+    pub doc: Map<String, Json>,
+    /// The unique name.
+    pub user_name: String,
+    /// The directory's authority, lower speaks first; a directory that is only observed speaks last.
+    pub authority: i64,
+}
+
+/// What every door says of a person this connection is linked to.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn said_of(reader: &mut Reader, at: &ConnectionExtent, person: UserId) -> Result<Vec<SaidOf>, StoreError> {
+    let read = |row: &Row| {
+        Ok(SaidOf {
+            id: row.get(0)?,
+            directory: row.get(1)?,
+            doc: row.json(2)?,
+            user_name: row.get(3)?,
+            authority: row.get(4)?,
+        })
+    };
+    reader.all(&OF_PERSON, binds![person, at.connection()], read).await
+}

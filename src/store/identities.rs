@@ -1,0 +1,64 @@
+//! Whom a join key names. The first door of a directory to say a key decides, and the row outlives the external user,
+//! so that the same lasting key finds the same person again.
+use super::extent::ConnectionExtent;
+use super::{Reader, StoreError, Tx};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+statements! {
+    FIND = "SELECT i.person, \
+        EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS taken \
+        FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
+    CLAIM = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT DO NOTHING";
+    RELEASE = "DELETE FROM identity WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) AND NOT EXISTS \
+        (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
+}
+
+/// The person a join key names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// The person.
+    pub person: UserId,
+    /// Whether another external user of this connection is linked to that person already.
+    pub taken: bool,
+}
+
+/// The living person whom `join_key` names in the connection's directory.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn find(reader: &mut Reader, at: &ConnectionExtent, join_key: &[u8]) -> Result<Option<Named>, StoreError> {
+    let values = binds![at.directory(), join_key, at.connection()];
+    reader.optional(&FIND, values, |row| Ok(Named { person: row.get(0)?, taken: row.get(1)? })).await
+}
+
+/// Lets `join_key` name `person`, unless it names somebody already; true when it does now.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn claim(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    join_key: &[u8],
+    lasting: bool,
+    person: UserId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(&CLAIM, binds![at.directory(), join_key, person, lasting, now]).await? > 0)
+}
+
+/// Forgets a key that may be given to somebody else, once no linked external user has it. A lasting one is forgotten
+/// only when the directory took it back (`even_lasting`), not when its external user goes.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn release(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    join_key: &[u8],
+    even_lasting: bool,
+) -> Result<(), StoreError> {
+    tx.execute(&RELEASE, binds![at.directory(), join_key, even_lasting]).await.map(drop)
+}

@@ -1,0 +1,206 @@
+//! Who is in an external group: rows, changed as sets. Adding one member never reads the others.
+//!
+//! Writers hold the group's row ([`external_groups::lock`](super::external_groups::lock)), so that the version and the
+//! rows stay in step.
+use uuid::Uuid;
+
+use super::extent::ConnectionExtent;
+use super::{Reader, Row, StoreError, Tx, Value, first};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::{binds, statements};
+
+statements! {
+    ADD: set (dialect) = format!("INSERT INTO external_member (grp, member) \
+        SELECT {}, u.id FROM external_user u WHERE u.connection = $2 AND u.id IN ($3) \
+        ON CONFLICT DO NOTHING RETURNING member", dialect.typed("$1", "uuid"));
+    REMOVE: set = "DELETE FROM external_member WHERE grp = $1 AND member IN ($2) RETURNING member";
+    CLEAR = "DELETE FROM external_member WHERE grp = $1 RETURNING member";
+    KNOWN_USERS: set = "SELECT id FROM external_user WHERE connection = $1 AND id IN ($2)";
+    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND id IN ($2)";
+    MEMBERS = "SELECT member FROM external_member WHERE grp = $1 ORDER BY member";
+    LEAVE_ALL = "DELETE FROM external_member WHERE member = $1 RETURNING grp";
+    USERS_PAGE = "SELECT u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
+        WHERE m.grp = $1 AND u.connection = $2 AND m.member > $3 ORDER BY m.member LIMIT $4";
+    GROUPS_PAGE = "SELECT g.id, g.display_name FROM external_subgroup s JOIN external_group g ON g.id = s.child \
+        WHERE s.grp = $1 AND g.connection = $2 AND s.child > $3 ORDER BY s.child LIMIT $4";
+    COUNT = "SELECT COUNT(*) FROM external_member m JOIN external_group g ON g.id = m.grp \
+        WHERE m.grp = $1 AND g.connection = $2";
+    USERS_OF: set = "SELECT m.grp, u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
+        WHERE u.connection = $1 AND m.grp IN ($2) ORDER BY m.grp, m.member";
+    GROUPS_OF: set = "SELECT s.grp, g.id, g.display_name FROM external_subgroup s \
+        JOIN external_group g ON g.id = s.child WHERE g.connection = $1 AND s.grp IN ($2) ORDER BY s.grp, s.child";
+}
+
+/// Adds users of the connection; those that were not members before. Ids it does not know are passed over.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when a user was deleted meanwhile.
+pub async fn add(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    users: &[ExternalUserId],
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    tx.all_in(&ADD, binds![group, at.connection()], users.iter().copied(), first).await
+}
+
+/// Takes users out; those that were members.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn remove(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+    users: &[ExternalUserId],
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    tx.all_in(&REMOVE, binds![group], users.iter().copied(), first).await
+}
+
+/// Takes everyone out; those who were members.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn clear(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    tx.all(&CLEAR, binds![group], first).await
+}
+
+/// Every direct member that is a user, by id: for replacing them all.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn all(
+    reader: &mut Reader,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    reader.all(&MEMBERS, binds![group], first).await
+}
+
+/// Takes a user out of every group; the groups.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn leave_all(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    user: ExternalUserId,
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    tx.all(&LEAVE_ALL, binds![user], first).await
+}
+
+/// Those of `ids` that are users of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn known_users(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[Uuid],
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    reader.all_in(&KNOWN_USERS, binds![at.connection()], ids.iter().copied(), first).await
+}
+
+/// Those of `ids` that are groups of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn known_groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[Uuid],
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    reader.all_in(&KNOWN_GROUPS, binds![at.connection()], ids.iter().copied(), first).await
+}
+
+/// A direct member, with the name that is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Who.
+    pub who: Who,
+    /// Its name.
+    pub display: String,
+}
+
+/// A user or a group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Who {
+    /// A user of the connection.
+    User(ExternalUserId),
+    /// A group of the connection.
+    Group(ExternalGroupId),
+}
+
+impl Who {
+    /// The id, whatever it is of.
+    pub fn uuid(self) -> Uuid {
+        match self {
+            Self::User(id) => id.uuid(),
+            Self::Group(id) => id.uuid(),
+        }
+    }
+}
+
+/// A page of a group's direct members: users by id, then groups by id, those after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn page(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    after: Option<Who>,
+    limit: usize,
+) -> Result<Vec<Member>, StoreError> {
+    let mut found = Vec::new();
+    let rows = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
+    if !matches!(after, Some(Who::Group(_))) {
+        let from = after.map_or(Uuid::nil(), Who::uuid);
+        let values = binds![group, at.connection(), from, rows(limit)];
+        found = reader.all(&USERS_PAGE, values, |row| member(row, 0, false)).await?;
+    }
+    if found.len() < limit {
+        let from = match after {
+            Some(Who::Group(id)) => id.uuid(),
+            _ => Uuid::nil(),
+        };
+        let values = binds![group, at.connection(), from, rows(limit - found.len())];
+        found.extend(reader.all(&GROUPS_PAGE, values, |row| member(row, 0, true)).await?);
+    }
+    Ok(found)
+}
+
+/// All direct members of several groups, for a page of groups; by group.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    groups: &[ExternalGroupId],
+) -> Result<Vec<(ExternalGroupId, Member)>, StoreError> {
+    let fixed: Vec<Value> = binds![at.connection()];
+    let users = |row: &Row| Ok((row.get(0)?, member(row, 1, false)?));
+    let mut found = reader.all_in(&USERS_OF, fixed.clone(), groups.iter().copied(), users).await?;
+    let nested = |row: &Row| Ok((row.get(0)?, member(row, 1, true)?));
+    found.extend(reader.all_in(&GROUPS_OF, fixed, groups.iter().copied(), nested).await?);
+    found.sort_by_key(|(group, member)| (*group, member.who));
+    Ok(found)
+}
+
+fn member(row: &Row, at: usize, group: bool) -> Result<Member, StoreError> {
+    let who = if group { Who::Group(row.get(at)?) } else { Who::User(row.get(at)?) };
+    Ok(Member { who, display: row.get(at + 1)? })
+}
+
+/// How many users are direct members.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn count(reader: &mut Reader, at: &ConnectionExtent, group: ExternalGroupId) -> Result<u64, StoreError> {
+    reader.one(&COUNT, binds![group, at.connection()], first).await
+}

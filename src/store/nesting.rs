@@ -1,0 +1,138 @@
+//! Groups in groups. `group_closure` holds every group with each group inside it at any depth, itself among them, and
+//! is kept set-based when an edge comes or goes. Cycles are harmless: the closure is a set.
+//!
+//! Writers hold the connection ([`lock`]): two edges that come at the same moment must see each other.
+use super::extent::ConnectionExtent;
+use super::{StoreError, Tx, first};
+use crate::domain::id::{ExternalGroupId, UserId};
+use crate::{binds, statements};
+
+statements! {
+    LOCK(dialect) = format!("SELECT id FROM connection WHERE id = $1 {}", dialect.for_update());
+    START = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $1)";
+    ADD: set (dialect) = format!("INSERT INTO external_subgroup (grp, child) \
+        SELECT {}, g.id FROM external_group g WHERE g.connection = $2 AND g.id IN ($3) \
+        ON CONFLICT DO NOTHING RETURNING child", dialect.typed("$1", "uuid"));
+    CONNECT = "INSERT INTO group_closure (ancestor, descendant) SELECT outside.ancestor, inside.descendant \
+        FROM group_closure outside JOIN group_closure inside ON inside.ancestor = $2 WHERE outside.descendant = $1 \
+        ON CONFLICT DO NOTHING";
+    REMOVE: set = "DELETE FROM external_subgroup WHERE grp = $1 AND child IN ($2) RETURNING child";
+    CHILDREN = "SELECT child FROM external_subgroup WHERE grp = $1 ORDER BY child";
+    OUTER = "SELECT ancestor FROM group_closure WHERE descendant = $1 AND ancestor <> $1";
+    FORGET: set = "DELETE FROM group_closure WHERE ancestor <> descendant AND ancestor IN ($1)";
+    REBUILD: set = "INSERT INTO group_closure (ancestor, descendant) \
+        WITH RECURSIVE inside (ancestor, descendant) AS ( \
+            SELECT s.grp, s.child FROM external_subgroup s WHERE s.grp IN ($1) \
+            UNION SELECT i.ancestor, s.child FROM inside i JOIN external_subgroup s ON s.grp = i.descendant) \
+        SELECT ancestor, descendant FROM inside WHERE TRUE ON CONFLICT DO NOTHING";
+    LEAVE_OUTER = "DELETE FROM external_subgroup WHERE child = $1 RETURNING grp";
+    DROP_CHILDREN = "DELETE FROM external_subgroup WHERE grp = $1";
+    DROP = "DELETE FROM group_closure WHERE ancestor = $1 OR descendant = $1";
+    PEOPLE_INSIDE = "SELECT DISTINCT u.person FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
+        JOIN external_user u ON u.id = m.member \
+        WHERE c.ancestor = $1 AND u.connection = $2 AND u.person IS NOT NULL";
+}
+
+/// Holds the connection's nesting until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock(tx: &mut Tx, at: &ConnectionExtent) -> Result<(), StoreError> {
+    tx.optional(&LOCK, binds![at.connection()], |_| Ok(())).await.map(drop)
+}
+
+/// The first row of a new group: itself.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn start(tx: &mut Tx, _at: &ConnectionExtent, group: ExternalGroupId) -> Result<(), StoreError> {
+    tx.execute(&START, binds![group]).await.map(drop)
+}
+
+/// Nests groups of the connection directly in `group`; those that were not.
+///
+/// # Errors
+/// `StoreError::ForeignKey` when a group was deleted meanwhile.
+pub async fn add(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    children: &[ExternalGroupId],
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    let added: Vec<ExternalGroupId> =
+        tx.all_in(&ADD, binds![group, at.connection()], children.iter().copied(), first).await?;
+    for child in &added {
+        tx.execute(&CONNECT, binds![group, *child]).await?;
+    }
+    Ok(added)
+}
+
+/// Takes directly nested groups out; those that were in.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn remove(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    children: &[ExternalGroupId],
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    let removed: Vec<ExternalGroupId> = tx.all_in(&REMOVE, binds![group], children.iter().copied(), first).await?;
+    if !removed.is_empty() {
+        rebuild(tx, at, group).await?;
+    }
+    Ok(removed)
+}
+
+/// The groups nested directly in `group`, by id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn children(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    tx.all(&CHILDREN, binds![group], first).await
+}
+
+/// The people who are in a group, or in a group inside it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn people_inside(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<UserId>, StoreError> {
+    tx.all(&PEOPLE_INSIDE, binds![group, at.connection()], first).await
+}
+
+/// Cuts every edge of a group that is about to be deleted; the groups it was nested in directly.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn drop_group(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    let outer: Vec<ExternalGroupId> = tx.all(&OUTER, binds![group], first).await?;
+    let direct = tx.all(&LEAVE_OUTER, binds![group], first).await?;
+    tx.execute(&DROP_CHILDREN, binds![group]).await?;
+    tx.execute(&DROP, binds![group]).await?;
+    again(tx, outer).await?;
+    Ok(direct)
+}
+
+/// Computes anew what `group` and the groups around it hold.
+async fn rebuild(tx: &mut Tx, _at: &ConnectionExtent, group: ExternalGroupId) -> Result<(), StoreError> {
+    let mut outer: Vec<ExternalGroupId> = tx.all(&OUTER, binds![group], first).await?;
+    outer.push(group);
+    again(tx, outer).await
+}
+
+async fn again(tx: &mut Tx, ancestors: Vec<ExternalGroupId>) -> Result<(), StoreError> {
+    tx.execute_in(&FORGET, Vec::new(), ancestors.iter().copied()).await?;
+    tx.execute_in(&REBUILD, Vec::new(), ancestors).await.map(drop)
+}

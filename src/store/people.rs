@@ -1,0 +1,398 @@
+//! People: our own record of a person, merged from what the directories say.
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use crate::domain::id::{PartnerId, UserGroupId, UserId};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Profile, User};
+use crate::{binds, statements};
+
+const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
+    p.placement, p.placement_pin, p.version, p.created_at";
+
+/// The person is linked to an external user of the connection: what lets a connection touch it at all.
+const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND u.connection = $2)";
+
+/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
+    (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
+
+statements! {
+    INSERT = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
+        login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11) \
+        ON CONFLICT DO NOTHING";
+    DISCARD = "DELETE FROM person WHERE id = $1 AND partner = $2";
+    LOOKALIKE = "SELECT id FROM live_person WHERE partner = $1 AND (login_key = $2 OR email_key = $3) LIMIT 1";
+    LOCK(dialect) = format!(
+        "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
+        dialect.for_update());
+    SET_PROFILE = format!("UPDATE person SET display_name = $3, given_name = $4, family_name = $5, email = $6, \
+        email_key = $7, sort_key = $8, changed_at = $9 WHERE id = $1 AND {LINKED}");
+    SET_LOGIN = format!("UPDATE person SET login_name = $3, login_key = $4, changed_at = $5 WHERE id = $1 AND {LINKED}");
+    SUSPEND = format!("INSERT INTO person_suspension (person, source, cause, since) \
+        SELECT id, $3, $4, $5 FROM person WHERE id = $1 AND {LINKED} ON CONFLICT (person, source) DO NOTHING");
+    END_SESSIONS = format!("UPDATE person SET version = version + 1, changed_at = $3 WHERE id = $1 AND {LINKED}");
+    RESUME = "DELETE FROM person_suspension WHERE person = $1 AND source = $2";
+    SUSPENDED_BY = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
+    SET_GRANTS_ASIDE = format!(
+        "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
+    PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement <> $2";
+    BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
+    LIST = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
+        AND (p.sort_key > $3 OR (p.sort_key = $3 AND p.id > $4)) ORDER BY p.sort_key, p.id LIMIT $5");
+    LIST_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
+        AND (p.sort_key > $3 OR (p.sort_key = $3 AND p.id > $4)) AND ({} OR {} OR {}) \
+        ORDER BY p.sort_key, p.id LIMIT $5",
+        dialect.contains("p.sort_key", "$6"),
+        dialect.contains("COALESCE(p.email_key, p.sort_key)", "$6"),
+        dialect.contains("COALESCE(p.login_key, p.sort_key)", "$6"));
+    COUNT = format!("SELECT COUNT(*) FROM live_person p WHERE {AT_HOME}");
+    BY_LOGIN = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2";
+    SUSPENSIONS_AT = format!("SELECT s.source, s.cause, s.since FROM person_suspension s \
+        JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
+    SUSPEND_AT = format!("INSERT INTO person_suspension (person, source, cause, since) \
+        SELECT p.id, 'admin', $4, $5 FROM person p WHERE p.id = $3 AND p.state = 'live' AND {AT_HOME} \
+        ON CONFLICT (person, source) DO NOTHING");
+    RESUME_AT = format!("DELETE FROM person_suspension WHERE source = 'admin' AND person IN \
+        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    END_SESSIONS_AT = format!("UPDATE person SET version = version + 1, changed_at = $4 WHERE id IN \
+        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    PIN_AT = format!("UPDATE person SET placement_pin = $4, placement = COALESCE($4, placement), changed_at = $5 \
+        WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+}
+
+impl FromRow for User {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get(0)?,
+            partner: row.get(1)?,
+            profile: Profile {
+                display_name: row.get(2)?,
+                given_name: row.get(3)?,
+                family_name: row.get(4)?,
+                email: row.get(5)?,
+                login_name: row.get(6)?,
+            },
+            placement: row.get(7)?,
+            placement_pin: row.get(8)?,
+            version: row.get(9)?,
+            created_at: row.get(10)?,
+        })
+    }
+}
+
+fn key(text: &Option<String>) -> Option<Vec<u8>> {
+    text.as_deref().map(|text| fold(text).into_bytes())
+}
+
+/// Writes a new person of `partner`, placed in its default group; false when the sign-in name is taken there.
+async fn create(
+    tx: &mut Tx,
+    partner: PartnerId,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let values = binds![
+        id,
+        partner,
+        &profile.display_name,
+        &profile.given_name,
+        &profile.family_name,
+        &profile.email,
+        key(&profile.email),
+        &profile.login_name,
+        key(&profile.login_name),
+        fold(&profile.display_name).into_bytes(),
+        now
+    ];
+    Ok(tx.execute(&INSERT, values).await? > 0)
+}
+
+/// Writes a new person of the directory's partner, placed in its default group; false when the sign-in name is taken.
+///
+/// # Errors
+/// `StoreError::Check` when the partner has no default group.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    create(tx, at.partner(), id, profile, now).await
+}
+
+/// Takes back a person written by [`insert`] in the same transaction.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn discard(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<(), StoreError> {
+    tx.execute(&DISCARD, binds![id, at.partner()]).await.map(drop)
+}
+
+/// A living person of the directory's partner with the same sign-in name or mail address.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lookalike(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    profile: &Profile,
+) -> Result<Option<UserId>, StoreError> {
+    let values = binds![at.partner(), key(&profile.login_name), key(&profile.email)];
+    reader.optional(&LOOKALIKE, values, first).await
+}
+
+/// A person the connection is linked to; nobody else changes it until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<Option<User>, StoreError> {
+    tx.optional(&LOCK, binds![id, at.connection()], User::from_row).await
+}
+
+/// Writes the merged columns, all but the sign-in name.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_profile(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        id,
+        at.connection(),
+        &profile.display_name,
+        &profile.given_name,
+        &profile.family_name,
+        &profile.email,
+        key(&profile.email),
+        fold(&profile.display_name).into_bytes(),
+        now
+    ];
+    tx.execute(&SET_PROFILE, values).await.map(drop)
+}
+
+/// Writes the sign-in name.
+///
+/// # Errors
+/// `StoreError::Unique(Constraint::PersonLogin)` when another person of the partner has it.
+pub async fn set_login(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: UserId,
+    login_name: &Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![id, at.connection(), login_name, key(login_name), now];
+    tx.execute(&SET_LOGIN, values).await.map(drop)
+}
+
+/// Switches a linked person off in the name of the connection, and ends the sessions of before; true when it was not
+/// yet suspended by it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspend(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: UserId,
+    cause: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let values = binds![id, at.connection(), at.source().to_string(), cause, now];
+    let suspended = tx.execute(&SUSPEND, values).await? > 0;
+    if suspended {
+        end_sessions(tx, at, id, now).await?;
+    }
+    Ok(suspended)
+}
+
+/// Lifts the connection's own suspension; true when there was one.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn resume(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&RESUME, binds![id, at.source().to_string()]).await? > 0)
+}
+
+/// The sources that suspend a person the connection speaks of.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspended_by(reader: &mut Reader, _at: &ConnectionExtent, id: UserId) -> Result<Vec<String>, StoreError> {
+    reader.all(&SUSPENDED_BY, binds![id], first).await
+}
+
+/// Ends the sessions a linked person has now.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn end_sessions(tx: &mut Tx, at: &ConnectionExtent, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&END_SESSIONS, binds![id, at.connection(), now]).await.map(drop)
+}
+
+/// Puts the manual grants of a linked person aside until an administrator returns them; how many.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_grants_aside(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: UserId,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    tx.execute(&SET_GRANTS_ASIDE, binds![id, at.connection(), now]).await
+}
+
+/// Stores the derived placement of a person the connection speaks of; true when it changed.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn place(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    id: UserId,
+    group: UserGroupId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(&PLACE, binds![id, group, now]).await? > 0)
+}
+
+/// Writes a new person at home in the extent's partner; false when the sign-in name is taken there.
+///
+/// # Errors
+/// `StoreError::Check` when the partner has no default group.
+pub async fn insert_at(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    create(tx, at.partner(), id, profile, now).await
+}
+
+/// A living person within the extent.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Option<User>, StoreError> {
+    reader.optional(&BY_ID, binds![at.partner(), at.subtree(), id], User::from_row).await
+}
+
+/// The living person of the extent's partner who signs in by this name; case does not count.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_login(reader: &mut Reader, at: &PartnerExtent, login: &str) -> Result<Option<UserId>, StoreError> {
+    reader.optional(&BY_LOGIN, binds![at.partner(), fold(login).into_bytes()], first).await
+}
+
+/// A page of the living people within the extent, by name: those after `after` (sort key and id of the last one seen)
+/// whose name, address or sign-in name contains `matching`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    after: Option<(&[u8], UserId)>,
+    matching: Option<&str>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    let (key, id) = match after {
+        Some((key, id)) => (key.to_vec(), super::Value::from(id)),
+        None => (Vec::new(), super::Value::Uuid(uuid::Uuid::nil())),
+    };
+    let mut values = binds![at.partner(), at.subtree(), key];
+    values.extend([id, limit.into()]);
+    match matching.map(fold).filter(|text| !text.is_empty()) {
+        None => reader.all(&LIST, values, User::from_row).await,
+        Some(text) => {
+            values.push(text.into_bytes().into());
+            reader.all(&LIST_MATCHING, values, User::from_row).await
+        }
+    }
+}
+
+/// The key [`list`] orders by.
+pub fn sort_key(user: &User) -> Vec<u8> {
+    fold(&user.profile.display_name).into_bytes()
+}
+
+/// How many living people are within the extent.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn count(reader: &mut Reader, at: &PartnerExtent) -> Result<u64, StoreError> {
+    reader.one(&COUNT, binds![at.partner(), at.subtree()], first).await
+}
+
+/// A suspension: its source, its cause, and since when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Suspension {
+    /// Who switched the person off, as stored: `admin` or `connection:` and an id.
+    pub source: String,
+    /// Why, in words.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why a person within the extent is suspended; empty when nobody suspends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspensions(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Vec<Suspension>, StoreError> {
+    let read = |row: &Row| Ok(Suspension { source: row.get(0)?, cause: row.get(1)?, since: row.get(2)? });
+    reader.all(&SUSPENSIONS_AT, binds![at.partner(), at.subtree(), id], read).await
+}
+
+/// Switches a person within the extent off in the name of an administrator, and ends the sessions of before; true when
+/// no administrator had yet.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspend_by_admin(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    cause: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let suspended = tx.execute(&SUSPEND_AT, binds![at.partner(), at.subtree(), id, cause, now]).await? > 0;
+    if suspended {
+        tx.execute(&END_SESSIONS_AT, binds![at.partner(), at.subtree(), id, now]).await?;
+    }
+    Ok(suspended)
+}
+
+/// Lifts the administrators' suspension; true when there was one.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn resume_by_admin(tx: &mut Tx, at: &PartnerExtent, id: UserId) -> Result<bool, StoreError> {
+    Ok(tx.execute(&RESUME_AT, binds![at.partner(), at.subtree(), id]).await? > 0)
+}
+
+/// Pins a person within the extent in an exclusive group of the home partner, or unpins; the caller places anew after
+/// unpinning. False when there is no such person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn pin(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    group: Option<UserGroupId>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(&PIN_AT, binds![at.partner(), at.subtree(), id, group, now]).await? > 0)
+}

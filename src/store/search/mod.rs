@@ -1,0 +1,191 @@
+//! Searching the resources of a connection: the only SQL that is composed at run time.
+//!
+//! A neutral filter becomes a WHERE clause ([`clause`]), an order becomes a key ([`order`]). Indexed columns answer for
+//! the attributes that have one; every other attribute is read from `keys`, the comparable twin of the document, so
+//! that both databases compare exactly as [`Filter::matches`] does. What was asked goes into binds, never into text.
+mod clause;
+mod order;
+
+use super::extent::ConnectionExtent;
+use super::external_groups::{self, ExternalGroup};
+use super::external_users::{self, ExternalUser};
+use super::{Dialect, FromRow, Reader, Row, Sql, StoreError, Value, first};
+use crate::domain::filter::Filter;
+use crate::domain::id::Id as _;
+use crate::domain::page::{Page, Position, Sort};
+use order::Order;
+
+/// What is searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Of {
+    Users,
+    Groups,
+}
+
+impl Of {
+    /// The name of the table in the texts.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Users => "u",
+            Self::Groups => "g",
+        }
+    }
+
+    fn from(self) -> &'static str {
+        match self {
+            Self::Users => "external_user u WHERE u.connection = $1",
+            Self::Groups => "external_group g WHERE g.connection = $1 AND NOT g.gone",
+        }
+    }
+
+    fn columns(self) -> &'static str {
+        match self {
+            Self::Users => external_users::COLUMNS,
+            Self::Groups => external_groups::COLUMNS,
+        }
+    }
+}
+
+/// A page of what was found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found<T> {
+    /// The rows, in order.
+    pub rows: Vec<T>,
+    /// Where the page ends, when there are rows.
+    pub last: Option<Position>,
+    /// Whether rows follow. Known for cursor pages only.
+    pub more: bool,
+}
+
+/// A page of the connection's users.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn users(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+    sort: Option<&Sort>,
+    page: &Page,
+) -> Result<Found<ExternalUser>, StoreError> {
+    rows(reader, at, Of::Users, filter, sort, page, |user: &ExternalUser| user.id.uuid()).await
+}
+
+/// A page of the connection's groups.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+    sort: Option<&Sort>,
+    page: &Page,
+) -> Result<Found<ExternalGroup>, StoreError> {
+    rows(reader, at, Of::Groups, filter, sort, page, |group: &ExternalGroup| group.id.uuid()).await
+}
+
+/// How many of the connection's users match.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn count_users(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+) -> Result<u64, StoreError> {
+    count(reader, at, Of::Users, filter).await
+}
+
+/// How many of the connection's groups match.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn count_groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+) -> Result<u64, StoreError> {
+    count(reader, at, Of::Groups, filter).await
+}
+
+/// A text on its way, with the values that belong into it.
+struct Composer {
+    dialect: Dialect,
+    of: Of,
+    values: Vec<Value>,
+    aliases: usize,
+}
+
+impl Composer {
+    fn new(dialect: Dialect, of: Of, at: &ConnectionExtent) -> Self {
+        Self { dialect, of, values: vec![at.connection().into()], aliases: 0 }
+    }
+
+    /// The parameter that stands for `value`.
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    /// A fresh name for a row source.
+    fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("e{}", self.aliases)
+    }
+
+    /// ` AND …`, or nothing.
+    fn restrict(&mut self, filter: Option<&Filter>) -> String {
+        filter.map_or_else(String::new, |filter| format!(" AND {}", self.clause(filter)))
+    }
+}
+
+async fn rows<T: FromRow>(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    of: Of,
+    filter: Option<&Filter>,
+    sort: Option<&Sort>,
+    page: &Page,
+    id: fn(&T) -> uuid::Uuid,
+) -> Result<Found<T>, StoreError> {
+    let wanted = i64::from(page.count());
+    if wanted == 0 {
+        return Ok(Found { rows: Vec::new(), last: None, more: false });
+    }
+    let mut composer = Composer::new(reader.dialect(), of, at);
+    let restriction = composer.restrict(filter);
+    let order = Order::new(&mut composer, sort);
+    let after = match page {
+        Page::Cursor { after: Some(position), .. } => format!(" AND {}", order.after(&mut composer, position)),
+        _ => String::new(),
+    };
+    let limit = match page {
+        Page::Cursor { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
+        Page::Index { start, .. } => {
+            let skipped = i64::try_from(start.saturating_sub(1)).unwrap_or(i64::MAX);
+            let limit = composer.bind(wanted);
+            format!("LIMIT {limit} OFFSET {}", composer.bind(skipped))
+        }
+    };
+    let text = format!(
+        "SELECT {}, {} AS sort_key FROM {}{restriction}{after} {} {limit}",
+        of.columns(),
+        order.selected(),
+        of.from(),
+        order.clause(),
+    );
+    let read = |row: &Row| Ok((T::from_row(row)?, order.key(row)?));
+    let mut found = reader.all(Sql::composed("search", text), composer.values, read).await?;
+    let more = matches!(page, Page::Cursor { .. }) && found.len() > page.count() as usize;
+    found.truncate(page.count() as usize);
+    let last = found.last().map(|(row, key)| Position { key: key.clone(), id: id(row) });
+    Ok(Found { rows: found.into_iter().map(|(row, _)| row).collect(), last, more })
+}
+
+async fn count(reader: &mut Reader, at: &ConnectionExtent, of: Of, filter: Option<&Filter>) -> Result<u64, StoreError> {
+    let mut composer = Composer::new(reader.dialect(), of, at);
+    let restriction = composer.restrict(filter);
+    let text = format!("SELECT COUNT(*) FROM {}{restriction}", of.from());
+    reader.one(Sql::composed("search count", text), composer.values, first).await
+}
