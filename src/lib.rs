@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod ldap;
 pub mod login;
+pub mod provision;
 pub mod scim;
 pub mod secret;
 pub mod store;

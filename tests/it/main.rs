@@ -8,6 +8,7 @@ mod edge_tls;
 mod house;
 mod ldap_read;
 mod login_hostile;
+mod provision_users;
 mod store_faults;
 mod store_open;
 mod store_storm;

@@ -2,3 +2,5 @@
 pub mod database;
 pub mod provider;
 pub mod slapd;
+/// The world the room is tested in.
+pub mod world;

@@ -1,0 +1,63 @@
+//! Attribute conditions: for whom they hold is kept beside the memberships, in the transaction that writes the document.
+use serde_json::Value as Json;
+
+use super::{ProvisionError, Source};
+use crate::domain::filter::Filter as Neutral;
+use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId};
+use crate::scim::error::ScimError;
+use crate::scim::filter::{Filter, Foreign};
+use crate::scim::schema::SchemaSet;
+use crate::store::extent::PartnerExtent;
+use crate::store::{Tx, condition_members};
+
+/// How many users are looked at in one go.
+const PAGE: u32 = 500;
+
+/// Keeps the conditions of one user; true when any holds that did not, or the other way round.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    user: ExternalUserId,
+    keys: &Json,
+) -> Result<bool, ProvisionError> {
+    let mut changed = false;
+    for held in condition_members::of_user(tx, &source.extent, user).await? {
+        // A condition is checked when it is saved; one that no longer fits the schema holds for nobody.
+        let holds = parse(source.schemas, &held.expression).is_ok_and(|filter| filter.matches(keys));
+        if holds != held.holds {
+            condition_members::set(tx, &source.extent, held.condition, user, holds).await?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+/// Finds the members of a condition that was just written, among all the directory's users; how many. Placements that
+/// rest on it are the caller's to refresh.
+///
+/// # Errors
+/// [`ProvisionError::Scim`] when the expression is no filter of the schema.
+pub async fn fill(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    schemas: &SchemaSet,
+    directory: DirectoryId,
+    condition: ConditionId,
+    expression: &str,
+) -> Result<usize, ProvisionError> {
+    let filter = parse(schemas, expression)?;
+    let (mut after, mut found) = (None, 0);
+    loop {
+        let page = condition_members::keys_page(tx, at, directory, after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        after = Some(*last);
+        let holds = page.iter().filter(|(_, keys)| filter.matches(keys));
+        let users: Vec<ExternalUserId> = holds.map(|(user, _)| *user).collect();
+        condition_members::add(tx, at, condition, &users).await?;
+        found += users.len();
+    }
+}
+
+fn parse(schemas: &SchemaSet, expression: &str) -> Result<Neutral, ScimError> {
+    Filter::parse(expression)?.resolve(schemas.users(), Foreign::NoValue)
+}

@@ -1,0 +1,152 @@
+//! What an act did. A dry run returns the same as the real run would.
+use serde_json::{Value as Json, json};
+
+use super::event::{Event, Kind};
+use crate::domain::id::{ConnectionId, UserGroupId, UserId};
+
+/// The outcome of a use case.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Done<T> {
+    /// The resource afterwards.
+    pub value: T,
+    /// Whether anything of the resource changed.
+    pub changed: bool,
+    /// What else came of it.
+    pub effect: Effect,
+}
+
+/// What came of an act beside the resource itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Effect {
+    /// The attributes that changed.
+    pub attributes: Vec<String>,
+    /// How many members came in.
+    pub members_added: usize,
+    /// How many members left.
+    pub members_removed: usize,
+    /// Ids named as members that the connection does not know.
+    pub unknown_members: Vec<String>,
+    /// What happened to people, in order.
+    pub people: Vec<PersonChange>,
+    /// The events, as written or as they would be.
+    pub events: Vec<Event>,
+    /// The people whose access may have changed: what to look at before and after.
+    pub touched: Vec<UserId>,
+}
+
+/// Something that happened to a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PersonChange {
+    /// To whom.
+    pub person: UserId,
+    /// What.
+    pub what: What,
+}
+
+/// What happened to a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The person came to be.
+    Created,
+    /// An external user was linked by the directory's join.
+    Joined,
+    /// The person had left and came back; this many manual grants wait for an administrator.
+    Revived {
+        /// Grants put aside.
+        grants_aside: u64,
+    },
+    /// An external user resembles this person; an administrator decides.
+    Resembled,
+    /// The person's own columns changed.
+    Changed,
+    /// The connection switched the person off.
+    Suspended,
+    /// The connection lifted its suspension.
+    Resumed,
+    /// The person's exclusive user group changed.
+    Placed {
+        /// To this one.
+        group: UserGroupId,
+    },
+}
+
+impl Effect {
+    /// Notes an event.
+    pub(super) fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Notes what happened to a person, with the event that says so.
+    pub(super) fn person(&mut self, connection: ConnectionId, person: UserId, what: What) {
+        let event = |kind| Event::of(kind, person).id("connection", connection);
+        match what {
+            What::Created => self.event(event(Kind::UserCreated)),
+            What::Revived { grants_aside } => {
+                self.event(event(Kind::UserRevived).count("grants_aside", grants_aside as usize));
+            }
+            What::Changed => self.event(event(Kind::UserChanged)),
+            What::Suspended => self.event(event(Kind::UserSuspended)),
+            What::Resumed => self.event(event(Kind::UserResumed)),
+            What::Placed { group } => self.event(event(Kind::UserPlaced).id("group", group)),
+            // Said by the event of the link.
+            What::Joined | What::Resembled => {}
+        }
+        self.people.push(PersonChange { person, what });
+    }
+
+    /// Notes that a person's access may have changed.
+    pub(super) fn touch(&mut self, people: impl IntoIterator<Item = UserId>) {
+        self.touched.extend(people);
+        self.touched.sort_unstable();
+        self.touched.dedup();
+    }
+
+    /// Whether nothing at all came of it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The effect as the provisioning log and a dry run show it: ids, names of attributes, counts.
+    pub fn to_json(&self) -> Json {
+        let people: Vec<Json> = self
+            .people
+            .iter()
+            .map(|change| match change.what {
+                What::Revived { grants_aside } => {
+                    json!({"user": change.person, "what": "revived", "grantsAside": grants_aside})
+                }
+                What::Placed { group } => json!({"user": change.person, "what": "placed", "group": group}),
+                what => json!({"user": change.person, "what": what.word()}),
+            })
+            .collect();
+        let events: Vec<Json> = self
+            .events
+            .iter()
+            .map(|event| json!({"kind": event.kind.as_str(), "subject": event.subject, "data": event.data}))
+            .collect();
+        json!({
+            "attributes": self.attributes,
+            "membersAdded": self.members_added,
+            "membersRemoved": self.members_removed,
+            "unknownMembers": self.unknown_members,
+            "people": people,
+            "events": events,
+        })
+    }
+}
+
+impl What {
+    /// The word that is shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Joined => "joined",
+            Self::Revived { .. } => "revived",
+            Self::Resembled => "resembled",
+            Self::Changed => "changed",
+            Self::Suspended => "suspended",
+            Self::Resumed => "resumed",
+            Self::Placed { .. } => "placed",
+        }
+    }
+}

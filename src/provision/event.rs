@@ -1,0 +1,229 @@
+//! What is written down of an act. Data holds ids, attribute names and counts, never a personal value: names and
+//! addresses lie beside the log, so that erasing a person leaves it whole.
+use serde_json::{Map, Value as Json};
+
+use crate::domain::id::Id;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
+        /// The published catalogue of event kinds. It only ever grows.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Kind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stored and published word.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A person came to be.
+    UserCreated = "user.created";
+    /// A person's own columns changed; `attributes` names them.
+    UserChanged = "user.changed";
+    /// A source switched a person off.
+    UserSuspended = "user.suspended";
+    /// A source lifted its suspension; the person may still be suspended by another.
+    UserResumed = "user.resumed";
+    /// A person who had left came back; manual grants wait for an administrator.
+    UserRevived = "user.revived";
+    /// A person's exclusive user group changed.
+    UserPlaced = "user.placed";
+    /// A person was deleted.
+    UserDeleted = "user.deleted";
+    /// A directory said a person for the first time.
+    ExternalUserCreated = "external_user.created";
+    /// What a directory says of a person changed; `attributes` names what.
+    ExternalUserChanged = "external_user.changed";
+    /// A directory no longer knows a person.
+    ExternalUserDeleted = "external_user.deleted";
+    /// An external user was linked to a person.
+    ExternalUserLinked = "external_user.linked";
+    /// An external user was separated from its person.
+    ExternalUserUnlinked = "external_user.unlinked";
+    /// An external user resembles someone who is here already; an administrator decides.
+    LinkReview = "link.review";
+    /// A sign-in name is taken by another person of the partner, so this person has none.
+    LoginCollision = "login.collision";
+    /// A directory said a group for the first time.
+    ExternalGroupCreated = "external_group.created";
+    /// A directory renamed a group.
+    ExternalGroupRenamed = "external_group.renamed";
+    /// What a directory says of a group changed, not its name.
+    ExternalGroupChanged = "external_group.changed";
+    /// A directory no longer knows a group.
+    ExternalGroupDeleted = "external_group.deleted";
+    /// People or groups came into an external group; `members` lists them.
+    MemberAdded = "member.added";
+    /// People or groups left an external group; `members` lists them.
+    MemberRemoved = "member.removed";
+    /// Ids were named as members that the connection does not know; `count` says how many.
+    MemberUnknown = "member.unknown";
+    /// A partner came to be.
+    PartnerCreated = "partner.created";
+    /// A partner's columns changed.
+    PartnerChanged = "partner.changed";
+    /// A partner was switched off.
+    PartnerSuspended = "partner.suspended";
+    /// A partner was switched on again.
+    PartnerResumed = "partner.resumed";
+    /// A partner was deleted.
+    PartnerDeleted = "partner.deleted";
+    /// A user group came to be.
+    UserGroupCreated = "user_group.created";
+    /// A user group changed.
+    UserGroupChanged = "user_group.changed";
+    /// A user group was deleted.
+    UserGroupDeleted = "user_group.deleted";
+    /// People were added to a user group by an administrator.
+    UserGroupMemberAdded = "user_group_member.added";
+    /// People were taken out of a user group by an administrator.
+    UserGroupMemberRemoved = "user_group_member.removed";
+    /// A role came to be.
+    RoleCreated = "role.created";
+    /// A role's capabilities or parent changed.
+    RoleChanged = "role.changed";
+    /// A role was deleted.
+    RoleDeleted = "role.deleted";
+    /// A role was granted.
+    GrantCreated = "grant.created";
+    /// A grant was put aside.
+    GrantSuspended = "grant.suspended";
+    /// A grant that was put aside is in force again.
+    GrantResumed = "grant.resumed";
+    /// A grant was taken back.
+    GrantDeleted = "grant.deleted";
+    /// A directory came to be.
+    DirectoryCreated = "directory.created";
+    /// A directory's mode, ceiling or name changed.
+    DirectoryChanged = "directory.changed";
+    /// A directory was deleted.
+    DirectoryDeleted = "directory.deleted";
+    /// A connection came to be.
+    ConnectionCreated = "connection.created";
+    /// A connection's settings changed.
+    ConnectionChanged = "connection.changed";
+    /// A connection was deleted.
+    ConnectionDeleted = "connection.deleted";
+    /// A token was issued.
+    TokenCreated = "token.created";
+    /// A token was revoked.
+    TokenRevoked = "token.revoked";
+    /// A rule set came into force.
+    RulesActivated = "rules.activated";
+    /// An attribute condition came to be.
+    ConditionCreated = "condition.created";
+    /// A synchronisation run began.
+    RunStarted = "run.started";
+    /// A synchronisation run ended; `outcome` says how.
+    RunFinished = "run.finished";
+    /// A synchronisation run waits for approval.
+    RunHeld = "run.held";
+    /// Someone signed in.
+    SessionStarted = "session.started";
+    /// A session was ended.
+    SessionEnded = "session.ended";
+    /// An attempt to sign in was refused; `reason` says why.
+    SignInRefused = "sign_in.refused";
+    /// A one-time link was issued.
+    LinkIssued = "link.issued";
+    /// A one-time link was used.
+    LinkUsed = "link.used";
+    /// The installation was set up, restored or changed as a whole.
+    InstallationChanged = "installation.changed";
+}
+
+/// One line of the log, before it is written.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// To what.
+    pub subject: Option<uuid::Uuid>,
+    /// The details.
+    pub data: Map<String, Json>,
+}
+
+impl Event {
+    /// Something happened to `subject`.
+    pub fn of(kind: Kind, subject: impl Id) -> Self {
+        Self { kind, subject: Some(subject.uuid()), data: Map::new() }
+    }
+
+    /// Something happened to nothing that has an id.
+    pub fn general(kind: Kind) -> Self {
+        Self { kind, subject: None, data: Map::new() }
+    }
+
+    /// Adds an id.
+    pub fn id(mut self, name: &'static str, id: impl Id) -> Self {
+        self.data.insert(name.to_owned(), id.uuid().to_string().into());
+        self
+    }
+
+    /// Adds ids.
+    pub fn ids<T: Id>(mut self, name: &'static str, ids: impl IntoIterator<Item = T>) -> Self {
+        let ids = ids.into_iter().map(|id| Json::from(id.uuid().to_string())).collect();
+        self.data.insert(name.to_owned(), Json::Array(ids));
+        self
+    }
+
+    /// Adds the names of attributes, roles' catalog keys and the like; never values.
+    pub fn names(mut self, name: &'static str, names: &[String]) -> Self {
+        self.data.insert(name.to_owned(), names.into());
+        self
+    }
+
+    /// Adds a fixed word of ours: an outcome, a cause.
+    pub fn word(mut self, name: &'static str, word: &'static str) -> Self {
+        self.data.insert(name.to_owned(), word.into());
+        self
+    }
+
+    /// Adds a number.
+    pub fn count(mut self, name: &'static str, count: usize) -> Self {
+        self.data.insert(name.to_owned(), count.into());
+        self
+    }
+}
+
+/// The most ids one line lists; more take further lines.
+pub(super) const MOST_IDS: usize = 1_000;
+
+/// As many events of `kind` about `subject` as it takes to list all `ids`.
+pub(super) fn listing<T: Id>(kind: Kind, subject: impl Id, name: &'static str, ids: &[T]) -> Vec<Event> {
+    ids.chunks(MOST_IDS).map(|part| Event::of(kind, subject).ids(name, part.iter().copied())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{ExternalGroupId, ExternalUserId};
+    use uuid::Uuid;
+
+    #[test]
+    fn words_are_dotted_and_unique() {
+        let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+        assert!(words.iter().all(|word| word.split('.').count() == 2));
+    }
+
+    #[test]
+    fn long_lists_take_several_lines() {
+        let ids: Vec<ExternalUserId> = (0..2_500).map(|n| ExternalUserId::from_uuid(Uuid::from_u128(n))).collect();
+        let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
+        let events = listing(Kind::MemberAdded, group, "members", &ids);
+        let lengths: Vec<usize> = events.iter().map(|event| event.data["members"].as_array().unwrap().len()).collect();
+        assert_eq!(lengths, [1_000, 1_000, 500]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The event log: writing lines beside the change they tell of, sealing them into a chain, and checking the chain.
+use ring::digest;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::event::Event;
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{EventId, Id as _, PartnerId};
+use crate::store::events::{self, Line, Sealed};
+use crate::store::extent::OperatorExtent;
+use crate::store::{Reader, Store, StoreError, Tx};
+
+/// The most lines sealed in one transaction.
+const BATCH: u32 = 500;
+
+/// What the first line is chained to.
+const GENESIS: [u8; 32] = [0; 32];
+
+/// Writes events of `partner` in the transaction of the change they tell of; they keep their order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn append(tx: &mut Tx, ctx: &Ctx, partner: PartnerId, events: &[Event]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let first: EventId = ctx.id();
+    let actor = events::stored(&ctx.actor());
+    let lines = (0_u128..).zip(events).map(|(place, event)| Line {
+        id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
+        at: ctx.now(),
+        kind: event.kind.as_str().to_owned(),
+        partner,
+        subject: event.subject,
+        actor: actor.clone(),
+        data: events::stored(&event.data),
+    });
+    events::append(tx, lines.collect()).await
+}
+
+/// Numbers and chains lines that wait, oldest first; how many. One process at a time does it: whoever holds the lease;
+/// two at once would only refuse each other. Call again until it returns 0.
+///
+/// # Errors
+/// Those of the store; `StoreError::Unique` when another process seals.
+pub async fn seal(store: &Store) -> Result<usize, StoreError> {
+    store
+        .write(async |tx: &mut Tx| {
+            let lines = events::unsealed(tx, BATCH).await?;
+            if lines.is_empty() {
+                return Ok(0);
+            }
+            let (mut seq, mut hash) = events::last(tx).await?.unwrap_or((0, GENESIS));
+            for line in &lines {
+                seq += 1;
+                hash = chained(hash, seq, line);
+                events::seal(tx, line.id, seq, hash).await?;
+            }
+            Ok(lines.len())
+        })
+        .await
+}
+
+/// The first line at which the chain is broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// The number that was expected there.
+    pub seq: i64,
+}
+
+/// Recomputes the whole chain; how many lines it has, or where it breaks.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn verify(reader: &mut Reader, by: &OperatorExtent) -> Result<Result<i64, Broken>, StoreError> {
+    let (mut seq, mut hash) = (0, GENESIS);
+    loop {
+        let page: Vec<Sealed> = events::after(reader, by, seq, BATCH).await?;
+        if page.is_empty() {
+            return Ok(Ok(seq));
+        }
+        for sealed in page {
+            seq += 1;
+            hash = chained(hash, seq, &sealed.line);
+            if sealed.seq != seq || sealed.hash != hash {
+                return Ok(Err(Broken { seq }));
+            }
+        }
+    }
+}
+
+/// SHA-256 over the hash before and the line in its canonical form: JSON with sorted keys.
+fn chained(before: [u8; 32], seq: i64, line: &Line) -> [u8; 32] {
+    let text = json!({
+        "seq": seq, "id": line.id, "at": line.at, "kind": line.kind, "partner": line.partner,
+        "subject": line.subject, "actor": line.actor, "data": line.data,
+    });
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&before);
+    context.update(text.to_string().as_bytes());
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}

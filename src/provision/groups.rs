@@ -1,0 +1,320 @@
+//! Groups as a connection says them.
+use serde_json::Value as Json;
+
+use super::event::{Event, Kind, listing};
+use super::facts::{GroupFacts, differences};
+use super::members::Changes;
+use super::run::run;
+use super::users::{Listed, Listing, check, counted, in_time};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, events, place};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::ExternalGroupId;
+use crate::scim::etag::Condition;
+use crate::scim::patch::MemberOp;
+use crate::scim::resource::{self, Document, MemberRef};
+use crate::store::external_groups::{ExternalGroup, SaidGroup};
+use crate::store::members::{Member, Who};
+use crate::store::{Reader, Store, StoreError, Tx, external_groups, members, nesting, search};
+
+/// A group that the connection says for the first time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewGroup {
+    /// The source's own immutable key (an entryUUID); none where our id is the key (SCIM).
+    pub stable_key: Option<String>,
+    /// The document, accepted by the schema; without members.
+    pub document: Document,
+    /// Its members.
+    pub members: Vec<MemberRef>,
+    /// A hash of the source's row, for doors that compare before they write.
+    pub row_hash: Option<Vec<u8>>,
+}
+
+/// What is to become of a group.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupChange {
+    /// The document, accepted by the schema; without members.
+    pub document: Document,
+    /// What becomes of its members, in order. Empty: they stay.
+    pub members: Vec<MemberOp>,
+    /// A hash of the source's row, for doors that compare before they write.
+    pub row_hash: Option<Vec<u8>>,
+}
+
+/// What was read from a document, ready to be stored.
+struct Reading<'r> {
+    document: &'r Document,
+    facts: GroupFacts,
+    keys: Json,
+    row_hash: Option<&'r [u8]>,
+}
+
+impl<'r> Reading<'r> {
+    fn of(source: &Source<'_>, document: &'r Document, row_hash: Option<&'r Vec<u8>>) -> Self {
+        Self {
+            document,
+            facts: GroupFacts::of(document),
+            keys: resource::keys(source.schemas.groups(), document),
+            row_hash: row_hash.map(Vec::as_slice),
+        }
+    }
+
+    fn stored(&self) -> SaidGroup<'_> {
+        SaidGroup {
+            doc: self.document,
+            keys: &self.keys,
+            display_name: &self.facts.display_name,
+            external_id: self.facts.external_id.as_deref(),
+            row_hash: self.row_hash,
+        }
+    }
+}
+
+/// Creates a group with its members. When a mapping rule awaits a group of this name, it gets the id the rule knows.
+///
+/// # Errors
+/// [`ProvisionError::Uniqueness`] when the connection has one of this stable key; [`ProvisionError::UnknownMembers`]
+/// when the source refuses them.
+pub async fn create(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: &NewGroup,
+    mode: Mode,
+) -> Result<Done<ExternalGroup>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
+}
+
+/// [`create`], in an open transaction.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: &NewGroup,
+) -> Result<Done<ExternalGroup>, ProvisionError> {
+    let at = &source.extent;
+    let reading = Reading::of(source, &new.document, new.row_hash.as_ref());
+    let awaited = external_groups::take_awaited(tx, at, &reading.facts.display_name).await?;
+    let id = awaited.unwrap_or_else(|| ctx.id());
+    let stable_key = new.stable_key.clone().unwrap_or_else(|| id.to_string());
+    external_groups::insert(tx, at, id, &stable_key, reading.stored(), ctx.now()).await?;
+    nesting::start(tx, at, id).await?;
+
+    let mut effect = Effect {
+        attributes: new.document.keys().filter(|name| *name != "schemas").cloned().collect(),
+        ..Effect::default()
+    };
+    effect.event(Event::of(Kind::ExternalGroupCreated, id).id("connection", at.connection()));
+    if !new.members.is_empty() {
+        let mut changes = Changes::new(source, id);
+        changes.apply(tx, &MemberOp::Add(new.members.clone())).await?;
+        changes.report(tx, &mut effect).await?;
+    }
+    finish(tx, ctx, source, &mut effect).await?;
+    let value = ExternalGroup {
+        id,
+        external_id: reading.facts.external_id,
+        display_name: reading.facts.display_name,
+        doc: new.document.clone(),
+        version: 1,
+        created_at: ctx.now(),
+        changed_at: ctx.now(),
+    };
+    Ok(Done { value, changed: true, effect })
+}
+
+/// Changes a group: PUT and PATCH, its name and its members in order. A change that changes nothing leaves version, time
+/// and log alone; no member is read that the change does not speak of.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`], [`ProvisionError::UnknownMembers`] when the
+/// source refuses them, and what `change` refuses.
+pub async fn update(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+    condition: Option<&Condition>,
+    change: Change<'_, GroupChange>,
+    mode: Mode,
+) -> Result<Done<ExternalGroup>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
+}
+
+/// [`update`], in an open transaction.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+    condition: Option<&Condition>,
+    change: Change<'_, GroupChange>,
+) -> Result<Done<ExternalGroup>, ProvisionError> {
+    let at = &source.extent;
+    let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    check(condition, before.version)?;
+    let wanted = change(&before.doc)?;
+    let reading = Reading::of(source, &wanted.document, wanted.row_hash.as_ref());
+    let mut effect = Effect { attributes: differences(&before.doc, &wanted.document), ..Effect::default() };
+    let renamed = reading.facts.display_name != before.display_name;
+    if !effect.attributes.is_empty() {
+        let kind = if renamed { Kind::ExternalGroupRenamed } else { Kind::ExternalGroupChanged };
+        let event = Event::of(kind, id).id("connection", at.connection());
+        effect.event(event.names("attributes", &effect.attributes));
+        external_groups::update(tx, at, id, reading.stored()).await?;
+    } else if let Some(hash) = reading.row_hash {
+        external_groups::set_row_hash(tx, at, id, hash).await?;
+    }
+
+    let mut changes = Changes::new(source, id);
+    for op in &wanted.members {
+        changes.apply(tx, op).await?;
+    }
+    let changed = changes.any() || !effect.attributes.is_empty();
+    if changed {
+        external_groups::touch(tx, at, id, ctx.now()).await?;
+    }
+    changes.report(tx, &mut effect).await?;
+    finish(tx, ctx, source, &mut effect).await?;
+    if !changed {
+        return Ok(Done { value: before, changed, effect });
+    }
+    let value = ExternalGroup {
+        external_id: reading.facts.external_id,
+        display_name: reading.facts.display_name,
+        doc: wanted.document,
+        version: before.version + 1,
+        changed_at: ctx.now(),
+        ..before
+    };
+    Ok(Done { value, changed, effect })
+}
+
+/// Deletes a group with its memberships, at once.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`].
+pub async fn delete(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+    condition: Option<&Condition>,
+    mode: Mode,
+) -> Result<Done<()>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
+}
+
+/// [`delete`], in an open transaction.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn delete_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+    condition: Option<&Condition>,
+) -> Result<Done<()>, ProvisionError> {
+    let at = &source.extent;
+    nesting::lock(tx, at).await?;
+    external_groups::lock_outer(tx, at, id).await?;
+    let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    check(condition, before.version)?;
+
+    let mut effect = Effect::default();
+    effect.event(Event::of(Kind::ExternalGroupDeleted, id).id("connection", at.connection()));
+    effect.touch(nesting::people_inside(tx, at, id).await?);
+    external_groups::touch_outer(tx, at, id, ctx.now()).await?;
+    let mut outer = nesting::drop_group(tx, at, id).await?;
+    outer.sort_unstable();
+    for group in outer {
+        effect.events.extend(listing(Kind::MemberRemoved, group, "groups", &[id]));
+    }
+    effect.members_removed = members::clear(tx, at, id).await?.len();
+    external_groups::delete(tx, at, id).await?;
+    finish(tx, ctx, source, &mut effect).await?;
+    Ok(Done { value: (), changed: true, effect })
+}
+
+/// Places the people touched and writes the events.
+async fn finish(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, effect: &mut Effect) -> Result<(), ProvisionError> {
+    let touched = effect.touched.clone();
+    place::refresh(tx, ctx, source, &touched, effect).await?;
+    Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
+}
+
+/// One group without its members, if the connection has it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(
+    reader: &mut Reader,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+) -> Result<Option<ExternalGroup>, StoreError> {
+    external_groups::get(reader, &source.extent, id).await
+}
+
+/// A page of a group's direct members, those after `after`: for streaming them.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn members_page(
+    reader: &mut Reader,
+    source: &Source<'_>,
+    id: ExternalGroupId,
+    after: Option<Who>,
+    limit: usize,
+) -> Result<Vec<Member>, StoreError> {
+    members::page(reader, &source.extent, id, after, limit).await
+}
+
+/// A group with its members when they were asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupView {
+    /// The group.
+    pub group: ExternalGroup,
+    /// Its direct members.
+    pub members: Option<Vec<Member>>,
+}
+
+/// A page of the connection's groups, with their members when `with_members`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(
+    store: &Store,
+    source: &Source<'_>,
+    wanted: Listing<'_>,
+    with_members: bool,
+) -> Result<Listed<GroupView>, StoreError> {
+    let mut reader = store.reader().await?;
+    let found = search::groups(&mut reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
+    let next = found.last.filter(|_| found.more);
+    let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();
+    let all = if with_members { members::of_groups(&mut reader, &source.extent, &ids).await? } else { Vec::new() };
+    drop(reader);
+    let mut rows: Vec<GroupView> =
+        found.rows.into_iter().map(|group| GroupView { group, members: with_members.then(Vec::new) }).collect();
+    for (group, member) in all {
+        if let Some(members) = rows.iter_mut().find(|row| row.group.id == group).and_then(|row| row.members.as_mut()) {
+            members.push(member);
+        }
+    }
+    let total = match counted(wanted.page, rows.len(), next.is_some()) {
+        Some(total) => Some(total),
+        None => {
+            let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
+                search::count_groups(reader, &source.extent, wanted.filter).await
+            });
+            in_time(count.await)?
+        }
+    };
+    Ok(Listed { rows, total, next })
+}

@@ -1,0 +1,252 @@
+//! Changes of a group's members, as sets. The group's row is held, so version and rows stay in step; nothing here reads
+//! a member that the request does not speak of, except to replace them all.
+use std::collections::HashSet;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::event::{Event, Kind, listing};
+use super::{Effect, ProvisionError, Source, UnknownMembers};
+use crate::domain::filter::Filter;
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::scim::patch::{MemberOp, MemberSelector};
+use crate::scim::resource::{MemberKind, MemberRef};
+use crate::store::members::Who;
+use crate::store::{Tx, external_users, members, nesting};
+
+/// The most unknown ids an error or an effect names.
+const MOST_NAMED: usize = 100;
+
+/// How many members are looked at in one go when a filter selects them.
+const PAGE: usize = 1_000;
+
+/// The members a request names, sorted out.
+#[derive(Debug, Default)]
+struct Named {
+    users: Vec<ExternalUserId>,
+    groups: Vec<ExternalGroupId>,
+}
+
+/// The change of one group, while it is carried out.
+pub(super) struct Changes<'c> {
+    pub source: &'c Source<'c>,
+    pub group: ExternalGroupId,
+    users_in: Vec<ExternalUserId>,
+    users_out: Vec<ExternalUserId>,
+    groups_in: Vec<ExternalGroupId>,
+    groups_out: Vec<ExternalGroupId>,
+    unknown: Vec<String>,
+    nesting_held: bool,
+}
+
+impl<'c> Changes<'c> {
+    pub fn new(source: &'c Source<'c>, group: ExternalGroupId) -> Self {
+        Self {
+            source,
+            group,
+            users_in: Vec::new(),
+            users_out: Vec::new(),
+            groups_in: Vec::new(),
+            groups_out: Vec::new(),
+            unknown: Vec::new(),
+            nesting_held: false,
+        }
+    }
+
+    /// Carries out one operation.
+    pub async fn apply(&mut self, tx: &mut Tx, op: &MemberOp) -> Result<(), ProvisionError> {
+        match op {
+            MemberOp::Add(refs) => self.add(tx, refs).await,
+            MemberOp::Remove(MemberSelector::Ids(ids)) => {
+                let ids: Vec<Uuid> = ids.iter().filter_map(|id| parse(id)).collect();
+                self.remove(tx, &ids).await
+            }
+            MemberOp::Remove(MemberSelector::Matching(filter)) => {
+                let ids = self.matching(tx, filter).await?;
+                self.remove(tx, &ids).await
+            }
+            MemberOp::ReplaceAll(refs) => self.replace(tx, refs).await,
+            MemberOp::Clear => {
+                let users = members::clear(tx, &self.source.extent, self.group).await?;
+                self.users_out.extend(users);
+                let groups = nesting::children(tx, &self.source.extent, self.group).await?;
+                self.unnest(tx, &groups).await
+            }
+        }
+    }
+
+    async fn add(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
+        // Most requests add users the connection knows and the group does not have: one statement then says it all.
+        let ids: Vec<ExternalUserId> = refs
+            .iter()
+            .filter(|member| member.kind != Some(MemberKind::Group))
+            .filter_map(|member| parse(&member.value))
+            .map(ExternalUserId::from_uuid)
+            .collect();
+        let added = members::add(tx, &self.source.extent, self.group, &ids).await?;
+        let complete = added.len() == refs.len();
+        self.users_in.extend(added);
+        if complete {
+            return Ok(());
+        }
+        let named = self.sort_out(tx, refs).await?;
+        self.nest(tx, &named.groups).await
+    }
+
+    async fn remove(&mut self, tx: &mut Tx, ids: &[Uuid]) -> Result<(), ProvisionError> {
+        let users: Vec<ExternalUserId> = ids.iter().copied().map(ExternalUserId::from_uuid).collect();
+        let gone = members::remove(tx, &self.source.extent, self.group, &users).await?;
+        let rest = gone.len() < ids.len();
+        self.users_out.extend(gone);
+        if rest {
+            let groups: Vec<ExternalGroupId> = ids.iter().copied().map(ExternalGroupId::from_uuid).collect();
+            self.unnest(tx, &groups).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes those out that are not named and brings those in that are missing.
+    async fn replace(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
+        let (at, group) = (&self.source.extent, self.group);
+        let named = self.sort_out(tx, refs).await?;
+        let before: HashSet<ExternalUserId> = members::all(tx, at, group).await?.into_iter().collect();
+        let wanted: HashSet<ExternalUserId> = named.users.iter().copied().collect();
+        let mut out: Vec<_> = before.difference(&wanted).copied().collect();
+        let mut missing: Vec<_> = wanted.difference(&before).copied().collect();
+        out.sort_unstable();
+        missing.sort_unstable();
+        self.users_out.extend(members::remove(tx, at, group, &out).await?);
+        self.users_in.extend(members::add(tx, at, group, &missing).await?);
+
+        let before = nesting::children(tx, at, group).await?;
+        let out: Vec<_> = before.iter().filter(|child| !named.groups.contains(child)).copied().collect();
+        self.unnest(tx, &out).await?;
+        let missing: Vec<_> = named.groups.into_iter().filter(|child| !before.contains(child)).collect();
+        self.nest(tx, &missing).await
+    }
+
+    async fn nest(&mut self, tx: &mut Tx, groups: &[ExternalGroupId]) -> Result<(), ProvisionError> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        self.hold_nesting(tx).await?;
+        self.groups_in.extend(nesting::add(tx, &self.source.extent, self.group, groups).await?);
+        Ok(())
+    }
+
+    async fn unnest(&mut self, tx: &mut Tx, groups: &[ExternalGroupId]) -> Result<(), ProvisionError> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        self.hold_nesting(tx).await?;
+        self.groups_out.extend(nesting::remove(tx, &self.source.extent, self.group, groups).await?);
+        Ok(())
+    }
+
+    async fn hold_nesting(&mut self, tx: &mut Tx) -> Result<(), ProvisionError> {
+        if !self.nesting_held {
+            nesting::lock(tx, &self.source.extent).await?;
+            self.nesting_held = true;
+        }
+        Ok(())
+    }
+
+    /// Which of the named are users, which are groups, and which are unknown; the last refused when the source says so.
+    async fn sort_out(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<Named, ProvisionError> {
+        let at = &self.source.extent;
+        let ids: Vec<Uuid> = refs.iter().filter_map(|member| parse(&member.value)).collect();
+        let users = members::known_users(tx, at, &ids).await?;
+        let mut known: HashSet<Uuid> = users.iter().map(|id| id.uuid()).collect();
+        let rest: Vec<Uuid> = ids.into_iter().filter(|id| !known.contains(id)).collect();
+        let groups = members::known_groups(tx, at, &rest).await?;
+        known.extend(groups.iter().map(|id| id.uuid()));
+        let is_known = |member: &&MemberRef| parse(&member.value).is_some_and(|id| known.contains(&id));
+        let mut unknown: Vec<String> =
+            refs.iter().filter(|member| !is_known(member)).map(|member| member.value.clone()).collect();
+        if !unknown.is_empty() && self.source.unknown_members == UnknownMembers::Reject {
+            unknown.truncate(MOST_NAMED);
+            return Err(ProvisionError::UnknownMembers { ids: unknown });
+        }
+        self.unknown.extend(unknown);
+        Ok(Named { users, groups })
+    }
+
+    /// The members that satisfy a filter over `value`, `type` and `display`.
+    async fn matching(&self, tx: &mut Tx, filter: &Filter) -> Result<Vec<Uuid>, ProvisionError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = members::page(tx, &self.source.extent, self.group, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.who);
+            for member in page {
+                let kind = match member.who {
+                    Who::User(_) => "user",
+                    Who::Group(_) => "group",
+                };
+                let display = crate::domain::text::fold(&member.display);
+                let keys = json!({"value": member.who.uuid().to_string(), "type": kind, "display": display});
+                if filter.matches(&keys) {
+                    found.push(member.who.uuid());
+                }
+            }
+        }
+    }
+
+    /// Whether any row changed.
+    pub fn any(&self) -> bool {
+        !(self.users_in.is_empty()
+            && self.users_out.is_empty()
+            && self.groups_in.is_empty()
+            && self.groups_out.is_empty())
+    }
+
+    /// Writes down what changed in the end: who came and left again in one request did neither.
+    pub async fn report(mut self, tx: &mut Tx, effect: &mut Effect) -> Result<(), ProvisionError> {
+        settle(&mut self.users_in, &mut self.users_out);
+        settle(&mut self.groups_in, &mut self.groups_out);
+        let at = &self.source.extent;
+        effect.members_added += self.users_in.len() + self.groups_in.len();
+        effect.members_removed += self.users_out.len() + self.groups_out.len();
+        effect.events.extend(listing(Kind::MemberAdded, self.group, "members", &self.users_in));
+        effect.events.extend(listing(Kind::MemberAdded, self.group, "groups", &self.groups_in));
+        effect.events.extend(listing(Kind::MemberRemoved, self.group, "members", &self.users_out));
+        effect.events.extend(listing(Kind::MemberRemoved, self.group, "groups", &self.groups_out));
+        self.unknown.sort_unstable();
+        self.unknown.dedup();
+        if !self.unknown.is_empty() {
+            effect.event(Event::of(Kind::MemberUnknown, self.group).count("count", self.unknown.len()));
+            self.unknown.truncate(MOST_NAMED);
+            effect.unknown_members.append(&mut self.unknown);
+        }
+        for users in [&self.users_in, &self.users_out] {
+            effect.touch(external_users::people_among(tx, at, users).await?);
+        }
+        for groups in [&self.groups_in, &self.groups_out] {
+            for group in groups {
+                effect.touch(nesting::people_inside(tx, at, *group).await?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sorts both, and takes out of both what is in both.
+fn settle<T: Ord + Copy + std::hash::Hash>(came: &mut Vec<T>, left: &mut Vec<T>) {
+    if !left.is_empty() && !came.is_empty() {
+        let both: HashSet<T> = {
+            let came: HashSet<T> = came.iter().copied().collect();
+            left.iter().copied().filter(|id| came.contains(id)).collect()
+        };
+        came.retain(|id| !both.contains(id));
+        left.retain(|id| !both.contains(id));
+    }
+    came.sort_unstable();
+    came.dedup();
+    left.sort_unstable();
+    left.dedup();
+}
+
+/// An id as we write it; any other spelling names nothing, because ids are compared with regard to case.
+fn parse(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
+}

@@ -1,0 +1,70 @@
+//! The one room: everything a directory says comes in here, whichever door it comes through.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `users`, `groups` | the use cases: create, update, delete, get, list |
+//! | `members` | changes of a group's members, as sets |
+//! | `link`, `merge`, `join` | from external users to people, and back into a person's own columns |
+//! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
+//! | `event`, `events` | what is written down of an act; sealing and verifying the log |
+//! | `effect`, `run` | what an act did or, in a dry run, would do |
+//!
+//! Every use case comes twice: `verb(store, ctx, source, …, mode)` in a transaction of its own, and `verb_in(tx, ctx,
+//! source, …)` inside one that is open, for bulk requests and batches (each item in a `tx.attempt`). Its events commit
+//! with it or not at all. A write that changes nothing leaves version, time and log alone.
+pub mod conditions;
+mod effect;
+mod error;
+pub mod event;
+pub mod events;
+mod facts;
+pub mod groups;
+pub mod join;
+mod link;
+mod members;
+mod merge;
+mod place;
+mod run;
+pub mod users;
+
+pub use effect::{Done, Effect, PersonChange, What};
+pub use error::ProvisionError;
+
+use crate::scim::error::ScimError;
+use crate::scim::resource::Document;
+use crate::scim::schema::SchemaSet;
+use crate::store::extent::ConnectionExtent;
+
+/// The connection that speaks, and how it is understood. Cheap to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The connection.
+    pub extent: ConnectionExtent,
+    /// What its documents may hold.
+    pub schemas: &'a SchemaSet,
+    /// The attribute that names the same person at every door of the directory; see [`join::JoinKey::of_document`].
+    pub join_attribute: Option<&'a str>,
+    /// What becomes of members it names that do not exist.
+    pub unknown_members: UnknownMembers,
+}
+
+/// What becomes of ids named as members that the connection does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnknownMembers {
+    /// They are left out and reported in the [`Effect`]; the others are taken.
+    Skip,
+    /// The whole request is refused.
+    Reject,
+}
+
+/// Whether an act is done, or only tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// It is done.
+    Real,
+    /// It is done and undone: what comes back is what the real act would bring.
+    Dry,
+}
+
+/// How a stored document becomes the next one: the pure part of PUT and PATCH. May be called more than once.
+pub type Change<'a, T> = &'a (dyn Fn(&Document) -> Result<T, ScimError> + Send + Sync);

@@ -1,0 +1,458 @@
+//! Users as a connection says them.
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::event::{Event, Kind, listing};
+use super::facts::{UserFacts, differences};
+use super::join::JoinKey;
+use super::link::{self, REMOVED};
+use super::run::run;
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, conditions, events, merge, place};
+use crate::domain::ctx::Ctx;
+use crate::domain::filter::Filter;
+use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::domain::page::{Page, Position, Sort};
+use crate::scim::etag::{Condition, Version};
+use crate::scim::resource::{self, Document};
+use crate::store::external_groups::GroupOf;
+use crate::store::external_users::ExternalUser;
+use crate::store::{
+    Reader, Store, StoreError, Tx, condition_members, external_groups, external_users, identities, members, search,
+};
+
+/// What a directory says of a user.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Said {
+    /// The document, accepted by the schema.
+    pub document: Document,
+    /// What names the same person at every door of the directory.
+    pub join: Join,
+    /// A hash of the source's row, for doors that compare before they write.
+    pub row_hash: Option<Vec<u8>>,
+}
+
+impl From<Document> for Said {
+    fn from(document: Document) -> Self {
+        Self { document, join: Join::OfDocument, row_hash: None }
+    }
+}
+
+/// Where the join key comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Join {
+    /// From the document, by the source's join attribute.
+    OfDocument,
+    /// From the door: it is no attribute of the document (LDAP, OpenID Connect).
+    Key(Option<JoinKey>),
+    /// It stays what it was.
+    Unchanged,
+}
+
+/// A user that the connection says for the first time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewUser {
+    /// The source's own immutable key (an entryUUID, a subject); none where our id is the key (SCIM).
+    pub stable_key: Option<String>,
+    /// What it says.
+    pub said: Said,
+}
+
+/// What was read from [`Said`], ready to be stored.
+struct Reading {
+    said: Said,
+    facts: UserFacts,
+    keys: Json,
+    join_key: Option<JoinKey>,
+}
+
+impl Reading {
+    fn of(source: &Source<'_>, said: Said, before: Option<&ExternalUser>) -> Self {
+        let join_key = match &said.join {
+            Join::OfDocument => source.join_attribute.and_then(|name| JoinKey::of_document(name, &said.document)),
+            Join::Key(key) => key.clone(),
+            Join::Unchanged => before.and_then(|user| user.join_key.clone()).map(JoinKey::stored),
+        };
+        Self {
+            facts: UserFacts::of(&said.document),
+            keys: resource::keys(source.schemas.users(), &said.document),
+            join_key,
+            said,
+        }
+    }
+
+    fn join_bytes(&self) -> Option<&[u8]> {
+        self.join_key.as_ref().map(JoinKey::bytes)
+    }
+
+    fn stored(&self) -> external_users::Said<'_> {
+        external_users::Said {
+            doc: &self.said.document,
+            keys: &self.keys,
+            user_name: &self.facts.user_name,
+            external_id: self.facts.external_id.as_deref(),
+            active: self.facts.active,
+            join_key: self.join_bytes(),
+            row_hash: self.said.row_hash.as_deref(),
+        }
+    }
+}
+
+/// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
+///
+/// # Errors
+/// [`ProvisionError::Uniqueness`] when the connection has one of this name or stable key.
+pub async fn create(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: &NewUser,
+    mode: Mode,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
+}
+
+/// [`create`], in an open transaction.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: &NewUser,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    let at = &source.extent;
+    let mut effect = Effect::default();
+    let reading = Reading::of(source, new.said.clone(), None);
+    let id: ExternalUserId = ctx.id();
+    let stable_key = new.stable_key.clone().unwrap_or_else(|| id.to_string());
+    effect.attributes = reading.said.document.keys().filter(|name| *name != "schemas").cloned().collect();
+    effect.event(Event::of(Kind::ExternalUserCreated, id).id("connection", at.connection()));
+
+    let person = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), &mut effect).await?;
+    external_users::insert(tx, at, id, &stable_key, reading.stored(), person, ctx.now()).await?;
+    if let Some(linked) = person {
+        link::arrive(tx, ctx, source, id, linked, reading.facts.active, &mut effect).await?;
+    }
+    conditions::keep(tx, source, id, &reading.keys).await?;
+    finish(tx, ctx, source, &mut effect).await?;
+
+    let join_key = reading.join_bytes().map(<[u8]>::to_vec);
+    let value = ExternalUser {
+        id,
+        external_id: reading.facts.external_id,
+        user_name: reading.facts.user_name,
+        active: reading.facts.active,
+        doc: reading.said.document,
+        join_key,
+        person: person.map(|(person, _)| person),
+        link: person.map(|(_, link)| link),
+        version: 1,
+        created_at: ctx.now(),
+        changed_at: ctx.now(),
+    };
+    Ok(Done { value, changed: true, effect })
+}
+
+/// Changes what is said of a user: PUT and PATCH. A change that says nothing new leaves version, time and log alone.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`], [`ProvisionError::Uniqueness`], and what
+/// `change` refuses.
+pub async fn update(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    condition: Option<&Condition>,
+    change: Change<'_, Said>,
+    mode: Mode,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
+}
+
+/// [`update`], in an open transaction.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    condition: Option<&Condition>,
+    change: Change<'_, Said>,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    let at = &source.extent;
+    let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    check(condition, before.version)?;
+    let reading = Reading::of(source, change(&before.doc)?, Some(&before));
+    if reading.said.document == before.doc && reading.join_bytes() == before.join_key.as_deref() {
+        if let Some(hash) = &reading.said.row_hash {
+            external_users::set_row_hash(tx, at, id, hash).await?;
+        }
+        return Ok(Done { value: before, changed: false, effect: Effect::default() });
+    }
+
+    let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
+    let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
+    effect.event(event.names("attributes", &effect.attributes));
+    external_users::update(tx, at, id, reading.stored(), ctx.now()).await?;
+    let linked = follow(tx, ctx, source, &before, &reading, &mut effect).await?;
+    conditions::keep(tx, source, id, &reading.keys).await?;
+    finish(tx, ctx, source, &mut effect).await?;
+
+    let join_key = reading.join_bytes().map(<[u8]>::to_vec);
+    let value = ExternalUser {
+        external_id: reading.facts.external_id,
+        user_name: reading.facts.user_name,
+        active: reading.facts.active,
+        doc: reading.said.document,
+        join_key,
+        person: linked.map(|(person, _)| person),
+        link: linked.map(|(_, link)| link),
+        version: before.version + 1,
+        changed_at: ctx.now(),
+        ..before
+    };
+    Ok(Done { value, changed: true, effect })
+}
+
+type Linked = Option<(crate::domain::id::UserId, external_users::Link)>;
+
+/// What a changed document means for the person it is linked to; one that waits for review is tried again.
+async fn follow(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    before: &ExternalUser,
+    reading: &Reading,
+    effect: &mut Effect,
+) -> Result<Linked, ProvisionError> {
+    let (at, id, active) = (&source.extent, before.id, reading.facts.active);
+    let Some(linked) = before.person.zip(before.link) else {
+        let found = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), effect).await?;
+        if let Some(linked) = found {
+            external_users::link(tx, at, id, Some(linked)).await?;
+            link::arrive(tx, ctx, source, id, linked, active, effect).await?;
+        }
+        return Ok(found);
+    };
+    let (person, _) = linked;
+    if reading.join_bytes() != before.join_key.as_deref() {
+        if let Some(key) = &reading.join_key {
+            identities::claim(tx, at, key.bytes(), key.lasting(), person, ctx.now()).await?;
+        }
+        if let Some(old) = &before.join_key {
+            identities::release(tx, at, old, true).await?;
+        }
+    }
+    if active != before.active {
+        link::switch(tx, ctx, source, person, active, link::INACTIVE, effect).await?;
+    }
+    merge::refresh(tx, ctx, source, person, None, effect).await?;
+    effect.touch([person]);
+    Ok(Some(linked))
+}
+
+/// Lets a user in, or keeps it out: `active`.
+///
+/// # Errors
+/// As [`update`].
+pub async fn set_active(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    active: bool,
+    mode: Mode,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    let change = |doc: &Document| {
+        let mut document = doc.clone();
+        document.insert("active".to_owned(), active.into());
+        Ok(Said { document, join: Join::Unchanged, row_hash: None })
+    };
+    update(store, ctx, source, id, None, &change, mode).await
+}
+
+/// Deletes a user: its name is free at once, its memberships are gone, its person is switched off until the same lasting
+/// join key comes back.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`].
+pub async fn delete(
+    store: &Store,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    condition: Option<&Condition>,
+    mode: Mode,
+) -> Result<Done<()>, ProvisionError> {
+    run(store, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
+}
+
+/// [`delete`], in an open transaction.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn delete_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    condition: Option<&Condition>,
+) -> Result<Done<()>, ProvisionError> {
+    let at = &source.extent;
+    // Groups before the user, in the order of those who add members: two that meet wait for each other, not in a circle.
+    external_groups::lock_groups_of(tx, at, id).await?;
+    let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    check(condition, before.version)?;
+
+    let mut effect = Effect::default();
+    effect.event(Event::of(Kind::ExternalUserDeleted, id).id("connection", at.connection()));
+    if let Some(person) = before.person {
+        link::switch(tx, ctx, source, person, false, REMOVED, &mut effect).await?;
+        merge::refresh(tx, ctx, source, person, Some(id), &mut effect).await?;
+    }
+    external_groups::touch_groups_of(tx, at, id, ctx.now()).await?;
+    let mut left: Vec<ExternalGroupId> = members::leave_all(tx, at, id).await?;
+    left.sort_unstable();
+    for group in left {
+        effect.events.extend(listing(Kind::MemberRemoved, group, "members", &[id]));
+    }
+    condition_members::forget(tx, at, id).await?;
+    external_users::delete(tx, at, id).await?;
+    if let Some(key) = &before.join_key {
+        identities::release(tx, at, key, false).await?;
+    }
+    finish(tx, ctx, source, &mut effect).await?;
+    Ok(Done { value: (), changed: true, effect })
+}
+
+/// Places the people touched and writes the events.
+async fn finish(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, effect: &mut Effect) -> Result<(), ProvisionError> {
+    let touched = effect.touched.clone();
+    place::refresh(tx, ctx, source, &touched, effect).await?;
+    Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
+}
+
+/// If-Match: the version the caller named must be the one that is stored.
+pub(super) fn check(condition: Option<&Condition>, version: i64) -> Result<(), ProvisionError> {
+    let current = Version(u64::try_from(version).unwrap_or(0));
+    match condition {
+        Some(condition) if !condition.holds(current) => Err(ProvisionError::PreconditionFailed),
+        _ => Ok(()),
+    }
+}
+
+/// A user, with its groups when they were asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UserView {
+    /// The user.
+    pub user: ExternalUser,
+    /// The groups it is in, nested ones too.
+    pub groups: Option<Vec<GroupOf>>,
+}
+
+/// One user, if the connection has it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(
+    reader: &mut Reader,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    with_groups: bool,
+) -> Result<Option<UserView>, StoreError> {
+    let Some(user) = external_users::get(reader, &source.extent, id).await? else { return Ok(None) };
+    let mut views = views(reader, source, vec![user], with_groups).await?;
+    Ok(views.pop())
+}
+
+/// What a list asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'q> {
+    /// Which.
+    pub filter: Option<&'q Filter>,
+    /// In which order.
+    pub sort: Option<&'q Sort>,
+    /// Which page.
+    pub page: &'q Page,
+    /// The longest that may be spent on counting them all.
+    pub counting: Duration,
+}
+
+/// A page of a list.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Listed<T> {
+    /// The rows, in order.
+    pub rows: Vec<T>,
+    /// How many there are in all; none when counting took too long.
+    pub total: Option<u64>,
+    /// Where the next cursor page starts; none after the last one.
+    pub next: Option<Position>,
+}
+
+/// A page of the connection's users, with their groups when `with_groups`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(
+    store: &Store,
+    source: &Source<'_>,
+    wanted: Listing<'_>,
+    with_groups: bool,
+) -> Result<Listed<UserView>, StoreError> {
+    let mut reader = store.reader().await?;
+    let found = search::users(&mut reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
+    let next = found.last.filter(|_| found.more);
+    let rows = views(&mut reader, source, found.rows, with_groups).await?;
+    drop(reader);
+    let total = match counted(wanted.page, rows.len(), next.is_some()) {
+        Some(total) => Some(total),
+        None => {
+            let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
+                search::count_users(reader, &source.extent, wanted.filter).await
+            });
+            in_time(count.await)?
+        }
+    };
+    Ok(Listed { rows, total, next })
+}
+
+/// The total, when the page itself tells: it holds the first rows and there are no more.
+pub(super) fn counted(page: &Page, rows: usize, more: bool) -> Option<u64> {
+    let wanted = page.count() as usize;
+    let rows = u64::try_from(rows).ok()?;
+    match page {
+        Page::Index { start, .. } if rows > 0 && (rows as usize) < wanted => Some(start.saturating_sub(1) + rows),
+        Page::Index { start: 0 | 1, .. } if rows == 0 && wanted > 0 => Some(0),
+        Page::Cursor { after: None, .. } if wanted > 0 && !more => Some(rows),
+        _ => None,
+    }
+}
+
+/// None instead of an error when the time ran out.
+pub(super) fn in_time(count: Result<u64, StoreError>) -> Result<Option<u64>, StoreError> {
+    match count {
+        Ok(total) => Ok(Some(total)),
+        Err(StoreError::TooLong) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn views(
+    reader: &mut Reader,
+    source: &Source<'_>,
+    users: Vec<ExternalUser>,
+    with_groups: bool,
+) -> Result<Vec<UserView>, StoreError> {
+    if !with_groups {
+        return Ok(users.into_iter().map(|user| UserView { user, groups: None }).collect());
+    }
+    let ids: Vec<ExternalUserId> = users.iter().map(|user| user.id).collect();
+    let all = external_groups::of_users(reader, &source.extent, &ids).await?;
+    let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
+    Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), user }).collect())
+}

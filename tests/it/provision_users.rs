@@ -1,0 +1,278 @@
+//! Users: what a push does to the external user, to the person, and to the log.
+use rolecall::domain::id::{ExternalUserId, UserId};
+use rolecall::provision::event::Kind;
+use rolecall::provision::users::{self, NewUser, Said};
+use rolecall::provision::{Done, Effect, Mode, ProvisionError, Source, What};
+use rolecall::scim::etag::Condition;
+use rolecall::store::extent::OperatorExtent;
+use rolecall::store::external_users::{ExternalUser, Link};
+use rolecall::store::{Store, Tx, first, people};
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+
+use crate::support::database::on_both;
+use crate::support::world::{World, ctx};
+
+statements! {
+    PEOPLE = "SELECT COUNT(*) FROM live_person";
+    EVENTS = "SELECT COUNT(*) FROM event";
+    SUSPENSIONS = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
+    GRANT_ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
+    GRANT_SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
+    GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $1, $2, $1, 0)";
+    GRANTS_ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
+}
+
+async fn create(store: &Store, at: i64, source: &Source<'_>, world: &World, body: Json) -> Done<ExternalUser> {
+    try_create(store, at, source, world, body).await.unwrap()
+}
+
+async fn try_create(
+    store: &Store,
+    at: i64,
+    source: &Source<'_>,
+    world: &World,
+    body: Json,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    let new = NewUser { stable_key: None, said: world.user(body).into() };
+    users::create(store, &ctx(at), source, &new, Mode::Real).await
+}
+
+async fn set(
+    store: &Store,
+    at: i64,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    name: &str,
+    value: Json,
+) -> Done<ExternalUser> {
+    let change = |doc: &rolecall::scim::resource::Document| {
+        let mut doc = doc.clone();
+        doc.insert(name.to_owned(), value.clone());
+        Ok(Said::from(doc))
+    };
+    users::update(store, &ctx(at), source, id, None, &change, Mode::Real).await.unwrap()
+}
+
+async fn count(store: &Store, statement: &'static rolecall::store::Statement) -> i64 {
+    store.reader().await.unwrap().one(statement, binds![], first).await.unwrap()
+}
+
+async fn suspensions(store: &Store, person: UserId) -> Vec<String> {
+    store.reader().await.unwrap().all(&SUSPENSIONS, binds![person], first).await.unwrap()
+}
+
+fn whats(effect: &Effect) -> Vec<What> {
+    effect.people.iter().map(|change| change.what).collect()
+}
+
+fn kinds(effect: &Effect) -> Vec<Kind> {
+    effect.events.iter().map(|event| event.kind).collect()
+}
+
+on_both! {
+    async fn a_new_user_makes_a_person_placed_in_the_default_group(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let done = create(&db.store, 1, &source, &world, json!({"userName": "Ada@cove.example", "externalId": "A1",
+            "name": {"givenName": "Ada", "familyName": "Byron"}})).await;
+        assert_eq!(whats(&done.effect), [What::Created]);
+        assert_eq!(kinds(&done.effect), [Kind::ExternalUserCreated, Kind::UserCreated, Kind::ExternalUserLinked]);
+        assert_eq!((done.value.version, done.value.link), (1, Some(Link::Created)));
+
+        let mut reader = db.store.reader().await.unwrap();
+        let stored = users::get(&mut reader, &source, done.value.id, true).await.unwrap().unwrap();
+        assert_eq!(stored.user, done.value);
+        assert_eq!(stored.groups, Some(Vec::new()));
+        let extent = OperatorExtent::assume().at(world.partner);
+        let person = people::get(&mut reader, &extent, done.value.person.unwrap()).await.unwrap().unwrap();
+        assert_eq!(person.profile.display_name, "Ada Byron");
+        assert_eq!(person.profile.email.as_deref(), Some("Ada@cove.example"));
+        assert_eq!(person.placement, world.default_group);
+        let listed = people::list(&mut reader, &extent, None, Some("byr"), 10).await.unwrap();
+        assert_eq!(listed, [person]);
+    }
+
+    async fn h02_a_taken_name_is_refused_and_leaves_nothing(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        create(&db.store, 1, &source, &world, json!({"userName": "ada"})).await;
+        let events = count(&db.store, &EVENTS).await;
+        let refused = try_create(&db.store, 2, &source, &world, json!({"userName": "ADA", "externalId": "x"})).await;
+        assert_eq!(refused.unwrap_err(), ProvisionError::Uniqueness { attribute: "userName" });
+        assert_eq!(count(&db.store, &PEOPLE).await, 1);
+        assert_eq!(count(&db.store, &EVENTS).await, events);
+    }
+
+    async fn b06_a_change_that_says_nothing_new_leaves_everything_alone(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "title": "Countess"})).await.value;
+        let events = count(&db.store, &EVENTS).await;
+        let same = set(&db.store, 2, &source, user.id, "title", json!("Countess")).await;
+        assert!(!same.changed && same.effect.is_empty());
+        assert_eq!(same.value, user);
+        assert_eq!(count(&db.store, &EVENTS).await, events);
+
+        let other = set(&db.store, 3, &source, user.id, "title", json!("Analyst")).await;
+        assert_eq!((other.changed, other.value.version), (true, 2));
+        assert_eq!(other.effect.attributes, ["title"]);
+        assert_eq!(other.value.changed_at.seconds(), 3);
+        assert_eq!(other.value.created_at.seconds(), 1);
+    }
+
+    async fn t03_a_stale_version_is_refused(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let user = create(&db.store, 1, &source, &world, json!({"userName": "ada"})).await.value;
+        let stale = Condition::parse("W/\"7\"").unwrap();
+        let change = |doc: &rolecall::scim::resource::Document| Ok(Said::from(doc.clone()));
+        let refused = users::update(&db.store, &ctx(2), &source, user.id, Some(&stale), &change, Mode::Real).await;
+        assert_eq!(refused.unwrap_err(), ProvisionError::PreconditionFailed);
+        let refused = users::delete(&db.store, &ctx(2), &source, user.id, Some(&stale), Mode::Real).await;
+        assert_eq!(refused.unwrap_err(), ProvisionError::PreconditionFailed);
+    }
+
+    async fn c06_inactive_suspends_ends_sessions_and_active_lifts_only_its_own(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await.value;
+        let person = user.person.unwrap();
+        let extent = OperatorExtent::assume().at(world.partner);
+        let version = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
+
+        let off = users::set_active(&db.store, &ctx(2), &source, user.id, false, Mode::Real).await.unwrap();
+        assert_eq!(whats(&off.effect), [What::Suspended]);
+        assert_eq!(off.value.join_key, user.join_key);
+        assert_eq!(suspensions(&db.store, person).await, [source.extent.source().to_string()]);
+        let after = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+        assert_eq!(after.version, version + 1);
+
+        db.store.write(async |tx: &mut Tx| people::suspend_by_admin(tx, &extent, person, "leave", ctx(3).now()).await)
+            .await.unwrap();
+        let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Mode::Real).await.unwrap();
+        assert_eq!(whats(&on.effect), [What::Resumed]);
+        assert_eq!(suspensions(&db.store, person).await, ["admin"]);
+    }
+
+    async fn the_join_finds_the_same_person_at_another_door(db: &Database) {
+        let world = World::new(&db.store).await;
+        let first = create(&db.store, 1, &world.source(), &world, json!({"userName": "ada", "externalId": "A1"})).await;
+        let second = world.at(world.doors[1]);
+        let joined = create(&db.store, 2, &second, &world, json!({"userName": "ada.b", "externalId": "A1", "displayName": "Ada"})).await;
+        assert_eq!(joined.value.person, first.value.person);
+        assert_eq!(joined.value.link, Some(Link::Joined));
+        assert_eq!(count(&db.store, &PEOPLE).await, 1);
+        // The case of an identifier counts.
+        let other = create(&db.store, 3, &second, &world, json!({"userName": "bob", "externalId": "a1"})).await;
+        assert_eq!(other.value.link, Some(Link::Created));
+    }
+
+    async fn fx_o06_someone_who_is_here_already_waits_for_review(db: &Database) {
+        let world = World::new(&db.store).await;
+        let first = create(&db.store, 1, &world.source(), &world, json!({"userName": "tove@harbor.example"})).await;
+        let stranger = world.at(world.stranger);
+        let pushed = create(&db.store, 2, &stranger, &world, json!({"userName": "Tove@harbor.example", "externalId": "T"})).await;
+        assert_eq!((pushed.value.person, pushed.value.link), (None, None));
+        assert_eq!(kinds(&pushed.effect), [Kind::ExternalUserCreated, Kind::LinkReview]);
+        assert_eq!(pushed.effect.people[0].person, first.value.person.unwrap());
+        assert_eq!(count(&db.store, &PEOPLE).await, 1);
+        // Once the name is another, it is somebody new.
+        let renamed = set(&db.store, 3, &stranger, pushed.value.id, "userName", json!("tove2@harbor.example")).await;
+        assert_eq!(renamed.value.link, Some(Link::Created));
+        assert_eq!(count(&db.store, &PEOPLE).await, 2);
+    }
+
+    async fn two_of_one_connection_are_never_one_person(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await;
+        let twin = create(&db.store, 2, &source, &world, json!({"userName": "eve", "externalId": "A1"})).await;
+        assert_eq!(twin.value.person, None);
+        assert!(kinds(&twin.effect).contains(&Kind::LinkReview));
+    }
+
+    async fn q02_the_deleted_come_back_as_the_same_person_without_their_manual_grants(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let body = json!({"userName": "ada", "externalId": "A1"});
+        let user = create(&db.store, 1, &source, &world, body.clone()).await.value;
+        let person = user.person.unwrap();
+        let (role, partner) = (uuid::Uuid::now_v7(), world.partner);
+        db.store.write(async |tx: &mut Tx| {
+            tx.execute(&GRANT_ROLE, binds![role, partner, b"help"]).await?;
+            tx.execute(&GRANT_SCOPE, binds![role, partner]).await?;
+            tx.execute(&GRANT, binds![role, person]).await
+        }).await.unwrap();
+
+        let gone = users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        assert_eq!(kinds(&gone.effect), [Kind::ExternalUserDeleted, Kind::UserSuspended]);
+        let again = users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await;
+        assert_eq!(again.unwrap_err(), ProvisionError::NotFound);
+        assert_eq!(suspensions(&db.store, person).await.len(), 1);
+
+        let back = create(&db.store, 3, &source, &world, body).await;
+        assert_ne!(back.value.id, user.id);
+        assert_eq!(back.value.person, Some(person));
+        assert_eq!(whats(&back.effect), [What::Joined, What::Revived { grants_aside: 1 }, What::Resumed]);
+        assert!(suspensions(&db.store, person).await.is_empty());
+        let aside: i64 = db.store.reader().await.unwrap().one(&GRANTS_ASIDE, binds![person], first).await.unwrap();
+        assert_eq!(aside, 1);
+    }
+
+    async fn a_name_that_may_be_given_to_another_revives_nobody(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = Source { join_attribute: Some("userName"), ..world.source() };
+        let user = create(&db.store, 1, &source, &world, json!({"userName": "ada"})).await.value;
+        users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        let back = create(&db.store, 3, &source, &world, json!({"userName": "ada"})).await;
+        assert_eq!(back.value.person, None);
+        assert!(kinds(&back.effect).contains(&Kind::LinkReview));
+    }
+
+    async fn the_highest_authority_names_the_person(db: &Database) {
+        let world = World::new(&db.store).await;
+        let first = create(&db.store, 1, &world.source(), &world,
+            json!({"userName": "ada", "externalId": "A1", "displayName": "Ada", "emails": [{"value": "a@x.example"}]})).await;
+        let door = world.at(world.doors[1]);
+        let second = create(&db.store, 2, &door, &world,
+            json!({"userName": "ada2", "externalId": "A1", "displayName": "Countess"})).await;
+        let person = first.value.person.unwrap();
+        let extent = OperatorExtent::assume().at(world.partner);
+        let name = async || {
+            let user = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+            (user.profile.display_name, user.profile.email)
+        };
+        assert_eq!(name().await, ("Ada".to_owned(), Some("a@x.example".to_owned())));
+        set(&db.store, 3, &world.source(), first.value.id, "displayName", json!(null)).await;
+        assert_eq!(name().await.0, "Countess");
+        users::delete(&db.store, &ctx(4), &world.source(), first.value.id, None, Mode::Real).await.unwrap();
+        assert_eq!(name().await.0, "Countess");
+        users::delete(&db.store, &ctx(5), &door, second.value.id, None, Mode::Real).await.unwrap();
+        assert_eq!(name().await.0, "Countess");
+    }
+
+    async fn l09_another_connections_user_does_not_exist(db: &Database) {
+        let world = World::new(&db.store).await;
+        let user = create(&db.store, 1, &world.source(), &world, json!({"userName": "ada"})).await.value;
+        let other = world.at(world.doors[1]);
+        assert!(users::get(&mut db.store.reader().await.unwrap(), &other, user.id, false).await.unwrap().is_none());
+        let refused = users::delete(&db.store, &ctx(2), &other, user.id, None, Mode::Real).await;
+        assert_eq!(refused.unwrap_err(), ProvisionError::NotFound);
+        let refused = users::set_active(&db.store, &ctx(2), &other, user.id, false, Mode::Real).await;
+        assert_eq!(refused.unwrap_err(), ProvisionError::NotFound);
+    }
+
+    async fn a_dry_run_tells_the_same_and_leaves_nothing(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let new = NewUser { stable_key: None, said: world.user(json!({"userName": "ada", "externalId": "A"})).into() };
+        let dry = users::create(&db.store, &ctx(1), &source, &new, Mode::Dry).await.unwrap();
+        assert_eq!((count(&db.store, &PEOPLE).await, count(&db.store, &EVENTS).await), (0, 0));
+        let real = users::create(&db.store, &ctx(1), &source, &new, Mode::Real).await.unwrap();
+        assert_eq!(dry, real);
+        let dry = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Dry).await.unwrap();
+        let real = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Real).await.unwrap();
+        assert_eq!(dry, real);
+    }
+}
