@@ -1,7 +1,9 @@
 //! Which part of a list is wanted, and in which order.
 
-use super::filter::Field;
+use super::filter::{Field, Kind};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cmp::Ordering;
 use uuid::Uuid;
 
 /// Which page of a list is wanted.
@@ -63,4 +65,72 @@ pub struct Sort {
     pub field: Field,
     /// Rows without a value come last ascending and first descending.
     pub descending: bool,
+}
+
+impl Sort {
+    /// The key by which a document is sorted, read from its comparable twin;
+    /// none when it has no value there.
+    #[must_use]
+    pub fn key(&self, keys: &Value) -> Option<SortKey> {
+        let from = match &self.list {
+            None => keys,
+            Some(list) => {
+                let items = list.find(keys)?.as_array()?;
+                let primary = items.iter().find(|item| item.get("primary") == Some(&Value::Bool(true)));
+                primary.or_else(|| items.first())?
+            }
+        };
+        let value = self.field.find(from)?;
+        match self.field.kind {
+            Kind::Text { .. } => value.as_str().map(|text| SortKey::Text(text.to_owned())),
+            Kind::Bool => value.as_bool().map(|truth| SortKey::Integer(i64::from(truth))),
+            Kind::Integer | Kind::Time => value.as_i64().map(SortKey::Integer),
+            Kind::Decimal | Kind::Binary | Kind::Object => None,
+        }
+    }
+
+    /// How two rows stand to each other: by key, then by id.
+    #[must_use]
+    pub fn compare(&self, a: &Position, b: &Position) -> Ordering {
+        let by_key = match (&a.key, &b.key) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        };
+        let by_key = if self.descending { by_key.reverse() } else { by_key };
+        by_key.then_with(|| a.id.cmp(&b.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn order(descending: bool, documents: &[Value]) -> Vec<u128> {
+        let text = |path: &str| Field { path: vec![path.to_owned()], kind: Kind::Text { exact: false } };
+        let sort = Sort {
+            list: Some(Field { path: vec!["emails".into()], kind: Kind::Object }),
+            field: text("value"),
+            descending,
+        };
+        let mut rows: Vec<Position> =
+            (1..).zip(documents).map(|(id, keys)| Position { key: sort.key(keys), id: Uuid::from_u128(id) }).collect();
+        rows.sort_by(|a, b| sort.compare(a, b));
+        rows.iter().map(|row| row.id.as_u128()).collect()
+    }
+
+    #[test]
+    fn k01_k03_primary_else_first_missing_last_ties_by_id() {
+        let documents = [
+            json!({}),
+            json!({"emails": [{"value": "z"}, {"value": "b", "primary": true}]}),
+            json!({"emails": [{"value": "a"}, {"value": "y"}]}),
+            json!({"emails": [{"value": "b"}]}),
+            json!({"emails": [{"type": "work"}]}),
+        ];
+        assert_eq!(order(false, &documents), [3, 2, 4, 1, 5]);
+        assert_eq!(order(true, &documents), [1, 5, 2, 4, 3]);
+    }
 }

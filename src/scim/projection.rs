@@ -97,6 +97,14 @@ impl View<'_> {
         self.needs("groups")
     }
 
+    /// One element of a group's members as this client sees it; none when it
+    /// sees nothing of it. For groups too large to be one document.
+    #[must_use]
+    pub fn member(&self, element: Value) -> Option<Value> {
+        let attr = find(&self.resource.core.attributes, "members")?;
+        self.project(None, attr, element, false)
+    }
+
     fn needs(&self, name: &str) -> bool {
         let found = find(&self.resource.core.attributes, name);
         found.is_some_and(|attr| self.shows(None, attr, false))
@@ -297,6 +305,17 @@ mod tests {
         assert!(members("", "members.display"));
         assert!(!Projection::Default.view(set.users()).needs_members());
         assert!(Projection::Default.view(set.users()).needs_groups());
+    }
+
+    #[test]
+    fn m02_one_member_at_a_time() {
+        let set = SchemaSet::base();
+        let element = json!({"value": "1", "type": "User", "$ref": "x"});
+        let seen = |a: &str, e: &str| Projection::new(&[a], &[e]).unwrap().view(set.groups()).member(element.clone());
+        assert_eq!(seen("", ""), Some(element.clone()));
+        assert_eq!(seen("members.value", ""), Some(json!({"value": "1"})));
+        assert_eq!(seen("", "members.$ref"), Some(json!({"value": "1", "type": "User"})));
+        assert_eq!(seen("displayName", ""), None);
     }
 
     #[test]

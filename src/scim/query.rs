@@ -295,8 +295,10 @@ fn resolve_sort(resource: Resource<'_>, path: &AttrPath, descending: bool) -> Re
     if leaf.is_secret() || attr.is_secret() {
         return Err(bad("cannot be sorted by"));
     }
-    if matches!(kind, neutral::Kind::Object | neutral::Kind::Binary) {
-        return Err(bad("has no order; name one of its sub-attributes"));
+    if matches!(kind, neutral::Kind::Object | neutral::Kind::Binary | neutral::Kind::Decimal) {
+        return Err(bad(
+            "cannot be sorted by; name an attribute or part that is text, a whole number, a boolean or a time",
+        ));
     }
     let (list, mut keys) = match attr.multi_valued {
         true => (Some(target.field()), Vec::new()),

@@ -51,6 +51,7 @@ pub fn apply(resource: Resource<'_>, current: &Document, operations: Vec<Operati
         members: Vec::new(),
         password: None,
         created: false,
+        budget: MAX_VISITS,
     };
     for operation in operations {
         work.operation(operation)?;
@@ -75,7 +76,13 @@ struct Work<'s> {
     members: Vec<MemberOp>,
     password: Option<PasswordChange>,
     created: bool,
+    /// Elements that may still be gone through.
+    budget: usize,
 }
+
+/// Elements one PATCH may go through, all operations together: a bound on the
+/// work of many operations on long lists.
+const MAX_VISITS: usize = 200_000;
 
 impl<'s> Work<'s> {
     fn operation(&mut self, operation: Operation) -> Result<()> {
@@ -170,29 +177,18 @@ impl<'s> Work<'s> {
             return self.set_password(kind, attr, value);
         }
         let before = self.take(&target);
+        let fixed = before.clone().filter(|_| attr.mutability == Mutability::Immutable);
         let after = match (sub, path) {
             (sub, Some(path)) if attr.multi_valued && (sub.is_some() || filter.is_some()) => {
-                self.list(attr, before.clone(), |list| list.selected(kind, path, sub, value))?
+                self.list(attr, before, |list| list.selected(kind, path, sub, value))?
             }
-            (None, _) if attr.multi_valued => self.list(attr, before.clone(), |list| list.take_whole(kind, value))?,
-            (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before.clone(), value)?,
-            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, &before)),
-            (Some(sub), _) => self.part(kind, attr, sub, before.clone(), value)?,
+            (None, _) if attr.multi_valued => self.list(attr, before, |list| list.take_whole(kind, value))?,
+            (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before, value)?,
+            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, before)),
+            (Some(sub), _) => self.part(kind, attr, sub, before, value)?,
         };
-        self.check(kind, attr, before.as_ref(), after.as_ref())?;
+        check_whole(kind, attr, fixed.as_ref(), after.as_ref())?;
         self.put(&target, after);
-        Ok(())
-    }
-
-    /// What may not happen to a whole attribute.
-    fn check(&self, kind: OpKind, attr: &Attribute, before: Option<&Value>, after: Option<&Value>) -> Result<()> {
-        if attr.required && after.is_none() {
-            let text = format!("\"{}\" is required and cannot be removed.", attr.name);
-            return Err(if kind == OpKind::Remove { mutability(text) } else { invalid_value(text) });
-        }
-        if attr.mutability == Mutability::Immutable && before.is_some() && before != after {
-            return Err(mutability(format!("\"{}\" is immutable and already has another value.", attr.name)));
-        }
         Ok(())
     }
 
@@ -249,7 +245,7 @@ impl<'s> Work<'s> {
             OpKind::Remove => None,
             _ => {
                 let path = format!("{}.{}", attr.name, sub.name);
-                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, &old))
+                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, old.clone()))
             }
         };
         check_part(kind, attr, sub, old.as_ref(), new.as_ref())?;
@@ -270,6 +266,10 @@ impl<'s> Work<'s> {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
         };
+        let left = self.budget.checked_sub(items.len());
+        self.budget = left.ok_or_else(|| {
+            ScimError::too_large("The operations go through too many values; send them in several requests.")
+        })?;
         let mut list = List { canon: &mut self.canon, attr, items, created: false };
         let items = change(&mut list)?;
         self.created |= list.created;
@@ -316,7 +316,7 @@ impl<'s> Work<'s> {
 
     fn set_password(&mut self, kind: OpKind, attr: &Attribute, value: Value) -> Result<()> {
         self.password = match self.simple(kind, attr, value)? {
-            Some(Value::String(text)) => Some(PasswordChange::Set(Password::new(text))),
+            Some(Value::String(text)) => Some(PasswordChange::Set(Password::new(&text)?)),
             _ if kind == OpKind::Add => return Ok(()),
             _ => Some(PasswordChange::Clear),
         };
@@ -354,8 +354,21 @@ impl<'s> Work<'s> {
 }
 
 /// Adding nothing leaves what was there.
-fn kept(kind: OpKind, before: &Option<Value>) -> Option<Value> {
-    before.clone().filter(|_| kind == OpKind::Add)
+fn kept(kind: OpKind, before: Option<Value>) -> Option<Value> {
+    before.filter(|_| kind == OpKind::Add)
+}
+
+/// What may not happen to a whole attribute; `fixed` is what it held if it is
+/// immutable.
+fn check_whole(kind: OpKind, attr: &Attribute, fixed: Option<&Value>, after: Option<&Value>) -> Result<()> {
+    if attr.required && after.is_none() {
+        let text = format!("\"{}\" is required and cannot be removed.", attr.name);
+        return Err(if kind == OpKind::Remove { mutability(text) } else { invalid_value(text) });
+    }
+    if fixed.is_some() && fixed != after {
+        return Err(mutability(format!("\"{}\" is immutable and already has another value.", attr.name)));
+    }
+    Ok(())
 }
 
 fn check_part(

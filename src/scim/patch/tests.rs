@@ -338,6 +338,16 @@ fn p22_ten_thousand_members_in_one_add() {
     assert_eq!(group(each.into()).unwrap().members.len(), 1);
 }
 
+#[test]
+fn p22_work_on_long_lists_is_bounded() {
+    let many: Vec<Value> = (0..900).map(|n| json!({"value": n.to_string()})).collect();
+    let mut operations = vec![json!({"op": "add", "path": "emails", "value": many})];
+    operations.extend((0..1_000).map(|n| json!({"op": "add", "path": "emails", "value": {"value": n.to_string()}})));
+    assert_eq!(run(&ada(), operations.into(), Rules::STRICT).unwrap_err().status, 413);
+    let too_many: Vec<Value> = (0..1_001).map(|n| json!({"value": n.to_string()})).collect();
+    refused(json!({"op": "add", "path": "emails", "value": too_many}), ScimType::InvalidValue);
+}
+
 fn operation() -> impl Strategy<Value = Value> {
     let path = prop::sample::select(vec![
         "title",

@@ -251,7 +251,7 @@ impl<'s> Reader<'s> {
         };
         if is_password(self.resource, attr) {
             if let Value::String(text) = value {
-                self.password = Some(Password::new(text));
+                self.password = Some(Password::new(&text)?);
             }
             return Ok(());
         }

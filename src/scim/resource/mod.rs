@@ -23,8 +23,10 @@ pub use keys::keys;
 pub(crate) use members::read as read_members;
 pub use members::{MemberKind, MemberRef};
 
+use super::error::{Result, invalid_value};
 use serde_json::{Map, Value};
 use std::fmt;
+use unicode_normalization::UnicodeNormalization;
 
 /// A resource, canonical.
 pub type Document = Map<String, Value>;
@@ -58,8 +60,14 @@ impl Rules {
 pub struct Password(String);
 
 impl Password {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
+    /// Prepares a password by the OpaqueString profile (RFC 8265 §4.2), so that
+    /// it can be typed on any keyboard (C02).
+    pub(crate) fn new(text: &str) -> Result<Self> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(invalid_value("\"password\" must not be empty or hold control characters."));
+        }
+        let spaces = |c: char| if c.is_whitespace() { ' ' } else { c };
+        Ok(Self(text.chars().map(spaces).nfc().collect()))
     }
 
     /// The clear text.

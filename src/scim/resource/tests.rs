@@ -270,3 +270,10 @@ fn c04_c05_the_full_shape_round_trips() {
     document["schemas"] = json!([USER_URN]);
     assert_eq!(document, body);
 }
+
+#[test]
+fn c02_passwords_are_prepared() {
+    let set = |text: &str| made(user(json!({"password": text}))).map(|a| a.password.unwrap().expose().to_owned());
+    assert_eq!(set("e\u{301}\u{a0}x").unwrap(), "\u{e9} x");
+    assert!(set("").is_err() && set("a\nb").is_err());
+}
