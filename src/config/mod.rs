@@ -190,13 +190,13 @@ pub struct Scim {
     /// Requests one connection may send at once before the rate counts.
     pub burst: u32,
     /// Resources on a page when the client does not say.
-    pub default_page: usize,
+    pub default_page: u32,
     /// Most resources on a page.
-    pub max_page: usize,
+    pub max_page: u32,
     /// Most operations in one bulk request.
     pub bulk_operations: usize,
     /// Seconds until a cursor ends.
-    pub cursor_seconds: i64,
+    pub cursor_seconds: u32,
     /// Whether ServiceProviderConfig, ResourceTypes and Schemas answer without a token.
     pub open_discovery: bool,
 }

@@ -18,6 +18,8 @@ pub enum Purpose {
     Connection(ConnectionId),
     /// The PKCE verifier of an attempt to sign in.
     Attempt(AttemptId),
+    /// A place in a list that a client of this connection pages through.
+    Cursor(ConnectionId),
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
         match self {
             Self::Connection(id) => format!("rolecall/1/connection/{id}"),
             Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
+            Self::Cursor(id) => format!("rolecall/1/cursor/{id}"),
         }
     }
 }

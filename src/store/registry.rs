@@ -7,6 +7,7 @@ static TABLES: &[Statements] = &[
     super::catalog::STATEMENTS,
     super::condition_members::STATEMENTS,
     super::conditions::STATEMENTS,
+    super::connections::STATEMENTS,
     super::directories::STATEMENTS,
     super::events::STATEMENTS,
     super::extent::STATEMENTS,
@@ -21,6 +22,7 @@ static TABLES: &[Statements] = &[
     super::roles::STATEMENTS,
     super::rules::STATEMENTS,
     super::scopes::STATEMENTS,
+    super::tokens::STATEMENTS,
     super::user_groups::STATEMENTS,
 ];
 

@@ -55,6 +55,11 @@ pub fn answered(route: &str, method: &Method, status: StatusCode, begun: Timesta
     ::metrics::histogram!("rolecall_http_request_seconds", "route" => route.to_owned()).record(seconds);
 }
 
+/// Counts a request whose token opens nothing.
+pub fn refused_tokens() {
+    ::metrics::counter!("rolecall_scim_tokens_refused_total").increment(1);
+}
+
 /// `GET /metrics` on the main address: only with the token; without one set there is no such page.
 async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     let Some(token) = &app.config.metrics.token else {

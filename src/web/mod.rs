@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod problem;
 pub mod routes;
+pub mod scim;
 pub mod server;
 pub mod state;
 pub mod tls;

@@ -1,5 +1,6 @@
 //! Starts and stops the HTTP server and what runs beside it.
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,15 @@ use actix_web::{HttpServer, web};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, metrics, middleware, routes};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::ctx::Actor;
+use crate::secret::KeyFault;
 use crate::store::Store;
+use crate::store::provisioning_log::{self, LogError};
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +29,15 @@ pub enum StartError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The data folder cannot be made.
+    #[error("cannot make the folder {0}: {1}")]
+    Folder(PathBuf, std::io::Error),
+    /// The keys that seal secrets cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyFault),
+    /// The log of requests cannot be opened.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 /// A server that answers.
@@ -48,14 +62,21 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let certificate = certificate.transpose()?;
     let figures = config.metrics.listen.map(listen).transpose()?;
     let public_url = config.public_url(address);
-    let app = web::Data::new(App::new(config, store, clock, public_url));
+    let folder = &config.store.data_dir;
+    std::fs::create_dir_all(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
+    let keyring = config.keyring(&clock.ctx(Actor::System))?;
+    let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
+    let app = web::Data::new(App::new(config, store, clock, public_url, keyring, log));
 
     let mut servers = vec![spawn(main_server(&app, listener, certificate.as_ref())?)];
     if let Some(listener) = figures {
         servers.push(spawn(figures_server(listener)?));
     }
     let (tell, told) = watch::channel(false);
-    let mut tasks = Vec::new();
+    let mut tasks = vec![
+        tokio::spawn(writer.run(move || clock.now(), told.clone())),
+        tokio::spawn(uses::keep(app.clone(), told.clone())),
+    ];
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));
     }

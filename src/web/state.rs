@@ -7,7 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::ctx::{Actor, Ctx};
+use crate::secret::Keyring;
 use crate::store::Store;
+use crate::store::provisioning_log::RequestLog;
+use crate::web::scim::fairness::Fairness;
+use crate::web::scim::offer::Offers;
+use crate::web::scim::uses::Uses;
 
 /// The state of the server; one for all its workers.
 pub struct App {
@@ -19,13 +24,41 @@ pub struct App {
     pub clock: Clock,
     /// The address people and providers reach us by.
     pub public_url: PublicUrl,
+    /// The keys that seal secrets.
+    pub keyring: Keyring,
+    /// The log of SCIM requests.
+    pub request_log: RequestLog,
+    /// How often each SCIM connection may ask.
+    pub fairness: Fairness,
+    /// What each SCIM connection offers.
+    pub offers: Offers,
+    /// When tokens were last used.
+    pub uses: Uses,
     stopping: AtomicBool,
 }
 
 impl App {
     /// The state of a server that answers at `public_url`.
-    pub fn new(config: Config, store: Store, clock: Clock, public_url: PublicUrl) -> Self {
-        Self { config, store, clock, public_url, stopping: AtomicBool::new(false) }
+    pub fn new(
+        config: Config,
+        store: Store,
+        clock: Clock,
+        public_url: PublicUrl,
+        keyring: Keyring,
+        request_log: RequestLog,
+    ) -> Self {
+        Self {
+            fairness: Fairness::new(&config.scim),
+            offers: Offers::default(),
+            uses: Uses::default(),
+            stopping: AtomicBool::new(false),
+            config,
+            store,
+            clock,
+            public_url,
+            keyring,
+            request_log,
+        }
     }
 
     /// The circumstances of an act that `actor` begins now.

@@ -4,9 +4,15 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rolecall::clock::Clock;
 use rolecall::config::Config;
+use rolecall::domain::ctx::Actor;
+use rolecall::domain::time::Timestamp;
+use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
+use rolecall::store::{Tx, tokens};
 use rolecall::web::server::{self, Running};
+use serde_json::{Value, json};
 
 use crate::support::database::Database;
+use crate::support::world::World;
 
 /// A running server and a client for it.
 pub struct App {
@@ -58,4 +64,122 @@ impl App {
 /// The text of a header, empty when it is not there.
 pub fn header<'r>(response: &'r Response, name: &str) -> &'r str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// A SCIM client: one connection's address and token.
+#[derive(Clone)]
+pub struct Scim {
+    pub base: String,
+    pub token: String,
+    pub client: Client,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `id` of the resource.
+    pub fn id(&self) -> String {
+        self.body["id"].as_str().unwrap_or_else(|| panic!("no id in {self:?}")).to_owned()
+    }
+
+    /// Fails unless it is an error of this status and keyword (empty: none), in the form of RFC 7644 §3.12.
+    #[track_caller]
+    pub fn refused(&self, status: u16, keyword: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/scim+json", "{self:?}");
+        assert_eq!(self.body["schemas"], json!(["urn:ietf:params:scim:api:messages:2.0:Error"]), "{self:?}");
+        assert_eq!(self.body["status"], status.to_string(), "{self:?}");
+        assert_eq!(self.body["scimType"].as_str().unwrap_or_default(), keyword, "{self:?}");
+        assert!(!self.body["detail"].as_str().unwrap().is_empty(), "{self:?}");
+    }
+}
+
+impl App {
+    /// A client of a connection, with a fresh token.
+    pub async fn scim(&self, db: &Database, world: &World, door: ConnectionExtent) -> Scim {
+        let token = new_token(db, world, door, None).await;
+        let base = format!("{}/scim/{}/v2", self.base, door.connection());
+        Scim { base, token, client: self.client.clone() }
+    }
+}
+
+/// Makes a token for a connection.
+pub async fn new_token(db: &Database, world: &World, door: ConnectionExtent, end: Option<Timestamp>) -> String {
+    let at = OperatorExtent::assume().at(world.partner);
+    let ctx = Clock.ctx(Actor::Operator);
+    let make = async |tx: &mut Tx| tokens::create(tx, &at, &ctx, door.connection(), "test", end).await;
+    let (_, token) = db.store.write(make).await.unwrap();
+    token.reveal().to_owned()
+}
+
+impl Scim {
+    /// A request to a path below the base address.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        Answer { status, headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send_body(Method::POST, path, body).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send_body(Method::PUT, path, body).await
+    }
+
+    /// A PATCH of these operations.
+    pub async fn patch(&self, path: &str, operations: Value) -> Answer {
+        let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
+        self.send_body(Method::PATCH, path, body).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn send_body(&self, method: Method, path: &str, body: Value) -> Answer {
+        let request = self.request(method, path).header("content-type", "application/scim+json");
+        self.send(request.body(body.to_string())).await
+    }
+
+    /// Creates a user of this name.
+    pub async fn user(&self, name: &str) -> Answer {
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name});
+        let answer = self.post("/Users", body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer
+    }
+
+    /// Creates a group with these users as members.
+    pub async fn group(&self, name: &str, members: &[&str]) -> Answer {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name,
+            "members": members});
+        let answer = self.post("/Groups", body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer
+    }
 }

@@ -9,6 +9,8 @@ mod house;
 mod ldap_read;
 mod login_hostile;
 mod provision_users;
+mod scim_groups;
+mod scim_users;
 mod store_faults;
 mod store_open;
 mod store_storm;

@@ -1,0 +1,220 @@
+//! Connections: the doors of directories.
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx, Value};
+use crate::binds;
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
+use crate::domain::id::{ConnectionId, DirectoryId};
+use crate::domain::time::Timestamp;
+use crate::statements;
+
+statements! {
+    INSERT = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, join_attribute, \
+        version, created_at, changed_at) \
+        SELECT $1, id, $4, $5, $6, $7, $8, $9, $10, 1, $11, $11 FROM directory WHERE id = $2 AND partner = $3";
+    UPDATE = "UPDATE connection SET profile = $3, state = $4, config = $5, join_attribute = $6, changed_at = $7, \
+        version = version + 1 \
+        WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
+    SEAL = "UPDATE connection SET secret = $3, changed_at = $4, version = version + 1 \
+        WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
+    BY_ID = format!("{COLUMNS} WHERE c.id = $1 AND d.partner = $2");
+    BY_SLUG = format!("{COLUMNS} WHERE c.slug = $1 AND d.partner = $2");
+    OF_DIRECTORY = format!("{COLUMNS} WHERE c.directory = $1 AND d.partner = $2 ORDER BY c.kind, c.created_at, c.id");
+    OF_PARTNER = format!("{COLUMNS} WHERE d.partner = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id");
+    OPEN = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.id = $1 AND c.kind = $2");
+    OPEN_SLUG = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.slug = $1 AND c.kind = $2");
+    SECRET = "SELECT secret FROM connection WHERE id = $1 AND directory = $2";
+}
+
+const COLUMNS: &str = "SELECT c.id, c.directory, c.kind, c.slug, c.profile, c.state, c.config, c.join_attribute, \
+    c.version, c.created_at, d.partner, d.mode FROM connection c JOIN directory d ON d.id = c.directory";
+
+/// A connection with what its directory decides for it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The witness that the caller is this connection.
+    pub extent: ConnectionExtent,
+    /// The connection.
+    pub connection: Connection,
+    /// The attribute whose value names the same person at every door of the directory.
+    pub join_attribute: Option<String>,
+    /// Whether and how the directory's word counts.
+    pub mode: Mode,
+}
+
+/// What a new connection is made of, besides the connection itself.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// The attribute that joins it with the other doors of its directory.
+    pub join_attribute: Option<String>,
+    /// The sealed secret that it signs in with at the other side.
+    pub secret: Option<Vec<u8>>,
+}
+
+impl FromRow for Connection {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let unknown = |column: &str| StoreError::Decode(column.to_owned());
+        Ok(Self {
+            id: row.get("id")?,
+            directory: row.get("directory")?,
+            kind: ConnectionKind::parse(&row.get::<String>("kind")?).ok_or_else(|| unknown("kind"))?,
+            slug: row.get("slug")?,
+            profile: row.get("profile")?,
+            state: ConnectionState::parse(&row.get::<String>("state")?).ok_or_else(|| unknown("state"))?,
+            config: row.json("config")?,
+            version: row.get("version")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+impl Door {
+    /// Reads the columns of `COLUMNS`; only for queries that have proved who the caller is.
+    pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let connection = Connection::from_row(row)?;
+        let mode = Mode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?;
+        Ok(Self {
+            extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner")?),
+            join_attribute: row.get("join_attribute")?,
+            connection,
+            mode,
+        })
+    }
+}
+
+/// Writes a connection of a directory of the extent's partner.
+///
+/// # Errors
+/// `StoreError::Unique` when the slug is taken, `StoreError::NotFound` when the directory is not the extent's.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    new: &Connection,
+    extra: Extra,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        new.id,
+        new.directory,
+        at.partner(),
+        new.kind.as_str(),
+        &new.slug,
+        &new.profile,
+        new.state.as_str(),
+        new.config.to_string(),
+        extra.secret,
+        extra.join_attribute,
+        now
+    ];
+    found(tx.execute(&INSERT, values).await?)
+}
+
+/// Changes profile, state, settings and join; slug, kind and directory never change.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's.
+pub async fn update(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    changed: &Connection,
+    join_attribute: Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        changed.id,
+        at.partner(),
+        &changed.profile,
+        changed.state.as_str(),
+        changed.config.to_string(),
+        join_attribute,
+        now
+    ];
+    found(tx.execute(&UPDATE, values).await?)
+}
+
+/// Stores another sealed secret.
+///
+/// # Errors
+/// `StoreError::NotFound` when the connection is not the extent's.
+pub async fn seal(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+    secret: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    found(tx.execute(&SEAL, binds![connection, at.partner(), secret, now]).await?)
+}
+
+/// A connection of the extent's partner, with its join.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's.
+pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: ConnectionId) -> Result<Door, StoreError> {
+    reader.one(&BY_ID, binds![id, at.partner()], Door::from_row).await
+}
+
+/// A connection of the extent's partner, by its name in addresses.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn by_slug(reader: &mut Reader, at: &PartnerExtent, slug: &str) -> Result<Option<Door>, StoreError> {
+    reader.optional(&BY_SLUG, binds![slug, at.partner()], Door::from_row).await
+}
+
+/// The connections of a directory of the extent's partner.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn of_directory(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+) -> Result<Vec<Door>, StoreError> {
+    reader.all(&OF_DIRECTORY, binds![directory, at.partner()], Door::from_row).await
+}
+
+/// Every connection of the extent's partner, by directory.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Door>, StoreError> {
+    reader.all(&OF_PARTNER, binds![at.partner()], Door::from_row).await
+}
+
+/// Opens a door that we go through ourselves: LDAP reads, OIDC sign-ins. `None` when there is no such connection of
+/// this kind; whether it is paused is told by its state.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn open_door(
+    reader: &mut Reader,
+    id: ConnectionId,
+    kind: ConnectionKind,
+) -> Result<Option<Door>, StoreError> {
+    reader.optional(&OPEN, binds![id, kind.as_str()], Door::from_row).await
+}
+
+/// Like [`open_door`], by the name in addresses.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn open_door_named(
+    reader: &mut Reader,
+    slug: &str,
+    kind: ConnectionKind,
+) -> Result<Option<Door>, StoreError> {
+    reader.optional(&OPEN_SLUG, binds![slug, kind.as_str()], Door::from_row).await
+}
+
+/// The sealed secret of a connection.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn secret(reader: &mut Reader, extent: &ConnectionExtent) -> Result<Option<Vec<u8>>, StoreError> {
+    let values: Vec<Value> = binds![extent.connection(), extent.directory()];
+    reader.one(&SECRET, values, |row| row.get("secret")).await
+}
+
+fn found(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

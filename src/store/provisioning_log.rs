@@ -1,0 +1,294 @@
+//! The log of SCIM requests: what was asked, how it was understood, what it did. Written apart from the requests
+//! themselves, so it may lose its last second in a crash, and drops rows (counted) rather than delay anyone.
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor, Row as _};
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use super::extent::ConnectionExtent;
+use crate::domain::id::{ConnectionId, Id, TokenId};
+use crate::domain::text::fold;
+use crate::domain::time::Timestamp;
+
+const SCHEMA: &str = include_str!("../../migrations/0004_request_log.sql");
+const INSERT: &str =
+    "INSERT INTO request_log (id, connection, at, status, search, entry) VALUES ($1, $2, $3, $4, $5, $6)";
+/// The newest rows of a connection before a moment, `$5` of them looked at when searching.
+const PAGE: &str = "SELECT id, entry FROM (SELECT id, at, search, entry FROM request_log \
+     WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) ORDER BY at DESC, id DESC LIMIT $5) newest \
+     WHERE $4 = '' OR search LIKE $4 ESCAPE '!' ORDER BY at DESC, id DESC LIMIT $6";
+const EXPIRE: &str = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE at < $1 LIMIT 1000)";
+
+/// Rows that may wait to be written.
+const QUEUE: usize = 8_192;
+/// Most rows in one transaction.
+const BATCH: usize = 256;
+/// How long rows are collected.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often old rows are deleted.
+const SWEEP: Duration = Duration::from_secs(3_600);
+/// Rows of a connection that a search looks through.
+const SEARCHED: i64 = 20_000;
+
+/// One request of a connection.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The name of the request, also in the answer's `x-request-id`.
+    pub request_id: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The token used.
+    pub token: TokenId,
+    /// The client's address.
+    pub client: String,
+    /// The method.
+    pub method: String,
+    /// The path below the base address, with the query.
+    pub path: String,
+    /// The body as it came, secrets masked; cut when long.
+    pub request: Option<String>,
+    /// Which switch of the profile turned it into the strict form, one sentence each.
+    pub translation: Vec<String>,
+    /// What it changed, or would have changed.
+    pub effect: serde_json::Value,
+    /// Whether it was only tried.
+    pub dry: bool,
+    /// The status of the answer.
+    pub status: u16,
+    /// Why it was refused.
+    pub refusal: Option<String>,
+    /// How long it took, in microseconds.
+    pub micros: i64,
+}
+
+/// A place in the log: pages go from newest to oldest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    at: Timestamp,
+    id: Uuid,
+}
+
+/// Why the log cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the log of requests: {0}")]
+pub struct LogError(#[from] sqlx::Error);
+
+/// Takes entries and shows them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RequestLog {
+    queue: mpsc::Sender<(Uuid, Entry)>,
+    dropped: Arc<AtomicU64>,
+    backend: Backend,
+}
+
+/// Writes what a [`RequestLog`] takes.
+#[derive(Debug)]
+pub struct LogWriter {
+    queue: mpsc::Receiver<(Uuid, Entry)>,
+    backend: Backend,
+    keep_seconds: i64,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Runs the same statements on whichever database it is.
+macro_rules! on {
+    ($backend:expr, $pool:ident => $work:expr) => {
+        match $backend {
+            Backend::Sqlite($pool) => $work,
+            Backend::Postgres($pool) => $work,
+        }
+    };
+}
+
+/// Opens the log beside the store at `url`: a table on PostgreSQL, `log.db` in `data_dir` on SQLite.
+///
+/// # Errors
+/// [`LogError`]: the file or the database cannot be opened.
+pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(RequestLog, LogWriter), LogError> {
+    let backend = if url.starts_with("postgres") {
+        Backend::Postgres(PgPoolOptions::new().max_connections(2).connect_lazy(url)?)
+    } else {
+        Backend::Sqlite(file(&data_dir.join("log.db")).await?)
+    };
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let log = RequestLog { queue: sender, dropped: Arc::default(), backend: backend.clone() };
+    Ok((log, LogWriter { queue: receiver, backend, keep_seconds: i64::from(keep_days) * 86_400 }))
+}
+
+async fn file(path: &Path) -> Result<SqlitePool, LogError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(5));
+    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
+    let known = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'request_log'").fetch_optional(&pool).await?;
+    if known.is_none() {
+        pool.execute(SCHEMA).await?;
+    }
+    Ok(pool)
+}
+
+impl RequestLog {
+    /// Takes an entry without waiting; when too many wait already it is dropped and counted.
+    pub fn record(&self, id: Uuid, entry: Entry) {
+        if self.queue.try_send((id, entry)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("rolecall_request_log_dropped_total").increment(1);
+        }
+    }
+
+    /// How many entries were dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The newest entries of a connection that contain `search`, from `before` on; with the place to go on from when
+    /// there may be more. A search looks through the newest 20,000.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn page(
+        &self,
+        extent: &ConnectionExtent,
+        search: &str,
+        before: Option<Place>,
+        count: usize,
+    ) -> Result<(Vec<Entry>, Option<Place>), LogError> {
+        let before = before.unwrap_or(Place { at: Timestamp::from_micros(i64::MAX), id: Uuid::max() });
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let pattern = pattern(search);
+        let looked_at = if pattern.is_empty() { count } else { SEARCHED };
+        let rows: Vec<(Uuid, String)> = on!(&self.backend, pool => {
+            let query = sqlx::query(PAGE)
+                .bind(extent.connection().uuid())
+                .bind(before.at.micros())
+                .bind(before.id)
+                .bind(&pattern)
+                .bind(looked_at)
+                .bind(count);
+            let rows = query.fetch_all(pool).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?
+        });
+        let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) == count;
+        let mut last = None;
+        let mut entries = Vec::with_capacity(rows.len());
+        for (id, text) in rows {
+            // A row of another version that this one cannot read is left out.
+            let Ok(entry) = serde_json::from_str::<Entry>(&text) else { continue };
+            last = Some(Place { at: entry.at, id });
+            entries.push(entry);
+        }
+        Ok((entries, last.filter(|_| full)))
+    }
+}
+
+/// The LIKE pattern of a substring; empty for everything.
+fn pattern(search: &str) -> String {
+    let search = search.trim();
+    if search.is_empty() {
+        return String::new();
+    }
+    let escaped = fold(search).replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}
+
+/// What a search looks at.
+fn searchable(entry: &Entry) -> String {
+    let mut text = format!("{} {} {} {} ", entry.method, entry.path, entry.status, entry.request_id);
+    for part in entry.request.iter().chain(&entry.refusal).chain(&entry.translation) {
+        text.push_str(part);
+        text.push(' ');
+    }
+    if !entry.effect.is_null() {
+        text.push_str(&entry.effect.to_string());
+    }
+    fold(&text)
+}
+
+impl LogWriter {
+    /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old.
+    pub async fn run(mut self, now: impl Fn() -> Timestamp, mut told: watch::Receiver<bool>) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                taken = self.queue.recv_many(&mut batch, BATCH) => if taken == 0 { break },
+                _ = sweep.tick() => self.expire(now().plus_seconds(-self.keep_seconds)).await,
+                () = stop(&mut told) => break,
+            }
+            self.write(&mut batch).await;
+            let _passed = tokio::time::timeout(PAUSE, stop(&mut told)).await;
+        }
+        self.queue.close();
+        while self.queue.recv_many(&mut batch, BATCH).await > 0 {
+            self.write(&mut batch).await;
+        }
+    }
+
+    async fn write(&self, batch: &mut Vec<(Uuid, Entry)>) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.insert(batch).await {
+            tracing::error!(%error, rows = batch.len(), "the log of requests lost rows");
+            metrics::counter!("rolecall_request_log_dropped_total").increment(batch.len() as u64);
+        }
+        batch.clear();
+    }
+
+    async fn insert(&self, batch: &[(Uuid, Entry)]) -> Result<(), sqlx::Error> {
+        on!(&self.backend, pool => {
+            let mut transaction = pool.begin().await?;
+            for (id, entry) in batch {
+                let text = serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()))?;
+                sqlx::query(INSERT)
+                    .bind(*id)
+                    .bind(entry.connection.uuid())
+                    .bind(entry.at.micros())
+                    .bind(i64::from(entry.status))
+                    .bind(searchable(entry))
+                    .bind(text)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await
+        })
+    }
+
+    async fn expire(&self, before: Timestamp) {
+        loop {
+            let deleted: Result<u64, sqlx::Error> = on!(&self.backend, pool => {
+                sqlx::query(EXPIRE).bind(before.micros()).execute(pool).await.map(|done| done.rows_affected())
+            });
+            match deleted {
+                Ok(0) => return,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::error!(%error, "old rows of the log of requests cannot be deleted");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the word to stop; a sender that is gone says so too.
+async fn stop(told: &mut watch::Receiver<bool>) {
+    let _gone = told.wait_for(|stop| *stop).await.is_err();
+}

@@ -1,0 +1,154 @@
+//! Bearer tokens of SCIM connections. Only the SHA-256 of a token is stored; a token has 256 random bits, so its hash
+//! needs no salt and is found by an index.
+use super::connections::Door;
+use super::extent::PartnerExtent;
+use super::{FromRow, Reader, Row, StoreError, Tx};
+use crate::binds;
+use crate::domain::ctx::Ctx;
+use crate::domain::directory::ConnectionState;
+use crate::domain::id::{ConnectionId, TokenId};
+use crate::domain::time::Timestamp;
+use crate::secret::{Token as TokenText, TokenKind, presented_hash, same};
+use crate::statements;
+
+statements! {
+    INSERT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, $8 FROM connection c JOIN directory d ON d.id = c.directory \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3";
+    REVOKE = "UPDATE connection_token SET revoked_at = $3 WHERE id = $1 AND revoked_at IS NULL AND connection IN \
+        (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
+    EXPIRE = "UPDATE connection_token SET expires_at = $3 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $3) \
+        AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
+    LIST = "SELECT t.id, t.connection, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
+        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
+        WHERE t.connection = $1 AND d.partner = $2 ORDER BY t.created_at, t.id";
+    BY_HASH = "SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
+        c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
+        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
+        JOIN live_partner p ON p.id = d.partner \
+        WHERE t.hash = $1 AND c.kind = 'scim'";
+    USED = "UPDATE connection_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+}
+
+/// A token as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// Its identity.
+    pub id: TokenId,
+    /// The connection it opens.
+    pub connection: ConnectionId,
+    /// What it was called when it was made.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it opens nothing.
+    pub expires_at: Option<Timestamp>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to within a minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl FromRow for Token {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            connection: row.get("connection")?,
+            name: row.get("name")?,
+            prefix: row.get("prefix")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+            revoked_at: row.get("revoked_at")?,
+            last_used_at: row.get("last_used_at")?,
+        })
+    }
+}
+
+/// Makes a token for a SCIM connection of the extent's partner. A connection may have several, so that a new one is in
+/// use before the old one ends.
+///
+/// # Errors
+/// `StoreError::NotFound` when there is no such SCIM connection at the extent's partner.
+pub async fn create(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    ctx: &Ctx,
+    connection: ConnectionId,
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<(TokenId, TokenText), StoreError> {
+    let text = TokenText::generate(TokenKind::Scim, ctx);
+    let id = ctx.id();
+    let hash = text.hash().to_vec();
+    let values = binds![id, connection, at.partner(), name, text.hint(), hash, ctx.now(), expires_at];
+    found(tx.execute(&INSERT, values).await?)?;
+    Ok((id, text))
+}
+
+/// Withdraws a token: the next request with it is refused.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's, or is withdrawn already.
+pub async fn revoke(tx: &mut Tx, at: &PartnerExtent, id: TokenId, now: Timestamp) -> Result<(), StoreError> {
+    found(tx.execute(&REVOKE, binds![id, at.partner(), now]).await?)
+}
+
+/// Lets a token end at `until`, as the old one of a rotation does; never later than it would have ended.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not the extent's, or ends before.
+pub async fn expire(tx: &mut Tx, at: &PartnerExtent, id: TokenId, until: Timestamp) -> Result<(), StoreError> {
+    found(tx.execute(&EXPIRE, binds![id, at.partner(), until]).await?)
+}
+
+/// The tokens of a connection, oldest first, the withdrawn ones too.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn list(reader: &mut Reader, at: &PartnerExtent, connection: ConnectionId) -> Result<Vec<Token>, StoreError> {
+    reader.all(&LIST, binds![connection, at.partner()], Token::from_row).await
+}
+
+/// The connection that `presented` opens at the address `slug`. `None` for an unknown, expired or withdrawn token, for
+/// another connection's token and for a paused connection: all alike, so that nobody learns which slugs exist.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn authenticate(
+    reader: &mut Reader,
+    slug: &str,
+    presented: &str,
+    now: Timestamp,
+) -> Result<Option<(Door, TokenId)>, StoreError> {
+    let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(None) };
+    let read = |row: &Row| {
+        let stored: Vec<u8> = row.get("hash")?;
+        let expires_at: Option<Timestamp> = row.get("expires_at")?;
+        let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
+        let door = Door::from_row(row)?;
+        let valid = same(&stored, &hash)
+            && same(door.connection.slug.as_bytes(), slug.as_bytes())
+            && door.connection.state == ConnectionState::Active
+            && revoked_at.is_none()
+            && expires_at.is_none_or(|end| now < end);
+        Ok(if valid { Some((door, row.get("token")?)) } else { None })
+    };
+    Ok(reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten())
+}
+
+/// Notes when tokens were last used. Called apart from requests, with what many of them collected.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn used(tx: &mut Tx, uses: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+    for (id, at) in uses {
+        tx.execute(&USED, binds![*id, *at]).await?;
+    }
+    Ok(())
+}
+
+fn found(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,90 @@
+//! What a SCIM request is answered with.
+use std::pin::Pin;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpResponse, HttpResponseBuilder};
+use futures_util::Stream;
+use serde_json::Value;
+
+use super::door::{DRY_RUN, Visit};
+use crate::web::problem::SCIM_JSON;
+
+/// An answer before it becomes HTTP.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    body: Body,
+    etag: Option<String>,
+    location: Option<String>,
+}
+
+enum Body {
+    None,
+    Whole(Value),
+    Parts(Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>),
+}
+
+impl Answer {
+    /// A status with a message.
+    pub fn new(status: u16, body: Value) -> Self {
+        Self { status, body: Body::Whole(body), etag: None, location: None }
+    }
+
+    /// A status with a message that is sent while it is made.
+    pub fn stream(status: u16, parts: impl Stream<Item = Result<Bytes, Error>> + 'static) -> Self {
+        Self { status, body: Body::Parts(Box::pin(parts)), etag: None, location: None }
+    }
+
+    /// 204.
+    pub fn empty() -> Self {
+        Self { status: 204, body: Body::None, etag: None, location: None }
+    }
+
+    /// 304: the client has it already.
+    pub fn not_modified() -> Self {
+        Self { status: 304, ..Self::empty() }
+    }
+
+    /// With the version of the resource.
+    #[must_use]
+    pub fn with_etag(mut self, etag: String) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    /// With the address of the resource.
+    #[must_use]
+    pub fn with_location(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// The response, in the media type that the client prefers (RFC 7644 §3.8).
+    pub fn respond(self, visit: &Visit) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponseBuilder::new(status);
+        if let Some(etag) = self.etag {
+            response.insert_header((header::ETAG, etag));
+        }
+        if let Some(location) = self.location {
+            response.insert_header((header::LOCATION, location));
+        }
+        if visit.dry && status != StatusCode::NOT_MODIFIED {
+            response.insert_header((DRY_RUN, "true"));
+        }
+        match self.body {
+            Body::None => response.finish(),
+            Body::Whole(body) => {
+                response.insert_header((header::CONTENT_TYPE, media_type(visit))).body(body.to_string())
+            }
+            Body::Parts(parts) => response.insert_header((header::CONTENT_TYPE, media_type(visit))).streaming(parts),
+        }
+    }
+}
+
+fn media_type(visit: &Visit) -> &'static str {
+    let accept = visit.request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wants = |kind: &str| accept.to_ascii_lowercase().contains(kind);
+    if wants("application/json") && !wants("scim+json") && !wants("*/*") { "application/json" } else { SCIM_JSON }
+}

@@ -1,0 +1,266 @@
+//! The way into every SCIM address: who calls, how often, and what is written about it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::mask;
+use super::offer::Offer;
+use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::directory::Mode;
+use crate::domain::id::{EventId, Id, TokenId};
+use crate::domain::time::Timestamp;
+use crate::scim::error::{ScimError, ScimType};
+use crate::scim::etag::Condition;
+use crate::scim::json;
+use crate::scim::profile::Act;
+use crate::store::connections::Door;
+use crate::store::provisioning_log::Entry;
+use crate::store::{StoreError, tokens};
+use crate::web::extract::{self, Client};
+use crate::web::problem::{Face, Refusal, sentence};
+use crate::web::{App, metrics};
+
+/// The header that asks for a dry run, and marks the answer of one.
+pub const DRY_RUN: &str = "rolecall-dry-run";
+
+/// One authenticated request.
+pub struct Visit {
+    /// The state of the server.
+    pub app: web::Data<App>,
+    /// The request.
+    pub request: HttpRequest,
+    /// The connection that the token opened.
+    pub door: Door,
+    /// What it offers.
+    pub offer: Arc<Offer>,
+    /// The base address of the connection, without a slash at the end.
+    pub base: String,
+    /// The circumstances of the act.
+    pub ctx: Ctx,
+    /// Whether the request is only to be tried.
+    pub dry: bool,
+    payload: Option<web::Payload>,
+    token: TokenId,
+    note: Note,
+}
+
+/// What the log of requests will say.
+#[derive(Default)]
+struct Note {
+    request: Option<String>,
+    translation: Vec<String>,
+    effect: Value,
+}
+
+/// Authenticates a request, lets `work` answer it, and writes both into the log of requests.
+///
+/// # Errors
+/// Every refusal, as a SCIM error.
+pub async fn visit(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    work: impl AsyncFnOnce(&mut Visit) -> Result<Answer, ScimError>,
+) -> Result<HttpResponse, Refusal> {
+    let began = app.clock.now();
+    let (door, token) = authenticate(&request, &app, began).await?;
+    app.uses.note(token, began);
+    let mut visit = Visit::new(request, app, payload, door, token)?;
+    let result = match visit.admit() {
+        Ok(()) => work(&mut visit).await,
+        Err(wait) => return Err(visit.too_many(wait, began)),
+    };
+    visit.write_down(
+        result.as_ref().map_or_else(|error| error.status, |answer| answer.status),
+        result.as_ref().err(),
+        began,
+    );
+    match result {
+        Ok(answer) => Ok(answer.respond(&visit)),
+        Err(error) => Err(Refusal::scim(Face::Scim, error)),
+    }
+}
+
+/// The connection that the request's token opens.
+///
+/// # Errors
+/// 401, the same for every reason, so that nobody learns which connections exist.
+pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> Result<(Door, TokenId), Refusal> {
+    let slug = request.match_info().get("slug").unwrap_or_default();
+    let token = extract::bearer(request);
+    let found = match token {
+        Some(token) => {
+            let mut reader = app.store.reader().await.map_err(unavailable)?;
+            tokens::authenticate(&mut reader, slug, token, now).await.map_err(unavailable)?
+        }
+        None => None,
+    };
+    found.ok_or_else(|| {
+        metrics::refused_tokens();
+        let challenge = match token {
+            Some(_) => "Bearer realm=\"scim\", error=\"invalid_token\"",
+            None => "Bearer realm=\"scim\"",
+        };
+        let detail = "Send a valid bearer token of the connection that this address names.";
+        Refusal::scim(Face::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge)
+    })
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    Refusal::scim(Face::Scim, of_store(&error))
+}
+
+/// A failure of the store as clients may know it; the store has logged its cause.
+pub fn of_store(error: &StoreError) -> ScimError {
+    match error {
+        StoreError::NotFound => ScimError::not_found(),
+        StoreError::TooLong => {
+            let text = "The query takes too long; narrow the filter, or page with a cursor.";
+            ScimError::new(ScimType::TooMany, text)
+        }
+        StoreError::Full | StoreError::Unavailable | StoreError::Lost | StoreError::Conflict => {
+            ScimError::plain(503, "The store cannot take the request at the moment; repeat it shortly.")
+        }
+        other => {
+            tracing::error!(error = %other, "a request failed in the store");
+            let text = sentence(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR);
+            ScimError::plain(500, text)
+        }
+    }
+}
+
+impl Visit {
+    fn new(
+        request: HttpRequest,
+        app: web::Data<App>,
+        payload: web::Payload,
+        door: Door,
+        token: TokenId,
+    ) -> Result<Self, Refusal> {
+        let offer = app.offers.of(&door.connection).map_err(|problem| {
+            tracing::error!(connection = %door.connection.id, problem, "a connection's settings cannot be used");
+            let text = "The settings of this connection cannot be used; its administrator finds the reason in the log.";
+            Refusal::scim(Face::Scim, ScimError::plain(500, text))
+        })?;
+        let dry = request.headers().get(DRY_RUN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        let base = app.public_url.join(&format!("/scim/{}/v2", door.connection.slug));
+        let ctx = app.ctx(Actor::Connection { connection: door.connection.id, run: None });
+        Ok(Self { app, request, door, offer, base, ctx, dry, payload: Some(payload), token, note: Note::default() })
+    }
+
+    fn admit(&self) -> Result<(), Duration> {
+        self.app.fairness.admit(self.door.connection.id)
+    }
+
+    fn too_many(&mut self, wait: Duration, began: Timestamp) -> Refusal {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1);
+        let error = ScimError::plain(429, format!("Too many requests; wait {seconds} s."));
+        self.write_down(429, Some(&error), began);
+        Refusal::scim(Face::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
+    }
+
+    /// The part of the path that `name` stands for.
+    pub fn segment(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// A path segment that is an id; nothing else exists.
+    ///
+    /// # Errors
+    /// 404 when it is none.
+    pub fn id<T: std::str::FromStr>(&self) -> Result<T, ScimError> {
+        self.segment("id").parse().map_err(|_| ScimError::not_found())
+    }
+
+    /// Refuses to change anything while the directory is paused.
+    ///
+    /// # Errors
+    /// 403 with the reason.
+    pub fn writing(&self) -> Result<(), ScimError> {
+        if self.door.mode == Mode::Paused {
+            let text = "This directory is paused: nothing is taken from it until its administrator resumes it.";
+            return Err(ScimError::plain(403, text));
+        }
+        Ok(())
+    }
+
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// 400 `invalidSyntax`, 408, 413 or 415.
+    pub async fn json(&mut self, most: usize) -> Result<Value, ScimError> {
+        let kind = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !kind.is_none_or(is_json) {
+            let text = "Send the body as application/scim+json or application/json, in UTF-8.";
+            return Err(ScimError::plain(415, text));
+        }
+        let payload = self.payload.take().ok_or_else(|| ScimError::plain(400, "The body was read already."))?;
+        let time = Duration::from_secs(self.app.config.server.limits.body_seconds);
+        let bytes =
+            extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
+        let value = json::read(&bytes, json::Limits::default())?;
+        self.note.request = Some(mask::body(&value, bytes.len()));
+        Ok(value)
+    }
+
+    /// The If-Match or If-None-Match header.
+    ///
+    /// # Errors
+    /// 400 when it is no list of entity tags.
+    pub fn condition(&self, name: header::HeaderName) -> Result<Option<Condition>, ScimError> {
+        let Some(value) = self.request.headers().get(name) else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default();
+        Condition::parse(text).map(Some)
+    }
+
+    /// Notes which switches turned the request into its strict form.
+    pub fn translated(&mut self, acts: &[Act]) {
+        self.note.translation.extend(acts.iter().map(|act| format!("{} at {}", act.switch.as_str(), act.at)));
+    }
+
+    /// Notes what was left out of the request.
+    pub fn ignored(&mut self, paths: &[String]) {
+        self.note.translation.extend(paths.iter().map(|path| format!("left out: {path}")));
+    }
+
+    /// Notes what the request changed.
+    pub fn changed(&mut self, effect: Value) {
+        self.note.effect = effect;
+    }
+
+    fn write_down(&mut self, status: u16, refusal: Option<&ScimError>, began: Timestamp) {
+        let note = std::mem::take(&mut self.note);
+        let client = Client::of(&self.request);
+        let path = self.request.uri().path_and_query().map_or("", |path| path.as_str());
+        let below = path.split_once("/v2").map_or(path, |(_, below)| below);
+        let entry = Entry {
+            request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
+            at: began,
+            connection: self.door.connection.id,
+            token: self.token,
+            client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
+            method: self.request.method().as_str().to_owned(),
+            path: mask::path(below),
+            request: note.request,
+            translation: note.translation,
+            effect: note.effect,
+            dry: self.dry && self.request.method() != Method::GET,
+            status,
+            refusal: refusal.map(|error| error.to_string()),
+            micros: self.app.clock.now().micros().saturating_sub(began.micros()),
+        };
+        self.app.request_log.record(self.ctx.id::<EventId>().uuid(), entry);
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let utf8 = kind.to_ascii_lowercase().split_once("charset=").is_none_or(|(_, set)| {
+        set.trim().trim_matches('"').starts_with("utf-8") || set.trim().trim_matches('"').starts_with("utf8")
+    });
+    ["application/scim+json", "application/json"].iter().any(|known| essence.eq_ignore_ascii_case(known)) && utf8
+}

@@ -1,0 +1,151 @@
+//! Lists: GET with parameters, and POST to `/.search` (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::door::{Visit, of_store};
+use crate::domain::page::{Page, Position};
+use crate::provision::users::Listing;
+use crate::provision::{groups, users};
+use crate::scim::error::{ScimError, ScimType};
+use crate::scim::message::ListPage;
+use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
+use crate::scim::schema::Resource;
+
+/// The longest that may be spent on counting all matches.
+const COUNTING: Duration = Duration::from_millis(250);
+
+/// `GET /Users`.
+pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = visit.params()?;
+    of_type(visit, "User", params).await
+}
+
+/// `GET /Groups`.
+pub async fn groups(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = visit.params()?;
+    of_type(visit, "Group", params).await
+}
+
+/// `POST /Users/.search`.
+pub async fn search_users(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = search(visit).await?;
+    of_type(visit, "User", params).await
+}
+
+/// `POST /Groups/.search`.
+pub async fn search_groups(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = search(visit).await?;
+    of_type(visit, "Group", params).await
+}
+
+/// `GET` at the base address: every type (I04).
+pub async fn everything(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = visit.params()?;
+    of_all(visit, params).await
+}
+
+/// `POST /.search`.
+pub async fn search_everything(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let params = search(visit).await?;
+    of_all(visit, params).await
+}
+
+async fn search(visit: &mut Visit) -> Result<Params, ScimError> {
+    let body = visit.json(visit.app.config.server.limits.body_bytes).await?;
+    Params::from_search(body)
+}
+
+/// The query in its strict form.
+fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Result<Query, ScimError> {
+    let offer = visit.offer.clone();
+    let translated = offer.switches.translate_query(kind, params);
+    visit.translated(&translated.acts);
+    let settings = &visit.app.config.scim;
+    let limits = PageLimits {
+        default_count: settings.default_page,
+        max_count: settings.max_page,
+        cursor_lifetime: Some(i64::from(settings.cursor_seconds) * 1_000_000),
+    };
+    Query::parse(&translated.request, limits)
+}
+
+/// One part of a list, rendered.
+struct Part {
+    rows: Vec<Value>,
+    total: Option<u64>,
+    next: Option<Position>,
+}
+
+async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let kind = offer.set.resource(name).ok_or_else(ScimError::not_found)?;
+    let query = query(visit, Some(kind), params)?;
+    let resolved = query.resolve(kind)?;
+    let endpoint = kind.kind.endpoint.as_str();
+    let now = visit.ctx.now().micros();
+    let page = query.page(endpoint, now, |text| visit.unseal(text))?;
+    let part = read(visit, kind, &query, &resolved, &page).await?;
+    let next_cursor = match (part.next, &query.paging) {
+        (Some(after), Paging::Cursor { .. }) => Some(visit.seal(&query.next_cursor(endpoint, after, now))?),
+        _ => None,
+    };
+    let start = match query.paging {
+        Paging::Index { start, .. } => Some(start),
+        Paging::Cursor { .. } => None,
+    };
+    if part.total.is_none() && start.is_some() {
+        let text = "Too many resources to count; narrow the filter, or page with a cursor.";
+        return Err(ScimError::new(ScimType::TooMany, text));
+    }
+    let page = ListPage { total: part.total, start, resources: part.rows, next_cursor, previous_cursor: None };
+    Ok(Answer::new(200, page.into_json()))
+}
+
+/// Users, then groups, as one list.
+async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let query = query(visit, None, params)?;
+    let Paging::Index { start, count } = query.paging else {
+        let text = "Cursors are offered at /Users and /Groups; here use \"startIndex\".";
+        return Err(ScimError::new(ScimType::InvalidValue, text));
+    };
+    let (mut total, mut rows) = (0, Vec::new());
+    for (kind, resolved) in query.resolve_all(&offer.set)? {
+        let left = count.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        let page = Page::Index { start: start.saturating_sub(total).max(1), count: left };
+        let part = read(visit, kind, &query, &resolved, &page).await?;
+        let Some(of_kind) = part.total else {
+            let text = "Too many resources to count; narrow the filter.";
+            return Err(ScimError::new(ScimType::TooMany, text));
+        };
+        total += of_kind;
+        rows.extend(part.rows);
+    }
+    let page =
+        ListPage { total: Some(total), start: Some(start), resources: rows, next_cursor: None, previous_cursor: None };
+    Ok(Answer::new(200, page.into_json()))
+}
+
+async fn read(
+    visit: &Visit,
+    kind: Resource<'_>,
+    query: &Query,
+    resolved: &Resolved,
+    page: &Page,
+) -> Result<Part, ScimError> {
+    let offer = visit.offer.clone();
+    let source = visit.source(&offer);
+    let view = query.projection.view(kind);
+    let wanted = Listing { filter: resolved.filter.as_ref(), sort: resolved.sort.as_ref(), page, counting: COUNTING };
+    let failed = |error| of_store(&error);
+    if kind.kind.name == "User" {
+        let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
+        let show = |row: users::UserView| visit.show_user(&view, kind, row.user, row.groups, None).body;
+        return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, next: found.next });
+    }
+    let found = groups::list(&visit.app.store, &source, wanted, view.needs_members()).await.map_err(failed)?;
+    let show = |row: groups::GroupView| visit.show_group(&view, kind, row.group, row.members, None).body;
+    Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, next: found.next })
+}

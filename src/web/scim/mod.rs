@@ -1,0 +1,74 @@
+//! The SCIM door: `/scim/{slug}/v2/…`, one file a verb.
+//!
+//! A request is authenticated, admitted and written down by [`door::visit`]; in between it is brought into its strict
+//! form by the connection's profile, understood by the engine, carried out by one use case and rendered.
+mod answer;
+mod create;
+mod cursors;
+mod discovery;
+mod door;
+mod elsewhere;
+pub mod fairness;
+mod list;
+mod mask;
+mod members;
+pub mod offer;
+mod patch;
+mod read;
+mod remove;
+mod replace;
+mod resource;
+pub mod uses;
+
+use actix_web::{HttpRequest, web};
+
+use super::App;
+use super::routes::{Access, Entry, Isolation};
+
+/// A handler that runs one verb inside a visit.
+macro_rules! verb {
+    ($work:path) => {
+        Some(|| {
+            web::to(|request: HttpRequest, app: web::Data<App>, payload: web::Payload| {
+                door::visit(request, app, payload, $work)
+            })
+        })
+    };
+}
+
+/// Every address of the door.
+pub const ROUTES: &[Entry] = &[
+    Entry { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
+    Entry { get: Some(|| web::to(discovery::types)), ..at("/scim/{slug}/v2/ResourceTypes") },
+    Entry { get: Some(|| web::to(discovery::one_type)), ..at("/scim/{slug}/v2/ResourceTypes/{id}") },
+    Entry { get: Some(|| web::to(discovery::schemas)), ..at("/scim/{slug}/v2/Schemas") },
+    Entry { get: Some(|| web::to(discovery::schema)), ..at("/scim/{slug}/v2/Schemas/{id}") },
+    Entry { post: verb!(list::search_users), ..at("/scim/{slug}/v2/Users/.search") },
+    Entry { get: verb!(list::users), post: verb!(create::user), ..at("/scim/{slug}/v2/Users") },
+    Entry {
+        get: verb!(read::user),
+        put: verb!(replace::user),
+        patch: verb!(patch::user),
+        delete: verb!(remove::user),
+        ..at("/scim/{slug}/v2/Users/{id}")
+    },
+    Entry { post: verb!(list::search_groups), ..at("/scim/{slug}/v2/Groups/.search") },
+    Entry { get: verb!(list::groups), post: verb!(create::group), ..at("/scim/{slug}/v2/Groups") },
+    Entry {
+        get: verb!(read::group),
+        put: verb!(replace::group),
+        patch: verb!(patch::group),
+        delete: verb!(remove::group),
+        ..at("/scim/{slug}/v2/Groups/{id}")
+    },
+    Entry { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
+    Entry { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
+    Entry { other: verb!(elsewhere::me), ..at("/scim/{slug}/v2/Me") },
+    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
+    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}") },
+    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}") },
+];
+
+const fn at(path: &'static str) -> Entry {
+    Entry { path, access: Access::Connection, isolation: Isolation::Connection, ..Entry::NONE }
+}

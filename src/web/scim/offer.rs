@@ -1,0 +1,109 @@
+//! What one connection offers its client: schemas and tolerances, built from its settings once.
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::directory::Connection;
+use crate::domain::id::ConnectionId;
+use crate::scim::profile::{Profile, Switches};
+use crate::scim::schema::SchemaSet;
+
+/// Schemas and tolerances of one connection.
+#[derive(Debug)]
+pub struct Offer {
+    /// Its schemas.
+    pub set: SchemaSet,
+    /// How it treats its client.
+    pub switches: Switches,
+}
+
+/// The settings of a SCIM connection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Switches that differ from the profile's.
+    switches: HashMap<String, Value>,
+    /// Schemas beside the standard ones.
+    schemas: Vec<Extension>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extension {
+    /// The resource type it extends: `User` or `Group`.
+    resource: String,
+    /// Whether every resource must carry it.
+    #[serde(default)]
+    required: bool,
+    /// The Schema resource (RFC 7643 §7).
+    schema: Value,
+}
+
+impl Offer {
+    /// Builds the offer of a profile and the settings of a connection.
+    ///
+    /// # Errors
+    /// A sentence about what in the settings cannot be used.
+    pub fn build(profile: &str, settings: &Value) -> Result<Self, String> {
+        let settings: Settings = match settings {
+            Value::Null => Settings::default(),
+            given => Settings::deserialize(given).map_err(|error| error.to_string())?,
+        };
+        let profile: Profile = profile.parse().map_err(|problem| format!("{problem}"))?;
+        let mut switches = profile.switches();
+        for (name, value) in &settings.switches {
+            let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            switches.set(name, &word).map_err(|problem| problem.to_string())?;
+        }
+        let mut set = SchemaSet::base();
+        for extension in &settings.schemas {
+            set.extend(&extension.resource, &extension.schema, extension.required)
+                .map_err(|problem| problem.to_string())?;
+        }
+        Ok(Self { set, switches })
+    }
+}
+
+/// The offers in use, each for the version of its connection it was built from.
+#[derive(Debug, Default)]
+pub struct Offers(RwLock<HashMap<ConnectionId, (i64, Arc<Offer>)>>);
+
+impl Offers {
+    /// The offer of a connection.
+    ///
+    /// # Errors
+    /// What in its settings cannot be used.
+    pub fn of(&self, connection: &Connection) -> Result<Arc<Offer>, String> {
+        if let Some((version, offer)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&connection.id)
+            && *version == connection.version
+        {
+            return Ok(offer.clone());
+        }
+        let offer = Arc::new(Offer::build(&connection.profile, &connection.config)?);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(connection.id, (connection.version, offer.clone()));
+        Ok(offer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_change_the_profile_and_are_checked() {
+        let changed = Offer::build("generic", &json!({"switches": {"op_case": false, "unknown_member": "reject"}}));
+        let plain = Offer::build("generic", &json!({})).unwrap();
+        assert_ne!(changed.unwrap().switches, plain.switches);
+        assert!(Offer::build("nobody", &json!({})).unwrap_err().contains("nobody"));
+        assert!(Offer::build("generic", &json!({"switches": {"no": true}})).unwrap_err().contains("no"));
+        assert!(Offer::build("generic", &json!({"other": 1})).is_err());
+        let schema = json!({"id": "urn:example:x:User", "name": "X", "attributes": [
+            {"name": "region", "type": "string", "multiValued": false}]});
+        let offer = Offer::build("strict", &json!({"schemas": [{"resource": "User", "schema": schema}]})).unwrap();
+        assert!(offer.set.schema("urn:example:x:User").is_some());
+    }
+}

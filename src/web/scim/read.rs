@@ -1,0 +1,118 @@
+//! GET: one user or one group (RFC 7644 §3.4.1).
+use actix_web::http::header;
+
+use super::answer::Answer;
+use super::door::{Visit, of_store};
+use super::members::PAGE;
+use super::offer::Offer;
+use super::resource::Shown;
+use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::provision::{Done, groups, users};
+use crate::scim::error::ScimError;
+use crate::scim::etag::not_modified;
+use crate::scim::projection::View;
+use crate::scim::resource::Document;
+use crate::store::external_groups::{ExternalGroup, GroupOf};
+use crate::store::members::Member;
+
+/// `GET /Users/{id}`.
+pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let kind = offer.set.users();
+    let id: ExternalUserId = visit.id()?;
+    let view = visit.params()?.projection()?.view(kind);
+    let found = {
+        let mut reader = visit.app.store.reader().await.map_err(|error| of_store(&error))?;
+        users::get(&mut reader, &visit.source(&offer), id, view.needs_groups()).await
+    };
+    let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
+    let shown = visit.show_user(&view, kind, found.user, found.groups, None);
+    fresh(visit, shown)
+}
+
+/// `GET /Groups/{id}`. Its members are streamed when there are many.
+pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let kind = offer.set.groups();
+    let id: ExternalGroupId = visit.id()?;
+    let view = visit.params()?.projection()?.view(kind);
+    let found = {
+        let mut reader = visit.app.store.reader().await.map_err(|error| of_store(&error))?;
+        groups::get(&mut reader, &visit.source(&offer), id).await
+    };
+    let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
+    let bare = visit.show_group(&view, kind, found.clone(), None, None);
+    if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), bare.version) {
+        return Ok(Answer::not_modified().with_etag(bare.version.to_string()));
+    }
+    if !view.needs_members() {
+        return fresh(visit, bare);
+    }
+    let members = visit.first_members(&offer, id).await?;
+    if members.len() < PAGE {
+        return fresh(visit, visit.show_group(&view, kind, found, Some(members), None));
+    }
+    let etag = bare.version.to_string();
+    Ok(visit.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
+}
+
+/// 200, or 304 when the client has this version (T02).
+fn fresh(visit: &Visit, shown: Shown) -> Result<Answer, ScimError> {
+    let etag = shown.version.to_string();
+    if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), shown.version) {
+        return Ok(Answer::not_modified().with_etag(etag));
+    }
+    Ok(Answer::new(200, shown.body).with_etag(etag).with_location(shown.location))
+}
+
+impl Visit {
+    /// The groups of a user, when they are shown.
+    pub async fn groups_of(
+        &self,
+        offer: &Offer,
+        id: ExternalUserId,
+        wanted: bool,
+    ) -> Result<Option<Vec<GroupOf>>, ScimError> {
+        if !wanted {
+            return Ok(None);
+        }
+        let mut reader = self.app.store.reader().await.map_err(|error| of_store(&error))?;
+        let found = users::get(&mut reader, &self.source(offer), id, true).await.map_err(|error| of_store(&error))?;
+        Ok(found.and_then(|found| found.groups))
+    }
+
+    /// The members of a group that was just written, when they are shown.
+    pub async fn few_members(
+        &self,
+        offer: &Offer,
+        id: ExternalGroupId,
+        wanted: bool,
+    ) -> Result<Option<Vec<Member>>, ScimError> {
+        if !wanted || self.dry {
+            return Ok(None);
+        }
+        self.first_members(offer, id).await.map(Some)
+    }
+
+    /// Answers a write of a group with the group; a large one is streamed.
+    pub async fn group_answer(
+        &mut self,
+        offer: &Offer,
+        view: &View<'_>,
+        done: &Done<ExternalGroup>,
+        written: Option<&Document>,
+    ) -> Result<Answer, ScimError> {
+        let (kind, group) = (offer.set.groups(), done.value.clone());
+        let members = self.few_members(offer, group.id, view.needs_members()).await?;
+        let members = members.unwrap_or_default();
+        if members.len() < PAGE {
+            let shown = self.show_group(view, kind, group, Some(members), written);
+            return Ok(self.answer(200, done, Some(shown)));
+        }
+        let id = group.id;
+        let bare = self.show_group(view, kind, group, None, written);
+        self.changed(done.effect.to_json());
+        let etag = bare.version.to_string();
+        Ok(self.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
+    }
+}

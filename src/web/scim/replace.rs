@@ -1,0 +1,90 @@
+//! PUT: replace a user or a group (RFC 7644 §3.5.1).
+use std::sync::Mutex;
+
+use actix_web::http::header;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::door::Visit;
+use super::resource::refused;
+use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::provision::groups::{self, GroupChange};
+use crate::provision::users::{self, Said};
+use crate::scim::error::ScimError;
+use crate::scim::patch::MemberOp;
+use crate::scim::profile::{MissingMembers, Purpose};
+use crate::scim::resource::{self, Document, MemberRef};
+use crate::scim::schema::Resource;
+
+/// `PUT /Users/{id}`.
+pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let kind = offer.set.users();
+    let id: ExternalUserId = visit.id()?;
+    let view = visit.params()?.projection()?.view(kind);
+    let condition = visit.condition(header::IF_MATCH)?;
+    let body = read(visit, kind, visit.app.config.server.limits.body_bytes).await?;
+    let ignored = Mutex::new(Vec::new());
+    let change = |before: &Document| {
+        let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
+        note(&ignored, accepted.ignored);
+        Ok(Said::from(accepted.document))
+    };
+    let source = visit.source(&offer);
+    let updated = users::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
+    let done = updated.await.map_err(refused)?;
+    visit.ignored(&ignored.into_inner().unwrap_or_default());
+    let groups = visit.groups_of(&offer, id, view.needs_groups()).await?;
+    let written = done.value.doc.clone();
+    let shown = visit.show_user(&view, kind, done.value.clone(), groups, Some(&written));
+    Ok(visit.answer(200, &done, Some(shown)))
+}
+
+/// `PUT /Groups/{id}`. Members that are not spoken of stay or go, as the connection's switch says (O05).
+pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+    let offer = visit.offer.clone();
+    let kind = offer.set.groups();
+    let id: ExternalGroupId = visit.id()?;
+    let view = visit.params()?.projection()?.view(kind);
+    let condition = visit.condition(header::IF_MATCH)?;
+    let body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
+    let ignored = Mutex::new(Vec::new());
+    let change = |before: &Document| {
+        let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
+        note(&ignored, accepted.ignored);
+        let members = members(accepted.members, offer.switches.missing_members);
+        Ok(GroupChange { document: accepted.document, members, row_hash: None })
+    };
+    let source = visit.source(&offer);
+    let updated = groups::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
+    let done = updated.await.map_err(refused)?;
+    visit.ignored(&ignored.into_inner().unwrap_or_default());
+    let written = done.value.doc.clone();
+    visit.group_answer(&offer, &view, &done, Some(&written)).await
+}
+
+fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<MemberOp> {
+    match (said, missing) {
+        (Some(list), _) if list.is_empty() => vec![MemberOp::Clear],
+        (Some(list), _) => vec![MemberOp::ReplaceAll(list)],
+        (None, MissingMembers::Keep) => Vec::new(),
+        (None, MissingMembers::Clear) => vec![MemberOp::Clear],
+    }
+}
+
+/// Reads the body and brings it into its strict form.
+async fn read(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
+    visit.writing()?;
+    let body = visit.json(most).await?;
+    let offer = visit.offer.clone();
+    let translated = offer.switches.translate_body(kind, Purpose::Replace, body);
+    visit.translated(&translated.acts);
+    Ok(translated.request)
+}
+
+/// Keeps what the last run of a change left out; the change may run more than once.
+pub fn note(kept: &Mutex<Vec<String>>, ignored: Vec<String>) {
+    if let Ok(mut kept) = kept.lock() {
+        *kept = ignored;
+    }
+}

@@ -1,0 +1,191 @@
+//! From what the use cases return to what clients see.
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::door::{Visit, of_store};
+use super::offer::Offer;
+use crate::domain::id::Id;
+use crate::domain::time::Timestamp;
+use crate::provision::{Done, Mode, ProvisionError, Source, UnknownMembers};
+use crate::scim::error::ScimError;
+use crate::scim::etag::Version;
+use crate::scim::profile::UnknownMember;
+use crate::scim::projection::View;
+use crate::scim::query::Params;
+use crate::scim::resource::{Document, MemberKind, render};
+use crate::scim::schema::Resource;
+use crate::store::external_groups::{ExternalGroup, GroupOf};
+use crate::store::external_users::ExternalUser;
+use crate::store::members::{Member, Who};
+
+/// Schema of the answer to a dry run.
+const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun";
+
+/// A resource with what its answer needs beside the body.
+pub struct Shown {
+    /// The resource as this client sees it.
+    pub body: Value,
+    /// Its version, for the ETag.
+    pub version: Version,
+    /// Its address.
+    pub location: String,
+}
+
+impl Visit {
+    /// The connection as the use cases know it.
+    pub fn source<'a>(&'a self, offer: &'a Offer) -> Source<'a> {
+        Source {
+            extent: self.door.extent,
+            schemas: &offer.set,
+            join_attribute: self.door.join_attribute.as_deref(),
+            unknown_members: match offer.switches.unknown_member {
+                UnknownMember::Skip => UnknownMembers::Skip,
+                UnknownMember::Reject => UnknownMembers::Reject,
+            },
+        }
+    }
+
+    /// Whether the act is done or only tried.
+    pub fn mode(&self) -> Mode {
+        if self.dry { Mode::Dry } else { Mode::Real }
+    }
+
+    /// The parameters in the address.
+    ///
+    /// # Errors
+    /// 400 `invalidValue` when one is given twice.
+    pub fn params(&self) -> Result<Params, ScimError> {
+        Params::from_query(self.request.query_string())
+    }
+
+    /// A user as this client sees it. `written` is what the request set, when it was a write.
+    pub fn show_user(
+        &self,
+        view: &View<'_>,
+        kind: Resource<'_>,
+        user: ExternalUser,
+        groups: Option<Vec<GroupOf>>,
+        written: Option<&Document>,
+    ) -> Shown {
+        let mut document = user.doc;
+        let groups: Vec<Value> = groups
+            .unwrap_or_default()
+            .iter()
+            .map(|group| render::group(&group.group.to_string(), Some(&group.display_name), group.direct, &self.base))
+            .collect();
+        if !groups.is_empty() {
+            document.insert("groups".to_owned(), groups.into());
+        }
+        let stamp = Stamp::new(user.id, user.created_at, user.changed_at, user.version);
+        self.show(view, kind, document, &stamp, written)
+    }
+
+    /// A group as this client sees it, with its members as far as they are given.
+    pub fn show_group(
+        &self,
+        view: &View<'_>,
+        kind: Resource<'_>,
+        group: ExternalGroup,
+        members: Option<Vec<Member>>,
+        written: Option<&Document>,
+    ) -> Shown {
+        let mut document = group.doc;
+        let members = members.unwrap_or_default();
+        if !members.is_empty() {
+            document.insert("members".to_owned(), show_members(&members, &self.base));
+        }
+        let stamp = Stamp::new(group.id, group.created_at, group.changed_at, group.version);
+        self.show(view, kind, document, &stamp, written)
+    }
+
+    fn show(
+        &self,
+        view: &View<'_>,
+        kind: Resource<'_>,
+        document: Document,
+        stamp: &Stamp,
+        written: Option<&Document>,
+    ) -> Shown {
+        let whole = render::resource(kind, document, stamp.identity(), &self.base);
+        Shown {
+            body: Value::Object(view.apply(whole, written)),
+            version: stamp.version,
+            location: render::location(kind, &stamp.id, &self.base),
+        }
+    }
+
+    /// Answers a write, or says what it would have done.
+    pub fn answer<T>(&mut self, status: u16, done: &Done<T>, shown: Option<Shown>) -> Answer {
+        let effect = done.effect.to_json();
+        self.changed(effect.clone());
+        let (body, version, location) = match shown {
+            Some(shown) => (Some(shown.body), Some(shown.version), Some(shown.location)),
+            None => (None, None, None),
+        };
+        if self.dry {
+            return Answer::new(
+                200,
+                json!({
+                    "schemas": [DRY_RUN_URN],
+                    "status": status.to_string(),
+                    "changed": done.changed,
+                    "effect": effect,
+                    "resource": body,
+                }),
+            );
+        }
+        let mut answer = match body.filter(|_| status != 204) {
+            Some(body) => Answer::new(status, body),
+            None => Answer::empty(),
+        };
+        if let Some(version) = version {
+            answer = answer.with_etag(version.to_string());
+        }
+        match location {
+            Some(location) => answer.with_location(location),
+            None => answer,
+        }
+    }
+}
+
+/// Members as they stand in a group.
+pub fn show_members(members: &[Member], base: &str) -> Value {
+    let kind = |member: &Member| match member.who {
+        Who::User(_) => MemberKind::User,
+        Who::Group(_) => MemberKind::Group,
+    };
+    let one =
+        |member: &Member| render::member(kind(member), &member.who.uuid().to_string(), Some(&member.display), base);
+    members.iter().map(one).collect()
+}
+
+/// What the server knows of a resource.
+struct Stamp {
+    id: String,
+    created: Timestamp,
+    changed: Timestamp,
+    version: Version,
+}
+
+impl Stamp {
+    fn new(id: impl Id, created: Timestamp, changed: Timestamp, version: i64) -> Self {
+        Self { id: id.uuid().to_string(), created, changed, version: Version(u64::try_from(version).unwrap_or(0)) }
+    }
+
+    fn identity(&self) -> render::Identity<'_> {
+        render::Identity {
+            id: &self.id,
+            created: self.created.micros(),
+            last_modified: self.changed.micros(),
+            version: self.version,
+        }
+    }
+}
+
+/// A refusal of the room in the words of SCIM.
+pub fn refused(error: ProvisionError) -> ScimError {
+    match error {
+        ProvisionError::Store(error) => of_store(&error),
+        other => other.into(),
+    }
+}
