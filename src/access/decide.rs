@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::derive::{Ground, Held, View};
-use super::explain::{Dormant, GroundLine, Miss, Named, Proof, Reason, RuleLine, ScopeLine, Support, Through};
+use super::explain::{Absent, Dormant, GroundLine, Miss, Named, Proof, Reason, RuleLine, ScopeLine, Support, Through};
 use super::scope::{Target, reaches};
 use crate::domain::capability::CapabilityId;
 use crate::domain::grant::Resource;
@@ -44,7 +44,8 @@ impl Decision {
 }
 
 /// How far a grant gets towards allowing, best first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rank {
     /// It allows.
     Allows,
@@ -61,27 +62,59 @@ pub enum Rank {
 /// There is no general deny: status, the level's ceiling, exclusions and directory ceilings only subtract,
 /// so the answer does not depend on any order.
 pub fn decide(view: &View<'_>, question: &Question) -> Decision {
-    let mut misses = match standing(view, question) {
+    let nearest = best_grant(view, question).and_then(|(rank, held)| {
+        let proof = proof(view, question.principal, held)?;
+        Some(Nearest { rank, proof, dormant: dormant(view, held, question.now) })
+    });
+    conclude(standing(view, question), nearest)
+}
+
+/// The grant that gets furthest.
+#[derive(Clone, Debug)]
+pub struct Nearest {
+    /// How far.
+    pub rank: Rank,
+    /// What stands behind it.
+    pub proof: Proof,
+    /// Why it is asleep, if it is.
+    pub dormant: Option<Dormant>,
+}
+
+/// Puts the decision together from the standing of both sides (what fails there, or what is not there at all)
+/// and the grant that gets furthest, if any carries the capability.
+pub fn conclude(standing: Result<Vec<Miss>, Absent>, nearest: Option<Nearest>) -> Decision {
+    let mut misses = match standing {
         Ok(misses) => misses,
-        Err(nothing) => return Decision::because(Reason::Refused { misses: vec![nothing] }),
+        Err(absent) => return Decision::because(Reason::Refused { misses: vec![absent.into()] }),
     };
-    match best_grant(view, question) {
+    match nearest {
+        Some(nearest) if nearest.rank == Rank::Allows && misses.is_empty() => {
+            return Decision::because(Reason::Granted(Box::new(nearest.proof)));
+        }
+        Some(nearest) => misses.extend(near_miss(nearest)),
         None => misses.push(Miss::NoGrant),
-        Some((Rank::Allows, held)) if misses.is_empty() => match proof(view, question.principal, held) {
-            Some(proof) => return Decision::because(Reason::Granted(proof)),
-            None => misses.push(Miss::NoGrant),
-        },
-        Some((rank, held)) => misses.extend(near_miss(view, question, rank, held)),
     }
     Decision::because(Reason::Refused { misses })
 }
 
+fn near_miss(nearest: Nearest) -> Option<Miss> {
+    let Nearest { rank, proof, dormant } = nearest;
+    let directory = proof.support.directory().cloned();
+    let nearest = Box::new(proof);
+    match rank {
+        Rank::Allows => None,
+        Rank::Clipped => Some(Miss::Clipped { nearest, directory: directory? }),
+        Rank::OutOfScope => Some(Miss::OutOfScope { nearest }),
+        Rank::Dormant => Some(Miss::NotNow { nearest, cause: dormant? }),
+    }
+}
+
 /// The conditions that do not depend on any grant; an error when there is nothing to speak of.
-fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Miss> {
+fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Absent> {
     let world = view.world;
-    let Some(person) = world.people.get(&question.principal) else { return Err(Miss::NoPerson) };
-    let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Miss::NoPartner) };
-    let Some(on_suspended) = world.capabilities.get(&question.capability) else { return Err(Miss::NoCapability) };
+    let Some(person) = world.people.get(&question.principal) else { return Err(Absent::Person) };
+    let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Absent::Partner) };
+    let Some(on_suspended) = world.capabilities.get(&question.capability) else { return Err(Absent::Capability) };
     let mut misses = Vec::new();
     if let Some(source) = person.suspended_by.first() {
         misses.push(Miss::PersonSuspended { source: *source });
@@ -89,11 +122,8 @@ fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Miss> {
     if let Some((partner, source)) = suspended_above(view, person.partner) {
         misses.push(Miss::HomeSuspended { partner, source });
     }
-    if !on_suspended {
-        if let Some((partner, source)) = suspended_above(view, question.resource.partner) {
-            misses.push(Miss::PartnerSuspended { partner, source });
-        }
-    }
+    let side = suspended_above(view, question.resource.partner).filter(|_| !on_suspended);
+    misses.extend(side.map(|(partner, source)| Miss::PartnerSuspended { partner, source }));
     let level = world.levels.get(&partner.level);
     if !level.is_some_and(|level| level.ceiling.contains(&question.capability)) {
         let name = level.map(|level| level.name.clone()).unwrap_or_default();
@@ -154,16 +184,6 @@ fn dormant(view: &View<'_>, held: Held, now: Timestamp) -> Option<Dormant> {
         return None;
     }
     Some(if grant.window.from.is_some_and(|from| now < from) { Dormant::NotYet } else { Dormant::Over })
-}
-
-fn near_miss(view: &View<'_>, question: &Question, rank: Rank, held: Held) -> Option<Miss> {
-    let nearest = proof(view, question.principal, held)?;
-    Some(match rank {
-        Rank::Allows => return None,
-        Rank::OutOfScope => Miss::OutOfScope { nearest },
-        Rank::Dormant => Miss::NotNow { nearest, cause: dormant(view, held, question.now)? },
-        Rank::Clipped => Miss::Clipped { nearest, directory: directory(view, held.directory()?) },
-    })
 }
 
 /// What stands behind a grant that `person` holds.

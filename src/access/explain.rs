@@ -31,7 +31,7 @@ impl<T> Named<T> {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Reason {
     /// Allowed by this grant. Others may allow it too.
-    Granted(Proof),
+    Granted(Box<Proof>),
     /// Refused; every condition that fails, the weightiest first. At least one.
     Refused {
         /// The failing conditions.
@@ -170,19 +170,19 @@ pub enum Miss {
     /// A grant carries it, but not at this moment.
     NotNow {
         /// The grant.
-        nearest: Proof,
+        nearest: Box<Proof>,
         /// Why not.
         cause: Dormant,
     },
     /// A grant carries it, but does not reach the resource.
     OutOfScope {
         /// The nearest grant.
-        nearest: Proof,
+        nearest: Box<Proof>,
     },
     /// A grant would do, but its directory may not confer that much.
     Clipped {
         /// The grant.
-        nearest: Proof,
+        nearest: Box<Proof>,
         /// The directory whose ceiling is in the way.
         directory: Named<DirectoryId>,
     },
@@ -198,6 +198,39 @@ pub enum Dormant {
     Over,
     /// It was put aside until an administrator returns it.
     Suspended,
+}
+
+/// What a question names that is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absent {
+    /// The person who asks.
+    Person,
+    /// The partner of the resource.
+    Partner,
+    /// The capability.
+    Capability,
+}
+
+impl From<Absent> for Miss {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::Person => Self::NoPerson,
+            Absent::Partner => Self::NoPartner,
+            Absent::Capability => Self::NoCapability,
+        }
+    }
+}
+
+impl Support {
+    /// The directory whose word the support rests on, and whose ceiling clips it; none when only administrators
+    /// stand behind it.
+    pub fn directory(&self) -> Option<&Named<DirectoryId>> {
+        match self {
+            Self::Rule(line) => Some(&line.directory),
+            Self::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(&line.directory),
+            Self::Manual { .. } => None,
+        }
+    }
 }
 
 impl ReachKind {

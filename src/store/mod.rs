@@ -57,6 +57,8 @@ mod constraint;
 mod db;
 mod dialect;
 pub mod directories;
+pub mod effective;
+mod effective_sql;
 mod error;
 pub mod events;
 pub mod extent;

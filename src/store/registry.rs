@@ -9,6 +9,7 @@ static TABLES: &[Statements] = &[
     super::conditions::STATEMENTS,
     super::connections::STATEMENTS,
     super::directories::STATEMENTS,
+    super::effective::STATEMENTS,
     super::events::STATEMENTS,
     super::extent::STATEMENTS,
     super::external_groups::STATEMENTS,

@@ -1,0 +1,258 @@
+//! The view: who may do what, computed from the tables at the moment of the question.
+//!
+//! The law is `access::derive` and `access::decide`; the same in SQL is in `effective_sql`. World tests compare the two
+//! on both databases.
+use super::extent::PartnerExtent;
+use super::{Reader, Row, StoreError, effective_sql};
+use crate::access::decide::{Decision, Nearest, Question, Rank, conclude};
+use crate::access::explain::{
+    Absent, Dormant, GroundLine, Miss, Named, Proof, ReachKind, RuleLine, ScopeLine, Support, Through,
+};
+use crate::domain::capability::{CapabilityId, Core};
+use crate::domain::grant::Resource;
+use crate::domain::id::{DirectoryId, GrantId, PartnerId, RuleId, UserId};
+use crate::domain::partner::LevelId;
+use crate::domain::rule::PeopleSet;
+use crate::domain::time::Timestamp;
+use crate::domain::user::SuspensionSource;
+use crate::{binds, statements};
+
+statements! {
+    DECISION = effective_sql::decision();
+    WITNESSES = effective_sql::witnesses();
+}
+
+/// Most grants an explanation lists.
+const MOST_GRANTS: i64 = 50;
+
+/// A decision with every grant that carries the capability, the one that gets furthest first.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Explanation {
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The grants, and how far each gets; at most 50.
+    pub grants: Vec<RankedProof>,
+}
+
+/// A grant and how far it gets towards allowing.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct RankedProof {
+    /// How far.
+    pub rank: Rank,
+    /// What stands behind it.
+    pub proof: Proof,
+}
+
+/// Why an act is not authorized.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The caller may not even know that it exists: to be answered like an unknown id.
+    #[error("not found")]
+    Hidden,
+    /// The caller may see it, but not do this.
+    #[error("{}", .0.reason)]
+    Forbidden(Box<Decision>),
+    /// The store could not answer; nothing is allowed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// May this person do this, to this, now? One statement.
+///
+/// # Errors
+/// `StoreError`; treat it as a refusal.
+pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
+    let rows = reader.all(&DECISION, bound(question, 1), line).await?;
+    concluded(rows).map(|explanation| explanation.decision)
+}
+
+/// Like [`decide`], with the external groups and conditions behind each rule, and every other grant that bears on it.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
+    let mut rows = reader.all(&DECISION, bound(question, MOST_GRANTS), line).await?;
+    for rule in rows.iter_mut().filter_map(|line| rule_line(&mut line.nearest.as_mut()?.proof.support)) {
+        rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
+    }
+    concluded(rows)
+}
+
+/// The extent in which `principal` may do `capability`, when it may.
+///
+/// # Errors
+/// [`Refusal`]: hidden when the principal may not even see the partner, else forbidden with the decision.
+pub async fn authorize(
+    reader: &mut Reader,
+    principal: UserId,
+    capability: Core,
+    resource: Resource,
+    now: Timestamp,
+) -> Result<PartnerExtent, Refusal> {
+    let question = Question { principal, capability: capability.id(), resource, now };
+    let rows = reader.all(&DECISION, bound(&question, MOST_GRANTS), line).await?;
+    let whole = rows.iter().any(|line| line.whole_below && line.allows());
+    let decision = concluded(rows)?.decision;
+    if decision.allowed {
+        return Ok(PartnerExtent::new(resource.partner, whole, principal));
+    }
+    if capability == Core::PartnerView {
+        return Err(Refusal::Hidden);
+    }
+    let see = Question { capability: Core::PartnerView.id(), ..question };
+    if decide(reader, &see).await?.allowed { Err(Refusal::Forbidden(Box::new(decision))) } else { Err(Refusal::Hidden) }
+}
+
+/// The positive sets of the first term of a rule that matches a person, with their names.
+async fn witnesses(reader: &mut Reader, person: UserId, rule: RuleId) -> Result<Vec<Named<PeopleSet>>, StoreError> {
+    let none = (None::<UserId>, None::<DirectoryId>, None::<i64>);
+    reader.all(&WITNESSES, binds![person, none.0, none.1, none.2, rule], witness).await
+}
+
+fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
+    let kind: String = row.get("kind")?;
+    let set = match kind.as_str() {
+        "group" => PeopleSet::Group(row.get("people")?),
+        _ => PeopleSet::Condition(row.get("people")?),
+    };
+    Ok(Named::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
+}
+
+fn bound(question: &Question, limit: i64) -> Vec<super::Value> {
+    let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
+    let Resource { partner, group, owner } = resource;
+    binds![principal, owner, None::<DirectoryId>, None::<i64>, capability, partner, group, now, limit]
+}
+
+/// One row of the decision.
+struct Line {
+    standing: Result<Vec<Miss>, Absent>,
+    nearest: Option<Nearest>,
+    whole_below: bool,
+}
+
+impl Line {
+    fn allows(&self) -> bool {
+        self.nearest.as_ref().is_some_and(|nearest| nearest.rank == Rank::Allows)
+    }
+}
+
+fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
+    let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
+    let grants = grants.map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone() }).collect();
+    let first = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+    Ok(Explanation { decision: conclude(first.standing, first.nearest), grants })
+}
+
+fn line(row: &Row) -> Result<Line, StoreError> {
+    let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
+    Ok(Line { standing: standing(row)?, nearest: nearest(row)?, whole_below })
+}
+
+fn standing(row: &Row) -> Result<Result<Vec<Miss>, Absent>, StoreError> {
+    if row.get::<Option<UserId>>("person")?.is_none() {
+        return Ok(Err(Absent::Person));
+    }
+    let Some(level) = row.get::<Option<i64>>("level")?.map(LevelId) else { return Ok(Err(Absent::Partner)) };
+    let Some(on_suspended) = row.get::<Option<bool>>("on_suspended")? else { return Ok(Err(Absent::Capability)) };
+    let mut misses = Vec::new();
+    if let Some(source) = source(row, "person_off")? {
+        misses.push(Miss::PersonSuspended { source });
+    }
+    if let Some((partner, source)) = switched_off(row, "home_off", "home_off_name", "home_off_by")? {
+        misses.push(Miss::HomeSuspended { partner, source });
+    }
+    let side = switched_off(row, "side_off", "side_off_name", "side_off_by")?.filter(|_| !on_suspended);
+    misses.extend(side.map(|(partner, source)| Miss::PartnerSuspended { partner, source }));
+    if !row.get::<bool>("in_level")? {
+        misses.push(Miss::BeyondLevel { level: named(row, level, "level_name")? });
+    }
+    Ok(Ok(misses))
+}
+
+fn switched_off(
+    row: &Row,
+    id: &str,
+    name: &str,
+    by: &str,
+) -> Result<Option<(Named<PartnerId>, SuspensionSource)>, StoreError> {
+    let (partner, source) = (row.get::<Option<PartnerId>>(id)?, source(row, by)?);
+    let Some((partner, source)) = partner.zip(source) else { return Ok(None) };
+    Ok(Some((named(row, partner, name)?, source)))
+}
+
+fn source(row: &Row, column: &str) -> Result<Option<SuspensionSource>, StoreError> {
+    let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
+    SuspensionSource::parse(&text).map(Some).ok_or_else(|| StoreError::Decode(column.to_owned()))
+}
+
+fn nearest(row: &Row) -> Result<Option<Nearest>, StoreError> {
+    let Some(distance) = row.get::<Option<i64>>("distance")? else { return Ok(None) };
+    let rank = match distance {
+        0 => Rank::Allows,
+        1 => Rank::Clipped,
+        2 => Rank::OutOfScope,
+        _ => Rank::Dormant,
+    };
+    let dormant = match row.get::<Option<i64>>("dormant")? {
+        Some(0) => Dormant::NotYet,
+        Some(2) => Dormant::Suspended,
+        _ => Dormant::Over,
+    };
+    let proof = proof(row)?;
+    Ok(Some(Nearest { rank, proof, dormant: (rank == Rank::Dormant).then_some(dormant) }))
+}
+
+/// What stands behind the grant in a row.
+pub(super) fn proof(row: &Row) -> Result<Proof, StoreError> {
+    let reach: String = row.get("reach")?;
+    let scope = ScopeLine {
+        reach: ReachKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
+        partner: named(row, row.get("scope_partner")?, "scope_name")?,
+        exclusions: row.get("exclusions")?,
+    };
+    let rule = row.get::<Option<RuleId>>("rule")?.map(|id| rule_of(row, id)).transpose()?;
+    let support = match (row.get::<i64>("kind")?, rule) {
+        (2, Some(rule)) => Support::Rule(rule),
+        (_, rule) => Support::Manual {
+            grant: row.get::<GrantId>("source")?,
+            granted_by: row
+                .get::<Option<UserId>>("granted_by")?
+                .map(|id| named(row, id, "granted_by_name"))
+                .transpose()?,
+            at: row.get("created_at")?,
+            through: through(row, rule)?,
+        },
+    };
+    Ok(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support })
+}
+
+fn through(row: &Row, rule: Option<RuleLine>) -> Result<Option<Through>, StoreError> {
+    let Some(group) = row.get::<Option<_>>("user_group")? else { return Ok(None) };
+    let ground = match (row.get::<i64>("ground")?, rule) {
+        (0, _) => GroundLine::Added,
+        (1, _) => GroundLine::Pinned,
+        (_, Some(rule)) => GroundLine::Rule(rule),
+        (_, None) => GroundLine::Default,
+    };
+    Ok(Some(Through { group: named(row, group, "group_name")?, ground }))
+}
+
+fn rule_of(row: &Row, rule: RuleId) -> Result<RuleLine, StoreError> {
+    let directory = named(row, row.get("directory")?, "directory_name")?;
+    Ok(RuleLine { rule: named(row, rule, "rule_name")?, directory, witnesses: Vec::new() })
+}
+
+/// An id with its name; a thing that has gone since has none.
+fn named<T>(row: &Row, id: T, name: &str) -> Result<Named<T>, StoreError> {
+    Ok(Named::new(id, row.get::<Option<String>>(name)?.unwrap_or_default()))
+}
+
+fn rule_line(support: &mut Support) -> Option<&mut RuleLine> {
+    match support {
+        Support::Rule(line) => Some(line),
+        Support::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(line),
+        Support::Manual { .. } => None,
+    }
+}
