@@ -15,3 +15,4 @@ mod store_faults;
 mod store_open;
 mod store_storm;
 mod store_verbs;
+mod worlds;

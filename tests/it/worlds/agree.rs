@@ -1,0 +1,152 @@
+//! The three evaluators agree, on both databases, and every feature matters.
+use std::collections::BTreeMap;
+
+use rolecall::access::decide::{Decision, Question, decide};
+use rolecall::access::derive::derive;
+use rolecall::access::explain::{GroundLine, Miss, Proof, Reason, RuleLine, Support, Through};
+use rolecall::store::effective;
+
+use super::feature::{FEATURES, Off};
+use super::generate::{model, questions};
+use super::load::load;
+use super::model::{Asked, Model};
+use super::naive;
+use crate::support::database::on_both;
+
+/// Worlds of a run; `ROLECALL_WORLDS` makes it longer.
+pub fn worlds() -> u64 {
+    std::env::var("ROLECALL_WORLDS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
+}
+
+/// Questions a world is asked.
+pub const QUESTIONS: usize = 200;
+
+pub fn question(asked: &Asked) -> Question {
+    let Asked { principal, capability, resource, now } = *asked;
+    Question { principal, capability, resource, now }
+}
+
+/// The answer with the words of everything in its way: what must be equal beside the sentence.
+pub fn words(decision: &Decision) -> Vec<&'static str> {
+    match &decision.reason {
+        Reason::Granted(_) => vec!["granted"],
+        Reason::Refused { misses } => misses.iter().map(|miss| miss.word()).collect(),
+    }
+}
+
+/// The decision with the witnesses of its rule in an order of their own.
+fn sorted(mut decision: Decision) -> Decision {
+    if let Some(line) = proof_of(&mut decision.reason).and_then(|proof| rule_of(&mut proof.support)) {
+        line.witnesses.sort_by_key(|set| set.name.clone());
+    }
+    decision
+}
+
+fn proof_of(reason: &mut Reason) -> Option<&mut Proof> {
+    match reason {
+        Reason::Granted(proof) => Some(proof),
+        Reason::Refused { misses } => misses.iter_mut().find_map(|miss| match miss {
+            Miss::NotNow { nearest, .. } | Miss::OutOfScope { nearest } | Miss::Clipped { nearest, .. } => {
+                Some(&mut **nearest)
+            }
+            _ => None,
+        }),
+    }
+}
+
+fn rule_of(support: &mut Support) -> Option<&mut RuleLine> {
+    match support {
+        Support::Rule(line) => Some(line),
+        Support::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(line),
+        Support::Manual { .. } => None,
+    }
+}
+
+#[test]
+fn the_law_and_the_naive_one_agree() {
+    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..worlds() * 3 {
+        let m = model(seed);
+        let world = m.world();
+        let view = derive(&world);
+        for asked in questions(&m, seed, QUESTIONS) {
+            let decision = decide(&view, &question(&asked));
+            assert_eq!(decision.allowed, naive::allowed(&m, &asked), "world {seed}: {asked:?}\n{decision:?}");
+            *outcomes.entry(words(&decision)[0]).or_default() += 1;
+        }
+    }
+    eprintln!("outcomes: {outcomes:?}");
+    for outcome in [
+        "granted",
+        "no_person",
+        "no_partner",
+        "no_capability",
+        "person_suspended",
+        "home_suspended",
+        "partner_suspended",
+        "beyond_level",
+        "no_grant",
+        "not_now",
+        "out_of_scope",
+        "clipped",
+    ] {
+        assert!(outcomes.contains_key(outcome), "no question ended with {outcome}");
+    }
+}
+
+/// In how many worlds each feature changed an answer.
+#[test]
+fn every_feature_matters() {
+    let mut mattered = vec![0; FEATURES.len()];
+    for seed in 0..worlds() {
+        let m = model(seed);
+        let asked = questions(&m, seed, QUESTIONS);
+        let before = answers(&m, &asked);
+        for (feature, count) in FEATURES.iter().zip(&mut mattered) {
+            let (mut without, mut changed) = (m.clone(), asked.clone());
+            match feature.off {
+                Off::World(off) => off(&mut without),
+                Off::Question(off) => changed.iter_mut().for_each(off),
+            }
+            *count += usize::from(before != answers(&without, &changed));
+        }
+    }
+    for (feature, count) in FEATURES.iter().zip(&mattered) {
+        eprintln!("{:>4} of {} worlds: {}", count, worlds(), feature.name);
+    }
+    let idle: Vec<_> = FEATURES.iter().zip(&mattered).filter(|(_, count)| **count == 0).map(|(f, _)| f.name).collect();
+    assert!(idle.is_empty(), "never mattered: {idle:?}");
+}
+
+fn answers(m: &Model, asked: &[Asked]) -> Vec<bool> {
+    let world = m.world();
+    let view = derive(&world);
+    asked.iter().map(|asked| decide(&view, &question(asked)).allowed).collect()
+}
+
+on_both! {
+    async fn sql_agrees_with_the_law(db: &Database) {
+        for seed in 0..worlds() {
+            load(&db.store, &model(seed), seed).await;
+        }
+        let mut reader = db.store.reader().await.unwrap();
+        for seed in 0..worlds() {
+            let m = model(seed);
+            let world = m.world();
+            let view = derive(&world);
+            for (at, asked) in questions(&m, seed, QUESTIONS / 2).into_iter().enumerate() {
+                let question = question(&asked);
+                let law = decide(&view, &question);
+                let sql = effective::decide(&mut reader, &question).await.unwrap();
+                assert_eq!(sql.allowed, law.allowed, "world {seed}: {asked:?}\nsql {sql:?}\nlaw {law:?}");
+                assert_eq!(words(&sql), words(&law), "world {seed}: {asked:?}\nsql {sql:?}\nlaw {law:?}");
+                // One in eight in full: the same reason, word for word.
+                if at % 8 != 0 {
+                    continue;
+                }
+                let explained = effective::explain(&mut reader, &question).await.unwrap();
+                assert_eq!(sorted(explained.decision), sorted(law), "world {seed}: {asked:?}");
+            }
+        }
+    }
+}
