@@ -174,6 +174,8 @@ CREATE TABLE scope (
     partner UUID NOT NULL REFERENCES partner (id)
 );
 
+CREATE INDEX scope_partner ON scope (partner);
+
 CREATE TABLE scope_group (
     scope UUID NOT NULL REFERENCES scope (id),
     user_group UUID NOT NULL REFERENCES user_group (id),
@@ -209,6 +211,7 @@ CREATE TABLE role_grant (
 CREATE INDEX role_grant_person ON role_grant (holder_person);
 CREATE INDEX role_grant_group ON role_grant (holder_group);
 CREATE INDEX role_grant_role ON role_grant (role);
+CREATE INDEX role_grant_scope ON role_grant (scope);
 
 -- Directories and their doors.
 
@@ -382,6 +385,8 @@ CREATE TABLE mapping_rule (
     created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX mapping_rule_order ON mapping_rule (directory, rule_version, ordinal);
+CREATE INDEX mapping_rule_scope ON mapping_rule (scope);
+CREATE INDEX mapping_rule_group ON mapping_rule (user_group);
 
 CREATE TABLE rule_term (
     rule UUID NOT NULL REFERENCES mapping_rule (id),

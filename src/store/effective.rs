@@ -1,7 +1,7 @@
 //! The view: who may do what, computed from the tables at the moment of the question.
 //!
 //! The law is `access::derive` and `access::decide`; the same in SQL is in `effective_sql`. World tests compare the two
-//! on both databases.
+//! on both databases. Lists of the view are in `effective_lists`.
 use super::extent::PartnerExtent;
 use super::{Reader, Row, StoreError, effective_sql};
 use crate::access::decide::{Decision, Nearest, Question, Rank, conclude};
@@ -73,7 +73,7 @@ pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision
 /// `StoreError`.
 pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
     let mut rows = reader.all(&DECISION, bound(question, MOST_GRANTS), line).await?;
-    for rule in rows.iter_mut().filter_map(|line| rule_line(&mut line.nearest.as_mut()?.proof.support)) {
+    for rule in rows.iter_mut().filter_map(|line| row_support(&mut line.nearest.as_mut()?.proof.support)) {
         rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
     }
     concluded(rows)
@@ -105,7 +105,11 @@ pub async fn authorize(
 }
 
 /// The positive sets of the first term of a rule that matches a person, with their names.
-async fn witnesses(reader: &mut Reader, person: UserId, rule: RuleId) -> Result<Vec<Named<PeopleSet>>, StoreError> {
+pub(super) async fn witnesses(
+    reader: &mut Reader,
+    person: UserId,
+    rule: RuleId,
+) -> Result<Vec<Named<PeopleSet>>, StoreError> {
     let none = (None::<UserId>, None::<DirectoryId>, None::<i64>);
     reader.all(&WITNESSES, binds![person, none.0, none.1, none.2, rule], witness).await
 }
@@ -249,7 +253,7 @@ fn named<T>(row: &Row, id: T, name: &str) -> Result<Named<T>, StoreError> {
     Ok(Named::new(id, row.get::<Option<String>>(name)?.unwrap_or_default()))
 }
 
-fn rule_line(support: &mut Support) -> Option<&mut RuleLine> {
+pub(super) fn row_support(support: &mut Support) -> Option<&mut RuleLine> {
     match support {
         Support::Rule(line) => Some(line),
         Support::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(line),

@@ -19,10 +19,13 @@ subject (person, home, pin) AS MATERIALIZED (
     SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id = $2
 )";
 
-/// The sets a subject is in, by what each directory that counts says of any active external user of it.
-const SAID: &str = "\
+/// The sets a subject is in, by what each directory that counts says of any active external user of it. `version` is
+/// the rule-set version that counts for directory `d`.
+fn said(version: &str) -> String {
+    format!(
+        "\
 voice (person, directory, external_user, rule_version) AS MATERIALIZED (
-    SELECT s.person, e.directory, e.id, CASE WHEN d.id = $3 THEN $4 ELSE d.rule_version END
+    SELECT s.person, e.directory, e.id, {version}
     FROM subject s CROSS JOIN external_user e CROSS JOIN directory d
     WHERE e.person = s.person AND e.active AND d.id = e.directory AND d.mode <> 'observe'
 ),
@@ -34,7 +37,9 @@ said (person, directory, rule_version, people) AS MATERIALIZED (
     SELECT v.person, v.directory, v.rule_version, k.condition
     FROM voice v CROSS JOIN condition_member k
     WHERE k.external_user = v.external_user
-)";
+)"
+    )
+}
 
 /// The rules that match, each with its first matching term: in every positive set and in no negated one.
 const MATCHED: &str = "\
@@ -50,8 +55,8 @@ matched (person, rule, term) AS MATERIALIZED (
     SELECT person, rule, MIN(term) FROM matching_term GROUP BY person, rule
 )";
 
-/// The user groups a subject is in and why. Grounds: 0 added, 1 pinned, 2 default, 3 by a rule.
-const BELONGS: &str = "\
+/// The rule that places a subject without a pin: the first that matches, by authority of its directory.
+const PLACED: &str = "\
 placed (person, home, rule) AS MATERIALIZED (
     SELECT s.person, s.home, (
         SELECT m.rule
@@ -62,7 +67,10 @@ placed (person, home, rule) AS MATERIALIZED (
         LIMIT 1
     )
     FROM subject s WHERE s.pin IS NULL
-),
+)";
+
+/// The user groups a subject is in and why. Grounds: 0 added, 1 pinned, 2 default, 3 by a rule.
+const BELONGS: &str = "\
 belongs (person, user_group, ground, rule, directory) AS MATERIALIZED (
     SELECT p.person, r.user_group, 3, r.id, r.directory
     FROM placed p CROSS JOIN mapping_rule r
@@ -102,9 +110,17 @@ held (kind, source, role, scope, valid_from, valid_until, suspended_at, user_gro
     WHERE m.person = $1 AND r.id = m.rule AND r.effect = 'grant'
 )";
 
+/// The version in force, or the one that is tried out.
+const TRIED: &str = "CASE WHEN d.id = $3 THEN $4 ELSE d.rule_version END";
+
+/// The subjects with the sets they are in and the rules that match them.
+fn matching() -> String {
+    format!("WITH {SUBJECT},\n{},\n{MATCHED}", said(TRIED))
+}
+
 /// What every statement of the view begins with.
-pub(super) fn view() -> String {
-    format!("WITH {SUBJECT},\n{SAID},\n{MATCHED},\n{BELONGS},\n{HELD}")
+fn view() -> String {
+    format!("{},\n{PLACED},\n{BELONGS},\n{HELD}", matching())
 }
 
 /// Whether the role in `role` confers the capability `$5`: it has it, and so has every role above.
@@ -207,6 +223,7 @@ SELECT (SELECT s.person FROM subject s WHERE s.person = $1) AS person,
     (SELECT c.on_suspended FROM capability c WHERE c.id = $5) AS on_suspended,
     EXISTS (SELECT 1 FROM level_capability k WHERE k.level = target.level AND k.capability = $5) AS in_level,
     {GRANT_COLUMNS},
+    {GRANT_WORDS},
     {whole_below} AS whole_below
 FROM (SELECT 1 AS row_of_its_own) always
 LEFT JOIN live_partner target ON target.id = $6
@@ -216,10 +233,13 @@ ORDER BY h.distance, h.kind, h.source, h.ground, h.rule"
     )
 }
 
-/// What a row says of one grant, besides what stands in `held`.
+/// What a row of the decision says of one grant.
 const GRANT_COLUMNS: &str =
-    "h.distance, h.kind, h.source, h.role, h.ground, h.rule, h.directory, h.user_group, h.dormant,
-    role.name AS role_name, scope.reach, scope.partner AS scope_partner, scope_top.name AS scope_name,
+    "h.distance, h.kind, h.source, h.role, h.ground, h.rule, h.directory, h.user_group, h.dormant";
+
+/// Names and particulars of a grant row `h`.
+const GRANT_WORDS: &str =
+    "role.name AS role_name, scope.reach, scope.partner AS scope_partner, scope_top.name AS scope_name,
     (EXISTS (SELECT 1 FROM scope_without_partner w WHERE w.scope = scope.id)
         OR EXISTS (SELECT 1 FROM scope_without_group w WHERE w.scope = scope.id)) AS exclusions,
     role_grant.granted_by, role_grant.created_at, grantor.name AS granted_by_name, user_group.name AS group_name,
@@ -256,13 +276,127 @@ LEFT JOIN directory ON directory.id = h.directory";
 
 /// The positive atoms of the first term with which rule `$5` matches the person.
 pub(super) fn witnesses() -> String {
+    let matching = matching();
     format!(
-        "WITH {SUBJECT},\n{SAID},\n{MATCHED}
+        "{matching}
 SELECT a.kind, a.people, COALESCE(g.display_name, c.expression) AS name
 FROM matched m CROSS JOIN rule_atom a
 LEFT JOIN external_group g ON g.id = a.people
 LEFT JOIN condition c ON c.id = a.people
 WHERE m.person = $1 AND m.rule = $5 AND a.rule = m.rule AND a.term = m.term AND NOT a.negated
 ORDER BY a.people"
+    )
+}
+
+/// The people of the set `$1` whose stored placement is not what the view says, with what it says.
+pub(super) fn misplaced() -> String {
+    let said = said("d.rule_version");
+    format!(
+        "WITH subject (person, home, pin) AS MATERIALIZED (
+    SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id IN ($1)
+),
+{said},
+{MATCHED},
+{PLACED},
+place (person, user_group) AS (
+    SELECT s.person, COALESCE(s.pin, r.user_group, g.id)
+    FROM subject s
+    LEFT JOIN placed p ON p.person = s.person
+    LEFT JOIN mapping_rule r ON r.id = p.rule
+    LEFT JOIN user_group g ON g.partner = s.home AND g.is_default
+)
+SELECT w.person, w.user_group
+FROM place w CROSS JOIN live_person p
+WHERE p.id = w.person AND p.placement <> w.user_group"
+    )
+}
+
+/// Everything the person holds, whatever it carries and reaches.
+pub(super) fn holdings() -> String {
+    let view = view();
+    format!(
+        "{view}
+SELECT h.kind, h.source, h.role, h.scope, h.valid_from, h.valid_until, h.suspended_at,
+    h.user_group, h.ground, h.rule, h.directory, {GRANT_WORDS}
+FROM held h
+{GRANT_NAMES}
+ORDER BY h.kind, h.source, h.ground, h.rule"
+    )
+}
+
+/// The user groups the person is in and why.
+pub(super) fn memberships() -> String {
+    let view = view();
+    format!(
+        "{view}
+SELECT b.user_group, b.ground, b.rule, b.directory, g.name AS group_name, g.exclusive,
+    r.name AS rule_name, d.name AS directory_name
+FROM belongs b CROSS JOIN user_group g
+LEFT JOIN mapping_rule r ON r.id = b.rule
+LEFT JOIN directory d ON d.id = b.directory
+WHERE b.person = $1 AND g.id = b.user_group
+ORDER BY g.exclusive DESC, b.user_group, b.ground, b.rule"
+    )
+}
+
+/// The sets of each directory that the person is in, with their names.
+pub(super) fn sets() -> String {
+    let (subject, said) = (SUBJECT, said(TRIED));
+    format!(
+        "WITH {subject},
+{said}
+SELECT h.directory, d.name AS directory_name, h.people, g.display_name AS group_name, c.expression
+FROM said h CROSS JOIN directory d
+LEFT JOIN external_group g ON g.id = h.people
+LEFT JOIN condition c ON c.id = h.people
+WHERE h.person = $1 AND d.id = h.directory
+ORDER BY h.directory, h.people"
+    )
+}
+
+/// People after `$2` who might be allowed capability `$3` on partner `$1`, in id order, at most `$4`; each is to be
+/// asked about one by one. Nobody who is allowed is missing.
+///
+/// A scope that reaches the partner hangs on it or on one above. From there: who holds a grant with such a scope, by
+/// hand, through a user group, or by a rule that names a set they are in.
+pub(super) fn candidates() -> String {
+    let carries = "EXISTS (SELECT 1 FROM role_capability c WHERE c.role = {role} AND c.capability = $3)";
+    let by_grant = carries.replace("{role}", "g.role");
+    let by_rule = carries.replace("{role}", "r.role");
+    format!(
+        "WITH near (scope) AS MATERIALIZED (
+    SELECT s.id FROM partner_ancestor a CROSS JOIN scope s WHERE a.partner = $1 AND s.partner = a.ancestor
+),
+holding (person, user_group) AS MATERIALIZED (
+    SELECT g.holder_person, g.holder_group
+    FROM near n CROSS JOIN role_grant g
+    WHERE g.scope = n.scope AND {by_grant}
+),
+naming (rule) AS MATERIALIZED (
+    SELECT r.id FROM near n CROSS JOIN mapping_rule r
+    WHERE r.scope = n.scope AND r.effect = 'grant' AND {by_rule}
+    UNION
+    SELECT r.id FROM holding h CROSS JOIN mapping_rule r
+    WHERE r.user_group = h.user_group
+),
+naming_set (people) AS MATERIALIZED (
+    SELECT DISTINCT a.people FROM naming n CROSS JOIN rule_atom a WHERE a.rule = n.rule AND NOT a.negated
+)
+SELECT candidate.person FROM (
+    SELECT h.person FROM holding h WHERE h.person > $2
+    UNION
+    SELECT m.person FROM holding h CROSS JOIN user_group_member m WHERE m.user_group = h.user_group AND m.person > $2
+    UNION
+    SELECT p.id FROM holding h CROSS JOIN live_person p WHERE p.placement = h.user_group AND p.id > $2
+    UNION
+    SELECT e.person
+    FROM naming_set n CROSS JOIN group_closure c CROSS JOIN external_member m CROSS JOIN external_user e
+    WHERE c.ancestor = n.people AND m.grp = c.descendant AND e.id = m.member AND e.active AND e.person > $2
+    UNION
+    SELECT e.person
+    FROM naming_set n CROSS JOIN condition_member k CROSS JOIN external_user e
+    WHERE k.condition = n.people AND e.id = k.external_user AND e.active AND e.person > $2
+) candidate
+ORDER BY candidate.person LIMIT $4"
     )
 }

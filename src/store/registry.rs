@@ -10,6 +10,8 @@ static TABLES: &[Statements] = &[
     super::connections::STATEMENTS,
     super::directories::STATEMENTS,
     super::effective::STATEMENTS,
+    super::effective_lists::STATEMENTS,
+    super::effective_tree::STATEMENTS,
     super::events::STATEMENTS,
     super::extent::STATEMENTS,
     super::external_groups::STATEMENTS,

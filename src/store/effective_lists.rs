@@ -1,0 +1,456 @@
+//! Lists of the view: what a person holds and why, who can do a thing, where, and what another rule set would change.
+use serde::Serialize;
+
+use super::effective::{decide, proof, row_support, witnesses};
+use super::effective_tree::{StoredTree, ceilings_for, conferred};
+use super::extent::PartnerExtent;
+use super::{Reader, Row, StoreError, effective_sql, first, scopes, tuple};
+use crate::access::decide::Question;
+use crate::access::dominates::{Authority, Gift, Holding, covers};
+use crate::access::explain::{Dormant, GroundLine, Named, Proof, RuleLine};
+use crate::access::scope::{contains, disjoint};
+use crate::domain::capability::{CapabilityId, Core};
+use crate::domain::grant::{Resource, Scope};
+use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
+use crate::domain::rule::PeopleSet;
+use crate::domain::time::{Timestamp, Window};
+use crate::{binds, statements};
+
+statements! {
+    HOLDINGS = effective_sql::holdings();
+    MEMBERSHIPS = effective_sql::memberships();
+    SETS = effective_sql::sets();
+    MISPLACED: set = effective_sql::misplaced();
+    CANDIDATES = effective_sql::candidates();
+    PERSON_INSIDE = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
+        WHERE p.id = $1 AND a.ancestor = $2 AND (a.depth = 0 OR $3)";
+    PARTNER_INSIDE = "SELECT partner FROM partner_ancestor WHERE partner = $1 AND ancestor = $2 AND (depth = 0 OR $3)";
+    PARTNERS_BELOW = "SELECT partner FROM partner_ancestor WHERE ancestor = $1 AND partner > $2 \
+        ORDER BY partner LIMIT $3";
+    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.person FROM external_user e JOIN directory d ON d.id = e.directory \
+        WHERE e.directory = $1 AND d.partner = $2 AND e.person > $3 ORDER BY e.person LIMIT $4";
+}
+
+/// A grant that bears on a person, as the person's page shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantOfPerson {
+    /// Role, scope in brief and support.
+    pub proof: Proof,
+    /// The manual grant behind it, for taking it back; none for what a rule grants.
+    pub grant: Option<GrantId>,
+    /// The whole scope.
+    pub scope: Scope,
+    /// When it holds.
+    pub window: Window,
+    /// Why it is asleep now, if it is.
+    pub dormant: Option<Dormant>,
+    /// How far the directory behind it is allowed to go.
+    pub clip: Clip,
+}
+
+/// How much of a grant the ceiling of its directory lets through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clip {
+    /// All of it, or no directory stands behind it.
+    Whole,
+    /// Part of it.
+    Part,
+    /// None of it: it is shown, and confers nothing.
+    Nothing,
+}
+
+/// A user group a person is in, and why. A group may come up for several reasons.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct GroupOfPerson {
+    /// The group.
+    pub group: Named<UserGroupId>,
+    /// The one place, or a label.
+    pub exclusive: bool,
+    /// Why.
+    pub ground: GroundLine,
+}
+
+/// A set of a directory that a person is in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SetOfPerson {
+    /// The directory that says so.
+    pub directory: Named<DirectoryId>,
+    /// The external group, direct or by nesting, or the attribute condition.
+    pub set: Named<PeopleSet>,
+}
+
+/// What a rule-set version would change for one person.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Change {
+    /// The person.
+    pub person: UserId,
+    /// What would come.
+    pub gained: Vec<Outcome>,
+    /// What would go.
+    pub lost: Vec<Outcome>,
+}
+
+/// One thing the view gives a person.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// A place or label.
+    Group {
+        /// The group.
+        group: Named<UserGroupId>,
+    },
+    /// A role over a scope.
+    Grant {
+        /// The role.
+        role: Named<RoleId>,
+        /// Over what.
+        scope: Scope,
+    },
+}
+
+/// Those of `people` whose stored placement is not what the view says, each with the right one. For whoever writes
+/// what placement rests on, in the same transaction, and for `doctor`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn misplaced(reader: &mut Reader, people: &[UserId]) -> Result<Vec<(UserId, UserGroupId)>, StoreError> {
+    reader.all_in(&MISPLACED, binds![], people.iter().copied(), tuple).await
+}
+
+/// Every grant that bears on a person: by hand, through user groups, by rules; asleep and clipped ones too.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not within the extent.
+pub async fn grants_of(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    person: UserId,
+    now: Timestamp,
+) -> Result<Vec<GrantOfPerson>, StoreError> {
+    inside(reader, at, person).await?;
+    let mut grants = Vec::new();
+    for mut held in holdings(reader, person, None).await? {
+        if let Some(line) = row_support(&mut held.proof.support) {
+            line.witnesses = witnesses(reader, person, line.rule.id).await?;
+        }
+        let clip = clip(reader, &held).await?;
+        let dormant = held.dormant(now);
+        let Held { proof, grant, scope, window, .. } = held;
+        grants.push(GrantOfPerson { proof, grant, scope, window, dormant, clip });
+    }
+    Ok(grants)
+}
+
+/// The user groups a person is in: the place first, then labels.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not within the extent.
+pub async fn groups_of(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    person: UserId,
+) -> Result<Vec<GroupOfPerson>, StoreError> {
+    inside(reader, at, person).await?;
+    memberships(reader, person, None).await
+}
+
+/// The external groups and attribute conditions a person is in, by directory.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not within the extent.
+pub async fn sets_of(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<SetOfPerson>, StoreError> {
+    inside(reader, at, person).await?;
+    reader.all(&SETS, subject(person, None), set_of_person).await
+}
+
+/// The people after `after` who may do `capability` to `resource`, in id order, at most `limit`; each has been decided.
+/// A page shorter than `limit` is the last.
+///
+/// # Errors
+/// `StoreError::NotFound` when the resource is not within the extent.
+pub async fn who_can(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    capability: CapabilityId,
+    resource: Resource,
+    now: Timestamp,
+    (after, limit): (Option<UserId>, usize),
+) -> Result<Vec<UserId>, StoreError> {
+    let asked = binds![resource.partner, at.partner(), at.subtree()];
+    reader.one(&PARTNER_INSIDE, asked, |_| Ok(())).await?;
+    let mut found = Vec::new();
+    let mut after = after.unwrap_or(UserId::from_uuid(uuid::Uuid::nil()));
+    loop {
+        let page = binds![resource.partner, after, capability.0, CANDIDATE_PAGE];
+        let candidates: Vec<UserId> = reader.all(&CANDIDATES, page, first).await?;
+        for principal in &candidates {
+            let question = Question { principal: *principal, capability, resource, now };
+            if decide(reader, &question).await?.allowed {
+                found.push(*principal);
+            }
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        match candidates.last() {
+            Some(last) if i64::try_from(candidates.len()) == Ok(CANDIDATE_PAGE) => after = *last,
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// Candidates taken at a time.
+const CANDIDATE_PAGE: i64 = 200;
+
+/// The scopes over which a person may do `capability`, as far as their directories may go, asleep ones left out.
+/// Status and level ceilings are not counted in: they belong to each partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not within the extent.
+pub async fn what_can(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    person: UserId,
+    capability: CapabilityId,
+    now: Timestamp,
+) -> Result<Vec<GrantOfPerson>, StoreError> {
+    let mut kept = Vec::new();
+    for grant in grants_of(reader, at, person, now).await? {
+        let live = grant.dormant.is_none() && grant.clip != Clip::Nothing;
+        if live && conferred(reader, grant.proof.role.id).await?.contains(&capability) {
+            kept.push(grant);
+        }
+    }
+    Ok(kept)
+}
+
+/// The partners of the extent after `after` on which a person may do `capability`, in id order, at most `limit`; each
+/// has been decided.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn partners_where(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    person: UserId,
+    capability: CapabilityId,
+    now: Timestamp,
+    (after, limit): (Option<PartnerId>, usize),
+) -> Result<Vec<PartnerId>, StoreError> {
+    let mut found = Vec::new();
+    let mut after = after.unwrap_or(PartnerId::from_uuid(uuid::Uuid::nil()));
+    loop {
+        let partners: Vec<PartnerId> =
+            reader.all(&PARTNERS_BELOW, binds![at.partner(), after, CANDIDATE_PAGE], first).await?;
+        for partner in &partners {
+            let within = at.subtree() || *partner == at.partner();
+            let resource = Resource { partner: *partner, group: None, owner: None };
+            let question = Question { principal: person, capability, resource, now };
+            if within && decide(reader, &question).await?.allowed {
+                found.push(*partner);
+            }
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        match partners.last() {
+            Some(last) if i64::try_from(partners.len()) == Ok(CANDIDATE_PAGE) => after = *last,
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// Everything a person holds now, for guards.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> Result<Authority, StoreError> {
+    let mut all = Authority::default();
+    for held in holdings(reader, person, None).await? {
+        if held.dormant(now).is_some() {
+            continue;
+        }
+        let capabilities = conferred(reader, held.proof.role.id).await?;
+        let window = held.window;
+        match held.directory {
+            None => all.holdings.push(Holding { capabilities, within: vec![held.scope], window }),
+            Some(directory) => {
+                for ceiling in ceilings_for(reader, directory, held.proof.role.id).await? {
+                    let within = vec![held.scope.clone(), ceiling];
+                    all.holdings.push(Holding { capabilities: capabilities.clone(), within, window });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a person may give `role` over `scope` for `window`: everything it confers lies in what they hold
+/// themselves, where they may also assign roles (guard G1).
+///
+/// # Errors
+/// Only those of the store.
+pub async fn may_give(
+    reader: &mut Reader,
+    giver: UserId,
+    (role, scope, window): (RoleId, &Scope, Window),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let authority = authority(reader, giver, now).await?;
+    let mut capabilities = conferred(reader, role).await?;
+    capabilities.insert(Core::RoleAssign.id());
+    let held = authority.holdings.iter().flat_map(|holding| &holding.within);
+    let tree = StoredTree::load(reader, held.chain([scope])).await?;
+    Ok(covers(&authority, &Gift { capabilities: &capabilities, scope, window }, &tree))
+}
+
+/// What rule-set version `version` of a directory would change for its people after `after`, in id order; looks at
+/// `limit` people, and returns those for whom anything changes, with the last person looked at.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn preview(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    (directory, version): (DirectoryId, i64),
+    (after, limit): (Option<UserId>, i64),
+) -> Result<(Vec<Change>, Option<UserId>), StoreError> {
+    let after = after.unwrap_or(UserId::from_uuid(uuid::Uuid::nil()));
+    let page = binds![directory, at.partner(), after, limit];
+    let people: Vec<UserId> = reader.all(&PEOPLE_OF_DIRECTORY, page, first).await?;
+    let mut changes = Vec::new();
+    for person in &people {
+        let before = outcomes(reader, *person, None).await?;
+        let then = outcomes(reader, *person, Some((directory, version))).await?;
+        let gained: Vec<_> = then.iter().filter(|outcome| !before.contains(outcome)).cloned().collect();
+        let lost: Vec<_> = before.into_iter().filter(|outcome| !then.contains(outcome)).collect();
+        if !gained.is_empty() || !lost.is_empty() {
+            changes.push(Change { person: *person, gained, lost });
+        }
+    }
+    Ok((changes, people.last().copied()))
+}
+
+async fn outcomes(
+    reader: &mut Reader,
+    person: UserId,
+    tried: Option<(DirectoryId, i64)>,
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut outcomes = Vec::new();
+    for GroupOfPerson { group, .. } in memberships(reader, person, tried).await? {
+        outcomes.push(Outcome::Group { group });
+    }
+    for Held { proof, scope, .. } in holdings(reader, person, tried).await? {
+        outcomes.push(Outcome::Grant { role: proof.role, scope });
+    }
+    Ok(outcomes)
+}
+
+/// The binds of a statement about one person, with the rule-set version that is tried out, if any.
+fn subject(person: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::Value> {
+    let (directory, version) = tried.unzip();
+    binds![person, None::<UserId>, directory, version]
+}
+
+async fn memberships(
+    reader: &mut Reader,
+    person: UserId,
+    tried: Option<(DirectoryId, i64)>,
+) -> Result<Vec<GroupOfPerson>, StoreError> {
+    reader.all(&MEMBERSHIPS, subject(person, tried), group_of_person).await
+}
+
+/// One row of what a person holds.
+struct Held {
+    proof: Proof,
+    grant: Option<GrantId>,
+    scope: Scope,
+    window: Window,
+    aside: bool,
+    directory: Option<DirectoryId>,
+}
+
+impl Held {
+    fn dormant(&self, now: Timestamp) -> Option<Dormant> {
+        if self.aside {
+            return Some(Dormant::Suspended);
+        }
+        if self.window.contains(now) {
+            return None;
+        }
+        Some(if self.window.from.is_some_and(|from| now < from) { Dormant::NotYet } else { Dormant::Over })
+    }
+}
+
+async fn holdings(
+    reader: &mut Reader,
+    person: UserId,
+    tried: Option<(DirectoryId, i64)>,
+) -> Result<Vec<Held>, StoreError> {
+    let rows = reader.all(&HOLDINGS, subject(person, tried), held).await?;
+    let mut holdings = Vec::new();
+    for (make, scope) in rows {
+        holdings.push(make(scopes::get(reader, scope).await?));
+    }
+    Ok(holdings)
+}
+
+/// Reads a row as far as it goes: the scope is read apart.
+fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> Held + use<>, ScopeId), StoreError> {
+    let proof = proof(row)?;
+    let by_rule = row.get::<i64>("kind")? == 2;
+    let grant = if by_rule { None } else { Some(row.get("source")?) };
+    let window = Window { from: row.get("valid_from")?, until: row.get("valid_until")? };
+    let aside = row.get::<Option<Timestamp>>("suspended_at")?.is_some();
+    let directory = row.get("directory")?;
+    Ok((move |scope| Held { proof, grant, scope, window, aside, directory }, row.get("scope")?))
+}
+
+async fn clip(reader: &mut Reader, held: &Held) -> Result<Clip, StoreError> {
+    let Some(directory) = held.directory else { return Ok(Clip::Whole) };
+    let ceilings = ceilings_for(reader, directory, held.proof.role.id).await?;
+    let tree = StoredTree::load(reader, ceilings.iter().chain([&held.scope])).await?;
+    Ok(if ceilings.iter().any(|most| contains(most, &held.scope, &tree)) {
+        Clip::Whole
+    } else if ceilings.iter().all(|most| disjoint(most, &held.scope, &tree)) {
+        Clip::Nothing
+    } else {
+        Clip::Part
+    })
+}
+
+async fn inside(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<(), StoreError> {
+    reader.one(&PERSON_INSIDE, binds![person, at.partner(), at.subtree()], |_| Ok(())).await
+}
+
+fn group_of_person(row: &Row) -> Result<GroupOfPerson, StoreError> {
+    let rule = match row.get::<Option<_>>("rule")? {
+        None => None,
+        Some(rule) => Some(RuleLine {
+            rule: Named::new(rule, row.get::<String>("rule_name")?),
+            directory: Named::new(row.get("directory")?, row.get::<String>("directory_name")?),
+            witnesses: Vec::new(),
+        }),
+    };
+    let ground = match (row.get::<i64>("ground")?, rule) {
+        (0, _) => GroundLine::Added,
+        (1, _) => GroundLine::Pinned,
+        (_, Some(rule)) => GroundLine::Rule(rule),
+        (_, None) => GroundLine::Default,
+    };
+    let group = Named::new(row.get("user_group")?, row.get::<String>("group_name")?);
+    Ok(GroupOfPerson { group, exclusive: row.get("exclusive")?, ground })
+}
+
+fn set_of_person(row: &Row) -> Result<SetOfPerson, StoreError> {
+    let directory = Named::new(row.get("directory")?, row.get::<String>("directory_name")?);
+    let set = match row.get::<Option<String>>("group_name")? {
+        Some(name) => Named::new(PeopleSet::Group(row.get("people")?), name),
+        None => {
+            let expression = row.get::<Option<String>>("expression")?.unwrap_or_default();
+            Named::new(PeopleSet::Condition(row.get("people")?), expression)
+        }
+    };
+    Ok(SetOfPerson { directory, set })
+}

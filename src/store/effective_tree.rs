@@ -1,0 +1,78 @@
+//! What guards ask of the tables: the shape of the tree around some scopes, what a role confers, what a directory may.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Reader, StoreError, first, scopes, tuple};
+use crate::access::scope::Tree;
+use crate::domain::capability::CapabilityId;
+use crate::domain::grant::Scope;
+use crate::domain::id::{DirectoryId, PartnerId, RoleId, ScopeId, UserGroupId};
+use crate::{binds, statements};
+
+statements! {
+    ANCESTORS: set = "SELECT partner, ancestor FROM partner_ancestor WHERE partner IN ($1)";
+    OWNERS: set = "SELECT id, partner FROM user_group WHERE id IN ($1)";
+    CONFERRED = "SELECT c.capability FROM role_capability c WHERE c.role = $1 AND NOT EXISTS (\
+        SELECT 1 FROM role_ancestor a WHERE a.role = $1 AND NOT EXISTS (\
+            SELECT 1 FROM role_capability o WHERE o.role = a.ancestor AND o.capability = c.capability))";
+    CEILINGS_FOR = "SELECT k.scope FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
+        WHERE k.directory = $1 AND l.role = $2 ORDER BY k.scope";
+}
+
+/// The partner tree as far as some scopes speak of it.
+#[derive(Debug, Default)]
+pub struct StoredTree {
+    above: BTreeMap<PartnerId, BTreeSet<PartnerId>>,
+    owners: BTreeMap<UserGroupId, PartnerId>,
+}
+
+impl StoredTree {
+    /// Reads what is needed to compare these scopes.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn load(reader: &mut Reader, over: impl IntoIterator<Item = &Scope>) -> Result<Self, StoreError> {
+        let (mut partners, mut groups) = (BTreeSet::new(), BTreeSet::<UserGroupId>::new());
+        for scope in over {
+            partners.insert(scope.partner());
+            partners.extend(&scope.without_partners);
+            groups.extend(&scope.without_groups);
+        }
+        let owners: Vec<(UserGroupId, PartnerId)> = reader.all_in(&OWNERS, binds![], groups, tuple).await?;
+        partners.extend(owners.iter().map(|(_, owner)| *owner));
+        let pairs: Vec<(PartnerId, PartnerId)> = reader.all_in(&ANCESTORS, binds![], partners, tuple).await?;
+        let mut tree = Self { above: BTreeMap::new(), owners: owners.into_iter().collect() };
+        for (partner, ancestor) in pairs {
+            tree.above.entry(partner).or_default().insert(ancestor);
+        }
+        Ok(tree)
+    }
+}
+
+impl Tree for StoredTree {
+    fn within(&self, partner: PartnerId, top: PartnerId) -> bool {
+        self.above.get(&partner).is_some_and(|above| above.contains(&top))
+    }
+    fn owner(&self, group: UserGroupId) -> Option<PartnerId> {
+        self.owners.get(&group).copied()
+    }
+}
+
+/// What a role confers: its own set cut down to that of every role above.
+pub(super) async fn conferred(reader: &mut Reader, role: RoleId) -> Result<BTreeSet<CapabilityId>, StoreError> {
+    let numbers: Vec<i64> = reader.all(&CONFERRED, binds![role], first).await?;
+    Ok(numbers.into_iter().map(CapabilityId).collect())
+}
+
+/// The scopes over which a directory may confer `role`.
+pub(super) async fn ceilings_for(
+    reader: &mut Reader,
+    directory: DirectoryId,
+    role: RoleId,
+) -> Result<Vec<Scope>, StoreError> {
+    let ids: Vec<ScopeId> = reader.all(&CEILINGS_FOR, binds![directory, role], first).await?;
+    let mut ceilings = Vec::new();
+    for id in ids {
+        ceilings.push(scopes::get(reader, id).await?);
+    }
+    Ok(ceilings)
+}
