@@ -124,4 +124,13 @@ mod tests {
         assert!(check_match(None, Version(7)).is_ok());
         assert!(not_modified(Some(&Condition::Any), Version(7)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn t03_any_header_is_answered(text in r#"(?:[ -~]{0,4}|W/|"|,|\*|7){0,8}"#, version in 0..9u64) {
+            let _ = Condition::parse(&text);
+            let tag = Version(version).to_string();
+            proptest::prop_assert!(Condition::parse(&tag).unwrap().holds(Version(version)));
+        }
+    }
 }

@@ -4,17 +4,19 @@
 //! A request goes through it like this:
 //!
 //! ```text
-//! bytes ── json::read ──► Value ── profile::translate_* ──► strict Value
-//!   POST, PUT   resource::create / replace ──► Accepted { document, members, … }
-//!   PATCH       patch::parse, patch::apply ──► Patched { document, members: MemberOps, … }
-//!   GET list    query::Params ─► Query ─► resolve ──► domain::filter, Sort, Page
-//!   bulk        bulk::parse ──► Plan, step by step
-//! use case, store
-//! Document ── resource::render ── projection::View::apply ── message ──► Value
+//! bytes ─ json::read ─► Value ─ profile (Switches::translate_*) ─► strict Value + acts for the log
+//!   POST      resource::create               ─► Accepted { document, members, password, ignored }
+//!   PUT       resource::replace              ─► Accepted
+//!   PATCH     patch::parse, patch::apply     ─► Patched { document, changed, members: MemberOps, … }
+//!   list      query::Params, Query, resolve  ─► domain::filter::Filter, domain::page::{Sort, Page}
+//!   bulk      bulk::parse, Execution         ─► one Ready call after another
+//! use case and store: documents, their resource::keys, member rows
+//! Document ─ resource::render ─► projection::View::apply ─► message::ListPage ─► Value
 //! ```
 //!
 //! One table, [`schema`], describes every attribute; validation, mutability,
-//! projection, filter typing, PATCH and discovery all read it.
+//! projection, filter typing, PATCH and discovery all read it. Group members and
+//! passwords are never part of a document.
 
 pub mod bulk;
 pub mod cursor;

@@ -449,4 +449,17 @@ mod tests {
         assert_eq!(groups.filter, Some(neutral::Filter::Constant(false)));
         assert!(query("filter=foo+pr").unwrap().resolve_all(&set).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn i03_any_query_string_is_answered(text in r"(?:[ -~é]{0,8}|filter=|sortBy=|count=|startIndex=|cursor=|&|%22|%00|\+|userName eq|emails\[){0,10}") {
+            if let Ok(query) = query(&text) {
+                let set = SchemaSet::base();
+                let _ = query.resolve(set.users());
+                let _ = query.resolve_all(&set);
+                let _ = query.page("/Users", 0, |_| None);
+                proptest::prop_assert_eq!(query.fingerprint("/Users"), query.clone().fingerprint("/Users"));
+            }
+        }
+    }
 }

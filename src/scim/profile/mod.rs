@@ -96,6 +96,8 @@ impl<'a> Work<'a> {
 
     fn act(&mut self, switch: Switch, at: &str) {
         if self.acts.len() < MAX_ACTS {
+            // What follows a bracket holds values.
+            let at = at.split('[').next().unwrap_or_default();
             self.acts.push(Act { switch, at: at.to_owned() });
         }
     }

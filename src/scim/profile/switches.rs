@@ -285,6 +285,28 @@ impl Switches {
         Ok(())
     }
 
+    /// The value of a switch, as [`Switches::set`] takes it; for showing.
+    #[must_use]
+    pub fn value(&self, switch: Switch) -> &'static str {
+        match switch {
+            Switch::GroupPatchStatus => match self.group_patch {
+                GroupPatchAnswer::Auto => "auto",
+                GroupPatchAnswer::Full => "200",
+                GroupPatchAnswer::Empty => "204",
+            },
+            Switch::PutMissingMembers => match self.missing_members {
+                MissingMembers::Keep => "keep",
+                MissingMembers::Clear => "clear",
+            },
+            Switch::UnknownMember => match self.unknown_member {
+                UnknownMember::Skip => "skip",
+                UnknownMember::Reject => "reject",
+            },
+            _ if self.is_on(switch) => "true",
+            _ => "false",
+        }
+    }
+
     /// What the core is told.
     #[must_use]
     pub fn rules(&self) -> Rules {

@@ -338,6 +338,9 @@ fn fx_x01_x02_x03() {
     let body = json!({"schemas": [PATCH_URN], "operations": [{"op": "Replace", "path": "title", "value": "X"}]});
     let strict = switches.translate_patch(SchemaSet::base().users(), G1, body).unwrap();
     assert_eq!(patch::parse(strict.request).unwrap().len(), 1);
+    let private = json!({"schemas": [PATCH_URN], "Operations": [{"op": "replace", "path": "emails[value eq \"a@x\"].display", "value": ""}]});
+    let acts = switches.translate_patch(SchemaSet::base().users(), G1, private).unwrap().acts;
+    assert_eq!(acts, [Act { switch: Switch::EmptyStringClears, at: "emails".into() }]);
     assert_eq!(strict.acts, [Act { switch: Switch::OpCase, at: "replace".into() }]);
 }
 
@@ -373,6 +376,13 @@ fn profiles_and_switches_by_name() {
         assert_eq!(profile.to_string(), name);
     }
     assert!("aol".parse::<Profile>().unwrap_err().to_string().contains("entra-flag"));
+    for (profile, _) in Profile::ALL {
+        let mut copy = Switches::default();
+        for &switch in Switch::ALL {
+            copy.set(switch.as_str(), profile.switches().value(switch)).unwrap();
+        }
+        assert_eq!(copy, profile.switches());
+    }
     let mut switches = Switches::default();
     switches.set("string_booleans", "false").unwrap();
     switches.set("group_patch_status", "204").unwrap();
