@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 pub mod config_check;
 pub mod doctor;
+pub mod export;
 pub mod migrate;
 pub mod serve;
 
@@ -32,6 +33,8 @@ enum Command {
     Config(config_check::ConfigCommand),
     /// Check the store and say in sentences what is wrong
     Doctor(doctor::Doctor),
+    /// Write what is declared in the store as one file, without secrets
+    Export(export::Export),
 }
 
 /// Where the configuration comes from; part of every command that needs one.
@@ -87,6 +90,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Migrate(command) => command.run().await,
             Command::Config(command) => command.run(),
             Command::Doctor(command) => command.run().await,
+            Command::Export(command) => command.run().await,
         }
     })
 }

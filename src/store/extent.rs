@@ -79,6 +79,11 @@ impl PartnerExtent {
         self.subtree
     }
 
+    /// The partner alone, without those below.
+    pub fn alone(&self) -> Self {
+        Self { subtree: false, ..*self }
+    }
+
     /// Who acts; none is the operator.
     pub fn actor(&self) -> Option<UserId> {
         self.actor

@@ -49,6 +49,8 @@ statements! {
         dialect.contains("COALESCE(p.email_key, p.sort_key)", "$6"),
         dialect.contains("COALESCE(p.login_key, p.sort_key)", "$6"));
     COUNT = format!("SELECT COUNT(*) FROM live_person p WHERE {AT_HOME}");
+    SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
+        WHERE u.person = $3 AND {AT_HOME}");
     BY_LOGIN = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2";
     SUSPENSIONS_AT = format!("SELECT s.source, s.cause, s.since FROM person_suspension s \
         JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
@@ -395,4 +397,12 @@ pub async fn pin(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     Ok(tx.execute(&PIN_AT, binds![at.partner(), at.subtree(), id, group, now]).await? > 0)
+}
+
+/// Whether any directory speaks of the person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn has_source(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<bool, StoreError> {
+    Ok(reader.one(&SAID, binds![at.partner(), at.subtree(), id], first::<i64>).await? > 0)
 }

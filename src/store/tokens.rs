@@ -15,6 +15,9 @@ statements! {
     INSERT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
         SELECT $1, c.id, $4, $5, $6, $7, $8 FROM connection c JOIN directory d ON d.id = c.directory \
         WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3";
+    ADOPT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, NULL FROM connection c JOIN directory d ON d.id = c.directory \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3 ON CONFLICT (hash) DO NOTHING";
     REVOKE = "UPDATE connection_token SET revoked_at = $3 WHERE id = $1 AND revoked_at IS NULL AND connection IN \
         (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
     EXPIRE = "UPDATE connection_token SET expires_at = $3 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $3) \
@@ -85,6 +88,26 @@ pub async fn create(
     let values = binds![id, connection, at.partner(), name, text.hint(), hash, ctx.now(), expires_at];
     found(tx.execute(&INSERT, values).await?)?;
     Ok((id, text))
+}
+
+/// Accepts a token that was made elsewhere, as a declaration brings it; false when it is known already, and `None` when
+/// it is not of the form a SCIM token has.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn adopt(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    ctx: &Ctx,
+    connection: ConnectionId,
+    name: &str,
+    text: &str,
+) -> Result<Option<bool>, StoreError> {
+    let Some(hash) = presented_hash(TokenKind::Scim, text) else { return Ok(None) };
+    let id: TokenId = ctx.id();
+    let hint: String = text.chars().take(8).collect();
+    let values = binds![id, connection, at.partner(), name, hint, hash.to_vec(), ctx.now()];
+    Ok(Some(tx.execute(&ADOPT, values).await? > 0))
 }
 
 /// Withdraws a token: the next request with it is refused.

@@ -2,6 +2,7 @@
 mod app;
 mod support;
 
+mod apply;
 mod edge_limits;
 mod edge_server;
 mod edge_tls;

@@ -1,0 +1,148 @@
+//! Mapping rules: a changed rule set is a new version, and one row puts it in force.
+use std::collections::HashMap;
+
+use super::{ApplyError, Run};
+use crate::access::matcher;
+use crate::admin::declaration::RuleDecl;
+use crate::admin::record;
+use crate::admin::when::{Leaf, When};
+use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
+use crate::domain::rule::{Effect, PeopleSet, Rule};
+use crate::provision::conditions as filled;
+use crate::provision::event::{Event, Kind};
+use crate::store::extent::PartnerExtent;
+use crate::store::rules::Written;
+use crate::store::{Tx, awaited, conditions, directories, rules};
+
+pub(super) async fn all(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    decls: &[RuleDecl],
+) -> Result<(), ApplyError> {
+    let now = directories::get(tx, at, directory).await?.rule_version;
+    let known = rules::in_force(tx, at, directory).await?;
+    let mut wanted = Vec::new();
+    for (ordinal, decl) in (1..).zip(decls) {
+        wanted.push(one(tx, run, at, directory, now + 1, ordinal, decl).await?);
+    }
+    if known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two)) {
+        return Ok(());
+    }
+    rules::save(tx, at, directory, &wanted, run.ctx).await?;
+    directories::activate(tx, at, directory, now + 1).await?;
+    let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
+    record(tx, run.ctx, at.partner(), event).await?;
+    for written in &wanted {
+        run.created(format!("rule “{}” of {place}", written.rule.name));
+    }
+    Ok(())
+}
+
+/// Whether two rules do the same, leaving aside which version they belong to.
+fn same(one: &Written, two: &Written) -> bool {
+    let (a, b) = (&one.rule, &two.rule);
+    a.name == b.name && a.effect == b.effect && one.when == two.when
+}
+
+async fn one(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    version: i64,
+    ordinal: i64,
+    decl: &RuleDecl,
+) -> Result<Written, ApplyError> {
+    let place = format!("rule “{}”", decl.name);
+    let effect = effect(tx, run, &place, at, decl).await?;
+    let when = When::parse(&decl.when, &run.schemas).map_err(|why| ApplyError::When { place: place.clone(), why })?;
+    let mut ids = HashMap::new();
+    for leaf in when.leaves() {
+        let set = match leaf {
+            Leaf::Group(name) => PeopleSet::Group(group(tx, run, &place, at, directory, name).await?),
+            Leaf::Attribute(text) => PeopleSet::Condition(attribute(tx, run, at, directory, text).await?),
+        };
+        ids.insert(key(leaf), set);
+    }
+    let nobody = PeopleSet::Condition(Id::from_uuid(uuid::Uuid::nil()));
+    let condition = when.bind(&|leaf| ids.get(&key(leaf)).copied().unwrap_or(nobody));
+    let matcher = matcher::terms(&condition).map_err(|why| ApplyError::Matcher { place, why })?;
+    let rule = Rule { id: run.ctx.id(), directory, version, ordinal, name: decl.name.clone(), when: matcher, effect };
+    Ok(Written { rule, when: decl.when.clone() })
+}
+
+fn key(leaf: &Leaf) -> (bool, &str) {
+    match leaf {
+        Leaf::Group(name) => (true, name),
+        Leaf::Attribute(text) => (false, text),
+    }
+}
+
+async fn attribute(
+    tx: &mut Tx,
+    run: &Run<'_>,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    text: &str,
+) -> Result<ConditionId, ApplyError> {
+    let (id, fresh) = conditions::ensure(tx, at, directory, text, run.ctx).await?;
+    if fresh {
+        filled::fill(tx, at, &run.schemas, directory, id, text).await?;
+    }
+    Ok(id)
+}
+
+async fn group(
+    tx: &mut Tx,
+    run: &Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    name: &str,
+) -> Result<ExternalGroupId, ApplyError> {
+    match awaited::said(tx, at, directory, name).await?.as_slice() {
+        [] => Ok(awaited::awaited(tx, at, directory, name, run.ctx.id()).await?),
+        [one] => Ok(*one),
+        _ => Err(ApplyError::wrong(place, format!("the directory has more than one group called `{name}`"))),
+    }
+}
+
+async fn effect(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    decl: &RuleDecl,
+) -> Result<Effect, ApplyError> {
+    match (&decl.place, &decl.join, &decl.grant, &decl.retire) {
+        (Some(name), None, None, None) => {
+            let group = run.group(tx, place, at, name).await?;
+            if !group.exclusive {
+                return Err(ApplyError::wrong(
+                    place,
+                    format!("`{name}` is a label; people are placed in exclusive groups"),
+                ));
+            }
+            Ok(Effect::Place { group: group.id })
+        }
+        (None, Some(name), None, None) => {
+            let group = run.group(tx, place, at, name).await?;
+            if group.exclusive {
+                return Err(ApplyError::wrong(place, format!("`{name}` is exclusive; use `place`")));
+            }
+            Ok(Effect::Join { group: group.id })
+        }
+        (None, None, Some(name), None) => {
+            let role = run.role(tx, place, at, name).await?.id;
+            let scope = decl.scope.as_ref().ok_or_else(|| ApplyError::wrong(place, "a grant needs a `scope`"))?;
+            Ok(Effect::Grant { role, scope: run.scope(tx, place, scope).await? })
+        }
+        (None, None, None, Some(word)) if word == "suspend" || word == "keep" => {
+            Ok(Effect::Retire { suspend: word == "suspend" })
+        }
+        _ => Err(ApplyError::wrong(place, "a rule has one of `place`, `join`, `grant` with `scope`, `retire`")),
+    }
+}

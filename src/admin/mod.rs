@@ -1,0 +1,18 @@
+//! Use cases of administrators and of the operator: setting up, and changing what was decided.
+pub mod apply;
+pub mod catalog;
+pub mod declaration;
+pub mod export;
+pub mod partners;
+mod slug;
+pub mod when;
+
+use crate::domain::ctx::Ctx;
+use crate::domain::id::PartnerId;
+use crate::provision::event::Event;
+use crate::store::{StoreError, Tx};
+
+/// Writes down what was done, in the transaction that does it.
+async fn record(tx: &mut Tx, ctx: &Ctx, partner: PartnerId, event: Event) -> Result<(), StoreError> {
+    crate::provision::events::append(tx, ctx, partner, &[event]).await
+}
