@@ -115,7 +115,7 @@ impl Server {
         let output = child.stdout.take().context("no output pipe")?;
         let mut lines = BufReader::new(output).lines();
         let line = timeout(limit, lines.next_line()).await;
-        let see = || format!("the server did not get ready; see {}", log.display());
+        let see = || format!("the server did not get ready; {} ends with:\n{}", log.display(), last_lines(log));
         let line = line.with_context(see)?.with_context(see)?.with_context(see)?;
         let ready: Ready = serde_json::from_str(&line).with_context(|| format!("not the ready line: {line}"))?;
         if !ready.ready {
@@ -154,4 +154,10 @@ impl Server {
             .context("it did not stop within 30 s of SIGTERM")?
             .context("waiting for the server")
     }
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
 }
