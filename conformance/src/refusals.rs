@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Words that a refusal never says: they are ours, not the caller's.
-const INTERNALS: &[&str] = &["sqlx", "panicked", ".rs:", "SELECT ", "serde", "actix", "RUST_BACKTRACE", "column "];
+const INTERNALS: &[&str] =
+    &["sqlx", "panicked", ".rs:", "SELECT ", "serde", "actix", "RUST_BACKTRACE", "no such column"];
 
 /// A request as it goes over the wire, and the statuses that answer it well.
 struct Case {

@@ -71,6 +71,13 @@ pub const PARTS: &[Part] = &[
         |lab| on_both(lab, "scim"),
     ),
     part(
+        "sanity",
+        When::Always,
+        &[Need::Binaries, Need::Postgres, Need::Python],
+        "scim-sanity --strict on both databases",
+        |lab| on_both(lab, "scim-sanity"),
+    ),
+    part(
         "refusals",
         When::Always,
         &[Need::Binaries, Need::Postgres],

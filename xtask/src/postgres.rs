@@ -49,7 +49,7 @@ impl Postgres {
     /// # Errors
     /// When the server refuses.
     pub fn database(&self, name: &str) -> Result<String> {
-        let name = format!("rolecall_lab_{name}");
+        let name = format!("rolecall_lab_{}", name.replace('-', "_"));
         for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
             let output = Command::new(&self.psql)
                 .args(["--quiet", "--no-psqlrc", "--dbname", &self.url, "--command", &sql])
