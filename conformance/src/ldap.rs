@@ -8,7 +8,9 @@ mod odd;
 mod people;
 mod proxy;
 mod read;
+mod scenario;
 mod slapd;
+mod state;
 mod tree;
 
 use crate::args::Args;
@@ -37,7 +39,7 @@ const CUT: usize = 200_000;
 /// # Errors
 /// When slapd cannot be started.
 pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let mut tree = Tree::draw(args.seed, USERS, GROUPS);
+    let tree = Tree::draw(args.seed, USERS, GROUPS);
     let oracle = tree.oracle();
     let folder = args.folder("slapd")?;
     let written = serde_json::to_vec(&oracle).context("writing the oracle")?;
@@ -47,13 +49,7 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let slapd = Slapd::start(&program, &folder, &tree.ldif()).await?;
     report.note(&format!("slapd with {USERS} users and {GROUPS} groups in {:.1} s", since.elapsed().as_secs_f64()));
     lab_holds_the_oracle(report, &slapd, &oracle).await?;
-    tree.a_week_later();
-    tree.leave(30);
-    let later = tree.oracle();
-    let slapd = Slapd::start(&program, &args.folder("slapd-later")?, &tree.ldif()).await?;
-    let people = read::all(&slapd.address, None, "(objectClass=inetOrgPerson)", "uid").await?;
-    report.equal("a week later slapd holds who is left", people.len(), later.users.len() + later.set_aside.len());
-    Ok(())
+    scenario::run(args, &program, slapd, tree, report).await
 }
 
 async fn lab_holds_the_oracle(report: &mut Report, slapd: &Slapd, oracle: &tree::Oracle) -> Result<()> {

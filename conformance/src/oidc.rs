@@ -81,7 +81,7 @@ impl Lab {
 
     /// To the provider, through its form, and back.
     async fn sign_in(&self, browser: &mut Browser, login: &str) -> Result<Page> {
-        let form = browser.open(&format!("{}/sso/{SLUG}", self.origin)).await?;
+        let form = browser.open(&format!("{}/login/{SLUG}", self.origin)).await?;
         if !form.body.contains("Lab sign-in") {
             return Ok(form);
         }
@@ -169,7 +169,7 @@ impl Lab {
 
     /// Begins an attempt in a browser; the address of a well-formed answer to it.
     async fn answer_to(&self, browser: &mut Browser) -> Result<String> {
-        let begun = browser.step(&format!("{}/sso/{SLUG}", self.origin)).await?;
+        let begun = browser.step(&format!("{}/login/{SLUG}", self.origin)).await?;
         let state = begun.leads_to().and_then(|url| url.query_pairs().find(|(name, _)| name == "state"));
         let (_, state) = state.context("no state on the way to the provider")?;
         Ok(format!("{}/sso/{SLUG}/callback?code=x&state={state}", self.origin))
