@@ -169,6 +169,18 @@ impl Client {
         Ok(page)
     }
 
+    /// The first few entries of a search, for a look.
+    pub(super) async fn first_page(
+        &mut self,
+        what: &str,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &[String],
+    ) -> Result<Page, LdapFailure> {
+        self.page(&Search { what, base, scope, filter, attributes, page_size: 100 }, Vec::new()).await
+    }
+
     /// Reads one entry by its name; `None` when there is none that this name may see.
     pub(super) async fn entry(
         &mut self,

@@ -2,7 +2,9 @@
 //! a SCIM document (RFC 7643), so that the same conditions and pages work on it.
 use serde_json::{Map, Value, json};
 
-use crate::domain::text::fold;
+use crate::provision::join::JoinKey;
+use crate::scim::resource::{self, Document, Rules};
+use crate::scim::schema::SchemaSet;
 use crate::secret::sha256;
 
 use super::ber::Entry;
@@ -16,11 +18,11 @@ pub struct SaidUser {
     /// The login name.
     pub user_name: String,
     /// By which the person is found at the directory's other doors.
-    pub join_key: Option<Vec<u8>>,
+    pub join_key: Option<JoinKey>,
     /// False when the entry says the person is switched off.
     pub active: bool,
-    /// The SCIM document.
-    pub doc: Value,
+    /// The SCIM document, canonical.
+    pub doc: Document,
     /// Equal hashes mean nothing changed.
     pub hash: [u8; 32],
 }
@@ -32,8 +34,8 @@ pub struct SaidGroup {
     pub key: String,
     /// Its name.
     pub name: String,
-    /// The SCIM document, without members.
-    pub doc: Value,
+    /// The SCIM document, canonical, without members.
+    pub doc: Document,
     /// Equal hashes mean nothing but members changed.
     pub hash: [u8; 32],
 }
@@ -78,32 +80,51 @@ pub fn stable_key(entry: &Entry, attribute: &str) -> Option<String> {
     (key.len() <= 200 && !key.chars().any(char::is_control)).then_some(key)
 }
 
-/// Reads a person. `join` is the attribute by which people are joined with the directory's other doors.
-pub fn user(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
+/// How entries become documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping<'a> {
+    /// The directory's settings.
+    pub settings: &'a Settings,
+    /// What a document may hold.
+    pub schemas: &'a SchemaSet,
+    /// The attribute that joins people with the directory's other doors.
+    pub join: Option<&'a str>,
+}
+
+/// Reads a person.
+pub fn user(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidUser, SetAside> {
+    let settings = mapping.settings;
     let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
-    let first = |field| settings.names(field).iter().find_map(|name| entry.text(name));
-    let user_name = first(Field::UserName).map(str::trim);
-    let user_name = user_name.ok_or_else(|| SetAside::NoLogin(settings.names(Field::UserName).join(", ")))?.to_owned();
+    let logins = settings.names(Field::UserName);
+    let user_name = logins.iter().find_map(|name| entry.text(name)).map(str::trim);
+    let user_name = user_name.ok_or_else(|| SetAside::NoLogin(logins.join(", ")))?.to_owned();
     let active = !is_disabled(entry, settings);
-    let doc = user_doc(entry, settings, &key, &user_name, active);
-    let join_key = join.and_then(|attribute| join_key(entry, settings, attribute, &key));
-    let hash = hash(&doc, join_key.as_deref());
+    let body = user_doc(entry, settings, &key, &user_name, active);
+    let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
+    let join_key = mapping.join.and_then(|attribute| join_key(entry, settings, attribute, &key, &user_name));
+    let hash = hash(&doc, join_key.as_ref().map(JoinKey::bytes));
     Ok(SaidUser { key, user_name, join_key, active, doc, hash })
 }
 
 /// Reads a group without its members.
-pub fn group(entry: &Entry, settings: &Settings) -> Result<SaidGroup, SetAside> {
+pub fn group(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidGroup, SetAside> {
+    let settings = mapping.settings;
     let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
     let names = settings.names(Field::GroupName);
     let name = names.iter().find_map(|name| entry.text(name));
     let name = name.ok_or_else(|| SetAside::NoName(names.join(", ")))?.to_owned();
-    let doc = json!({
+    let body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
         "displayName": name,
         "externalId": key,
     });
+    let doc = accepted(resource::create(mapping.schemas.groups(), body, Rules::LENIENT))?;
     let hash = hash(&doc, None);
     Ok(SaidGroup { key, name, doc, hash })
+}
+
+fn accepted(result: Result<resource::Accepted, crate::scim::error::ScimError>) -> Result<Document, SetAside> {
+    result.map(|accepted| accepted.document).map_err(|error| SetAside::Refused(error.to_string()))
 }
 
 fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, active: bool) -> Value {
@@ -182,25 +203,22 @@ fn is_disabled(entry: &Entry, settings: &Settings) -> bool {
     })
 }
 
-/// The join key: the stable id in its text form, names and addresses folded, anything else byte for byte.
-fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str) -> Option<Vec<u8>> {
-    if attribute.eq_ignore_ascii_case(&settings.id) {
-        return Some(key.as_bytes().to_vec());
-    }
-    let value = entry.values(attribute).first()?;
-    let Ok(text) = std::str::from_utf8(value) else { return Some(value.clone()) };
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    const NAMES: [&str; 4] = ["uid", "mail", "userPrincipalName", "sAMAccountName"];
-    let folds = text.contains('@') || NAMES.iter().any(|name| attribute.eq_ignore_ascii_case(name));
-    Some(if folds { fold(text).into_bytes() } else { text.as_bytes().to_vec() })
+/// The join key: the stable id in its text form, the login as it is taken, or any other attribute as it stands.
+fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str, login: &str) -> Option<JoinKey> {
+    let named = |name: &str| attribute.eq_ignore_ascii_case(name);
+    let value = if named(&settings.id) || named("externalId") {
+        key
+    } else if named("userName") {
+        login
+    } else {
+        entry.text(attribute)?.trim()
+    };
+    Some(JoinKey::new(attribute, value))
 }
 
-fn hash(doc: &Value, join_key: Option<&[u8]>) -> [u8; 32] {
+fn hash(doc: &Document, join_key: Option<&[u8]>) -> [u8; 32] {
     let mut bytes = vec![MAPPING];
-    bytes.extend_from_slice(doc.to_string().as_bytes());
+    bytes.extend_from_slice(serde_json::to_string(doc).unwrap_or_default().as_bytes());
     if let Some(key) = join_key {
         bytes.push(0);
         bytes.extend_from_slice(key);
@@ -231,6 +249,10 @@ mod tests {
         Entry::new("cn=x,dc=x", attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
     }
 
+    fn read(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
+        user(entry, Mapping { settings, schemas: &SchemaSet::base(), join })
+    }
+
     const ADA: &[(&str, &[&str])] = &[
         ("entryUUID", &["6F1A3B2C-0000-4000-8000-00000000000A"]),
         ("uid", &[" ada "]),
@@ -243,9 +265,9 @@ mod tests {
 
     #[test]
     fn a_person_becomes_a_scim_document() {
-        let ada = user(&entry(ADA), &settings(json!({})), Some("entryUUID")).unwrap();
+        let ada = read(&entry(ADA), &settings(json!({})), Some("entryUUID")).unwrap();
         assert_eq!(ada.key, "6f1a3b2c-0000-4000-8000-00000000000a");
-        assert_eq!(ada.join_key.as_deref(), Some(ada.key.as_bytes()));
+        assert_eq!(ada.join_key.as_ref().map(JoinKey::bytes), Some(ada.key.as_bytes()));
         assert_eq!(ada.user_name, "ada");
         assert!(ada.active);
         assert_eq!(ada.doc["name"]["formatted"], "Ada Lovelace");
@@ -259,22 +281,25 @@ mod tests {
     #[test]
     fn the_hash_follows_what_is_said_and_not_where_the_entry_stands() {
         let settings = settings(json!({}));
-        let read = |entry: &Entry| user(entry, &settings, None).unwrap().hash;
+        let hash = |entry: &Entry| read(entry, &settings, None).unwrap().hash;
         let mut moved = entry(ADA);
         moved.dn = "cn=elsewhere,dc=x".into();
-        assert_eq!(read(&entry(ADA)), read(&moved));
+        assert_eq!(hash(&entry(ADA)), hash(&moved));
         let mut renamed = ADA.to_vec();
         renamed[1] = ("uid", &["countess"]);
-        assert_ne!(read(&entry(ADA)), read(&entry(&renamed)));
+        assert_ne!(hash(&entry(ADA)), hash(&entry(&renamed)));
     }
 
     #[test]
     fn entries_without_id_or_login_are_set_aside() {
         let settings = settings(json!({}));
         let without = |name: &str| entry(&ADA.iter().copied().filter(|(n, _)| *n != name).collect::<Vec<_>>());
-        assert_eq!(user(&without("entryUUID"), &settings, None), Err(SetAside::NoId("entryUUID".into())));
-        assert_eq!(user(&without("uid"), &settings, None), Err(SetAside::NoLogin("uid".into())));
-        assert_eq!(group(&without("cn"), &settings), Err(SetAside::NoName("cn".into())));
+        assert_eq!(read(&without("entryUUID"), &settings, None), Err(SetAside::NoId("entryUUID".into())));
+        assert_eq!(read(&without("uid"), &settings, None), Err(SetAside::NoLogin("uid".into())));
+        assert_eq!(
+            group(&without("cn"), Mapping { settings: &settings, schemas: &SchemaSet::base(), join: None }),
+            Err(SetAside::NoName("cn".into()))
+        );
     }
 
     #[test]
@@ -302,20 +327,24 @@ mod tests {
             let mut attributes = ADA.to_vec();
             let values = [value];
             attributes.push((attribute, &values));
-            let ada = user(&entry(&attributes), &settings, None).unwrap();
+            let ada = read(&entry(&attributes), &settings, None).unwrap();
             assert_eq!((ada.active, &ada.doc["active"]), (active, &json!(active)), "{preset} {value}");
         }
     }
 
     #[test]
-    fn addresses_join_without_case_and_ids_exactly() {
+    fn people_join_by_id_by_login_or_by_any_attribute() {
         let settings = settings(json!({}));
         let mut attributes = ADA.to_vec();
         attributes[5] = ("mail", &["Ada@Example.COM"]);
         attributes.push(("employeeNumber", &["aB7"]));
-        let join = |attribute| user(&entry(&attributes), &settings, Some(attribute)).unwrap().join_key;
-        assert_eq!(join("mail").unwrap(), b"ada@example.com");
-        assert_eq!(join("employeeNumber").unwrap(), b"aB7");
-        assert_eq!(join("telephoneNumber"), None);
+        let entry = entry(&attributes);
+        let key = |attribute| read(&entry, &settings, Some(attribute)).unwrap().join_key;
+        let bytes = |attribute| key(attribute).unwrap().bytes().to_vec();
+        assert_eq!(bytes("mail"), b"ada@example.com");
+        assert_eq!(bytes("employeeNumber"), b"aB7");
+        assert_eq!(bytes("userName"), b"ada");
+        assert_eq!(bytes("ENTRYUUID"), read(&entry, &settings, None).unwrap().key.as_bytes());
+        assert_eq!(key("homeDirectory"), None);
     }
 }

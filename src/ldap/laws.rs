@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::brake::{Circumstances, Reason, Removal, Verdict, all, brake};
@@ -39,7 +38,7 @@ impl World {
             user_name: login.to_string(),
             join_key: None,
             active: *active,
-            doc: json!({}),
+            doc: Default::default(),
             hash: [
                 *login,
                 u8::from(*active),
@@ -78,7 +77,7 @@ impl World {
         let group = |(key, name): (&u8, &u8)| SaidGroup {
             key: key.to_string(),
             name: name.to_string(),
-            doc: json!({}),
+            doc: Default::default(),
             hash: [*name; 32],
         };
         let users: Vec<SaidUser> = self.users.iter().map(user).collect();
@@ -118,7 +117,6 @@ impl World {
                     key: group.key.clone(),
                     name: group.name.clone(),
                     hash: Some(group.hash.to_vec()),
-                    gone: false,
                     mapped: mapped.contains(&group.key.parse().unwrap()),
                 })
                 .collect(),

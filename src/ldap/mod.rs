@@ -2,15 +2,20 @@
 //!
 //! `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `brake`
 //! decide and are pure, `run` ties them together.
+mod apply;
 pub mod ber;
 pub mod brake;
 pub mod client;
 pub mod dn;
 pub mod entry;
+mod execute;
 #[cfg(test)]
 mod laws;
 pub mod plan;
 pub mod preset;
 pub mod read;
+pub mod report;
+pub mod run;
 pub mod said;
 pub mod settings;
+pub mod source;

@@ -53,8 +53,6 @@ pub struct KnownGroup {
     pub name: String,
     /// Of the last accepted entry.
     pub hash: Option<Vec<u8>>,
-    /// Missing since an earlier run, its removal held.
-    pub gone: bool,
     /// A rule names it.
     pub mapped: bool,
 }
@@ -68,7 +66,7 @@ pub struct Plan {
     pub change_users: Vec<Change>,
     /// New groups.
     pub create_groups: Vec<u32>,
-    /// Changed groups, and those that came back.
+    /// Changed groups.
     pub change_groups: Vec<Change>,
     /// New members: said group, said user.
     pub add_members: Vec<(u32, u32)>,
@@ -100,8 +98,6 @@ pub enum ChangeKind {
     SwitchedOff,
     /// The entry says so.
     SwitchedOn,
-    /// A group that was missing.
-    Returned,
 }
 
 /// Removals whose only evidence is that something is not there any more. Positions of `Accepted`.
@@ -184,9 +180,6 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
     for (at, group) in (0..).zip(&said.groups) {
         match get(&matched.known_group, at).and_then(|known| Some((known, accepted.groups.get(known as usize)?))) {
             None => plan.create_groups.push(at),
-            Some((known, old)) if old.gone => {
-                plan.change_groups.push(Change { said: at, known, kind: ChangeKind::Returned })
-            }
             Some((_, old)) if old.hash.as_deref() == Some(&group.hash) => plan.unchanged += 1,
             Some((known, old)) => {
                 let kind = if old.name == group.name { ChangeKind::Attributes } else { ChangeKind::Renamed };

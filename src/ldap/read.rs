@@ -22,6 +22,11 @@ impl<T> Complete<T> {
         self.0
     }
 
+    /// The same proof for what is worked out from it alone.
+    pub fn map<U>(self, work: impl FnOnce(T) -> U) -> Complete<U> {
+        Complete(work(self.0))
+    }
+
     /// A proof for pure code under test, which has no server.
     #[cfg(test)]
     pub(super) fn assume(value: T) -> Self {
@@ -41,36 +46,89 @@ pub struct Reading {
 }
 
 /// A read that ended well: whole, or with parts of the tree kept on other servers.
-pub enum Outcome {
+#[derive(Clone, Debug)]
+pub enum Evidence<T> {
     /// Everything was read.
-    Whole(Complete<Reading>),
+    Whole(Complete<T>),
     /// Parts of the tree are elsewhere: what was read is true, but nothing counts as missing.
-    Partial(Reading),
+    Partial(T),
+}
+
+impl<T> Evidence<T> {
+    /// What was read.
+    pub fn get(&self) -> &T {
+        match self {
+            Self::Whole(complete) => complete.get(),
+            Self::Partial(value) => value,
+        }
+    }
+
+    /// The same evidence for what is worked out from it alone.
+    pub fn map<U>(self, work: impl FnOnce(T) -> U) -> Evidence<U> {
+        match self {
+            Self::Whole(complete) => Evidence::Whole(complete.map(work)),
+            Self::Partial(value) => Evidence::Partial(work(value)),
+        }
+    }
+
+    /// Whole only if both are.
+    pub fn and<U>(self, other: Evidence<U>) -> Evidence<(T, U)> {
+        match (self, other) {
+            (Self::Whole(a), Evidence::Whole(b)) => Evidence::Whole(Complete((a.0, b.0))),
+            (Self::Whole(Complete(a)) | Self::Partial(a), Evidence::Whole(Complete(b)) | Evidence::Partial(b)) => {
+                Evidence::Partial((a, b))
+            }
+        }
+    }
+
+    /// Nothing was to be read, and that is all there is.
+    pub(super) fn nothing() -> Self
+    where
+        T: Default,
+    {
+        Self::Whole(Complete(T::default()))
+    }
 }
 
 /// A server that sends more than this repeats itself.
 const MOST_ENTRIES: usize = 5_000_000;
 
+/// A branch to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What it holds, for sentences.
+    pub what: &'a str,
+    /// Where.
+    pub branch: &'a Branch,
+    /// Which entries.
+    pub filter: &'a str,
+    /// Which attributes.
+    pub attributes: &'a [String],
+    /// The attribute of which servers send long lists in parts.
+    pub long: Option<&'a str>,
+}
+
 /// Reads people or groups page by page. Any answer that is missing, late, refused or malformed is a failure.
 pub async fn branch(
     client: &mut Client,
     settings: &Settings,
-    what: &str,
-    branch: &Branch,
-    filter: &str,
-    attributes: &[String],
-) -> Result<Outcome, LdapFailure> {
+    wanted: Wanted<'_>,
+) -> Result<Evidence<Reading>, LdapFailure> {
+    let Wanted { what, branch, filter, attributes, long } = wanted;
     let mut reading = Reading::default();
     for base in &branch.bases {
         let page_size = i32::try_from(settings.config.page_size).unwrap_or(i32::MAX);
         let search = Search { what, base, scope: branch.scope.into(), filter, attributes, page_size };
         one_base(client, &search, &mut reading).await?;
     }
+    if let Some(attribute) = long {
+        fill_ranges(client, attribute, &mut reading.entries).await?;
+    }
     let hidden = reading.references.iter().any(|url| !holds_no_people(url));
     if hidden && settings.config.references == References::MayHidePeople {
-        return Ok(Outcome::Partial(reading));
+        return Ok(Evidence::Partial(reading));
     }
-    Ok(Outcome::Whole(Complete(reading)))
+    Ok(Evidence::Whole(Complete(reading)))
 }
 
 async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Reading) -> Result<(), LdapFailure> {
@@ -94,7 +152,7 @@ async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Readin
 }
 
 /// Fetches the rest of every member list of which the server sent only a part (`member;range=0-1499`).
-pub async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]) -> Result<(), LdapFailure> {
+async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]) -> Result<(), LdapFailure> {
     for entry in entries {
         let Some(mut next) = entry.range_of(attribute) else { continue };
         let mut values = entry.take_ranged(attribute);

@@ -6,7 +6,7 @@ use crate::domain::text::fold;
 
 use super::ber::Entry;
 use super::dn::Dn;
-use super::entry::{self, SaidGroup, SaidUser, SetAside};
+use super::entry::{self, Mapping, SaidGroup, SaidUser, SetAside};
 use super::read::Reading;
 use super::settings::Settings;
 
@@ -53,18 +53,13 @@ pub struct Holders {
     pub joins: HashMap<Vec<u8>, String>,
 }
 
-/// Translates a read. `join` is the attribute that joins people with the directory's other doors.
-pub fn translate(
-    users: &Reading,
-    groups: &Reading,
-    settings: &Settings,
-    join: Option<&str>,
-    holders: &Holders,
-) -> Said {
+/// Translates a read.
+pub fn translate(users: &Reading, groups: &Reading, mapping: Mapping<'_>, holders: &Holders) -> Said {
+    let settings = mapping.settings;
     let mut said = Said::default();
     let mut people = Vec::with_capacity(users.entries.len());
     for entry in &users.entries {
-        match entry::user(entry, settings, join) {
+        match entry::user(entry, mapping) {
             Ok(user) => people.push((entry, user)),
             Err(why) => said.user_aside(entry, entry::stable_key(entry, &settings.id), why),
         }
@@ -76,11 +71,11 @@ pub fn translate(
         |name, key| holders.logins.get(name).is_some_and(|holder| holder == key),
         |user| SetAside::SameLogin(user.user_name.clone()),
     );
-    let joined_by = join.unwrap_or_default().to_owned();
+    let joined_by = mapping.join.unwrap_or_default().to_owned();
     let (joined, loose): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, user)| user.join_key.is_some());
     let joined = said.unique(
         joined,
-        |user| user.join_key.clone().unwrap_or_default(),
+        |user| user.join_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
         |join, key| holders.joins.get(join).is_some_and(|holder| holder == key),
         |_| SetAside::SameJoin(joined_by.clone()),
     );
@@ -89,7 +84,7 @@ pub fn translate(
 
     let mut group_entries = Vec::with_capacity(groups.entries.len());
     for entry in &groups.entries {
-        match entry::group(entry, settings) {
+        match entry::group(entry, mapping) {
             Ok(group) => group_entries.push((entry, group)),
             Err(why) => said.group_aside(entry, entry::stable_key(entry, &settings.id), why),
         }
@@ -234,6 +229,10 @@ mod tests {
         Entry::new(dn, attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
     }
 
+    fn said(people: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
+        translate(people, groups, Mapping { settings, schemas: &crate::scim::schema::SchemaSet::base(), join }, holders)
+    }
+
     fn reading(entries: Vec<Entry>) -> Reading {
         Reading { entries, ..Reading::default() }
     }
@@ -269,7 +268,7 @@ mod tests {
             ),
             entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
         ]);
-        let said = translate(&people, &groups, &settings("member"), None, &Holders::default());
+        let said = said(&people, &groups, &settings("member"), None, &Holders::default());
         assert_eq!(said.members, [(0, 0), (0, 1)]);
         assert_eq!(said.nested, [(0, 1), (1, 0)]);
         assert_eq!(said.strangers, 2);
@@ -284,7 +283,7 @@ mod tests {
             "cn=g,ou=g,dc=x",
             &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])],
         )]);
-        let said = translate(&people, &groups, &settings("memberUid"), None, &Holders::default());
+        let said = said(&people, &groups, &settings("memberUid"), None, &Holders::default());
         assert_eq!(said.members, [(0, 1)]);
         assert_eq!(said.strangers, 1);
     }
@@ -297,11 +296,11 @@ mod tests {
             person("uid=3,ou=p,dc=x", "c", "other", "3@x"),
         ]);
         let none = reading(vec![]);
-        let said = translate(&people, &none, &settings("member"), None, &Holders::default());
+        let said = said(&people, &none, &settings("member"), None, &Holders::default());
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
         assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
         let holders = Holders { logins: HashMap::from([("same".to_owned(), "b".to_owned())]), ..Holders::default() };
-        let said = translate(&people, &none, &settings("member"), None, &holders);
+        let said = said(&people, &none, &settings("member"), None, &holders);
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(said.set_aside.len(), 1);
     }
@@ -313,11 +312,8 @@ mod tests {
             person("uid=2,ou=p,dc=x", "b", "bob", "team@X"),
         ]);
         let none = reading(vec![]);
-        assert_eq!(
-            translate(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(),
-            2
-        );
-        let said = translate(&people, &none, &settings("member"), Some("mail"), &Holders::default());
+        assert_eq!(said(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
+        let said = said(&people, &none, &settings("member"), Some("mail"), &Holders::default());
         assert_eq!(said.users.len(), 0);
         assert_eq!(said.set_aside[0].why, SetAside::SameJoin("mail".into()));
     }
@@ -325,7 +321,7 @@ mod tests {
     #[test]
     fn an_entry_without_id_may_be_anybody() {
         let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
-        let said = translate(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
+        let said = said(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
         assert!(said.nameless);
         assert_eq!(said.set_aside.len(), 1);
     }

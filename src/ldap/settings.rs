@@ -104,6 +104,16 @@ pub enum Security {
     Ldaps,
 }
 
+impl Security {
+    pub(super) fn says(self) -> &'static str {
+        match self {
+            Self::None => ", and the line is not protected",
+            Self::StartTls => " with TLS on request",
+            Self::Ldaps => " with TLS",
+        }
+    }
+}
+
 /// Our attributes that a directory can fill.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -290,7 +300,7 @@ impl Settings {
             self.attributes.iter().filter(|(field, _)| **field != Field::GroupName).flat_map(|(_, names)| names);
         let signs = self.disabled.iter().map(|sign| &sign.attribute);
         let mut names: Vec<String> = mapped.chain(signs).chain([&self.id]).cloned().collect();
-        names.extend(join.map(str::to_owned));
+        names.extend(join.filter(|name| is_attribute(name)).map(str::to_owned));
         distinct(names)
     }
 

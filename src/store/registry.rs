@@ -5,6 +5,7 @@ use super::statement::{Statement, Statements};
 static TABLES: &[Statements] = &[
     super::awaited::STATEMENTS,
     super::catalog::STATEMENTS,
+    super::connections::STATEMENTS,
     super::condition_members::STATEMENTS,
     super::conditions::STATEMENTS,
     super::connections::STATEMENTS,
@@ -18,14 +19,17 @@ static TABLES: &[Statements] = &[
     super::external_users::STATEMENTS,
     super::grants::STATEMENTS,
     super::identities::STATEMENTS,
+    super::leases::STATEMENTS,
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
     super::roles::STATEMENTS,
     super::rules::STATEMENTS,
+    super::runs::STATEMENTS,
     super::scopes::STATEMENTS,
     super::tokens::STATEMENTS,
+    super::stage::STATEMENTS,
     super::user_groups::STATEMENTS,
 ];
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use rolecall::ldap::client::{Client, LdapFailure};
-use rolecall::ldap::read::{self, Outcome, Reading};
+use rolecall::ldap::read::{self, Evidence, Reading, Wanted};
 use rolecall::ldap::settings::Settings;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -26,20 +26,18 @@ fn password(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text.to_owned()))
 }
 
+async fn read_people(client: &mut Client, settings: &Settings) -> Result<Evidence<Reading>, LdapFailure> {
+    let attributes = settings.user_attributes(None);
+    let filter = &settings.user_filter;
+    let branch = &settings.config.users;
+    read::branch(client, settings, Wanted { what: "Reading people", branch, filter, attributes: &attributes, long: None }).await
+}
+
 async fn people(settings: &Settings) -> Result<Reading, LdapFailure> {
     let mut client = Client::connect(settings, password(PASSWORD).as_ref()).await?;
-    let attributes = settings.user_attributes(None);
-    let outcome = read::branch(
-        &mut client,
-        settings,
-        "Reading people",
-        &settings.config.users,
-        &settings.user_filter,
-        &attributes,
-    );
-    match outcome.await? {
-        Outcome::Whole(reading) => Ok(reading.into_inner()),
-        Outcome::Partial(_) => panic!("the read was partial"),
+    match read_people(&mut client, settings).await? {
+        Evidence::Whole(reading) => Ok(reading.into_inner()),
+        Evidence::Partial(_) => panic!("the read was partial"),
     }
 }
 
@@ -166,21 +164,11 @@ async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there(
     let url = format!("ldap://{}", slapd.address);
     let read = async |settings: &Settings| {
         let mut client = Client::connect(settings, password(PASSWORD).as_ref()).await.unwrap();
-        let attributes = settings.user_attributes(None);
-        read::branch(
-            &mut client,
-            settings,
-            "Reading people",
-            &settings.config.users,
-            &settings.user_filter,
-            &attributes,
-        )
-        .await
-        .unwrap()
+        read_people(&mut client, settings).await.unwrap()
     };
-    let Outcome::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
+    let Evidence::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
     assert_eq!((reading.entries.len(), reading.references.len()), (2, 1));
-    let Outcome::Whole(reading) = read(&settings(&url, json!({"references": "hide_nobody"}))).await else {
+    let Evidence::Whole(reading) = read(&settings(&url, json!({"references": "hide_nobody"}))).await else {
         panic!("not whole")
     };
     assert_eq!(reading.get().entries.len(), 2);

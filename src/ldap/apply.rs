@@ -1,0 +1,209 @@
+//! Carrying out a plan: in batches through the one room, each item on its own, each batch under the lease.
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::provision::groups::{self, GroupChange, NewGroup};
+use crate::provision::users::{self, NewUser};
+use crate::provision::{Done, ProvisionError, Source};
+use crate::scim::patch::{MemberOp, MemberSelector};
+use crate::scim::resource::{Document, MemberKind, MemberRef};
+use crate::store::leases::{self, Lease};
+use crate::store::{Store, StoreError, Tx};
+
+use super::entry::{SaidGroup, SaidUser};
+
+/// The most people, groups or members one transaction takes.
+const MOST: usize = 500;
+/// The longest one transaction collects.
+const LONGEST: Duration = Duration::from_millis(50);
+/// How often an item is tried again that met a change of another writer.
+const TRIES: usize = 3;
+
+/// One step of a plan.
+#[derive(Clone, Debug)]
+pub(super) enum Act<'a> {
+    CreateUser(&'a SaidUser),
+    ChangeUser(ExternalUserId, &'a SaidUser),
+    RemoveUser(ExternalUserId),
+    CreateGroup(&'a SaidGroup),
+    ChangeGroup(ExternalGroupId, &'a SaidGroup),
+    RemoveGroup(ExternalGroupId),
+    AddMembers(ExternalGroupId, Vec<MemberRef>),
+    RemoveMembers(ExternalGroupId, Vec<String>),
+}
+
+impl Act<'_> {
+    fn weight(&self) -> usize {
+        match self {
+            Self::AddMembers(_, members) => members.len(),
+            Self::RemoveMembers(_, members) => members.len(),
+            _ => 1,
+        }
+    }
+}
+
+/// What came of one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    User(ExternalUserId),
+    Group(ExternalGroupId),
+    /// Members that came in and that left.
+    Members(u64, u64),
+}
+
+/// Why the carrying out ended early.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Ended {
+    /// The store failed.
+    #[error("The store failed: {0}.")]
+    Store(#[from] StoreError),
+    /// Another process took the run over.
+    #[error("Another process has taken over this connection's runs; this one stopped.")]
+    LeaseLost,
+    /// The server is stopping.
+    #[error("The server is stopping; the next run goes on where this one ended.")]
+    Stopped,
+}
+
+/// Everything that carrying out needs.
+pub(super) struct Hand<'a> {
+    pub store: &'a Store,
+    pub clock: Clock,
+    pub actor: Actor,
+    pub source: Source<'a>,
+    pub lease: &'a Lease,
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// Seconds a lease is taken for; renewed with every batch and by the heartbeat.
+pub(super) const LEASE_SECONDS: i64 = 90;
+
+impl Hand<'_> {
+    /// Carries out steps in order. An item that the room refuses is answered with the refusal and hurts no other.
+    pub async fn all(&self, acts: &[Act<'_>]) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
+        let mut outcomes = Vec::with_capacity(acts.len());
+        while outcomes.len() < acts.len() {
+            if (self.stop)() {
+                return Err(Ended::Stopped);
+            }
+            let rest = acts.get(outcomes.len()..).unwrap_or_default();
+            let ctx = self.clock.ctx(self.actor);
+            let batch = self.store.write(async |tx: &mut Tx| self.batch(tx, &ctx, rest).await).await?;
+            outcomes.extend(batch);
+        }
+        Ok(outcomes)
+    }
+
+    async fn batch(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        acts: &[Act<'_>],
+    ) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
+        if !leases::renew(tx, self.lease, ctx.now().plus_seconds(LEASE_SECONDS)).await? {
+            return Err(Ended::LeaseLost);
+        }
+        let began = Instant::now();
+        let (mut outcomes, mut weight) = (Vec::new(), 0);
+        for act in acts {
+            weight += act.weight();
+            if !outcomes.is_empty() && (weight > MOST || began.elapsed() > LONGEST) {
+                break;
+            }
+            outcomes.push(self.one(tx, ctx, act).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// One step in a savepoint of its own; a failure of the store is the batch's, a refusal the item's.
+    async fn one(&self, tx: &mut Tx, ctx: &Ctx, act: &Act<'_>) -> Result<Result<Outcome, ProvisionError>, StoreError> {
+        let mut tries = 1;
+        loop {
+            match tx.attempt(false, async |tx: &mut Tx| self.perform(tx, ctx, act).await).await {
+                Err(ProvisionError::Raced) if tries < TRIES => tries += 1,
+                Err(ProvisionError::Store(error)) => return Err(error),
+                result => return Ok(result),
+            }
+        }
+    }
+
+    async fn perform(&self, tx: &mut Tx, ctx: &Ctx, act: &Act<'_>) -> Result<Outcome, ProvisionError> {
+        let source = &self.source;
+        match act {
+            Act::CreateUser(said) => {
+                let new = NewUser { stable_key: Some(said.key.clone()), said: words(said) };
+                let done = users::create_in(tx, ctx, source, &new).await?;
+                Ok(Outcome::User(done.value.id))
+            }
+            Act::ChangeUser(id, said) => {
+                let change = |_: &Document| Ok(words(said));
+                let done = users::update_in(tx, ctx, source, *id, None, &change).await?;
+                Ok(Outcome::User(done.value.id))
+            }
+            Act::RemoveUser(id) => {
+                users::delete_in(tx, ctx, source, *id, None).await?;
+                Ok(Outcome::User(*id))
+            }
+            Act::CreateGroup(said) => {
+                let new = NewGroup {
+                    stable_key: Some(said.key.clone()),
+                    document: said.doc.clone(),
+                    members: Vec::new(),
+                    row_hash: Some(said.hash.to_vec()),
+                };
+                let done = groups::create_in(tx, ctx, source, &new).await?;
+                Ok(Outcome::Group(done.value.id))
+            }
+            Act::ChangeGroup(id, said) => {
+                let change = |_: &Document| {
+                    let (document, row_hash) = (said.doc.clone(), Some(said.hash.to_vec()));
+                    Ok(GroupChange { document, members: Vec::new(), row_hash })
+                };
+                groups::update_in(tx, ctx, source, *id, None, &change).await?;
+                Ok(Outcome::Group(*id))
+            }
+            Act::RemoveGroup(id) => {
+                groups::delete_in(tx, ctx, source, *id, None).await?;
+                Ok(Outcome::Group(*id))
+            }
+            Act::AddMembers(id, members) => {
+                let change = |doc: &Document| Ok(only_members(doc, MemberOp::Add(members.clone())));
+                Ok(counted(groups::update_in(tx, ctx, source, *id, None, &change).await?))
+            }
+            Act::RemoveMembers(id, members) => {
+                let selected = MemberSelector::Ids(members.clone());
+                let change = |doc: &Document| Ok(only_members(doc, MemberOp::Remove(selected.clone())));
+                Ok(counted(groups::update_in(tx, ctx, source, *id, None, &change).await?))
+            }
+        }
+    }
+}
+
+fn words(said: &SaidUser) -> users::Said {
+    users::Said { document: said.doc.clone(), join_key: said.join_key.clone(), row_hash: Some(said.hash.to_vec()) }
+}
+
+fn only_members(doc: &Document, op: MemberOp) -> GroupChange {
+    GroupChange { document: doc.clone(), members: vec![op], row_hash: None }
+}
+
+fn counted<T>(done: Done<T>) -> Outcome {
+    Outcome::Members(done.effect.members_added as u64, done.effect.members_removed as u64)
+}
+
+/// A person as a member.
+pub(super) fn user_member(id: ExternalUserId) -> MemberRef {
+    MemberRef { value: id.uuid().to_string(), kind: Some(MemberKind::User) }
+}
+
+/// A group as a member.
+pub(super) fn group_member(id: ExternalGroupId) -> MemberRef {
+    MemberRef { value: id.uuid().to_string(), kind: Some(MemberKind::Group) }
+}
+
+/// Steps that add or remove these members, no more than a transaction takes in each.
+pub(super) fn in_parts<T: Clone>(members: &[T]) -> impl Iterator<Item = Vec<T>> {
+    members.chunks(MOST).map(<[T]>::to_vec)
+}

@@ -1,0 +1,455 @@
+//! One run: read, prove, compare, brake, apply, report. The command line, the console, the API and the schedule all
+//! come here.
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
+use crate::domain::id::{Id as _, RunId};
+use crate::domain::text::fold;
+use crate::provision::{Source, UnknownMembers};
+use crate::scim::schema::SchemaSet;
+use crate::secret::{Keyring, Purpose};
+use crate::store::connections::{self, Door};
+use crate::store::extent::OperatorExtent;
+use crate::store::leases::{self, Lease};
+use crate::store::stage::{self, Held};
+use crate::store::{Store, StoreError, Tx, runs};
+
+use super::apply::{Ended, Hand, LEASE_SECONDS};
+use super::brake::{self, Circumstances, Removal, Verdict, brake};
+use super::client::LdapFailure;
+use super::entry::Mapping;
+use super::execute;
+use super::plan::{Absences, Accepted, KnownGroup, KnownUser, Plan, absences, plan};
+use super::read::Evidence;
+use super::report::{PairCounts, Report, Status, named};
+use super::said::{Holders, Said, translate};
+use super::settings::{Settings, Wrong};
+use super::source::{Snapshot, snapshot};
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Env {
+    /// The store.
+    pub store: Store,
+    /// Opens the bind password.
+    pub keys: Arc<Keyring>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The right to run any connection.
+    pub operator: OperatorExtent,
+    /// Whether the process is stopping.
+    pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What is asked of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Order {
+    /// Only look: everything up to the brake, and change nothing.
+    pub dry: bool,
+    /// Make the removals that this run held, as far as they still stand.
+    pub approve: Option<RunId>,
+}
+
+/// Why a run did not begin.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// No LDAP connection has this name.
+    #[error("There is no LDAP connection \"{0}\".")]
+    Unknown(String),
+    /// The connection is switched off.
+    #[error("The connection \"{0}\" is paused; a dry run is possible.")]
+    Paused(String),
+    /// The directory is frozen.
+    #[error("The directory of \"{0}\" is paused: nothing it says is taken; a dry run is possible.")]
+    DirectoryPaused(String),
+    /// Another run of the connection is going on.
+    #[error("Another run of \"{0}\" is going on.")]
+    Busy(String),
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] Wrong),
+    /// The bind password cannot be opened.
+    #[error("The bind password of \"{0}\" cannot be opened with the keys of this server; set it again.")]
+    Secret(String),
+    /// The run whose removals are approved is not one of this connection, or holds nothing.
+    #[error("The run {0} of this connection holds nothing that could be approved.")]
+    NothingHeld(RunId),
+    /// The store failed.
+    #[error("The store failed: {0}.")]
+    Store(#[from] StoreError),
+}
+
+/// Runs a connection to its end.
+pub async fn start(env: &Env, slug: &str, order: Order) -> Result<Report, NotStarted> {
+    Ok(prepare(env, slug, order).await?.run().await)
+}
+
+/// A run that has begun: it has its row and its lease.
+pub struct Prepared {
+    env: Env,
+    door: Door,
+    settings: Arc<Settings>,
+    password: Option<SecretString>,
+    order: Order,
+    approved: Vec<Held>,
+    lease: Lease,
+    report: Report,
+}
+
+/// Begins a run: checks what can be checked at once, takes the lease and writes the run's row.
+pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, NotStarted> {
+    let name = slug.to_owned();
+    let mut reader = env.store.reader().await?;
+    let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?;
+    let door = door.ok_or_else(|| NotStarted::Unknown(name.clone()))?;
+    if !order.dry && door.connection.state == ConnectionState::Paused {
+        return Err(NotStarted::Paused(name));
+    }
+    if !order.dry && door.mode == Mode::Paused {
+        return Err(NotStarted::DirectoryPaused(name));
+    }
+    let settings = Arc::new(Settings::from_json(&door.connection.profile, &door.connection.config)?);
+    let sealed = connections::secret(&mut reader, &door.extent).await?;
+    let password = match sealed {
+        None => None,
+        Some(sealed) => Some(opened(&env.keys, &door, &sealed).ok_or_else(|| NotStarted::Secret(name.clone()))?),
+    };
+    let approved = match order.approve {
+        None => Vec::new(),
+        Some(run) => {
+            let held = stage::held(&mut reader, &door.extent, run, 0, usize::MAX).await?;
+            if held.is_empty() {
+                return Err(NotStarted::NothingHeld(run));
+            }
+            held
+        }
+    };
+    drop(reader);
+
+    let ctx = env.clock.ctx(Actor::System);
+    let run: RunId = ctx.id();
+    let (at, operator) = (door.extent, env.operator);
+    let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &operator, &door, run, order.dry).await).await?;
+    let lease = lease.ok_or(NotStarted::Busy(name))?;
+    debug_assert_eq!(at.connection(), door.connection.id);
+    let report = Report::begin(run, slug, order.dry, ctx.now());
+    Ok(Prepared { env: env.clone(), door, settings, password, order, approved, lease, report })
+}
+
+/// The bind password of a door; `None` when the keys do not fit.
+pub fn opened(keys: &Keyring, door: &Door, sealed: &[u8]) -> Option<SecretString> {
+    let plain = keys.open(Purpose::Connection(door.connection.id), sealed).ok()?;
+    Some(SecretString::from(String::from_utf8(plain.to_vec()).ok()?))
+}
+
+/// Takes the lease, ends what a process that died left running, and writes the run's row.
+async fn begin(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    operator: &OperatorExtent,
+    door: &Door,
+    run: RunId,
+    dry: bool,
+) -> Result<Option<Lease>, StoreError> {
+    let name = format!("sync:{}", door.connection.id);
+    let until = ctx.now().plus_seconds(LEASE_SECONDS);
+    let Some(lease) = leases::acquire(tx, operator, &name, run.uuid(), ctx.now(), until).await? else {
+        return Ok(None);
+    };
+    let lost = r#"{"failure":"The process that ran this ended before the run did."}"#;
+    runs::abandon(tx, &door.extent, lost, ctx.now()).await?;
+    runs::insert(tx, &door.extent, run, dry, ctx.now()).await?;
+    Ok(Some(lease))
+}
+
+/// What a read comes to, compared with the accepted state.
+struct Compared {
+    said: Said,
+    accepted: Accepted,
+    plan: Plan,
+    missing: Absences,
+    verdict: Verdict,
+    other_server: bool,
+}
+
+impl Prepared {
+    /// The run's id; its row can be read while it goes on.
+    pub fn id(&self) -> RunId {
+        self.report.run
+    }
+
+    /// Runs it to its end. Always answers a report; a failure is in it.
+    pub async fn run(mut self) -> Report {
+        let began = Instant::now();
+        let beat = self.heartbeat();
+        let result = self.phases().await;
+        beat.abort();
+        self.report.milliseconds.total = millis(began);
+        if let Err(failure) = result {
+            self.report.status = Status::Failed;
+            self.report.failure = Some(failure.to_string());
+        }
+        self.end().await;
+        self.report
+    }
+
+    async fn phases(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        let join = self.door.join_attribute.clone();
+        let snapshot = snapshot(self.settings.clone(), self.password.clone(), join).await?;
+        self.report.milliseconds.read = millis(began);
+        self.report.server = Some(snapshot.url.clone());
+        let identity = snapshot.identity;
+
+        let began = Instant::now();
+        let compared = self.compare(snapshot).await?;
+        self.report.milliseconds.compare = millis(began);
+        self.report.status = if compared.verdict.held.is_empty() { Status::Done } else { Status::Held };
+        if self.order.dry {
+            self.expected(&compared);
+            return Ok(());
+        }
+
+        let began = Instant::now();
+        self.hold().await?;
+        let outcome = self.apply(&compared).await;
+        self.report.milliseconds.apply = millis(began);
+        outcome?;
+        let settled = !compared.other_server || compared.verdict.held.is_empty();
+        if let Some(server) = identity.filter(|_| settled && self.report.read.whole) {
+            let (at, run, now) = (self.door.extent, self.id(), self.env.clock.now());
+            self.env.store.write(async |tx: &mut Tx| runs::set_server(tx, &at, &server, run, now).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Translates the read, loads the accepted state, and decides.
+    async fn compare(&mut self, snapshot: Snapshot) -> Result<Compared, Failure> {
+        let at = self.door.extent;
+        let store = &self.env.store;
+        let mut accepted = self.accepted().await?;
+        let holders = Holders {
+            logins: accepted.users.iter().map(|user| (fold(&user.user_name), user.key.clone())).collect(),
+            joins: accepted.users.iter().filter_map(|user| Some((user.join_key.clone()?, user.key.clone()))).collect(),
+        };
+        let mut reader = store.reader().await?;
+        let server = runs::server(&mut reader, &at).await?;
+        let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
+        let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
+        drop(reader);
+        for user in &mut accepted.users {
+            user.privileged = privileged.contains(&user.id);
+        }
+        for group in &mut accepted.groups {
+            group.mapped = mapped.contains(&group.id);
+        }
+        let other_server = matches!((&server, &snapshot.identity), (Some(old), Some(new)) if old.as_slice() != new);
+        let approved = self.approved(&accepted);
+        let (people, groups) = snapshot.read.get();
+        let read = &mut self.report.read;
+        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
+        read.pages = people.pages + groups.pages;
+        read.references = (people.references.len() + groups.references.len()) as u64;
+
+        // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
+        let (settings, join) = (self.settings.clone(), self.door.join_attribute.clone());
+        let (read, adds_only) = (snapshot.read, self.door.mode == Mode::Additive);
+        let about = Circumstances { other_server, approved };
+        let work = move || {
+            let schemas = SchemaSet::base();
+            let mapping = Mapping { settings: &settings, schemas: &schemas, join: join.as_deref() };
+            let said = read.map(|(people, groups)| translate(&people, &groups, mapping, &holders));
+            let plan = plan(said.get(), &accepted);
+            let missing = match &said {
+                Evidence::Whole(said) if !adds_only => absences(said, &accepted),
+                _ => Absences::default(),
+            };
+            let verdict = brake(said.get(), &accepted, &plan, &missing, settings.config.brake, &about);
+            let whole = matches!(&said, Evidence::Whole(said) if !said.get().nameless);
+            let said = match said {
+                Evidence::Whole(said) => said.into_inner(),
+                Evidence::Partial(said) => said,
+            };
+            (Compared { said, accepted, plan, missing, verdict, other_server }, whole)
+        };
+        let (compared, whole) = tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Comparing)?;
+        let report = &mut self.report;
+        report.read.whole = whole;
+        report.read.strangers = compared.said.strangers;
+        report.asides(&compared.said);
+        report.hold(&compared.verdict.held, &compared.accepted);
+        report.plan(&compared.plan, &compared.said);
+        for removal in brake::all(&compared.verdict.apply) {
+            let (kind, id, _, title) = named(removal, &compared.accepted);
+            if matches!(removal, Removal::User(_) | Removal::Group(_)) {
+                report.line(kind, "removed", &id, &title);
+            }
+        }
+        report.users.unchanged =
+            (compared.said.users.len() - compared.plan.create_users.len() - compared.plan.change_users.len()) as u64;
+        report.groups.unchanged =
+            (compared.said.groups.len() - compared.plan.create_groups.len() - compared.plan.change_groups.len()) as u64;
+        debug_assert_eq!(
+            brake::all(&compared.missing).count(),
+            brake::all(&compared.verdict.apply).count() + compared.verdict.held.len()
+        );
+        Ok(compared)
+    }
+
+    async fn accepted(&self) -> Result<Accepted, StoreError> {
+        let (store, at) = (&self.env.store, &self.door.extent);
+        let users = stage::users(store, at).await?;
+        let groups = stage::groups(store, at).await?;
+        let user_at: HashMap<_, u32> = users.iter().map(|user| user.id).zip(0..).collect();
+        let group_at: HashMap<_, u32> = groups.iter().map(|group| group.id).zip(0..).collect();
+        let members = stage::members(store, at).await?;
+        let members = members.iter().filter_map(|(group, user)| Some((*group_at.get(group)?, *user_at.get(user)?)));
+        let nested = stage::nested(store, at).await?;
+        let nested = nested.iter().filter_map(|(outer, inner)| Some((*group_at.get(outer)?, *group_at.get(inner)?)));
+        let (members, nested) = (members.collect(), nested.collect());
+        let users = users.into_iter().map(|user| KnownUser {
+            id: user.id,
+            key: user.stable_key,
+            user_name: user.user_name,
+            join_key: user.join_key,
+            hash: user.row_hash,
+            active: user.active,
+            privileged: false,
+        });
+        let groups = groups.into_iter().map(|group| KnownGroup {
+            id: group.id,
+            key: group.stable_key,
+            name: group.name,
+            hash: group.row_hash,
+            mapped: false,
+        });
+        Ok(Accepted { users: users.collect(), groups: groups.collect(), members, nested })
+    }
+
+    /// The approved removals as far as what they name is still there.
+    fn approved(&self, accepted: &Accepted) -> HashSet<Removal> {
+        let users: HashMap<&str, u32> = accepted.users.iter().map(|user| user.key.as_str()).zip(0..).collect();
+        let groups: HashMap<&str, u32> = accepted.groups.iter().map(|group| group.key.as_str()).zip(0..).collect();
+        let removal = |held: &Held| {
+            let outer = || groups.get(held.outer_group.as_deref()?).copied();
+            match held.kind.as_str() {
+                "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),
+                "group" => groups.get(held.subject.as_str()).map(|at| Removal::Group(*at)),
+                "member" => Some(Removal::Member(outer()?, *users.get(held.subject.as_str())?)),
+                _ => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
+            }
+        };
+        self.approved.iter().filter_map(removal).collect()
+    }
+
+    /// The counts of a dry run: what would be.
+    fn expected(&mut self, compared: &Compared) {
+        let Compared { plan, verdict, .. } = compared;
+        let report = &mut self.report;
+        report.users.created = plan.create_users.len() as u64;
+        report.groups.created = plan.create_groups.len() as u64;
+        for (counts, changes) in [(&mut report.users, &plan.change_users), (&mut report.groups, &plan.change_groups)] {
+            for change in changes {
+                execute::count(counts, change.kind);
+            }
+        }
+        report.users.removed = verdict.apply.users.len() as u64;
+        report.groups.removed = verdict.apply.groups.len() as u64;
+        let pairs = |counts: &mut PairCounts, added: usize, removed: usize| {
+            (counts.added, counts.removed) = (added as u64, removed as u64);
+        };
+        pairs(&mut report.members, plan.add_members.len(), verdict.apply.members.len());
+        pairs(&mut report.nested, plan.add_nested.len(), verdict.apply.nested.len());
+    }
+
+    /// Stages the removals that wait.
+    async fn hold(&self) -> Result<(), Failure> {
+        let run = self.id();
+        for (at, lines) in self.report.held.chunks(400).enumerate() {
+            let rows: Vec<Held> = lines
+                .iter()
+                .map(|line| Held {
+                    kind: line.kind.clone(),
+                    subject: line.subject.clone(),
+                    outer_group: line.outer_group.clone(),
+                    title: line.title.clone(),
+                    reason: serde_json::to_string(&line.reason).unwrap_or_default(),
+                })
+                .collect();
+            self.env.store.write(async |tx: &mut Tx| stage::hold(tx, run, at * 400, &rows).await).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, compared: &Compared) -> Result<(), Failure> {
+        let schemas = SchemaSet::base();
+        let actor = Actor::Connection { connection: self.door.connection.id, run: Some(self.id()) };
+        let stop = self.env.stop.clone();
+        let hand = Hand {
+            store: &self.env.store,
+            clock: self.env.clock,
+            actor,
+            source: Source {
+                extent: self.door.extent,
+                schemas: &schemas,
+                join_attribute: None,
+                unknown_members: UnknownMembers::Skip,
+            },
+            lease: &self.lease,
+            stop: &*stop,
+        };
+        let Compared { said, accepted, plan, verdict, .. } = compared;
+        Ok(execute::execute(&hand, said, accepted, plan, &verdict.apply, &mut self.report).await?)
+    }
+
+    /// Renews the lease while a long read or comparison goes on.
+    fn heartbeat(&self) -> tokio::task::JoinHandle<()> {
+        let (store, clock, lease) = (self.env.store.clone(), self.env.clock, self.lease.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(LEASE_SECONDS as u64 / 4)).await;
+                let until = clock.now().plus_seconds(LEASE_SECONDS);
+                let lease = &lease;
+                // Whether it is still ours is asked where something is written.
+                let _renewed = store.write(async |tx: &mut Tx| leases::renew(tx, lease, until).await).await;
+            }
+        })
+    }
+
+    /// Writes the report and gives the lease back.
+    async fn end(&mut self) {
+        let (at, now, report) = (self.door.extent, self.env.clock.now(), self.report.stored());
+        let (run, status, lease) = (self.id(), self.report.status.as_str(), &self.lease);
+        let written = self.env.store.write(async |tx: &mut Tx| {
+            runs::finish(tx, &at, run, status, &report, now).await?;
+            leases::release(tx, lease).await
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%run, %error, "the report of a run could not be stored");
+            self.report.failure.get_or_insert_with(|| format!("The report could not be stored: {error}."));
+        }
+    }
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Ldap(#[from] LdapFailure),
+    #[error("The store failed: {0}.")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    #[error("Comparing what was read failed; this is a fault of ours. Nothing was changed.")]
+    Comparing,
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,135 @@
+//! Synchronisation runs: what each did, and what their server was.
+use super::extent::ConnectionExtent;
+use super::{FromRow as _, Reader, StoreError, Tx, first};
+use crate::domain::id::RunId;
+use crate::domain::time::Timestamp;
+use crate::{binds, from_row, statements};
+
+const COLUMNS: &str = "id, dry, status, started_at, finished_at, report";
+
+statements! {
+    INSERT = "INSERT INTO sync_run (id, connection, dry, status, started_at, report) \
+        VALUES ($1, $2, $3, 'running', $4, '{}')";
+    FINISH = "UPDATE sync_run SET status = $3, finished_at = $4, report = $5 \
+        WHERE id = $1 AND connection = $2 AND status = 'running'";
+    ABANDON = "UPDATE sync_run SET status = 'failed', finished_at = $2, report = $3 \
+        WHERE connection = $1 AND status = 'running'";
+    BY_ID = format!("SELECT {COLUMNS} FROM sync_run WHERE id = $1 AND connection = $2");
+    NEWEST = format!("SELECT {COLUMNS} FROM sync_run WHERE connection = $1 AND started_at < $2 \
+        ORDER BY started_at DESC, id DESC LIMIT $3");
+    LAST_START = "SELECT MAX(started_at) FROM sync_run WHERE connection = $1 AND NOT dry";
+    SERVER = "SELECT server FROM sync_state WHERE connection = $1";
+    SET_SERVER = "INSERT INTO sync_state (connection, server, run, changed_at) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (connection) DO UPDATE SET server = excluded.server, run = excluded.run, \
+        changed_at = excluded.changed_at";
+}
+
+/// One run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// Its identity; on every event it caused.
+    pub id: RunId,
+    /// Whether it only looked.
+    pub dry: bool,
+    /// `running`, `done`, `held` (something waits for approval) or `failed`.
+    pub status: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What it found and did, as JSON.
+    pub report: String,
+}
+
+from_row!(Run { id, dry, status, started_at, finished_at, report });
+
+/// Notes that a run begins.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    run: RunId,
+    dry: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&INSERT, binds![run, at.connection(), dry, now]).await.map(drop)
+}
+
+/// Notes how a run ended.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not running.
+pub async fn finish(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    run: RunId,
+    status: &str,
+    report: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match tx.execute(&FINISH, binds![run, at.connection(), status, now, report]).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Ends the runs whose process is gone; only the holder of the connection's lease may say so.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn abandon(tx: &mut Tx, at: &ConnectionExtent, report: &str, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&ABANDON, binds![at.connection(), now, report]).await
+}
+
+/// One run of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn get(reader: &mut Reader, at: &ConnectionExtent, run: RunId) -> Result<Option<Run>, StoreError> {
+    reader.optional(&BY_ID, binds![run, at.connection()], Run::from_row).await
+}
+
+/// The connection's runs that began before `before`, newest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn newest(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Run>, StoreError> {
+    reader.all(&NEWEST, binds![at.connection(), before, limit], Run::from_row).await
+}
+
+/// When the last run that was not dry began.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn last_start(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Timestamp>, StoreError> {
+    reader.one(&LAST_START, binds![at.connection()], first).await
+}
+
+/// What the server of the last run was.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn server(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Vec<u8>>, StoreError> {
+    reader.optional(&SERVER, binds![at.connection()], first).await
+}
+
+/// Notes what the server of this run was.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_server(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    server: &[u8],
+    run: RunId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&SET_SERVER, binds![at.connection(), server, run, now]).await.map(drop)
+}

@@ -1,0 +1,229 @@
+//! What a run compares with: the accepted external state of a connection, and the removals that wait.
+use uuid::Uuid;
+
+use super::extent::ConnectionExtent;
+use super::{FromRow as _, Reader, Store, StoreError, Tx, first, tuple};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, RunId};
+use crate::{binds, from_row, statements};
+
+statements! {
+    USERS = "SELECT id, stable_key, user_name, join_key, row_hash, active FROM external_user \
+        WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
+    GROUPS = "SELECT id, stable_key, display_name AS name, row_hash FROM external_group \
+        WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
+    MEMBERS = "SELECT m.grp, m.member FROM external_member m JOIN external_group g ON g.id = m.grp \
+        WHERE g.connection = $1 AND (m.grp, m.member) > ($2, $3) ORDER BY m.grp, m.member LIMIT $4";
+    NESTED = "SELECT s.grp, s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
+        WHERE g.connection = $1 AND (s.grp, s.child) > ($2, $3) ORDER BY s.grp, s.child LIMIT $4";
+    MAPPED = "SELECT DISTINCT a.people FROM rule_atom a JOIN mapping_rule r ON r.id = a.rule \
+        JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
+        JOIN external_group g ON g.id = a.people WHERE d.id = $1 AND a.kind = 'group' AND g.connection = $2";
+    PRIVILEGED = format!("SELECT u.id FROM external_user u JOIN role_grant g ON g.holder_person = u.person \
+            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
+        UNION SELECT u.id FROM external_user u JOIN live_person p ON p.id = u.person \
+            JOIN role_grant g ON g.holder_group = p.placement \
+            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
+        UNION SELECT u.id FROM external_user u JOIN user_group_member l ON l.person = u.person \
+            JOIN role_grant g ON g.holder_group = l.user_group \
+            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
+        UNION SELECT u.id FROM mapping_rule r JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
+            JOIN rule_atom a ON a.rule = r.id AND a.kind = 'group' AND NOT a.negated \
+            JOIN group_closure c ON c.ancestor = a.people JOIN external_member m ON m.grp = c.descendant \
+            JOIN external_user u ON u.id = m.member \
+            WHERE u.connection = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role IN ({RISKY}) \
+        UNION SELECT u.id FROM mapping_rule r JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
+            JOIN rule_atom a ON a.rule = r.id AND a.kind = 'condition' AND NOT a.negated \
+            JOIN condition_member m ON m.condition = a.people JOIN external_user u ON u.id = m.external_user \
+            WHERE u.connection = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role IN ({RISKY})");
+    HOLD: rows = "INSERT INTO sync_stage (run, ordinal, kind, subject, outer_group, title, reason) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    HELD = "SELECT s.kind, s.subject, s.outer_group, s.title, s.reason FROM sync_stage s \
+        JOIN sync_run r ON r.id = s.run WHERE s.run = $1 AND r.connection = $2 AND s.ordinal >= $3 \
+        ORDER BY s.ordinal LIMIT $4";
+}
+
+/// Roles that change what others may do, or act as others.
+const RISKY: &str =
+    "SELECT rc.role FROM role_capability rc JOIN capability k ON k.id = rc.capability WHERE k.risk >= 2";
+
+/// Rows a query; between two queries nothing is held open.
+const PAGE: usize = 5_000;
+
+/// An accepted person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StagedUser {
+    /// Its identity.
+    pub id: ExternalUserId,
+    /// The stable id at the source.
+    pub stable_key: String,
+    /// The login name.
+    pub user_name: String,
+    /// The join key.
+    pub join_key: Option<Vec<u8>>,
+    /// Hash of the source's row.
+    pub row_hash: Option<Vec<u8>>,
+    /// Not switched off.
+    pub active: bool,
+}
+
+from_row!(StagedUser { id, stable_key, user_name, join_key, row_hash, active });
+
+/// An accepted group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StagedGroup {
+    /// Its identity.
+    pub id: ExternalGroupId,
+    /// The stable id at the source.
+    pub stable_key: String,
+    /// Its name.
+    pub name: String,
+    /// Hash of the source's row.
+    pub row_hash: Option<Vec<u8>>,
+}
+
+from_row!(StagedGroup { id, stable_key, name, row_hash });
+
+/// A removal that waits for approval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// `user`, `group`, `member` or `nested`.
+    pub kind: String,
+    /// Stable id of what would be removed.
+    pub subject: String,
+    /// Stable id of the group it would be removed from.
+    pub outer_group: Option<String>,
+    /// What it is, for people.
+    pub title: String,
+    /// Why it waits, as JSON.
+    pub reason: String,
+}
+
+from_row!(Held { kind, subject, outer_group, title, reason });
+
+/// The accepted people of the connection, by id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn users(store: &Store, at: &ConnectionExtent) -> Result<Vec<StagedUser>, StoreError> {
+    let mut found: Vec<StagedUser> = Vec::new();
+    loop {
+        let after = found.last().map_or(Uuid::nil(), |last| last.id.uuid());
+        let mut reader = store.reader().await?;
+        let page = reader.all(&USERS, binds![at.connection(), after, limit()], StagedUser::from_row).await?;
+        let more = page.len() == PAGE;
+        found.extend(page);
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// The accepted groups of the connection, by id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn groups(store: &Store, at: &ConnectionExtent) -> Result<Vec<StagedGroup>, StoreError> {
+    let mut found: Vec<StagedGroup> = Vec::new();
+    loop {
+        let after = found.last().map_or(Uuid::nil(), |last| last.id.uuid());
+        let mut reader = store.reader().await?;
+        let page = reader.all(&GROUPS, binds![at.connection(), after, limit()], StagedGroup::from_row).await?;
+        let more = page.len() == PAGE;
+        found.extend(page);
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// The accepted memberships of people.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn members(
+    store: &Store,
+    at: &ConnectionExtent,
+) -> Result<Vec<(ExternalGroupId, ExternalUserId)>, StoreError> {
+    let mut found: Vec<(ExternalGroupId, ExternalUserId)> = Vec::new();
+    loop {
+        let (group, member) = found.last().map_or((Uuid::nil(), Uuid::nil()), |(g, m)| (g.uuid(), m.uuid()));
+        let mut reader = store.reader().await?;
+        let values = binds![at.connection(), group, member, limit()];
+        let page = reader.all(&MEMBERS, values, tuple::<(ExternalGroupId, ExternalUserId)>).await?;
+        let more = page.len() == PAGE;
+        found.extend(page);
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// The accepted memberships of groups: outer, inner.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn nested(
+    store: &Store,
+    at: &ConnectionExtent,
+) -> Result<Vec<(ExternalGroupId, ExternalGroupId)>, StoreError> {
+    let mut found: Vec<(ExternalGroupId, ExternalGroupId)> = Vec::new();
+    loop {
+        let (outer, inner) = found.last().map_or((Uuid::nil(), Uuid::nil()), |(o, i)| (o.uuid(), i.uuid()));
+        let mut reader = store.reader().await?;
+        let values = binds![at.connection(), outer, inner, limit()];
+        let page = reader.all(&NESTED, values, tuple::<(ExternalGroupId, ExternalGroupId)>).await?;
+        let more = page.len() == PAGE;
+        found.extend(page);
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// The groups of the connection that a rule in force names.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn mapped(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<ExternalGroupId>, StoreError> {
+    reader.all(&MAPPED, binds![at.directory(), at.connection()], first).await
+}
+
+/// People of the connection who hold, by hand or by a rule of its directory, a role that changes what others may do.
+/// Ceilings and suspensions are left out of account: too many here only wait, too few would be cut off.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn privileged(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<ExternalUserId>, StoreError> {
+    reader.all(&PRIVILEGED, binds![at.connection(), at.directory()], first).await
+}
+
+/// Notes removals of a run that wait, in order from `from`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn hold(tx: &mut Tx, run: RunId, from: usize, held: &[Held]) -> Result<(), StoreError> {
+    let rows = held.iter().enumerate().map(|(at, held)| {
+        let ordinal = i64::try_from(from + at).unwrap_or(i64::MAX);
+        binds![run, ordinal, &held.kind, &held.subject, &held.outer_group, &held.title, &held.reason]
+    });
+    tx.execute_rows(&HOLD, rows).await.map(drop)
+}
+
+/// Removals of a run of the connection that wait, from the given place on.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    run: RunId,
+    from: usize,
+    limit: usize,
+) -> Result<Vec<Held>, StoreError> {
+    let rows = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    reader.all(&HELD, binds![run, at.connection(), rows(from), rows(limit)], Held::from_row).await
+}
+
+fn limit() -> i64 {
+    PAGE as i64
+}
