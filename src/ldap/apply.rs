@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::provision::groups::{self, GroupChange, NewGroup};
-use crate::provision::users::{self, NewUser};
+use crate::provision::users::{self, Join, NewUser};
 use crate::provision::{Done, ProvisionError, Source};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{Document, MemberKind, MemberRef};
@@ -182,7 +182,7 @@ impl Hand<'_> {
 }
 
 fn words(said: &SaidUser) -> users::Said {
-    users::Said { document: said.doc.clone(), join_key: said.join_key.clone(), row_hash: Some(said.hash.to_vec()) }
+    users::Said { document: said.doc.clone(), join: Join::Key(said.join_key.clone()), row_hash: Some(said.hash.to_vec()) }
 }
 
 fn only_members(doc: &Document, op: MemberOp) -> GroupChange {

@@ -173,7 +173,7 @@ async fn groups(
         let known = accepted.groups.get(change.known as usize)?;
         Some((change, Act::ChangeGroup(known.id, said.groups.get(change.said as usize)?)))
     });
-    let (changes, acts): (Vec<_>, Vec<_>) = changed.unzip();
+    let (changes, acts): (Vec<&Change>, Vec<Act<'_>>) = changed.unzip();
     for (change, outcome) in changes.iter().zip(hand.all(&acts).await?) {
         if outcome.is_ok() {
             count(&mut report.groups, change.kind);

@@ -199,10 +199,15 @@ impl Prepared {
         self.report
     }
 
+    /// What joins people with the other doors of the directory; by default the stable id, so that who comes back is
+    /// known again.
+    fn join(&self) -> Option<String> {
+        Some(self.door.join_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
+    }
+
     async fn phases(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
-        let join = self.door.join_attribute.clone();
-        let snapshot = snapshot(self.settings.clone(), self.password.clone(), join).await?;
+        let snapshot = snapshot(self.settings.clone(), self.password.clone(), self.join()).await?;
         self.report.milliseconds.read = millis(began);
         self.report.server = Some(snapshot.url.clone());
         let identity = snapshot.identity;
@@ -258,7 +263,7 @@ impl Prepared {
         read.references = (people.references.len() + groups.references.len()) as u64;
 
         // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
-        let (settings, join) = (self.settings.clone(), self.door.join_attribute.clone());
+        let (settings, join) = (self.settings.clone(), self.join());
         let (read, adds_only) = (snapshot.read, self.door.mode == Mode::Additive);
         let about = Circumstances { other_server, approved };
         let work = move || {

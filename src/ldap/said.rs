@@ -229,7 +229,7 @@ mod tests {
         Entry::new(dn, attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
     }
 
-    fn said(people: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
+    fn read(people: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
         translate(people, groups, Mapping { settings, schemas: &crate::scim::schema::SchemaSet::base(), join }, holders)
     }
 
@@ -268,7 +268,7 @@ mod tests {
             ),
             entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
         ]);
-        let said = said(&people, &groups, &settings("member"), None, &Holders::default());
+        let said = read(&people, &groups, &settings("member"), None, &Holders::default());
         assert_eq!(said.members, [(0, 0), (0, 1)]);
         assert_eq!(said.nested, [(0, 1), (1, 0)]);
         assert_eq!(said.strangers, 2);
@@ -283,7 +283,7 @@ mod tests {
             "cn=g,ou=g,dc=x",
             &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])],
         )]);
-        let said = said(&people, &groups, &settings("memberUid"), None, &Holders::default());
+        let said = read(&people, &groups, &settings("memberUid"), None, &Holders::default());
         assert_eq!(said.members, [(0, 1)]);
         assert_eq!(said.strangers, 1);
     }
@@ -296,11 +296,11 @@ mod tests {
             person("uid=3,ou=p,dc=x", "c", "other", "3@x"),
         ]);
         let none = reading(vec![]);
-        let said = said(&people, &none, &settings("member"), None, &Holders::default());
+        let said = read(&people, &none, &settings("member"), None, &Holders::default());
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
         assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
         let holders = Holders { logins: HashMap::from([("same".to_owned(), "b".to_owned())]), ..Holders::default() };
-        let said = said(&people, &none, &settings("member"), None, &holders);
+        let said = read(&people, &none, &settings("member"), None, &holders);
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(said.set_aside.len(), 1);
     }
@@ -312,8 +312,8 @@ mod tests {
             person("uid=2,ou=p,dc=x", "b", "bob", "team@X"),
         ]);
         let none = reading(vec![]);
-        assert_eq!(said(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
-        let said = said(&people, &none, &settings("member"), Some("mail"), &Holders::default());
+        assert_eq!(read(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
+        let said = read(&people, &none, &settings("member"), Some("mail"), &Holders::default());
         assert_eq!(said.users.len(), 0);
         assert_eq!(said.set_aside[0].why, SetAside::SameJoin("mail".into()));
     }
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn an_entry_without_id_may_be_anybody() {
         let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
-        let said = said(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
+        let said = read(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
         assert!(said.nameless);
         assert_eq!(said.set_aside.len(), 1);
     }

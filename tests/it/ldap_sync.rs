@@ -1,0 +1,472 @@
+//! Runs against a real directory: what arrives, what stays, and what waits.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rolecall::clock::Clock;
+use rolecall::domain::id::{ConnectionId, ExternalUserId, Id as _, RunId};
+use rolecall::domain::time::Timestamp;
+use rolecall::ldap::report::{Report, Status};
+use rolecall::ldap::run::{self, Env, NotStarted, Order};
+use rolecall::provision::Mode;
+use rolecall::provision::users::{self, NewUser};
+use rolecall::secret::{Keyring, Purpose};
+use rolecall::store::extent::OperatorExtent;
+use rolecall::store::{Store, StoreError, Tx, first, leases, runs, tuple};
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::support::database::on_both;
+use crate::support::slapd::{BASE, PASSWORD, READER, Slapd, Tree, Wire, group_dn, person_dn};
+use crate::support::world::{World, ctx};
+
+statements! {
+    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, version, \
+        created_at, changed_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, $5, 1, 0, 0)";
+    CONFIGURE = "UPDATE connection SET config = $2 WHERE id = $1";
+    USERS = "SELECT user_name, id, active FROM external_user WHERE connection = $1 ORDER BY user_name";
+    PERSON_OF = "SELECT person FROM external_user WHERE connection = $1 AND user_name = $2";
+    MEMBERS = "SELECT g.display_name, u.user_name FROM external_member m JOIN external_group g ON g.id = m.grp \
+        JOIN external_user u ON u.id = m.member WHERE g.connection = $1 ORDER BY g.display_name, u.user_name";
+    EFFECTIVE = "SELECT DISTINCT u.user_name FROM group_closure c JOIN external_group g ON g.id = c.ancestor \
+        JOIN external_member m ON m.grp = c.descendant JOIN external_user u ON u.id = m.member \
+        WHERE g.connection = $1 AND g.display_name = $2 ORDER BY u.user_name";
+    GROUPS = "SELECT display_name FROM external_group WHERE connection = $1 ORDER BY display_name";
+    SUSPENDED = "SELECT COUNT(*) FROM person_suspension WHERE person = $1";
+    EVENTS = "SELECT COUNT(*) FROM event";
+    EVERYTHING_OF = "SELECT id, stable_key, user_name, doc, version, person FROM external_user WHERE connection = $1 \
+        ORDER BY id";
+    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, when_text, effect, suspend, \
+        created_at) SELECT $1, d.id, d.rule_version, 1, 'r', '', 'retire', FALSE, 0 FROM directory d \
+        JOIN external_group g ON g.directory = d.id WHERE g.id = $2";
+    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
+    GROUP_ID = "SELECT id FROM external_group WHERE connection = $1 AND display_name = $2";
+    EXPIRE = "UPDATE lease SET until_at = 1 WHERE name = $1";
+}
+
+/// A world with an LDAP connection.
+struct Lab {
+    world: World,
+    env: Env,
+    connection: ConnectionId,
+    store: Store,
+}
+
+const SLUG: &str = "dir";
+
+fn config(address: &str) -> Json {
+    json!({
+        "urls": [format!("ldap://{address}")],
+        "security": "none",
+        "bind_dn": READER,
+        "users": {"bases": [format!("ou=people,{BASE}")]},
+        "groups": {"bases": [format!("ou=groups,{BASE}")]},
+        "page_size": 50,
+        "timeouts": {"connect": 5, "answer": 5, "read": 60},
+    })
+}
+
+impl Lab {
+    async fn new(store: &Store, address: &str) -> Self {
+        Self::with_password(store, address, PASSWORD).await
+    }
+
+    async fn with_password(store: &Store, address: &str, password: &str) -> Self {
+        let world = World::new(store).await;
+        let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
+        let connection = ConnectionId::from_uuid(Uuid::now_v7());
+        let sealed = keys.seal(&ctx(1), Purpose::Connection(connection), password.as_bytes()).unwrap();
+        let (directory, config) = (world.stranger.directory(), config(address).to_string());
+        let insert = async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
+        store.write(insert).await.unwrap();
+        let env = Env {
+            store: store.clone(),
+            keys,
+            clock: Clock,
+            operator: OperatorExtent::assume(),
+            stop: Arc::new(|| false),
+        };
+        Self { world, env, connection, store: store.clone() }
+    }
+
+    async fn run(&self) -> Report {
+        run::start(&self.env, SLUG, Order::default()).await.unwrap()
+    }
+
+    async fn dry(&self) -> Report {
+        run::start(&self.env, SLUG, Order { dry: true, approve: None }).await.unwrap()
+    }
+
+    async fn approve(&self, run: RunId) -> Report {
+        run::start(&self.env, SLUG, Order { dry: false, approve: Some(run) }).await.unwrap()
+    }
+
+    async fn configure(&self, config: Json) {
+        let (connection, config) = (self.connection, config.to_string());
+        self.store.write(async |tx: &mut Tx| tx.execute(&CONFIGURE, binds![connection, &config]).await).await.unwrap();
+    }
+
+    async fn users(&self) -> BTreeMap<String, (ExternalUserId, bool)> {
+        let mut reader = self.store.reader().await.unwrap();
+        let read = |row: &rolecall::store::Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+        reader.all(&USERS, binds![self.connection], read).await.unwrap().into_iter().collect()
+    }
+
+    async fn names(&self) -> Vec<String> {
+        self.users().await.into_keys().collect()
+    }
+
+    async fn members(&self) -> Vec<(String, String)> {
+        self.store.reader().await.unwrap().all(&MEMBERS, binds![self.connection], tuple).await.unwrap()
+    }
+
+    async fn effective(&self, group: &str) -> Vec<String> {
+        self.store.reader().await.unwrap().all(&EFFECTIVE, binds![self.connection, group], first).await.unwrap()
+    }
+
+    async fn groups(&self) -> Vec<String> {
+        self.store.reader().await.unwrap().all(&GROUPS, binds![self.connection], first).await.unwrap()
+    }
+
+    async fn person(&self, user_name: &str) -> Uuid {
+        self.store.reader().await.unwrap().one(&PERSON_OF, binds![self.connection, user_name], first).await.unwrap()
+    }
+
+    async fn suspensions(&self, person: Uuid) -> i64 {
+        self.store.reader().await.unwrap().one(&SUSPENDED, binds![person], first).await.unwrap()
+    }
+
+    async fn events(&self) -> i64 {
+        self.store.reader().await.unwrap().one(&EVENTS, binds![], first).await.unwrap()
+    }
+
+    /// Lets a rule in force name a group.
+    async fn map(&self, group: &str) {
+        let mut reader = self.store.reader().await.unwrap();
+        let group: Uuid = reader.one(&GROUP_ID, binds![self.connection, group], first).await.unwrap();
+        drop(reader);
+        let rule = Uuid::now_v7();
+        let work = async |tx: &mut Tx| -> Result<(), StoreError> {
+            tx.execute(&RULE, binds![rule, group]).await?;
+            tx.execute(&ATOM, binds![rule, group]).await.map(drop)
+        };
+        self.store.write(work).await.unwrap();
+    }
+}
+
+fn done(report: &Report) {
+    assert_eq!(report.status, Status::Done, "{report}");
+}
+
+on_both! {
+    async fn a_first_run_brings_everyone_and_a_second_changes_nothing(db: &Database) {
+        let mut tree = Tree::new();
+        tree.people(120);
+        let (class, sn) = (("objectClass", "inetOrgPerson"), ("sn", "x"));
+        tree.entry(&format!("cn=No Login,ou=people,{BASE}"), &[class, ("cn", "No Login"), sn]);
+        tree.entry(&format!("cn=Lee\\, Ann,ou=people,{BASE}"), &[class, ("cn", "Lee, Ann"), sn, ("uid", "ann")]);
+        tree.entry(&format!("cn=one,ou=people,{BASE}"), &[class, ("cn", "one"), sn, ("uid", "Twice")]);
+        tree.entry(&format!("cn=two,ou=people,{BASE}"), &[class, ("cn", "two"), sn, ("uid", "twice")]);
+        tree.entry(&format!("cn=off,ou=people,{BASE}"), &[class, ("cn", "off"), sn, ("uid", "off"),
+            ("pwdAccountLockedTime", "000001010000Z")]);
+        let odd = format!("CN=lee\\2C ann, OU=People,{BASE}");
+        tree.group("inner", &[person_dn("u001"), odd, format!("uid=left,ou=people,{BASE}")]);
+        tree.group("outer", &[person_dn("u002"), group_dn("inner")]);
+        tree.group("ring", &[group_dn("ring"), group_dn("outer")]);
+        let slapd = Slapd::start(&tree).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+
+        let foreseen = lab.dry().await;
+        assert_eq!((lab.users().await.len(), lab.events().await), (0, 0), "a dry run changes nothing");
+        let report = lab.run().await;
+        done(&report);
+        assert_eq!(report.users.created, 122);
+        assert_eq!((report.users.set_aside, report.set_aside.len()), (3, 3), "{report}");
+        assert_eq!((report.groups.created, report.members.added, report.nested.added), (3, 3, 3));
+        assert_eq!(report.read.strangers, 1);
+        assert!(report.read.whole && report.read.pages >= 3);
+        let counts = |report: &Report| (report.users.clone(), report.groups.clone(), report.members.clone(), report.nested.clone());
+        assert_eq!(counts(&foreseen), counts(&report), "what was foreseen is what came (L2)");
+
+        let users = lab.users().await;
+        assert_eq!(users.len(), 122);
+        assert!(!users.contains_key("twice") && !users.contains_key("Twice"));
+        assert_eq!(lab.effective("ring").await, ["ann", "u001", "u002"]);
+        assert_eq!(lab.suspensions(lab.person("off").await).await, 1);
+        assert_eq!(lab.suspensions(lab.person("u001").await).await, 0);
+
+        let events = lab.events().await;
+        let again = lab.run().await;
+        done(&again);
+        assert!(!again.changes_something(), "{again}");
+        assert_eq!((again.users.unchanged, again.groups.unchanged), (122, 3));
+        assert_eq!((lab.users().await, lab.events().await), (users, events));
+    }
+
+    async fn switching_off_and_on_follows_the_directory(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        let person = lab.person("u001").await;
+        slapd.set(&person_dn("u001"), "pwdAccountLockedTime", &["000001010000Z"]).await;
+        let report = lab.run().await;
+        done(&report);
+        assert_eq!((report.users.changed, report.users.switched_off), (1, 1));
+        assert_eq!((lab.suspensions(person).await, lab.users().await["u001"].1), (1, false));
+        slapd.set(&person_dn("u001"), "pwdAccountLockedTime", &[]).await;
+        assert_eq!(lab.run().await.users.switched_on, 1);
+        assert_eq!((lab.suspensions(person).await, lab.users().await["u001"].1), (0, true));
+    }
+
+    async fn a_rename_and_a_move_keep_the_person(db: &Database) {
+        let mut tree = Tree::new();
+        tree.people(3).group("all", &[person_dn("u000"), person_dn("u001")]);
+        let slapd = Slapd::start(&tree).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        let mut wide = config(&slapd.address);
+        wide["users"]["bases"] = json!([BASE]);
+        lab.configure(wide).await;
+        done(&lab.run().await);
+        let (before, person) = (lab.users().await, lab.person("u001").await);
+
+        slapd.rename(&person_dn("u001"), "uid=renamed", None).await;
+        slapd.set(&group_dn("all"), "member", &[&person_dn("u000"), &person_dn("renamed")]).await;
+        let report = lab.run().await;
+        done(&report);
+        assert_eq!((report.users.changed, report.users.renamed, report.members.added), (1, 1, 0), "{report}");
+        assert_eq!(lab.users().await["renamed"].0, before["u001"].0);
+        assert_eq!(lab.person("renamed").await, person);
+
+        slapd.rename(&person_dn("u000"), "uid=u000", Some(&format!("ou=leavers,{BASE}"))).await;
+        let moved = format!("uid=u000,ou=leavers,{BASE}");
+        slapd.set(&group_dn("all"), "member", &[&moved, &person_dn("renamed")]).await;
+        let report = lab.run().await;
+        done(&report);
+        assert!(!report.changes_something(), "{report}");
+        assert_eq!(lab.members().await.len(), 2);
+    }
+
+    async fn logins_that_change_places_arrive(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        let before = lab.users().await;
+        for (from, to) in [("u002", "u003"), ("u001", "u002"), ("u000", "u001")] {
+            slapd.rename(&person_dn(from), &format!("uid={to}"), None).await;
+        }
+        let report = lab.run().await;
+        done(&report);
+        assert_eq!((report.users.renamed, report.users.set_aside), (3, 0), "{report}");
+        let after = lab.users().await;
+        assert_eq!([after["u001"], after["u002"], after["u003"]], [before["u000"], before["u001"], before["u002"]]);
+    }
+
+    async fn many_removals_wait_while_additions_go_and_an_approval_lets_them_through(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(20)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        for uid in ["u000", "u001", "u002"] {
+            slapd.delete(&person_dn(uid)).await;
+        }
+        slapd.add_person("new").await;
+        let held = lab.run().await;
+        assert_eq!(held.status, Status::Held, "{held}");
+        assert_eq!((held.users.created, held.users.removed, held.users.held), (1, 0, 3));
+        assert_eq!(held.held[0].says, "3 of 20 people are missing, more than 5 %");
+        assert_eq!(lab.users().await.len(), 21);
+        assert_eq!(lab.suspensions(lab.person("u000").await).await, 0, "nobody is cut off before the approval");
+
+        let people = [lab.person("u000").await, lab.person("u003").await];
+        slapd.delete(&person_dn("u003")).await;
+        let approved = lab.approve(held.run).await;
+        assert_eq!((approved.users.removed, approved.users.held), (3, 1), "only what was approved: {approved}");
+        assert_eq!((lab.suspensions(people[0]).await, lab.suspensions(people[1]).await), (1, 0));
+        assert_eq!(lab.users().await.len(), 18);
+        let unknown = run::start(&lab.env, SLUG, Order { dry: false, approve: Some(RunId::from_uuid(Uuid::nil())) }).await;
+        assert!(matches!(unknown, Err(NotStarted::NothingHeld(_))), "{unknown:?}");
+    }
+
+    async fn one_removal_goes_and_who_comes_back_is_the_same_person(db: &Database) {
+        let mut tree = Tree::new();
+        tree.people(30).group("all", &[person_dn("u000"), person_dn("u001")]);
+        let slapd = Slapd::start(&tree).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        let person = lab.person("u001").await;
+        slapd.rename(&person_dn("u001"), "uid=u001", Some(&format!("ou=leavers,{BASE}"))).await;
+        slapd.set(&group_dn("all"), "member", &[&person_dn("u000")]).await;
+        let report = lab.run().await;
+        done(&report);
+        assert_eq!((report.users.removed, lab.users().await.len(), lab.members().await.len()), (1, 29, 1), "{report}");
+        assert_eq!(lab.suspensions(person).await, 1);
+
+        slapd.rename(&format!("uid=u001,ou=leavers,{BASE}"), "uid=u001", Some(&format!("ou=people,{BASE}"))).await;
+        done(&lab.run().await);
+        assert_eq!((lab.person("u001").await, lab.suspensions(person).await), (person, 0));
+    }
+
+    async fn an_empty_read_holds_everybody(db: &Database) {
+        let mut tree = Tree::new();
+        tree.people(2).group("all", &[person_dn("u000"), person_dn("u001")]);
+        let slapd = Slapd::start(&tree).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        for dn in [person_dn("u000"), person_dn("u001"), group_dn("all")] {
+            slapd.delete(&dn).await;
+        }
+        let report = lab.run().await;
+        assert_eq!((report.status, report.users.held, report.groups.held), (Status::Held, 2, 1), "{report}");
+        assert_eq!(report.held[0].says, "the read found no people at all");
+        assert_eq!((lab.users().await.len(), lab.groups().await.len(), lab.members().await.len()), (2, 1, 2));
+    }
+
+    async fn a_group_with_a_rule_may_not_shrink_at_once_and_one_without_may(db: &Database) {
+        let mut tree = Tree::new();
+        let everyone: Vec<String> = (0..10).map(|number| person_dn(&format!("u{number:03}"))).collect();
+        tree.people(10).group("mapped", &everyone).group("free", &everyone);
+        let slapd = Slapd::start(&tree).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        lab.map("mapped").await;
+        for group in ["mapped", "free"] {
+            slapd.set(&group_dn(group), "member", &[&everyone[0], &everyone[1]]).await;
+        }
+        let report = lab.run().await;
+        assert_eq!((report.status, report.members.removed, report.members.held), (Status::Held, 8, 8), "{report}");
+        assert_eq!(report.held[0].says, "the group \"mapped\" would lose 8 of 10 members, more than 20 %");
+        assert_eq!((lab.effective("mapped").await.len(), lab.effective("free").await.len()), (10, 2));
+        done(&lab.approve(report.run).await);
+        assert_eq!(lab.effective("mapped").await, ["u000", "u001"]);
+    }
+
+    async fn a_cut_line_changes_nothing_and_says_so(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(150)).await;
+        let wire = Wire::to(&slapd.address).await;
+        let lab = Lab::new(&db.store, &wire.address).await;
+        done(&lab.run().await);
+        let (before, events) = (lab.users().await, lab.events().await);
+        slapd.add_person("new").await;
+        for limit in [2_000, 9_000, 20_000] {
+            wire.cut_after(limit);
+            let report = lab.run().await;
+            assert_eq!(report.status, Status::Failed, "{report}");
+            assert!(report.failure.unwrap().contains("the connection was lost"));
+        }
+        assert_eq!((lab.users().await, lab.events().await), (before, events));
+        wire.cut_after(u64::MAX);
+        assert_eq!(lab.run().await.users.created, 1);
+    }
+
+    async fn a_dead_server_and_a_wrong_password_fail_in_words(db: &Database) {
+        let mut slapd = Slapd::start(Tree::new().people(2)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        done(&lab.run().await);
+        slapd.stop();
+        let report = lab.run().await;
+        assert!(report.failure.as_ref().unwrap().starts_with("No directory server could be reached."), "{report}");
+        assert_eq!(lab.users().await.len(), 2);
+        slapd.resume().await;
+        let mut wrong = config(&slapd.address);
+        wrong["bind_dn"] = json!(format!("cn=nobody,{BASE}"));
+        lab.configure(wrong).await;
+        let report = lab.run().await;
+        assert!(report.failure.as_ref().unwrap().contains("the name or the password is wrong"), "{report}");
+        assert_eq!((report.status, lab.users().await.len()), (Status::Failed, 2));
+        let at = OperatorExtent::assume().door(&mut lab.store.reader().await.unwrap(), lab.connection).await.unwrap().unwrap();
+        let stored = runs::newest(&mut lab.store.reader().await.unwrap(), &at, Timestamp::from_micros(i64::MAX), 10).await.unwrap();
+        let words: Vec<&str> = stored.iter().map(|run| run.status.as_str()).collect();
+        assert_eq!(words, ["failed", "failed", "done"]);
+    }
+
+    async fn another_server_holds_what_it_does_not_have(db: &Database) {
+        let first = Slapd::start(Tree::new().people(30)).await;
+        let lab = Lab::new(&db.store, &first.address).await;
+        done(&lab.run().await);
+        // The same people by name, another directory by id.
+        let second = Slapd::start(Tree::new().people(1)).await;
+        lab.configure(config(&second.address)).await;
+        let report = lab.run().await;
+        assert_eq!((report.status, report.users.held, report.users.removed), (Status::Held, 30, 0), "{report}");
+        assert_eq!(report.held[0].says, "the server is not the one of the runs before");
+        assert_eq!(lab.users().await.len(), 30);
+        let again = lab.run().await;
+        assert_eq!(again.users.held, 30, "it stays held until somebody approves");
+    }
+
+    async fn other_sources_are_left_alone(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(4)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        let source = lab.world.source();
+        let mut pushed = Vec::new();
+        for name in ["u001", "u002", "other"] {
+            let new = NewUser { stable_key: None, said: lab.world.user(json!({"userName": name, "externalId": name})).into() };
+            pushed.push(users::create(&db.store, &ctx(1), &source, &new, Mode::Real).await.unwrap().value.id);
+        }
+        users::set_active(&db.store, &ctx(2), &source, pushed[1], false, Mode::Real).await.unwrap();
+        let theirs = async || {
+            let read = |row: &rolecall::store::Row| Ok((row.get::<Uuid>(0)?, row.get::<String>(1)?, row.get::<String>(3)?, row.get::<i64>(4)?, row.get::<Option<Uuid>>(5)?));
+            let at = lab.world.doors[0].connection();
+            lab.store.reader().await.unwrap().all(&EVERYTHING_OF, binds![at], read).await.unwrap()
+        };
+        let before = theirs().await;
+        let suspended = before[1].4.unwrap();
+        done(&lab.run().await);
+        slapd.delete(&person_dn("u003")).await;
+        lab.run().await;
+        assert_eq!(theirs().await, before);
+        assert_eq!(lab.suspensions(suspended).await, 1);
+    }
+
+    async fn only_one_run_at_a_time_and_one_that_was_taken_over_writes_nothing_more(db: &Database) {
+        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let lab = Lab::new(&db.store, &slapd.address).await;
+        let first = run::prepare(&lab.env, SLUG, Order::default()).await.unwrap();
+        let second = run::start(&lab.env, SLUG, Order::default()).await;
+        assert!(matches!(second, Err(NotStarted::Busy(_))), "{second:?}");
+        let name = format!("sync:{}", lab.connection);
+        lab.store.write(async |tx: &mut Tx| tx.execute(&EXPIRE, binds![&name]).await).await.unwrap();
+        let third = run::prepare(&lab.env, SLUG, Order::default()).await.unwrap();
+        let late = first.run().await;
+        assert_eq!(late.status, Status::Failed, "{late}");
+        assert_eq!(late.failure.unwrap(), "Another process has taken over this connection's runs; this one stopped.");
+        assert_eq!(lab.users().await.len(), 0);
+        done(&third.run().await);
+        assert_eq!(lab.names().await, ["u000", "u001", "u002"]);
+    }
+
+    async fn a_lease_passes_on_only_when_it_ran_out(db: &Database) {
+        let (store, operator) = (&db.store, OperatorExtent::assume());
+        let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
+        let at = Timestamp::from_micros;
+        let take = async |holder: Uuid, now: i64, until: i64| {
+            let work = async |tx: &mut Tx| leases::acquire(tx, &operator, "job", holder, at(now), at(until)).await;
+            store.write(work).await.unwrap()
+        };
+        let renew = async |lease: &leases::Lease, until: i64| store.write(async |tx: &mut Tx| leases::renew(tx, lease, at(until)).await).await.unwrap();
+        let first = take(a, 0, 10).await.unwrap();
+        assert_eq!(take(b, 9, 19).await, None);
+        assert!(renew(&first, 20).await);
+        assert_eq!(take(b, 15, 25).await, None);
+        let second = take(b, 20, 30).await.unwrap();
+        assert!(!renew(&first, 40).await);
+        assert!(renew(&second, 40).await);
+        store.write(async |tx: &mut Tx| leases::release(tx, &first).await).await.unwrap();
+        assert_eq!(take(a, 30, 50).await, None, "who lost it cannot give it back");
+        store.write(async |tx: &mut Tx| leases::release(tx, &second).await).await.unwrap();
+        assert!(take(a, 31, 50).await.is_some());
+    }
+
+    async fn what_cannot_run_says_why(db: &Database) {
+        let lab = Lab::new(&db.store, "127.0.0.1:1").await;
+        let unknown = run::start(&lab.env, "nobody", Order::default()).await.unwrap_err();
+        assert_eq!(unknown.to_string(), "There is no LDAP connection \"nobody\".");
+        lab.configure(json!({"urls": [], "users": {"bases": ["ou=x"]}})).await;
+        let settings = run::start(&lab.env, SLUG, Order::default()).await.unwrap_err();
+        assert_eq!(settings.to_string(), "No server address is given.");
+        let other = Arc::new(Keyring::parse(&format!("{}A", "B".repeat(42)), "the test").unwrap());
+        lab.configure(config("127.0.0.1:1")).await;
+        let env = Env { keys: other, ..lab.env.clone() };
+        let secret = run::start(&env, SLUG, Order::default()).await.unwrap_err();
+        assert!(secret.to_string().contains("cannot be opened"), "{secret}");
+    }
+}
