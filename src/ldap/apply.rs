@@ -182,7 +182,11 @@ impl Hand<'_> {
 }
 
 fn words(said: &SaidUser) -> users::Said {
-    users::Said { document: said.doc.clone(), join: Join::Key(said.join_key.clone()), row_hash: Some(said.hash.to_vec()) }
+    users::Said {
+        document: said.doc.clone(),
+        join: Join::Key(said.join_key.clone()),
+        row_hash: Some(said.hash.to_vec()),
+    }
 }
 
 fn only_members(doc: &Document, op: MemberOp) -> GroupChange {

@@ -77,7 +77,8 @@ impl Lab {
         let connection = ConnectionId::from_uuid(Uuid::now_v7());
         let sealed = keys.seal(&ctx(1), Purpose::Connection(connection), password.as_bytes()).unwrap();
         let (directory, config) = (world.stranger.directory(), config(address).to_string());
-        let insert = async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
+        let insert =
+            async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
         store.write(insert).await.unwrap();
         let env = Env {
             store: store.clone(),
@@ -398,11 +399,11 @@ on_both! {
         let lab = Lab::new(&db.store, &slapd.address).await;
         let source = lab.world.source();
         let mut pushed = Vec::new();
-        for name in ["u001", "u002", "other"] {
+        for (second, name) in (1..).zip(["u001", "u002", "other"]) {
             let new = NewUser { stable_key: None, said: lab.world.user(json!({"userName": name, "externalId": name})).into() };
-            pushed.push(users::create(&db.store, &ctx(1), &source, &new, Mode::Real).await.unwrap().value.id);
+            pushed.push(users::create(&db.store, &ctx(second), &source, &new, Mode::Real).await.unwrap().value.id);
         }
-        users::set_active(&db.store, &ctx(2), &source, pushed[1], false, Mode::Real).await.unwrap();
+        users::set_active(&db.store, &ctx(9), &source, pushed[1], false, Mode::Real).await.unwrap();
         let theirs = async || {
             let read = |row: &rolecall::store::Row| Ok((row.get::<Uuid>(0)?, row.get::<String>(1)?, row.get::<String>(3)?, row.get::<i64>(4)?, row.get::<Option<Uuid>>(5)?));
             let at = lab.world.doors[0].connection();
