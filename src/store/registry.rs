@@ -5,7 +5,6 @@ use super::statement::{Statement, Statements};
 static TABLES: &[Statements] = &[
     super::awaited::STATEMENTS,
     super::catalog::STATEMENTS,
-    super::connections::STATEMENTS,
     super::condition_members::STATEMENTS,
     super::conditions::STATEMENTS,
     super::connections::STATEMENTS,
