@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rolecall::clock::Clock;
+use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{ConnectionId, ExternalUserId, Id as _, RunId};
 use rolecall::domain::time::Timestamp;
 use rolecall::ldap::report::{Report, Status};
@@ -74,7 +75,7 @@ impl Lab {
     async fn with_password(store: &Store, address: &str, password: &str) -> Self {
         let world = World::new(store).await;
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
-        let connection = ConnectionId::from_uuid(Uuid::now_v7());
+        let connection = ConnectionId::from_uuid(fresh());
         let sealed = keys.seal(&ctx(1), Purpose::Connection(connection), password.as_bytes()).unwrap();
         let (directory, config) = (world.stranger.directory(), config(address).to_string());
         let insert =
@@ -146,13 +147,18 @@ impl Lab {
         let mut reader = self.store.reader().await.unwrap();
         let group: Uuid = reader.one(&GROUP_ID, binds![self.connection, group], first).await.unwrap();
         drop(reader);
-        let rule = Uuid::now_v7();
+        let rule = fresh();
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             tx.execute(&RULE, binds![rule, group]).await?;
             tx.execute(&ATOM, binds![rule, group]).await.map(drop)
         };
         self.store.write(work).await.unwrap();
     }
+}
+
+/// An id that no other has.
+fn fresh() -> Uuid {
+    Clock.ctx(Actor::System).id::<ConnectionId>().uuid()
 }
 
 fn done(report: &Report) {
@@ -437,7 +443,7 @@ on_both! {
 
     async fn a_lease_passes_on_only_when_it_ran_out(db: &Database) {
         let (store, operator) = (&db.store, OperatorExtent::assume());
-        let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
+        let (a, b) = (fresh(), fresh());
         let at = Timestamp::from_micros;
         let take = async |holder: Uuid, now: i64, until: i64| {
             let work = async |tx: &mut Tx| leases::acquire(tx, &operator, "job", holder, at(now), at(until)).await;
