@@ -109,6 +109,19 @@ pub enum Outcome {
     },
 }
 
+/// The texts of the view by name, for whoever looks at how a database would run them.
+pub fn texts() -> [(&'static str, String); 7] {
+    [
+        ("decision", effective_sql::decision()),
+        ("witnesses", effective_sql::witnesses()),
+        ("holdings", effective_sql::holdings()),
+        ("memberships", effective_sql::memberships()),
+        ("sets", effective_sql::sets()),
+        ("misplaced", effective_sql::misplaced()),
+        ("candidates", effective_sql::candidates()),
+    ]
+}
+
 /// Those of `people` whose stored placement is not what the view says, each with the right one. For whoever writes
 /// what placement rests on, in the same transaction, and for `doctor`.
 ///

@@ -203,22 +203,20 @@ best (distance, kind, source, role, scope, user_group, ground, rule, directory, 
     SELECT distance, kind, source, role, scope, user_group, ground, rule, directory, dormant FROM ranked
     ORDER BY distance, kind, source, ground, rule LIMIT $9
 ),
-home_off (partner, source) AS MATERIALIZED (
-    SELECT x.partner, x.source
+home_off (partner, source, name) AS MATERIALIZED (
+    SELECT x.partner, x.source, (SELECT p.name FROM live_partner p WHERE p.id = x.partner)
     FROM subject s CROSS JOIN partner_ancestor a CROSS JOIN partner_suspension x
     WHERE s.person = $1 AND a.partner = s.home AND x.partner = a.ancestor {first}
 ),
-side_off (partner, source) AS MATERIALIZED (
-    SELECT x.partner, x.source
+side_off (partner, source, name) AS MATERIALIZED (
+    SELECT x.partner, x.source, (SELECT p.name FROM live_partner p WHERE p.id = x.partner)
     FROM partner_ancestor a CROSS JOIN partner_suspension x
     WHERE a.partner = $6 AND x.partner = a.ancestor {first}
 )
 SELECT (SELECT s.person FROM subject s WHERE s.person = $1) AS person,
     (SELECT x.source FROM person_suspension x WHERE x.person = $1 ORDER BY x.since LIMIT 1) AS person_off,
-    (SELECT p.name FROM home_off o JOIN live_partner p ON p.id = o.partner) AS home_off_name,
-    (SELECT o.partner FROM home_off o) AS home_off, (SELECT o.source FROM home_off o) AS home_off_by,
-    (SELECT p.name FROM side_off o JOIN live_partner p ON p.id = o.partner) AS side_off_name,
-    (SELECT o.partner FROM side_off o) AS side_off, (SELECT o.source FROM side_off o) AS side_off_by,
+    home_off.partner AS home_off, home_off.source AS home_off_by, home_off.name AS home_off_name,
+    side_off.partner AS side_off, side_off.source AS side_off_by, side_off.name AS side_off_name,
     target.level, (SELECT l.title FROM level l WHERE l.id = target.level) AS level_name,
     (SELECT c.on_suspended FROM capability c WHERE c.id = $5) AS on_suspended,
     EXISTS (SELECT 1 FROM level_capability k WHERE k.level = target.level AND k.capability = $5) AS in_level,
@@ -227,6 +225,8 @@ SELECT (SELECT s.person FROM subject s WHERE s.person = $1) AS person,
     {whole_below} AS whole_below
 FROM (SELECT 1 AS row_of_its_own) always
 LEFT JOIN live_partner target ON target.id = $6
+LEFT JOIN home_off ON TRUE
+LEFT JOIN side_off ON TRUE
 LEFT JOIN best h ON TRUE
 {GRANT_NAMES}
 ORDER BY h.distance, h.kind, h.source, h.ground, h.rule"

@@ -4,6 +4,8 @@ mod agree;
 mod feature;
 mod generate;
 mod laws;
+mod lists;
 mod load;
 mod model;
 mod naive;
+mod plans;
