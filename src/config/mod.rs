@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Store,
     /// The keys that seal secrets at rest.
     pub secret: SecretKey,
+    /// Requests to providers.
+    pub outgoing: Outgoing,
     /// The program's own log.
     pub log: Log,
     /// What one connection may ask for.
@@ -155,6 +157,18 @@ pub struct SecretKey {
     pub key_file: Option<PathBuf>,
 }
 
+/// Requests to OpenID providers: https, and never into private networks unless it says so here.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outgoing {
+    /// Private networks that providers may live in.
+    pub allow: Vec<Network>,
+    /// Whether providers may run on this machine, without TLS: for trying out.
+    pub loopback: bool,
+    /// A file of further certificate authorities to trust, PEM.
+    pub certificates: Option<PathBuf>,
+}
+
 /// The program's own log, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -245,17 +259,18 @@ impl Config {
         self.server.public_url.clone().unwrap_or_else(|| PublicUrl::of(bound, self.server.tls.files().is_some()))
     }
 
-    /// The keys that seal secrets. Without any set, those of `secret.key` in the data folder, made when there is none.
+    /// The keys that seal secrets. Without any set, those of `secret.key` in the data folder, made when there is none
+    /// and nothing was sealed yet.
     ///
     /// # Errors
     /// The keys cannot be read or made.
-    pub fn keyring(&self, ctx: &Ctx) -> Result<Keyring, KeyFault> {
+    pub fn keyring(&self, ctx: &Ctx, secrets_exist: bool) -> Result<Keyring, KeyFault> {
         if let Some(keys) = &self.secret.keys {
             return Keyring::parse(keys.expose(), "`secret.keys`");
         }
         match &self.secret.key_file {
             Some(path) => secret::load(path),
-            None => secret::load_or_create(&self.store.data_dir.join("secret.key"), false, ctx),
+            None => secret::load_or_create(&self.store.data_dir.join("secret.key"), secrets_exist, ctx),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::secret::{same, sha256};
 
 /// How long an attempt lives, in seconds.
 pub const LIFE: i64 = 600;
+/// Where the browser goes when it came from nowhere in particular.
+pub const HOME: &str = "/partners";
 
 /// What is remembered of an attempt. Of what the browser and the provider hold only hashes are kept.
 pub struct Attempt {
@@ -102,14 +104,14 @@ impl Attempt {
     }
 }
 
-/// `path` if it is a path of this server and nothing else, else the start page. What a browser may read as
+/// `path` if it is a path of this server and nothing else, else [`HOME`]. What a browser may read as
 /// another host (`//`, `/\`, a scheme, control characters it drops) is not.
 pub fn local_path(path: &str) -> &str {
     let local = path.starts_with('/')
         && !matches!(path.as_bytes().get(1), Some(b'/' | b'\\'))
         && path.len() <= 1_024
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if local { path } else { "/" }
+    if local { path } else { HOME }
 }
 
 #[cfg(test)]
@@ -159,7 +161,7 @@ mod tests {
             "/ä",
             "/a\\b",
         ] {
-            assert_eq!(local_path(bad), "/", "{bad:?}");
+            assert_eq!(local_path(bad), HOME, "{bad:?}");
         }
     }
 }

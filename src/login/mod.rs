@@ -1,13 +1,32 @@
 //! Signing in: OpenID Connect as a relying party, one-time links, sessions.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `begin`, `finish` | one sign-in, from the first redirect to the session |
+//! | `attempt`, `authorize`, `callback` | what goes out with the browser and what comes back |
+//! | `exchange`, `verify`, `keys`, `discovery`, `provider`, `claims` | from a code to claims that can be believed |
+//! | `arrive` | from claims to a person, by the directory's join |
+//! | `fetch`, `address` | the one guarded way to a provider |
+//! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |
+//! | `refusal` | why not, for the person, the log and the code |
 pub mod address;
+mod arrive;
 pub mod attempt;
 pub mod authorize;
+mod bearer;
+pub mod begin;
 pub mod callback;
 pub mod claims;
 pub mod discovery;
 pub mod exchange;
 pub mod fetch;
+pub mod finish;
+mod house;
 pub mod keys;
+pub mod links;
 pub mod provider;
 pub mod refusal;
+pub mod session;
 pub mod verify;
+
+pub use house::Login;

@@ -1,6 +1,8 @@
 //! Why a sign-in was refused: a sentence for the person, a stable code for both, detail for the log.
 use std::fmt;
 
+use crate::store::StoreError;
+
 /// A refused sign-in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -33,6 +35,8 @@ pub enum Kind {
     Suspended,
     /// Too many attempts.
     Busy,
+    /// Our own store does not answer.
+    Down,
 }
 
 impl Refusal {
@@ -77,6 +81,7 @@ impl Kind {
             }
             Self::Suspended => "Your account is suspended. Ask your administrator.",
             Self::Busy => "Too many attempts. Please wait a minute and try again.",
+            Self::Down => "We cannot sign anybody in at the moment. Please try again shortly.",
         }
     }
 }
@@ -94,3 +99,9 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::new(Kind::Down, "store", error.to_string())
+    }
+}

@@ -125,6 +125,9 @@ pub fn load_or_create(path: &Path, secrets_exist: bool, ctx: &Ctx) -> Result<Key
 }
 
 fn create(path: &Path, ctx: &Ctx) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
     let bytes = Zeroizing::new(ctx.random::<32>());
     let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
     let mut options = fs::OpenOptions::new();

@@ -46,6 +46,8 @@
 //! - Not portable, so not used: `::` casts, `ILIKE`, `= ANY`, `now()`, `CAST` to UUID or BYTEA, JSON types, `sum` without
 //!   `CAST(sum(…) AS BIGINT)` (PostgreSQL makes it NUMERIC), a parameter whose type PostgreSQL cannot infer (declare
 //!   the types of all: `NAME[Uuid, Text] = "…"`).
+pub mod api_tokens;
+pub mod attempts;
 pub mod awaited;
 mod bulk;
 pub mod catalog;
@@ -70,6 +72,7 @@ pub mod grants;
 mod group;
 pub mod identities;
 pub mod leases;
+pub mod links;
 mod lock;
 pub mod members;
 pub mod migrate;
@@ -81,12 +84,15 @@ pub mod provisioning_log;
 mod reader;
 mod readers;
 mod registry;
+pub mod resources;
 pub mod roles;
 mod row;
 pub mod rules;
 pub mod runs;
 pub mod scopes;
+pub mod sealed;
 pub mod search;
+pub mod sessions;
 pub mod stage;
 mod statement;
 pub mod tokens;

@@ -3,6 +3,8 @@
 use super::statement::{Statement, Statements};
 
 static TABLES: &[Statements] = &[
+    super::api_tokens::STATEMENTS,
+    super::attempts::STATEMENTS,
     super::awaited::STATEMENTS,
     super::catalog::STATEMENTS,
     super::condition_members::STATEMENTS,
@@ -19,16 +21,20 @@ static TABLES: &[Statements] = &[
     super::grants::STATEMENTS,
     super::identities::STATEMENTS,
     super::leases::STATEMENTS,
+    super::links::STATEMENTS,
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
+    super::resources::STATEMENTS,
     super::roles::STATEMENTS,
     super::rules::STATEMENTS,
     super::runs::STATEMENTS,
     super::scopes::STATEMENTS,
-    super::tokens::STATEMENTS,
+    super::sealed::STATEMENTS,
+    super::sessions::STATEMENTS,
     super::stage::STATEMENTS,
+    super::tokens::STATEMENTS,
     super::user_groups::STATEMENTS,
 ];
 

@@ -2,8 +2,10 @@
 //!
 //! The only layer that knows HTTP. A request passes `middleware`, meets its entry of the route
 //! table in `routes`, is authenticated there and becomes a call of one use case.
+pub mod authzen;
 pub mod extract;
 pub mod health;
+pub mod login;
 pub mod metrics;
 pub mod middleware;
 pub mod problem;

@@ -10,6 +10,7 @@ use actix_web::{HttpServer, web};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::login::Desk;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, metrics, middleware, routes};
@@ -17,8 +18,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
 use crate::secret::KeyFault;
-use crate::store::Store;
 use crate::store::provisioning_log::{self, LogError};
+use crate::store::{Store, StoreError, sealed};
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,12 @@ pub enum StartError {
     /// The log of requests cannot be opened.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A setting for signing in is unusable.
+    #[error("{0}")]
+    SignIn(String),
 }
 
 /// A server that answers.
@@ -64,9 +71,11 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let public_url = config.public_url(address);
     let folder = &config.store.data_dir;
     std::fs::create_dir_all(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
-    let keyring = config.keyring(&clock.ctx(Actor::System))?;
+    let ctx = clock.ctx(Actor::System);
+    let keyring = Arc::new(config.keyring(&ctx, secrets_exist(&store).await?)?);
+    let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
     let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
-    let app = web::Data::new(App::new(config, store, clock, public_url, keyring, log));
+    let app = web::Data::new(App::new(config, store, clock, public_url, keyring, Arc::new(desk), log));
 
     let mut servers = vec![spawn(main_server(&app, listener, certificate.as_ref())?)];
     if let Some(listener) = figures {
@@ -76,6 +85,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let mut tasks = vec![
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
+        tokio::spawn(Arc::clone(&app.desk).keep(told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));
@@ -148,6 +158,12 @@ impl Running {
             }
         }
     }
+}
+
+/// Whether secrets were sealed before; then a missing key file is not made anew.
+async fn secrets_exist(store: &Store) -> Result<bool, StoreError> {
+    let mut reader = store.reader().await?;
+    sealed::any(&mut reader).await
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

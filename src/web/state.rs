@@ -1,4 +1,5 @@
 //! What every handler can reach.
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
@@ -10,6 +11,7 @@ use crate::domain::ctx::{Actor, Ctx};
 use crate::secret::Keyring;
 use crate::store::Store;
 use crate::store::provisioning_log::RequestLog;
+use crate::web::login::Desk;
 use crate::web::scim::fairness::Fairness;
 use crate::web::scim::offer::Offers;
 use crate::web::scim::uses::Uses;
@@ -25,7 +27,9 @@ pub struct App {
     /// The address people and providers reach us by.
     pub public_url: PublicUrl,
     /// The keys that seal secrets.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
+    /// Signing in.
+    pub desk: Arc<Desk>,
     /// The log of SCIM requests.
     pub request_log: RequestLog,
     /// How often each SCIM connection may ask.
@@ -44,7 +48,8 @@ impl App {
         store: Store,
         clock: Clock,
         public_url: PublicUrl,
-        keyring: Keyring,
+        keyring: Arc<Keyring>,
+        desk: Arc<Desk>,
         request_log: RequestLog,
     ) -> Self {
         Self {
@@ -57,6 +62,7 @@ impl App {
             clock,
             public_url,
             keyring,
+            desk,
             request_log,
         }
     }

@@ -9,6 +9,7 @@ mod edge_tls;
 mod house;
 mod ldap_read;
 mod ldap_sync;
+mod login_flow;
 mod login_hostile;
 mod provision_users;
 mod scim_groups;

@@ -1,5 +1,7 @@
 //! What the integration tests share.
+pub mod browser;
 pub mod database;
+pub mod house;
 pub mod provider;
 pub mod slapd;
 /// The world the room is tested in.

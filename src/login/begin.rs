@@ -1,0 +1,66 @@
+//! Beginning a sign-in at a provider.
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::Login;
+use super::attempt::{self, Fresh};
+use super::authorize::{authorization_url, redirect_uri};
+use super::refusal::Refusal;
+use crate::domain::ctx::Ctx;
+use crate::domain::id::AttemptId;
+use crate::secret::Purpose;
+use crate::store::attempts::{self, Kept};
+
+/// A begun sign-in.
+pub struct Begun {
+    /// Where to send the browser.
+    pub there: Url,
+    /// The attempt; part of the cookie's name, so that many tabs do not disturb each other.
+    pub attempt: AttemptId,
+    /// The value of the cookie.
+    pub cookie: Zeroizing<String>,
+}
+
+impl Login {
+    /// Begins a sign-in at the connection called `slug`; afterwards the browser goes to `return_to`.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: no such connection, or its provider cannot be reached or will not do.
+    pub async fn begin(&self, ctx: &Ctx, slug: &str, return_to: &str) -> Result<Begun, Refusal> {
+        let open = self.open(slug).await?;
+        let connection = open.door.connection.id;
+        let provider = self.providers.of(connection, &open.config.issuer);
+        let metadata = provider.metadata(self.providers.fetch(), ctx.now()).await?;
+        let fresh = attempt::begin(ctx, connection, return_to);
+        let kept = self.keep(ctx, &fresh)?;
+        self.store.write(async |tx| attempts::insert(tx, &open.door.extent, &kept).await).await?;
+        let there = authorization_url(&metadata, &open.config, &redirect_uri(&self.public_url, slug), &fresh);
+        Ok(Begun { there, attempt: fresh.attempt.id, cookie: fresh.browser })
+    }
+
+    fn keep(&self, ctx: &Ctx, fresh: &Fresh) -> Result<Kept, Refusal> {
+        let attempt = &fresh.attempt;
+        let verifier = self
+            .keys
+            .seal(ctx, Purpose::Attempt(attempt.id), attempt.verifier.as_bytes())
+            .map_err(|error| Refusal::setup("secret.key", error.to_string()))?;
+        Ok(Kept {
+            id: attempt.id,
+            connection: attempt.connection,
+            browser_hash: attempt.browser_hash,
+            state_hash: attempt.state_hash,
+            nonce: attempt.nonce.clone(),
+            verifier,
+            return_to: attempt.return_to.clone(),
+            created_at: attempt.created_at,
+            expires_at: attempt.expires_at,
+        })
+    }
+}
+
+/// The name of an attempt's cookie. With TLS it is bound to exactly this host.
+pub fn cookie_name(secure: bool, attempt: AttemptId) -> String {
+    use crate::domain::id::Id;
+    let prefix = if secure { "__Host-" } else { "" };
+    format!("{prefix}rolecall-try-{}", attempt.uuid().simple())
+}

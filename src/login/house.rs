@@ -1,0 +1,87 @@
+//! What signing in needs, together.
+use std::sync::Arc;
+
+use url::Url;
+
+use super::fetch::Fetch;
+use super::provider::{OidcConfig, Providers};
+use super::refusal::{Kind, Refusal};
+use super::session::Uses;
+use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
+use crate::domain::id::{SessionId, TokenId};
+use crate::scim::schema::SchemaSet;
+use crate::secret::{Keyring, Purpose};
+use crate::store::Store;
+use crate::store::connections::{self, Door};
+
+/// The place where people sign in; one for the whole server.
+pub struct Login {
+    pub(super) store: Store,
+    pub(super) providers: Providers,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) public_url: Url,
+    pub(super) seen: Uses<SessionId>,
+    pub(super) used: Uses<TokenId>,
+    pub(super) schemas: SchemaSet,
+}
+
+/// An open sign-in connection.
+pub(super) struct OpenDoor {
+    pub(super) door: Door,
+    pub(super) config: OidcConfig,
+}
+
+impl OpenDoor {
+    /// The claim whose value names the same person at every door of the directory.
+    pub(super) fn join_claim(&self) -> &str {
+        self.door.join_attribute.as_deref().unwrap_or("sub")
+    }
+}
+
+impl Login {
+    /// Signing in at `public_url`, with providers asked through `fetch`.
+    pub fn new(store: Store, fetch: Fetch, keys: Arc<Keyring>, public_url: Url) -> Self {
+        Self {
+            store,
+            providers: Providers::new(fetch),
+            keys,
+            public_url,
+            seen: Uses::default(),
+            used: Uses::default(),
+            schemas: SchemaSet::base(),
+        }
+    }
+
+    /// Whether cookies can be bound to TLS: not on this machine without it.
+    pub fn secure(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// The sign-in connection called `slug`, if it is open. An unknown one and a closed one are told apart only in the
+    /// log.
+    pub(super) async fn open(&self, slug: &str) -> Result<OpenDoor, Refusal> {
+        let mut reader = self.store.reader().await?;
+        let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Oidc).await?;
+        let door =
+            door.ok_or_else(|| Refusal::new(Kind::Unknown, "connection.unknown", format!("no sign-in {slug:?}")))?;
+        if door.connection.state != ConnectionState::Active || door.mode == Mode::Observe {
+            return Err(Refusal::new(Kind::Unknown, "connection.unknown", format!("{slug:?} is switched off")));
+        }
+        let config = OidcConfig::read(&door.connection.config)
+            .map_err(|problem| Refusal::setup("connection.config", problem))?;
+        Ok(OpenDoor { door, config })
+    }
+
+    /// The client secret of a connection, opened.
+    pub(super) async fn client_secret(&self, open: &OpenDoor) -> Result<Option<zeroize::Zeroizing<String>>, Refusal> {
+        let mut reader = self.store.reader().await?;
+        let Some(sealed) = connections::secret(&mut reader, &open.door.extent).await? else { return Ok(None) };
+        let fault = |detail: String| Refusal::setup("connection.secret", detail);
+        let plain = self
+            .keys
+            .open(Purpose::Connection(open.door.connection.id), &sealed)
+            .map_err(|error| fault(error.to_string()))?;
+        let text = std::str::from_utf8(&plain).map_err(|_| fault("the secret is not text".to_owned()))?;
+        Ok(Some(zeroize::Zeroizing::new(text.to_owned())))
+    }
+}

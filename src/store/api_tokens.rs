@@ -1,0 +1,135 @@
+//! Bearer tokens of the API. A token acts with the authority its person has at that moment; only its SHA-256 is stored.
+use super::extent::{PartnerExtent, SelfExtent};
+use super::sessions::IN_GOOD_STANDING;
+use super::{FromRow, Reader, Row, StoreError, Tx};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{PartnerId, TokenId, UserId};
+use crate::domain::time::Timestamp;
+use crate::secret::{Token as TokenText, TokenKind, presented_hash};
+use crate::{binds, statements};
+
+statements! {
+    INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
+    BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
+        FROM api_token t JOIN live_person p ON p.id = t.person \
+        WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
+        AND {IN_GOOD_STANDING}");
+    LIST = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM api_token \
+        WHERE person = $1 ORDER BY created_at, id";
+    REVOKE = "UPDATE api_token SET revoked_at = $3 WHERE id = $1 AND person = $2 AND revoked_at IS NULL";
+    USED = "UPDATE api_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+}
+
+/// A token as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// Its identity.
+    pub id: TokenId,
+    /// What it was called when it was made.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it opens nothing.
+    pub expires_at: Option<Timestamp>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used, as far as that is written.
+    pub last_used_at: Option<Timestamp>,
+}
+
+crate::from_row!(Token { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
+
+/// Whoever sent a token, as of the request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bearer {
+    /// The witness that the request comes from this person.
+    pub extent: SelfExtent,
+    /// The token.
+    pub token: TokenId,
+    /// The home partner.
+    pub partner: PartnerId,
+    /// The name people see.
+    pub display_name: String,
+}
+
+impl Bearer {
+    /// The person.
+    pub fn person(&self) -> UserId {
+        self.extent.person()
+    }
+}
+
+impl FromRow for Bearer {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            extent: SelfExtent::new(row.get("person")?),
+            token: row.get("id")?,
+            partner: row.get("partner")?,
+            display_name: row.get("display_name")?,
+        })
+    }
+}
+
+/// Makes a token for a person of the extent's partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not at home there.
+pub async fn create(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    ctx: &Ctx,
+    person: UserId,
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<(TokenId, TokenText), StoreError> {
+    let text = TokenText::generate(TokenKind::Api, ctx);
+    let id = ctx.id();
+    let values = binds![id, person, at.partner(), name, text.hint(), text.hash(), ctx.now(), expires_at];
+    match tx.execute(&INSERT, values).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok((id, text)),
+    }
+}
+
+/// Whose token this is. `None` when it is unknown, expired or withdrawn, or the person may not act: suspended or
+/// deleted, or the partner or one above.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn authenticate(reader: &mut Reader, presented: &str, now: Timestamp) -> Result<Option<Bearer>, StoreError> {
+    let Some(hash) = presented_hash(TokenKind::Api, presented) else { return Ok(None) };
+    reader.optional(&BY_HASH, binds![hash, now], Bearer::from_row).await
+}
+
+/// The person's own tokens, oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<Token>, StoreError> {
+    reader.all(&LIST, binds![of.person()], Token::from_row).await
+}
+
+/// Withdraws one of the person's own tokens: the next request with it is refused.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not theirs, or is withdrawn already.
+pub async fn revoke(tx: &mut Tx, of: &SelfExtent, id: TokenId, now: Timestamp) -> Result<(), StoreError> {
+    match tx.execute(&REVOKE, binds![id, of.person(), now]).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Notes when tokens were last used. Called apart from requests, with what many of them collected.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn used(tx: &mut Tx, uses: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+    for (id, at) in uses {
+        tx.execute(&USED, binds![*id, *at]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Attempts to sign in at a provider: written when one begins, taken out by the first answer, whatever it says.
+use super::extent::ConnectionExtent;
+use super::{FromRow, StoreError, Tx};
+use crate::domain::id::{AttemptId, ConnectionId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+statements! {
+    INSERT = "INSERT INTO login_attempt \
+        (id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    TAKE = "DELETE FROM login_attempt WHERE id = $1 \
+        RETURNING id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at";
+    EXPIRED = "DELETE FROM login_attempt WHERE expires_at <= $1";
+}
+
+/// An attempt as it is kept: the PKCE verifier sealed, of the rest what is secret as hashes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its identity.
+    pub id: AttemptId,
+    /// The connection it was begun at.
+    pub connection: ConnectionId,
+    /// SHA-256 of the cookie of the browser.
+    pub browser_hash: [u8; 32],
+    /// SHA-256 of `state`.
+    pub state_hash: [u8; 32],
+    /// The nonce the ID token must carry.
+    pub nonce: String,
+    /// The sealed PKCE verifier.
+    pub verifier: Vec<u8>,
+    /// The path to go to afterwards.
+    pub return_to: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+crate::from_row!(Kept { id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at });
+
+/// Writes an attempt and forgets those that ended by its beginning.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<(), StoreError> {
+    tx.execute(&EXPIRED, binds![new.created_at]).await?;
+    let values = binds![
+        new.id,
+        at.connection(),
+        new.browser_hash,
+        new.state_hash,
+        &new.nonce,
+        &new.verifier,
+        &new.return_to,
+        new.created_at,
+        new.expires_at
+    ];
+    tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// Takes an attempt out: of two answers only one finds it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn take(tx: &mut Tx, id: AttemptId) -> Result<Option<Kept>, StoreError> {
+    tx.optional(&TAKE, binds![id], Kept::from_row).await
+}

@@ -1,0 +1,87 @@
+//! One-time links. Only the SHA-256 of a link's token is stored.
+use super::extent::{PartnerExtent, SelfExtent};
+use super::{Reader, Row, StoreError, Tx};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+statements! {
+    INSERT = "INSERT INTO login_link (hash, person, purpose, created_at, expires_at) \
+        SELECT $1, p.id, $4, $5, $6 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
+    STANDS = "SELECT purpose FROM login_link WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
+    TAKE = "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
+        RETURNING person, purpose";
+    WITHDRAW = "DELETE FROM login_link WHERE person = $1 AND used_at IS NULL";
+}
+
+/// What a link is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The first owner sets the installation up.
+    SetUp,
+    /// An owner who has lost every other way in.
+    Recover,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::SetUp, Self::Recover];
+
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SetUp => "set_up",
+            Self::Recover => "recover",
+        }
+    }
+
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let word: String = row.get("purpose")?;
+        let found = Self::ALL.into_iter().find(|purpose| purpose.as_str() == word);
+        found.ok_or_else(|| StoreError::Decode("purpose".to_owned()))
+    }
+}
+
+/// Writes a link for a person of the extent's partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is not at home there.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    person: UserId,
+    hash: [u8; 32],
+    purpose: Purpose,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![hash, person, at.partner(), purpose.as_str(), now, expires_at];
+    match tx.execute(&INSERT, values).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Withdraws the links of a person that were not used.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn withdraw(tx: &mut Tx, _at: &PartnerExtent, person: UserId) -> Result<(), StoreError> {
+    tx.execute(&WITHDRAW, binds![person]).await.map(drop)
+}
+
+/// What the link with this hash is for, if it may still be used.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn stands(reader: &mut Reader, hash: [u8; 32], now: Timestamp) -> Result<Option<Purpose>, StoreError> {
+    reader.optional(&STANDS, binds![hash, now], Purpose::read).await
+}
+
+/// Uses the link up: whoever has it is the person it was made for. Of two uses only one finds it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn take(tx: &mut Tx, hash: [u8; 32], now: Timestamp) -> Result<Option<(SelfExtent, Purpose)>, StoreError> {
+    let read = |row: &Row| Ok((SelfExtent::new(row.get("person")?), Purpose::read(row)?));
+    tx.optional(&TAKE, binds![hash, now], read).await
+}

@@ -1,0 +1,175 @@
+//! Console sessions. A session is a row that counts only as long as the person does: every request reads session,
+//! person and suspensions in one statement, so what takes the right to be here away ends the session with its commit.
+use super::extent::{ConnectionExtent, OperatorExtent, SelfExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx};
+use crate::domain::id::{ConnectionId, ExternalUserId, PartnerId, SessionId, UserId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// Whether a person `p` may act at all: at home in a living partner, switched off by nobody, and neither is the partner
+/// or one above it.
+pub(super) const IN_GOOD_STANDING: &str = "EXISTS (SELECT 1 FROM live_partner h WHERE h.id = p.partner) \
+    AND NOT EXISTS (SELECT 1 FROM person_suspension s1 WHERE s1.person = p.id) \
+    AND NOT EXISTS (SELECT 1 FROM partner_ancestor a JOIN partner_suspension s2 ON s2.partner = a.ancestor \
+        WHERE a.partner = p.partner)";
+
+statements! {
+    START = format!("INSERT INTO session (id, hash, person, connection, person_version, created_at, seen_at, expires_at) \
+        SELECT $1, $2, p.id, $4, p.version, $5, $5, $6 FROM live_person p WHERE p.id = $3 AND {IN_GOOD_STANDING}");
+    BY_HASH = format!("SELECT s.id, s.connection, s.created_at, s.seen_at, s.expires_at, p.id AS person, p.partner, \
+        p.display_name \
+        FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
+        WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {IN_GOOD_STANDING} \
+        AND (s.connection IS NULL OR EXISTS \
+            (SELECT 1 FROM connection c WHERE c.id = s.connection AND c.state = 'active'))");
+    TOUCH = "UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
+    END = "DELETE FROM session WHERE id = $1 AND person = $2";
+    END_ALL = "DELETE FROM session WHERE person = $1";
+    EXPIRED = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";
+    ARRIVED = "SELECT u.id, u.person FROM external_user u \
+        WHERE u.connection = $1 AND u.directory = $2 AND u.stable_key = $3";
+    HOME = "SELECT p.partner FROM live_person p WHERE p.id = $1";
+}
+
+/// A new session, before it is written.
+pub struct New {
+    /// Its identity; not secret.
+    pub id: SessionId,
+    /// SHA-256 of what the browser holds.
+    pub hash: [u8; 32],
+    /// The connection the person came through; none for a one-time link.
+    pub connection: Option<ConnectionId>,
+    /// When it begins.
+    pub now: Timestamp,
+    /// When it ends, however busy it is.
+    pub expires_at: Timestamp,
+}
+
+/// Somebody who is signed in, as of the request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signed {
+    /// The witness that the request comes from this person.
+    pub extent: SelfExtent,
+    /// The session.
+    pub session: SessionId,
+    /// The connection the person came through.
+    pub connection: Option<ConnectionId>,
+    /// The home partner.
+    pub partner: PartnerId,
+    /// The name people see.
+    pub display_name: String,
+    /// When the session began.
+    pub created_at: Timestamp,
+    /// When it was last used, as far as that is written.
+    pub seen_at: Timestamp,
+    /// When it ends, however busy it is.
+    pub expires_at: Timestamp,
+}
+
+impl Signed {
+    /// The person.
+    pub fn person(&self) -> UserId {
+        self.extent.person()
+    }
+}
+
+impl FromRow for Signed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            extent: SelfExtent::new(row.get("person")?),
+            session: row.get("id")?,
+            connection: row.get("connection")?,
+            partner: row.get("partner")?,
+            display_name: row.get("display_name")?,
+            created_at: row.get("created_at")?,
+            seen_at: row.get("seen_at")?,
+            expires_at: row.get("expires_at")?,
+        })
+    }
+}
+
+/// Begins a session of a person who has just proved who they are. False, and nothing written, when the person is
+/// switched off or gone.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &New) -> Result<bool, StoreError> {
+    let values = binds![new.id, new.hash, of.person(), new.connection, new.now, new.expires_at];
+    Ok(tx.execute(&START, values).await? == 1)
+}
+
+/// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the person or
+/// a partner above was suspended or deleted, the person's version rose, or the connection was paused.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn authenticate(
+    reader: &mut Reader,
+    hash: [u8; 32],
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Option<Signed>, StoreError> {
+    reader.optional(&BY_HASH, binds![hash, now, idle_since], Signed::from_row).await
+}
+
+/// Notes when sessions were last used. Called apart from requests, with what many of them collected.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn seen(tx: &mut Tx, uses: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+    for (session, at) in uses {
+        tx.execute(&TOUCH, binds![*session, *at]).await?;
+    }
+    Ok(())
+}
+
+/// Ends one session of the person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn end(tx: &mut Tx, of: &SelfExtent, session: SessionId) -> Result<(), StoreError> {
+    tx.execute(&END, binds![session, of.person()]).await.map(drop)
+}
+
+/// Ends every session of the person; how many.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn end_all(tx: &mut Tx, of: &SelfExtent) -> Result<u64, StoreError> {
+    tx.execute(&END_ALL, binds![of.person()]).await
+}
+
+/// Forgets sessions that ended by `now` or were last used by `idle_since`; how many.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn purge(
+    tx: &mut Tx,
+    _by: &OperatorExtent,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<u64, StoreError> {
+    tx.execute(&EXPIRED, binds![now, idle_since]).await
+}
+
+/// The external user of the connection that has just proved to be `stable_key`, with its person if it is linked.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn arrived(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: &str,
+) -> Result<Option<(ExternalUserId, Option<SelfExtent>)>, StoreError> {
+    let values = binds![at.connection(), at.directory(), stable_key];
+    let read = |row: &Row| Ok((row.get("id")?, row.get::<Option<UserId>>("person")?.map(SelfExtent::new)));
+    reader.optional(&ARRIVED, values, read).await
+}
+
+/// The partner the person is at home in.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person was deleted.
+pub async fn home(reader: &mut Reader, of: &SelfExtent) -> Result<PartnerId, StoreError> {
+    reader.one(&HOME, binds![of.person()], |row| row.get(0)).await
+}

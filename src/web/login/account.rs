@@ -1,0 +1,32 @@
+//! `/account`: who is signed in here, and since when.
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::Visitor;
+use super::page::html;
+use crate::web::App;
+
+#[derive(Template)]
+#[template(path = "login/account.html")]
+struct Page {
+    name: String,
+    since: String,
+    until: String,
+    csrf: String,
+}
+
+/// Shows the session.
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
+    let visitor = match Visitor::of(&request, &app).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
+    let page = Page {
+        csrf: visitor.form_token(),
+        since: visitor.signed.created_at.to_string(),
+        until: visitor.signed.expires_at.to_string(),
+        name: visitor.signed.display_name,
+    };
+    html(StatusCode::OK, &page)
+}

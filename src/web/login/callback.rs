@@ -1,0 +1,49 @@
+//! `/sso/{slug}/callback`: back from the provider.
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::begin::forget;
+use super::page::admitted;
+use super::refused;
+use super::visitor::see_other;
+use crate::domain::ctx::Actor;
+use crate::login::{attempt, begin, callback, session};
+use crate::secret::Token;
+use crate::web::App;
+
+/// Takes the provider's answer: a session, or a page that says why not. Either way the browser leaves this address at
+/// once or the answer is of no further use.
+pub(super) async fn answer(request: HttpRequest, app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
+    let again = format!("/login/{slug}");
+    if !admitted(&request, &app) {
+        return refused::page(&request, &refused::busy(), &again);
+    }
+    let login = &app.desk.login;
+    let callback = match callback::read(request.query_string()) {
+        Ok(callback) => callback,
+        Err(refusal) => return refused::page(&request, &refusal, &again),
+    };
+    let id = attempt::id_of(&callback.state);
+    let browser = id.and_then(|id| request.cookie(&begin::cookie_name(login.secure(), id)));
+    let browser = browser.as_ref().map(Cookie::value);
+    let mut response = match login.finish(&app.ctx(Actor::System), &slug, callback, browser).await {
+        Ok(arrived) => see_other(&arrived.return_to).cookie(session_cookie(login.secure(), &arrived.session)).finish(),
+        Err(refusal) => refused::page(&request, &refusal, &again),
+    };
+    if let Some(id) = id.filter(|_| browser.is_some()) {
+        // An answer that cannot carry it leaves a cookie that is of no use any more.
+        let _added = response.add_cookie(&forget(login.secure(), id));
+    }
+    response
+}
+
+/// The cookie of a session.
+pub(super) fn session_cookie(secure: bool, token: &Token) -> Cookie<'static> {
+    Cookie::build(session::cookie_name(secure), token.reveal().to_owned())
+        .path("/")
+        .http_only(true)
+        .secure(secure)
+        .same_site(SameSite::Lax)
+        .max_age(Duration::seconds(session::LIFE))
+        .finish()
+}

@@ -1,0 +1,52 @@
+//! Whoever calls the API with a token.
+use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
+
+use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::id::UserId;
+use crate::store::api_tokens::Bearer;
+use crate::web::App;
+use crate::web::extract;
+use crate::web::problem::Refusal;
+
+/// The caller of an API request, with the authority of the token's person.
+pub struct Caller {
+    /// The token and its person.
+    pub bearer: Bearer,
+}
+
+impl Caller {
+    /// The caller of this request.
+    ///
+    /// # Errors
+    /// 401 without a token that counts (RFC 6750 §3), 503 when the store does not answer.
+    pub async fn of(request: &HttpRequest, app: &App) -> Result<Self, Refusal> {
+        let Some(presented) = extract::bearer(request) else {
+            let detail = "Send an API token: Authorization: Bearer rca_…";
+            return Err(Refusal::at(request, StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, "Bearer"));
+        };
+        match app.desk.login.bearer(presented, app.clock.now()).await {
+            Ok(Some(bearer)) => Ok(Self { bearer }),
+            Ok(None) => {
+                let detail = "This API token is unknown, has ended, or its person may not act.";
+                let challenge = "Bearer error=\"invalid_token\"";
+                Err(Refusal::at(request, StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, challenge))
+            }
+            Err(error) => {
+                tracing::error!(%error, "a token could not be checked");
+                let detail = "The server cannot check the token at the moment; try again shortly.";
+                Err(Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail))
+            }
+        }
+    }
+
+    /// The person.
+    pub fn person(&self) -> UserId {
+        self.bearer.person()
+    }
+
+    /// The circumstances of an act of this person.
+    pub fn ctx(&self, app: &App) -> Ctx {
+        app.ctx(Actor::User { user: self.person() })
+    }
+}

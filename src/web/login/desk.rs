@@ -1,0 +1,68 @@
+//! What the pages of signing in share, and what runs beside them.
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use url::Url;
+
+use super::limits::Limits;
+use crate::config::{Config, PublicUrl};
+use crate::login::Login;
+use crate::login::address::{Net, Policy};
+use crate::login::fetch::Fetch;
+use crate::secret::Keyring;
+use crate::store::Store;
+
+/// How often last uses are written.
+const FLUSH: Duration = Duration::from_secs(60);
+
+/// Signing in, as the server holds it.
+pub struct Desk {
+    /// The use cases.
+    pub login: Login,
+    pub(super) limits: Limits,
+}
+
+impl Desk {
+    /// Sets signing in up.
+    ///
+    /// # Errors
+    /// A sentence for the operator: a setting for requests to providers is unusable.
+    pub fn open(config: &Config, store: &Store, keys: Arc<Keyring>, public_url: &PublicUrl) -> Result<Self, String> {
+        let fetch = Fetch::new(policy(config)?, &extra_roots(config)?)?;
+        let public_url = Url::parse(public_url.as_str()).map_err(|error| error.to_string())?;
+        Ok(Self { login: Login::new(store.clone(), fetch, keys, public_url), limits: Limits::new() })
+    }
+
+    /// Writes now and then when sessions and tokens were last used, and once more at the end.
+    pub async fn keep(self: Arc<Self>, mut told: watch::Receiver<bool>) {
+        loop {
+            let stopping = tokio::time::timeout(FLUSH, told.wait_for(|stop| *stop)).await.is_ok();
+            if let Err(error) = self.login.flush_uses().await {
+                tracing::warn!(%error, "when sessions and tokens were last used could not be written");
+            }
+            self.limits.tidy();
+            if stopping {
+                return;
+            }
+        }
+    }
+}
+
+fn policy(config: &Config) -> Result<Policy, String> {
+    let allow = config
+        .outgoing
+        .allow
+        .iter()
+        .map(|network| network.to_string().parse::<Net>().map_err(|error| format!("`outgoing.allow`: {error}")));
+    Ok(Policy { allow: allow.collect::<Result<_, _>>()?, loopback: config.outgoing.loopback })
+}
+
+fn extra_roots(config: &Config) -> Result<Vec<u8>, String> {
+    match &config.outgoing.certificates {
+        Some(path) => {
+            std::fs::read(path).map_err(|error| format!("`outgoing.certificates`: {}: {error}", path.display()))
+        }
+        None => Ok(Vec::new()),
+    }
+}

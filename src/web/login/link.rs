@@ -1,0 +1,58 @@
+//! `/link`: a one-time link. Looking at it shows a button; only the button uses it up.
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::Form;
+use super::callback::session_cookie;
+use super::page::{admitted, html, parameter};
+use super::refused;
+use super::visitor::see_other;
+use crate::domain::ctx::Actor;
+use crate::login::attempt::HOME;
+use crate::store::links::Purpose;
+use crate::web::App;
+use crate::web::problem::Refusal;
+
+#[derive(Template)]
+#[template(path = "login/link.html")]
+struct Page<'a> {
+    heading: &'a str,
+    token: &'a str,
+}
+
+/// Shows what the link is for.
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
+    if !admitted(&request, &app) {
+        return refused::page(&request, &refused::busy(), "/login");
+    }
+    let token = parameter(&request, "token");
+    match app.desk.login.link(&app.ctx(Actor::System), &token).await {
+        Ok(purpose) => html(StatusCode::OK, &Page { heading: heading(purpose), token: &token }),
+        Err(refusal) => refused::page(&request, &refusal, "/login"),
+    }
+}
+
+/// Uses the link up.
+pub(super) async fn consume(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let form = Form::read(&request, &app, payload).await?;
+    if !admitted(&request, &app) {
+        return Ok(refused::page(&request, &refused::busy(), "/login"));
+    }
+    let login = &app.desk.login;
+    Ok(match login.use_link(&app.ctx(Actor::System), form.field("token")).await {
+        Ok(token) => see_other(HOME).cookie(session_cookie(login.secure(), &token)).finish(),
+        Err(refusal) => refused::page(&request, &refusal, "/login"),
+    })
+}
+
+fn heading(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::SetUp => "Set up this installation",
+        Purpose::Recover => "Get back in",
+    }
+}

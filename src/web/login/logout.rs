@@ -1,0 +1,34 @@
+//! `/logout`: ends the session.
+use actix_web::cookie::Cookie;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::visitor::see_other;
+use super::{Form, Visitor};
+use crate::login::session;
+use crate::web::App;
+use crate::web::problem::Refusal;
+
+/// Ends this session, or all of the person's.
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let form = Form::read(&request, &app, payload).await?;
+    let visitor = match Visitor::of(&request, &app).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return Ok(answer),
+    };
+    visitor.check(&request, &form)?;
+    let everywhere = form.field("everywhere") == "yes";
+    let login = &app.desk.login;
+    login.sign_out(&visitor.ctx(&app), &visitor.signed, everywhere).await.map_err(|error| {
+        tracing::error!(%error, "a session could not be ended");
+        let detail = "The server cannot end your session at the moment; try again shortly.";
+        Refusal::at(&request, StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
+    let mut gone = Cookie::build(session::cookie_name(login.secure()), "").path("/").secure(login.secure()).finish();
+    gone.make_removal();
+    Ok(see_other("/login").cookie(gone).finish())
+}

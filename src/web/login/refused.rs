@@ -1,0 +1,50 @@
+//! Why somebody was not let in, as a page.
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::page::html;
+use crate::login::refusal::{Kind, Refusal};
+use crate::web::extract::Client;
+
+#[derive(Template)]
+#[template(path = "login/refused.html")]
+struct Page<'a> {
+    sentence: &'a str,
+    code: &'a str,
+    request: &'a str,
+    again: &'a str,
+}
+
+/// The page of a refusal. The detail goes to the log only.
+pub(super) fn page(request: &HttpRequest, refusal: &Refusal, again: &str) -> HttpResponse {
+    let client = Client::of(request);
+    let id = client.as_ref().map_or("", |client| client.request_id.as_str());
+    if refusal.kind == Kind::Down {
+        tracing::error!(code = refusal.code, detail = refusal.detail, "a sign-in failed");
+    } else {
+        tracing::warn!(code = refusal.code, detail = refusal.detail, "a sign-in was refused");
+    }
+    let page = Page { sentence: refusal.kind.sentence(), code: refusal.code, request: id, again };
+    let mut response = html(status(refusal.kind), &page);
+    if refusal.kind == Kind::Busy {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("60"));
+    }
+    response
+}
+
+fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Unknown => StatusCode::NOT_FOUND,
+        Kind::Stale => StatusCode::BAD_REQUEST,
+        Kind::Declined | Kind::NotLinked | Kind::Suspended => StatusCode::FORBIDDEN,
+        Kind::Unreachable | Kind::Setup | Kind::Untrusted => StatusCode::BAD_GATEWAY,
+        Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Down => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The refusal of a client that tries too often.
+pub(super) fn busy() -> Refusal {
+    Refusal::new(Kind::Busy, "client.busy", "more than 60 tries a minute")
+}

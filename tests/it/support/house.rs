@@ -1,0 +1,238 @@
+//! A small house to sign in to: a distributor, a reseller below it with one directory that has a SCIM and an OpenID door,
+//! and an owner at the top.
+use rolecall::clock::Clock;
+use rolecall::domain::capability::Core;
+use rolecall::domain::ctx::{Actor, Ctx};
+use rolecall::domain::id::{
+    ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId,
+};
+use rolecall::provision::{Mode, Source, UnknownMembers, users};
+use rolecall::scim::resource::{self, Rules};
+use rolecall::scim::schema::{SchemaSet, USER_URN};
+use rolecall::secret::{Keyring, Purpose};
+use rolecall::store::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
+use rolecall::store::{Store, StoreError, Tx, Value, api_tokens};
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+
+statements! {
+    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
+    CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) VALUES ($1, $2, $2, 'core', 0, $3)";
+    LEVEL_CAPABILITY = "INSERT INTO level_capability (level, capability) VALUES (1, $1)";
+    PARTNER = "INSERT INTO partner (id, parent, name, sort_key, kind, level, state, version, authority_version, created_at, \
+        changed_at) VALUES ($1, $2, $3, $4, 'company', 1, 'live', 1, 1, 0, 0)";
+    ANCESTOR = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, $3)";
+    GROUP = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+        VALUES ($1, $2, 'Everyone', $3, TRUE, TRUE, 0)";
+    PERSON = "INSERT INTO person (id, partner, display_name, sort_key, placement, state, version, created_at, changed_at) \
+        VALUES ($1, $2, $3, $4, $5, 'live', 1, 0, 0)";
+    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
+    ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
+    GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
+    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+        VALUES ($1, $2, $3, $4, 'authoritative', 1, 1, 1, 0)";
+    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, join_attribute, version, \
+        created_at, changed_at) VALUES ($1, $2, $3, $4, 'generic', 'active', $5, $6, $7, 1, 0, 0)";
+    STATE = "UPDATE connection SET state = $2 WHERE id = $1";
+    MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
+    SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', 'unpaid', 0)";
+    SUSPEND_PERSON = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, 'admin', 'left', 0)";
+    COUNT_EXTERNAL = "SELECT COUNT(*) FROM external_user WHERE connection = $1";
+    COUNT_EVENTS = "SELECT COUNT(*) FROM event WHERE kind = $1";
+    ATTEMPTS = "SELECT COUNT(*) FROM login_attempt";
+}
+
+/// The ids of the house.
+pub struct House {
+    pub store: Store,
+    pub top: PartnerId,
+    pub reseller: PartnerId,
+    pub everyone: UserGroupId,
+    pub owner: UserId,
+    pub directory: DirectoryId,
+    pub scim: ConnectionId,
+    pub oidc: ConnectionId,
+    pub schemas: SchemaSet,
+}
+
+/// Circumstances now.
+pub fn ctx() -> Ctx {
+    Clock.ctx(Actor::Operator)
+}
+
+impl House {
+    /// Lays the house down in an empty database. The OpenID door asks the provider `issuer` and joins the claim `sub`
+    /// with the SCIM door's `externalId`.
+    pub async fn build(store: &Store, issuer: &str) -> Self {
+        let ctx = ctx();
+        let house = Self {
+            store: store.clone(),
+            top: ctx.id(),
+            reseller: ctx.id(),
+            everyone: ctx.id(),
+            owner: ctx.id(),
+            directory: ctx.id(),
+            scim: ctx.id(),
+            oidc: ctx.id(),
+            schemas: SchemaSet::base(),
+        };
+        let above: UserGroupId = ctx.id();
+        let config = json!({"issuer": issuer, "client_id": "rolecall", "client_auth": "none"}).to_string();
+        let none = None::<Vec<u8>>;
+        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)> = vec![(&LEVEL, binds![])];
+        for core in Core::ALL {
+            rows.push((&CAPABILITY, binds![core.id().0, core.name(), core.on_suspended()]));
+            rows.push((&LEVEL_CAPABILITY, binds![core.id().0]));
+        }
+        rows.extend([
+            (&PARTNER, binds![house.top, None::<PartnerId>, "Meridian", b"meridian"]),
+            (&PARTNER, binds![house.reseller, house.top, "Harbor", b"harbor"]),
+            (&ANCESTOR, binds![house.top, house.top, 0]),
+            (&ANCESTOR, binds![house.reseller, house.reseller, 0]),
+            (&ANCESTOR, binds![house.reseller, house.top, 1]),
+            (&GROUP, binds![above, house.top, b"everyone"]),
+            (&GROUP, binds![house.everyone, house.reseller, b"everyone"]),
+            (&PERSON, binds![house.owner, house.top, "Olga Owner", b"olga", above]),
+            (&DIRECTORY, binds![house.directory, house.reseller, "Our Entra", b"our entra"]),
+            (&CONNECTION, binds![house.scim, house.directory, "scim", "acme", "{}", none.clone(), "externalId"]),
+            (&CONNECTION, binds![house.oidc, house.directory, "oidc", "acme-sso", config, none, "sub"]),
+        ]);
+        house.write(rows).await;
+        house.grant(house.owner, Core::ALL, "subtree", house.top).await;
+        house
+    }
+
+    async fn write(&self, rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)>) {
+        let work = async |tx: &mut Tx| -> Result<(), StoreError> {
+            for (statement, values) in &rows {
+                tx.execute(*statement, values.clone()).await?;
+            }
+            Ok(())
+        };
+        self.store.write(work).await.unwrap();
+    }
+
+    /// Gives a person a role of these capabilities.
+    pub async fn grant(&self, person: UserId, capabilities: &[Core], reach: &str, partner: PartnerId) {
+        let ctx = ctx();
+        let (role, scope, grant): (RoleId, ScopeId, GrantId) = (ctx.id(), ctx.id(), ctx.id());
+        let name = role.to_string();
+        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)> = vec![
+            (&ROLE, binds![role, self.top, &name, name.as_bytes()]),
+            (&ROLE_SELF, binds![role]),
+            (&SCOPE, binds![scope, reach, partner]),
+            (&GRANT, binds![grant, role, person, scope]),
+        ];
+        rows.extend(capabilities.iter().map(|core| (&ROLE_CAPABILITY as _, binds![role, core.id().0])));
+        self.write(rows).await;
+    }
+
+    /// A person at the reseller who came from nowhere.
+    pub async fn person(&self, name: &str) -> UserId {
+        let person: UserId = ctx().id();
+        self.write(vec![(&PERSON, binds![person, self.reseller, name, name.as_bytes(), self.everyone])]).await;
+        person
+    }
+
+    /// A further OpenID door of the same directory.
+    pub async fn oidc_door(
+        &self,
+        slug: &str,
+        config: Json,
+        keys: Option<(&Keyring, &str)>,
+        join: &str,
+    ) -> ConnectionId {
+        let id: ConnectionId = ctx().id();
+        let secret = keys.map(|(keys, secret)| keys.seal(&ctx(), Purpose::Connection(id), secret.as_bytes()).unwrap());
+        let values = binds![id, self.directory, "oidc", slug, config.to_string(), secret, join];
+        self.write(vec![(&CONNECTION, values)]).await;
+        id
+    }
+
+    /// The extent over the top, as the operator has it.
+    pub fn at(&self, partner: PartnerId) -> PartnerExtent {
+        OperatorExtent::assume().at(partner)
+    }
+
+    async fn door(&self, connection: ConnectionId) -> ConnectionExtent {
+        let mut reader = self.store.reader().await.unwrap();
+        OperatorExtent::assume().door(&mut reader, connection).await.unwrap().unwrap()
+    }
+
+    /// Pushes a user, Ada, through the SCIM door.
+    pub async fn push(&self, name: &str, external_id: &str) -> (ExternalUserId, UserId) {
+        let body = json!({"schemas": [USER_URN], "userName": name, "displayName": "Ada", "externalId": external_id, "active": true});
+        let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
+        let new = users::NewUser { stable_key: None, said: document.into() };
+        let extent = self.door(self.scim).await;
+        let done = users::create(&self.store, &ctx(), &self.source(extent), &new, Mode::Real).await.unwrap();
+        (done.value.id, done.value.person.unwrap())
+    }
+
+    /// Says `active` of a pushed user through the SCIM door, at `store`.
+    pub async fn set_active(&self, store: &Store, user: ExternalUserId, active: bool) {
+        let extent = self.door(self.scim).await;
+        users::set_active(store, &ctx(), &self.source(extent), user, active, Mode::Real).await.unwrap();
+    }
+
+    /// Removes a pushed user through the SCIM door.
+    pub async fn delete(&self, user: ExternalUserId) {
+        let extent = self.door(self.scim).await;
+        users::delete(&self.store, &ctx(), &self.source(extent), user, None, Mode::Real).await.unwrap();
+    }
+
+    fn source(&self, extent: ConnectionExtent) -> Source<'_> {
+        Source {
+            extent,
+            schemas: &self.schemas,
+            join_attribute: Some("externalId"),
+            unknown_members: UnknownMembers::Skip,
+        }
+    }
+
+    pub async fn set_connection_state(&self, connection: ConnectionId, state: &str) {
+        self.write(vec![(&STATE, binds![connection, state])]).await;
+    }
+
+    pub async fn set_directory_mode(&self, mode: &str) {
+        self.write(vec![(&MODE, binds![self.directory, mode])]).await;
+    }
+
+    pub async fn suspend_partner(&self, partner: PartnerId) {
+        self.write(vec![(&SUSPEND_PARTNER, binds![partner])]).await;
+    }
+
+    pub async fn suspend_person(&self, person: UserId) {
+        self.write(vec![(&SUSPEND_PERSON, binds![person])]).await;
+    }
+
+    async fn count(&self, statement: &'static rolecall::store::Statement, values: Vec<Value>) -> i64 {
+        self.store.reader().await.unwrap().one(statement, values, |row| row.get(0)).await.unwrap()
+    }
+
+    /// How many external users a connection has.
+    pub async fn external_users(&self, connection: ConnectionId) -> i64 {
+        self.count(&COUNT_EXTERNAL, binds![connection]).await
+    }
+
+    /// How many events of a kind were written.
+    pub async fn events(&self, kind: &str) -> i64 {
+        self.count(&COUNT_EVENTS, binds![kind]).await
+    }
+
+    /// How many attempts are open.
+    pub async fn attempts(&self) -> i64 {
+        self.count(&ATTEMPTS, binds![]).await
+    }
+
+    /// An API token of a person at `partner`.
+    pub async fn api_token(&self, person: UserId, partner: PartnerId) -> (rolecall::domain::id::TokenId, String) {
+        let (at, ctx) = (self.at(partner), ctx());
+        let made: Result<_, StoreError> =
+            self.store.write(async |tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
+        let (id, token) = made.unwrap();
+        (id, token.reveal().to_owned())
+    }
+}
