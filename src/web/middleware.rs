@@ -142,7 +142,7 @@ fn in_form<B>(face: Face, response: ServiceResponse<EitherBody<B>>) -> ServiceRe
 
 /// The headers every answer carries.
 fn dress(headers: &mut HeaderMap, face: Face, id: &str, https: bool) {
-    if let Ok(id) = HeaderValue::from_str(id) {
+    if let (Ok(id), false) = (HeaderValue::from_str(id), headers.contains_key(REQUEST_ID)) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

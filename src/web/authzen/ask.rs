@@ -1,0 +1,149 @@
+//! From a question to its answer.
+use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Payload};
+use serde_json::{Value, json};
+
+use super::model::{Asked, Entity, Object};
+use crate::access::decide::{Decision, Question};
+use crate::access::explain::{Absent, Miss, Reason};
+use crate::domain::capability::Core;
+use crate::domain::grant::Resource;
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::store::{Reader, StoreError, catalog, effective, resources};
+use crate::web::App;
+use crate::web::extract;
+use crate::web::problem::Refusal;
+
+/// The largest request, in bytes.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// Reads a request as one JSON object.
+pub(super) async fn body(request: &HttpRequest, app: &App, payload: Payload) -> Result<Object, Refusal> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(bad(request, "Send the request as application/json.".to_owned()));
+    }
+    let time = std::time::Duration::from_secs(app.config.server.limits.body_seconds);
+    let bytes: Bytes = extract::body(request, payload, MOST_BYTES, time).await?;
+    super::model::object(&bytes).map_err(|wrong| bad(request, wrong))
+}
+
+/// 400 with a sentence (AuthZEN 1.0 §10.1.2).
+pub(super) fn bad(request: &HttpRequest, wrong: String) -> Refusal {
+    Refusal::at(request, StatusCode::BAD_REQUEST, wrong)
+}
+
+/// 503: no decision is never a yes.
+pub(super) fn down(request: &HttpRequest, error: &StoreError) -> Refusal {
+    tracing::error!(%error, "a decision could not be made");
+    let detail = "The server cannot decide at the moment; treat it as a refusal and ask again shortly.";
+    Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)
+}
+
+/// Answers `asked` as `asker` may know it.
+pub(super) async fn answer(
+    reader: &mut Reader,
+    asker: UserId,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Value, StoreError> {
+    let resource = resource(reader, &asked.resource).await?;
+    let capability = catalog::capability(reader, &asked.action).await?;
+    let subject = user(&asked.subject);
+    let Some(resource) = resource else { return Ok(hidden(now)) };
+    let about_self = subject == Some(asker);
+    let may = async |reader: &mut Reader, capability: Core| {
+        let question = Question { principal: asker, capability: capability.id(), resource, now };
+        effective::decide(reader, &question).await.map(|decision| decision.allowed)
+    };
+    if !about_self && !may(reader, Core::AccessAsk).await? {
+        return Ok(hidden(now));
+    }
+    let decision = match (subject, capability) {
+        (Some(principal), Some(capability)) => {
+            effective::decide(reader, &Question { principal, capability, resource, now }).await?
+        }
+        (None, _) => absent(Absent::Person),
+        (_, None) => absent(Absent::Capability),
+    };
+    // Whoever asks about themselves learns of a partner only what they may see of it.
+    if !decision.allowed
+        && about_self
+        && !may(reader, Core::PartnerView).await?
+        && !may(reader, Core::AccessAsk).await?
+    {
+        return Ok(hidden(now));
+    }
+    Ok(told(&decision, now))
+}
+
+fn absent(what: Absent) -> Decision {
+    Decision::because(Reason::Refused { misses: vec![Miss::from(what)] })
+}
+
+/// The person a subject names; none when it names nobody of ours.
+fn user(subject: &Entity) -> Option<UserId> {
+    if subject.kind == "user" { subject.id.parse().ok() } else { None }
+}
+
+/// What a resource is, for a decision; none when there is no such thing.
+async fn resource(reader: &mut Reader, entity: &Entity) -> Result<Option<Resource>, StoreError> {
+    match entity.kind.as_str() {
+        "partner" => Ok(entity.id.parse().ok().map(|partner| Resource { partner, group: None, owner: None })),
+        "user" => match entity.id.parse() {
+            Ok(user) => resources::of_user(reader, user).await,
+            Err(_) => Ok(None),
+        },
+        "user_group" => match entity.id.parse() {
+            Ok(group) => resources::of_group(reader, group).await,
+            Err(_) => Ok(None),
+        },
+        _ => Ok(product(entity)),
+    }
+}
+
+/// A product's own thing: it says where it belongs. One that says it wrongly belongs nowhere.
+fn product(entity: &Entity) -> Option<Resource> {
+    let text = |name: &str| match entity.properties.get(name) {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::String(text)) => Some(Some(text.as_str())),
+        Some(_) => None,
+    };
+    let partner = text("partner")??.parse().ok()?;
+    let group = match text("group")? {
+        Some(group) => Some(group.parse().ok()?),
+        None => None,
+    };
+    let owner = match text("owner")? {
+        Some(owner) => Some(owner.parse().ok()?),
+        None => None,
+    };
+    Some(Resource { partner, group, owner })
+}
+
+fn told(decision: &Decision, now: Timestamp) -> Value {
+    json!({
+        "decision": decision.allowed,
+        "context": {
+            "reason": decision.reason.to_string(),
+            "detail": decision.reason,
+            "at": now.to_string(),
+            "revision": now.micros().to_string(),
+        },
+    })
+}
+
+/// The same for a resource that is not there and one the asker may not ask about.
+fn hidden(now: Timestamp) -> Value {
+    json!({
+        "decision": false,
+        "context": {
+            "reason": "There is no such resource, or you may not ask about it.",
+            "at": now.to_string(),
+            "revision": now.micros().to_string(),
+        },
+    })
+}

@@ -1,0 +1,33 @@
+//! Decisions for products: OpenID AuthZEN Authorization API 1.0.
+//!
+//! The subject is a person (`type` "user"), the action a capability by its name in the catalog, the resource a partner, a
+//! person, a user group, or a product's own thing with the properties `partner`, `group` and `owner`. Who asks is the
+//! person of the API token: they need `core.access.ask` over the resource's partner, or ask about themselves.
+mod ask;
+mod evaluation;
+mod evaluations;
+mod metadata;
+mod model;
+
+use actix_web::web;
+
+use super::routes::{Access, Entry, Isolation};
+
+/// The routes of decisions.
+pub const ROUTES: &[Entry] = &[
+    Entry { path: "/.well-known/authzen-configuration", get: Some(|| web::to(metadata::show)), ..Entry::NONE },
+    Entry {
+        path: "/access/v1/evaluation",
+        access: Access::Token,
+        isolation: Isolation::Partner,
+        post: Some(|| web::to(evaluation::evaluate)),
+        ..Entry::NONE
+    },
+    Entry {
+        path: "/access/v1/evaluations",
+        access: Access::Token,
+        isolation: Isolation::Partner,
+        post: Some(|| web::to(evaluations::evaluate)),
+        ..Entry::NONE
+    },
+];
