@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::login::Desk;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
-use super::{App, metrics, middleware, routes};
+use super::{App, metrics, middleware, routes, sealer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
@@ -86,6 +86,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(Arc::clone(&app.desk).keep(told.clone())),
+        tokio::spawn(sealer::run(app.clone(), told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));

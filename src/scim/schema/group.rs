@@ -1,7 +1,7 @@
 //! The Group schema (RFC 7643 §4.2).
 
 use super::build::{complex, reference, string};
-use super::{GROUP_URN, Mutability, Schema};
+use super::{GROUP_URN, Mutability, Returned, Schema};
 
 /// `displayName` is published as required: the prose of §4.2 says so, the
 /// listing of §8.7.1 does not (D01).
@@ -18,7 +18,10 @@ pub(super) fn schema() -> Schema {
                 vec![
                     string("value", "Identifier of the member.").exact().mutability(Mutability::Immutable),
                     reference("$ref", &["User", "Group"], "URL of the member.").mutability(Mutability::Immutable),
-                    string("display", "Name of the member, shown by the server.").read_only(),
+                    // Clients compare what they sent with what they get back, so it is shown only to who asks.
+                    string("display", "Name of the member, shown by the server.")
+                        .read_only()
+                        .returned(Returned::Request),
                     string("type", "Whether the member is a user or a group.")
                         .canonical(&["User", "Group"])
                         .mutability(Mutability::Immutable),

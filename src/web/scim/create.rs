@@ -1,13 +1,20 @@
 //! POST: create a user or a group (RFC 7644 §3.3).
+use std::time::Duration;
+
 use super::answer::Answer;
-use super::door::Visit;
+use super::door::{Visit, of_store};
+use super::offer::Offer;
 use super::resource::refused;
+use crate::domain::page::Page;
 use crate::provision::groups::{self, NewGroup};
-use crate::provision::users::{self, NewUser};
+use crate::provision::users::{self, Listing, NewUser, Said};
+use crate::provision::{Done, ProvisionError};
 use crate::scim::error::ScimError;
-use crate::scim::profile::Purpose;
-use crate::scim::resource::{self, Accepted};
+use crate::scim::filter::{Filter, Foreign};
+use crate::scim::profile::{Act, Purpose, Switch};
+use crate::scim::resource::{self, Accepted, Document};
 use crate::scim::schema::Resource;
+use crate::store::external_users::ExternalUser;
 
 /// `POST /Users`.
 pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
@@ -18,10 +25,35 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let written = accepted.document.clone();
     let new = NewUser { stable_key: None, said: accepted.document.into() };
     let created = users::create(&visit.app.store, &visit.ctx, &visit.source(&offer), &new, visit.mode()).await;
-    let mut done = created.map_err(refused)?;
+    let done = match created {
+        Err(error @ ProvisionError::Uniqueness { .. }) if offer.switches.is_on(Switch::ReprovisionInactive) => {
+            revive(visit, &offer, &written).await?.ok_or_else(|| refused(error))?
+        }
+        created => created.map_err(refused)?,
+    };
     let shown = visit.show_user(&view, kind, done.value.clone(), None, Some(&written));
-    done.changed = true;
     Ok(visit.answer(201, &done, Some(shown)))
+}
+
+/// Takes a POST for an inactive user of the same name as its return; `None` when the one there is active.
+async fn revive(
+    visit: &mut Visit,
+    offer: &Offer,
+    document: &Document,
+) -> Result<Option<Done<ExternalUser>>, ScimError> {
+    let name = document.get("userName").cloned().unwrap_or_default();
+    let filter = Filter::parse(&format!("userName eq {name}"))?.resolve(offer.set.users(), Foreign::Refuse)?;
+    let (page, store) = (Page::Index { start: 1, count: 1 }, &visit.app.store);
+    let wanted = Listing { filter: Some(&filter), sort: None, page: &page, counting: Duration::ZERO };
+    let source = visit.source(offer);
+    let found = users::list(store, &source, wanted, false).await.map_err(|error| of_store(&error))?;
+    let Some(user) = found.rows.into_iter().map(|row| row.user).find(|user| !user.active) else { return Ok(None) };
+    let change = |_: &Document| Ok(Said::from(document.clone()));
+    let revived = users::update(store, &visit.ctx, &source, user.id, None, &change, visit.mode()).await;
+    let done = revived.map_err(refused)?;
+    let at = "userName".to_owned();
+    visit.translated(&[Act { switch: Switch::ReprovisionInactive, at }]);
+    Ok(Some(done))
 }
 
 /// `POST /Groups`.

@@ -3,6 +3,7 @@
 //! A request is authenticated, admitted and written down by [`door::visit`]; in between it is brought into its strict
 //! form by the connection's profile, understood by the engine, carried out by one use case and rendered.
 mod answer;
+mod bulk;
 mod create;
 mod cursors;
 mod discovery;
@@ -63,6 +64,7 @@ pub const ROUTES: &[Entry] = &[
     },
     Entry { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
     Entry { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
+    Entry { post: verb!(bulk::bulk), ..at("/scim/{slug}/v2/Bulk") },
     Entry { other: verb!(elsewhere::me), ..at("/scim/{slug}/v2/Me") },
     Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
     Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}") },

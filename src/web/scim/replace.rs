@@ -63,7 +63,8 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     visit.group_answer(&offer, &view, &done, Some(&written)).await
 }
 
-fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<MemberOp> {
+/// What a PUT makes of a group's members.
+pub fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<MemberOp> {
     match (said, missing) {
         (Some(list), _) if list.is_empty() => vec![MemberOp::Clear],
         (Some(list), _) => vec![MemberOp::ReplaceAll(list)],

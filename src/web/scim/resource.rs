@@ -19,7 +19,7 @@ use crate::store::external_users::ExternalUser;
 use crate::store::members::{Member, Who};
 
 /// Schema of the answer to a dry run.
-const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun";
+pub const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun";
 
 /// A resource with what its answer needs beside the body.
 pub struct Shown {

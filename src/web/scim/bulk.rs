@@ -1,0 +1,250 @@
+//! POST /Bulk: many operations in one request (RFC 7644 §3.7).
+//!
+//! Operations run one after another, each in a transaction of its own, as if they had been sent alone. A dry run runs
+//! them all in one transaction that is undone.
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::door::{Visit, of_store};
+use super::offer::Offer;
+use super::resource::{DRY_RUN_URN, refused};
+use crate::domain::ctx::Ctx;
+use crate::provision::groups::{self, GroupChange, NewGroup};
+use crate::provision::users::{self, NewUser, Said};
+use crate::provision::{Done, Effect, ProvisionError, Source};
+use crate::scim::bulk::{self, BulkRequest, Call, Execution, Method, Ready, Success};
+use crate::scim::error::ScimError;
+use crate::scim::etag::Version;
+use crate::scim::patch;
+use crate::scim::profile::{Act, Purpose};
+use crate::scim::resource::{self, Document};
+use crate::scim::schema::Resource;
+use crate::scim::schema::discovery::BulkLimits;
+use crate::store::{StoreError, Tx};
+
+/// Most operations of a dry run: all of them hold the one writer together.
+const MOST_TRIED: usize = 500;
+/// How often an operation is begun again because what it rests on was deleted meanwhile.
+const MOST_TRIES: usize = 5;
+/// Effects that the log keeps of one request.
+const KEPT: usize = 100;
+
+/// `POST /Bulk`.
+pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
+    visit.writing()?;
+    let limits = BulkLimits {
+        operations: if visit.dry { MOST_TRIED } else { visit.app.config.scim.bulk_operations },
+        bytes: visit.app.config.server.limits.bulk_body_bytes,
+    };
+    let body = visit.json(limits.bytes).await?;
+    let request = bulk::parse(body, limits)?;
+    let offer = visit.offer.clone();
+    let notes = Notes::default();
+    let response = {
+        let work = Work { ctx: &visit.ctx, source: visit.source(&offer), offer: &offer, notes: &notes };
+        if visit.dry { try_all(visit, work, &request).await? } else { run_all(visit, work, request).await }
+    };
+    let Kept { acts, ignored, effects } = notes.0.into_inner().unwrap_or_default();
+    visit.translated(&acts);
+    visit.ignored(&ignored);
+    let effects = Value::Array(effects);
+    visit.changed(effects.clone());
+    if !visit.dry {
+        return Ok(Answer::new(200, response));
+    }
+    let body = json!({"schemas": [DRY_RUN_URN], "status": "200", "effect": effects, "resource": response});
+    Ok(Answer::new(200, body))
+}
+
+/// What is noted while operations run.
+#[derive(Default)]
+struct Notes(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    acts: Vec<Act>,
+    ignored: Vec<String>,
+    effects: Vec<Value>,
+}
+
+impl Notes {
+    fn keep(&self, add: impl FnOnce(&mut Kept)) {
+        if let Ok(mut kept) = self.0.lock() {
+            add(&mut kept);
+        }
+    }
+}
+
+/// What every operation of a request needs. Cheap to copy.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    ctx: &'a Ctx,
+    source: Source<'a>,
+    offer: &'a Offer,
+    notes: &'a Notes,
+}
+
+async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
+    let mut execution = Execution::new(request);
+    while let Some(ready) = execution.next_call() {
+        // Ids are made from the time of their act, so each operation has its own.
+        let ctx = visit.app.ctx(work.ctx.actor());
+        let work = Work { ctx: &ctx, ..work };
+        let mut tries = 1;
+        let result = loop {
+            match visit.app.store.write(async |tx: &mut Tx| work.carry_out(tx, &ready).await).await {
+                Err(ProvisionError::Raced) if tries < MOST_TRIES => tries += 1,
+                result => break result,
+            }
+        };
+        work.report(&mut execution, &ready, result);
+    }
+    execution.finish(&visit.base)
+}
+
+async fn try_all(visit: &Visit, work: Work<'_>, request: &BulkRequest) -> Result<Value, ScimError> {
+    let all = async |tx: &mut Tx| -> Result<Value, StoreError> {
+        work.notes.keep(|kept| *kept = Kept::default());
+        let mut execution = Execution::new(request.clone());
+        while let Some(ready) = execution.next_call() {
+            let result = tx.attempt(false, async |tx: &mut Tx| work.carry_out(tx, &ready).await).await;
+            work.report(&mut execution, &ready, result);
+        }
+        Ok(execution.finish(&visit.base))
+    };
+    let undone = visit.app.store.write(async |tx: &mut Tx| tx.attempt(true, all).await).await;
+    undone.map_err(|error| of_store(&error))
+}
+
+impl Work<'_> {
+    fn report(&self, execution: &mut Execution, ready: &Ready, result: Result<(Success, Effect), ProvisionError>) {
+        match result {
+            Ok((success, effect)) => {
+                self.notes.keep(|kept| {
+                    if kept.effects.len() < KEPT {
+                        kept.effects.push(json!({"operation": ready.entry, "effect": effect.to_json()}));
+                    }
+                });
+                execution.succeeded(ready, success);
+            }
+            Err(error) => execution.failed(ready, refused(error)),
+        }
+    }
+
+    async fn carry_out(&self, tx: &mut Tx, ready: &Ready) -> Result<(Success, Effect), ProvisionError> {
+        let call = &ready.call;
+        match call.endpoint.as_str() {
+            "/Users" => self.user(tx, call, ready.completes).await,
+            "/Groups" => self.group(tx, call, ready.completes).await,
+            _ => Err(ScimError::plain(404, "There is no such endpoint; use /Users or /Groups.").into()),
+        }
+    }
+
+    async fn user(&self, tx: &mut Tx, call: &Call, strict: bool) -> Result<(Success, Effect), ProvisionError> {
+        let (kind, rules) = (self.offer.set.users(), self.offer.switches.rules());
+        if call.method == Method::Post {
+            let accepted = resource::create(kind, self.body(kind, call, Purpose::Create), rules)?;
+            self.left_out(accepted.ignored);
+            let new = NewUser { stable_key: None, said: accepted.document.into() };
+            let done = users::create_in(tx, self.ctx, &self.source, &new).await?;
+            let (id, version) = (done.value.id.to_string(), done.value.version);
+            return Ok(success(201, id, Some(version), done));
+        }
+        let id = parse(call)?;
+        let condition = call.condition.as_ref();
+        let done = match call.method {
+            Method::Delete => {
+                let done = users::delete_in(tx, self.ctx, &self.source, id, condition).await?;
+                return Ok(success(204, id.to_string(), None, done));
+            }
+            Method::Put => {
+                let body = self.body(kind, call, Purpose::Replace);
+                let change = |before: &Document| {
+                    Ok(Said::from(resource::replace(kind, before, body.clone(), rules)?.document))
+                };
+                users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
+            }
+            _ => {
+                let operations = self.operations(kind, call, strict)?;
+                let change = |before: &Document| {
+                    Ok(Said::from(patch::apply(kind, before, operations.clone(), rules)?.document))
+                };
+                users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
+            }
+        };
+        Ok(success(200, id.to_string(), Some(done.value.version), done))
+    }
+
+    async fn group(&self, tx: &mut Tx, call: &Call, strict: bool) -> Result<(Success, Effect), ProvisionError> {
+        let (kind, rules) = (self.offer.set.groups(), self.offer.switches.rules());
+        if call.method == Method::Post {
+            let accepted = resource::create(kind, self.body(kind, call, Purpose::Create), rules)?;
+            self.left_out(accepted.ignored);
+            let members = accepted.members.unwrap_or_default();
+            let new = NewGroup { stable_key: None, document: accepted.document, members, row_hash: None };
+            let done = groups::create_in(tx, self.ctx, &self.source, &new).await?;
+            let (id, version) = (done.value.id.to_string(), done.value.version);
+            return Ok(success(201, id, Some(version), done));
+        }
+        let id = parse(call)?;
+        let condition = call.condition.as_ref();
+        let done = match call.method {
+            Method::Delete => {
+                let done = groups::delete_in(tx, self.ctx, &self.source, id, condition).await?;
+                return Ok(success(204, id.to_string(), None, done));
+            }
+            Method::Put => {
+                let body = self.body(kind, call, Purpose::Replace);
+                let missing = self.offer.switches.missing_members;
+                let change = |before: &Document| {
+                    let accepted = resource::replace(kind, before, body.clone(), rules)?;
+                    let members = super::replace::members(accepted.members, missing);
+                    Ok(GroupChange { document: accepted.document, members, row_hash: None })
+                };
+                groups::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
+            }
+            _ => {
+                let operations = self.operations(kind, call, strict)?;
+                let change = |before: &Document| {
+                    let patched = patch::apply(kind, before, operations.clone(), rules)?;
+                    Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
+                };
+                groups::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
+            }
+        };
+        Ok(success(200, id.to_string(), Some(done.value.version), done))
+    }
+
+    /// The body of a POST or PUT in its strict form.
+    fn body(&self, kind: Resource<'_>, call: &Call, purpose: Purpose) -> Value {
+        let translated = self.offer.switches.translate_body(kind, purpose, call.data.clone());
+        self.notes.keep(|kept| kept.acts.extend(translated.acts));
+        translated.request
+    }
+
+    /// The operations of a PATCH; what completes a circular reference is strict already.
+    fn operations(&self, kind: Resource<'_>, call: &Call, strict: bool) -> Result<Vec<patch::Operation>, ScimError> {
+        if strict {
+            return patch::parse(call.data.clone());
+        }
+        let id = call.id.as_deref().unwrap_or_default();
+        let translated = self.offer.switches.translate_patch(kind, id, call.data.clone())?;
+        self.notes.keep(|kept| kept.acts.extend(translated.acts));
+        patch::parse(translated.request)
+    }
+
+    fn left_out(&self, paths: Vec<String>) {
+        self.notes.keep(|kept| kept.ignored.extend(paths));
+    }
+}
+
+fn parse<T: std::str::FromStr>(call: &Call) -> Result<T, ProvisionError> {
+    call.id.as_deref().and_then(|id| id.parse().ok()).ok_or(ProvisionError::NotFound)
+}
+
+fn success<T>(status: u16, id: String, version: Option<i64>, done: Done<T>) -> (Success, Effect) {
+    let version = version.map(|version| Version(u64::try_from(version).unwrap_or(0)).to_string());
+    (Success { status, id, version }, done.effect)
+}
