@@ -11,6 +11,8 @@ mod ldap_read;
 mod ldap_sync;
 mod login_flow;
 mod login_hostile;
+mod provision_groups;
+mod provision_races;
 mod provision_users;
 mod scim_bulk;
 mod scim_groups;
