@@ -13,6 +13,7 @@ mod login_flow;
 mod login_hostile;
 mod provision_groups;
 mod provision_races;
+mod provision_search;
 mod provision_users;
 mod scim_bulk;
 mod scim_groups;
