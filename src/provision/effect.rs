@@ -3,6 +3,7 @@ use serde_json::{Value as Json, json};
 
 use super::event::{Event, Kind};
 use crate::domain::id::{ConnectionId, UserGroupId, UserId};
+use crate::store::effective_lists::Change;
 
 /// The outcome of a use case.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,8 +31,22 @@ pub struct Effect {
     pub people: Vec<PersonChange>,
     /// The events, as written or as they would be.
     pub events: Vec<Event>,
-    /// The people whose access may have changed: what to look at before and after.
+    /// The people whose access may have changed.
     pub touched: Vec<UserId>,
+    /// What they hold afterwards and did not before, and the other way round.
+    pub access: Access,
+}
+
+/// What an act changes of what people hold: user groups, and roles over scopes.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum Access {
+    /// Nobody asked.
+    #[default]
+    NotCompared,
+    /// For each person for whom anything changes.
+    Changes(Vec<Change>),
+    /// Too many people are touched to tell within one request; a plan tells it.
+    TooMany,
 }
 
 /// Something that happened to a person.
@@ -124,6 +139,11 @@ impl Effect {
             .iter()
             .map(|event| json!({"kind": event.kind.as_str(), "subject": event.subject, "data": event.data}))
             .collect();
+        let access = match &self.access {
+            Access::NotCompared => Json::Null,
+            Access::Changes(changes) => json!(changes),
+            Access::TooMany => json!("too many people; ask for a plan"),
+        };
         json!({
             "attributes": self.attributes,
             "membersAdded": self.members_added,
@@ -131,6 +151,7 @@ impl Effect {
             "unknownMembers": self.unknown_members,
             "people": people,
             "events": events,
+            "access": access,
         })
     }
 }

@@ -81,7 +81,7 @@ pub async fn create(
     new: &NewGroup,
     mode: Mode,
 ) -> Result<Done<ExternalGroup>, ProvisionError> {
-    run(store, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
+    run(store, &source.extent, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
 }
 
 /// [`create`], in an open transaction.
@@ -140,7 +140,7 @@ pub async fn update(
     change: Change<'_, GroupChange>,
     mode: Mode,
 ) -> Result<Done<ExternalGroup>, ProvisionError> {
-    run(store, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
+    run(store, &source.extent, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
 }
 
 /// [`update`], in an open transaction.
@@ -207,7 +207,7 @@ pub async fn delete(
     condition: Option<&Condition>,
     mode: Mode,
 ) -> Result<Done<()>, ProvisionError> {
-    run(store, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
+    run(store, &source.extent, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
 }
 
 /// [`delete`], in an open transaction.
@@ -244,8 +244,7 @@ pub async fn delete_in(
 
 /// Places the people touched and writes the events.
 async fn finish(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, effect: &mut Effect) -> Result<(), ProvisionError> {
-    let touched = effect.touched.clone();
-    place::refresh(tx, ctx, source, &touched, effect).await?;
+    place::refresh(tx, ctx, source, effect).await?;
     Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
 }
 

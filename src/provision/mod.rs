@@ -27,7 +27,7 @@ mod place;
 mod run;
 pub mod users;
 
-pub use effect::{Done, Effect, PersonChange, What};
+pub use effect::{Access, Done, Effect, PersonChange, What};
 pub use error::ProvisionError;
 
 use crate::scim::error::ScimError;
@@ -62,6 +62,8 @@ pub enum UnknownMembers {
 pub enum Mode {
     /// It is done.
     Real,
+    /// It is done, and what it changes of what people hold is worked out too.
+    Told,
     /// It is done and undone: what comes back is what the real act would bring.
     Dry,
 }

@@ -1,24 +1,85 @@
 //! Running a use case for real or only for a look, and again when it met another one.
+use super::effect::Access;
 use super::{Done, Mode, ProvisionError};
-use crate::store::{Store, Tx};
+use crate::domain::id::UserId;
+use crate::store::effective_lists::{Change, Outcome, outcomes_of};
+use crate::store::extent::ConnectionExtent;
+use crate::store::{Store, StoreError, Tx};
 
 /// How often a use case is begun again because what it rests on was deleted meanwhile.
 const MOST_TRIES: usize = 5;
 
+/// The most people whose access is compared before and after; a bigger question is a plan.
+const MOST_COMPARED: usize = 500;
+
 /// Runs `work` in a transaction of its own.
 pub(super) async fn run<T>(
     store: &Store,
+    at: &ConnectionExtent,
     mode: Mode,
     work: impl AsyncFnOnce(&mut Tx) -> Result<Done<T>, ProvisionError> + Clone,
 ) -> Result<Done<T>, ProvisionError> {
-    let undo = mode == Mode::Dry;
     let mut tries = 1;
     loop {
         let work = work.clone();
-        let whole = async move |tx: &mut Tx| if undo { tx.attempt(true, work).await } else { work(tx).await };
+        let whole = async move |tx: &mut Tx| match mode {
+            Mode::Real => work(tx).await,
+            Mode::Dry => tried(tx, at, work).await,
+            Mode::Told => {
+                let access = tried(tx, at, work.clone()).await?.effect.access;
+                let mut done = work(tx).await?;
+                done.effect.access = access;
+                Ok(done)
+            }
+        };
         match store.write(whole).await {
             Err(ProvisionError::Raced) if tries < MOST_TRIES => tries += 1,
             result => return result,
         }
     }
+}
+
+/// Does `work`, looks at what the people it touched then hold, undoes it, and compares with what they hold now.
+async fn tried<T>(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    work: impl AsyncFnOnce(&mut Tx) -> Result<Done<T>, ProvisionError>,
+) -> Result<Done<T>, ProvisionError> {
+    let (mut done, after) = tx
+        .attempt(true, async |tx: &mut Tx| {
+            let done = work(tx).await?;
+            let after = held(tx, at, &done.effect.touched).await?;
+            Ok::<_, ProvisionError>((done, after))
+        })
+        .await?;
+    let before = held(tx, at, &done.effect.touched).await?;
+    done.effect.access = match (before, after) {
+        (Some(before), Some(after)) => Access::Changes(compared(&done.effect.touched, before, after)),
+        _ => Access::TooMany,
+    };
+    Ok(done)
+}
+
+/// What each of the people holds; none when they are too many.
+async fn held(tx: &mut Tx, at: &ConnectionExtent, people: &[UserId]) -> Result<Option<Vec<Vec<Outcome>>>, StoreError> {
+    if people.len() > MOST_COMPARED {
+        return Ok(None);
+    }
+    let mut all = Vec::with_capacity(people.len());
+    for person in people {
+        all.push(outcomes_of(tx, at, *person).await?);
+    }
+    Ok(Some(all))
+}
+
+fn compared(people: &[UserId], before: Vec<Vec<Outcome>>, after: Vec<Vec<Outcome>>) -> Vec<Change> {
+    let only = |these: &[Outcome], those: &[Outcome]| -> Vec<Outcome> {
+        these.iter().filter(|outcome| !those.contains(outcome)).cloned().collect()
+    };
+    let changes = people.iter().zip(before.iter().zip(&after)).map(|(person, (before, after))| Change {
+        person: *person,
+        gained: only(after, before),
+        lost: only(before, after),
+    });
+    changes.filter(|change| !(change.gained.is_empty() && change.lost.is_empty())).collect()
 }

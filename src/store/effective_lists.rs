@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use super::effective::{decide, proof, row_support, witnesses};
 use super::effective_tree::{StoredTree, ceilings_for, conferred};
-use super::extent::PartnerExtent;
+use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, effective_sql, first, scopes, tuple};
 use crate::access::decide::Question;
 use crate::access::dominates::{Authority, Gift, Holding, covers};
@@ -24,6 +24,7 @@ statements! {
     CANDIDATES = effective_sql::candidates();
     PERSON_INSIDE = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
         WHERE p.id = $1 AND a.ancestor = $2 AND (a.depth = 0 OR $3)";
+    AT_HOME = "SELECT p.id FROM live_person p WHERE p.id = $1 AND p.partner = $2";
     PARTNER_INSIDE = "SELECT partner FROM partner_ancestor WHERE partner = $1 AND ancestor = $2 AND (depth = 0 OR $3)";
     PARTNERS_BELOW = "SELECT partner FROM partner_ancestor WHERE ancestor = $1 AND partner > $2 \
         ORDER BY partner LIMIT $3";
@@ -343,6 +344,22 @@ pub async fn preview(
         }
     }
     Ok((changes, people.last().copied()))
+}
+
+/// What the view gives a person at home in the partner of the connection's directory; nothing for anybody else. For
+/// telling what a push changes, before and after.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn outcomes_of(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    person: UserId,
+) -> Result<Vec<Outcome>, StoreError> {
+    match reader.optional(&AT_HOME, binds![person, at.partner()], |_| Ok(())).await? {
+        Some(()) => outcomes(reader, person, None).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 async fn outcomes(

@@ -38,6 +38,8 @@ statements! {
     SUSPENDED_BY = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
     SET_GRANTS_ASIDE = format!(
         "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
+    PLACED_BY_RULES = "SELECT EXISTS (SELECT 1 FROM mapping_rule r JOIN directory d \
+        ON d.id = r.directory AND d.rule_version = r.rule_version WHERE d.id = $1 AND r.effect = 'place')";
     PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement <> $2";
     BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
     LIST = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
@@ -251,6 +253,14 @@ pub async fn set_grants_aside(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.execute(&SET_GRANTS_ASIDE, binds![id, at.connection(), now]).await
+}
+
+/// Whether the connection's directory has a rule in force that places people.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn placed_by_rules(reader: &mut Reader, at: &ConnectionExtent) -> Result<bool, StoreError> {
+    reader.one(&PLACED_BY_RULES, binds![at.directory()], first).await
 }
 
 /// Stores the derived placement of a person the connection speaks of; true when it changed.

@@ -12,6 +12,7 @@ mod ldap_sync;
 mod login_flow;
 mod login_hostile;
 mod provision_groups;
+mod provision_laws;
 mod provision_races;
 mod provision_search;
 mod provision_users;

@@ -43,7 +43,13 @@ async fn group(store: &Store, world: &World) -> ExternalGroupId {
     groups::create(store, &ctx(1), &world.source(), &new, Mode::Real).await.unwrap().value.id
 }
 
-async fn add(store: &Store, at: Ctx, world: &World, id: ExternalGroupId, member: ExternalUserId) -> Result<bool, ProvisionError> {
+async fn add(
+    store: &Store,
+    at: Ctx,
+    world: &World,
+    id: ExternalGroupId,
+    member: ExternalUserId,
+) -> Result<bool, ProvisionError> {
     let ops = vec![MemberOp::Add(vec![MemberRef { value: member.to_string(), kind: None }])];
     let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
     Ok(groups::update(store, &at, &world.source(), id, None, &change, Mode::Real).await?.changed)

@@ -39,7 +39,19 @@ impl Dice {
 
 /// Words that are alike but for case, width, wildcards, quotes and letters of several bytes.
 const WORDS: [&str; 14] = [
-    "ada", "Ada", "ADA b", "äpfel", "Äpfel", "Zebra", "100%", "a_b", "o'brien", "say \"hi\"", "back\\slash", "[]", "日本",
+    "ada",
+    "Ada",
+    "ADA b",
+    "äpfel",
+    "Äpfel",
+    "Zebra",
+    "100%",
+    "a_b",
+    "o'brien",
+    "say \"hi\"",
+    "back\\slash",
+    "[]",
+    "日本",
     "straße",
 ];
 
@@ -89,7 +101,8 @@ fn document(dice: &mut Dice, n: usize) -> Json {
     }
     if dice.often() {
         let days = format!("2026-01-0{}T08:00:00{}", 1 + dice.below(5), dice.of(&["Z", "+02:00"]));
-        doc[EXTRA] = json!({"badge": dice.below(5), "score": dice.below(7) as f64 / 2.0, "since": days, "remote": dice.often()});
+        doc[EXTRA] =
+            json!({"badge": dice.below(5), "score": dice.below(7) as f64 / 2.0, "since": days, "remote": dice.often()});
         if dice.often() {
             doc[EXTRA]["code"] = json!(dice.of(&WORDS));
         }
@@ -188,7 +201,10 @@ fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
             let paths: [&[&str]; 5] = [&["emails"], &["name"], &[ENTERPRISE], &["groups"], &["meta"]];
             Filter::Present(field(paths[dice.below(paths.len())], Kind::Object))
         }
-        15 => each(&["groups"], compare(&["value"], EXACT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text(dice.of(groups).clone()))),
+        15 => each(
+            &["groups"],
+            compare(&["value"], EXACT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text(dice.of(groups).clone())),
+        ),
         16 => {
             let direct = Value::Text((*dice.of(&["direct", "indirect"])).into());
             let kind = compare(&["type"], TEXT, Op::Eq, direct);
@@ -391,9 +407,10 @@ fn ordered(population: &Population, sort: &Sort) -> Vec<ExternalUserId> {
     let key = |twin: &Json| -> Option<(Vec<u8>, i64)> {
         let root = match &sort.list {
             None => Some(twin),
-            Some(list) => list.find(twin).and_then(Json::as_array).and_then(|items| {
-                items.iter().find(|item| item["primary"] == true).or_else(|| items.first())
-            }),
+            Some(list) => list
+                .find(twin)
+                .and_then(Json::as_array)
+                .and_then(|items| items.iter().find(|item| item["primary"] == true).or_else(|| items.first())),
         };
         match sort.field.find(root?)? {
             Json::String(text) => Some((text.clone().into_bytes(), 0)),

@@ -2,7 +2,7 @@
 use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::provision::event::Kind;
 use rolecall::provision::users::{self, NewUser, Said};
-use rolecall::provision::{Done, Effect, Mode, ProvisionError, Source, What};
+use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source, What};
 use rolecall::scim::etag::Condition;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::external_users::{ExternalUser, Link};
@@ -269,10 +269,12 @@ on_both! {
         let new = NewUser { stable_key: None, said: world.user(json!({"userName": "ada", "externalId": "A"})).into() };
         let dry = users::create(&db.store, &ctx(1), &source, &new, Mode::Dry).await.unwrap();
         assert_eq!((count(&db.store, &PEOPLE).await, count(&db.store, &EVENTS).await), (0, 0));
+        let Access::Changes(changes) = &dry.effect.access else { panic!("access is compared") };
+        assert_eq!(changes[0].gained.len(), 1, "the default group");
         let real = users::create(&db.store, &ctx(1), &source, &new, Mode::Real).await.unwrap();
-        assert_eq!(dry, real);
-        let dry = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Dry).await.unwrap();
-        let real = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Real).await.unwrap();
-        assert_eq!(dry, real);
+        assert_eq!(dry.value, real.value);
+        assert_eq!(dry.effect.events, real.effect.events);
+        let told = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Told).await.unwrap();
+        assert_eq!(told.effect.access, Access::Changes(Vec::new()));
     }
 }
