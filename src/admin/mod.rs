@@ -3,7 +3,9 @@ pub mod apply;
 pub mod catalog;
 pub mod declaration;
 pub mod export;
+pub mod links;
 pub mod partners;
+pub mod setup;
 mod slug;
 pub mod when;
 

@@ -1,5 +1,8 @@
 //! The command line: one file a command.
+pub mod admin;
+pub mod apply;
 pub mod config_check;
+pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod migrate;
@@ -11,8 +14,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::store::{Options, Store};
+use crate::domain::ctx::Actor;
+use crate::secret::Keyring;
+use crate::store::{Options, Store, sealed};
 
 /// Identity provisioning for partner platforms.
 #[derive(Parser)]
@@ -33,8 +39,15 @@ enum Command {
     Config(config_check::ConfigCommand),
     /// Check the store and say in sentences what is wrong
     Doctor(doctor::Doctor),
+    /// Show the whole idea at work, in a folder of its own
+    Demo(demo::Demo),
+    /// Declare partners, roles, directories and rules in one file
+    Apply(apply::Apply),
     /// Write what is declared in the store as one file, without secrets
     Export(export::Export),
+    /// What only the operator may do
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
 }
 
 /// Where the configuration comes from; part of every command that needs one.
@@ -68,6 +81,15 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     Ok(Store::open(&config.store.url(), &options).await?)
 }
 
+/// The keys that seal secrets.
+///
+/// # Errors
+/// They are missing although secrets exist, or cannot be read or made.
+pub async fn keyring(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
+    let secrets_exist = sealed::any(&mut store.reader().await?).await?;
+    Ok(config.keyring(&Clock.ctx(Actor::Operator), secrets_exist)?)
+}
+
 /// Reads the command line and runs one command.
 pub fn run() -> ExitCode {
     let line = Line::parse();
@@ -90,6 +112,9 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Migrate(command) => command.run().await,
             Command::Config(command) => command.run(),
             Command::Doctor(command) => command.run().await,
+            Command::Demo(command) => command.run().await,
+            Command::Apply(command) => command.run().await,
+            Command::Admin(command) => command.run().await,
             Command::Export(command) => command.run().await,
         }
     })

@@ -1,0 +1,162 @@
+//! `rolecall demo`: a believable partner tree, a server on loopback, and a real push against it.
+mod push;
+mod world;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::config::{Config, LogFormat, Secret};
+use crate::telemetry;
+use crate::web::server;
+
+/// Show the whole idea at work, in a folder of its own
+#[derive(Args)]
+pub struct Demo {
+    /// The port on loopback; 0 takes any free one
+    #[arg(long, default_value_t = 8642)]
+    port: u16,
+    /// Keep the data in this folder, and go on with it next time
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// A PostgreSQL address instead of SQLite
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Do not push anything
+    #[arg(long)]
+    no_push: bool,
+    /// One line of JSON on standard output once ready, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    /// Serves until Ctrl-C.
+    ///
+    /// # Errors
+    /// What keeps the demo from starting.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let folder = Folder::open(self.keep.clone())?;
+        let config = self.config(&folder);
+        telemetry::start(&config.log).context("the log cannot be started")?;
+        let store = super::open_store(&config).await?;
+        let keyring = super::keyring(&config, &store).await?;
+        let handles = world::prepare(&store, &keyring).await?;
+        let running = server::start(config, store.clone(), Clock).await?;
+        let base = running.app().public_url.to_string().trim_end_matches('/').to_owned();
+        let places = Places::new(&base, &handles);
+        if self.json {
+            println!("{}", places.json());
+        } else {
+            places.print(&folder);
+        }
+        if !self.no_push {
+            let told = push::play(&store, &places).await.context("the push did not go as it should")?;
+            if !self.json {
+                println!("{told}");
+            }
+        }
+        if !self.json {
+            println!("Serving until Ctrl-C.");
+        }
+        running.until_signal().await.context("cannot be told of signals")?;
+        store.close().await;
+        folder.remove();
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn config(&self, folder: &Folder) -> Config {
+        let mut config = Config::default();
+        config.server.listen = SocketAddr::from(([127, 0, 0, 1], self.port));
+        config.server.stop_seconds = 2;
+        config.store.data_dir = folder.path.clone();
+        config.store.database_url = self.database.clone().map(Secret::from);
+        config.scim.requests_per_second = 0;
+        config.log.format = LogFormat::Text;
+        config.log.filter = std::env::var("ROLECALL_LOG_FILTER").unwrap_or_else(|_| "warn".to_owned());
+        config
+    }
+}
+
+/// Where the demo keeps its data.
+struct Folder {
+    path: PathBuf,
+    ours: bool,
+}
+
+impl Folder {
+    fn open(keep: Option<PathBuf>) -> anyhow::Result<Self> {
+        let ours = keep.is_none();
+        let path = keep.unwrap_or_else(|| std::env::temp_dir().join(format!("rolecall-demo-{}", std::process::id())));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Ok(Self { path, ours })
+    }
+
+    /// Removes what nobody asked to keep.
+    fn remove(self) {
+        if self.ours && let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(folder = %self.path.display(), %error, "the demo's folder could not be removed");
+        }
+    }
+}
+
+/// The addresses and tokens a visitor needs.
+struct Places {
+    base: String,
+    setup_link: String,
+    scim: String,
+    scim_token: String,
+    api: String,
+    api_token: String,
+}
+
+impl Places {
+    fn new(base: &str, handles: &world::Handles) -> Self {
+        Self {
+            base: base.to_owned(),
+            setup_link: crate::admin::links::address(base, &handles.link).to_string(),
+            scim: format!("{base}/scim/{}/v2", world::SCIM_SLUG),
+            scim_token: handles.scim_token.reveal().to_owned(),
+            api: format!("{base}/api/v1"),
+            api_token: handles.api_token.reveal().to_owned(),
+        }
+    }
+
+    /// One line that scripts depend on: it only ever grows.
+    fn json(&self) -> String {
+        json!({
+            "ready": true,
+            "console": self.base,
+            "setup_link": self.setup_link,
+            "scim": { "base": self.scim, "token": self.scim_token },
+            "api": { "base": self.api, "token": self.api_token },
+        })
+        .to_string()
+    }
+
+    fn print(&self, folder: &Folder) {
+        let Self { base, setup_link, scim, scim_token, api, api_token } = self;
+        println!("Rolecall demo: a distributor, two resellers, six customers, one directory of each kind.\n");
+        println!("  Console      {setup_link}");
+        println!("               (signs in the first owner, once; then {base})");
+        println!("  SCIM base    {scim}");
+        println!("  SCIM token   {scim_token}");
+        println!("  API token    {api_token}\n");
+        println!("Try:\n");
+        println!("  curl -s '{scim}/Users?filter=active+eq+true' -H 'Authorization: Bearer {scim_token}'\n");
+        println!(
+            "  curl -s '{scim}/Users' -H 'Authorization: Bearer {scim_token}' \\\n    \
+             -H 'Content-Type: application/scim+json' -d '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\
+             \"userName\":\"ada@harbor.example\",\"externalId\":\"ada\"}}'\n"
+        );
+        println!("  curl -s '{api}/partners' -H 'Authorization: Bearer {api_token}'\n");
+        if folder.ours {
+            println!("The data goes when the demo ends; --keep DIR keeps it.\n");
+        }
+    }
+}

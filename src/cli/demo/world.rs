@@ -1,0 +1,53 @@
+//! The demo's world: applied from its declaration, then the keys a visitor needs.
+use anyhow::{Context, anyhow};
+
+use crate::admin::apply::{self, Secrets};
+use crate::admin::declaration::Declaration;
+use crate::clock::Clock;
+use crate::domain::ctx::Actor;
+use crate::admin::links;
+use crate::secret::{Keyring, Token};
+use crate::store::extent::OperatorExtent;
+use crate::store::links::Purpose;
+use crate::store::{Store, api_tokens, connections, partners, people, tokens};
+
+/// The connection that the demo pushes to.
+pub(super) const SCIM_SLUG: &str = "harbor-entra";
+const OWNER: &str = "olga@meridian.example";
+const ROOT: &str = "meridian";
+const RESELLER: &str = "harbor";
+
+/// What opens the demo's doors.
+pub(super) struct Handles {
+    /// Signs in the owner, once.
+    pub link: Token,
+    /// Pushes to [`SCIM_SLUG`].
+    pub scim_token: Token,
+    /// Acts as the owner over the API.
+    pub api_token: Token,
+}
+
+/// Makes the world where there is none yet, and fresh keys each time.
+pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<Handles> {
+    let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
+    let ctx = Clock.ctx(Actor::Operator);
+    let by = OperatorExtent::assume();
+    let secrets = Secrets { keyring, connections: Default::default(), tokens: Default::default() };
+    if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
+        apply::apply(store, &ctx, by, &declaration, &secrets).await.context("config/demo.toml")?;
+    }
+    let missing = |what: &str| anyhow!("this store is not a demo's: it has no {what}");
+    store
+        .write_serializable(async |tx| -> anyhow::Result<Handles> {
+            let root = partners::by_key(tx, &by, ROOT).await?.ok_or_else(|| missing(ROOT))?;
+            let reseller = partners::by_key(tx, &by, RESELLER).await?.ok_or_else(|| missing(RESELLER))?;
+            let (top, at) = (by.at(root.id), by.at(reseller.id));
+            let owner = people::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
+            let door = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;
+            let link = links::create(tx, &ctx, &top, owner, Purpose::SetUp).await?;
+            let (_, scim_token) = tokens::create(tx, &at, &ctx, door.connection.id, "demo", None).await?;
+            let (_, api_token) = api_tokens::create(tx, &top, &ctx, owner, "demo", None).await?;
+            Ok(Handles { link, scim_token, api_token })
+        })
+        .await
+}
