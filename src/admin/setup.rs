@@ -2,9 +2,9 @@
 use super::apply::{self, ApplyError, Secrets};
 use super::catalog;
 use super::declaration::{Declaration, GrantDecl, PartnerDecl, ScopeDecl, UserDecl};
+use crate::admin::links;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::UserId;
-use crate::admin::links;
 use crate::secret::{Keyring, Token};
 use crate::store::extent::OperatorExtent;
 use crate::store::links::Purpose;
@@ -39,12 +39,11 @@ pub async fn set_up(
     if stored::installed(&mut store.reader().await?).await?.is_some() {
         return Ok(None);
     }
-    let catalog = catalog::shipped(wanted.catalog)
-        .ok_or_else(|| ApplyError::Unknown {
-            place: "setup".to_owned(),
-            kind: "catalog",
-            name: wanted.catalog.to_owned(),
-        })??;
+    let catalog = catalog::shipped(wanted.catalog).ok_or_else(|| ApplyError::Unknown {
+        place: "setup".to_owned(),
+        kind: "catalog",
+        name: wanted.catalog.to_owned(),
+    })??;
     let top = catalog.levels.first().map(|level| level.name.clone()).unwrap_or_default();
     let roles = catalog.roles.iter().filter(|role| role.parent.is_none());
     let declaration = Declaration {
@@ -86,12 +85,7 @@ fn first_grant(role: &str, owner: &str) -> GrantDecl {
 ///
 /// # Errors
 /// `ApplyError::Unknown` when there is no such person.
-pub async fn recover(
-    store: &Store,
-    ctx: &Ctx,
-    by: OperatorExtent,
-    login: Option<&str>,
-) -> Result<Token, ApplyError> {
+pub async fn recover(store: &Store, ctx: &Ctx, by: OperatorExtent, login: Option<&str>) -> Result<Token, ApplyError> {
     link(store, ctx, by, login, Purpose::Recover).await
 }
 

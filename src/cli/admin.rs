@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::ConfigFile;
+use crate::admin::links;
 use crate::admin::setup;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
-use crate::admin::links;
 use crate::store::extent::OperatorExtent;
 
 /// Acts of the operator

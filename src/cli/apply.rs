@@ -34,8 +34,8 @@ impl Apply {
     /// # Errors
     /// What is wrong with the file, its secrets or the store.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let text = std::fs::read_to_string(&self.file)
-            .with_context(|| format!("cannot read {}", self.file.display()))?;
+        let text =
+            std::fs::read_to_string(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
         let declaration =
             Declaration::parse(&text).with_context(|| format!("{} cannot be used", self.file.display()))?;
         let config = self.config.load()?;

@@ -5,7 +5,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::ConfigFile;
+use crate::admin::links;
+use crate::admin::setup::{self, SetUp};
 use crate::clock::Clock;
+use crate::domain::ctx::Actor;
+use crate::store::extent::OperatorExtent;
 use crate::telemetry;
 use crate::web::server;
 
@@ -25,7 +29,16 @@ impl Serve {
         let config = self.config.load()?;
         telemetry::start(&config.log).context("`log.filter`")?;
         let store = super::open_store(&config).await?;
+        let keyring = super::keyring(&config, &store).await?;
+        let wanted =
+            SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
+        let ctx = Clock.ctx(Actor::Operator);
+        let link = setup::set_up(&store, &ctx, OperatorExtent::assume(), &keyring, &wanted).await?;
         let running = server::start(config, store.clone(), Clock).await?;
+        if let Some(token) = link {
+            let address = links::address(running.app().public_url.as_str(), &token);
+            println!("The store was empty. The first owner signs in here, once, within a day:\n{}", address.as_str());
+        }
         tracing::info!(address = %running.address(), url = %running.app().public_url, "serving");
         running.until_signal().await.context("cannot be told of signals")?;
         store.close().await;

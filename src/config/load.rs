@@ -62,6 +62,9 @@ const KEYS: &[(&str, Kind)] = &[
     ("retention.request_log_days", Kind::Number),
     ("metrics.listen", Kind::Text),
     ("metrics.token", Kind::Secret),
+    ("setup.catalog", Kind::Text),
+    ("setup.company", Kind::Text),
+    ("setup.owner", Kind::Text),
 ];
 
 /// What is wrong with a configuration, and where.

@@ -35,6 +35,8 @@ pub struct Config {
     pub retention: Retention,
     /// Figures for a monitoring system.
     pub metrics: Metrics,
+    /// What an empty store begins with.
+    pub setup: Setup,
 }
 
 /// The HTTP server.
@@ -226,6 +228,24 @@ impl Default for Scim {
             cursor_seconds: 3_600,
             open_discovery: false,
         }
+    }
+}
+
+/// What an empty store begins with; read only once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Setup {
+    /// The catalog of levels, capabilities and roles.
+    pub catalog: String,
+    /// The name of the company at the top of the partner tree.
+    pub company: String,
+    /// The sign-in name of the first owner.
+    pub owner: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { catalog: "cove".into(), company: "Our company".into(), owner: "owner".into() }
     }
 }
 

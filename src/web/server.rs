@@ -17,6 +17,7 @@ use super::{App, metrics, middleware, routes, sealer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
+use crate::jobs::sealer;
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -85,6 +86,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let mut tasks = vec![
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
+        tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
         tokio::spawn(Arc::clone(&app.desk).keep(told.clone())),
         tokio::spawn(sealer::run(app.clone(), told.clone())),
     ];

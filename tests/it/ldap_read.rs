@@ -30,7 +30,12 @@ async fn read_people(client: &mut Client, settings: &Settings) -> Result<Evidenc
     let attributes = settings.user_attributes(None);
     let filter = &settings.user_filter;
     let branch = &settings.config.users;
-    read::branch(client, settings, Wanted { what: "Reading people", branch, filter, attributes: &attributes, long: None }).await
+    read::branch(
+        client,
+        settings,
+        Wanted { what: "Reading people", branch, filter, attributes: &attributes, long: None },
+    )
+    .await
 }
 
 async fn people(settings: &Settings) -> Result<Reading, LdapFailure> {

@@ -20,6 +20,7 @@ mod scim_bulk;
 mod scim_groups;
 mod scim_lists;
 mod scim_users;
+mod sealer;
 mod store_faults;
 mod store_open;
 mod store_storm;

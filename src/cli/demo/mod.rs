@@ -99,7 +99,9 @@ impl Folder {
 
     /// Removes what nobody asked to keep.
     fn remove(self) {
-        if self.ours && let Err(error) = std::fs::remove_dir_all(&self.path) {
+        if self.ours
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
             tracing::warn!(folder = %self.path.display(), %error, "the demo's folder could not be removed");
         }
     }

@@ -23,7 +23,8 @@ pub(super) async fn play(store: &Store, places: &Places) -> anyhow::Result<Strin
     let mut told = String::from("Harbor's Entra ID pushes:\n\n");
     let user = provider.ensure("Users", "userName", LOGIN, &user(), &mut told).await?;
     let group = provider.ensure("Groups", "displayName", GROUP_NAME, &group(), &mut told).await?;
-    let add = json!({ "schemas": [PATCH], "Operations": [{ "op": "add", "path": "members", "value": [{ "value": user }] }] });
+    let add =
+        json!({ "schemas": [PATCH], "Operations": [{ "op": "add", "path": "members", "value": [{ "value": user }] }] });
     let path = format!("Groups/{group}");
     let (status, _) = provider.send(reqwest::Method::PATCH, &path, Some(&add)).await?;
     writeln!(told, "  PATCH  /Groups/{group}  {status}  adds the member")?;

@@ -3,9 +3,9 @@ use anyhow::{Context, anyhow};
 
 use crate::admin::apply::{self, Secrets};
 use crate::admin::declaration::Declaration;
+use crate::admin::links;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
-use crate::admin::links;
 use crate::secret::{Keyring, Token};
 use crate::store::extent::OperatorExtent;
 use crate::store::links::Purpose;

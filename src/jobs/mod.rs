@@ -1,0 +1,2 @@
+//! Work that goes on beside the requests. What only one process of an installation may do is done under a lease.
+pub mod sealer;
