@@ -11,7 +11,6 @@ pub mod middleware;
 pub mod problem;
 pub mod routes;
 pub mod scim;
-mod sealer;
 pub mod server;
 pub mod state;
 pub mod tls;

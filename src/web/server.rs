@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::login::Desk;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
-use super::{App, metrics, middleware, routes, sealer};
+use super::{App, metrics, middleware, routes};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
@@ -88,7 +88,6 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
         tokio::spawn(Arc::clone(&app.desk).keep(told.clone())),
-        tokio::spawn(sealer::run(app.clone(), told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));

@@ -140,4 +140,3 @@ on_both! {
 fn names(list: &Value) -> Vec<&str> {
     list["Resources"].as_array().unwrap().iter().map(|user| user["userName"].as_str().unwrap()).collect()
 }
-

@@ -161,16 +161,14 @@ impl Work<'_> {
             }
             Method::Put => {
                 let body = self.body(kind, call, Purpose::Replace);
-                let change = |before: &Document| {
-                    Ok(Said::from(resource::replace(kind, before, body.clone(), rules)?.document))
-                };
+                let change =
+                    |before: &Document| Ok(Said::from(resource::replace(kind, before, body.clone(), rules)?.document));
                 users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
             _ => {
                 let operations = self.operations(kind, call, strict)?;
-                let change = |before: &Document| {
-                    Ok(Said::from(patch::apply(kind, before, operations.clone(), rules)?.document))
-                };
+                let change =
+                    |before: &Document| Ok(Said::from(patch::apply(kind, before, operations.clone(), rules)?.document));
                 users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
         };
