@@ -1,6 +1,7 @@
 //! The real server, in this process, on a free port.
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rolecall::clock::Clock;
 use rolecall::config::Config;
@@ -36,7 +37,8 @@ impl App {
         change(&mut config);
         let running = server::start(config, database.store.clone(), Clock).await.unwrap();
         let base = format!("http://{}", running.address());
-        let client = Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
+        let client =
+            Client::builder().timeout(Duration::from_secs(20)).redirect(Policy::none()).no_proxy().build().unwrap();
         Self { base, client, running }
     }
 

@@ -4,6 +4,7 @@ mod support;
 
 mod apply;
 mod edge_limits;
+mod edge_routes;
 mod edge_server;
 mod edge_tls;
 mod house;
@@ -19,6 +20,8 @@ mod provision_users;
 mod scim_bulk;
 mod scim_groups;
 mod scim_lists;
+mod scim_refusals;
+mod scim_tokens;
 mod scim_users;
 mod sealer;
 mod store_faults;

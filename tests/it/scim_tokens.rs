@@ -1,0 +1,143 @@
+//! Tokens of a connection, its rate, and the log of its requests.
+use std::time::Duration;
+
+use rolecall::clock::Clock;
+use rolecall::domain::ctx::Actor;
+use rolecall::domain::time::Timestamp;
+use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
+use rolecall::store::provisioning_log::Entry;
+use rolecall::store::{StoreError, Tx, tokens};
+use rolecall::{binds, statements};
+use serde_json::json;
+
+use crate::app::{App, Scim, new_token};
+use crate::support::database::on_both;
+use crate::support::world::World;
+
+statements! {
+    PAUSE = "UPDATE connection SET state = 'paused', version = version + 1 WHERE id = $1";
+    FREEZE = "UPDATE directory SET mode = 'paused' WHERE id = $1";
+}
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+
+on_both! {
+    async fn tokens_overlap_expire_and_end_at_once(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let door = world.doors[0];
+        let old = app.scim(db, &world, door).await;
+        let new = Scim { token: new_token(db, &world, door, None).await, ..old.clone() };
+        assert_eq!((old.get("/Users").await.status, new.get("/Users").await.status), (200, 200));
+        let past = Clock.ctx(Actor::System).now().plus_seconds(-1);
+        let expired = Scim { token: new_token(db, &world, door, Some(past)).await, ..old.clone() };
+        let refused = expired.get("/Users").await;
+        refused.refused(401, "");
+        assert!(refused.header("www-authenticate").contains("invalid_token"));
+
+        let at = OperatorExtent::assume().at(world.partner);
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        assert_eq!(listed.len(), 3);
+        assert!(old.token.starts_with(&listed[0].prefix) && listed[0].prefix.starts_with("rcs_"));
+        let revoke = async |tx: &mut Tx| tokens::revoke(tx, &at, listed[0].id, Timestamp::from_micros(1)).await;
+        db.store.write(revoke).await.unwrap();
+        old.get("/Users").await.refused(401, "");
+        assert_eq!(new.get("/Users").await.status, 200);
+        app.stop().await;
+
+        // Last use is written apart from the requests, at the latest when the server stops.
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        let used: Vec<bool> = listed.iter().map(|token| token.last_used_at.is_some()).collect();
+        assert_eq!(used, [true, true, false]);
+    }
+}
+
+on_both! {
+    async fn a_paused_connection_is_closed_and_a_paused_directory_takes_nothing(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let scim = app.scim(db, &world, world.doors[0]).await;
+        let closed = app.scim(db, &world, world.doors[1]).await;
+        let user = scim.user("ida@harbor.example").await.id();
+        let pause = async |tx: &mut Tx| -> Result<(), StoreError> {
+            tx.execute(&PAUSE, binds![world.doors[1].connection()]).await?;
+            tx.execute(&FREEZE, binds![world.directory]).await.map(drop)
+        };
+        db.store.write(pause).await.unwrap();
+        closed.get("/Users").await.refused(401, "");
+        assert_eq!(scim.get("/Users").await.body["totalResults"], 1);
+        scim.post("/Users", json!({"schemas": [USER], "userName": "bo"})).await.refused(403, "");
+        scim.delete(&format!("/Users/{user}")).await.refused(403, "");
+        assert_eq!(scim.get("/Users").await.body["totalResults"], 1);
+        app.stop().await;
+    }
+}
+
+on_both! {
+    async fn a_flood_of_one_connection_is_told_to_wait_and_its_neighbour_is_not(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start_with(db, |config| {
+            config.scim.requests_per_second = 1;
+            config.scim.burst = 5;
+        })
+        .await;
+        let flood = app.scim(db, &world, world.doors[0]).await;
+        let calm = app.scim(db, &world, world.stranger).await;
+        let answers = futures_util::future::join_all((0..20).map(|_| flood.get("/Users"))).await;
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+        assert!(refused.len() >= 10, "{}", refused.len());
+        refused[0].refused(429, "");
+        assert!(refused[0].header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert_eq!(calm.get("/Users").await.status, 200);
+        app.stop().await;
+    }
+}
+
+on_both! {
+    async fn the_log_says_what_was_asked_understood_and_done_without_secrets(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let scim = app.scim(db, &world, world.doors[0]).await;
+        let body = json!({"schemas": [USER], "userName": "ida@harbor.example", "password": "hunter2!"});
+        let made = scim.post("/Users", body).await;
+        let path = format!("/Users/{}", made.id());
+        scim.patch(&path, json!([{"op": "Replace", "path": "active", "value": "False"}])).await;
+        let refused = scim.patch(&path, json!([{"op": "replace", "path": "password", "value": "hunter3!"},
+            {"op": "remove", "path": "userName"}])).await;
+        refused.refused(400, "mutability");
+        let entries = logged(&app, world.doors[0], 3).await;
+        let whole = serde_json::to_string(&entries).unwrap();
+        assert!(!whole.contains("hunter") && !whole.contains(&scim.token));
+        let [last, changed, first] = &entries[..] else { panic!("{entries:?}") };
+        assert_eq!((first.method.as_str(), first.path.as_str(), first.status), ("POST", "/Users", 201));
+        assert_eq!(first.request_id, made.header("x-request-id"));
+        assert!(first.request.as_deref().unwrap().contains("ida@harbor.example"));
+        assert!(changed.translation.iter().any(|act| act.starts_with("op_case")), "{changed:?}");
+        assert!(changed.translation.iter().any(|act| act.starts_with("string_booleans")), "{changed:?}");
+        assert_eq!(changed.effect["people"][0]["what"], "suspended", "{changed:?}");
+        assert_eq!(last.status, 400);
+        assert!(last.refusal.as_deref().unwrap().contains("mutability"));
+
+        let log = &app.running.app().request_log;
+        let (found, _) = log.page(&world.doors[0], "IDA@harbor", None, 10).await.unwrap();
+        assert_eq!(found.len(), 1);
+        let (first_page, next) = log.page(&world.doors[0], "", None, 2).await.unwrap();
+        let (rest, end) = log.page(&world.doors[0], "", next, 2).await.unwrap();
+        assert_eq!((first_page.len(), rest.len(), end), (2, 1, None));
+        assert!(log.page(&world.stranger, "", None, 10).await.unwrap().0.is_empty());
+        assert_eq!(log.dropped(), 0);
+        app.stop().await;
+    }
+}
+
+/// The newest entries of a connection, once so many are written.
+async fn logged(app: &App, door: ConnectionExtent, count: usize) -> Vec<Entry> {
+    for _ in 0..100 {
+        let (entries, _) = app.running.app().request_log.page(&door, "", None, 100).await.unwrap();
+        if entries.len() >= count {
+            return entries;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the log stays empty");
+}
