@@ -82,6 +82,14 @@ impl Login {
         Ok(())
     }
 
+    /// Forgets sessions that have ended; how many. They count for nothing already.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.store.write(async |tx| sessions::purge(tx, now, now.plus_seconds(-IDLE)).await).await
+    }
+
     /// Ends the session, or every session of its person.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Console sessions. A session is a row that counts only as long as the person does: every request reads session,
 //! person and suspensions in one statement, so what takes the right to be here away ends the session with its commit.
-use super::extent::{ConnectionExtent, OperatorExtent, SelfExtent};
+use super::extent::{ConnectionExtent, SelfExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx};
 use crate::domain::id::{ConnectionId, ExternalUserId, PartnerId, SessionId, UserId};
 use crate::domain::time::Timestamp;
@@ -143,12 +143,7 @@ pub async fn end_all(tx: &mut Tx, of: &SelfExtent) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn purge(
-    tx: &mut Tx,
-    _by: &OperatorExtent,
-    now: Timestamp,
-    idle_since: Timestamp,
-) -> Result<u64, StoreError> {
+pub async fn purge(tx: &mut Tx, now: Timestamp, idle_since: Timestamp) -> Result<u64, StoreError> {
     tx.execute(&EXPIRED, binds![now, idle_since]).await
 }
 

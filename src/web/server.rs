@@ -87,7 +87,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
-        tokio::spawn(Arc::clone(&app.desk).keep(told.clone())),
+        tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));

@@ -16,6 +16,7 @@ use rolecall::login::refusal::Refusal;
 use serde_json::json;
 use url::Url;
 
+use crate::support::house::{Machine, ctx};
 use crate::support::provider::{CLIENT, HostileProvider, SECRET, SUBJECT};
 
 /// A whole sign-in at one mode, as the server does it.
@@ -102,10 +103,6 @@ fn tls() -> rustls::ClientConfig {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth()
-}
-
-fn ctx() -> Ctx {
-    Clock.ctx(Actor::System)
 }
 
 /// Lies of the description: nobody is sent anywhere.
@@ -335,23 +332,6 @@ async fn turned_over_keys_are_fetched_again_but_not_on_every_bad_token() {
     sign_in.run("rotate", &later).await.unwrap();
     assert_eq!(provider.asked("rotate", "keys"), 2);
     provider.stop().await;
-}
-
-/// The machine's randomness, at a moment the test chooses.
-struct Machine;
-
-impl rolecall::domain::ctx::Entropy for Machine {
-    fn uuid(&self, now: rolecall::domain::time::Timestamp) -> uuid::Uuid {
-        let millis = u64::try_from(now.micros() / 1_000).unwrap();
-        uuid::Builder::from_unix_timestamp_millis(millis, &ctx().random()).into_uuid()
-    }
-
-    fn fill(&self, bytes: &mut [u8]) {
-        for part in bytes.chunks_mut(32) {
-            let random = ctx().random::<32>();
-            part.copy_from_slice(&random[..part.len()]);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

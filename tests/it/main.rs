@@ -3,6 +3,7 @@ mod app;
 mod support;
 
 mod apply;
+mod authzen_evaluation;
 mod edge_limits;
 mod edge_routes;
 mod edge_server;
@@ -12,6 +13,7 @@ mod ldap_read;
 mod ldap_sync;
 mod login_flow;
 mod login_hostile;
+mod login_links;
 mod provision_groups;
 mod provision_laws;
 mod provision_races;

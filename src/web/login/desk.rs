@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::limits::Limits;
+use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::login::Login;
 use crate::login::address::{Net, Policy};
@@ -34,16 +35,22 @@ impl Desk {
         Ok(Self { login: Login::new(store.clone(), fetch, keys, public_url), limits: Limits::new() })
     }
 
-    /// Writes now and then when sessions and tokens were last used, and once more at the end.
-    pub async fn keep(self: Arc<Self>, mut told: watch::Receiver<bool>) {
-        loop {
+    /// Writes now and then when sessions and tokens were last used, and once more at the end; forgets ended sessions.
+    pub async fn keep(self: Arc<Self>, clock: Clock, mut told: watch::Receiver<bool>) {
+        for minute in 0_u64.. {
             let stopping = tokio::time::timeout(FLUSH, told.wait_for(|stop| *stop)).await.is_ok();
             if let Err(error) = self.login.flush_uses().await {
                 tracing::warn!(%error, "when sessions and tokens were last used could not be written");
             }
-            self.limits.tidy();
             if stopping {
                 return;
+            }
+            self.limits.tidy();
+            if minute.is_multiple_of(60) {
+                match self.login.purge(clock.now()).await {
+                    Ok(count) => tracing::debug!(count, "ended sessions were forgotten"),
+                    Err(error) => tracing::warn!(%error, "ended sessions could not be forgotten"),
+                }
             }
         }
     }

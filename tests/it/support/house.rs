@@ -2,10 +2,11 @@
 //! and an owner at the top.
 use rolecall::clock::Clock;
 use rolecall::domain::capability::Core;
-use rolecall::domain::ctx::{Actor, Ctx};
+use rolecall::domain::ctx::{Actor, Ctx, Entropy};
 use rolecall::domain::id::{
     ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId,
 };
+use rolecall::domain::time::Timestamp;
 use rolecall::provision::{Mode, Source, UnknownMembers, users};
 use rolecall::scim::resource::{self, Rules};
 use rolecall::scim::schema::{SchemaSet, USER_URN};
@@ -234,5 +235,22 @@ impl House {
             self.store.write(async |tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
         let (id, token) = made.unwrap();
         (id, token.reveal().to_owned())
+    }
+}
+
+/// The machine's randomness, at a moment the test chooses.
+pub struct Machine;
+
+impl Entropy for Machine {
+    fn uuid(&self, now: Timestamp) -> uuid::Uuid {
+        let millis = u64::try_from(now.micros() / 1_000).unwrap();
+        uuid::Builder::from_unix_timestamp_millis(millis, &ctx().random()).into_uuid()
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(32) {
+            let random = ctx().random::<32>();
+            part.copy_from_slice(&random[..part.len()]);
+        }
     }
 }
