@@ -5,8 +5,8 @@ use super::event::{Event, Kind, listing};
 use super::facts::{GroupFacts, differences};
 use super::members::Changes;
 use super::run::run;
-use super::users::{Listed, Listing, check, counted, in_time};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, events, place};
+use super::users::{Listed, Listing, check, counted, finish, in_time};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Condition;
@@ -180,10 +180,12 @@ pub async fn update_in(
         external_groups::touch(tx, at, id, ctx.now()).await?;
     }
     changes.report(tx, &mut effect).await?;
-    finish(tx, ctx, source, &mut effect).await?;
     if !changed {
+        // Ids it does not know are told of, but what did not happen is not written down.
+        effect.events.clear();
         return Ok(Done { value: before, changed, effect });
     }
+    finish(tx, ctx, source, &mut effect).await?;
     let value = ExternalGroup {
         external_id: reading.facts.external_id,
         display_name: reading.facts.display_name,
@@ -240,12 +242,6 @@ pub async fn delete_in(
     external_groups::delete(tx, at, id).await?;
     finish(tx, ctx, source, &mut effect).await?;
     Ok(Done { value: (), changed: true, effect })
-}
-
-/// Places the people touched and writes the events.
-async fn finish(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, effect: &mut Effect) -> Result<(), ProvisionError> {
-    place::refresh(tx, ctx, source, effect).await?;
-    Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
 }
 
 /// One group without its members, if the connection has it.
@@ -307,13 +303,13 @@ pub async fn list(
         }
     }
     let total = match counted(wanted.page, rows.len(), next.is_some()) {
-        Some(total) => Some(total),
-        None => {
+        None if !wanted.counting.is_zero() => {
             let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_groups(reader, &source.extent, wanted.filter).await
             });
             in_time(count.await)?
         }
+        known => known,
     };
     Ok(Listed { rows, total, next })
 }

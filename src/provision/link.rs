@@ -81,9 +81,14 @@ pub(super) async fn arrive(
     let at = &source.extent;
     effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", person).word("link", link.as_str()));
     effect.touch([person]);
-    if link == Link::Joined {
+    if link == Link::Created && active {
+        return Ok(());
+    }
+    if link != Link::Created {
         people::lock(tx, at, person).await?;
-        effect.person(at.connection(), person, What::Joined);
+        if link == Link::Joined {
+            effect.person(at.connection(), person, What::Joined);
+        }
         let own = at.source().to_string();
         if people::suspended_by(tx, at, person).await?.contains(&own) {
             let grants_aside = people::set_grants_aside(tx, at, person, ctx.now()).await?;

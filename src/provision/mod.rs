@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `users`, `groups` | the use cases: create, update, delete, get, list |
 //! | `members` | changes of a group's members, as sets |
-//! | `link`, `merge`, `join` | from external users to people, and back into a person's own columns |
+//! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
 //! | `event`, `events` | what is written down of an act; sealing and verifying the log |
 //! | `effect`, `run` | what an act did or, in a dry run, would do |
@@ -24,6 +24,7 @@ mod link;
 mod members;
 mod merge;
 mod place;
+pub mod review;
 mod run;
 pub mod users;
 

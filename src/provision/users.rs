@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::event::{Event, Kind, listing};
-use super::facts::{UserFacts, differences};
+use super::facts::{UserFacts, columns, differences};
 use super::join::JoinKey;
 use super::link::{self, REMOVED};
 use super::run::run;
@@ -232,8 +232,12 @@ async fn follow(
 ) -> Result<Linked, ProvisionError> {
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
     let Some(linked) = before.person.zip(before.link) else {
-        let found = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), effect).await?;
+        let mut tried = Effect::default();
+        let found = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), &mut tried).await?;
         if let Some(linked) = found {
+            // Had nobody been found, it would still wait for review, and that is known.
+            effect.people.append(&mut tried.people);
+            effect.events.append(&mut tried.events);
             external_users::link(tx, at, id, Some(linked)).await?;
             link::arrive(tx, ctx, source, id, linked, active, effect).await?;
         }
@@ -251,7 +255,9 @@ async fn follow(
     if active != before.active {
         link::switch(tx, ctx, source, person, active, link::INACTIVE, effect).await?;
     }
-    merge::refresh(tx, ctx, source, person, None, effect).await?;
+    if columns(&before.doc, &before.user_name) != reading.facts.columns {
+        merge::refresh(tx, ctx, source, person, None, effect).await?;
+    }
     effect.touch([person]);
     Ok(Some(linked))
 }
@@ -331,7 +337,12 @@ pub async fn delete_in(
 }
 
 /// Places the people touched and writes the events.
-async fn finish(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, effect: &mut Effect) -> Result<(), ProvisionError> {
+pub(super) async fn finish(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    effect: &mut Effect,
+) -> Result<(), ProvisionError> {
     place::refresh(tx, ctx, source, effect).await?;
     Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
 }
@@ -378,7 +389,7 @@ pub struct Listing<'q> {
     pub sort: Option<&'q Sort>,
     /// Which page.
     pub page: &'q Page,
-    /// The longest that may be spent on counting them all.
+    /// The longest that may be spent on counting them all; zero when nobody asks.
     pub counting: Duration,
 }
 
@@ -409,13 +420,13 @@ pub async fn list(
     let rows = views(&mut reader, source, found.rows, with_groups).await?;
     drop(reader);
     let total = match counted(wanted.page, rows.len(), next.is_some()) {
-        Some(total) => Some(total),
-        None => {
+        None if !wanted.counting.is_zero() => {
             let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_users(reader, &source.extent, wanted.filter).await
             });
             in_time(count.await)?
         }
+        known => known,
     };
     Ok(Listed { rows, total, next })
 }

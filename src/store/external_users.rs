@@ -1,9 +1,9 @@
 //! People as one connection says them: documents with the columns that are unique or searched.
 use serde_json::{Map, Value as Json};
 
-use super::extent::ConnectionExtent;
-use super::{FromRow, Reader, Row, StoreError, Tx};
-use crate::domain::id::{DirectoryId, ExternalUserId, UserId};
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -30,6 +30,12 @@ statements! {
     DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
     PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE connection = $1 AND person IS NOT NULL \
         AND id IN ($2)";
+    WAITING = format!("SELECT {COLUMNS} FROM external_user u JOIN directory d ON d.id = u.directory \
+        WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    DOOR_OF = "SELECT u.connection, d.id, d.partner FROM external_user u JOIN directory d ON d.id = u.directory \
+        WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
+    LINKED_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2)";
     OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
         CASE d.mode WHEN 'observe' THEN 9223372036854775807 ELSE d.authority END \
         FROM external_user u JOIN directory d ON d.id = u.directory WHERE u.person = $1 \
@@ -328,4 +334,39 @@ pub async fn said_of(reader: &mut Reader, at: &ConnectionExtent, person: UserId)
         })
     };
     reader.all(&OF_PERSON, binds![person, at.connection()], read).await
+}
+
+/// A page of the unlinked external users at the doors of the extent's partner, by id, those after `after`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn waiting(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    after: Option<ExternalUserId>,
+    limit: u32,
+) -> Result<Vec<ExternalUser>, StoreError> {
+    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
+    reader.all(&WAITING, binds![at.partner(), from, limit], ExternalUser::from_row).await
+}
+
+/// The connection of an external user whose directory is within the extent.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn door_of(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    id: ExternalUserId,
+) -> Result<Option<ConnectionExtent>, StoreError> {
+    let read = |row: &Row| Ok(ConnectionExtent::new(row.get(0)?, row.get(1)?, row.get(2)?));
+    reader.optional(&DOOR_OF, binds![at.partner(), at.subtree(), id], read).await
+}
+
+/// Whether some external user of the connection is linked to the person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn linked_here(reader: &mut Reader, at: &ConnectionExtent, person: UserId) -> Result<bool, StoreError> {
+    reader.one(&LINKED_HERE, binds![person, at.connection()], first).await
 }

@@ -12,6 +12,8 @@ statements! {
         FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
     CLAIM = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT DO NOTHING";
+    TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
+        AND NOT EXISTS (SELECT 1 FROM live_person p WHERE p.id = identity.person)";
     RELEASE = "DELETE FROM identity WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) AND NOT EXISTS \
         (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
 }
@@ -34,7 +36,7 @@ pub async fn find(reader: &mut Reader, at: &ConnectionExtent, join_key: &[u8]) -
     reader.optional(&FIND, values, |row| Ok(Named { person: row.get(0)?, taken: row.get(1)? })).await
 }
 
-/// Lets `join_key` name `person`, unless it names somebody already; true when it does now.
+/// Lets `join_key` name `person`, unless it names somebody living already; true when it does now.
 ///
 /// # Errors
 /// Only those of the store.
@@ -46,7 +48,12 @@ pub async fn claim(
     person: UserId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(&CLAIM, binds![at.directory(), join_key, person, lasting, now]).await? > 0)
+    let values = binds![at.directory(), join_key, person, lasting, now];
+    if tx.execute(&CLAIM, values.clone()).await? > 0 {
+        return Ok(true);
+    }
+    // A statement of its own: it sees the person of whoever was faster a moment ago.
+    Ok(tx.execute(&TAKE_OVER, values).await? > 0)
 }
 
 /// Forgets a key that may be given to somebody else, once no linked external user has it. A lasting one is forgotten

@@ -1,6 +1,7 @@
 //! Users: what a push does to the external user, to the person, and to the log.
 use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::provision::event::Kind;
+use rolecall::provision::review;
 use rolecall::provision::users::{self, NewUser, Said};
 use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source, What};
 use rolecall::scim::etag::Condition;
@@ -20,6 +21,7 @@ statements! {
     GRANT_ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
     GRANT_SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
     GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $1, $2, $1, 0)";
+    DELETE_PERSON = "UPDATE person SET state = 'deleted' WHERE id = $1";
     GRANTS_ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
 }
 
@@ -276,5 +278,51 @@ on_both! {
         assert_eq!(dry.effect.events, real.effect.events);
         let told = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Told).await.unwrap();
         assert_eq!(told.effect.access, Access::Changes(Vec::new()));
+    }
+
+    async fn an_administrator_links_and_separates_those_who_wait(db: &Database) {
+        let world = World::new(&db.store).await;
+        let extent = OperatorExtent::assume().at(world.partner);
+        let first = create(&db.store, 1, &world.source(), &world, json!({"userName": "tove@harbor.example"})).await;
+        let person = first.value.person.unwrap();
+        let stranger = world.at(world.stranger);
+        let body = json!({"userName": "tove@harbor.example", "externalId": "T", "active": false});
+        let waits = create(&db.store, 2, &stranger, &world, body).await.value;
+        let waiting = review::waiting(&mut db.store.reader().await.unwrap(), &extent, None, 10).await.unwrap();
+        assert_eq!(waiting.iter().map(|user| user.id).collect::<Vec<_>>(), [waits.id]);
+
+        let attach = async |at: i64| {
+            db.store
+                .write(async |tx: &mut Tx| {
+                    review::attach_in(tx, &ctx(at), &extent, &world.schemas, waits.id, person).await
+                })
+                .await
+        };
+        let effect = attach(3).await.unwrap();
+        assert_eq!(whats(&effect), [What::Suspended], "the directory says inactive");
+        assert_eq!(suspensions(&db.store, person).await, [stranger.extent.source().to_string()]);
+        assert_eq!(attach(4).await.unwrap_err(), ProvisionError::NotFound);
+        let linked = users::get(&mut db.store.reader().await.unwrap(), &stranger, waits.id, false).await.unwrap().unwrap();
+        assert_eq!((linked.user.person, linked.user.link), (Some(person), Some(Link::Reviewed)));
+
+        let detached = db.store
+            .write(async |tx: &mut Tx| review::detach_in(tx, &ctx(5), &extent, &world.schemas, waits.id).await)
+            .await
+            .unwrap();
+        assert_eq!(whats(&detached), [What::Resumed]);
+        assert!(suspensions(&db.store, person).await.is_empty());
+        assert!(kinds(&detached).contains(&Kind::ExternalUserUnlinked));
+    }
+
+    async fn a_key_that_named_a_deleted_person_names_somebody_new(db: &Database) {
+        let world = World::new(&db.store).await;
+        let source = world.source();
+        let body = json!({"userName": "ada", "externalId": "A1"});
+        let user = create(&db.store, 1, &source, &world, body.clone()).await.value;
+        users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        db.store.write(async |tx: &mut Tx| tx.execute(&DELETE_PERSON, binds![user.person]).await).await.unwrap();
+        let back = create(&db.store, 3, &source, &world, body).await;
+        assert_eq!(back.value.link, Some(Link::Created));
+        assert_ne!(back.value.person, user.person);
     }
 }

@@ -1,0 +1,97 @@
+//! External users that wait for an administrator: somebody of the partner resembles them.
+use super::event::{Event, Kind};
+use super::join::JoinKey;
+use super::users::finish;
+use super::{Effect, ProvisionError, Source, UnknownMembers, link};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{ExternalUserId, UserId};
+use crate::scim::schema::SchemaSet;
+use crate::store::extent::PartnerExtent;
+use crate::store::external_users::{self, ExternalUser, Link};
+use crate::store::{Reader, StoreError, Tx, identities, people};
+
+/// A page of those who wait at the doors of the extent's partner, by id, those after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn waiting(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    after: Option<ExternalUserId>,
+    limit: u32,
+) -> Result<Vec<ExternalUser>, StoreError> {
+    external_users::waiting(reader, at, after, limit).await
+}
+
+/// Links an external user that has no person to a person of the extent's partner, as an administrator decided. From
+/// then on the person is in or out as the directory says.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`] when either is not within the extent, or the external user is linked already;
+/// [`ProvisionError::Uniqueness`] when the person is linked at this door already.
+pub async fn attach_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    schemas: &SchemaSet,
+    external: ExternalUserId,
+    person: UserId,
+) -> Result<Effect, ProvisionError> {
+    let (source, user) = found(tx, at, schemas, external).await?;
+    let home = people::get(tx, at, person).await?;
+    if user.person.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
+        return Err(ProvisionError::NotFound);
+    }
+    if external_users::linked_here(tx, &source.extent, person).await? {
+        return Err(ProvisionError::Uniqueness { attribute: "person" });
+    }
+    let mut effect = Effect::default();
+    let linked = (person, Link::Reviewed);
+    external_users::link(tx, &source.extent, external, Some(linked)).await?;
+    if let Some(key) = user.join_key.map(JoinKey::stored) {
+        // Whether the key lasts is not known here; one that may be given away is safe either way.
+        identities::claim(tx, &source.extent, key.bytes(), false, person, ctx.now()).await?;
+    }
+    link::arrive(tx, ctx, &source, external, linked, user.active, &mut effect).await?;
+    finish(tx, ctx, &source, &mut effect).await?;
+    Ok(effect)
+}
+
+/// Separates an external user from its person, as an administrator decided: it confers nothing from then on, its
+/// suspension is lifted, and the sessions of before end.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`] when it is not within the extent or has no person.
+pub async fn detach_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    schemas: &SchemaSet,
+    external: ExternalUserId,
+) -> Result<Effect, ProvisionError> {
+    let (source, user) = found(tx, at, schemas, external).await?;
+    let person = user.person.ok_or(ProvisionError::NotFound)?;
+    let mut effect = Effect::default();
+    effect.event(Event::of(Kind::ExternalUserUnlinked, external).id("user", person));
+    people::end_sessions(tx, &source.extent, person, ctx.now()).await?;
+    link::switch(tx, ctx, &source, person, true, link::INACTIVE, &mut effect).await?;
+    external_users::link(tx, &source.extent, external, None).await?;
+    if let Some(key) = &user.join_key {
+        identities::release(tx, &source.extent, key, true).await?;
+    }
+    finish(tx, ctx, &source, &mut effect).await?;
+    Ok(effect)
+}
+
+/// The external user, held, with the door it came through.
+async fn found<'a>(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    schemas: &'a SchemaSet,
+    external: ExternalUserId,
+) -> Result<(Source<'a>, ExternalUser), ProvisionError> {
+    let extent = external_users::door_of(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
+    let user = external_users::lock(tx, &extent, external).await?.ok_or(ProvisionError::NotFound)?;
+    let source = Source { extent, schemas, join_attribute: None, unknown_members: UnknownMembers::Skip };
+    Ok((source, user))
+}
