@@ -24,7 +24,8 @@ const SLUG: &str = "harbor-sso";
 /// # Errors
 /// When the server or the provider cannot be started.
 pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
-    let server = Server::start(&Start::new(args, "server")?).await?;
+    let start = Start::new(args, "server")?;
+    let server = Server::start(&start).await?;
     let origin = Url::parse(&server.ready.console)?.origin().ascii_serialization();
     let redirect = format!("{origin}/sso/{SLUG}/callback");
     let provider = Provider::start(&args.folder("provider")?, &[redirect], &accounts()).await?;
@@ -37,7 +38,8 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     lab.strangers_stay_outside(report).await?;
     lab.a_borrowed_answer_is_refused(report).await?;
     if args.database != "sqlite" {
-        let other = Server::start(&Start::new(args, "other-server")?).await?;
+        // The same folder: the nodes of one installation share its key.
+        let other = Server::start(&start).await?;
         let there = Client::scim(&other.ready.scim)?;
         let bob = lab.provision(&there, "bob", "oid-bob").await?;
         report.note("the same again, with the deactivation at a second server on the database");
