@@ -59,7 +59,6 @@ pub struct PartnerExtent {
 
 impl PartnerExtent {
     /// For whoever has just decided that `actor` may act on `partner`.
-    #[allow(dead_code, reason = "built by the effective view, which is the only place that decides")]
     pub(in crate::store) fn new(partner: PartnerId, subtree: bool, actor: UserId) -> Self {
         Self { partner, subtree, actor: Some(actor) }
     }
@@ -98,7 +97,6 @@ pub struct SelfExtent {
 
 impl SelfExtent {
     /// For whoever has just authenticated this person.
-    #[allow(dead_code, reason = "built where a session is checked")]
     pub(in crate::store) fn new(person: UserId) -> Self {
         Self { person }
     }
