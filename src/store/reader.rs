@@ -243,7 +243,8 @@ impl Reader {
             }
             Source::Composed { name, text } => {
                 let parameters = super::statement::parameters(&text);
-                (name, AssertSqlSafe(text).into_sql_str(), parameters)
+                let text = self.shared.dialect.steady(text.into());
+                (name, AssertSqlSafe(text.into_owned()).into_sql_str(), parameters)
             }
         };
         self.failed = self.strict;

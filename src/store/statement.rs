@@ -52,7 +52,7 @@ impl Statement {
             Dialect::Postgres => postgres,
         };
         slot.get_or_init(|| {
-            let text = bulk::expand((self.text)(dialect), self.shape);
+            let text = dialect.steady(bulk::expand((self.text)(dialect), self.shape));
             let parameters = parameters(&text);
             Ready { text, parameters }
         })

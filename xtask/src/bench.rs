@@ -13,8 +13,11 @@ struct Bench {
     act: fn(&mut Lab) -> Result<bool>,
 }
 
-const BENCHES: &[Bench] =
-    &[Bench { name: "scim", needs: &[Need::Postgres], act: scim }, Bench { name: "store", needs: &[], act: store }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "scim", needs: &[Need::Postgres], act: scim },
+    Bench { name: "store", needs: &[], act: store },
+    Bench { name: "decision", needs: &[Need::Postgres], act: decision },
+];
 
 /// Group commit is measured on the disk as it is, and on one that takes this much longer to make bytes durable.
 const SLOWER_DISKS: [&[&str]; 2] = [&[], &["--fsync-delay", "4ms"]];
@@ -61,6 +64,16 @@ fn store(lab: &mut Lab) -> Result<bool> {
     let mut good = true;
     for disk in SLOWER_DISKS {
         let status = lab.cargo(["bench", "--bench", "group_commit", "--"]).args(disk).status();
+        good &= status.context("cargo bench")?.success();
+    }
+    Ok(good)
+}
+
+fn decision(lab: &mut Lab) -> Result<bool> {
+    let url = lab.database("decision")?;
+    let mut good = true;
+    for database in ["sqlite::memory:", &url] {
+        let status = lab.cargo(["bench", "--bench", "decision", "--", "--database", database]).status();
         good &= status.context("cargo bench")?.success();
     }
     Ok(good)
