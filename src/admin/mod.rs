@@ -1,10 +1,13 @@
 //! Use cases of administrators and of the operator: setting up, and changing what was decided.
 pub mod apply;
 pub mod catalog;
+pub mod connections;
 pub mod declaration;
 pub mod export;
 pub mod links;
 pub mod partners;
+pub mod people;
+pub mod refused;
 pub mod setup;
 mod slug;
 pub mod when;

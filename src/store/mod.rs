@@ -46,6 +46,7 @@
 //! - Not portable, so not used: `::` casts, `ILIKE`, `= ANY`, `now()`, `CAST` to UUID or BYTEA, JSON types, `sum` without
 //!   `CAST(sum(…) AS BIGINT)` (PostgreSQL makes it NUMERIC), a parameter whose type PostgreSQL cannot infer (declare
 //!   the types of all: `NAME[Uuid, Text] = "…"`).
+pub mod activity;
 pub mod api_tokens;
 pub mod attempts;
 pub mod awaited;
@@ -59,6 +60,7 @@ mod constraint;
 mod db;
 mod dialect;
 pub mod directories;
+pub mod directory_facts;
 pub mod effective;
 pub mod effective_lists;
 mod effective_sql;
@@ -79,6 +81,7 @@ pub mod migrate;
 pub mod nesting;
 pub mod partners;
 pub mod people;
+pub mod people_facts;
 mod postgres;
 pub mod provisioning_log;
 mod reader;
@@ -99,6 +102,7 @@ pub mod tokens;
 mod tx;
 pub mod user_groups;
 mod value;
+pub mod visible;
 
 pub use bulk::{IdSet, Rows};
 pub use constraint::Constraint;

@@ -3,6 +3,7 @@
 use super::statement::{Statement, Statements};
 
 static TABLES: &[Statements] = &[
+    super::activity::STATEMENTS,
     super::api_tokens::STATEMENTS,
     super::attempts::STATEMENTS,
     super::awaited::STATEMENTS,
@@ -11,6 +12,7 @@ static TABLES: &[Statements] = &[
     super::conditions::STATEMENTS,
     super::connections::STATEMENTS,
     super::directories::STATEMENTS,
+    super::directory_facts::STATEMENTS,
     super::effective::STATEMENTS,
     super::effective_lists::STATEMENTS,
     super::effective_tree::STATEMENTS,
@@ -26,6 +28,7 @@ static TABLES: &[Statements] = &[
     super::nesting::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
+    super::people_facts::STATEMENTS,
     super::resources::STATEMENTS,
     super::roles::STATEMENTS,
     super::rules::STATEMENTS,
@@ -36,6 +39,7 @@ static TABLES: &[Statements] = &[
     super::stage::STATEMENTS,
     super::tokens::STATEMENTS,
     super::user_groups::STATEMENTS,
+    super::visible::STATEMENTS,
 ];
 
 /// All of them.

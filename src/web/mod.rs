@@ -2,7 +2,9 @@
 //!
 //! The only layer that knows HTTP. A request passes `middleware`, meets its entry of the route
 //! table in `routes`, is authenticated there and becomes a call of one use case.
+pub mod assets;
 pub mod authzen;
+pub mod console;
 pub mod extract;
 pub mod health;
 pub mod login;

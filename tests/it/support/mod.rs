@@ -1,5 +1,6 @@
 //! What the integration tests share.
 pub mod browser;
+pub mod console;
 pub mod database;
 pub mod house;
 pub mod provider;

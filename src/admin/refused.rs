@@ -1,0 +1,44 @@
+//! Why an act of an administrator was not carried out.
+use crate::store::{Constraint, StoreError, effective};
+
+/// Why not. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is no such thing, or the actor may not know of it.
+    #[error("There is no such thing.")]
+    NotFound,
+    /// The actor may not do this; why, in a sentence.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What was asked will not do; what to do instead, in a sentence.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Unique(Constraint::DirectoryName) => {
+                Self::Invalid("This partner has a directory of that name already. Choose another.".to_owned())
+            }
+            StoreError::Unique(Constraint::ConnectionSlug) => {
+                Self::Invalid("That name in addresses is taken. Choose another.".to_owned())
+            }
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<effective::Refusal> for Refused {
+    fn from(refusal: effective::Refusal) -> Self {
+        match refusal {
+            effective::Refusal::Hidden => Self::NotFound,
+            effective::Refusal::Forbidden(decision) => Self::Forbidden(decision.reason.to_string()),
+            effective::Refusal::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The sealed log as people read it: the newest line first, with the names of things.
+use super::events::Line;
+use super::extent::PartnerExtent;
+use super::{FromRow as _, Reader, Row, StoreError, tuple};
+use crate::{binds, statements};
+use uuid::Uuid;
+
+statements! {
+    NEWEST = "SELECT e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.seq, p.name \
+        FROM event e JOIN live_partner p ON p.id = e.partner JOIN partner_ancestor a ON a.partner = e.partner \
+        WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
+        AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = 60) \
+        ORDER BY e.seq DESC LIMIT $4";
+    PEOPLE: set = "SELECT id, display_name FROM live_person WHERE id IN ($1)";
+    EXTERNAL_USERS: set = "SELECT id, user_name FROM external_user WHERE id IN ($1)";
+    EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_group WHERE id IN ($1)";
+    CONNECTIONS: set = "SELECT id, slug FROM connection WHERE id IN ($1)";
+    DIRECTORIES: set = "SELECT id, name FROM directory WHERE id IN ($1)";
+    USER_GROUPS: set = "SELECT id, name FROM user_group WHERE id IN ($1)";
+    ROLES: set = "SELECT id, name FROM role WHERE id IN ($1)";
+    PARTNERS: set = "SELECT id, name FROM live_partner WHERE id IN ($1)";
+}
+
+/// A sealed line and where it belongs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    /// Its number.
+    pub seq: i64,
+    /// The line.
+    pub line: Line,
+    /// The name of its partner.
+    pub partner: String,
+}
+
+/// The newest lines within the extent below number `before`, at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn newest(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    let read = |row: &Row| Ok(Entry { line: Line::from_row(row)?, seq: row.get(7)?, partner: row.get(8)? });
+    reader.all(&NEWEST, binds![at.partner(), at.subtree(), before, limit], read).await
+}
+
+/// The names of the things that lines speak of, for whoever may read the lines. What has gone has none.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn names(reader: &mut Reader, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, StoreError> {
+    let mut names = Vec::new();
+    for kind in
+        [&PEOPLE, &EXTERNAL_USERS, &EXTERNAL_GROUPS, &CONNECTIONS, &DIRECTORIES, &USER_GROUPS, &ROLES, &PARTNERS]
+    {
+        names.extend(reader.all_in(kind, binds![], ids.iter().copied(), tuple::<(Uuid, String)>).await?);
+    }
+    Ok(names)
+}

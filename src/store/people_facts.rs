@@ -1,0 +1,104 @@
+//! What lists and pages say of people beside their own columns.
+use super::extent::PartnerExtent;
+use super::{Reader, Row, StoreError, first, tuple};
+use crate::domain::id::{ExternalUserId, UserGroupId, UserId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+const AT_HOME: &str = "EXISTS (SELECT 1 FROM partner_ancestor a \
+    WHERE a.partner = p.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0))";
+
+statements! {
+    DOORS = format!("SELECT u.id, u.user_name, u.active, u.link, u.changed_at, c.slug, c.kind, d.name \
+        FROM external_user u JOIN live_person p ON p.id = u.person JOIN connection c ON c.id = u.connection \
+        JOIN directory d ON d.id = u.directory WHERE p.id = $3 AND {AT_HOME} ORDER BY d.authority, d.name_key, c.slug");
+    GROUPS = "SELECT g.display_name FROM external_member m JOIN external_group g ON g.id = m.grp \
+        WHERE m.member = $1 ORDER BY g.display_key, g.id LIMIT 50";
+    SUSPENDED: set = format!("SELECT DISTINCT s.person FROM person_suspension s JOIN live_person p ON p.id = s.person \
+        WHERE {AT_HOME} AND s.person IN ($3)");
+    SAID_BY: set = format!("SELECT DISTINCT u.person, d.name FROM external_user u JOIN live_person p ON p.id = u.person \
+        JOIN directory d ON d.id = u.directory WHERE {AT_HOME} AND u.person IN ($3) ORDER BY d.name");
+    GROUP_NAME = "SELECT g.name FROM user_group g WHERE g.id = $1 \
+        AND EXISTS (SELECT 1 FROM partner_ancestor a WHERE a.partner = g.partner AND a.ancestor = $2)";
+}
+
+/// What one connection says of a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Door {
+    /// The external user.
+    pub id: ExternalUserId,
+    /// Its unique name there.
+    pub user_name: String,
+    /// Whether the directory lets the person in.
+    pub active: bool,
+    /// `created`, `joined` or `reviewed`.
+    pub link: Option<String>,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// The connection's name in addresses.
+    pub slug: String,
+    /// `scim`, `ldap` or `oidc`.
+    pub kind: String,
+    /// The directory's name.
+    pub directory: String,
+    /// The groups it is directly in, by name; at most 50.
+    pub groups: Vec<String>,
+}
+
+/// What directories say of a person within the extent, by the directories' authority.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<Door>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Door {
+            id: row.get(0)?,
+            user_name: row.get(1)?,
+            active: row.get(2)?,
+            link: row.get(3)?,
+            changed_at: row.get(4)?,
+            slug: row.get(5)?,
+            kind: row.get(6)?,
+            directory: row.get(7)?,
+            groups: Vec::new(),
+        })
+    };
+    let mut doors = reader.all(&DOORS, binds![at.partner(), at.subtree(), person], read).await?;
+    for door in &mut doors {
+        door.groups = reader.all(&GROUPS, binds![door.id], first).await?;
+    }
+    Ok(doors)
+}
+
+/// Those of `people` within the extent whom anybody suspends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspended(reader: &mut Reader, at: &PartnerExtent, people: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+    reader.all_in(&SUSPENDED, binds![at.partner(), at.subtree()], people.iter().copied(), first).await
+}
+
+/// The names of the directories that speak of each of `people` within the extent.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn said_by(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    people: &[UserId],
+) -> Result<Vec<(UserId, String)>, StoreError> {
+    reader.all_in(&SAID_BY, binds![at.partner(), at.subtree()], people.iter().copied(), tuple).await
+}
+
+/// The name of a user group within the extent or below it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn group_name(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    group: UserGroupId,
+) -> Result<Option<String>, StoreError> {
+    reader.optional(&GROUP_NAME, binds![group, at.partner()], first).await
+}

@@ -1,0 +1,152 @@
+//! `/activity`: the sealed log of the partners the visitor may audit, newest first.
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::halt::Halt;
+use super::page::{Frame, link, ok, parameter, second, visitor};
+use super::words;
+use crate::domain::capability::Core;
+use crate::domain::ctx::Actor;
+use crate::domain::id::Id as _;
+use crate::store::activity::{self, Entry};
+use crate::store::{Reader, visible};
+use crate::web::App;
+
+/// Lines on a page.
+const PAGE: u32 = 60;
+/// Ids of one line that are shown by name.
+const MOST_NAMES: usize = 5;
+
+#[derive(Template)]
+#[template(path = "console/activity.html")]
+struct Page {
+    frame: Frame,
+    allowed: bool,
+    events: Vec<Line>,
+    next: Option<String>,
+    first: bool,
+}
+
+struct Line {
+    seq: i64,
+    when: String,
+    title: &'static str,
+    kind: String,
+    class: &'static str,
+    subject: String,
+    partner: String,
+    actor: String,
+    detail: String,
+}
+
+/// Shows a page of the log.
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let now = app.clock.now();
+    let before = parameter(&request, "before").parse().unwrap_or(i64::MAX);
+    let frame = Frame::of(&visitor, &request, "activity");
+    let page = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let regions = visible::regions(reader, &visitor.signed.extent, Core::AuditView, now).await?;
+            let mut entries: BTreeMap<i64, Entry> = BTreeMap::new();
+            for region in &regions {
+                let found = activity::newest(reader, region, before, PAGE + 1).await?;
+                entries.extend(found.into_iter().map(|entry| (entry.seq, entry)));
+            }
+            let more = entries.len() > PAGE as usize;
+            let entries: Vec<Entry> = entries.into_values().rev().take(PAGE as usize).collect();
+            let ids: Vec<Uuid> = entries.iter().flat_map(mentioned).collect();
+            let names = activity::names(reader, &ids).await?.into_iter().collect();
+            let last = entries.last().filter(|_| more);
+            Ok::<_, Halt>(Page {
+                frame,
+                allowed: !regions.is_empty(),
+                next: last.map(|last| link("/activity", &[("before", &last.seq.to_string())])),
+                first: before == i64::MAX,
+                events: entries.iter().map(|entry| line(entry, &names)).collect(),
+            })
+        })
+        .await?;
+    Ok(ok(&page))
+}
+
+fn details(entry: &Entry) -> Map<String, Json> {
+    serde_json::from_str(&entry.line.data).unwrap_or_default()
+}
+
+fn ids_of(value: &Json) -> Vec<Uuid> {
+    let parse = |value: &Json| value.as_str().and_then(|text| text.parse().ok());
+    match value {
+        Json::Array(list) => list.iter().filter_map(parse).collect(),
+        value => parse(value).into_iter().collect(),
+    }
+}
+
+/// The ids whose names a line is shown with.
+fn mentioned(entry: &Entry) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = entry.line.subject.into_iter().collect();
+    for value in details(entry).values() {
+        ids.extend(ids_of(value).into_iter().take(MOST_NAMES));
+    }
+    match serde_json::from_str(&entry.line.actor) {
+        Ok(Actor::User { user }) => ids.push(user.uuid()),
+        Ok(Actor::Connection { connection, .. }) => ids.push(connection.uuid()),
+        _ => {}
+    }
+    ids
+}
+
+fn line(entry: &Entry, names: &BTreeMap<Uuid, String>) -> Line {
+    let name = |id: Uuid| names.get(&id).cloned();
+    let actor = match serde_json::from_str(&entry.line.actor) {
+        Ok(Actor::User { user }) => name(user.uuid()).unwrap_or_else(|| "someone who has gone".to_owned()),
+        Ok(Actor::Connection { connection, run }) => {
+            let slug = name(connection.uuid()).unwrap_or_else(|| "a connection that has gone".to_owned());
+            if run.is_some() { format!("{slug}, in a run") } else { slug }
+        }
+        Ok(Actor::Operator) => "the operator".to_owned(),
+        Ok(Actor::System) | Err(_) => "the server".to_owned(),
+    };
+    let (title, class) = words::event(&entry.line.kind);
+    Line {
+        seq: entry.seq,
+        when: second(entry.line.at),
+        title,
+        kind: entry.line.kind.clone(),
+        class,
+        subject: entry.line.subject.and_then(name).unwrap_or_default(),
+        partner: entry.partner.clone(),
+        actor,
+        detail: detail(&details(entry), names),
+    }
+}
+
+/// The details in words: names where there are any, else how many.
+fn detail(details: &Map<String, Json>, names: &BTreeMap<Uuid, String>) -> String {
+    let mut parts = Vec::new();
+    for (key, value) in details {
+        let key = key.replace('_', " ");
+        let ids = ids_of(value);
+        let known: Vec<&str> = ids.iter().take(MOST_NAMES).filter_map(|id| names.get(id)).map(String::as_str).collect();
+        let text = if !known.is_empty() {
+            let more = ids.len().saturating_sub(known.len());
+            if more > 0 { format!("{} and {more} more", known.join(", ")) } else { known.join(", ") }
+        } else if !ids.is_empty() {
+            continue;
+        } else {
+            match value {
+                Json::String(text) => text.clone(),
+                Json::Array(list) => list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", "),
+                Json::Null => continue,
+                other => other.to_string(),
+            }
+        };
+        parts.push(format!("{key}: {text}"));
+    }
+    parts.join(" · ")
+}

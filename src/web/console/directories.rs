@@ -1,0 +1,159 @@
+//! `/partners/{id}/directories`: where a partner's people come from, and connecting another source.
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::halt::Halt;
+use super::page::{Frame, id, ok, see_other, submitted, visitor};
+use super::place::{self, Place, place};
+use super::products::{self, Group};
+use crate::admin;
+use crate::admin::connections::NewDoor;
+use crate::domain::capability::Core;
+use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
+use crate::domain::id::{ConnectionId, DirectoryId, PartnerId};
+use crate::store::connections::Door;
+use crate::store::{Reader, connections, directories, directory_facts, effective};
+use crate::web::App;
+use crate::web::login::Form;
+
+#[derive(Template)]
+#[template(path = "console/directories.html")]
+struct Page {
+    frame: Frame,
+    at: Place,
+    may_write: bool,
+    directories: Vec<Directory>,
+    products: Vec<Group>,
+}
+
+struct Directory {
+    id: String,
+    name: String,
+    mode: &'static str,
+    doors: Vec<DoorRow>,
+}
+
+/// A door in a list.
+pub(super) struct DoorRow {
+    pub(super) slug: String,
+    pub(super) kind: &'static str,
+    pub(super) product: String,
+    pub(super) people: i64,
+    pub(super) groups: i64,
+    pub(super) paused: bool,
+}
+
+/// How many people and groups each connection has.
+pub(super) struct Counts {
+    people: BTreeMap<ConnectionId, i64>,
+    groups: BTreeMap<ConnectionId, i64>,
+}
+
+impl Counts {
+    pub(super) async fn of(
+        reader: &mut Reader,
+        at: &crate::store::extent::PartnerExtent,
+    ) -> Result<Self, crate::store::StoreError> {
+        let people = directory_facts::people(reader, at).await?.into_iter().collect();
+        let groups = directory_facts::groups(reader, at).await?.into_iter().collect();
+        Ok(Self { people, groups })
+    }
+
+    pub(super) fn row(&self, door: &Door) -> DoorRow {
+        let connection = &door.connection;
+        DoorRow {
+            kind: kind_name(connection.kind),
+            product: products::title(connection.kind, &connection.profile),
+            people: self.people.get(&connection.id).copied().unwrap_or_default(),
+            groups: self.groups.get(&connection.id).copied().unwrap_or_default(),
+            paused: connection.state == ConnectionState::Paused,
+            slug: connection.slug.clone(),
+        }
+    }
+}
+
+/// What people call the door.
+pub(super) fn kind_name(kind: ConnectionKind) -> &'static str {
+    match kind {
+        ConnectionKind::Scim => "SCIM",
+        ConnectionKind::Oidc => "OpenID Connect",
+        ConnectionKind::Ldap => "LDAP",
+    }
+}
+
+/// What people call the mode.
+pub(super) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "observed only",
+        Mode::Additive => "only adds",
+        Mode::Authoritative => "in force",
+        Mode::Paused => "frozen",
+    }
+}
+
+/// Shows the directories.
+pub(super) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
+    let frame = Frame::of(&visitor, &request, "partners");
+    let page = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let at = effective::authorize(reader, me, Core::ConnectionView, asked, now).await?;
+            let counts = Counts::of(reader, &at).await?;
+            let mut doors: BTreeMap<DirectoryId, Vec<DoorRow>> = BTreeMap::new();
+            for door in connections::of_partner(reader, &at).await? {
+                doors.entry(door.connection.directory).or_default().push(counts.row(&door));
+            }
+            let row = |directory: crate::domain::directory::Directory| Directory {
+                id: directory.id.to_string(),
+                mode: mode_name(directory.mode),
+                doors: doors.remove(&directory.id).unwrap_or_default(),
+                name: directory.name,
+            };
+            Ok::<_, Halt>(Page {
+                frame,
+                directories: directories::of_partner(reader, &at).await?.into_iter().map(row).collect(),
+                at: place(reader, me, &at, now).await?,
+                may_write: place::may(reader, me, Core::ConnectionWrite, asked, now).await?,
+                products: products::all(),
+            })
+        })
+        .await?;
+    Ok(ok(&page))
+}
+
+/// Makes a directory with its first door.
+pub(super) async fn connect(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let partner: PartnerId = id(&path)?;
+    let door = door(&form)?;
+    let name = form.field("name");
+    admin::connections::connect(&app.store, &visitor.ctx(&app), visitor.person(), partner, name, &door).await?;
+    Ok(see_other(&format!("/connections/{}?done=connected", door.slug)))
+}
+
+/// The door a form asks for.
+pub(super) fn door(form: &Form) -> Result<NewDoor, Halt> {
+    let unknown = || Halt::Invalid("Choose a product from the list.".to_owned());
+    let (kind, profile) = form.field("product").split_once(':').ok_or_else(unknown)?;
+    let kind = ConnectionKind::parse(kind).ok_or_else(unknown)?;
+    let product = products::find(kind, profile).ok_or_else(unknown)?;
+    Ok(NewDoor {
+        kind,
+        slug: form.field("slug").trim().to_owned(),
+        profile: product.profile.to_owned(),
+        join: Some(product.join.to_owned()),
+    })
+}

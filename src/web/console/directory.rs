@@ -1,0 +1,214 @@
+//! `/directories/{id}`: one directory with its doors, its ceiling and its rules.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use uuid::Uuid;
+
+use super::directories::{Counts, DoorRow, door, mode_name};
+use super::halt::Halt;
+use super::page::{Frame, id, ok, see_other, submitted, visitor};
+use super::path::capital;
+use super::place::{self, Place, place};
+use super::products::{self, Group};
+use crate::access::explain::ScopeLine;
+use crate::admin;
+use crate::domain::capability::Core;
+use crate::domain::directory::Mode;
+use crate::domain::grant::{Reach, Scope};
+use crate::domain::id::{DirectoryId, Id as _, RuleId};
+use crate::domain::rule::Effect;
+use crate::store::{
+    Reader, StoreError, activity, connections, directories, directory_facts, effective, resources, rules,
+};
+use crate::web::App;
+
+/// How long counting the matches may take; then the page does without.
+const COUNTING: Duration = Duration::from_millis(400);
+
+#[derive(Template)]
+#[template(path = "console/directory.html")]
+struct Page {
+    frame: Frame,
+    at: Place,
+    id: String,
+    name: String,
+    mode: &'static str,
+    mode_title: &'static str,
+    unlinked: i64,
+    doors: Vec<DoorRow>,
+    ceilings: Vec<Ceiling>,
+    rules: Vec<Rule>,
+    rule_version: i64,
+    may_write: bool,
+    products: Vec<Group>,
+}
+
+struct Ceiling {
+    role: String,
+    scope: String,
+}
+
+struct Rule {
+    id: RuleId,
+    name: String,
+    when: String,
+    verb: &'static str,
+    then: String,
+    matches: String,
+}
+
+/// Shows the directory.
+pub(super) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let (me, now, directory) = (visitor.person(), app.clock.now(), id::<DirectoryId>(&path)?);
+    let frame = Frame::of(&visitor, &request, "partners");
+    let mut page = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let about = resources::of_directory(reader, directory).await?.ok_or(Halt::NotFound)?;
+            let at = effective::authorize(reader, me, Core::ConnectionView, about, now).await?;
+            let found = directories::get(reader, &at, directory).await?;
+            let counts = Counts::of(reader, &at).await?;
+            let written = rules::in_force(reader, &at, directory).await?;
+            let rows = directories::ceilings(reader, &at, directory).await?;
+            let names = names(reader, &written, &rows).await?;
+            Ok::<_, Halt>(Page {
+                frame,
+                doors: connections::of_directory(reader, &at, directory)
+                    .await?
+                    .iter()
+                    .map(|one| counts.row(one))
+                    .collect(),
+                ceilings: rows
+                    .iter()
+                    .map(|row| Ceiling { role: names.of(row.role.uuid()), scope: names.scope(&row.scope) })
+                    .collect(),
+                rules: written.into_iter().map(|rule| names.rule(rule)).collect(),
+                unlinked: directory_facts::unlinked(reader, &at, directory).await?,
+                may_write: place::may(reader, me, Core::ConnectionWrite, about, now).await?,
+                at: place(reader, me, &at, now).await?,
+                id: found.id.to_string(),
+                mode: mode_name(found.mode),
+                mode_title: mode_title(found.mode),
+                rule_version: found.rule_version,
+                name: found.name,
+                products: products::all(),
+            })
+        })
+        .await?;
+    let matches = app
+        .store
+        .snapshot_within(COUNTING, async |reader: &mut Reader| {
+            let about = resources::of_directory(reader, directory).await?.ok_or(Halt::NotFound)?;
+            let at = effective::authorize(reader, me, Core::ConnectionView, about, now).await?;
+            Ok::<_, Halt>(directory_facts::matches(reader, &at, directory).await?)
+        })
+        .await;
+    if let Ok(matches) = matches {
+        let matches: BTreeMap<RuleId, i64> = matches.into_iter().collect();
+        for rule in &mut page.rules {
+            rule.matches = matches.get(&rule.id).copied().unwrap_or_default().to_string();
+        }
+    }
+    Ok(ok(&page))
+}
+
+/// Adds a door.
+pub(super) async fn add(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let directory: DirectoryId = id(&path)?;
+    let door = door(&form)?;
+    admin::connections::add(&app.store, &visitor.ctx(&app), visitor.person(), directory, &door).await?;
+    Ok(see_other(&format!("/connections/{}?done=connected", door.slug)))
+}
+
+fn mode_title(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "Shown, and left out of every decision.",
+        Mode::Additive => "What it says adds to what people have; it takes nothing away.",
+        Mode::Authoritative => "What it says counts in full, up to its ceiling.",
+        Mode::Paused => "What it conferred stays as it is; nothing it says is taken.",
+    }
+}
+
+/// The names of what rules and ceilings speak of.
+struct Names(BTreeMap<Uuid, String>);
+
+async fn names(
+    reader: &mut Reader,
+    written: &[rules::Written],
+    ceilings: &[crate::domain::directory::Ceiling],
+) -> Result<Names, StoreError> {
+    let mut ids: Vec<Uuid> = ceilings.iter().map(|row| row.role.uuid()).collect();
+    let mut scopes: Vec<&Scope> = ceilings.iter().map(|row| &row.scope).collect();
+    for rule in written {
+        match &rule.rule.effect {
+            Effect::Place { group } | Effect::Join { group } => ids.push(group.uuid()),
+            Effect::Grant { role, scope } => {
+                ids.push(role.uuid());
+                scopes.push(scope);
+            }
+            Effect::Retire { .. } => {}
+        }
+    }
+    for scope in scopes {
+        ids.push(scope.partner().uuid());
+        ids.extend(scope.without_partners.iter().map(|out| out.uuid()));
+        ids.extend(scope.without_groups.iter().map(|out| out.uuid()));
+        if let Reach::Groups { groups, .. } = &scope.reach {
+            ids.extend(groups.iter().map(|group| group.uuid()));
+        }
+    }
+    Ok(Names(activity::names(reader, &ids).await?.into_iter().collect()))
+}
+
+impl Names {
+    fn of(&self, id: Uuid) -> String {
+        self.0.get(&id).cloned().unwrap_or_else(|| "something that has gone".to_owned())
+    }
+
+    fn listed(&self, ids: impl Iterator<Item = Uuid>) -> String {
+        ids.map(|id| self.of(id)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn scope(&self, scope: &Scope) -> String {
+        let mut plain = scope.clone();
+        plain.without_partners.clear();
+        plain.without_groups.clear();
+        let mut text = match &scope.reach {
+            Reach::Groups { partner, groups } => {
+                let groups = self.listed(groups.iter().map(|group| group.uuid()));
+                format!("{groups} of {}", self.of(partner.uuid()))
+            }
+            _ => ScopeLine::of(&plain, self.of(scope.partner().uuid())).to_string(),
+        };
+        let outs = scope.without_partners.iter().map(|out| out.uuid());
+        let outs = self.listed(outs.chain(scope.without_groups.iter().map(|out| out.uuid())));
+        if !outs.is_empty() {
+            text = format!("{text} except {outs}");
+        }
+        capital(&text)
+    }
+
+    fn rule(&self, written: rules::Written) -> Rule {
+        let (verb, then) = match &written.rule.effect {
+            Effect::Place { group } => ("place in", self.of(group.uuid())),
+            Effect::Join { group } => ("label", self.of(group.uuid())),
+            Effect::Grant { role, scope } => ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope))),
+            Effect::Retire { suspend: true } => ("switch off", String::new()),
+            Effect::Retire { suspend: false } => ("keep", "no later rule switches off".to_owned()),
+        };
+        Rule { id: written.rule.id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned() }
+    }
+}

@@ -1,0 +1,52 @@
+//! The console: pages made on the server, for people who are signed in. One file a page.
+//!
+//! A handler reads the request, asks whether the visitor may, reads everything in one snapshot and fills a template.
+//! Forms go to a use case of `admin` and lead on with 303. What a visitor may not see answers like what is not there.
+//!
+//! | beside the pages | what |
+//! | --- | --- |
+//! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
+//! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
+//! | `products`, `words` | names of products and events |
+mod activity;
+mod directories;
+mod directory;
+mod halt;
+mod page;
+mod partner;
+mod partners;
+mod path;
+mod people;
+mod person;
+mod place;
+mod products;
+mod tree;
+mod words;
+
+use actix_web::web;
+
+use super::routes::{Access, Entry, Isolation};
+
+pub use halt::Halt;
+
+/// The routes of the console.
+pub const ROUTES: &[Entry] = &[
+    Entry { isolation: Isolation::NoTenant, access: Access::Open, get: Some(|| web::to(partners::home)), ..at("/") },
+    Entry { get: Some(|| web::to(partners::show)), ..at("/partners") },
+    Entry { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
+    Entry { get: Some(|| web::to(people::show)), ..at("/partners/{id}/people") },
+    Entry { get: Some(|| web::to(person::show)), ..at("/people/{id}") },
+    Entry { post: Some(|| web::to(person::suspend)), ..at("/people/{id}/suspend") },
+    Entry { post: Some(|| web::to(person::resume)), ..at("/people/{id}/resume") },
+    Entry {
+        get: Some(|| web::to(directories::show)),
+        post: Some(|| web::to(directories::connect)),
+        ..at("/partners/{id}/directories")
+    },
+    Entry { get: Some(|| web::to(directory::show)), post: Some(|| web::to(directory::add)), ..at("/directories/{id}") },
+    Entry { get: Some(|| web::to(activity::show)), ..at("/activity") },
+];
+
+const fn at(path: &'static str) -> Entry {
+    Entry { path, access: Access::Session, isolation: Isolation::Partner, ..Entry::NONE }
+}

@@ -1,0 +1,54 @@
+//! `/partners`: the tree of everything the visitor may see.
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::halt::Halt;
+use super::page::{Frame, ok, parameter, see_other, visitor};
+use super::tree::{Node, Step, steps};
+use crate::domain::capability::Core;
+use crate::store::{Reader, visible};
+use crate::web::App;
+
+/// Most partners on the page; a search finds the others.
+const MOST: usize = 500;
+
+#[derive(Template)]
+#[template(path = "console/partners.html")]
+struct Page {
+    frame: Frame,
+    query: String,
+    steps: Vec<Step>,
+    found: Vec<Node>,
+    total: usize,
+    more: bool,
+}
+
+/// `/`: there.
+pub(super) async fn home() -> HttpResponse {
+    see_other("/partners")
+}
+
+/// Shows the tree, or what a search finds in it.
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let query = parameter(&request, "q");
+    let now = app.clock.now();
+    let nodes = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let regions = visible::regions(reader, &visitor.signed.extent, Core::PartnerView, now).await?;
+            visible::tree(reader, &regions, &query, MOST + 1).await
+        })
+        .await?;
+    let more = nodes.len() > MOST;
+    let nodes = nodes.get(..MOST.min(nodes.len())).unwrap_or_default();
+    let searching = !query.trim().is_empty();
+    Ok(ok(&Page {
+        frame: Frame::of(&visitor, &request, "partners"),
+        steps: if searching { Vec::new() } else { steps(nodes) },
+        found: if searching { nodes.iter().map(Node::of).collect() } else { Vec::new() },
+        total: nodes.len(),
+        more,
+        query,
+    }))
+}

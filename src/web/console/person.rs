@@ -1,0 +1,231 @@
+//! `/people/{id}`: one person, what directories say of them, and what they may do where, with the reasons.
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use uuid::Uuid;
+
+use super::halt::Halt;
+use super::page::{self, Frame, id, ok, parameter, see_other, submitted};
+use super::path::{Why, answer_path, short, why};
+use super::place::{self, Place, place};
+use crate::access::decide::Question;
+use crate::admin;
+use crate::domain::capability::Core;
+use crate::domain::grant::Resource;
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::SuspensionSource;
+use crate::store::extent::PartnerExtent;
+use crate::store::{Reader, activity, catalog, effective, effective_lists, people, people_facts, resources, visible};
+use crate::web::App;
+use crate::web::login::Visitor;
+
+/// Partners offered in the question.
+const MOST_PARTNERS: usize = 300;
+
+#[derive(Template)]
+#[template(path = "console/person.html")]
+struct Page {
+    frame: Frame,
+    at: Place,
+    id: String,
+    name: String,
+    login: String,
+    email: String,
+    since: String,
+    suspensions: Vec<Suspension>,
+    may_change: bool,
+    suspended_by_admin: bool,
+    placement: String,
+    labels: Vec<String>,
+    doors: Vec<people_facts::Door>,
+    access: Option<Vec<Why>>,
+    ask: Option<Ask>,
+}
+
+struct Suspension {
+    source: String,
+    cause: String,
+    since: String,
+}
+
+struct Ask {
+    capabilities: Vec<Choice>,
+    partners: Vec<Choice>,
+    answer: Option<Answer>,
+}
+
+struct Choice {
+    value: String,
+    title: String,
+    chosen: bool,
+}
+
+struct Answer {
+    allowed: bool,
+    reason: String,
+    path: Option<Why>,
+}
+
+/// Who looks at whom, and where that person is at home.
+struct Look<'a> {
+    visitor: &'a Visitor,
+    at: PartnerExtent,
+    about: Resource,
+    person: UserId,
+    now: Timestamp,
+}
+
+/// Shows the person.
+pub(super) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = page::visitor(&request, &app).await?;
+    let person: UserId = id(&path)?;
+    let (capability, partner) = (parameter(&request, "capability"), parameter(&request, "partner"));
+    let (frame, now) = (Frame::of(&visitor, &request, "partners"), app.clock.now());
+    let page = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let about = resources::of_user(reader, person).await?.ok_or(Halt::NotFound)?;
+            let at = effective::authorize(reader, visitor.person(), Core::UserView, about, now).await?;
+            let look = Look { visitor: &visitor, at, about, person, now };
+            look.page(reader, frame, &capability, &partner).await
+        })
+        .await;
+    match page {
+        Ok(page) => Ok(ok(&page)),
+        // Whoever holds nothing still has a page of their own.
+        Err(Halt::NotFound | Halt::Forbidden(_)) if person == visitor.person() => Ok(see_other("/account")),
+        Err(halt) => Err(halt),
+    }
+}
+
+impl Look<'_> {
+    async fn page(self, reader: &mut Reader, frame: Frame, capability: &str, partner: &str) -> Result<Page, Halt> {
+        let me = self.visitor.person();
+        let user = people::get(reader, &self.at, self.person).await?.ok_or(Halt::NotFound)?;
+        let suspensions = people::suspensions(reader, &self.at, self.person).await?;
+        let doors = people_facts::doors(reader, &self.at, self.person).await?;
+        let groups = effective_lists::groups_of(reader, &self.at, self.person).await?;
+        let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
+        let mut labels: Vec<String> = labels.into_iter().map(|group| group.group.name).collect();
+        labels.dedup();
+        let may_roles = me == self.person || place::may(reader, me, Core::RoleView, self.about, self.now).await?;
+        let access = if may_roles { Some(self.access(reader, &doors).await?) } else { None };
+        Ok(Page {
+            frame,
+            at: place(reader, me, &self.at, self.now).await?,
+            may_change: me != self.person && place::may(reader, me, Core::UserWrite, self.about, self.now).await?,
+            suspended_by_admin: suspensions.iter().any(|one| one.source == SuspensionSource::Admin.to_string()),
+            suspensions: self.suspended(reader, suspensions).await?,
+            id: user.id.to_string(),
+            name: user.profile.display_name,
+            login: user.profile.login_name.unwrap_or_default(),
+            email: user.profile.email.unwrap_or_default(),
+            since: page::minute(user.created_at),
+            placement: place_of.into_iter().next().map(|group| group.group.name).unwrap_or_default(),
+            labels,
+            ask: self.ask(reader, &doors, capability, partner).await?,
+            doors,
+            access,
+        })
+    }
+
+    async fn suspended(&self, reader: &mut Reader, found: Vec<people::Suspension>) -> Result<Vec<Suspension>, Halt> {
+        let mut suspensions = Vec::new();
+        for one in found {
+            let source = match SuspensionSource::parse(&one.source) {
+                Some(SuspensionSource::Connection(connection)) => {
+                    let id = crate::domain::id::Id::uuid(connection);
+                    let slug = activity::names(reader, &[id]).await?.pop().map(|(_, slug)| slug);
+                    format!("the connection {}", slug.unwrap_or_default())
+                }
+                _ => "an administrator".to_owned(),
+            };
+            suspensions.push(Suspension { source, cause: one.cause, since: page::minute(one.since) });
+        }
+        Ok(suspensions)
+    }
+
+    async fn access(&self, reader: &mut Reader, doors: &[people_facts::Door]) -> Result<Vec<Why>, Halt> {
+        let grants = effective_lists::grants_of(reader, &self.at, self.person, self.now).await?;
+        let outs = grants.iter().flat_map(|grant| &grant.scope.without_partners);
+        let outs: Vec<Uuid> = outs.map(|partner| crate::domain::id::Id::uuid(*partner)).collect();
+        let names = activity::names(reader, &outs).await?;
+        Ok(grants.iter().map(|grant| why(grant, doors, &names)).collect())
+    }
+
+    /// The question, when the visitor may ask about this person, and its answer, when it is asked.
+    async fn ask(
+        &self,
+        reader: &mut Reader,
+        doors: &[people_facts::Door],
+        capability: &str,
+        partner: &str,
+    ) -> Result<Option<Ask>, Halt> {
+        let me = self.visitor.person();
+        if me != self.person && !place::may(reader, me, Core::AccessAsk, self.about, self.now).await? {
+            return Ok(None);
+        }
+        let regions = visible::regions(reader, &self.visitor.signed.extent, Core::PartnerView, self.now).await?;
+        let seen = visible::tree(reader, &regions, "", MOST_PARTNERS).await?;
+        let capabilities = catalog::capabilities(reader).await?;
+        let chosen = capabilities.iter().find(|one| one.name == capability).map(|one| one.id);
+        let there = partner.parse().ok();
+        let answer = match (chosen, there) {
+            (Some(capability), Some(there)) => {
+                let resource = place::partner(there);
+                effective::authorize(reader, me, Core::PartnerView, resource, self.now).await?;
+                let question = Question { principal: self.person, capability, resource, now: self.now };
+                let decision = effective::explain(reader, &question).await?.decision;
+                let path = answer_path(&decision.reason, doors);
+                Some(Answer { allowed: decision.allowed, reason: short(&decision.reason.to_string()), path })
+            }
+            _ => None,
+        };
+        let there = there.unwrap_or(self.about.partner);
+        let capability = |one: catalog::CapabilityRow| Choice {
+            chosen: Some(one.id) == chosen,
+            title: format!("{} ({})", one.title, one.name),
+            value: one.name,
+        };
+        let partner = |node: crate::store::partners::TreeNode| Choice {
+            chosen: node.partner.id == there,
+            title: node.partner.name,
+            value: node.partner.id.to_string(),
+        };
+        Ok(Some(Ask {
+            capabilities: capabilities.into_iter().map(capability).collect(),
+            partners: seen.into_iter().map(partner).collect(),
+            answer,
+        }))
+    }
+}
+
+/// Switches the person off.
+pub(super) async fn suspend(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let person: UserId = id(&path)?;
+    admin::people::suspend(&app.store, &visitor.ctx(&app), visitor.person(), person, form.field("cause")).await?;
+    Ok(see_other(&format!("/people/{person}?done=suspended")))
+}
+
+/// Lifts the administrators' suspension.
+pub(super) async fn resume(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let person: UserId = id(&path)?;
+    admin::people::resume(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
+    Ok(see_other(&format!("/people/{person}?done=resumed")))
+}

@@ -1,0 +1,151 @@
+//! What each page of the console shows, and to whom.
+use crate::support::browser::Browser;
+use crate::support::console::Console;
+use crate::support::database::on_both;
+
+const HENRIK: (&str, &str) = ("harbor", "henrik@harbor.example");
+const LENA: (&str, &str) = ("lighthouse", "lena@lighthouse.example");
+const OLGA: (&str, &str) = ("meridian", "olga@meridian.example");
+
+fn assert_shows(text: &str, all: &[&str]) {
+    for one in all {
+        assert!(text.contains(one), "{one} is not in {text}");
+    }
+}
+
+fn assert_hides(text: &str, all: &[&str]) {
+    for one in all {
+        assert!(!text.contains(one), "{one} is in {text}");
+    }
+}
+
+on_both! {
+    async fn the_tree_is_what_one_may_see(db: &Database) {
+        let console = Console::open(db).await;
+        let mut olga = console.sign_in(OLGA.0, OLGA.1).await;
+        let all = olga.get("/partners").await;
+        assert_eq!(all.status, 200);
+        assert_shows(&all.text, &["Meridian Distribution", "Harbor IT Services", "Tromsø Clinic", "9 partners"]);
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let his = henrik.get("/partners").await.text;
+        assert_shows(&his, &["Harbor IT Services", "Saltmarsh Primary School", "4 partners"]);
+        assert_hides(&his, &["Meridian", "Fjordnet"]);
+        let mut lena = console.sign_in(LENA.0, LENA.1).await;
+        let hers = lena.get("/partners").await.text;
+        assert_shows(&hers, &["Lighthouse Dental", "1 partner "]);
+        assert_hides(&hers, &["Harbor"]);
+        let found = olga.get("/partners?q=TROMS").await.text;
+        assert_shows(&found, &["Tromsø Clinic", "1 found"]);
+        assert_hides(&found, &["Bergen"]);
+        assert_shows(&olga.get("/partners?q=nowhere").await.text, &["No partner is called"]);
+        console.app.stop().await;
+    }
+
+    async fn without_a_session_every_page_leads_to_the_sign_in_and_back(db: &Database) {
+        let console = Console::open(db).await;
+        let harbor = console.partner("harbor").await.partner();
+        for path in ["/partners", "/activity", &format!("/partners/{harbor}/people?q=a")] {
+            let answer = Browser::new().get(format!("{}{path}", console.app.base)).await;
+            assert_eq!(answer.status, 303, "{path}");
+            let there = answer.location.unwrap();
+            assert_eq!(there.path(), "/login");
+            assert_eq!(there.query_pairs().find(|(key, _)| key == "to").unwrap().1, path);
+        }
+        console.app.stop().await;
+    }
+
+    async fn the_pages_of_another_partner_do_not_exist(db: &Database) {
+        let console = Console::open(db).await;
+        let mut lena = console.sign_in(LENA.0, LENA.1).await;
+        let harbor = console.partner("harbor").await.partner();
+        let henrik = console.person(HENRIK.0, HENRIK.1).await;
+        let reader = &mut console.store.reader().await.unwrap();
+        let at = console.partner("harbor").await;
+        let directory = rolecall::store::directories::of_partner(reader, &at).await.unwrap().remove(0).id;
+        let nobody = "0192f0c0-0000-7000-8000-000000000000";
+        let same = [
+            (format!("/partners/{harbor}"), format!("/partners/{nobody}")),
+            (format!("/partners/{harbor}/people"), format!("/partners/{nobody}/people")),
+            (format!("/partners/{harbor}/directories"), format!("/partners/{nobody}/directories")),
+            (format!("/people/{henrik}"), format!("/people/{nobody}")),
+            (format!("/directories/{directory}"), format!("/directories/{nobody}")),
+            ("/partners/x".to_owned(), format!("/partners/{nobody}")),
+        ];
+        for (theirs, none) in same {
+            let (theirs, none) = (lena.get(&theirs).await, lena.get(&none).await);
+            assert_eq!((theirs.status, &theirs.text), (404, &none.text));
+            assert!(theirs.text.contains("There is nothing here"));
+        }
+        let mine = format!("/people/{}", lena.id);
+        for to in [format!("/people/{henrik}/suspend"), format!("/people/{henrik}/resume")] {
+            let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
+            assert_eq!(answer.status, 404, "{to}");
+        }
+        let log = lena.get("/activity").await.text;
+        assert_hides(&log, &["Harbor", "Meridian", "Henrik"]);
+        console.app.stop().await;
+    }
+
+    async fn a_person_shows_why_she_holds_what_she_holds(db: &Database) {
+        let console = Console::open(db).await;
+        let ada = console.push("ada@harbor.example", "Backup Operators").await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let harbor = console.partner("harbor").await.partner();
+        let list = henrik.get(&format!("/partners/{harbor}/people")).await.text;
+        assert_shows(&list, &["Ada Berg", "Henrik Hall", "Technicians", "Harbor Entra ID", "2 people"]);
+        let found = henrik.get(&format!("/partners/{harbor}/people?q=ADA")).await.text;
+        assert_shows(&found, &["Ada Berg"]);
+        assert_hides(&found, &["href=\"/people/0000", "made here"]);
+
+        let page = henrik.get(&format!("/people/{ada}")).await.text;
+        assert_shows(&page, &["Backup Operators", "Backup operators run Harbor&#39;s customers", "Operator"]);
+        assert_shows(&page, &["except Saltmarsh Primary School", "On call", "department eq &#34;IT&#34;"]);
+        let ask = |partner| format!("/people/{ada}?capability=core.partner.view&partner={partner}");
+        let quayside = console.partner("quayside").await.partner();
+        assert_shows(&henrik.get(&ask(quayside)).await.text, &["Allowed.", "the role "]);
+        let school = console.partner("saltmarsh").await.partner();
+        assert_shows(&henrik.get(&ask(school)).await.text, &["Refused.", "does not reach"]);
+        let clinic = console.partner("tromso-clinic").await.partner();
+        assert_eq!(henrik.get(&ask(clinic)).await.status, 404, "he may not see the clinic at all");
+        console.app.stop().await;
+    }
+
+    async fn switching_a_person_off_ends_the_session_and_is_logged(db: &Database) {
+        let console = Console::open(db).await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let mut lena = console.sign_in(LENA.0, LENA.1).await;
+        let page = format!("/people/{}", lena.id);
+        assert_eq!(lena.get("/partners").await.status, 200);
+        let without = henrik.submit(&page, &format!("{page}/suspend"), &[("cause", " ")]).await;
+        assert_eq!(without.status, 422);
+        let done = henrik.submit(&page, &format!("{page}/suspend"), &[("cause", "left the practice")]).await;
+        assert_eq!((done.status, done.location.unwrap().path()), (303, page.as_str()));
+        assert_eq!(lena.get("/partners").await.status, 303, "her next request is refused");
+        assert_shows(&henrik.get(&page).await.text, &["suspended", "left the practice", "Switch on again"]);
+        let back = henrik.submit(&page, &format!("{page}/resume"), &[]).await;
+        assert_eq!(back.status, 303);
+        assert_hides(&henrik.get(&page).await.text, &["left the practice"]);
+        assert_eq!(lena.get("/partners").await.status, 303, "the session of before stays ended");
+        // Nobody changes who holds more, or themselves.
+        let olga = console.person(OLGA.0, OLGA.1).await;
+        let up = henrik.submit(&page, &format!("/people/{olga}/suspend"), &[("cause", "coup")]).await;
+        assert_eq!(up.status, 404);
+        let own = format!("/people/{}", henrik.id);
+        assert_eq!(henrik.submit(&page, &format!("{own}/suspend"), &[("cause", "tired")]).await.status, 422);
+        console.app.stop().await;
+    }
+
+    async fn a_form_from_elsewhere_does_nothing(db: &Database) {
+        let console = Console::open(db).await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let lena = console.person(LENA.0, LENA.1).await;
+        let to = format!("{}/people/{lena}/suspend", console.app.base);
+        let fields: &[(&str, &str)] = &[("cause", "forged"), ("csrf", "no")];
+        assert_eq!(henrik.browser.post(&to, fields).await.status, 403);
+        let elsewhere = &[("sec-fetch-site", "cross-site")];
+        let forged = henrik.browser.send(reqwest::Method::POST, &to, Some(fields), elsewhere).await;
+        assert_eq!(forged.status, 403);
+        assert_hides(&henrik.get(&format!("/people/{lena}")).await.text, &["forged"]);
+        console.app.stop().await;
+    }
+}
