@@ -23,7 +23,7 @@ pub mod join;
 mod link;
 mod members;
 mod merge;
-mod place;
+pub mod place;
 pub mod review;
 mod run;
 pub mod users;

@@ -1,6 +1,9 @@
 //! Placements: the one exclusive user group a person is in, stored when what it rests on changes.
-use super::{Effect, ProvisionError, Source, What};
+use super::event::{Event, Kind};
+use super::{Effect, ProvisionError, Source, What, events};
 use crate::domain::ctx::Ctx;
+use crate::domain::id::{DirectoryId, UserId};
+use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, effective_lists, people};
 
 /// Places those anew whom the act touched: their memberships, conditions, links or activity changed.
@@ -21,4 +24,33 @@ pub(super) async fn refresh(
         }
     }
     Ok(())
+}
+
+/// How many people are looked at together.
+const PAGE: i64 = 500;
+
+/// Places everyone anew of whom a directory speaks, after another rule set came into force there; how many moved.
+///
+/// # Errors
+/// Those of the store.
+pub async fn everyone(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+) -> Result<usize, ProvisionError> {
+    let mut moved = 0;
+    let mut after: Option<UserId> = None;
+    loop {
+        let page = effective_lists::people_of(tx, at, directory, after, PAGE).await?;
+        let Some(last) = page.last().copied() else { return Ok(moved) };
+        after = Some(last);
+        for (person, group) in effective_lists::misplaced(tx, &page).await? {
+            if people::place_at(tx, at, person, group, ctx.now()).await? {
+                let line = Event::of(Kind::UserPlaced, person).id("group", group);
+                events::append(tx, ctx, at.partner(), &[line]).await?;
+                moved += 1;
+            }
+        }
+    }
 }

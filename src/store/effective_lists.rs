@@ -330,9 +330,7 @@ pub async fn preview(
     (directory, version): (DirectoryId, i64),
     (after, limit): (Option<UserId>, i64),
 ) -> Result<(Vec<Change>, Option<UserId>), StoreError> {
-    let after = after.unwrap_or(UserId::from_uuid(uuid::Uuid::nil()));
-    let page = binds![directory, at.partner(), after, limit];
-    let people: Vec<UserId> = reader.all(&PEOPLE_OF_DIRECTORY, page, first).await?;
+    let people = people_of(reader, at, directory, after, limit).await?;
     let mut changes = Vec::new();
     for person in &people {
         let before = outcomes(reader, *person, None).await?;
@@ -483,4 +481,19 @@ fn set_of_person(row: &Row) -> Result<SetOfPerson, StoreError> {
         }
     };
     Ok(SetOfPerson { directory, set })
+}
+
+/// A page of the people of whom a directory of the extent's partner speaks, by id: at most `limit` after `after`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn people_of(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let after = after.unwrap_or(UserId::from_uuid(uuid::Uuid::nil()));
+    reader.all(&PEOPLE_OF_DIRECTORY, binds![directory, at.partner(), after, limit], first).await
 }

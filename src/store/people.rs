@@ -63,6 +63,8 @@ statements! {
         (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     END_SESSIONS_AT = format!("UPDATE person SET version = version + 1, changed_at = $4 WHERE id IN \
         (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    PLACE_AT = format!("UPDATE person SET placement = $4, changed_at = $5 WHERE placement <> $4 AND id IN \
+        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     PIN_AT = format!("UPDATE person SET placement_pin = $4, placement = COALESCE($4, placement), changed_at = $5 \
         WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
 }
@@ -275,6 +277,21 @@ pub async fn place(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     Ok(tx.execute(&PLACE, binds![id, group, now]).await? > 0)
+}
+
+/// Stores the derived placement of a person at home in the extent; true when it changed.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn place_at(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    group: UserGroupId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let values = binds![at.partner(), at.subtree(), id, group, now];
+    Ok(tx.execute(&PLACE_AT, values).await? > 0)
 }
 
 /// Writes a new person at home in the extent's partner; false when the sign-in name is taken there.

@@ -7,9 +7,13 @@ use rolecall::admin::declaration::Declaration;
 use rolecall::admin::export;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
+use rolecall::provision::users::{self, NewUser};
+use rolecall::provision::{Mode, Source, UnknownMembers};
+use rolecall::scim::resource::{self, Rules};
+use rolecall::scim::schema::SchemaSet;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, partners};
+use rolecall::store::{Store, connections, partners, people, user_groups};
 
 use crate::support::database::{Database, on_both};
 
@@ -73,6 +77,48 @@ on_both! {
         let shown = apply(&db.store, &changed).await.unwrap();
         assert!(shown.iter().all(|change| change.what.starts_with("rule ")), "{shown:?}");
         assert_eq!(apply(&db.store, &changed).await.unwrap(), []);
+    }
+
+    async fn a_new_rule_set_places_those_who_are_here_already(db: &Database) {
+        apply(&db.store, DEMO).await.unwrap();
+        let schemas = SchemaSet::base();
+        let by = OperatorExtent::assume();
+        let mut reader = db.store.reader().await.unwrap();
+        let root = partners::root(&mut reader, &by).await.unwrap().unwrap();
+        let tree = partners::subtree(&mut reader, &by.at(root.id)).await.unwrap();
+        let harbor = tree.iter().find(|node| node.partner.name == "Harbor IT Services").unwrap().partner.id;
+        let at = by.at(harbor);
+        let door = connections::by_slug(&mut reader, &at, "harbor-entra").await.unwrap().unwrap();
+        let source = Source {
+            extent: door.extent,
+            schemas: &schemas,
+            join_attribute: Some("externalId"),
+            unknown_members: UnknownMembers::Skip,
+        };
+        let body = serde_json::json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": "tove@harbor.example",
+            "title": "Trainee",
+        });
+        let document = resource::create(schemas.users(), body, Rules::STRICT).unwrap().document;
+        let new = NewUser { stable_key: None, said: document.into() };
+        let ctx = Clock.ctx(Actor::System);
+        users::create(&db.store, &ctx, &source, &new, Mode::Real).await.unwrap();
+        let place = async || {
+            let mut reader = db.store.reader().await.unwrap();
+            let id = people::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
+            let user = people::get(&mut reader, &at, id).await.unwrap().unwrap();
+            user_groups::get(&mut reader, &at, user.placement).await.unwrap().unwrap().name
+        };
+        assert_eq!(place().await, "Everyone");
+        let everyone_who_trains = DEMO.replace(
+            r#"when = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq "IT"'"#,
+            r#"when = 'title eq "trainee"'"#,
+        );
+        apply(&db.store, &everyone_who_trains).await.unwrap();
+        assert_eq!(place().await, "Technicians");
+        apply(&db.store, DEMO).await.unwrap();
+        assert_eq!(place().await, "Everyone");
     }
 
     async fn a_wrong_declaration_is_refused_whole(db: &Database) {

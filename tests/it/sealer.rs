@@ -11,7 +11,7 @@ use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, events as lines};
 use tokio::sync::watch;
 
-use crate::support::database::{Database, on_both};
+use crate::support::database::on_both;
 
 async fn happen(store: &Store, times: usize) {
     let ctx = Clock.ctx(Actor::System);

@@ -8,8 +8,8 @@ use crate::admin::record;
 use crate::admin::when::{Leaf, When};
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
 use crate::domain::rule::{Effect, PeopleSet, Rule};
-use crate::provision::conditions as filled;
 use crate::provision::event::{Event, Kind};
+use crate::provision::{conditions as filled, place};
 use crate::store::extent::PartnerExtent;
 use crate::store::rules::Written;
 use crate::store::{Tx, awaited, conditions, directories, rules};
@@ -33,6 +33,7 @@ pub(super) async fn all(
     }
     rules::save(tx, at, directory, &wanted, run.ctx).await?;
     directories::activate(tx, at, directory, now + 1).await?;
+    place::everyone(tx, run.ctx, at, directory).await?;
     let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
     for written in &wanted {
