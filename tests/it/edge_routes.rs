@@ -15,9 +15,9 @@ use crate::support::world::World;
 /// Routes that reach something of a tenant, each with the test that drives it with somebody else's ids: file, then
 /// function.
 const ISOLATED: &[(&str, &str)] = &[
-    ("/access/v1/evaluation", "edge_routes::no_route_opens_without_its_credential"),
-    ("/access/v1/evaluations", "edge_routes::no_route_opens_without_its_credential"),
-    ("/account", "login_flow::whatever_takes_the_right_away_ends_the_session_at_once"),
+    ("/access/v1/evaluation", "authzen_evaluation::what_the_asker_may_not_ask_about_answers_like_what_is_not_there"),
+    ("/access/v1/evaluations", "authzen_evaluation::what_the_asker_may_not_ask_about_answers_like_what_is_not_there"),
+    ("/account", "login_flow::signing_out_everywhere_ends_the_other_sessions_too"),
     ("/activity", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/directories/{id}", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/logout", "login_flow::signing_out_needs_a_form_of_our_own"),

@@ -77,6 +77,8 @@ impl Demo {
         config.store.data_dir = folder.path.clone();
         config.store.database_url = self.database.clone().map(Secret::from);
         config.scim.requests_per_second = 0;
+        // Labs run their providers beside the demo.
+        config.outgoing.loopback = true;
         config.log.format = LogFormat::Text;
         config.log.filter = std::env::var("ROLECALL_LOG_FILTER").unwrap_or_else(|_| "warn".to_owned());
         config
