@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod export;
 pub mod migrate;
 pub mod serve;
+pub mod sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +49,9 @@ enum Command {
     /// What only the operator may do
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Synchronise with directories
+    #[command(subcommand)]
+    Sync(sync::SyncCommand),
 }
 
 /// Where the configuration comes from; part of every command that needs one.
@@ -116,6 +120,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Apply(command) => command.run().await,
             Command::Admin(command) => command.run().await,
             Command::Export(command) => command.run().await,
+            Command::Sync(command) => command.run().await,
         }
     })
 }

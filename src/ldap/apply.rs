@@ -74,7 +74,7 @@ pub(super) struct Hand<'a> {
     pub actor: Actor,
     pub source: Source<'a>,
     pub lease: &'a Lease,
-    pub stop: &'a dyn Fn() -> bool,
+    pub stop: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
 /// Seconds a lease is taken for; renewed with every batch and by the heartbeat.

@@ -15,7 +15,6 @@ use crate::provision::{Source, UnknownMembers};
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, Purpose};
 use crate::store::connections::{self, Door};
-use crate::store::extent::OperatorExtent;
 use crate::store::leases::{self, Lease};
 use crate::store::stage::{self, Held};
 use crate::store::{Store, StoreError, Tx, runs};
@@ -41,8 +40,6 @@ pub struct Env {
     pub keys: Arc<Keyring>,
     /// Tells the time.
     pub clock: Clock,
-    /// The right to run any connection.
-    pub operator: OperatorExtent,
     /// Whether the process is stopping.
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -85,7 +82,7 @@ pub enum NotStarted {
     Store(#[from] StoreError),
 }
 
-/// Runs a connection to its end.
+/// Runs a connection to its end. Whether the caller may is decided before.
 pub async fn start(env: &Env, slug: &str, order: Order) -> Result<Report, NotStarted> {
     Ok(prepare(env, slug, order).await?.run().await)
 }
@@ -134,10 +131,8 @@ pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, No
 
     let ctx = env.clock.ctx(Actor::System);
     let run: RunId = ctx.id();
-    let (at, operator) = (door.extent, env.operator);
-    let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &operator, &door, run, order.dry).await).await?;
+    let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &door, run, order.dry).await).await?;
     let lease = lease.ok_or(NotStarted::Busy(name))?;
-    debug_assert_eq!(at.connection(), door.connection.id);
     let report = Report::begin(run, slug, order.dry, ctx.now());
     Ok(Prepared { env: env.clone(), door, settings, password, order, approved, lease, report })
 }
@@ -149,17 +144,10 @@ pub fn opened(keys: &Keyring, door: &Door, sealed: &[u8]) -> Option<SecretString
 }
 
 /// Takes the lease, ends what a process that died left running, and writes the run's row.
-async fn begin(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    operator: &OperatorExtent,
-    door: &Door,
-    run: RunId,
-    dry: bool,
-) -> Result<Option<Lease>, StoreError> {
+async fn begin(tx: &mut Tx, ctx: &Ctx, door: &Door, run: RunId, dry: bool) -> Result<Option<Lease>, StoreError> {
     let name = format!("sync:{}", door.connection.id);
     let until = ctx.now().plus_seconds(LEASE_SECONDS);
-    let Some(lease) = leases::acquire(tx, operator, &name, run.uuid(), ctx.now(), until).await? else {
+    let Some(lease) = leases::acquire(tx, &name, run.uuid(), ctx.now(), until).await? else {
         return Ok(None);
     };
     let lost = r#"{"failure":"The process that ran this ended before the run did."}"#;
@@ -199,10 +187,20 @@ impl Prepared {
         self.report
     }
 
-    /// What joins people with the other doors of the directory; by default the stable id, so that who comes back is
+    /// What joins people with the directory's other doors; by default the stable id, so that who comes back is
     /// known again.
     fn join(&self) -> Option<String> {
         Some(self.door.join_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
+    }
+
+    /// Runs it on a thread of its own and goes on when the caller no longer waits.
+    pub async fn run_apart(self) -> Report {
+        let mut lost = self.report.clone();
+        let apart = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(self.run()));
+        apart.await.unwrap_or_else(|_| {
+            lost.failure = Some("The run broke off; this is a fault of ours.".to_owned());
+            lost
+        })
     }
 
     async fn phases(&mut self) -> Result<(), Failure> {

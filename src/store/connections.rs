@@ -1,5 +1,5 @@
 //! Connections: the doors of directories.
-use super::extent::{ConnectionExtent, PartnerExtent};
+use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, Value};
 use crate::binds;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
@@ -22,6 +22,8 @@ statements! {
     OF_PARTNER = format!("{COLUMNS} WHERE d.partner = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id");
     OPEN = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.id = $1 AND c.kind = $2");
     OPEN_SLUG = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.slug = $1 AND c.kind = $2");
+    ACTIVE_LDAP = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.kind = 'ldap' \
+        AND c.state = 'active' AND d.mode <> 'paused' ORDER BY c.slug");
     SECRET = "SELECT secret FROM connection WHERE id = $1 AND directory = $2";
 }
 
@@ -204,6 +206,14 @@ pub async fn open_door_named(
     kind: ConnectionKind,
 ) -> Result<Option<Door>, StoreError> {
     reader.optional(&OPEN_SLUG, binds![slug, kind.as_str()], Door::from_row).await
+}
+
+/// Every LDAP connection that is open, for the schedule.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn active_ldap(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<Door>, StoreError> {
+    reader.all(&ACTIVE_LDAP, binds![], Door::from_row).await
 }
 
 /// The sealed secret of a connection.

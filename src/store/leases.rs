@@ -1,10 +1,9 @@
 //! Leases: jobs that only one process does at a time.
 //!
-//! A lease runs out unless it is renewed. Its fence rises with every new holder; whoever writes under a lease renews it
+//! Leases belong to the installation and to no tenant. A lease runs out unless it is renewed. Its fence rises with every new holder; whoever writes under a lease renews it
 //! in the same transaction, so that a holder who was taken for dead writes nothing more.
 use uuid::Uuid;
 
-use super::extent::OperatorExtent;
 use super::{StoreError, Tx, first};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -30,7 +29,6 @@ pub struct Lease {
 /// Only those of the store.
 pub async fn acquire(
     tx: &mut Tx,
-    _at: &OperatorExtent,
     name: &str,
     holder: Uuid,
     now: Timestamp,

@@ -10,11 +10,13 @@ pub mod health;
 pub mod login;
 pub mod metrics;
 pub mod middleware;
+pub mod operator;
 pub mod problem;
 pub mod routes;
 pub mod scim;
 pub mod server;
 pub mod state;
+pub mod sync;
 pub mod tls;
 
 pub use state::App;

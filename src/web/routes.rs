@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
-use super::{assets, authzen, console, health, login, metrics, scim};
+use super::{assets, authzen, console, health, login, metrics, scim, sync};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +119,17 @@ impl Entry {
 
 /// Every route of the server, in the order they are tried.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [assets::ROUTES, authzen::ROUTES, console::ROUTES, health::ROUTES, login::ROUTES, metrics::ROUTES, scim::ROUTES]
-        .into_iter()
-        .flatten()
+    let areas = [
+        assets::ROUTES,
+        authzen::ROUTES,
+        console::ROUTES,
+        health::ROUTES,
+        login::ROUTES,
+        metrics::ROUTES,
+        scim::ROUTES,
+        sync::ROUTES,
+    ];
+    areas.into_iter().flatten()
 }
 
 /// Mounts every route, and an answer for every other path.

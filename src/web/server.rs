@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::login::Desk;
 use super::scim::uses;
+use super::operator::Operator;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, metrics, middleware, routes};
 use crate::clock::Clock;
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The data folder cannot be made.
     #[error("cannot make the folder {0}: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// The notice of the running server cannot be written.
+    #[error("cannot write into the folder {0}: {1}")]
+    Notice(PathBuf, std::io::Error),
     /// The keys that seal secrets cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyFault),
@@ -74,11 +78,13 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     std::fs::create_dir_all(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
     let ctx = clock.ctx(Actor::System);
     let keyring = Arc::new(config.keyring(&ctx, secrets_exist(&store).await?)?);
+    let operator = Operator::announce(folder, address, &public_url, &ctx);
+    let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
     let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
     let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
     let app = web::Data::new(App::new(config, store, clock, public_url, keyring, Arc::new(desk), log));
 
-    let mut servers = vec![spawn(main_server(&app, listener, certificate.as_ref())?)];
+    let mut servers = vec![spawn(main_server(&app, &operator, listener, certificate.as_ref())?)];
     if let Some(listener) = figures {
         servers.push(spawn(figures_server(listener)?));
     }
@@ -178,15 +184,17 @@ fn spawn(server: Server) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
 
 fn main_server(
     app: &web::Data<App>,
+    operator: &web::Data<Operator>,
     listener: TcpListener,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Server, StartError> {
     let settings = &app.config.server;
     let failed = |error| StartError::Listen(settings.listen, error);
-    let state = app.clone();
+    let (state, operator) = (app.clone(), operator.clone());
     let mut server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(state.clone())
+            .app_data(operator.clone())
             .configure(routes::mount)
             .wrap(Compress::default())
             .wrap(from_fn(middleware::edge))

@@ -81,13 +81,7 @@ impl Lab {
         let insert =
             async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
         store.write(insert).await.unwrap();
-        let env = Env {
-            store: store.clone(),
-            keys,
-            clock: Clock,
-            operator: OperatorExtent::assume(),
-            stop: Arc::new(|| false),
-        };
+        let env = Env { store: store.clone(), keys, clock: Clock, stop: Arc::new(|| false) };
         Self { world, env, connection, store: store.clone() }
     }
 
@@ -442,11 +436,11 @@ on_both! {
     }
 
     async fn a_lease_passes_on_only_when_it_ran_out(db: &Database) {
-        let (store, operator) = (&db.store, OperatorExtent::assume());
+        let store = &db.store;
         let (a, b) = (fresh(), fresh());
         let at = Timestamp::from_micros;
         let take = async |holder: Uuid, now: i64, until: i64| {
-            let work = async |tx: &mut Tx| leases::acquire(tx, &operator, "job", holder, at(now), at(until)).await;
+            let work = async |tx: &mut Tx| leases::acquire(tx, "job", holder, at(now), at(until)).await;
             store.write(work).await.unwrap()
         };
         let renew = async |lease: &leases::Lease, until: i64| store.write(async |tx: &mut Tx| leases::renew(tx, lease, at(until)).await).await.unwrap();

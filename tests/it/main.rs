@@ -10,6 +10,7 @@ mod edge_routes;
 mod edge_server;
 mod edge_tls;
 mod house;
+mod ldap_door;
 mod ldap_read;
 mod ldap_sync;
 mod login_flow;

@@ -59,6 +59,17 @@ impl Slapd {
         Self::start_with(tree, None).await
     }
 
+    /// Serves them to anybody, without a name.
+    pub async fn start_open(tree: &Tree) -> Self {
+        let mut slapd = Self::start(tree).await;
+        slapd.stop();
+        let file = slapd.folder.join("slapd.conf");
+        let open = std::fs::read_to_string(&file).unwrap().replace(" read by * none", " read by * read");
+        std::fs::write(&file, open).unwrap();
+        slapd.resume().await;
+        slapd
+    }
+
     /// Serves them with StartTLS too.
     pub async fn start_with(tree: &Tree, certificate: Option<&Certificate>) -> Self {
         let unique = format!("rolecall-slapd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

@@ -1,0 +1,135 @@
+//! Runs through a running server: the API, and the command that asks the server whose folder it is given.
+use std::process::Command;
+
+use reqwest::Method;
+use rolecall::domain::capability::Core;
+use rolecall::domain::id::ConnectionId;
+use rolecall::store::Tx;
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+
+use crate::app::App;
+use crate::support::database::{Database, on_both};
+use crate::support::house::{House, ctx};
+use crate::support::slapd::{BASE, Slapd, Tree, person_dn};
+
+statements! {
+    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
+        changed_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
+}
+
+/// A house whose directory has an LDAP door to a server that lets anybody read.
+async fn house(db: &Database, slapd: &Slapd) -> (House, ConnectionId) {
+    let house = House::build(&db.store, "http://127.0.0.1:1").await;
+    let connection: ConnectionId = ctx().id();
+    let config = json!({
+        "urls": [format!("ldap://{}", slapd.address)],
+        "security": "none",
+        "users": {"bases": [format!("ou=people,{BASE}")]},
+        "groups": {"bases": [format!("ou=groups,{BASE}")]},
+    });
+    let values = binds![connection, house.directory, config.to_string()];
+    let insert = async |tx: &mut Tx| tx.execute(&CONNECTION, values.clone()).await;
+    db.store.write(insert).await.unwrap();
+    (house, connection)
+}
+
+async fn slapd(people: usize) -> Slapd {
+    let mut tree = Tree::new();
+    tree.people(people).group("all", &[person_dn("u000")]);
+    Slapd::start_open(&tree).await
+}
+
+async fn post(app: &App, path: &str, token: &str, body: &Json) -> (u16, Json) {
+    let request = app.request(Method::POST, path).bearer_auth(token).json(body);
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap_or_default())
+}
+
+/// `rolecall sync run` on the data folder of the running server.
+fn command(db: &Database, arguments: &[&str]) -> (i32, Json, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+    command.args(["sync", "run"]).args(arguments).arg("--json").arg("--data").arg(db.folder());
+    let output = command.env_remove("ROLECALL_CONFIG").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
+}
+
+const RUNS: &str = "/api/v1/connections/acme-ldap/runs";
+
+on_both! {
+    async fn the_command_runs_through_the_server_that_owns_the_data(db: &Database) {
+        let slapd = slapd(7).await;
+        let (house, connection) = house(db, &slapd).await;
+        let app = App::start(db).await;
+        let (code, dry, said) = command(db, &["acme-ldap", "--dry-run"]);
+        assert_eq!((code, &dry["status"], &dry["users"]["created"]), (0, &json!("done"), &json!(7)), "{said}");
+        assert_eq!(house.external_users(connection).await, 0);
+        let (code, report, said) = command(db, &["acme-ldap"]);
+        assert_eq!((code, &report["users"]["created"], &report["members"]["added"]), (0, &json!(7), &json!(1)), "{said}");
+        assert_eq!(house.external_users(connection).await, 7);
+
+        for uid in ["u001", "u002"] {
+            slapd.delete(&person_dn(uid)).await;
+        }
+        let (code, held, _) = command(db, &["acme-ldap"]);
+        assert_eq!((code, &held["status"], &held["users"]["held"]), (3, &json!("held"), &json!(2)));
+        let (code, _, _) = command(db, &["acme-ldap", "--approve", held["run"].as_str().unwrap()]);
+        assert_eq!((code, house.external_users(connection).await), (0, 5));
+
+        let (code, nothing, said) = command(db, &["nobody"]);
+        assert_eq!((code, nothing), (1, Json::Null));
+        assert!(said.contains("There is no such thing"), "{said}");
+        let notice = db.folder().join("server.json");
+        assert!(notice.exists());
+        app.stop().await;
+        assert!(!notice.exists(), "the notice goes with the server");
+    }
+
+    async fn a_run_needs_its_capability_and_other_partners_learn_nothing(db: &Database) {
+        let slapd = slapd(3).await;
+        let (house, connection) = house(db, &slapd).await;
+        let app = App::start(db).await;
+        let none = app.request(Method::POST, RUNS).send().await.unwrap();
+        assert_eq!(none.status().as_u16(), 401);
+        assert_eq!(post(&app, RUNS, "rco_guessed", &json!({})).await.0, 401);
+
+        let stranger = house.person("Nobody").await;
+        let (_, token) = house.api_token(stranger, house.reseller).await;
+        let (status, hidden) = post(&app, RUNS, &token, &json!({})).await;
+        let (missing, unknown) = post(&app, "/api/v1/connections/other/runs", &token, &json!({})).await;
+        assert_eq!((status, missing), (404, 404));
+        assert_eq!(hidden["detail"], unknown["detail"], "hidden and unknown look alike");
+        house.grant(stranger, &[Core::PartnerView], "partner", house.reseller).await;
+        assert_eq!(post(&app, RUNS, &token, &json!({})).await.0, 403);
+        assert_eq!(house.external_users(connection).await, 0);
+
+        let (_, owner) = house.api_token(house.owner, house.top).await;
+        let (status, report) = post(&app, RUNS, &owner, &json!({"wait": true})).await;
+        assert_eq!((status, &report["status"]), (200, &json!("done")), "{report}");
+        let (status, steps) = post(&app, "/api/v1/connections/acme-ldap/test", &owner, &json!({})).await;
+        assert_eq!(status, 200);
+        let passed: Vec<bool> = steps["steps"].as_array().unwrap().iter().map(|step| step["passed"] == true).collect();
+        assert_eq!(passed, [true; 4], "{steps}");
+
+        let (status, begun) = post(&app, RUNS, &owner, &json!({"dry_run": true})).await;
+        assert_eq!(status, 202, "{begun}");
+        let one = format!("{RUNS}/{}", begun["run"].as_str().unwrap());
+        let ended = async {
+            loop {
+                let answer = app.request(Method::GET, &one).bearer_auth(&owner).send().await.unwrap();
+                let run: Json = answer.json().await.unwrap();
+                if run["status"] != "running" {
+                    return run;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(ended.await["report"]["users"]["unchanged"], 3);
+        let list: Json = app.request(Method::GET, RUNS).bearer_auth(&owner).send().await.unwrap().json().await.unwrap();
+        assert_eq!(list["items"].as_array().unwrap().len(), 2);
+        let (status, refused) = post(&app, RUNS, &owner, &json!({"dry": true})).await;
+        assert_eq!(status, 400, "{refused}");
+        app.stop().await;
+    }
+}
