@@ -9,10 +9,9 @@ use crate::admin::links;
 use crate::admin::setup::{self, SetUp};
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
-use crate::jobs::schedule;
 use crate::store::extent::OperatorExtent;
 use crate::telemetry;
-use crate::web::{server, sync};
+use crate::web::server;
 
 /// Run the server.
 #[derive(Args)]
@@ -35,13 +34,12 @@ impl Serve {
             SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
         let ctx = Clock.ctx(Actor::Operator);
         let link = setup::set_up(&store, &ctx, OperatorExtent::assume(), &keyring, &wanted).await?;
-        let mut running = server::start(config, store.clone(), Clock).await?;
+        let running = server::start(config, store.clone(), Clock).await?;
         if let Some(token) = link {
             let address = links::address(running.app().public_url.as_str(), &token);
             println!("The store was empty. The first owner signs in here, once, within a day:\n{}", address.as_str());
         }
         tracing::info!(address = %running.address(), url = %running.app().public_url, "serving");
-        running.add_task(schedule::start(sync::env(running.app()), running.told()));
         running.until_signal().await.context("cannot be told of signals")?;
         store.close().await;
         Ok(ExitCode::SUCCESS)

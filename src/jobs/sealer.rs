@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::provision::events;
-use crate::store::extent::OperatorExtent;
 use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, events as lines};
 
@@ -66,12 +65,12 @@ impl Sealer {
             return Ok(true);
         }
         let until = now.plus_seconds(HOLD);
-        let (before, holder, by) = (self.held.take(), self.holder, OperatorExtent::assume());
+        let (before, holder) = (self.held.take(), self.holder);
         let lease = self
             .store
             .write(async |tx| match &before {
                 Some((lease, _)) if leases::renew(tx, lease, until).await? => Ok::<_, StoreError>(Some(lease.clone())),
-                _ => leases::acquire(tx, &by, "sealer", holder, now, until).await,
+                _ => leases::acquire(tx, "sealer", holder, now, until).await,
             })
             .await?;
         self.held = lease.map(|lease| (lease, until.seconds()));

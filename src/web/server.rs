@@ -14,11 +14,11 @@ use super::login::Desk;
 use super::scim::uses;
 use super::operator::Operator;
 use super::tls::{self, Certificate, TlsError};
-use super::{App, metrics, middleware, routes};
+use super::{App, metrics, middleware, routes, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
-use crate::jobs::sealer;
+use crate::jobs::{schedule, sealer};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -93,6 +93,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
+        schedule::start(sync::env(&app), told.clone()),
         tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
