@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::ConfigFile;
-use crate::store::{Options, Store};
+use crate::provision::events::{self, Broken};
+use crate::store::extent::OperatorExtent;
+use crate::store::{Options, Store, laws, migrate};
 
 /// Check the store.
 #[derive(Args)]
@@ -17,14 +19,11 @@ impl Doctor {
     /// Runs it; the exit code is 1 when something is wrong.
     ///
     /// # Errors
-    /// The database cannot be opened.
+    /// The database cannot be opened or does not answer.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
         let store = Store::open(&config.store.url(), &Options { migrate: false, ..Options::default() }).await?;
-        let mut findings = store.objections().await?;
-        if let Err(error) = store.check().await {
-            findings.extend(error.to_string().lines().map(str::to_owned));
-        }
+        let findings = examine(&store).await?;
         store.close().await;
         for finding in &findings {
             println!("{finding}");
@@ -35,4 +34,27 @@ impl Doctor {
         }
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// Everything that is wrong with a store: how its server is set up, statements it does not take, broken laws, a broken
+/// chain of events. Empty when nothing is.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut findings = store.objections().await?;
+    if let Err(error) = store.check().await {
+        findings.extend(error.to_string().lines().map(str::to_owned));
+        findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", migrate::newest()));
+        return Ok(findings);
+    }
+    let operator = OperatorExtent::assume();
+    let mut reader = store.reader().await?;
+    for (count, sentence) in laws::broken(&mut reader, &operator).await? {
+        findings.push(format!("{count} {sentence}."));
+    }
+    if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
+        findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));
+    }
+    Ok(findings)
 }

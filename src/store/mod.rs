@@ -73,6 +73,7 @@ pub mod external_users;
 pub mod grants;
 mod group;
 pub mod identities;
+pub mod laws;
 pub mod leases;
 pub mod links;
 mod lock;

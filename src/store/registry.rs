@@ -22,6 +22,7 @@ static TABLES: &[Statements] = &[
     super::external_users::STATEMENTS,
     super::grants::STATEMENTS,
     super::identities::STATEMENTS,
+    super::laws::STATEMENTS,
     super::leases::STATEMENTS,
     super::links::STATEMENTS,
     super::members::STATEMENTS,

@@ -5,6 +5,7 @@ mod support;
 mod apply;
 mod authzen_evaluation;
 mod console_pages;
+mod doctor;
 mod edge_limits;
 mod edge_routes;
 mod edge_server;
