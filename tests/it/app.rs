@@ -8,7 +8,7 @@ use rolecall::config::Config;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::{Tx, tokens};
+use rolecall::store::{Store, Tx, tokens};
 use rolecall::web::server::{self, Running};
 use serde_json::{Value, json};
 
@@ -26,6 +26,11 @@ pub struct App {
 impl App {
     /// Starts a server on the database, with settings that a test may change.
     pub async fn start_with(database: &Database, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(database, database.store.clone(), change).await
+    }
+
+    /// Starts a server on a store of its own on the database, as a second node.
+    pub async fn start_on(database: &Database, store: Store, change: impl FnOnce(&mut Config)) -> Self {
         // Only fails when another test has installed it.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::default();
@@ -34,8 +39,11 @@ impl App {
         config.server.stop_seconds = 5;
         config.store.data_dir = database.folder();
         config.scim.requests_per_second = 0;
+        if database.url.starts_with("postgres") {
+            config.store.database_url = Some(database.url.clone().into());
+        }
         change(&mut config);
-        let running = server::start(config, database.store.clone(), Clock).await.unwrap();
+        let running = server::start(config, store, Clock).await.unwrap();
         let base = format!("http://{}", running.address());
         let client =
             Client::builder().timeout(Duration::from_secs(20)).redirect(Policy::none()).no_proxy().build().unwrap();

@@ -1,0 +1,52 @@
+//! Two servers on one PostgreSQL: nothing is lost between them, and what is taken away is gone on both.
+use rolecall::store::extent::OperatorExtent;
+use rolecall::store::{Options, Store, Tx, tokens};
+use serde_json::json;
+
+use crate::app::{App, Scim};
+use crate::support::database::Database;
+use crate::support::world::World;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_lose_nothing_and_forget_at_once() {
+    let db = Database::postgres().await;
+    let world = World::new(&db.store).await;
+    let first = App::start(&db).await;
+    let store = Store::open(&db.url, &Options::default()).await.unwrap();
+    let second = App::start_on(&db, store.clone(), |_| ()).await;
+    let here = first.scim(&db, &world, world.doors[0]).await;
+    let there = Scim { base: here.base.replace(&first.base, &second.base), ..here.clone() };
+
+    let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "same"});
+    let both = (0..32).flat_map(|_| [here.post("/Users", body.clone()), there.post("/Users", body.clone())]);
+    let answers = futures_util::future::join_all(both).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    assert!(answers.iter().all(|answer| [201, 409].contains(&answer.status)), "{answers:?}");
+
+    let mut users = Vec::new();
+    for number in 0..32 {
+        users.push(here.user(&format!("user{number}")).await.id());
+    }
+    let path = format!("/Groups/{}", here.group("Operators", &[]).await.id());
+    let adds = users.iter().enumerate().map(|(number, user)| {
+        let node = if number % 2 == 0 { &here } else { &there };
+        node.patch(&path, json!([{"op": "add", "path": "members", "value": [{"value": user}]}]))
+    });
+    for answer in futures_util::future::join_all(adds).await {
+        assert!([200, 204].contains(&answer.status), "{answer:?}");
+    }
+    let members = there.get(&path).await.body["members"].as_array().unwrap().len();
+    assert_eq!(members, 32);
+
+    let at = OperatorExtent::assume().at(world.partner);
+    let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, world.doors[0].connection()).await.unwrap();
+    assert_eq!(there.get("/Users?count=0").await.status, 200);
+    let revoke = async |tx: &mut Tx| tokens::revoke(tx, &at, listed[0].id, listed[0].created_at).await;
+    db.store.write(revoke).await.unwrap();
+    there.get("/Users?count=0").await.refused(401, "");
+
+    first.stop().await;
+    second.stop().await;
+    store.close().await;
+    db.remove().await;
+}
