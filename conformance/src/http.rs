@@ -42,7 +42,7 @@ impl Client {
     }
 
     fn new(door: &Door, content_type: &'static str) -> Result<Client> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).no_proxy();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(600)).no_proxy();
         let http = http.build().context("building a client")?;
         let base = door.base.trim_end_matches('/').to_owned();
         Ok(Client { http, base, token: door.token.clone(), content_type })

@@ -26,8 +26,8 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     report.note(&format!("{:.0} s from clone to ready", server.took.as_secs_f64()));
     let users = Client::scim(&server.ready.scim)?.get("/Users").await?;
     report.equal("the printed SCIM token opens the printed address", users.status, 200);
-    let directories = Client::api(&server.ready.api)?.get("/directories").await?;
-    report.equal("the printed API token opens the printed address", directories.status, 200);
+    let partners = Client::api(&server.ready.api)?.get("/partners").await?;
+    report.equal("the printed API token opens the printed address", partners.status, 200);
     let console = reqwest::get(&server.ready.console).await.context("the console")?;
     report.check("the console answers", !console.status().is_server_error(), || console.status().to_string());
     let link = reqwest::get(&server.ready.setup_link).await.context("the sign-in link")?;

@@ -29,7 +29,8 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let origin = Url::parse(&server.ready.console)?.origin().ascii_serialization();
     let redirect = format!("{origin}/sso/{SLUG}/callback");
     let provider = Provider::start(&args.folder("provider")?, &[redirect], &accounts()).await?;
-    setup::open_oidc(&server, SLUG, &provider.issuer, CLIENT_ID, CLIENT_SECRET).await?;
+    let settings = json!({"issuer": provider.issuer, "client_id": CLIENT_ID, "scopes": ["openid", "profile", "email"]});
+    setup::open(&server, SLUG, settings, CLIENT_SECRET).await?;
     let scim = Client::scim(&server.ready.scim)?;
     let lab = Lab { origin, console: server.ready.console.clone() };
 

@@ -127,15 +127,15 @@ fn api_cases(scim: &Door, api: &Door) -> Vec<Case> {
         wanted,
     };
     vec![
-        Case { headers: vec![], ..send("no token", "GET", "/directories", "", b"", &[401]) },
-        send("a wrong token", "GET", "/directories", "wrong", b"", &[401]),
-        send("a token of another door", "GET", "/directories", &scim.token, b"", &[401, 403]),
-        send("half a document", "POST", "/directories", &api.token, b"{", &[400, 422]),
-        send("a list for a document", "POST", "/directories", &api.token, b"[1]", &[400, 422]),
-        send("a document of nothing", "POST", "/directories", &api.token, b"{}", &[400, 422]),
+        Case { headers: vec![], ..send("no token", "GET", "/partners", "", b"", &[401]) },
+        send("a wrong token", "GET", "/partners", "wrong", b"", &[401]),
+        send("a token of another door", "GET", "/partners", &scim.token, b"", &[401, 403]),
+        send("half a document", "POST", "/partners", &api.token, b"{", &[400, 422]),
+        send("a list for a document", "POST", "/partners", &api.token, b"[1]", &[400, 422]),
+        send("a document of nothing", "POST", "/partners", &api.token, b"{}", &[400, 422]),
         send("an unknown path", "GET", "/nothing", &api.token, b"", &[404]),
-        send("a method it does not have", "DELETE", "/directories", &api.token, b"", &[404, 405]),
-        send("a document of 20 MB", "POST", "/directories", &api.token, &vec![b' '; 20 << 20], &[413]),
+        send("a method it does not have", "DELETE", "/partners", &api.token, b"", &[404, 405]),
+        send("a document of 20 MB", "POST", "/partners", &api.token, &vec![b' '; 20 << 20], &[413]),
     ]
 }
 

@@ -23,7 +23,6 @@ const CUT: usize = 1_500_000;
 struct Lab<'a> {
     args: &'a Args,
     program: &'a Path,
-    start: Start,
     server: Server,
     api: Client,
     wire: Proxy,
@@ -36,12 +35,11 @@ struct Lab<'a> {
 /// # Errors
 /// When a program does not start or the interface answers in another shape.
 pub async fn run(args: &Args, program: &Path, slapd: Slapd, tree: Tree, report: &mut Report) -> Result<()> {
-    let start = Start::new(args, "server")?;
-    let server = Server::start(&start).await?;
+    let server = Server::start(&Start::new(args, "server")?).await?;
     let api = Client::api(&server.ready.api)?;
     let wire = Proxy::start(&slapd.address).await?;
-    setup::open_ldap(&server, SLUG, settings(&wire.address, "none", None), READER_PASSWORD).await?;
-    let mut lab = Lab { args, program, start, server, api, wire, slapd, tree };
+    setup::open(&server, SLUG, settings(&wire.address, "none", None), READER_PASSWORD).await?;
+    let mut lab = Lab { args, program, server, api, wire, slapd, tree };
     lab.first_read(report).await?;
     lab.reads_that_are_not_whole(report).await?;
     lab.a_week_later(report).await?;
@@ -76,7 +74,7 @@ fn settings(address: &str, security: &str, authority: Option<&str>) -> Value {
 
 impl Lab<'_> {
     async fn sync(&self, dry: bool) -> Result<Value> {
-        setup::sync(&self.start, &self.server, SLUG, dry).await
+        setup::sync(&self.server, SLUG, dry).await
     }
 
     async fn state(&self) -> Result<State> {
@@ -179,7 +177,7 @@ impl Lab<'_> {
         ] {
             let address = if security == "ldaps" { &self.slapd.tls_address } else { &self.slapd.address };
             let settings = settings(address, security, Some(ca));
-            setup::open_ldap(&self.server, SLUG, settings, READER_PASSWORD).await?;
+            setup::open(&self.server, SLUG, settings, READER_PASSWORD).await?;
             let run = self.sync(true).await?;
             ended(report, case, &run, wanted);
         }
