@@ -3,17 +3,18 @@
 //   node check.mjs CHROMIUM SETUP_LINK CONSOLE_URL SCREENSHOT_FOLDER
 //
 // Prints a line a case: "ok   …" or "FAIL …: why". It follows links from the first page; pages that differ only in an
-// id count as one kind, of which two are opened.
+// id count as one kind, of which four are opened.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const [program, setupLink, consoleUrl, folder] = process.argv.slice(2);
 const MOST_PAGES = 80;
-const SAME_KIND = 2;
+const SAME_KIND = 4;
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
+rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const origin = new URL(consoleUrl).origin;
 let failed = 0;

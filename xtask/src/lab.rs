@@ -39,6 +39,14 @@ impl Lab {
     pub fn cargo<const N: usize>(&self, args: [&str; N]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(args).current_dir(&self.root);
+        // What cargo told about xtask is not about what is built now; build scripts that look at it would run
+        // again at every change between `cargo xtask` and plain cargo.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name.as_ref());
+            }
+        }
         command
     }
 
