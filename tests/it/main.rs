@@ -15,6 +15,7 @@ mod house;
 mod ldap_door;
 mod ldap_read;
 mod ldap_sync;
+mod login_fetch;
 mod login_flow;
 mod login_hostile;
 mod login_links;
