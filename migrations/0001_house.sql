@@ -375,11 +375,10 @@ CREATE TABLE mapping_rule (
     rule_version BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
     name TEXT NOT NULL,
-    effect TEXT NOT NULL CHECK (effect IN ('place', 'join', 'grant', 'retire')),
+    effect TEXT NOT NULL CHECK (effect IN ('place', 'join', 'grant')),
     user_group UUID REFERENCES user_group (id),
     role UUID REFERENCES role (id),
     scope UUID REFERENCES scope (id),
-    suspend BOOLEAN,
     -- Whom it matches, as its author wrote it; the atoms below are what counts.
     when_text TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL

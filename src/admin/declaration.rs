@@ -242,9 +242,6 @@ pub struct RuleDecl {
     /// Over what the role is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeDecl>,
-    /// `suspend`, or `keep` to shield from later retire rules.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retire: Option<String>,
 }
 
 impl Declaration {

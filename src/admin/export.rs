@@ -226,17 +226,16 @@ async fn one_directory(
     });
     let written = rules::in_force(reader, at, directory.id).await?;
     let rules = written.into_iter().map(|one| {
-        let (mut place, mut join, mut grant, mut scope, mut retire) = (None, None, None, None, None);
+        let (mut place, mut join, mut grant, mut scope) = (None, None, None, None);
         match &one.rule.effect {
             Effect::Place { group } => place = Some(book.group(*group)),
             Effect::Join { group } => join = Some(book.group(*group)),
-            Effect::Retire { suspend } => retire = Some(if *suspend { "suspend" } else { "keep" }.to_owned()),
             Effect::Grant { role, scope: over } => {
                 grant = Some(book.role(*role));
                 scope = Some(book.scope(over));
             }
         }
-        RuleDecl { name: one.rule.name, when: one.when, place, join, grant, scope, retire }
+        RuleDecl { name: one.rule.name, when: one.when, place, join, grant, scope }
     });
     Ok(DirectoryDecl {
         partner: book.key(at.partner()),

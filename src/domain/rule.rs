@@ -13,7 +13,7 @@ pub struct Rule {
     pub directory: DirectoryId,
     /// The rule-set version it belongs to.
     pub version: i64,
-    /// Its place in the order; decides among *place* and *retire* rules.
+    /// Its place in the order; decides among *place* rules.
     pub ordinal: i64,
     /// The name people see.
     pub name: String,
@@ -81,11 +81,6 @@ pub enum Effect {
         /// Over what.
         scope: Scope,
     },
-    /// Switches the person off, or shields from later retire rules.
-    Retire {
-        /// True: suspend; false: no action, and no later retire rule either.
-        suspend: bool,
-    },
 }
 
 impl Effect {
@@ -95,7 +90,6 @@ impl Effect {
             Self::Place { .. } => "place",
             Self::Join { .. } => "join",
             Self::Grant { .. } => "grant",
-            Self::Retire { .. } => "retire",
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct Profile {
 pub enum SuspensionSource {
     /// An administrator.
     Admin,
-    /// A directory said `active: false`, removed the person, or a retire rule matched.
+    /// A directory said `active: false` or removed the person.
     Connection(ConnectionId),
 }
 

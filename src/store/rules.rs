@@ -8,10 +8,10 @@ use crate::{binds, statements};
 
 statements! {
     INSERT = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, scope, \
-        suspend, when_text, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        when_text, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     INSERT_TERM: rows = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, $2, $3)";
     INSERT_ATOM: rows = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, $2, $3, $4, $5)";
-    IN_FORCE = "SELECT r.id, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, r.suspend, \
+    IN_FORCE = "SELECT r.id, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, \
         r.when_text FROM mapping_rule r JOIN directory d ON d.id = r.directory \
         WHERE d.id = $1 AND d.partner = $2 AND r.rule_version = d.rule_version ORDER BY r.ordinal";
     ATOMS = "SELECT term, people, kind, negated FROM rule_atom WHERE rule = $1 ORDER BY term, people";
@@ -47,10 +47,9 @@ pub async fn save(
 
 async fn insert(tx: &mut Tx, directory: DirectoryId, written: &Written, ctx: &Ctx) -> Result<(), StoreError> {
     let rule = &written.rule;
-    let (mut group, mut role, mut scope, mut suspend) = (None, None, None, None);
+    let (mut group, mut role, mut scope) = (None, None, None);
     match &rule.effect {
         Effect::Place { group: to } | Effect::Join { group: to } => group = Some(*to),
-        Effect::Retire { suspend: switch_off } => suspend = Some(*switch_off),
         Effect::Grant { role: what, scope: over } => {
             let id: ScopeId = ctx.id();
             scopes::insert(tx, id, over).await?;
@@ -67,7 +66,6 @@ async fn insert(tx: &mut Tx, directory: DirectoryId, written: &Written, ctx: &Ct
         group,
         role,
         scope,
-        suspend,
         &written.when,
         ctx.now()
     ];
@@ -92,7 +90,6 @@ struct Found {
     group: Option<UserGroupId>,
     role: Option<RoleId>,
     scope: Option<ScopeId>,
-    suspend: Option<bool>,
     when: String,
 }
 
@@ -106,8 +103,7 @@ fn found(row: &Row) -> Result<Found, StoreError> {
         group: row.get(5)?,
         role: row.get(6)?,
         scope: row.get(7)?,
-        suspend: row.get(8)?,
-        when: row.get(9)?,
+        when: row.get(8)?,
     })
 }
 
@@ -132,13 +128,10 @@ pub async fn in_force(
 }
 
 async fn effect(reader: &mut Reader, row: &Found) -> Result<Effect, StoreError> {
-    match (row.effect.as_str(), row.group, row.role, row.scope, row.suspend) {
+    match (row.effect.as_str(), row.group, row.role, row.scope) {
         ("place", Some(group), ..) => Ok(Effect::Place { group }),
         ("join", Some(group), ..) => Ok(Effect::Join { group }),
-        ("grant", _, Some(role), Some(scope), _) => {
-            Ok(Effect::Grant { role, scope: scopes::get(reader, scope).await? })
-        }
-        ("retire", .., Some(suspend)) => Ok(Effect::Retire { suspend }),
+        ("grant", _, Some(role), Some(scope)) => Ok(Effect::Grant { role, scope: scopes::get(reader, scope).await? }),
         _ => Err(StoreError::Decode("effect".to_owned())),
     }
 }

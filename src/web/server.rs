@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::login::Desk;
-use super::scim::uses;
 use super::operator::Operator;
+use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, metrics, middleware, routes, sync};
 use crate::clock::Clock;

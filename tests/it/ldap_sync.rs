@@ -37,8 +37,8 @@ statements! {
     EVENTS = "SELECT COUNT(*) FROM event";
     EVERYTHING_OF = "SELECT id, stable_key, user_name, doc, version, person FROM external_user WHERE connection = $1 \
         ORDER BY id";
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, when_text, effect, suspend, \
-        created_at) SELECT $1, d.id, d.rule_version, 1, 'r', '', 'retire', FALSE, 0 FROM directory d \
+    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, when_text, effect, \
+        created_at) SELECT $1, d.id, d.rule_version, 1, 'r', '', 'join', 0 FROM directory d \
         JOIN external_group g ON g.directory = d.id WHERE g.id = $2";
     ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
     GROUP_ID = "SELECT id FROM external_group WHERE connection = $1 AND display_name = $2";

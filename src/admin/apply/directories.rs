@@ -7,6 +7,7 @@ use crate::admin::record;
 use crate::domain::directory::{Ceiling, Connection, ConnectionKind, ConnectionState, Directory, Mode};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::provision::event::{Event, Kind};
+use crate::provision::place;
 use crate::secret::Purpose;
 use crate::store::connections::Extra;
 use crate::store::extent::PartnerExtent;
@@ -38,6 +39,8 @@ async fn directory(
         let wanted = Directory { mode, authority: decl.authority, ..known.clone() };
         if wanted != known {
             directories::update(tx, at, &wanted).await?;
+            // Whether its rules count, and before whose, decides who is placed where.
+            place::everyone(tx, run.ctx, at, known.id).await?;
             record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, known.id)).await?;
             run.changed(format!("{place}: {}", mode.as_str()));
         }

@@ -118,8 +118,8 @@ async fn effect(
     at: &PartnerExtent,
     decl: &RuleDecl,
 ) -> Result<Effect, ApplyError> {
-    match (&decl.place, &decl.join, &decl.grant, &decl.retire) {
-        (Some(name), None, None, None) => {
+    match (&decl.place, &decl.join, &decl.grant) {
+        (Some(name), None, None) => {
             let group = run.group(tx, place, at, name).await?;
             if !group.exclusive {
                 return Err(ApplyError::wrong(
@@ -129,21 +129,18 @@ async fn effect(
             }
             Ok(Effect::Place { group: group.id })
         }
-        (None, Some(name), None, None) => {
+        (None, Some(name), None) => {
             let group = run.group(tx, place, at, name).await?;
             if group.exclusive {
                 return Err(ApplyError::wrong(place, format!("`{name}` is exclusive; use `place`")));
             }
             Ok(Effect::Join { group: group.id })
         }
-        (None, None, Some(name), None) => {
+        (None, None, Some(name)) => {
             let role = run.role(tx, place, at, name).await?.id;
             let scope = decl.scope.as_ref().ok_or_else(|| ApplyError::wrong(place, "a grant needs a `scope`"))?;
             Ok(Effect::Grant { role, scope: run.scope(tx, place, scope).await? })
         }
-        (None, None, None, Some(word)) if word == "suspend" || word == "keep" => {
-            Ok(Effect::Retire { suspend: word == "suspend" })
-        }
-        _ => Err(ApplyError::wrong(place, "a rule has one of `place`, `join`, `grant` with `scope`, `retire`")),
+        _ => Err(ApplyError::wrong(place, "a rule has one of `place`, `join`, `grant` with `scope`")),
     }
 }

@@ -159,7 +159,6 @@ async fn names(
                 ids.push(role.uuid());
                 scopes.push(scope);
             }
-            Effect::Retire { .. } => {}
         }
     }
     for scope in scopes {
@@ -206,8 +205,6 @@ impl Names {
             Effect::Place { group } => ("place in", self.of(group.uuid())),
             Effect::Join { group } => ("label", self.of(group.uuid())),
             Effect::Grant { role, scope } => ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope))),
-            Effect::Retire { suspend: true } => ("switch off", String::new()),
-            Effect::Retire { suspend: false } => ("keep", "no later rule switches off".to_owned()),
         };
         Rule { id: written.rule.id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned() }
     }

@@ -136,7 +136,6 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
                 role = Some(*given);
                 over = Some(scope(tx, covered, ids.id()).await?);
             }
-            Effect::Retire { .. } => {}
         }
         let word = rule.effect.word();
         let (id, directory) = (rule.id, rule.directory);
