@@ -29,6 +29,7 @@ mod scim_groups;
 mod scim_lists;
 mod scim_nodes;
 mod scim_refusals;
+mod scim_switches;
 mod scim_tokens;
 mod scim_users;
 mod sealer;
