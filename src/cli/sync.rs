@@ -13,8 +13,10 @@ use super::ConfigFile;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::RunId;
+use crate::ldap::client::Guard;
 use crate::ldap::report::{Report, Status};
 use crate::ldap::run::{self, Env, Order};
+use crate::web::login::policy;
 use crate::web::operator::Notice;
 
 /// Synchronise with directories
@@ -84,7 +86,9 @@ impl SyncRun {
     async fn here(&self, config: &Config) -> anyhow::Result<Report> {
         let store = super::open_store(config).await?;
         let keys = Arc::new(super::keyring(config, &store).await?);
-        let env = Env { store: store.clone(), keys, clock: Clock, stop: Arc::new(|| false) };
+        let policy = policy(config).map_err(anyhow::Error::msg)?;
+        let guard = Guard::new(move |address| policy.permits(address));
+        let env = Env { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
         let report = run::start(&env, &self.name, Order { dry: self.dry_run, approve: self.approve }).await;
         store.close().await;
         Ok(report?)

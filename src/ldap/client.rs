@@ -1,15 +1,18 @@
 //! One line to a directory server. Every step has a time limit, no reference is followed, and nothing
 //! a server sends can end the process.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::controls::{Control, MakeCritical, PagedResults, RawControl};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, StdStream};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use url::Url;
 
 use super::ber::{self, Entry, Item, Malformed};
 use super::settings::{Security, Settings};
@@ -75,6 +78,18 @@ impl LdapFailure {
     }
 }
 
+/// Which addresses a directory may be read from: whoever sets up a connection must not reach the server's own
+/// neighbourhood unless its operator allows it.
+#[derive(Clone)]
+pub struct Guard(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
+
+impl Guard {
+    /// Addresses that `permits` permits.
+    pub fn new(permits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(permits))
+    }
+}
+
 /// A connected and bound client.
 pub struct Client {
     ldap: Ldap,
@@ -95,11 +110,15 @@ pub(super) struct Page {
 impl Client {
     /// Connects to the first address that answers, and binds. A refused name or password is final: it is
     /// not tried at the next address, so that a wrong password locks nothing out twice.
-    pub async fn connect(settings: &Settings, password: Option<&SecretString>) -> Result<Self, LdapFailure> {
+    pub async fn connect(
+        settings: &Settings,
+        password: Option<&SecretString>,
+        guard: &Guard,
+    ) -> Result<Self, LdapFailure> {
         let tls = tls_config(settings)?;
         let mut reasons = Vec::new();
         for url in &settings.config.urls {
-            match open(settings, &tls, url).await {
+            match open(settings, &tls, guard, url).await {
                 Ok(mut client) => {
                     client.bind(settings, password).await?;
                     return Ok(client);
@@ -255,21 +274,46 @@ pub(super) struct Search<'a> {
     pub page_size: i32,
 }
 
-async fn open(settings: &Settings, tls: &Arc<rustls::ClientConfig>, url: &str) -> Result<Client, String> {
-    let config = &settings.config;
-    let limit = config.timeouts.connect();
-    let connection = LdapConnSettings::new()
-        .set_conn_timeout(limit)
-        .set_starttls(settings.security == Security::StartTls)
-        .set_config(tls.clone());
-    let opened = timeout(limit + Duration::from_secs(1), LdapConnAsync::with_settings(connection, url)).await;
-    let (connection, ldap) = match opened {
-        Ok(Ok(pair)) => pair,
-        Ok(Err(error)) => return Err(plain(&error)),
-        Err(_) => return Err(format!("no answer within {} s", limit.as_secs())),
+async fn open(
+    settings: &Settings,
+    tls: &Arc<rustls::ClientConfig>,
+    guard: &Guard,
+    url: &str,
+) -> Result<Client, String> {
+    let limit = settings.config.timeouts.connect();
+    let opening = async {
+        // The address that was looked at is the one that is connected to: a name may answer differently the next time.
+        let stream = dial(guard, url).await?.into_std().map_err(|error| error.to_string())?;
+        let connection = LdapConnSettings::new()
+            .set_starttls(settings.security == Security::StartTls)
+            .set_config(tls.clone())
+            .set_std_stream(StdStream::Tcp(stream));
+        LdapConnAsync::with_settings(connection, url).await.map_err(|error| plain(&error))
     };
+    let opened = timeout(limit, opening).await;
+    let (connection, ldap) = opened.map_err(|_| format!("no answer within {} s", limit.as_secs()))??;
     let driver = tokio::spawn(connection.drive());
-    Ok(Client { ldap, driver, answer: config.timeouts.answer(), url: url.to_owned() })
+    Ok(Client { ldap, driver, answer: settings.config.timeouts.answer(), url: url.to_owned() })
+}
+
+/// Connects to the first address of the host that is permitted and answers.
+async fn dial(guard: &Guard, url: &str) -> Result<TcpStream, String> {
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let found = lookup_host((host, port)).await.map_err(|error| format!("the name cannot be resolved ({error})"))?;
+    let mut why = "the name has no address".to_owned();
+    for address in found {
+        if !(guard.0)(address.ip()) {
+            why = format!("the address {} is private or reserved and not in `outgoing.allow`", address.ip());
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
 }
 
 /// The paging cookie of a result; `None` when the server sent no readable paging control.

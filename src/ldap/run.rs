@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError, Tx, runs};
 
 use super::apply::{Ended, Hand, LEASE_SECONDS};
 use super::brake::{self, Circumstances, Removal, Verdict, brake};
-use super::client::LdapFailure;
+use super::client::{Guard, LdapFailure};
 use super::entry::Mapping;
 use super::execute;
 use super::plan::{Absences, Accepted, KnownGroup, KnownUser, Plan, absences, plan};
@@ -40,6 +40,8 @@ pub struct Env {
     pub keys: Arc<Keyring>,
     /// Tells the time.
     pub clock: Clock,
+    /// Which addresses directories may be read from.
+    pub guard: Guard,
     /// Whether the process is stopping.
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -205,7 +207,8 @@ impl Prepared {
 
     async fn phases(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
-        let snapshot = snapshot(self.settings.clone(), self.password.clone(), self.join()).await?;
+        let snapshot =
+            snapshot(self.settings.clone(), self.password.clone(), self.join(), self.env.guard.clone()).await?;
         self.report.milliseconds.read = millis(began);
         self.report.server = Some(snapshot.url.clone());
         let identity = snapshot.identity;

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::client::{Client, LdapFailure};
+use super::client::{Client, Guard, LdapFailure};
 use super::read::{self, Evidence, Reading, Wanted};
 use super::settings::{Field, Settings};
 
@@ -27,9 +27,11 @@ pub async fn snapshot(
     settings: Arc<Settings>,
     password: Option<SecretString>,
     join: Option<String>,
+    guard: Guard,
 ) -> Result<Snapshot, LdapFailure> {
     let limit = settings.config.timeouts.read();
-    let mut task = Ends(tokio::spawn(async move { everything(&settings, password.as_ref(), join.as_deref()).await }));
+    let mut task =
+        Ends(tokio::spawn(async move { everything(&settings, password.as_ref(), join.as_deref(), &guard).await }));
     match timeout(limit, &mut task.0).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(LdapFailure::Incomplete {
@@ -53,8 +55,9 @@ async fn everything(
     settings: &Settings,
     password: Option<&SecretString>,
     join: Option<&str>,
+    guard: &Guard,
 ) -> Result<Snapshot, LdapFailure> {
-    let mut client = Client::connect(settings, password).await?;
+    let mut client = Client::connect(settings, password, guard).await?;
     let identity = identity(&mut client, settings).await?;
     let people = settings.user_attributes(join);
     let people = Wanted {
@@ -115,10 +118,10 @@ pub struct Step {
 
 /// Tries a connection step by step, for whoever sets it up. Reads one page of people and one of groups, changes
 /// nothing, and stops at the first step that fails.
-pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretString>) -> Vec<Step> {
+pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretString>, guard: Guard) -> Vec<Step> {
     let mut task = Ends(tokio::spawn(async move {
         let mut steps = Vec::new();
-        if let Err(failure) = tried(&settings, password.as_ref(), &mut steps).await {
+        if let Err(failure) = tried(&settings, password.as_ref(), &guard, &mut steps).await {
             let title = match failure {
                 LdapFailure::Unreachable(_) | LdapFailure::Certificates(_) => "Reach the server",
                 LdapFailure::Bind { .. } | LdapFailure::NoPassword => "Sign in",
@@ -137,9 +140,14 @@ pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretStr
     }
 }
 
-async fn tried(settings: &Settings, password: Option<&SecretString>, steps: &mut Vec<Step>) -> Result<(), LdapFailure> {
+async fn tried(
+    settings: &Settings,
+    password: Option<&SecretString>,
+    guard: &Guard,
+    steps: &mut Vec<Step>,
+) -> Result<(), LdapFailure> {
     let mut passed = |title: &str, says: String| steps.push(Step { title: title.to_owned(), passed: true, says });
-    let mut client = Client::connect(settings, password).await?;
+    let mut client = Client::connect(settings, password, guard).await?;
     passed("Reach the server", format!("{} answers{}.", client.url, settings.security.says()));
     passed(
         "Sign in",

@@ -12,6 +12,7 @@ use crate::domain::directory::ConnectionKind;
 use crate::domain::grant::Resource;
 use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
+use crate::ldap::client::Guard;
 use crate::ldap::run::{self, Env, NotStarted, Order};
 use crate::ldap::settings::Settings;
 use crate::ldap::source::test_connection;
@@ -20,7 +21,7 @@ use crate::store::runs::{self, Run};
 use crate::store::{StoreError, effective};
 use crate::web::App;
 use crate::web::extract;
-use crate::web::login::Caller;
+use crate::web::login::{Caller, policy};
 use crate::web::operator::Operator;
 use crate::web::problem::Refusal;
 use crate::web::routes::{Access, Entry, Isolation};
@@ -138,14 +139,17 @@ async fn test(
             Some(opened.ok_or_else(|| not_started(&request, &NotStarted::Secret(slug.clone())))?)
         }
     };
-    let steps = test_connection(Arc::new(settings), password).await;
+    let steps = test_connection(Arc::new(settings), password, env(&app).guard).await;
     Ok(HttpResponse::Ok().json(json!({"steps": steps})))
 }
 
 /// What runs work with on this server.
 pub fn env(app: &web::Data<App>) -> Env {
     let watched = app.clone();
+    // Read when the server started, which refuses one that cannot be read.
+    let policy = policy(&app.config).unwrap_or_default();
     Env {
+        guard: Guard::new(move |address| policy.permits(address)),
         store: app.store.clone(),
         keys: Arc::clone(&app.keyring),
         clock: app.clock,

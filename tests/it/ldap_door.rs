@@ -61,7 +61,7 @@ on_both! {
     async fn the_command_runs_through_the_server_that_owns_the_data(db: &Database) {
         let slapd = slapd(7).await;
         let (house, connection) = house(db, &slapd).await;
-        let app = App::start(db).await;
+        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
         let (code, dry, said) = command(db, &["acme-ldap", "--dry-run"]);
         assert_eq!((code, &dry["status"], &dry["users"]["created"]), (0, &json!("done"), &json!(7)), "{said}");
         assert_eq!(house.external_users(connection).await, 0);
@@ -86,10 +86,21 @@ on_both! {
         assert!(!notice.exists(), "the notice goes with the server");
     }
 
-    async fn a_run_needs_its_capability_and_other_partners_learn_nothing(db: &Database) {
+    async fn a_directory_in_the_neighbourhood_needs_the_operators_word(db: &Database) {
         let slapd = slapd(3).await;
         let (house, connection) = house(db, &slapd).await;
         let app = App::start(db).await;
+        let (code, report, _) = command(db, &["acme-ldap"]);
+        assert_eq!((code, &report["status"]), (1, &json!("failed")));
+        assert!(report["failure"].as_str().unwrap().contains("not in `outgoing.allow`"), "{report}");
+        assert_eq!(house.external_users(connection).await, 0);
+        app.stop().await;
+    }
+
+    async fn a_run_needs_its_capability_and_other_partners_learn_nothing(db: &Database) {
+        let slapd = slapd(3).await;
+        let (house, connection) = house(db, &slapd).await;
+        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
         let none = app.request(Method::POST, RUNS).send().await.unwrap();
         assert_eq!(none.status().as_u16(), 401);
         assert_eq!(post(&app, RUNS, "rco_guessed", &json!({})).await.0, 401);

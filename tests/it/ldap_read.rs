@@ -1,7 +1,7 @@
 //! Reading a real directory: whole, or a failure that says why.
 use std::time::Duration;
 
-use rolecall::ldap::client::{Client, LdapFailure};
+use rolecall::ldap::client::{Client, Guard, LdapFailure};
 use rolecall::ldap::read::{self, Evidence, Reading, Wanted};
 use rolecall::ldap::settings::Settings;
 use secrecy::SecretString;
@@ -22,6 +22,10 @@ fn settings(url: &str, extra: Value) -> Settings {
     Settings::from_json("openldap", &config).unwrap()
 }
 
+fn anywhere() -> Guard {
+    Guard::new(|_| true)
+}
+
 fn password(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text.to_owned()))
 }
@@ -39,7 +43,7 @@ async fn read_people(client: &mut Client, settings: &Settings) -> Result<Evidenc
 }
 
 async fn people(settings: &Settings) -> Result<Reading, LdapFailure> {
-    let mut client = Client::connect(settings, password(PASSWORD).as_ref()).await?;
+    let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await?;
     match read_people(&mut client, settings).await? {
         Evidence::Whole(reading) => Ok(reading.into_inner()),
         Evidence::Partial(_) => panic!("the read was partial"),
@@ -109,12 +113,12 @@ async fn what_is_wrong_is_said_in_words() {
     let slapd = Slapd::start(&Tree::new()).await;
     let url = format!("ldap://{}", slapd.address);
     let good = settings(&url, json!({}));
-    let refused = Client::connect(&good, password("wrong").as_ref()).await.err().unwrap().to_string();
+    let refused = Client::connect(&good, password("wrong").as_ref(), &anywhere()).await.err().unwrap().to_string();
     assert!(
         refused.contains("refused to sign in as \"cn=reader,dc=example,dc=org\": the name or the password is wrong"),
         "{refused}"
     );
-    let none = Client::connect(&good, None).await.err().unwrap();
+    let none = Client::connect(&good, None, &anywhere()).await.err().unwrap();
     assert_eq!(none, LdapFailure::NoPassword);
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let dead = people(&settings(&format!("ldap://{closed}"), json!({}))).await.unwrap_err().to_string();
@@ -168,7 +172,7 @@ async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there(
     let slapd = Slapd::start(&tree).await;
     let url = format!("ldap://{}", slapd.address);
     let read = async |settings: &Settings| {
-        let mut client = Client::connect(settings, password(PASSWORD).as_ref()).await.unwrap();
+        let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await.unwrap();
         read_people(&mut client, settings).await.unwrap()
     };
     let Evidence::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
@@ -177,4 +181,16 @@ async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there(
         panic!("not whole")
     };
     assert_eq!(reading.get().entries.len(), 2);
+}
+
+/// Only addresses that the operator permits are connected to, whatever the name says.
+#[tokio::test]
+async fn the_neighbourhood_is_reached_only_when_the_operator_allows_it() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = settings(&format!("ldap://localhost:{}", listener.local_addr().unwrap().port()), json!({}));
+    let guard = Guard::new(|address| !address.is_loopback());
+    let refused = Client::connect(&settings, password(PASSWORD).as_ref(), &guard).await.err().unwrap().to_string();
+    assert!(refused.contains("is private or reserved and not in `outgoing.allow`"), "{refused}");
+    let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(nobody.is_err(), "nobody was connected to");
 }

@@ -6,6 +6,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{ConnectionId, ExternalUserId, Id as _, RunId};
 use rolecall::domain::time::Timestamp;
+use rolecall::ldap::client::Guard;
 use rolecall::ldap::report::{Report, Status};
 use rolecall::ldap::run::{self, Env, NotStarted, Order};
 use rolecall::provision::Mode;
@@ -81,7 +82,8 @@ impl Lab {
         let insert =
             async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
         store.write(insert).await.unwrap();
-        let env = Env { store: store.clone(), keys, clock: Clock, stop: Arc::new(|| false) };
+        let guard = Guard::new(|_| true);
+        let env = Env { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
         Self { world, env, connection, store: store.clone() }
     }
 

@@ -56,7 +56,11 @@ impl Desk {
     }
 }
 
-fn policy(config: &Config) -> Result<Policy, String> {
+/// Where the server may make connections to, by the operator's word.
+///
+/// # Errors
+/// A block that is none.
+pub fn policy(config: &Config) -> Result<Policy, String> {
     let allow = config
         .outgoing
         .allow
