@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::sha256;
 use crate::domain::ctx::Ctx;
-use crate::domain::id::{AttemptId, ConnectionId};
+use crate::domain::id::{AttemptId, ConnectionId, SessionId};
 
 const VERSION: u8 = 1;
 const ID_LEN: usize = 4;
@@ -20,6 +20,8 @@ pub enum Purpose {
     Attempt(AttemptId),
     /// A place in a list that a client of this connection pages through.
     Cursor(ConnectionId),
+    /// Something that a session is shown once, on the page a form leads to.
+    Once(SessionId),
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Connection(id) => format!("rolecall/1/connection/{id}"),
             Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
             Self::Cursor(id) => format!("rolecall/1/cursor/{id}"),
+            Self::Once(id) => format!("rolecall/1/once/{id}"),
         }
     }
 }

@@ -50,8 +50,7 @@ pub fn answered(route: &str, method: &Method, status: StatusCode, begun: Timesta
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
         _ => "other",
     };
-    let labels =
-        [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.as_u16().to_string())];
+    let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.as_u16().to_string())];
     ::metrics::counter!("rolecall_http_requests_total", &labels).increment(1);
     let micros = ended.micros().saturating_sub(begun.micros()).max(0);
     // A request lasts far less than the 2^52 microseconds where this would round.

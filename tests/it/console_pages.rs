@@ -44,7 +44,7 @@ on_both! {
     async fn without_a_session_every_page_leads_to_the_sign_in_and_back(db: &Database) {
         let console = Console::open(db).await;
         let harbor = console.partner("harbor").await.partner();
-        for path in ["/partners", "/activity", &format!("/partners/{harbor}/people?q=a")] {
+        for path in ["/partners", "/activity", &format!("/partners/{harbor}/people?q=a"), "/connections/harbor-entra"] {
             let answer = Browser::new().get(format!("{}{path}", console.app.base)).await;
             assert_eq!(answer.status, 303, "{path}");
             let there = answer.location.unwrap();

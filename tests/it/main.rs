@@ -4,6 +4,7 @@ mod support;
 
 mod apply;
 mod authzen_evaluation;
+mod console_connections;
 mod console_pages;
 mod doctor;
 mod edge_limits;

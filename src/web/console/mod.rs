@@ -9,6 +9,7 @@
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
 //! | `products`, `words` | names of products and events |
 mod activity;
+mod connection;
 mod directories;
 mod directory;
 mod halt;
@@ -44,6 +45,15 @@ pub const ROUTES: &[Entry] = &[
         ..at("/partners/{id}/directories")
     },
     Entry { get: Some(|| web::to(directory::show)), post: Some(|| web::to(directory::add)), ..at("/directories/{id}") },
+    Entry { get: Some(|| web::to(connection::show)), ..at("/connections/{slug}") },
+    Entry { post: Some(|| web::to(connection::set_state)), ..at("/connections/{slug}/state") },
+    Entry { post: Some(|| web::to(connection::settings::save)), ..at("/connections/{slug}/settings") },
+    Entry { post: Some(|| web::to(connection::tokens::make)), ..at("/connections/{slug}/tokens") },
+    Entry { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
+    Entry { post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
+    Entry { post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
+    Entry { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
+    Entry { post: Some(|| web::to(connection::runs::approve)), ..at("/connections/{slug}/runs/{run}/approve") },
     Entry { get: Some(|| web::to(activity::show)), ..at("/activity") },
 ];
 

@@ -8,7 +8,7 @@ use rolecall::domain::id::UserId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
 use rolecall::store::links::Purpose;
-use rolecall::store::{StoreError, Tx, connections, partners, people, tokens};
+use rolecall::store::{Store, StoreError, Tx, connections, partners, people, tokens};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -19,7 +19,7 @@ use crate::support::house::ctx;
 /// A server on the demo world.
 pub struct Console {
     pub app: App,
-    pub store: rolecall::store::Store,
+    pub store: Store,
 }
 
 /// Somebody in front of a browser.
@@ -32,11 +32,13 @@ pub struct Someone {
 impl Console {
     /// Declares the demo world and starts a server on it.
     pub async fn open(db: &Database) -> Self {
-        let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-        let secrets = Secrets { keyring: &keyring, connections: BTreeMap::new(), tokens: BTreeMap::new() };
-        let demo = Declaration::parse(include_str!("../../../config/demo.toml")).unwrap();
-        apply::apply(&db.store, &ctx(), OperatorExtent::assume(), &demo, &secrets).await.unwrap();
+        declare(&db.store, include_str!("../../../config/demo.toml")).await;
         Self { app: App::start(db).await, store: db.store.clone() }
+    }
+
+    /// Applies another declaration.
+    pub async fn apply(&self, text: &str) {
+        declare(&self.store, text).await;
     }
 
     /// The operator's view of the partner with this external id.
@@ -96,6 +98,13 @@ impl Console {
         assert_eq!(answer.status(), 201);
         answer.json().await.unwrap()
     }
+}
+
+async fn declare(store: &Store, text: &str) {
+    let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
+    let secrets = Secrets { keyring: &keyring, connections: BTreeMap::new(), tokens: BTreeMap::new() };
+    let declaration = Declaration::parse(text).unwrap();
+    apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &secrets).await.unwrap();
 }
 
 impl Someone {

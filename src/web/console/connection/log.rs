@@ -1,0 +1,96 @@
+//! The requests of a SCIM connection, newest first.
+use serde_json::Value as Json;
+
+use super::super::halt::Halt;
+use super::super::page::{link, second};
+use super::super::words;
+use crate::store::extent::ConnectionExtent;
+use crate::store::provisioning_log::{Entry, Place};
+use crate::web::App;
+
+/// Requests on a page.
+const PAGE: usize = 30;
+
+/// One request.
+pub(super) struct Request {
+    pub(super) when: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) status: u16,
+    pub(super) class: &'static str,
+    pub(super) effect: String,
+    pub(super) translated: Vec<String>,
+    pub(super) refusal: String,
+    pub(super) body: String,
+    pub(super) took: String,
+    pub(super) id: String,
+}
+
+/// A page of the log.
+pub(super) struct Listed {
+    pub(super) requests: Vec<Request>,
+    pub(super) older: Option<String>,
+    pub(super) newest: bool,
+}
+
+/// Reads a page: what contains `search`, before the place in `before`.
+pub(super) async fn read(
+    app: &App,
+    extent: &ConnectionExtent,
+    slug: &str,
+    search: &str,
+    before: &str,
+) -> Result<Listed, Halt> {
+    let place: Option<Place> = serde_json::from_str(before).ok();
+    let newest = place.is_none();
+    let (entries, next) = app.request_log.page(extent, search, place, PAGE).await.map_err(|error| {
+        tracing::error!(%error, "the log of requests could not be read");
+        Halt::Down
+    })?;
+    let here = format!("/connections/{slug}");
+    let older = next.and_then(|place| serde_json::to_string(&place).ok());
+    let older = older.map(|place| format!("{}#log", link(&here, &[("q", search), ("before", &place)])));
+    Ok(Listed { requests: entries.into_iter().map(request).collect(), older, newest })
+}
+
+fn request(entry: Entry) -> Request {
+    Request {
+        when: second(entry.at),
+        class: match entry.status {
+            200..300 => "good",
+            300..400 => "",
+            400..500 => "warn",
+            _ => "bad",
+        },
+        effect: effect(&entry.effect, entry.dry),
+        took: format!("{:.1} ms", std::time::Duration::from_micros(entry.micros.unsigned_abs()).as_secs_f64() * 1000.0),
+        body: entry.request.as_deref().map(pretty).unwrap_or_default(),
+        refusal: entry.refusal.unwrap_or_default(),
+        translated: entry.translation,
+        method: entry.method,
+        path: entry.path,
+        status: entry.status,
+        id: entry.request_id,
+    }
+}
+
+/// What happened, in words: each kind of event once, with how often.
+fn effect(effect: &Json, dry: bool) -> String {
+    let mut titles: Vec<(&str, usize)> = Vec::new();
+    let events = effect.get("events").and_then(Json::as_array).into_iter().flatten();
+    for kind in events.filter_map(|event| event.get("kind").and_then(Json::as_str)) {
+        let title = words::event(kind).0;
+        match titles.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, times)) => *times += 1,
+            None => titles.push((title, 1)),
+        }
+    }
+    let told = |(title, times): (&str, usize)| if times > 1 { format!("{title} ×{times}") } else { title.to_owned() };
+    let text = titles.into_iter().map(told).collect::<Vec<_>>().join(", ");
+    if dry { format!("Dry run. {text}") } else { text }
+}
+
+fn pretty(body: &str) -> String {
+    let parsed: Result<Json, _> = serde_json::from_str(body);
+    parsed.ok().and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or_else(|| body.to_owned())
+}

@@ -1,0 +1,176 @@
+//! `/connections/{slug}`: one door of a directory, with what to paste at the other side.
+mod guide;
+mod log;
+pub(super) mod once;
+pub(super) mod runs;
+pub(super) mod settings;
+pub(super) mod tokens;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use self::guide::Value;
+use self::log::Request;
+use self::settings::Field;
+use self::tokens::TokenRow;
+use super::directories::{kind_name, mode_name};
+use super::halt::Halt;
+use super::page::{Frame, ok, parameter, see_other, submitted, visitor};
+use super::place::{self, Place, place};
+use super::products;
+use crate::admin;
+use crate::domain::capability::Core;
+use crate::domain::directory::{ConnectionKind, ConnectionState};
+use crate::store::connections::{self, Door};
+use crate::store::extent::PartnerExtent;
+use crate::store::{Reader, directories, effective, resources};
+use crate::web::App;
+use crate::web::login::Visitor;
+
+#[derive(Template)]
+#[template(path = "console/connection.html")]
+pub(super) struct Page {
+    frame: Frame,
+    at: Place,
+    slug: String,
+    kind: &'static str,
+    kind_title: &'static str,
+    product: String,
+    paused: bool,
+    may_write: bool,
+    may_run: bool,
+    directory: String,
+    directory_name: String,
+    directory_mode: &'static str,
+    join: Option<String>,
+    values: Vec<Value>,
+    steps: Vec<String>,
+    fresh_token: Option<String>,
+    tokens: Vec<TokenRow>,
+    fields: Vec<Field>,
+    ready: bool,
+    tried: Option<Vec<crate::ldap::source::Step>>,
+    runs: Vec<runs::RunRow>,
+    log: Vec<Request>,
+    log_older: Option<String>,
+    log_newest: bool,
+    query: String,
+}
+
+/// A connection as the visitor may see it.
+pub(super) struct Seen {
+    pub(super) at: PartnerExtent,
+    pub(super) door: Door,
+}
+
+/// The connection, when the visitor may do this with it.
+pub(super) async fn seen(
+    reader: &mut Reader,
+    app: &App,
+    visitor: &Visitor,
+    slug: &str,
+    capability: Core,
+) -> Result<Seen, Halt> {
+    let (_, about) = resources::of_connection(reader, slug).await?.ok_or(Halt::NotFound)?;
+    let at = effective::authorize(reader, visitor.person(), capability, about, app.clock.now()).await?;
+    let door = connections::by_slug(reader, &at, slug).await?.ok_or(Halt::NotFound)?;
+    Ok(Seen { at, door })
+}
+
+/// Shows the connection.
+pub(super) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let mut page = page(&request, &app, &visitor, &slug).await?;
+    let shown = once::take(&request, &app, &visitor);
+    let used = shown.is_some();
+    page.fresh_token = shown.filter(|(of, _)| *of == *slug).map(|(_, token)| token);
+    let mut response = ok(&page);
+    if used {
+        once::forget(&mut response, &app);
+    }
+    Ok(response)
+}
+
+/// Everything on the page.
+pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, slug: &str) -> Result<Page, Halt> {
+    let (me, now) = (visitor.person(), app.clock.now());
+    let frame = Frame::of(visitor, request, "partners");
+    let query = parameter(request, "q").trim().to_owned();
+    let (mut page, extent) = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let Seen { at, door } = seen(reader, app, visitor, slug, Core::ConnectionView).await?;
+            let about = place::partner(at.partner());
+            let directory = directories::get(reader, &at, door.connection.directory).await?;
+            let has_secret = connections::secret(reader, &door.extent).await?.is_some();
+            let tokens = match door.connection.kind {
+                ConnectionKind::Scim => tokens::rows(reader, &at, door.connection.id, now).await?,
+                _ => Vec::new(),
+            };
+            let runs = match door.connection.kind {
+                ConnectionKind::Ldap => runs::rows(reader, &door.extent).await?,
+                _ => Vec::new(),
+            };
+            let page = Page {
+                frame,
+                values: guide::values(&door.connection, &app.public_url),
+                steps: guide::steps(&door.connection),
+                slug: door.connection.slug.clone(),
+                kind: door.connection.kind.as_str(),
+                kind_title: kind_name(door.connection.kind),
+                product: products::title(door.connection.kind, &door.connection.profile),
+                paused: door.connection.state == ConnectionState::Paused,
+                may_write: place::may(reader, me, Core::ConnectionWrite, about, now).await?,
+                may_run: place::may(reader, me, Core::ConnectionRun, about, now).await?,
+                directory: directory.id.to_string(),
+                directory_mode: mode_name(directory.mode),
+                directory_name: directory.name,
+                fields: settings::fields(&door.connection, has_secret),
+                ready: settings::check(door.connection.kind, &door.connection.profile, &door.connection.config).is_ok(),
+                join: door.join_attribute,
+                at: place(reader, me, &at, now).await?,
+                fresh_token: None,
+                tried: None,
+                tokens,
+                runs,
+                log: Vec::new(),
+                log_older: None,
+                log_newest: true,
+                query,
+            };
+            Ok::<_, Halt>((page, door.extent))
+        })
+        .await?;
+    if page.kind == "scim" {
+        let listed = log::read(app, &extent, &page.slug, &page.query, &parameter(request, "before")).await?;
+        (page.log, page.log_older, page.log_newest) = (listed.requests, listed.older, listed.newest);
+    }
+    Ok(page)
+}
+
+impl Page {
+    /// The same page with what a test of the settings came to.
+    pub(super) fn with_test(mut self, steps: Vec<crate::ldap::source::Step>) -> Self {
+        self.tried = Some(steps);
+        self
+    }
+}
+
+/// Opens or pauses the connection.
+pub(super) async fn set_state(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let unknown = || Halt::Invalid("A connection is either active or paused.".to_owned());
+    let state = ConnectionState::parse(form.field("state")).ok_or_else(unknown)?;
+    admin::connections::set_state(&app.store, &visitor.ctx(&app), visitor.person(), &slug, state).await?;
+    let done = if state == ConnectionState::Paused { "paused" } else { "opened" };
+    Ok(see_other(&format!("/connections/{slug}?done={done}")))
+}

@@ -1,0 +1,223 @@
+//! Synchronisation runs of an LDAP connection: test, dry run, run, report, approval.
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::super::halt::Halt;
+use super::super::page::{Frame, id, ok, second, see_other, submitted, visitor};
+use super::super::place::{self, Place, place};
+use super::seen;
+use crate::domain::capability::Core;
+use crate::domain::directory::ConnectionKind;
+use crate::domain::id::RunId;
+use crate::domain::time::Timestamp;
+use crate::ldap::report::Report;
+use crate::ldap::run::{self, NotStarted, Order};
+use crate::ldap::settings::Settings;
+use crate::ldap::source::{Step, test_connection};
+use crate::store::extent::ConnectionExtent;
+use crate::store::runs::{self, Run};
+use crate::store::{Reader, StoreError, connections};
+use crate::web::{App, sync};
+
+/// Runs on the connection's page.
+const SHOWN: u32 = 10;
+/// Lines of each list in a report.
+const LINES: usize = 200;
+
+/// A run in a list.
+pub(in crate::web::console) struct RunRow {
+    pub(super) id: String,
+    pub(super) when: String,
+    pub(super) status: &'static str,
+    pub(super) class: &'static str,
+    pub(super) dry: bool,
+    pub(super) summary: String,
+}
+
+#[derive(Template)]
+#[template(path = "console/run.html")]
+struct Page {
+    frame: Frame,
+    at: Place,
+    slug: String,
+    run: RunRow,
+    report: Option<Report>,
+    may_approve: bool,
+}
+
+/// The newest runs.
+pub(super) async fn rows(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<RunRow>, StoreError> {
+    let found = runs::newest(reader, at, Timestamp::from_micros(i64::MAX), SHOWN).await?;
+    Ok(found.iter().map(row).collect())
+}
+
+fn report(run: &Run) -> Option<Report> {
+    serde_json::from_str(&run.report).ok()
+}
+
+fn row(run: &Run) -> RunRow {
+    let (status, class) = match run.status.as_str() {
+        "running" => ("running", "accent"),
+        "done" => ("done", "good"),
+        "held" => ("waits for approval", "warn"),
+        _ => ("failed", "bad"),
+    };
+    let summary = match report(run) {
+        Some(report) => report.failure.clone().unwrap_or_else(|| summary(&report)),
+        None if run.status == "running" => "Reading the directory.".to_owned(),
+        None => failure(run).unwrap_or_else(|| "It left no report.".to_owned()),
+    };
+    RunRow { id: run.id.to_string(), when: second(run.started_at), status, class, dry: run.dry, summary }
+}
+
+/// The failure of a run whose process ended before it could report.
+fn failure(run: &Run) -> Option<String> {
+    let report: serde_json::Value = serde_json::from_str(&run.report).ok()?;
+    report.get("failure").and_then(serde_json::Value::as_str).map(str::to_owned)
+}
+
+fn summary(report: &Report) -> String {
+    let mut parts = vec![format!("{} people and {} groups read", report.read.users, report.read.groups)];
+    let mut part = |number: u64, what: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    };
+    part(report.users.created, "people new");
+    part(report.users.changed, "people changed");
+    part(report.users.removed, "people gone");
+    part(report.groups.created, "groups new");
+    part(report.groups.changed, "groups changed");
+    part(report.groups.removed, "groups gone");
+    part(report.members.added, "memberships more");
+    part(report.members.removed, "memberships fewer");
+    part(report.users.held + report.groups.held + report.members.held + report.nested.held, "removals wait");
+    part(report.users.set_aside + report.groups.set_aside, "entries set aside");
+    if parts.len() == 1 {
+        parts.push("nothing changes".to_owned());
+    }
+    format!("{}.", parts.join(", "))
+}
+
+/// Shows the report of a run.
+pub(in crate::web::console) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let (slug, run) = path.into_inner();
+    let (run, me, now) = (id::<RunId>(&run)?, visitor.person(), app.clock.now());
+    let frame = Frame::of(&visitor, &request, "partners");
+    let page = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let seen = seen(reader, &app, &visitor, &slug, Core::ConnectionView).await?;
+            let found = runs::get(reader, &seen.door.extent, run).await?.ok_or(Halt::NotFound)?;
+            let about = place::partner(seen.at.partner());
+            Ok::<_, Halt>(Page {
+                frame,
+                may_approve: place::may(reader, me, Core::PlanApprove, about, now).await?,
+                at: place(reader, me, &seen.at, now).await?,
+                slug,
+                run: row(&found),
+                report: report(&found).map(shortened),
+            })
+        })
+        .await?;
+    Ok(ok(&page))
+}
+
+fn shortened(mut report: Report) -> Report {
+    report.cut_off |= [report.held.len(), report.set_aside.len(), report.changes.len()].iter().any(|&all| all > LINES);
+    report.held.truncate(LINES);
+    report.set_aside.truncate(LINES);
+    report.changes.truncate(LINES);
+    report
+}
+
+/// Begins a run, dry or real.
+pub(in crate::web::console) async fn start(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
+    begin(&app, &slug, Order { dry: form.field("dry") == "yes", approve: None }).await
+}
+
+/// Makes the removals that a run held.
+pub(in crate::web::console) async fn approve(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (slug, run) = path.into_inner();
+    ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
+    ldap(&app, &visitor, &slug, Core::PlanApprove).await?;
+    begin(&app, &slug, Order { dry: false, approve: Some(id(&run)?) }).await
+}
+
+async fn begin(app: &web::Data<App>, slug: &str, order: Order) -> Result<HttpResponse, Halt> {
+    let prepared = run::prepare(&sync::env(app), slug, order).await.map_err(not_started)?;
+    // On its own: a browser that goes away does not end it.
+    drop(actix_web::rt::spawn(prepared.run_apart()));
+    Ok(see_other(&format!("/connections/{slug}?done=started#runs")))
+}
+
+fn not_started(refused: NotStarted) -> Halt {
+    match refused {
+        NotStarted::Unknown(_) => Halt::NotFound,
+        NotStarted::Store(error) => error.into(),
+        other => Halt::Invalid(other.to_string()),
+    }
+}
+
+/// Tries the stored settings step by step, and shows what came of it on the connection's page. It changes nothing, so
+/// the answer comes at once: asking again is harmless.
+pub(in crate::web::console) async fn test(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let door = ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
+    let connection = &door.connection;
+    let steps = match Settings::from_json(&connection.profile, &connection.config) {
+        Err(wrong) => {
+            wrong.0.into_iter().map(|says| Step { title: "Settings".to_owned(), passed: false, says }).collect()
+        }
+        Ok(settings) => {
+            let mut reader = app.store.reader().await?;
+            let sealed = connections::secret(&mut reader, &door.extent).await?;
+            drop(reader);
+            let opened = sealed.map(|sealed| run::opened(&app.keyring, &door, &sealed));
+            let password = match opened {
+                Some(None) => return Err(not_started(NotStarted::Secret(slug.to_string()))),
+                Some(password) => password,
+                None => None,
+            };
+            test_connection(Arc::new(settings), password, sync::env(&app).guard).await
+        }
+    };
+    Ok(ok(&super::page(&request, &app, &visitor, &slug).await?.with_test(steps)))
+}
+
+/// The LDAP connection, when the visitor may do this with it.
+async fn ldap(
+    app: &App,
+    visitor: &crate::web::login::Visitor,
+    slug: &str,
+    capability: Core,
+) -> Result<connections::Door, Halt> {
+    let mut reader = app.store.reader().await?;
+    let door = seen(&mut reader, app, visitor, slug, capability).await?.door;
+    if door.connection.kind == ConnectionKind::Ldap { Ok(door) } else { Err(Halt::NotFound) }
+}
