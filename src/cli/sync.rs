@@ -111,7 +111,10 @@ impl SyncRun {
         let (good, text) = (response.status().is_success(), response.text().await?);
         if !good {
             let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            bail!("{}", problem["detail"].as_str().unwrap_or("the running server refused"));
+            bail!(
+                "{}",
+                problem.get("detail").and_then(|detail| detail.as_str()).unwrap_or("the running server refused")
+            );
         }
         serde_json::from_str(&text).context("the running server's answer cannot be read")
     }

@@ -197,16 +197,17 @@ async fn body(request: &HttpRequest, app: &App, payload: web::Payload) -> Result
 
 fn told(run: &Run, whole: bool) -> Value {
     let report: Value = serde_json::from_str(&run.report).unwrap_or_default();
+    let failure = report.get("failure");
     let mut told = json!({
         "run": run.id,
         "dry": run.dry,
         "status": run.status,
         "started_at": run.started_at.to_string(),
         "finished_at": run.finished_at.map(|at| at.to_string()),
-        "failure": report["failure"],
+        "failure": failure,
     });
-    if whole {
-        told["report"] = report;
+    if let (true, Some(fields)) = (whole, told.as_object_mut()) {
+        fields.insert("report".to_owned(), report);
     }
     told
 }

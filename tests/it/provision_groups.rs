@@ -17,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::database::on_both;
-use crate::support::world::{World, ctx};
+use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
     CLOSURE = "SELECT ancestor, descendant FROM group_closure";
@@ -178,7 +178,7 @@ on_both! {
 
     async fn a_group_that_a_rule_awaits_gets_the_id_the_rule_knows(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
-        let (source, kept) = (world.source(), Uuid::now_v7());
+        let (source, kept) = (world.source(), fresh_id());
         store.write(async |tx: &mut Tx| tx.execute(&AWAIT, binds![world.directory, b"ops", kept]).await).await.unwrap();
         assert_eq!(group(store, &world, &source, "OPS", vec![]).await.value.id.uuid(), kept);
         assert_ne!(group(store, &world, &source, "OPS", vec![]).await.value.id.uuid(), kept);

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::support::database::on_both;
-use crate::support::world::{World, ctx};
+use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
     USER_GROUP = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
@@ -54,7 +54,7 @@ impl Dice {
 
 /// Three rules: a group places, another grants, a condition joins. The groups are named before anybody says them.
 async fn lay_rules(store: &Store, world: &World) {
-    let ids: Vec<Uuid> = (0..10).map(|_| Uuid::now_v7()).collect();
+    let ids: Vec<Uuid> = (0..10).map(|_| fresh_id()).collect();
     let (place, label, role, scope, condition) = (ids[0], ids[1], ids[2], ids[3], ids[4]);
     let (first_group, second_group) = (ids[5], ids[6]);
     let work = async |tx: &mut Tx| -> Result<(), StoreError> {

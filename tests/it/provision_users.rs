@@ -12,7 +12,7 @@ use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
 use crate::support::database::on_both;
-use crate::support::world::{World, ctx};
+use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
     PEOPLE = "SELECT COUNT(*) FROM live_person";
@@ -200,7 +200,7 @@ on_both! {
         let body = json!({"userName": "ada", "externalId": "A1"});
         let user = create(&db.store, 1, &source, &world, body.clone()).await.value;
         let person = user.person.unwrap();
-        let (role, partner) = (uuid::Uuid::now_v7(), world.partner);
+        let (role, partner) = (fresh_id(), world.partner);
         db.store.write(async |tx: &mut Tx| {
             tx.execute(&GRANT_ROLE, binds![role, partner, b"help"]).await?;
             tx.execute(&GRANT_SCOPE, binds![role, partner]).await?;

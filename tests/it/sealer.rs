@@ -18,7 +18,7 @@ async fn happen(store: &Store, times: usize) {
     let (partner, user): (PartnerId, UserId) = (ctx.id(), ctx.id());
     for _ in 0..times {
         let event = Event::of(Kind::UserChanged, user);
-        store.write(async |tx| events::append(tx, &ctx, partner, &[event.clone()]).await).await.unwrap();
+        store.write(async |tx| events::append(tx, &ctx, partner, std::slice::from_ref(&event)).await).await.unwrap();
     }
 }
 

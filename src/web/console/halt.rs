@@ -21,7 +21,7 @@ pub enum Halt {
     /// The server cannot answer; nothing was changed.
     Down,
     /// Already answered: the way to the sign-in.
-    Answered(HttpResponse),
+    Answered(Box<HttpResponse>),
 }
 
 #[derive(Template)]
@@ -48,7 +48,7 @@ impl Halt {
             Self::Answered(_) => (StatusCode::OK, "", ""),
         };
         match self {
-            Self::Answered(response) => response,
+            Self::Answered(response) => *response,
             _ => html(status, &Page { title, text }),
         }
     }
@@ -93,6 +93,6 @@ impl From<Refused> for Halt {
 
 impl From<problem::Refusal> for Halt {
     fn from(refusal: problem::Refusal) -> Self {
-        Self::Answered(HttpResponse::from_error(refusal))
+        Self::Answered(Box::new(HttpResponse::from_error(refusal)))
     }
 }

@@ -55,7 +55,7 @@ fn notice(word: &str) -> Option<&'static str> {
 /// # Errors
 /// The answer that leads there.
 pub async fn visitor(request: &HttpRequest, app: &App) -> Result<Visitor, Halt> {
-    Visitor::of(request, app).await.map_err(Halt::Answered)
+    Visitor::of(request, app).await.map_err(|answer| Halt::Answered(Box::new(answer)))
 }
 
 /// The visitor and the form that one of their pages has sent.

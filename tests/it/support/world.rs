@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rolecall::clock::Clock;
 use rolecall::domain::ctx::{Actor, Ctx, Entropy};
 use rolecall::domain::id::{ConnectionId, DirectoryId, Id as _, PartnerId, UserGroupId};
 use rolecall::domain::time::Timestamp;
@@ -27,6 +28,11 @@ statements! {
         changed_at) VALUES ($1, $2, 'scim', $3, 'generic', 'active', '{}', 1, 0, 0)";
 }
 
+/// A new id of any kind.
+pub fn fresh_id() -> Uuid {
+    Clock.ctx(Actor::System).id::<PartnerId>().uuid()
+}
+
 /// What the tests stand on.
 pub struct World {
     /// The partner.
@@ -46,7 +52,7 @@ pub struct World {
 impl World {
     /// Lays the world down in an empty database.
     pub async fn new(store: &Store) -> Self {
-        let ids: Vec<Uuid> = (0..8).map(|_| Uuid::now_v7()).collect();
+        let ids: Vec<Uuid> = (0..8).map(|_| fresh_id()).collect();
         let partner = PartnerId::from_uuid(ids[0]);
         let default_group = UserGroupId::from_uuid(ids[1]);
         let directory = DirectoryId::from_uuid(ids[2]);
