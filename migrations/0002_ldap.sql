@@ -18,3 +18,6 @@ CREATE TABLE sync_stage (
     reason TEXT NOT NULL,
     PRIMARY KEY (run, ordinal)
 );
+
+-- A first synchronisation asks for every person whether the partner has somebody of that address.
+CREATE INDEX person_partner_email ON person (partner, email_key);

@@ -24,7 +24,9 @@ statements! {
         (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11) \
         ON CONFLICT DO NOTHING";
     DISCARD = "DELETE FROM person WHERE id = $1 AND partner = $2";
-    LOOKALIKE = "SELECT id FROM live_person WHERE partner = $1 AND (login_key = $2 OR email_key = $3) LIMIT 1";
+    // Two branches and not an OR: each has an index, and a partner may have very many people.
+    LOOKALIKE = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2 \
+        UNION ALL SELECT id FROM live_person WHERE partner = $1 AND email_key = $3 LIMIT 1";
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
         dialect.for_update());
