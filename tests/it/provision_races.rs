@@ -202,7 +202,7 @@ on_both! {
         let extent = operator.at(world.partner);
         let about = page.iter().find(|line| line.line.kind == "user.created").unwrap();
         let found = rolecall::store::events::about(&mut reader, &extent, about.line.subject.unwrap(), i64::MAX, 10).await;
-        assert_eq!(found.unwrap().as_slice(), std::slice::from_ref(&about));
+        assert_eq!(found.unwrap().as_slice(), std::slice::from_ref(about));
         drop(reader);
 
         // A line that was altered breaks the chain where it stands.
