@@ -1,26 +1,42 @@
-//! Directories and their doors, set up by an administrator in the console or over the API.
+//! The doors of directories, set up by an administrator in the console or over the API.
 //!
 //! A directory is a delegate: whoever changes its doors could speak with its voice. So all of this needs, besides the
 //! capability, that the actor could give everything in the directory's ceiling. A new directory has an empty ceiling:
 //! making it confers nothing on anybody.
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::directories::{self, NewDirectory};
 use super::refused::Refused;
-use super::{record, slug};
+use super::{authority, record, slug, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Directory, Mode};
-use crate::domain::grant::Resource;
-use crate::domain::id::{DirectoryId, PartnerId, TokenId, UserId};
-use crate::domain::time::Window;
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
+use crate::domain::id::{ConnectionId, DirectoryId, PartnerId, TokenId, UserId};
+use crate::domain::time::Timestamp;
 use crate::provision::event::{Event, Kind};
 use crate::secret::{Keyring, Purpose, Token};
 use crate::store::connections::{Door, Extra};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Store, Tx, connections, directories, effective, effective_lists, resources, tokens};
+use crate::store::{Store, Tx, connections, tokens};
 
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 120;
+/// Longest secret, in bytes.
+const LONGEST_SECRET: usize = 4_096;
 
-/// A door about to be made.
+/// Says what is wrong with the settings of a connection of a kind and profile, as a sentence. The doors know it, which
+/// stand beside this room; so whoever calls from above brings it.
+pub type Check = fn(ConnectionKind, &str, &Value) -> Result<(), String>;
+
+/// What connections are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Tools<'a> {
+    /// Seals secrets.
+    pub keyring: &'a Keyring,
+    /// Checks settings.
+    pub check: Check,
+}
+
+/// A door about to be made, to be filled in later.
 #[derive(Clone, Debug)]
 pub struct NewDoor {
     /// Which door.
@@ -33,8 +49,41 @@ pub struct NewDoor {
     pub join: Option<String>,
 }
 
-/// Makes a directory of a partner with its first door. SCIM doors are open at once (nobody has a token yet); the others
-/// wait for their settings.
+/// What a door begins with.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    /// Settings of its kind.
+    pub settings: Value,
+    /// Whether it is open.
+    pub state: ConnectionState,
+    /// The bind password or client secret.
+    pub secret: Option<SecretString>,
+}
+
+/// What becomes different; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Another profile.
+    pub profile: Option<String>,
+    /// Another join, or none any more.
+    pub join: Option<Option<String>>,
+    /// Other settings, whole.
+    pub settings: Option<Value>,
+    /// Open or closed.
+    pub state: Option<ConnectionState>,
+    /// Another secret, or none any more.
+    pub secret: Option<Option<SecretString>>,
+}
+
+impl Filling {
+    /// Nothing yet. SCIM doors are open at once (nobody has a token); the others wait for their settings.
+    fn none(kind: ConnectionKind) -> Self {
+        let state = if kind == ConnectionKind::Scim { ConnectionState::Active } else { ConnectionState::Paused };
+        Self { settings: serde_json::json!({}), state, secret: None }
+    }
+}
+
+/// Makes a directory of a partner with its first door.
 ///
 /// # Errors
 /// [`Refused`]: the actor may not, a name is taken or will not do.
@@ -46,29 +95,18 @@ pub async fn connect(
     name: &str,
     door: &NewDoor,
 ) -> Result<(), Refused> {
-    let name = checked_name(name, "The directory")?;
-    checked(door)?;
+    let new = NewDirectory { name: name.to_owned(), mode: Mode::Authoritative, authority: None };
+    let door = &drafted(ctx, door, &Filling::none(door.kind))?;
     store
         .write_serializable(async |tx: &mut Tx| {
-            let about = Resource { partner, group: None, owner: None };
-            let at = effective::authorize(tx, actor, Core::ConnectionWrite, about, ctx.now()).await?;
-            let directory = Directory {
-                id: ctx.id(),
-                partner,
-                name: name.to_owned(),
-                mode: Mode::Authoritative,
-                rule_version: 0,
-                authority: 0,
-                version: 1,
-            };
-            directories::insert(tx, &at, &directory, ctx.now()).await?;
-            record(tx, ctx, partner, Event::of(Kind::DirectoryCreated, directory.id)).await?;
-            insert(tx, ctx, &at, directory.id, door).await
+            let at = authority::at_partner(tx, actor, Core::ConnectionWrite, partner, ctx.now()).await?;
+            let directory = directories::insert(tx, ctx, &at, &new).await?;
+            insert(tx, ctx, &at, directory.id, door.clone(), None).await.map(drop)
         })
         .await
 }
 
-/// Adds a door to a directory.
+/// Adds an empty door to a directory.
 ///
 /// # Errors
 /// As [`connect`], and when the actor holds less than the directory's ceiling.
@@ -79,15 +117,167 @@ pub async fn add(
     directory: DirectoryId,
     door: &NewDoor,
 ) -> Result<(), Refused> {
-    checked(door)?;
+    let door = drafted(ctx, door, &Filling::none(door.kind))?;
+    added(store, ctx, actor, directory, (door, None)).await.map(drop)
+}
+
+/// Adds a door with its settings to a directory.
+///
+/// # Errors
+/// As [`add`], and when the settings are wrong.
+pub async fn create(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    directory: DirectoryId,
+    (door, filling): (&NewDoor, &Filling),
+    tools: &Tools<'_>,
+) -> Result<Door, Refused> {
+    let draft = drafted(ctx, door, filling)?;
+    fit(&draft.0, tools.check)?;
+    let secret = sealed(ctx, tools.keyring, draft.0.kind, draft.0.id, filling.secret.as_ref())?;
+    added(store, ctx, actor, directory, (draft, secret)).await
+}
+
+/// A connection that is not of any directory yet, with its join.
+type Draft = (Connection, Option<String>);
+
+async fn added(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    directory: DirectoryId,
+    (draft, secret): (Draft, Option<Vec<u8>>),
+) -> Result<Door, Refused> {
+    let (draft, secret) = (&draft, &secret);
     store
         .write_serializable(async |tx: &mut Tx| {
-            let about = resources::of_directory(tx, directory).await?.ok_or(Refused::NotFound)?;
-            let at = effective::authorize(tx, actor, Core::ConnectionWrite, about, ctx.now()).await?;
-            covers(tx, ctx, actor, &at, directory).await?;
-            insert(tx, ctx, &at, directory, door).await
+            let at = authority::at_directory(tx, actor, Core::ConnectionWrite, directory, ctx.now()).await?;
+            authority::covers(tx, actor, &at, directory, ctx.now()).await?;
+            insert(tx, ctx, &at, directory, draft.clone(), secret.clone()).await
         })
         .await
+}
+
+fn drafted(ctx: &Ctx, door: &NewDoor, filling: &Filling) -> Result<Draft, Refused> {
+    slug::check(&door.slug).map_err(|why| Refused::Invalid(format!("The field `slug` will not do: {why}.")))?;
+    let connection = Connection {
+        id: ctx.id(),
+        directory: ctx.id(),
+        kind: door.kind,
+        slug: door.slug.clone(),
+        profile: text::name("profile", &door.profile)?,
+        state: filling.state,
+        config: filling.settings.clone(),
+        version: 1,
+        created_at: ctx.now(),
+    };
+    Ok((connection, text::optional("join", door.join.as_deref())?))
+}
+
+async fn insert(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    (connection, join_attribute): Draft,
+    secret: Option<Vec<u8>>,
+) -> Result<Door, Refused> {
+    let new = Connection { directory, ..connection };
+    connections::insert(tx, at, &new, Extra { join_attribute, secret }, ctx.now()).await?;
+    let line = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
+    record(tx, ctx, at.partner(), line).await?;
+    Ok(connections::get(tx, at, new.id).await?)
+}
+
+/// Changes a connection; with `expected`, only when it still has that version. An open one must have settings that work.
+///
+/// # Errors
+/// [`Refused`].
+pub async fn change(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    (slug, expected): (&str, Option<i64>),
+    change: &Change,
+    tools: &Tools<'_>,
+) -> Result<Door, Refused> {
+    store
+        .write_serializable(async |tx: &mut Tx| {
+            let (at, door) = guarded(tx, ctx, actor, slug).await?;
+            if expected.is_some_and(|version| version != door.connection.version) {
+                return Err(Refused::Stale);
+            }
+            let (wanted, join, mut changed) = wanted(&door, change)?;
+            if !changed.is_empty() {
+                fit(&wanted, tools.check)?;
+                connections::update(tx, &at, &wanted, join, ctx.now()).await?;
+            }
+            if let Some(secret) = &change.secret {
+                let secret = sealed(ctx, tools.keyring, wanted.kind, wanted.id, secret.as_ref())?;
+                connections::seal(tx, &at, wanted.id, secret, ctx.now()).await?;
+                changed.push("secret".to_owned());
+            }
+            if !changed.is_empty() {
+                let line = Event::of(Kind::ConnectionChanged, wanted.id).names("attributes", &changed);
+                record(tx, ctx, at.partner(), line).await?;
+            }
+            Ok(connections::get(tx, &at, wanted.id).await?)
+        })
+        .await
+}
+
+/// What a connection becomes: itself, its join, and the names of what differs.
+fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option<String>, Vec<String>), Refused> {
+    let known = &door.connection;
+    let profile = change.profile.as_deref().map(|profile| text::name("profile", profile)).transpose()?;
+    let wanted = Connection {
+        profile: profile.unwrap_or_else(|| known.profile.clone()),
+        config: change.settings.clone().unwrap_or_else(|| known.config.clone()),
+        state: change.state.unwrap_or(known.state),
+        ..known.clone()
+    };
+    let join = match &change.join {
+        None => door.join_attribute.clone(),
+        Some(join) => text::optional("join", join.as_deref())?,
+    };
+    let differs = [
+        ("profile", wanted.profile != known.profile),
+        ("settings", wanted.config != known.config),
+        ("state", wanted.state != known.state),
+        ("join", join != door.join_attribute),
+    ];
+    let changed = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect();
+    Ok((wanted, join, changed))
+}
+
+/// An open door must have settings that work; one that is set up step by step may have none yet.
+fn fit(connection: &Connection, check: Check) -> Result<(), Refused> {
+    let empty = connection.config.as_object().is_some_and(serde_json::Map::is_empty);
+    if empty && connection.state == ConnectionState::Paused {
+        return Ok(());
+    }
+    check(connection.kind, &connection.profile, &connection.config)
+        .map_err(|why| Refused::Invalid(format!("The `settings` will not do: {why}")))
+}
+
+fn sealed(
+    ctx: &Ctx,
+    keys: &Keyring,
+    kind: ConnectionKind,
+    id: ConnectionId,
+    secret: Option<&SecretString>,
+) -> Result<Option<Vec<u8>>, Refused> {
+    let Some(secret) = secret else { return Ok(None) };
+    if kind == ConnectionKind::Scim {
+        return Err(Refused::Invalid("A SCIM connection has no `secret` but tokens: make one.".to_owned()));
+    }
+    let plain = secret.expose_secret();
+    if plain.is_empty() || plain.len() > LONGEST_SECRET {
+        return Err(Refused::Invalid(format!("The `secret` needs 1 to {LONGEST_SECRET} bytes.")));
+    }
+    let sealed = keys.seal(ctx, Purpose::Connection(id), plain.as_bytes());
+    sealed.map(Some).map_err(|fault| Refused::Invalid(fault.to_string()))
 }
 
 /// Opens or pauses a connection.
@@ -125,22 +315,12 @@ pub async fn set_settings(
     ctx: &Ctx,
     actor: UserId,
     slug: &str,
-    (config, secret): (&serde_json::Value, Option<&str>),
+    (config, secret): (&Value, Option<&str>),
     keys: &Keyring,
 ) -> Result<(), Refused> {
-    store
-        .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            let changed = Connection { config: config.clone(), ..door.connection };
-            connections::update(tx, &at, &changed, door.join_attribute, ctx.now()).await?;
-            if let Some(plain) = secret {
-                let sealed = keys.seal(ctx, Purpose::Connection(changed.id), plain.as_bytes());
-                let sealed = sealed.map_err(|fault| Refused::Invalid(fault.to_string()))?;
-                connections::seal(tx, &at, changed.id, Some(sealed), ctx.now()).await?;
-            }
-            Ok(record(tx, ctx, at.partner(), Event::of(Kind::ConnectionChanged, changed.id)).await?)
-        })
-        .await
+    let secret = secret.map(|secret| Some(SecretString::from(secret.to_owned())));
+    let wanted = Change { settings: Some(config.clone()), secret, ..Change::default() };
+    change(store, ctx, actor, (slug, None), &wanted, &Tools { keyring: keys, check: |_, _, _| Ok(()) }).await.map(drop)
 }
 
 /// Makes a bearer token for a SCIM connection; the only time it is told.
@@ -148,14 +328,34 @@ pub async fn set_settings(
 /// # Errors
 /// [`Refused`].
 pub async fn make_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, name: &str) -> Result<Token, Refused> {
-    let name = checked_name(name, "The token")?;
+    issue_token(store, ctx, actor, slug, (name, None)).await.map(|(_, token)| token)
+}
+
+/// Like [`make_token`], for a token that ends by itself.
+///
+/// # Errors
+/// [`Refused`].
+pub async fn issue_token(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    slug: &str,
+    (name, expires_at): (&str, Option<Timestamp>),
+) -> Result<(TokenId, Token), Refused> {
+    let name = &text::name("name", name)?;
+    if expires_at.is_some_and(|end| end <= ctx.now()) {
+        return Err(Refused::Invalid("The moment in `expires_at` lies in the past.".to_owned()));
+    }
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            let (id, text) = tokens::create(tx, &at, ctx, door.connection.id, name, None).await?;
+            if door.connection.kind != ConnectionKind::Scim {
+                return Err(Refused::Conflict("Only SCIM connections have tokens.".to_owned()));
+            }
+            let (id, text) = tokens::create(tx, &at, ctx, door.connection.id, name, expires_at).await?;
             let line = Event::of(Kind::TokenCreated, door.connection.id).id("token", id);
             record(tx, ctx, at.partner(), line).await?;
-            Ok(text)
+            Ok((id, text))
         })
         .await
 }
@@ -181,64 +381,7 @@ pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, toke
 
 /// The connection, when the actor may change it.
 async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, slug: &str) -> Result<(PartnerExtent, Door), Refused> {
-    let (_, about) = resources::of_connection(tx, slug).await?.ok_or(Refused::NotFound)?;
-    let at = effective::authorize(tx, actor, Core::ConnectionWrite, about, ctx.now()).await?;
-    let door = connections::by_slug(tx, &at, slug).await?.ok_or(Refused::NotFound)?;
-    covers(tx, ctx, actor, &at, door.connection.directory).await?;
+    let (at, door) = authority::at_connection(tx, actor, Core::ConnectionWrite, slug, ctx.now()).await?;
+    authority::covers(tx, actor, &at, door.connection.directory, ctx.now()).await?;
     Ok((at, door))
-}
-
-/// Whether the actor could give everything that the directory may confer.
-async fn covers(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    actor: UserId,
-    at: &PartnerExtent,
-    directory: DirectoryId,
-) -> Result<(), Refused> {
-    for row in directories::ceilings(tx, at, directory).await? {
-        let gift = (row.role, &row.scope, Window::default());
-        if !effective_lists::may_give(tx, actor, gift, ctx.now()).await? {
-            let why = "This directory may confer a role that you could not give yourself, so you may not change how \
-                it is reached.";
-            return Err(Refused::Forbidden(why.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-async fn insert(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    at: &PartnerExtent,
-    directory: DirectoryId,
-    door: &NewDoor,
-) -> Result<(), Refused> {
-    let state = if door.kind == ConnectionKind::Scim { ConnectionState::Active } else { ConnectionState::Paused };
-    let new = Connection {
-        id: ctx.id(),
-        directory,
-        kind: door.kind,
-        slug: door.slug.clone(),
-        profile: door.profile.clone(),
-        state,
-        config: serde_json::json!({}),
-        version: 1,
-        created_at: ctx.now(),
-    };
-    let extra = Extra { join_attribute: door.join.clone(), secret: None };
-    connections::insert(tx, at, &new, extra, ctx.now()).await?;
-    Ok(record(tx, ctx, at.partner(), Event::of(Kind::ConnectionCreated, new.id)).await?)
-}
-
-fn checked(door: &NewDoor) -> Result<(), Refused> {
-    slug::check(&door.slug).map_err(|why| Refused::Invalid(format!("The name in addresses will not do: {why}.")))
-}
-
-fn checked_name<'a>(name: &'a str, what: &str) -> Result<&'a str, Refused> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(Refused::Invalid(format!("{what} needs a name of at most {LONGEST_NAME} characters.")));
-    }
-    Ok(name)
 }

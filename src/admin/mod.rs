@@ -1,8 +1,10 @@
 //! Use cases of administrators and of the operator: setting up, and changing what was decided.
 pub mod apply;
+pub mod authority;
 pub mod catalog;
 pub mod connections;
 pub mod declaration;
+pub mod directories;
 pub mod export;
 pub mod links;
 pub mod partners;
@@ -10,6 +12,7 @@ pub mod people;
 pub mod refused;
 pub mod setup;
 mod slug;
+mod text;
 pub mod when;
 
 use crate::domain::ctx::Ctx;

@@ -1,4 +1,5 @@
 //! People switched off and on again by an administrator.
+use super::authority;
 use super::refused::Refused;
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
@@ -6,16 +7,17 @@ use crate::domain::id::UserId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Store, Tx, effective, people, resources, visible};
+use crate::store::{Store, Tx, people, visible};
 
 /// The longest cause, in characters.
 const LONGEST_CAUSE: usize = 200;
 
-/// Switches a person off in the name of an administrator: sessions end, nothing is allowed until it is lifted.
+/// Switches a person off in the name of an administrator: sessions end, nothing is allowed until it is lifted. False when an
+/// administrator already had.
 ///
 /// # Errors
 /// [`Refused`]: the actor may not, or holds less than the person; the cause is missing or too long; it is the actor.
-pub async fn suspend(store: &Store, ctx: &Ctx, actor: UserId, person: UserId, cause: &str) -> Result<(), Refused> {
+pub async fn suspend(store: &Store, ctx: &Ctx, actor: UserId, person: UserId, cause: &str) -> Result<bool, Refused> {
     let cause = cause.trim();
     if cause.is_empty() || cause.chars().count() > LONGEST_CAUSE {
         let rule = format!("Say why, in at most {LONGEST_CAUSE} characters; the person's page and the log show it.");
@@ -27,36 +29,37 @@ pub async fn suspend(store: &Store, ctx: &Ctx, actor: UserId, person: UserId, ca
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = guarded(tx, ctx, actor, person).await?;
-            if people::suspend_by_admin(tx, &at, person, cause, ctx.now()).await? {
+            let changed = people::suspend_by_admin(tx, &at, person, cause, ctx.now()).await?;
+            if changed {
                 let line = Event::of(Kind::UserSuspended, person).word("source", "admin");
                 events::append(tx, ctx, at.partner(), &[line]).await?;
             }
-            Ok(())
+            Ok(changed)
         })
         .await
 }
 
-/// Lifts the administrators' suspension; others stay.
+/// Lifts the administrators' suspension; others stay. False when there was none.
 ///
 /// # Errors
 /// [`Refused`]: the actor may not, or holds less than the person.
-pub async fn resume(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<(), Refused> {
+pub async fn resume(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, Refused> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = guarded(tx, ctx, actor, person).await?;
-            if people::resume_by_admin(tx, &at, person).await? {
+            let changed = people::resume_by_admin(tx, &at, person).await?;
+            if changed {
                 let line = Event::of(Kind::UserResumed, person).word("source", "admin");
                 events::append(tx, ctx, at.partner(), &[line]).await?;
             }
-            Ok(())
+            Ok(changed)
         })
         .await
 }
 
 /// The extent in which `actor` may change `person`: allowed to, and holding at least as much.
 async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, person: UserId) -> Result<PartnerExtent, Refused> {
-    let about = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
-    let at = effective::authorize(tx, actor, Core::UserWrite, about, ctx.now()).await?;
+    let at = authority::at_person(tx, actor, Core::UserWrite, person, ctx.now()).await?;
     if !visible::outranks(tx, actor, person, ctx.now()).await? {
         let why = "This person holds something that you do not hold yourself, so you may not change them.";
         return Err(Refused::Forbidden(why.to_owned()));

@@ -13,6 +13,12 @@ pub enum Refused {
     /// What was asked will not do; what to do instead, in a sentence.
     #[error("{0}")]
     Invalid(String),
+    /// Another has it already, or the state of things is in the way; what to do, in a sentence.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not any more what the actor read.
+    #[error("It has changed since you read it. Read it again.")]
+    Stale,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -23,10 +29,13 @@ impl From<StoreError> for Refused {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Unique(Constraint::DirectoryName) => {
-                Self::Invalid("This partner has a directory of that name already. Choose another.".to_owned())
+                Self::Conflict("This partner has a directory of that name already. Choose another.".to_owned())
             }
             StoreError::Unique(Constraint::ConnectionSlug) => {
-                Self::Invalid("That name in addresses is taken. Choose another.".to_owned())
+                Self::Conflict("That name in addresses is taken. Choose another.".to_owned())
+            }
+            StoreError::Unique(Constraint::PartnerExternalId) => {
+                Self::Conflict("Another partner has this external id.".to_owned())
             }
             error => Self::Store(error),
         }

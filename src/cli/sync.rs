@@ -104,7 +104,7 @@ impl SyncRun {
             base = format!("https://{host}:{}", notice.listens.port());
         }
         let client = client.build().context("cannot make a client")?;
-        let address = format!("{base}/api/v1/connections/{}/runs", self.name);
+        let address = format!("{base}/api/v1/connections/{}/sync", self.name);
         let body = json!({"dry_run": self.dry_run, "approve": self.approve, "wait": true});
         let request = client.post(address).bearer_auth(&notice.token).header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.context("the running server cannot be asked")?;

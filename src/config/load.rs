@@ -59,6 +59,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("scim.bulk_operations", Kind::Number),
     ("scim.cursor_seconds", Kind::Number),
     ("scim.open_discovery", Kind::Flag),
+    ("api.requests_per_second", Kind::Number),
+    ("api.burst", Kind::Number),
     ("retention.request_log_days", Kind::Number),
     ("metrics.listen", Kind::Text),
     ("metrics.token", Kind::Secret),

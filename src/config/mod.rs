@@ -31,6 +31,8 @@ pub struct Config {
     pub log: Log,
     /// What one connection may ask for.
     pub scim: Scim,
+    /// What one person may ask of the API.
+    pub api: Api,
     /// How long records are kept.
     pub retention: Retention,
     /// Figures for a monitoring system.
@@ -195,6 +197,22 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What one person may ask of the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// Requests a second that one person may keep up; 0 sets no limit.
+    pub requests_per_second: u32,
+    /// Requests one person may send at once.
+    pub burst: u32,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { requests_per_second: 200, burst: 1_000 }
+    }
 }
 
 /// What one SCIM connection may ask for.

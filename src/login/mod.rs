@@ -24,6 +24,7 @@ pub mod finish;
 mod house;
 pub mod keys;
 pub mod links;
+mod probe;
 pub mod provider;
 pub mod refusal;
 pub mod session;

@@ -55,6 +55,8 @@ statements! {
     COUNT = format!("SELECT COUNT(*) FROM live_person p WHERE {AT_HOME}");
     SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
         WHERE u.person = $3 AND {AT_HOME}");
+    HOME_BELOW = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
+        WHERE p.id = $1 AND a.ancestor = $2";
     BY_LOGIN = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2";
     SUSPENSIONS_AT = format!("SELECT s.source, s.cause, s.since FROM person_suspension s \
         JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
@@ -434,4 +436,13 @@ pub async fn pin(
 /// Only those of the store.
 pub async fn has_source(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<bool, StoreError> {
     Ok(reader.one(&SAID, binds![at.partner(), at.subtree(), id], first::<i64>).await? > 0)
+}
+
+/// Whether a person is at home in the extent's partner or below it, however far the extent reaches.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn at_home_below(reader: &mut Reader, at: &PartnerExtent, who: UserId) -> Result<bool, StoreError> {
+    let found = reader.optional(&HOME_BELOW, binds![who, at.partner()], first::<UserId>).await?;
+    Ok(found.is_some())
 }

@@ -31,6 +31,8 @@ statements! {
     SUSPENSIONS = "SELECT COUNT(*) FROM partner_ancestor a JOIN partner_suspension s ON s.partner = a.ancestor \
         WHERE a.partner = $1";
     NODES = format!("SELECT {NODE} WHERE {SEEN} ORDER BY a.depth, p.sort_key, p.id LIMIT $3");
+    PAGE = format!("SELECT {NODE} WHERE {SEEN} AND p.id > $3 ORDER BY p.id LIMIT $4");
+    ONE = format!("SELECT {NODE} WHERE a.ancestor = $1 AND a.depth = 0");
     BELOW = format!("SELECT {NODE} WHERE {SEEN} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4");
     MATCHING(dialect) = format!(
         "SELECT {NODE} WHERE {SEEN} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
@@ -185,4 +187,33 @@ pub async fn below(
     nodes.sort_by_cached_key(|node| (fold(&node.partner.name), node.partner.id));
     nodes.truncate(limit);
     Ok(nodes)
+}
+
+/// A page of the partners that are seen, in id order after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn page(
+    reader: &mut Reader,
+    regions: &[PartnerExtent],
+    after: PartnerId,
+    limit: usize,
+) -> Result<Vec<TreeNode>, StoreError> {
+    let mut nodes: Vec<TreeNode> = Vec::new();
+    for region in regions {
+        let values = binds![region.partner(), region.subtree(), after, i64::try_from(limit).unwrap_or(i64::MAX)];
+        nodes.extend(reader.all(&PAGE, values, TreeNode::from_row).await?);
+    }
+    nodes.sort_by_key(|node| node.partner.id);
+    nodes.dedup_by_key(|node| node.partner.id);
+    nodes.truncate(limit);
+    Ok(nodes)
+}
+
+/// The extent's partner as a node of the tree.
+///
+/// # Errors
+/// `StoreError::NotFound` when it has gone since the extent was built.
+pub async fn node(reader: &mut Reader, at: &PartnerExtent) -> Result<TreeNode, StoreError> {
+    reader.one(&ONE, binds![at.partner()], TreeNode::from_row).await
 }

@@ -2,10 +2,13 @@
 //!
 //! The only layer that knows HTTP. A request passes `middleware`, meets its entry of the route
 //! table in `routes`, is authenticated there and becomes a call of one use case.
+pub mod api;
 pub mod assets;
 pub mod authzen;
+pub mod connection_settings;
 pub mod console;
 pub mod extract;
+pub mod fairness;
 pub mod health;
 pub mod login;
 pub mod metrics;

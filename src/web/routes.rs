@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
-use super::{assets, authzen, console, health, login, metrics, scim, sync};
+use super::{api, assets, authzen, console, health, login, metrics, scim};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,7 @@ impl Entry {
 /// Every route of the server, in the order they are tried.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     let areas = [
+        api::ROUTES,
         assets::ROUTES,
         authzen::ROUTES,
         console::ROUTES,
@@ -127,7 +128,6 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         login::ROUTES,
         metrics::ROUTES,
         scim::ROUTES,
-        sync::ROUTES,
     ];
     areas.into_iter().flatten()
 }

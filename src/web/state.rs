@@ -8,11 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::id::{ConnectionId, UserId};
 use crate::secret::Keyring;
 use crate::store::Store;
 use crate::store::provisioning_log::RequestLog;
+use crate::web::fairness::Fairness;
 use crate::web::login::Desk;
-use crate::web::scim::fairness::Fairness;
 use crate::web::scim::offer::Offers;
 use crate::web::scim::uses::Uses;
 
@@ -33,7 +34,9 @@ pub struct App {
     /// The log of SCIM requests.
     pub request_log: RequestLog,
     /// How often each SCIM connection may ask.
-    pub fairness: Fairness,
+    pub fairness: Fairness<ConnectionId>,
+    /// How often each person may ask the API.
+    pub api_fairness: Fairness<UserId>,
     /// What each SCIM connection offers.
     pub offers: Offers,
     /// When tokens were last used.
@@ -53,7 +56,8 @@ impl App {
         request_log: RequestLog,
     ) -> Self {
         Self {
-            fairness: Fairness::new(&config.scim),
+            fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
+            api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
             offers: Offers::default(),
             uses: Uses::default(),
             stopping: AtomicBool::new(false),

@@ -56,6 +56,7 @@ fn command(db: &Database, arguments: &[&str]) -> (i32, Json, String) {
 }
 
 const RUNS: &str = "/api/v1/connections/acme-ldap/runs";
+const SYNC: &str = "/api/v1/connections/acme-ldap/sync";
 
 on_both! {
     async fn the_command_runs_through_the_server_that_owns_the_data(db: &Database) {
@@ -101,29 +102,29 @@ on_both! {
         let slapd = slapd(3).await;
         let (house, connection) = house(db, &slapd).await;
         let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
-        let none = app.request(Method::POST, RUNS).send().await.unwrap();
+        let none = app.request(Method::POST, SYNC).send().await.unwrap();
         assert_eq!(none.status().as_u16(), 401);
-        assert_eq!(post(&app, RUNS, "rco_guessed", &json!({})).await.0, 401);
+        assert_eq!(post(&app, SYNC, "rco_guessed", &json!({})).await.0, 401);
 
         let stranger = house.person("Nobody").await;
         let (_, token) = house.api_token(stranger, house.reseller).await;
-        let (status, hidden) = post(&app, RUNS, &token, &json!({})).await;
-        let (missing, unknown) = post(&app, "/api/v1/connections/other/runs", &token, &json!({})).await;
+        let (status, hidden) = post(&app, SYNC, &token, &json!({})).await;
+        let (missing, unknown) = post(&app, "/api/v1/connections/other/sync", &token, &json!({})).await;
         assert_eq!((status, missing), (404, 404));
         assert_eq!(hidden["detail"], unknown["detail"], "hidden and unknown look alike");
         house.grant(stranger, &[Core::PartnerView], "partner", house.reseller).await;
-        assert_eq!(post(&app, RUNS, &token, &json!({})).await.0, 403);
+        assert_eq!(post(&app, SYNC, &token, &json!({})).await.0, 403);
         assert_eq!(house.external_users(connection).await, 0);
 
         let (_, owner) = house.api_token(house.owner, house.top).await;
-        let (status, report) = post(&app, RUNS, &owner, &json!({"wait": true})).await;
+        let (status, report) = post(&app, SYNC, &owner, &json!({"wait": true})).await;
         assert_eq!((status, &report["status"]), (200, &json!("done")), "{report}");
         let (status, steps) = post(&app, "/api/v1/connections/acme-ldap/test", &owner, &json!({})).await;
         assert_eq!(status, 200);
         let passed: Vec<bool> = steps["steps"].as_array().unwrap().iter().map(|step| step["passed"] == true).collect();
         assert_eq!(passed, [true; 4], "{steps}");
 
-        let (status, begun) = post(&app, RUNS, &owner, &json!({"dry_run": true})).await;
+        let (status, begun) = post(&app, SYNC, &owner, &json!({"dry_run": true, "wait": false})).await;
         assert_eq!(status, 202, "{begun}");
         let one = format!("{RUNS}/{}", begun["run"].as_str().unwrap());
         let ended = async {
@@ -139,7 +140,7 @@ on_both! {
         assert_eq!(ended.await["report"]["users"]["unchanged"], 3);
         let list: Json = app.request(Method::GET, RUNS).bearer_auth(&owner).send().await.unwrap().json().await.unwrap();
         assert_eq!(list["items"].as_array().unwrap().len(), 2);
-        let (status, refused) = post(&app, RUNS, &owner, &json!({"dry": true})).await;
+        let (status, refused) = post(&app, SYNC, &owner, &json!({"dry": true})).await;
         assert_eq!(status, 400, "{refused}");
         app.stop().await;
     }

@@ -2,6 +2,9 @@
 mod app;
 mod support;
 
+mod api_connections;
+mod api_partners;
+mod api_routes;
 mod apply;
 mod authzen_evaluation;
 mod console_connections;

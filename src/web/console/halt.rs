@@ -85,7 +85,8 @@ impl From<Refused> for Halt {
         match refused {
             Refused::NotFound => Self::NotFound,
             Refused::Forbidden(why) => Self::Forbidden(why),
-            Refused::Invalid(why) => Self::Invalid(why),
+            Refused::Invalid(why) | Refused::Conflict(why) => Self::Invalid(why),
+            Refused::Stale => Self::Invalid(refused.to_string()),
             Refused::Store(error) => error.into(),
         }
     }

@@ -9,7 +9,6 @@ mod cursors;
 mod discovery;
 mod door;
 mod elsewhere;
-pub mod fairness;
 mod list;
 mod mask;
 mod members;

@@ -1,4 +1,5 @@
 //! What the integration tests share.
+pub mod api;
 pub mod browser;
 pub mod console;
 pub mod database;

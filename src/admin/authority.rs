@@ -1,0 +1,105 @@
+//! Whether an administrator may do what they ask for, decided in the transaction that does it.
+use super::refused::Refused;
+use crate::domain::capability::Core;
+use crate::domain::grant::Resource;
+use crate::domain::id::{DirectoryId, PartnerId, UserId};
+use crate::domain::time::{Timestamp, Window};
+use crate::store::connections::{self, Door};
+use crate::store::extent::PartnerExtent;
+use crate::store::{Reader, directories, effective, effective_lists, resources};
+
+/// The extent over a partner in which `actor` may do `needs`.
+///
+/// # Errors
+/// [`Refused::NotFound`], [`Refused::Forbidden`] with the reason, or the store's.
+pub async fn at_partner(
+    reader: &mut Reader,
+    actor: UserId,
+    needs: Core,
+    partner: PartnerId,
+    now: Timestamp,
+) -> Result<PartnerExtent, Refused> {
+    at(reader, actor, needs, Resource { partner, group: None, owner: None }, now).await
+}
+
+/// The extent over a person's home in which `actor` may do `needs` to that person.
+///
+/// # Errors
+/// As [`at_partner`].
+pub async fn at_person(
+    reader: &mut Reader,
+    actor: UserId,
+    needs: Core,
+    person: UserId,
+    now: Timestamp,
+) -> Result<PartnerExtent, Refused> {
+    let resource = resources::of_user(reader, person).await?.ok_or(Refused::NotFound)?;
+    at(reader, actor, needs, resource, now).await
+}
+
+/// The extent over a directory's partner in which `actor` may do `needs`.
+///
+/// # Errors
+/// As [`at_partner`].
+pub async fn at_directory(
+    reader: &mut Reader,
+    actor: UserId,
+    needs: Core,
+    directory: DirectoryId,
+    now: Timestamp,
+) -> Result<PartnerExtent, Refused> {
+    let resource = resources::of_directory(reader, directory).await?.ok_or(Refused::NotFound)?;
+    at(reader, actor, needs, resource, now).await
+}
+
+/// The connection of this name in addresses, when `actor` may do `needs` to it.
+///
+/// # Errors
+/// As [`at_partner`].
+pub async fn at_connection(
+    reader: &mut Reader,
+    actor: UserId,
+    needs: Core,
+    slug: &str,
+    now: Timestamp,
+) -> Result<(PartnerExtent, Door), Refused> {
+    let (id, resource) = resources::of_connection(reader, slug).await?.ok_or(Refused::NotFound)?;
+    let extent = at(reader, actor, needs, resource, now).await?;
+    Ok((extent, connections::get(reader, &extent, id).await?))
+}
+
+async fn at(
+    reader: &mut Reader,
+    actor: UserId,
+    needs: Core,
+    resource: Resource,
+    now: Timestamp,
+) -> Result<PartnerExtent, Refused> {
+    match effective::authorize(reader, actor, needs, resource, now).await {
+        Err(effective::Refusal::Forbidden(decision)) => {
+            let why = format!("This needs the capability {}. {}", needs.name(), decision.reason);
+            Err(Refused::Forbidden(why))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Whether the actor could give everything that the directory may confer: whoever changes how a directory is reached
+/// could speak with its voice.
+pub(super) async fn covers(
+    reader: &mut Reader,
+    actor: UserId,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    for row in directories::ceilings(reader, at, directory).await? {
+        let gift = (row.role, &row.scope, Window::default());
+        if !effective_lists::may_give(reader, actor, gift, now).await? {
+            let why = "This directory may confer a role that you could not give yourself, so you may not change how \
+                it is reached.";
+            return Err(Refused::Forbidden(why.to_owned()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Directories, as administrators set them up.
+use super::refused::Refused;
+use super::{authority, record, text};
+use crate::domain::capability::Core;
+use crate::domain::ctx::Ctx;
+use crate::domain::directory::{Directory, Mode};
+use crate::domain::id::{PartnerId, UserId};
+use crate::provision::event::{Event, Kind};
+use crate::store::extent::PartnerExtent;
+use crate::store::{Store, Tx, directories};
+
+/// What a new directory is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewDirectory {
+    /// The name, unique in the partner.
+    pub name: String,
+    /// Whether and how its word counts.
+    pub mode: Mode,
+    /// Lower wins; none puts it after those that are there.
+    pub authority: Option<i64>,
+}
+
+/// Makes a directory of a partner. Its ceiling is empty: it confers nothing until somebody who holds as much sets one.
+///
+/// # Errors
+/// [`Refused`]: also when the partner has one of that name.
+pub async fn create(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    partner: PartnerId,
+    new: &NewDirectory,
+) -> Result<Directory, Refused> {
+    store
+        .write_serializable(async |tx: &mut Tx| {
+            let at = authority::at_partner(tx, actor, Core::ConnectionWrite, partner, ctx.now()).await?;
+            insert(tx, ctx, &at, new).await
+        })
+        .await
+}
+
+/// Writes a directory of the extent's partner.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    new: &NewDirectory,
+) -> Result<Directory, Refused> {
+    let last = directories::of_partner(tx, at).await?.iter().map(|known| known.authority).max();
+    let directory = Directory {
+        id: ctx.id(),
+        partner: at.partner(),
+        name: text::name("name", &new.name)?,
+        mode: new.mode,
+        rule_version: 0,
+        authority: new.authority.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1))),
+        version: 1,
+    };
+    directories::insert(tx, at, &directory, ctx.now()).await?;
+    record(tx, ctx, at.partner(), Event::of(Kind::DirectoryCreated, directory.id)).await?;
+    Ok(directory)
+}

@@ -1,0 +1,35 @@
+//! The event feed: sealed lines in order, within the parts of the tree whose log somebody may read.
+use super::events::Sealed;
+use super::extent::PartnerExtent;
+use super::{FromRow as _, Reader, StoreError};
+use crate::{binds, statements};
+
+statements! {
+    // Capability 60 is seeing the log: partners of a level that never allows it stay out.
+    AFTER = "SELECT e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash FROM event e \
+        WHERE e.seq > $3 AND EXISTS (SELECT 1 FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner \
+            JOIN level_capability k ON k.level = p.level AND k.capability = 60 \
+            WHERE a.partner = e.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0)) \
+        ORDER BY e.seq LIMIT $4";
+}
+
+/// The lines within any of the extents after number `seq`, in order, each once; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn after(
+    reader: &mut Reader,
+    regions: &[PartnerExtent],
+    seq: i64,
+    limit: usize,
+) -> Result<Vec<Sealed>, StoreError> {
+    let mut lines: Vec<Sealed> = Vec::new();
+    for region in regions {
+        let values = binds![region.partner(), region.subtree(), seq, i64::try_from(limit).unwrap_or(i64::MAX)];
+        lines.extend(reader.all(&AFTER, values, Sealed::from_row).await?);
+    }
+    lines.sort_by_key(|line| line.seq);
+    lines.dedup_by_key(|line| line.seq);
+    lines.truncate(limit);
+    Ok(lines)
+}

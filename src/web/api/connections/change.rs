@@ -1,0 +1,60 @@
+//! `PATCH /connections/{slug}`.
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{ConnectionView, tagged, tools};
+use crate::admin::connections::{self, Change};
+use crate::web::api::call::{Answer, Call};
+use crate::web::api::model::{SecretIn, StateWord};
+
+/// What becomes different. What is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web::api) struct ChangeBody {
+    /// Another client profile or product.
+    profile: Option<String>,
+    /// Another join; null for none any more.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    join: Option<Option<String>>,
+    /// Other settings, whole: what is not among them is gone.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
+    /// Open or closed.
+    state: Option<StateWord>,
+    /// Another bind password or client secret; null for none any more.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<SecretIn>)]
+    secret: Option<Option<SecretIn>>,
+}
+
+/// Tells a null from what is left out.
+fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(input).map(Some)
+}
+
+/// Changes a connection; sessions and runs of a paused one end. Needs `core.connection.write` over its partner, and
+/// holding all that the directory may confer. With `If-Match`, only when it still has that version.
+#[utoipa::path(patch, path = "/api/v1/connections/{slug}", tag = "Connections", operation_id = "changeConnection",
+    params(("slug" = String, Path, description = "the connection's name in addresses"),
+        ("If-Match" = Option<String>, Header, description = "the ETag of the answer that was read")),
+    request_body = ChangeBody,
+    responses((status = 200, description = "the connection as it is now", body = ConnectionView),
+        (status = 412, description = "it has changed since it was read")))]
+pub(in crate::web::api) async fn change(mut call: Call) -> Answer {
+    let expected = call.if_match()?;
+    let body: ChangeBody = call.body().await?;
+    let change = Change {
+        profile: body.profile,
+        join: body.join,
+        settings: body.settings.map(Value::Object),
+        state: body.state.map(Into::into),
+        secret: body.secret.map(|secret| secret.map(|secret| secret.0)),
+    };
+    let slug = call.slug()?;
+    let (store, tools) = (&call.app.store, tools(&call.app));
+    let now = connections::change(store, &call.ctx(), call.person(), (slug, expected), &change, &tools).await?;
+    tagged(&call, StatusCode::OK, now)
+}

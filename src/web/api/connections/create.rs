@@ -1,0 +1,58 @@
+//! `POST /directories/{id}/connections`.
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{ConnectionView, tagged, tools};
+use crate::admin::connections::{self, Filling, NewDoor};
+use crate::web::api::call::{Answer, Call};
+use crate::web::api::model::{KindWord, SecretIn, StateWord};
+
+/// A connection to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web::api) struct NewConnectionBody {
+    /// Which door.
+    kind: KindWord,
+    /// Its name in addresses: 1 to 60 of `a-z`, `0-9` and `-`. It can never be changed.
+    slug: String,
+    /// The client profile (SCIM: `generic`, `entra`, …) or product (LDAP: `openldap`, `active_directory`, …); `generic`
+    /// unless said.
+    profile: Option<String>,
+    /// The attribute or claim that names the same person at every door of the directory.
+    join: Option<String>,
+    /// Settings of its kind; may be left out while it is paused.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
+    /// `active` unless said.
+    state: Option<StateWord>,
+    /// The bind password or client secret. It is sealed and never shown.
+    secret: Option<SecretIn>,
+}
+
+/// Makes a door of a directory. Needs `core.connection.write` over its partner, and holding all that the directory may
+/// confer.
+#[utoipa::path(post, path = "/api/v1/directories/{id}/connections", tag = "Connections",
+    operation_id = "createConnection",
+    params(("id" = uuid::Uuid, Path, description = "the directory")), request_body = NewConnectionBody,
+    responses((status = 201, description = "the new connection", body = ConnectionView),
+        (status = 409, description = "the name in addresses is taken")))]
+pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+    let directory = call.id("id")?;
+    let body: NewConnectionBody = call.body().await?;
+    let door = NewDoor {
+        kind: body.kind.into(),
+        slug: body.slug,
+        profile: body.profile.unwrap_or_else(|| "generic".to_owned()),
+        join: body.join,
+    };
+    let filling = Filling {
+        settings: Value::Object(body.settings.unwrap_or_default()),
+        state: body.state.unwrap_or(StateWord::Active).into(),
+        secret: body.secret.map(|secret| secret.0),
+    };
+    let (store, tools) = (&call.app.store, tools(&call.app));
+    let made = connections::create(store, &call.ctx(), call.person(), directory, (&door, &filling), &tools).await?;
+    tagged(&call, StatusCode::CREATED, made)
+}

@@ -1,0 +1,106 @@
+//! Connections: the doors of directories.
+pub(super) mod change;
+pub(super) mod create;
+pub(super) mod log;
+pub(super) mod runs;
+pub(super) mod said;
+pub(super) mod show;
+pub(super) mod sync;
+pub(super) mod test;
+pub(super) mod tokens;
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::call::{Answer, Call};
+use super::fault::Fault;
+use super::model::{KindWord, Moment, StateWord};
+use crate::admin::authority;
+use crate::admin::connections::Tools;
+use crate::domain::capability::Core;
+use crate::domain::directory::ConnectionKind;
+use crate::domain::id::Id;
+use crate::store::connections::Door;
+use crate::web::{App, connection_settings};
+
+/// A connection: one door of a directory.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(super) struct ConnectionView {
+    /// Its id.
+    pub id: Uuid,
+    /// Its directory.
+    pub directory: Uuid,
+    /// Which door; never changes.
+    pub kind: KindWord,
+    /// Its name in addresses; never changes.
+    pub slug: String,
+    /// The client profile (SCIM) or product (LDAP, OIDC).
+    pub profile: String,
+    /// Whether it is open.
+    pub state: StateWord,
+    /// The attribute or claim that names the same person at every door of the directory.
+    pub join: Option<String>,
+    /// Settings of its kind. Secrets are never among them.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// What to enter at the other side: the SCIM base address, or the redirect address of the sign-in.
+    pub address: Option<String>,
+    /// Raised at every change; the ETag of the answer.
+    pub version: i64,
+    /// When it came to be.
+    pub created_at: Moment,
+}
+
+/// A connection as it is shown.
+pub(super) fn view(door: Door, public_url: &str) -> ConnectionView {
+    let base = public_url.trim_end_matches('/');
+    let connection = door.connection;
+    let address = match connection.kind {
+        ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", connection.slug)),
+        ConnectionKind::Oidc => Some(format!("{base}/sso/{}/callback", connection.slug)),
+        ConnectionKind::Ldap => None,
+    };
+    ConnectionView {
+        id: connection.id.uuid(),
+        directory: connection.directory.uuid(),
+        kind: connection.kind.into(),
+        slug: connection.slug,
+        profile: connection.profile,
+        state: connection.state.into(),
+        join: door.join_attribute,
+        settings: connection.config,
+        address,
+        version: connection.version,
+        created_at: Moment(connection.created_at),
+    }
+}
+
+/// The connection in the path, when the caller may do `needs` to it.
+async fn door(call: &Call, needs: Core) -> Result<Door, Fault> {
+    let slug = call.slug()?;
+    let found = call
+        .read(async |reader| Ok(authority::at_connection(reader, call.person(), needs, slug, call.now()).await?))
+        .await?;
+    Ok(found.1)
+}
+
+/// A connection with its version as ETag.
+fn tagged(call: &Call, status: StatusCode, door: Door) -> Answer {
+    let tag = format!("\"{}\"", door.connection.version);
+    let view = view(door, call.app.public_url.as_str());
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::ETAG, tag));
+    if status == StatusCode::CREATED {
+        response.insert_header((header::LOCATION, format!("/api/v1/connections/{}", view.slug)));
+    }
+    Ok(response.json(view))
+}
+
+fn tools(app: &App) -> Tools<'_> {
+    Tools { keyring: &app.keyring, check: connection_settings::check }
+}

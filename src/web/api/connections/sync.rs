@@ -1,0 +1,96 @@
+//! `POST /connections/{slug}/sync`.
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::door;
+use crate::domain::capability::Core;
+use crate::domain::directory::ConnectionKind;
+use crate::domain::id::{Id as _, RunId};
+use crate::ldap::run::{self, NotStarted, Order};
+use crate::store::connections as stored;
+use crate::web::api::call::{Answer, Asked, json, ok};
+use crate::web::api::fault::Fault;
+use crate::web::problem::sentence;
+use crate::web::sync::env;
+
+/// How to run.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::web::api) struct SyncBody {
+    /// Only look: everything up to the brake, and change nothing.
+    dry_run: bool,
+    /// The run whose held removals are approved by this one, as far as they still stand. Needs `core.plan.approve` too.
+    approve: Option<Uuid>,
+    /// False: answer at once with the run's id; it is then looked at under `runs`.
+    wait: Option<bool>,
+}
+
+/// A run that goes on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunBegun)]
+pub(in crate::web::api) struct Begun {
+    /// Its id.
+    run: Uuid,
+}
+
+/// Reads an LDAP directory whole, compares it with what is known, and applies the difference. Answers the run's report
+/// when it has ended; a client that goes away does not end the run. Needs `core.connection.run` over the connection's
+/// partner.
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/sync", tag = "Runs", operation_id = "runSync",
+    params(("slug" = String, Path, description = "the connection's name in addresses")),
+    request_body = Option<SyncBody>,
+    responses((status = 200, description = "the report; `status` is `done`, `held` or `failed`", body = Object),
+        (status = 202, description = "it goes on", body = Begun),
+        (status = 409, description = "it is paused, or a run is going on")))]
+pub(in crate::web::api) async fn sync(mut asked: Asked) -> Answer {
+    let body: SyncBody = asked.body_or_default().await?;
+    let slug = asked.slug()?;
+    let found = match &asked {
+        Asked::Operator(sent) => {
+            let mut reader = sent.app.store.reader().await?;
+            stored::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?.ok_or_else(Fault::hidden)?
+        }
+        Asked::Person(call) => {
+            if body.approve.is_some() {
+                door(call, Core::PlanApprove).await?;
+            }
+            door(call, Core::ConnectionRun).await?
+        }
+    };
+    if found.connection.kind != ConnectionKind::Ldap {
+        return Err(Fault::new(StatusCode::CONFLICT, "Only LDAP connections are synchronised; others are told."));
+    }
+    let order = Order { dry: body.dry_run, approve: body.approve.map(RunId::from_uuid) };
+    let prepared = run::prepare(&env(&asked.app), &found.connection.slug, order).await.map_err(refused)?;
+    let id = prepared.id();
+    // On its own: a caller who goes away does not end it.
+    let going = actix_web::rt::spawn(prepared.run_apart());
+    if body.wait == Some(false) {
+        return json(StatusCode::ACCEPTED, &Begun { run: id.uuid() });
+    }
+    let report = going.await.map_err(|error| {
+        tracing::error!(%error, "a run ended badly");
+        Fault::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(StatusCode::INTERNAL_SERVER_ERROR))
+    })?;
+    ok(&serde_json::to_value(&report).unwrap_or(Value::Null))
+}
+
+fn refused(why: NotStarted) -> Fault {
+    let status = match &why {
+        NotStarted::Store(_) => {
+            tracing::error!(error = %why, "a run could not begin");
+            return Fault::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        NotStarted::Unknown(_) => return Fault::hidden(),
+        NotStarted::NothingHeld(_) => StatusCode::BAD_REQUEST,
+        NotStarted::Paused(_)
+        | NotStarted::DirectoryPaused(_)
+        | NotStarted::Busy(_)
+        | NotStarted::Settings(_)
+        | NotStarted::Secret(_) => StatusCode::CONFLICT,
+    };
+    Fault::new(status, why.to_string())
+}

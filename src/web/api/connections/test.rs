@@ -1,0 +1,96 @@
+//! `POST /connections/{slug}/test`.
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::door;
+use crate::domain::capability::Core;
+use crate::domain::directory::ConnectionKind;
+use crate::ldap::{run, settings::Settings, source};
+use crate::store::connections::{self, Door};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::fault::Fault;
+use crate::web::sync::env;
+
+/// What came of a test.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TestResult)]
+pub(in crate::web::api) struct Tested {
+    /// Whether everything worked.
+    passed: bool,
+    /// Step by step, up to the first that failed.
+    steps: Vec<Step>,
+}
+
+/// One step of a test.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TestStep)]
+struct Step {
+    /// What was tried.
+    title: String,
+    /// Whether it worked.
+    passed: bool,
+    /// What came of it.
+    says: String,
+}
+
+/// Tries a connection with its stored settings and changes nothing: reads one page over LDAP, asks an OpenID provider
+/// for its description, or looks whether a SCIM provider has a token that opens the door. Needs `core.connection.run`
+/// over its partner.
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/test", tag = "Connections", operation_id = "testConnection",
+    params(("slug" = String, Path, description = "the connection's name in addresses")),
+    responses((status = 200, description = "what came of it", body = Tested)))]
+pub(in crate::web::api) async fn test(call: Call) -> Answer {
+    let door = door(&call, Core::ConnectionRun).await?;
+    let steps = match door.connection.kind {
+        ConnectionKind::Ldap => ldap(&call, &door).await?,
+        ConnectionKind::Oidc => vec![oidc(&call, &door).await],
+        ConnectionKind::Scim => vec![scim(&call, &door).await?],
+    };
+    ok(&Tested { passed: steps.iter().all(|step| step.passed), steps })
+}
+
+fn step(title: &str, outcome: Result<String, String>) -> Step {
+    let passed = outcome.is_ok();
+    Step { title: title.to_owned(), passed, says: outcome.unwrap_or_else(|why| why) }
+}
+
+async fn ldap(call: &Call, door: &Door) -> Result<Vec<Step>, Fault> {
+    let settings = match Settings::from_json(&door.connection.profile, &door.connection.config) {
+        Ok(settings) => Arc::new(settings),
+        Err(wrong) => return Ok(vec![step("Check the settings", Err(wrong.to_string()))]),
+    };
+    let password: Option<SecretString> =
+        match call.read(async |reader| Ok(connections::secret(reader, &door.extent).await?)).await? {
+            None => None,
+            Some(sealed) => match run::opened(&call.app.keyring, door, &sealed) {
+                Some(password) => Some(password),
+                None => {
+                    let why = "The bind password cannot be opened with the keys of this server; set it again.";
+                    return Ok(vec![step("Check the settings", Err(why.to_owned()))]);
+                }
+            },
+        };
+    let steps = source::test_connection(settings, password, env(&call.app).guard).await;
+    Ok(steps.into_iter().map(|one| Step { title: one.title, passed: one.passed, says: one.says }).collect())
+}
+
+async fn oidc(call: &Call, door: &Door) -> Step {
+    step("Ask the provider", call.app.desk.login.probe(door).await)
+}
+
+async fn scim(call: &Call, door: &Door) -> Result<Step, Fault> {
+    let newest = call.app.request_log.page(&door.extent, "", None, 1).await;
+    let newest = newest.ok().and_then(|(entries, _)| entries.into_iter().next());
+    Ok(step(
+        "Look for the provider",
+        match newest {
+            Some(entry) => Ok(format!("Its last request came at {} and got {}.", entry.at, entry.status)),
+            None => {
+                Err("No request of the provider has come yet; let it test the connection from its side.".to_owned())
+            }
+        },
+    ))
+}

@@ -1,0 +1,44 @@
+//! Directories.
+pub(super) mod create;
+pub(super) mod list;
+pub(super) mod show;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::model::ModeWord;
+use crate::domain::directory::Directory;
+use crate::domain::id::Id;
+
+/// A directory: one external source of a partner.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Directory)]
+pub(super) struct DirectoryView {
+    /// Its id.
+    pub id: Uuid,
+    /// The partner it serves.
+    pub partner: Uuid,
+    /// The name, unique in the partner.
+    pub name: String,
+    /// Whether and how its word counts.
+    pub mode: ModeWord,
+    /// Lower wins where two directories speak of one person.
+    pub authority: i64,
+    /// The rule set in force.
+    pub rule_version: i64,
+    /// Raised at every change.
+    pub version: i64,
+}
+
+fn view(directory: Directory) -> DirectoryView {
+    DirectoryView {
+        id: directory.id.uuid(),
+        partner: directory.partner.uuid(),
+        name: directory.name,
+        mode: directory.mode.into(),
+        authority: directory.authority,
+        rule_version: directory.rule_version,
+        version: directory.version,
+    }
+}

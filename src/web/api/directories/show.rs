@@ -1,0 +1,126 @@
+//! `GET /directories/{id}`.
+use std::collections::HashMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{DirectoryView, view};
+use crate::admin::authority;
+use crate::domain::capability::Core;
+use crate::domain::id::{DirectoryId, Id as _, RoleId, UserGroupId};
+use crate::domain::rule::Effect;
+use crate::store::extent::PartnerExtent;
+use crate::store::rules::Written;
+use crate::store::{Reader, StoreError, connections, directories, roles, rules, user_groups};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::connections::{ConnectionView, view as door_view};
+use crate::web::api::model::{Ref, ScopeView};
+
+/// A directory with all that belongs to it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DirectoryWhole)]
+pub(in crate::web::api) struct Whole {
+    /// The directory.
+    #[serde(flatten)]
+    directory: DirectoryView,
+    /// What it may confer at most; empty: nothing.
+    ceiling: Vec<CeilingView>,
+    /// Its mapping rules, in order.
+    rules: Vec<RuleView>,
+    /// Its doors.
+    connections: Vec<ConnectionView>,
+}
+
+/// One row of a ceiling: a role, or roles below it, over a scope.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ceiling)]
+struct CeilingView {
+    /// The role.
+    role: Ref,
+    /// Over what.
+    scope: ScopeView,
+}
+
+/// A mapping rule.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rule)]
+struct RuleView {
+    /// Its id; a changed rule is a new one.
+    id: Uuid,
+    /// Its place in the order.
+    ordinal: i64,
+    /// The name.
+    name: String,
+    /// Whom it matches, as its author wrote it: a SCIM filter in which `memberOf eq "NAME"` asks for an external group.
+    when: String,
+    /// `place`, `join` or `grant`.
+    effect: &'static str,
+    /// The user group that it places in or adds to.
+    group: Option<Ref>,
+    /// The role that it grants.
+    role: Option<Ref>,
+    /// Over what it grants.
+    scope: Option<ScopeView>,
+}
+
+/// One directory. Needs `core.connection.view` over its partner.
+#[utoipa::path(get, path = "/api/v1/directories/{id}", tag = "Directories", operation_id = "getDirectory",
+    params(("id" = Uuid, Path, description = "the directory")),
+    responses((status = 200, description = "the directory", body = Whole)))]
+pub(in crate::web::api) async fn show(call: Call) -> Answer {
+    let id: DirectoryId = call.id("id")?;
+    let whole = call
+        .read(async |reader| {
+            let at = authority::at_directory(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
+            Ok(read(reader, &at, id, call.app.public_url.as_str()).await?)
+        })
+        .await?;
+    ok(&whole)
+}
+
+async fn read(reader: &mut Reader, at: &PartnerExtent, id: DirectoryId, public_url: &str) -> Result<Whole, StoreError> {
+    let directory = directories::get(reader, at, id).await?;
+    let roles: HashMap<_, _> = roles::usable(reader, at).await?.into_iter().map(|role| (role.id, role.name)).collect();
+    let groups = user_groups::of_partner(reader, at).await?;
+    let groups: HashMap<_, _> = groups.into_iter().map(|(group, _)| (group.id, group.name)).collect();
+    let ceilings = directories::ceilings(reader, at, id).await?;
+    let ceiling =
+        ceilings.iter().map(|row| CeilingView { role: role_ref(&roles, row.role), scope: ScopeView::from(&row.scope) });
+    let rules = rules::in_force(reader, at, id).await?;
+    let doors = connections::of_directory(reader, at, id).await?;
+    Ok(Whole {
+        directory: view(directory),
+        ceiling: ceiling.collect(),
+        rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups)).collect(),
+        connections: doors.into_iter().map(|door| door_view(door, public_url)).collect(),
+    })
+}
+
+fn role_ref(roles: &HashMap<RoleId, String>, id: RoleId) -> Ref {
+    Ref::new(id, roles.get(&id).cloned().unwrap_or_default())
+}
+
+fn rule_view(written: Written, roles: &HashMap<RoleId, String>, groups: &HashMap<UserGroupId, String>) -> RuleView {
+    let Written { rule, when } = written;
+    let mut view = RuleView {
+        id: rule.id.uuid(),
+        ordinal: rule.ordinal,
+        name: rule.name,
+        when,
+        effect: rule.effect.word(),
+        group: None,
+        role: None,
+        scope: None,
+    };
+    match &rule.effect {
+        Effect::Place { group } | Effect::Join { group } => {
+            view.group = Some(Ref::new(*group, groups.get(group).cloned().unwrap_or_default()));
+        }
+        Effect::Grant { role, scope } => {
+            view.role = Some(role_ref(roles, *role));
+            view.scope = Some(ScopeView::from(scope));
+        }
+    }
+    view
+}

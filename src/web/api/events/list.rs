@@ -1,0 +1,96 @@
+//! `GET /events`.
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::capability::Core;
+use crate::domain::id::Id as _;
+use crate::store::events::Sealed;
+use crate::store::{feed, visible};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::fault::Fault;
+use crate::web::api::model::Moment;
+
+/// Lines when the caller does not say how many.
+const USUAL: usize = 100;
+/// Most lines in one answer.
+const MOST: usize = 500;
+
+/// One line of the log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(in crate::web::api) struct EventView {
+    /// Its number: it only rises, and a line never changes.
+    seq: i64,
+    /// Its id.
+    id: Uuid,
+    /// When it happened.
+    at: Moment,
+    /// What happened: a dotted word of the catalogue.
+    kind: String,
+    /// The partner it belongs to.
+    partner: Uuid,
+    /// To what it happened.
+    subject: Option<Uuid>,
+    /// Who did it.
+    #[schema(value_type = Object)]
+    actor: Value,
+    /// Ids, names of attributes and counts; never personal values.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// Lines of the log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Events)]
+pub(in crate::web::api) struct Feed {
+    /// The lines, in order.
+    items: Vec<EventView>,
+    /// Send this as `after` to go on, also when there is nothing yet.
+    next: i64,
+}
+
+/// The sealed event log in order, within the partners where the caller may see it (`core.audit.view`). Asking again
+/// with `next` neither misses a line nor repeats one.
+#[utoipa::path(get, path = "/api/v1/events", tag = "Events", operation_id = "listEvents",
+    params(("after" = Option<i64>, Query, description = "the number of the last line seen; 0 for the beginning"),
+        ("limit" = Option<u32>, Query, description = "1 to 500 lines; 100 unless said")),
+    responses((status = 200, description = "the lines after it", body = Feed)))]
+pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    let (mut after, mut limit) = (0_i64, USUAL);
+    for (name, value) in url::form_urlencoded::parse(call.request.query_string().as_bytes()) {
+        match name.as_ref() {
+            "after" => {
+                let number = value.parse().ok().filter(|number| *number >= 0);
+                after = number.ok_or_else(|| Fault::bad("`after` must be the number of a line, or 0."))?;
+            }
+            "limit" => {
+                let number = value.parse().ok().filter(|number| (1..=MOST).contains(number));
+                limit = number.ok_or_else(|| Fault::bad(format!("`limit` must be 1 to {MOST}.")))?;
+            }
+            _ => return Err(Fault::bad("This list has the parameters `after` and `limit` only.")),
+        }
+    }
+    let lines = call
+        .read(async |reader| {
+            let regions = visible::regions(reader, call.by(), Core::AuditView, call.now()).await?;
+            Ok(feed::after(reader, &regions, after, limit).await?)
+        })
+        .await?;
+    let next = lines.last().map_or(after, |line| line.seq);
+    ok(&Feed { items: lines.into_iter().map(view).collect(), next })
+}
+
+fn view(sealed: Sealed) -> EventView {
+    EventView {
+        seq: sealed.seq,
+        id: sealed.line.id.uuid(),
+        at: Moment(sealed.line.at),
+        data: Value::Object(sealed.data()),
+        kind: sealed.line.kind,
+        partner: sealed.line.partner.uuid(),
+        subject: sealed.line.subject,
+        actor: serde_json::from_str(&sealed.line.actor).unwrap_or_default(),
+    }
+}

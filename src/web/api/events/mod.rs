@@ -1,0 +1,2 @@
+//! The event feed.
+pub(super) mod list;

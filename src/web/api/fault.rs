@@ -1,0 +1,94 @@
+//! Refusals of the API: RFC 9457 problems.
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::admin::refused::Refused;
+use crate::store::StoreError;
+use crate::web::problem::{Face, Refusal, sentence};
+
+/// A refusal that is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Fault(Refusal);
+
+impl Fault {
+    /// A status and one sentence: what is wrong and what to do.
+    pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Refusal::new(Face::Problem, status, detail))
+    }
+
+    /// 400.
+    pub(super) fn bad(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 404: the same for an unknown id and for one the caller may not see.
+    pub(super) fn hidden() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is no such thing, or you may not see it.")
+    }
+
+    /// Adds a header.
+    pub(super) fn with(self, name: HeaderName, value: &str) -> Self {
+        Self(self.0.with(name, value))
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::NotFound => return Self::hidden(),
+            Refused::Store(error) => return error.into(),
+            Refused::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refused::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refused::Conflict(_) => StatusCode::CONFLICT,
+            Refused::Stale => StatusCode::PRECONDITION_FAILED,
+        };
+        Self::new(status, refused.to_string())
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::hidden(),
+            StoreError::Full
+            | StoreError::Unavailable
+            | StoreError::Lost
+            | StoreError::Conflict
+            | StoreError::TooLong => {
+                tracing::warn!(%error, "the store could not take a request of the API");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE))
+                    .with(header::RETRY_AFTER, "1")
+            }
+            other => {
+                tracing::error!(error = %other, "a request of the API failed in the store");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        self.0.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.error_response()
+    }
+}

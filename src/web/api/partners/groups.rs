@@ -1,0 +1,49 @@
+//! `GET /partners/{id}/groups`.
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::admin::authority;
+use crate::domain::capability::Core;
+use crate::domain::id::{Id as _, PartnerId};
+use crate::store::user_groups;
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::page::Page;
+
+/// A user group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserGroup)]
+pub(in crate::web::api) struct GroupView {
+    /// Its id.
+    id: Uuid,
+    /// The name.
+    name: String,
+    /// Everyone is in exactly one exclusive group; any number of others are labels.
+    exclusive: bool,
+    /// The place of those whom no rule places.
+    default: bool,
+    /// How many people are placed there or were added by an administrator; rules add further ones to labels.
+    people: u64,
+}
+
+/// The user groups of a partner, by name. Needs `core.group.view` over it.
+#[utoipa::path(get, path = "/api/v1/partners/{id}/groups", tag = "Partners", operation_id = "listUserGroups",
+    params(("id" = Uuid, Path, description = "the partner")),
+    responses((status = 200, description = "all of them", body = Page<GroupView>)))]
+pub(in crate::web::api) async fn groups(call: Call) -> Answer {
+    let id: PartnerId = call.id("id")?;
+    let groups = call
+        .read(async |reader| {
+            let at = authority::at_partner(reader, call.person(), Core::GroupView, id, call.now()).await?;
+            Ok(user_groups::of_partner(reader, &at).await?)
+        })
+        .await?;
+    let items = groups.into_iter().map(|(group, people)| GroupView {
+        id: group.id.uuid(),
+        name: group.name,
+        exclusive: group.exclusive,
+        default: group.is_default,
+        people,
+    });
+    ok(&Page { items: items.collect(), next: None })
+}

@@ -1,0 +1,87 @@
+//! Partners: the tree.
+pub(super) mod create;
+pub(super) mod groups;
+pub(super) mod list;
+pub(super) mod people;
+pub(super) mod resume;
+pub(super) mod roles;
+pub(super) mod show;
+pub(super) mod suspend;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::model::Moment;
+use crate::domain::id::Id;
+use crate::domain::partner::{LevelId, PartnerKind};
+use crate::store::catalog::LevelRow;
+use crate::store::partners::TreeNode;
+
+/// A partner: a node of the tree.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Partner)]
+pub(super) struct PartnerView {
+    /// Its id; never changes.
+    pub id: Uuid,
+    /// The partner above; null at the top.
+    pub parent: Option<Uuid>,
+    /// The platform's own key for it.
+    pub external_id: Option<String>,
+    /// The name people see.
+    pub name: String,
+    /// Company or department.
+    pub kind: PartnerWord,
+    /// The name of its level in the catalog.
+    pub level: String,
+    /// How many people are at home here.
+    pub people: i64,
+    /// How many directories it has.
+    pub directories: i64,
+    /// Whether it is itself suspended. Partners below a suspended one are off too.
+    pub suspended: bool,
+    /// When it came to be.
+    pub created_at: Moment,
+}
+
+/// Company or department.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PartnerWord {
+    /// A company of its own.
+    Company,
+    /// A part of the company above.
+    Department,
+}
+
+impl From<PartnerWord> for PartnerKind {
+    fn from(word: PartnerWord) -> Self {
+        match word {
+            PartnerWord::Company => Self::Company,
+            PartnerWord::Department => Self::Department,
+        }
+    }
+}
+
+fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
+    let TreeNode { partner, people, directories, suspended, .. } = node;
+    PartnerView {
+        id: partner.id.uuid(),
+        parent: partner.parent.map(Id::uuid),
+        external_id: partner.external_id,
+        name: partner.name,
+        kind: match partner.kind {
+            PartnerKind::Company => PartnerWord::Company,
+            PartnerKind::Department => PartnerWord::Department,
+        },
+        level: level_name(levels, partner.level),
+        people,
+        directories,
+        suspended,
+        created_at: Moment(partner.created_at),
+    }
+}
+
+fn level_name(levels: &[LevelRow], id: LevelId) -> String {
+    levels.iter().find(|level| level.id == id).map(|level| level.name.clone()).unwrap_or_default()
+}

@@ -1,0 +1,79 @@
+//! `GET /people/{id}/access`.
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::explain::Dormant;
+use crate::admin::authority;
+use crate::domain::capability::Core;
+use crate::domain::id::{Id, UserId};
+use crate::store::effective_lists::{Clip, GrantOfPerson, grants_of};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::model::{Moment, Ref, ScopeView};
+use crate::web::api::page::Page;
+
+/// A role that bears on a person, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Grant)]
+pub(in crate::web::api) struct GrantView {
+    /// The role.
+    role: Ref,
+    /// Over what.
+    scope: ScopeView,
+    /// The manual grant behind it; null for what a rule grants.
+    grant: Option<Uuid>,
+    /// From when it holds; null: always.
+    from: Option<Moment>,
+    /// Until when it holds; null: always.
+    until: Option<Moment>,
+    /// Why it is asleep at this moment: `not_yet`, `over` or `suspended`; null when it is awake.
+    #[schema(value_type = Option<String>)]
+    asleep: Option<Dormant>,
+    /// How much of it the ceiling of its directory lets through: `whole`, `part` or `nothing`.
+    #[schema(value_type = String)]
+    clip: Clip,
+    /// What stands behind it: an administrator's act, or a rule with the external groups that matched.
+    #[schema(value_type = Object)]
+    support: Value,
+    /// All of it in one sentence.
+    sentence: String,
+}
+
+/// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. Needs
+/// `core.role.view` over the person.
+#[utoipa::path(get, path = "/api/v1/people/{id}/access", tag = "People", operation_id = "getAccess",
+    params(("id" = Uuid, Path, description = "the person")),
+    responses((status = 200, description = "all of it", body = Page<GrantView>)))]
+pub(in crate::web::api) async fn access(call: Call) -> Answer {
+    let id: UserId = call.id("id")?;
+    let grants = call
+        .read(async |reader| {
+            let at = authority::at_person(reader, call.person(), Core::RoleView, id, call.now()).await?;
+            Ok(grants_of(reader, &at, id, call.now()).await?)
+        })
+        .await?;
+    ok(&Page { items: grants.into_iter().map(view).collect(), next: None })
+}
+
+fn view(held: GrantOfPerson) -> GrantView {
+    let sentence = held.proof.to_string();
+    GrantView {
+        support: serde_json::to_value(&held.proof.support).unwrap_or_default(),
+        role: held.proof.role.into(),
+        scope: ScopeView::from(&held.scope),
+        grant: held.grant.map(Id::uuid),
+        from: held.window.from.map(Moment),
+        until: held.window.until.map(Moment),
+        asleep: held.dormant,
+        clip: held.clip,
+        sentence: capital(sentence),
+    }
+}
+
+/// The sentence with a capital letter and a full stop.
+fn capital(text: String) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

@@ -1,0 +1,54 @@
+//! People.
+pub(super) mod access;
+pub(super) mod resume;
+pub(super) mod show;
+pub(super) mod suspend;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::model::Moment;
+use crate::domain::id::Id;
+use crate::domain::user::User;
+
+/// A person, at home in one partner; merged from what directories say.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Person)]
+pub(super) struct PersonView {
+    /// Its id; never changes.
+    pub id: Uuid,
+    /// The home partner.
+    pub partner: Uuid,
+    /// The name people see.
+    pub display_name: String,
+    /// Given name.
+    pub given_name: Option<String>,
+    /// Family name.
+    pub family_name: Option<String>,
+    /// Mail address.
+    pub email: Option<String>,
+    /// The name to sign in with, unique in the partner.
+    pub login_name: Option<String>,
+    /// The exclusive user group the person is placed in.
+    pub placement: Uuid,
+    /// Whether an administrator chose that place.
+    pub pinned: bool,
+    /// When the person came to be.
+    pub created_at: Moment,
+}
+
+pub(super) fn view(user: User) -> PersonView {
+    PersonView {
+        id: user.id.uuid(),
+        partner: user.partner.uuid(),
+        display_name: user.profile.display_name,
+        given_name: user.profile.given_name,
+        family_name: user.profile.family_name,
+        email: user.profile.email,
+        login_name: user.profile.login_name,
+        placement: user.placement.uuid(),
+        pinned: user.placement_pin.is_some(),
+        created_at: Moment(user.created_at),
+    }
+}

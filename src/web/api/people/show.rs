@@ -1,0 +1,76 @@
+//! `GET /people/{id}`.
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{PersonView, view};
+use crate::admin::authority;
+use crate::domain::capability::Core;
+use crate::domain::id::UserId;
+use crate::store::{effective_lists, people};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::fault::Fault;
+use crate::web::api::model::{Moment, Ref};
+
+/// A person with what bears on them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PersonWhole)]
+pub(in crate::web::api) struct Whole {
+    /// The person.
+    #[serde(flatten)]
+    person: PersonView,
+    /// Who switched them off; empty when nobody does.
+    suspensions: Vec<SuspensionView>,
+    /// The user groups they are in: the place first, then labels.
+    groups: Vec<GroupLine>,
+}
+
+/// Who switched somebody off.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Suspension)]
+struct SuspensionView {
+    /// `admin`, or `connection:` and the connection's id.
+    source: String,
+    /// Why.
+    cause: String,
+    /// Since when.
+    since: Moment,
+}
+
+/// A user group somebody is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GroupOfPerson)]
+struct GroupLine {
+    /// The group.
+    group: Ref,
+    /// The one place, or a label.
+    exclusive: bool,
+    /// Why, in words.
+    because: String,
+}
+
+/// One person. Needs `core.user.view` over the person.
+#[utoipa::path(get, path = "/api/v1/people/{id}", tag = "People", operation_id = "getPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")),
+    responses((status = 200, description = "the person", body = Whole)))]
+pub(in crate::web::api) async fn show(call: Call) -> Answer {
+    let id: UserId = call.id("id")?;
+    let (person, suspensions, groups) = call
+        .read(async |reader| {
+            let at = authority::at_person(reader, call.person(), Core::UserView, id, call.now()).await?;
+            let person = people::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
+            let suspensions = people::suspensions(reader, &at, id).await?;
+            Ok((person, suspensions, effective_lists::groups_of(reader, &at, id).await?))
+        })
+        .await?;
+    let suspensions = suspensions.into_iter().map(|one| SuspensionView {
+        source: one.source,
+        cause: one.cause,
+        since: Moment(one.since),
+    });
+    let groups = groups.into_iter().map(|one| GroupLine {
+        because: one.ground.to_string(),
+        exclusive: one.exclusive,
+        group: one.group.into(),
+    });
+    ok(&Whole { person: view(person), suspensions: suspensions.collect(), groups: groups.collect() })
+}

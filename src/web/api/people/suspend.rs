@@ -1,0 +1,16 @@
+//! `POST /people/{id}/suspend`.
+use crate::admin::people;
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::model::{Cause, Changed};
+
+/// Switches a person off, from the next request on; their sessions end. Needs `core.user.write` over the person, and
+/// holding all that the person holds.
+#[utoipa::path(post, path = "/api/v1/people/{id}/suspend", tag = "People", operation_id = "suspendPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")), request_body = Cause,
+    responses((status = 200, description = "they are off", body = Changed)))]
+pub(in crate::web::api) async fn suspend(mut call: Call) -> Answer {
+    let id = call.id("id")?;
+    let body: Cause = call.body().await?;
+    let changed = people::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.cause).await?;
+    ok(&Changed { changed })
+}

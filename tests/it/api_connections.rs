@@ -1,0 +1,191 @@
+//! Directories, their doors and tokens over the API.
+use std::time::Duration;
+
+use reqwest::Method;
+use rolecall::domain::capability::Core;
+use rolecall::domain::directory::Ceiling;
+use rolecall::domain::grant::{Reach, Scope};
+use rolecall::store::{StoreError, Tx, directories};
+use serde_json::{Value, json};
+
+use crate::app::{App, Scim};
+use crate::support::api::{Api, problem, sent};
+use crate::support::database::{Database, on_both};
+use crate::support::house::{House, ctx};
+
+/// Lets the house's directory confer everything the owner holds, over the reseller and below.
+async fn raise_the_ceiling(db: &Database, house: &House, owner: &Api<'_>) {
+    let roles = owner.get(&format!("/partners/{}/roles", house.top)).await;
+    let role = roles.body["items"][0]["id"].as_str().unwrap().parse().unwrap();
+    let ceiling = [Ceiling { role, scope: Scope::of(Reach::Subtree { partner: house.reseller }) }];
+    let (at, ctx) = (house.at(house.reseller), ctx());
+    let set = async |tx: &mut Tx| -> Result<(), StoreError> {
+        directories::set_ceilings(tx, &at, house.directory, &ceiling, &ctx).await
+    };
+    db.store.write(set).await.unwrap();
+}
+
+fn ldap_settings() -> Value {
+    json!({"urls": ["ldap://127.0.0.1:389"], "security": "none", "users": {"bases": ["ou=people,dc=example"]}})
+}
+
+on_both! {
+    async fn a_directory_gets_a_door_and_the_door_a_token(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let list = format!("/partners/{}/directories", house.reseller);
+        let made = owner.post(&list, json!({"name": "Our Okta"})).await;
+        assert_eq!((made.status, &made.body["mode"], &made.body["authority"]), (201, &json!("authoritative"), &json!(2)), "{made:?}");
+        let directory = format!("/directories/{}", made.id());
+        problem(&owner.post(&list, json!({"name": "OUR OKTA"})).await, 409, "of that name");
+
+        let new = json!({"kind": "scim", "slug": "okta-push", "profile": "okta", "join": "externalId"});
+        let door = owner.post(&format!("{directory}/connections"), new.clone()).await;
+        assert_eq!(door.status, 201, "{door:?}");
+        assert_eq!(door.header("location"), "/api/v1/connections/okta-push");
+        let base = door.body["address"].as_str().unwrap().to_owned();
+        assert_eq!(base, format!("{}/scim/okta-push/v2", app.base));
+        problem(&owner.post(&format!("{directory}/connections"), new).await, 409, "taken");
+        for (new, part) in [
+            (json!({"kind": "scim", "slug": "Big"}), "`slug`"),
+            (json!({"kind": "scim", "slug": "x", "profile": "nobody"}), "`settings`"),
+            (json!({"kind": "scim", "slug": "x", "settings": {"colour": 1}}), "colour"),
+            (json!({"kind": "scim", "slug": "x", "secret": "s"}), "`secret`"),
+            (json!({"kind": "ldap", "slug": "x", "profile": "openldap"}), "`settings`"),
+            (json!({"kind": "fax", "slug": "x"}), "`kind`"),
+        ] {
+            problem(&owner.post(&format!("{directory}/connections"), new).await, 400, part);
+        }
+
+        let tokens = "/connections/okta-push/tokens";
+        let token = owner.post(tokens, json!({"name": "Okta"})).await;
+        assert_eq!(token.status, 201, "{token:?}");
+        let text = token.body["token"].as_str().unwrap().to_owned();
+        let okta = Scim { base, token: text.clone(), client: app.client.clone() };
+        okta.user("ida@harbor.example").await;
+        let listed = owner.get(tokens).await;
+        assert_eq!(listed.body["items"][0]["name"], "Okta");
+        assert!(!listed.body.to_string().contains(&text), "its text is shown once");
+        let gone = owner.delete(&format!("{tokens}/{}", token.id())).await;
+        assert_eq!(gone.status, 204, "{gone:?}");
+        assert_eq!(okta.get("/Users").await.status, 401, "the next request is refused");
+        problem(&owner.delete(&format!("{tokens}/{}", token.id())).await, 404, "");
+        problem(&owner.post(tokens, json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"})).await, 400, "`expires_at`");
+        problem(&owner.post(tokens, json!({"name": "x", "expires_at": "tomorrow"})).await, 400, "`expires_at`");
+        problem(&owner.post("/connections/acme-sso/tokens", json!({"name": "x"})).await, 409, "SCIM");
+
+        let whole = owner.get(&directory).await;
+        assert_eq!(whole.body["ceiling"], json!([]));
+        assert_eq!(whole.body["connections"][0]["slug"], "okta-push");
+        for kind in ["directory.created", "connection.created", "token.created", "token.revoked"] {
+            assert_eq!(house.events(kind).await, 1, "{kind}");
+        }
+        app.stop().await;
+    }
+
+    async fn a_door_is_changed_and_closed(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let new = json!({"kind": "ldap", "slug": "our-ad", "profile": "openldap", "state": "paused"});
+        let made = owner.post(&format!("/directories/{}/connections", house.directory), new).await;
+        assert_eq!(made.status, 201, "it may be set up step by step: {made:?}");
+        let path = "/connections/our-ad";
+        problem(&owner.patch(path, json!({"state": "active"})).await, 400, "`settings`");
+        problem(&owner.patch(path, json!({"settings": {"urls": "x"}})).await, 400, "`settings`");
+        problem(&owner.patch(path, json!({"settings": []})).await, 400, "`settings`: invalid type");
+        problem(&owner.patch(path, json!({"secret": 5})).await, 400, "`secret`: must be a text");
+        problem(&owner.patch(path, json!({"slug": "other"})).await, 400, "unknown field `slug`");
+        assert_eq!(owner.get(path).await.body, made.body, "nothing was changed");
+
+        let secret = "correct horse battery staple";
+        let change = json!({"settings": ldap_settings(), "secret": secret, "state": "active", "join": "mail"});
+        let changed = owner.patch(path, change.clone()).await;
+        assert_eq!((changed.status, &changed.body["state"], &changed.body["join"]), (200, &json!("active"), &json!("mail")), "{changed:?}");
+        assert!(!changed.body.to_string().contains(secret));
+        assert_ne!(changed.header("etag"), made.header("etag"));
+        assert_eq!(owner.patch(path, json!({"join": null})).await.body["join"], Value::Null);
+        let stale = sent(owner.request(Method::PATCH, path).header("if-match", made.header("etag")).json(&json!({"state": "paused"}))).await;
+        problem(&stale, 412, "changed since");
+        let tag = owner.get(path).await.header("etag").to_owned();
+        let fresh = sent(owner.request(Method::PATCH, path).header("if-match", tag).json(&json!({"state": "paused"}))).await;
+        assert_eq!((fresh.status, &fresh.body["state"]), (200, &json!("paused")), "{fresh:?}");
+        let before = house.events("connection.changed").await;
+        assert_eq!(owner.patch(path, json!({})).await.status, 200);
+        assert_eq!(owner.patch(path, json!({"state": "paused"})).await.status, 200);
+        assert_eq!(house.events("connection.changed").await, before, "what changes nothing is not told");
+
+        let token = owner.post("/connections/acme/tokens", json!({"name": "t"})).await.body["token"].as_str().unwrap().to_owned();
+        let push = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };
+        assert_eq!(push.get("/Users").await.status, 200);
+        assert_eq!(owner.patch("/connections/acme", json!({"state": "paused"})).await.status, 200);
+        assert_eq!(push.get("/Users").await.status, 401, "a closed door answers nothing");
+        app.stop().await;
+    }
+
+    async fn a_door_is_only_for_those_who_hold_what_it_may_confer(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let helper = house.person("Hedda Helper").await;
+        let few = [Core::PartnerView, Core::ConnectionView, Core::ConnectionWrite, Core::RoleAssign];
+        house.grant(helper, &few, "subtree", house.reseller).await;
+        let helpers = Api::of(&app, &house, helper, house.reseller).await;
+        assert_eq!(helpers.patch("/connections/acme", json!({"join": "userName"})).await.status, 200, "the ceiling is empty");
+        raise_the_ceiling(db, &house, &owner).await;
+        let part = "may confer a role that you could not give";
+        problem(&helpers.patch("/connections/acme", json!({"join": "externalId"})).await, 403, part);
+        problem(&helpers.post("/connections/acme/tokens", json!({"name": "x"})).await, 403, part);
+        let new = json!({"kind": "scim", "slug": "mine"});
+        let doors = format!("/directories/{}/connections", house.directory);
+        problem(&helpers.post(&doors, new.clone()).await, 403, part);
+        assert_eq!(house.events("token.created").await + house.events("connection.created").await, 0);
+        assert_eq!(owner.patch("/connections/acme", json!({"join": "externalId"})).await.status, 200);
+        assert_eq!(owner.post(&doors, new).await.status, 201);
+        let whole = owner.get(&format!("/directories/{}", house.directory)).await;
+        assert_eq!(whole.body["ceiling"][0]["scope"]["reach"], "subtree", "{whole:?}");
+        app.stop().await;
+    }
+
+    async fn what_a_door_was_told_is_read_back(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let token = owner.post("/connections/acme/tokens", json!({"name": "t"})).await.body["token"].as_str().unwrap().to_owned();
+        let push = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };
+        let mut users = Vec::new();
+        for name in ["ida@harbor.example", "jo@harbor.example", "kim@harbor.example"] {
+            users.push(push.user(name).await.id());
+        }
+        let inner = push.group("Inner", &[&users[0]]).await.id();
+        let outer = push.group("Outer", &[&users[1], &inner]).await.id();
+
+        let said = owner.all("/connections/acme/external-users", 2).await;
+        let ids: Vec<_> = said.iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, users);
+        assert_eq!(said[0]["document"]["userName"], "ida@harbor.example");
+        let person = owner.get(&format!("/people/{}", said[0]["user"].as_str().unwrap())).await;
+        assert_eq!(person.status, 200, "{person:?}");
+        let groups = owner.all("/connections/acme/external-groups", 1).await;
+        assert_eq!(groups.len(), 2);
+        let members = owner.get(&format!("/connections/acme/external-groups/{outer}/members")).await;
+        assert_eq!(members.body, json!({"users": [users[1]], "groups": [inner], "effective": [users[0], users[1]]}));
+        problem(&owner.get("/connections/acme/external-groups/none/members").await, 404, "");
+        assert_eq!(owner.all("/connections/acme-sso/external-users", 5).await.len(), 0, "each door its own");
+
+        let mut lines = Vec::new();
+        for _ in 0..100 {
+            lines = owner.all("/connections/acme/log", 2).await;
+            if lines.len() >= 5 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(lines.len(), 5, "the log is written apart");
+        assert_eq!((&lines[0]["method"], &lines[0]["path"], &lines[0]["status"]), (&json!("POST"), &json!("/Groups"), &json!(201)), "the newest first");
+        let found = owner.get("/connections/acme/log?q=kim%40harbor").await;
+        assert_eq!(found.body["items"].as_array().unwrap().len(), 1, "{found:?}");
+        app.stop().await;
+    }
+}
