@@ -102,7 +102,7 @@ on_both! {
         assert_shows(&page, &["except Saltmarsh Primary School", "On call", "department eq &#34;IT&#34;"]);
         let ask = |partner| format!("/people/{ada}?capability=core.partner.view&partner={partner}");
         let quayside = console.partner("quayside").await.partner();
-        assert_shows(&henrik.get(&ask(quayside)).await.text, &["Allowed.", "the role "]);
+        assert_shows(&henrik.get(&ask(quayside)).await.text, &["<strong>Allowed</strong> by the role "]);
         let school = console.partner("saltmarsh").await.partner();
         assert_shows(&henrik.get(&ask(school)).await.text, &["Refused.", "does not reach"]);
         let clinic = console.partner("tromso-clinic").await.partner();

@@ -129,7 +129,8 @@ fn line(entry: &Entry, names: &BTreeMap<Uuid, String>) -> Line {
 /// The details in words: names where there are any, else how many.
 fn detail(details: &Map<String, Json>, names: &BTreeMap<Uuid, String>) -> String {
     let mut parts = Vec::new();
-    for (key, value) in details {
+    // Who did it stands in a column of its own.
+    for (key, value) in details.iter().filter(|(key, _)| *key != "connection") {
         let key = key.replace('_', " ");
         let ids = ids_of(value);
         let known: Vec<&str> = ids.iter().take(MOST_NAMES).filter_map(|id| names.get(id)).map(String::as_str).collect();

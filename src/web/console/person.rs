@@ -181,7 +181,10 @@ impl Look<'_> {
                 let question = Question { principal: self.person, capability, resource, now: self.now };
                 let decision = effective::explain(reader, &question).await?.decision;
                 let path = answer_path(&decision.reason, doors);
-                Some(Answer { allowed: decision.allowed, reason: short(&decision.reason.to_string()), path })
+                let reason = short(&decision.reason.to_string());
+                // The page says the first word itself, in bold.
+                let reason = reason.strip_prefix("Allowed ").unwrap_or(&reason).to_owned();
+                Some(Answer { allowed: decision.allowed, reason, path })
             }
             _ => None,
         };
