@@ -111,29 +111,37 @@ impl Lab {
         let page = self.sign_in(&mut browser, &login).await?;
         let told = || format!("{} {} {}", page.status, page.url, page.heading());
         report.check(&format!("{login} signs in and lands on a page of the console"), page.status == 200, told);
-        report.check("it is the provisioned person", page.body.contains(&login), || {
+        report.check(&format!("{login}: it is the provisioned person"), page.body.contains(&login), || {
             page.body.chars().take(400).collect()
         });
         let inside = self.is_inside(&mut browser).await?;
-        report.check("the session holds", inside, || "the next request is outside".into());
+        report.check(&format!("{login}: the session holds"), inside, || "the next request is outside".into());
 
         set_active(there, user, false).await?;
         let inside = self.is_inside(&mut browser).await?;
-        report.check("deactivated over SCIM: the very next request is outside", !inside, || "still inside".into());
+        report.check(&format!("{login}: deactivated over SCIM: the very next request is outside"), !inside, || {
+            "still inside".into()
+        });
         let mut again = Browser::new()?;
         let refused = self.sign_in(&mut again, &login).await?;
         let told = || format!("{} {}", refused.status, refused.heading());
-        report.check("signing in again is refused", (400..500).contains(&refused.status), told);
-        report.check("the refusal opens no session", !self.is_inside(&mut again).await?, || "inside".into());
+        report.check(&format!("{login}: signing in again is refused"), (400..500).contains(&refused.status), told);
+        report.check(&format!("{login}: the refusal opens no session"), !self.is_inside(&mut again).await?, || {
+            "inside".into()
+        });
 
         set_active(there, user, true).await?;
         let inside = self.is_inside(&mut browser).await?;
-        report.check("activated again: the old session stays ended", !inside, || "it came back".into());
+        report.check(&format!("{login}: activated again: the old session stays ended"), !inside, || {
+            "it came back".into()
+        });
         let page = self.sign_in(&mut again, &login).await?;
-        report.equal("activated again: a new sign-in works", page.status, 200);
+        report.equal(&format!("{login}: activated again: a new sign-in works"), page.status, 200);
         there.send(Method::DELETE, &format!("/Users/{user}"), None).await?.good("deleting the user")?;
         let inside = self.is_inside(&mut again).await?;
-        report.check("deleted over SCIM: the very next request is outside", !inside, || "still inside".into());
+        report.check(&format!("{login}: deleted over SCIM: the very next request is outside"), !inside, || {
+            "still inside".into()
+        });
         Ok(())
     }
 

@@ -162,3 +162,54 @@ fn difference(got: &Group, wanted: &OracleGroup) -> String {
         parts(&got.effective, &wanted.effective)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ldap::tree::Tree;
+
+    fn as_expected(oracle: &Oracle) -> State {
+        let user = |user: &OracleUser| User {
+            login: user.login.clone(),
+            given: user.given.clone(),
+            family: user.family.clone(),
+            display: user.display.clone(),
+            mails: user.mails.clone(),
+            active: !user.disabled,
+        };
+        let group = |group: &OracleGroup| Group {
+            name: group.name.clone(),
+            users: group.users.clone(),
+            groups: group.groups.clone(),
+            effective: group.effective.clone(),
+        };
+        State {
+            users: oracle.users.iter().map(|one| (one.id.clone(), user(one))).collect(),
+            groups: oracle.groups.iter().map(|one| (one.id.clone(), group(one))).collect(),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_seen() {
+        let oracle = Tree::draw(1, 300, 60).oracle();
+        let passes = |change: &dyn Fn(&mut State)| {
+            let mut state = as_expected(&oracle);
+            change(&mut state);
+            let mut report = Report::new("a test");
+            state.compare(&mut report, "now", &oracle);
+            report.close()
+        };
+        assert!(passes(&|_| {}));
+        let user = &oracle.users[7].id;
+        let group = &oracle.groups.iter().find(|group| !group.effective.is_empty()).unwrap().id;
+        assert!(!passes(&|state| drop(state.users.remove(user))));
+        assert!(!passes(&|state| state.users.get_mut(user).unwrap().login.push('x')));
+        assert!(!passes(&|state| state.users.get_mut(user).unwrap().given.push('x')));
+        assert!(!passes(&|state| state.users.get_mut(user).unwrap().mails.clear()));
+        assert!(!passes(&|state| state.users.get_mut(user).unwrap().active ^= true));
+        assert!(!passes(&|state| drop(state.groups.remove(group))));
+        assert!(!passes(&|state| state.groups.get_mut(group).unwrap().name.push('x')));
+        assert!(!passes(&|state| drop(state.groups.get_mut(group).unwrap().effective.pop_first())));
+        assert!(!passes(&|state| state.groups.get_mut(group).unwrap().groups.extend(["x".to_owned()])));
+    }
+}
