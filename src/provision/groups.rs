@@ -6,7 +6,7 @@ use super::facts::{GroupFacts, differences};
 use super::members::Changes;
 use super::run::run;
 use super::users::{Listed, Listing, check, counted, finish, in_time};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Condition;
@@ -179,6 +179,7 @@ pub async fn update_in(
     if changed {
         external_groups::touch(tx, at, id, ctx.now()).await?;
     }
+    additive::check(tx, at, changes.removes()).await?;
     changes.report(tx, &mut effect).await?;
     if !changed {
         // Ids it does not know are told of, but what did not happen is not written down.
@@ -228,6 +229,7 @@ pub async fn delete_in(
     external_groups::lock_outer(tx, at, id).await?;
     let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
+    additive::check(tx, at, true).await?;
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalGroupDeleted, id).id("connection", at.connection()));

@@ -53,6 +53,11 @@ impl<'c> Changes<'c> {
         }
     }
 
+    /// Whether anybody was taken out.
+    pub fn removes(&self) -> bool {
+        !self.users_out.is_empty() || !self.groups_out.is_empty()
+    }
+
     /// Carries out one operation.
     pub async fn apply(&mut self, tx: &mut Tx, op: &MemberOp) -> Result<(), ProvisionError> {
         match op {

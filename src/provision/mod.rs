@@ -6,12 +6,14 @@
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
+//! | `additive` | what a directory that only adds may not say |
 //! | `event`, `events` | what is written down of an act; sealing and verifying the log |
 //! | `effect`, `run` | what an act did or, in a dry run, would do |
 //!
 //! Every use case comes twice: `verb(store, ctx, source, …, mode)` in a transaction of its own, and `verb_in(tx, ctx,
 //! source, …)` inside one that is open, for bulk requests and batches (each item in a `tx.attempt`). Its events commit
 //! with it or not at all. A write that changes nothing leaves version, time and log alone.
+mod additive;
 pub mod conditions;
 mod effect;
 mod error;

@@ -8,7 +8,7 @@ use super::facts::{UserFacts, columns, differences};
 use super::join::JoinKey;
 use super::link::{self, REMOVED};
 use super::run::run;
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, conditions, events, merge, place};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
 use crate::domain::filter::Filter;
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
@@ -195,6 +195,7 @@ pub async fn update_in(
         return Ok(Done { value: before, changed: false, effect: Effect::default() });
     }
 
+    additive::check(tx, at, before.active && !reading.facts.active).await?;
     let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
     let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
     effect.event(event.names("attributes", &effect.attributes));
@@ -314,6 +315,7 @@ pub async fn delete_in(
     external_groups::lock_groups_of(tx, at, id).await?;
     let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
+    additive::check(tx, at, true).await?;
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalUserDeleted, id).id("connection", at.connection()));

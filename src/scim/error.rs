@@ -133,6 +133,12 @@ impl ScimError {
         Self::plain(412, "The resource has changed since the version you named; read it again and repeat the change.")
     }
 
+    /// 428: this connection must say which version it changes.
+    #[must_use]
+    pub fn version_needed() -> Self {
+        Self::plain(428, "Name the version you change in the If-Match header; this connection requires it.")
+    }
+
     /// 413: a limit is exceeded; `detail` names it.
     pub fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::plain(413, detail)

@@ -1,6 +1,6 @@
 //! Directories and their ceilings.
-use super::extent::PartnerExtent;
-use super::{FromRow, Reader, Row, StoreError, Tx, scopes, tuple};
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{FromRow, Reader, Row, StoreError, Tx, first, scopes, tuple};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Ceiling, Directory, Mode};
@@ -21,6 +21,7 @@ statements! {
         WHERE partner = $1 AND name_key = $2";
     OF_PARTNER = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
         WHERE partner = $1 ORDER BY name_key, id";
+    MODE = "SELECT mode FROM directory WHERE id = $1";
     INSERT_CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
     CLEAR_CEILINGS = "DELETE FROM directory_ceiling WHERE directory = $1";
     CEILINGS = "SELECT c.role, c.scope FROM directory_ceiling c JOIN directory d ON d.id = c.directory \
@@ -74,6 +75,15 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
         changed.authority
     ];
     found(tx.execute(&UPDATE, values).await?)
+}
+
+/// The mode of the directory that a connection belongs to.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn mode(reader: &mut Reader, at: &ConnectionExtent) -> Result<Mode, StoreError> {
+    let word: String = reader.one(&MODE, binds![at.directory()], first).await?;
+    Mode::parse(&word).ok_or_else(|| StoreError::Decode("mode".to_owned()))
 }
 
 /// Puts a rule set in force: one row flips.

@@ -321,7 +321,8 @@ impl<'t> Parser<'t> {
             "null" => Some(Literal::Null),
             _ if lenient && word.eq_ignore_ascii_case("true") => Some(Literal::Bool(true)),
             _ if lenient && word.eq_ignore_ascii_case("false") => Some(Literal::Bool(false)),
-            _ if lenient && !word.is_empty() => {
+            // A value in the wrong quotation marks would be looked for with them, and never be found.
+            _ if lenient && !word.is_empty() && !word.starts_with('\'') => {
                 Some(serde_json::from_str(word).map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number))
             }
             _ => None,

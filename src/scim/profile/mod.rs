@@ -68,6 +68,14 @@ impl Switches {
         Ok(Translated { request, acts: work.acts })
     }
 
+    /// What the address of a query may say (G03).
+    ///
+    /// # Errors
+    /// 403 `sensitive` when the connection keeps personal data out of addresses and the filter names some.
+    pub fn check_address(&self, params: &Params) -> Result<()> {
+        query::check_address(self, params)
+    }
+
     /// The parameters of a query; `resource` is none at the base URL.
     #[must_use]
     pub fn translate_query(&self, resource: Option<Resource<'_>>, params: Params) -> Translated<Params> {

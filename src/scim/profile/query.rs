@@ -1,10 +1,30 @@
 //! Queries.
 
 use super::{Act, Switch, Switches, Translated};
+use crate::scim::error::{Result, ScimError, ScimType};
 use crate::scim::filter::{Filter, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::query::Params;
 use crate::scim::schema::{AttrType, Located, Resource};
+
+/// Attributes that say nothing of who somebody is.
+const IMPERSONAL: [&str; 6] = ["id", "externalId", "active", "meta", "schemas", "groups"];
+
+/// Refuses personal data in an address, which ends up in the logs of whatever stands between; the body of a `.search`
+/// does not (RFC 7644 §7.5.2).
+pub(super) fn check_address(switches: &Switches, params: &Params) -> Result<()> {
+    let Some(text) = params.filter.as_deref().filter(|_| switches.is_on(Switch::SensitiveFilters)) else {
+        return Ok(());
+    };
+    let personal = |path: &AttrPath| !IMPERSONAL.iter().any(|name| path.name.eq_ignore_ascii_case(name));
+    // What cannot be read may name anything.
+    if Filter::parse(text.trim()).is_ok_and(|filter| filter.find_path(&personal).is_none()) {
+        return Ok(());
+    }
+    let text = "Send this filter in the body of a POST to .search: it holds personal data, which does not belong into \
+        an address.";
+    Err(ScimError::new(ScimType::Sensitive, text))
+}
 
 pub(super) fn translate(switches: &Switches, resource: Option<Resource<'_>>, mut params: Params) -> Translated<Params> {
     let mut acts = Vec::new();

@@ -60,6 +60,10 @@ switches! {
     Pathless = "pathless",
     /// A POST for an inactive user revives it instead of 409.
     ReprovisionInactive = "reprovision_inactive",
+    /// A filter in an address that names what a person is called or reached by is refused; `.search` takes it.
+    SensitiveFilters = "sensitive_filters",
+    /// A write that names no version is refused.
+    RequireIfMatch = "require_if_match",
     /// Role and Entitlement resource types are offered.
     ResourceTypesEnabled = "resource_types_enabled",
     /// What a PUT of a group without `members` does.

@@ -16,9 +16,9 @@ use crate::provision::users::{self, NewUser, Said};
 use crate::provision::{Done, Effect, ProvisionError, Source};
 use crate::scim::bulk::{self, BulkRequest, Call, Execution, Method, Ready, Success};
 use crate::scim::error::ScimError;
-use crate::scim::etag::Version;
+use crate::scim::etag::{Condition, Version};
 use crate::scim::patch;
-use crate::scim::profile::{Act, Purpose};
+use crate::scim::profile::{Act, Purpose, Switch};
 use crate::scim::resource::{self, Document};
 use crate::scim::schema::Resource;
 use crate::scim::schema::discovery::BulkLimits;
@@ -153,7 +153,7 @@ impl Work<'_> {
             return Ok(success(201, id, Some(version), done));
         }
         let id = parse(call)?;
-        let condition = call.condition.as_ref();
+        let condition = self.condition(call)?;
         let done = match call.method {
             Method::Delete => {
                 let done = users::delete_in(tx, self.ctx, &self.source, id, condition).await?;
@@ -187,7 +187,7 @@ impl Work<'_> {
             return Ok(success(201, id, Some(version), done));
         }
         let id = parse(call)?;
-        let condition = call.condition.as_ref();
+        let condition = self.condition(call)?;
         let done = match call.method {
             Method::Delete => {
                 let done = groups::delete_in(tx, self.ctx, &self.source, id, condition).await?;
@@ -213,6 +213,14 @@ impl Work<'_> {
             }
         };
         Ok(success(200, id.to_string(), Some(done.value.version), done))
+    }
+
+    /// The version an operation names.
+    fn condition<'c>(&self, call: &'c Call) -> Result<Option<&'c Condition>, ScimError> {
+        if call.condition.is_none() && self.offer.switches.is_on(Switch::RequireIfMatch) {
+            return Err(ScimError::version_needed());
+        }
+        Ok(call.condition.as_ref())
     }
 
     /// The body of a POST or PUT in its strict form.

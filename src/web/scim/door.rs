@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::etag::Condition;
 use crate::scim::json;
-use crate::scim::profile::Act;
+use crate::scim::profile::{Act, Switch};
 use crate::store::connections::Door;
 use crate::store::provisioning_log::Entry;
 use crate::store::{StoreError, tokens};
@@ -215,6 +215,18 @@ impl Visit {
         let Some(value) = self.request.headers().get(name) else { return Ok(None) };
         let text = value.to_str().unwrap_or_default();
         Condition::parse(text).map(Some)
+    }
+
+    /// The version a write names; none when it may be any.
+    ///
+    /// # Errors
+    /// 400 when the header is no list of entity tags; 428 when the connection requires one (T04).
+    pub fn version_named(&self) -> Result<Option<Condition>, ScimError> {
+        let condition = self.condition(header::IF_MATCH)?;
+        if condition.is_none() && self.offer.switches.is_on(Switch::RequireIfMatch) {
+            return Err(ScimError::version_needed());
+        }
+        Ok(condition)
     }
 
     /// Notes which switches turned the request into its strict form.

@@ -19,12 +19,14 @@ const COUNTING: Duration = Duration::from_millis(250);
 /// `GET /Users`.
 pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
     let params = visit.params()?;
+    visit.offer.switches.check_address(&params)?;
     of_type(visit, "User", params).await
 }
 
 /// `GET /Groups`.
 pub async fn groups(visit: &mut Visit) -> Result<Answer, ScimError> {
     let params = visit.params()?;
+    visit.offer.switches.check_address(&params)?;
     of_type(visit, "Group", params).await
 }
 
@@ -43,6 +45,7 @@ pub async fn search_groups(visit: &mut Visit) -> Result<Answer, ScimError> {
 /// `GET` at the base address: every type (I04).
 pub async fn everything(visit: &mut Visit) -> Result<Answer, ScimError> {
     let params = visit.params()?;
+    visit.offer.switches.check_address(&params)?;
     of_all(visit, params).await
 }
 

@@ -1,8 +1,6 @@
 //! PATCH: change a user or a group operation by operation (RFC 7644 §3.5.2).
 use std::sync::Mutex;
 
-use actix_web::http::header;
-
 use super::answer::Answer;
 use super::door::Visit;
 use super::replace::note;
@@ -25,7 +23,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
-    let condition = visit.condition(header::IF_MATCH)?;
+    let condition = visit.version_named()?;
     let most = visit.app.config.server.limits.body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let ignored = Mutex::new(Vec::new());
@@ -49,7 +47,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.groups();
     let id: ExternalGroupId = visit.id()?;
     let projection = visit.params()?.projection()?;
-    let condition = visit.condition(header::IF_MATCH)?;
+    let condition = visit.version_named()?;
     let most = visit.app.config.server.limits.bulk_body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let ignored = Mutex::new(Vec::new());

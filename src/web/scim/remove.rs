@@ -1,6 +1,4 @@
 //! DELETE: remove a user or a group, at once (RFC 7644 §3.6).
-use actix_web::http::header;
-
 use super::answer::Answer;
 use super::door::Visit;
 use super::resource::refused;
@@ -10,7 +8,7 @@ use crate::scim::error::ScimError;
 /// `DELETE /Users/{id}`.
 pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     visit.writing()?;
-    let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.condition(header::IF_MATCH)?);
+    let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.version_named()?);
     let source = visit.source(&offer);
     let deleted = users::delete(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), visit.mode()).await;
     Ok(visit.answer(204, &deleted.map_err(refused)?, None))
@@ -19,7 +17,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
 /// `DELETE /Groups/{id}`.
 pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     visit.writing()?;
-    let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.condition(header::IF_MATCH)?);
+    let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.version_named()?);
     let source = visit.source(&offer);
     let deleted = groups::delete(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), visit.mode()).await;
     Ok(visit.answer(204, &deleted.map_err(refused)?, None))

@@ -1,7 +1,6 @@
 //! PUT: replace a user or a group (RFC 7644 §3.5.1).
 use std::sync::Mutex;
 
-use actix_web::http::header;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -22,7 +21,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
-    let condition = visit.condition(header::IF_MATCH)?;
+    let condition = visit.version_named()?;
     let body = read(visit, kind, visit.app.config.server.limits.body_bytes).await?;
     let ignored = Mutex::new(Vec::new());
     let change = |before: &Document| {
@@ -46,7 +45,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.groups();
     let id: ExternalGroupId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
-    let condition = visit.condition(header::IF_MATCH)?;
+    let condition = visit.version_named()?;
     let body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
     let ignored = Mutex::new(Vec::new());
     let change = |before: &Document| {
