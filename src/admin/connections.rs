@@ -380,7 +380,12 @@ pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, toke
 }
 
 /// The connection, when the actor may change it.
-async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, slug: &str) -> Result<(PartnerExtent, Door), Refused> {
+pub(super) async fn guarded(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    actor: UserId,
+    slug: &str,
+) -> Result<(PartnerExtent, Door), Refused> {
     let (at, door) = authority::at_connection(tx, actor, Core::ConnectionWrite, slug, ctx.now()).await?;
     authority::covers(tx, actor, &at, door.connection.directory, ctx.now()).await?;
     Ok((at, door))

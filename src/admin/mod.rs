@@ -2,6 +2,7 @@
 pub mod apply;
 pub mod authority;
 pub mod catalog;
+pub mod clients;
 pub mod connections;
 pub mod declaration;
 pub mod directories;

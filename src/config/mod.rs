@@ -231,6 +231,8 @@ pub struct Scim {
     pub bulk_operations: usize,
     /// Seconds until a cursor ends.
     pub cursor_seconds: u32,
+    /// Seconds an access token from the token endpoint lives, 300 to 86400.
+    pub access_token_seconds: u32,
     /// Whether ServiceProviderConfig, ResourceTypes and Schemas answer without a token.
     pub open_discovery: bool,
 }
@@ -244,6 +246,7 @@ impl Default for Scim {
             max_page: 1_000,
             bulk_operations: 1_000,
             cursor_seconds: 3_600,
+            access_token_seconds: 3_600,
             open_discovery: false,
         }
     }
@@ -323,6 +326,9 @@ impl Config {
         }
         if self.scim.max_page == 0 || self.scim.default_page > self.scim.max_page {
             return Some(("scim.default_page", "must not be above `max_page`, and `max_page` not be 0"));
+        }
+        if !(300..=86_400).contains(&self.scim.access_token_seconds) {
+            return Some(("scim.access_token_seconds", "must be 300 to 86400"));
         }
         if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
             return Some(("scim.burst", "must be at least 1 when there is a rate"));

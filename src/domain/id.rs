@@ -83,6 +83,8 @@ ids! {
     EventId;
     /// One attempt to sign in at a provider.
     AttemptId;
+    /// An OAuth 2.0 client of a SCIM connection; its client id.
+    OauthClientId;
     /// One run of an LDAP synchronisation.
     RunId;
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::client::Published;
 use super::fetch::Fetch;
 use super::provider::{OidcConfig, Providers};
 use super::refusal::{Kind, Refusal};
@@ -18,6 +19,7 @@ use crate::store::connections::{self, Door};
 pub struct Login {
     pub(super) store: Store,
     pub(super) providers: Providers,
+    pub(super) published: Published,
     pub(super) keys: Arc<Keyring>,
     pub(super) public_url: Url,
     pub(super) seen: Uses<SessionId>,
@@ -44,6 +46,7 @@ impl Login {
         Self {
             store,
             providers: Providers::new(fetch),
+            published: Published::default(),
             keys,
             public_url,
             seen: Uses::default(),

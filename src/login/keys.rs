@@ -31,6 +31,25 @@ struct Document {
 /// When the document cannot be had or holds no usable key.
 pub async fn fetch_keys(fetch: &Fetch, place: &Url) -> Result<Keys, Refusal> {
     let document = fetch.get::<Document>(place, ANSWER_LIMIT, None).await.map_err(failed)?;
+    among(&document)
+}
+
+impl Keys {
+    /// Keys that were handed over as a JWK set (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// When it is none, holds no usable key, or holds a private one.
+    pub fn inline(set: &Value) -> Result<Self, Refusal> {
+        let document = Document::deserialize(set)
+            .map_err(|_| Refusal::setup("keys.json", "must be an object with a list `keys`"))?;
+        if document.keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
+            return Err(Refusal::setup("keys.private", "holds a private key; give the public one only"));
+        }
+        among(&document)
+    }
+}
+
+fn among(document: &Document) -> Result<Keys, Refusal> {
     if document.keys.len() > MOST_KEYS {
         return Err(Refusal::setup("keys.many", format!("{} keys", document.keys.len())));
     }

@@ -6,17 +6,20 @@
 //! | `attempt`, `authorize`, `callback` | what goes out with the browser and what comes back |
 //! | `exchange`, `verify`, `keys`, `discovery`, `provider`, `claims` | from a code to claims that can be believed |
 //! | `arrive` | from claims to a person, by the directory's join |
+//! | `client`, `assertion` | tokens for the OAuth 2.0 clients of SCIM connections |
 //! | `fetch`, `address` | the one guarded way to a provider |
 //! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |
 //! | `refusal` | why not, for the person, the log and the code |
 pub mod address;
 mod arrive;
+pub mod assertion;
 pub mod attempt;
 pub mod authorize;
 mod bearer;
 pub mod begin;
 pub mod callback;
 pub mod claims;
+pub mod client;
 pub mod discovery;
 pub mod exchange;
 pub mod fetch;

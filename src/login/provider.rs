@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as Turn;
+use url::Url;
 
 use super::claims::Claims;
 use super::discovery::{Metadata, discover};
@@ -85,7 +86,7 @@ impl OidcConfig {
         if read.client_id.is_empty() {
             return Err("client_id is empty".to_owned());
         }
-        let issuer = url::Url::parse(&read.issuer).map_err(|_| "issuer is not a URL".to_owned())?;
+        let issuer = Url::parse(&read.issuer).map_err(|_| "issuer is not a URL".to_owned())?;
         if issuer.query().is_some() || issuer.fragment().is_some() || !matches!(issuer.scheme(), "https" | "http") {
             return Err("issuer must be an https URL without query or fragment".to_owned());
         }
@@ -113,8 +114,12 @@ pub struct Providers {
 pub struct Provider {
     issuer: String,
     description: Turn<Kept<Metadata>>,
-    keys: Turn<Kept<Keys>>,
+    keys: Shelf,
 }
+
+/// The keys published at one address. One visitor asks, the others wait for that answer.
+#[derive(Default)]
+pub(super) struct Shelf(Turn<Kept<Keys>>);
 
 /// A fetched thing and when it was fetched, or tried.
 struct Kept<T> {
@@ -176,7 +181,7 @@ impl Providers {
                 let provider = Arc::new(Provider {
                     issuer: issuer.to_owned(),
                     description: Turn::default(),
-                    keys: Turn::default(),
+                    keys: Shelf::default(),
                 });
                 known.insert(connection, Arc::clone(&provider));
                 provider
@@ -217,28 +222,40 @@ impl Provider {
         token: &str,
         expected: &Expected<'_>,
     ) -> Result<Claims, Refusal> {
-        let keys = self.keys(fetch, metadata, expected.now, FRESH).await?;
+        let keys = self.keys.fresh(fetch, &metadata.jwks_uri, expected.now).await?;
         match id_token(token, &keys, expected) {
             Ok(claims) => return Ok(claims),
             Err(Doubt::Refused(refusal)) => return Err(refusal),
             Err(Doubt::UnknownKey) => {}
         }
-        let keys = self.keys(fetch, metadata, expected.now, REFETCH).await?;
+        let keys = self.keys.again(fetch, &metadata.jwks_uri, expected.now).await?;
         id_token(token, &keys, expected).map_err(|doubt| match doubt {
             Doubt::Refused(refusal) => refusal,
             Doubt::UnknownKey => Refusal::untrusted("id_token.key", "no key of the provider matches"),
         })
     }
+}
 
-    async fn keys(&self, fetch: &Fetch, metadata: &Metadata, now: Timestamp, fresh: i64) -> Result<Arc<Keys>, Refusal> {
-        let mut kept = self.keys.lock().await;
+impl Shelf {
+    /// The keys, not older than a description may be.
+    pub(super) async fn fresh(&self, fetch: &Fetch, place: &Url, now: Timestamp) -> Result<Arc<Keys>, Refusal> {
+        self.get(fetch, place, now, FRESH).await
+    }
+
+    /// The keys, asked for again unless that was done in the last half minute.
+    pub(super) async fn again(&self, fetch: &Fetch, place: &Url, now: Timestamp) -> Result<Arc<Keys>, Refusal> {
+        self.get(fetch, place, now, REFETCH).await
+    }
+
+    async fn get(&self, fetch: &Fetch, place: &Url, now: Timestamp, fresh: i64) -> Result<Arc<Keys>, Refusal> {
+        let mut kept = self.0.lock().await;
         if let Some(young) = kept.younger_than(now, fresh) {
             return Ok(young);
         }
         if let Some(failure) = kept.recent_failure(now) {
             return kept.younger_than(now, STALE).ok_or(failure);
         }
-        let fetched = fetch_keys(fetch, &metadata.jwks_uri).await;
+        let fetched = fetch_keys(fetch, place).await;
         kept.keep(fetched, now)
     }
 }

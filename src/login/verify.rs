@@ -118,7 +118,8 @@ fn signature_and_registered_claims(token: &str, keys: &Keys, expected: &Expected
     Ok(())
 }
 
-fn algorithm(name: &str) -> Option<CoreJwsSigningAlgorithm> {
+/// An algorithm by its name (RFC 7518 §3.1), if it is one of ours.
+pub(super) fn algorithm(name: &str) -> Option<CoreJwsSigningAlgorithm> {
     match name {
         "RS256" => Some(CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256),
         "PS256" => Some(CoreJwsSigningAlgorithm::RsaSsaPssSha256),

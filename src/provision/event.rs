@@ -119,6 +119,10 @@ kinds! {
     TokenCreated = "token.created";
     /// A token was revoked.
     TokenRevoked = "token.revoked";
+    /// An OAuth 2.0 client of a SCIM connection came to be.
+    ClientCreated = "client.created";
+    /// An OAuth 2.0 client was withdrawn, with every token it had.
+    ClientRevoked = "client.revoked";
     /// A rule set came into force.
     RulesActivated = "rules.activated";
     /// An attribute condition came to be.

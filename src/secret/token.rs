@@ -19,6 +19,8 @@ pub enum TokenKind {
     Link,
     /// A browser session.
     Session,
+    /// The secret of an OAuth 2.0 client of a SCIM connection.
+    Client,
 }
 
 impl TokenKind {
@@ -29,6 +31,7 @@ impl TokenKind {
             Self::Api => "rca_",
             Self::Link => "rcl_",
             Self::Session => "rcb_",
+            Self::Client => "rco_",
         }
     }
 }

@@ -81,6 +81,7 @@ mod lock;
 pub mod members;
 pub mod migrate;
 pub mod nesting;
+pub mod oauth_clients;
 pub mod partners;
 pub mod people;
 pub mod people_facts;

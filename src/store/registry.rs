@@ -28,6 +28,7 @@ static TABLES: &[Statements] = &[
     super::links::STATEMENTS,
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
+    super::oauth_clients::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
     super::people_facts::STATEMENTS,

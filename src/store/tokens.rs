@@ -24,7 +24,7 @@ statements! {
         AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
     LIST = "SELECT t.id, t.connection, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
-        WHERE t.connection = $1 AND d.partner = $2 ORDER BY t.created_at, t.id";
+        WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL ORDER BY t.created_at, t.id";
     BY_HASH = "SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
         c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
@@ -126,7 +126,7 @@ pub async fn expire(tx: &mut Tx, at: &PartnerExtent, id: TokenId, until: Timesta
     found(tx.execute(&EXPIRE, binds![id, at.partner(), until]).await?)
 }
 
-/// The tokens of a connection, oldest first, the withdrawn ones too.
+/// The tokens of a connection that administrators made, oldest first, the withdrawn ones too.
 ///
 /// # Errors
 /// `StoreError`.

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
-use super::{api, assets, authzen, console, health, login, metrics, scim};
+use super::{api, assets, authzen, console, health, login, metrics, oauth, scim};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         health::ROUTES,
         login::ROUTES,
         metrics::ROUTES,
+        oauth::ROUTES,
         scim::ROUTES,
     ];
     areas.into_iter().flatten()

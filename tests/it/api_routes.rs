@@ -24,7 +24,7 @@ fn fitting(method: &str, path: &str) -> Option<Value> {
         "suspend" => json!({"cause": "a test"}),
         "directories" => json!({"name": "Stolen"}),
         "connections" => json!({"kind": "scim", "slug": "stolen"}),
-        "tokens" => json!({"name": "stolen"}),
+        "clients" | "tokens" => json!({"name": "stolen"}),
         _ => return None,
     })
 }

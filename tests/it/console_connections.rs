@@ -136,7 +136,8 @@ on_both! {
                 let (theirs, none) = (lena.get(&format!("{theirs}{path}")).await, lena.get(&format!("{none}{path}")).await);
                 assert_eq!((theirs.status, &theirs.text), (404, &none.text));
             }
-            let acts = ["state", "settings", "tokens", "test", "sync", &format!("tokens/{id}/revoke"),
+            let acts = ["state", "settings", "tokens", "clients", "test", "sync", &format!("tokens/{id}/revoke"),
+                &format!("clients/{id}/revoke"),
                 &format!("runs/{id}/approve")].map(str::to_owned);
             for act in acts {
                 let form = [("state", "paused"), ("name", "mine"), ("urls", "ldaps://a"), ("dry", "yes")];

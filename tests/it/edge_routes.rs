@@ -20,6 +20,8 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/account", "login_flow::signing_out_everywhere_ends_the_other_sessions_too"),
     ("/activity", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/connections/{slug}", "console_connections::connections_of_another_partner_do_not_exist"),
+    ("/connections/{slug}/clients", "console_connections::connections_of_another_partner_do_not_exist"),
+    ("/connections/{slug}/clients/{client}/revoke", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/runs/{run}", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/runs/{run}/approve", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/settings", "console_connections::connections_of_another_partner_do_not_exist"),
@@ -30,6 +32,8 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/connections/{slug}/tokens/{token}/revoke", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/directories/{id}", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/api/v1/connections/{slug}", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
+    ("/api/v1/connections/{slug}/clients", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
+    ("/api/v1/connections/{slug}/clients/{id}", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/connections/{slug}/external-groups", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     (
         "/api/v1/connections/{slug}/external-groups/{stable_id}/members",

@@ -23,6 +23,7 @@ mod login_fetch;
 mod login_flow;
 mod login_hostile;
 mod login_links;
+mod oauth;
 mod provision_groups;
 mod provision_laws;
 mod provision_races;

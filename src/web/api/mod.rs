@@ -52,6 +52,12 @@ pub const ROUTES: &[Entry] = &[
         ..at("/api/v1/connections/{slug}")
     },
     Entry {
+        get: Some(|| web::to(connections::clients::list)),
+        post: Some(|| web::to(connections::clients::create)),
+        ..at("/api/v1/connections/{slug}/clients")
+    },
+    Entry { delete: Some(|| web::to(connections::clients::revoke)), ..at("/api/v1/connections/{slug}/clients/{id}") },
+    Entry {
         get: Some(|| web::to(connections::tokens::list)),
         post: Some(|| web::to(connections::tokens::create)),
         ..at("/api/v1/connections/{slug}/tokens")

@@ -7,8 +7,9 @@
 //! | --- | --- |
 //! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
-//! | `products`, `words` | names of products and events |
+//! | `products`, `connect`, `words` | names of products and events |
 mod activity;
+mod connect;
 mod connection;
 mod directories;
 mod directory;
@@ -50,6 +51,8 @@ pub const ROUTES: &[Entry] = &[
     Entry { post: Some(|| web::to(connection::settings::save)), ..at("/connections/{slug}/settings") },
     Entry { post: Some(|| web::to(connection::tokens::make)), ..at("/connections/{slug}/tokens") },
     Entry { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
+    Entry { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/clients") },
+    Entry { post: Some(|| web::to(connection::clients::end)), ..at("/connections/{slug}/clients/{client}/revoke") },
     Entry { post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
     Entry { post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
     Entry { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },

@@ -55,6 +55,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("connection.deleted", "Connection deleted", "bad"),
     ("token.created", "Token made", "warn"),
     ("token.revoked", "Token ended", ""),
+    ("client.created", "OAuth client made", "warn"),
+    ("client.revoked", "OAuth client ended", "bad"),
     ("rules.activated", "Rules put in force", "warn"),
     ("condition.created", "Condition created", ""),
     ("run.started", "Synchronisation began", ""),

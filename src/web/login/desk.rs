@@ -22,6 +22,7 @@ pub struct Desk {
     /// The use cases.
     pub login: Login,
     pub(super) limits: Limits,
+    clients: Limits,
 }
 
 impl Desk {
@@ -32,7 +33,16 @@ impl Desk {
     pub fn open(config: &Config, store: &Store, keys: Arc<Keyring>, public_url: &PublicUrl) -> Result<Self, String> {
         let fetch = Fetch::new(policy(config)?, &extra_roots(config)?)?;
         let public_url = Url::parse(public_url.as_str()).map_err(|error| error.to_string())?;
-        Ok(Self { login: Login::new(store.clone(), fetch, keys, public_url), limits: Limits::new() })
+        Ok(Self {
+            login: Login::new(store.clone(), fetch, keys, public_url),
+            limits: Limits::new(),
+            clients: Limits::new(),
+        })
+    }
+
+    /// Whether the machine at this address may ask for an access token now.
+    pub fn admits_client(&self, address: std::net::IpAddr) -> bool {
+        self.clients.admits(address)
     }
 
     /// Writes now and then when sessions and tokens were last used, and once more at the end; forgets ended sessions.
@@ -46,6 +56,7 @@ impl Desk {
                 return;
             }
             self.limits.tidy();
+            self.clients.tidy();
             if minute.is_multiple_of(60) {
                 match self.login.purge(clock.now()).await {
                     Ok(count) => tracing::debug!(count, "ended sessions were forgotten"),

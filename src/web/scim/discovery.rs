@@ -90,6 +90,6 @@ fn provider(app: &App) -> ServiceProvider {
         change_password: false,
         default_page_size: settings.default_page,
         cursor_timeout: Some(settings.cursor_seconds),
-        schemes: vec![AuthScheme::Bearer],
+        schemes: vec![AuthScheme::Bearer, AuthScheme::OAuth2],
     }
 }

@@ -1,5 +1,6 @@
 //! Connections: the doors of directories.
 pub(super) mod change;
+pub(super) mod clients;
 pub(super) mod create;
 pub(super) mod log;
 pub(super) mod runs;

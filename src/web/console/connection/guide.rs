@@ -1,4 +1,5 @@
 //! What to paste at the other side, and how to go about it, product by product.
+use super::super::connect::{self, Addresses, TOKEN};
 use crate::config::PublicUrl;
 use crate::domain::directory::{Connection, ConnectionKind};
 
@@ -15,13 +16,10 @@ pub(super) fn values(connection: &Connection, public: &PublicUrl) -> Vec<Value> 
     let value = |name, value: String| Value { name, value };
     match (connection.kind, connection.profile.as_str()) {
         (ConnectionKind::Scim, profile) => {
-            let name = match profile {
-                "entra" | "entra-flag" => "Tenant URL",
-                "okta" => "SCIM connector base URL",
-                _ => "SCIM base URL",
-            };
-            let flag = if profile == "entra-flag" { "?aadOptscim062020" } else { "" };
-            vec![value(name, format!("{base}/scim/{slug}/v2{flag}"))]
+            let addresses = Addresses::of(base, slug);
+            let given = connect::guide(profile).map(|guide| guide.values.as_slice()).unwrap_or_default();
+            let filled = |one: &'static connect::Value| value(&one.name, addresses.fill(&one.value));
+            given.iter().filter(|one| one.value != TOKEN).map(filled).collect()
         }
         (ConnectionKind::Oidc, _) => vec![
             value("Redirect URI", format!("{base}/sso/{slug}/callback")),
@@ -34,29 +32,9 @@ pub(super) fn values(connection: &Connection, public: &PublicUrl) -> Vec<Value> 
 /// How to set the other side up.
 pub(super) fn steps(connection: &Connection) -> Vec<String> {
     let steps: &[&str] = match (connection.kind, connection.profile.as_str()) {
-        (ConnectionKind::Scim, "entra" | "entra-flag") => &[
-            "In the Entra admin centre open Enterprise applications, create your own application and open Provisioning.",
-            "Choose Automatic, paste the Tenant URL, and a token of the list below as Secret Token. Press Test Connection: the request appears in the log below.",
-            "Under Mappings let externalId take objectId, not mailNickname: it is how the same person is recognised at sign-in.",
-            "Assign users and groups to the application. Entra pushes direct members only; nested groups must be assigned themselves.",
-            "Start provisioning. Entra works in cycles of about 40 minutes; use Provision on demand to try one person now.",
-        ],
-        (ConnectionKind::Scim, "okta") => &[
-            "In the Okta admin console add the application SCIM 2.0 Test App (OAuth Bearer Token), or turn on SCIM in your own.",
-            "Paste the base URL, and a token of the list below as the bearer token; the unique identifier is userName.",
-            "Turn on Create Users, Update User Attributes and Deactivate Users.",
-            "Push groups on the tab Push Groups: assigning a group only pushes its people.",
-        ],
-        (ConnectionKind::Scim, "google") => &[
-            "In the Google Admin console open the application and its Autoprovisioning.",
-            "Paste the base URL, and a token of the list below as the access token.",
-            "Google pushes people only, not groups: let rules use attributes such as department.",
-        ],
-        (ConnectionKind::Scim, _) => &[
-            "Paste the base URL at the provider, and a token of the list below as the bearer token.",
-            "Map an identifier that never changes to externalId: it is how the same person is recognised at other doors.",
-            "Assign people and groups, and push. Every request appears in the log below.",
-        ],
+        (ConnectionKind::Scim, profile) => {
+            return connect::guide(profile).map(|guide| guide.steps.clone()).unwrap_or_default();
+        }
         (ConnectionKind::Oidc, "entra") => &[
             "In the Entra admin centre register an application of the platform Web with the redirect URI above.",
             "Make a client secret under Certificates & secrets, and paste it below with the application (client) id.",

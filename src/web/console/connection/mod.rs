@@ -1,4 +1,5 @@
 //! `/connections/{slug}`: one door of a directory, with what to paste at the other side.
+pub(super) mod clients;
 mod guide;
 mod log;
 pub(super) mod once;
@@ -9,10 +10,12 @@ pub(super) mod tokens;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use self::clients::ClientRow;
 use self::guide::Value;
 use self::log::Request;
 use self::settings::Field;
 use self::tokens::TokenRow;
+use super::connect::{self, Guide};
 use super::directories::{kind_name, mode_name};
 use super::halt::Halt;
 use super::page::{Frame, ok, parameter, see_other, submitted, visitor};
@@ -45,8 +48,10 @@ pub(super) struct Page {
     join: Option<String>,
     values: Vec<Value>,
     steps: Vec<String>,
-    fresh_token: Option<String>,
+    guide: Option<&'static Guide>,
+    fresh: Option<once::Shown>,
     tokens: Vec<TokenRow>,
+    clients: Vec<ClientRow>,
     fields: Vec<Field>,
     ready: bool,
     tried: Option<Vec<crate::ldap::source::Step>>,
@@ -87,7 +92,7 @@ pub(super) async fn show(
     let mut page = page(&request, &app, &visitor, &slug).await?;
     let shown = once::take(&request, &app, &visitor);
     let used = shown.is_some();
-    page.fresh_token = shown.filter(|(of, _)| *of == *slug).map(|(_, token)| token);
+    page.fresh = shown.filter(|shown| *shown.slug == *slug);
     let mut response = ok(&page);
     if used {
         once::forget(&mut response, &app);
@@ -109,6 +114,10 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
             let has_secret = connections::secret(reader, &door.extent).await?.is_some();
             let tokens = match door.connection.kind {
                 ConnectionKind::Scim => tokens::rows(reader, &at, door.connection.id, now).await?,
+                _ => Vec::new(),
+            };
+            let clients = match door.connection.kind {
+                ConnectionKind::Scim => clients::rows(reader, &at, door.connection.id).await?,
                 _ => Vec::new(),
             };
             let runs = match door.connection.kind {
@@ -133,9 +142,12 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 ready: settings::check(door.connection.kind, &door.connection.profile, &door.connection.config).is_ok(),
                 join: door.join_attribute,
                 at: place(reader, me, &at, now).await?,
-                fresh_token: None,
+                guide: connect::guide(&door.connection.profile)
+                    .filter(|_| door.connection.kind == ConnectionKind::Scim),
+                fresh: None,
                 tried: None,
                 tokens,
+                clients,
                 runs,
                 log: Vec::new(),
                 log_older: None,

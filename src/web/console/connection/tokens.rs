@@ -52,7 +52,7 @@ pub(in crate::web::console) async fn make(
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     let token = admin::connections::make_token(&app.store, &ctx, me, &slug, form.field("name")).await?;
     let mut response = see_other(&format!("/connections/{slug}"));
-    once::keep(&mut response, &app, &visitor, &slug, &token);
+    once::keep(&mut response, &app, &visitor, &slug, (None, &token));
     Ok(response)
 }
 

@@ -1,0 +1,251 @@
+//! The one place that decides whether a client's assertion is to be believed (RFC 7523 §3, `private_key_jwt`).
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm};
+
+use super::claims::Claims;
+use super::keys::{ALGORITHMS, Keys};
+use super::refusal::Refusal;
+use super::verify::{Doubt, algorithm};
+use crate::domain::time::Timestamp;
+use crate::secret::sha256;
+
+/// More than any assertion needs.
+const MOST_BYTES: usize = 16 * 1024;
+/// The furthest an assertion may end ahead of now, in seconds.
+pub const LONGEST_LIFE: i64 = 600;
+/// How far the clocks may differ, in seconds.
+const SKEW: i64 = 60;
+/// The longest `jti`, in bytes.
+const LONGEST_JTI: usize = 255;
+
+/// An assertion in its parts. Nothing of it is believed yet.
+pub struct Assertion<'a> {
+    header: Claims,
+    claims: Claims,
+    signed: &'a str,
+    signature: Vec<u8>,
+}
+
+/// What remains of a believed assertion: what must not come again, and until when it could.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Used {
+    /// SHA-256 of its `jti`.
+    pub jti: [u8; 32],
+    /// From when on its expiry refuses it anyway.
+    pub until: Timestamp,
+}
+
+impl<'a> Assertion<'a> {
+    /// Takes a compact JWS apart.
+    ///
+    /// # Errors
+    /// When it is none, or repeats a name.
+    pub fn read(text: &'a str) -> Result<Self, Refusal> {
+        let form = |detail: &str| Refusal::untrusted("assertion.form", detail);
+        if text.len() > MOST_BYTES {
+            return Err(form("longer than 16 KiB"));
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or_else(|| form("not three parts"))?;
+        let (header, claims) = signed.split_once('.').ok_or_else(|| form("not three parts"))?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| form("not base64url"));
+        let object = |part: &str| {
+            serde_json::from_slice::<Claims>(&decode(part)?).map_err(|_| form("no object, or it repeats a name"))
+        };
+        Ok(Self { header: object(header)?, claims: object(claims)?, signed, signature: decode(signature)? })
+    }
+
+    /// Who it says it is about; decides whose keys it is checked with.
+    pub fn client(&self) -> Option<&str> {
+        self.claims.text("sub")
+    }
+
+    /// Believes it, if it is signed by `client` for one of `audiences`, and fresh.
+    ///
+    /// # Errors
+    /// [`Doubt`]; an unknown key only when no key could be meant.
+    pub fn verify(&self, keys: &Keys, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Doubt> {
+        self.signed_by(keys)?;
+        let wrong = |code, detail: &str| Err(Refusal::untrusted(code, detail).into());
+        if self.claims.text("iss") != Some(client) || self.claims.text("sub") != Some(client) {
+            return wrong("assertion.client", "iss and sub must both be the client id");
+        }
+        let meant = |audience: &serde_json::Value| audience.as_str().is_some_and(|one| audiences.contains(&one));
+        if !self
+            .claims
+            .get("aud")
+            .is_some_and(|aud| meant(aud) || aud.as_array().is_some_and(|all| all.iter().any(meant)))
+        {
+            return wrong("assertion.aud", "aud names neither the token endpoint nor the issuer");
+        }
+        let Some(end) = self.claims.seconds("exp") else { return wrong("assertion.exp", "missing") };
+        let present = now.seconds();
+        if end.saturating_add(SKEW) <= present {
+            return wrong("assertion.exp", "it has ended; is the client's clock right?");
+        }
+        if end > present.saturating_add(LONGEST_LIFE + SKEW) {
+            return wrong("assertion.exp", "it ends more than 10 minutes ahead");
+        }
+        for name in ["nbf", "iat"] {
+            let early = self.claims.seconds(name).is_none_or(|moment| moment > present.saturating_add(SKEW));
+            if self.claims.get(name).is_some() && early {
+                return wrong("assertion.early", "nbf or iat lies in the future; is the client's clock right?");
+            }
+        }
+        match self.claims.text("jti") {
+            Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI => {
+                let until = now.plus_seconds(end.saturating_sub(present).saturating_add(SKEW));
+                Ok(Used { jti: sha256(jti.as_bytes()), until })
+            }
+            _ => wrong("assertion.jti", "missing, empty or longer than 255 bytes"),
+        }
+    }
+
+    fn signed_by(&self, keys: &Keys) -> Result<(), Doubt> {
+        let refused = |code, detail: &str| Err(Refusal::untrusted(code, detail).into());
+        if self.header.get("crit").is_some() {
+            return refused("assertion.crit", "critical extensions are not understood");
+        }
+        let named = self.header.text("alg").filter(|name| ALGORITHMS.contains(name));
+        let Some(algorithm) = named.and_then(algorithm) else {
+            return refused("assertion.algorithm", "not one of RS256, PS256, ES256, ES384 and EdDSA");
+        };
+        let kid = match self.header.get("kid") {
+            None => None,
+            Some(serde_json::Value::String(kid)) => Some(kid.as_str()),
+            Some(_) => return refused("assertion.form", "kid is not a text"),
+        };
+        let mut tried = false;
+        for key in &keys.0 {
+            let other_alg = match key.signing_alg() {
+                JsonWebKeyAlgorithm::Algorithm(only) => *only != algorithm,
+                JsonWebKeyAlgorithm::Unspecified => false,
+                JsonWebKeyAlgorithm::Unsupported => true,
+            };
+            if other_alg || kid.is_some_and(|kid| key.key_id().is_none_or(|id| id.as_str() != kid)) {
+                continue;
+            }
+            tried = true;
+            if key.verify_signature(&algorithm, self.signed.as_bytes(), &self.signature).is_ok() {
+                return Ok(());
+            }
+        }
+        // With a named key that was tried the signature is wrong; else the keys may have been turned over.
+        if tried && kid.is_some() {
+            refused("assertion.signature", "the signature is wrong")
+        } else {
+            Err(Doubt::UnknownKey)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const HERE: [&str; 2] = ["https://house/oauth/a/token", "https://house/oauth/a"];
+    const NOW: i64 = 1_800_000_000;
+
+    struct Client {
+        pair: EcdsaKeyPair,
+        random: SystemRandom,
+    }
+
+    impl Client {
+        fn new() -> Self {
+            let random = SystemRandom::new();
+            let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
+            Self { pair, random }
+        }
+
+        fn keys(&self) -> Keys {
+            let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+            let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+            Keys::inline(&json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": encode(x), "y": encode(y)}]}))
+                .unwrap()
+        }
+
+        fn sign(&self, header: &Value, claims: &Value) -> String {
+            let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+            let signed = format!("{}.{}", encode(header), encode(claims));
+            let signature = self.pair.sign(&self.random, signed.as_bytes()).unwrap();
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+        }
+    }
+
+    fn claims() -> Value {
+        json!({"iss": "me", "sub": "me", "aud": HERE[0], "exp": NOW + 300, "iat": NOW, "jti": "one"})
+    }
+
+    fn outcome(client: &Client, header: &Value, claims: &Value) -> String {
+        let text = client.sign(header, claims);
+        let assertion = Assertion::read(&text).unwrap();
+        match assertion.verify(&client.keys(), "me", &HERE, Timestamp::from_micros(NOW * 1_000_000)) {
+            Ok(_) => "believed".to_owned(),
+            Err(Doubt::UnknownKey) => "unknown key".to_owned(),
+            Err(Doubt::Refused(refusal)) => refusal.code.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_believed_and_each_wrong_part_refuses() {
+        let client = Client::new();
+        let header = json!({"alg": "ES256", "kid": "k", "typ": "JWT"});
+        assert_eq!(outcome(&client, &header, &claims()), "believed");
+        assert_eq!(outcome(&client, &json!({"alg": "ES256"}), &claims()), "believed");
+        let with = |name: &str, value: Value| {
+            let mut claims = claims();
+            claims[name] = value;
+            claims
+        };
+        for (name, value, expected) in [
+            ("aud", json!(["https://elsewhere", HERE[1]]), "believed"),
+            ("aud", json!("https://elsewhere"), "assertion.aud"),
+            ("aud", json!([]), "assertion.aud"),
+            ("aud", json!(null), "assertion.aud"),
+            ("iss", json!("you"), "assertion.client"),
+            ("sub", json!("you"), "assertion.client"),
+            ("exp", json!(NOW - 61), "assertion.exp"),
+            ("exp", json!(NOW - 30), "believed"),
+            ("exp", json!(NOW + 600), "believed"),
+            ("exp", json!(NOW + 661), "assertion.exp"),
+            ("exp", json!("soon"), "assertion.exp"),
+            ("nbf", json!(NOW + 61), "assertion.early"),
+            ("iat", json!(NOW + 61), "assertion.early"),
+            ("iat", json!("now"), "assertion.early"),
+            ("jti", json!(""), "assertion.jti"),
+            ("jti", json!(1), "assertion.jti"),
+            ("jti", json!("j".repeat(256)), "assertion.jti"),
+        ] {
+            assert_eq!(outcome(&client, &header, &with(name, value.clone())), expected, "{name} {value}");
+        }
+        for (header, expected) in [
+            (json!({"alg": "none"}), "assertion.algorithm"),
+            (json!({"alg": "HS256"}), "assertion.algorithm"),
+            (json!({"alg": "RS256", "kid": "k"}), "assertion.signature"),
+            (json!({"alg": "ES256", "kid": "other"}), "unknown key"),
+            (json!({"alg": "ES256", "kid": 1}), "assertion.form"),
+            (json!({"alg": "ES256", "crit": ["b64"], "b64": false}), "assertion.crit"),
+            (json!({}), "assertion.algorithm"),
+        ] {
+            assert_eq!(outcome(&client, &header, &claims()), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn another_key_and_a_changed_claim_are_noticed() {
+        let (client, other) = (Client::new(), Client::new());
+        let text = other.sign(&json!({"alg": "ES256", "kid": "k"}), &claims());
+        let now = Timestamp::from_micros(NOW * 1_000_000);
+        let doubt = Assertion::read(&text).unwrap().verify(&client.keys(), "me", &HERE, now);
+        assert!(matches!(doubt, Err(Doubt::Refused(refusal)) if refusal.code == "assertion.signature"));
+        for bad in ["", "a.b", "a.b.c", "e30.e30", "e30.W10.", "e30.eyJhIjoxLCJhIjoxfQ.", "....", &"a".repeat(20_000)] {
+            assert!(Assertion::read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Access tokens for the OAuth 2.0 clients of SCIM connections (RFC 6749 §4.4): a client proves itself by its secret or
+//! by an assertion signed with its key (RFC 7523 §2.2), and gets a short-lived token that opens its connection.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::Login;
+use super::assertion::{Assertion, Used};
+use super::keys::Keys;
+use super::provider::Shelf;
+use super::refusal::Refusal;
+use super::verify::Doubt;
+use crate::domain::ctx::Ctx;
+use crate::domain::id::OauthClientId;
+use crate::domain::time::Timestamp;
+use crate::secret::{Token, TokenKind, same, sha256};
+use crate::store::oauth_clients::{self, Claimant, Issue};
+use crate::store::{StoreError, Tx};
+
+/// The addresses that the token endpoint of a connection goes by.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The issuer (RFC 8414 §2).
+    pub issuer: String,
+    /// The token endpoint itself.
+    pub token: String,
+}
+
+/// How a client proves itself.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// By the secret it was given.
+    Secret {
+        /// The client id.
+        client: &'a str,
+        /// The secret.
+        secret: &'a str,
+    },
+    /// By a signed assertion.
+    Assertion {
+        /// The client id, if it was sent beside the assertion.
+        client: Option<&'a str>,
+        /// The assertion.
+        assertion: &'a str,
+    },
+}
+
+/// The keys that clients publish, as far as they were asked for.
+#[derive(Default)]
+pub struct Published(Mutex<HashMap<OauthClientId, (String, Arc<Shelf>)>>);
+
+impl Published {
+    /// Where the keys of a client are kept. A changed address starts from nothing.
+    fn of(&self, client: OauthClientId, place: &str) -> Arc<Shelf> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&client) {
+            Some((same, shelf)) if same == place => Arc::clone(shelf),
+            _ => {
+                let shelf = Arc::new(Shelf::default());
+                known.insert(client, (place.to_owned(), Arc::clone(&shelf)));
+                shelf
+            }
+        }
+    }
+}
+
+impl Login {
+    /// A token for a client of the SCIM connection `slug` that lives for `life` seconds.
+    ///
+    /// # Errors
+    /// Every refusal that is not the store's is to be answered alike: an unknown connection like a wrong secret.
+    pub async fn issue(
+        &self,
+        ctx: &Ctx,
+        slug: &str,
+        endpoint: &Endpoint,
+        proof: Proof<'_>,
+        life: u32,
+    ) -> Result<Token, Refusal> {
+        let (claimant, used) = match proof {
+            Proof::Secret { client, secret } => (self.by_secret(slug, client, secret).await?, None),
+            Proof::Assertion { client, assertion } => {
+                let (claimant, used) = self.by_assertion(ctx, slug, endpoint, client, assertion).await?;
+                (claimant, Some((used.jti, used.until)))
+            }
+        };
+        let token = Token::generate(TokenKind::Scim, ctx);
+        let new = Issue {
+            id: ctx.id(),
+            prefix: token.hint(),
+            hash: token.hash(),
+            expires_at: ctx.now().plus_seconds(i64::from(life)),
+        };
+        let write = async |tx: &mut Tx| -> Result<bool, StoreError> {
+            oauth_clients::issue(tx, &claimant, &new, used.as_ref(), ctx.now()).await
+        };
+        if self.store.write(write).await? {
+            return Ok(token);
+        }
+        Err(Refusal::untrusted("assertion.replayed", "the assertion was used before, or the client was withdrawn"))
+    }
+
+    async fn claimant(&self, slug: &str, client: &str) -> Result<Option<Claimant>, Refusal> {
+        let Ok(client) = client.parse() else { return Ok(None) };
+        Ok(oauth_clients::open(&mut self.store.reader().await?, slug, client).await?)
+    }
+
+    async fn by_secret(&self, slug: &str, client: &str, secret: &str) -> Result<Claimant, Refusal> {
+        let claimant = self.claimant(slug, client).await?;
+        let stored = claimant.as_ref().and_then(|known| known.proof.secret_hash.as_deref());
+        // The comparison is made in any case, so that its absence tells nothing.
+        let right = same(stored.unwrap_or(&[0; 32]), &sha256(secret.as_bytes()));
+        let known = stored.is_some();
+        claimant
+            .filter(|_| right && known)
+            .ok_or_else(|| Refusal::untrusted("client.secret", "no such client of this connection, or another secret"))
+    }
+
+    async fn by_assertion(
+        &self,
+        ctx: &Ctx,
+        slug: &str,
+        endpoint: &Endpoint,
+        client: Option<&str>,
+        text: &str,
+    ) -> Result<(Claimant, Used), Refusal> {
+        let assertion = Assertion::read(text)?;
+        let subject = assertion.client().unwrap_or_default();
+        if client.is_some_and(|client| client != subject) {
+            return Err(Refusal::untrusted("assertion.client", "client_id is not the assertion's sub"));
+        }
+        let unknown = || Refusal::untrusted("client.unknown", "no such client of this connection");
+        let claimant = self.claimant(slug, subject).await?.ok_or_else(unknown)?;
+        let id = claimant.id.to_string();
+        let audiences = [endpoint.token.as_str(), endpoint.issuer.as_str()];
+        let check = |keys: &Keys| assertion.verify(keys, &id, &audiences, ctx.now());
+        let verdict = match (&claimant.proof.jwks, &claimant.proof.jwks_uri) {
+            (Some(jwks), _) => check(&given(jwks)?),
+            (None, Some(place)) => self.with_published(claimant.id, place, ctx.now(), check).await?,
+            (None, None) => return Err(Refusal::untrusted("client.method", "this client has a secret, not a key")),
+        };
+        match verdict {
+            Ok(used) => Ok((claimant, used)),
+            Err(Doubt::Refused(refusal)) => Err(refusal),
+            Err(Doubt::UnknownKey) => Err(Refusal::untrusted("assertion.key", "no key of the client matches")),
+        }
+    }
+
+    /// Checks with the published keys, and once more with fresh ones when no key matches.
+    async fn with_published(
+        &self,
+        client: OauthClientId,
+        place: &str,
+        now: Timestamp,
+        check: impl Fn(&Keys) -> Result<Used, Doubt>,
+    ) -> Result<Result<Used, Doubt>, Refusal> {
+        let fetch = self.providers.fetch();
+        let shelf = self.published.of(client, place);
+        let place = Url::parse(place).map_err(|_| Refusal::setup("keys.place", "jwks_uri is not a URL"))?;
+        match check(&*shelf.fresh(fetch, &place, now).await?) {
+            Err(Doubt::UnknownKey) => Ok(check(&*shelf.again(fetch, &place, now).await?)),
+            verdict => Ok(verdict),
+        }
+    }
+
+    /// Whether keys may be asked for at `place`, as far as its text tells.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check_place(&self, place: &str) -> Result<(), String> {
+        let place = Url::parse(place).map_err(|_| "is not a URL".to_owned())?;
+        self.providers.fetch().check(&place).map_err(|error| error.to_string())
+    }
+}
+
+/// Checks the keys that a client is to prove itself with.
+///
+/// # Errors
+/// A sentence about what will not do.
+pub fn check_keys(jwks: &serde_json::Value) -> Result<(), String> {
+    Keys::inline(jwks).map(drop).map_err(|refusal| refusal.detail)
+}
+
+fn given(jwks: &str) -> Result<Keys, Refusal> {
+    let jwks = serde_json::from_str(jwks).map_err(|_| Refusal::setup("keys.json", "the keys are not JSON"))?;
+    Keys::inline(&jwks)
+}

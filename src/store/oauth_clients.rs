@@ -1,0 +1,191 @@
+//! OAuth 2.0 clients of SCIM connections, the tokens they are given and the assertions they have used up. Of a secret
+//! only the SHA-256 is stored; it has 256 random bits.
+use super::connections::Door;
+use super::extent::PartnerExtent;
+use super::{FromRow as _, Reader, Row, StoreError, Tx};
+use crate::domain::id::{ConnectionId, OauthClientId, TokenId};
+use crate::domain::time::Timestamp;
+use crate::{binds, from_row, statements};
+
+statements! {
+    INSERT = "INSERT INTO oauth_client (id, connection, name, prefix, secret_hash, jwks, jwks_uri, created_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, $8, $9 FROM connection c JOIN directory d ON d.id = c.directory \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3";
+    LIST = "SELECT o.id, o.connection, o.name, o.prefix, o.jwks, o.jwks_uri, o.created_at, o.revoked_at, \
+        o.last_used_at FROM oauth_client o JOIN connection c ON c.id = o.connection \
+        JOIN directory d ON d.id = c.directory \
+        WHERE o.connection = $1 AND d.partner = $2 ORDER BY o.created_at, o.id";
+    REVOKE = "UPDATE oauth_client SET revoked_at = $4 WHERE id = $1 AND connection = $2 AND revoked_at IS NULL \
+        AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $3)";
+    REVOKE_TOKENS = "UPDATE connection_token SET revoked_at = $2 WHERE client = $1 AND revoked_at IS NULL";
+    OPEN = "SELECT o.id AS client, o.secret_hash, o.jwks, o.jwks_uri, c.id, c.directory, c.kind, c.slug, c.profile, \
+        c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
+        FROM oauth_client o JOIN connection c ON c.id = o.connection JOIN directory d ON d.id = c.directory \
+        JOIN live_partner p ON p.id = d.partner \
+        WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND c.state = 'active' AND o.revoked_at IS NULL";
+    USED = "UPDATE oauth_client SET last_used_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    SEEN = "INSERT INTO oauth_assertion (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    FORGET = "DELETE FROM oauth_assertion WHERE client = $1 AND expires_at < $2";
+    ISSUE = "INSERT INTO connection_token (id, connection, client, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, o.connection, o.id, o.name, $3, $4, $5, $6 FROM oauth_client o WHERE o.id = $2";
+    SWEEP = "DELETE FROM connection_token WHERE client = $1 AND expires_at < $2";
+}
+
+/// How a client proves who it is. Exactly one is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proof {
+    /// SHA-256 of the client secret.
+    pub secret_hash: Option<Vec<u8>>,
+    /// The client's public keys: a JWK set (RFC 7517 §5).
+    pub jwks: Option<String>,
+    /// Where the client publishes its keys.
+    pub jwks_uri: Option<String>,
+}
+
+/// A client as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OauthClient {
+    /// Its identity, which is its client id too.
+    pub id: OauthClientId,
+    /// The connection it may push through.
+    pub connection: ConnectionId,
+    /// What it was called when it was made.
+    pub name: String,
+    /// The first characters of its secret, when it has one.
+    pub prefix: Option<String>,
+    /// Its public keys, when they were given.
+    pub jwks: Option<String>,
+    /// Where it publishes its keys, when it does.
+    pub jwks_uri: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was withdrawn.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last given a token.
+    pub last_used_at: Option<Timestamp>,
+}
+
+from_row!(OauthClient { id, connection, name, prefix, jwks, jwks_uri, created_at, revoked_at, last_used_at });
+
+/// A client at the token endpoint.
+#[derive(Debug)]
+pub struct Claimant {
+    /// Who it says it is.
+    pub id: OauthClientId,
+    /// The connection it may push through.
+    pub door: Door,
+    /// What it must prove that with.
+    pub proof: Proof,
+}
+
+/// A new client.
+#[derive(Clone, Debug)]
+pub struct NewClient<'a> {
+    /// Its identity.
+    pub id: OauthClientId,
+    /// The connection it may push through.
+    pub connection: ConnectionId,
+    /// What it is called.
+    pub name: &'a str,
+    /// The first characters of its secret.
+    pub prefix: Option<String>,
+    /// What it proves itself with.
+    pub proof: Proof,
+}
+
+/// Writes a client of a SCIM connection of the extent's partner.
+///
+/// # Errors
+/// `StoreError::NotFound` when there is no such SCIM connection at the extent's partner.
+pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: NewClient<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let Proof { secret_hash, jwks, jwks_uri } = new.proof;
+    let values = binds![new.id, new.connection, at.partner(), new.name, new.prefix, secret_hash, jwks, jwks_uri, now];
+    found(tx.execute(&INSERT, values).await?)
+}
+
+/// The clients of a connection, oldest first, the withdrawn ones too.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+) -> Result<Vec<OauthClient>, StoreError> {
+    reader.all(&LIST, binds![connection, at.partner()], OauthClient::from_row).await
+}
+
+/// Withdraws a client and every token it was given: the next request with one is refused.
+///
+/// # Errors
+/// `StoreError::NotFound` when it is not a client of this connection of the extent, or is withdrawn already.
+pub async fn revoke(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+    client: OauthClientId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    found(tx.execute(&REVOKE, binds![client, connection, at.partner(), now]).await?)?;
+    tx.execute(&REVOKE_TOKENS, binds![client, now]).await.map(drop)
+}
+
+/// The client of this id at the open connection `slug`. `None` alike for an unknown client, a withdrawn one, another
+/// connection's, and a closed connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn open(reader: &mut Reader, slug: &str, client: OauthClientId) -> Result<Option<Claimant>, StoreError> {
+    let read = |row: &Row| {
+        let proof =
+            Proof { secret_hash: row.get("secret_hash")?, jwks: row.get("jwks")?, jwks_uri: row.get("jwks_uri")? };
+        Ok(Claimant { id: row.get("client")?, door: Door::from_row(row)?, proof })
+    };
+    reader.optional(&OPEN, binds![client, slug], read).await
+}
+
+/// A token to write.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Its identity.
+    pub id: TokenId,
+    /// Its first characters.
+    pub prefix: String,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Writes a token for a client that has proved itself, and forgets those of its tokens that have ended. With an
+/// assertion (the hash of its `jti`, and until when it could be used) uses that up. False, and nothing to be kept, when
+/// the client was withdrawn meanwhile or the assertion was used before.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn issue(
+    tx: &mut Tx,
+    claimant: &Claimant,
+    new: &Issue,
+    assertion: Option<&([u8; 32], Timestamp)>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    // Locks the client, so that a withdrawal comes wholly before or sees the token.
+    if tx.execute(&USED, binds![claimant.id, now]).await? == 0 {
+        return Ok(false);
+    }
+    if let Some((jti, until)) = assertion {
+        tx.execute(&FORGET, binds![claimant.id, now]).await?;
+        if tx.execute(&SEEN, binds![claimant.id, *jti, *until]).await? == 0 {
+            return Ok(false);
+        }
+    }
+    tx.execute(&SWEEP, binds![claimant.id, now]).await?;
+    let values = binds![new.id, claimant.id, &new.prefix, new.hash, now, new.expires_at];
+    found(tx.execute(&ISSUE, values).await?)?;
+    Ok(true)
+}
+
+fn found(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

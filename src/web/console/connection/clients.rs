@@ -1,0 +1,72 @@
+//! The OAuth clients of a SCIM connection.
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::super::halt::Halt;
+use super::super::page::{id, minute, see_other, submitted};
+use super::once;
+use crate::admin::clients::{self, Credential};
+use crate::domain::id::ConnectionId;
+use crate::store::extent::PartnerExtent;
+use crate::store::{Reader, StoreError, oauth_clients};
+use crate::web::App;
+
+/// A client in the list.
+pub(super) struct ClientRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) proof: &'static str,
+    pub(super) made: String,
+    pub(super) used: String,
+    pub(super) live: bool,
+}
+
+/// The clients, the newest first, those that have ended last.
+pub(super) async fn rows(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+) -> Result<Vec<ClientRow>, StoreError> {
+    let row = |client: oauth_clients::OauthClient| ClientRow {
+        live: client.revoked_at.is_none(),
+        id: client.id.to_string(),
+        proof: if client.prefix.is_some() { "a secret" } else { "its own key" },
+        made: minute(client.created_at),
+        used: client.last_used_at.map_or_else(|| "no token yet".to_owned(), |at| format!("last token {}", minute(at))),
+        name: client.name,
+    };
+    let listed = oauth_clients::list(reader, at, connection).await?;
+    let mut rows: Vec<ClientRow> = listed.into_iter().rev().map(row).collect();
+    rows.sort_by_key(|row| !row.live);
+    Ok(rows)
+}
+
+/// Makes a client with a secret; the page it leads to shows it once.
+pub(in crate::web::console) async fn make(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (ctx, me) = (visitor.ctx(&app), visitor.person());
+    let (client, secret) =
+        clients::create(&app.store, &ctx, me, &slug, form.field("name"), &Credential::Secret).await?;
+    let mut response = see_other(&format!("/connections/{slug}"));
+    if let Some(secret) = secret {
+        once::keep(&mut response, &app, &visitor, &slug, (Some(client), &secret));
+    }
+    Ok(response)
+}
+
+/// Ends a client.
+pub(in crate::web::console) async fn end(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (slug, client) = path.into_inner();
+    clients::end(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id(&client)?).await?;
+    Ok(see_other(&format!("/connections/{slug}?done=revoked")))
+}

@@ -1,0 +1,56 @@
+//! Refusals of the token endpoint (RFC 6749 §5.2).
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde_json::json;
+
+/// A refusal.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {why}")]
+pub(super) struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    why: String,
+    wait: bool,
+}
+
+impl Fault {
+    /// A refusal with its code and a sentence.
+    pub(super) fn new(status: StatusCode, code: &'static str, why: impl Into<String>) -> Self {
+        Self { status, code, why: why.into(), wait: false }
+    }
+
+    /// The request is not of the form it should have.
+    pub(super) fn request(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", why)
+    }
+
+    /// The client has not proved that it is one of this connection. The same for every cause, so that nobody learns
+    /// which connections and clients exist.
+    pub(super) fn client() -> Self {
+        let why = "The client is not known here, its secret or assertion is wrong, or the connection is closed.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", why)
+    }
+
+    /// To be tried again shortly.
+    pub(super) fn later(status: StatusCode, why: &'static str) -> Self {
+        Self { wait: true, ..Self::new(status, "temporarily_unavailable", why) }
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"oauth\""));
+        }
+        if self.wait {
+            response.insert_header((header::RETRY_AFTER, "60"));
+        }
+        response.json(json!({"error": self.code, "error_description": self.why}))
+    }
+}
