@@ -16,6 +16,8 @@ pub(super) struct Guide {
     pub(super) about: String,
     /// What to do there, in order.
     pub(super) steps: Vec<String>,
+    /// Recorded conversations with this product, which `tests/it/scim_replay.rs` plays against the server.
+    pub(super) replays: Vec<String>,
     /// What to paste there.
     pub(super) values: Vec<Value>,
     /// Where this product differs from what one would expect.
@@ -132,6 +134,9 @@ mod tests {
             assert!(guide.values.iter().any(|value| value.value.contains("{base}")), "{profile}");
             assert!(guide.values.iter().all(|value| value.value.matches('{').count() <= 1), "{profile}");
             assert!(!guide.tests.is_empty(), "{profile} is not tested");
+            for replay in &guide.replays {
+                assert!(root().join(replay).is_file(), "{profile}: there is no {replay}");
+            }
             for tests in &guide.tests {
                 let text = std::fs::read_to_string(root().join(&tests.path)).unwrap();
                 for name in &tests.names {
@@ -165,6 +170,10 @@ mod tests {
             let _ = writeln!(page, "- **{}.** {}", trap.title, trap.text);
         }
         let _ = write!(page, "\n## Proof\n\nThe profile `{}` is held by these tests:\n\n", guide.profile);
+        for replay in &guide.replays {
+            let _ =
+                writeln!(page, "- `tests/it/scim_replay.rs` plays `{replay}` against the server, on both databases");
+        }
         for tests in &guide.tests {
             for name in &tests.names {
                 let _ = writeln!(page, "- `{}`: `{name}`", tests.path);
