@@ -62,9 +62,9 @@ pub(super) async fn show() -> HttpResponse {
 
 fn page(description: &Value) -> Page {
     let mut groups: Vec<Group> = Vec::new();
-    for (path, item) in members(&description["paths"]) {
+    for (path, item) in members(at(description, "/paths")) {
         for (method, operation) in members(item) {
-            let title = text(&operation["tags"][0]);
+            let title = text(at(operation, "/tags/0"));
             let read = read(path, method, operation);
             match groups.iter_mut().find(|group| group.title == title) {
                 Some(group) => group.operations.push(read),
@@ -72,57 +72,57 @@ fn page(description: &Value) -> Page {
             }
         }
     }
-    let schemas = members(&description["components"]["schemas"]);
+    let schemas = members(at(description, "/components/schemas"));
     Page {
-        about: text(&description["info"]["description"]),
+        about: text(at(description, "/info/description")),
         groups,
         schemas: schemas.map(|(name, schema)| described(name, schema)).collect(),
     }
 }
 
 fn read(path: &str, method: &str, operation: &Value) -> Operation {
-    let summary = text(&operation["summary"]);
-    let more = text(&operation["description"]);
+    let summary = text(at(operation, "/summary"));
+    let more = text(at(operation, "/description"));
     let says = if more.starts_with(summary.trim_end_matches('.')) { more } else { format!("{summary} {more}") };
-    let parameters = operation["parameters"].as_array().into_iter().flatten().map(|parameter| Line {
-        name: text(&parameter["name"]),
-        kind: text(&parameter["in"]),
-        says: text(&parameter["description"]),
+    let parameters = at(operation, "/parameters").as_array().into_iter().flatten().map(|parameter| Line {
+        name: text(at(parameter, "/name")),
+        kind: text(at(parameter, "/in")),
+        says: text(at(parameter, "/description")),
     });
-    let answers = members(&operation["responses"]).map(|(status, answer)| Line {
+    let answers = members(at(operation, "/responses")).map(|(status, answer)| Line {
         name: status.to_owned(),
         kind: content(answer).unwrap_or_default(),
-        says: text(&answer["description"]),
+        says: text(at(answer, "/description")),
     });
     Operation {
-        id: text(&operation["operationId"]),
+        id: text(at(operation, "/operationId")),
         method: method.to_uppercase(),
         path: path.to_owned(),
         says,
         parameters: parameters.collect(),
-        body: content(&operation["requestBody"]),
+        body: content(at(operation, "/requestBody")),
         answers: answers.collect(),
     }
 }
 
 /// The type of a body.
 fn content(of: &Value) -> Option<String> {
-    let (_, content) = members(&of["content"]).next()?;
-    Some(kind(&content["schema"]))
+    let (_, content) = members(at(of, "/content")).next()?;
+    Some(kind(at(content, "/schema")))
 }
 
 fn described(name: &str, schema: &Value) -> Schema {
     let mut lines = Vec::new();
-    let parts = schema["allOf"].as_array().into_iter().flatten();
+    let parts = at(schema, "/allOf").as_array().into_iter().flatten();
     for part in std::iter::once(schema).chain(parts) {
-        if let Some(whole) = part["$ref"].as_str() {
+        if let Some(whole) = at(part, "/$ref").as_str() {
             let says = format!("All members of {}.", last(whole));
             lines.push(Line { name: "…".to_owned(), kind: String::new(), says });
         }
-        lines.extend(members(&part["properties"]).map(|(name, member)| Line {
+        lines.extend(members(at(part, "/properties")).map(|(name, member)| Line {
             name: name.to_owned(),
             kind: kind(member),
-            says: text(&member["description"]),
+            says: text(at(member, "/description")),
         }));
         lines.extend(part["enum"].as_array().into_iter().flatten().map(|word| Line {
             name: text(word),
@@ -130,27 +130,27 @@ fn described(name: &str, schema: &Value) -> Schema {
             says: String::new(),
         }));
     }
-    Schema { name: name.to_owned(), says: text(&schema["description"]), members: lines }
+    Schema { name: name.to_owned(), says: text(at(schema, "/description")), members: lines }
 }
 
 /// A type in a few words.
 fn kind(schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str() {
+    if let Some(name) = at(schema, "/$ref").as_str() {
         return last(name).to_owned();
     }
     if let Some(items) = schema.get("items") {
         return format!("list of {}", kind(items));
     }
     for several in ["oneOf", "anyOf", "allOf"] {
-        if let Some(parts) = schema[several].as_array() {
+        if let Some(parts) = schema.get(several).and_then(Value::as_array) {
             return parts.iter().map(kind).collect::<Vec<_>>().join(" or ");
         }
     }
-    let word = match &schema["type"] {
+    let word = match at(schema, "/type") {
         Value::Array(words) => words.iter().map(text).collect::<Vec<_>>().join(" or "),
         word => text(word),
     };
-    match schema["format"].as_str() {
+    match at(schema, "/format").as_str() {
         Some(format) => format!("{word} ({format})"),
         None => word,
     }
@@ -162,6 +162,11 @@ fn last(reference: &str) -> &str {
 
 fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+/// The value behind a JSON pointer; null when there is none.
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 fn text(value: &Value) -> String {

@@ -130,7 +130,7 @@ rows! {
         let id = ada["id"].as_str().unwrap();
         let group = at.group("Quay", &[id]).await;
         for filter in [format!("schemas eq \"{USER}\" and userName eq \"ada\""), format!("id eq \"{id}\""), "externalId eq \"A1\"".into(),
-            format!("groups.value eq \"{}\"", group.id()), format!("groups[display eq \"quay\"]"),
+            format!("groups.value eq \"{}\"", group.id()), "groups[display eq \"quay\"]".to_owned(),
             format!("meta.version eq {} and userName eq \"ada\"", ada["meta"]["version"])] {
             assert_eq!(at.find(&filter).await, ["ada"], "{filter}");
         }

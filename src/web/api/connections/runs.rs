@@ -72,7 +72,7 @@ fn view(run: Run, whole: bool) -> RunView {
         status: run.status,
         started_at: Moment(run.started_at),
         finished_at: run.finished_at.map(Moment),
-        failure: report["failure"].clone(),
+        failure: report.get("failure").cloned().unwrap_or_default(),
         report: whole.then_some(report),
     }
 }
