@@ -2,15 +2,17 @@
 //!
 //! The law is `access::derive` and `access::decide`; the same in SQL is in `effective_sql`. World tests compare the two
 //! on both databases. Lists of the view are in `effective_lists`.
+use uuid::Uuid;
+
 use super::extent::PartnerExtent;
 use super::{Reader, Row, StoreError, effective_sql};
 use crate::access::decide::{Decision, Nearest, Question, Rank, conclude};
 use crate::access::explain::{
-    Absent, Dormant, GroundLine, Miss, Named, Proof, ReachKind, RuleLine, ScopeLine, Support, Through,
+    Absent, Dormant, GroundLine, Miss, Named, Proof, ReachKind, Reason, RuleLine, ScopeLine, Support, Through,
 };
 use crate::domain::capability::{CapabilityId, Core};
 use crate::domain::grant::Resource;
-use crate::domain::id::{DirectoryId, GrantId, PartnerId, RuleId, UserId};
+use crate::domain::id::{GrantId, PartnerId, RuleId, UserId};
 use crate::domain::partner::LevelId;
 use crate::domain::rule::PeopleSet;
 use crate::domain::time::Timestamp;
@@ -18,7 +20,9 @@ use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
 
 statements! {
-    DECISION = effective_sql::decision();
+    DIRECT = effective_sql::direct();
+    DECISION = effective_sql::decision(false);
+    DECISION_OWNED = effective_sql::decision(true);
     WITNESSES = effective_sql::witnesses();
 }
 
@@ -58,13 +62,24 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
-/// May this person do this, to this, now? One statement.
+/// May this person do this, to this, now? One statement when a grant in the person's own name allows it, else two; both
+/// say the same wherever the first says yes.
 ///
 /// # Errors
 /// `StoreError`; treat it as a refusal.
 pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
-    let rows = reader.all(&DECISION, bound(question, 1), line).await?;
-    concluded(rows).map(|explanation| explanation.decision)
+    match direct(reader, question).await? {
+        Some(proof) => Ok(Decision::because(Reason::Granted(Box::new(proof)))),
+        None => concluded(lines(reader, question, 1).await?).map(|explanation| explanation.decision),
+    }
+}
+
+/// [`decide`] for whoever only wants to know whether.
+///
+/// # Errors
+/// `StoreError`; treat it as a refusal.
+pub async fn permits(reader: &mut Reader, question: &Question) -> Result<bool, StoreError> {
+    decide(reader, question).await.map(|decision| decision.allowed)
 }
 
 /// Like [`decide`], with the external groups and conditions behind each rule, and every other grant that bears on it.
@@ -72,7 +87,7 @@ pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision
 /// # Errors
 /// `StoreError`.
 pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
-    let mut rows = reader.all(&DECISION, bound(question, MOST_GRANTS), line).await?;
+    let mut rows = lines(reader, question, MOST_GRANTS).await?;
     for rule in rows.iter_mut().filter_map(|line| row_support(&mut line.nearest.as_mut()?.proof.support)) {
         rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
     }
@@ -91,7 +106,12 @@ pub async fn authorize(
     now: Timestamp,
 ) -> Result<PartnerExtent, Refusal> {
     let question = Question { principal, capability: capability.id(), resource, now };
-    let rows = reader.all(&DECISION, bound(&question, MOST_GRANTS), line).await?;
+    // A grant that reaches all below settles it; one that does not may stand before one that does.
+    let certain = direct(reader, &question).await?;
+    if certain.is_some_and(|proof| proof.scope.reach == ReachKind::Subtree && !proof.scope.exclusions) {
+        return Ok(PartnerExtent::new(resource.partner, true, principal));
+    }
+    let rows = lines(reader, &question, MOST_GRANTS).await?;
     let whole = rows.iter().any(|line| line.whole_below && line.allows());
     let decision = concluded(rows)?.decision;
     if decision.allowed {
@@ -101,7 +121,33 @@ pub async fn authorize(
         return Err(Refusal::Hidden);
     }
     let see = Question { capability: Core::PartnerView.id(), ..question };
-    if decide(reader, &see).await?.allowed { Err(Refusal::Forbidden(Box::new(decision))) } else { Err(Refusal::Hidden) }
+    if permits(reader, &see).await? { Err(Refusal::Forbidden(Box::new(decision))) } else { Err(Refusal::Hidden) }
+}
+
+/// The grant in the person's own name that allows, when there is one and no user group could make a difference.
+async fn direct(reader: &mut Reader, question: &Question) -> Result<Option<Proof>, StoreError> {
+    let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
+    let values = binds![principal, resource.owner, capability, resource.partner, now];
+    reader.optional(&DIRECT, values, direct_proof).await.map(Option::flatten)
+}
+
+fn direct_proof(row: &Row) -> Result<Option<Proof>, StoreError> {
+    if !row.get::<bool>("certain")? {
+        return Ok(None);
+    }
+    let (scope, support) = (scope_of(row)?, manual(row, None)?);
+    Ok(Some(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support }))
+}
+
+/// The rows of the whole decision, the grant that gets furthest first.
+async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<Vec<Line>, StoreError> {
+    let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
+    let Resource { partner, group, owner } = resource;
+    let values = binds![principal, owner, capability, partner, now, group, limit];
+    let statement = if owner.is_some() { &DECISION_OWNED } else { &DECISION };
+    let mut rows = reader.all(statement, values, line).await?;
+    rows.sort_by_key(|line| line.order);
+    Ok(rows)
 }
 
 /// The positive sets of the first term of a rule that matches a person, with their names.
@@ -110,8 +156,7 @@ pub(super) async fn witnesses(
     person: UserId,
     rule: RuleId,
 ) -> Result<Vec<Named<PeopleSet>>, StoreError> {
-    let none = (None::<UserId>, None::<DirectoryId>, None::<i64>);
-    reader.all(&WITNESSES, binds![person, none.0, none.1, none.2, rule], witness).await
+    reader.all(&WITNESSES, binds![person, rule], witness).await
 }
 
 fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
@@ -123,14 +168,10 @@ fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
     Ok(Named::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
 }
 
-fn bound(question: &Question, limit: i64) -> Vec<super::Value> {
-    let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
-    let Resource { partner, group, owner } = resource;
-    binds![principal, owner, None::<DirectoryId>, None::<i64>, capability, partner, group, now, limit]
-}
-
 /// One row of the decision.
 struct Line {
+    /// Distance, kind, source, ground and rule of the grant.
+    order: (Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, Option<Uuid>),
     standing: Result<Vec<Miss>, Absent>,
     nearest: Option<Nearest>,
     whole_below: bool,
@@ -151,7 +192,8 @@ fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
 
 fn line(row: &Row) -> Result<Line, StoreError> {
     let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
-    Ok(Line { standing: standing(row)?, nearest: nearest(row)?, whole_below })
+    let order = (row.get("distance")?, row.get("kind")?, row.get("source")?, row.get("ground")?, row.get("rule")?);
+    Ok(Line { order, standing: standing(row)?, nearest: nearest(row)?, whole_below })
 }
 
 fn standing(row: &Row) -> Result<Result<Vec<Miss>, Absent>, StoreError> {
@@ -210,26 +252,27 @@ fn nearest(row: &Row) -> Result<Option<Nearest>, StoreError> {
 
 /// What stands behind the grant in a row.
 pub(super) fn proof(row: &Row) -> Result<Proof, StoreError> {
-    let reach: String = row.get("reach")?;
-    let scope = ScopeLine {
-        reach: ReachKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
-        partner: named(row, row.get("scope_partner")?, "scope_name")?,
-        exclusions: row.get("exclusions")?,
-    };
+    let scope = scope_of(row)?;
     let rule = row.get::<Option<RuleId>>("rule")?.map(|id| rule_of(row, id)).transpose()?;
     let support = match (row.get::<i64>("kind")?, rule) {
         (2, Some(rule)) => Support::Rule(rule),
-        (_, rule) => Support::Manual {
-            grant: row.get::<GrantId>("source")?,
-            granted_by: row
-                .get::<Option<UserId>>("granted_by")?
-                .map(|id| named(row, id, "granted_by_name"))
-                .transpose()?,
-            at: row.get("created_at")?,
-            through: through(row, rule)?,
-        },
+        (_, rule) => manual(row, through(row, rule)?)?,
     };
     Ok(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support })
+}
+
+fn scope_of(row: &Row) -> Result<ScopeLine, StoreError> {
+    let reach: String = row.get("reach")?;
+    Ok(ScopeLine {
+        reach: ReachKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
+        partner: named(row, row.get("scope_partner")?, "scope_name")?,
+        exclusions: row.get("exclusions")?,
+    })
+}
+
+fn manual(row: &Row, through: Option<Through>) -> Result<Support, StoreError> {
+    let granted_by = row.get::<Option<UserId>>("granted_by")?.map(|id| named(row, id, "granted_by_name")).transpose()?;
+    Ok(Support::Manual { grant: row.get::<GrantId>("source")?, granted_by, at: row.get("created_at")?, through })
 }
 
 fn through(row: &Row, rule: Option<RuleLine>) -> Result<Option<Through>, StoreError> {

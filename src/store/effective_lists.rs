@@ -1,7 +1,7 @@
 //! Lists of the view: what a person holds and why, who can do a thing, where, and what another rule set would change.
 use serde::Serialize;
 
-use super::effective::{decide, proof, row_support, witnesses};
+use super::effective::{permits, proof, row_support, witnesses};
 use super::effective_tree::{StoredTree, ceilings_for, conferred};
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, effective_sql, first, scopes, tuple};
@@ -111,9 +111,11 @@ pub enum Outcome {
 }
 
 /// The texts of the view by name, for whoever looks at how a database would run them.
-pub fn texts() -> [(&'static str, String); 7] {
+pub fn texts() -> [(&'static str, String); 9] {
     [
-        ("decision", effective_sql::decision()),
+        ("direct", effective_sql::direct()),
+        ("decision", effective_sql::decision(false)),
+        ("decision_owned", effective_sql::decision(true)),
         ("witnesses", effective_sql::witnesses()),
         ("holdings", effective_sql::holdings()),
         ("memberships", effective_sql::memberships()),
@@ -200,7 +202,7 @@ pub async fn who_can(
         let candidates: Vec<UserId> = reader.all(&CANDIDATES, page, first).await?;
         for principal in &candidates {
             let question = Question { principal: *principal, capability, resource, now };
-            if decide(reader, &question).await?.allowed {
+            if permits(reader, &question).await? {
                 found.push(*principal);
             }
             if found.len() == limit {
@@ -261,7 +263,7 @@ pub async fn partners_where(
             let within = at.subtree() || *partner == at.partner();
             let resource = Resource { partner: *partner, group: None, owner: None };
             let question = Question { principal: person, capability, resource, now };
-            if within && decide(reader, &question).await?.allowed {
+            if within && permits(reader, &question).await? {
                 found.push(*partner);
             }
             if found.len() == limit {
@@ -378,7 +380,7 @@ async fn outcomes(
 /// The binds of a statement about one person, with the rule-set version that is tried out, if any.
 fn subject(person: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::Value> {
     let (directory, version) = tried.unzip();
-    binds![person, None::<UserId>, directory, version]
+    binds![person, directory, version]
 }
 
 async fn memberships(
