@@ -1,6 +1,6 @@
 //! A world that does not flatter: a tenth of the partners suspended, one person in twenty with two sources, groups
 //! nested four deep, one group of everyone in each directory, attribute and negated rules, ceilings that clip.
-use rolecall::domain::capability::CapabilityId;
+use rolecall::domain::capability::{CapabilityId, Core};
 use rolecall::domain::id::{Id, PartnerId, UserId};
 use rolecall::store::{Store, StoreError, Tx, Value};
 use rolecall::{binds, statements};
@@ -79,8 +79,19 @@ impl Dice {
 
 /// What is asked about.
 pub struct World {
-    pub people: Vec<UserId>,
+    pub people: Vec<Person>,
     pub partners: Vec<PartnerId>,
+    /// Holds a grant over everything, as a product's account does, to ask about others.
+    pub asker: UserId,
+}
+
+/// A person, and where they may be expected to be allowed something.
+#[derive(Clone, Copy)]
+pub struct Person {
+    pub id: UserId,
+    pub home: PartnerId,
+    /// Over which they hold a grant in their own name.
+    pub granted: Option<PartnerId>,
 }
 
 /// A directory while it is filled.
@@ -119,20 +130,23 @@ pub async fn fill(store: &Store, count: usize) -> Result<World, StoreError> {
         let (seed, own) = (dice.id().as_u128(), &groups[source.first_group..]);
         store.write(async |tx: &mut Tx| directory(tx, seed, source, own, partners_ref, roles_ref).await).await?;
     }
-    let people: Vec<Uuid> = (0..count).map(|_| dice.id()).collect();
+    let ids: Vec<Uuid> = (0..count).map(|_| dice.id()).collect();
+    let mut people = Vec::new();
     let (sources_ref, groups_ref) = (&sources, &groups);
-    for batch in people.chunks(BATCH) {
+    for batch in ids.chunks(BATCH) {
         let seed = dice.id().as_u128();
-        store
+        let said = store
             .write(async |tx: &mut Tx| {
                 said(tx, seed, batch, sources_ref, groups_ref, (partners_ref, homes_ref, roles_ref)).await
             })
             .await?;
+        people.extend(said);
     }
-    Ok(World {
-        people: people.into_iter().map(UserId::from_uuid).collect(),
-        partners: partners.into_iter().map(PartnerId::from_uuid).collect(),
-    })
+    let asker = dice.id();
+    let own = [dice.id(), dice.id(), dice.id()];
+    store.write(async |tx: &mut Tx| product(tx, asker, own, partners_ref, homes_ref).await).await?;
+    let partners = partners.into_iter().map(PartnerId::from_uuid).collect();
+    Ok(World { people, partners, asker: UserId::from_uuid(asker) })
 }
 
 fn dice(seed: u128) -> Dice {
@@ -153,8 +167,11 @@ async fn frame(
 ) -> Result<(), StoreError> {
     let mut dice = dice(seed);
     tx.execute(&LEVEL, binds![]).await?;
-    tx.execute_rows(&CAPABILITY, (1..=CAPABILITIES).map(|id| binds![id, format!("product.{id}")])).await?;
-    tx.execute_rows(&LEVEL_CAPABILITY, (1..=CAPABILITIES).map(|id| binds![id])).await?;
+    let ask = Core::AccessAsk;
+    let products = (1..=CAPABILITIES).map(|id| (id, product_capability(id)));
+    let capabilities: Vec<_> = products.chain([(ask.id().0, ask.name().to_owned())]).collect();
+    tx.execute_rows(&CAPABILITY, capabilities.iter().map(|(id, name)| binds![*id, name.clone()])).await?;
+    tx.execute_rows(&LEVEL_CAPABILITY, capabilities.iter().map(|(id, _)| binds![*id])).await?;
     let parent = |at: usize| parents[at].map(|up| partners[up]);
     tx.execute_rows(&PARTNER, (0..partners.len()).map(|at| binds![partners[at], parent(at), key(partners[at])]))
         .await?;
@@ -175,6 +192,23 @@ async fn frame(
         tx.execute_rows(&ROLE_ANCESTOR, [Some(*role), parent].into_iter().flatten().map(|up| binds![*role, up]))
             .await?;
     }
+    Ok(())
+}
+
+/// The account of a product: it may ask about everybody.
+async fn product(
+    tx: &mut Tx,
+    asker: Uuid,
+    [role, scope, grant]: [Uuid; 3],
+    partners: &[Uuid],
+    homes: &[Uuid],
+) -> Result<(), StoreError> {
+    tx.execute_rows(&PERSON, [binds![asker, partners[0], key(asker), homes[0]]]).await?;
+    tx.execute_rows(&ROLE, [binds![role, partners[0], key(role), None::<Uuid>]]).await?;
+    tx.execute_rows(&ROLE_ANCESTOR, [binds![role, role]]).await?;
+    tx.execute_rows(&ROLE_CAPABILITY, [binds![role, Core::AccessAsk.id().0]]).await?;
+    tx.execute_rows(&SCOPE, [binds![scope, "subtree", partners[0]]]).await?;
+    tx.execute_rows(&GRANT, [binds![grant, role, asker, scope]]).await?;
     Ok(())
 }
 
@@ -236,8 +270,9 @@ async fn said(
     sources: &[Source],
     groups: &[Uuid],
     (partners, homes, roles): (&[Uuid], &[Uuid], &[Uuid]),
-) -> Result<(), StoreError> {
+) -> Result<Vec<Person>, StoreError> {
     let mut dice = dice(seed);
+    let mut told = Vec::new();
     let (mut persons, mut users, mut members, mut holding): (Vec<Vec<Value>>, Vec<_>, Vec<_>, Vec<_>) =
         Default::default();
     let (mut scopes, mut grants): (Vec<Vec<Value>>, Vec<Vec<Value>>) = Default::default();
@@ -256,12 +291,15 @@ async fn said(
                 holding.push(binds![source.condition, user]);
             }
         }
-        if dice.below(10) < 7 {
+        let granted = (dice.below(10) < 7).then(|| dice.pick(partners));
+        if let Some(partner) = granted {
             let scope = dice.id();
             let reach = if dice.below(2) == 0 { "partner" } else { "subtree" };
-            scopes.push(binds![scope, reach, dice.pick(partners)]);
+            scopes.push(binds![scope, reach, partner]);
             grants.push(binds![dice.id(), dice.pick(roles), *person, scope]);
         }
+        let home = PartnerId::from_uuid(partners[source.home]);
+        told.push(Person { id: UserId::from_uuid(*person), home, granted: granted.map(PartnerId::from_uuid) });
     }
     tx.execute_rows(&PERSON, persons).await?;
     tx.execute_rows(&EXTERNAL_USER, users).await?;
@@ -269,7 +307,12 @@ async fn said(
     tx.execute_rows(&CONDITION_MEMBER, holding).await?;
     tx.execute_rows(&SCOPE, scopes).await?;
     tx.execute_rows(&GRANT, grants).await?;
-    Ok(())
+    Ok(told)
+}
+
+/// The name of a product's capability.
+pub fn product_capability(number: i64) -> String {
+    format!("product.{number}")
 }
 
 /// A capability by chance.

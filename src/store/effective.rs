@@ -271,7 +271,8 @@ fn scope_of(row: &Row) -> Result<ScopeLine, StoreError> {
 }
 
 fn manual(row: &Row, through: Option<Through>) -> Result<Support, StoreError> {
-    let granted_by = row.get::<Option<UserId>>("granted_by")?.map(|id| named(row, id, "granted_by_name")).transpose()?;
+    let granted_by =
+        row.get::<Option<UserId>>("granted_by")?.map(|id| named(row, id, "granted_by_name")).transpose()?;
     Ok(Support::Manual { grant: row.get::<GrantId>("source")?, granted_by, at: row.get("created_at")?, through })
 }
 

@@ -27,7 +27,8 @@ const PLANNING: [(&str, &str); 3] =
 
 /// Readers follow indexes from row to row, whatever the statistics say: a plan is kept while tables grow, and one that
 /// was made for a small table would read a large one whole.
-const BY_INDEX: [(&str, &str); 3] = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+const BY_INDEX: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 
 pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, OpenError> {
     // The parser's own message may repeat the URL, and with it a password.

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 struct Bench {
     name: &'static str,
     needs: &'static [Need],
-    /// False when the measurement itself failed.
-    act: fn(&mut Lab) -> Result<bool>,
+    /// Takes the words after the name; false when the measurement itself failed.
+    act: fn(&mut Lab, &[String]) -> Result<bool>,
 }
 
 const BENCHES: &[Bench] = &[
@@ -41,12 +41,12 @@ pub fn run(words: &[String]) -> Result<bool> {
     if let Some(reason) = missing.values().next() {
         bail!("{reason}");
     }
-    let good = (bench.act)(&mut lab);
+    let good = (bench.act)(&mut lab, words.get(1..).unwrap_or_default());
     lab.close();
     good
 }
 
-fn scim(lab: &mut Lab) -> Result<bool> {
+fn scim(lab: &mut Lab, _words: &[String]) -> Result<bool> {
     let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {
         bail!("the release build failed");
@@ -60,7 +60,7 @@ fn scim(lab: &mut Lab) -> Result<bool> {
     Ok(good)
 }
 
-fn store(lab: &mut Lab) -> Result<bool> {
+fn store(lab: &mut Lab, _words: &[String]) -> Result<bool> {
     let mut good = true;
     for disk in SLOWER_DISKS {
         let status = lab.cargo(["bench", "--bench", "group_commit", "--"]).args(disk).status();
@@ -69,11 +69,11 @@ fn store(lab: &mut Lab) -> Result<bool> {
     Ok(good)
 }
 
-fn decision(lab: &mut Lab) -> Result<bool> {
+fn decision(lab: &mut Lab, words: &[String]) -> Result<bool> {
     let url = lab.database("decision")?;
     let mut good = true;
     for database in ["sqlite::memory:", &url] {
-        let status = lab.cargo(["bench", "--bench", "decision", "--", "--database", database]).status();
+        let status = lab.cargo(["bench", "--bench", "decision", "--", "--database", database]).args(words).status();
         good &= status.context("cargo bench")?.success();
     }
     Ok(good)
