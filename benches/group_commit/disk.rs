@@ -11,28 +11,7 @@ use std::time::{Duration, Instant};
 const DELAY: &str = "ROLECALL_BENCH_FSYNC_DELAY_US";
 
 /// Stands between the program and libc: sleeps, then syncs.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <unistd.h>
-static void wait_a_little(void) {
-    const char *given = getenv("ROLECALL_BENCH_FSYNC_DELAY_US");
-    if (given) usleep((useconds_t)atol(given));
-}
-int fsync(int file) {
-    static int (*real)(int);
-    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-    wait_a_little();
-    return real(file);
-}
-int fdatasync(int file) {
-    static int (*real)(int);
-    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-    wait_a_little();
-    return real(file);
-}
-"#;
+const SHIM: &str = include_str!("fsync_delay.c");
 
 pub fn is_slowed() -> bool {
     std::env::var_os(DELAY).is_some()

@@ -18,6 +18,8 @@ pub struct Args {
     pub nightly: bool,
     /// Of the labs that draw: where the draw begins.
     pub seed: u64,
+    /// Of the benchmarks: how many users the large store has.
+    pub users: usize,
     /// The browser's program.
     pub chromium: Option<PathBuf>,
     /// slapd's program.
@@ -32,7 +34,8 @@ impl Args {
     /// # Errors
     /// When a word is unknown or a value is missing.
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Args> {
-        let mut args = Args { database: "sqlite".into(), lab: "target/lab".into(), seed: 1, ..Args::default() };
+        let mut args =
+            Args { database: "sqlite".into(), lab: "target/lab".into(), seed: 1, users: 100_000, ..Args::default() };
         let mut words = words;
         args.name = words.next().context("name a lab")?;
         while let Some(word) = words.next() {
@@ -42,6 +45,7 @@ impl Args {
                 "--database" => args.database = value()?,
                 "--lab" => args.lab = value()?.into(),
                 "--seed" => args.seed = value()?.parse().context("--seed wants a number")?,
+                "--users" => args.users = value()?.parse().context("--users wants a number")?,
                 "--chromium" => args.chromium = Some(value()?.into()),
                 "--slapd" => args.slapd = Some(value()?.into()),
                 "--clone" => args.clone = Some(value()?.into()),

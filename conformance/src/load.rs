@@ -1,141 +1,116 @@
-//! `cargo xtask bench scim`: requests over kept-alive connections, with the processor time the
-//! server (and its database) spent on each. Figures are printed; only wrong answers fail.
+//! `cargo xtask bench scim [--users N]`: every measure is printed with its target; only wrong answers fail.
+//!
+//! A small store has 10,000 users, the large one N. What is compared is measured in turns within one run. The large
+//! store is filled by copying what the server itself wrote for one user.
 
 mod connection;
 mod cpu;
+mod disk;
+pub mod floor;
+mod groups;
+pub mod inserts;
+mod reads;
+mod run;
+mod seed;
+mod table;
+mod walk;
+mod writes;
 
 use crate::args::Args;
 use crate::report::Report;
-use crate::server::{Door, Server, Start};
+use crate::server::{Server, Start};
 use anyhow::{Context, Result};
-use connection::Connection;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use table::Table;
 
-const USERS: usize = 10_000;
+/// Users of the small store.
+const SMALL: usize = 10_000;
+/// Connections wherever many ask at once.
+const MANY: usize = 16;
 
-/// Creates the users, then reads them one by one, by filter and by page.
+/// Runs every measure on one database.
 ///
 /// # Errors
-/// When the server does not start or a connection breaks.
+/// When the server does not start or an answer is wrong.
 pub async fn bench_scim(args: &Args, report: &mut Report) -> Result<()> {
-    let fsync = cpu::fsync_seconds(&args.folder("fsync")?)?;
-    report.note(&format!("raw fsync of this run: {:.2} ms", fsync * 1000.0));
-    let server = Server::start(&Start::new(args, "server")?).await?;
-    let door = server.ready.scim.clone();
-    let meter = cpu::Meter::new(server.pid()?, args.database != "sqlite");
-    report
-        .note(&format!("{:<22}{:>6}{:>12}{:>12}{:>14}", "request", "conns", "requests/s", "median ms", "cpu ms each"));
-    let ids = Arc::new(std::sync::Mutex::new(Vec::new()));
-    for (connections, share) in [(1, 500), (4, 1500), (16, 8000)] {
-        let done = ids.lock().map(|ids| ids.len()).unwrap_or(0);
-        let run = Run { name: "POST /Users", connections, requests: share, door: &door, meter: &meter };
-        let kept = ids.clone();
-        run.go(report, move |at| create(done + at), move |body| keep_id(&kept, body)).await?;
+    let fsync = cpu::fsync_seconds(&args.folder("fsync")?)? * 1000.0;
+    report.note(&format!("{}: raw fsync {fsync:.2} ms, load average {} before", args.kind(), cpu::busy()));
+    let mut table = Table::new(args.kind());
+    let small = SMALL.min(args.users);
+    let start = Start::new(args, "server")?;
+    prepare(&start).await?;
+    seed::copies(args, &start.keep, 1, small).await?;
+
+    let mut bench = Bench { args, start, table: &mut table, users: small };
+    let ten = reads::small(&mut bench).await?;
+    writes::cost(&mut bench).await?;
+    writes::durable(&mut bench).await?;
+    writes::log(&mut bench).await?;
+
+    seed::copies(args, &bench.start.keep, small + 1, args.users).await?;
+    bench.users = args.users;
+    reads::large(&mut bench, &ten).await?;
+    groups::run(&mut bench).await?;
+    walk::run(&mut bench).await?;
+    table.print(report);
+    report.note(&format!("load average {} after", cpu::busy()));
+    report.pass("every answer was a success");
+    Ok(())
+}
+
+/// What every part needs.
+struct Bench<'a> {
+    args: &'a Args,
+    start: Start,
+    table: &'a mut Table,
+    /// Copies in the store.
+    users: usize,
+}
+
+impl Bench<'_> {
+    /// The server, started on the store as it is.
+    async fn serve(&self) -> Result<(Server, cpu::Meter)> {
+        let server = Server::start(&self.start).await?;
+        let meter = cpu::Meter::new(server.pid()?, &self.args.database);
+        Ok((server, meter))
     }
-    let ids: Arc<Vec<String>> = Arc::new(ids.lock().map(|ids| ids.clone()).unwrap_or_default());
-    report.equal("every creation was acknowledged", ids.len(), USERS);
-    for connections in [1, 16] {
-        let known = ids.clone();
-        let run = Run { name: "GET /Users/{id}", connections, requests: 5000, door: &door, meter: &meter };
-        run.go(report, move |at| get(&format!("/Users/{}", known[at * 7 % known.len()])), |_| ()).await?;
-        let run = Run { name: "GET userName eq", connections, requests: 5000, door: &door, meter: &meter };
-        run.go(report, |at| get(&format!("/Users?filter=userName%20eq%20%22{}%22", name(at * 7 % USERS))), |_| ())
-            .await?;
-        let run = Run { name: "GET list of 100", connections, requests: 500, door: &door, meter: &meter };
-        run.go(report, |at| get(&format!("/Users?startIndex={}&count=100", 1 + at * 17 % USERS)), |_| ()).await?;
-    }
+}
+
+/// Makes the store and in it the user who is copied.
+async fn prepare(start: &Start) -> Result<()> {
+    let server = Server::start(start).await?;
+    let mut connection = connection::Connection::open(&server.ready.scim).await?;
+    let status = connection.send("POST", "/Users", &user(seed::TEMPLATE)).await?;
+    anyhow::ensure!(status == 201, "the template: {status} {}", String::from_utf8_lossy(connection.body()));
     server.stop().await?;
     Ok(())
 }
 
-/// One line of the table.
-struct Run<'a> {
-    name: &'static str,
-    connections: usize,
-    requests: usize,
-    door: &'a Door,
-    meter: &'a cpu::Meter,
-}
-
-/// Method, path below the base, body.
-type Request = (&'static str, String, String);
-
-impl Run<'_> {
-    async fn go<M, K>(self, report: &mut Report, make: M, keep: K) -> Result<()>
-    where
-        M: Fn(usize) -> Request + Send + Sync + 'static,
-        K: Fn(&[u8]) + Send + Sync + 'static,
-    {
-        let (make, keep) = (Arc::new(make), Arc::new(keep));
-        let next = Arc::new(AtomicUsize::new(0));
-        let (since, before) = (Instant::now(), self.meter.seconds());
-        let mut tasks = Vec::new();
-        for _ in 0..self.connections {
-            let (make, keep, next, requests) = (make.clone(), keep.clone(), next.clone(), self.requests);
-            let mut connection = Connection::open(self.door).await?;
-            tasks.push(tokio::spawn(async move {
-                let (mut times, mut wrong) = (Vec::new(), 0_usize);
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= requests {
-                        return Ok::<_, anyhow::Error>((times, wrong));
-                    }
-                    let (method, path, body) = make(at);
-                    let begun = Instant::now();
-                    let status = connection.send(method, &path, &body).await?;
-                    times.push(begun.elapsed().as_secs_f64());
-                    wrong += usize::from(!(200..300).contains(&status));
-                    keep(connection.body());
-                }
-            }));
-        }
-        let (mut times, mut wrong) = (Vec::new(), 0);
-        for task in tasks {
-            let (some, bad) = task.await.context("a connection's task")??;
-            times.extend(some);
-            wrong += bad;
-        }
-        let (took, cpu) = (since.elapsed().as_secs_f64(), self.meter.seconds() - before);
-        times.sort_by(f64::total_cmp);
-        let each = 1000.0 / self.requests as f64;
-        report.note(&format!(
-            "{:<22}{:>6}{:>12.0}{:>12.2}{:>14.3}",
-            self.name,
-            self.connections,
-            self.requests as f64 / took,
-            times.get(times.len() / 2).copied().unwrap_or_default() * 1000.0,
-            cpu * each,
-        ));
-        report.equal(&format!("{} on {} connections: wrong answers", self.name, self.connections), wrong, 0);
-        Ok(())
-    }
-}
-
-fn keep_id(ids: &std::sync::Mutex<Vec<String>>, body: &[u8]) {
-    let id = serde_json::from_slice::<serde_json::Value>(body).ok();
-    if let (Some(id), Ok(mut ids)) = (id.as_ref().and_then(|body| body["id"].as_str()), ids.lock()) {
-        ids.push(id.to_owned());
-    }
-}
-
-fn name(at: usize) -> String {
-    format!("load-{at}@example.com")
-}
-
-fn create(at: usize) -> Request {
-    let name = name(at);
-    let body = serde_json::json!({
+/// A user as providers send them.
+fn user(name: &str) -> String {
+    let address = format!("{name}@example.com");
+    json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "userName": name, "externalId": format!("x-{at}"), "active": true,
-        "name": {"givenName": format!("Given{}", at % 700), "familyName": format!("Family{}", at % 1900)},
-        "displayName": format!("Given{} Family{}", at % 700, at % 1900),
-        "emails": [{"value": name, "type": "work", "primary": true}],
-    });
-    ("POST", "/Users".into(), body.to_string())
+        "userName": address, "externalId": name, "active": true,
+        "name": {"givenName": format!("Given {name}"), "familyName": "Load"},
+        "displayName": format!("Given {name} Load"),
+        "emails": [{"value": address, "type": "work", "primary": true}],
+    })
+    .to_string()
 }
 
-fn get(path: &str) -> Request {
-    ("GET", path.to_owned(), String::new())
+/// The file of a SQLite store.
+fn file_of(keep: &Path) -> PathBuf {
+    keep.join("rolecall.db")
+}
+
+/// Starts one of our own programs that says when it is ready.
+async fn ours(args: &Args, name: &str) -> Result<Server> {
+    let mut command = tokio::process::Command::new(std::env::current_exe().context("where am I")?);
+    command.arg(name).args(["--database", &args.database, "--lab"]).arg(&args.lab);
+    let log = args.lab.join("logs").join(format!("{name}.log"));
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+    command.stderr(std::fs::File::create(&log).context("a log")?).kill_on_drop(true);
+    Server::launch(command, &log, std::time::Duration::from_secs(20)).await
 }

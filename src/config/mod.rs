@@ -274,7 +274,7 @@ impl Default for Setup {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// Days that the log of SCIM requests keeps a request.
+    /// Days that the log of SCIM requests keeps a request; 0 keeps no log of requests.
     pub request_log_days: u32,
 }
 

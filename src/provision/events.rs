@@ -51,11 +51,13 @@ pub async fn seal(store: &Store) -> Result<usize, StoreError> {
                 return Ok(0);
             }
             let (mut seq, mut hash) = events::last(tx).await?.unwrap_or((0, GENESIS));
+            let mut sealed = Vec::with_capacity(lines.len());
             for line in &lines {
                 seq += 1;
                 hash = chained(hash, seq, line);
-                events::seal(tx, line.id, seq, hash).await?;
+                sealed.push((line.id, seq, hash));
             }
+            events::seal(tx, &sealed).await?;
             Ok(lines.len())
         })
         .await

@@ -5,8 +5,8 @@ use super::event::{Event, Kind, listing};
 use super::facts::{GroupFacts, differences};
 use super::members::Changes;
 use super::run::run;
-use super::users::{Listed, Listing, check, counted, finish, in_time};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive};
+use super::users::{LONGEST_SEARCH, Listed, Listing, check, counted, finish, in_time};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Condition;
@@ -14,7 +14,7 @@ use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::store::external_groups::{ExternalGroup, SaidGroup};
 use crate::store::members::{Member, Who};
-use crate::store::{Reader, Store, StoreError, Tx, external_groups, members, nesting, search};
+use crate::store::{Reader, Store, StoreError, Tx, external_groups, members, nesting, people, search};
 
 /// A group that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
@@ -186,7 +186,12 @@ pub async fn update_in(
         effect.events.clear();
         return Ok(Done { value: before, changed, effect });
     }
-    finish(tx, ctx, source, &mut effect).await?;
+    // Who is in a group that no placing rule asks for may change without moving anybody: none of them is looked at.
+    if people::placed_by_group(tx, at, id).await? {
+        finish(tx, ctx, source, &mut effect).await?;
+    } else {
+        events::append(tx, ctx, at.partner(), &effect.events).await?;
+    }
     let value = ExternalGroup {
         external_id: reading.facts.external_id,
         display_name: reading.facts.display_name,
@@ -291,12 +296,21 @@ pub async fn list(
     wanted: Listing<'_>,
     with_members: bool,
 ) -> Result<Listed<GroupView>, StoreError> {
-    let mut reader = store.reader().await?;
-    let found = search::groups(&mut reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
+    let page = async |reader: &mut Reader| {
+        search::groups(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await
+    };
+    let found = if wanted.is_lookup() {
+        page(&mut store.reader().await?).await?
+    } else {
+        store.snapshot_within(LONGEST_SEARCH, page).await?
+    };
     let next = found.last.filter(|_| found.more);
     let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();
-    let all = if with_members { members::of_groups(&mut reader, &source.extent, &ids).await? } else { Vec::new() };
-    drop(reader);
+    let all = if with_members {
+        members::of_groups(&mut store.reader().await?, &source.extent, &ids).await?
+    } else {
+        Vec::new()
+    };
     let mut rows: Vec<GroupView> =
         found.rows.into_iter().map(|group| GroupView { group, members: with_members.then(Vec::new) }).collect();
     for (group, member) in all {

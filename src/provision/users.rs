@@ -10,7 +10,7 @@ use super::link::{self, REMOVED};
 use super::run::run;
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
-use crate::domain::filter::Filter;
+use crate::domain::filter::{Filter, Op};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::domain::page::{Page, Position, Sort};
 use crate::scim::etag::{Condition, Version};
@@ -151,6 +151,7 @@ pub async fn create_in(
         version: 1,
         created_at: ctx.now(),
         changed_at: ctx.now(),
+        in_groups: false,
     };
     Ok(Done { value, changed: true, effect })
 }
@@ -395,6 +396,22 @@ pub struct Listing<'q> {
     pub counting: Duration,
 }
 
+/// The longest that may be spent on finding a page when no index leads to it.
+pub(super) const LONGEST_SEARCH: Duration = Duration::from_secs(1);
+
+impl Listing<'_> {
+    /// Whether an index leads straight to the page, so that nothing need bound the time it takes.
+    pub(super) fn is_lookup(&self) -> bool {
+        let straight = |filter: &Filter| match filter {
+            Filter::Compare { field, op: Op::Eq, .. } => {
+                matches!(field.path.as_slice(), [name] if ["id", "userName", "externalId"].contains(&name.as_str()))
+            }
+            _ => false,
+        };
+        self.sort.is_none() && self.filter.is_none_or(straight)
+    }
+}
+
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Listed<T> {
@@ -416,11 +433,16 @@ pub async fn list(
     wanted: Listing<'_>,
     with_groups: bool,
 ) -> Result<Listed<UserView>, StoreError> {
-    let mut reader = store.reader().await?;
-    let found = search::users(&mut reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
-    let next = found.last.filter(|_| found.more);
-    let rows = views(&mut reader, source, found.rows, with_groups).await?;
-    drop(reader);
+    let page = async |reader: &mut Reader| {
+        let found = search::users(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
+        let next = found.last.filter(|_| found.more);
+        Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, next))
+    };
+    let (rows, next) = if wanted.is_lookup() {
+        page(&mut store.reader().await?).await?
+    } else {
+        store.snapshot_within(LONGEST_SEARCH, page).await?
+    };
     let total = match counted(wanted.page, rows.len(), next.is_some()) {
         None if !wanted.counting.is_zero() => {
             let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
@@ -463,7 +485,7 @@ async fn views(
     if !with_groups {
         return Ok(users.into_iter().map(|user| UserView { user, groups: None }).collect());
     }
-    let ids: Vec<ExternalUserId> = users.iter().map(|user| user.id).collect();
+    let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
     let all = external_groups::of_users(reader, &source.extent, &ids).await?;
     let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
     Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), user }).collect())

@@ -1,13 +1,13 @@
 //! Templates for many rows at a time: one statement a row costs about 50 µs, a multi-row one a few.
 //!
-//! Each template exists in three sizes (1, 16 and 256), all prepared at start; any number of rows is a mix of them.
+//! Each template exists in several sizes, all prepared at start; any number of rows is a mix of them.
 use std::borrow::Cow;
 
 use super::statement::{Listed, Statement};
 use super::{Dialect, Kind, Value};
 
-/// The sizes of a template, largest first.
-const SIZES: [usize; 3] = [256, 16, 1];
+/// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
+const SIZES: [usize; 5] = [256, 16, 3, 2, 1];
 
 /// How a template's text grows.
 #[derive(Clone, Copy)]
@@ -23,22 +23,24 @@ pub(super) enum Shape {
 /// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
 /// the VALUES row.
 pub struct Rows {
-    sizes: [Statement; 3],
+    sizes: [Statement; SIZES.len()],
 }
 
 /// A statement over a set of ids, `… IN ($n)`, with the set as its highest parameter; see `Reader::all_in`.
 pub struct IdSet {
-    sizes: [Statement; 3],
+    sizes: [Statement; SIZES.len()],
 }
 
 impl Rows {
     #[doc(hidden)]
     pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let [most, some, one] = SIZES;
+        let [most, many, three, two, one] = SIZES;
         Self {
             sizes: [
                 Statement::shaped(name, text, kinds, Shape::Rows(most)),
-                Statement::shaped(name, text, kinds, Shape::Rows(some)),
+                Statement::shaped(name, text, kinds, Shape::Rows(many)),
+                Statement::shaped(name, text, kinds, Shape::Rows(three)),
+                Statement::shaped(name, text, kinds, Shape::Rows(two)),
                 Statement::shaped(name, text, kinds, Shape::Rows(one)),
             ],
         }
@@ -53,11 +55,13 @@ impl Rows {
 impl IdSet {
     #[doc(hidden)]
     pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let [most, some, one] = SIZES;
+        let [most, many, three, two, one] = SIZES;
         Self {
             sizes: [
                 Statement::shaped(name, text, kinds, Shape::Set(most)),
-                Statement::shaped(name, text, kinds, Shape::Set(some)),
+                Statement::shaped(name, text, kinds, Shape::Set(many)),
+                Statement::shaped(name, text, kinds, Shape::Set(three)),
+                Statement::shaped(name, text, kinds, Shape::Set(two)),
                 Statement::shaped(name, text, kinds, Shape::Set(one)),
             ],
         }

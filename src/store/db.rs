@@ -223,6 +223,15 @@ impl Store {
         }
     }
 
+    /// A number that changes whenever anything may have been written: what was read at one holds while it stays. Read it
+    /// before what it is to stand for. `None` on PostgreSQL, where others write too.
+    pub fn moment(&self) -> Option<u64> {
+        match &self.0.backend {
+            Backend::Sqlite(sqlite) => Some(sqlite.writer.commits()),
+            Backend::Postgres { .. } => None,
+        }
+    }
+
     /// A connection on which each statement sees the newest commit. For one or two statements; several that must
     /// agree belong in [`Self::snapshot`].
     pub async fn reader(&self) -> Result<Reader, StoreError> {

@@ -16,7 +16,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
     UNSEALED = "SELECT id, at, kind, partner, subject, actor, data FROM event WHERE seq IS NULL ORDER BY id LIMIT $1";
     LAST = "SELECT seq, hash FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
-    SEAL = "UPDATE event SET seq = $2, hash = $3 WHERE id = $1 AND seq IS NULL";
+    SEAL: rows (d) = format!("UPDATE event SET seq = sealed.column2, hash = sealed.column3 \
+        FROM (VALUES ({}, {}, {})) AS sealed WHERE event.id = sealed.column1 AND event.seq IS NULL",
+        d.typed("$1", "uuid"), d.typed("$2", "bigint"), d.typed("$3", "bytea"));
     AFTER = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2");
     AFTER_AT = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $3 AND (e.partner = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = e.partner AND a.ancestor = $1))) ORDER BY e.seq LIMIT $4");
@@ -119,15 +121,14 @@ pub async fn last(reader: &mut Reader) -> Result<Option<(i64, [u8; 32])>, StoreE
     reader.optional(&LAST, binds![], |row| Ok((row.get(0)?, row.get(1)?))).await
 }
 
-/// Gives a line its number and hash.
+/// Gives lines their numbers and hashes.
 ///
 /// # Errors
-/// `StoreError::Unique` when another sealer gave the number away; `StoreError::NotFound` when the line is sealed.
-pub async fn seal(tx: &mut Tx, id: EventId, seq: i64, hash: [u8; 32]) -> Result<(), StoreError> {
-    match tx.execute(&SEAL, binds![id, seq, hash]).await? {
-        0 => Err(StoreError::NotFound),
-        _ => Ok(()),
-    }
+/// `StoreError::Unique` when another sealer gave a number away; `StoreError::NotFound` when a line is sealed.
+pub async fn seal(tx: &mut Tx, lines: &[(EventId, i64, [u8; 32])]) -> Result<(), StoreError> {
+    let rows: Vec<_> = lines.iter().map(|(id, seq, hash)| binds![*id, *seq, *hash]).collect();
+    let sealed = tx.execute_rows(&SEAL, rows).await?;
+    if sealed == lines.len() as u64 { Ok(()) } else { Err(StoreError::NotFound) }
 }
 
 /// Sealed lines of the whole installation after number `seq`, in order.

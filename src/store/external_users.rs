@@ -10,7 +10,7 @@ use crate::{binds, statements};
 
 /// The columns of an [`ExternalUser`], of the table called `u`.
 pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.doc, u.join_key, u.person, u.link, \
-    u.version, u.created_at, u.changed_at";
+    u.version, u.created_at, u.changed_at, EXISTS (SELECT 1 FROM external_member om WHERE om.member = u.id)";
 
 statements! {
     INSERT = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
@@ -67,6 +67,8 @@ pub struct ExternalUser {
     pub created_at: Timestamp,
     /// When the document last changed.
     pub changed_at: Timestamp,
+    /// Whether it was a member of any group when it was read; of those who are not, no group need be read.
+    pub in_groups: bool,
 }
 
 /// How an external user came to be linked.
@@ -110,6 +112,7 @@ impl FromRow for ExternalUser {
             version: row.get(8)?,
             created_at: row.get(9)?,
             changed_at: row.get(10)?,
+            in_groups: row.get(11)?,
         })
     }
 }

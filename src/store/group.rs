@@ -10,7 +10,7 @@
 //! statement that may be repeated, and is recorded only when its answer has been seen. The next in line finds the
 //! record and sets right what is left. Commits run in tasks of their own, so no caller can interrupt one.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -37,6 +37,7 @@ pub(super) struct Writer {
     wake: Arc<Notify>,
     closing: Arc<AtomicBool>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    commits: Arc<AtomicU64>,
 }
 
 /// What is known of the open transaction.
@@ -60,6 +61,8 @@ pub(super) struct Line {
     state: State,
     group: Option<Group>,
     wake: Arc<Notify>,
+    /// Raised by every commit, before anybody learns of it.
+    commits: Arc<AtomicU64>,
 }
 
 /// Those who share the next commit.
@@ -76,15 +79,35 @@ impl Writer {
     pub(super) async fn open(options: SqliteConnectOptions, held: impl Send + 'static) -> Result<Self, sqlx::Error> {
         let wake = Arc::new(Notify::new());
         let connection = Some(options.connect().await?);
-        let line = Line { options, connection, state: State::Idle, group: None, wake: Arc::clone(&wake) };
+        let commits = Arc::<AtomicU64>::default();
+        let line = Line {
+            options,
+            connection,
+            state: State::Idle,
+            group: None,
+            wake: Arc::clone(&wake),
+            commits: Arc::clone(&commits),
+        };
         let line = Arc::new(Mutex::new(line));
         let closing = Arc::new(AtomicBool::new(false));
-        let commits = commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing));
+        let committing = commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing));
         let committer = tokio::spawn(async move {
-            commits.await;
+            committing.await;
             drop(held);
         });
-        Ok(Self { line, places: Semaphore::new(PLACES), wake, closing, committer: Mutex::new(Some(committer)) })
+        Ok(Self {
+            line,
+            places: Semaphore::new(PLACES),
+            wake,
+            closing,
+            committer: Mutex::new(Some(committer)),
+            commits,
+        })
+    }
+
+    /// How many commits there have been. What was read at a number holds as long as the number does.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     /// One try of a write: its turn, then the group's commit.
@@ -283,7 +306,10 @@ impl Line {
         }
         let begun = Instant::now();
         self.state = State::Unknown;
-        if let Err(error) = self.run("COMMIT").await {
+        let committed = self.run("COMMIT").await;
+        // Also when it failed: whether it reached the disk is not always known.
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        if let Err(error) = committed {
             tracing::error!(%error, "a group commit failed; each of its writes is tried once more alone");
             return self.lose().await;
         }

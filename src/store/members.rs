@@ -66,7 +66,9 @@ pub async fn clear(
     _at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<ExternalUserId>, StoreError> {
-    tx.all(&CLEAR, binds![group], first).await
+    let mut found = Vec::new();
+    tx.each(&CLEAR, binds![group], |row| Ok(found.push(row.get(0)?))).await?;
+    Ok(found)
 }
 
 /// Every direct member that is a user, by id: for replacing them all.
@@ -78,7 +80,9 @@ pub async fn all(
     _at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<ExternalUserId>, StoreError> {
-    reader.all(&MEMBERS, binds![group], first).await
+    let mut found = Vec::new();
+    reader.each(&MEMBERS, binds![group], |row| Ok(found.push(row.get(0)?))).await?;
+    Ok(found)
 }
 
 /// Takes a user out of every group; the groups.

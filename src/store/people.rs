@@ -1,7 +1,7 @@
 //! People: our own record of a person, merged from what the directories say.
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
-use crate::domain::id::{PartnerId, UserGroupId, UserId};
+use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Profile, User};
@@ -42,6 +42,9 @@ statements! {
         "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
     PLACED_BY_RULES = "SELECT EXISTS (SELECT 1 FROM mapping_rule r JOIN directory d \
         ON d.id = r.directory AND d.rule_version = r.rule_version WHERE d.id = $1 AND r.effect = 'place')";
+    PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM group_closure c JOIN rule_atom a ON a.people = c.ancestor \
+        JOIN mapping_rule r ON r.id = a.rule JOIN directory d ON d.id = r.directory \
+        AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";
     PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement <> $2";
     BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
     LIST = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
@@ -267,6 +270,18 @@ pub async fn set_grants_aside(
 /// Only those of the store.
 pub async fn placed_by_rules(reader: &mut Reader, at: &ConnectionExtent) -> Result<bool, StoreError> {
     reader.one(&PLACED_BY_RULES, binds![at.directory()], first).await
+}
+
+/// Whether a rule in force that places people asks for `group`, or for one it is nested in.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn placed_by_group(
+    reader: &mut Reader,
+    _at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<bool, StoreError> {
+    reader.one(&PLACED_BY_GROUP, binds![group], first).await
 }
 
 /// Stores the derived placement of a person the connection speaks of; true when it changed.

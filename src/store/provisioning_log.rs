@@ -1,8 +1,8 @@
 //! The log of SCIM requests: what was asked, how it was understood, what it did. Written apart from the requests
 //! themselves, so it may lose its last second in a crash, and drops rows (counted) rather than delay anyone.
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,6 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 
 const SCHEMA: &str = include_str!("../../migrations/0004_request_log.sql");
-const INSERT: &str =
-    "INSERT INTO request_log (id, connection, at, status, search, entry) VALUES ($1, $2, $3, $4, $5, $6)";
 /// The newest rows of a connection before a moment, `$5` of them looked at when searching.
 const PAGE: &str = "SELECT id, entry FROM (SELECT id, at, search, entry FROM request_log \
      WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) ORDER BY at DESC, id DESC LIMIT $5) newest \
@@ -30,6 +28,8 @@ const EXPIRE: &str = "DELETE FROM request_log WHERE id IN (SELECT id FROM reques
 const QUEUE: usize = 8_192;
 /// Most rows in one transaction.
 const BATCH: usize = 256;
+/// Rows of one statement: a trip to the database costs more than a row.
+const ROWS: usize = 16;
 /// How long rows are collected.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often old rows are deleted.
@@ -85,6 +85,7 @@ pub struct LogError(#[from] sqlx::Error);
 /// Takes entries and shows them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RequestLog {
+    on: bool,
     queue: mpsc::Sender<(Uuid, Entry)>,
     dropped: Arc<AtomicU64>,
     backend: Backend,
@@ -114,7 +115,8 @@ macro_rules! on {
     };
 }
 
-/// Opens the log beside the store at `url`: a table on PostgreSQL, `log.db` in `data_dir` on SQLite.
+/// Opens the log beside the store at `url`: a table on PostgreSQL, `log.db` in `data_dir` on SQLite. Kept for 0 days it
+/// takes no entries.
 ///
 /// # Errors
 /// [`LogError`]: the file or the database cannot be opened.
@@ -125,7 +127,7 @@ pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(Request
         Backend::Sqlite(file(&data_dir.join("log.db")).await?)
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let log = RequestLog { queue: sender, dropped: Arc::default(), backend: backend.clone() };
+    let log = RequestLog { on: keep_days > 0, queue: sender, dropped: Arc::default(), backend: backend.clone() };
     Ok((log, LogWriter { queue: receiver, backend, keep_seconds: i64::from(keep_days) * 86_400 }))
 }
 
@@ -145,6 +147,11 @@ async fn file(path: &Path) -> Result<SqlitePool, LogError> {
 }
 
 impl RequestLog {
+    /// Whether entries are kept at all.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// Takes an entry without waiting; when too many wait already it is dropped and counted.
     pub fn record(&self, id: Uuid, entry: Entry) {
         if self.queue.try_send((id, entry)).is_err() {
@@ -255,17 +262,19 @@ impl LogWriter {
     async fn insert(&self, batch: &[(Uuid, Entry)]) -> Result<(), sqlx::Error> {
         on!(&self.backend, pool => {
             let mut transaction = pool.begin().await?;
-            for (id, entry) in batch {
-                let text = serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()))?;
-                sqlx::query(INSERT)
-                    .bind(*id)
-                    .bind(entry.connection.uuid())
-                    .bind(entry.at.micros())
-                    .bind(i64::from(entry.status))
-                    .bind(searchable(entry))
-                    .bind(text)
-                    .execute(&mut *transaction)
-                    .await?;
+            for part in batch.chunks(ROWS) {
+                let mut query = sqlx::query(insert(part.len()));
+                for (id, entry) in part {
+                    let text = serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()))?;
+                    query = query
+                        .bind(*id)
+                        .bind(entry.connection.uuid())
+                        .bind(entry.at.micros())
+                        .bind(i64::from(entry.status))
+                        .bind(searchable(entry))
+                        .bind(text);
+                }
+                query.execute(&mut *transaction).await?;
             }
             transaction.commit().await
         })
@@ -286,6 +295,19 @@ impl LogWriter {
             }
         }
     }
+}
+
+/// The insert of so many rows, at most [`ROWS`].
+fn insert(rows: usize) -> &'static str {
+    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let row = |at: usize| format!("(${}, ${}, ${}, ${}, ${}, ${})", at + 1, at + 2, at + 3, at + 4, at + 5, at + 6);
+        let text = |rows: usize| {
+            let all: Vec<String> = (0..rows).map(|at| row(6 * at)).collect();
+            format!("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES {}", all.join(", "))
+        };
+        (0..=ROWS).map(text).collect()
+    });
+    TEXTS.get(rows).map_or("", String::as_str)
 }
 
 /// Waits for the word to stop; a sender that is gone says so too.

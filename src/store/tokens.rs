@@ -1,8 +1,11 @@
 //! Bearer tokens of SCIM connections. Only the SHA-256 of a token is stored; a token has 256 random bits, so its hash
 //! needs no salt and is found by an index.
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use super::connections::Door;
 use super::extent::PartnerExtent;
-use super::{FromRow, Reader, Row, StoreError, Tx};
+use super::{FromRow, Reader, Row, Store, StoreError, Tx};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionState;
@@ -134,18 +137,56 @@ pub async fn list(reader: &mut Reader, at: &PartnerExtent, connection: Connectio
     reader.all(&LIST, binds![connection, at.partner()], Token::from_row).await
 }
 
+/// What tokens opened, each with the moment of the store at which it did: nothing has been written since, so it still
+/// does. Knows nothing where [`Store::moment`] is none.
+#[derive(Debug, Default)]
+pub struct Opened(RwLock<HashMap<[u8; 32], (u64, Known)>>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    door: Arc<Door>,
+    token: TokenId,
+    expires_at: Option<Timestamp>,
+}
+
+/// Tokens of which it is remembered what they open.
+const MOST_KNOWN: usize = 10_000;
+
+impl Opened {
+    fn find(&self, hash: &[u8; 32], moment: Option<u64>) -> Option<Known> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).filter(|(then, _)| Some(*then) == moment).map(|(_, known)| known.clone())
+    }
+
+    fn keep(&self, hash: [u8; 32], moment: Option<u64>, found: Known) {
+        let Some(moment) = moment else { return };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(hash, (moment, found));
+    }
+}
+
 /// The connection that `presented` opens at the address `slug`. `None` for an unknown, expired or withdrawn token, for
 /// another connection's token and for a paused connection: all alike, so that nobody learns which slugs exist.
 ///
 /// # Errors
 /// `StoreError`.
 pub async fn authenticate(
-    reader: &mut Reader,
+    store: &Store,
+    opened: &Opened,
     slug: &str,
     presented: &str,
     now: Timestamp,
-) -> Result<Option<(Door, TokenId)>, StoreError> {
+) -> Result<Option<(Arc<Door>, TokenId)>, StoreError> {
     let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(None) };
+    let moment = store.moment();
+    if let Some(known) = opened.find(&hash, moment) {
+        let valid = same(known.door.connection.slug.as_bytes(), slug.as_bytes())
+            && known.expires_at.is_none_or(|end| now < end);
+        return Ok(valid.then_some((known.door, known.token)));
+    }
     let read = |row: &Row| {
         let stored: Vec<u8> = row.get("hash")?;
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
@@ -156,9 +197,12 @@ pub async fn authenticate(
             && door.connection.state == ConnectionState::Active
             && revoked_at.is_none()
             && expires_at.is_none_or(|end| now < end);
-        Ok(if valid { Some((door, row.get("token")?)) } else { None })
+        Ok(if valid { Some(Known { door: Arc::new(door), token: row.get("token")?, expires_at }) } else { None })
     };
-    Ok(reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten())
+    let mut reader = store.reader().await?;
+    let Some(known) = reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten() else { return Ok(None) };
+    opened.keep(hash, moment, known.clone());
+    Ok(Some((known.door, known.token)))
 }
 
 /// Notes when tokens were last used. Called apart from requests, with what many of them collected.

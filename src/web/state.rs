@@ -12,6 +12,7 @@ use crate::domain::id::{ConnectionId, UserId};
 use crate::secret::Keyring;
 use crate::store::Store;
 use crate::store::provisioning_log::RequestLog;
+use crate::store::tokens::Opened;
 use crate::web::fairness::Fairness;
 use crate::web::login::Desk;
 use crate::web::scim::offer::Offers;
@@ -39,6 +40,8 @@ pub struct App {
     pub api_fairness: Fairness<UserId>,
     /// What each SCIM connection offers.
     pub offers: Offers,
+    /// What the tokens of SCIM connections open.
+    pub opened: Opened,
     /// When tokens were last used.
     pub uses: Uses,
     stopping: AtomicBool,
@@ -59,6 +62,7 @@ impl App {
             fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
             api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
             offers: Offers::default(),
+            opened: Opened::default(),
             uses: Uses::default(),
             stopping: AtomicBool::new(false),
             config,

@@ -46,7 +46,8 @@ pub fn run(words: &[String]) -> Result<bool> {
     good
 }
 
-fn scim(lab: &mut Lab, _words: &[String]) -> Result<bool> {
+/// `--users N`: how many the large store has.
+fn scim(lab: &mut Lab, words: &[String]) -> Result<bool> {
     let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {
         bail!("the release build failed");
@@ -54,7 +55,8 @@ fn scim(lab: &mut Lab, _words: &[String]) -> Result<bool> {
     let url = lab.database("bench")?;
     let mut good = true;
     for database in ["sqlite", &url] {
-        let status = lab.conformance_command("release", "bench-scim", database).status().context("conformance")?;
+        let status =
+            lab.conformance_command("release", "bench-scim", database).args(words).status().context("conformance")?;
         good &= status.success();
     }
     Ok(good)

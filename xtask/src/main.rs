@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test [NAME...] [--nightly]   run the tests, or only the named parts
-cargo xtask bench NAME                   measure; figures are reported, never asserted
+cargo xtask bench NAME [WORDS]           measure; figures are reported, never asserted
 cargo xtask list                         what the parts are and what they need";
 
 fn main() -> ExitCode {

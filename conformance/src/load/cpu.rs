@@ -1,4 +1,4 @@
-//! Processor time from /proc, and the raw cost of a durable write.
+//! Processor time and memory from /proc, and the raw cost of a durable write.
 
 use anyhow::{Context, Result};
 use std::fs::{self, File};
@@ -6,36 +6,69 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-/// Adds up the processor time of a server and, if asked, of every PostgreSQL process here.
+/// Adds up the processor time of a server and, if asked, of the PostgreSQL processes that serve one database.
 pub struct Meter {
     server: u32,
-    postgres: bool,
+    database: Option<String>,
 }
 
 // The unit of /proc/PID/stat on every Linux in use.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Meter {
-    /// Of one process.
-    pub fn new(server: u32, postgres: bool) -> Meter {
-        Meter { server, postgres }
+    /// Of a server on `database`: `sqlite`, or the address of a PostgreSQL database.
+    pub fn new(server: u32, database: &str) -> Meter {
+        let name = database.rsplit('/').next().map(|name| format!(" {name} "));
+        Meter { server, database: name.filter(|_| database.starts_with("postgres")) }
     }
 
     /// Seconds of processor time so far.
     pub fn seconds(&self) -> f64 {
         let mut ticks = ticks(self.server).unwrap_or(0);
-        if self.postgres {
+        if let Some(database) = &self.database {
             for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
                 let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                     continue;
                 };
-                let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-                if name.trim() == "postgres" {
+                // A PostgreSQL process shows user and database in the place of its command line.
+                let title = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+                if title.starts_with("postgres:") && title.contains(database.as_str()) {
                     ticks += self::ticks(pid).unwrap_or(0);
                 }
             }
         }
         ticks as f64 / TICKS_PER_SECOND
+    }
+
+    /// Resident memory of the server now, in MiB.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn resident(&self) -> Result<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory since [`Self::forget_peak`], in MiB.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn peak(&self) -> Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    /// From here on the peak is counted anew.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn forget_peak(&self) -> Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.server), "5").context("clearing the peak")
+    }
+
+    fn status(&self, name: &str) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server)).context("the server's memory")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such figure")?;
+        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("a number")?;
+        Ok(kib / 1024.0)
     }
 }
 
@@ -45,6 +78,12 @@ fn ticks(pid: u32) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// How many processes want a processor, on average of the last minute.
+pub fn busy() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// The median of 50 small writes, each made durable.
@@ -60,6 +99,5 @@ pub fn fsync_seconds(folder: &Path) -> Result<f64> {
         file.sync_data()?;
         times.push(since.elapsed().as_secs_f64());
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(super::run::median(&mut times))
 }

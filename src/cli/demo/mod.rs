@@ -79,6 +79,9 @@ impl Demo {
         config.scim.requests_per_second = 0;
         // Labs run their providers beside the demo.
         config.outgoing.loopback = true;
+        // The benchmark of the log of requests runs without it too.
+        let days = std::env::var("ROLECALL_RETENTION_REQUEST_LOG_DAYS").ok().and_then(|days| days.parse().ok());
+        config.retention.request_log_days = days.unwrap_or(config.retention.request_log_days);
         config.log.format = LogFormat::Text;
         config.log.filter = std::env::var("ROLECALL_LOG_FILTER").unwrap_or_else(|_| "warn".to_owned());
         config

@@ -43,7 +43,7 @@ pub enum PasswordChange {
 ///
 /// # Errors
 /// 400 with the keyword that fits the first operation that fails.
-pub fn apply(resource: Resource<'_>, current: &Document, operations: Vec<Operation>, rules: Rules) -> Result<Patched> {
+pub fn apply(resource: Resource<'_>, current: &Document, operations: &[Operation], rules: Rules) -> Result<Patched> {
     let mut work = Work {
         resource,
         canon: Canon::new(rules),
@@ -85,13 +85,14 @@ struct Work<'s> {
 const MAX_VISITS: usize = 200_000;
 
 impl<'s> Work<'s> {
-    fn operation(&mut self, operation: Operation) -> Result<()> {
+    fn operation(&mut self, operation: &Operation) -> Result<()> {
         let Operation { kind, path, value } = operation;
+        let kind = *kind;
         let Some(path) = path else {
             return self.pathless(kind, value);
         };
         match self.resource.locate(&path.attr) {
-            Some(Located::Attribute(target)) => self.attribute(kind, target, Some(&path), value),
+            Some(Located::Attribute(target)) => self.attribute(kind, target, Some(path), value),
             Some(Located::Extension(schema)) if path.filter.is_none() => self.extension(kind, schema, value),
             // A schema nobody here knows is data the client keeps elsewhere
             // too; a misspelt attribute is an error.
@@ -109,24 +110,24 @@ impl<'s> Work<'s> {
     }
 
     /// P08, P16: the value holds the attributes.
-    fn pathless(&mut self, kind: OpKind, value: Value) -> Result<()> {
+    fn pathless(&mut self, kind: OpKind, value: &Value) -> Result<()> {
         let Value::Object(map) = value else {
             return Err(invalid_value("Without a \"path\" the \"value\" must be an object of attributes."));
         };
         for (key, value) in map {
-            let path = AttrPath::parse(&key);
+            let path = AttrPath::parse(key);
             match path.as_ref().and_then(|path| self.resource.locate(path)) {
                 Some(Located::Attribute(target)) if target.sub.is_none() => {
                     self.attribute(kind, target, None, value)?;
                 }
                 Some(Located::Extension(schema)) => self.extension(kind, schema, value)?,
-                _ => self.canon.unknown(&key, invalid_value)?,
+                _ => self.canon.unknown(key, invalid_value)?,
             }
         }
         Ok(())
     }
 
-    fn extension(&mut self, kind: OpKind, schema: &'s Schema, value: Value) -> Result<()> {
+    fn extension(&mut self, kind: OpKind, schema: &'s Schema, value: &Value) -> Result<()> {
         let map = match value {
             Value::Null if kind != OpKind::Add => {
                 self.document.remove(&schema.id);
@@ -137,7 +138,7 @@ impl<'s> Work<'s> {
             _ => return Err(invalid_value(format!("\"{}\" must be an object.", schema.id))),
         };
         for (key, value) in map {
-            match find(&schema.attributes, &key) {
+            match find(&schema.attributes, key) {
                 Some(attr) => {
                     let target = Target { extension: Some(schema), attr, sub: None };
                     self.attribute(kind, target, None, value)?;
@@ -148,10 +149,10 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    fn attribute(&mut self, kind: OpKind, target: Target<'s>, path: Option<&PatchPath>, value: Value) -> Result<()> {
+    fn attribute(&mut self, kind: OpKind, target: Target<'s>, path: Option<&PatchPath>, value: &Value) -> Result<()> {
         let attr = target.attr;
         if attr.name == "schemas" && target.extension.is_none() {
-            return self.schemas(kind, path, value);
+            return self.schemas(kind, path, value.clone());
         }
         if attr.mutability == Mutability::ReadOnly {
             return Err(mutability(format!("\"{}\" is read-only.", attr.name)));
@@ -162,6 +163,8 @@ impl<'s> Work<'s> {
             }
             return Ok(());
         }
+        // Members may be very many and are only looked at; everything else is small.
+        let value = value.clone();
         let filter = path.and_then(|p| p.filter.as_ref());
         let sub = match path.and_then(|p| p.sub.as_deref()) {
             Some(name) => Some(attr.sub(name).ok_or_else(|| unknown_part(attr, name))?),

@@ -36,7 +36,7 @@ pub(super) fn compile(
     attr: &Attribute,
     kind: OpKind,
     path: Option<&PatchPath>,
-    value: Value,
+    value: &Value,
 ) -> Result<Option<MemberOp>> {
     if path.is_some_and(|p| p.sub.is_some() || p.attr.sub.is_some()) {
         return Err(mutability("The parts of a member cannot be changed; remove it and add another."));

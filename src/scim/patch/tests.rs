@@ -20,7 +20,7 @@ fn message(operations: &Value) -> Value {
 }
 
 fn run(document: &Document, operations: Value, rules: Rules) -> Result<Patched> {
-    apply(SchemaSet::base().users(), document, parse(message(&operations))?, rules)
+    apply(SchemaSet::base().users(), document, &parse(message(&operations))?, rules)
 }
 
 fn patched(operations: Value) -> Value {
@@ -44,7 +44,7 @@ fn group(operations: Value) -> Result<Patched> {
     let set = SchemaSet::base();
     let body = json!({"schemas": [GROUP_URN], "displayName": "Ops"});
     let document = create(set.groups(), body, Rules::STRICT).unwrap().document;
-    apply(set.groups(), &document, parse(message(&operations))?, Rules::STRICT)
+    apply(set.groups(), &document, &parse(message(&operations))?, Rules::STRICT)
 }
 
 fn refs(ids: &[&str]) -> Vec<MemberRef> {
@@ -126,7 +126,7 @@ fn a09_p04_immutable_values() {
     let schema = json!({"id": "urn:example:x", "attributes": [{"name": "badge", "mutability": "immutable"}]});
     set.extend("User", &schema, false).unwrap();
     let run = |document: &Document, operation: Value| {
-        apply(set.users(), document, parse(message(&json!([operation]))).unwrap(), Rules::STRICT)
+        apply(set.users(), document, &parse(message(&json!([operation]))).unwrap(), Rules::STRICT)
     };
     let once = run(&ada(), json!({"op": "add", "path": "urn:example:x:badge", "value": "b"})).unwrap().document;
     assert!(!run(&once, json!({"op": "add", "path": "urn:example:x:badge", "value": "b"})).unwrap().changed);
@@ -431,7 +431,7 @@ proptest! {
         if let Ok(body) = body
             && let Ok(operations) = parse(message(&json!([body])))
         {
-            let _ = apply(SchemaSet::base().users(), &ada(), operations, Rules::LENIENT);
+            let _ = apply(SchemaSet::base().users(), &ada(), &operations, Rules::LENIENT);
         }
     }
 }

@@ -34,7 +34,7 @@ fn patch_of(resource: Resource<'_>, profile: Profile, current: &Document, operat
     let switches = profile.switches();
     let body = json!({"schemas": [PATCH_URN], "Operations": operations});
     let strict = switches.translate_patch(resource, G1, body)?;
-    patch::apply(resource, current, patch::parse(strict.request)?, switches.rules())
+    patch::apply(resource, current, &patch::parse(strict.request)?, switches.rules())
 }
 
 fn on_user(profile: Profile, operations: Value) -> Result<Document> {

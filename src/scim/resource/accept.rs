@@ -240,7 +240,7 @@ impl<'s> Reader<'s> {
             return Ok(());
         }
         if is_members(self.resource, attr) {
-            let members = read_members(value)?;
+            let members = read_members(&value)?;
             return match self.members.replace(members) {
                 None => Ok(()),
                 Some(_) => Err(twice(&attr.name)),

@@ -1,7 +1,7 @@
 //! Members of a group, as a request names them (RFC 7643 §4.2).
 
 use crate::scim::error::{Result, invalid_value};
-use crate::scim::json::get;
+use crate::scim::json::{get, take};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -43,12 +43,22 @@ pub struct MemberRef {
     pub kind: Option<MemberKind>,
 }
 
+/// Takes the members out of the body of a POST or PUT of a group: they may be very many, and the rest of the body may be
+/// read more than once. None when the body does not speak of them.
+///
+/// # Errors
+/// 400 `invalidValue`.
+pub fn take_members(body: &mut Value) -> Result<Option<Vec<MemberRef>>> {
+    let said = body.as_object_mut().and_then(|body| take(body, "members"));
+    said.map(|value| read(&value)).transpose()
+}
+
 /// The members in `value`: null, an object, or a list of objects; each once.
-pub(crate) fn read(value: Value) -> Result<Vec<MemberRef>> {
+pub(crate) fn read(value: &Value) -> Result<Vec<MemberRef>> {
     let items = match value {
-        Value::Null => Vec::new(),
-        Value::Array(items) => items,
-        item @ Value::Object(_) => vec![item],
+        Value::Null => &[],
+        Value::Array(items) => items.as_slice(),
+        item @ Value::Object(_) => std::slice::from_ref(item),
         _ => return Err(invalid_value("\"members\" must be an array of objects.")),
     };
     let mut seen = HashSet::with_capacity(items.len());
@@ -57,9 +67,9 @@ pub(crate) fn read(value: Value) -> Result<Vec<MemberRef>> {
         match item {
             Value::Null => {}
             Value::Object(map) => {
-                let member = one(&map)?;
-                if seen.insert(member.value.clone()) {
-                    members.push(member);
+                let (id, kind) = one(map)?;
+                if seen.insert(id) {
+                    members.push(MemberRef { value: id.to_owned(), kind });
                 }
             }
             _ => return Err(invalid_value("Every member must be an object with a \"value\".")),
@@ -68,8 +78,8 @@ pub(crate) fn read(value: Value) -> Result<Vec<MemberRef>> {
     Ok(members)
 }
 
-/// One member: by `value`, or by the last segment of `$ref` (A16).
-fn one(map: &Map<String, Value>) -> Result<MemberRef> {
+/// One member: by `value`, or by the last segment of `$ref` (A16); and what it is said to be.
+fn one(map: &Map<String, Value>) -> Result<(&str, Option<MemberKind>)> {
     let reference = match get(map, "$ref") {
         None | Some(Value::Null) => None,
         Some(Value::String(url)) => Some(url.as_str()),
@@ -94,5 +104,5 @@ fn one(map: &Map<String, Value>) -> Result<MemberRef> {
         let collection = reference?.rsplit('/').nth(1)?;
         kinds.into_iter().find(|k| k.endpoint().trim_start_matches('/') == collection)
     });
-    Ok(MemberRef { value: value.to_owned(), kind })
+    Ok((value, kind))
 }

@@ -21,7 +21,7 @@ pub use accept::{create, replace};
 pub(crate) use canonical::{Canon, element_key, is_primary, tidy};
 pub use keys::keys;
 pub(crate) use members::read as read_members;
-pub use members::{MemberKind, MemberRef};
+pub use members::{MemberKind, MemberRef, take_members};
 
 use super::error::{Result, invalid_value};
 use serde_json::{Map, Value};

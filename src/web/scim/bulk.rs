@@ -168,7 +168,7 @@ impl Work<'_> {
             _ => {
                 let operations = self.operations(kind, call, strict)?;
                 let change =
-                    |before: &Document| Ok(Said::from(patch::apply(kind, before, operations.clone(), rules)?.document));
+                    |before: &Document| Ok(Said::from(patch::apply(kind, before, &operations, rules)?.document));
                 users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
         };
@@ -206,7 +206,7 @@ impl Work<'_> {
             _ => {
                 let operations = self.operations(kind, call, strict)?;
                 let change = |before: &Document| {
-                    let patched = patch::apply(kind, before, operations.clone(), rules)?;
+                    let patched = patch::apply(kind, before, &operations, rules)?;
                     Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
                 };
                 groups::update_in(tx, self.ctx, &self.source, id, condition, &change).await?

@@ -34,7 +34,7 @@ pub struct Visit {
     /// The request.
     pub request: HttpRequest,
     /// The connection that the token opened.
-    pub door: Door,
+    pub door: Arc<Door>,
     /// What it offers.
     pub offer: Arc<Offer>,
     /// The base address of the connection, without a slash at the end.
@@ -89,14 +89,11 @@ pub async fn visit(
 ///
 /// # Errors
 /// 401, the same for every reason, so that nobody learns which connections exist.
-pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> Result<(Door, TokenId), Refusal> {
+pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> Result<(Arc<Door>, TokenId), Refusal> {
     let slug = request.match_info().get("slug").unwrap_or_default();
     let token = extract::bearer(request);
     let found = match token {
-        Some(token) => {
-            let mut reader = app.store.reader().await.map_err(unavailable)?;
-            tokens::authenticate(&mut reader, slug, token, now).await.map_err(unavailable)?
-        }
+        Some(token) => tokens::authenticate(&app.store, &app.opened, slug, token, now).await.map_err(unavailable)?,
         None => None,
     };
     found.ok_or_else(|| {
@@ -138,7 +135,7 @@ impl Visit {
         request: HttpRequest,
         app: web::Data<App>,
         payload: web::Payload,
-        door: Door,
+        door: Arc<Door>,
         token: TokenId,
     ) -> Result<Self, Refusal> {
         let offer = app.offers.of(&door.connection).map_err(|problem| {
@@ -203,7 +200,9 @@ impl Visit {
         let bytes =
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
         let value = json::read(&bytes, json::Limits::default())?;
-        self.note.request = Some(mask::body(&value, bytes.len()));
+        if self.app.request_log.is_on() {
+            self.note.request = Some(mask::body(&value, bytes.len()));
+        }
         Ok(value)
     }
 
@@ -245,6 +244,9 @@ impl Visit {
     }
 
     fn write_down(&mut self, status: u16, refusal: Option<&ScimError>, began: Timestamp) {
+        if !self.app.request_log.is_on() {
+            return;
+        }
         let note = std::mem::take(&mut self.note);
         let client = Client::of(&self.request);
         let path = self.request.uri().path_and_query().map_or("", |path| path.as_str());

@@ -28,7 +28,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let ignored = Mutex::new(Vec::new());
     let change = |before: &Document| {
-        let patched = patch::apply(kind, before, operations.clone(), offer.switches.rules())?;
+        let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
         Ok(Said::from(patched.document))
     };
@@ -52,7 +52,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let ignored = Mutex::new(Vec::new());
     let change = |before: &Document| {
-        let patched = patch::apply(kind, before, operations.clone(), offer.switches.rules())?;
+        let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
         Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
     };

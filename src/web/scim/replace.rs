@@ -46,12 +46,13 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let id: ExternalGroupId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
     let condition = visit.version_named()?;
-    let body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
+    let mut body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
+    let said = resource::take_members(&mut body)?;
     let ignored = Mutex::new(Vec::new());
     let change = |before: &Document| {
         let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
         note(&ignored, accepted.ignored);
-        let members = members(accepted.members, offer.switches.missing_members);
+        let members = members(said.clone().or(accepted.members), offer.switches.missing_members);
         Ok(GroupChange { document: accepted.document, members, row_hash: None })
     };
     let source = visit.source(&offer);

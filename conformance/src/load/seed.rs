@@ -1,0 +1,179 @@
+//! Filling a store whose server is stopped: copies of what the server itself wrote for one user, made by the database.
+
+use super::file_of;
+use crate::args::Args;
+use anyhow::{Context, Result};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use std::path::Path;
+
+/// The name whose rows are copied; each copy has its own number in this one's place.
+pub const TEMPLATE: &str = "seed-template";
+
+/// Rows made in one transaction.
+const BATCH: usize = 50_000;
+
+/// The name of a copy.
+pub fn name(at: usize) -> String {
+    format!("seed-{at}@example.com")
+}
+
+/// The id of a copy.
+pub fn id(at: usize) -> String {
+    format!("01970000-0000-7000-8000-{at:012x}")
+}
+
+/// The words in which the two databases differ.
+struct Words {
+    /// The numbers from `$1` to `$2` as `n (i)`.
+    numbers: &'static str,
+    /// The id of copy `n.i`; `KIND` is one hexadecimal digit.
+    id: &'static str,
+    /// A text column, with the number in the place of the template's name.
+    text: fn(&str) -> String,
+    /// The same of a column of folded text.
+    bytes: fn(&str) -> String,
+}
+
+const SQLITE: Words = Words {
+    numbers: "WITH RECURSIVE n (i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)",
+    id: "unhex('019700000000700KIND8000' || printf('%012x', n.i))",
+    text: |column| format!("replace({column}, 'seed-template', 'seed-' || n.i)"),
+    bytes: |column| format!("CAST(replace(CAST({column} AS TEXT), 'seed-template', 'seed-' || n.i) AS BLOB)"),
+};
+
+const POSTGRES: Words = Words {
+    numbers: "WITH n (i) AS (SELECT generate_series($1::bigint, $2::bigint))",
+    id: "('01970000-0000-700KIND-8000-' || lpad(to_hex(n.i), 12, '0'))::uuid",
+    text: |column| format!("replace({column}, 'seed-template', 'seed-' || n.i)"),
+    bytes: |column| {
+        format!("convert_to(replace(convert_from({column}, 'UTF8'), 'seed-template', 'seed-' || n.i), 'UTF8')")
+    },
+};
+
+/// The statements that copy person, identity and external user, in this order.
+fn users(words: &Words) -> Vec<String> {
+    let (text, bytes) = (words.text, words.bytes);
+    let (external, person) = (words.id.replace("KIND", "0"), words.id.replace("KIND", "1"));
+    let source =
+        format!("n, external_user t JOIN person p ON p.id = t.person WHERE t.user_name = '{TEMPLATE}@example.com'");
+    let copy = |table: &str, columns: &str, values: &[String]| {
+        format!("INSERT INTO {table} ({columns}) {} SELECT {} FROM {source}", words.numbers, values.join(", "))
+    };
+    let keep = |columns: &str| -> Vec<String> { columns.split(", ").map(str::to_owned).collect() };
+    let mut of_person = vec![person.clone(), "p.partner".into()];
+    of_person.extend(["p.display_name", "p.given_name", "p.family_name", "p.email"].map(text));
+    of_person.extend([bytes("p.email_key"), text("p.login_name"), bytes("p.login_key"), bytes("p.sort_key")]);
+    of_person.extend(keep("p.placement, p.placement_pin, p.state, p.version, p.created_at, p.changed_at"));
+    let of_identity = keep("t.directory");
+    let of_identity = [of_identity, vec![bytes("t.join_key"), person.clone()], keep("TRUE, t.created_at")].concat();
+    let mut of_user = vec![external, "t.connection".into(), "t.directory".into()];
+    // Our id is the stable key of a SCIM user; any text that is unique will do.
+    of_user.extend(["'seed-' || n.i".to_owned(), bytes("t.join_key"), text("t.external_id"), text("t.user_name")]);
+    of_user.extend([bytes("t.user_name_key"), "t.active".into(), text("t.doc"), text("t.keys"), "t.row_hash".into()]);
+    of_user.extend([person, "t.link".into(), "t.version".into(), "t.created_at".into(), "t.changed_at".into()]);
+    vec![
+        copy(
+            "person",
+            "id, partner, display_name, given_name, family_name, email, email_key, login_name, login_key, sort_key, \
+             placement, placement_pin, state, version, created_at, changed_at",
+            &of_person,
+        ),
+        copy("identity", "directory, join_key, person, lasting, since", &of_identity),
+        copy(
+            "external_user",
+            "id, connection, directory, stable_key, join_key, external_id, user_name, user_name_key, active, doc, \
+             keys, row_hash, person, link, version, created_at, changed_at",
+            &of_user,
+        ),
+    ]
+}
+
+/// Makes the copies numbered `from` (not less than 1) to `to`. The server must be stopped.
+///
+/// # Errors
+/// When there is no template, or the database refuses.
+pub async fn copies(args: &Args, keep: &Path, from: usize, to: usize) -> Result<()> {
+    let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
+    let mut store = Store::open(args, keep).await?;
+    let mut from = from;
+    while from <= to {
+        let end = to.min(from + BATCH - 1);
+        store.all(&users(words), from, end).await.context("copying users")?;
+        from = end + 1;
+    }
+    store.tidy().await
+}
+
+/// Makes the copies from 1 to `to` members of the group that has this name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn members(args: &Args, keep: &Path, group: &str, to: usize) -> Result<()> {
+    let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
+    let text = format!(
+        "INSERT INTO external_member (grp, member) {} SELECT g.id, {} FROM n, external_group g \
+         WHERE g.display_name = '{group}'",
+        words.numbers,
+        words.id.replace("KIND", "0"),
+    );
+    let mut store = Store::open(args, keep).await?;
+    store.all(&[text], 1, to).await.context("filling a group")?;
+    store.tidy().await
+}
+
+enum Store {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Store {
+    async fn open(args: &Args, keep: &Path) -> Result<Store> {
+        if args.database != "sqlite" {
+            return Ok(Store::Postgres(PgConnection::connect(&args.database).await?));
+        }
+        let options = SqliteConnectOptions::new().filename(file_of(keep)).pragma("cache_size", "-262144");
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        sqlx::query("PRAGMA synchronous = OFF").execute(&mut connection).await?;
+        Ok(Store::Sqlite(connection))
+    }
+
+    /// Runs statements over the numbers `from` to `to`, in one transaction.
+    async fn all(&mut self, texts: &[String], from: usize, to: usize) -> Result<()> {
+        let (from, to) = (i64::try_from(from)?, i64::try_from(to)?);
+        match self {
+            Store::Sqlite(connection) => {
+                let mut transaction = connection.begin().await?;
+                for text in texts {
+                    let query = sqlx::query(AssertSqlSafe(text.as_str())).bind(from).bind(to);
+                    query.execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+            }
+            Store::Postgres(connection) => {
+                let mut transaction = connection.begin().await?;
+                for text in texts {
+                    let query = sqlx::query(AssertSqlSafe(text.as_str())).bind(from).bind(to);
+                    query.execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a server would have done by itself in the time it takes to fill a store slowly.
+    async fn tidy(self) -> Result<()> {
+        match self {
+            Store::Sqlite(mut connection) => {
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+                connection.close().await?;
+            }
+            Store::Postgres(mut connection) => {
+                sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;
+                connection.close().await?;
+            }
+        }
+        Ok(())
+    }
+}
