@@ -49,7 +49,9 @@ pub async fn large(bench: &mut Bench<'_>, ten: &Small) -> Result<()> {
     let (door, users) = (server.ready.scim.clone(), bench.users);
     let (get, named) = against_floor(bench, &door, &meter).await?;
     bench.table.add("get, requests/s", get.rate, "/s", Told);
+    bench.table.add("get, median wait", get.median, "ms", Told);
     bench.table.add("userName eq, requests/s", named.rate, "/s", Told);
+    bench.table.add("userName eq, median wait", named.median, "ms", Told);
     let slower = ten.by_name / named.rate;
     bench.table.add(&format!("userName eq at {users} against {}", super::SMALL), slower, "×", AtMost(1.3));
     counts(bench, &door).await?;
