@@ -104,6 +104,8 @@ impl Shape {
             let added = match value {
                 Value::Null => arguments.add(None::<i64>),
                 Value::Number(number) => arguments.add(*number),
+                // It is the text of the server's own id.
+                Value::Text(_) if self.column(place) == "stable_key" => arguments.add(name.clone()),
                 Value::Text(text) => arguments.add(text.replace(TEMPLATE, &name)),
                 Value::Bytes(bytes) if self.is_own(place) => match <[u8; 16]>::try_from(bytes.as_slice()) {
                     Ok(id) => arguments.add((u128::from_be_bytes(id) ^ number).to_be_bytes().to_vec()),
@@ -121,7 +123,12 @@ impl Shape {
 
     /// Whether the column holds an id of the user itself, and not one of what it belongs to.
     fn is_own(&self, at: usize) -> bool {
+        ["id", "person", "subject"].contains(&self.column(at))
+    }
+
+    /// The name of a column.
+    fn column(&self, at: usize) -> &str {
         let columns = self.insert.split(['(', ')']).nth(1).unwrap_or_default();
-        matches!(columns.split(", ").nth(at), Some("id" | "person" | "subject"))
+        columns.split(", ").nth(at).unwrap_or_default()
     }
 }
