@@ -168,10 +168,12 @@ fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
     Ok(Named::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
 }
 
+/// Distance, kind, source, ground and rule of a grant: the one that gets furthest first, always in the same order.
+type Order = (Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, Option<Uuid>);
+
 /// One row of the decision.
 struct Line {
-    /// Distance, kind, source, ground and rule of the grant.
-    order: (Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, Option<Uuid>),
+    order: Order,
     standing: Result<Vec<Miss>, Absent>,
     nearest: Option<Nearest>,
     whole_below: bool,

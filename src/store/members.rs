@@ -66,9 +66,7 @@ pub async fn clear(
     _at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<ExternalUserId>, StoreError> {
-    let mut found = Vec::new();
-    tx.each(&CLEAR, binds![group], |row| Ok(found.push(row.get(0)?))).await?;
-    Ok(found)
+    tx.all(&CLEAR, binds![group], first).await
 }
 
 /// Every direct member that is a user, by id: for replacing them all.
@@ -80,9 +78,7 @@ pub async fn all(
     _at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<ExternalUserId>, StoreError> {
-    let mut found = Vec::new();
-    reader.each(&MEMBERS, binds![group], |row| Ok(found.push(row.get(0)?))).await?;
-    Ok(found)
+    reader.all(&MEMBERS, binds![group], first).await
 }
 
 /// Takes a user out of every group; the groups.
