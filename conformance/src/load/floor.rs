@@ -26,7 +26,7 @@ pub async fn serve(args: &Args) -> Result<()> {
     let database = web::Data::new(open(args).await?);
     let bytes = web::Data::new(web::Bytes::from(vec![b'x'; MOST]));
     let listener = TcpListener::bind("127.0.0.1:0").context("listening")?;
-    let base = format!("http://{}", listener.local_addr()?);
+    let base = format!("http://{}/floor", listener.local_addr()?);
     let door = json!({"base": base, "token": "none"});
     println!("{}", json!({"ready": true, "console": base, "setup_link": base, "scim": door, "api": door}));
     // actix runs its workers in threads of their own; they need no runtime of ours.

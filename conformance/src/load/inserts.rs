@@ -96,7 +96,7 @@ fn read(row: &sqlx::sqlite::SqliteRow, at: usize) -> Result<Value> {
 
 impl Shape {
     /// The values of user number `at`: its ids are near the template's, as ids made in order of time are, and its texts
-    /// have its name.
+    /// have its name. The last two bytes stay: ids of one moment differ there.
     fn of(&self, at: usize) -> Result<SqliteArguments> {
         let (name, number) = (format!("raw-{at}"), u128::try_from(at + 1)?);
         let mut arguments = SqliteArguments::default();
@@ -108,7 +108,7 @@ impl Shape {
                 Value::Text(_) if self.column(place) == "stable_key" => arguments.add(name.clone()),
                 Value::Text(text) => arguments.add(text.replace(TEMPLATE, &name)),
                 Value::Bytes(bytes) if self.is_own(place) => match <[u8; 16]>::try_from(bytes.as_slice()) {
-                    Ok(id) => arguments.add((u128::from_be_bytes(id) ^ number).to_be_bytes().to_vec()),
+                    Ok(id) => arguments.add((u128::from_be_bytes(id) ^ (number << 16)).to_be_bytes().to_vec()),
                     Err(_) => arguments.add(bytes.clone()),
                 },
                 Value::Bytes(bytes) => match std::str::from_utf8(bytes) {

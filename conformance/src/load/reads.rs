@@ -133,7 +133,7 @@ fn list(at: usize, users: usize) -> Request {
 }
 
 fn same(bytes: usize) -> Request {
-    get(format!("/floor/{bytes}"))
+    get(format!("/{bytes}"))
 }
 
 fn get(path: String) -> Request {
