@@ -1,6 +1,9 @@
 //! What a connection has been told, as it is kept: people and groups by the ids their directory gave them.
+use uuid::Uuid;
+
 use super::extent::ConnectionExtent;
-use super::{FromRow as _, Reader, Row, StoreError, first};
+use super::members::Who;
+use super::{FromRow as _, Reader, Row, StoreError, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::{binds, from_row, statements};
 
@@ -10,13 +13,14 @@ statements! {
     GROUPS = "SELECT id, stable_key, display_name FROM external_group \
         WHERE connection = $1 AND NOT gone AND id > $2 ORDER BY id LIMIT $3";
     GROUP = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND stable_key = $2";
-    DIRECT_USERS = "SELECT u.stable_key FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND u.connection = $2 ORDER BY u.id";
-    DIRECT_GROUPS = "SELECT g.stable_key FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND g.connection = $2 ORDER BY g.id";
-    EFFECTIVE = "SELECT u.stable_key FROM external_user u WHERE u.connection = $2 AND u.id IN \
-        (SELECT m.member FROM group_closure c JOIN external_member m ON m.grp = c.descendant WHERE c.ancestor = $1) \
-        ORDER BY u.id";
+    DIRECT_USERS = "SELECT u.id, u.stable_key FROM external_member m JOIN external_user u ON u.id = m.member \
+        WHERE m.grp = $1 AND u.connection = $2 AND m.member > $3 ORDER BY m.member LIMIT $4";
+    DIRECT_GROUPS = "SELECT g.id, g.stable_key FROM external_subgroup s JOIN external_group g ON g.id = s.child \
+        WHERE s.grp = $1 AND g.connection = $2 AND s.child > $3 ORDER BY s.child LIMIT $4";
+    EFFECTIVE = "SELECT u.id, u.stable_key FROM (\
+            SELECT DISTINCT m.member FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
+            WHERE c.ancestor = $1 AND m.member > $3 ORDER BY m.member LIMIT $4) inside \
+        JOIN external_user u ON u.id = inside.member WHERE u.connection = $2 ORDER BY u.id";
 }
 
 /// A person as the directory says it.
@@ -51,15 +55,13 @@ pub struct SaidGroup {
 
 from_row!(SaidGroup { id, stable_key, display_name });
 
-/// The members of a group, by the directory's own ids.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct SaidMembers {
-    /// The people who are directly in it.
-    pub users: Vec<String>,
-    /// The groups that are directly in it.
-    pub groups: Vec<String>,
-    /// Everyone in it, nested groups counted.
-    pub effective: Vec<String>,
+/// Someone or something in a group, by the directory's own id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SaidMember {
+    /// Our id of the row.
+    pub who: Who,
+    /// The directory's own id.
+    pub stable_key: String,
 }
 
 /// People in id order after `after`; at most `limit`.
@@ -88,21 +90,54 @@ pub async fn groups(
     reader.all(&GROUPS, binds![at.connection(), after, limit], SaidGroup::from_row).await
 }
 
-/// The members of the group that the directory calls `stable_key`; none when there is no such group.
+/// The group that the directory calls `stable_key`.
+///
+/// # Errors
+/// `StoreError::NotFound` when there is none.
+pub async fn group(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: &str,
+) -> Result<ExternalGroupId, StoreError> {
+    reader.one(&GROUP, binds![at.connection(), stable_key], first).await
+}
+
+/// A page of those directly in a group: people by id, then groups by id, those after `after`; at most `limit`.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn members(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    stable_key: &str,
-) -> Result<Option<SaidMembers>, StoreError> {
-    let read = |row: &Row| row.get(0);
-    let group: Option<ExternalGroupId> = reader.optional(&GROUP, binds![at.connection(), stable_key], read).await?;
-    let Some(group) = group else { return Ok(None) };
-    Ok(Some(SaidMembers {
-        users: reader.all(&DIRECT_USERS, binds![group, at.connection()], first).await?,
-        groups: reader.all(&DIRECT_GROUPS, binds![group, at.connection()], first).await?,
-        effective: reader.all(&EFFECTIVE, binds![group, at.connection()], first).await?,
-    }))
+    group: ExternalGroupId,
+    after: Option<Who>,
+    limit: u32,
+) -> Result<Vec<SaidMember>, StoreError> {
+    let mut found = Vec::new();
+    if !matches!(after, Some(Who::Group(_))) {
+        let from = after.map_or(Uuid::nil(), Who::uuid);
+        let user = |row: &Row| Ok(SaidMember { who: Who::User(row.get(0)?), stable_key: row.get(1)? });
+        found = reader.all(&DIRECT_USERS, binds![group, at.connection(), from, limit], user).await?;
+    }
+    let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    if left > 0 {
+        let from = after.filter(|place| matches!(place, Who::Group(_))).map_or(Uuid::nil(), Who::uuid);
+        let nested = |row: &Row| Ok(SaidMember { who: Who::Group(row.get(0)?), stable_key: row.get(1)? });
+        found.extend(reader.all(&DIRECT_GROUPS, binds![group, at.connection(), from, left], nested).await?);
+    }
+    Ok(found)
+}
+
+/// A page of the people in a group, counting those in groups inside it, by id after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn effective_members(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    after: ExternalUserId,
+    limit: u32,
+) -> Result<Vec<(ExternalUserId, String)>, StoreError> {
+    reader.all(&EFFECTIVE, binds![group, at.connection(), after, limit], tuple).await
 }

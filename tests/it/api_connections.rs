@@ -169,9 +169,14 @@ on_both! {
         assert_eq!(person.status, 200, "{person:?}");
         let groups = owner.all("/connections/acme/external-groups", 1).await;
         assert_eq!(groups.len(), 2);
-        let members = owner.get(&format!("/connections/acme/external-groups/{outer}/members")).await;
-        assert_eq!(members.body, json!({"users": [users[1]], "groups": [inner], "effective": [users[0], users[1]]}));
+        for page in 1..=2 {
+            let members = owner.all(&format!("/connections/acme/external-groups/{outer}/members"), page).await;
+            assert_eq!(members, [json!({"type": "user", "id": users[1]}), json!({"type": "group", "id": inner})]);
+            let inside = owner.all(&format!("/connections/acme/external-groups/{outer}/effective-members"), page).await;
+            assert_eq!(inside, [json!({"id": users[0]}), json!({"id": users[1]})]);
+        }
         problem(&owner.get("/connections/acme/external-groups/none/members").await, 404, "");
+        problem(&owner.get("/connections/acme/external-groups/none/effective-members").await, 404, "");
         assert_eq!(owner.all("/connections/acme-sso/external-users", 5).await.len(), 0, "each door its own");
 
         let mut lines = Vec::new();

@@ -174,6 +174,7 @@ on_both! {
         problem(&api.get("/partners/not-an-id").await, 404, "");
         problem(&api.get("/connections/%00").await, 404, "");
         problem(&api.get("/connections/acme/external-groups/%00/members").await, 404, "");
+        problem(&api.get("/connections/acme/external-groups/%00/effective-members").await, 404, "");
         let refused = sent(api.request(Method::PUT, "/partners")).await;
         problem(&refused, 405, "Allow");
         assert_eq!(refused.header("allow"), "GET, POST");

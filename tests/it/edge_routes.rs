@@ -36,6 +36,10 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/api/v1/connections/{slug}/clients/{id}", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/connections/{slug}/external-groups", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     (
+        "/api/v1/connections/{slug}/external-groups/{stable_id}/effective-members",
+        "api_routes::what_belongs_to_others_answers_like_what_is_not_there",
+    ),
+    (
         "/api/v1/connections/{slug}/external-groups/{stable_id}/members",
         "api_routes::what_belongs_to_others_answers_like_what_is_not_there",
     ),

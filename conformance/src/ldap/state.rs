@@ -44,13 +44,14 @@ impl State {
         let mut groups = BTreeMap::new();
         for item in pages(api, &format!("/connections/{slug}/external-groups")).await? {
             let id = text(&item, "id")?;
-            let members = api.get(&format!("/connections/{slug}/external-groups/{id}/members")).await?;
-            let members = members.good("reading members")?;
+            let path = format!("/connections/{slug}/external-groups/{id}");
+            let members = pages(api, &format!("{path}/members")).await?;
+            let effective = pages(api, &format!("{path}/effective-members")).await?;
             let group = Group {
                 name: text(&item, "name")?,
-                users: ids(&members["users"])?,
-                groups: ids(&members["groups"])?,
-                effective: ids(&members["effective"])?,
+                users: ids(members.iter().filter(|member| member["type"] == "user"))?,
+                groups: ids(members.iter().filter(|member| member["type"] == "group"))?,
+                effective: ids(effective.iter())?,
             };
             groups.insert(id, group);
         }
@@ -134,9 +135,8 @@ fn text(item: &Value, key: &str) -> Result<String> {
     item[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {item}"))
 }
 
-fn ids(value: &Value) -> Result<BTreeSet<String>> {
-    let list = value.as_array().with_context(|| format!("not a list: {value}"))?;
-    list.iter().map(|id| id.as_str().map(str::to_owned).context("an id that is no text")).collect()
+fn ids<'v>(items: impl Iterator<Item = &'v Value>) -> Result<BTreeSet<String>> {
+    items.map(|item| text(item, "id")).collect()
 }
 
 fn sets(report: &mut Report, case: &str, got: &BTreeSet<&String>, wanted: &BTreeSet<&String>) {

@@ -74,6 +74,10 @@ pub const ROUTES: &[Entry] = &[
         get: Some(|| web::to(connections::said::members)),
         ..at("/api/v1/connections/{slug}/external-groups/{stable_id}/members")
     },
+    Entry {
+        get: Some(|| web::to(connections::said::effective_members)),
+        ..at("/api/v1/connections/{slug}/external-groups/{stable_id}/effective-members")
+    },
     Entry { get: Some(|| web::to(events::list::list)), ..at("/api/v1/events") },
 ];
 

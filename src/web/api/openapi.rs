@@ -72,6 +72,7 @@ struct Problem {
         connections::said::users,
         connections::said::groups,
         connections::said::members,
+        connections::said::effective_members,
         events::list::list,
     ),
     components(schemas(Problem))

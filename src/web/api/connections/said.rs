@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::door;
 use crate::domain::capability::Core;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id};
+use crate::store::members::Who;
 use crate::store::readback;
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
@@ -39,16 +40,33 @@ pub(in crate::web::api) struct GroupView {
     name: String,
 }
 
-/// The members of a group, by the directory's own ids.
+/// What a member of a group is.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ExternalMembers)]
-pub(in crate::web::api) struct MembersView {
-    /// People who are directly in it.
-    users: Vec<String>,
-    /// Groups that are directly in it.
-    groups: Vec<String>,
-    /// Everyone in it, nested groups counted.
-    effective: Vec<String>,
+#[serde(rename_all = "snake_case")]
+#[schema(as = ExternalMemberType)]
+pub(in crate::web::api) enum MemberType {
+    /// A person.
+    User,
+    /// A group.
+    Group,
+}
+
+/// A direct member of a group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExternalMember)]
+pub(in crate::web::api) struct MemberView {
+    /// Person or group.
+    r#type: MemberType,
+    /// The directory's own id of it.
+    id: String,
+}
+
+/// A person in a group, directly or by nesting.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EffectiveMember)]
+pub(in crate::web::api) struct EffectiveView {
+    /// The directory's own id of the person.
+    id: String,
 }
 
 /// The people that a connection has been told of. Needs `core.connection.view` over its partner.
@@ -91,20 +109,60 @@ pub(in crate::web::api) async fn groups(call: Call) -> Answer {
     ok(&wanted.page(rows, |row| row.id, view))
 }
 
-/// Who is in a group that a connection has been told of, all at one moment. Needs `core.connection.view` over the
-/// connection's partner.
+/// Who is directly in a group that a connection has been told of: people, then groups. Needs `core.connection.view`
+/// over the connection's partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/external-groups/{stable_id}/members", tag = "Directories",
     operation_id = "listExternalMembers",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
-        ("stable_id" = String, Path, description = "the directory's own id of the group")),
-    responses((status = 200, description = "its members", body = MembersView)))]
+        ("stable_id" = String, Path, description = "the directory's own id of the group"),
+        ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
+        ("after" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, description = "a page of its members", body = Page<MemberView>)))]
 pub(in crate::web::api) async fn members(call: Call) -> Answer {
+    let wanted = Wanted::<(bool, Uuid)>::of(&call)?;
     let door = door(&call, Core::ConnectionView).await?;
+    let stable_id = stable_id(&call)?;
+    let after = wanted.after.map(|(group, id)| match group {
+        true => Who::Group(Id::from_uuid(id)),
+        false => Who::User(Id::from_uuid(id)),
+    });
+    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let rows = call.read(async |reader| {
+        let group = readback::group(reader, &door.extent, stable_id).await?;
+        Ok(readback::members(reader, &door.extent, group, after, limit).await?)
+    });
+    let nested = |who: Who| matches!(who, Who::Group(_));
+    let view = |row: readback::SaidMember| MemberView {
+        r#type: if nested(row.who) { MemberType::Group } else { MemberType::User },
+        id: row.stable_key,
+    };
+    ok(&wanted.page(rows.await?, |row| (nested(row.who), row.who.uuid()), view))
+}
+
+/// Everyone in a group that a connection has been told of, people in nested groups counted, each once. Needs
+/// `core.connection.view` over the connection's partner.
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/external-groups/{stable_id}/effective-members",
+    tag = "Directories", operation_id = "listEffectiveMembers",
+    params(("slug" = String, Path, description = "the connection's name in addresses"),
+        ("stable_id" = String, Path, description = "the directory's own id of the group"),
+        ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
+        ("after" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, description = "a page of people", body = Page<EffectiveView>)))]
+pub(in crate::web::api) async fn effective_members(call: Call) -> Answer {
+    let wanted = Wanted::<ExternalUserId>::of(&call)?;
+    let door = door(&call, Core::ConnectionView).await?;
+    let stable_id = stable_id(&call)?;
+    let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
+    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let rows = call.read(async |reader| {
+        let group = readback::group(reader, &door.extent, stable_id).await?;
+        Ok(readback::effective_members(reader, &door.extent, group, after, limit).await?)
+    });
+    ok(&wanted.page(rows.await?, |(person, _)| *person, |(_, id)| EffectiveView { id }))
+}
+
+fn stable_id(call: &Call) -> Result<&str, Fault> {
     let stable_id = call.segment("stable_id");
-    if stable_id.contains('\0') {
-        return Err(Fault::hidden());
-    }
-    let found = call.read(async |reader| Ok(readback::members(reader, &door.extent, stable_id).await?)).await?;
-    let members = found.ok_or_else(Fault::hidden)?;
-    ok(&MembersView { users: members.users, groups: members.groups, effective: members.effective })
+    // PostgreSQL knows no such text, so no directory can have said it.
+    if stable_id.contains('\0') { Err(Fault::hidden()) } else { Ok(stable_id) }
 }
