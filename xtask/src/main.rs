@@ -7,6 +7,7 @@ mod bench;
 mod install;
 mod lab;
 mod licences;
+mod mutants;
 mod needs;
 mod parts;
 mod postgres;

@@ -2,6 +2,7 @@
 
 use crate::lab::Lab;
 use crate::licences;
+use crate::mutants;
 use crate::needs::{self, Need};
 use crate::run::{Count, Tally, run};
 use anyhow::Result;
@@ -119,7 +120,7 @@ pub const PARTS: &[Part] = &[
         When::Nightly,
         &[Need::CargoMutants],
         "which changes to src/access and src/scim no test notices",
-        mutants,
+        |lab| mutants::check(lab),
     ),
     part(
         "advisories",
@@ -199,18 +200,4 @@ fn deny(lab: &mut Lab) -> Result<Tally> {
 
 fn advisories(lab: &mut Lab) -> Result<Tally> {
     run(lab.cargo(["deny", "check", "advisories"]), Count::Exit, 5 * MINUTE)
-}
-
-/// Survivors are told, not failed: each is a question to a reader, and some have no test as answer.
-fn mutants(lab: &mut Lab) -> Result<Tally> {
-    let out = lab.scratch("mutants")?;
-    let mut command = lab.cargo(["mutants", "--package", "rolecall", "--no-shuffle", "--no-times"]);
-    command.args(["--file", "src/access/**", "--file", "src/scim/**", "--output"]).arg(&out);
-    command.args(["--", "--lib"]);
-    run(command, Count::Exit, 480 * MINUTE)?;
-    let lines = |name: &str| std::fs::read_to_string(out.join("mutants.out").join(name)).unwrap_or_default();
-    let (caught, missed) = (lines("caught.txt"), lines("missed.txt"));
-    println!("{} changes noticed by a test, {} by none", caught.lines().count(), missed.lines().count());
-    let worked = !caught.is_empty();
-    Ok(Tally { passed: u32::from(worked), failed: u32::from(!worked) })
 }

@@ -1,0 +1,127 @@
+//! Which changes to the pure rooms no test notices.
+//!
+//! `access` and `scim` know only `domain`, themselves and a few libraries. So they are changed and tested as
+//! a crate of their own, laid out in the lab from copies: that takes a second or two a change, where the
+//! whole crate takes several times that. What the integration tests would notice does not count here.
+
+use crate::lab::Lab;
+use crate::run::{Count, Tally, run};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// The rooms whose code is changed, each in a run of its own.
+const CHANGED: [&str; 2] = ["access", "scim"];
+/// The room they stand on.
+const BENEATH: &str = "domain";
+/// A change may make a loop endless; its tests are then stopped after so many seconds, and count as noticed.
+const STOP_AFTER: &str = "20";
+const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Survivors are told, not failed: each is a question to a reader, and some have no test as answer.
+/// `conformance/MUTANTS.md` keeps those that were answered so.
+///
+/// # Errors
+/// When the crate cannot be laid out or the tool cannot be started.
+pub fn check(lab: &Lab) -> Result<Tally> {
+    let home = lab.scratch("mutants")?;
+    lay_out(&lab.root, &home)?;
+    let mut total = Tally::default();
+    for room in CHANGED {
+        let mut command = lab.cargo(["mutants", "--in-place", "--no-shuffle", "--no-times", "--timeout", STOP_AFTER]);
+        command.args(["--file", &format!("src/{room}/**"), "--output", room, "--", "--lib"]);
+        command.current_dir(&home).env("CARGO_TARGET_DIR", home.join("target"));
+        run(command, Count::Exit, LIMIT)?;
+        total = total + told(room, &home.join(room).join("mutants.out"));
+    }
+    Ok(total)
+}
+
+/// Says what came of a room. It passes when the tool worked, which it did if any change was noticed.
+fn told(room: &str, out: &Path) -> Tally {
+    let lines = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
+    let count = |name: &str| lines(name).lines().count();
+    let (noticed, endless, unviable) = (count("caught.txt"), count("timeout.txt"), count("unviable.txt"));
+    let missed = count("missed.txt");
+    println!("{room}: {noticed} noticed, {endless} stopped as endless, {unviable} do not compile, {missed} missed");
+    print!("{}", lines("missed.txt"));
+    let worked = noticed > 0;
+    Tally { passed: u32::from(worked), failed: u32::from(!worked) }
+}
+
+/// Writes the crate: copies of the rooms, and of the dependencies that they name.
+fn lay_out(root: &Path, home: &Path) -> Result<()> {
+    let rooms = CHANGED.into_iter().chain([BENEATH]);
+    let (mut text, mut map) = (String::new(), String::new());
+    for room in rooms {
+        copy(&root.join("src").join(room), &home.join("src").join(room), &mut text)?;
+        map.push_str(&format!("pub mod {room};\n"));
+    }
+    let manifest = manifest(&fs::read_to_string(root.join("Cargo.toml")).context("reading Cargo.toml")?, &text);
+    fs::write(home.join("src/lib.rs"), map).context("writing lib.rs")?;
+    fs::write(home.join("Cargo.toml"), manifest).context("writing Cargo.toml")?;
+    fs::copy(root.join("Cargo.lock"), home.join("Cargo.lock")).context("copying Cargo.lock")?;
+    Ok(())
+}
+
+/// Copies a folder of sources and adds their text to `text`.
+fn copy(from: &Path, to: &Path, text: &mut String) -> Result<()> {
+    let problem = || format!("copying {}", from.display());
+    fs::create_dir_all(to).with_context(problem)?;
+    for entry in fs::read_dir(from).with_context(problem)? {
+        let entry = entry.with_context(problem)?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to, text)?;
+            continue;
+        }
+        let source = fs::read_to_string(&from).with_context(problem)?;
+        fs::write(&to, &source).with_context(problem)?;
+        text.push_str(&source);
+    }
+    Ok(())
+}
+
+/// A manifest with those dependencies of `ours` that `text` names. Little is optimised: building is most of the
+/// time, but the property tests lean on the libraries.
+fn manifest(ours: &str, text: &str) -> String {
+    let named = |section: &str| {
+        let lines = ours.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+        let named = lines.filter(|line| {
+            let name = line.split([' ', '=']).next().unwrap_or_default();
+            !name.is_empty() && text.contains(&format!("{}::", name.replace('-', "_")))
+        });
+        named.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    format!(
+        "[workspace]\n\n\
+         [package]\nname = \"rolecall\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies]\n{}\n\
+         [dev-dependencies]\n{}\n\
+         [profile.dev]\ndebug = false\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 1\n",
+        named("[dependencies]"),
+        named("[dev-dependencies]"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_has_the_dependencies_that_the_sources_name() {
+        let ours = "[package]\nname = \"x\"\n\n[dependencies]\n# Data\nserde = \"1\"\nsqlx = \"0.9\"\n\
+                    unicode-normalization = \"0.1\"\n\n[dev-dependencies]\nproptest = \"1\"\nrcgen = \"0.14\"\n";
+        let made = manifest(ours, "use serde::Serialize;\nuse unicode_normalization::nfc;\nproptest::proptest! {}");
+        assert!(made.contains("[dependencies]\nserde = \"1\"\nunicode-normalization = \"0.1\"\n\n"));
+        assert!(made.contains("[dev-dependencies]\nproptest = \"1\"\n\n"));
+        assert!(!made.contains("sqlx") && !made.contains("rcgen"));
+    }
+
+    #[test]
+    fn a_room_in_which_nothing_was_noticed_did_not_work() {
+        assert_eq!(told("none", Path::new("there/is/no/such/folder")), Tally { passed: 0, failed: 1 });
+    }
+}
