@@ -90,7 +90,7 @@ fn manifest(ours: &str, text: &str) -> String {
         let lines = ours.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
         let named = lines.filter(|line| {
             let name = line.split([' ', '=']).next().unwrap_or_default();
-            !name.is_empty() && text.contains(&format!("{}::", name.replace('-', "_")))
+            !name.is_empty() && names(text, &name.replace('-', "_"))
         });
         named.map(|line| format!("{line}\n")).collect::<String>()
     };
@@ -106,18 +106,27 @@ fn manifest(ours: &str, text: &str) -> String {
     )
 }
 
+/// Whether a path of `text` begins with the library. A longer word that ends like it does not count.
+fn names(text: &str, library: &str) -> bool {
+    let longer = |before: &str| before.ends_with(|last: char| last.is_alphanumeric() || last == '_');
+    text.match_indices(&format!("{library}::")).any(|(at, _)| !longer(text.get(..at).unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_manifest_has_the_dependencies_that_the_sources_name() {
-        let ours = "[package]\nname = \"x\"\n\n[dependencies]\n# Data\nserde = \"1\"\nsqlx = \"0.9\"\n\
+        let ours = "[package]\nname = \"x\"\n\n[dependencies]\n# Data\nserde = \"1\"\nring = \"0.17\"\nsqlx = \"0.9\"\n\
                     unicode-normalization = \"0.1\"\n\n[dev-dependencies]\nproptest = \"1\"\nrcgen = \"0.14\"\n";
-        let made = manifest(ours, "use serde::Serialize;\nuse unicode_normalization::nfc;\nproptest::proptest! {}");
+        let made = manifest(
+            ours,
+            "use serde::Serialize;\nuse unicode_normalization::nfc;\nString::new();\nproptest::proptest! {}",
+        );
         assert!(made.contains("[dependencies]\nserde = \"1\"\nunicode-normalization = \"0.1\"\n\n"));
         assert!(made.contains("[dev-dependencies]\nproptest = \"1\"\n\n"));
-        assert!(!made.contains("sqlx") && !made.contains("rcgen"));
+        assert!(!["ring", "sqlx", "rcgen"].iter().any(|name| made.contains(&format!("{name} ="))));
     }
 
     #[test]
