@@ -58,6 +58,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("scim.max_page", Kind::Number),
     ("scim.bulk_operations", Kind::Number),
     ("scim.cursor_seconds", Kind::Number),
+    ("scim.search_milliseconds", Kind::Number),
+    ("scim.count_milliseconds", Kind::Number),
     ("scim.access_token_seconds", Kind::Number),
     ("scim.open_discovery", Kind::Flag),
     ("api.requests_per_second", Kind::Number),

@@ -231,6 +231,10 @@ pub struct Scim {
     pub bulk_operations: usize,
     /// Seconds until a cursor ends.
     pub cursor_seconds: u32,
+    /// Milliseconds that finding one page may take where no index leads to it, 1 to 1000.
+    pub search_milliseconds: u64,
+    /// Milliseconds that counting every match of a list may take, 0 to 1000; 0 counts none.
+    pub count_milliseconds: u64,
     /// Seconds an access token from the token endpoint lives, 300 to 86400.
     pub access_token_seconds: u32,
     /// Whether ServiceProviderConfig, ResourceTypes and Schemas answer without a token.
@@ -246,6 +250,8 @@ impl Default for Scim {
             max_page: 1_000,
             bulk_operations: 1_000,
             cursor_seconds: 3_600,
+            search_milliseconds: 1_000,
+            count_milliseconds: 250,
             access_token_seconds: 3_600,
             open_discovery: false,
         }
@@ -326,6 +332,12 @@ impl Config {
         }
         if self.scim.max_page == 0 || self.scim.default_page > self.scim.max_page {
             return Some(("scim.default_page", "must not be above `max_page`, and `max_page` not be 0"));
+        }
+        if !(1..=1_000).contains(&self.scim.search_milliseconds) {
+            return Some(("scim.search_milliseconds", "must be 1 to 1000"));
+        }
+        if self.scim.count_milliseconds > 1_000 {
+            return Some(("scim.count_milliseconds", "must be 0 to 1000"));
         }
         if !(300..=86_400).contains(&self.scim.access_token_seconds) {
             return Some(("scim.access_token_seconds", "must be 300 to 86400"));

@@ -5,7 +5,7 @@ use super::event::{Event, Kind, listing};
 use super::facts::{GroupFacts, differences};
 use super::members::Changes;
 use super::run::run;
-use super::users::{LONGEST_SEARCH, Listed, Listing, check, counted, finish, in_time};
+use super::users::{Listed, Listing, check, counted, finish, in_time};
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
@@ -302,7 +302,7 @@ pub async fn list(
     let found = if wanted.is_lookup() {
         page(&mut store.reader().await?).await?
     } else {
-        store.snapshot_within(LONGEST_SEARCH, page).await?
+        store.snapshot_within(wanted.searching, page).await?
     };
     let next = found.last.filter(|_| found.more);
     let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();

@@ -392,12 +392,11 @@ pub struct Listing<'q> {
     pub sort: Option<&'q Sort>,
     /// Which page.
     pub page: &'q Page,
+    /// The longest that may be spent on finding the page when no index leads to it; never more than a second.
+    pub searching: Duration,
     /// The longest that may be spent on counting them all; zero when nobody asks.
     pub counting: Duration,
 }
-
-/// The longest that may be spent on finding a page when no index leads to it.
-pub(super) const LONGEST_SEARCH: Duration = Duration::from_secs(1);
 
 impl Listing<'_> {
     /// Whether an index leads straight to the page, so that nothing need bound the time it takes.
@@ -441,7 +440,7 @@ pub async fn list(
     let (rows, next) = if wanted.is_lookup() {
         page(&mut store.reader().await?).await?
     } else {
-        store.snapshot_within(LONGEST_SEARCH, page).await?
+        store.snapshot_within(wanted.searching, page).await?
     };
     let total = match counted(wanted.page, rows.len(), next.is_some()) {
         None if !wanted.counting.is_zero() => {

@@ -345,7 +345,7 @@ on_both! {
                 let mut after = None;
                 loop {
                     let page = Page::Cursor { after, count: 7 };
-                    let wanted = Listing { filter: None, sort: Some(&sort), page: &page, counting: Duration::from_millis(250) };
+                    let wanted = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                     let listed = users::list(&db.store, &source, wanted, false).await.unwrap();
                     walked.extend(listed.rows.iter().map(|row| row.user.id));
                     match listed.next {
@@ -355,7 +355,7 @@ on_both! {
                 }
                 assert_eq!(walked, wanted, "{sort:?}");
                 let page = Page::Index { start: 11, count: 5 };
-                let part = Listing { filter: None, sort: Some(&sort), page: &page, counting: Duration::from_millis(250) };
+                let part = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                 let listed = users::list(&db.store, &source, part, true).await.unwrap();
                 let found: Vec<_> = listed.rows.iter().map(|row| row.user.id).collect();
                 assert_eq!(found, wanted[10..15]);
@@ -392,7 +392,7 @@ on_both! {
         let found = search::groups(&mut reader, &source.extent, Some(&nested), None, &ALL).await.unwrap();
         assert!(!found.rows.is_empty());
         let sort = Sort { list: None, field: field(&["displayName"], TEXT), descending: true };
-        let page = Listing { filter: None, sort: Some(&sort), page: &ALL, counting: Duration::from_millis(250) };
+        let page = Listing { filter: None, sort: Some(&sort), page: &ALL, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
         drop(reader);
         let listed = groups::list(&db.store, &source, page, true).await.unwrap();
         assert_eq!(listed.total, Some(5));

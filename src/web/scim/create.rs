@@ -44,7 +44,13 @@ async fn revive(
     let name = document.get("userName").cloned().unwrap_or_default();
     let filter = Filter::parse(&format!("userName eq {name}"))?.resolve(offer.set.users(), Foreign::Refuse)?;
     let (page, store) = (Page::Index { start: 1, count: 1 }, &visit.app.store);
-    let wanted = Listing { filter: Some(&filter), sort: None, page: &page, counting: Duration::ZERO };
+    let wanted = Listing {
+        filter: Some(&filter),
+        sort: None,
+        page: &page,
+        searching: visit.searching(),
+        counting: Duration::ZERO,
+    };
     let source = visit.source(offer);
     let found = users::list(store, &source, wanted, false).await.map_err(|error| of_store(&error))?;
     let Some(user) = found.rows.into_iter().map(|row| row.user).find(|user| !user.active) else { return Ok(None) };

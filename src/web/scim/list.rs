@@ -13,9 +13,6 @@ use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
 use crate::scim::schema::Resource;
 
-/// The longest that may be spent on counting all matches.
-const COUNTING: Duration = Duration::from_millis(250);
-
 /// `GET /Users`.
 pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
     let params = visit.params()?;
@@ -58,6 +55,13 @@ pub async fn search_everything(visit: &mut Visit) -> Result<Answer, ScimError> {
 async fn search(visit: &mut Visit) -> Result<Params, ScimError> {
     let body = visit.json(visit.app.config.server.limits.body_bytes).await?;
     Params::from_search(body)
+}
+
+impl Visit {
+    /// The longest that may be spent on finding a page.
+    pub fn searching(&self) -> Duration {
+        Duration::from_millis(self.app.config.scim.search_milliseconds)
+    }
 }
 
 /// The query in its strict form.
@@ -141,7 +145,13 @@ async fn read(
     let offer = visit.offer.clone();
     let source = visit.source(&offer);
     let view = query.projection.view(kind);
-    let wanted = Listing { filter: resolved.filter.as_ref(), sort: resolved.sort.as_ref(), page, counting: COUNTING };
+    let wanted = Listing {
+        filter: resolved.filter.as_ref(),
+        sort: resolved.sort.as_ref(),
+        page,
+        searching: visit.searching(),
+        counting: Duration::from_millis(visit.app.config.scim.count_milliseconds),
+    };
     let failed = |error| of_store(&error);
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;

@@ -150,6 +150,9 @@ rows! {
         let mut reader = at.ground.db.store.reader().await.unwrap();
         let listed = tokens::list(&mut reader, &extent, at.world.doors[0].connection()).await.unwrap();
         assert!(listed.iter().any(|token| token.expires_at == Some(soon)));
+        let past = Clock.ctx(Actor::System).now().plus_seconds(-1);
+        let ended = new_token(&at.ground.db, &at.world, at.world.doors[0], Some(past)).await;
+        Scim { token: ended, ..at.scim.clone() }.get("/Users").await.refused(401, "");
     }
 
     async fn g03_personal_data_can_be_kept_out_of_addresses(at: &Stand) {
@@ -168,9 +171,11 @@ rows! {
         let mut reader = at.ground.db.store.reader().await.unwrap();
         let read = |row: &rolecall::store::Row| Ok((row.get::<Vec<u8>>("hash")?, row.get::<String>("prefix")?));
         let stored = reader.all(&HASHES, binds![door], read).await.unwrap();
+        assert_eq!(stored.len(), 1);
         for (hash, prefix) in stored {
             assert_eq!(hash.len(), 32);
-            assert!(prefix.len() < 20 && at.token.len() > 40, "{prefix}");
+            assert!(!at.token.as_bytes().windows(32).any(|part| part == hash), "a part of the token instead of its hash");
+            assert!(at.token.starts_with(&prefix) && prefix.len() < 12 && at.token.len() > 40, "{prefix}");
         }
     }
 

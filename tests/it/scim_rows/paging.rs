@@ -2,7 +2,7 @@
 use rolecall::store::Tx;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::tokens;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Stand, rows, strings};
 use crate::app::App;
@@ -178,11 +178,15 @@ rows! {
     async fn v09_a_forged_cursor_is_seen(at: &Stand) {
         crowd(at, 3).await;
         let cursor = first(at, "count=1").await;
-        for place in [0, cursor.len() / 2, cursor.len() - 2] {
+        // Whatever single character is changed.
+        let forged = (0..cursor.len() - 1).map(|place| {
             let mut bytes = cursor.clone().into_bytes();
             bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
-            let forged = String::from_utf8(bytes).unwrap();
-            at.get(&format!("/Users?cursor={forged}&count=1")).await.refused(400, "invalidCursor");
+            String::from_utf8(bytes).unwrap()
+        });
+        let ask = async |forged: String| at.get(&format!("/Users?cursor={forged}&count=1")).await;
+        for answer in futures_util::future::join_all(forged.map(ask)).await {
+            answer.refused(400, "invalidCursor");
         }
     }
 
@@ -203,5 +207,23 @@ rows! {
         for id in &ids {
             assert!(gone.contains(&id) || seen.contains(id), "{id} was there throughout");
         }
+
+        // The same, with somebody leaving and somebody coming between every two pages.
+        let before = walk(at, "count=5").await;
+        let (mut seen, mut cursor, mut page) = (Vec::new(), String::new(), Value::Null);
+        while page.is_null() || page["nextCursor"].is_string() {
+            page = at.get(&format!("/Users?cursor={cursor}&count=5")).await.body;
+            let found = strings(&page["Resources"], "id");
+            at.delete(&format!("/Users/{}", found[0])).await;
+            at.user(&format!("later{}", seen.len())).await;
+            cursor = page["nextCursor"].as_str().unwrap_or_default().to_owned();
+            seen.extend(found);
+            assert!(seen.len() < 200, "there is an end");
+        }
+        assert!(before.iter().all(|id| seen.contains(id)), "each was there until it was seen");
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), all, "nobody twice");
     }
 }

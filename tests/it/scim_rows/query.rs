@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::ground::escaped;
 use super::{ENTERPRISE, GROUP, PATCH, Stand, USER, rows, strings};
+use crate::app::{Answer, App};
 
 const SEARCH: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
@@ -17,6 +18,11 @@ async fn three(at: &Stand) {
     )
     .await;
     at.make("cy", json!({"externalId": "a1", "schemas": [USER, ENTERPRISE], ENTERPRISE: {"department": "Quay"}})).await;
+}
+
+/// How many resources a page holds.
+fn rows_of(page: &Answer) -> usize {
+    page.body["Resources"].as_array().map_or(0, Vec::len)
 }
 
 rows! {
@@ -47,6 +53,44 @@ rows! {
         assert_eq!(at.count("", "userName pr").await, 3, "a group has no such value");
         assert_eq!(at.count("", "displayName eq \"quay\" or userName eq \"ada\"").await, 2);
         at.get(&format!("?filter={}", escaped("nothing pr"))).await.refused(400, "invalidFilter");
+    }
+
+    async fn i05_more_than_can_be_counted_is_too_many(at: &Stand) {
+        let user = |number: usize| json!({"method": "POST", "path": "/Users", "bulkId": number.to_string(),
+            "data": {"schemas": [USER], "userName": format!("user{number}"), "emails": [{"value": "x@harbor.example"}]}});
+        let all: Vec<Value> = (0..200).map(user).collect();
+        let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": all});
+        assert_eq!(at.post("/Bulk", bulk).await.status, 200);
+        // Every user fits, and is asked for a hundred things before that is known.
+        let slow: String = (0..100).map(|number| format!("emails[value co \"none{number}\"] or ")).collect();
+        let search = |more: Value| {
+            let mut body = json!({"schemas": [SEARCH], "filter": format!("{slow}emails[value co \"harbor\"]"), "count": 1, "attributes": ["id"]});
+            body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            body
+        };
+        let (position, cursor) = (search(json!({})), search(json!({"cursor": ""})));
+        assert_eq!(at.get("/Users?count=0").await.body["totalResults"], 200);
+
+        for none_at_all in [false, true] {
+            let app = App::start_with(&at.ground.db, |config| config.scim.count_milliseconds = u64::from(!none_at_all)).await;
+            let there = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+            there.post("/Users/.search", position.clone()).await.refused(400, "tooMany");
+            there.post("/.search", position.clone()).await.refused(400, "tooMany");
+            let page = there.post("/Users/.search", cursor.clone()).await;
+            assert_eq!((page.status, page.body.get("totalResults"), rows_of(&page)), (200, None, 1), "{page:?}");
+            assert!(page.body["nextCursor"].is_string());
+            // A page that holds everything needs no counting.
+            assert_eq!(there.get("/Users?filter=userName+eq+%22user7%22").await.body["totalResults"], 1);
+            app.stop().await;
+        }
+        // A page that cannot be found in time is refused whichever way it is asked for; a lookup by name is not.
+        let app = App::start_with(&at.ground.db, |config| config.scim.search_milliseconds = 1).await;
+        let there = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        for paging in [json!({"count": 200}), json!({"count": 200, "cursor": ""})] {
+            there.post("/Users/.search", search(paging)).await.refused(400, "tooMany");
+        }
+        assert_eq!(there.get("/Users?filter=userName+eq+%22user7%22").await.body["totalResults"], 1);
+        app.stop().await;
     }
 
     async fn i06_nobody_is_404(at: &Stand) {
@@ -154,6 +198,8 @@ rows! {
     async fn j10_defaults_can_be_asked(at: &Stand) {
         at.user("ida").await;
         assert_eq!(at.find("active eq true").await, ["ida"]);
+        assert_eq!(at.find("active pr and not (active eq false)").await, ["ida"]);
+        assert!(at.find("active eq false or active ne true").await.is_empty());
     }
 
     async fn j11_unknown_attributes_are_refused(at: &Stand) {
