@@ -294,6 +294,15 @@ CREATE INDEX external_user_external_id ON external_user (connection, external_id
 CREATE INDEX external_user_join ON external_user (directory, join_key);
 CREATE INDEX external_user_person ON external_user (person);
 
+-- The addresses of external users, folded; without the one that is the user name.
+CREATE TABLE external_email (
+    connection UUID NOT NULL REFERENCES connection (id),
+    address_key BYTEA NOT NULL,
+    member UUID NOT NULL REFERENCES external_user (id),
+    PRIMARY KEY (connection, address_key, member)
+);
+CREATE INDEX external_email_member ON external_email (member);
+
 -- Whom a join key names in a directory: the first door to say it decides. The row outlives the external user, so that
 -- a lasting key finds the same person again; a name or address, which may be given to somebody else, is forgotten.
 CREATE TABLE identity (

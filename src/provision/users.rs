@@ -200,7 +200,7 @@ pub async fn update_in(
     let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
     let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
     effect.event(event.names("attributes", &effect.attributes));
-    external_users::update(tx, at, id, reading.stored(), ctx.now()).await?;
+    external_users::update(tx, at, &before, reading.stored(), ctx.now()).await?;
     let linked = follow(tx, ctx, source, &before, &reading, &mut effect).await?;
     conditions::keep(tx, source, id, &reading.keys).await?;
     finish(tx, ctx, source, &mut effect).await?;

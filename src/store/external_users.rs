@@ -1,8 +1,10 @@
 //! People as one connection says them: documents with the columns that are unique or searched.
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use super::{FromRow, Reader, Row, StoreError, Tx, external_emails, first};
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -171,7 +173,8 @@ pub async fn insert(
         person.map(|(_, link)| link.as_str()),
         now
     ];
-    tx.execute(&INSERT, values).await.map(drop)
+    tx.execute(&INSERT, values).await?;
+    external_emails::keep(tx, at, id, &BTreeSet::new(), external_emails::others(said.doc, said.user_name)).await
 }
 
 /// One external user of the connection.
@@ -230,19 +233,19 @@ pub async fn by_name(
     reader.optional(&BY_NAME, binds![at.connection(), fold(user_name).into_bytes()], |row| row.get(0)).await
 }
 
-/// Writes what is said now and raises the version.
+/// Writes what is said now of the user read as `before`, and raises the version.
 ///
 /// # Errors
 /// `StoreError::Unique` when another one of the connection has this name; `StoreError::NotFound`.
 pub async fn update(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    id: ExternalUserId,
+    before: &ExternalUser,
     said: Said<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
-        id,
+        before.id,
         at.connection(),
         said.join_key,
         said.external_id,
@@ -254,10 +257,12 @@ pub async fn update(
         said.row_hash,
         now
     ];
-    match tx.execute(&UPDATE, values).await? {
-        0 => Err(StoreError::NotFound),
-        _ => Ok(()),
+    if tx.execute(&UPDATE, values).await? == 0 {
+        return Err(StoreError::NotFound);
     }
+    let others = external_emails::others;
+    let was = others(&before.doc, &before.user_name);
+    external_emails::keep(tx, at, before.id, &was, others(said.doc, said.user_name)).await
 }
 
 /// Notes the hash of a source row that says nothing new.
@@ -292,6 +297,7 @@ pub async fn link(
 /// # Errors
 /// `StoreError::ForeignKey` when a membership came in between.
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<(), StoreError> {
+    external_emails::clear(tx, id).await?;
     tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
 }
 

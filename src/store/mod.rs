@@ -68,6 +68,7 @@ mod effective_tree;
 mod error;
 pub mod events;
 pub mod extent;
+mod external_emails;
 pub mod external_groups;
 pub mod external_users;
 pub mod feed;

@@ -18,6 +18,7 @@ static TABLES: &[Statements] = &[
     super::effective_tree::STATEMENTS,
     super::events::STATEMENTS,
     super::extent::STATEMENTS,
+    super::external_emails::STATEMENTS,
     super::external_groups::STATEMENTS,
     super::external_users::STATEMENTS,
     super::feed::STATEMENTS,

@@ -187,8 +187,16 @@ fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
         }
         13 => {
             let kind = compare(&["type"], TEXT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text("work".into()));
-            let op = text_op(dice);
-            let value = compare(&["value"], TEXT, op, word(dice, TEXT));
+            let value = match dice.often() {
+                true => {
+                    let address = fold(&format!("{}@x{}.example", dice.of(&WORDS), dice.below(3)));
+                    compare(&["value"], TEXT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text(address))
+                }
+                false => {
+                    let op = text_op(dice);
+                    compare(&["value"], TEXT, op, word(dice, TEXT))
+                }
+            };
             let inner = match dice.below(4) {
                 0 => kind,
                 1 => value,

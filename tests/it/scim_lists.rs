@@ -137,6 +137,46 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn a_user_is_found_by_each_address_it_has_now(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let scim = app.scim(db, &world, world.doors[0]).await;
+        let user = |name: &str, emails: Value| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name, "emails": emails});
+        let work = json!({"value": "Ida@Example.com", "type": "work"});
+        let home = json!({"value": "ida.berg@example.net", "type": "home"});
+        let ida = scim.post("/Users", user("ida@example.com", json!([work, home]))).await.id();
+        let long = format!("{}@example.org", "x".repeat(3_000));
+        let jo = scim.post("/Users", user("jo", json!([{"value": long}, {"value": "jo@example.org"}]))).await.id();
+        scim.post("/Users", user("kim@example.com", json!([]))).await;
+        let found = async |filter: &str| {
+            let query: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+            let page = scim.get(&format!("/Users?sortBy=userName&filter={query}")).await;
+            assert_eq!(page.status, 200, "{filter}: {page:?}");
+            names(&page.body).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(found("emails.value eq \"ida@EXAMPLE.com\"").await, ["ida@example.com"], "the name's own address");
+        assert_eq!(found("emails eq \"Ida.Berg@example.net\"").await, ["ida@example.com"]);
+        assert_eq!(found("emails[type eq \"home\" and value eq \"ida.berg@example.net\"]").await, ["ida@example.com"]);
+        assert!(found("emails[type eq \"work\" and value eq \"ida.berg@example.net\"]").await.is_empty());
+        assert!(found("emails.value eq \"kim@example.com\"").await.is_empty(), "a name is not an address");
+        assert_eq!(found(&format!("emails.value eq \"{long}\"")).await, ["jo"], "longer than the index takes");
+        assert_eq!(found("not (emails.value eq \"jo@example.org\")").await, ["ida@example.com", "kim@example.com"]);
+
+        let change = json!([{"op": "replace", "path": "emails", "value": [{"value": "jo.new@example.org"}]}]);
+        assert_eq!(scim.patch(&format!("/Users/{jo}"), change).await.status, 200);
+        assert!(found("emails.value eq \"jo@example.org\"").await.is_empty());
+        assert_eq!(found("emails.value eq \"jo.new@example.org\"").await, ["jo"]);
+        let renamed = user("ida.berg@example.net", json!([work, home]));
+        scim.put(&format!("/Users/{ida}"), renamed).await;
+        assert_eq!(found("emails.value eq \"ida.berg@example.net\"").await, ["ida.berg@example.net"]);
+        assert_eq!(found("emails.value eq \"ida@example.com\"").await, ["ida.berg@example.net"], "now only an address");
+        scim.delete(&format!("/Users/{ida}")).await;
+        assert!(found("emails.value eq \"ida@example.com\"").await.is_empty());
+        app.stop().await;
+    }
+}
+
 fn names(list: &Value) -> Vec<&str> {
     list["Resources"].as_array().unwrap().iter().map(|user| user["userName"].as_str().unwrap()).collect()
 }

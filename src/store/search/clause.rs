@@ -1,6 +1,7 @@
 //! From a neutral filter to a WHERE clause. Every part is true or false and never NULL, so that NOT means not.
 use uuid::Uuid;
 
+use super::super::external_emails;
 use super::{Composer, Of};
 use crate::domain::filter::{Field, Filter, Kind, Op, Value};
 
@@ -146,8 +147,16 @@ impl Composer {
         let alias = self.alias();
         let path: Vec<&str> = list.path.iter().map(String::as_str).collect();
         let rows = self.dialect.json_each(&format!("{}.keys", self.of.table()), &path, &alias);
+        let narrowed = self.by_address(&path, inner);
         let inner = self.part(inner, &Scope::Element(alias));
-        format!("EXISTS (SELECT 1 FROM {rows} WHERE {inner})")
+        format!("({narrowed}EXISTS (SELECT 1 FROM {rows} WHERE {inner}))")
+    }
+
+    /// `… AND `, when the index of addresses can say who may have the one that `inner` asks for.
+    fn by_address(&mut self, list: &[&str], inner: &Filter) -> String {
+        let asked = if self.of == Of::Users && list == ["emails"] { text_equals(inner) } else { None };
+        let among = asked.and_then(|asked| external_emails::candidates(asked, || self.bind(asked.as_bytes())));
+        among.map_or_else(String::new, |among| format!("u.id IN ({among}) AND "))
     }
 
     /// Whether some membership satisfies `inner`, for the lists that are rows of their own.
@@ -325,6 +334,15 @@ fn canonical(text: &str) -> Option<Uuid> {
 fn value_equals(inner: &Filter) -> Option<Uuid> {
     match inner {
         Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => canonical(text),
+        _ => None,
+    }
+}
+
+/// The text that the `value` of every element that satisfies `inner` is.
+fn text_equals(inner: &Filter) -> Option<&str> {
+    match inner {
+        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => Some(text),
+        Filter::And(parts) => parts.iter().find_map(text_equals),
         _ => None,
     }
 }

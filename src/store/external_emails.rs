@@ -1,0 +1,78 @@
+//! The addresses of external users, for finding a user by any of them. An address that is the user name as well is not
+//! written here: most users have only that one, and the name has an index of its own.
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+use super::extent::ConnectionExtent;
+use super::{StoreError, Tx};
+use crate::domain::id::ExternalUserId;
+use crate::domain::text::fold;
+use crate::{binds, statements};
+
+statements! {
+    ADD: rows = "INSERT INTO external_email (connection, address_key, member) VALUES ($1, $2, $3) \
+        ON CONFLICT DO NOTHING";
+    CLEAR = "DELETE FROM external_email WHERE member = $1";
+}
+
+/// Longer addresses are not indexed: PostgreSQL refuses index entries from about 2,700 bytes on.
+const LONGEST: usize = 512;
+
+/// The users, by id, who may have the address that the parameter `key` holds, folded: all who have it are among them.
+/// `None` when the index does not know addresses of this length.
+pub(super) fn candidates(folded: &str, key: impl FnOnce() -> String) -> Option<String> {
+    (folded.len() <= LONGEST).then(|| {
+        let key = key();
+        format!(
+            "SELECT en.id FROM external_user en WHERE en.connection = $1 AND en.user_name_key = {key} \
+             UNION ALL SELECT ee.member FROM external_email ee WHERE ee.connection = $1 AND ee.address_key = {key}"
+        )
+    })
+}
+
+/// The addresses of a document that are to be written, folded.
+pub(super) fn others(doc: &Map<String, Json>, user_name: &str) -> BTreeSet<String> {
+    let emails = doc.get("emails").and_then(Json::as_array).into_iter().flatten();
+    let folded = emails.filter_map(|email| email.get("value").and_then(Json::as_str)).map(fold);
+    let name = fold(user_name);
+    folded.filter(|address| address.len() <= LONGEST && *address != name).collect()
+}
+
+/// Makes the rows of a user `now`, where they were `before`.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    member: ExternalUserId,
+    before: &BTreeSet<String>,
+    now: BTreeSet<String>,
+) -> Result<(), StoreError> {
+    if *before == now {
+        return Ok(());
+    }
+    if !before.is_empty() {
+        clear(tx, member).await?;
+    }
+    let rows = now.into_iter().map(|address| binds![at.connection(), address.into_bytes(), member]);
+    tx.execute_rows(&ADD, rows).await.map(drop)
+}
+
+/// Takes all rows of a user out.
+pub(super) async fn clear(tx: &mut Tx, member: ExternalUserId) -> Result<(), StoreError> {
+    tx.execute(&CLEAR, binds![member]).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_addresses_the_name_does_not_find_are_written() {
+        let doc = json!({"emails": [{"value": "Ida@Example.com"}, {"value": "i.berg@example.com"}, {"type": "work"},
+            {"value": "x".repeat(LONGEST + 1)}]});
+        let found = others(doc.as_object().unwrap(), "ida@example.com");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["i.berg@example.com"]);
+    }
+}
