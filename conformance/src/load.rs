@@ -16,6 +16,8 @@ mod table;
 mod walk;
 mod writes;
 
+pub use connection::Connection;
+
 use crate::args::Args;
 use crate::report::Report;
 use crate::server::{Server, Start};
@@ -80,7 +82,7 @@ impl Bench<'_> {
 /// Makes the store and in it the user who is copied.
 async fn prepare(start: &Start) -> Result<()> {
     let server = Server::start(start).await?;
-    let mut connection = connection::Connection::open(&server.ready.scim).await?;
+    let mut connection = Connection::open(&server.ready.scim).await?;
     let status = connection.send("POST", "/Users", &user(seed::TEMPLATE)).await?;
     anyhow::ensure!(status == 201, "the template: {status} {}", String::from_utf8_lossy(connection.body()));
     server.stop().await?;

@@ -6,6 +6,7 @@
 
 mod args;
 mod console;
+mod fairness;
 mod faults;
 mod http;
 mod ldap;
@@ -51,6 +52,7 @@ async fn run() -> Result<bool> {
     let outcome = match args.name.as_str() {
         "scim" => scim_suites::tester(&args, &mut report).await,
         "scim-sanity" => scim_suites::sanity(&args, &mut report).await,
+        "fairness" => fairness::run(&args, &mut report).await,
         "faults" => faults::run(&args, &mut report).await,
         "ldap" => ldap::run(&args, &mut report).await,
         "oidc" => oidc::run(&args, &mut report).await,

@@ -102,10 +102,28 @@ pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let (mut table, place) = match file {
-        Some(path) => (read_file(path)?, path.display().to_string()),
-        None => (Table::new(), "configuration".to_owned()),
-    };
+    match file {
+        Some(path) => laid_over(read_file(path)?, path.display().to_string(), environment),
+        None => over(Table::new(), environment),
+    }
+}
+
+/// Lays `environment` over `defaults` that stand in the place of a file.
+///
+/// # Errors
+/// As [`load`].
+pub fn over(
+    defaults: Table,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    laid_over(defaults, "configuration".to_owned(), environment)
+}
+
+fn laid_over(
+    mut table: Table,
+    place: String,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
     for (name, value) in environment {
         if let Some(setting) = Setting::of(&name, &value)? {
             setting.lay_over(&mut table)?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::domain::ctx::Ctx;
 use crate::secret::{self, KeyFault, Keyring};
 
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, load, over};
 pub use values::{Network, PublicUrl, Secret};
 
 /// Everything an operator can set.

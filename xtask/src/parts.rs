@@ -86,6 +86,13 @@ pub const PARTS: &[Part] = &[
         |lab| on_both(lab, "refusals"),
     ),
     part(
+        "fairness",
+        When::Always,
+        &[Need::Binaries, Need::Postgres],
+        "25 requests a second of one connection all succeed while another floods",
+        |lab| on_both(lab, "fairness"),
+    ),
+    part(
         "ldap",
         When::Always,
         &[Need::Binaries, Need::Postgres, Need::Slapd],

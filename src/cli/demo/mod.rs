@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::clock::Clock;
-use crate::config::{Config, LogFormat, Secret};
+use crate::config::{self, Config, Secret};
 use crate::telemetry;
 use crate::web::server;
 
@@ -42,7 +42,7 @@ impl Demo {
     /// What keeps the demo from starting.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let folder = Folder::open(self.keep.clone())?;
-        let config = self.config(&folder);
+        let config = self.config(&folder)?;
         telemetry::start(&config.log).context("the log cannot be started")?;
         let store = super::open_store(&config).await?;
         let keyring = super::keyring(&config, &store).await?;
@@ -70,21 +70,20 @@ impl Demo {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn config(&self, folder: &Folder) -> Config {
-        let mut config = Config::default();
+    /// Settings of a server that is tried out; the environment may say otherwise, except of where the demo lives.
+    fn config(&self, folder: &Folder) -> anyhow::Result<Config> {
+        let defaults = toml::toml! {
+            server.stop_seconds = 2
+            scim.requests_per_second = 0
+            log.filter = "warn"
+            // Providers may run beside the demo.
+            outgoing.loopback = true
+        };
+        let mut config = config::over(defaults, std::env::vars_os())?;
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], self.port));
-        config.server.stop_seconds = 2;
         config.store.data_dir = folder.path.clone();
         config.store.database_url = self.database.clone().map(Secret::from);
-        config.scim.requests_per_second = 0;
-        // Labs run their providers beside the demo.
-        config.outgoing.loopback = true;
-        // The benchmark of the log of requests runs without it too.
-        let days = std::env::var("ROLECALL_RETENTION_REQUEST_LOG_DAYS").ok().and_then(|days| days.parse().ok());
-        config.retention.request_log_days = days.unwrap_or(config.retention.request_log_days);
-        config.log.format = LogFormat::Text;
-        config.log.filter = std::env::var("ROLECALL_LOG_FILTER").unwrap_or_else(|_| "warn".to_owned());
-        config
+        Ok(config)
     }
 }
 
