@@ -89,6 +89,9 @@ on_both! {
         refused[0].refused(429, "");
         assert!(refused[0].header("retry-after").parse::<u64>().unwrap() >= 1);
         assert_eq!(calm.get("/Users").await.status, 200);
+        let written = logged(&app, world.doors[0], answers.len() - refused.len() + 1).await;
+        let told = written.iter().filter(|entry| entry.status == 429).count();
+        assert!((1..refused.len()).contains(&told), "one a second is written down, not {told} of {}", refused.len());
         app.stop().await;
     }
 }

@@ -156,7 +156,9 @@ impl Visit {
     fn too_many(&mut self, wait: Duration, began: Timestamp) -> Refusal {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         let error = ScimError::plain(429, format!("Too many requests; wait {seconds} s."));
-        self.write_down(429, Some(&error), began);
+        if self.app.told_to_wait.admit(self.door.connection.id).is_ok() {
+            self.write_down(429, Some(&error), began);
+        }
         Refusal::scim(Face::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
     }
 
