@@ -280,7 +280,7 @@ impl Default for Setup {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// Days that the log of SCIM requests keeps a request; 0 keeps no log of requests.
+    /// Days that the log of SCIM requests keeps a request; 0 writes none and deletes what was kept.
     pub request_log_days: u32,
 }
 

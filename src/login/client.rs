@@ -12,7 +12,7 @@ use super::provider::Shelf;
 use super::refusal::Refusal;
 use super::verify::Doubt;
 use crate::domain::ctx::Ctx;
-use crate::domain::id::OauthClientId;
+use crate::domain::id::{ConnectionId, OauthClientId};
 use crate::domain::time::Timestamp;
 use crate::secret::{Token, TokenKind, same, sha256};
 use crate::store::oauth_clients::{self, Claimant, Issue};
@@ -46,6 +46,15 @@ pub enum Proof<'a> {
     },
 }
 
+/// A token that was not given.
+#[derive(Debug)]
+pub struct Denied {
+    /// Why; for administrators and the log, not for the client.
+    pub refusal: Refusal,
+    /// The connection of the client, when there is one of the id it named.
+    pub connection: Option<ConnectionId>,
+}
+
 /// The keys that clients publish, as far as they were asked for.
 #[derive(Default)]
 pub struct Published(Mutex<HashMap<OauthClientId, (String, Arc<Shelf>)>>);
@@ -77,14 +86,47 @@ impl Login {
         endpoint: &Endpoint,
         proof: Proof<'_>,
         life: u32,
-    ) -> Result<Token, Refusal> {
-        let (claimant, used) = match proof {
-            Proof::Secret { client, secret } => (self.by_secret(slug, client, secret).await?, None),
-            Proof::Assertion { client, assertion } => {
-                let (claimant, used) = self.by_assertion(ctx, slug, endpoint, client, assertion).await?;
-                (claimant, Some((used.jti, used.until)))
-            }
+    ) -> Result<Token, Denied> {
+        let mut connection = None;
+        let proved = self.proved(ctx, slug, endpoint, proof, &mut connection).await;
+        let issued = match proved {
+            Ok((claimant, used)) => self.written(ctx, &claimant, used, life).await,
+            Err(refusal) => Err(refusal),
         };
+        issued.map_err(|refusal| Denied { refusal, connection })
+    }
+
+    /// The client, and what its assertion used up. `connection` becomes known with the client, proved or not.
+    async fn proved(
+        &self,
+        ctx: &Ctx,
+        slug: &str,
+        endpoint: &Endpoint,
+        proof: Proof<'_>,
+        connection: &mut Option<ConnectionId>,
+    ) -> Result<(Claimant, Option<Used>), Refusal> {
+        let claimed = match proof {
+            Proof::Secret { client, .. } => client.to_owned(),
+            Proof::Assertion { assertion, .. } => Assertion::read(assertion)?.client().unwrap_or_default().to_owned(),
+        };
+        let claimant = self.claimant(slug, &claimed).await?;
+        *connection = claimant.as_ref().map(|known| known.door.connection.id);
+        match proof {
+            Proof::Secret { secret, .. } => Ok((by_secret(claimant, secret)?, None)),
+            Proof::Assertion { client, assertion } => {
+                if client.is_some_and(|client| client != claimed) {
+                    return Err(Refusal::untrusted("assertion.client", "client_id is not the assertion's sub"));
+                }
+                let unknown = || Refusal::untrusted("client.unknown", "no such client of this connection");
+                let claimant = claimant.ok_or_else(unknown)?;
+                let used = self.by_assertion(ctx, endpoint, &claimant, assertion).await?;
+                Ok((claimant, Some(used)))
+            }
+        }
+    }
+
+    async fn written(&self, ctx: &Ctx, claimant: &Claimant, used: Option<Used>, life: u32) -> Result<Token, Refusal> {
+        let used = used.map(|used| (used.jti, used.until));
         let token = Token::generate(TokenKind::Scim, ctx);
         let new = Issue {
             id: ctx.id(),
@@ -93,7 +135,7 @@ impl Login {
             expires_at: ctx.now().plus_seconds(i64::from(life)),
         };
         let write = async |tx: &mut Tx| -> Result<bool, StoreError> {
-            oauth_clients::issue(tx, &claimant, &new, used.as_ref(), ctx.now()).await
+            oauth_clients::issue(tx, claimant, &new, used.as_ref(), ctx.now()).await
         };
         if self.store.write(write).await? {
             return Ok(token);
@@ -106,32 +148,14 @@ impl Login {
         Ok(oauth_clients::open(&mut self.store.reader().await?, slug, client).await?)
     }
 
-    async fn by_secret(&self, slug: &str, client: &str, secret: &str) -> Result<Claimant, Refusal> {
-        let claimant = self.claimant(slug, client).await?;
-        let stored = claimant.as_ref().and_then(|known| known.proof.secret_hash.as_deref());
-        // The comparison is made in any case, so that its absence tells nothing.
-        let right = same(stored.unwrap_or(&[0; 32]), &sha256(secret.as_bytes()));
-        let known = stored.is_some();
-        claimant
-            .filter(|_| right && known)
-            .ok_or_else(|| Refusal::untrusted("client.secret", "no such client of this connection, or another secret"))
-    }
-
     async fn by_assertion(
         &self,
         ctx: &Ctx,
-        slug: &str,
         endpoint: &Endpoint,
-        client: Option<&str>,
+        claimant: &Claimant,
         text: &str,
-    ) -> Result<(Claimant, Used), Refusal> {
+    ) -> Result<Used, Refusal> {
         let assertion = Assertion::read(text)?;
-        let subject = assertion.client().unwrap_or_default();
-        if client.is_some_and(|client| client != subject) {
-            return Err(Refusal::untrusted("assertion.client", "client_id is not the assertion's sub"));
-        }
-        let unknown = || Refusal::untrusted("client.unknown", "no such client of this connection");
-        let claimant = self.claimant(slug, subject).await?.ok_or_else(unknown)?;
         let id = claimant.id.to_string();
         let audiences = [endpoint.token.as_str(), endpoint.issuer.as_str()];
         let check = |keys: &Keys| assertion.verify(keys, &id, &audiences, ctx.now());
@@ -141,7 +165,7 @@ impl Login {
             (None, None) => return Err(Refusal::untrusted("client.method", "this client has a secret, not a key")),
         };
         match verdict {
-            Ok(used) => Ok((claimant, used)),
+            Ok(used) => Ok(used),
             Err(Doubt::Refused(refusal)) => Err(refusal),
             Err(Doubt::UnknownKey) => Err(Refusal::untrusted("assertion.key", "no key of the client matches")),
         }
@@ -172,6 +196,16 @@ impl Login {
         let place = Url::parse(place).map_err(|_| "is not a URL".to_owned())?;
         self.providers.fetch().check(&place).map_err(|error| error.to_string())
     }
+}
+
+fn by_secret(claimant: Option<Claimant>, secret: &str) -> Result<Claimant, Refusal> {
+    let stored = claimant.as_ref().and_then(|known| known.proof.secret_hash.as_deref());
+    // The comparison is made in any case, so that its absence tells nothing.
+    let right = same(stored.unwrap_or(&[0; 32]), &sha256(secret.as_bytes()));
+    let known = stored.is_some();
+    claimant
+        .filter(|_| right && known)
+        .ok_or_else(|| Refusal::untrusted("client.secret", "no such client of this connection, or another secret"))
 }
 
 /// Checks the keys that a client is to prove itself with.

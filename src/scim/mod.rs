@@ -32,4 +32,5 @@ pub mod projection;
 pub mod query;
 pub mod resource;
 pub mod schema;
+pub mod shelf;
 pub mod value;

@@ -83,6 +83,7 @@ pub mod members;
 pub mod migrate;
 pub mod nesting;
 pub mod oauth_clients;
+pub mod offered;
 pub mod partners;
 pub mod people;
 pub mod people_facts;

@@ -46,13 +46,13 @@ pub struct Entry {
     pub at: Timestamp,
     /// The connection.
     pub connection: ConnectionId,
-    /// The token used.
-    pub token: TokenId,
+    /// The token used; none for a request at the token endpoint.
+    pub token: Option<TokenId>,
     /// The client's address.
     pub client: String,
     /// The method.
     pub method: String,
-    /// The path below the base address, with the query.
+    /// The path below the base address, with the query; whole at the token endpoint.
     pub path: String,
     /// The body as it came, secrets masked; cut when long.
     pub request: Option<String>,

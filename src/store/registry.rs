@@ -30,6 +30,7 @@ static TABLES: &[Statements] = &[
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
     super::oauth_clients::STATEMENTS,
+    super::offered::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
     super::people_facts::STATEMENTS,

@@ -33,6 +33,7 @@ mod scim_bulk;
 mod scim_groups;
 mod scim_lists;
 mod scim_nodes;
+mod scim_offered;
 mod scim_refusals;
 mod scim_replay;
 mod scim_requirements;

@@ -228,6 +228,41 @@ on_both! {
 }
 
 on_both! {
+    async fn refused_requests_of_a_known_client_are_in_the_log_of_its_connection(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let (client, secret) = with_secret(&house, "acme").await;
+        let here = Endpoint { app: &app, slug: "acme" };
+        refused(&here.secret("nobody", &secret).await, 401, "invalid_client");
+        refused(&here.secret(&client, "rco_guessed").await, 401, "invalid_client");
+        let scim = opened(&app, "acme", &here.secret(&client, &secret).await);
+        assert_eq!(scim.get("/Users").await.status, 200);
+
+        let mut reader = db.store.reader().await.unwrap();
+        let door = OperatorExtent::assume().door(&mut reader, house.scim).await.unwrap().unwrap();
+        drop(reader);
+        let log = &app.running.app().request_log;
+        let mut lines = Vec::new();
+        for _ in 0..100 {
+            lines = log.page(&door, "", None, 100).await.unwrap().0;
+            if lines.len() >= 2 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        // A client nobody knows belongs to no connection.
+        let [push, guess] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!((push.method.as_str(), push.path.as_str(), push.token.is_some()), ("GET", "/Users", true));
+        assert_eq!((guess.method.as_str(), guess.path.as_str(), guess.status), ("POST", "/oauth/acme/token", 401));
+        assert!(guess.token.is_none() && guess.refusal.as_deref().unwrap().starts_with("invalid_client"), "{guess:?}");
+        assert!(!guess.request_id.is_empty() && !guess.client.is_empty());
+        let whole = serde_json::to_string(&lines).unwrap();
+        assert!(!whole.contains("rco_guessed") && !whole.contains(&secret));
+        app.stop().await;
+    }
+}
+
+on_both! {
     async fn a_signed_assertion_counts_once_and_only_here(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;

@@ -16,10 +16,17 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, App, Scim};
 use crate::support::database::{Database, on_both};
-use crate::support::world::World;
+use crate::support::world::{World, fresh_id};
 
 statements! {
     SETTINGS = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE id = $1";
+    CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
+        VALUES ($1, $2, $3, 'Devices', 0, FALSE) ON CONFLICT DO NOTHING";
+    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
+    CONFERS = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'subtree', $2)";
+    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
 }
 
 /// The fewest exchanges and clients that the files must hold.
@@ -121,6 +128,35 @@ fn files() -> Vec<Client> {
     paths.iter().map(read).collect()
 }
 
+/// The directory may confer two roles, which allow three things; a third role is out of its reach.
+async fn lay_ceiling(tx: &mut Tx, world: &World) -> Result<(), StoreError> {
+    let capabilities = [
+        (2_001, "quay.crane.view", "See cranes"),
+        (2_002, "quay.crane.move", "Move cranes"),
+        (2_003, "quay.gate.open", "Open gates"),
+    ];
+    for (id, name, title) in capabilities {
+        tx.execute(&CAPABILITY, binds![id, name, title]).await?;
+    }
+    for (name, confers, offered) in [
+        ("Crane driver", vec![2_001, 2_002], true),
+        ("Gatekeeper", vec![2_003], true),
+        ("Harbor master", vec![2_001], false),
+    ] {
+        let (role, scope) = (fresh_id(), fresh_id());
+        tx.execute(&ROLE, binds![role, world.partner, name, name.to_lowercase().into_bytes()]).await?;
+        tx.execute(&ROLE_SELF, binds![role]).await?;
+        for capability in confers {
+            tx.execute(&CONFERS, binds![role, capability]).await?;
+        }
+        if offered {
+            tx.execute(&SCOPE, binds![scope, world.partner]).await?;
+            tx.execute(&CEILING, binds![world.directory, role, scope]).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs one group at a connection of its own; what went otherwise than expected.
 async fn run(db: &Database, app: &App, file: &Client, group: &Group, strict: bool) -> Vec<String> {
     let world = World::new(&db.store).await;
@@ -136,6 +172,7 @@ async fn run(db: &Database, app: &App, file: &Client, group: &Group, strict: boo
         tx.execute(&SETTINGS, binds![door.connection(), profile, settings.to_string()]).await.map(drop)
     };
     db.store.write(set).await.unwrap();
+    db.store.write(async |tx: &mut Tx| lay_ceiling(tx, &world).await).await.unwrap();
     let scim = app.scim(db, &world, door).await;
     let mut kept = BTreeMap::from([("BASE".to_owned(), scim.base.clone())]);
     let mut problems = Vec::new();

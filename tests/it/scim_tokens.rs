@@ -16,6 +16,9 @@ use crate::support::world::World;
 
 statements! {
     PAUSE = "UPDATE connection SET state = 'paused', version = version + 1 WHERE id = $1";
+    RESUME = "UPDATE connection SET state = 'active', version = version + 1 WHERE id = $1";
+    GONE = "UPDATE partner SET state = 'deleted' WHERE id = $1";
+    BACK = "UPDATE partner SET state = 'live' WHERE id = $1";
     FREEZE = "UPDATE directory SET mode = 'paused' WHERE id = $1";
 }
 
@@ -129,6 +132,87 @@ on_both! {
         assert_eq!((first_page.len(), rest.len(), end), (2, 1, None));
         assert!(log.page(&world.stranger, "", None, 10).await.unwrap().0.is_empty());
         assert_eq!(log.dropped(), 0);
+        app.stop().await;
+    }
+}
+
+on_both! {
+    async fn nothing_is_written_while_the_log_is_off(db: &Database) {
+        let world = World::new(&db.store).await;
+        let door = world.doors[0];
+        let app = App::start(db).await;
+        let scim = app.scim(db, &world, door).await;
+        scim.user("ida").await;
+        assert_eq!(logged(&app, door, 1).await.len(), 1);
+        app.stop().await;
+
+        let app = App::start_with(db, |config| config.retention.request_log_days = 0).await;
+        let scim = app.scim(db, &world, door).await;
+        scim.user("bo").await;
+        scim.get("/Users?filter=userName+eq+%22bo%22").await;
+        scim.get("/Nothing").await.refused(404, "");
+        let stale = Scim { token: new_token(db, &world, door, Some(Timestamp::from_micros(1))).await, ..scim.clone() };
+        stale.get("/Users").await.refused(401, "");
+        // What was kept before goes, too.
+        let mut left = usize::MAX;
+        for _ in 0..100 {
+            left = app.running.app().request_log.page(&door, "", None, 100).await.unwrap().0.len();
+            if left == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(left, 0);
+        scim.get("/Users").await;
+        app.stop().await;
+
+        // Everything that waited is written when a server stops: there was nothing.
+        let app = App::start(db).await;
+        let scim = app.scim(db, &world, door).await;
+        assert_eq!(scim.get("/Users").await.body["totalResults"], 2);
+        let lines = logged(&app, door, 1).await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        app.stop().await;
+    }
+}
+
+on_both! {
+    async fn what_a_token_was_known_to_open_is_asked_anew_after_any_change(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
+        let scim = app.scim(db, &world, door).await;
+        let twice = async || [scim.get("/Users").await.status, scim.get("/Users").await.status];
+        assert_eq!(twice().await, [200, 200]);
+        let change = async |statement, id: rolecall::store::Value| {
+            let values = vec![id];
+            let work = async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(statement, values.clone()).await.map(drop) };
+            db.store.write(work).await.unwrap();
+        };
+        change(&PAUSE, door.connection().into()).await;
+        assert_eq!(twice().await, [401, 401]);
+        change(&RESUME, door.connection().into()).await;
+        assert_eq!(twice().await, [200, 200]);
+        change(&FREEZE, world.directory.into()).await;
+        scim.post("/Users", json!({"schemas": [USER], "userName": "bo"})).await.refused(403, "");
+        change(&GONE, world.partner.into()).await;
+        assert_eq!(twice().await, [401, 401]);
+        change(&BACK, world.partner.into()).await;
+        assert_eq!(twice().await, [200, 200]);
+
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        let revoke = async |tx: &mut Tx| tokens::revoke(tx, &at, listed[0].id, Timestamp::from_micros(1)).await;
+        db.store.write(revoke).await.unwrap();
+        assert_eq!(twice().await, [401, 401]);
+
+        // A token that ends by itself ends although nothing is written.
+        let soon = Clock.ctx(Actor::System).now().plus_seconds(2);
+        let brief = Scim { token: new_token(db, &world, door, Some(soon)).await, ..scim.clone() };
+        assert_eq!(brief.get("/Users").await.status, 200);
+        while Clock.ctx(Actor::System).now() < soon {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        brief.get("/Users").await.refused(401, "");
         app.stop().await;
     }
 }

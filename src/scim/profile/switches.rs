@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! switches {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
         /// A tolerance, by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Switch { $($(#[$doc])* $variant,)* }
+        pub enum Switch { $($(#[doc = $doc])* $variant,)* }
 
         impl Switch {
             /// Every switch.
@@ -18,6 +18,12 @@ macro_rules! switches {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Switch::$variant => $name,)* }
+            }
+
+            /// What it does, for people.
+            #[must_use]
+            pub fn says(self) -> &'static str {
+                match self { $(Switch::$variant => concat!($($doc),*).trim_ascii(),)* }
             }
         }
     };
@@ -60,11 +66,11 @@ switches! {
     Pathless = "pathless",
     /// A POST for an inactive user revives it instead of 409.
     ReprovisionInactive = "reprovision_inactive",
-    /// A filter in an address that names what a person is called or reached by is refused; `.search` takes it.
+    /// A filter in an address that names what a person is called or reached by is refused with 403 `sensitive`; the same in the body of a POST to `.search` is taken.
     SensitiveFilters = "sensitive_filters",
-    /// A write that names no version is refused.
+    /// A PUT, PATCH or DELETE without `If-Match` (in bulk: without `version`) is refused with 428.
     RequireIfMatch = "require_if_match",
-    /// Role and Entitlement resource types are offered.
+    /// `/Roles` and `/Entitlements` show what rules may give to the people of the directory.
     ResourceTypesEnabled = "resource_types_enabled",
     /// What a PUT of a group without `members` does.
     PutMissingMembers = "put_missing_members",
@@ -260,33 +266,44 @@ impl Switches {
         let Some(&switch) = Switch::ALL.iter().find(|s| s.as_str() == name) else {
             return Err(SwitchProblem(format!("there is no switch \"{name}\"")));
         };
-        let bad = |words: &str| SwitchProblem(format!("switch \"{name}\" must be one of: {words}"));
+        let bad = || SwitchProblem(format!("switch \"{name}\" must be one of: {}", Self::words(switch).join(", ")));
         match switch {
             Switch::GroupPatchStatus => {
                 self.group_patch = match value {
                     "auto" => GroupPatchAnswer::Auto,
                     "200" => GroupPatchAnswer::Full,
                     "204" => GroupPatchAnswer::Empty,
-                    _ => return Err(bad("auto, 200, 204")),
+                    _ => return Err(bad()),
                 };
             }
             Switch::PutMissingMembers => {
                 self.missing_members = match value {
                     "keep" => MissingMembers::Keep,
                     "clear" => MissingMembers::Clear,
-                    _ => return Err(bad("keep, clear")),
+                    _ => return Err(bad()),
                 };
             }
             Switch::UnknownMember => {
                 self.unknown_member = match value {
                     "skip" => UnknownMember::Skip,
                     "reject" => UnknownMember::Reject,
-                    _ => return Err(bad("skip, reject")),
+                    _ => return Err(bad()),
                 };
             }
-            _ => self.turn(switch, value.parse().map_err(|_| bad("true, false"))?),
+            _ => self.turn(switch, value.parse().map_err(|_| bad())?),
         }
         Ok(())
+    }
+
+    /// The words that [`Switches::set`] takes for a switch.
+    #[must_use]
+    pub fn words(switch: Switch) -> &'static [&'static str] {
+        match switch {
+            Switch::GroupPatchStatus => &["auto", "200", "204"],
+            Switch::PutMissingMembers => &["keep", "clear"],
+            Switch::UnknownMember => &["skip", "reject"],
+            _ => &["true", "false"],
+        }
     }
 
     /// The value of a switch, as [`Switches::set`] takes it; for showing.

@@ -137,13 +137,13 @@ impl SchemaSet {
     /// `/ResourceTypes`: every type as a ListResponse (E03).
     #[must_use]
     pub fn types_json(&self, base: &str) -> Value {
-        message::list(self.types().iter().map(|t| t.to_json(base)).collect())
+        message::list(self.types().map(|t| t.to_json(base)).collect())
     }
 
     /// `/ResourceTypes/{name}`.
     #[must_use]
     pub fn type_json(&self, name: &str, base: &str) -> Option<Value> {
-        let found = self.types().iter().find(|t| t.name == name)?;
+        let found = self.types().find(|t| t.name == name)?;
         Some(found.to_json(base))
     }
 }

@@ -8,6 +8,7 @@ pub mod discovery;
 mod enterprise;
 mod group;
 mod load;
+pub mod offered;
 mod service;
 mod set;
 mod user;

@@ -2,7 +2,7 @@
 
 use super::{
     AttrType, Attribute, ENTERPRISE_URN, Extension, GROUP_URN, ResourceType, Schema, SchemaProblem, USER_URN, common,
-    enterprise, find, group, load, service, user,
+    enterprise, find, group, load, offered, service, user,
 };
 use crate::domain::filter::{Field, Kind};
 use crate::scim::path::AttrPath;
@@ -13,6 +13,8 @@ use serde_json::Value;
 pub struct SchemaSet {
     schemas: Vec<Schema>,
     types: [ResourceType; 2],
+    /// Further types, read-only.
+    offered: Vec<ResourceType>,
     common: Vec<Attribute>,
     empty: Schema,
 }
@@ -41,6 +43,7 @@ impl SchemaSet {
                     extensions: Vec::new(),
                 },
             ],
+            offered: Vec::new(),
             common: common::attributes(),
             empty: Schema {
                 id: String::new(),
@@ -75,6 +78,15 @@ impl SchemaSet {
         Ok(())
     }
 
+    /// Adds the types Role and Entitlement, for clients that look for what they
+    /// could assign.
+    pub fn offer_roles(&mut self) {
+        if self.offered.is_empty() {
+            self.schemas.extend(offered::schemas());
+            self.offered.extend(offered::types());
+        }
+    }
+
     /// Every schema, the discovery ones included.
     #[must_use]
     pub fn schemas(&self) -> &[Schema] {
@@ -82,9 +94,8 @@ impl SchemaSet {
     }
 
     /// Every resource type.
-    #[must_use]
-    pub fn types(&self) -> &[ResourceType] {
-        &self.types
+    pub fn types(&self) -> impl Iterator<Item = &ResourceType> {
+        self.types.iter().chain(&self.offered)
     }
 
     /// The schema with this URN; case does not count (A01).
@@ -96,13 +107,13 @@ impl SchemaSet {
     /// The resource type called `name` ("User").
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<Resource<'_>> {
-        let kind = self.types.iter().find(|t| t.name == name)?;
+        let kind = self.types().find(|t| t.name == name)?;
         Some(self.view(kind))
     }
 
     /// Every resource type, ready for finding attributes.
     pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
-        self.types.iter().map(|kind| self.view(kind))
+        self.types().map(|kind| self.view(kind))
     }
 
     /// Users.

@@ -111,12 +111,13 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fmt::Write as _;
     use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::domain::directory::ConnectionKind;
-    use crate::scim::profile::Profile;
+    use crate::scim::profile::{Profile, Switch, Switches};
     use crate::web::console::products;
 
     fn root() -> PathBuf {
@@ -182,6 +183,37 @@ mod tests {
         page
     }
 
+    /// Every switch, with the profiles where it is not as in `strict`.
+    fn switches() -> String {
+        let mut page =
+            "# Switches\n\nA profile is nothing but a setting of these switches. A connection may differ from its \
+            profile: `settings = { switches = { require_if_match = true } }` in a declaration for `rolecall apply`, \
+            `{\"settings\": {\"switches\": {\"require_if_match\": true}}}` in a PATCH of \
+            `/api/v1/connections/CONNECTION`. The page of the connection in the console shows how they stand. Where a \
+            switch turned a request into another form, the log of requests names it.\n\n\
+            | switch | words | what it does | strict | other profiles |\n| --- | --- | --- | --- | --- |\n"
+                .to_owned();
+        for &switch in Switch::ALL {
+            let strict = Profile::Strict.switches().value(switch);
+            let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (profile, name) in Profile::ALL {
+                let value = profile.switches().value(switch);
+                if value != strict {
+                    others.entry(value).or_default().push(name);
+                }
+            }
+            let most = |names: &[&str]| names.len() == Profile::ALL.len() - 1;
+            let told = others.iter().map(|(value, names)| match most(names) {
+                true => format!("`{value}`: all"),
+                false => format!("`{value}`: {}", names.join(", ")),
+            });
+            let told = told.collect::<Vec<_>>().join("; ");
+            let words = Switches::words(switch).join("`, `");
+            let _ = writeln!(page, "| `{}` | `{words}` | {} | `{strict}` | {told} |", switch.as_str(), switch.says());
+        }
+        page
+    }
+
     fn index() -> String {
         let mut index =
             "# Connect a product over SCIM\n\nMake a directory and a SCIM connection in the console first, \
@@ -190,6 +222,7 @@ mod tests {
         for guide in GUIDES.iter() {
             let _ = writeln!(index, "- [{}]({}.md)", guide.title, guide.profile);
         }
+        index.push_str("\nHow a connection reads requests is a matter of its [switches](switches.md).\n");
         index
     }
 
@@ -200,6 +233,7 @@ mod tests {
         let mut pages: Vec<(String, String)> =
             GUIDES.iter().map(|guide| (format!("{}.md", guide.profile), page(guide))).collect();
         pages.push(("README.md".to_owned(), index()));
+        pages.push(("switches.md".to_owned(), switches()));
         for (name, text) in &pages {
             let file = folder.join(name);
             if std::env::var_os("ROLECALL_WRITE_DOCS").is_some() {

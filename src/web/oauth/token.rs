@@ -8,8 +8,11 @@ use serde_json::json;
 use super::fault::Fault;
 use super::request::{Basic, Parameters, proof};
 use super::{SCOPE, endpoint};
-use crate::domain::ctx::Actor;
-use crate::login::refusal::Kind;
+use crate::domain::ctx::{Actor, Ctx};
+use crate::domain::id::{ConnectionId, EventId, Id as _};
+use crate::login::client::Denied;
+use crate::login::refusal::{Kind, Refusal as Refused};
+use crate::store::provisioning_log::Entry;
 use crate::web::extract::{self, Client};
 use crate::web::problem::Refusal;
 use crate::web::{App, metrics};
@@ -46,11 +49,14 @@ pub(super) async fn token(
     let proof = proof(&parameters, basic.as_ref())?;
     let (ctx, life) = (app.ctx(Actor::System), app.config.scim.access_token_seconds);
     let issued = app.desk.login.issue(&ctx, &slug, &endpoint(&app, &slug), proof, life).await;
-    let token = issued.map_err(|refusal| match refusal.kind {
+    let token = issued.map_err(|Denied { refusal, connection }| match refusal.kind {
         Kind::Down => Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment."),
         _ => {
             metrics::refused_tokens();
             tracing::warn!(connection = %*slug, code = refusal.code, detail = refusal.detail, "no token for a client");
+            if let Some(connection) = connection {
+                write_down(&app, &request, &ctx, connection, &refusal);
+            }
             Fault::client()
         }
     })?;
@@ -60,6 +66,32 @@ pub(super) async fn token(
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
     Ok(response.json(body))
+}
+
+/// Tells the connection's log of requests about a client of its own that got no token. What was sent is left out: it
+/// held a secret, if a wrong one.
+fn write_down(app: &App, request: &HttpRequest, ctx: &Ctx, connection: ConnectionId, refusal: &Refused) {
+    if !app.request_log.is_on() {
+        return;
+    }
+    let client = Client::of(request);
+    let entry = Entry {
+        request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
+        at: ctx.now(),
+        connection,
+        token: None,
+        client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
+        method: request.method().as_str().to_owned(),
+        path: request.path().to_owned(),
+        request: None,
+        translation: Vec::new(),
+        effect: serde_json::Value::Null,
+        dry: false,
+        status: StatusCode::UNAUTHORIZED.as_u16(),
+        refusal: Some(format!("invalid_client: {}", refusal.detail)),
+        micros: app.clock.now().micros().saturating_sub(ctx.now().micros()),
+    };
+    app.request_log.record(ctx.id::<EventId>().uuid(), entry);
 }
 
 /// A body that cannot be read, in the form of this door.

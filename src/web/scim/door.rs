@@ -257,7 +257,7 @@ impl Visit {
             request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
             at: began,
             connection: self.door.connection.id,
-            token: self.token,
+            token: Some(self.token),
             client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
             method: self.request.method().as_str().to_owned(),
             path: mask::path(below),

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::door::{Visit, of_store};
+use super::elsewhere;
+use super::offered::items;
 use crate::domain::page::{Page, Position};
 use crate::provision::users::Listing;
 use crate::provision::{groups, users};
@@ -12,6 +14,7 @@ use crate::scim::error::{ScimError, ScimType};
 use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
 use crate::scim::schema::Resource;
+use crate::scim::shelf;
 
 /// `GET /Users`.
 pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
@@ -37,6 +40,25 @@ pub async fn search_users(visit: &mut Visit) -> Result<Answer, ScimError> {
 pub async fn search_groups(visit: &mut Visit) -> Result<Answer, ScimError> {
     let params = search(visit).await?;
     of_type(visit, "Group", params).await
+}
+
+/// `GET /Roles` or `/Entitlements`, where the connection offers them. Nothing there is about people.
+pub async fn offered(visit: &mut Visit, name: &str) -> Result<Answer, ScimError> {
+    let params = visit.params()?;
+    of_offered(visit, name, params).await
+}
+
+/// `POST /Roles/.search` or `/Entitlements/.search`.
+pub async fn search_offered(visit: &mut Visit, name: &str) -> Result<Answer, ScimError> {
+    let params = search(visit).await?;
+    of_offered(visit, name, params).await
+}
+
+async fn of_offered(visit: &mut Visit, name: &str, params: Params) -> Result<Answer, ScimError> {
+    if visit.offer.set.resource(name).is_none() {
+        return elsewhere::nothing(visit).await;
+    }
+    of_type(visit, name, params).await
 }
 
 /// `GET` at the base address: every type (I04).
@@ -110,7 +132,7 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
     Ok(Answer::new(200, page.into_json()))
 }
 
-/// Users, then groups, as one list.
+/// Users, then groups, then what else the connection offers, as one list.
 async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> {
     let offer = visit.offer.clone();
     let query = query(visit, None, params)?;
@@ -153,6 +175,11 @@ async fn read(
         counting: Duration::from_millis(visit.app.config.scim.count_milliseconds),
     };
     let failed = |error| of_store(&error);
+    if let Some(items) = items(visit, kind).await? {
+        let found = shelf::part(kind, items, resolved, page);
+        let rows = found.rows.into_iter().map(|document| view.apply(document, None).into()).collect();
+        return Ok(Part { rows, total: Some(found.total), next: found.next });
+    }
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
         let show = |row: users::UserView| visit.show_user(&view, kind, row.user, row.groups, None).body;

@@ -13,6 +13,7 @@ mod list;
 mod mask;
 mod members;
 pub mod offer;
+mod offered;
 mod patch;
 mod read;
 mod remove;
@@ -60,6 +61,28 @@ pub const ROUTES: &[Entry] = &[
         patch: verb!(patch::group),
         delete: verb!(remove::group),
         ..at("/scim/{slug}/v2/Groups/{id}")
+    },
+    Entry {
+        post: verb!(offered::search_roles),
+        other: verb!(offered::unchangeable),
+        ..at("/scim/{slug}/v2/Roles/.search")
+    },
+    Entry { get: verb!(offered::roles), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles") },
+    Entry { get: verb!(offered::role), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles/{id}") },
+    Entry {
+        post: verb!(offered::search_entitlements),
+        other: verb!(offered::unchangeable),
+        ..at("/scim/{slug}/v2/Entitlements/.search")
+    },
+    Entry {
+        get: verb!(offered::entitlements),
+        other: verb!(offered::unchangeable),
+        ..at("/scim/{slug}/v2/Entitlements")
+    },
+    Entry {
+        get: verb!(offered::entitlement),
+        other: verb!(offered::unchangeable),
+        ..at("/scim/{slug}/v2/Entitlements/{id}")
     },
     Entry { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
     Entry { get: verb!(list::everything), ..at("/scim/{slug}/v2") },

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domain::directory::Connection;
 use crate::domain::id::ConnectionId;
-use crate::scim::profile::{Profile, Switches};
+use crate::scim::profile::{Profile, Switch, Switches};
 use crate::scim::schema::SchemaSet;
 
 /// Schemas and tolerances of one connection.
@@ -58,6 +58,9 @@ impl Offer {
             switches.set(name, &word).map_err(|problem| problem.to_string())?;
         }
         let mut set = SchemaSet::base();
+        if switches.is_on(Switch::ResourceTypesEnabled) {
+            set.offer_roles();
+        }
         for extension in &settings.schemas {
             set.extend(&extension.resource, &extension.schema, extension.required)
                 .map_err(|problem| problem.to_string())?;

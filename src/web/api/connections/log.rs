@@ -23,13 +23,13 @@ pub(in crate::web::api) struct EntryView {
     request_id: String,
     /// When it came.
     at: Moment,
-    /// The token it carried.
-    token: Uuid,
+    /// The token it carried; none for a request at the token endpoint.
+    token: Option<Uuid>,
     /// From where.
     client: String,
     /// The method.
     method: String,
-    /// The path below the base address.
+    /// The path below the base address; whole at the token endpoint.
     path: String,
     /// The body, secrets masked; cut when long.
     request: Option<String>,
@@ -70,7 +70,7 @@ fn view(entry: Entry) -> EntryView {
     EntryView {
         request_id: entry.request_id,
         at: Moment(entry.at),
-        token: entry.token.uuid(),
+        token: entry.token.map(|token| token.uuid()),
         client: entry.client,
         method: entry.method,
         path: entry.path,

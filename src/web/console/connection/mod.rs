@@ -7,6 +7,8 @@ pub(super) mod runs;
 pub(super) mod settings;
 pub(super) mod tokens;
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -23,12 +25,14 @@ use super::place::{self, Place, place};
 use super::products;
 use crate::admin;
 use crate::domain::capability::Core;
-use crate::domain::directory::{ConnectionKind, ConnectionState};
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
+use crate::scim::profile::{Profile, Switch};
 use crate::store::connections::{self, Door};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Reader, directories, effective, resources};
 use crate::web::App;
 use crate::web::login::Visitor;
+use crate::web::scim::offer::Offer;
 
 #[derive(Template)]
 #[template(path = "console/connection.html")]
@@ -49,6 +53,7 @@ pub(super) struct Page {
     values: Vec<Value>,
     steps: Vec<String>,
     guide: Option<&'static Guide>,
+    switches: Vec<SwitchRow>,
     fresh: Option<once::Shown>,
     tokens: Vec<TokenRow>,
     clients: Vec<ClientRow>,
@@ -59,7 +64,32 @@ pub(super) struct Page {
     log: Vec<Request>,
     log_older: Option<String>,
     log_newest: bool,
+    log_on: bool,
     query: String,
+}
+
+/// One switch of a SCIM connection.
+struct SwitchRow {
+    name: &'static str,
+    value: &'static str,
+    /// Whether the profile sets it otherwise.
+    own: bool,
+    says: &'static str,
+}
+
+/// How a SCIM connection reads requests, in the order the switches are documented.
+fn switches(app: &App, connection: &Connection) -> Vec<SwitchRow> {
+    let offer = app.offers.of(connection).ok().filter(|_| connection.kind == ConnectionKind::Scim);
+    let profile = connection.profile.parse::<Profile>().unwrap_or_default().switches();
+    let row = |switch: &Switch, value: &'static str| SwitchRow {
+        name: switch.as_str(),
+        value,
+        own: value != profile.value(*switch),
+        says: switch.says(),
+    };
+    let rows =
+        |offer: Arc<Offer>| Switch::ALL.iter().map(|switch| row(switch, offer.switches.value(*switch))).collect();
+    offer.map(rows).unwrap_or_default()
 }
 
 /// A connection as the visitor may see it.
@@ -144,6 +174,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 at: place(reader, me, &at, now).await?,
                 guide: connect::guide(&door.connection.profile)
                     .filter(|_| door.connection.kind == ConnectionKind::Scim),
+                switches: switches(app, &door.connection),
                 fresh: None,
                 tried: None,
                 tokens,
@@ -152,6 +183,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 log: Vec::new(),
                 log_older: None,
                 log_newest: true,
+                log_on: app.request_log.is_on(),
                 query,
             };
             Ok::<_, Halt>((page, door.extent))

@@ -1,0 +1,67 @@
+//! What rules may give to the people of a directory: the roles its ceiling lets through, and what they allow. The levels
+//! of partners cut further, at each decision.
+use super::extent::ConnectionExtent;
+use super::{FromRow as _, Reader, StoreError};
+use crate::domain::capability::CapabilityId;
+use crate::domain::id::RoleId;
+use crate::{binds, from_row, statements};
+
+statements! {
+    ROLES = "SELECT r.id, r.name FROM role r JOIN partner_ancestor a ON a.ancestor = r.partner \
+        WHERE a.partner = $2 AND EXISTS (SELECT 1 FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
+        WHERE k.directory = $1 AND l.role = r.id) ORDER BY r.id";
+    ENTITLEMENTS = "SELECT c.id, c.name, c.title, c.category FROM capability c WHERE EXISTS \
+        (SELECT 1 FROM directory_ceiling k JOIN role r ON r.id = k.role \
+        JOIN partner_ancestor a ON a.ancestor = r.partner AND a.partner = $2 \
+        WHERE k.directory = $1 AND NOT EXISTS \
+        (SELECT 1 FROM role_ancestor up WHERE up.role = k.role AND NOT EXISTS \
+        (SELECT 1 FROM role_capability held WHERE held.role = up.ancestor AND held.capability = c.id))) ORDER BY c.id";
+}
+
+/// A role that rules of the directory may give.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfferedRole {
+    /// Its identity.
+    pub id: RoleId,
+    /// The name people see.
+    pub name: String,
+}
+
+from_row!(OfferedRole { id, name });
+
+/// A capability that those roles confer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfferedCapability {
+    /// Its number.
+    pub id: CapabilityId,
+    /// The name in files and requests.
+    pub name: String,
+    /// What it allows.
+    pub title: String,
+    /// The heading it is shown under.
+    pub category: String,
+}
+
+/// The roles that pass the ceiling of the connection's directory and can be used at its partner, by id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn roles(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<OfferedRole>, StoreError> {
+    reader.all(&ROLES, binds![at.directory(), at.partner()], OfferedRole::from_row).await
+}
+
+/// What those roles confer together, each cut down to the roles above it, by number.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn capabilities(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<OfferedCapability>, StoreError> {
+    let read = |row: &super::Row| {
+        Ok(OfferedCapability {
+            id: CapabilityId(row.get("id")?),
+            name: row.get("name")?,
+            title: row.get("title")?,
+            category: row.get("category")?,
+        })
+    };
+    reader.all(&ENTITLEMENTS, binds![at.directory(), at.partner()], read).await
+}
