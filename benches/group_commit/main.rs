@@ -32,6 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return disk::run_again_slowed(delay);
     }
+    if arguments.folder.exists() {
+        // A run that was stopped midway.
+        std::fs::remove_dir_all(&arguments.folder)?;
+    }
     std::fs::create_dir_all(&arguments.folder)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let table = runtime.block_on(measure(&arguments));
