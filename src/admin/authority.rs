@@ -6,7 +6,7 @@ use crate::domain::id::{DirectoryId, PartnerId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::store::connections::{self, Door};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Reader, directories, effective, effective_lists, resources};
+use crate::store::{Reader, directories, effective, effective_lists, resources, spoken_for};
 
 /// The extent over a partner in which `actor` may do `needs`.
 ///
@@ -84,8 +84,9 @@ async fn at(
     }
 }
 
-/// Whether the actor could give everything that the directory may confer: whoever changes how a directory is reached
-/// could speak with its voice.
+/// Whether the actor could give everything that the directory may confer, and holds everything that the people it
+/// speaks for hold (guard G6): whoever changes how a directory is reached could speak with its voice, and appear as
+/// any of them.
 pub(super) async fn covers(
     reader: &mut Reader,
     actor: UserId,
@@ -93,13 +94,19 @@ pub(super) async fn covers(
     directory: DirectoryId,
     now: Timestamp,
 ) -> Result<(), Refused> {
-    for row in directories::ceilings(reader, at, directory).await? {
-        let gift = (row.role, &row.scope, Window::default());
-        if !effective_lists::may_give(reader, actor, gift, now).await? {
-            let why = "This directory may confer a role that you could not give yourself, so you may not change how \
-                it is reached.";
-            return Err(Refused::Forbidden(why.to_owned()));
-        }
+    let ceilings = directories::ceilings(reader, at, directory).await?;
+    let most = ceilings.iter().map(|row| (row.role, &row.scope, Window::default()));
+    if effective_lists::not_covered(reader, actor, most, true, now).await?.is_some() {
+        let why = "This directory may confer a role that you could not give yourself, so you may not change how it is \
+            reached.";
+        return Err(Refused::Forbidden(why.to_owned()));
+    }
+    let held = spoken_for::held_otherwise(reader, at, directory, now).await?;
+    let held = held.iter().map(|(role, scope, window)| (*role, scope, *window));
+    if effective_lists::not_covered(reader, actor, held, false, now).await?.is_some() {
+        let why = "This directory speaks for someone who may do more than you, so you may not change how it is \
+            reached.";
+        return Err(Refused::Forbidden(why.to_owned()));
     }
     Ok(())
 }

@@ -302,23 +302,31 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
     Ok(all)
 }
 
-/// Whether a person may give `role` over `scope` for `window`: everything it confers lies in what they hold
-/// themselves, where they may also assign roles (guard G1).
+/// Which of `gifts` a person may not give: something a role confers lies outside what they hold themselves (guard G1).
+/// With `assigning` they must also be able to assign roles there. The role of the first, if there is one.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn may_give(
+pub async fn not_covered<'g>(
     reader: &mut Reader,
     giver: UserId,
-    (role, scope, window): (RoleId, &Scope, Window),
+    gifts: impl IntoIterator<Item = (RoleId, &'g Scope, Window)> + Clone,
+    assigning: bool,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<RoleId>, StoreError> {
     let authority = authority(reader, giver, now).await?;
-    let mut capabilities = conferred(reader, role).await?;
-    capabilities.insert(Core::RoleAssign.id());
     let held = authority.holdings.iter().flat_map(|holding| &holding.within);
-    let tree = StoredTree::load(reader, held.chain([scope])).await?;
-    Ok(covers(&authority, &Gift { capabilities: &capabilities, scope, window }, &tree))
+    let tree = StoredTree::load(reader, held.chain(gifts.clone().into_iter().map(|(_, scope, _)| scope))).await?;
+    for (role, scope, window) in gifts {
+        let mut capabilities = conferred(reader, role).await?;
+        if assigning {
+            capabilities.insert(Core::RoleAssign.id());
+        }
+        if !covers(&authority, &Gift { capabilities: &capabilities, scope, window }, &tree) {
+            return Ok(Some(role));
+        }
+    }
+    Ok(None)
 }
 
 /// What rule-set version `version` of a directory would change for its people after `after`, in id order; looks at

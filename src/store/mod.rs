@@ -102,6 +102,7 @@ pub mod scopes;
 pub mod sealed;
 pub mod search;
 pub mod sessions;
+pub mod spoken_for;
 pub mod stage;
 mod statement;
 pub mod tokens;

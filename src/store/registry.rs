@@ -42,6 +42,7 @@ static TABLES: &[Statements] = &[
     super::scopes::STATEMENTS,
     super::sealed::STATEMENTS,
     super::sessions::STATEMENTS,
+    super::spoken_for::STATEMENTS,
     super::stage::STATEMENTS,
     super::tokens::STATEMENTS,
     super::user_groups::STATEMENTS,

@@ -169,4 +169,32 @@ on_both! {
         }
         console.app.stop().await;
     }
+
+    async fn whoever_holds_less_than_someone_behind_the_door_may_not_touch_it(db: &Database) {
+        let console = Console::open(db).await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let here = "/connections/harbor-entra";
+        let mut touched = async || {
+            let answer = henrik.submit(here, &format!("{here}/tokens"), &[("name", "his")]).await;
+            (answer.status, answer.text.contains("speaks for someone who may do more than you"))
+        };
+        let declared = include_str!("../../config/demo.toml");
+        let grant = |holder: &str, scope: &str| {
+            format!(
+                "{declared}\n[[grant]]\nrole = \"Administrator\"\npartner = \"harbor\"\n{holder}\n\
+                 scope = {{ partner = \"{scope}\" }}\nreason = \"Lent out\"\n"
+            )
+        };
+        console.push("ida@harbor.example", "Backup Operators").await;
+        assert_eq!(touched().await, (303, false));
+        console.apply(&grant("user = \"ida@harbor.example\"", "quayside")).await;
+        assert_eq!(touched().await, (303, false), "what he holds himself");
+        console.apply(&grant("group = \"Technicians\"", "fjordnet")).await;
+        assert_eq!(touched().await, (303, false), "a rule of this directory places her there: its ceiling holds");
+        console.apply(&grant("user = \"ida@harbor.example\"", "fjordnet")).await;
+        assert_eq!(touched().await, (403, true));
+        console.apply(&grant("group = \"Everyone\"", "fjordnet")).await;
+        assert_eq!(touched().await, (303, false), "now he holds it too, as one of everyone");
+        console.app.stop().await;
+    }
 }
