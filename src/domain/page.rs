@@ -23,6 +23,13 @@ pub enum Page {
         /// At most so many rows; 0 asks for the total alone.
         count: u32,
     },
+    /// By key, backwards: the rows right before one that was seen, in the same order.
+    Back {
+        /// The row before which the page ends.
+        before: Position,
+        /// At most so many rows.
+        count: u32,
+    },
 }
 
 impl Page {
@@ -30,7 +37,7 @@ impl Page {
     #[must_use]
     pub fn count(&self) -> u32 {
         match self {
-            Page::Index { count, .. } | Page::Cursor { count, .. } => *count,
+            Page::Index { count, .. } | Page::Cursor { count, .. } | Page::Back { count, .. } => *count,
         }
     }
 }
@@ -53,6 +60,30 @@ pub enum SortKey {
     Text(String),
     /// Whole number, truth value (0 or 1), or time in microseconds.
     Integer(i64),
+}
+
+/// Where the pages beside a cursor page are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// The row after which the next page starts; none after the last page.
+    pub next: Option<Position>,
+    /// The row before which the page before ends; none on the first page.
+    pub previous: Option<Position>,
+}
+
+impl Beside {
+    /// What is beside `page`, which holds the rows from `first` to `last`. `more` says whether there are rows beyond it,
+    /// in the direction it was asked for.
+    #[must_use]
+    pub fn of(page: &Page, first: Option<Position>, last: Option<Position>, more: bool) -> Self {
+        match page {
+            Page::Index { .. } => Self::default(),
+            Page::Cursor { after, .. } => {
+                Self { next: last.filter(|_| more), previous: first.filter(|_| after.is_some()) }
+            }
+            Page::Back { .. } => Self { next: last, previous: first.filter(|_| more) },
+        }
+    }
 }
 
 /// The order of a list. Ties are always broken by id, ascending.

@@ -304,7 +304,7 @@ pub async fn list(
     } else {
         store.snapshot_within(wanted.searching, page).await?
     };
-    let next = found.last.filter(|_| found.more);
+    let (beside, more) = (found.beside, found.more);
     let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();
     let all = if with_members {
         members::of_groups(&mut store.reader().await?, &source.extent, &ids).await?
@@ -318,7 +318,7 @@ pub async fn list(
             members.push(member);
         }
     }
-    let total = match counted(wanted.page, rows.len(), next.is_some()) {
+    let total = match counted(wanted.page, rows.len(), more) {
         None if !wanted.counting.is_zero() => {
             let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_groups(reader, &source.extent, wanted.filter).await
@@ -327,5 +327,5 @@ pub async fn list(
         }
         known => known,
     };
-    Ok(Listed { rows, total, next })
+    Ok(Listed { rows, total, beside })
 }

@@ -12,7 +12,7 @@ use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, condit
 use crate::domain::ctx::Ctx;
 use crate::domain::filter::{Filter, Op};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
-use crate::domain::page::{Page, Position, Sort};
+use crate::domain::page::{Beside, Page, Sort};
 use crate::scim::etag::{Condition, Version};
 use crate::scim::resource::{self, Document};
 use crate::store::external_groups::GroupOf;
@@ -418,8 +418,8 @@ pub struct Listed<T> {
     pub rows: Vec<T>,
     /// How many there are in all; none when counting took too long.
     pub total: Option<u64>,
-    /// Where the next cursor page starts; none after the last one.
-    pub next: Option<Position>,
+    /// Where the pages beside it are, when it is a cursor page.
+    pub beside: Beside,
 }
 
 /// A page of the connection's users, with their groups when `with_groups`.
@@ -434,15 +434,15 @@ pub async fn list(
 ) -> Result<Listed<UserView>, StoreError> {
     let page = async |reader: &mut Reader| {
         let found = search::users(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
-        let next = found.last.filter(|_| found.more);
-        Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, next))
+        let beside = (found.beside, found.more);
+        Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, beside))
     };
-    let (rows, next) = if wanted.is_lookup() {
+    let (rows, (beside, more)) = if wanted.is_lookup() {
         page(&mut store.reader().await?).await?
     } else {
         store.snapshot_within(wanted.searching, page).await?
     };
-    let total = match counted(wanted.page, rows.len(), next.is_some()) {
+    let total = match counted(wanted.page, rows.len(), more) {
         None if !wanted.counting.is_zero() => {
             let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_users(reader, &source.extent, wanted.filter).await
@@ -451,7 +451,7 @@ pub async fn list(
         }
         known => known,
     };
-    Ok(Listed { rows, total, next })
+    Ok(Listed { rows, total, beside })
 }
 
 /// The total, when the page itself tells: it holds the first rows and there are no more.

@@ -13,17 +13,36 @@ pub struct Cursor {
     /// Count of the first request.
     #[serde(rename = "n")]
     count: u32,
-    /// Last row of the page before.
+    /// The row where the page starts (after it) or ends (before it); none for
+    /// the beginning of a type.
     #[serde(rename = "a")]
-    after: Position,
+    at: Option<Position>,
+    /// Whether the page ends there.
+    #[serde(rename = "b", default)]
+    back: bool,
+    /// Which resource type of a list of all of them.
+    #[serde(rename = "p", default)]
+    part: usize,
     /// Microseconds since 1970 UTC.
     #[serde(rename = "t")]
     issued: i64,
 }
 
+/// The place in a list that a cursor names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Which resource type, in a list of all of them.
+    pub part: usize,
+    /// A row of it; none for its beginning.
+    pub at: Option<Position>,
+    /// Whether the page ends before that row; else it starts after it.
+    pub back: bool,
+}
+
 impl Cursor {
-    pub(super) fn new(query: u64, count: u32, after: Position, issued: i64) -> Self {
-        Self { query, count, after, issued }
+    pub(super) fn new(query: u64, count: u32, place: Place, issued: i64) -> Self {
+        let Place { part, at, back } = place;
+        Self { query, count, at, back, part, issued }
     }
 
     /// The one answer to every cursor that is not usable here: forged, of
@@ -34,7 +53,7 @@ impl Cursor {
         ScimError::new(ScimType::InvalidCursor, text)
     }
 
-    pub(super) fn check(self, query: u64, count: u32, now: i64, lifetime: Option<i64>) -> Result<Position> {
+    pub(super) fn check(self, query: u64, count: u32, now: i64, lifetime: Option<i64>) -> Result<Place> {
         if self.query != query {
             return Err(Self::invalid());
         }
@@ -46,7 +65,7 @@ impl Cursor {
             let text = "The cursor is too old; begin again with an empty cursor.";
             return Err(ScimError::new(ScimType::ExpiredCursor, text));
         }
-        Ok(self.after)
+        Ok(Place { part: self.part, at: self.at, back: self.back })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Queries: parameters and SearchRequest bodies into one typed value
 //! (RFC 7644 §3.4.2, §3.4.3; RFC 9865 §2, §3).
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Place};
 use super::error::{Result, ScimError, ScimType, invalid_filter, invalid_value};
 use super::filter::{Filter, Foreign};
 use super::json::take;
@@ -228,23 +228,31 @@ impl Query {
     pub fn page(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<Page> {
         Ok(match &self.paging {
             Paging::Index { start, count } => Page::Index { start: *start, count: *count },
-            Paging::Cursor { token: None, count } => Page::Cursor { after: None, count: *count },
-            Paging::Cursor { token: Some(token), count } => {
-                let cursor = open(token).ok_or_else(Cursor::invalid)?;
-                let lifetime = self.limits.cursor_lifetime;
-                let after = cursor.check(self.fingerprint(endpoint), *count, now, lifetime)?;
-                Page::Cursor { after: Some(after), count: *count }
-            }
+            Paging::Cursor { count, .. } => match self.place(endpoint, now, open)? {
+                Place { at: Some(before), back: true, .. } => Page::Back { before, count: *count },
+                Place { at: after, .. } => Page::Cursor { after, count: *count },
+            },
         })
     }
 
-    /// The cursor of the page after the row at `after`, to be sealed.
+    /// The place that the cursor names, once it is opened; the beginning when
+    /// there is none. As [`Query::page`].
+    ///
+    /// # Errors
+    /// As [`Query::page`].
+    pub fn place(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<Place> {
+        let Paging::Cursor { token: Some(token), count } = &self.paging else { return Ok(Place::default()) };
+        let cursor = open(token).ok_or_else(Cursor::invalid)?;
+        cursor.check(self.fingerprint(endpoint), *count, now, self.limits.cursor_lifetime)
+    }
+
+    /// The cursor of a place in this list, to be sealed.
     #[must_use]
-    pub fn next_cursor(&self, endpoint: &str, after: crate::domain::page::Position, now: i64) -> Cursor {
+    pub fn cursor(&self, endpoint: &str, place: Place, now: i64) -> Cursor {
         let count = match &self.paging {
             Paging::Index { count, .. } | Paging::Cursor { count, .. } => *count,
         };
-        Cursor::new(self.fingerprint(endpoint), count, after, now)
+        Cursor::new(self.fingerprint(endpoint), count, place, now)
     }
 
     /// A number that is the same for the same endpoint and parameters (V03).
@@ -397,7 +405,8 @@ mod tests {
         let first = query("cursor&count=10&filter=userName+sw+%22J%22").unwrap();
         assert!(matches!(first.page("/Users", 0, |_| None).unwrap(), Page::Cursor { after: None, count: 10 }));
         let position = Position { key: Some(SortKey::Text("j".into())), id: Uuid::nil() };
-        let cursor = first.next_cursor("/Users", position.clone(), 50);
+        let place = Place { at: Some(position.clone()), ..Place::default() };
+        let cursor = first.cursor("/Users", place.clone(), 50);
         let sealed = serde_json::to_string(&cursor).unwrap();
         let kind = |text: &str, endpoint: &str, now: i64| {
             let open = |_: &str| serde_json::from_str(&sealed).ok();
@@ -405,6 +414,9 @@ mod tests {
         };
         let same = "cursor=tok&count=10&filter=userName+sw+%22J%22";
         assert_eq!(kind(same, "/Users", 60), Ok(Page::Cursor { after: Some(position), count: 10 }));
+        let back = first.cursor("/Users", Place { back: true, ..place }, 50);
+        let back = query(same).unwrap().page("/Users", 60, |_| Some(back)).unwrap();
+        assert!(matches!(back, Page::Back { before, count: 10 } if before.id.is_nil()));
         assert_eq!(kind(same, "/Groups", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor=tok&count=10", "/Users", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor=tok&count=11&filter=userName+sw+%22J%22", "/Users", 60), Err(ScimType::InvalidCount));

@@ -3,7 +3,7 @@
 use super::query::Resolved;
 use super::resource::{Document, keys};
 use super::schema::Resource;
-use crate::domain::page::{Page, Position};
+use crate::domain::page::{Beside, Page, Position};
 use uuid::Uuid;
 
 /// A resource, whole.
@@ -22,8 +22,8 @@ pub struct Part {
     pub rows: Vec<Document>,
     /// How many there are in all.
     pub total: u64,
-    /// The row after which the next cursor page starts; none after the last one.
-    pub next: Option<Position>,
+    /// Where the pages beside it are, when it is a cursor page.
+    pub beside: Beside,
 }
 
 /// The page of `items` that is asked for.
@@ -43,16 +43,24 @@ pub fn part(kind: Resource<'_>, items: Vec<Item>, wanted: &Resolved, page: &Page
     };
     found.sort_by(|(a, _), (b, _)| order(a, b));
     let total = found.len() as u64;
-    let start = match page {
-        Page::Index { start, .. } => usize::try_from(start.saturating_sub(1)).unwrap_or(usize::MAX),
-        Page::Cursor { after: None, .. } => 0,
-        Page::Cursor { after: Some(last), .. } => found.partition_point(|(place, _)| order(place, last).is_le()),
-    };
     let count = page.count() as usize;
-    let more = found.len().saturating_sub(start) > count && count > 0;
-    let rows: Vec<(Position, Document)> = found.into_iter().skip(start).take(count).collect();
-    let next = rows.last().filter(|_| more).map(|(place, _)| place.clone());
-    Part { rows: rows.into_iter().map(|(_, document)| document).collect(), total, next }
+    let (start, end) = match page {
+        Page::Index { start, .. } => (usize::try_from(start.saturating_sub(1)).unwrap_or(usize::MAX), None),
+        Page::Cursor { after: None, .. } => (0, None),
+        Page::Cursor { after: Some(last), .. } => {
+            (found.partition_point(|(place, _)| order(place, last).is_le()), None)
+        }
+        Page::Back { before, .. } => {
+            let end = found.partition_point(|(place, _)| order(place, before).is_lt());
+            (end.saturating_sub(count), Some(end))
+        }
+    };
+    let end = end.unwrap_or_else(|| start.saturating_add(count)).min(found.len());
+    let more = count > 0 && if matches!(page, Page::Back { .. }) { start > 0 } else { end < found.len() };
+    let rows: Vec<(Position, Document)> = found.into_iter().take(end).skip(start).collect();
+    let place = |row: &(Position, Document)| row.0.clone();
+    let beside = Beside::of(page, rows.first().map(place), rows.last().map(place), more);
+    Part { rows: rows.into_iter().map(|(_, document)| document).collect(), total, beside }
 }
 
 #[cfg(test)]
@@ -73,18 +81,22 @@ mod tests {
         (set, items)
     }
 
-    fn ask(text: &str, after: Option<Position>) -> (Vec<String>, u64, Option<Position>) {
+    fn ask(text: &str, after: Option<Position>) -> (Vec<String>, u64, Beside) {
+        asked(text, |count| Page::Cursor { after, count })
+    }
+
+    fn asked(text: &str, at: impl FnOnce(u32) -> Page) -> (Vec<String>, u64, Beside) {
         let (set, items) = shelf();
         let kind = set.resource("Role").unwrap();
         let limits = PageLimits { default_count: 10, max_count: 10, cursor_lifetime: None };
         let query = Query::parse(&Params::from_query(text).unwrap(), limits).unwrap();
         let page = match query.page("/Roles", 0, |_| None).unwrap() {
-            Page::Cursor { count, .. } => Page::Cursor { after, count },
+            Page::Cursor { count, .. } => at(count),
             page => page,
         };
         let part = part(kind, items, &query.resolve(kind).unwrap(), &page);
         let name = |row: &Document| row["displayName"].as_str().unwrap().to_owned();
-        (part.rows.iter().map(name).collect(), part.total, part.next)
+        (part.rows.iter().map(name).collect(), part.total, part.beside)
     }
 
     #[test]
@@ -96,22 +108,30 @@ mod tests {
         assert_eq!(ask("filter=displayName+eq+%22BOATMAN%22", None).1, 2);
         assert_eq!(ask("filter=id+eq+%22auditor%22", None).0, ["Auditor"]);
         assert_eq!((ask("count=0", None).0.len(), ask("count=0", None).1), (0, 4));
-        assert_eq!(ask("startIndex=9", None), (vec![], 4, None));
+        assert_eq!(ask("startIndex=9", None), (vec![], 4, Beside::default()));
     }
 
     #[test]
     fn a_walk_sees_each_once() {
         for query in ["cursor&count=1", "cursor&count=3&sortBy=displayName&sortOrder=descending"] {
             let (mut seen, mut after) = (Vec::new(), None);
-            loop {
-                let (rows, _, next) = ask(query, after);
+            let mut back = loop {
+                let (rows, _, beside) = ask(query, after);
+                assert_eq!(beside.previous.is_some(), !seen.is_empty(), "none on the first page");
                 seen.extend(rows);
-                after = next;
+                after = beside.next;
                 if after.is_none() {
-                    break;
+                    break beside.previous;
                 }
+            };
+            while let Some(before) = back {
+                let (rows, _, beside) = asked(query, |count| Page::Back { before, count });
+                assert!(beside.next.is_some());
+                seen.extend(rows);
+                back = beside.previous;
             }
             seen.sort_unstable();
+            seen.dedup();
             assert_eq!(seen, ["Auditor", "Boatman", "boatman", "zookeeper"]);
         }
     }

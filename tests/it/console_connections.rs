@@ -25,6 +25,7 @@ on_both! {
         let here = "/connections/quayside-okta";
         let page = shown(&mut olga, here).await;
         assert!(page.contains(&format!("{}/scim/quayside-okta/v2", console.app.base)), "{page}");
+        assert!(page.contains("resource_types_enabled") && page.contains("show what rules may give"), "{page}");
         assert!(page.contains("No request yet.") && page.contains("None yet: without one nobody can push."));
 
         let done = olga.submit(here, &format!("{here}/tokens"), &[("name", "Okta")]).await;
@@ -80,6 +81,15 @@ on_both! {
         let found = shown(&mut henrik, &format!("{here}?q=backup+operators")).await;
         assert!(found.contains("POST /Groups") && !found.contains("POST /Users"));
         assert!(shown(&mut henrik, &format!("{here}?q=nothing")).await.contains("No request contains"));
+        console.app.stop().await;
+    }
+
+    async fn a_log_that_is_off_is_said_to_be_off(db: &Database) {
+        let console = Console::open_with(db, |config| config.retention.request_log_days = 0).await;
+        console.push("ada@harbor.example", "Backup Operators").await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let page = shown(&mut henrik, "/connections/harbor-entra").await;
+        assert!(page.contains("The log of requests is switched off.") && !page.contains("POST /Users"), "{page}");
         console.app.stop().await;
     }
 

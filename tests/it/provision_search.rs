@@ -351,17 +351,29 @@ on_both! {
                 let wanted = ordered(&population, &sort);
                 let mut walked = Vec::new();
                 let mut after = None;
-                loop {
+                let mut before = loop {
                     let page = Page::Cursor { after, count: 7 };
                     let wanted = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                     let listed = users::list(&db.store, &source, wanted, false).await.unwrap();
                     walked.extend(listed.rows.iter().map(|row| row.user.id));
-                    match listed.next {
+                    assert_eq!(listed.beside.previous.is_some(), walked.len() > 7);
+                    match listed.beside.next {
                         Some(next) => after = Some(next),
-                        None => break,
+                        None => break listed.beside.previous,
                     }
-                }
+                };
                 assert_eq!(walked, wanted, "{sort:?}");
+                walked.truncate(35);
+                while let Some(position) = before {
+                    let page = Page::Back { before: position, count: 7 };
+                    let wanted = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::ZERO };
+                    let listed = users::list(&db.store, &source, wanted, false).await.unwrap();
+                    let found: Vec<_> = listed.rows.iter().map(|row| row.user.id).collect();
+                    assert_eq!(found, walked.split_off(walked.len() - 7), "{sort:?}");
+                    assert!(listed.beside.next.is_some());
+                    before = listed.beside.previous;
+                }
+                assert!(walked.is_empty(), "{sort:?}");
                 let page = Page::Index { start: 11, count: 5 };
                 let part = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                 let listed = users::list(&db.store, &source, part, true).await.unwrap();

@@ -23,7 +23,7 @@ statements! {
     CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
         VALUES ($1, $2, $3, 'Devices', 0, FALSE) ON CONFLICT DO NOTHING";
     ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
-    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
+    ROLE_ANCESTOR = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $2)";
     CONFERS = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
     SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'subtree', $2)";
     CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
@@ -128,31 +128,35 @@ fn files() -> Vec<Client> {
     paths.iter().map(read).collect()
 }
 
-/// The directory may confer two roles, which allow three things; a third role is out of its reach.
+/// The directory may confer two roles, which allow three things. The role above one of them is out of its reach, and so
+/// is what that role does not have.
 async fn lay_ceiling(tx: &mut Tx, world: &World) -> Result<(), StoreError> {
-    let capabilities = [
+    let all = [
         (2_001, "quay.crane.view", "See cranes"),
         (2_002, "quay.crane.move", "Move cranes"),
         (2_003, "quay.gate.open", "Open gates"),
+        (2_004, "quay.dredge", "Dredge"),
     ];
-    for (id, name, title) in capabilities {
-        tx.execute(&CAPABILITY, binds![id, name, title]).await?;
+    for (number, name, title) in all {
+        tx.execute(&CAPABILITY, binds![number, name, title]).await?;
     }
-    for (name, confers, offered) in [
-        ("Crane driver", vec![2_001, 2_002], true),
-        ("Gatekeeper", vec![2_003], true),
-        ("Harbor master", vec![2_001], false),
+    let (master, driver, keeper) = (fresh_id(), fresh_id(), fresh_id());
+    for (role, name, confers) in [
+        (master, "Harbor master", &[2_001, 2_002, 2_003][..]),
+        (driver, "Crane driver", &[2_001, 2_002, 2_004]),
+        (keeper, "Gatekeeper", &[2_003]),
     ] {
-        let (role, scope) = (fresh_id(), fresh_id());
         tx.execute(&ROLE, binds![role, world.partner, name, name.to_lowercase().into_bytes()]).await?;
-        tx.execute(&ROLE_SELF, binds![role]).await?;
+        tx.execute(&ROLE_ANCESTOR, binds![role, role]).await?;
         for capability in confers {
-            tx.execute(&CONFERS, binds![role, capability]).await?;
+            tx.execute(&CONFERS, binds![role, *capability]).await?;
         }
-        if offered {
-            tx.execute(&SCOPE, binds![scope, world.partner]).await?;
-            tx.execute(&CEILING, binds![world.directory, role, scope]).await?;
-        }
+    }
+    tx.execute(&ROLE_ANCESTOR, binds![driver, master]).await?;
+    for role in [driver, keeper] {
+        let scope = fresh_id();
+        tx.execute(&SCOPE, binds![scope, world.partner]).await?;
+        tx.execute(&CEILING, binds![world.directory, role, scope]).await?;
     }
     Ok(())
 }

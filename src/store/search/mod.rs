@@ -12,7 +12,7 @@ use super::external_users::{self, ExternalUser};
 use super::{Dialect, FromRow, Reader, Row, Sql, StoreError, Value, first};
 use crate::domain::filter::Filter;
 use crate::domain::id::Id as _;
-use crate::domain::page::{Page, Position, Sort};
+use crate::domain::page::{Beside, Page, Position, Sort, SortKey};
 use order::Order;
 
 /// What is searched.
@@ -51,9 +51,9 @@ impl Of {
 pub struct Found<T> {
     /// The rows, in order.
     pub rows: Vec<T>,
-    /// Where the page ends, when there are rows.
-    pub last: Option<Position>,
-    /// Whether rows follow. Known for cursor pages only.
+    /// Where the pages beside it are, when it is a cursor page.
+    pub beside: Beside,
+    /// Whether there are rows beyond it, in the direction it was asked for. Known for cursor pages only.
     pub more: bool,
 }
 
@@ -151,17 +151,20 @@ async fn rows<T: FromRow>(
 ) -> Result<Found<T>, StoreError> {
     let wanted = i64::from(page.count());
     if wanted == 0 {
-        return Ok(Found { rows: Vec::new(), last: None, more: false });
+        return Ok(Found { rows: Vec::new(), beside: Beside::default(), more: false });
     }
     let mut composer = Composer::new(reader.dialect(), of, at);
     let restriction = composer.restrict(filter);
-    let order = Order::new(&mut composer, sort);
+    let backwards = matches!(page, Page::Back { .. });
+    let order = Order::new(&mut composer, sort, backwards);
     let after = match page {
-        Page::Cursor { after: Some(position), .. } => format!(" AND {}", order.after(&mut composer, position)),
+        Page::Cursor { after: Some(position), .. } | Page::Back { before: position, .. } => {
+            format!(" AND {}", order.after(&mut composer, position))
+        }
         _ => String::new(),
     };
     let limit = match page {
-        Page::Cursor { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
+        Page::Cursor { .. } | Page::Back { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
         Page::Index { start, .. } => {
             let skipped = i64::try_from(start.saturating_sub(1)).unwrap_or(i64::MAX);
             let limit = composer.bind(wanted);
@@ -177,10 +180,14 @@ async fn rows<T: FromRow>(
     );
     let read = |row: &Row| Ok((T::from_row(row)?, order.key(row)?));
     let mut found = reader.all(Sql::composed("search", text), composer.values, read).await?;
-    let more = matches!(page, Page::Cursor { .. }) && found.len() > page.count() as usize;
+    let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
     found.truncate(page.count() as usize);
-    let last = found.last().map(|(row, key)| Position { key: key.clone(), id: id(row) });
-    Ok(Found { rows: found.into_iter().map(|(row, _)| row).collect(), last, more })
+    if backwards {
+        found.reverse();
+    }
+    let place = |(row, key): &(T, Option<SortKey>)| Position { key: key.clone(), id: id(row) };
+    let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
+    Ok(Found { rows: found.into_iter().map(|(row, _)| row).collect(), beside, more })
 }
 
 async fn count(reader: &mut Reader, at: &ConnectionExtent, of: Of, filter: Option<&Filter>) -> Result<u64, StoreError> {

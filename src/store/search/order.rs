@@ -10,6 +10,8 @@ pub(super) struct Order {
     /// The id column, which breaks ties.
     id: &'static str,
     descending: bool,
+    /// Whether it is read from its end.
+    backwards: bool,
 }
 
 /// What rows are ordered by.
@@ -30,7 +32,7 @@ enum KeyKind {
 
 impl Order {
     /// The order `sort` asks for; by id alone when it asks for nothing that can be ordered by.
-    pub(super) fn new(composer: &mut Composer, sort: Option<&Sort>) -> Self {
+    pub(super) fn new(composer: &mut Composer, sort: Option<&Sort>, backwards: bool) -> Self {
         let id = match composer.of {
             Of::Users => "u.id",
             Of::Groups => "g.id",
@@ -38,7 +40,8 @@ impl Order {
         Self {
             key: sort.and_then(|sort| key(composer, sort)),
             id,
-            descending: sort.is_some_and(|sort| sort.descending),
+            descending: sort.is_some_and(|sort| sort.descending) != backwards,
+            backwards,
         }
     }
 
@@ -50,9 +53,10 @@ impl Order {
     /// `ORDER BY …`.
     pub(super) fn clause(&self) -> String {
         let id = self.id;
+        let ties = if self.backwards { " DESC" } else { "" };
         match &self.key {
-            Some(Key { sql, .. }) if self.descending => format!("ORDER BY {sql} DESC NULLS FIRST, {id}"),
-            Some(Key { sql, .. }) => format!("ORDER BY {sql} ASC NULLS LAST, {id}"),
+            Some(Key { sql, .. }) if self.descending => format!("ORDER BY {sql} DESC NULLS FIRST, {id}{ties}"),
+            Some(Key { sql, .. }) => format!("ORDER BY {sql} ASC NULLS LAST, {id}{ties}"),
             None if self.descending => format!("ORDER BY {id} DESC"),
             None => format!("ORDER BY {id}"),
         }
@@ -65,7 +69,7 @@ impl Order {
             let sign = if self.descending { "<" } else { ">" };
             return format!("{} {sign} {id}", self.id);
         };
-        let tie = format!("{} > {id}", self.id);
+        let tie = format!("{} {} {id}", self.id, if self.backwards { "<" } else { ">" });
         let key = match (kind, &position.key) {
             (KeyKind::Bytes, Some(SortKey::Text(text))) => Some(composer.bind(text.as_bytes())),
             (KeyKind::Text, Some(SortKey::Text(text))) => Some(composer.bind(text.as_str())),

@@ -7,9 +7,10 @@ use super::answer::Answer;
 use super::door::{Visit, of_store};
 use super::elsewhere;
 use super::offered::items;
-use crate::domain::page::{Page, Position};
+use crate::domain::page::{Beside, Page, Position};
 use crate::provision::users::Listing;
 use crate::provision::{groups, users};
+use crate::scim::cursor::Place;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
@@ -84,6 +85,11 @@ impl Visit {
     pub fn searching(&self) -> Duration {
         Duration::from_millis(self.app.config.scim.search_milliseconds)
     }
+
+    /// The longest that may be spent on counting all matches.
+    fn counting(&self) -> Duration {
+        Duration::from_millis(self.app.config.scim.count_milliseconds)
+    }
 }
 
 /// The query in its strict form.
@@ -104,7 +110,7 @@ fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Resul
 struct Part {
     rows: Vec<Value>,
     total: Option<u64>,
-    next: Option<Position>,
+    beside: Beside,
 }
 
 async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer, ScimError> {
@@ -115,11 +121,11 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
     let endpoint = kind.kind.endpoint.as_str();
     let now = visit.ctx.now().micros();
     let page = query.page(endpoint, now, |text| visit.unseal(text))?;
-    let part = read(visit, kind, &query, &resolved, &page).await?;
-    let next_cursor = match (part.next, &query.paging) {
-        (Some(after), Paging::Cursor { .. }) => Some(visit.seal(&query.next_cursor(endpoint, after, now))?),
-        _ => None,
+    let part = read(visit, kind, (&query, &resolved), &page, visit.counting()).await?;
+    let sealed = |at: Option<Position>, back| {
+        at.map(|at| visit.seal(&query.cursor(endpoint, Place { part: 0, at: Some(at), back }, now))).transpose()
     };
+    let (next_cursor, previous_cursor) = (sealed(part.beside.next, false)?, sealed(part.beside.previous, true)?);
     let start = match query.paging {
         Paging::Index { start, .. } => Some(start),
         Paging::Cursor { .. } => None,
@@ -128,7 +134,7 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
         let text = "Too many resources to count; narrow the filter, or page with a cursor.";
         return Err(ScimError::new(ScimType::TooMany, text));
     }
-    let page = ListPage { total: part.total, start, resources: part.rows, next_cursor, previous_cursor: None };
+    let page = ListPage { total: part.total, start, resources: part.rows, next_cursor, previous_cursor };
     Ok(Answer::new(200, page.into_json()))
 }
 
@@ -136,15 +142,17 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
 async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> {
     let offer = visit.offer.clone();
     let query = query(visit, None, params)?;
-    let Paging::Index { start, count } = query.paging else {
-        let text = "Cursors are offered at /Users and /Groups; here use \"startIndex\".";
-        return Err(ScimError::new(ScimType::InvalidValue, text));
+    let (start, count, by_position) = match query.paging {
+        Paging::Index { start, count } => (start, count, true),
+        // The total alone.
+        Paging::Cursor { count: 0, .. } => (1, 0, false),
+        Paging::Cursor { count, .. } => return walk_all(visit, &query, count).await,
     };
     let (mut total, mut rows) = (0, Vec::new());
     for (kind, resolved) in query.resolve_all(&offer.set)? {
         let left = count.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         let page = Page::Index { start: start.saturating_sub(total).max(1), count: left };
-        let part = read(visit, kind, &query, &resolved, &page).await?;
+        let part = read(visit, kind, (&query, &resolved), &page, visit.counting()).await?;
         let Some(of_kind) = part.total else {
             let text = "Too many resources to count; narrow the filter.";
             return Err(ScimError::new(ScimType::TooMany, text));
@@ -152,17 +160,46 @@ async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> 
         total += of_kind;
         rows.extend(part.rows);
     }
-    let page =
-        ListPage { total: Some(total), start: Some(start), resources: rows, next_cursor: None, previous_cursor: None };
+    let page = ListPage {
+        total: Some(total),
+        start: by_position.then_some(start),
+        resources: rows,
+        next_cursor: None,
+        previous_cursor: None,
+    };
+    Ok(Answer::new(200, page.into_json()))
+}
+
+/// A page by cursor of all types, one type after another. Its total is not told: each type would have to be counted.
+async fn walk_all(visit: &mut Visit, query: &Query, count: u32) -> Result<Answer, ScimError> {
+    let (offer, now) = (visit.offer.clone(), visit.ctx.now().micros());
+    let Place { part: first, at: mut after, .. } = query.place("/", now, |text| visit.unseal(text))?;
+    let (mut rows, mut next) = (Vec::new(), None);
+    for (number, (kind, resolved)) in query.resolve_all(&offer.set)?.into_iter().enumerate().skip(first) {
+        let left = count.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        if left == 0 {
+            next = Some(Place { part: number, ..Place::default() });
+            break;
+        }
+        let page = Page::Cursor { after: after.take(), count: left };
+        let part = read(visit, kind, (query, &resolved), &page, Duration::ZERO).await?;
+        rows.extend(part.rows);
+        if part.beside.next.is_some() {
+            next = Some(Place { part: number, at: part.beside.next, back: false });
+            break;
+        }
+    }
+    let next_cursor = next.map(|place| visit.seal(&query.cursor("/", place, now))).transpose()?;
+    let page = ListPage { total: None, start: None, resources: rows, next_cursor, previous_cursor: None };
     Ok(Answer::new(200, page.into_json()))
 }
 
 async fn read(
     visit: &Visit,
     kind: Resource<'_>,
-    query: &Query,
-    resolved: &Resolved,
+    (query, resolved): (&Query, &Resolved),
     page: &Page,
+    counting: Duration,
 ) -> Result<Part, ScimError> {
     let offer = visit.offer.clone();
     let source = visit.source(&offer);
@@ -172,20 +209,20 @@ async fn read(
         sort: resolved.sort.as_ref(),
         page,
         searching: visit.searching(),
-        counting: Duration::from_millis(visit.app.config.scim.count_milliseconds),
+        counting,
     };
     let failed = |error| of_store(&error);
     if let Some(items) = items(visit, kind).await? {
         let found = shelf::part(kind, items, resolved, page);
         let rows = found.rows.into_iter().map(|document| view.apply(document, None).into()).collect();
-        return Ok(Part { rows, total: Some(found.total), next: found.next });
+        return Ok(Part { rows, total: Some(found.total), beside: found.beside });
     }
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
         let show = |row: users::UserView| visit.show_user(&view, kind, row.user, row.groups, None).body;
-        return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, next: found.next });
+        return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside });
     }
     let found = groups::list(&visit.app.store, &source, wanted, view.needs_members()).await.map_err(failed)?;
     let show = |row: groups::GroupView| visit.show_group(&view, kind, row.group, row.members, None).body;
-    Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, next: found.next })
+    Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside })
 }

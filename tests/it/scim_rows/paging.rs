@@ -80,7 +80,31 @@ rows! {
         seen.sort_unstable();
         assert_eq!(seen, ids);
         let last = at.get("/Users?cursor=&count=25").await.body;
-        assert!(last.get("nextCursor").is_none(), "the last page has none");
+        assert!(last.get("nextCursor").is_none() && last.get("previousCursor").is_none(), "the only page has none");
+
+        // And back: the same pages in the other direction, up to the first.
+        for query in ["count=10", "count=7&sortBy=userName&sortOrder=descending", "count=4&sortBy=title&filter=active+eq+true"] {
+            let (mut there, mut cursor) = (Vec::new(), String::new());
+            let mut page = loop {
+                let page = at.get(&format!("/Users?cursor={cursor}&{query}")).await.body;
+                assert_eq!(page["previousCursor"].is_string(), !there.is_empty(), "{query}: {page}");
+                there.push(strings(&page["Resources"], "id"));
+                match page["nextCursor"].as_str() {
+                    Some(next) => cursor = next.to_owned(),
+                    None => break page,
+                }
+            };
+            let mut back = vec![strings(&page["Resources"], "id")];
+            while let Some(previous) = page["previousCursor"].as_str() {
+                page = at.get(&format!("/Users?cursor={previous}&{query}")).await.body;
+                assert!(page["nextCursor"].is_string() && page.get("startIndex").is_none(), "{query}: {page}");
+                back.push(strings(&page["Resources"], "id"));
+            }
+            back.reverse();
+            assert_eq!(back, there, "{query}");
+            let next = at.get(&format!("/Users?cursor={}&{query}", page["nextCursor"].as_str().unwrap())).await.body;
+            assert_eq!(strings(&next["Resources"], "id"), there[1], "forward again");
+        }
     }
 
     async fn v02_cursors_fit_into_addresses(at: &Stand) {

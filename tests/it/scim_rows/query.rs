@@ -53,6 +53,29 @@ rows! {
         assert_eq!(at.count("", "userName pr").await, 3, "a group has no such value");
         assert_eq!(at.count("", "displayName eq \"quay\" or userName eq \"ada\"").await, 2);
         at.get(&format!("?filter={}", escaped("nothing pr"))).await.refused(400, "invalidFilter");
+
+        // By cursor, one type after another.
+        at.group("Mole", &[]).await;
+        for count in [1, 2, 3, 5, 6] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = at.get(&format!("?cursor={cursor}&count={count}")).await;
+                assert!(page.status == 200 && rows_of(&page) <= count, "{page:?}");
+                seen.extend(strings(&page.body["Resources"], "id"));
+                match page.body["nextCursor"].as_str() {
+                    Some(next) => cursor = next.to_owned(),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, strings(&at.get("").await.body["Resources"], "id"), "{count} at a time");
+            if !cursor.is_empty() {
+                at.get(&format!("/Users?cursor={cursor}&count={count}")).await.refused(400, "invalidCursor");
+                at.get(&format!("?cursor={cursor}&count=9")).await.refused(400, "invalidCount");
+            }
+        }
+        assert_eq!(at.get("?cursor=&count=0").await.body["totalResults"], 5);
+        let typed = at.get(&format!("?cursor=&filter={}", escaped("meta.resourceType eq \"Group\""))).await;
+        assert_eq!((rows_of(&typed), typed.body.get("nextCursor")), (2, None));
     }
 
     async fn i05_more_than_can_be_counted_is_too_many(at: &Stand) {

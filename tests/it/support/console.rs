@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use rolecall::admin::apply::{self, Secrets};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::links;
+use rolecall::config::Config;
 use rolecall::domain::id::UserId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
@@ -32,8 +33,13 @@ pub struct Someone {
 impl Console {
     /// Declares the demo world and starts a server on it.
     pub async fn open(db: &Database) -> Self {
+        Self::open_with(db, |_| ()).await
+    }
+
+    /// The same, with settings that a test may change.
+    pub async fn open_with(db: &Database, change: impl FnOnce(&mut Config)) -> Self {
         declare(&db.store, include_str!("../../../config/demo.toml")).await;
-        Self { app: App::start(db).await, store: db.store.clone() }
+        Self { app: App::start_with(db, change).await, store: db.store.clone() }
     }
 
     /// Applies another declaration.
