@@ -143,6 +143,14 @@ impl Login {
         Err(Refusal::untrusted("assertion.replayed", "the assertion was used before, or the client was withdrawn"))
     }
 
+    /// The connection `slug`, when it has a client of this id.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn connection_of(&self, slug: &str, client: &str) -> Result<Option<ConnectionId>, Refusal> {
+        Ok(self.claimant(slug, client).await?.map(|known| known.door.connection.id))
+    }
+
     async fn claimant(&self, slug: &str, client: &str) -> Result<Option<Claimant>, Refusal> {
         let Ok(client) = client.parse() else { return Ok(None) };
         Ok(oauth_clients::open(&mut self.store.reader().await?, slug, client).await?)

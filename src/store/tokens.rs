@@ -149,6 +149,12 @@ struct Known {
     expires_at: Option<Timestamp>,
 }
 
+impl Known {
+    fn shut(self, why: &'static str) -> Presented {
+        Presented::Shut { connection: self.door.connection.id, token: self.token, why }
+    }
+}
+
 /// Tokens of which it is remembered what they open.
 const MOST_KNOWN: usize = 10_000;
 
@@ -168,8 +174,26 @@ impl Opened {
     }
 }
 
-/// The connection that `presented` opens at the address `slug`. `None` for an unknown, expired or withdrawn token, for
-/// another connection's token and for a paused connection: all alike, so that nobody learns which slugs exist.
+/// What a presented token comes to.
+#[derive(Debug)]
+pub enum Presented {
+    /// It opens this door.
+    Opens(Arc<Door>, TokenId),
+    /// It is a token of this connection and opens nothing. Why, is for the connection's own log and not for the caller.
+    Shut {
+        /// The connection it was made for.
+        connection: ConnectionId,
+        /// The token.
+        token: TokenId,
+        /// Why.
+        why: &'static str,
+    },
+    /// Nobody made it.
+    Unknown,
+}
+
+/// What `presented` opens at the address `slug`. To the caller everything that opens nothing is alike, so that nobody
+/// learns which slugs exist.
 ///
 /// # Errors
 /// `StoreError`.
@@ -179,30 +203,47 @@ pub async fn authenticate(
     slug: &str,
     presented: &str,
     now: Timestamp,
-) -> Result<Option<(Arc<Door>, TokenId)>, StoreError> {
-    let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(None) };
+) -> Result<Presented, StoreError> {
+    let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(Presented::Unknown) };
     let moment = store.moment();
     if let Some(known) = opened.find(&hash, moment) {
-        let valid = same(known.door.connection.slug.as_bytes(), slug.as_bytes())
-            && known.expires_at.is_none_or(|end| now < end);
-        return Ok(valid.then_some((known.door, known.token)));
+        return Ok(match objection(&known, None, slug, now) {
+            None => Presented::Opens(known.door, known.token),
+            Some(why) => known.shut(why),
+        });
     }
     let read = |row: &Row| {
         let stored: Vec<u8> = row.get("hash")?;
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
         let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
-        let door = Door::from_row(row)?;
-        let valid = same(&stored, &hash)
-            && same(door.connection.slug.as_bytes(), slug.as_bytes())
-            && door.connection.state == ConnectionState::Active
-            && revoked_at.is_none()
-            && expires_at.is_none_or(|end| now < end);
-        Ok(if valid { Some(Known { door: Arc::new(door), token: row.get("token")?, expires_at }) } else { None })
+        let door = Arc::new(Door::from_row(row)?);
+        let known = Known { door, token: row.get("token")?, expires_at };
+        Ok(same(&stored, &hash).then_some((known, revoked_at)))
     };
     let mut reader = store.reader().await?;
-    let Some(known) = reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten() else { return Ok(None) };
+    let found = reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten();
+    let Some((known, revoked_at)) = found else { return Ok(Presented::Unknown) };
+    if let Some(why) = objection(&known, revoked_at, slug, now) {
+        return Ok(known.shut(why));
+    }
     opened.keep(hash, moment, known.clone());
-    Ok(Some((known.door, known.token)))
+    Ok(Presented::Opens(known.door, known.token))
+}
+
+/// Why a token opens nothing; none when it opens its door.
+fn objection(known: &Known, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<&'static str> {
+    let connection = &known.door.connection;
+    if !same(connection.slug.as_bytes(), slug.as_bytes()) {
+        Some("the token is of this connection, but the address of another")
+    } else if revoked_at.is_some() {
+        Some("the token was withdrawn")
+    } else if known.expires_at.is_some_and(|end| now >= end) {
+        Some("the token has ended")
+    } else if connection.state != ConnectionState::Active {
+        Some("the connection is paused")
+    } else {
+        None
+    }
 }
 
 /// Notes when tokens were last used. Called apart from requests, with what many of them collected.

@@ -258,6 +258,20 @@ on_both! {
         assert!(!guess.request_id.is_empty() && !guess.client.is_empty());
         let whole = serde_json::to_string(&lines).unwrap();
         assert!(!whole.contains("rco_guessed") && !whole.contains(&secret));
+
+        // A request that cannot be understood is told too, as far as it says whose it is; one a second.
+        let password = [("grant_type", "password"), ("client_id", &*client), ("client_secret", &*secret)];
+        let mut said = None;
+        for _ in 0..60 {
+            refused(&here.post(&password).await, 400, "unsupported_grant_type");
+            said = log.page(&door, "unsupported_grant_type", None, 10).await.unwrap().0.pop();
+            if said.is_some() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        let said = said.unwrap();
+        assert_eq!((said.status, said.path.as_str(), said.request), (400, "/oauth/acme/token", None));
         app.stop().await;
     }
 }

@@ -177,6 +177,56 @@ on_both! {
 }
 
 on_both! {
+    async fn the_log_of_a_connection_says_why_its_tokens_are_shut_out_and_the_caller_is_not_told(db: &Database) {
+        let world = World::new(&db.store).await;
+        let app = App::start(db).await;
+        let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
+        let scim = app.scim(db, &world, door).await;
+        let unknown = Scim { token: format!("rcs_{}", "A".repeat(43)), ..scim.clone() };
+        let told = unknown.get("/Users").await;
+        told.refused(401, "");
+        let shut = async |client: &Scim, why: &str| {
+            for _ in 0..100 {
+                let answer = client.get("/Users?filter=password+pr").await;
+                assert_eq!((answer.status, &answer.body), (401, &told.body), "alike for every cause");
+                let (lines, _) = app.running.app().request_log.page(&door, why, None, 10).await.unwrap();
+                if let Some(line) = lines.first() {
+                    assert_eq!((line.status, line.method.as_str(), line.token.is_some()), (401, "GET", true));
+                    assert!(line.path.starts_with("/Users?") && !line.path.contains("password"), "{line:?}");
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("the log does not say: {why}");
+        };
+        let past = Clock.ctx(Actor::System).now().plus_seconds(-1);
+        let ended = Scim { token: new_token(db, &world, door, Some(past)).await, ..scim.clone() };
+        shut(&ended, "token has ended").await;
+        let elsewhere = Scim { base: scim.base.replace(&door.connection().to_string(), &world.doors[1].connection().to_string()), ..scim.clone() };
+        shut(&elsewhere, "address of another").await;
+        let withdrawn = Scim { token: new_token(db, &world, door, None).await, ..scim.clone() };
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        let newest = listed.last().unwrap().id;
+        db.store.write(async |tx: &mut Tx| tokens::revoke(tx, &at, newest, Timestamp::from_micros(1)).await).await.unwrap();
+        shut(&withdrawn, "token was withdrawn").await;
+        let pause = async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(&PAUSE, binds![door.connection()]).await.map(drop) };
+        db.store.write(pause).await.unwrap();
+        shut(&scim, "connection is paused").await;
+        // Whose address it was used at hears nothing of it, and neither does anybody of a token that nobody made.
+        let log = &app.running.app().request_log;
+        assert!(log.page(&world.doors[1], "", None, 10).await.unwrap().0.is_empty());
+        let (lines, _) = log.page(&door, "", None, 100).await.unwrap();
+        assert!(lines.iter().all(|line| line.token.is_some()));
+        // Whoever knocks for ever does not fill the log.
+        let before = lines.len();
+        futures_util::future::join_all((0..30).map(|_| scim.get("/Users"))).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(log.page(&door, "", None, 100).await.unwrap().0.len() < before + 15);
+        app.stop().await;
+    }
+}
+
+on_both! {
     async fn what_a_token_was_known_to_open_is_asked_anew_after_any_change(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;

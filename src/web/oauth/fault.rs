@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
 /// A refusal.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{code}: {why}")]
 pub(super) struct Fault {
     status: StatusCode,

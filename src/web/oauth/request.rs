@@ -43,6 +43,11 @@ pub(super) struct Basic {
 }
 
 impl Basic {
+    /// The client id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Reads the header; `None` when there is none.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::mask;
 use super::offer::Offer;
+use super::shut::{self, ShutOut};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::Mode;
 use crate::domain::id::{EventId, Id, TokenId};
@@ -17,9 +18,10 @@ use crate::scim::error::{ScimError, ScimType};
 use crate::scim::etag::Condition;
 use crate::scim::json;
 use crate::scim::profile::{Act, Switch};
+use crate::store::StoreError;
 use crate::store::connections::Door;
 use crate::store::provisioning_log::Entry;
-use crate::store::{StoreError, tokens};
+use crate::store::tokens::{self, Presented};
 use crate::web::extract::{self, Client};
 use crate::web::problem::{Face, Refusal, sentence};
 use crate::web::{App, metrics};
@@ -94,17 +96,30 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
     let token = extract::bearer(request);
     let found = match token {
         Some(token) => tokens::authenticate(&app.store, &app.opened, slug, token, now).await.map_err(unavailable)?,
-        None => None,
+        None => Presented::Unknown,
     };
-    found.ok_or_else(|| {
-        metrics::refused_tokens();
-        let challenge = match token {
-            Some(_) => "Bearer realm=\"scim\", error=\"invalid_token\"",
-            None => "Bearer realm=\"scim\"",
-        };
-        let detail = "Send a valid bearer token of the connection that this address names.";
-        Refusal::scim(Face::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge)
-    })
+    match found {
+        Presented::Opens(door, token) => return Ok((door, token)),
+        Presented::Shut { connection, token, why } => {
+            let path = mask::path(below(request));
+            let (token, why) = (Some(token), why.to_owned());
+            shut::write_down(app, request, ShutOut { connection, token, path: &path, status: 401, why, began: now });
+        }
+        Presented::Unknown => {}
+    }
+    metrics::refused_tokens();
+    let challenge = match token {
+        Some(_) => "Bearer realm=\"scim\", error=\"invalid_token\"",
+        None => "Bearer realm=\"scim\"",
+    };
+    let detail = "Send a valid bearer token of the connection that this address names.";
+    Err(Refusal::scim(Face::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge))
+}
+
+/// The part of the address below the base address, with the query.
+fn below(request: &HttpRequest) -> &str {
+    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    path.split_once("/v2").map_or(path, |(_, below)| below)
 }
 
 fn unavailable(error: StoreError) -> Refusal {
@@ -251,8 +266,6 @@ impl Visit {
         }
         let note = std::mem::take(&mut self.note);
         let client = Client::of(&self.request);
-        let path = self.request.uri().path_and_query().map_or("", |path| path.as_str());
-        let below = path.split_once("/v2").map_or(path, |(_, below)| below);
         let entry = Entry {
             request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
             at: began,
@@ -260,7 +273,7 @@ impl Visit {
             token: Some(self.token),
             client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
             method: self.request.method().as_str().to_owned(),
-            path: mask::path(below),
+            path: mask::path(below(&self.request)),
             request: note.request,
             translation: note.translation,
             effect: note.effect,

@@ -19,6 +19,7 @@ mod read;
 mod remove;
 mod replace;
 mod resource;
+pub mod shut;
 pub mod uses;
 
 use actix_web::{HttpRequest, web};
