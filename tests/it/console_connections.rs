@@ -25,7 +25,7 @@ on_both! {
         let here = "/connections/quayside-okta";
         let page = shown(&mut olga, here).await;
         assert!(page.contains(&format!("{}/scim/quayside-okta/v2", console.app.base)), "{page}");
-        assert!(page.contains("resource_types_enabled") && page.contains("show what rules may give"), "{page}");
+        assert!(page.contains("resource_types_enabled") && page.contains("<code>/Roles</code> and <code>/Entitlements</code> show what rules may give"), "{page}");
         assert!(page.contains("No request yet.") && page.contains("None yet: without one nobody can push."));
 
         let done = olga.submit(here, &format!("{here}/tokens"), &[("name", "Okta")]).await;

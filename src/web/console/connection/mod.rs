@@ -74,7 +74,8 @@ struct SwitchRow {
     value: &'static str,
     /// Whether the profile sets it otherwise.
     own: bool,
-    says: &'static str,
+    /// What it does, in parts; whether each is to be read letter by letter.
+    says: Vec<(bool, &'static str)>,
 }
 
 /// How a SCIM connection reads requests, in the order the switches are documented.
@@ -85,7 +86,7 @@ fn switches(app: &App, connection: &Connection) -> Vec<SwitchRow> {
         name: switch.as_str(),
         value,
         own: value != profile.value(*switch),
-        says: switch.says(),
+        says: switch.says().split('`').enumerate().map(|(at, part)| (at % 2 == 1, part)).collect(),
     };
     let rows =
         |offer: Arc<Offer>| Switch::ALL.iter().map(|switch| row(switch, offer.switches.value(*switch))).collect();
