@@ -18,7 +18,7 @@ use crate::provision::event::{Event, Kind};
 use crate::secret::{Keyring, Purpose, Token};
 use crate::store::connections::{Door, Extra};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Store, Tx, connections, tokens};
+use crate::store::{Reader, Store, Tx, connections, tokens};
 
 /// Longest secret, in bytes.
 const LONGEST_SECRET: usize = 4_096;
@@ -381,12 +381,12 @@ pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, toke
 
 /// The connection, when the actor may change it.
 pub(super) async fn guarded(
-    tx: &mut Tx,
+    reader: &mut Reader,
     ctx: &Ctx,
     actor: UserId,
     slug: &str,
 ) -> Result<(PartnerExtent, Door), Refused> {
-    let (at, door) = authority::at_connection(tx, actor, Core::ConnectionWrite, slug, ctx.now()).await?;
-    authority::covers(tx, actor, &at, door.connection.directory, ctx.now()).await?;
+    let (at, door) = authority::at_connection(reader, actor, Core::ConnectionWrite, slug, ctx.now()).await?;
+    authority::covers(reader, actor, &at, door.connection.directory, ctx.now()).await?;
     Ok((at, door))
 }

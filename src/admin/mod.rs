@@ -13,6 +13,7 @@ pub mod people;
 pub mod refused;
 pub mod setup;
 mod slug;
+pub mod storms;
 mod text;
 pub mod when;
 

@@ -6,8 +6,10 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod migrate;
+mod running;
 pub mod serve;
 pub mod sync;
+pub mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,8 @@ enum Command {
     /// Synchronise with directories
     #[command(subcommand)]
     Sync(sync::SyncCommand),
+    /// Show what a connection took away between two moments, and give it back
+    Undo(undo::Undo),
 }
 
 /// Where the configuration comes from; part of every command that needs one.
@@ -121,6 +125,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Admin(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Sync(command) => command.run().await,
+            Command::Undo(command) => command.run().await,
         }
     })
 }

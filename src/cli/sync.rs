@@ -1,15 +1,14 @@
 //! `rolecall sync run NAME`: runs an LDAP connection now.
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::ConfigFile;
+use super::running::{Running, running};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::RunId;
@@ -17,7 +16,6 @@ use crate::ldap::client::Guard;
 use crate::ldap::report::{Report, Status};
 use crate::ldap::run::{self, Env, Order};
 use crate::web::login::policy;
-use crate::web::operator::Notice;
 
 /// Synchronise with directories
 #[derive(Subcommand)]
@@ -67,9 +65,9 @@ impl SyncRun {
         if let Some(folder) = &self.data {
             config.store.data_dir.clone_from(folder);
         }
-        let report = match Notice::read(&config.store.data_dir) {
-            Some(notice) if answers(notice.listens).await => self.ask(&notice).await?,
-            _ => self.here(&config).await?,
+        let report = match running(&config.store.data_dir).await? {
+            Some(server) => self.ask(&server).await?,
+            None => self.here(&config).await?,
         };
         if self.json {
             println!("{}", serde_json::to_string(&report).context("the report cannot be written")?);
@@ -94,33 +92,10 @@ impl SyncRun {
         Ok(report?)
     }
 
-    async fn ask(&self, notice: &Notice) -> anyhow::Result<Report> {
-        let url: url::Url = notice.url.parse().context("the running server's address cannot be read")?;
-        // The address as the server knows itself, so that its certificate fits, but always the server of this machine.
-        let mut client = reqwest::Client::builder().no_proxy().read_timeout(Duration::from_secs(24 * 3600));
-        let mut base = format!("http://{}", notice.listens);
-        if let (Some(host), "https") = (url.host_str(), url.scheme()) {
-            client = client.resolve(host, notice.listens);
-            base = format!("https://{host}:{}", notice.listens.port());
-        }
-        let client = client.build().context("cannot make a client")?;
-        let address = format!("{base}/api/v1/connections/{}/sync", self.name);
+    async fn ask(&self, server: &Running) -> anyhow::Result<Report> {
+        let path = format!("/api/v1/connections/{}/sync", self.name);
         let body = json!({"dry_run": self.dry_run, "approve": self.approve, "wait": true});
-        let request = client.post(address).bearer_auth(&notice.token).header("content-type", "application/json");
-        let response = request.body(body.to_string()).send().await.context("the running server cannot be asked")?;
-        let (good, text) = (response.status().is_success(), response.text().await?);
-        if !good {
-            let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            bail!(
-                "{}",
-                problem.get("detail").and_then(|detail| detail.as_str()).unwrap_or("the running server refused")
-            );
-        }
-        serde_json::from_str(&text).context("the running server's answer cannot be read")
+        let report = server.post(&path, &body).await?;
+        serde_json::from_value(report).context("the running server's answer cannot be read")
     }
-}
-
-async fn answers(address: SocketAddr) -> bool {
-    let connect = tokio::net::TcpStream::connect(address);
-    matches!(tokio::time::timeout(Duration::from_secs(2), connect).await, Ok(Ok(_)))
 }

@@ -33,6 +33,8 @@ pub struct Config {
     pub scim: Scim,
     /// What one person may ask of the API.
     pub api: Api,
+    /// When much taken away at once is an alarm.
+    pub storms: Storms,
     /// How long records are kept.
     pub retention: Retention,
     /// Figures for a monitoring system.
@@ -276,17 +278,37 @@ impl Default for Setup {
     }
 }
 
+/// When it is an alarm that one connection takes much away. The removals themselves are never delayed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storms {
+    /// From so many people on within the window; 0: their number raises no alarm.
+    pub people: u32,
+    /// From this share of the connection's users on, in percent, once it is at least five of them; 0: no share does.
+    pub share_percent: u32,
+    /// The window, in minutes.
+    pub window_minutes: u32,
+}
+
+impl Default for Storms {
+    fn default() -> Self {
+        Self { people: 20, share_percent: 20, window_minutes: 10 }
+    }
+}
+
 /// How long records are kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Days that the log of SCIM requests keeps a request; 0 writes none and deletes what was kept.
     pub request_log_days: u32,
+    /// Days that a deleted external user or group is kept, so that its deletion can be undone; 0 keeps none.
+    pub deleted_days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { request_log_days: 30 }
+        Self { request_log_days: 30, deleted_days: 30 }
     }
 }
 
@@ -344,6 +366,12 @@ impl Config {
         }
         if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
             return Some(("scim.burst", "must be at least 1 when there is a rate"));
+        }
+        if self.storms.share_percent > 100 {
+            return Some(("storms.share_percent", "must be 0 to 100"));
+        }
+        if !(1..=1_440).contains(&self.storms.window_minutes) {
+            return Some(("storms.window_minutes", "must be 1 to 1440"));
         }
         if self.server.limits.head_seconds == 0 || self.server.limits.body_seconds == 0 {
             return Some(("server.limits", "`head_seconds` and `body_seconds` must be at least 1"));

@@ -87,4 +87,6 @@ ids! {
     OauthClientId;
     /// One run of an LDAP synchronisation.
     RunId;
+    /// One storm: much taken away by one connection in a short time.
+    StormId;
 }

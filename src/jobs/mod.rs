@@ -1,3 +1,6 @@
 //! Work that goes on beside the requests. What only one process of an installation may do is done under a lease.
+mod duty;
+pub mod forget;
 pub mod schedule;
 pub mod sealer;
+pub mod storms;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::domain::id::Id;
+use crate::domain::time::Timestamp;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
@@ -43,10 +44,13 @@ kinds! {
     UserDeleted = "user.deleted";
     /// A directory said a person for the first time.
     ExternalUserCreated = "external_user.created";
-    /// What a directory says of a person changed; `attributes` names what.
+    /// What a directory says of a person changed; `attributes` names what, and `active` says whether it lets the person
+    /// in, when that is among it.
     ExternalUserChanged = "external_user.changed";
     /// A directory no longer knows a person.
     ExternalUserDeleted = "external_user.deleted";
+    /// A deleted external user was put back by an administrator.
+    ExternalUserRestored = "external_user.restored";
     /// An external user was linked to a person.
     ExternalUserLinked = "external_user.linked";
     /// An external user was separated from its person.
@@ -63,6 +67,8 @@ kinds! {
     ExternalGroupChanged = "external_group.changed";
     /// A directory no longer knows a group.
     ExternalGroupDeleted = "external_group.deleted";
+    /// A deleted group was put back by an administrator.
+    ExternalGroupRestored = "external_group.restored";
     /// People or groups came into an external group; `members` lists them.
     MemberAdded = "member.added";
     /// People or groups left an external group; `members` lists them.
@@ -143,6 +149,12 @@ kinds! {
     LinkIssued = "link.issued";
     /// A one-time link was used.
     LinkUsed = "link.used";
+    /// A connection takes away much in a short time; `people` says from how many so far.
+    StormRaised = "storm.raised";
+    /// An administrator has seen a storm and put its notice away.
+    StormDismissed = "storm.dismissed";
+    /// An administrator gave back what a connection had taken away between two moments.
+    RemovalsUndone = "removals.undone";
     /// The installation was set up, restored or changed as a whole.
     InstallationChanged = "installation.changed";
 }
@@ -191,6 +203,18 @@ impl Event {
     /// Adds a fixed word of ours: an outcome, a cause.
     pub fn word(mut self, name: &'static str, word: &'static str) -> Self {
         self.data.insert(name.to_owned(), word.into());
+        self
+    }
+
+    /// Adds a yes or no.
+    pub fn flag(mut self, name: &'static str, flag: bool) -> Self {
+        self.data.insert(name.to_owned(), flag.into());
+        self
+    }
+
+    /// Adds a moment.
+    pub fn moment(mut self, name: &'static str, at: Timestamp) -> Self {
+        self.data.insert(name.to_owned(), at.to_string().into());
         self
     }
 

@@ -14,7 +14,7 @@ use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::store::external_groups::{ExternalGroup, SaidGroup};
 use crate::store::members::{Member, Who};
-use crate::store::{Reader, Store, StoreError, Tx, external_groups, members, nesting, people, search};
+use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, people, search};
 
 /// A group that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
@@ -239,13 +239,19 @@ pub async fn delete_in(
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalGroupDeleted, id).id("connection", at.connection()));
     effect.touch(nesting::people_inside(tx, at, id).await?);
+    let inner = nesting::children(tx, at, id).await?;
     external_groups::touch_outer(tx, at, id, ctx.now()).await?;
     let mut outer = nesting::drop_group(tx, at, id).await?;
     outer.sort_unstable();
     for group in outer {
         effect.events.extend(listing(Kind::MemberRemoved, group, "groups", &[id]));
     }
-    effect.members_removed = members::clear(tx, at, id).await?.len();
+    let mut left = members::clear(tx, at, id).await?;
+    left.sort_unstable();
+    effect.members_removed = left.len() + inner.len();
+    effect.events.extend(listing(Kind::MemberRemoved, id, "members", &left));
+    effect.events.extend(listing(Kind::MemberRemoved, id, "groups", &inner));
+    deleted::keep_group(tx, at, id, ctx.now()).await?;
     external_groups::delete(tx, at, id).await?;
     finish(tx, ctx, source, &mut effect).await?;
     Ok(Done { value: (), changed: true, effect })

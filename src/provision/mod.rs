@@ -8,6 +8,7 @@
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
 //! | `additive` | what a directory that only adds may not say |
 //! | `event`, `events` | what is written down of an act; sealing and verifying the log |
+//! | `undo` | what a connection took away within a time, as a plan that gives it back |
 //! | `effect`, `run` | what an act did or, in a dry run, would do |
 //!
 //! Every use case comes twice: `verb(store, ctx, source, …, mode)` in a transaction of its own, and `verb_in(tx, ctx,
@@ -28,6 +29,7 @@ mod merge;
 pub mod place;
 pub mod review;
 mod run;
+pub mod undo;
 pub mod users;
 
 pub use effect::{Access, Done, Effect, PersonChange, What};

@@ -18,7 +18,8 @@ use crate::scim::resource::{self, Document};
 use crate::store::external_groups::GroupOf;
 use crate::store::external_users::ExternalUser;
 use crate::store::{
-    Reader, Store, StoreError, Tx, condition_members, external_groups, external_users, identities, members, search,
+    Reader, Store, StoreError, Tx, condition_members, deleted, external_groups, external_users, identities, members,
+    search,
 };
 
 /// What a directory says of a user.
@@ -199,7 +200,7 @@ pub async fn update_in(
     additive::check(tx, at, before.active && !reading.facts.active).await?;
     let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
     let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
-    effect.event(event.names("attributes", &effect.attributes));
+    effect.event(switched(event.names("attributes", &effect.attributes), &before, reading.facts.active));
     external_users::update(tx, at, &before, reading.stored(), ctx.now()).await?;
     let linked = follow(tx, ctx, source, &before, &reading, &mut effect).await?;
     conditions::keep(tx, source, id, &reading.keys).await?;
@@ -219,6 +220,15 @@ pub async fn update_in(
         ..before
     };
     Ok(Done { value, changed: true, effect })
+}
+
+/// Says in which direction `active` changed; and when it was left unsaid before, so that undoing leaves it unsaid again.
+fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
+    if active == before.active {
+        return event;
+    }
+    let event = event.flag("active", active);
+    if before.doc.contains_key("active") { event } else { event.flag("unsaid", true) }
 }
 
 type Linked = Option<(crate::domain::id::UserId, external_users::Link)>;
@@ -331,6 +341,7 @@ pub async fn delete_in(
         effect.events.extend(listing(Kind::MemberRemoved, group, "members", &[id]));
     }
     condition_members::forget(tx, at, id).await?;
+    deleted::keep_user(tx, at, id, ctx.now()).await?;
     external_users::delete(tx, at, id).await?;
     if let Some(key) = &before.join_key {
         identities::release(tx, at, key, false).await?;

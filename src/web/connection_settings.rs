@@ -4,6 +4,8 @@ use serde_json::Value;
 use crate::domain::directory::ConnectionKind;
 use crate::ldap::settings::Settings;
 use crate::login::provider::OidcConfig;
+use crate::scim::schema::SchemaSet;
+use crate::store::connections::Door;
 use crate::web::scim::offer::Offer;
 
 /// Checks the settings of a connection.
@@ -18,6 +20,18 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
         ConnectionKind::Scim => Offer::build(profile, settings).map(drop),
         ConnectionKind::Ldap => Settings::from_json(profile, settings).map(drop).map_err(|wrong| wrong.to_string()),
         ConnectionKind::Oidc => OidcConfig::read(settings).map(drop),
+    }
+}
+
+/// What the documents of a connection may hold.
+///
+/// # Errors
+/// What is wrong with its settings, in a sentence.
+pub fn schemas(door: &Door) -> Result<SchemaSet, String> {
+    let connection = &door.connection;
+    match connection.kind {
+        ConnectionKind::Scim => Offer::build(&connection.profile, &connection.config).map(|offer| offer.set),
+        ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(SchemaSet::base()),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{App, metrics, middleware, routes, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
-use crate::jobs::{schedule, sealer};
+use crate::jobs::{forget, schedule, sealer, storms};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -93,6 +93,8 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(writer.run(move || clock.now(), told.clone())),
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
+        tokio::spawn(storms::run(app.store.clone(), clock, app.config.storms, told.clone())),
+        tokio::spawn(forget::run(app.store.clone(), clock, app.config.retention.clone(), told.clone())),
         schedule::start(sync::env(&app), told.clone()),
         tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone())),
     ];

@@ -24,6 +24,7 @@ fn fitting(method: &str, path: &str) -> Option<Value> {
         "suspend" => json!({"cause": "a test"}),
         "directories" => json!({"name": "Stolen"}),
         "connections" => json!({"kind": "scim", "slug": "stolen"}),
+        "undo" => json!({"from": "2026-01-01T00:00:00Z"}),
         "clients" | "tokens" => json!({"name": "stolen"}),
         _ => return None,
     })

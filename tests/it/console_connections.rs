@@ -142,15 +142,17 @@ on_both! {
         let id = "0192f0c0-0000-7000-8000-000000000000";
         for slug in ["harbor-entra", "fjordnet-ldap", "harbor-sso"] {
             let (theirs, none) = (format!("/connections/{slug}"), "/connections/no-such");
-            for path in ["".to_owned(), format!("/runs/{id}")] {
+            for path in ["".to_owned(), "/undo".to_owned(), format!("/runs/{id}")] {
                 let (theirs, none) = (lena.get(&format!("{theirs}{path}")).await, lena.get(&format!("{none}{path}")).await);
                 assert_eq!((theirs.status, &theirs.text), (404, &none.text));
             }
             let acts = ["state", "settings", "tokens", "clients", "test", "sync", &format!("tokens/{id}/revoke"),
                 &format!("clients/{id}/revoke"),
+                &format!("storms/{id}/dismiss"), "undo",
                 &format!("runs/{id}/approve")].map(str::to_owned);
             for act in acts {
-                let form = [("state", "paused"), ("name", "mine"), ("urls", "ldaps://a"), ("dry", "yes")];
+                let form = [("state", "paused"), ("name", "mine"), ("urls", "ldaps://a"), ("dry", "yes"),
+                    ("from", "2026-01-01T00:00:00"), ("to", "2026-01-02T00:00:00"), ("plan", "x")];
                 let answer = lena.submit(&mine, &format!("{theirs}/{act}"), &form).await;
                 assert_eq!(answer.status, 404, "{slug}/{act}: {}", answer.text);
                 let nothing = lena.submit(&mine, &format!("{none}/{act}"), &form).await;

@@ -46,4 +46,7 @@ mod store_faults;
 mod store_open;
 mod store_storm;
 mod store_verbs;
+mod storms;
+mod undo;
+mod undo_laws;
 mod worlds;

@@ -17,8 +17,10 @@ mod people;
 mod reference;
 
 use actix_web::web;
+use serde_json::Value;
 
 use super::routes::{Access, Entry, Isolation};
+use crate::provision::undo::{Carried, Plan};
 
 /// Every address of the API.
 pub const ROUTES: &[Entry] = &[
@@ -68,6 +70,12 @@ pub const ROUTES: &[Entry] = &[
     Entry { get: Some(|| web::to(connections::runs::list)), ..at("/api/v1/connections/{slug}/runs") },
     Entry { get: Some(|| web::to(connections::runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },
     Entry { post: Some(|| web::to(connections::test::test)), ..at("/api/v1/connections/{slug}/test") },
+    Entry { get: Some(|| web::to(connections::storms::list)), ..at("/api/v1/connections/{slug}/storms") },
+    Entry {
+        post: Some(|| web::to(connections::storms::dismiss)),
+        ..at("/api/v1/connections/{slug}/storms/{id}/dismiss")
+    },
+    Entry { post: Some(|| web::to(connections::undo::undo)), ..at("/api/v1/connections/{slug}/undo") },
     Entry { get: Some(|| web::to(connections::said::users)), ..at("/api/v1/connections/{slug}/external-users") },
     Entry { get: Some(|| web::to(connections::said::groups)), ..at("/api/v1/connections/{slug}/external-groups") },
     Entry {
@@ -83,4 +91,9 @@ pub const ROUTES: &[Entry] = &[
 
 const fn at(path: &'static str) -> Entry {
     Entry { path, access: Access::Token, isolation: Isolation::Partner, ..Entry::NONE }
+}
+
+/// A plan of undoing in the words of the API, for the command line, which may do without a server.
+pub fn undo_plan(plan: &Plan, carried: Option<Carried>) -> Value {
+    serde_json::to_value(connections::undo::view(plan, carried)).unwrap_or_default()
 }

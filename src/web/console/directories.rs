@@ -8,6 +8,7 @@ use super::halt::Halt;
 use super::page::{Frame, id, ok, see_other, submitted, visitor};
 use super::place::{self, Place, place};
 use super::products::{self, Group};
+use super::storms::{self, Notice};
 use crate::admin;
 use crate::admin::connections::NewDoor;
 use crate::domain::capability::Core;
@@ -26,6 +27,7 @@ struct Page {
     may_write: bool,
     directories: Vec<Directory>,
     products: Vec<Group>,
+    storms: Vec<Notice>,
 }
 
 struct Directory {
@@ -107,6 +109,7 @@ pub(super) async fn show(
         .snapshot(async |reader: &mut Reader| {
             let at = effective::authorize(reader, me, Core::ConnectionView, asked, now).await?;
             let counts = Counts::of(reader, &at).await?;
+            let storms = storms::notices(reader, &at, now).await?;
             let mut doors: BTreeMap<DirectoryId, Vec<DoorRow>> = BTreeMap::new();
             for door in connections::of_partner(reader, &at).await? {
                 doors.entry(door.connection.directory).or_default().push(counts.row(&door));
@@ -123,6 +126,7 @@ pub(super) async fn show(
                 at: place(reader, me, &at, now).await?,
                 may_write: place::may(reader, me, Core::ConnectionWrite, asked, now).await?,
                 products: products::all(),
+                storms,
             })
         })
         .await?;

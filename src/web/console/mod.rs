@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
+//! | `storms` | the notice that much was taken away at once |
 //! | `products`, `connect`, `words` | names of products and events |
 mod activity;
 mod connect;
@@ -22,6 +23,7 @@ mod people;
 mod person;
 mod place;
 mod products;
+mod storms;
 mod tree;
 mod words;
 
@@ -57,6 +59,12 @@ pub const ROUTES: &[Entry] = &[
     Entry { post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
     Entry { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
     Entry { post: Some(|| web::to(connection::runs::approve)), ..at("/connections/{slug}/runs/{run}/approve") },
+    Entry {
+        get: Some(|| web::to(connection::undo::show)),
+        post: Some(|| web::to(connection::undo::carry_out)),
+        ..at("/connections/{slug}/undo")
+    },
+    Entry { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
     Entry { get: Some(|| web::to(activity::show)), ..at("/activity") },
 ];
 

@@ -45,6 +45,8 @@ fn notice(word: &str) -> Option<&'static str> {
         "opened" => "Open.",
         "revoked" => "The token has ended.",
         "saved" => "Saved.",
+        "undone" => "Given back: what you see below as restored is in force again.",
+        "dismissed" => "The notice is put away.",
         "started" => "The run has begun; it appears below.",
         _ => return None,
     })

@@ -6,5 +6,6 @@ pub mod database;
 pub mod house;
 pub mod provider;
 pub mod slapd;
+pub mod stage;
 /// The world the room is tested in.
 pub mod world;

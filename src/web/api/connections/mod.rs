@@ -6,9 +6,11 @@ pub(super) mod log;
 pub(super) mod runs;
 pub(super) mod said;
 pub(super) mod show;
+pub(super) mod storms;
 pub(super) mod sync;
 pub(super) mod test;
 pub(super) mod tokens;
+pub(super) mod undo;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};

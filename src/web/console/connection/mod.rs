@@ -6,6 +6,7 @@ pub(super) mod once;
 pub(super) mod runs;
 pub(super) mod settings;
 pub(super) mod tokens;
+pub(super) mod undo;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use super::halt::Halt;
 use super::page::{Frame, ok, parameter, see_other, submitted, visitor};
 use super::place::{self, Place, place};
 use super::products;
+use super::storms::{self, Notice};
 use crate::admin;
 use crate::domain::capability::Core;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
@@ -55,6 +57,7 @@ pub(super) struct Page {
     guide: Option<&'static Guide>,
     switches: Vec<SwitchRow>,
     fresh: Option<once::Shown>,
+    storms: Vec<Notice>,
     tokens: Vec<TokenRow>,
     clients: Vec<ClientRow>,
     fields: Vec<Field>,
@@ -155,7 +158,10 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 ConnectionKind::Ldap => runs::rows(reader, &door.extent).await?,
                 _ => Vec::new(),
             };
+            let mut storms = storms::notices(reader, &at, now).await?;
+            storms.retain(|storm| storm.slug == slug);
             let page = Page {
+                storms,
                 frame,
                 values: guide::values(&door.connection, &app.public_url),
                 steps: guide::steps(&door.connection),

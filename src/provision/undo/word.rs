@@ -1,0 +1,144 @@
+//! What a line of the log says was taken away or given.
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::domain::ctx::Actor;
+use crate::domain::id::{ConnectionId, ExternalGroupId, ExternalUserId, Id as _};
+use crate::store::members::Who;
+use crate::store::takings::Line;
+
+/// A thing that a connection can take away. In the order in which things are given back: a member needs its group and
+/// its user first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Item {
+    /// A user is there.
+    User(ExternalUserId),
+    /// A group is there.
+    Group(ExternalGroupId),
+    /// Somebody is a direct member of a group.
+    Member(ExternalGroupId, Who),
+    /// The directory lets a user in.
+    Active(ExternalUserId),
+}
+
+impl Item {
+    /// The user from whom it is taken; groups are not people.
+    pub fn user(self) -> Option<ExternalUserId> {
+        match self {
+            Self::User(user) | Self::Active(user) | Self::Member(_, Who::User(user)) => Some(user),
+            Self::Group(_) | Self::Member(_, Who::Group(_)) => None,
+        }
+    }
+
+    /// The thing that lines of the log about it name first.
+    pub fn subject(self) -> Uuid {
+        match self {
+            Self::User(user) | Self::Active(user) => user.uuid(),
+            Self::Group(group) | Self::Member(group, _) => group.uuid(),
+        }
+    }
+}
+
+/// What became of a thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// It was given, or given back.
+    Given,
+    /// It was taken away.
+    Taken {
+        /// That it was there had not been said but was understood (`active` without a value).
+        unsaid: bool,
+    },
+}
+
+impl Turn {
+    /// Whether it was taken away.
+    pub fn is_taken(self) -> bool {
+        matches!(self, Self::Taken { .. })
+    }
+}
+
+/// The connection that said a line; none when somebody else did.
+pub fn taker(line: &Line) -> Option<ConnectionId> {
+    match serde_json::from_str(&line.actor).ok()? {
+        Actor::Connection { connection, .. } => Some(connection),
+        _ => None,
+    }
+}
+
+/// What a line took away and gave.
+pub fn turns(line: &Line) -> Vec<(Item, Turn)> {
+    const TAKEN: Turn = Turn::Taken { unsaid: false };
+    let Some(subject) = line.subject else { return Vec::new() };
+    let (user, group) = (ExternalUserId::from_uuid(subject), ExternalGroupId::from_uuid(subject));
+    match line.kind.as_str() {
+        "external_user.deleted" => vec![(Item::User(user), TAKEN)],
+        "external_user.restored" => vec![(Item::User(user), Turn::Given)],
+        "external_group.deleted" => vec![(Item::Group(group), TAKEN)],
+        "external_group.restored" => vec![(Item::Group(group), Turn::Given)],
+        "external_user.changed" => switched(&line.data).map(|turn| (Item::Active(user), turn)).into_iter().collect(),
+        "member.added" => members(group, &line.data, Turn::Given),
+        "member.removed" => members(group, &line.data, TAKEN),
+        _ => Vec::new(),
+    }
+}
+
+fn switched(data: &str) -> Option<Turn> {
+    let data: Json = serde_json::from_str(data).ok()?;
+    let unsaid = data.get("unsaid").and_then(Json::as_bool).unwrap_or(false);
+    Some(if data.get("active")?.as_bool()? { Turn::Given } else { Turn::Taken { unsaid } })
+}
+
+fn members(group: ExternalGroupId, data: &str, turn: Turn) -> Vec<(Item, Turn)> {
+    let data: Json = serde_json::from_str(data).unwrap_or_default();
+    let ids = |name: &str| -> Vec<Uuid> {
+        let list = data.get(name).and_then(Json::as_array);
+        list.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
+    };
+    let users = ids("members").into_iter().map(|id| Who::User(ExternalUserId::from_uuid(id)));
+    let groups = ids("groups").into_iter().map(|id| Who::Group(ExternalGroupId::from_uuid(id)));
+    users.chain(groups).map(|who| (Item::Member(group, who), turn)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::EventId;
+    use crate::domain::time::Timestamp;
+
+    fn line(kind: &str, data: &str) -> Line {
+        let id = EventId::from_uuid(Uuid::from_u128(9));
+        let actor = r#"{"kind":"connection","connection":"00000000-0000-0000-0000-000000000007"}"#.to_owned();
+        let (at, subject) = (Timestamp::from_micros(1), Some(Uuid::from_u128(1)));
+        Line { seq: Some(1), id, at, kind: kind.to_owned(), subject, actor, data: data.to_owned() }
+    }
+
+    #[test]
+    fn lines_are_understood() {
+        let user = ExternalUserId::from_uuid(Uuid::from_u128(1));
+        let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
+        let other = ExternalUserId::from_uuid(Uuid::from_u128(2));
+        let taken = Turn::Taken { unsaid: false };
+        assert_eq!(turns(&line("external_user.changed", r#"{"attributes":["title"]}"#)), []);
+        assert_eq!(
+            turns(&line("external_user.changed", r#"{"active":false,"unsaid":true}"#)),
+            [(Item::Active(user), Turn::Taken { unsaid: true })]
+        );
+        assert_eq!(turns(&line("external_user.changed", r#"{"active":true}"#)), [(Item::Active(user), Turn::Given)]);
+        assert_eq!(turns(&line("external_group.deleted", "{}")), [(Item::Group(group), taken)]);
+        let members = r#"{"members":["00000000-0000-0000-0000-000000000002"]}"#;
+        assert_eq!(turns(&line("member.removed", members)), [(Item::Member(group, Who::User(other)), taken)]);
+        assert_eq!(turns(&line("member.removed", "not JSON")), []);
+        assert_eq!(turns(&line("user.suspended", "{}")), []);
+    }
+
+    #[test]
+    fn only_connections_are_takers() {
+        let mut line = line("member.removed", "{}");
+        assert_eq!(taker(&line), Some(ConnectionId::from_uuid(Uuid::from_u128(7))));
+        line.actor = r#"{"kind":"operator"}"#.to_owned();
+        assert_eq!(taker(&line), None);
+        line.actor = "?".to_owned();
+        assert_eq!(taker(&line), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! Deleted external users and groups as they were. They are no part of what the directory says: nothing but undoing
+//! reads them, and they are forgotten after the time that the configuration sets.
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+use super::extent::{ConnectionExtent, OperatorExtent};
+use super::{Reader, Row, StoreError, Tx, external_emails, first};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// The columns that both tables of users have.
+const USER: &str = "id, connection, directory, stable_key, join_key, external_id, user_name, user_name_key, active, \
+    doc, keys, row_hash, person, link";
+
+/// The columns that both tables of groups have.
+const GROUP: &str =
+    "id, connection, directory, stable_key, external_id, display_name, display_key, doc, keys, row_hash";
+
+statements! {
+    KEEP_USER = format!("INSERT INTO deleted_user ({USER}, version, created_at, deleted_at) \
+        SELECT {USER}, version, created_at, $3 FROM external_user WHERE id = $1 AND connection = $2");
+    KEEP_GROUP = format!("INSERT INTO deleted_group ({GROUP}, version, created_at, deleted_at) \
+        SELECT {GROUP}, version, created_at, $3 FROM external_group WHERE id = $1 AND connection = $2");
+    RESTORE_USER = format!("INSERT INTO external_user ({USER}, version, created_at, changed_at) \
+        SELECT {USER}, version + 1, created_at, $3 FROM deleted_user WHERE id = $1 AND connection = $2");
+    RESTORE_GROUP = format!("INSERT INTO external_group ({GROUP}, gone, version, created_at, changed_at) \
+        SELECT {GROUP}, FALSE, version + 1, created_at, $3 FROM deleted_group WHERE id = $1 AND connection = $2");
+    FORGET_USER = "DELETE FROM deleted_user WHERE id = $1 AND connection = $2";
+    FORGET_GROUP = "DELETE FROM deleted_group WHERE id = $1 AND connection = $2";
+    USER_DOC = "SELECT user_name, doc, active, join_key, person FROM deleted_user WHERE id = $1 AND connection = $2";
+    USERS: set = "SELECT d.id, d.user_name, \
+        EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection \
+            AND u.user_name_key = d.user_name_key) \
+        OR EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection AND u.stable_key = d.stable_key) \
+        OR EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection AND u.person = d.person), \
+        EXISTS (SELECT 1 FROM deleted_user n WHERE n.connection = d.connection \
+            AND n.user_name_key = d.user_name_key AND n.deleted_at > d.deleted_at) \
+        OR EXISTS (SELECT 1 FROM deleted_user n WHERE n.person = d.person AND n.connection = d.connection \
+            AND n.deleted_at > d.deleted_at), \
+        d.person IS NULL OR EXISTS (SELECT 1 FROM live_person p WHERE p.id = d.person) \
+        FROM deleted_user d WHERE d.connection = $1 AND d.id IN ($2)";
+    // Names of groups are not unique: only one that came after the other was gone takes its place.
+    GROUPS: set = "SELECT d.id, d.display_name, \
+        EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
+            AND g.display_key = d.display_key AND g.created_at >= d.deleted_at) \
+        OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection AND g.stable_key = d.stable_key) \
+        OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
+            AND g.external_id = d.external_id AND g.created_at >= d.deleted_at), \
+        EXISTS (SELECT 1 FROM deleted_group n WHERE n.connection = d.connection \
+            AND n.display_key = d.display_key AND n.created_at >= d.deleted_at) \
+        FROM deleted_group d WHERE d.connection = $1 AND d.id IN ($2)";
+    OLD = "SELECT EXISTS (SELECT 1 FROM deleted_user WHERE deleted_at < $1) \
+        OR EXISTS (SELECT 1 FROM deleted_group WHERE deleted_at < $1)";
+    FORGET_USERS = "DELETE FROM deleted_user WHERE id IN \
+        (SELECT id FROM deleted_user WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
+    FORGET_GROUPS = "DELETE FROM deleted_group WHERE id IN \
+        (SELECT id FROM deleted_group WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
+}
+
+/// Keeps a user of the connection as it is now, just before it is deleted.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn keep_user(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&KEEP_USER, binds![id, at.connection(), now]).await.map(drop)
+}
+
+/// Keeps a group of the connection as it is now, without members, just before it is deleted.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn keep_group(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(&KEEP_GROUP, binds![id, at.connection(), now]).await.map(drop)
+}
+
+/// Puts a deleted user back as it was `kept`, under its own id and with a version it never had; false when it is not kept
+/// any more.
+///
+/// # Errors
+/// `StoreError::Unique` when another user has its name or stable key by now.
+pub async fn restore_user(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    (id, kept): (ExternalUserId, &Kept),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if tx.execute(&RESTORE_USER, binds![id, at.connection(), now]).await? == 0 {
+        return Ok(false);
+    }
+    let addresses = external_emails::others(&kept.doc, &kept.user_name);
+    external_emails::keep(tx, at, id, &BTreeSet::new(), addresses).await?;
+    tx.execute(&FORGET_USER, binds![id, at.connection()]).await?;
+    Ok(true)
+}
+
+/// Puts a deleted group back under its own id, without members, with a version it never had; false when it is not kept.
+///
+/// # Errors
+/// `StoreError::Unique` when another group has its stable key by now.
+pub async fn restore_group(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let restored = tx.execute(&RESTORE_GROUP, binds![id, at.connection(), now]).await? > 0;
+    tx.execute(&FORGET_GROUP, binds![id, at.connection()]).await?;
+    Ok(restored)
+}
+
+/// What restoring a user rests on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Kept {
+    /// The unique name, as said.
+    pub user_name: String,
+    /// The whole document.
+    pub doc: Map<String, Json>,
+    /// Whether the directory let this person in.
+    pub active: bool,
+    /// The identifier that names this person at every door of the directory.
+    pub join_key: Option<Vec<u8>>,
+    /// The person it was linked to.
+    pub person: Option<UserId>,
+}
+
+/// A deleted user of the connection, if it is kept.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn user(reader: &mut Reader, at: &ConnectionExtent, id: ExternalUserId) -> Result<Option<Kept>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Kept {
+            user_name: row.get(0)?,
+            doc: row.json(1)?,
+            active: row.get(2)?,
+            join_key: row.get(3)?,
+            person: row.get(4)?,
+        })
+    };
+    reader.optional(&USER_DOC, binds![id, at.connection()], read).await
+}
+
+/// A deleted user or group, and what stands in the way of its return.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gone<T> {
+    /// Its id.
+    pub id: T,
+    /// Its name, as said.
+    pub name: String,
+    /// The connection has another entry by now with its name or key, or for its person.
+    pub replaced: bool,
+    /// The connection said it again as a new entry, and deleted that one too.
+    pub superseded: bool,
+    /// Its person is still there, or it never had one.
+    pub has_person: bool,
+}
+
+impl<T> Gone<T> {
+    /// Whether it can be put back.
+    pub fn may_return(&self) -> bool {
+        self.has_person && !self.replaced && !self.superseded
+    }
+}
+
+/// Those of `ids` that are kept.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn users(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalUserId],
+) -> Result<Vec<Gone<ExternalUserId>>, StoreError> {
+    let read = |row: &Row| {
+        let (replaced, superseded) = (row.get(2)?, row.get(3)?);
+        Ok(Gone { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: row.get(4)? })
+    };
+    reader.all_in(&USERS, binds![at.connection()], ids.iter().copied(), read).await
+}
+
+/// Those of `ids` that are kept.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalGroupId],
+) -> Result<Vec<Gone<ExternalGroupId>>, StoreError> {
+    let read = |row: &Row| {
+        let (replaced, superseded) = (row.get(2)?, row.get(3)?);
+        Ok(Gone { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: true })
+    };
+    reader.all_in(&GROUPS, binds![at.connection()], ids.iter().copied(), read).await
+}
+
+/// Whether anything was deleted before `moment` and is still kept.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn any_older(reader: &mut Reader, _by: &OperatorExtent, moment: Timestamp) -> Result<bool, StoreError> {
+    reader.one(&OLD, binds![moment], first).await
+}
+
+/// Forgets what was deleted before `moment`, at most `limit` of each kind; how many.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn forget_older(tx: &mut Tx, _by: &OperatorExtent, moment: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let users = tx.execute(&FORGET_USERS, binds![moment, limit]).await?;
+    Ok(users + tx.execute(&FORGET_GROUPS, binds![moment, limit]).await?)
+}

@@ -1,0 +1,201 @@
+//! Storms: that one connection took away much in a short time, and how far the log was watched for it.
+use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
+use super::{FromRow as _, Reader, Row, StoreError, Tx, first, tuple};
+use crate::domain::id::{ConnectionId, StormId, UserId};
+use crate::domain::time::Timestamp;
+use crate::{binds, from_row, statements};
+
+const COLUMNS: &str = "s.id, s.connection, s.since, s.last_at, s.people, s.deactivated, s.deleted, s.memberships, \
+    s.groups_deleted, s.raised_at, s.dismissed_at";
+
+/// The storm's directory belongs to the partner of the extent, `$1`.
+const OF_PARTNER: &str = "FROM storm s JOIN connection c ON c.id = s.connection \
+    JOIN directory d ON d.id = c.directory WHERE d.partner = $1";
+
+statements! {
+    INSERT = "INSERT INTO storm (id, connection, since, last_at, people, deactivated, deleted, memberships, \
+        groups_deleted, raised_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    GROW = "UPDATE storm SET last_at = $3, people = $4, deactivated = $5, deleted = $6, memberships = $7, \
+        groups_deleted = $8 WHERE id = $1 AND connection = $2 AND people <= $4 AND last_at <= $3";
+    LATEST = format!("SELECT {COLUMNS} FROM storm s WHERE s.connection = $1 ORDER BY s.since DESC LIMIT 1");
+    OLDEST_GOING = "SELECT MIN(since) FROM storm WHERE last_at >= $1";
+    LIST = format!("SELECT {COLUMNS} FROM storm s WHERE s.connection = $1 AND s.since < $2 \
+        ORDER BY s.since DESC, s.id LIMIT $3");
+    SHOWN = format!("SELECT {COLUMNS}, c.slug {OF_PARTNER} AND s.dismissed_at IS NULL AND s.last_at >= $2 \
+        ORDER BY s.since DESC, s.id");
+    DISMISS = "UPDATE storm SET dismissed_at = $3, dismissed_by = $4 WHERE id = $1 AND connection = $2 \
+        AND dismissed_at IS NULL";
+    EXISTS = "SELECT EXISTS (SELECT 1 FROM storm WHERE id = $1 AND connection = $2)";
+    CURSOR = "SELECT seq, at FROM storm_watch WHERE id = 1";
+    SET_CURSOR = "INSERT INTO storm_watch (id, seq, at) VALUES (1, $1, $2) \
+        ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at = excluded.at";
+    NO_MORE_THAN = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_user WHERE connection = $1 LIMIT $2) AS counted";
+}
+
+/// A storm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Storm {
+    /// Its identity.
+    pub id: StormId,
+    /// Whose.
+    pub connection: ConnectionId,
+    /// Its first removal.
+    pub since: Timestamp,
+    /// Its last one so far.
+    pub last_at: Timestamp,
+    /// From how many users of the connection something was taken, each counted once.
+    pub people: i64,
+    /// How many were switched off.
+    pub deactivated: i64,
+    /// How many were deleted.
+    pub deleted: i64,
+    /// How many memberships ended.
+    pub memberships: i64,
+    /// How many groups were deleted.
+    pub groups_deleted: i64,
+    /// When the alarm was raised.
+    pub raised_at: Timestamp,
+    /// When an administrator put the notice away.
+    pub dismissed_at: Option<Timestamp>,
+}
+
+from_row!(Storm {
+    id,
+    connection,
+    since,
+    last_at,
+    people,
+    deactivated,
+    deleted,
+    memberships,
+    groups_deleted,
+    raised_at,
+    dismissed_at
+});
+
+/// Writes a storm of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result<(), StoreError> {
+    let values = binds![
+        storm.id,
+        at.connection(),
+        storm.since,
+        storm.last_at,
+        storm.people,
+        storm.deactivated,
+        storm.deleted,
+        storm.memberships,
+        storm.groups_deleted,
+        storm.raised_at
+    ];
+    tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// Notes that a storm went on; what is stored never becomes less.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result<(), StoreError> {
+    let values = binds![
+        storm.id,
+        at.connection(),
+        storm.last_at,
+        storm.people,
+        storm.deactivated,
+        storm.deleted,
+        storm.memberships,
+        storm.groups_deleted
+    ];
+    tx.execute(&GROW, values).await.map(drop)
+}
+
+/// The newest storm of the connection.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn latest(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Storm>, StoreError> {
+    reader.optional(&LATEST, binds![at.connection()], Storm::from_row).await
+}
+
+/// When the oldest storm began that still took something away at `moment` or later.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn oldest_going(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    moment: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    reader.one(&OLDEST_GOING, binds![moment], first).await
+}
+
+/// Storms of the connection that began before `before`, the newest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn list(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Storm>, StoreError> {
+    reader.all(&LIST, binds![at.connection(), before, limit], Storm::from_row).await
+}
+
+/// The storms of the extent's partner that nobody has put away and that took something away at `since` or later, with the
+/// connection's name in addresses.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn shown(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    since: Timestamp,
+) -> Result<Vec<(Storm, String)>, StoreError> {
+    let read = |row: &Row| Ok((Storm::from_row(row)?, row.get("slug")?));
+    reader.all(&SHOWN, binds![at.partner(), since], read).await
+}
+
+/// Puts the notice of a storm of the connection away; false when it already was.
+///
+/// # Errors
+/// `StoreError::NotFound` when the connection has no such storm.
+pub async fn dismiss(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    storm: StormId,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if tx.execute(&DISMISS, binds![storm, at.connection(), now, by]).await? > 0 {
+        return Ok(true);
+    }
+    let exists: bool = tx.one(&EXISTS, binds![storm, at.connection()], first).await?;
+    if exists { Ok(false) } else { Err(StoreError::NotFound) }
+}
+
+/// Number and moment of the last line that was watched.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn cursor(reader: &mut Reader, _by: &OperatorExtent) -> Result<Option<(i64, Timestamp)>, StoreError> {
+    reader.optional(&CURSOR, binds![], tuple).await
+}
+
+/// Notes how far the log was watched.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_cursor(tx: &mut Tx, _by: &OperatorExtent, (seq, at): (i64, Timestamp)) -> Result<(), StoreError> {
+    tx.execute(&SET_CURSOR, binds![seq, at]).await.map(drop)
+}
+
+/// How many users the connection has, counted no further than `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn users_up_to(reader: &mut Reader, at: &ConnectionExtent, limit: i64) -> Result<i64, StoreError> {
+    reader.one(&NO_MORE_THAN, binds![at.connection(), limit], first).await
+}

@@ -1,0 +1,208 @@
+//! `/connections/{slug}/undo`: what the connection took away between two moments, and giving it back. Also putting the
+//! notice of a storm away.
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::super::halt::Halt;
+use super::super::page::{self, Frame, html, id, link, ok, parameter, second, see_other, submitted, visitor};
+use super::super::place::{self, Place, place};
+use super::seen;
+use crate::admin::storms::{self, NotUndone, Undo};
+use crate::domain::capability::Core;
+use crate::domain::id::StormId;
+use crate::domain::time::Timestamp;
+use crate::provision::undo::{Entry, Fate, Item, Plan, Span};
+use crate::store::Reader;
+use crate::store::members::Who;
+use crate::web::login::Visitor;
+use crate::web::{App, connection_settings};
+
+/// Lines of each table.
+const LINES: usize = 200;
+
+/// How far back the page looks unless it is told, in seconds.
+const BACK: i64 = 3_600;
+
+#[derive(Template)]
+#[template(path = "console/undo.html")]
+struct Page {
+    frame: Frame,
+    at: Place,
+    slug: String,
+    span: Written,
+    may_write: bool,
+    /// The plan that was to be carried out is another one by now.
+    changed: bool,
+    hash: String,
+    tables: Vec<Table>,
+    /// How many things would be restored.
+    restorable: usize,
+    /// `34 things of 30 people`.
+    sum: String,
+    nothing: bool,
+}
+
+/// A time as the form has it: `2026-11-22T01:30:00`, in UTC.
+struct Written {
+    from: String,
+    to: String,
+}
+
+/// Entries of one fate.
+struct Table {
+    title: &'static str,
+    about: &'static str,
+    count: usize,
+    lines: Vec<Line>,
+    reasons: bool,
+}
+
+struct Line {
+    who: String,
+    what: String,
+    tag: &'static str,
+    when: String,
+    note: &'static str,
+}
+
+/// Shows the plan.
+pub(in crate::web::console) async fn show(
+    request: HttpRequest,
+    app: web::Data<App>,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let visitor = visitor(&request, &app).await?;
+    let now = app.clock.now();
+    let moment = |name: &str, unless: Timestamp| match parameter(&request, name) {
+        text if text.is_empty() => Ok(unless),
+        text => read(&text),
+    };
+    let span = Span { from: moment("from", now.plus_seconds(-BACK))?, to: moment("to", now.plus_seconds(1))? };
+    let undo = Undo { actor: Some(visitor.person()), slug: &slug, span };
+    let plan = storms::plan(&app.store, &visitor.ctx(&app), undo).await?;
+    Ok(ok(&page(&request, &app, &visitor, &slug, &plan, false).await?))
+}
+
+/// Carries the plan out that the page showed, or shows the new one.
+pub(in crate::web::console) async fn carry_out(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let span = Span { from: read(form.field("from"))?, to: read(form.field("to"))? };
+    let undo = Undo { actor: Some(visitor.person()), slug: &slug, span };
+    let (ctx, hash) = (visitor.ctx(&app), form.field("plan"));
+    match storms::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
+        Ok(_) => {
+            let (from, to) = (span.from.to_string(), span.to.to_string());
+            let there = format!("/connections/{slug}/undo");
+            Ok(see_other(&link(&there, &[("from", &from), ("to", &to), ("done", "undone")])))
+        }
+        Err(NotUndone::Changed(plan)) => {
+            let page = page(&request, &app, &visitor, &slug, &plan, true).await?;
+            Ok(html(StatusCode::CONFLICT, &page))
+        }
+        Err(NotUndone::Refused(why)) => Err(why.into()),
+    }
+}
+
+/// Puts the notice of a storm away.
+pub(in crate::web::console) async fn dismiss(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (slug, storm) = path.into_inner();
+    storms::dismiss(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id::<StormId>(&storm)?).await?;
+    Ok(see_other(&format!("/connections/{slug}?done=dismissed")))
+}
+
+/// A moment as a form or a link writes it; without an offset it is in UTC.
+fn read(text: &str) -> Result<Timestamp, Halt> {
+    let whole = if text.len() == "2026-11-22T01:30".len() { format!("{text}:00") } else { text.to_owned() };
+    let moment = Timestamp::parse_rfc3339(&whole).or_else(|| Timestamp::parse_rfc3339(&format!("{whole}Z")));
+    moment.ok_or_else(|| Halt::Invalid("Write moments like 2026-11-22T01:30:00, in UTC.".to_owned()))
+}
+
+async fn page(
+    request: &HttpRequest,
+    app: &App,
+    visitor: &Visitor,
+    slug: &str,
+    plan: &Plan,
+    changed: bool,
+) -> Result<Page, Halt> {
+    let (me, now) = (visitor.person(), app.clock.now());
+    let frame = Frame::of(visitor, request, "partners");
+    let (at, may_write) = app
+        .store
+        .snapshot(async |reader: &mut Reader| {
+            let seen = seen(reader, app, visitor, slug, Core::ConnectionView).await?;
+            let about = place::partner(seen.at.partner());
+            let may_write = place::may(reader, me, Core::ConnectionWrite, about, now).await?;
+            Ok::<_, Halt>((place(reader, me, &seen.at, now).await?, may_write))
+        })
+        .await?;
+    let restorable = plan.restorable().count();
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let things = page::count(number(restorable), "thing", "things");
+    Ok(Page {
+        frame,
+        at,
+        may_write,
+        changed,
+        restorable,
+        slug: slug.to_owned(),
+        span: Written { from: written(plan.span.from), to: written(plan.span.to) },
+        hash: plan.hash(),
+        tables: tables(plan),
+        sum: format!("{things} of {}", page::count(number(plan.people()), "person", "people")),
+        nothing: plan.entries.is_empty(),
+    })
+}
+
+/// The form's way of writing a moment.
+fn written(moment: Timestamp) -> String {
+    moment.to_string().trim_end_matches('Z').to_owned()
+}
+
+fn tables(plan: &Plan) -> Vec<Table> {
+    let table = |title, about, reasons, wanted: fn(&Fate) -> bool| {
+        let entries: Vec<&Entry> = plan.entries.iter().filter(|entry| wanted(&entry.fate)).collect();
+        let lines = entries.iter().take(LINES).map(|entry| line(plan, entry)).collect();
+        Table { title, about, count: entries.len(), lines, reasons }
+    };
+    let all = [
+        table("Would be restored", "Exactly this, and nothing else.", false, |fate| {
+            matches!(fate, Fate::Restored { .. })
+        }),
+        table("Is back already", "Nothing is done about it.", true, |fate| matches!(fate, Fate::Back(_))),
+        table("Stays as it is", "It cannot be restored from here, or must not be.", true, |fate| {
+            matches!(fate, Fate::Lost(_))
+        }),
+    ];
+    all.into_iter().filter(|table| table.count > 0).collect()
+}
+
+fn line(plan: &Plan, entry: &Entry) -> Line {
+    let user = |id| plan.users.get(&id).cloned().unwrap_or_else(|| format!("user {id}"));
+    let group = |id| plan.groups.get(&id).cloned().unwrap_or_else(|| format!("group {id}"));
+    let (who, what, tag) = match entry.item {
+        Item::User(id) => (user(id), "was deleted".to_owned(), "person"),
+        Item::Active(id) => (user(id), "was switched off".to_owned(), "person"),
+        Item::Group(id) => (group(id), "was deleted".to_owned(), "group"),
+        Item::Member(of, Who::User(id)) => (user(id), format!("left {}", group(of)), "membership"),
+        Item::Member(of, Who::Group(id)) => (group(id), format!("left {}", group(of)), "nesting"),
+    };
+    let note = match entry.fate.why() {
+        Some(why) => why,
+        None if entry.kept_out => "Somebody else keeps this person out too, and that stays.",
+        None => "",
+    };
+    Line { who, what, tag, when: second(entry.at), note }
+}
