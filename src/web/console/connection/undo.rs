@@ -38,8 +38,10 @@ struct Page {
     tables: Vec<Table>,
     /// How many things would be restored.
     restorable: usize,
-    /// `34 things of 30 people`.
+    /// `34 removals`.
     sum: String,
+    /// `30 people`.
+    people: String,
     nothing: bool,
 }
 
@@ -61,6 +63,7 @@ struct Table {
 struct Line {
     who: String,
     what: String,
+    /// `group` for what is no person.
     tag: &'static str,
     when: String,
     note: &'static str,
@@ -150,7 +153,6 @@ async fn page(
         .await?;
     let restorable = plan.restorable().count();
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let things = page::count(number(restorable), "thing", "things");
     Ok(Page {
         frame,
         at,
@@ -161,7 +163,8 @@ async fn page(
         span: Written { from: written(plan.span.from), to: written(plan.span.to) },
         hash: plan.hash(),
         tables: tables(plan),
-        sum: format!("{things} of {}", page::count(number(plan.people()), "person", "people")),
+        sum: page::count(number(restorable), "removal", "removals"),
+        people: page::count(number(plan.people()), "person", "people"),
         nothing: plan.entries.is_empty(),
     })
 }
@@ -174,7 +177,8 @@ fn written(moment: Timestamp) -> String {
 fn tables(plan: &Plan) -> Vec<Table> {
     let table = |title, about, reasons, wanted: fn(&Fate) -> bool| {
         let entries: Vec<&Entry> = plan.entries.iter().filter(|entry| wanted(&entry.fate)).collect();
-        let lines = entries.iter().take(LINES).map(|entry| line(plan, entry)).collect();
+        let mut lines: Vec<Line> = entries.iter().take(LINES).map(|entry| line(plan, entry)).collect();
+        lines.sort_by_cached_key(|line| (line.who.to_lowercase(), line.what.clone()));
         Table { title, about, count: entries.len(), lines, reasons }
     };
     let all = [
@@ -193,11 +197,11 @@ fn line(plan: &Plan, entry: &Entry) -> Line {
     let user = |id| plan.users.get(&id).cloned().unwrap_or_else(|| format!("user {id}"));
     let group = |id| plan.groups.get(&id).cloned().unwrap_or_else(|| format!("group {id}"));
     let (who, what, tag) = match entry.item {
-        Item::User(id) => (user(id), "was deleted".to_owned(), "person"),
-        Item::Active(id) => (user(id), "was switched off".to_owned(), "person"),
+        Item::User(id) => (user(id), "was deleted".to_owned(), ""),
+        Item::Active(id) => (user(id), "was switched off".to_owned(), ""),
         Item::Group(id) => (group(id), "was deleted".to_owned(), "group"),
-        Item::Member(of, Who::User(id)) => (user(id), format!("left {}", group(of)), "membership"),
-        Item::Member(of, Who::Group(id)) => (group(id), format!("left {}", group(of)), "nesting"),
+        Item::Member(of, Who::User(id)) => (user(id), format!("left {}", group(of)), ""),
+        Item::Member(of, Who::Group(id)) => (group(id), format!("left {}", group(of)), "group"),
     };
     let note = match entry.fate.why() {
         Some(why) => why,
