@@ -1,6 +1,6 @@
 //! Changes of a group's members, as sets. The group's row is held, so version and rows stay in step; nothing here reads
 //! a member that the request does not speak of, except to replace them all.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use super::event::{Event, Kind, listing};
 use super::{Effect, ProvisionError, Source, UnknownMembers};
 use crate::domain::filter::Filter;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::scim::error::{ScimError, ScimType};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{MemberKind, MemberRef};
 use crate::store::members::Who;
@@ -82,9 +83,11 @@ impl<'c> Changes<'c> {
 
     async fn add(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
         // Most requests add users the connection knows and the group does not have: one statement then says it all.
+        // What a request says a member is counts only where it is held to it.
+        let lenient = self.source.unknown_members == UnknownMembers::Skip;
         let ids: Vec<ExternalUserId> = refs
             .iter()
-            .filter(|member| member.kind != Some(MemberKind::Group))
+            .filter(|member| lenient || member.kind != Some(MemberKind::Group))
             .filter_map(|member| parse(&member.value))
             .map(ExternalUserId::from_uuid)
             .collect();
@@ -156,23 +159,30 @@ impl<'c> Changes<'c> {
         Ok(())
     }
 
-    /// Which of the named are users, which are groups, and which are unknown; the last refused when the source says so.
+    /// Which of the named are users, which are groups, and which are unknown. The last are refused when the source says
+    /// so, and then so is what is named as the other of the two; otherwise the id alone counts.
     async fn sort_out(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<Named, ProvisionError> {
         let at = &self.source.extent;
         let ids: Vec<Uuid> = refs.iter().filter_map(|member| parse(&member.value)).collect();
         let users = members::known_users(tx, at, &ids).await?;
-        let mut known: HashSet<Uuid> = users.iter().map(|id| id.uuid()).collect();
-        let rest: Vec<Uuid> = ids.into_iter().filter(|id| !known.contains(id)).collect();
+        let mut known: HashMap<Uuid, MemberKind> = users.iter().map(|id| (id.uuid(), MemberKind::User)).collect();
+        let rest: Vec<Uuid> = ids.into_iter().filter(|id| !known.contains_key(id)).collect();
         let groups = members::known_groups(tx, at, &rest).await?;
-        known.extend(groups.iter().map(|id| id.uuid()));
-        let is_known = |member: &&MemberRef| parse(&member.value).is_some_and(|id| known.contains(&id));
+        known.extend(groups.iter().map(|id| (id.uuid(), MemberKind::Group)));
+        let kind = |member: &MemberRef| parse(&member.value).and_then(|id| known.get(&id).copied());
         let mut unknown: Vec<String> =
-            refs.iter().filter(|member| !is_known(member)).map(|member| member.value.clone()).collect();
+            refs.iter().filter(|member| kind(member).is_none()).map(|member| member.value.clone()).collect();
         if !unknown.is_empty() && self.source.unknown_members == UnknownMembers::Reject {
             unknown.truncate(MOST_NAMED);
             return Err(ProvisionError::UnknownMembers { ids: unknown });
         }
         self.unknown.extend(unknown);
+        if self.source.unknown_members == UnknownMembers::Reject
+            && let Some(wrong) = refs.iter().find(|member| member.kind.is_some() && member.kind != kind(member))
+        {
+            let text = format!("The member {} is not what its \"type\" or \"$ref\" says it is.", wrong.value);
+            return Err(ScimError::new(ScimType::InvalidValue, text).into());
+        }
         Ok(Named { users, groups })
     }
 

@@ -38,6 +38,7 @@ mod scim_refusals;
 mod scim_replay;
 mod scim_requirements;
 mod scim_rows;
+mod scim_shapes;
 mod scim_switches;
 mod scim_tokens;
 mod scim_users;

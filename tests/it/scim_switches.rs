@@ -1,15 +1,10 @@
 //! A connection's profile and switches, as its client meets them.
-use rolecall::store::{StoreError, Tx};
-use rolecall::{binds, statements};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{App, Scim};
-use crate::support::database::{Database, on_both};
+use crate::support::database::on_both;
+use crate::support::profile::set;
 use crate::support::world::World;
-
-statements! {
-    SET = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE id = $1";
-}
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -110,14 +105,6 @@ on_both! {
         assert_eq!(app.get(&format!("/scim/{slug}/v2/Users")).await.status(), 401);
         app.stop().await;
     }
-}
-
-async fn set(db: &Database, world: &World, profile: &str, config: Value) {
-    let id = world.doors[0].connection();
-    let work = async |tx: &mut Tx| -> Result<(), StoreError> {
-        tx.execute(&SET, binds![id, profile, config.to_string()]).await.map(drop)
-    };
-    db.store.write(work).await.unwrap();
 }
 
 async fn members(scim: &Scim, group: &str) -> usize {

@@ -187,7 +187,7 @@ impl<'s> Work<'s> {
             }
             (None, _) if attr.multi_valued => self.list(attr, before, |list| list.take_whole(kind, value))?,
             (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before, value)?,
-            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, before)),
+            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, attr, before)),
             (Some(sub), _) => self.part(kind, attr, sub, before, value)?,
         };
         check_whole(kind, attr, fixed.as_ref(), after.as_ref())?;
@@ -248,7 +248,7 @@ impl<'s> Work<'s> {
             OpKind::Remove => None,
             _ => {
                 let path = format!("{}.{}", attr.name, sub.name);
-                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, old.clone()))
+                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, sub, old.clone()))
             }
         };
         check_part(kind, attr, sub, old.as_ref(), new.as_ref())?;
@@ -356,9 +356,10 @@ impl<'s> Work<'s> {
     }
 }
 
-/// Adding nothing leaves what was there.
-fn kept(kind: OpKind, before: Option<Value>) -> Option<Value> {
-    before.filter(|_| kind == OpKind::Add)
+/// Adding nothing leaves what was there; so does taking away what has a default: a removed `active` must let nobody in
+/// who was kept out, as in a PUT that leaves it out (O04).
+fn kept(kind: OpKind, attr: &Attribute, before: Option<Value>) -> Option<Value> {
+    before.filter(|_| kind == OpKind::Add || attr.default.is_some())
 }
 
 /// What may not happen to a whole attribute; `fixed` is what it held if it is

@@ -115,12 +115,12 @@ impl Work<'_> {
         };
         let made = map
             .into_iter()
-            .filter_map(|(key, value)| {
+            .map(|(key, value)| {
                 let value = match find(&schema.attributes, &key) {
-                    Some(attr) => self.value(attr, &key, value)?,
+                    Some(attr) => self.value(attr, &key, value).unwrap_or(Value::Null),
                     None => value,
                 };
-                Some((key, value))
+                (key, value)
             })
             .collect();
         Value::Object(made)
@@ -155,14 +155,15 @@ impl Work<'_> {
                 _ => Value::String(text),
             },
             Value::Object(map) => {
+                // A part without a value is null, so that a replace clears it and not only passes it over.
                 let made: Map<String, Value> = map
                     .into_iter()
-                    .filter_map(|(key, value)| {
+                    .map(|(key, value)| {
                         let value = match attr.sub(&key) {
-                            Some(sub) => self.value(sub, &format!("{at}.{key}"), value)?,
+                            Some(sub) => self.value(sub, &format!("{at}.{key}"), value).unwrap_or(Value::Null),
                             None => value,
                         };
-                        Some((key, value))
+                        (key, value)
                     })
                     .collect();
                 Value::Object(made)
@@ -191,6 +192,6 @@ impl Work<'_> {
 }
 
 /// Whether `attr` is one object around a `value`, such as `manager`.
-fn is_boxed(attr: &Attribute) -> bool {
+pub(super) fn is_boxed(attr: &Attribute) -> bool {
     attr.kind == AttrType::Complex && !attr.multi_valued && attr.sub("value").is_some()
 }

@@ -1,5 +1,6 @@
 //! PATCH messages.
 
+use super::body::is_boxed;
 use super::query::unquote;
 use super::{Switch, Work};
 use crate::scim::error::{Result, invalid_syntax, invalid_value};
@@ -115,8 +116,20 @@ impl Work<'_> {
         if op == "remove" {
             return self.remove(leaf, &parsed, path, value, made);
         }
-        let cleared = matches!(&value, Some(Value::String(text)) if text.is_empty());
+        let cleared = value.as_ref().is_some_and(is_empty_text);
         if cleared && self.clears(leaf, leaf.kind != AttrType::Boolean) {
+            if op == "add" {
+                self.act(Switch::EmptyStringClears, &path);
+                // To add nothing takes nothing away (RFC 7644 §3.5.2.1).
+                made.push(no_operation());
+                return Ok(());
+            }
+            let every = target.attr.multi_valued && parsed.filter.is_none();
+            if every || leaf.multi_valued || (leaf.kind == AttrType::Complex && !is_boxed(leaf)) {
+                let name = &target.attr.name;
+                let text = format!("An empty text does not clear \"{name}\"; use \"remove\", or send what it is to hold.");
+                return Err(invalid_value(text));
+            }
             self.act(Switch::EmptyStringClears, &path);
             let whole = parsed.filter.is_some() && leaf.name == "value" && target.attr.multi_valued;
             let path = match whole {
@@ -224,6 +237,10 @@ impl Work<'_> {
     }
 
     fn pathless_value(&mut self, op: &str, attr: &Attribute, key: &str, value: Value) -> Option<Value> {
+        if op == "add" && is_empty_text(&value) && self.clears(attr, attr.kind != AttrType::Boolean) {
+            self.act(Switch::EmptyStringClears, key);
+            return None;
+        }
         let value = self.value(attr, key, value);
         match op {
             // Cleared: a replace by nothing.
@@ -288,6 +305,10 @@ fn describe(attr: &Attribute, item: &Value) -> Result<String> {
         Some(kind) => format!("(value eq {} and type eq {})", text(value), text(kind)),
         None => format!("value eq {}", text(value)),
     })
+}
+
+fn is_empty_text(value: &Value) -> bool {
+    value.as_str() == Some("")
 }
 
 fn operation(op: &str, path: Option<Value>, value: Option<Value>) -> Value {

@@ -163,14 +163,89 @@ fn fx_e13_quoted_booleans_in_paths() {
 #[test]
 fn fx_e14_clear_by_empty() {
     assert!(both(json!([{"op": "replace", "path": "title", "value": null}]), ENTRA, None).get("title").is_none());
-    for operation in
-        [json!({"op": "Replace", "path": "title", "value": ""}), json!({"op": "Add", "path": "title", "value": ""})]
-    {
-        assert!(both(json!([operation]), ENTRA, Some(ScimType::InvalidSyntax)).get("title").is_none());
-    }
+    let replaced = json!([{"op": "Replace", "path": "title", "value": ""}]);
+    assert!(both(replaced, ENTRA, Some(ScimType::InvalidSyntax)).get("title").is_none());
+    let added = json!([{"op": "Add", "path": "title", "value": ""}]);
+    assert_eq!(both(added, ENTRA, Some(ScimType::InvalidSyntax))["title"], "T");
     let twice = json!([{"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]}, {"op": "replace", "path": "emails[type eq \"work\"].value", "value": ""}]);
     assert!(both(twice, ENTRA, None).get("emails").is_none());
     assert!(on_user(Profile::Generic, json!([{"op": "replace", "path": "userName", "value": ""}])).is_err());
+}
+
+/// Documents before and after operations, in a lenient profile.
+fn lenient(profile: Profile, first: &Value, then: &Value) -> (Document, Result<Document>) {
+    let before = on_user(profile, first.clone()).unwrap();
+    let after = patch_of(SchemaSet::base().users(), profile, &before, then).map(|done| done.document);
+    (before, after)
+}
+
+#[test]
+fn an_empty_text_adds_nothing_and_clears_no_list_or_object() {
+    let first = json!([{"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]},
+        {"op": "replace", "path": "displayName", "value": "Mara"},
+        {"op": "add", "path": format!("{ENTERPRISE_URN}:manager"), "value": {"value": "U2"}}]);
+    let manager = format!("{ENTERPRISE_URN}:manager");
+    for profile in ENTRA {
+        for path in ["emails", "name", "displayName", "title", "emails[type eq \"work\"].value", "name.familyName", &manager] {
+            for operation in
+                [json!({"op": "add", "path": path, "value": ""}), json!({"op": "Add", "value": {path: ""}})]
+            {
+                let (before, after) = lenient(*profile, &first, &json!([operation]));
+                assert_eq!(after.unwrap(), before, "{profile} {operation}");
+            }
+        }
+        for path in ["emails", "name", "emails[type eq \"work\"]", "emails.value", ENTERPRISE_URN] {
+            let (_, after) = lenient(*profile, &first, &json!([{"op": "replace", "path": path, "value": ""}]));
+            assert_eq!(after.unwrap_err().kind, Some(ScimType::InvalidValue), "{profile} {path}");
+        }
+        for path in ["emails", "name"] {
+            let (_, after) = lenient(*profile, &first, &json!([{"op": "replace", "value": {path: ""}}]));
+            assert_eq!(after.unwrap_err().kind, Some(ScimType::InvalidValue), "{profile} {path}");
+        }
+        for operations in [
+            json!([{"op": "add", "path": "members", "value": ""}]),
+            json!([{"op": "add", "value": {"members": ""}}]),
+        ] {
+            assert_eq!(on_group(*profile, operations).unwrap().members, []);
+        }
+        for operations in [
+            json!([{"op": "replace", "path": "members", "value": ""}]),
+            json!([{"op": "replace", "value": {"members": ""}}]),
+        ] {
+            assert_eq!(on_group(*profile, operations).unwrap_err().kind, Some(ScimType::InvalidValue));
+        }
+    }
+}
+
+#[test]
+fn an_empty_text_in_an_object_is_null() {
+    let manager = format!("{ENTERPRISE_URN}:manager");
+    let first = json!([{"op": "add", "path": "name.givenName", "value": "Marit"},
+        {"op": "add", "path": format!("{ENTERPRISE_URN}:department"), "value": "Quay"},
+        {"op": "add", "path": manager, "value": {"value": "U2"}}]);
+    for profile in ENTRA {
+        for operation in [
+            json!({"op": "replace", "path": "name", "value": {"givenName": ""}}),
+            json!({"op": "replace", "value": {"name": {"givenName": ""}}}),
+            json!({"op": "replace", "value": {"name.givenName": ""}}),
+        ] {
+            let (_, after) = lenient(*profile, &first, &json!([operation]));
+            assert_eq!(after.unwrap()["name"], json!({"familyName": "Lindqvist"}), "{profile} {operation}");
+        }
+        for operation in [
+            json!({"op": "replace", "path": ENTERPRISE_URN, "value": {"department": "", "manager": {"value": ""}}}),
+            json!({"op": "replace", "value": {ENTERPRISE_URN: {"department": "", "manager": ""}}}),
+        ] {
+            let (_, after) = lenient(*profile, &first, &json!([operation]));
+            assert!(!after.unwrap().contains_key(ENTERPRISE_URN), "{profile} {operation}");
+        }
+        let (_, after) = lenient(*profile, &first, &json!([{"op": "replace", "path": manager, "value": {"value": ""}}]));
+        assert_eq!(after.unwrap()[ENTERPRISE_URN], json!({"department": "Quay"}));
+        let adding = json!([{"op": "add", "path": "name", "value": {"givenName": ""}},
+            {"op": "add", "value": {ENTERPRISE_URN: {"department": ""}}}]);
+        let (before, after) = lenient(*profile, &first, &adding);
+        assert_eq!(after.unwrap(), before);
+    }
 }
 
 #[test]

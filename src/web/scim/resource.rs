@@ -68,6 +68,8 @@ impl Visit {
         written: Option<&Document>,
     ) -> Shown {
         let mut document = user.doc;
+        // What lets a person in is always told, and as the filter on it sees it (J10).
+        document.entry("active").or_insert_with(|| user.active.into());
         let groups: Vec<Value> = groups
             .unwrap_or_default()
             .iter()

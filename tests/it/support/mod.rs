@@ -4,6 +4,7 @@ pub mod browser;
 pub mod console;
 pub mod database;
 pub mod house;
+pub mod profile;
 pub mod provider;
 pub mod slapd;
 pub mod stage;
