@@ -1,6 +1,6 @@
 //! Requests that mean less than they seem to, or something else: nothing is lost by them, and nothing is passed over in
 //! silence.
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{Answer, App, Scim};
 use crate::support::database::on_both;
@@ -104,7 +104,7 @@ on_both! {
             }
             scim.put(&group, outer.clone()).await.refused(400, "invalidValue");
             scim.post("/Groups", outer).await.refused(400, "invalidValue");
-            assert_eq!(members(&scim, &group).await, [ida.clone()]);
+            assert_eq!(members(&scim, &group).await, vec![ida.clone()]);
         }
         app.stop().await;
     }

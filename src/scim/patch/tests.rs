@@ -93,7 +93,8 @@ fn p02_all_or_nothing_in_order() {
 
 #[test]
 fn o04_taking_active_away_lets_nobody_in() {
-    let off = run(&ada(), json!([{"op": "replace", "path": "active", "value": false}]), Rules::STRICT).unwrap().document;
+    let off =
+        run(&ada(), json!([{"op": "replace", "path": "active", "value": false}]), Rules::STRICT).unwrap().document;
     assert_eq!(off["active"], false);
     for operation in [
         json!({"op": "remove", "path": "active"}),

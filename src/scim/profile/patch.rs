@@ -127,7 +127,8 @@ impl Work<'_> {
             let every = target.attr.multi_valued && parsed.filter.is_none();
             if every || leaf.multi_valued || (leaf.kind == AttrType::Complex && !is_boxed(leaf)) {
                 let name = &target.attr.name;
-                let text = format!("An empty text does not clear \"{name}\"; use \"remove\", or send what it is to hold.");
+                let text =
+                    format!("An empty text does not clear \"{name}\"; use \"remove\", or send what it is to hold.");
                 return Err(invalid_value(text));
             }
             self.act(Switch::EmptyStringClears, &path);

@@ -186,7 +186,9 @@ fn an_empty_text_adds_nothing_and_clears_no_list_or_object() {
         {"op": "add", "path": format!("{ENTERPRISE_URN}:manager"), "value": {"value": "U2"}}]);
     let manager = format!("{ENTERPRISE_URN}:manager");
     for profile in ENTRA {
-        for path in ["emails", "name", "displayName", "title", "emails[type eq \"work\"].value", "name.familyName", &manager] {
+        for path in
+            ["emails", "name", "displayName", "title", "emails[type eq \"work\"].value", "name.familyName", &manager]
+        {
             for operation in
                 [json!({"op": "add", "path": path, "value": ""}), json!({"op": "Add", "value": {path: ""}})]
             {
@@ -202,10 +204,9 @@ fn an_empty_text_adds_nothing_and_clears_no_list_or_object() {
             let (_, after) = lenient(*profile, &first, &json!([{"op": "replace", "value": {path: ""}}]));
             assert_eq!(after.unwrap_err().kind, Some(ScimType::InvalidValue), "{profile} {path}");
         }
-        for operations in [
-            json!([{"op": "add", "path": "members", "value": ""}]),
-            json!([{"op": "add", "value": {"members": ""}}]),
-        ] {
+        for operations in
+            [json!([{"op": "add", "path": "members", "value": ""}]), json!([{"op": "add", "value": {"members": ""}}])]
+        {
             assert_eq!(on_group(*profile, operations).unwrap().members, []);
         }
         for operations in [
@@ -239,7 +240,8 @@ fn an_empty_text_in_an_object_is_null() {
             let (_, after) = lenient(*profile, &first, &json!([operation]));
             assert!(!after.unwrap().contains_key(ENTERPRISE_URN), "{profile} {operation}");
         }
-        let (_, after) = lenient(*profile, &first, &json!([{"op": "replace", "path": manager, "value": {"value": ""}}]));
+        let (_, after) =
+            lenient(*profile, &first, &json!([{"op": "replace", "path": manager, "value": {"value": ""}}]));
         assert_eq!(after.unwrap()[ENTERPRISE_URN], json!({"department": "Quay"}));
         let adding = json!([{"op": "add", "path": "name", "value": {"givenName": ""}},
             {"op": "add", "value": {ENTERPRISE_URN: {"department": ""}}}]);
