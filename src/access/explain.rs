@@ -10,6 +10,9 @@ use crate::domain::rule::PeopleSet;
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 
+#[cfg(test)]
+mod tests;
+
 /// A thing and the name people know it by.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Named<T> {

@@ -194,4 +194,25 @@ mod tests {
         assert_eq!(terms(&Condition::All(vec![is(1), not(is(1))])), Err(MatcherError::Never));
         assert_eq!(terms(&Condition::All(vec![])), Err(MatcherError::OnlyNegative));
     }
+
+    #[test]
+    fn sixteen_alternatives_are_kept_and_no_more() {
+        let any = |count: u8| terms(&Condition::Any((0..count).map(is).collect()));
+        assert_eq!(any(16).unwrap().terms.len(), 16);
+        assert_eq!(any(17), Err(MatcherError::TooWide));
+    }
+
+    #[test]
+    fn the_work_on_the_way_has_an_end() {
+        let same = |count| terms(&Condition::Any(vec![is(1); count]));
+        assert_eq!(same(WORK).unwrap().terms.len(), 1);
+        assert_eq!(same(WORK + 1), Err(MatcherError::TooWide));
+        // Each alternative of one side contradicts each of the other, so that nothing is left of all the pairs.
+        let side = |count: u8, wanted: &Condition| {
+            Condition::Any((1..=count).map(|n| Condition::All(vec![is(n), wanted.clone()])).collect())
+        };
+        let both = |count| terms(&Condition::All(vec![side(32, &is(0)), side(count, &not(is(0)))]));
+        assert_eq!(both(32), Err(MatcherError::Never));
+        assert_eq!(both(33), Err(MatcherError::TooWide));
+    }
 }

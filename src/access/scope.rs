@@ -104,14 +104,12 @@ fn avoids_group(scope: &Scope, cut: UserGroupId, tree: &impl Tree) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use uuid::Uuid;
 
     use super::*;
     use crate::domain::id::Id;
 
-    /// Partners 1 ─ 2 ─ 3 and 1 ─ 4; groups 12 of 2 and 13 of 3.
+    /// Partners 1 ─ 2 ─ 3 and 1 ─ 4; groups 12 and 14 of 2, and 13 of 3.
     struct Small;
 
     fn partner(n: u128) -> PartnerId {
@@ -123,12 +121,12 @@ mod tests {
 
     impl Tree for Small {
         fn within(&self, below: PartnerId, top: PartnerId) -> bool {
-            let parents =
-                BTreeMap::from([(partner(2), partner(1)), (partner(3), partner(2)), (partner(4), partner(1))]);
-            std::iter::successors(Some(below), |at| parents.get(at).copied()).any(|at| at == top)
+            let parents = [(partner(2), partner(1)), (partner(3), partner(2)), (partner(4), partner(1))];
+            let above = |at: &PartnerId| parents.iter().find(|(below, _)| below == at).map(|pair| pair.1);
+            std::iter::successors(Some(below), above).any(|at| at == top)
         }
         fn owner(&self, asked: UserGroupId) -> Option<PartnerId> {
-            [(group(12), partner(2)), (group(13), partner(3))]
+            [(group(12), partner(2)), (group(14), partner(2)), (group(13), partner(3))]
                 .into_iter()
                 .find(|(id, _)| *id == asked)
                 .map(|found| found.1)
@@ -212,5 +210,70 @@ mod tests {
         let mut cut = subtree(1);
         cut.without_partners.insert(partner(2));
         assert!(!reaches(&cut, &mine, &Small));
+    }
+
+    /// The scopes of the small world: every reach, with at most one partner and one group excluded. A scope of groups
+    /// excludes none of its own.
+    fn scopes() -> Vec<Scope> {
+        let by_groups = [groups(2, &[14]), groups(2, &[12, 14]), groups(3, &[13])];
+        let reaches: Vec<_> = (1..=4).flat_map(|n| [own(n), only(n), subtree(n)]).chain(by_groups).collect();
+        let mut all = Vec::new();
+        for without_partners in [vec![], vec![1], vec![2], vec![3], vec![4]] {
+            for without_groups in [vec![], vec![12]] {
+                all.extend(reaches.iter().map(|scope| Scope {
+                    without_partners: without_partners.iter().map(|n| partner(*n)).collect(),
+                    without_groups: without_groups.iter().map(|n| group(*n)).collect(),
+                    ..scope.clone()
+                }));
+            }
+        }
+        all.retain(|scope| match &scope.reach {
+            Reach::Groups { groups, .. } => groups.is_disjoint(&scope.without_groups),
+            _ => true,
+        });
+        all
+    }
+
+    /// One bit for everything the scope reaches: each partner's things in each choice of its groups, mine or nobody's.
+    fn reached(scope: &Scope) -> u32 {
+        let me = UserId::from_uuid(Uuid::from_u128(99));
+        let places: [(u128, &[u128]); 8] =
+            [(1, &[]), (2, &[]), (2, &[12]), (2, &[14]), (2, &[12, 14]), (3, &[]), (3, &[13]), (4, &[])];
+        let things = places.into_iter().flat_map(|place| [(place, None), (place, Some(me))]);
+        things.enumerate().fold(0, |bits, (at, ((home, ids), owner))| {
+            let groups = ids.iter().map(|id| group(*id)).collect();
+            let resource = Resource { partner: partner(home), group: None, owner };
+            let target = Target { principal: me, resource, groups: &groups };
+            bits | u32::from(reaches(scope, &target, &Small)) << at
+        })
+    }
+
+    #[test]
+    fn one_scope_contains_another_when_it_reaches_all_of_it() {
+        let all: Vec<_> = scopes().into_iter().map(|scope| (reached(&scope), scope)).collect();
+        for (much, outer) in &all {
+            for (little, inner) in &all {
+                let inside = little & !much == 0;
+                let careful = matches!(
+                    (&outer.reach, &inner.reach),
+                    (Reach::Own { .. }, _) | (Reach::Partner { .. }, Reach::Subtree { .. })
+                );
+                let expected = inside && (!careful || *little == 0);
+                assert_eq!(contains(outer, inner, &Small), expected, "{outer:?}\n{inner:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn scopes_are_disjoint_when_they_reach_nothing_in_common() {
+        let all: Vec<_> = scopes().into_iter().map(|scope| (reached(&scope), scope)).collect();
+        for (some, one) in &all {
+            for (others, other) in &all {
+                let (apart, told) = (some & others == 0, disjoint(one, other, &Small));
+                // Exclusions of groups are not looked at: two scopes may be apart without being told so.
+                let exact = one.without_groups.is_empty() && other.without_groups.is_empty();
+                assert!(if exact { told == apart } else { apart || !told }, "{one:?}\n{other:?}");
+            }
+        }
     }
 }

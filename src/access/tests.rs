@@ -75,6 +75,21 @@ fn rule(n: u128, atoms: Vec<Atom>, effect: Effect) -> Rule {
     Rule { id: id(n), directory: id(31), version: 1, ordinal, name: format!("Rule {n}"), when, effect }
 }
 
+/// A label of a partner.
+fn label(world: &mut World, n: u128, partner: u128) {
+    let group = Group { name: format!("Label {n}"), partner: id(partner), exclusive: false, is_default: false };
+    world.groups.insert(id(n), group);
+}
+
+/// A second directory, 32, that says of Ada that she is in its group 44.
+fn second_directory(world: &mut World, authority: i64) {
+    let directory = Directory { name: "Okta".into(), authority, ..world.directories[&id(31)].clone() };
+    world.directories.insert(id(32), directory);
+    world.external_users.insert(id(52), ExternalUser { directory: id(32), person: Some(id(11)), active: true });
+    world.external_groups.insert(id(44), ExternalGroup { name: "Group 44".into(), directory: id(32) });
+    world.external_members.insert((id(44), id(52)));
+}
+
 fn grant(scope: Scope) -> Effect {
     Effect::Grant { role: id(21), scope }
 }
@@ -130,7 +145,7 @@ fn a_rule_never_exceeds_the_ceiling_of_its_directory() {
 #[test]
 fn a_group_reached_by_a_rule_confers_no_more_than_the_ceiling() {
     let mut world = world();
-    world.groups.insert(id(69), Group { name: "VIP".into(), partner: id(2), exclusive: false, is_default: false });
+    label(&mut world, 69, 2);
     world.rules.push(rule(71, vec![is(41)], Effect::Join { group: id(69) }));
     world.grants.insert(id(81), manual(Holder::Group(id(69)), subtree(1)));
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
@@ -153,6 +168,34 @@ fn negated_atoms_and_inactive_or_observed_sources_match_nothing() {
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
     world.external_users.get_mut(&id(51)).unwrap().active = false;
     assert_eq!(answer(&world, &ask(READ, 2)), "no_grant");
+}
+
+#[test]
+fn a_rule_counts_in_its_version_and_for_its_directory_alone() {
+    let mut world = world();
+    second_directory(&mut world, 0);
+    let foreign = Rule { directory: id(32), ..rule(71, vec![is(41)], grant(subtree(2))) };
+    let draft = Rule { version: 2, ..rule(72, vec![is(41)], grant(subtree(2))) };
+    world.rules.extend([foreign, draft]);
+    assert_eq!(answer(&world, &ask(READ, 2)), "no_grant");
+    world.directories.get_mut(&id(31)).unwrap().rule_version = 2;
+    assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
+}
+
+#[test]
+fn a_scope_of_groups_reaches_what_is_said_to_be_in_them_and_what_their_people_own() {
+    let mut world = world();
+    let groups = BTreeSet::from([id(62), id(63)]);
+    world.grants.insert(id(81), manual(Holder::User(id(11)), Scope::of(Reach::Groups { partner: id(2), groups })));
+    let about = |group: Option<u128>, owner: Option<u128>| {
+        let resource = Resource { partner: id(2), group: group.map(id), owner: owner.map(id) };
+        answer(&world, &Question { resource, ..ask(READ, 2) })
+    };
+    assert_eq!(about(Some(62), None), "allowed");
+    assert_eq!(about(Some(61), Some(11)), "allowed", "Ada is in the group 62");
+    assert_eq!(about(None, Some(12)), "out_of_scope", "Bea is elsewhere");
+    assert_eq!(about(Some(63), None), "out_of_scope", "the group 63 is another partner's");
+    assert_eq!(about(None, None), "out_of_scope");
 }
 
 #[test]
@@ -188,6 +231,23 @@ fn levels_parent_roles_and_windows_cut_down() {
 }
 
 #[test]
+fn a_grant_asleep_says_whether_it_begins_has_ended_or_was_put_aside() {
+    let mut world = world();
+    let why = |world: &World, now: i64| {
+        let sentence = decide(&derive(world), &Question { now: at(now), ..ask(READ, 2) }).reason.to_string();
+        sentence.split(": the role").next().unwrap().to_owned()
+    };
+    let window = Window { from: Some(at(100)), until: Some(at(200)) };
+    world.grants.insert(id(81), Grant { window, ..manual(Holder::User(id(11)), subtree(2)) });
+    assert_eq!(why(&world, 99), "The nearest grant begins later");
+    assert_eq!(why(&world, 200), "The nearest grant has ended");
+    world.grants.get_mut(&id(81)).unwrap().window.until = Some(at(100));
+    assert_eq!(why(&world, 100), "The nearest grant has ended", "a window of no length is never open");
+    world.grants.get_mut(&id(81)).unwrap().suspended = true;
+    assert_eq!(why(&world, 99), "The nearest grant is put aside until an administrator returns it");
+}
+
+#[test]
 fn what_does_not_exist_is_said_and_nothing_more() {
     let world = world();
     assert_eq!(answer(&world, &ask(READ, 9)), "no_partner");
@@ -209,6 +269,37 @@ fn placement_is_the_pin_else_the_first_rule_else_the_default() {
     assert_eq!((place(&world).group, place(&world).ground), (id(68), Ground::Rule(id(71), id(31))));
     world.people.get_mut(&id(11)).unwrap().pin = Some(id(69));
     assert_eq!((place(&world).group, place(&world).ground), (id(69), Ground::Pinned));
+}
+
+#[test]
+fn the_directory_of_the_lower_authority_places_and_the_older_one_of_equals() {
+    let mut world = world();
+    for n in [68, 69] {
+        world.groups.insert(id(n), Group { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
+    }
+    second_directory(&mut world, 1);
+    world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], Effect::Place { group: id(68) }) });
+    world.rules.push(Rule { directory: id(32), ..rule(1, vec![is(44)], Effect::Place { group: id(69) }) });
+    let place = |world: &World| derive(world).person(id(11)).unwrap().placement.unwrap().group;
+    for (authority, group) in [(1, id(68)), (0, id(68)), (-1, id(69))] {
+        world.directories.get_mut(&id(32)).unwrap().authority = authority;
+        assert_eq!(place(&world), group, "authority {authority}");
+    }
+}
+
+#[test]
+fn a_rule_joins_labels_of_the_home_and_nothing_else() {
+    let mut world = world();
+    label(&mut world, 68, 2);
+    label(&mut world, 69, 3);
+    for (n, group) in [(71, 68), (72, 69), (73, 61), (74, 62)] {
+        world.rules.push(rule(n, vec![is(41)], Effect::Join { group: id(group) }));
+    }
+    world.rules.push(rule(75, vec![is(43)], Effect::Join { group: id(68) })); // Ada is not in 43
+    let view = derive(&world);
+    let labels: Vec<_> = view.person(id(11)).unwrap().labels.iter().map(|label| (label.group, label.ground)).collect();
+    assert_eq!(labels, [(id(68), Ground::Rule(id(71), id(31)))]);
+    assert_eq!(view.people().map(|(id, _)| id).collect::<Vec<_>>(), [id(11), id(12)], "everyone, in order");
 }
 
 #[test]
@@ -246,4 +337,60 @@ fn nobody_gives_for_longer_than_they_hold() {
     assert!(!gift(until(Some(at(51)))));
     assert!(!gift(until(None)));
     assert!(authority(&view, id(11), at(50)).holdings.is_empty());
+}
+
+#[test]
+fn nobody_gives_from_sooner_than_they_hold() {
+    let mut world = world();
+    let window = Window { from: Some(at(50)), until: None };
+    world.grants.insert(id(81), Grant { window, ..manual(Holder::User(id(11)), subtree(2)) });
+    world.grants.insert(id(82), Grant { suspended: true, ..manual(Holder::User(id(11)), subtree(1)) });
+    let view = derive(&world);
+    assert!(authority(&view, id(11), at(49)).holdings.is_empty(), "not yet, and put aside");
+    let ada = authority(&view, id(11), at(50));
+    let few = BTreeSet::from([READ]);
+    let gift = |from, scope: &Scope| {
+        let window = Window { from, until: None };
+        covers(&ada, &Gift { capabilities: &few, scope, window }, &view)
+    };
+    assert!(gift(Some(at(50)), &subtree(2)));
+    assert!(!gift(Some(at(49)), &subtree(2)));
+    assert!(!gift(None, &subtree(2)));
+    assert!(!gift(Some(at(50)), &subtree(1)), "what is put aside gives nothing");
+}
+
+#[test]
+fn a_gift_over_several_groups_may_be_covered_group_by_group() {
+    let mut world = world();
+    label(&mut world, 68, 2);
+    label(&mut world, 69, 2);
+    let over = |groups: &[u128]| {
+        Scope::of(Reach::Groups { partner: id(2), groups: groups.iter().map(|group| id(*group)).collect() })
+    };
+    world.grants.insert(id(81), manual(Holder::User(id(11)), over(&[62])));
+    world.grants.insert(id(82), manual(Holder::User(id(11)), over(&[68])));
+    let view = derive(&world);
+    let ada = authority(&view, id(11), at(0));
+    let gift = |scope: &Scope| {
+        covers(&ada, &Gift { capabilities: &BTreeSet::from([READ]), scope, window: Window::default() }, &view)
+    };
+    assert!(gift(&over(&[62, 68])));
+    assert!(!gift(&over(&[62, 69])));
+}
+
+#[test]
+fn an_excluded_group_is_not_given_with_its_partner() {
+    let mut world = world();
+    let mut most = subtree(1);
+    most.without_groups.insert(id(62));
+    world.grants.insert(id(81), manual(Holder::User(id(12)), most));
+    world.grants.insert(id(82), manual(Holder::User(id(11)), subtree(2)));
+    let dominated = |world: &World| {
+        let view = derive(world);
+        let [ada, bea] = [11, 12].map(|n| authority(&view, id(n), at(0)));
+        dominates(&bea, &ada, &view)
+    };
+    assert!(!dominated(&world), "the group 62 is in the partner 2");
+    world.grants.get_mut(&id(82)).unwrap().scope = subtree(3);
+    assert!(dominated(&world));
 }

@@ -17,6 +17,9 @@ const CHANGED: [&str; 2] = ["access", "scim"];
 const BENEATH: &str = "domain";
 /// A change may make a loop endless; its tests are then stopped after so many seconds, and count as noticed.
 const STOP_AFTER: &str = "20";
+/// A change is noticed or not: no time is spent on showing where, or on the smallest case that shows it.
+const BRIEF: [(&str, &str); 3] =
+    [("RUST_BACKTRACE", "0"), ("PROPTEST_MAX_SHRINK_ITERS", "0"), ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")];
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Survivors are told, not failed: each is a question to a reader, and some have no test as answer.
@@ -31,7 +34,7 @@ pub fn check(lab: &Lab) -> Result<Tally> {
     for room in CHANGED {
         let mut command = lab.cargo(["mutants", "--in-place", "--no-shuffle", "--no-times", "--timeout", STOP_AFTER]);
         command.args(["--file", &format!("src/{room}/**"), "--output", room, "--", "--lib"]);
-        command.current_dir(&home).env("CARGO_TARGET_DIR", home.join("target"));
+        command.current_dir(&home).env("CARGO_TARGET_DIR", home.join("target")).envs(BRIEF);
         run(command, Count::Exit, LIMIT)?;
         total = total + told(room, &home.join(room).join("mutants.out"));
     }
