@@ -79,3 +79,26 @@ pub(super) fn fingerprint(parts: &[&str]) -> u64 {
     }
     hash
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use uuid::Uuid;
+
+    #[test]
+    fn v03_a_cursor_lives_as_long_as_was_promised() {
+        let after = Position { key: None, id: Uuid::nil() };
+        let at = |now, lifetime| Cursor::new(1, 10, after.clone(), 50).check(1, 10, now, lifetime).map_err(|e| e.kind);
+        assert!(at(1_050, Some(1_000)).is_ok());
+        assert_eq!(at(1_051, Some(1_000)), Err(Some(ScimType::ExpiredCursor)));
+        assert!(at(i64::MAX, None).is_ok());
+    }
+
+    #[test]
+    fn v03_every_letter_and_every_border_of_a_query_counts() {
+        let letters: HashSet<u64> = (0..128u8).map(|byte| fingerprint(&[&char::from(byte).to_string()])).collect();
+        assert_eq!(letters.len(), 128);
+        assert_ne!(fingerprint(&["ab", "c"]), fingerprint(&["a", "bc"]));
+    }
+}

@@ -199,4 +199,13 @@ mod tests {
         assert_eq!(plain["status"], "404");
         assert!(plain.get("scimType").is_none());
     }
+
+    #[test]
+    fn f03_the_status_of_a_keyword_and_the_line_for_the_log() {
+        let status = |kind: ScimType| kind.status();
+        let of = [ScimType::Uniqueness, ScimType::Sensitive, ScimType::InvalidFilter, ScimType::TooMany].map(status);
+        assert_eq!(of, [409, 403, 400, 400]);
+        assert_eq!(invalid_path("Why.").to_string(), "400 invalidPath: Why.");
+        assert_eq!(ScimError::plain(404, "Why.").to_string(), "404: Why.");
+    }
 }

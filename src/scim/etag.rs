@@ -121,8 +121,18 @@ mod tests {
         assert_eq!(Version(7).to_string(), "W/\"7\"");
         let stale = Condition::parse("\"6\"").unwrap();
         assert_eq!(check_match(Some(&stale), Version(7)).unwrap_err().status, 412);
+        assert!(check_match(Some(&stale), Version(6)).is_ok());
         assert!(check_match(None, Version(7)).is_ok());
         assert!(not_modified(Some(&Condition::Any), Version(7)));
+        assert!(!not_modified(Some(&stale), Version(7)) && !not_modified(None, Version(7)));
+    }
+
+    #[test]
+    fn f05_other_versions_of_the_protocol_are_refused_by_name() {
+        assert!(check_protocol("v2").is_ok() && check_protocol("V2").is_ok());
+        for other in ["v1", "v20", ""] {
+            assert_eq!(check_protocol(other).unwrap_err().kind, Some(ScimType::InvalidVers), "{other}");
+        }
     }
 
     proptest::proptest! {

@@ -166,6 +166,7 @@ pub fn type_name(value: &Value) -> &'static str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn refused(text: &str) -> String {
         let error = read(text.as_bytes(), Limits::default()).unwrap_err();
@@ -188,7 +189,57 @@ mod tests {
         assert!(read(b"", Limits::default()).is_err());
     }
 
+    #[test]
+    fn limits_are_reached_before_they_are_exceeded() {
+        let limits = Limits { depth: 2, values: 5 };
+        let accepted = |text: &str| read(text.as_bytes(), limits).is_ok();
+        assert!(accepted(r#"[{"a":1},[]]"#) && accepted("[1,2,3,4]"));
+        assert!(!accepted(r#"[{"a":[]}]"#) && !accepted("[[[]]]") && !accepted("[1,2,3,4,5]"));
+    }
+
+    #[test]
+    fn members_are_found_and_taken_whatever_their_case() {
+        let map = || json!({"Ab": 1, "c": 2}).as_object().cloned().unwrap();
+        assert_eq!(get(&map(), "aB"), Some(&json!(1)));
+        assert_eq!(get(&map(), "d"), None);
+        let mut rest = map();
+        assert_eq!(take(&mut rest, "AB"), Some(json!(1)));
+        assert_eq!(take(&mut rest, "ab"), None);
+        assert_eq!(Value::Object(rest), json!({"c": 2}));
+    }
+
+    #[test]
+    fn a_type_has_a_name_people_know() {
+        let values = [json!(null), json!(true), json!(1), json!("x"), json!([]), json!({})];
+        let names = values.each_ref().map(type_name);
+        assert_eq!(names, ["null", "a boolean", "a number", "a string", "an array", "an object"]);
+    }
+
+    fn documents() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-1e9..1e9f64).prop_map(Value::from),
+            "[^\u{0}]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{0,3}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn what_is_accepted_is_read_as_it_was_written(document in documents()) {
+            let text = document.to_string();
+            prop_assert_eq!(read(text.as_bytes(), Limits::default()).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = read(&bytes, Limits::default());

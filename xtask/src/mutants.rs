@@ -1,8 +1,8 @@
 //! Which changes to the pure rooms no test notices.
 //!
-//! `access` and `scim` know only `domain`, themselves and a few libraries. So they are changed and tested as
-//! a crate of their own, laid out in the lab from copies: that takes a second or two a change, where the
-//! whole crate takes several times that. What the integration tests would notice does not count here.
+//! `access` and `scim` know only `domain`, themselves and a few libraries. So each is changed and tested as a
+//! crate of its own, laid out in the lab from copies: that takes a second or two a change, where the whole crate
+//! takes several times that. What the integration tests would notice does not count here.
 
 use crate::lab::Lab;
 use crate::run::{Count, Tally, run};
@@ -11,9 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// The rooms whose code is changed, each in a run of its own.
+/// The rooms whose code is changed.
 const CHANGED: [&str; 2] = ["access", "scim"];
-/// The room they stand on.
+/// The room that each stands on.
 const BENEATH: &str = "domain";
 /// A change may make a loop endless; its tests are then stopped after so many seconds, and count as noticed.
 const STOP_AFTER: &str = "20";
@@ -26,17 +26,18 @@ const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 /// `conformance/MUTANTS.md` keeps those that were answered so.
 ///
 /// # Errors
-/// When the crate cannot be laid out or the tool cannot be started.
+/// When a crate cannot be laid out or the tool cannot be started.
 pub fn check(lab: &Lab) -> Result<Tally> {
     let home = lab.scratch("mutants")?;
-    lay_out(&lab.root, &home)?;
     let mut total = Tally::default();
     for room in CHANGED {
+        let place = home.join(room);
+        lay_out(&lab.root, room, &place)?;
         let mut command = lab.cargo(["mutants", "--in-place", "--no-shuffle", "--no-times", "--timeout", STOP_AFTER]);
-        command.args(["--file", &format!("src/{room}/**"), "--output", room, "--", "--lib"]);
-        command.current_dir(&home).env("CARGO_TARGET_DIR", home.join("target")).envs(BRIEF);
+        command.args(["--file", &format!("src/{room}/**"), "--", "--lib"]);
+        command.current_dir(&place).env("CARGO_TARGET_DIR", home.join("target")).envs(BRIEF);
         run(command, Count::Exit, LIMIT)?;
-        total = total + told(room, &home.join(room).join("mutants.out"));
+        total = total + told(room, &place.join("mutants.out"));
     }
     Ok(total)
 }
@@ -53,13 +54,12 @@ fn told(room: &str, out: &Path) -> Tally {
     Tally { passed: u32::from(worked), failed: u32::from(!worked) }
 }
 
-/// Writes the crate: copies of the rooms, and of the dependencies that they name.
-fn lay_out(root: &Path, home: &Path) -> Result<()> {
-    let rooms = CHANGED.into_iter().chain([BENEATH]);
+/// Writes the crate of a room: copies of it and of what it stands on, and of the dependencies that they name.
+fn lay_out(root: &Path, room: &str, home: &Path) -> Result<()> {
     let (mut text, mut map) = (String::new(), String::new());
-    for room in rooms {
-        copy(&root.join("src").join(room), &home.join("src").join(room), &mut text)?;
-        map.push_str(&format!("pub mod {room};\n"));
+    for part in [BENEATH, room] {
+        copy(&root.join("src").join(part), &home.join("src").join(part), &mut text)?;
+        map.push_str(&format!("pub mod {part};\n"));
     }
     let manifest = manifest(&fs::read_to_string(root.join("Cargo.toml")).context("reading Cargo.toml")?, &text);
     fs::write(home.join("src/lib.rs"), map).context("writing lib.rs")?;

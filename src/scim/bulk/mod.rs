@@ -154,7 +154,7 @@ fn read(entry: Value, seen: &mut HashSet<String>) -> Entry {
 }
 
 fn check_path(method: Method, endpoint: &str, id: Option<&str>) -> Result<()> {
-    if endpoint.len() < 2 {
+    if endpoint == "/" {
         return Err(invalid_syntax("\"path\" must name an endpoint, such as \"/Users\"."));
     }
     match (method, id) {

@@ -21,7 +21,7 @@ fn run(body: Value) -> (Value, BTreeMap<String, Value>, Vec<String>) {
         let call = &ready.call;
         let name = call.data.get("name").and_then(Value::as_str).unwrap_or("?");
         let id = call.id.clone().unwrap_or_else(|| format!("ID-{name}"));
-        order.push(format!("{} {id}", call.method.as_str()));
+        order.push(format!("{} {}/{id}", call.method.as_str(), call.endpoint));
         assert!(!call.data.to_string().contains("bulkId:"), "unresolved: {}", call.data);
         if call.data.get("fail").is_some() {
             execution.failed(&ready, invalid_value("no"));
@@ -72,7 +72,8 @@ fn r01_malformed_entries_are_answered_in_their_place() {
         json!([{"method": "POST", "path": "/Users", "data": {}}, 5, {"method": "GET", "path": "/Users"}, post("a", &[]),
             post("a", &[]), {"method": "PUT", "path": "/Users", "data": {}}, {"method": "DELETE", "path": "/Users/1/2"},
             {"method": "PATCH", "path": "/Users/7"}, {"method": "POST", "path": "/Users/1", "bulkId": "z", "data": {}},
-            {"method": "put", "path": "Users/7/", "data": {}}, {"method": "DELETE", "path": "/Users/7", "version": "\"x"}, {"method": "POST", "path": "", "bulkId": "y"}]),
+            {"method": "put", "path": "Users/7/", "version": " ", "data": {}}, {"method": "DELETE", "path": "/Users/7", "version": "\"x"},
+            {"method": "POST", "path": "", "bulkId": "y", "data": {}}]),
         None,
     ));
     assert_eq!(
@@ -83,7 +84,10 @@ fn r01_malformed_entries_are_answered_in_their_place() {
     assert_eq!(response["Operations"][0]["response"]["status"], "400");
     assert!(parse(json!({"Operations": []}), LIMITS).is_err());
     assert!(parse(request(json!({}), None), LIMITS).is_err());
-    assert!(parse(json!({"schemas": [BULK_REQUEST_URN], "failOnErrors": "1", "Operations": []}), LIMITS).is_err());
+    for number in [json!("1"), json!(-1), json!(1.5)] {
+        let body = json!({"schemas": [BULK_REQUEST_URN], "failOnErrors": number, "Operations": []});
+        assert!(parse(body, LIMITS).is_err(), "{number}");
+    }
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn r04_references_are_replaced_everywhere() {
         None,
     ));
     assert_eq!(statuses(&response), ["201", "201", "201", "200", "400"]);
-    assert_eq!(order, ["POST ID-m", "POST ID-u", "POST ID-g", "PATCH ID-g"]);
+    assert_eq!(order, ["POST /Users/ID-m", "POST /Users/ID-u", "POST /Groups/ID-g", "PATCH /Groups/ID-g"]);
     assert_eq!(store["ID-g"]["members"], json!([{"value": "ID-u"}, {"value": "other"}]));
     assert_eq!(store["ID-u"][urn]["manager"], json!({"value": "ID-m", "$ref": "../Users/ID-m"}));
 }
@@ -134,7 +138,9 @@ fn r05_circles_are_closed_afterwards() {
     let (response, store, order) =
         run(request(json!([post("a", &["bulkId:b", "x"]), post("b", &["bulkId:a"]), post("c", &["bulkId:c"])]), None));
     assert_eq!(statuses(&response), ["201", "201", "201"]);
-    assert_eq!(order, ["POST ID-b", "POST ID-a", "PATCH ID-b", "POST ID-c", "PATCH ID-c"]);
+    let calls =
+        ["POST /Groups/ID-b", "POST /Groups/ID-a", "PATCH /Groups/ID-b", "POST /Groups/ID-c", "PATCH /Groups/ID-c"];
+    assert_eq!(order, calls);
     assert_eq!(store["ID-a"]["members"], json!([{"value": "ID-b"}, {"value": "x"}]));
     assert_eq!(store["ID-b"]["members"], json!([{"value": "ID-a"}]));
     assert_eq!(store["ID-c"]["members"], json!([{"value": "ID-c"}]));
@@ -169,7 +175,7 @@ fn r04_a_chain_as_long_as_the_request() {
         .collect();
     let (response, store, order) = run(request(chain.into(), None));
     assert!(statuses(&response).iter().all(|s| *s == "201"));
-    assert_eq!(order[0], "POST ID-1999");
+    assert_eq!(order[0], "POST /Groups/ID-1999");
     assert_eq!(store["ID-0"]["members"][0]["value"], "ID-1");
 }
 

@@ -166,7 +166,9 @@ fn scope(m: &Model, dice: &mut Dice) -> Scope {
 /// A directory with a chain of nested groups (every third one a ring), one group of everyone, attribute conditions,
 /// and external users of whom some are inactive, unlinked, or a person's second source.
 fn directory(m: &mut Model, dice: &mut Dice, authority: i64) {
-    let partner = m.partners[dice.below(3)].id;
+    // Often the home of the first one, so that their authority decides who places.
+    let shared = m.directories.first().map(|first| first.partner).filter(|_| dice.percent(60));
+    let partner = shared.unwrap_or_else(|| m.partners[dice.below(3)].id);
     let mode = *dice.pick(&[Mode::Authoritative, Mode::Authoritative, Mode::Additive, Mode::Paused, Mode::Observe]);
     let id: DirectoryId = dice.id();
     let mut ceilings: Vec<Ceiling> = Vec::new();
