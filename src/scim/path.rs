@@ -53,7 +53,7 @@ impl AttrPath {
         let Some((urn, rest)) = text.rsplit_once(':') else {
             return Self::unqualified(text);
         };
-        if urn.is_empty() || rest.is_empty() || !urn.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if rest.is_empty() || !urn.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
         match Self::unqualified(rest) {
@@ -152,6 +152,13 @@ mod tests {
         assert_eq!(parts("emails.value"), (None, "emails".into(), Some("value".into())));
         assert_eq!(parts("members.$ref").2, Some("$ref".into()));
         assert_eq!(parts("urn:example:ext:2.0"), (Some("urn:example:ext:2.0".into()), String::new(), None));
+    }
+
+    #[test]
+    fn a15_a_urn_has_the_letters_of_a_path_alone() {
+        for bad in ["urn:ex ample:x:name", "urn:exämple:x:name", ":name", "1urn:name", "urn:a\":name"] {
+            assert_eq!(AttrPath::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -365,6 +365,7 @@ fn number(text: Option<&str>, name: &str, kind: ScimType) -> Result<Option<i64>>
 mod tests {
     use super::*;
     use crate::domain::page::{Position, SortKey};
+    use crate::scim::schema::ENTERPRISE_URN;
     use serde_json::json;
     use uuid::Uuid;
 
@@ -388,7 +389,10 @@ mod tests {
         assert_eq!(index("startIndex=-9&count=0"), (1, 0));
         assert_eq!(index("startIndex=7&count=100"), (7, 100));
         assert_eq!(index("count=99999999999999999999"), (1, 500));
-        assert!(query("count=ten").is_err() && query("startIndex=1.5").is_err());
+        assert_eq!(index("startIndex=%2B7&count=+8"), (7, 8));
+        for bad in ["count=ten", "startIndex=1.5", "count=-", "startIndex=5-"] {
+            assert!(query(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -423,6 +427,7 @@ mod tests {
         assert_eq!(kind(same, "/Users", 2_000), Err(ScimType::ExpiredCursor));
         assert_eq!(kind("cursor=t%20k", "/Users", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor&count=501", "/Users", 60), Err(ScimType::InvalidCount));
+        assert_eq!(kind("cursor&count=500", "/Users", 60), Ok(Page::Cursor { after: None, count: 500 }));
         assert!(matches!(query("cursor&count=-5").unwrap().paging, Paging::Cursor { count: 0, .. }));
         let forged = query(same).unwrap().page("/Users", 60, |_| None).unwrap_err();
         assert_eq!(forged.kind, Some(ScimType::InvalidCursor));
@@ -436,10 +441,23 @@ mod tests {
         assert!(emails.descending && emails.list.unwrap().path == ["emails"]);
         assert_eq!(emails.field.path, ["value"]);
         assert_eq!(sort("sortBy=name.familyName").unwrap().field.path, ["name", "familyName"]);
-        for bad in ["name", "password", "foo", "x509Certificates", "addresses"] {
+        let manager = format!("{ENTERPRISE_URN}:manager");
+        for bad in ["name", "password", "foo", "x509Certificates", "addresses", &manager] {
             assert!(sort(&format!("sortBy={bad}")).is_err(), "{bad}");
         }
+        assert_eq!(sort(&format!("sortBy={manager}.value")).unwrap().field.path, [ENTERPRISE_URN, "manager", "value"]);
+        assert!(query("sortBy=&sortOrder=up").unwrap().sort.is_none());
         assert!(query("sortBy=userName&sortOrder=up").is_err());
+    }
+
+    #[test]
+    fn k01_what_is_never_shown_is_not_sorted_by_nor_are_its_parts() {
+        let mut set = SchemaSet::base();
+        let card = json!({"id": "urn:example:x", "attributes": [{"name": "card", "type": "complex", "returned": "never",
+            "subAttributes": [{"name": "number"}]}]});
+        set.extend("User", &card, false).unwrap();
+        let hidden = query("sortBy=urn:example:x:card.number").unwrap().resolve(set.users());
+        assert_eq!(hidden.unwrap_err().kind, Some(ScimType::InvalidValue));
     }
 
     #[test]
@@ -460,6 +478,9 @@ mod tests {
         let groups = all.into_iter().find(|(r, _)| r.kind.name == "Group").unwrap().1;
         assert_eq!(groups.filter, Some(neutral::Filter::Constant(false)));
         assert!(query("filter=foo+pr").unwrap().resolve_all(&set).is_err());
+        let sorted = query("sortBy=userName").unwrap().resolve_all(&set).unwrap();
+        let kinds: Vec<_> = sorted.iter().map(|(r, found)| (r.kind.name.as_str(), found.sort.is_some())).collect();
+        assert_eq!(kinds, [("User", true), ("Group", false)], "groups have no such attribute to be sorted by");
     }
 
     proptest::proptest! {
