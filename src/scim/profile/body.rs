@@ -132,9 +132,7 @@ impl Work<'_> {
         let takes_text =
             matches!(attr.kind, AttrType::String | AttrType::Binary | AttrType::Reference | AttrType::DateTime);
         Some(match value {
-            Value::Array(mut list)
-                if !attr.multi_valued && is_boxed(attr) && list.len() == 1 && self.on(Switch::BareStringManager) =>
-            {
+            Value::Array(mut list) if is_boxed(attr) && list.len() == 1 && self.on(Switch::BareStringManager) => {
                 self.act(Switch::BareStringManager, at);
                 let only = list.pop()?;
                 return self.value(attr, at, only);

@@ -12,6 +12,8 @@ mod query;
 mod switches;
 
 #[cfg(test)]
+mod switch_tests;
+#[cfg(test)]
 mod tests;
 
 pub use switches::{GroupPatchAnswer, MissingMembers, Profile, Switch, SwitchProblem, Switches, UnknownMember};

@@ -10,8 +10,9 @@ use crate::scim::path::PatchPath;
 use crate::scim::schema::{AttrType, Attribute, Located, Mutability};
 use serde_json::{Map, Value, json};
 
-/// Longest list of removals in one path; well within the filter's budget.
+/// Longest list of removals in one path, in bytes; well within the filter's budget.
 const MAX_PATH: usize = 4_000;
+const OR: &str = " or ";
 
 impl Work<'_> {
     pub(super) fn patch(&mut self, id: &str, body: Value) -> Result<Value> {
@@ -132,7 +133,7 @@ impl Work<'_> {
                 return Err(invalid_value(text));
             }
             self.act(Switch::EmptyStringClears, &path);
-            let whole = parsed.filter.is_some() && leaf.name == "value" && target.attr.multi_valued;
+            let whole = parsed.filter.is_some() && leaf.name == "value";
             let path = match whole {
                 // An element without its value is nothing.
                 true => PatchPath { sub: None, ..parsed }.to_string(),
@@ -179,12 +180,13 @@ impl Work<'_> {
         let mut filters = String::new();
         for item in &items {
             let filter = describe(attr, item)?;
-            if !filters.is_empty() && filters.len() + filter.len() > MAX_PATH {
-                made.push(operation("remove", Some(format!("{path}[{filters}]").into()), None));
-                filters.clear();
-            }
             if !filters.is_empty() {
-                filters.push_str(" or ");
+                if filters.len() + OR.len() + filter.len() > MAX_PATH {
+                    made.push(operation("remove", Some(format!("{path}[{filters}]").into()), None));
+                    filters.clear();
+                } else {
+                    filters.push_str(OR);
+                }
             }
             filters.push_str(&filter);
         }
