@@ -195,6 +195,8 @@ mod tests {
         let path = PatchPath::parse(text).unwrap();
         assert_eq!(path.sub.as_deref(), Some("value"));
         assert_eq!(path.to_string(), text);
+        let element = PatchPath::parse("emails[type pr]").unwrap();
+        assert_eq!((element.sub.as_deref(), element.to_string().as_str()), (None, "emails[type pr]"));
     }
 
     proptest! {

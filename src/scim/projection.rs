@@ -294,6 +294,8 @@ mod tests {
         assert!(without.contains(&"id".to_owned()) && !without.contains(&"userName".to_owned()));
         assert!(without.contains(&"emails.value".to_owned()) && !without.contains(&"emails.type".to_owned()));
         assert!(Projection::new(&["a"], &["b"]).is_err());
+        let only = |attributes: &str, excluded: &str| Projection::new(&[attributes], &[excluded]).unwrap().is_only();
+        assert!(only("title", "") && !only("", "title") && !only(" ", ""));
     }
 
     #[test]
@@ -305,6 +307,7 @@ mod tests {
         assert!(members("", "members.display"));
         assert!(!Projection::Default.view(set.users()).needs_members());
         assert!(Projection::Default.view(set.users()).needs_groups());
+        assert!(!Projection::new(&["title"], &[]).unwrap().view(set.users()).needs_groups());
     }
 
     #[test]

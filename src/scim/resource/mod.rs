@@ -96,9 +96,3 @@ pub struct Accepted {
     /// Paths that were left out because the resource type does not have them.
     pub ignored: Vec<String>,
 }
-
-/// What the document says about `active`; none when it says nothing.
-#[must_use]
-pub fn active(document: &Document) -> Option<bool> {
-    document.get("active").and_then(Value::as_bool)
-}

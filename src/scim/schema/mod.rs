@@ -11,6 +11,8 @@ mod load;
 pub mod offered;
 mod service;
 mod set;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub use load::SchemaProblem;

@@ -229,8 +229,22 @@ fn rules(m: &mut Model, dice: &mut Dice) {
                 let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.{ordinal}"));
                 m.rules.push(Rule { id, directory, version, ordinal, name, when, effect });
             }
+            if dice.percent(60) {
+                let rule = rest(m, dice, &directory, version);
+                m.rules.push(rule);
+            }
         }
     }
+}
+
+/// Places everyone of a directory whom no rule before has placed, so that two directories of one home contend.
+fn rest(m: &Model, dice: &mut Dice, directory: &Directory, version: i64) -> Rule {
+    let everyone = m.external_groups.iter().find(|group| group.1 == directory.id).unwrap().0;
+    let atoms = vec![Atom { set: PeopleSet::Group(everyone), negated: false }];
+    let group = *dice.pick(&groups_of(m, directory.partner, |group| group.exclusive));
+    let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.rest"));
+    let (when, effect) = (Matcher { terms: vec![Term { atoms }] }, Effect::Place { group });
+    Rule { id, directory, version, ordinal: 10, name, when, effect }
 }
 
 fn effect(m: &Model, dice: &mut Dice, directory: &Directory) -> Effect {
