@@ -186,7 +186,7 @@ impl View<'_> {
         }
         let plain = attr.sub_attributes.iter().all(|sub| sub.returned == Returned::Default);
         let parts = self.named(extension, attr) == Named::Parts;
-        if attr.sub_attributes.is_empty() || (plain && !parts) {
+        if plain && !parts {
             return Some(value);
         }
         match value {
@@ -319,6 +319,41 @@ mod tests {
         assert_eq!(seen("members.value", ""), Some(json!({"value": "1"})));
         assert_eq!(seen("", "members.$ref"), Some(json!({"value": "1", "type": "User"})));
         assert_eq!(seen("displayName", ""), None);
+    }
+
+    #[test]
+    fn a10_a11_a12_parts_are_shown_as_the_schema_says() {
+        let mut set = SchemaSet::base();
+        let part = |name: &str, returned: &str| json!({"name": name, "returned": returned});
+        let card = json!({"name": "card", "type": "complex", "subAttributes": [part("number", "never"),
+            part("kind", "always"), part("note", "request"), part("name", "default")]});
+        let safe = json!({"name": "safe", "type": "complex", "subAttributes": [part("code", "never")]});
+        let cards = json!({"name": "cards", "type": "complex", "multiValued": true, "subAttributes": [part("number", "never"),
+            part("name", "default")]});
+        set.extend("User", &json!({"id": "urn:example:x", "attributes": [card, safe, cards]}), false).unwrap();
+        let document = json!({"urn:example:x": {"safe": {"code": "1"}, "cards": [{"number": "1"}, {"number": "2", "name": "N"}],
+            "card": {"number": "1", "kind": "K", "note": "O", "name": "N"}}});
+        let document = document.as_object().unwrap();
+        let card = |attributes: &str, excluded: &str, written: bool| {
+            let view = Projection::new(&[attributes], &[excluded]).unwrap().view(set.users());
+            let shown = view.apply(document.clone(), written.then_some(document));
+            shown["urn:example:x"]["card"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        let path = |part: &str| format!("urn:example:x:card.{part}");
+        assert_eq!(card("", "", false), "kind name");
+        assert_eq!(card("", "", true), "kind name note");
+        assert_eq!(card("urn:example:x:card", "", false), "kind name");
+        assert_eq!(card(&path("note"), "", false), "kind note");
+        assert_eq!(card(&path("name"), "", true), "kind name");
+        assert_eq!(card(&path("number"), "", true), "kind");
+        assert_eq!(card("", &path("name"), false), "kind");
+        assert_eq!(card("", &path("name"), true), "kind note");
+        assert_eq!(card("", &path("note"), true), "kind name");
+        assert_eq!(card("", &path("kind"), false), "kind name");
+        let whole = Projection::Default.view(set.users()).apply(document.clone(), None);
+        let shown = whole["urn:example:x"].as_object().unwrap();
+        assert!(!shown.contains_key("safe"), "nothing of it is ever shown");
+        assert_eq!(shown["cards"], json!([{"name": "N"}]));
     }
 
     #[test]

@@ -468,7 +468,17 @@ mod tests {
         let same = Params::from_query("attributes=userName&filter=userName%20pr&startIndex=3&count=5").unwrap();
         assert_eq!(params, same);
         assert!(Params::from_search(json!({"filter": "userName pr"})).is_err());
-        assert!(Params::from_search(json!({"schemas": [SEARCH_URN], "count": true})).is_err());
+        for wrong in
+            [json!({"count": true}), json!({"filter": 5}), json!({"attributes": 5}), json!({"attributes": [5]})]
+        {
+            let mut body = wrong.clone();
+            body["schemas"] = json!([SEARCH_URN]);
+            assert_eq!(Params::from_search(body).unwrap_err().kind, Some(ScimType::InvalidValue), "{wrong}");
+        }
+        let body =
+            json!({"schemas": [SEARCH_URN], "excludedAttributes": "title", "sortOrder": "descending", "cursor": ""});
+        let same = Params::from_query("excludedAttributes=title&sortOrder=descending&cursor=").unwrap();
+        assert_eq!(Params::from_search(body).unwrap(), same);
     }
 
     #[test]

@@ -165,6 +165,7 @@ fn a06_null_empty_and_absent_are_the_same() {
     let empty = user(json!({"title": null, "emails": [], "roles": [null, {}], "name": {}, "nickName": null,
         ENTERPRISE_URN: {"manager": {"value": null}}}));
     assert_eq!(made(empty).unwrap().document, made(user(json!({}))).unwrap().document);
+    assert!(made(user(json!({ENTERPRISE_URN: null}))).is_ok());
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn rules(m: &mut Model, dice: &mut Dice) {
                 let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.{ordinal}"));
                 m.rules.push(Rule { id, directory, version, ordinal, name, when, effect });
             }
-            if dice.percent(60) {
+            if dice.percent(85) {
                 let rule = rest(m, dice, &directory, version);
                 m.rules.push(rule);
             }
