@@ -147,6 +147,28 @@ fn r05_circles_are_closed_afterwards() {
 }
 
 #[test]
+fn r05_only_the_part_that_closes_a_circle_waits() {
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let second = json!({"name": "v", "friends": [{"value": "bulkId:u"}, {"value": "y"}], "boss": {"value": "bulkId:u", "display": "U"},
+        urn: {"department": "D", "manager": {"value": "bulkId:u"}}});
+    let operations = json!([{"method": "POST", "path": "/Users", "bulkId": "u", "data": {"name": "u", "friend": "bulkId:v"}},
+        {"method": "POST", "path": "/Users", "bulkId": "v", "data": second}]);
+    let mut execution = Execution::new(parse(request(operations, None), LIMITS).unwrap());
+    let mut calls = Vec::new();
+    while let Some(ready) = execution.next_call() {
+        let id = ready.call.id.clone().unwrap_or_else(|| format!("ID-{}", ready.call.data["name"].as_str().unwrap()));
+        execution.succeeded(&ready, Success { status: 200, id, version: None });
+        calls.push(ready.call.data);
+    }
+    assert_eq!(calls[0], json!({"name": "v", "friends": [{"value": "y"}], urn: {"department": "D"}}));
+    assert_eq!(calls[1], json!({"name": "u", "friend": "ID-v"}));
+    assert_eq!(
+        calls[2]["Operations"][0]["value"],
+        json!({"friends": [{"value": "ID-u"}], "boss": {"value": "ID-u", "display": "U"}, urn: {"manager": {"value": "ID-u"}}})
+    );
+}
+
+#[test]
 fn r04_what_depends_on_a_failure_fails() {
     let broken = json!({"method": "POST", "path": "/Users", "bulkId": "u", "data": {"fail": true}});
     let (response, store, _) = run(request(json!([post("g", &["bulkId:u"]), broken, post("h", &[])]), None));

@@ -138,6 +138,24 @@ fn p04_schema_and_mutability() {
 }
 
 #[test]
+fn p03_what_nobody_here_knows_is_left_out_and_what_is_misspelt_refused() {
+    let lenient = |path: &str| run(&ada(), json!([{"op": "add", "path": path, "value": "x"}]), Rules::LENIENT);
+    let foreign = lenient("urn:x:y:z").unwrap();
+    assert!(!foreign.changed);
+    assert_eq!(foreign.ignored, ["urn:x:y:z"]);
+    for misspelt in [
+        "nothing",
+        &format!("{USER_URN}:nothing"),
+        &format!("{ENTERPRISE_URN}:nothing"),
+        &format!("{ENTERPRISE_URN}[type pr]"),
+        &format!("{ENTERPRISE_URN}.nothing"),
+        USER_URN,
+    ] {
+        assert_eq!(lenient(misspelt).unwrap_err().kind, Some(ScimType::InvalidPath), "{misspelt}");
+    }
+}
+
+#[test]
 fn a09_p04_immutable_values() {
     let mut set = SchemaSet::base();
     let schema = json!({"id": "urn:example:x", "attributes": [{"name": "badge", "mutability": "immutable"}]});
