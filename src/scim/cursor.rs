@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn v03_a_cursor_lives_as_long_as_was_promised() {
-        let after = Position { key: None, id: Uuid::nil() };
-        let at = |now, lifetime| Cursor::new(1, 10, after.clone(), 50).check(1, 10, now, lifetime).map_err(|e| e.kind);
-        assert!(at(1_050, Some(1_000)).is_ok());
+        let place = Place { part: 1, at: Some(Position { key: None, id: Uuid::nil() }), back: true };
+        let at = |now, lifetime| Cursor::new(1, 10, place.clone(), 50).check(1, 10, now, lifetime).map_err(|e| e.kind);
+        assert_eq!(at(1_050, Some(1_000)), Ok(place.clone()));
         assert_eq!(at(1_051, Some(1_000)), Err(Some(ScimType::ExpiredCursor)));
         assert!(at(i64::MAX, None).is_ok());
     }

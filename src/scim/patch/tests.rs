@@ -131,6 +131,7 @@ fn p04_schema_and_mutability() {
     }
     refused(json!({"op": "add", "path": "emails[nothing eq \"x\"].value", "value": "x"}), ScimType::InvalidFilter);
     refused(json!({"op": "add", "value": {"nothing": 1}}), ScimType::InvalidValue);
+    refused(json!({"op": "add", "value": {"name.givenName": "G"}}), ScimType::InvalidValue);
     refused(json!({"op": "add", "value": "x"}), ScimType::InvalidValue);
     refused(json!({"op": "add", "path": "title"}), ScimType::InvalidValue);
     refused(json!({"op": "replace", "path": "userName", "value": " "}), ScimType::InvalidValue);
@@ -205,6 +206,9 @@ fn p06_schemas_follow_the_content() {
         assert_eq!(after["schemas"], json!([USER_URN]));
         assert!(after.get(ENTERPRISE_URN).is_none());
     }
+    let added = gone(json!({"op": "add", "value": {ENTERPRISE_URN: null}}));
+    assert_eq!(added[ENTERPRISE_URN], with[ENTERPRISE_URN], "adding nothing takes nothing away");
+    refused(json!({"op": "add", "value": {ENTERPRISE_URN: 5}}), ScimType::InvalidValue);
     unchanged(json!([{"op": "add", "path": "schemas", "value": [ENTERPRISE_URN]}]));
     refused(json!({"op": "add", "path": "schemas", "value": ["urn:nobody"]}), ScimType::InvalidValue);
     refused(json!({"op": "remove", "path": "schemas"}), ScimType::Mutability);

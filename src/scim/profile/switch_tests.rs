@@ -246,6 +246,9 @@ fn members_are_removed_by_id_alone_and_in_paths_of_bounded_length() {
     // 77 times `value eq "…"` with ` or ` between are 4,000 letters.
     let many = |count: usize| paths((0..count).map(|n| json!({"value": format!("{n:037}")})).collect());
     assert_eq!(many(77).iter().map(|path| path.len() - "members[]".len()).collect::<Vec<_>>(), [4_000]);
+    let longer =
+        (0..77).map(|n| json!({"value": if n < 76 { format!("{n:037}") } else { format!("{n:038}") }})).collect();
+    assert_eq!(paths(longer).iter().map(|path| path.matches("eq").count()).collect::<Vec<_>>(), [76, 1]);
     assert_eq!(many(78).iter().map(|path| path.matches("eq").count()).collect::<Vec<_>>(), [77, 1]);
     assert_eq!(many(200).iter().map(|path| path.matches("eq").count()).collect::<Vec<_>>(), [77, 77, 46]);
 }
