@@ -479,6 +479,8 @@ mod tests {
             json!({"schemas": [SEARCH_URN], "excludedAttributes": "title", "sortOrder": "descending", "cursor": ""});
         let same = Params::from_query("excludedAttributes=title&sortOrder=descending&cursor=").unwrap();
         assert_eq!(Params::from_search(body).unwrap(), same);
+        assert!(Params::from_query("attributes=title").unwrap().projection().unwrap().is_only());
+        assert!(!same.projection().unwrap().is_only());
     }
 
     #[test]
