@@ -314,7 +314,7 @@ impl<'t> Parser<'t> {
     fn word(&mut self) -> Result<Literal> {
         let start = self.at;
         let lenient = self.dialect == Dialect::Lenient;
-        let word = self.token(|b| b.is_ascii_alphanumeric() || (lenient && !b"\" ()[]\\".contains(&b) && b > b' '));
+        let word = self.token(|b| b.is_ascii_alphanumeric() || (lenient && !b"\"()[]\\".contains(&b) && b > b' '));
         let known = match word {
             "true" => Some(Literal::Bool(true)),
             "false" => Some(Literal::Bool(false)),
@@ -336,23 +336,16 @@ impl<'t> Parser<'t> {
     fn string(&mut self) -> Result<String> {
         let rest = self.rest();
         let mut escaped = false;
-        let mut plain = true;
         let end = rest.bytes().skip(1).position(|byte| {
             let closes = byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
-            plain &= byte != b'\\' && byte >= b' ';
             closes
         });
         let Some(end) = end else {
             return Err(self.error("a closing quotation mark"));
         };
         let quoted = rest.get(..end + 2).unwrap_or_default();
-        let bare = quoted.get(1..=end).unwrap_or_default();
-        let text = if plain {
-            bare.to_owned()
-        } else {
-            serde_json::from_str(quoted).map_err(|_| self.error("a JSON string"))?
-        };
+        let text: String = serde_json::from_str(quoted).map_err(|_| self.error("a JSON string"))?;
         if text.contains('\0') {
             return Err(self.error("a string without U+0000"));
         }

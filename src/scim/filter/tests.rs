@@ -187,7 +187,100 @@ fn j12_budgets_hold() {
     let terms = |n: usize| vec!["a pr"; n].join(" or ");
     assert!(Filter::parse(&terms(1000)).is_ok());
     assert!(Filter::parse(&terms(1001)).is_err());
-    assert!(Filter::parse(&format!("title eq \"{}\"", "x".repeat(8192))).is_err());
+    let long = |length: usize| Filter::parse(&format!("title eq \"{}\"", "x".repeat(length - 11)));
+    assert!(long(8_192).is_ok());
+    assert!(long(8_193).unwrap_err().detail.contains("longer than 8192 bytes"));
+    // What is closed again does not count as depth.
+    assert!(Filter::parse(&vec!["(a pr)"; 40].join(" and ")).is_ok());
+    assert!(Filter::parse(&vec!["emails[type pr]"; 40].join(" and ")).is_ok());
+}
+
+#[test]
+fn j06_a_refusal_says_what_was_expected_and_where() {
+    let says = |text: &str| Filter::parse(text).unwrap_err().detail.into_owned();
+    let operators = "an operator (eq ne co sw ew gt ge lt le pr)";
+    assert_eq!(says("userName like x"), format!("Expected {operators} at character 10, but there is: like x"));
+    assert_eq!(says("userName eq"), "Expected a value at character 12, but the filter ends");
+    assert_eq!(says("a pr and 1a pr"), "Expected an attribute at character 10, but there is: 1a pr");
+    assert_eq!(says("title eq 1.x"), "Expected a number at character 10, but there is: 1.x");
+    assert!(
+        says("title eq 'x'")
+            .starts_with("Expected a value (a quoted string, a number, true, false or null) at character 10")
+    );
+    assert_eq!(says("(a pr"), "Expected \")\" at character 6, but the filter ends");
+    assert_eq!(says("a pr b pr"), "Expected \"and\", \"or\" or the end at character 6, but there is: b pr");
+}
+
+#[test]
+fn j02_a_filter_is_printed_with_the_brackets_it_needs() {
+    for text in [
+        "a pr and b pr or c pr",
+        "a pr and (b pr or c pr) and not (d pr)",
+        r#"emails[type eq "work" and (value co "x" or primary eq true)]"#,
+        r#"a eq null or b ne -1.5 or c le "x\"y""#,
+    ] {
+        assert_eq!(Filter::parse(text).unwrap().to_string(), text);
+    }
+    assert_eq!(
+        Filter::parse("((a pr) or (b pr or (c pr and d pr)))").unwrap().to_string(),
+        "a pr or b pr or c pr and d pr"
+    );
+}
+
+#[test]
+fn j05_a_value_of_the_wrong_type_is_told_what_it_should_be() {
+    let mut set = SchemaSet::base();
+    let types = json!([{"name": "age", "type": "integer"}, {"name": "rate", "type": "decimal"}, {"name": "at", "type": "dateTime"},
+        {"name": "key", "type": "binary"}, {"name": "yes", "type": "boolean"}, {"name": "code", "caseExact": true}, {"name": "word"},
+        {"name": "tags", "multiValued": true}]);
+    set.extend("User", &json!({"id": "urn:x:y", "attributes": types}), false).unwrap();
+    let ask = |text: &str| Filter::parse(text)?.resolve(set.users(), Foreign::Refuse);
+    for (text, wanted) in [
+        ("urn:x:y:age eq 1.5", "a whole number"),
+        ("urn:x:y:rate eq \"1\"", "a number"),
+        ("urn:x:y:at eq 5", "a date and time"),
+        ("urn:x:y:key eq true", "a quoted string"),
+        ("urn:x:y:yes eq \"true\"", "true or false"),
+        ("urn:x:y:code eq 5", "a quoted string"),
+    ] {
+        let error = ask(text).unwrap_err();
+        assert!(error.detail.contains(&format!("must be compared with {wanted}")), "{text}: {error}");
+    }
+    let document = json!({"urn:x:y": {"age": 5, "rate": 1.5, "at": "2026-01-01T01:00:00+01:00", "key": "aGk=", "yes": true,
+        "code": "C", "word": "W", "tags": ["one", "Two"]}});
+    let twin = keys(set.users(), document.as_object().unwrap());
+    for (text, truth) in [
+        ("urn:x:y:age ge 5 and urn:x:y:age lt 6", true),
+        ("urn:x:y:age gt 5", false),
+        ("urn:x:y:rate gt 1.4 and urn:x:y:rate le 1.5", true),
+        ("urn:x:y:at eq \"2026-01-01T00:00:00Z\"", true),
+        ("urn:x:y:key eq \"aGk=\"", true),
+        ("urn:x:y:key eq \"agk=\"", false),
+        ("urn:x:y:yes eq true", true),
+        ("urn:x:y:code eq \"c\"", false),
+        ("urn:x:y:word eq \"w\"", true),
+        ("urn:x:y:tags eq \"two\" and urn:x:y:tags sw \"O\" and urn:x:y:tags pr", true),
+        ("urn:x:y:tags[value eq \"ONE\"] and urn:x:y:tags[value pr]", true),
+        ("urn:x:y:tags eq \"three\"", false),
+    ] {
+        let filter = ask(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!((filter.matches(&twin), document_matches(&filter, &document)), (truth, truth), "{text}");
+    }
+}
+
+#[test]
+fn i04_what_a_type_does_not_have_has_no_value() {
+    let set = SchemaSet::base();
+    let of_groups = |text: &str| Filter::parse(text).unwrap().resolve(set.groups(), Foreign::NoValue).unwrap();
+    for (text, truth) in [
+        ("userName pr", false),
+        ("userName eq \"x\"", false),
+        ("userName ne \"x\"", true),
+        ("userName eq null", true),
+        ("emails[type eq \"work\"]", false),
+    ] {
+        assert_eq!(of_groups(text).matches(&json!({"displayName": "ops"})), truth, "{text}");
+    }
 }
 
 #[test]
@@ -196,6 +289,21 @@ fn lenient_grammar_reads_what_clients_send() {
     assert_eq!(lenient("externalId eq abc-1"), r#"externalId eq "abc-1""#);
     assert_eq!(lenient("active eq True"), "active eq true");
     assert_eq!(lenient("count eq -5"), "count eq -5");
+    assert_eq!(lenient("active eq FALSE and (title eq a.b@c)"), r#"active eq false and title eq "a.b@c""#);
+    assert_eq!(
+        lenient(r#"emails[type eq work and value pr].display eq Ärger"#),
+        r#"emails[type eq "work" and value pr and display eq "Ärger"]"#
+    );
+    for bad in [
+        "title eq 'x'",
+        "title eq ",
+        "title eq a\u{1}b",
+        r#"emails[type pr].1a eq "x""#,
+        r#"emails[type pr].a"#,
+        "title eq a]",
+    ] {
+        assert!(Filter::parse_lenient(bad).is_err(), "{bad}");
+    }
     assert_eq!(lenient(r#"emails[type eq "work"].value eq "a@x""#), r#"emails[type eq "work" and value eq "a@x"]"#);
 }
 

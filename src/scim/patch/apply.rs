@@ -187,19 +187,12 @@ impl<'s> Work<'s> {
             }
             (None, _) if attr.multi_valued => self.list(attr, before, |list| list.take_whole(kind, value))?,
             (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before, value)?,
-            (None, _) => self.simple(kind, attr, value)?.or_else(|| kept(kind, attr, before)),
+            (None, _) => self.canon.single(attr, &attr.name, value)?.or_else(|| kept(kind, attr, before)),
             (Some(sub), _) => self.part(kind, attr, sub, before, value)?,
         };
         check_whole(kind, attr, fixed.as_ref(), after.as_ref())?;
         self.put(&target, after);
         Ok(())
-    }
-
-    fn simple(&mut self, kind: OpKind, attr: &Attribute, value: Value) -> Result<Option<Value>> {
-        if kind == OpKind::Remove {
-            return Ok(None);
-        }
-        self.canon.single(attr, &attr.name, value)
     }
 
     /// P10, P18: named sub-attributes are set, the others kept.
@@ -244,13 +237,8 @@ impl<'s> Work<'s> {
             _ => Map::new(),
         };
         let old = map.get(&sub.name).cloned();
-        let new = match kind {
-            OpKind::Remove => None,
-            _ => {
-                let path = format!("{}.{}", attr.name, sub.name);
-                self.canon.single(sub, &path, value)?.or_else(|| kept(kind, sub, old.clone()))
-            }
-        };
+        let path = format!("{}.{}", attr.name, sub.name);
+        let new = self.canon.single(sub, &path, value)?.or_else(|| kept(kind, sub, old.clone()));
         check_part(kind, attr, sub, old.as_ref(), new.as_ref())?;
         match new {
             Some(value) => map.insert(sub.name.clone(), value),
@@ -318,7 +306,7 @@ impl<'s> Work<'s> {
     }
 
     fn set_password(&mut self, kind: OpKind, attr: &Attribute, value: Value) -> Result<()> {
-        self.password = match self.simple(kind, attr, value)? {
+        self.password = match self.canon.single(attr, &attr.name, value)? {
             Some(Value::String(text)) => Some(PasswordChange::Set(Password::new(&text)?)),
             _ if kind == OpKind::Add => return Ok(()),
             _ => Some(PasswordChange::Clear),
@@ -356,8 +344,8 @@ impl<'s> Work<'s> {
     }
 }
 
-/// Adding nothing leaves what was there; so does taking away what has a default: a removed `active` must let nobody in
-/// who was kept out, as in a PUT that leaves it out (O04).
+/// Removing comes without a value, and replacing by none removes. Adding nothing leaves what was there; so does taking
+/// away what has a default: a removed `active` must let nobody in who was kept out, as in a PUT that leaves it out (O04).
 fn kept(kind: OpKind, attr: &Attribute, before: Option<Value>) -> Option<Value> {
     before.filter(|_| kind == OpKind::Add || attr.default.is_some())
 }

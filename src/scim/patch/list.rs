@@ -183,7 +183,7 @@ fn chosen(filter: Option<&Neutral>, item: &Value) -> bool {
 fn describe(filter: &Filter, map: &mut Map<String, Value>) -> Option<()> {
     match filter {
         Filter::And(parts) => parts.iter().try_for_each(|part| describe(part, map)),
-        Filter::Compare { path, op: Op::Eq, value } if path.sub.is_none() => {
+        Filter::Compare { path, op: Op::Eq, value } => {
             map.insert(path.name.clone(), value.to_json());
             Some(())
         }

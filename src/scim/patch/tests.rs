@@ -177,8 +177,13 @@ fn a09_p04_immutable_values() {
 #[test]
 fn p05_one_primary() {
     let after = patched(json!([{"op": "add", "path": "emails", "value": [{"value": "n@x", "primary": true}]}]));
-    assert_eq!(after["emails"][0]["primary"], false);
-    assert_eq!(after["emails"][2]["primary"], true);
+    assert_eq!(
+        after["emails"],
+        json!([{"value": "a@work.example", "type": "work", "primary": false}, {"value": "a@home.example", "type": "home"},
+            {"value": "n@x", "primary": true}])
+    );
+    let other = patched(json!([{"op": "replace", "path": "emails[type eq \"home\"]", "value": {"value": "h@x"}}]));
+    assert_eq!((&other["emails"][0]["primary"], &other["emails"][1]), (&json!(true), &json!({"value": "h@x"})));
     let after = patched(json!([{"op": "replace", "path": "emails[type eq \"home\"].primary", "value": true}]));
     assert_eq!((&after["emails"][0]["primary"], &after["emails"][1]["primary"]), (&json!(false), &json!(true)));
     refused(json!({"op": "replace", "path": "emails.primary", "value": true}), ScimType::InvalidValue);
@@ -209,7 +214,9 @@ fn p06_schemas_follow_the_content() {
     let added = gone(json!({"op": "add", "value": {ENTERPRISE_URN: null}}));
     assert_eq!(added[ENTERPRISE_URN], with[ENTERPRISE_URN], "adding nothing takes nothing away");
     refused(json!({"op": "add", "value": {ENTERPRISE_URN: 5}}), ScimType::InvalidValue);
-    unchanged(json!([{"op": "add", "path": "schemas", "value": [ENTERPRISE_URN]}]));
+    unchanged(json!([{"op": "add", "path": "schemas", "value": [ENTERPRISE_URN, USER_URN]}]));
+    let filtered = format!("schemas[value eq \"{ENTERPRISE_URN}\"]");
+    refused(json!({"op": "add", "path": filtered, "value": "urn:nobody"}), ScimType::Mutability);
     refused(json!({"op": "add", "path": "schemas", "value": ["urn:nobody"]}), ScimType::InvalidValue);
     refused(json!({"op": "remove", "path": "schemas"}), ScimType::Mutability);
     refused(json!({"op": "remove", "path": format!("schemas[value eq \"{USER_URN}\"]")}), ScimType::Mutability);
@@ -231,11 +238,23 @@ fn p08_p09_p10_add() {
     unchanged(json!([{"op": "add", "path": "emails", "value": [{"value": "A@WORK.example", "type": "work"}]}]));
     unchanged(json!([{"op": "add", "path": "emails", "value": []}]));
     unchanged(
+        json!([{"op": "add", "path": "externalId", "value": null}, {"op": "add", "path": "name.givenName", "value": null}]),
+    );
+    unchanged(
         json!([{"op": "add", "path": "name", "value": {"givenName": "Ada"}}, {"op": "add", "path": "title", "value": null}]),
+    );
+    let spelt = json!({"value": "A@WORK.example", "type": "Work", "display": "D"});
+    let merged = patched(json!([{"op": "add", "path": "emails", "value": spelt}]));
+    assert_eq!(
+        merged["emails"][0],
+        json!({"value": "a@work.example", "type": "work", "primary": true, "display": "D"})
     );
     let single = patched(json!([{"op": "add", "path": "emails", "value": {"value": "d@x"}}]));
     assert_eq!(single["emails"].as_array().unwrap().len(), 3);
-    assert_eq!(patched(json!([{"op": "add", "path": "name.middleName", "value": "B"}]))["name"]["middleName"], "B");
+    assert_eq!(
+        patched(json!([{"op": "add", "path": "name.middleName", "value": "B"}]))["name"],
+        json!({"givenName": "Ada", "familyName": "Lind", "middleName": "B"})
+    );
     let merged = patched(json!([{"op": "add", "path": "emails[type eq \"home\"]", "value": {"display": "Home"}}]));
     assert_eq!(merged["emails"][1], json!({"value": "a@home.example", "type": "home", "display": "Home"}));
 }
@@ -287,6 +306,11 @@ fn p20_value_paths() {
     assert!(all["emails"].as_array().unwrap().iter().all(|e| e["display"] == "D"));
     let object = patched(json!([{"op": "replace", "path": "emails[primary ne true]", "value": {"value": "x@x"}}]));
     assert_eq!(object["emails"][1], json!({"value": "x@x"}));
+    unchanged(json!([{"op": "replace", "path": "phoneNumbers[type eq \"work\"].value", "value": null}]));
+    refused(
+        json!({"op": "add", "path": "emails[type eq \"work\"].value", "value": ["a@x", "b@x"]}),
+        ScimType::InvalidValue,
+    );
     for op in ["add", "replace"] {
         refused(json!({"op": op, "path": "phoneNumbers[type eq \"work\"].value", "value": "1"}), ScimType::NoTarget);
         let lenient =
@@ -312,6 +336,49 @@ fn a10_password_leaves_the_document() {
     assert!(matches!(done.password, Some(PasswordChange::Set(p)) if p.expose() == "Nq7!"));
     let done = run(&ada(), json!([{"op": "remove", "path": "password"}]), Rules::STRICT).unwrap();
     assert_eq!(done.password, Some(PasswordChange::Clear));
+    let done = run(&ada(), json!([{"op": "add", "value": {"password": null}}]), Rules::STRICT).unwrap();
+    assert_eq!(done.password, None, "adding nothing takes nothing away");
+}
+
+#[test]
+fn p04_parts_that_are_required_or_immutable() {
+    let mut set = SchemaSet::base();
+    let parts =
+        json!([{"name": "room", "required": true}, {"name": "badge", "mutability": "immutable"}, {"name": "row"}]);
+    let desk = json!({"name": "desk", "type": "complex", "subAttributes": parts});
+    let desks = json!({"name": "desks", "type": "complex", "multiValued": true, "subAttributes": parts});
+    set.extend("User", &json!({"id": "urn:example:x", "attributes": [desk, desks]}), false).unwrap();
+    let run = |document: &Document, op: &str, path: &str, value: Value| {
+        let mut operation = json!({"op": op, "path": format!("urn:example:x:{path}")});
+        if op != "remove" {
+            operation["value"] = value;
+        }
+        let done = apply(set.users(), document, &parse(message(&json!([operation])))?, Rules::STRICT)?;
+        Ok::<_, crate::scim::error::ScimError>(done.document)
+    };
+    let first = run(&ada(), "add", "desk", json!({"room": "1"})).unwrap();
+    let first = run(&first, "add", "desks", json!([{"room": "1"}, {"room": "2", "badge": "b"}])).unwrap();
+    let kind = |op: &str, path: &str, value: Value| run(&first, op, path, value).map_err(|error| error.kind.unwrap());
+    assert_eq!(kind("remove", "desk.room", json!(null)), Err(ScimType::Mutability));
+    assert_eq!(kind("replace", "desk.room", json!(null)), Err(ScimType::InvalidValue));
+    assert_eq!(kind("replace", "desk", json!({"room": null})), Err(ScimType::InvalidValue));
+    assert_eq!(kind("remove", "desks[room eq \"1\"].room", json!(null)), Err(ScimType::Mutability));
+    assert_eq!(kind("replace", "desks[room eq \"2\"].badge", json!("c")), Err(ScimType::Mutability));
+    let marked = kind("replace", "desks[room eq \"1\"].badge", json!("c")).unwrap();
+    assert_eq!(marked["urn:example:x"]["desks"][0], json!({"room": "1", "badge": "c"}));
+    let badge = kind("add", "desk.badge", json!("b")).unwrap();
+    assert_eq!(badge["urn:example:x"]["desk"], json!({"room": "1", "badge": "b"}));
+    for (op, path, value) in [
+        ("replace", "desk.badge", json!("c")),
+        ("add", "desk", json!({"room": "1", "badge": "c"})),
+        ("remove", "desk.badge", json!(null)),
+    ] {
+        assert_eq!(run(&badge, op, path, value).unwrap_err().kind, Some(ScimType::Mutability), "{op} {path}");
+    }
+    assert_eq!(run(&badge, "replace", "desk.badge", json!("b")).unwrap(), badge);
+    let boss = json!([{"op": "add", "path": format!("{ENTERPRISE_URN}:manager.displayName"), "value": "B"}]);
+    let error = apply(set.users(), &first, &parse(message(&boss)).unwrap(), Rules::STRICT).unwrap_err();
+    assert!(error.detail.contains("\"manager.displayName\" is read-only"), "{error}");
 }
 
 #[test]
@@ -322,6 +389,7 @@ fn d02_d04_p14_p19_p21_members_are_set_operations() {
         [MemberOp::Add(refs(&["1", "2"]))]
     );
     assert_eq!(ops(json!([{"op": "add", "value": {"members": [{"value": "1"}]}}])), [MemberOp::Add(refs(&["1"]))]);
+    assert_eq!(ops(json!([{"op": "add", "path": "members", "value": []}])), []);
     assert_eq!(
         ops(json!([{"op": "replace", "path": "members", "value": [{"value": "1"}]}])),
         [MemberOp::ReplaceAll(refs(&["1"]))]
@@ -383,6 +451,13 @@ fn p22_work_on_long_lists_is_bounded() {
     let mut operations = vec![json!({"op": "add", "path": "emails", "value": many})];
     operations.extend((0..1_000).map(|n| json!({"op": "add", "path": "emails", "value": {"value": n.to_string()}})));
     assert_eq!(run(&ada(), operations.into(), Rules::STRICT).unwrap_err().status, 413);
+    let mails = |count: usize| (0..count).map(|n| json!({"value": n.to_string()})).collect::<Vec<Value>>();
+    let full = patched(
+        json!([{"op": "replace", "path": "emails", "value": mails(999)}, {"op": "add", "path": "emails", "value": {"value": "x"}}]),
+    );
+    assert_eq!(full["emails"].as_array().unwrap().len(), 1_000);
+    let over = json!([{"op": "replace", "path": "emails", "value": mails(1_000)}, {"op": "add", "path": "emails", "value": {"value": "x"}}]);
+    assert_eq!(run(&ada(), over, Rules::STRICT).unwrap_err().kind, Some(ScimType::InvalidValue));
     let too_many: Vec<Value> = (0..1_001).map(|n| json!({"value": n.to_string()})).collect();
     refused(json!({"op": "add", "path": "emails", "value": too_many}), ScimType::InvalidValue);
 }

@@ -1,6 +1,6 @@
 //! Laws over worlds: a source leaves others alone (L3), a hostile directory stays under its ceiling (L6), nothing
 //! depends on the order of input (L10).
-use rolecall::access::decide::decide;
+use rolecall::access::decide::{decide, resource_groups};
 use rolecall::access::derive::{Derived, derive};
 use rolecall::access::scope::{Target, reaches};
 use rolecall::domain::id::DirectoryId;
@@ -93,7 +93,7 @@ fn a_hostile_directory_never_exceeds_its_ceiling() {
                         continue;
                     }
                     gained += 1;
-                    let groups = question.resource.group.into_iter().collect();
+                    let groups = resource_groups(&loud, &question.resource);
                     let target = Target { principal: question.principal, resource: question.resource, groups: &groups };
                     let under = directory.ceilings.iter().any(|ceiling| {
                         loud.confers(ceiling.role, question.capability) && reaches(&ceiling.scope, &target, &loud)
