@@ -354,7 +354,7 @@ fn p04_parts_that_are_required_or_immutable() {
             operation["value"] = value;
         }
         let done = apply(set.users(), document, &parse(message(&json!([operation])))?, Rules::STRICT)?;
-        Ok::<_, crate::scim::error::ScimError>(done.document)
+        Ok::<_, ScimError>(done.document)
     };
     let first = run(&ada(), "add", "desk", json!({"room": "1"})).unwrap();
     let first = run(&first, "add", "desks", json!([{"room": "1"}, {"room": "2", "badge": "b"}])).unwrap();

@@ -367,6 +367,20 @@ fn a_request_notes_a_hundred_acts_and_no_more() {
 }
 
 #[test]
+fn every_word_of_a_switch_is_taken_and_shown_again() {
+    for &switch in Switch::ALL {
+        let mut switches = Profile::Strict.switches();
+        for word in Switches::words(switch) {
+            switches.set(switch.as_str(), word).unwrap();
+            assert_eq!(switches.value(switch), *word);
+        }
+        let problem = switches.set(switch.as_str(), "odd").unwrap_err().to_string();
+        assert!(problem.ends_with(&Switches::words(switch).join(", ")), "{problem}");
+        assert!(!switch.says().is_empty() && !switch.says().starts_with(' '));
+    }
+}
+
+#[test]
 fn clients_with_ways_of_their_own() {
     let answers = |profile: Profile| profile.switches().group_patch;
     assert_eq!([Profile::Entra, Profile::EntraFlag].map(answers), [GroupPatchAnswer::Empty; 2]);
