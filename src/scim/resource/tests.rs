@@ -95,10 +95,17 @@ fn a04_a05_primary_and_repeated_values() {
     let lists = json!({"id": "urn:example:x", "attributes": [{"name": "words", "multiValued": true},
         {"name": "codes", "multiValued": true, "caseExact": true}, {"name": "days", "multiValued": true, "type": "dateTime"}]});
     set.extend("User", &lists, false).unwrap();
-    let day = "2026-01-01T00:00:00Z";
-    let twice = json!({"urn:example:x": {"words": ["a", "A"], "codes": ["a", "A", "a"], "days": [day, "2026-01-01T01:00:00+01:00"]}});
+    let (day, same) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00");
+    let twice = json!({"urn:example:x": {"words": ["a", "A"], "codes": ["a", "A", "a"], "days": [day, same]}});
     let document = create(set.users(), user(twice), Rules::STRICT).unwrap().document;
     assert_eq!(document["urn:example:x"], json!({"words": ["a"], "codes": ["a", "A"], "days": [day]}));
+    let texts =
+        create(set.users(), user(json!({"urn:example:x": {"codes": [day, same]}})), Rules::STRICT).unwrap().document;
+    assert_eq!(
+        texts["urn:example:x"]["codes"],
+        json!([day, same]),
+        "what looks like a time is text where the schema says so"
+    );
 }
 
 #[test]
@@ -301,14 +308,14 @@ fn the_comparable_twin_has_every_value_in_the_form_it_is_compared_in() {
     let since = "1970-01-01T00:00:01Z";
     let Value::Object(document) = json!({"userName": "Ada", "externalId": "E1", "active": true, "unknown": "X", "urn:nobody": {"a": "A"},
         "emails": [{"value": "A@X", "primary": true}], "profileUrl": "https://A.example",
-        "urn:example:x": {"since": since, "code": "C", "pin": "1", "age": 5}})
+        "urn:example:x": {"since": since, "code": since, "pin": "1", "age": 5}})
     else {
         panic!()
     };
     assert_eq!(
         keys(set.users(), &document),
         json!({"userName": "ada", "externalId": "E1", "active": true, "emails": [{"value": "a@x", "primary": true}],
-            "profileUrl": "https://A.example", "urn:example:x": {"since": 1_000_000, "code": "C", "age": 5}})
+            "profileUrl": "https://A.example", "urn:example:x": {"since": 1_000_000, "code": since, "age": 5}})
     );
 }
 
