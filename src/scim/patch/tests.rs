@@ -306,6 +306,8 @@ fn p20_value_paths() {
     assert!(all["emails"].as_array().unwrap().iter().all(|e| e["display"] == "D"));
     let object = patched(json!([{"op": "replace", "path": "emails[primary ne true]", "value": {"value": "x@x"}}]));
     assert_eq!(object["emails"][1], json!({"value": "x@x"}));
+    let boxed = patched(json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": ["new@x"]}]));
+    assert_eq!(boxed["emails"][0]["value"], "new@x");
     unchanged(json!([{"op": "replace", "path": "phoneNumbers[type eq \"work\"].value", "value": null}]));
     refused(
         json!({"op": "add", "path": "emails[type eq \"work\"].value", "value": ["a@x", "b@x"]}),
