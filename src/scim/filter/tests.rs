@@ -289,6 +289,7 @@ fn lenient_grammar_reads_what_clients_send() {
     assert_eq!(lenient("externalId eq abc-1"), r#"externalId eq "abc-1""#);
     assert_eq!(lenient("active eq True"), "active eq true");
     assert_eq!(lenient("count eq -5"), "count eq -5");
+    assert_eq!(lenient("externalId eq 7f-1"), r#"externalId eq "7f-1""#);
     assert_eq!(lenient("active eq FALSE and (title eq a.b@c)"), r#"active eq false and title eq "a.b@c""#);
     assert_eq!(
         lenient(r#"emails[type eq work and value pr].display eq Ärger"#),
