@@ -97,10 +97,10 @@ fn empty_string_clears_in_bodies() {
     body(on, json!({"title": "", "nickName": "N"}), json!({"nickName": "N"}), &["title"]);
     body(on, json!({"profileUrl": ""}), json!({}), &["profileUrl"]);
     let name = json!({"name": {"middleName": "", "givenName": "A"}});
-    body(on, name, json!({"name": {"givenName": "A"}}), &["name.middleName"]);
+    body(on, name, json!({"name": {"givenName": "A", "middleName": null}}), &["name.middleName"]);
     let certificate = json!({"x509Certificates": [{"value": "", "type": "t"}]});
-    body(on, certificate, json!({"x509Certificates": [{"type": "t"}]}), &["x509Certificates.value"]);
-    body(on, json!({ENTERPRISE_URN: {"manager": ""}}), json!({ENTERPRISE_URN: {}}), &["manager"]);
+    body(on, certificate, json!({"x509Certificates": [{"value": null, "type": "t"}]}), &["x509Certificates.value"]);
+    body(on, json!({ENTERPRISE_URN: {"manager": ""}}), json!({ENTERPRISE_URN: {"manager": null}}), &["manager"]);
     // Required, read-only, or nothing that text could be a value of: the core says what is wrong.
     body_stays(on, json!({"userName": "", "id": "", "active": "", "name": "", "emails": "", "nothing": ""}));
 }
@@ -114,7 +114,17 @@ fn empty_string_clears_in_patches() {
     };
     cleared("title", "title", "title");
     cleared("name.middleName", "name.middleName", "name.middleName");
-    cleared("emails.value", "emails.value", "emails.value");
+    cleared(
+        &format!("{ENTERPRISE_URN}:manager"),
+        &format!("{ENTERPRISE_URN}:manager"),
+        &format!("{ENTERPRISE_URN}:manager"),
+    );
+    for path in ["emails", "emails.value", "name"] {
+        let sent = json!([{"op": "replace", "path": path, "value": ""}]);
+        assert_eq!(patched(&only(on), &sent).unwrap_err().kind, Some(ScimType::InvalidValue), "{path}");
+    }
+    let nothing = json!({"op": "add", "path": "title", "value": ""});
+    patch(on, nothing, json!([{"op": "add", "value": {}}]), &["title"]);
     cleared(r#"emails[type eq "work"].value"#, r#"emails[type eq "work"]"#, "emails");
     cleared(r#"emails[type eq "work"].display"#, r#"emails[type eq "work"].display"#, "emails");
     for path in ["active", "userName", "id", "nothing", r#"emails[type eq "work"].nothing"#] {
