@@ -306,6 +306,11 @@ fn p20_value_paths() {
     assert!(all["emails"].as_array().unwrap().iter().all(|e| e["display"] == "D"));
     let object = patched(json!([{"op": "replace", "path": "emails[primary ne true]", "value": {"value": "x@x"}}]));
     assert_eq!(object["emails"][1], json!({"value": "x@x"}));
+    for path in ["addresses[type eq \"work\"].region", "addresses[type eq \"work\"]"] {
+        unchanged(json!([{"op": "add", "path": path, "value": null}]));
+    }
+    let region = patched(json!([{"op": "replace", "path": "addresses[type eq \"work\"].region", "value": null}]));
+    assert_eq!(region["addresses"], json!([{"type": "work", "locality": "Visby"}]));
     let boxed = patched(json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": ["new@x"]}]));
     assert_eq!(boxed["emails"][0]["value"], "new@x");
     unchanged(json!([{"op": "replace", "path": "phoneNumbers[type eq \"work\"].value", "value": null}]));
@@ -319,6 +324,8 @@ fn p20_value_paths() {
             |path: &str, value: Value| run(&ada(), json!([{"op": op, "path": path, "value": value}]), Rules::LENIENT);
         let made = lenient("phoneNumbers[type eq \"work\"].value", json!("1")).unwrap();
         assert!(made.created_on_no_match);
+        let both = lenient("phoneNumbers[type eq \"work\" and display eq \"D\"].value", json!("1")).unwrap();
+        assert_eq!(both.document["phoneNumbers"], json!([{"type": "work", "display": "D", "value": "1"}]));
         assert_eq!(made.document["phoneNumbers"], json!([{"type": "work", "value": "1"}]));
         assert_eq!(
             lenient("roles[primary eq true].value", json!("r")).unwrap().document["roles"],
