@@ -80,6 +80,7 @@ fn j01_j02_j04_j07_j08_truth_table() {
         r#"id eq "2819c223""#,
         r#"externalId eq "ext-1""#,
         r#"nickName pr"#,
+        r#"name.middleName pr"#,
         r#"nickName co "a" or nickName gt "a" or nickName eq """#,
         r#"meta.resourceType eq "user""#,
         r#"(userName eq "x" or title pr) and active eq false"#,

@@ -1,6 +1,7 @@
 //! The schema table: what extensions may say, how attributes are found, and what discovery publishes.
 
 use super::discovery::{AuthScheme, BulkLimits, ServiceProvider};
+use super::service::{CONFIG_URN, RESOURCE_TYPE_URN, SCHEMA_URN};
 use super::*;
 use crate::scim::path::AttrPath;
 use serde_json::json;
@@ -189,4 +190,48 @@ fn e03_types_and_schemas_are_published_by_name() {
     {
         assert!(of(attribute).get(key).is_none(), "{attribute} {key}");
     }
+}
+
+/// What is said is in the schema, and what the schema requires is said.
+fn described(attributes: &[Attribute], said: &Value, at: &str) {
+    match said {
+        Value::Array(items) => items.iter().for_each(|item| described(attributes, item, at)),
+        Value::Object(map) => {
+            // Parts of parts are described one level deep, as in the RFC.
+            let deeper = |key: &str| key == "subAttributes" && at == "subAttributes";
+            for (key, value) in
+                map.iter().filter(|(key, _)| !["schemas", "meta"].contains(&key.as_str()) && !deeper(key))
+            {
+                let attribute = find(attributes, key).unwrap_or_else(|| panic!("{at}: {key} is in no schema"));
+                described(&attribute.sub_attributes, value, key);
+            }
+            let missing = attributes.iter().find(|attribute| attribute.required && !map.contains_key(&attribute.name));
+            assert_eq!(missing.map(|attribute| &attribute.name), None, "{at}");
+        }
+        _ => assert!(attributes.is_empty(), "{at} has parts"),
+    }
+}
+
+#[test]
+fn e04_what_discovery_says_of_itself_is_what_it_publishes() {
+    let set = SchemaSet::base();
+    let attributes = |urn: &str| &set.schema(urn).unwrap().attributes[..];
+    let service = ServiceProvider {
+        documentation: Some("https://a.example/help".to_owned()),
+        bulk: Some(BulkLimits { operations: 10, bytes: 20 }),
+        max_results: 500,
+        change_password: true,
+        default_page_size: 100,
+        cursor_timeout: Some(60),
+        schemes: vec![AuthScheme::Bearer],
+    };
+    described(attributes(CONFIG_URN), &service.to_json("https://a.example"), "ServiceProviderConfig");
+    for kind in set.types() {
+        described(attributes(RESOURCE_TYPE_URN), &kind.to_json("https://a.example"), &kind.name);
+    }
+    for schema in set.schemas() {
+        described(attributes(SCHEMA_URN), &schema.to_json("https://a.example"), &schema.name);
+    }
+    let config = set.schema_json(CONFIG_URN, "").unwrap();
+    assert!(config["attributes"].as_array().unwrap().iter().all(|attribute| attribute["mutability"] == "readOnly"));
 }
