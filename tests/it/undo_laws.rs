@@ -211,6 +211,44 @@ fn expected(words: &Words, now: &Picture, lives: &Lives) -> BTreeSet<Fact> {
 }
 
 on_both! {
+    async fn what_is_said_after_the_plan_was_read_wins_over_it(db: &Database) {
+        let (store, world) = (&db.store, World::new(&db.store).await);
+        let source = world.source();
+        let at = |second: i64| {
+            let moment = Timestamp::from_micros((1_000_000 + second) * 1_000_000);
+            Ctx::new(moment, Actor::Connection { connection: source.extent.connection(), run: None }, Arc::new(Machine))
+        };
+        let mut ids = Vec::new();
+        for name in ["ann", "bea", "cid"] {
+            let document = world.user(json!({"userName": name, "externalId": name}));
+            let new = NewUser { stable_key: None, said: document.into() };
+            ids.push(users::create(store, &at(0), &source, &new, Mode::Real).await.unwrap().value.id);
+        }
+        let set = async |second, id, active| {
+            users::set_active(store, &at(second), &source, id, active, Mode::Real).await.unwrap();
+        };
+        for id in &ids {
+            set(10, *id, false).await;
+        }
+        let span = Span { from: at(10).now(), to: at(11).now() };
+        let plan = undo::look(&mut store.reader().await.unwrap(), &source.extent, span).await.unwrap();
+        assert_eq!(plan.restorable().count(), 3);
+        // Meanwhile Ann comes back and goes again, and Bea is deleted; of Cid nothing is said but what the plan knows.
+        set(20, ids[0], true).await;
+        set(21, ids[0], false).await;
+        users::delete(store, &at(22), &source, ids[1], None, Mode::Real).await.unwrap();
+        while events::seal(store).await.unwrap() > 0 {}
+        let part: Vec<Entry> = plan.restorable().copied().collect();
+        let carry = async |tx: &mut Tx| undo::carry_in(tx, &at(30), &source, &plan, &part).await;
+        let carried = store.write(carry).await.unwrap();
+        assert_eq!((carried.restored, carried.passed), (1, 2));
+        let active: Vec<Uuid> = picture(store, &world).await.facts.into_iter().filter_map(|fact| match fact {
+            Fact::Active(user) => Some(user),
+            _ => None,
+        }).collect();
+        assert_eq!(active, [ids[2].uuid()]);
+    }
+
     async fn exactly_the_last_words_of_the_time_are_taken_back(db: &Database) {
         let (store, mut restored, mut lost) = (&db.store, 0, 0);
         for seed in 0..WORLDS {
