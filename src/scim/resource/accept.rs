@@ -32,8 +32,7 @@ pub fn create(resource: Resource<'_>, body: Value, rules: Rules) -> Result<Accep
 /// As [`create`]; 400 `mutability` when an immutable value would change.
 pub fn replace(resource: Resource<'_>, current: &Document, body: Value, rules: Rules) -> Result<Accepted> {
     let mut accepted = read(resource, body, rules)?;
-    let roots = [&resource.core.attributes[..], resource.common()];
-    for attr in roots.into_iter().flatten() {
+    for attr in &resource.core.attributes {
         keep(attr, current, &mut accepted.document)?;
     }
     let empty = Map::new();

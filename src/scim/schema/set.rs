@@ -173,12 +173,6 @@ impl<'s> Resource<'s> {
         find(&self.core.attributes, name).or_else(|| find(&self.set.common, name))
     }
 
-    /// The common attributes (`schemas`, `id`, `externalId`, `meta`).
-    #[must_use]
-    pub fn common(&self) -> &'s [Attribute] {
-        &self.set.common
-    }
-
     /// The extension of this type with this URN.
     #[must_use]
     pub fn extension(&self, urn: &str) -> Option<&'s Schema> {
