@@ -140,7 +140,7 @@ pub async fn create(
 }
 
 /// A connection that is not of any directory yet, with its join.
-type Draft = (Connection, Option<String>);
+pub(super) type Draft = (Connection, Option<String>);
 
 async fn added(
     store: &Store,
@@ -159,7 +159,8 @@ async fn added(
         .await
 }
 
-fn drafted(ctx: &Ctx, door: &NewDoor, filling: &Filling) -> Result<Draft, Refused> {
+/// A connection of these parts, checked as far as it can be without its settings.
+pub(super) fn drafted(ctx: &Ctx, door: &NewDoor, filling: &Filling) -> Result<Draft, Refused> {
     slug::check(&door.slug).map_err(|why| Refused::Invalid(format!("The field `slug` will not do: {why}.")))?;
     let connection = Connection {
         id: ctx.id(),
@@ -228,7 +229,7 @@ pub async fn change(
 }
 
 /// What a connection becomes: itself, its join, and the names of what differs.
-fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option<String>, Vec<String>), Refused> {
+pub(super) fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option<String>, Vec<String>), Refused> {
     let known = &door.connection;
     let profile = change.profile.as_deref().map(|profile| text::name("profile", profile)).transpose()?;
     let wanted = Connection {
@@ -252,7 +253,7 @@ fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option<String>, V
 }
 
 /// An open door must have settings that work; one that is set up step by step may have none yet.
-fn fit(connection: &Connection, check: Check) -> Result<(), Refused> {
+pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), Refused> {
     let empty = connection.config.as_object().is_some_and(serde_json::Map::is_empty);
     if empty && connection.state == ConnectionState::Paused {
         return Ok(());
@@ -261,7 +262,8 @@ fn fit(connection: &Connection, check: Check) -> Result<(), Refused> {
         .map_err(|why| Refused::Invalid(format!("The `settings` will not do: {why}")))
 }
 
-fn sealed(
+/// The secret as it is stored; SCIM connections have none.
+pub(super) fn sealed(
     ctx: &Ctx,
     keys: &Keyring,
     kind: ConnectionKind,

@@ -80,6 +80,14 @@ async fn furnish(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, partner: &Partner) 
     record(tx, ctx, partner.id, Event::of(Kind::PartnerCreated, partner.id)).await
 }
 
+/// Whether a partner of this level may stand below one of level `above`.
+pub(super) fn fits(kind: PartnerKind, level: LevelId, above: LevelId) -> bool {
+    match kind {
+        PartnerKind::Company => level > above,
+        PartnerKind::Department => level == above,
+    }
+}
+
 /// Makes a partner below `parent`, as an administrator does it.
 ///
 /// # Errors
@@ -100,11 +108,7 @@ pub async fn create(
         .write_serializable(async |tx: &mut Tx| {
             let at = authority::at_partner(tx, actor, Core::PartnerAdd, parent, ctx.now()).await?;
             let above = partners::get(tx, &at).await?.level;
-            let fits = match new.kind {
-                PartnerKind::Company => new.level > above,
-                PartnerKind::Department => new.level == above,
-            };
-            if !fits {
+            if !fits(new.kind, new.level, above) {
                 let why = "The `level` of a company stands below that of its parent; a department has its parent's.";
                 return Err(Refused::Invalid(why.to_owned()));
             }

@@ -1,5 +1,5 @@
 //! The first owner: how an empty store becomes an installation, and the way back in when every owner is locked out.
-use super::apply::{self, ApplyError, Secrets};
+use super::apply::{self, ApplyError, Means};
 use super::catalog;
 use super::declaration::{Declaration, GrantDecl, PartnerDecl, ScopeDecl, UserDecl};
 use crate::admin::links;
@@ -64,8 +64,9 @@ pub async fn set_up(
         grants: roles.map(|role| first_grant(&role.name, wanted.owner)).collect(),
         ..Declaration::default()
     };
-    let secrets = Secrets { keyring, connections: Default::default(), tokens: Default::default() };
-    apply::apply(store, ctx, by, &declaration, &secrets).await?;
+    // It declares no connection, so there are no settings to check.
+    let means = Means::new(keyring, |_, _, _| Ok(()));
+    apply::apply(store, ctx, by, &declaration, &means).await?;
     Ok(Some(link(store, ctx, by, Some(wanted.owner), Purpose::SetUp).await?))
 }
 

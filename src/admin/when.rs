@@ -54,12 +54,12 @@ impl When {
     /// `WhenError`, for the administrator to read.
     pub fn parse(text: &str, schemas: &SchemaSet) -> Result<Self, WhenError> {
         let refuse = |why: String| WhenError::Filter { text: text.to_owned(), why };
-        let filter = Filter::parse(text).map_err(|error| refuse(error.to_string()))?;
+        let filter = Filter::parse(text).map_err(|error| refuse(error.detail.into_owned()))?;
         let when = split(&filter)?;
         for attribute in when.leaves().filter_map(Leaf::attribute) {
             Filter::parse(attribute)
                 .and_then(|filter| filter.resolve(schemas.users(), Foreign::Refuse))
-                .map_err(|error| refuse(error.to_string()))?;
+                .map_err(|error| refuse(error.detail.into_owned()))?;
         }
         Ok(when)
     }

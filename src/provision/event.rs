@@ -103,6 +103,8 @@ kinds! {
     RoleDeleted = "role.deleted";
     /// A role was granted.
     GrantCreated = "grant.created";
+    /// What is written of a grant changed, not what it confers; `attributes` names it.
+    GrantChanged = "grant.changed";
     /// A grant was put aside.
     GrantSuspended = "grant.suspended";
     /// A grant that was put aside is in force again.

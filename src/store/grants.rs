@@ -1,6 +1,6 @@
 //! Manual grants.
 use super::extent::PartnerExtent;
-use super::{Reader, Row, StoreError, Tx, scopes};
+use super::{Reader, Row, StoreError, Tx, first, scopes};
 use crate::domain::grant::{Holder, ManualGrant, Scope};
 use crate::domain::id::{GrantId, RoleId, ScopeId, UserId};
 use crate::domain::time::{Timestamp, Window};
@@ -20,6 +20,17 @@ statements! {
     OF_PERSON = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_person = $3 AND {HELD_AT} ORDER BY g.id");
     OF_GROUP = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_group = $3 AND {HELD_AT} ORDER BY g.id");
     BY_ID = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.id = $3 AND {HELD_AT}");
+    HELD_HERE = format!("SELECT {COLUMNS} FROM role_grant g JOIN live_person p ON p.id = g.holder_person \
+        WHERE p.partner = $1 UNION ALL SELECT {COLUMNS} FROM role_grant g JOIN user_group u ON u.id = g.holder_group \
+        WHERE u.partner = $1 ORDER BY 1");
+    // Only people who are not switched off and hold it without end and in full.
+    HOLDERS_OVER = "SELECT COUNT(*) FROM role_grant g JOIN live_person p ON p.id = g.holder_person \
+        JOIN scope s ON s.id = g.scope WHERE g.role = $1 AND s.reach = 'subtree' AND s.partner = $2 \
+        AND g.suspended_at IS NULL AND g.valid_until IS NULL \
+        AND NOT EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id) \
+        AND NOT EXISTS (SELECT 1 FROM scope_without_partner w WHERE w.scope = s.id) \
+        AND NOT EXISTS (SELECT 1 FROM scope_without_group w WHERE w.scope = s.id)";
+    SET_REASON = "UPDATE role_grant SET reason = $2 WHERE id = $1";
     DELETE = "DELETE FROM role_grant WHERE id = $1";
 }
 
@@ -97,12 +108,43 @@ pub async fn of_holder(
         Holder::User(user) => reader.all(&OF_PERSON, binds![at.partner(), at.subtree(), user], found).await?,
         Holder::Group(group) => reader.all(&OF_GROUP, binds![at.partner(), at.subtree(), group], found).await?,
     };
+    scoped(reader, rows).await
+}
+
+async fn scoped(reader: &mut Reader, rows: Vec<Found>) -> Result<Vec<ManualGrant>, StoreError> {
     let mut grants = Vec::with_capacity(rows.len());
     for row in rows {
         let scope = scopes::get(reader, row.scope).await?;
         grants.push(row.with(scope));
     }
     Ok(grants)
+}
+
+/// The grants of everyone at home in the extent's partner and of its user groups, not of those below; oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held_here(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<ManualGrant>, StoreError> {
+    let rows = reader.all(&HELD_HERE, binds![at.partner()], found).await?;
+    scoped(reader, rows).await
+}
+
+/// How many people who are not switched off hold the role over all of the extent's partner and everything below it, by
+/// a grant of their own that does not end.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn holders_over(reader: &mut Reader, at: &PartnerExtent, role: RoleId) -> Result<u64, StoreError> {
+    reader.one(&HOLDERS_OVER, binds![role, at.partner()], first).await
+}
+
+/// Writes another reason on a grant whose holder is within the extent.
+///
+/// # Errors
+/// `StoreError::NotFound` when there is none.
+pub async fn set_reason(tx: &mut Tx, at: &PartnerExtent, id: GrantId, reason: &str) -> Result<(), StoreError> {
+    tx.one(&BY_ID, binds![at.partner(), at.subtree(), id], found).await?;
+    tx.execute(&SET_REASON, binds![id, reason]).await.map(drop)
 }
 
 /// Takes back a grant whose holder is within the extent.

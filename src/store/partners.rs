@@ -17,6 +17,8 @@ statements! {
     BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
     BY_KEY = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE external_id = $1";
+    CHILDREN = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
+        WHERE parent = $1 ORDER BY sort_key, id";
     ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE parent IS NULL";
     SUBTREE = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
@@ -162,6 +164,14 @@ pub async fn subtree(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Tree
         nodes.retain(|node| node.partner.id == at.partner());
     }
     Ok(nodes)
+}
+
+/// The partners directly below the extent's, by name.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn children(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Partner>, StoreError> {
+    reader.all(&CHILDREN, binds![at.partner()], Partner::from_row).await
 }
 
 /// A partner by its external id, for the command line.

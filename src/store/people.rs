@@ -1,5 +1,5 @@
 //! People: our own record of a person, merged from what the directories say.
-use super::extent::{ConnectionExtent, PartnerExtent};
+use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
@@ -61,6 +61,14 @@ statements! {
     HOME_BELOW = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
         WHERE p.id = $1 AND a.ancestor = $2";
     BY_LOGIN = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2";
+    // By partner, because that is what the index over sign-in names begins with.
+    HOMES_OF_LOGIN = "SELECT q.id FROM live_partner q JOIN live_person p ON p.partner = q.id \
+        WHERE p.login_key = $1 AND NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id) ORDER BY q.id";
+    OWN_PEOPLE = format!("SELECT {COLUMNS} FROM live_person p WHERE p.partner = $1 \
+        AND NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id) ORDER BY p.sort_key, p.id");
+    SET_AT = format!("UPDATE person SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
+        login_name = $8, login_key = $9, changed_at = $10 \
+        WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     SUSPENSIONS_AT = format!("SELECT s.source, s.cause, s.since FROM person_suspension s \
         JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
     SUSPEND_AT = format!("INSERT INTO person_suspension (person, source, cause, since) \
@@ -341,6 +349,52 @@ pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<
 /// Only those of the store.
 pub async fn by_login(reader: &mut Reader, at: &PartnerExtent, login: &str) -> Result<Option<UserId>, StoreError> {
     reader.optional(&BY_LOGIN, binds![at.partner(), fold(login).into_bytes()], first).await
+}
+
+/// The partners at which someone of whom no directory speaks signs in by this name.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn homes_of_login(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    login: &str,
+) -> Result<Vec<PartnerId>, StoreError> {
+    reader.all(&HOMES_OF_LOGIN, binds![fold(login).into_bytes()], first).await
+}
+
+/// Those at home in the extent's partner, not below it, of whom no directory speaks; by name.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn without_source(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<User>, StoreError> {
+    reader.all(&OWN_PEOPLE, binds![at.partner()], User::from_row).await
+}
+
+/// Writes name, mail address and sign-in name of a person within the extent.
+///
+/// # Errors
+/// `StoreError::Unique(Constraint::PersonLogin)` when another person of the partner signs in by that name.
+pub async fn set_at(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let values = binds![
+        at.partner(),
+        at.subtree(),
+        id,
+        &profile.display_name,
+        fold(&profile.display_name).into_bytes(),
+        &profile.email,
+        key(&profile.email),
+        &profile.login_name,
+        key(&profile.login_name),
+        now
+    ];
+    tx.execute(&SET_AT, values).await.map(drop)
 }
 
 /// A page of the living people within the extent, by name: those after `after` (sort key and id of the last one seen)

@@ -1,9 +1,8 @@
 //! `/Roles` and `/Entitlements`: a client that looks for what it could assign sees what rules may give to its people,
 //! and nothing else; and what it assigns gives nothing but through a rule, below the ceiling.
-use std::collections::BTreeMap;
 
 use rolecall::access::decide::Question;
-use rolecall::admin::apply::{self, Secrets};
+use rolecall::admin::apply::{self, Means};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
@@ -12,6 +11,7 @@ use rolecall::domain::id::PartnerId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, Tx, catalog, connections, effective, partners, people, tokens};
+use rolecall::web::connection_settings;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
@@ -114,9 +114,9 @@ const ALLOWED: [&str; 11] = [
 async fn lay(store: &Store, rules: &str) {
     let declaration = Declaration::parse(&WORLD.replace("RULES\n", rules)).unwrap();
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let secrets = Secrets { keyring: &keyring, connections: BTreeMap::new(), tokens: BTreeMap::new() };
+    let means = Means::new(&keyring, connection_settings::check);
     let ctx = Clock.ctx(Actor::Operator);
-    apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &secrets).await.unwrap();
+    apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }
 
 async fn partner(store: &Store, name: &str) -> PartnerId {

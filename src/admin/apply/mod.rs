@@ -1,127 +1,59 @@
 //! Bringing the store to what a declaration says, and showing it first.
 //!
 //! All of it is one transaction. A rehearsal is the same work inside a savepoint that is rolled back, so what is shown
-//! is what is done. What the declaration does not mention is left alone.
+//! is what is done. What the declaration says is so afterwards, or it is refused; what it does not mention is left
+//! alone, and told. Three things are declared whole: the ceiling, the rules and the settings of what they belong to.
+mod beside;
+mod ceilings;
+mod connections;
 mod directories;
+mod fault;
+mod grants;
 mod names;
+mod once;
 mod people;
+mod plan;
 mod rules;
+mod said;
+mod settings;
 mod tree;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use fault::ApplyError;
 use names::Names;
+pub use plan::{Beside, Change, Plan, Verb};
 use secrecy::SecretString;
 
-use super::catalog;
+use super::connections::{Check, Tools};
 use super::declaration::Declaration;
-use crate::access::matcher::MatcherError;
-use crate::admin::when::WhenError;
-use crate::domain::catalog::{Catalog, CatalogError};
+use super::{catalog, text};
+use crate::domain::catalog::Catalog;
 use crate::domain::ctx::Ctx;
-use crate::provision::ProvisionError;
+use crate::domain::id::GrantId;
 use crate::scim::schema::SchemaSet;
 use crate::secret::Keyring;
 use crate::store::extent::OperatorExtent;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, Tx};
 
-/// One thing that changes, in a line a person can read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
-    /// What happens to it.
-    pub verb: Verb,
-    /// What it is: `partner harbor`, `rule "Service desk" of directory …`.
-    pub what: String,
-}
-
-/// What happens to a declared thing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verb {
-    /// It comes to be.
-    Create,
-    /// It is there and becomes different.
-    Change,
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.verb {
-            Verb::Create => '+',
-            Verb::Change => '~',
-        };
-        write!(f, "{sign} {}", self.what)
-    }
-}
-
-/// Why a declaration cannot be applied. Nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// A name that is neither declared nor stored.
-    #[error("{place}: there is no {kind} `{name}`")]
-    Unknown {
-        /// Where it is named.
-        place: String,
-        /// What kind of thing.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// A declaration that contradicts itself or the store.
-    #[error("{place}: {why}")]
-    Wrong {
-        /// Where.
-        place: String,
-        /// What is wrong and what to write instead.
-        why: String,
-    },
-    /// A rule's condition.
-    #[error("{place}: {why}")]
-    When {
-        /// The rule.
-        place: String,
-        /// What is wrong.
-        #[source]
-        why: WhenError,
-    },
-    /// A rule's condition that cannot be kept.
-    #[error("{place}: {why}")]
-    Matcher {
-        /// The rule.
-        place: String,
-        /// What is wrong.
-        #[source]
-        why: MatcherError,
-    },
-    /// A catalog that does not load.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The provisioning core.
-    #[error(transparent)]
-    Provision(#[from] ProvisionError),
-}
-
-impl ApplyError {
-    fn unknown(place: impl Into<String>, kind: &'static str, name: &str) -> Self {
-        Self::Unknown { place: place.into(), kind, name: name.to_owned() }
-    }
-
-    fn wrong(place: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Wrong { place: place.into(), why: why.into() }
-    }
-}
-
-/// Secrets of a declaration, looked up before: by the connection's slug.
-pub struct Secrets<'a> {
-    /// What seals them.
-    pub keyring: &'a Keyring,
-    /// Bind passwords and client secrets.
+/// What a declaration is applied with.
+pub struct Means<'a> {
+    /// What makes connections: seals their secrets and checks their settings.
+    pub tools: Tools<'a>,
+    /// Bind passwords and client secrets, looked up before: by the connection's slug.
     pub connections: BTreeMap<String, SecretString>,
-    /// SCIM tokens; only their hashes are kept.
+    /// SCIM tokens by the connection's slug; only their hashes are kept.
     pub tokens: BTreeMap<String, SecretString>,
+    /// Whether grants that the declaration does not name are taken back, at the partners that it names.
+    pub prune: bool,
+}
+
+impl<'a> Means<'a> {
+    /// Without any secrets, and taking nothing back.
+    pub fn new(keyring: &'a Keyring, check: Check) -> Self {
+        let tools = Tools { keyring, check };
+        Self { tools, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
+    }
 }
 
 /// What an application needs on its way down.
@@ -130,19 +62,11 @@ struct Run<'a> {
     by: OperatorExtent,
     catalog: Catalog,
     schemas: SchemaSet,
-    secrets: &'a Secrets<'a>,
-    changes: Vec<Change>,
+    means: &'a Means<'a>,
+    plan: Plan,
     names: Names,
-}
-
-impl Run<'_> {
-    fn created(&mut self, what: String) {
-        self.changes.push(Change { verb: Verb::Create, what });
-    }
-
-    fn changed(&mut self, what: String) {
-        self.changes.push(Change { verb: Verb::Change, what });
-    }
+    /// The grants that the declaration names.
+    named: BTreeSet<GrantId>,
 }
 
 /// What applying the declaration would change; changes nothing.
@@ -154,10 +78,10 @@ pub async fn rehearse(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    secrets: &Secrets<'_>,
-) -> Result<Vec<Change>, ApplyError> {
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
     store
-        .write_serializable(async |tx| tx.attempt(true, async |tx| all(tx, ctx, by, declaration, secrets).await).await)
+        .write_serializable(async |tx| tx.attempt(true, async |tx| all(tx, ctx, by, declaration, means).await).await)
         .await
 }
 
@@ -170,9 +94,9 @@ pub async fn apply(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    secrets: &Secrets<'_>,
-) -> Result<Vec<Change>, ApplyError> {
-    store.write_serializable(async |tx| all(tx, ctx, by, declaration, secrets).await).await
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
+    store.write_serializable(async |tx| all(tx, ctx, by, declaration, means).await).await
 }
 
 async fn all(
@@ -180,16 +104,18 @@ async fn all(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    secrets: &Secrets<'_>,
-) -> Result<Vec<Change>, ApplyError> {
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
+    once::check(declaration)?;
     let installed = crate::store::catalog::installed(tx).await?;
     let name = installed.clone().or_else(|| declaration.catalog.clone()).unwrap_or_else(|| "cove".to_owned());
     if installed.is_some() && declaration.catalog.as_ref().is_some_and(|wanted| *wanted != name) {
         return Err(ApplyError::wrong("catalog", format!("this installation was set up with `{name}`")));
     }
     let catalog = catalog::shipped(&name).ok_or_else(|| ApplyError::unknown("catalog", "catalog", &name))??;
-    let names = Names::default();
-    let mut run = Run { ctx, by, catalog, schemas: SchemaSet::base(), secrets, changes: Vec::new(), names };
+    let schemas = SchemaSet::base();
+    let (plan, names, named) = (Plan::default(), Names::default(), BTreeSet::new());
+    let mut run = Run { ctx, by, catalog, schemas, means, plan, names, named };
     if installed.is_none() {
         tree::set_up(tx, &mut run).await?;
     }
@@ -197,8 +123,16 @@ async fn all(
     tree::catalog_roles(tx, &mut run).await?;
     people::groups(tx, &mut run, &declaration.groups).await?;
     people::roles(tx, &mut run, &declaration.roles).await?;
-    people::users(tx, &mut run, &declaration.users).await?;
-    people::grants(tx, &mut run, &declaration.grants).await?;
+    people::users(tx, &mut run, declaration).await?;
+    grants::all(tx, &mut run, &declaration.grants).await?;
     directories::all(tx, &mut run, &declaration.directories).await?;
-    Ok(run.changes)
+    beside::tell(tx, &mut run, declaration).await?;
+    grants::others(tx, &mut run, &declaration.partners).await?;
+    run.plan.beside.sort_by_key(|one| one.kind);
+    Ok(run.plan)
+}
+
+/// A name of one line that is not too long, as administrators may write it.
+fn name(place: &str, field: &str, text: &str) -> Result<String, ApplyError> {
+    text::name(field, text).map_err(|refused| ApplyError::refused(place, refused))
 }

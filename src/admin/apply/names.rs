@@ -1,28 +1,46 @@
 //! What the names of a declaration stand for.
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{ApplyError, Run};
 use crate::admin::declaration::ScopeDecl;
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::group::UserGroup;
-use crate::domain::id::UserId;
+use crate::domain::id::{PartnerId, UserId};
+use crate::domain::partner::Partner;
 use crate::domain::role::Role;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, partners, people, roles, user_groups};
+use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
 
-/// Partners already looked up, by key.
+/// Partners already looked up.
 #[derive(Default)]
-pub(super) struct Names(std::collections::BTreeMap<String, PartnerExtent>);
+pub(super) struct Names {
+    pub(super) partners: BTreeMap<String, PartnerExtent>,
+    pub(super) keys: BTreeMap<PartnerId, String>,
+}
 
 impl Run<'_> {
     /// The partner of that key.
     pub(super) async fn partner(&mut self, tx: &mut Tx, place: &str, key: &str) -> Result<PartnerExtent, ApplyError> {
-        if let Some(known) = self.names.0.get(key) {
+        if let Some(known) = self.names.partners.get(key) {
             return Ok(*known);
         }
-        let partner = partners::by_key(tx, &self.by, key).await?;
-        let partner = partner.ok_or_else(|| ApplyError::unknown(place, "partner", key))?;
+        let partner = self.stored(tx, key).await?.ok_or_else(|| ApplyError::unknown(place, "partner", key))?;
         let extent = self.by.at(partner.id);
-        self.names.0.insert(key.to_owned(), extent);
+        self.names.partners.insert(key.to_owned(), extent);
         Ok(extent)
+    }
+
+    /// The partner of that key; one without a key goes by its id, as `export` writes it.
+    pub(super) async fn stored(&self, tx: &mut Tx, key: &str) -> Result<Option<Partner>, StoreError> {
+        let found = partners::by_key(tx, &self.by, key).await?;
+        match (found, key.parse::<PartnerId>()) {
+            (None, Ok(id)) => match partners::get(tx, &self.by.at(id)).await {
+                Ok(partner) if partner.external_id.is_none() => Ok(Some(partner)),
+                Ok(_) | Err(StoreError::NotFound) => Ok(None),
+                Err(error) => Err(error),
+            },
+            (found, _) => Ok(found),
+        }
     }
 
     /// The user group of that name.
@@ -68,7 +86,7 @@ impl Run<'_> {
             (None, Some(key), None, None) => Reach::Partner { partner: self.partner(tx, place, key).await?.partner() },
             (None, None, Some(key), None) if !decl.groups.is_empty() => {
                 let at = self.partner(tx, place, key).await?;
-                let mut groups = std::collections::BTreeSet::new();
+                let mut groups = BTreeSet::new();
                 for name in &decl.groups {
                     groups.insert(self.group(tx, place, &at, name).await?.id);
                 }

@@ -1,11 +1,12 @@
 //! Mapping rules: a changed rule set is a new version, and one row puts it in force.
 use std::collections::HashMap;
 
-use super::{ApplyError, Run};
+use super::{ApplyError, Run, ceilings};
 use crate::access::matcher;
 use crate::admin::declaration::RuleDecl;
 use crate::admin::record;
 use crate::admin::when::{Leaf, When};
+use crate::domain::directory::Ceiling;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
 use crate::domain::rule::{Effect, PeopleSet, Rule};
 use crate::provision::event::{Event, Kind};
@@ -14,19 +15,23 @@ use crate::store::extent::PartnerExtent;
 use crate::store::rules::Written;
 use crate::store::{Tx, awaited, conditions, directories, rules};
 
-pub(super) async fn all(
-    tx: &mut Tx,
-    run: &mut Run<'_>,
-    place: &str,
-    at: &PartnerExtent,
-    directory: DirectoryId,
-    decls: &[RuleDecl],
-) -> Result<(), ApplyError> {
+/// The rule set of a directory.
+pub(super) struct Set<'a> {
+    /// The directory in words.
+    pub(super) place: &'a str,
+    pub(super) at: &'a PartnerExtent,
+    pub(super) directory: DirectoryId,
+    /// What is set as the directory's ceiling.
+    pub(super) ceilings: &'a [Ceiling],
+}
+
+pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[RuleDecl]) -> Result<(), ApplyError> {
+    let (at, directory) = (set.at, set.directory);
     let now = directories::get(tx, at, directory).await?.rule_version;
     let known = rules::in_force(tx, at, directory).await?;
     let mut wanted = Vec::new();
     for (ordinal, decl) in (1..).zip(decls) {
-        wanted.push(one(tx, run, at, directory, now + 1, ordinal, decl).await?);
+        wanted.push(one(tx, run, set, (now + 1, ordinal), decl).await?);
     }
     if known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two)) {
         return Ok(());
@@ -36,8 +41,47 @@ pub(super) async fn all(
     place::everyone(tx, run.ctx, at, directory).await?;
     let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
-    for written in &wanted {
-        run.created(format!("rule “{}” of {place}", written.rule.name));
+    tell(tx, run, set, &known, &wanted).await
+}
+
+/// Says what differs between two rule sets, rule by rule. A rule is known again by its name.
+async fn tell(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    set: &Set<'_>,
+    known: &[Written],
+    wanted: &[Written],
+) -> Result<(), ApplyError> {
+    let mut left: Vec<&Written> = known.iter().collect();
+    let mut order = Vec::new();
+    for new in wanted {
+        let place = format!("rule “{}” of {}", new.rule.name, set.place);
+        let clipped = ceilings::remark(tx, run, set.at, set.ceilings, &new.rule.effect).await?;
+        let does = run.effect(tx, set.at, &new.rule.effect).await?;
+        let Some(index) = left.iter().position(|old| old.rule.name == new.rule.name) else {
+            run.plan.created(format!("{place}: when {}: {does}{clipped}", new.when));
+            continue;
+        };
+        let old = left.remove(index);
+        order.push(old.rule.ordinal);
+        let mut differs = Vec::new();
+        if old.when != new.when {
+            differs.push(format!("when {} → when {}", old.when, new.when));
+        }
+        if old.rule.effect != new.rule.effect {
+            differs.push(format!("{} → {does}{clipped}", run.effect(tx, set.at, &old.rule.effect).await?));
+        }
+        if !differs.is_empty() {
+            run.plan.changed(format!("{place}: {}", differs.join("; ")));
+        }
+    }
+    for old in left {
+        let does = run.effect(tx, set.at, &old.rule.effect).await?;
+        run.plan.removed(format!("rule “{}” of {}: when {}: {does}", old.rule.name, set.place, old.when));
+    }
+    if !order.is_sorted() {
+        let names: Vec<_> = wanted.iter().map(|new| format!("“{}”", new.rule.name)).collect();
+        run.plan.changed(format!("order of the rules of {}: {}", set.place, names.join(", ")));
     }
     Ok(())
 }
@@ -51,15 +95,15 @@ fn same(one: &Written, two: &Written) -> bool {
 async fn one(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    at: &PartnerExtent,
-    directory: DirectoryId,
-    version: i64,
-    ordinal: i64,
+    set: &Set<'_>,
+    (version, ordinal): (i64, i64),
     decl: &RuleDecl,
 ) -> Result<Written, ApplyError> {
-    let place = format!("rule “{}”", decl.name);
+    let (at, directory) = (set.at, set.directory);
+    let place = format!("rule “{}” of {}", decl.name, set.place);
     let effect = effect(tx, run, &place, at, decl).await?;
-    let when = When::parse(&decl.when, &run.schemas).map_err(|why| ApplyError::When { place: place.clone(), why })?;
+    let when =
+        When::parse(&decl.when, &run.schemas).map_err(|why| ApplyError::wrong(&place, format!("`when`: {why}")))?;
     let mut ids = HashMap::new();
     for leaf in when.leaves() {
         let set = match leaf {
@@ -70,8 +114,9 @@ async fn one(
     }
     let nobody = PeopleSet::Condition(Id::from_uuid(uuid::Uuid::nil()));
     let condition = when.bind(&|leaf| ids.get(&key(leaf)).copied().unwrap_or(nobody));
-    let matcher = matcher::terms(&condition).map_err(|why| ApplyError::Matcher { place, why })?;
-    let rule = Rule { id: run.ctx.id(), directory, version, ordinal, name: decl.name.clone(), when: matcher, effect };
+    let matcher = matcher::terms(&condition).map_err(|why| ApplyError::wrong(place, format!("`when`: {why}")))?;
+    let (id, name) = (run.ctx.id(), decl.name.clone());
+    let rule = Rule { id, directory, version, ordinal, name, when: matcher, effect };
     Ok(Written { rule, when: decl.when.clone() })
 }
 

@@ -1,7 +1,7 @@
 //! The demo's world: applied from its declaration, then the keys a visitor needs.
 use anyhow::{Context, anyhow};
 
-use crate::admin::apply::{self, Secrets};
+use crate::admin::apply::{self, Means};
 use crate::admin::declaration::Declaration;
 use crate::admin::links;
 use crate::clock::Clock;
@@ -10,6 +10,7 @@ use crate::secret::{Keyring, Token};
 use crate::store::extent::OperatorExtent;
 use crate::store::links::Purpose;
 use crate::store::{Store, api_tokens, connections, partners, people, tokens};
+use crate::web::connection_settings;
 
 /// The connection that the demo pushes to.
 pub(super) const SCIM_SLUG: &str = "harbor-entra";
@@ -32,9 +33,9 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
     let ctx = Clock.ctx(Actor::Operator);
     let by = OperatorExtent::assume();
-    let secrets = Secrets { keyring, connections: Default::default(), tokens: Default::default() };
+    let means = Means::new(keyring, connection_settings::check);
     if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
-        apply::apply(store, &ctx, by, &declaration, &secrets).await.context("config/demo.toml")?;
+        apply::apply(store, &ctx, by, &declaration, &means).await.context("config/demo.toml")?;
     }
     let missing = |what: &str| anyhow!("this store is not a demo's: it has no {what}");
     store

@@ -46,6 +46,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("role.changed", "Role changed", "warn"),
     ("role.deleted", "Role deleted", "bad"),
     ("grant.created", "Role granted", "warn"),
+    ("grant.changed", "Grant's reason changed", ""),
     ("grant.suspended", "Grant put aside", "bad"),
     ("grant.resumed", "Grant returned", "warn"),
     ("grant.deleted", "Grant taken back", "bad"),

@@ -1,7 +1,6 @@
 //! The demo world behind the real server, and people signed in to its console.
-use std::collections::BTreeMap;
 
-use rolecall::admin::apply::{self, Secrets};
+use rolecall::admin::apply::{self, Means};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::links;
 use rolecall::config::Config;
@@ -10,6 +9,7 @@ use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
 use rolecall::store::links::Purpose;
 use rolecall::store::{Store, StoreError, Tx, connections, partners, people, tokens};
+use rolecall::web::connection_settings;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -108,9 +108,9 @@ impl Console {
 
 async fn declare(store: &Store, text: &str) {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let secrets = Secrets { keyring: &keyring, connections: BTreeMap::new(), tokens: BTreeMap::new() };
+    let means = Means::new(&keyring, connection_settings::check);
     let declaration = Declaration::parse(text).unwrap();
-    apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &secrets).await.unwrap();
+    apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }
 
 impl Someone {

@@ -1,0 +1,149 @@
+//! The connections of a directory, held to what administrators are held to.
+use secrecy::ExposeSecret;
+
+use super::{ApplyError, Run, settings};
+use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, sealed, wanted};
+use crate::admin::declaration::ConnectionDecl;
+use crate::admin::record;
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
+use crate::domain::id::{ConnectionId, DirectoryId};
+use crate::provision::event::{Event, Kind};
+use crate::secret::{Purpose, same};
+use crate::store::connections::{self, Door, Extra};
+use crate::store::extent::PartnerExtent;
+use crate::store::{Tx, resources, tokens};
+
+pub(super) async fn one(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    of: &str,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    decl: &ConnectionDecl,
+) -> Result<(), ApplyError> {
+    let place = format!("connection {} of {of}", decl.slug);
+    let kind = ConnectionKind::parse(&decl.kind)
+        .ok_or_else(|| ApplyError::unknown(&place, "kind of connection", &decl.kind))?;
+    let settings = serde_json::to_value(&decl.settings)
+        .map_err(|error| ApplyError::wrong(&place, format!("its settings cannot be kept: {error}")))?;
+    let state = if decl.paused { ConnectionState::Paused } else { ConnectionState::Active };
+    let filling = Filling { settings, state, secret: None };
+    let id = match connections::by_slug(tx, at, &decl.slug).await? {
+        Some(door) if door.connection.kind != kind || door.connection.directory != directory => {
+            return Err(ApplyError::wrong(place, "its kind and its directory cannot be changed"));
+        }
+        Some(door) => change(tx, run, &place, at, &door, (decl, filling)).await?,
+        None => create(tx, run, &place, at, directory, (kind, decl, filling)).await?,
+    };
+    token(tx, run, &place, at, (id, kind), decl).await
+}
+
+async fn create(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    (kind, decl, filling): (ConnectionKind, &ConnectionDecl, Filling),
+) -> Result<ConnectionId, ApplyError> {
+    if resources::of_connection(tx, &decl.slug).await?.is_some() {
+        return Err(ApplyError::wrong(place, "another partner has a connection of this slug; choose another"));
+    }
+    let refused = |refused| ApplyError::refused(place, refused);
+    let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.join.clone());
+    let (draft, join_attribute): Draft =
+        drafted(run.ctx, &NewDoor { kind, slug, profile, join }, &filling).map_err(refused)?;
+    fit(&draft, run.means.tools.check).map_err(refused)?;
+    let secret = run.means.connections.get(&decl.slug);
+    let secret = sealed(run.ctx, run.means.tools.keyring, kind, draft.id, secret).map_err(refused)?;
+    let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
+    parts.extend(join_attribute.as_ref().map(|join| format!("join {join}")));
+    if draft.state == ConnectionState::Paused {
+        parts.push("paused".to_owned());
+    }
+    parts.extend(settings::differences(&serde_json::json!({}), &draft.config));
+    if secret.is_some() {
+        parts.push("with a secret".to_owned());
+    }
+    let new = Connection { directory, ..draft };
+    connections::insert(tx, at, &new, Extra { join_attribute, secret }, run.ctx.now()).await?;
+    let event = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
+    record(tx, run.ctx, at.partner(), event).await?;
+    run.plan.created(format!("{place}: {}", parts.join(", ")));
+    Ok(new.id)
+}
+
+async fn change(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    door: &Door,
+    (decl, filling): (&ConnectionDecl, Filling),
+) -> Result<ConnectionId, ApplyError> {
+    let refused = |refused| ApplyError::refused(place, refused);
+    let known = &door.connection;
+    let change = Change {
+        profile: Some(decl.profile.clone()),
+        join: Some(decl.join.clone()),
+        settings: Some(filling.settings),
+        state: Some(filling.state),
+        secret: None,
+    };
+    let (wanted, join, mut changed) = wanted(door, &change).map_err(refused)?;
+    fit(&wanted, run.means.tools.check).map_err(refused)?;
+    let mut parts = Vec::new();
+    if wanted.profile != known.profile {
+        parts.push(format!("profile {} → {}", known.profile, wanted.profile));
+    }
+    if join != door.join_attribute {
+        let said = |join: &Option<String>| join.clone().unwrap_or_else(|| "none".to_owned());
+        parts.push(format!("join {} → {}", said(&door.join_attribute), said(&join)));
+    }
+    if wanted.state != known.state {
+        parts.push(format!("{} → {}", known.state.as_str(), wanted.state.as_str()));
+    }
+    parts.extend(settings::differences(&known.config, &wanted.config));
+    if !changed.is_empty() {
+        connections::update(tx, at, &wanted, join, run.ctx.now()).await?;
+    }
+    if let Some(secret) = run.means.connections.get(&decl.slug) {
+        // Also refuses one that this kind of connection does not have.
+        let sealed = sealed(run.ctx, run.means.tools.keyring, known.kind, known.id, Some(secret)).map_err(refused)?;
+        let stored = connections::secret(tx, &door.extent).await?;
+        let opened =
+            stored.and_then(|stored| run.means.tools.keyring.open(Purpose::Connection(known.id), &stored).ok());
+        if !opened.is_some_and(|opened| same(&opened, secret.expose_secret().as_bytes())) {
+            connections::seal(tx, at, known.id, sealed, run.ctx.now()).await?;
+            changed.push("secret".to_owned());
+            parts.push("secret changed".to_owned());
+        }
+    }
+    if !changed.is_empty() {
+        let event = Event::of(Kind::ConnectionChanged, known.id).names("attributes", &changed);
+        record(tx, run.ctx, at.partner(), event).await?;
+        run.plan.changed(format!("{place}: {}", parts.join(", ")));
+    }
+    Ok(known.id)
+}
+
+async fn token(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &str,
+    at: &PartnerExtent,
+    (id, kind): (ConnectionId, ConnectionKind),
+    decl: &ConnectionDecl,
+) -> Result<(), ApplyError> {
+    let Some(text) = run.means.tokens.get(&decl.slug) else { return Ok(()) };
+    if kind != ConnectionKind::Scim {
+        return Err(ApplyError::wrong(place, "only SCIM connections have tokens"));
+    }
+    let adopted = tokens::adopt(tx, at, run.ctx, id, "declared", text.expose_secret()).await?;
+    let why = "its token must be `rcs_` and 43 letters, digits, - or _";
+    if adopted.ok_or_else(|| ApplyError::wrong(place, why))? {
+        record(tx, run.ctx, at.partner(), Event::of(Kind::TokenCreated, id)).await?;
+        run.plan.created(format!("token of {place}"));
+    }
+    Ok(())
+}

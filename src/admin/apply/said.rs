@@ -1,0 +1,95 @@
+//! Stored things in words: the names behind ids, as the declaration would write them.
+use super::{ApplyError, Run};
+use crate::domain::grant::{Holder, Reach, Scope};
+use crate::domain::id::{PartnerId, RoleId, UserGroupId};
+use crate::domain::rule::Effect;
+use crate::store::extent::PartnerExtent;
+use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
+
+impl Run<'_> {
+    /// The key of a partner; its id when it has none.
+    pub(super) async fn key(&mut self, tx: &mut Tx, id: PartnerId) -> Result<String, ApplyError> {
+        if let Some(known) = self.names.keys.get(&id) {
+            return Ok(known.clone());
+        }
+        let key = match partners::get(tx, &self.by.at(id)).await {
+            Ok(partner) => partner.external_id.unwrap_or_else(|| id.to_string()),
+            Err(StoreError::NotFound) => id.to_string(),
+            Err(error) => return Err(error.into()),
+        };
+        self.names.keys.insert(id, key.clone());
+        Ok(key)
+    }
+
+    /// A scope: `subtree of harbor without saltmarsh`.
+    pub(super) async fn over(&mut self, tx: &mut Tx, scope: &Scope) -> Result<String, ApplyError> {
+        let key = self.key(tx, scope.partner()).await?;
+        let mut said = match &scope.reach {
+            Reach::Subtree { .. } => format!("subtree of {key}"),
+            Reach::Partner { .. } => format!("{key} alone"),
+            Reach::Own { .. } => format!("own things at {key}"),
+            Reach::Groups { partner, groups } => {
+                let at = self.by.at(*partner);
+                let mut names = Vec::new();
+                for group in groups {
+                    names.push(group_name(tx, &at, *group).await?);
+                }
+                names.sort();
+                format!("groups {} of {key}", names.join(", "))
+            }
+        };
+        let mut without = Vec::new();
+        for cut in &scope.without_partners {
+            without.push(self.key(tx, *cut).await?);
+        }
+        without.sort();
+        match scope.without_groups.len() {
+            0 => {}
+            1 => without.push("a user group".to_owned()),
+            many => without.push(format!("{many} user groups")),
+        }
+        if !without.is_empty() {
+            said = format!("{said} without {}", without.join(", "));
+        }
+        Ok(said)
+    }
+
+    /// Whoever holds a grant: `group Technicians of harbor`.
+    pub(super) async fn holder(&mut self, tx: &mut Tx, at: &PartnerExtent, who: Holder) -> Result<String, ApplyError> {
+        let name = match who {
+            Holder::Group(id) => format!("group {}", group_name(tx, at, id).await?),
+            Holder::User(id) => match people::get(tx, at, id).await? {
+                Some(user) => user.profile.login_name.unwrap_or(user.profile.display_name),
+                None => id.to_string(),
+            },
+        };
+        Ok(format!("{name} of {}", self.key(tx, at.partner()).await?))
+    }
+
+    /// What a rule does: `grant Operator over subtree of harbor`.
+    pub(super) async fn effect(
+        &mut self,
+        tx: &mut Tx,
+        at: &PartnerExtent,
+        effect: &Effect,
+    ) -> Result<String, ApplyError> {
+        Ok(match effect {
+            Effect::Place { group } => format!("place in {}", group_name(tx, at, *group).await?),
+            Effect::Join { group } => format!("join {}", group_name(tx, at, *group).await?),
+            Effect::Grant { role, scope } => {
+                format!("grant {} over {}", role_name(tx, at, *role).await?, self.over(tx, scope).await?)
+            }
+        })
+    }
+}
+
+/// The name of a role that can be used at the partner.
+pub(super) async fn role_name(tx: &mut Tx, at: &PartnerExtent, id: RoleId) -> Result<String, StoreError> {
+    let role = roles::usable_by_id(tx, at, id).await?;
+    Ok(role.map_or_else(|| id.to_string(), |role| role.name))
+}
+
+async fn group_name(tx: &mut Tx, at: &PartnerExtent, id: UserGroupId) -> Result<String, StoreError> {
+    let group = user_groups::get(tx, at, id).await?;
+    Ok(group.map_or_else(|| id.to_string(), |group| group.name))
+}
