@@ -4,7 +4,7 @@
 //! every entry without a token, with a wrong one and with another tenant's; a new entry without
 //! a case there fails the build.
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, Route, guard, web};
+use actix_web::{HttpRequest, Resource, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
 use super::{api, assets, authzen, console, health, login, metrics, oauth, scim};
@@ -86,8 +86,9 @@ impl Entry {
         named.into_iter().filter(|(_, handler)| handler.is_some()).map(|(name, _)| name).collect()
     }
 
-    fn mount(&self, config: &mut web::ServiceConfig) {
-        let mut resource = web::resource(self.path);
+    /// What answers at this path, mounted below `prefix`.
+    fn resource(&self, prefix: &str) -> Resource {
+        let mut resource = web::resource(self.path.strip_prefix(prefix).unwrap_or(self.path));
         if let Some(handler) = self.get {
             resource = resource.route(handler().guard(guard::Any(guard::Get()).or(guard::Head())));
         }
@@ -103,7 +104,7 @@ impl Entry {
         if let Some(handler) = self.delete {
             resource = resource.route(handler().guard(guard::Delete()));
         }
-        config.service(match self.other {
+        match self.other {
             Some(handler) => resource.default_service(handler()),
             None => {
                 let allow = self.methods().join(", ");
@@ -113,7 +114,12 @@ impl Entry {
                     async move { Err::<actix_web::HttpResponse, _>(refusal) }
                 }))
             }
-        });
+        }
+    }
+
+    /// The first segment of its path.
+    fn area(&self) -> &'static str {
+        self.path.split('/').nth(1).unwrap_or_default()
     }
 }
 
@@ -133,12 +139,56 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     areas.into_iter().flatten()
 }
 
-/// Mounts every route, and an answer for every other path.
+/// Mounts every route, and an answer for every other path. Paths are tried one after another, so those that begin
+/// alike stand together behind what they share: a request meets the patterns of its own area only.
 pub fn mount(config: &mut web::ServiceConfig) {
+    let mut areas: Vec<(&str, Vec<&Entry>)> = Vec::new();
     for entry in all() {
-        entry.mount(config);
+        match areas.iter_mut().find(|(name, _)| *name == entry.area()) {
+            Some((_, entries)) => entries.push(entry),
+            None => areas.push((entry.area(), vec![entry])),
+        }
+    }
+    for (_, entries) in areas {
+        let prefix = shared(&entries);
+        if prefix.is_empty() {
+            for entry in entries {
+                config.service(entry.resource(prefix));
+            }
+        } else {
+            let scope = web::scope(prefix);
+            config.service(entries.into_iter().fold(scope, |scope, entry| scope.service(entry.resource(prefix))));
+        }
     }
     config.default_service(web::to(async |request: HttpRequest| {
         Err::<actix_web::HttpResponse, _>(Refusal::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)))
     }));
+}
+
+/// The segments that several paths begin with; empty for one path alone.
+fn shared(entries: &[&Entry]) -> &'static str {
+    let (Some((first, others)), true) = (entries.split_first(), entries.len() > 1) else { return "" };
+    let ends = first.path.match_indices('/').map(|(at, _)| at).skip(1).chain([first.path.len()]);
+    let begins =
+        |path: &str, with: &str| path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let common = ends.filter_map(|end| first.path.get(..end));
+    common.take_while(|prefix| others.iter().all(|entry| begins(entry.path, prefix))).last().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_share_whole_segments() {
+        let prefix = |paths: &[&'static str]| {
+            let entries: Vec<Entry> = paths.iter().map(|path| Entry { path, ..Entry::NONE }).collect();
+            shared(&entries.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(prefix(&["/a/{b}/c", "/a/{b}/d", "/a/{b}"]), "/a/{b}");
+        assert_eq!(prefix(&["/a/{b}", "/a/{b}/c"]), "/a/{b}");
+        assert_eq!(prefix(&["/login", "/login/{slug}"]), "/login");
+        assert_eq!(prefix(&["/a/b", "/a/bc"]), "/a");
+        assert_eq!(prefix(&["/a/b"]), "");
+    }
 }

@@ -38,13 +38,8 @@ macro_rules! verb {
     };
 }
 
-/// Every address of the door.
+/// Every address of the door, in the order they are tried: what is asked most comes first.
 pub const ROUTES: &[Entry] = &[
-    Entry { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
-    Entry { get: Some(|| web::to(discovery::types)), ..at("/scim/{slug}/v2/ResourceTypes") },
-    Entry { get: Some(|| web::to(discovery::one_type)), ..at("/scim/{slug}/v2/ResourceTypes/{id}") },
-    Entry { get: Some(|| web::to(discovery::schemas)), ..at("/scim/{slug}/v2/Schemas") },
-    Entry { get: Some(|| web::to(discovery::schema)), ..at("/scim/{slug}/v2/Schemas/{id}") },
     Entry { post: verb!(list::search_users), ..at("/scim/{slug}/v2/Users/.search") },
     Entry { get: verb!(list::users), post: verb!(create::user), ..at("/scim/{slug}/v2/Users") },
     Entry {
@@ -85,6 +80,11 @@ pub const ROUTES: &[Entry] = &[
         other: verb!(offered::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements/{id}")
     },
+    Entry { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
+    Entry { get: Some(|| web::to(discovery::types)), ..at("/scim/{slug}/v2/ResourceTypes") },
+    Entry { get: Some(|| web::to(discovery::one_type)), ..at("/scim/{slug}/v2/ResourceTypes/{id}") },
+    Entry { get: Some(|| web::to(discovery::schemas)), ..at("/scim/{slug}/v2/Schemas") },
+    Entry { get: Some(|| web::to(discovery::schema)), ..at("/scim/{slug}/v2/Schemas/{id}") },
     Entry { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
     Entry { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
     Entry { post: verb!(bulk::bulk), ..at("/scim/{slug}/v2/Bulk") },
