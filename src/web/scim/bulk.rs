@@ -129,7 +129,15 @@ impl Work<'_> {
                 });
                 execution.succeeded(ready, success);
             }
-            Err(error) => execution.failed(ready, refused(error)),
+            Err(error) => {
+                let error = refused(error);
+                self.notes.keep(|kept| {
+                    if kept.effects.len() < KEPT {
+                        kept.effects.push(json!({"operation": ready.entry, "refused": error.to_string()}));
+                    }
+                });
+                execution.failed(ready, error);
+            }
         }
     }
 

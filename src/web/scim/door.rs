@@ -116,10 +116,10 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
     Err(Refusal::scim(Face::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge))
 }
 
-/// The part of the address below the base address, with the query.
+/// The part of the address below the base address `/scim/{slug}/v2`, with the query.
 fn below(request: &HttpRequest) -> &str {
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    path.split_once("/v2").map_or(path, |(_, below)| below)
+    path.match_indices('/').nth(3).and_then(|(at, _)| path.get(at..)).unwrap_or(path)
 }
 
 fn unavailable(error: StoreError) -> Refusal {
@@ -158,7 +158,7 @@ impl Visit {
             let text = "The settings of this connection cannot be used; its administrator finds the reason in the log.";
             Refusal::scim(Face::Scim, ScimError::plain(500, text))
         })?;
-        let dry = request.headers().get(DRY_RUN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        let dry = dry_run(&request).map_err(|error| Refusal::scim(Face::Scim, error))?;
         let base = app.public_url.join(&format!("/scim/{}/v2", door.connection.slug));
         let ctx = app.ctx(Actor::Connection { connection: door.connection.id, run: None });
         Ok(Self { app, request, door, offer, base, ctx, dry, payload: Some(payload), token, note: Note::default() })
@@ -216,11 +216,14 @@ impl Visit {
         let time = Duration::from_secs(self.app.config.server.limits.body_seconds);
         let bytes =
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
-        let value = json::read(&bytes, json::Limits::default())?;
+        let value = json::read(&bytes, json::Limits::default());
         if self.app.request_log.is_on() {
-            self.note.request = Some(mask::body(&value, bytes.len()));
+            self.note.request = Some(match &value {
+                Ok(value) => mask::body(value, bytes.len()),
+                Err(_) => format!("[{} bytes that are not taken as JSON]", bytes.len()),
+            });
         }
-        Ok(value)
+        Ok(value?)
     }
 
     /// The If-Match or If-None-Match header.
@@ -284,6 +287,19 @@ impl Visit {
         };
         self.app.request_log.record(self.ctx.id::<EventId>().uuid(), entry);
     }
+}
+
+/// Whether nothing is to be kept. A word that is not understood must not turn into a write.
+fn dry_run(request: &HttpRequest) -> Result<bool, ScimError> {
+    let mut asked = false;
+    for value in request.headers().get_all(DRY_RUN) {
+        match value.as_bytes() {
+            word if word.eq_ignore_ascii_case(b"true") => asked = true,
+            word if word.eq_ignore_ascii_case(b"false") => {}
+            _ => return Err(ScimError::plain(400, "The header Rolecall-Dry-Run is \"true\" or \"false\".")),
+        }
+    }
+    Ok(asked)
 }
 
 fn is_json(kind: &str) -> bool {

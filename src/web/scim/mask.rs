@@ -1,5 +1,8 @@
 //! Takes secrets out of what the log of requests keeps.
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 /// Longest body that is kept.
 const LONGEST: usize = 16 * 1024;
@@ -14,12 +17,16 @@ pub fn body(value: &Value, bytes: usize) -> String {
     without_secrets(value).to_string()
 }
 
-/// A path with its query; a filter or value that speaks of a secret is hidden.
+/// A path with its query as people read it; a query that speaks of a secret is hidden.
 pub fn path(path: &str) -> String {
-    match path.split_once('?') {
-        Some((path, query)) if speaks_of_secret(query) => format!("{path}?{HIDDEN}"),
-        _ => path.chars().take(2_048).collect(),
-    }
+    let Some((path, query)) = path.split_once('?') else { return shown(path) };
+    let pair = |(name, value): (Cow<'_, str>, Cow<'_, str>)| format!("{name}={value}");
+    let query = form_urlencoded::parse(query.as_bytes()).map(pair).collect::<Vec<_>>().join("&");
+    if speaks_of_secret(&query) { shown(&format!("{path}?{HIDDEN}")) } else { shown(&format!("{path}?{query}")) }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(2_048).collect()
 }
 
 fn without_secrets(value: &Value) -> Value {
@@ -29,9 +36,13 @@ fn without_secrets(value: &Value) -> Value {
             let secret_path = map
                 .iter()
                 .any(|(key, value)| key.eq_ignore_ascii_case("path") && value.as_str().is_some_and(speaks_of_secret));
-            let hide = |key: &str| is_secret(key) || (secret_path && key.eq_ignore_ascii_case("value"));
+            let hide = |key: &str, value: &Value| {
+                let asked = key.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(speaks_of_secret);
+                is_secret(key) || asked || (secret_path && key.eq_ignore_ascii_case("value"))
+            };
             let shown = map.iter().map(|(key, value)| {
-                let value = if hide(key) && !value.is_null() { HIDDEN.into() } else { without_secrets(value) };
+                let hidden = hide(key, value) && !value.is_null();
+                let value = if hidden { HIDDEN.into() } else { without_secrets(value) };
                 (key.clone(), value)
             });
             Value::Object(shown.collect::<Map<_, _>>())
@@ -43,12 +54,12 @@ fn without_secrets(value: &Value) -> Value {
 
 /// Whether a key, perhaps with its schema's URN before it, names a secret.
 fn is_secret(key: &str) -> bool {
-    let name = key.rsplit(':').next().unwrap_or(key);
-    ["password", "secret", "token"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    speaks_of_secret(key.rsplit(':').next().unwrap_or(key))
 }
 
 fn speaks_of_secret(text: &str) -> bool {
-    text.to_ascii_lowercase().contains("password")
+    let text = text.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token"].iter().any(|secret| text.contains(secret))
 }
 
 #[cfg(test)]
@@ -68,7 +79,12 @@ mod tests {
         }
         assert!(kept.contains("ida") && kept.contains("kept") && kept.contains("seen"));
         assert_eq!(body(&sent, 1 << 20), "[1048576 bytes]");
-        assert_eq!(path("/Users?filter=password%20eq%20%22x%22"), "/Users?[hidden]");
+        let search = json!({"filter": "password eq \"s5\"", "apiToken": "s6"});
+        assert_eq!(body(&search, 100), r#"{"apiToken":"[hidden]","filter":"[hidden]"}"#);
+        assert_eq!(body(&json!({"filter": "userName eq \"ida\""}), 100), r#"{"filter":"userName eq \"ida\""}"#);
+        assert_eq!(path("/Users?filter=pass%77ord%20eq%20%22x%22"), "/Users?[hidden]");
+        assert_eq!(path("/Users?access_token=x"), "/Users?[hidden]");
+        assert_eq!(path("/Users?filter=userName+eq%20%22ida@x%22%0a"), "/Users?filter=userName eq \"ida@x\" ");
         assert_eq!(path("/Users?count=1"), "/Users?count=1");
     }
 }

@@ -74,16 +74,22 @@ fn request(entry: Entry) -> Request {
     }
 }
 
-/// What happened, in words: each kind of event once, with how often.
+/// What happened, in words: each kind of event once, with how often; of a bulk request, that of all its operations.
 fn effect(effect: &Json, dry: bool) -> String {
+    let operations = effect.as_array().map_or(&[][..], Vec::as_slice);
+    let effects = operations.iter().filter_map(|operation| operation.get("effect")).chain([effect]);
+    let events = effects.filter_map(|effect| effect.get("events")?.as_array()).flatten();
     let mut titles: Vec<(&str, usize)> = Vec::new();
-    let events = effect.get("events").and_then(Json::as_array).into_iter().flatten();
     for kind in events.filter_map(|event| event.get("kind").and_then(Json::as_str)) {
         let title = words::event(kind).0;
         match titles.iter_mut().find(|(known, _)| *known == title) {
             Some((_, times)) => *times += 1,
             None => titles.push((title, 1)),
         }
+    }
+    let refused = operations.iter().filter(|operation| operation.get("refused").is_some()).count();
+    if refused > 0 {
+        titles.push(("Operation refused", refused));
     }
     let told = |(title, times): (&str, usize)| if times > 1 { format!("{title} ×{times}") } else { title.to_owned() };
     let text = titles.into_iter().map(told).collect::<Vec<_>>().join(", ");
