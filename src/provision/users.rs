@@ -363,7 +363,7 @@ pub(super) async fn finish(
 
 /// If-Match: the version the caller named must be the one that is stored.
 pub(super) fn check(condition: Option<&Condition>, version: i64) -> Result<(), ProvisionError> {
-    let current = Version(u64::try_from(version).unwrap_or(0));
+    let current = Version::new(u64::try_from(version).unwrap_or(0));
     match condition {
         Some(condition) if !condition.holds(current) => Err(ProvisionError::PreconditionFailed),
         _ => Ok(()),

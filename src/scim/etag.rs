@@ -3,14 +3,40 @@
 use super::error::{Result, ScimError, ScimType};
 use std::fmt;
 
-/// The version of a resource: a counter raised by every change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(pub u64);
+/// The version of a resource: a counter raised by every change of what was said of it, and what else its
+/// representation shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version {
+    number: u64,
+    beside: Option<u32>,
+}
+
+impl Version {
+    /// The version after so many changes.
+    pub const fn new(number: u64) -> Self {
+        Self { number, beside: None }
+    }
+
+    /// The version of a representation that also shows what others say, the groups of a user: a digest of that tells
+    /// caches when it changes. Writers need not know it.
+    #[must_use]
+    pub const fn showing(self, digest: u32) -> Self {
+        Self { beside: Some(digest), ..self }
+    }
+
+    /// The tag without `W/` and quotation marks.
+    fn tag(self) -> String {
+        match self.beside {
+            None => self.number.to_string(),
+            Some(digest) => format!("{}-{digest:08x}", self.number),
+        }
+    }
+}
 
 impl fmt::Display for Version {
     /// The weak entity tag, `W/"7"`, for the ETag header and `meta.version`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "W/\"{}\"", self.0)
+        write!(f, "W/\"{}\"", self.tag())
     }
 }
 
@@ -61,16 +87,18 @@ impl Condition {
         Ok(Condition::OneOf(tags))
     }
 
-    /// Whether `version` is among those named. Weak comparison: our tags are
-    /// weak, and clients drop the mark.
+    /// Whether a resource of `version` may be written. Weak comparison: our tags are weak, and clients drop the mark.
+    /// What a representation showed beside the resource does not count.
     #[must_use]
     pub fn holds(&self, version: Version) -> bool {
+        let number = version.number.to_string();
+        self.names(|tag| tag.split('-').next() == Some(number.as_str()))
+    }
+
+    fn names(&self, version: impl Fn(&str) -> bool) -> bool {
         match self {
             Condition::Any => true,
-            Condition::OneOf(tags) => {
-                let tag = version.0.to_string();
-                tags.contains(&tag)
-            }
+            Condition::OneOf(tags) => tags.iter().any(|tag| version(tag)),
         }
     }
 }
@@ -89,7 +117,8 @@ pub fn check_match(condition: Option<&Condition>, current: Version) -> Result<()
 /// If-None-Match on a read (T02): true when the answer is 304.
 #[must_use]
 pub fn not_modified(condition: Option<&Condition>, current: Version) -> bool {
-    condition.is_some_and(|condition| condition.holds(current))
+    let shown = current.tag();
+    condition.is_some_and(|condition| condition.names(|tag| tag == shown))
 }
 
 /// F05: the protocol version in the path.
@@ -110,21 +139,21 @@ mod tests {
     #[test]
     fn t03_lists_weak_and_strong_tags() {
         for text in ["W/\"7\"", "\"7\"", "\"1\", W/\"7\"", "*", "7", "W/\"a,b\",\"7\""] {
-            assert!(Condition::parse(text).unwrap().holds(Version(7)), "{text}");
+            assert!(Condition::parse(text).unwrap().holds(Version::new(7)), "{text}");
         }
         for text in ["W/\"8\"", "\"77\"", "8, 9"] {
-            assert!(!Condition::parse(text).unwrap().holds(Version(7)), "{text}");
+            assert!(!Condition::parse(text).unwrap().holds(Version::new(7)), "{text}");
         }
         for text in ["", "\"7", "\"7\" \"8\"", ",", "W/"] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
-        assert_eq!(Version(7).to_string(), "W/\"7\"");
+        assert_eq!(Version::new(7).to_string(), "W/\"7\"");
         let stale = Condition::parse("\"6\"").unwrap();
-        assert_eq!(check_match(Some(&stale), Version(7)).unwrap_err().status, 412);
-        assert!(check_match(Some(&stale), Version(6)).is_ok());
-        assert!(check_match(None, Version(7)).is_ok());
-        assert!(not_modified(Some(&Condition::Any), Version(7)));
-        assert!(!not_modified(Some(&stale), Version(7)) && !not_modified(None, Version(7)));
+        assert_eq!(check_match(Some(&stale), Version::new(7)).unwrap_err().status, 412);
+        assert!(check_match(Some(&stale), Version::new(6)).is_ok());
+        assert!(check_match(None, Version::new(7)).is_ok());
+        assert!(not_modified(Some(&Condition::Any), Version::new(7)));
+        assert!(!not_modified(Some(&stale), Version::new(7)) && !not_modified(None, Version::new(7)));
     }
 
     #[test]
@@ -135,12 +164,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn t02_what_is_shown_beside_the_resource_counts_for_readers_only() {
+        let version = Version::new(7).showing(0xbee);
+        assert_eq!(version.to_string(), "W/\"7-00000bee\"");
+        let seen = Condition::parse(&version.to_string()).unwrap();
+        assert!(not_modified(Some(&seen), version));
+        assert!(!not_modified(Some(&seen), Version::new(7).showing(1)));
+        assert!(!not_modified(Some(&seen), Version::new(7)));
+        assert!(seen.holds(Version::new(7)) && !seen.holds(Version::new(8)));
+    }
+
     proptest::proptest! {
         #[test]
         fn t03_any_header_is_answered(text in r#"(?:[ -~]{0,4}|W/|"|,|\*|7){0,8}"#, version in 0..9u64) {
             let _ = Condition::parse(&text);
-            let tag = Version(version).to_string();
-            proptest::prop_assert!(Condition::parse(&tag).unwrap().holds(Version(version)));
+            let tag = Version::new(version).to_string();
+            proptest::prop_assert!(Condition::parse(&tag).unwrap().holds(Version::new(version)));
         }
     }
 }

@@ -147,6 +147,8 @@ on_both! {
             let request = scim.request(method, path).header("rolecall-dry-run", "true");
             scim.send(request.header("content-type", "application/json").body(body.to_string()))
         };
+        let unclear = scim.request(Method::DELETE, &path).header("rolecall-dry-run", "yes");
+        scim.send(unclear).await.refused(400, "");
         let created = dry(Method::POST, "/Users", json!({"schemas": [USER], "userName": "bo"})).await;
         assert_eq!((created.status, created.header("rolecall-dry-run")), (200, "true"), "{created:?}");
         assert_eq!((created.body["status"].as_str(), created.body["changed"].as_bool()), (Some("201"), Some(true)));

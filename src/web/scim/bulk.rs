@@ -49,13 +49,22 @@ pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
     let Kept { acts, ignored, effects } = notes.0.into_inner().unwrap_or_default();
     visit.translated(&acts);
     visit.ignored(&ignored);
-    let effects = Value::Array(effects);
-    visit.changed(effects.clone());
+    visit.changed(effects.iter().cloned().chain(refusals(&response)).collect());
     if !visit.dry {
         return Ok(Answer::new(200, response));
     }
     let body = json!({"schemas": [DRY_RUN_URN], "status": "200", "effect": effects, "resource": response});
     Ok(Answer::new(200, body))
+}
+
+/// The operations that were refused, for the log: which, and why.
+fn refusals(response: &Value) -> impl Iterator<Item = Value> {
+    let operations = response.get("Operations").and_then(Value::as_array).into_iter().flatten().enumerate();
+    let refused = operations.filter_map(|(at, operation)| {
+        let why = operation.get("response").filter(|answer| answer.get("detail").is_some())?;
+        Some(json!({"operation": at, "refused": why}))
+    });
+    refused.take(KEPT)
 }
 
 /// What is noted while operations run.
@@ -129,15 +138,7 @@ impl Work<'_> {
                 });
                 execution.succeeded(ready, success);
             }
-            Err(error) => {
-                let error = refused(error);
-                self.notes.keep(|kept| {
-                    if kept.effects.len() < KEPT {
-                        kept.effects.push(json!({"operation": ready.entry, "refused": error.to_string()}));
-                    }
-                });
-                execution.failed(ready, error);
-            }
+            Err(error) => execution.failed(ready, refused(error)),
         }
     }
 
@@ -259,6 +260,6 @@ fn parse<T: std::str::FromStr>(call: &Call) -> Result<T, ProvisionError> {
 }
 
 fn success<T>(status: u16, id: String, version: Option<i64>, done: Done<T>) -> (Success, Effect) {
-    let version = version.map(|version| Version(u64::try_from(version).unwrap_or(0)).to_string());
+    let version = version.map(|version| Version::new(u64::try_from(version).unwrap_or(0)).to_string());
     (Success { status, id, version }, done.effect)
 }

@@ -1,4 +1,6 @@
 //! From what the use cases return to what clients see.
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -70,15 +72,15 @@ impl Visit {
         let mut document = user.doc;
         // What lets a person in is always told, and as the filter on it sees it (J10).
         document.entry("active").or_insert_with(|| user.active.into());
-        let groups: Vec<Value> = groups
-            .unwrap_or_default()
-            .iter()
-            .map(|group| render::group(&group.group.to_string(), Some(&group.display_name), group.direct, &self.base))
-            .collect();
+        let groups = groups.unwrap_or_default();
+        let mut stamp = Stamp::new(user.id, user.created_at, user.changed_at, user.version);
         if !groups.is_empty() {
-            document.insert("groups".to_owned(), groups.into());
+            stamp.version = stamp.version.showing(digest(&groups));
+            let show = |group: &GroupOf| {
+                render::group(&group.group.to_string(), Some(&group.display_name), group.direct, &self.base)
+            };
+            document.insert("groups".to_owned(), groups.iter().map(show).collect());
         }
-        let stamp = Stamp::new(user.id, user.created_at, user.changed_at, user.version);
         self.show(view, kind, document, &stamp, written)
     }
 
@@ -161,6 +163,16 @@ pub fn show_members(members: &[Member], base: &str) -> Value {
     members.iter().map(one).collect()
 }
 
+/// Changes when a user's groups do. It need not be the same in another release: a cache then asks once more.
+fn digest(groups: &[GroupOf]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    for group in groups {
+        (group.group.uuid(), &group.display_name, group.direct).hash(&mut hasher);
+    }
+    let [a, b, c, d, ..] = hasher.finish().to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
 /// What the server knows of a resource.
 struct Stamp {
     id: String,
@@ -171,7 +183,7 @@ struct Stamp {
 
 impl Stamp {
     fn new(id: impl Id, created: Timestamp, changed: Timestamp, version: i64) -> Self {
-        Self { id: id.uuid().to_string(), created, changed, version: Version(u64::try_from(version).unwrap_or(0)) }
+        Self { id: id.uuid().to_string(), created, changed, version: Version::new(u64::try_from(version).unwrap_or(0)) }
     }
 
     fn identity(&self) -> render::Identity<'_> {

@@ -266,7 +266,22 @@ rows! {
         assert_eq!((same.status, &same.body), (304, &Value::Null));
         assert_eq!(ask("*").await.status, 304);
         at.op(&path, "replace", "title", json!("x")).await;
-        assert_eq!(ask(made.header("etag")).await.status, 200);
+        let changed = ask(made.header("etag")).await;
+        assert_eq!(changed.status, 200);
+
+        let group = at.group("crew", &[&made.id()]).await;
+        let joined = ask(changed.header("etag")).await;
+        assert_eq!((joined.status, &joined.body["groups"][0]["display"]), (200, &json!("crew")));
+        assert_eq!(joined.body["meta"]["version"], joined.header("etag"));
+        assert_eq!(ask(joined.header("etag")).await.status, 304);
+        at.op(&format!("/Groups/{}", group.id()), "replace", "displayName", json!("staff")).await;
+        let renamed = ask(joined.header("etag")).await;
+        assert_eq!((renamed.status, &renamed.body["groups"][0]["display"]), (200, &json!("staff")));
+        let title = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "y"}]});
+        let written = with_match(at, Method::PATCH, &path, "if-match", joined.header("etag"), title).await;
+        assert_eq!(written.status, 200, "the groups are no reason to refuse a write: {written:?}");
+        at.delete(&format!("/Groups/{}", group.id())).await;
+        assert_eq!(ask(written.header("etag")).await.status, 200);
     }
 
     async fn t03_a_stale_version_is_refused(at: &Stand) {
