@@ -1,4 +1,5 @@
 //! Use cases of administrators and of the operator: setting up, and changing what was decided.
+pub mod api_tokens;
 pub mod apply;
 pub mod authority;
 pub mod catalog;

@@ -11,6 +11,8 @@ use crate::{binds, statements};
 statements! {
     INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
         SELECT $1, p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
+    INSERT_OWN = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, p.id, $3, $4, $5, $6, $7 FROM live_person p WHERE p.id = $2";
     BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
         FROM api_token t JOIN live_person p ON p.id = t.person \
         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
@@ -89,6 +91,26 @@ pub async fn create(
     let id = ctx.id();
     let values = binds![id, person, at.partner(), name, text.hint(), text.hash(), ctx.now(), expires_at];
     match tx.execute(&INSERT, values).await? {
+        0 => Err(StoreError::NotFound),
+        _ => Ok((id, text)),
+    }
+}
+
+/// Makes a token for the person themselves.
+///
+/// # Errors
+/// `StoreError::NotFound` when the person is gone.
+pub async fn create_own(
+    tx: &mut Tx,
+    of: &SelfExtent,
+    ctx: &Ctx,
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<(TokenId, TokenText), StoreError> {
+    let text = TokenText::generate(TokenKind::Api, ctx);
+    let id = ctx.id();
+    let values = binds![id, of.person(), name, text.hint(), text.hash(), ctx.now(), expires_at];
+    match tx.execute(&INSERT_OWN, values).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok((id, text)),
     }

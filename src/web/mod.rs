@@ -13,6 +13,7 @@ pub mod health;
 pub mod login;
 pub mod metrics;
 pub mod middleware;
+mod moment;
 pub mod oauth;
 pub mod operator;
 pub mod problem;

@@ -94,6 +94,28 @@ on_both! {
         app.stop().await;
     }
 
+    async fn of_people_elsewhere_only_the_answer_is_told(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let asker = house.person("Anna Asker").await;
+        house.grant(asker, &[Core::AccessAsk], "partner", house.reseller).await;
+        let (_, token) = house.api_token(asker, house.reseller).await;
+        let told = async |subject: String, action: &str| {
+            timeless(ask(&app, &token, ONE, &question(subject, action, "partner", house.reseller)).await.1)
+        };
+        let above = told(house.owner.to_string(), "core.partner.view").await;
+        assert_eq!(above["decision"], true, "a product must learn it");
+        assert_eq!(above["context"].as_object().unwrap().len(), 1, "but not through what: {above}");
+        assert!(!above["context"]["reason"].as_str().unwrap().contains(" over "), "{above}");
+        let nobody = told("0190d0c0-0000-7000-8000-000000000000".to_owned(), "core.partner.view").await;
+        assert_eq!(nobody["decision"], false);
+        let unable = told(house.owner.to_string(), "core.nothing").await;
+        assert_eq!(unable, nobody, "a person elsewhere who may not is like nobody");
+        let own = told(asker.to_string(), "core.access.ask").await;
+        assert!(own["context"]["reason"].as_str().unwrap().contains(" over "), "{own}");
+        app.stop().await;
+    }
+
     async fn anybody_may_ask_about_themselves(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;

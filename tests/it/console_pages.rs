@@ -20,6 +20,43 @@ fn assert_hides(text: &str, all: &[&str]) {
 }
 
 on_both! {
+    async fn a_person_makes_tokens_of_their_own_and_ends_only_those(db: &Database) {
+        let console = Console::open(db).await;
+        let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
+        let here = "/account/tokens";
+        assert_eq!(henrik.submit(here, here, &[("name", " "), ("days", "30")]).await.status, 422);
+        assert_eq!(henrik.submit(here, here, &[("name", "reports"), ("days", "soon")]).await.status, 422);
+        assert_eq!(henrik.submit(here, here, &[("name", "reports"), ("days", "30")]).await.status, 303);
+        let page = henrik.get(here).await.text;
+        let token = format!("rca_{}", page.split_once("data-copy=\"rca_").unwrap().1.split('"').next().unwrap());
+        assert_hides(&henrik.get(here).await.text, &[&token]);
+        assert_shows(&henrik.get(here).await.text, &["reports", "not used yet", ", ends "]);
+        let path = format!("/api/v1/people/{}", henrik.id);
+        let call = async || {
+            console.app.request(reqwest::Method::GET, &path).bearer_auth(&token).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(call().await, 200);
+
+        let end = page.split_once("action=\"/account/tokens/").unwrap().1.split('"').next().unwrap();
+        let end = format!("{here}/{end}");
+        let mut lena = console.sign_in(LENA.0, LENA.1).await;
+        assert_hides(&lena.get(here).await.text, &["reports"]);
+        assert_eq!(lena.submit(here, &end, &[]).await.status, 404, "not hers");
+        assert_eq!(call().await, 200);
+        assert_eq!(henrik.submit(here, &end, &[]).await.status, 303);
+        assert_eq!(call().await, 401, "from the next request on");
+        let mut activity = String::new();
+        for _ in 0..100 {
+            activity = henrik.get("/activity").await.text;
+            if activity.contains("Token ended") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_shows(&activity, &["Token made", "Token ended"]);
+        console.app.stop().await;
+    }
+
     async fn the_tree_is_what_one_may_see(db: &Database) {
         let console = Console::open(db).await;
         let mut olga = console.sign_in(OLGA.0, OLGA.1).await;

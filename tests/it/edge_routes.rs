@@ -18,6 +18,8 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/access/v1/evaluation", "authzen_evaluation::what_the_asker_may_not_ask_about_answers_like_what_is_not_there"),
     ("/access/v1/evaluations", "authzen_evaluation::what_the_asker_may_not_ask_about_answers_like_what_is_not_there"),
     ("/account", "login_flow::signing_out_everywhere_ends_the_other_sessions_too"),
+    ("/account/tokens", "console_pages::a_person_makes_tokens_of_their_own_and_ends_only_those"),
+    ("/account/tokens/{token}/revoke", "console_pages::a_person_makes_tokens_of_their_own_and_ends_only_those"),
     ("/activity", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/connections/{slug}", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/clients", "console_connections::connections_of_another_partner_do_not_exist"),

@@ -66,7 +66,7 @@ pub(super) async fn answer(
         (Some(principal), Some(capability)) => {
             effective::decide(reader, &Question { principal, capability, resource, now }).await?
         }
-        (None, _) => absent(Absent::Person),
+        (None, _) => return Ok(veiled(false, now)),
         (_, None) => absent(Absent::Capability),
     };
     // Whoever asks about themselves learns of a partner only what they may see of it.
@@ -77,7 +77,28 @@ pub(super) async fn answer(
     {
         return Ok(hidden(now));
     }
+    if !about_self && !may_know(reader, asker, subject, resource, now).await? {
+        return Ok(veiled(decision.allowed, now));
+    }
     Ok(told(&decision, now))
+}
+
+/// Whether the asker may learn why: of a person of the resource's own partner, and of whomever else they may ask about.
+/// Others are known to a product by their id alone, and so is nobody.
+async fn may_know(
+    reader: &mut Reader,
+    asker: UserId,
+    subject: Option<UserId>,
+    resource: Resource,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(subject) = subject else { return Ok(false) };
+    let Some(home) = resources::of_user(reader, subject).await? else { return Ok(false) };
+    if home.partner == resource.partner && resource.group.is_none() && resource.owner.is_none() {
+        return Ok(true);
+    }
+    let question = Question { principal: asker, capability: Core::AccessAsk.id(), resource: home, now };
+    effective::permits(reader, &question).await
 }
 
 fn absent(what: Absent) -> Decision {
@@ -133,6 +154,18 @@ fn told(decision: &Decision, now: Timestamp) -> Value {
             "at": now.to_string(),
             "revision": now.micros().to_string(),
         },
+    })
+}
+
+/// The answer about somebody of whom the asker may learn no more, or who is not there.
+fn veiled(allowed: bool, now: Timestamp) -> Value {
+    let reason = match allowed {
+        true => "Allowed. The person is not one whose access you may see.",
+        false => "Not allowed. There is no such person, or not one whose access you may see.",
+    };
+    json!({
+        "decision": allowed,
+        "context": { "reason": reason, "at": now.to_string(), "revision": now.micros().to_string() },
     })
 }
 

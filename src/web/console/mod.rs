@@ -24,6 +24,7 @@ mod person;
 mod place;
 mod products;
 mod storms;
+mod tokens;
 mod tree;
 mod words;
 
@@ -66,6 +67,13 @@ pub const ROUTES: &[Entry] = &[
     },
     Entry { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
     Entry { get: Some(|| web::to(activity::show)), ..at("/activity") },
+    Entry {
+        isolation: Isolation::Own,
+        get: Some(|| web::to(tokens::show)),
+        post: Some(|| web::to(tokens::make)),
+        ..at("/account/tokens")
+    },
+    Entry { isolation: Isolation::Own, post: Some(|| web::to(tokens::end)), ..at("/account/tokens/{token}/revoke") },
 ];
 
 const fn at(path: &'static str) -> Entry {

@@ -4,14 +4,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::halt::Halt;
-use crate::domain::time::Timestamp;
 use crate::web::App;
 use crate::web::login::{Form, Visitor};
+pub use crate::web::moment::{minute, second};
 
 /// The frame around a page: who looks, and where they are.
 pub struct Frame {
-    /// The person's id.
-    pub user: String,
     /// The person's name.
     pub name: String,
     /// What forms of this session carry.
@@ -26,7 +24,6 @@ impl Frame {
     /// The frame of a page in `section`.
     pub fn of(visitor: &Visitor, request: &HttpRequest, section: &'static str) -> Self {
         Self {
-            user: visitor.person().to_string(),
             name: visitor.signed.display_name.clone(),
             csrf: visitor.form_token(),
             section,
@@ -124,23 +121,6 @@ pub fn link(path: &str, parameters: &[(&str, &str)]) -> String {
 /// [`Halt::NotFound`]: what is no id names nothing.
 pub fn id<T: std::str::FromStr>(text: &str) -> Result<T, Halt> {
     text.parse().map_err(|_| Halt::NotFound)
-}
-
-/// A moment to the minute, in UTC.
-pub fn minute(at: Timestamp) -> String {
-    written(at, "%-d %b %Y, %H:%M")
-}
-
-/// A moment to the second, in UTC.
-pub fn second(at: Timestamp) -> String {
-    written(at, "%-d %b %H:%M:%S")
-}
-
-fn written(at: Timestamp, form: &str) -> String {
-    match jiff::Timestamp::from_microsecond(at.micros()) {
-        Ok(moment) => moment.strftime(form).to_string(),
-        Err(_) => at.to_string(),
-    }
 }
 
 /// `1 person`, `2 people`.

@@ -6,10 +6,12 @@ use askama::Template;
 use super::Visitor;
 use super::page::html;
 use crate::web::App;
+use crate::web::moment::minute;
 
 #[derive(Template)]
 #[template(path = "login/account.html")]
 struct Page {
+    id: String,
     name: String,
     since: String,
     until: String,
@@ -24,8 +26,9 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpRespo
     };
     let page = Page {
         csrf: visitor.form_token(),
-        since: visitor.signed.created_at.to_string(),
-        until: visitor.signed.expires_at.to_string(),
+        id: visitor.person().to_string(),
+        since: minute(visitor.signed.created_at),
+        until: minute(visitor.signed.expires_at),
         name: visitor.signed.display_name,
     };
     html(StatusCode::OK, &page)

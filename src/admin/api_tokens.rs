@@ -1,0 +1,58 @@
+//! API tokens that people make for programs of theirs. A token acts with the authority its person has at that moment,
+//! so making one gives nothing away.
+use super::record;
+use super::refused::Refused;
+use super::text;
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{PartnerId, TokenId};
+use crate::provision::event::{Event, Kind};
+use crate::secret::Token;
+use crate::store::extent::SelfExtent;
+use crate::store::{Store, Tx, api_tokens};
+
+/// The longest life of a token that ends by itself, in days.
+const MOST_DAYS: u32 = 3_660;
+
+/// Makes a token for the person, at home at `home`, that ends after so many days; 0 lets it last.
+///
+/// # Errors
+/// [`Refused::Invalid`] for a name or life that will not do.
+pub async fn make(
+    store: &Store,
+    ctx: &Ctx,
+    (of, home): (&SelfExtent, PartnerId),
+    name: &str,
+    days: u32,
+) -> Result<Token, Refused> {
+    let name = &text::name("name", name)?;
+    if days > MOST_DAYS {
+        return Err(Refused::Invalid(format!("A token ends after {MOST_DAYS} days at most, or lasts.")));
+    }
+    let expires_at = (days > 0).then(|| ctx.now().plus_seconds(i64::from(days) * 86_400));
+    store
+        .write_serializable(async |tx: &mut Tx| {
+            let (id, token) = api_tokens::create_own(tx, of, ctx, name, expires_at).await?;
+            record(tx, ctx, home, Event::of(Kind::TokenCreated, of.person()).id("token", id)).await?;
+            Ok(token)
+        })
+        .await
+}
+
+/// Ends one of the person's own tokens.
+///
+/// # Errors
+/// [`Refused::NotFound`] when it is not theirs, or has ended.
+pub async fn end(
+    store: &Store,
+    ctx: &Ctx,
+    (of, home): (&SelfExtent, PartnerId),
+    token: TokenId,
+) -> Result<(), Refused> {
+    store
+        .write_serializable(async |tx: &mut Tx| {
+            api_tokens::revoke(tx, of, token, ctx.now()).await?;
+            let line = Event::of(Kind::TokenRevoked, of.person()).id("token", token);
+            Ok(record(tx, ctx, home, line).await?)
+        })
+        .await
+}
