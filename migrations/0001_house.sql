@@ -6,7 +6,9 @@ CREATE TABLE installation (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     epoch UUID NOT NULL,
     catalog TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Something sealed: who cannot open it does not have the keys of this installation.
+    key_mark BYTEA
 );
 
 -- The catalog, as loaded from its files.

@@ -8,6 +8,7 @@ pub mod connections;
 pub mod declaration;
 pub mod directories;
 pub mod export;
+pub mod keys;
 pub mod links;
 pub mod partners;
 pub mod people;

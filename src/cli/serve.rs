@@ -10,6 +10,7 @@ use crate::admin::setup::{self, SetUp};
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::store::extent::OperatorExtent;
+use crate::store::sessions;
 use crate::telemetry;
 use crate::web::server;
 
@@ -38,6 +39,11 @@ impl Serve {
         if let Some(token) = link {
             let address = links::address(running.app().public_url.as_str(), &token);
             println!("The store was empty. The first owner signs in here, once, within a day:\n{}", address.as_str());
+        } else if !sessions::any(&mut store.reader().await?).await? {
+            println!(
+                "Nobody is signed in. Should no owner be able to: `rolecall admin recover-owner` makes a one-time link \
+                 (on SQLite, while the server is stopped)."
+            );
         }
         tracing::info!(address = %running.address(), url = %running.app().public_url, "serving");
         running.until_signal().await.context("cannot be told of signals")?;

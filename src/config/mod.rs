@@ -352,6 +352,9 @@ impl Config {
         if self.secret.keys.is_some() && self.secret.key_file.is_some() {
             return Some(("secret", "takes `keys` or `key_file`, not both"));
         }
+        if self.store.connections == 0 {
+            return Some(("store.connections", "must be at least 1"));
+        }
         if self.scim.max_page == 0 || self.scim.default_page > self.scim.max_page {
             return Some(("scim.default_page", "must not be above `max_page`, and `max_page` not be 0"));
         }

@@ -91,6 +91,14 @@ impl Keyring {
     }
 }
 
+impl Keyring {
+    /// Whether it was sealed under the first key, the one in use.
+    pub fn in_use(&self, sealed: &[u8]) -> bool {
+        let first = self.keys.first().map(Key::id);
+        Envelope::read(sealed).is_ok_and(|envelope| Some(envelope.key) == first)
+    }
+}
+
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keyring({} keys)", self.keys.len())

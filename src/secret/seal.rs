@@ -22,6 +22,8 @@ pub enum Purpose {
     Cursor(ConnectionId),
     /// Something that a session is shown once, on the page a form leads to.
     Once(SessionId),
+    /// What tells whether a server has the keys of the installation.
+    Mark,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
             Self::Cursor(id) => format!("rolecall/1/cursor/{id}"),
             Self::Once(id) => format!("rolecall/1/once/{id}"),
+            Self::Mark => "rolecall/1/mark".to_owned(),
         }
     }
 }

@@ -359,7 +359,7 @@ fn back_off(tries: u32) -> Duration {
 }
 
 /// Creates a file that only its owner may read; SQLite gives its companions the same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut open = std::fs::OpenOptions::new();
     open.create(true).truncate(false).write(true);
     #[cfg(unix)]

@@ -12,6 +12,7 @@ use sqlx::{Executor, Row as _};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use super::db::create_private;
 use super::extent::ConnectionExtent;
 use crate::domain::id::{ConnectionId, Id, TokenId};
 use crate::domain::text::fold;
@@ -132,6 +133,7 @@ pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(Request
 }
 
 async fn file(path: &Path) -> Result<SqlitePool, LogError> {
+    create_private(path).map_err(sqlx::Error::Io)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

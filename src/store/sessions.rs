@@ -28,7 +28,16 @@ statements! {
     EXPIRED = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";
     ARRIVED = "SELECT u.id, u.person FROM external_user u \
         WHERE u.connection = $1 AND u.directory = $2 AND u.stable_key = $3";
+    ANY = "SELECT id FROM session LIMIT 1";
     HOME = "SELECT p.partner FROM live_person p WHERE p.id = $1";
+}
+
+/// Whether anybody has a session.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn any(reader: &mut Reader) -> Result<bool, StoreError> {
+    Ok(reader.optional(&ANY, binds![], |_: &Row| Ok(())).await?.is_some())
 }
 
 /// A new session, before it is written.

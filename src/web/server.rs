@@ -15,6 +15,7 @@ use super::operator::Operator;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, metrics, middleware, routes, sync};
+use crate::admin::keys::{self, KeysRefused};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys are not those of the installation.
+    #[error(transparent)]
+    OtherKeys(#[from] KeysRefused),
     /// A setting for signing in is unusable.
     #[error("{0}")]
     SignIn(String),
@@ -78,6 +82,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     std::fs::create_dir_all(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
     let ctx = clock.ctx(Actor::System);
     let keyring = Arc::new(config.keyring(&ctx, secrets_exist(&store).await?)?);
+    keys::confirm(&store, &ctx, &keyring).await?;
     let operator = Operator::announce(folder, address, &public_url, &ctx);
     let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
     let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;

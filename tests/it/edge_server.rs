@@ -1,8 +1,12 @@
 //! The server itself: health, errors in the form of each door, headers, figures, the graceful stop.
 use reqwest::Method;
+use rolecall::clock::Clock;
+use rolecall::config::{Config, Secret};
+use rolecall::web::server;
 use serde_json::Value;
 
 use crate::app::{App, header};
+use crate::support::console::Console;
 use crate::support::database::on_both;
 
 on_both! {
@@ -83,5 +87,27 @@ on_both! {
         assert!(after.is_err(), "the port still answers after the stop");
         // The store outlives the server: it belongs to whoever opened it.
         db.store.ping().await.unwrap();
+    }
+}
+
+on_both! {
+    async fn a_server_with_other_keys_does_not_start(db: &Database) {
+        // Only an installation has keys of its own.
+        let console = Console::open(db).await;
+        console.app.stop().await;
+        let start = async |keys: &str| {
+            let mut config = Config::default();
+            config.server.listen.set_port(0);
+            config.server.stop_seconds = 1;
+            config.store.database_url = db.url.starts_with("postgres").then(|| db.url.clone().into());
+            config.store.data_dir = db.folder();
+            config.secret.keys = Some(Secret::from(keys.to_owned()));
+            server::start(config, db.store.clone(), Clock).await
+        };
+        let (ours, new) = (std::fs::read_to_string(db.folder().join("secret.key")).unwrap(), "BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+        let refused = start(new).await.err().expect("other keys").to_string();
+        assert!(refused.contains("do not open what the installation sealed"), "{refused}");
+        start(&format!("{new}\n{ours}")).await.ok().expect("turned over").stop().await;
+        start(new).await.ok().expect("the old key is not needed any more").stop().await;
     }
 }

@@ -162,7 +162,7 @@ impl Places {
         );
         println!("  curl -s '{api}/partners' -H 'Authorization: Bearer {api_token}'\n");
         if folder.ours {
-            println!("The data goes when the demo ends; --keep DIR keeps it.\n");
+            println!("The data goes when the demo ends, except from a --database; --keep DIR keeps it.\n");
         }
     }
 }
