@@ -91,12 +91,13 @@ pub struct UserDecl {
     pub login: String,
     /// The name people see.
     pub name: String,
-    /// Mail address.
+    /// Mail address; left as it is when not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
 
-/// A manual grant.
+/// A manual grant, known again by holder, role and scope. With another scope it takes the place of the one grant of that
+/// role and holder that is stored and not declared, when there is exactly one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantDecl {
@@ -112,7 +113,7 @@ pub struct GrantDecl {
     pub group: Option<String>,
     /// Over what.
     pub scope: ScopeDecl,
-    /// Why.
+    /// Why; left as it is when not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -155,13 +156,13 @@ pub struct DirectoryDecl {
     /// Lower wins where two directories speak of one person.
     #[serde(default)]
     pub authority: i64,
-    /// What it may confer at most.
+    /// What it may confer at most: all of it, so a row that is left out goes.
     #[serde(default, rename = "ceiling", skip_serializing_if = "Vec::is_empty")]
     pub ceilings: Vec<CeilingDecl>,
     /// Its doors.
     #[serde(default, rename = "connection", skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionDecl>,
-    /// Its mapping rules, in order.
+    /// Its mapping rules, in order: all of them, so a rule that is left out goes.
     #[serde(default, rename = "rule", skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleDecl>,
 }

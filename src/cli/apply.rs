@@ -58,7 +58,7 @@ impl Apply {
             println!("Nothing was changed.");
             return Ok(ExitCode::FAILURE);
         }
-        let done = apply::apply(&store, &ctx, by, &declaration, &means).await?.changes.len();
+        let done = apply::apply_shown(&store, &ctx, by, (&declaration, &plan), &means).await?.changes.len();
         println!("Applied: {done} {}.", if done == 1 { "change" } else { "changes" });
         store.close().await;
         Ok(ExitCode::SUCCESS)

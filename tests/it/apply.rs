@@ -370,6 +370,19 @@ on_both! {
         assert!(error.contains("A SCIM connection has no `secret`"), "{error}");
     }
 
+    async fn what_was_agreed_to_is_what_is_done(db: &Database) {
+        apply(&db.store, DEMO).await.unwrap();
+        let by = OperatorExtent::assume();
+        let ctx = Clock.ctx(Actor::Operator);
+        let wanted = Declaration::parse(&with("\"Runs Harbor\"", "\"Owns Harbor\"")).unwrap();
+        let shown = apply::rehearse(&db.store, &ctx, by, &wanted, &means()).await.unwrap();
+        apply(&db.store, &with("\"Runs Harbor\"", "\"Sold Harbor\"")).await.unwrap();
+        let error = apply::apply_shown(&db.store, &ctx, by, (&wanted, &shown), &means()).await.unwrap_err();
+        assert!(error.to_string().contains("the store has changed meanwhile"), "{error}");
+        let shown = apply::rehearse(&db.store, &ctx, by, &wanted, &means()).await.unwrap();
+        assert_eq!(apply::apply_shown(&db.store, &ctx, by, (&wanted, &shown), &means()).await.unwrap(), shown);
+    }
+
     async fn a_wrong_condition_is_one_sentence(db: &Database) {
         let error = anyhow::Error::from(apply(&db.store, &with("title co", "shoeSize co")).await.unwrap_err());
         let said = format!("{error:#}");

@@ -99,6 +99,29 @@ pub async fn apply(
     store.write_serializable(async |tx| all(tx, ctx, by, declaration, means).await).await
 }
 
+/// Like [`apply`], for someone who was shown what changes and agreed: refused when it would by now change anything else.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_shown(
+    store: &Store,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    (declaration, shown): (&Declaration, &Plan),
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
+    store
+        .write_serializable(async |tx| {
+            let plan = all(tx, ctx, by, declaration, means).await?;
+            if plan.changes != shown.changes {
+                let why = "the store has changed meanwhile, so this would not do what was shown; look at it again";
+                return Err(ApplyError::wrong("nothing was changed", why));
+            }
+            Ok(plan)
+        })
+        .await
+}
+
 async fn all(
     tx: &mut Tx,
     ctx: &Ctx,
