@@ -27,6 +27,9 @@ const LONGEST_SECRET: usize = 4_096;
 /// stand beside this room; so whoever calls from above brings it.
 pub type Check = fn(ConnectionKind, &str, &Value) -> Result<(), String>;
 
+/// Says what is wrong with the attribute that joins, for a connection of this kind, profile and settings, as a sentence.
+pub type CheckJoin = fn(ConnectionKind, &str, &Value, &str) -> Result<(), String>;
+
 /// What connections are made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Tools<'a> {
@@ -34,6 +37,8 @@ pub struct Tools<'a> {
     pub keyring: &'a Keyring,
     /// Checks settings.
     pub check: Check,
+    /// Checks the attribute that joins.
+    pub check_join: CheckJoin,
 }
 
 /// A door about to be made, to be filled in later.
@@ -135,6 +140,7 @@ pub async fn create(
 ) -> Result<Door, Refused> {
     let draft = drafted(ctx, door, filling)?;
     fit(&draft.0, tools.check)?;
+    joins(&draft.0, draft.1.as_deref(), tools.check_join)?;
     let secret = sealed(ctx, tools.keyring, draft.0.kind, draft.0.id, filling.secret.as_ref())?;
     added(store, ctx, actor, directory, (draft, secret)).await
 }
@@ -212,6 +218,9 @@ pub async fn change(
             let (wanted, join, mut changed) = wanted(&door, change)?;
             if !changed.is_empty() {
                 fit(&wanted, tools.check)?;
+                if join != door.join_attribute {
+                    joins(&wanted, join.as_deref(), tools.check_join)?;
+                }
                 connections::update(tx, &at, &wanted, join, ctx.now()).await?;
             }
             if let Some(secret) = &change.secret {
@@ -260,6 +269,13 @@ pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), Refused> 
     }
     check(connection.kind, &connection.profile, &connection.config)
         .map_err(|why| Refused::Invalid(format!("The `settings` will not do: {why}")))
+}
+
+/// Refuses a join attribute that the connection cannot have.
+pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoin) -> Result<(), Refused> {
+    let Some(join) = join else { return Ok(()) };
+    check(connection.kind, &connection.profile, &connection.config, join)
+        .map_err(|why| Refused::Invalid(format!("The field `join` will not do: {why}")))
 }
 
 /// The secret as it is stored; SCIM connections have none.
@@ -322,7 +338,16 @@ pub async fn set_settings(
 ) -> Result<(), Refused> {
     let secret = secret.map(|secret| Some(SecretString::from(secret.to_owned())));
     let wanted = Change { settings: Some(config.clone()), secret, ..Change::default() };
-    change(store, ctx, actor, (slug, None), &wanted, &Tools { keyring: keys, check: |_, _, _| Ok(()) }).await.map(drop)
+    change(
+        store,
+        ctx,
+        actor,
+        (slug, None),
+        &wanted,
+        &Tools { keyring: keys, check: |_, _, _| Ok(()), check_join: |_, _, _, _| Ok(()) },
+    )
+    .await
+    .map(drop)
 }
 
 /// Makes a bearer token for a SCIM connection; the only time it is told.

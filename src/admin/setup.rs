@@ -65,7 +65,7 @@ pub async fn set_up(
         ..Declaration::default()
     };
     // It declares no connection, so there are no settings to check.
-    let means = Means::new(keyring, |_, _, _| Ok(()));
+    let means = Means::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
     apply::apply(store, ctx, by, &declaration, &means).await?;
     Ok(Some(link(store, ctx, by, Some(wanted.owner), Purpose::SetUp).await?))
 }

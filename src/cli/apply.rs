@@ -113,7 +113,7 @@ fn agreed(count: usize) -> anyhow::Result<bool> {
 
 /// What a declaration is applied with: the secrets it points to, and what checks settings.
 fn means<'a>(declaration: &Declaration, keyring: &'a Keyring) -> anyhow::Result<Means<'a>> {
-    let mut means = Means::new(keyring, connection_settings::check);
+    let mut means = Means::new(keyring, connection_settings::check, connection_settings::check_join);
     for door in declaration.directories.iter().flat_map(|directory| &directory.connections) {
         if let Some(reference) = &door.secret {
             means.connections.insert(door.slug.clone(), look_up(reference, &door.slug)?);

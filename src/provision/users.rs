@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::event::{Event, Kind, listing};
 use super::facts::{UserFacts, columns, differences};
@@ -11,10 +12,10 @@ use super::run::run;
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
 use crate::domain::filter::{Filter, Op};
-use crate::domain::id::{ExternalGroupId, ExternalUserId};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::domain::page::{Beside, Page, Sort};
 use crate::scim::etag::{Condition, Version};
-use crate::scim::resource::{self, Document};
+use crate::scim::resource::{self, Document, render};
 use crate::store::external_groups::GroupOf;
 use crate::store::external_users::ExternalUser;
 use crate::store::{
@@ -377,6 +378,8 @@ pub struct UserView {
     pub user: ExternalUser,
     /// The groups it is in, nested ones too.
     pub groups: Option<Vec<GroupOf>>,
+    /// The users of the connection that it names, such as its manager.
+    pub named: Vec<ExternalUserId>,
 }
 
 /// One user, if the connection has it.
@@ -492,11 +495,47 @@ async fn views(
     users: Vec<ExternalUser>,
     with_groups: bool,
 ) -> Result<Vec<UserView>, StoreError> {
+    let documents: Vec<&Document> = users.iter().map(|user| &user.doc).collect();
+    let known = named(reader, source, &documents).await?;
+    let named = |user: &ExternalUser| {
+        let ids = named_ids(source, &user.doc).map(ExternalUserId::from_uuid);
+        ids.filter(|id| known.binary_search(id).is_ok()).collect()
+    };
     if !with_groups {
-        return Ok(users.into_iter().map(|user| UserView { user, groups: None }).collect());
+        return Ok(users.into_iter().map(|user| UserView { named: named(&user), user, groups: None }).collect());
     }
     let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
     let all = external_groups::of_users(reader, &source.extent, &ids).await?;
     let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
-    Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), user }).collect())
+    Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), named: named(&user), user }).collect())
+}
+
+/// The users of the connection that documents name, such as managers; in order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn named(
+    reader: &mut Reader,
+    source: &Source<'_>,
+    documents: &[&Document],
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    let mut ids: Vec<Uuid> = documents.iter().flat_map(|document| named_ids(source, document)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = members::known_users(reader, &source.extent, &ids).await?;
+    known.sort_unstable();
+    Ok(known)
+}
+
+/// Whether a document names somebody who may be a user of the connection.
+pub fn names_somebody(source: &Source<'_>, document: &Document) -> bool {
+    named_ids(source, document).next().is_some()
+}
+
+fn named_ids<'d>(source: &Source<'_>, document: &'d Document) -> impl Iterator<Item = Uuid> + use<'d> {
+    let named = render::users_named(source.schemas.users(), document);
+    named.into_iter().filter_map(|id| Uuid::try_parse(id).ok().filter(|known| known.to_string() == id))
 }

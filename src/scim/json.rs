@@ -7,6 +7,7 @@ use super::error::{Result, invalid_syntax};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 /// What one body may hold.
@@ -147,6 +148,18 @@ pub fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let key = map.keys().find(|key| key.eq_ignore_ascii_case(name))?;
     let key = key.clone();
     map.remove(&key)
+}
+
+/// Refuses a map in which one name is given twice in different cases (A01): which of the two counts would be chance.
+///
+/// # Errors
+/// 400 `invalidSyntax`.
+pub fn refuse_twins(map: &Map<String, Value>) -> Result<()> {
+    let mut seen = HashSet::with_capacity(map.len());
+    match map.keys().find(|key| !seen.insert(key.to_ascii_lowercase())) {
+        None => Ok(()),
+        Some(key) => Err(invalid_syntax(format!("\"{key}\" is given twice, in different cases."))),
+    }
 }
 
 /// The name of a value's JSON type, for error texts.

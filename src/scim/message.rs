@@ -1,7 +1,7 @@
 //! Envelopes: ListResponse and reading message bodies.
 
 use super::error::{Result, invalid_syntax};
-use super::json::get;
+use super::json::{get, refuse_twins};
 use serde_json::{Map, Value, json};
 
 /// Schema of ListResponse.
@@ -67,6 +67,7 @@ pub(crate) fn envelope(body: Value, urn: &str) -> Result<Map<String, Value>> {
     let Value::Object(map) = body else {
         return Err(invalid_syntax("The body must be a JSON object."));
     };
+    refuse_twins(&map)?;
     let names = |value: &Value| value.as_str().is_some_and(|s| s.eq_ignore_ascii_case(urn));
     let schemas = get(&map, "schemas").and_then(Value::as_array);
     match schemas {

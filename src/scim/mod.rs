@@ -30,6 +30,7 @@ pub mod path;
 pub mod profile;
 pub mod projection;
 pub mod query;
+pub mod reference;
 pub mod resource;
 pub mod schema;
 pub mod shelf;

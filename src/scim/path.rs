@@ -82,6 +82,18 @@ impl PatchPath {
     /// 400 `invalidPath` when it is malformed, or longer or deeper than a
     /// filter may be.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_with(text, Filter::parse_inner)
+    }
+
+    /// Reads a path whose filter takes the liberties of [`Filter::parse_lenient`].
+    ///
+    /// # Errors
+    /// As [`PatchPath::parse`].
+    pub fn parse_lenient(text: &str) -> Result<Self> {
+        Self::parse_with(text, Filter::parse_inner_lenient)
+    }
+
+    fn parse_with(text: &str, inside: fn(&str, Budget) -> Result<Filter>) -> Result<Self> {
         let bad = || {
             let shown: String = text.chars().take(100).collect();
             invalid_path(format!("\"{shown}\" is not an attribute path."))
@@ -97,7 +109,7 @@ impl PatchPath {
             "" => None,
             _ => Some(tail.strip_prefix('.').filter(|s| is_attribute_name(s)).ok_or_else(bad)?),
         };
-        let filter = Filter::parse_inner(inner, Budget::default())
+        let filter = inside(inner, Budget::default())
             .map_err(|error| invalid_path(format!("The filter in the path: {}", error.detail)))?;
         Ok(Self { attr, filter: Some(filter), sub: sub.map(str::to_owned) })
     }

@@ -4,7 +4,9 @@ use serde_json::Value;
 use crate::domain::directory::ConnectionKind;
 use crate::ldap::settings::Settings;
 use crate::login::provider::OidcConfig;
+use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
+use crate::scim::schema::{AttrType, Located, Mutability};
 use crate::store::connections::Door;
 use crate::web::scim::offer::Offer;
 
@@ -35,6 +37,38 @@ pub fn schemas(door: &Door) -> Result<SchemaSet, String> {
     }
 }
 
+/// Checks the attribute that names the same person at every door. That of a SCIM connection must be one of its users';
+/// which ones an LDAP server or an OpenID provider has is not known here.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &str) -> Result<(), String> {
+    if kind != ConnectionKind::Scim {
+        return Ok(());
+    }
+    let offer = Offer::build(profile, settings)?;
+    let found = AttrPath::parse(join).and_then(|path| offer.set.users().locate(&path));
+    let Some(Located::Attribute(target)) = found else {
+        return Err(format!("there is no attribute \"{join}\" of users here; {JOINS}"));
+    };
+    let leaf = match target.sub {
+        None if target.attr.multi_valued => target.attr.sub("value").unwrap_or(target.attr),
+        _ => target.leaf(),
+    };
+    let text = matches!(leaf.kind, AttrType::String | AttrType::Reference);
+    if !text || target.attr.mutability != Mutability::ReadWrite || leaf.mutability != Mutability::ReadWrite {
+        return Err(format!("\"{join}\" holds no text that a directory sends; {JOINS}"));
+    }
+    let name = target.sub.map_or_else(|| target.attr.name.clone(), |sub| format!("{}.{}", target.attr.name, sub.name));
+    let written = target.extension.map_or_else(|| name.clone(), |schema| format!("{}:{name}", schema.id));
+    match written == join {
+        true => Ok(()),
+        false => Err(format!("write it as the schema does: \"{written}\"")),
+    }
+}
+
+const JOINS: &str = "use externalId, userName, emails.value, or an extension's URN, a colon and a name";
+
 /// PostgreSQL cannot keep it.
 fn holds_nul(value: &Value) -> bool {
     match value {
@@ -50,6 +84,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn people_are_joined_by_an_attribute_that_exists() {
+        let check = |kind, join| check_join(kind, "generic", &json!({}), join);
+        let number = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber";
+        for join in ["externalId", "userName", "emails", "emails.value", "name.formatted", number] {
+            assert_eq!(check(ConnectionKind::Scim, join), Ok(()), "{join}");
+        }
+        for (join, part) in [
+            ("nope", "no attribute"),
+            ("", "no attribute"),
+            ("name", "no text"),
+            ("active", "no text"),
+            ("password", "no text"),
+            ("id", "no text"),
+            ("groups", "no text"),
+            ("EXTERNALID", "\"externalId\""),
+        ] {
+            let why = check(ConnectionKind::Scim, join).unwrap_err();
+            assert!(why.contains(part), "{join}: {why}");
+        }
+        assert_eq!(check(ConnectionKind::Ldap, "entryUUID"), Ok(()));
+    }
 
     #[test]
     fn each_kind_is_checked_by_its_door() {

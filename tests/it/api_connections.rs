@@ -52,6 +52,7 @@ on_both! {
             (json!({"kind": "scim", "slug": "x", "profile": "nobody"}), "`settings`"),
             (json!({"kind": "scim", "slug": "x", "settings": {"colour": 1}}), "colour"),
             (json!({"kind": "scim", "slug": "x", "secret": "s"}), "`secret`"),
+            (json!({"kind": "scim", "slug": "x", "join": "nope"}), "`join`"),
             (json!({"kind": "ldap", "slug": "x", "profile": "openldap"}), "`settings`"),
             (json!({"kind": "fax", "slug": "x"}), "`kind`"),
         ] {

@@ -25,7 +25,7 @@ static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
 fn means() -> Means<'static> {
-    Means::new(&KEYS, connection_settings::check)
+    Means::new(&KEYS, connection_settings::check, connection_settings::check_join)
 }
 
 /// What is done, and what the store has besides.

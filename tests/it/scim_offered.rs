@@ -114,7 +114,7 @@ const ALLOWED: [&str; 11] = [
 async fn lay(store: &Store, rules: &str) {
     let declaration = Declaration::parse(&WORLD.replace("RULES\n", rules)).unwrap();
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = Means::new(&keyring, connection_settings::check);
+    let means = Means::new(&keyring, connection_settings::check, connection_settings::check_join);
     let ctx = Clock.ctx(Actor::Operator);
     apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

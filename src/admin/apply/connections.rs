@@ -2,7 +2,7 @@
 use secrecy::ExposeSecret;
 
 use super::{ApplyError, Run, settings};
-use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, sealed, wanted};
+use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, joins, sealed, wanted};
 use crate::admin::declaration::ConnectionDecl;
 use crate::admin::record;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
@@ -54,6 +54,7 @@ async fn create(
     let (draft, join_attribute): Draft =
         drafted(run.ctx, &NewDoor { kind, slug, profile, join }, &filling).map_err(refused)?;
     fit(&draft, run.means.tools.check).map_err(refused)?;
+    joins(&draft, join_attribute.as_deref(), run.means.tools.check_join).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
     let secret = sealed(run.ctx, run.means.tools.keyring, kind, draft.id, secret).map_err(refused)?;
     let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
@@ -92,6 +93,9 @@ async fn change(
     };
     let (wanted, join, mut changed) = wanted(door, &change).map_err(refused)?;
     fit(&wanted, run.means.tools.check).map_err(refused)?;
+    if join != door.join_attribute {
+        joins(&wanted, join.as_deref(), run.means.tools.check_join).map_err(refused)?;
+    }
     let mut parts = Vec::new();
     if wanted.profile != known.profile {
         parts.push(format!("profile {} → {}", known.profile, wanted.profile));

@@ -25,7 +25,7 @@ use names::Names;
 pub use plan::{Beside, Change, Plan, Verb};
 use secrecy::SecretString;
 
-use super::connections::{Check, Tools};
+use super::connections::{Check, CheckJoin, Tools};
 use super::declaration::Declaration;
 use super::{catalog, text};
 use crate::domain::catalog::Catalog;
@@ -50,8 +50,8 @@ pub struct Means<'a> {
 
 impl<'a> Means<'a> {
     /// Without any secrets, and taking nothing back.
-    pub fn new(keyring: &'a Keyring, check: Check) -> Self {
-        let tools = Tools { keyring, check };
+    pub fn new(keyring: &'a Keyring, check: Check, check_join: CheckJoin) -> Self {
+        let tools = Tools { keyring, check, check_join };
         Self { tools, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
     }
 }

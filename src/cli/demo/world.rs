@@ -33,7 +33,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
     let ctx = Clock.ctx(Actor::Operator);
     let by = OperatorExtent::assume();
-    let means = Means::new(keyring, connection_settings::check);
+    let means = Means::new(keyring, connection_settings::check, connection_settings::check_join);
     if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
         apply::apply(store, &ctx, by, &declaration, &means).await.context("config/demo.toml")?;
     }

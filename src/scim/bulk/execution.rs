@@ -192,7 +192,9 @@ fn render(entry: &Entry, outcome: Outcome, base: &str) -> Value {
     map.insert("method".into(), method.into());
     map.extend(entry.bulk_id.as_ref().map(|id| ("bulkId".to_owned(), id.as_str().into())));
     let named = || entry.target.clone().filter(|id| !id.starts_with("bulkId:"));
-    let location = outcome.id.or_else(named).map(|id| format!("{base}{}/{id}", entry.endpoint));
+    // What could not be made has no address (RFC 7644 §3.7).
+    let made = entry.method != Some(Method::Post) || outcome.result.is_ok();
+    let location = outcome.id.or_else(named).filter(|_| made).map(|id| format!("{base}{}/{id}", entry.endpoint));
     map.extend(location.map(|url| ("location".to_owned(), url.into())));
     match outcome.result {
         Ok(success) => {

@@ -12,7 +12,7 @@ pub use resolve::{Foreign, document_matches};
 
 use super::error::Result;
 use super::path::AttrPath;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 pub use crate::domain::filter::Op;
 
@@ -95,7 +95,28 @@ impl Filter {
     /// # Errors
     /// As [`Filter::parse`].
     pub fn parse_inner(text: &str, budget: Budget) -> Result<Self> {
-        parse::inner(text, budget)
+        parse::inner(text, budget, parse::Dialect::Strict)
+    }
+
+    /// Reads what stands between the brackets of a value path with the liberties of [`Filter::parse_lenient`].
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_inner_lenient(text: &str, budget: Budget) -> Result<Self> {
+        parse::inner(text, budget, parse::Dialect::Lenient)
+    }
+
+    /// The sub-attributes that a conjunction of `eq` fixes, added to `map`; none for other filters.
+    #[must_use]
+    pub fn describe(&self, map: &mut Map<String, Value>) -> Option<()> {
+        match self {
+            Filter::And(parts) => parts.iter().try_for_each(|part| part.describe(map)),
+            Filter::Compare { path, op: Op::Eq, value } => {
+                map.insert(path.name.clone(), value.to_json());
+                Some(())
+            }
+            _ => None,
+        }
     }
 
     /// Calls `visit` on every comparison, value paths included, with the path

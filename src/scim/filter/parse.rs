@@ -5,6 +5,7 @@
 use super::{Filter, Literal, Op};
 use crate::scim::error::{Result, ScimError, invalid_filter};
 use crate::scim::path::{AttrPath, is_attribute_name, is_path_byte};
+use serde_json::Number;
 
 /// Limits of one filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub(super) fn filter(text: &str, budget: Budget, dialect: Dialect) -> Result<Fil
     run(text, budget, dialect, false)
 }
 
-pub(super) fn inner(text: &str, budget: Budget) -> Result<Filter> {
-    run(text, budget, Dialect::Strict, true)
+pub(super) fn inner(text: &str, budget: Budget, dialect: Dialect) -> Result<Filter> {
+    run(text, budget, dialect, true)
 }
 
 fn run(text: &str, budget: Budget, dialect: Dialect, inside: bool) -> Result<Filter> {
@@ -323,7 +324,9 @@ impl<'t> Parser<'t> {
             _ if lenient && word.eq_ignore_ascii_case("false") => Some(Literal::Bool(false)),
             // A value in the wrong quotation marks would be looked for with them, and never be found.
             _ if lenient && !word.is_empty() && !word.starts_with('\'') => {
-                Some(serde_json::from_str(word).map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number))
+                // A number that is written in another way is a text: "007", or more digits than a number keeps.
+                let number = serde_json::from_str(word).ok().filter(|number: &Number| number.to_string() == word);
+                Some(number.map_or_else(|| Literal::Text(word.to_owned()), Literal::Number))
             }
             _ => None,
         };

@@ -5,6 +5,7 @@ use crate::domain::filter::{self as neutral, Field, Kind, Leaf, Value};
 use crate::domain::text::fold;
 use crate::scim::error::{Result, invalid_filter};
 use crate::scim::path::AttrPath;
+use crate::scim::reference::target;
 use crate::scim::schema::{Attribute, Located, Resource, Target, kind_of};
 use crate::scim::value::micros;
 use serde_json::Value as Json;
@@ -70,10 +71,13 @@ fn not(filter: neutral::Filter) -> neutral::Filter {
 }
 
 fn present(path: &AttrPath, scope: &Scope<'_>) -> Result<neutral::Filter> {
-    let Some(target) = scope.find(path)? else {
+    let Some(found) = scope.find(path)? else {
         return Ok(neutral::Filter::Constant(false));
     };
-    let whole = match (&target, scope) {
+    if let Some(link) = found.link(scope) {
+        return Ok(link.place.wrap(neutral::Filter::Present(link.place.field.clone())));
+    }
+    let whole = match (&found, scope) {
         (Found::Root(target), _) if target.sub.is_none() => target.field(),
         (Found::Item(sub), Scope::Element { .. }) => element_field(Some(sub)),
         (Found::Element(_), _) => element_field(None),
@@ -112,11 +116,38 @@ fn compare(path: &AttrPath, op: Op, value: &Literal, scope: &Scope<'_>) -> Resul
     let Some(found) = scope.find(path)? else {
         return Ok(neutral::Filter::Constant(op == Op::Ne));
     };
+    if let Some(link) = found.link(scope) {
+        return link.compare(path, op, value);
+    }
     let place = found.place(path)?;
     check_operator(path, op, place.field.kind)?;
     let value = typed(path, value, place.field.kind)?;
     let inner = neutral::Filter::Compare { field: place.field.clone(), op, value };
     Ok(place.wrap(inner))
+}
+
+/// A URL that the server makes of an id: the id answers for it.
+struct Link {
+    place: Place,
+    /// The endpoints it may lead to.
+    endpoints: Vec<String>,
+}
+
+impl Link {
+    fn compare(&self, path: &AttrPath, op: Op, value: &Literal) -> Result<neutral::Filter> {
+        let (Op::Eq | Op::Ne, Literal::Text(url)) = (op, value) else {
+            let text = format!("\"{path}\" can only be compared with a whole URL, by eq or ne, or be asked for by pr.");
+            return Err(invalid_filter(text));
+        };
+        let leads_here = |collection: &str| self.endpoints.iter().any(|end| end.trim_start_matches('/') == collection);
+        let inner = match target(url).filter(|(collection, _)| collection.is_none_or(leads_here)) {
+            Some((_, id)) => {
+                neutral::Filter::Compare { field: self.place.field.clone(), op, value: Value::Text(id.to_owned()) }
+            }
+            None => neutral::Filter::Constant(op == Op::Ne),
+        };
+        Ok(self.place.wrap(inner))
+    }
 }
 
 fn check_operator(path: &AttrPath, op: Op, kind: Kind) -> Result<()> {
@@ -195,6 +226,34 @@ impl<'s> Found<'s> {
             Found::Root(target) => target.leaf(),
             Found::Item(attr) | Found::Element(attr) => attr,
         }
+    }
+
+    /// What answers for a `$ref` or a location that is not stored.
+    fn link(&self, scope: &Scope<'_>) -> Option<Link> {
+        let (list, sub) = match (self, scope) {
+            (Found::Item(sub), Scope::Element { list }) => (*list, *sub),
+            (Found::Root(Target { attr, sub: Some(sub), .. }), _) => (*attr, *sub),
+            _ => return None,
+        };
+        if let (Scope::Root { resource, .. }, "meta", "location") = (scope, list.name.as_str(), sub.name.as_str()) {
+            let field = Field { path: vec!["id".to_owned()], kind: Kind::Text { exact: true } };
+            return Some(Link { place: Place { list: None, field }, endpoints: vec![resource.kind.endpoint.clone()] });
+        }
+        if sub.name != "$ref" || !list.derives_reference() {
+            return None;
+        }
+        let value = list.sub("value")?;
+        let place = match self {
+            Found::Root(target) if !list.multi_valued => {
+                let mut path = target.keys();
+                path.push(value.name.clone());
+                Place { list: None, field: Field { path, kind: kind_of(value) } }
+            }
+            Found::Root(target) => Place::element(Some(target.field()), Some(value), list),
+            _ => Place::element(None, Some(value), list),
+        };
+        let endpoints = sub.reference_types.iter().map(|name| format!("/{name}s")).collect();
+        Some(Link { place, endpoints })
     }
 
     /// The single value the path stands for in a comparison; `emails` alone

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::filter as neutral;
 use crate::scim::error::ScimType;
 use crate::scim::resource::keys;
-use crate::scim::schema::{ENTERPRISE_URN, SchemaSet, USER_URN};
+use crate::scim::schema::{ENTERPRISE_URN, Resource, SchemaSet, USER_URN};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -449,5 +449,28 @@ proptest! {
             }
             Err(error) => prop_assert_eq!(error.kind, Some(ScimType::InvalidFilter)),
         }
+    }
+}
+
+#[test]
+fn j11_urls_that_follow_from_ids_are_found_by_them() {
+    let set = SchemaSet::base();
+    let find = |text: &str, kind: Resource<'_>| Filter::parse(text).unwrap().resolve(kind, Foreign::Refuse);
+    let same = |text: &str, by_id: &str, kind: Resource<'_>| {
+        assert_eq!(find(text, kind).unwrap(), find(by_id, kind).unwrap(), "{text}");
+    };
+    same("meta.location eq \"/Users/1\"", "id eq \"1\"", set.users());
+    same("meta.location pr", "id pr", set.users());
+    same("groups.$ref eq \"../Groups/1\"", "groups.value eq \"1\"", set.users());
+    same("groups[$ref eq \"/Groups/1\"]", "groups[value eq \"1\"]", set.users());
+    same("members.$ref eq \"/Users/1\"", "members.value eq \"1\"", set.groups());
+    let urn = ENTERPRISE_URN;
+    same(&format!("{urn}:manager.$ref eq \"/Users/1\""), &format!("{urn}:manager.value eq \"1\""), set.users());
+    for elsewhere in ["https://evil.example/Users/1", "/Groups/1"] {
+        let found = find(&format!("meta.location eq \"{elsewhere}\""), set.users()).unwrap();
+        assert_eq!(found, neutral::Filter::Constant(false));
+    }
+    for text in ["meta.location sw \"/Users\"", "groups.$ref co \"1\"", "meta.location eq 1"] {
+        assert_eq!(find(text, set.users()).unwrap_err().kind, Some(ScimType::InvalidFilter), "{text}");
     }
 }

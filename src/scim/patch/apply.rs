@@ -20,6 +20,8 @@ pub struct Patched {
     /// Whether the document differs from before (B06); members and password
     /// are not counted.
     pub changed: bool,
+    /// The names of what was added or replaced, as keys where they stand in a document.
+    pub written: Document,
     /// What happens to a group's members, in order.
     pub members: Vec<MemberOp>,
     /// What happens to the password.
@@ -48,6 +50,7 @@ pub fn apply(resource: Resource<'_>, current: &Document, operations: &[Operation
         resource,
         canon: Canon::new(rules),
         document: current.clone(),
+        written: Document::new(),
         members: Vec::new(),
         password: None,
         created: false,
@@ -62,6 +65,7 @@ pub fn apply(resource: Resource<'_>, current: &Document, operations: &[Operation
     Ok(Patched {
         changed: work.document != *current,
         document: work.document,
+        written: work.written,
         members: work.members,
         password: work.password,
         ignored: work.canon.ignored,
@@ -73,6 +77,7 @@ struct Work<'s> {
     resource: Resource<'s>,
     canon: Canon,
     document: Document,
+    written: Document,
     members: Vec<MemberOp>,
     password: Option<PasswordChange>,
     created: bool,
@@ -157,6 +162,9 @@ impl<'s> Work<'s> {
         if attr.mutability == Mutability::ReadOnly {
             return Err(mutability(format!("\"{}\" is read-only.", attr.name)));
         }
+        if kind != OpKind::Remove {
+            self.note_written(&target);
+        }
         if is_members(self.resource, attr) {
             if let Some(op) = members::compile(attr, kind, path, value)? {
                 members::push(&mut self.members, op);
@@ -179,7 +187,10 @@ impl<'s> Work<'s> {
         if is_password(self.resource, attr) {
             return self.set_password(kind, attr, value);
         }
-        let before = self.take(&target);
+        if sub.is_some_and(|sub| sub.name == "$ref") && attr.names_user() {
+            return self.reference(kind, target, value);
+        }
+        let before = self.take(&target).and_then(|value| without_reference(attr, value));
         let fixed = before.clone().filter(|_| attr.mutability == Mutability::Immutable);
         let after = match (sub, path) {
             (sub, Some(path)) if attr.multi_valued && (sub.is_some() || filter.is_some()) => {
@@ -245,6 +256,16 @@ impl<'s> Work<'s> {
             None => map.remove(&sub.name),
         };
         Ok((!map.is_empty()).then_some(Value::Object(map)))
+    }
+
+    /// The URL of the one user that an attribute names follows its `value`: to set it sets that, to take it away takes
+    /// nothing away.
+    fn reference(&mut self, kind: OpKind, target: Target<'s>, value: Value) -> Result<()> {
+        if kind == OpKind::Remove || value.is_null() {
+            return Ok(());
+        }
+        let url = Value::Object(Map::from_iter([("$ref".to_owned(), value)]));
+        self.attribute(kind, Target { sub: None, ..target }, None, &url)
     }
 
     fn list(
@@ -314,6 +335,19 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
+    fn note_written(&mut self, target: &Target<'_>) {
+        let map = match target.extension {
+            None => Some(&mut self.written),
+            Some(schema) => {
+                let slot = self.written.entry(schema.id.clone());
+                slot.or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+            }
+        };
+        if let Some(map) = map {
+            map.insert(target.attr.name.clone(), Value::Null);
+        }
+    }
+
     fn take(&mut self, target: &Target<'_>) -> Option<Value> {
         match target.extension {
             None => self.document.remove(&target.attr.name),
@@ -342,6 +376,15 @@ impl<'s> Work<'s> {
             self.document.remove(&schema.id);
         }
     }
+}
+
+/// What is kept of an attribute that names a user: not the URL.
+fn without_reference(attr: &Attribute, mut value: Value) -> Option<Value> {
+    if let (true, Value::Object(map)) = (attr.names_user(), &mut value) {
+        map.remove("$ref");
+        return (!map.is_empty()).then_some(value);
+    }
+    Some(value)
 }
 
 /// Removing comes without a value, and replacing by none removes. Adding nothing leaves what was there; so does taking

@@ -3,7 +3,7 @@
 use super::OpKind;
 use crate::domain::filter::Filter as Neutral;
 use crate::scim::error::{Result, invalid_value, mutability, no_target};
-use crate::scim::filter::{Filter, Op, document_matches};
+use crate::scim::filter::document_matches;
 use crate::scim::path::PatchPath;
 use crate::scim::resource::{Canon, MAX_ELEMENTS, element_key, is_primary, tidy};
 use crate::scim::schema::{Attribute, Mutability};
@@ -159,7 +159,7 @@ impl List<'_> {
         }
         let mut map = Map::new();
         if let Some(filter) = &path.filter {
-            describe(filter, &mut map).ok_or_else(nothing)?;
+            filter.describe(&mut map).ok_or_else(nothing)?;
         }
         match (sub, value) {
             (Some(sub), value) => {
@@ -177,18 +177,6 @@ impl List<'_> {
 
 fn chosen(filter: Option<&Neutral>, item: &Value) -> bool {
     filter.is_none_or(|filter| document_matches(filter, item))
-}
-
-/// The sub-attributes a conjunction of `eq` fixes; none for other filters.
-fn describe(filter: &Filter, map: &mut Map<String, Value>) -> Option<()> {
-    match filter {
-        Filter::And(parts) => parts.iter().try_for_each(|part| describe(part, map)),
-        Filter::Compare { path, op: Op::Eq, value } => {
-            map.insert(path.name.clone(), value.to_json());
-            Some(())
-        }
-        _ => None,
-    }
 }
 
 /// P05: the one made primary takes it from the others.

@@ -16,7 +16,7 @@ pub use apply::{PasswordChange, Patched, apply};
 pub use members::{MemberOp, MemberSelector};
 
 use super::error::{Result, ScimError, invalid_syntax, invalid_value, no_target};
-use super::json::take;
+use super::json::{refuse_twins, take};
 use super::message::{PATCH_URN, envelope};
 use super::path::PatchPath;
 use serde_json::{Map, Value};
@@ -67,6 +67,7 @@ fn operation(entry: Value) -> Result<Operation> {
     let Value::Object(mut map) = entry else {
         return Err(invalid_syntax("Every operation must be an object."));
     };
+    refuse_twins(&map)?;
     let kind = match take(&mut map, "op").as_ref().and_then(Value::as_str) {
         Some("add") => OpKind::Add,
         Some("remove") => OpKind::Remove,

@@ -2,7 +2,10 @@
 
 use super::{MissingMembers, Purpose, Switch, Work};
 use crate::scim::json::get;
-use crate::scim::schema::{AttrType, Attribute, ENTERPRISE_URN, GROUP_URN, Mutability, Schema, USER_URN, find};
+use crate::scim::path::{AttrPath, PatchPath};
+use crate::scim::schema::{
+    AttrType, Attribute, ENTERPRISE_URN, GROUP_URN, Located, Mutability, Schema, Target, USER_URN, find,
+};
 use serde_json::{Map, Value};
 
 /// URNs of the drafts before SCIM 2.0, as OneLogin sends them.
@@ -15,8 +18,21 @@ impl Work<'_> {
             return body;
         };
         let mut made = Map::new();
+        let mut late = Vec::new();
         for (key, value) in map {
-            self.entry(&mut made, key, value);
+            let key = self.modern_key(key);
+            if key.contains('[') || self.is_core(&key, &value) {
+                late.push((key, value));
+            } else {
+                self.entry(&mut made, key, value);
+            }
+        }
+        // What goes into attributes that may be there already.
+        for (key, value) in late {
+            match value {
+                Value::Object(map) if !key.contains('[') => self.container(&mut made, &key, map),
+                value => self.element(&mut made, key, value),
+            }
         }
         let group = self.resource.core.id == GROUP_URN;
         let clears = self.switches.missing_members == MissingMembers::Clear;
@@ -27,8 +43,56 @@ impl Work<'_> {
         Value::Object(made)
     }
 
+    /// Whether a key is the URN of the core schema, and its value may be unpacked.
+    pub(super) fn is_core(&self, key: &str, value: &Value) -> bool {
+        value.is_object() && key.eq_ignore_ascii_case(&self.resource.core.id) && self.on(Switch::CoreUrn)
+    }
+
+    fn container(&mut self, made: &mut Map<String, Value>, urn: &str, map: Map<String, Value>) {
+        self.act(Switch::CoreUrn, urn);
+        for (key, value) in map {
+            // Given beside it too: the core sees both, and refuses that.
+            let key = if get(made, &key).is_some() { format!("{urn}:{key}") } else { key };
+            self.entry(made, key, value);
+        }
+    }
+
+    /// `emails[type eq "work"].value`: a part of the element that the filter describes.
+    fn element(&mut self, made: &mut Map<String, Value>, key: String, value: Value) {
+        let resource = self.resource;
+        let path = if self.on(Switch::DottedKeys) { self.path(key.clone()) } else { key.clone() };
+        let parsed = PatchPath::parse(&path).ok().filter(|_| self.on(Switch::DottedKeys));
+        let found = parsed.and_then(|path| {
+            let attr =
+                resource.attribute(&path.attr.name).filter(|attr| attr.multi_valued && path.attr.sub.is_none())?;
+            let mut described = Map::new();
+            path.filter?.describe(&mut described)?;
+            Some((attr, described, attr.sub(&path.sub?)?))
+        });
+        let Some((attr, described, sub)) = found else {
+            made.insert(key, value);
+            return;
+        };
+        self.act(Switch::DottedKeys, &key);
+        let Some(value) = self.value(sub, &key, value) else {
+            return;
+        };
+        let name = made.keys().find(|key| key.eq_ignore_ascii_case(&attr.name)).cloned();
+        let slot = made.entry(name.unwrap_or_else(|| attr.name.clone())).or_insert_with(|| Value::Array(Vec::new()));
+        let Value::Array(items) = slot else {
+            return;
+        };
+        let fits = |item: &Value| described.iter().all(|(key, value)| item.get(key) == Some(value));
+        let at = items.iter().position(fits).unwrap_or_else(|| {
+            items.push(Value::Object(described.clone()));
+            items.len() - 1
+        });
+        if let Some(Value::Object(item)) = items.get_mut(at) {
+            item.insert(sub.name.clone(), value);
+        }
+    }
+
     fn entry(&mut self, made: &mut Map<String, Value>, key: String, value: Value) {
-        let key = self.modern_key(key);
         if key.eq_ignore_ascii_case("schemas") {
             let value = self.schemas(value);
             made.insert(key, value);
@@ -43,6 +107,14 @@ impl Work<'_> {
         if let Some(schema) = self.resource.extension(&key) {
             let value = self.extension(schema, value);
             made.insert(key, value);
+            return;
+        }
+        let named =
+            AttrPath::parse(&key).filter(|path| path.urn.is_some()).and_then(|path| self.resource.locate(&path));
+        if let Some(Located::Attribute(Target { attr, sub: None, .. })) = named {
+            if let Some(value) = self.value(attr, &key, value) {
+                made.insert(key, value);
+            }
             return;
         }
         if key.contains(':') && self.on(Switch::UnknownUrn) && value.is_object() {

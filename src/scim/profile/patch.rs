@@ -1,12 +1,13 @@
 //! PATCH messages.
 
 use super::body::is_boxed;
-use super::query::unquote;
+use super::query::{number_as_text, unquote};
 use super::{Switch, Work};
 use crate::scim::error::{Result, invalid_syntax, invalid_value};
 use crate::scim::filter::Filter;
-use crate::scim::json::{get, take};
+use crate::scim::json::{get, refuse_twins, take};
 use crate::scim::path::PatchPath;
+use crate::scim::reference::target;
 use crate::scim::schema::{AttrType, Attribute, Located, Mutability};
 use serde_json::{Map, Value, json};
 
@@ -40,6 +41,7 @@ impl Work<'_> {
             made.push(entry);
             return Ok(());
         };
+        refuse_twins(&map)?;
         let op = match take(&mut map, "op") {
             Some(Value::String(op)) => self.op(op),
             other => {
@@ -52,6 +54,10 @@ impl Work<'_> {
         match take(&mut map, "path") {
             Some(Value::String(path)) if !path.is_empty() => {
                 let path = self.path(path);
+                if op != "remove" && value.as_ref().is_some_and(|value| self.is_core(&path, value)) {
+                    self.act(Switch::CoreUrn, &path);
+                    return self.pathless(id, op, value, made);
+                }
                 self.with_path(op, path, value, made)
             }
             None | Some(Value::Null | Value::String(_)) => self.pathless(id, op, value, made),
@@ -72,8 +78,9 @@ impl Work<'_> {
     }
 
     /// The path with legacy URNs and quoted booleans put right.
-    fn path(&mut self, path: String) -> String {
+    pub(super) fn path(&mut self, path: String) -> String {
         let path = self.modern_key(path);
+        let path = self.quoted(path);
         if !path.contains('[') || !self.on(Switch::QuotedBooleanInFilter) {
             return path;
         }
@@ -89,6 +96,27 @@ impl Work<'_> {
             return path;
         };
         PatchPath { attr, filter: Some(*inner), sub }.to_string()
+    }
+
+    /// The path with the values in its filter in quotation marks.
+    fn quoted(&mut self, path: String) -> String {
+        if !path.contains('[') || !self.on(Switch::LooseFilter) {
+            return path;
+        }
+        let strict = PatchPath::parse(&path).ok();
+        let Ok(PatchPath { attr, filter: Some(filter), sub }) = PatchPath::parse_lenient(&path) else {
+            return path;
+        };
+        let mut tree = Filter::Each { path: attr.clone(), inner: Box::new(filter) };
+        let numbers = number_as_text(self.resource, &mut tree);
+        if strict.is_some() && !numbers {
+            return path;
+        }
+        self.act(Switch::LooseFilter, &path);
+        match tree {
+            Filter::Each { inner, .. } => PatchPath { attr, filter: Some(*inner), sub }.to_string(),
+            _ => path,
+        }
     }
 
     fn with_path(&mut self, op: String, path: String, value: Option<Value>, made: &mut Vec<Value>) -> Result<()> {
@@ -157,6 +185,14 @@ impl Work<'_> {
         made: &mut Vec<Value>,
     ) -> Result<()> {
         let value = match value {
+            Some(Value::Null)
+                if attr.multi_valued && parsed.filter.is_none() && self.on(Switch::RemoveByValueArray) =>
+            {
+                // A value was meant and there is none: nothing was named, so nothing goes.
+                self.act(Switch::RemoveByValueArray, &path);
+                made.push(no_operation());
+                return Ok(());
+            }
             None | Some(Value::Null) => {
                 made.push(operation("remove", Some(path.into()), None));
                 return Ok(());
@@ -211,6 +247,11 @@ impl Work<'_> {
         let mut apart = Vec::new();
         for (key, value) in map {
             let key = self.modern_key(key);
+            if self.is_core(&key, &value) {
+                self.act(Switch::CoreUrn, &key);
+                self.pathless(id, op.clone(), Some(value), &mut apart)?;
+                continue;
+            }
             if self.leaves_out(id, &key, &value) {
                 continue;
             }
@@ -302,11 +343,14 @@ fn describe(attr: &Attribute, item: &Value) -> Result<String> {
         Value::Object(map) => map,
         _ => return Err(bad()),
     };
-    let value = get(map, "value").filter(|v| v.as_str().is_some_and(|s| !s.is_empty())).ok_or_else(bad)?;
+    let named = |key: &str| get(map, key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    // As where a member is added, its URL in this connection names it too.
+    let by_url = || named("$ref").filter(|_| attr.derives_reference()).and_then(|url| Some(target(url)?.1));
+    let value = Value::from(named("value").or_else(by_url).ok_or_else(bad)?);
     let kind = get(map, "type").filter(|v| v.is_string() && attr.name != "members");
     Ok(match kind {
-        Some(kind) => format!("(value eq {} and type eq {})", text(value), text(kind)),
-        None => format!("value eq {}", text(value)),
+        Some(kind) => format!("(value eq {value} and type eq {})", text(kind)),
+        None => format!("value eq {value}"),
     })
 }
 

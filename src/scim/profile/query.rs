@@ -5,7 +5,7 @@ use crate::scim::error::{Result, ScimError, ScimType};
 use crate::scim::filter::{Filter, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::query::Params;
-use crate::scim::schema::{AttrType, Located, Resource};
+use crate::scim::schema::{AttrType, Attribute, Located, Resource};
 
 /// Attributes that say nothing of who somebody is.
 const IMPERSONAL: [&str; 6] = ["id", "externalId", "active", "meta", "schemas", "groups"];
@@ -18,7 +18,7 @@ pub(super) fn check_address(switches: &Switches, params: &Params) -> Result<()> 
     };
     let personal = |path: &AttrPath| !IMPERSONAL.iter().any(|name| path.name.eq_ignore_ascii_case(name));
     // What cannot be read may name anything.
-    if Filter::parse(text.trim()).is_ok_and(|filter| filter.find_path(&personal).is_none()) {
+    if text.trim().is_empty() || Filter::parse(text.trim()).is_ok_and(|filter| filter.find_path(&personal).is_none()) {
         return Ok(());
     }
     let text = "Send this filter in the body of a POST to .search: it holds personal data, which does not belong into \
@@ -28,6 +28,11 @@ pub(super) fn check_address(switches: &Switches, params: &Params) -> Result<()> 
 
 pub(super) fn translate(switches: &Switches, resource: Option<Resource<'_>>, mut params: Params) -> Translated<Params> {
     let mut acts = Vec::new();
+    if params.filter.as_deref().is_some_and(|text| text.trim().is_empty()) && switches.is_on(Switch::EmptyStringClears)
+    {
+        acts.push(Act { switch: Switch::EmptyStringClears, at: "filter".to_owned() });
+        params.filter = None;
+    }
     if let Some(text) = params.filter.take() {
         params.filter = Some(filter(switches, resource, text, &mut acts));
     }
@@ -39,11 +44,20 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
     let mut act = |switch| acts.push(Act { switch, at: "filter".to_owned() });
     let mut changed = false;
     let mut tree = match Filter::parse(text.trim()) {
-        Ok(tree) => tree,
+        Ok(tree) => match loosened(switches, resource, &tree, &text) {
+            Some(loose) => {
+                act(Switch::LooseFilter);
+                changed = true;
+                loose
+            }
+            None => tree,
+        },
         Err(_) if switches.is_on(Switch::LooseFilter) => match Filter::parse_lenient(text.trim()) {
             Ok(tree) => {
                 act(Switch::LooseFilter);
                 changed = true;
+                let mut tree = tree;
+                resource.map(|resource| number_as_text(resource, &mut tree));
                 tree
             }
             Err(_) => return text,
@@ -57,6 +71,32 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
         changed = true;
     }
     if changed { tree.to_string() } else { text }
+}
+
+/// The filter with numbers as texts where a text is compared; none when it has no such number. Read again from `text`,
+/// so that they stay as they are written.
+fn loosened(switches: &Switches, resource: Option<Resource<'_>>, strict: &Filter, text: &str) -> Option<Filter> {
+    let resource = resource.filter(|_| switches.is_on(Switch::LooseFilter))?;
+    if !number_as_text(resource, &mut strict.clone()) {
+        return None;
+    }
+    let mut tree = Filter::parse_lenient(text.trim()).ok()?;
+    number_as_text(resource, &mut tree);
+    Some(tree)
+}
+
+/// Turns `12345` into `"12345"` where a text is compared; says whether it did.
+pub(super) fn number_as_text(resource: Resource<'_>, tree: &mut Filter) -> bool {
+    let mut changed = false;
+    tree.comparisons_mut(&mut |outer, path, value| {
+        if let Literal::Number(number) = value
+            && leaf_of(resource, outer, path).is_some_and(|leaf| matches!(leaf.kind, AttrType::String))
+        {
+            *value = Literal::Text(number.to_string());
+            changed = true;
+        }
+    });
+    changed
 }
 
 /// Turns `"True"` into `true` where a boolean is compared; says whether it did.
@@ -80,12 +120,18 @@ pub(super) fn unquote(resource: Resource<'_>, tree: &mut Filter) -> bool {
 }
 
 fn is_boolean(resource: Resource<'_>, outer: Option<&AttrPath>, path: &AttrPath) -> bool {
+    leaf_of(resource, outer, path).is_some_and(|leaf| leaf.kind == AttrType::Boolean)
+}
+
+/// What a path in a filter ends at; inside of a value path of `outer`, when there is one.
+fn leaf_of<'s>(resource: Resource<'s>, outer: Option<&AttrPath>, path: &AttrPath) -> Option<&'s Attribute> {
     let Some(Located::Attribute(target)) = resource.locate(outer.unwrap_or(path)) else {
-        return false;
+        return None;
     };
-    let leaf = match outer {
+    match outer {
         Some(_) => target.attr.sub(&path.name),
+        // A list stands for its values.
+        None if target.sub.is_none() && target.attr.multi_valued => target.attr.sub("value").or(Some(target.attr)),
         None => Some(target.leaf()),
-    };
-    leaf.is_some_and(|leaf| leaf.kind == AttrType::Boolean)
+    }
 }

@@ -40,6 +40,8 @@ switches! {
     DottedKeys = "dotted_keys",
     /// `urn:…:User:department` as key of a path-less PATCH value.
     UrnKeys = "urn_keys",
+    /// The URN of the core schema as a key, with an object of its attributes.
+    CoreUrn = "core_urn",
     /// PATCH makes the element a filter describes when there is none.
     CreateOnNoMatch = "create_on_no_match",
     /// `remove` with a value removes exactly those values.
@@ -60,7 +62,7 @@ switches! {
     QuotedBooleanInFilter = "quoted_boolean_in_filter",
     /// Unquoted values and `emails[…].value eq …` in filters.
     LooseFilter = "loose_filter",
-    /// `""` means no value.
+    /// `""` means no value; `add` takes nothing away by it, and `replace` no whole list or object.
     EmptyStringClears = "empty_string_clears",
     /// PATCH operations without a path.
     Pathless = "pathless",
@@ -216,6 +218,7 @@ impl Profile {
 const COMMON: &[Switch] = &[
     Switch::OpCase,
     Switch::UrnKeys,
+    Switch::CoreUrn,
     Switch::CreateOnNoMatch,
     Switch::RemoveByValueArray,
     Switch::IgnoreEqualId,

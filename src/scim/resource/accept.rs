@@ -216,6 +216,9 @@ impl<'s> Reader<'s> {
                 return self.put(target.extension, target.attr, value);
             }
         }
+        if key.contains('[') {
+            return Err(invalid_value(format!("\"{key}\" is a path, which is no name of an attribute here.")));
+        }
         self.canon.unknown(key, invalid_value)
     }
 

@@ -1,9 +1,10 @@
 //! Values as the schema wants them.
 
-use super::{MAX_ELEMENTS, Rules};
+use super::{MAX_ELEMENTS, Rules, outside};
 use crate::domain::text::fold;
 use crate::scim::error::{Result, ScimError, invalid_value};
 use crate::scim::json::type_name;
+use crate::scim::reference::target;
 use crate::scim::schema::{AttrType, Attribute, Mutability};
 use crate::scim::value::{is_base64, is_reference, micros};
 use serde_json::{Map, Value};
@@ -112,6 +113,12 @@ impl Canon {
             if made.insert(sub.name.clone(), value).is_some() {
                 return Err(invalid_value(format!("\"{full}\" is given twice.")));
             }
+        }
+        if let Some(Value::String(url)) = attr.names_user().then(|| made.remove("$ref")).flatten()
+            && !made.contains_key("value")
+        {
+            let (_, id) = target(&url).ok_or_else(|| outside(path))?;
+            made.insert("value".to_owned(), id.into());
         }
         if made.is_empty() {
             return Ok(None);

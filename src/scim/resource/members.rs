@@ -1,7 +1,8 @@
 //! Members of a group, as a request names them (RFC 7643 §4.2).
 
-use crate::scim::error::{Result, invalid_value};
+use crate::scim::error::{Result, ScimError, invalid_value};
 use crate::scim::json::{get, take};
+use crate::scim::reference::target;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -78,7 +79,7 @@ pub(crate) fn read(value: &Value) -> Result<Vec<MemberRef>> {
     Ok(members)
 }
 
-/// One member: by `value`, or by the last segment of `$ref` (A16); and what it is said to be.
+/// One member: by `value`, or by the last segment of a `$ref` into this connection (A16); and what it is said to be.
 fn one(map: &Map<String, Value>) -> Result<(&str, Option<MemberKind>)> {
     let reference = match get(map, "$ref") {
         None | Some(Value::Null) => None,
@@ -86,7 +87,10 @@ fn one(map: &Map<String, Value>) -> Result<(&str, Option<MemberKind>)> {
         Some(_) => return Err(invalid_value("\"members.$ref\" must be a URI.")),
     };
     let value = match get(map, "value") {
-        None | Some(Value::Null) => reference.and_then(|url| url.rsplit('/').next()),
+        None | Some(Value::Null) => match reference.map(|url| (url, target(url))) {
+            Some((url, None)) if !url.is_empty() => return Err(outside("members")),
+            found => found.and_then(|(_, found)| found).map(|(_, id)| id),
+        },
         Some(Value::String(id)) => Some(id.as_str()),
         Some(_) => return Err(invalid_value("\"members.value\" must be a string.")),
     };
@@ -101,8 +105,13 @@ fn one(map: &Map<String, Value>) -> Result<(&str, Option<MemberKind>)> {
     };
     let kind = said.or_else(|| {
         let kinds = [MemberKind::User, MemberKind::Group];
-        let collection = reference?.rsplit('/').nth(1)?;
-        kinds.into_iter().find(|k| k.endpoint().trim_start_matches('/') == collection)
+        let (collection, _) = target(reference?)?;
+        kinds.into_iter().find(|k| Some(k.endpoint().trim_start_matches('/')) == collection)
     });
     Ok((value, kind))
+}
+
+/// The refusal of a reference that points elsewhere.
+pub(crate) fn outside(name: &str) -> ScimError {
+    invalid_value(format!("\"{name}.$ref\" does not point to a resource of this connection."))
 }

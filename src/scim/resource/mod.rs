@@ -20,8 +20,8 @@ pub(crate) use accept::{check_required, computed_schemas, is_members, is_passwor
 pub use accept::{create, replace};
 pub(crate) use canonical::{Canon, element_key, is_primary, tidy};
 pub use keys::keys;
-pub(crate) use members::read as read_members;
 pub use members::{MemberKind, MemberRef, take_members};
+pub(crate) use members::{outside, read as read_members};
 
 use super::error::{Result, invalid_value};
 use serde_json::{Map, Value};

@@ -2,7 +2,7 @@
 
 use super::{Document, MemberKind};
 use crate::scim::etag::Version;
-use crate::scim::schema::Resource;
+use crate::scim::schema::{Attribute, Resource, Schema};
 use crate::scim::value::date_time;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,47 @@ pub fn resource(kind: Resource<'_>, mut document: Document, who: Identity<'_>, b
 #[must_use]
 pub fn location(kind: Resource<'_>, id: &str, base: &str) -> String {
     format!("{base}{}/{id}", kind.kind.endpoint)
+}
+
+/// The ids of users that a document names, such as a manager's; not yet checked to be any.
+#[must_use]
+pub fn users_named<'d>(kind: Resource<'_>, document: &'d Document) -> Vec<&'d str> {
+    let value = |(extension, attr): (Option<&Schema>, &Attribute)| {
+        let map = match extension {
+            None => Some(document),
+            Some(schema) => document.get(&schema.id).and_then(Value::as_object),
+        };
+        map?.get(&attr.name)?.get("value")?.as_str()
+    };
+    naming(kind).into_iter().filter_map(value).collect()
+}
+
+/// Gives every user that a document names its URL (RFC 7643 §4.3), as far as it is `known` here.
+pub fn link_users(kind: Resource<'_>, document: &mut Document, known: &dyn Fn(&str) -> bool, base: &str) {
+    for (extension, attr) in naming(kind) {
+        let map = match extension {
+            None => Some(&mut *document),
+            Some(schema) => document.get_mut(&schema.id).and_then(Value::as_object_mut),
+        };
+        let Some(Value::Object(named)) = map.and_then(|map| map.get_mut(&attr.name)) else {
+            continue;
+        };
+        named.remove("$ref");
+        let id = named.get("value").and_then(Value::as_str).filter(|id| known(id));
+        if let Some(url) = id.map(|id| format!("{base}{}/{id}", MemberKind::User.endpoint())) {
+            named.insert("$ref".to_owned(), url.into());
+        }
+    }
+}
+
+/// The attributes that name one user, with the extension they are in.
+fn naming<'s>(kind: Resource<'s>) -> Vec<(Option<&'s Schema>, &'s Attribute)> {
+    let mut found: Vec<_> = kind.core.attributes.iter().map(|attr| (None, attr)).collect();
+    for (schema, _) in kind.extensions() {
+        found.extend(schema.attributes.iter().map(|attr| (Some(schema), attr)));
+    }
+    found.retain(|(_, attr)| attr.names_user());
+    found
 }
 
 /// One element of a group's `members`.

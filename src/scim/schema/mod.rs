@@ -170,6 +170,20 @@ impl Attribute {
         find(&self.sub_attributes, name)
     }
 
+    /// Whether it names one user by its `value`, such as `manager`: its `$ref` is the same as a URL, given by the server.
+    #[must_use]
+    pub fn names_user(&self) -> bool {
+        let refers = |sub: &Attribute| sub.reference_types == ["User"];
+        !self.multi_valued && self.sub("value").is_some() && self.sub("$ref").is_some_and(refers)
+    }
+
+    /// Whether its `$ref` follows from its `value`.
+    #[must_use]
+    pub fn derives_reference(&self) -> bool {
+        let listed = self.multi_valued && matches!(self.name.as_str(), "groups" | "members");
+        self.names_user() || (listed && self.sub("value").is_some())
+    }
+
     /// Whether answers and filters must not show the value.
     #[must_use]
     pub fn is_secret(&self) -> bool {

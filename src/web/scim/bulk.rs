@@ -19,6 +19,7 @@ use crate::scim::error::ScimError;
 use crate::scim::etag::{Condition, Version};
 use crate::scim::patch;
 use crate::scim::profile::{Act, Purpose, Switch};
+use crate::scim::reference;
 use crate::scim::resource::{self, Document};
 use crate::scim::schema::Resource;
 use crate::scim::schema::discovery::BulkLimits;
@@ -38,7 +39,8 @@ pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
         operations: if visit.dry { MOST_TRIED } else { visit.app.config.scim.bulk_operations },
         bytes: visit.app.config.server.limits.bulk_body_bytes,
     };
-    let body = visit.json(limits.bytes).await?;
+    let mut body = visit.json(limits.bytes).await?;
+    reference::localise(&mut body, &visit.base);
     let request = bulk::parse(body, limits)?;
     let offer = visit.offer.clone();
     let notes = Notes::default();

@@ -12,6 +12,7 @@ use crate::provision::{Done, ProvisionError};
 use crate::scim::error::ScimError;
 use crate::scim::filter::{Filter, Foreign};
 use crate::scim::profile::{Act, Purpose, Switch};
+use crate::scim::reference;
 use crate::scim::resource::{self, Accepted, Document};
 use crate::scim::schema::Resource;
 use crate::store::external_users::ExternalUser;
@@ -31,7 +32,8 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
         }
         created => created.map_err(refused)?,
     };
-    let shown = visit.show_user(&view, kind, done.value.clone(), None, Some(&written));
+    let beside = visit.beside(&offer, &done.value.doc, None).await?;
+    let shown = visit.show_user(&view, kind, done.value.clone(), beside, Some(&written));
     Ok(visit.answer(201, &done, Some(shown)))
 }
 
@@ -85,7 +87,8 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 /// Reads the body and brings it into its strict form.
 async fn accept(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Accepted, ScimError> {
     visit.writing()?;
-    let body = visit.json(most).await?;
+    let mut body = visit.json(most).await?;
+    reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_body(kind, Purpose::Create, body);
     visit.translated(&translated.acts);

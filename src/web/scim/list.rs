@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::door::{Visit, of_store};
 use super::elsewhere;
 use super::offered::items;
+use super::resource::Beheld;
 use crate::domain::page::{Beside, Page, Position};
 use crate::provision::users::Listing;
 use crate::provision::{groups, users};
@@ -14,6 +15,7 @@ use crate::scim::cursor::Place;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
+use crate::scim::reference::localise_filter;
 use crate::scim::schema::Resource;
 use crate::scim::shelf;
 
@@ -103,7 +105,11 @@ fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Resul
         max_count: settings.max_page,
         cursor_lifetime: Some(i64::from(settings.cursor_seconds) * 1_000_000),
     };
-    Query::parse(&translated.request, limits)
+    let mut query = Query::parse(&translated.request, limits)?;
+    if let Some(filter) = &mut query.filter {
+        localise_filter(filter, &visit.base);
+    }
+    Ok(query)
 }
 
 /// One part of a list, rendered.
@@ -219,7 +225,10 @@ async fn read(
     }
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
-        let show = |row: users::UserView| visit.show_user(&view, kind, row.user, row.groups, None).body;
+        let show = |row: users::UserView| {
+            let beside = Beheld { groups: row.groups, named: row.named };
+            visit.show_user(&view, kind, row.user, beside, None).body
+        };
         return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside });
     }
     let found = groups::list(&visit.app.store, &source, wanted, view.needs_members()).await.map_err(failed)?;

@@ -11,6 +11,7 @@ use crate::provision::users::{self, Said};
 use crate::scim::error::ScimError;
 use crate::scim::patch::{self, Operation};
 use crate::scim::profile::GroupPatchAnswer;
+use crate::scim::reference;
 use crate::scim::resource::Document;
 use crate::scim::schema::Resource;
 
@@ -26,10 +27,11 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let condition = visit.version_named()?;
     let most = visit.app.config.server.limits.body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
-    let ignored = Mutex::new(Vec::new());
+    let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
         let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
+        note(&written, patched.written);
         Ok(Said::from(patched.document))
     };
     let source = visit.source(&offer);
@@ -37,7 +39,9 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let done = updated.await.map_err(refused)?;
     visit.ignored(&ignored.into_inner().unwrap_or_default());
     let groups = visit.groups_of(&offer, id, view.needs_groups()).await?;
-    let shown = visit.show_user(&view, kind, done.value.clone(), groups, None);
+    let beside = visit.beside(&offer, &done.value.doc, groups).await?;
+    let written = written.into_inner().unwrap_or_default();
+    let shown = visit.show_user(&view, kind, done.value.clone(), beside, Some(&written));
     Ok(visit.answer(200, &done, Some(shown)))
 }
 
@@ -50,16 +54,18 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let condition = visit.version_named()?;
     let most = visit.app.config.server.limits.bulk_body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
-    let ignored = Mutex::new(Vec::new());
+    let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
         let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
+        note(&written, patched.written);
         Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
     };
     let source = visit.source(&offer);
     let updated = groups::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
     let done = updated.await.map_err(refused)?;
     visit.ignored(&ignored.into_inner().unwrap_or_default());
+    let written = written.into_inner().unwrap_or_default();
 
     let view = projection.view(kind);
     let empty = match offer.switches.group_patch {
@@ -69,16 +75,17 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
         GroupPatchAnswer::Auto => view.needs_members() && visit.has_more_members(&offer, id, SHOWN).await?,
     };
     if !empty {
-        return visit.group_answer(&offer, &view, &done, None).await;
+        return visit.group_answer(&offer, &view, &done, Some(&written)).await;
     }
-    let shown = visit.show_group(&view, kind, done.value.clone(), None, None);
+    let shown = visit.show_group(&view, kind, done.value.clone(), None, Some(&written));
     Ok(visit.answer(204, &done, Some(shown)))
 }
 
 /// Reads the body and brings it into its strict form.
 async fn read(visit: &mut Visit, kind: Resource<'_>, id: &str, most: usize) -> Result<Vec<Operation>, ScimError> {
     visit.writing()?;
-    let body = visit.json(most).await?;
+    let mut body = visit.json(most).await?;
+    reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_patch(kind, id, body)?;
     visit.translated(&translated.acts);

@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::door::{Visit, of_store};
 use super::members::PAGE;
 use super::offer::Offer;
-use super::resource::Shown;
+use super::resource::{Beheld, Shown};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::provision::{Done, groups, users};
 use crate::scim::error::ScimError;
@@ -26,7 +26,8 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
         users::get(&mut reader, &visit.source(&offer), id, view.needs_groups()).await
     };
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
-    let shown = visit.show_user(&view, kind, found.user, found.groups, None);
+    let beside = Beheld { groups: found.groups, named: found.named };
+    let shown = visit.show_user(&view, kind, found.user, beside, None);
     fresh(visit, shown)
 }
 
@@ -79,6 +80,23 @@ impl Visit {
         let mut reader = self.app.store.reader().await.map_err(|error| of_store(&error))?;
         let found = users::get(&mut reader, &self.source(offer), id, true).await.map_err(|error| of_store(&error))?;
         Ok(found.and_then(|found| found.groups))
+    }
+
+    /// What is shown beside a document that was just written: its groups, and links to the users it names.
+    pub async fn beside(
+        &self,
+        offer: &Offer,
+        document: &Document,
+        groups: Option<Vec<GroupOf>>,
+    ) -> Result<Beheld, ScimError> {
+        let failed = |error| of_store(&error);
+        let named = if users::names_somebody(&self.source(offer), document) {
+            let mut reader = self.app.store.reader().await.map_err(failed)?;
+            users::named(&mut reader, &self.source(offer), &[document]).await.map_err(failed)?
+        } else {
+            Vec::new()
+        };
+        Ok(Beheld { groups, named })
     }
 
     /// The members of a group that was just written, when they are shown.

@@ -12,6 +12,7 @@ use crate::provision::users::{self, Said};
 use crate::scim::error::ScimError;
 use crate::scim::patch::MemberOp;
 use crate::scim::profile::{MissingMembers, Purpose};
+use crate::scim::reference;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::scim::schema::Resource;
 
@@ -35,7 +36,8 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     visit.ignored(&ignored.into_inner().unwrap_or_default());
     let groups = visit.groups_of(&offer, id, view.needs_groups()).await?;
     let written = done.value.doc.clone();
-    let shown = visit.show_user(&view, kind, done.value.clone(), groups, Some(&written));
+    let beside = visit.beside(&offer, &done.value.doc, groups).await?;
+    let shown = visit.show_user(&view, kind, done.value.clone(), beside, Some(&written));
     Ok(visit.answer(200, &done, Some(shown)))
 }
 
@@ -76,16 +78,17 @@ pub fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<Mem
 /// Reads the body and brings it into its strict form.
 async fn read(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
     visit.writing()?;
-    let body = visit.json(most).await?;
+    let mut body = visit.json(most).await?;
+    reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_body(kind, Purpose::Replace, body);
     visit.translated(&translated.acts);
     Ok(translated.request)
 }
 
-/// Keeps what the last run of a change left out; the change may run more than once.
-pub fn note(kept: &Mutex<Vec<String>>, ignored: Vec<String>) {
+/// Keeps what the last run of a change told; the change may run more than once.
+pub fn note<T>(kept: &Mutex<T>, told: T) {
     if let Ok(mut kept) = kept.lock() {
-        *kept = ignored;
+        *kept = told;
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::door::{Visit, of_store};
 use super::offer::Offer;
-use crate::domain::id::Id;
+use crate::domain::id::{ExternalUserId, Id};
 use crate::domain::time::Timestamp;
 use crate::provision::{Done, Mode, ProvisionError, Source, UnknownMembers};
 use crate::scim::error::ScimError;
@@ -22,6 +22,15 @@ use crate::store::members::{Member, Who};
 
 /// Schema of the answer to a dry run.
 pub const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun";
+
+/// What is shown of a user that is not in its document.
+#[derive(Default)]
+pub struct Beheld {
+    /// Its groups, when they are shown.
+    pub groups: Option<Vec<GroupOf>>,
+    /// The users of the connection that it names.
+    pub named: Vec<ExternalUserId>,
+}
 
 /// A resource with what its answer needs beside the body.
 pub struct Shown {
@@ -60,16 +69,19 @@ impl Visit {
         Params::from_query(self.request.query_string())
     }
 
-    /// A user as this client sees it. `written` is what the request set, when it was a write.
+    /// A user as this client sees it, with what belongs beside its document. `written` is what the request set, when it was a write.
     pub fn show_user(
         &self,
         view: &View<'_>,
         kind: Resource<'_>,
         user: ExternalUser,
-        groups: Option<Vec<GroupOf>>,
+        beside: Beheld,
         written: Option<&Document>,
     ) -> Shown {
+        let Beheld { groups, named } = beside;
         let mut document = user.doc;
+        let known = |id: &str| named.iter().any(|user| user.to_string() == id);
+        render::link_users(kind, &mut document, &known, &self.base);
         // What lets a person in is always told, and as the filter on it sees it (J10).
         document.entry("active").or_insert_with(|| user.active.into());
         let groups = groups.unwrap_or_default();

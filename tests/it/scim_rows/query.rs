@@ -167,7 +167,7 @@ rows! {
     }
 
     async fn j05_operators_fit_their_types(at: &Stand) {
-        for filter in ["active gt true", "active co true", "userName regex \"a\"", "active eq \"perhaps\"", "userName gt 5",
+        for filter in ["active gt true", "active co true", "userName regex \"a\"", "active eq \"perhaps\"", "meta.created gt 5",
             "meta.created co \"2026\"", "x509Certificates.value lt \"AQ==\"", "meta.created eq \"yesterday\""] {
             at.no_filter(filter).await;
         }
@@ -179,7 +179,7 @@ rows! {
             "userName eq 'x'", "\u{0}", "userName eq \"\\x\"", "addresses eq \"x\"", "userName[value pr]", "a.b.c pr"] {
             at.no_filter(filter).await;
         }
-        at.get("/Users?filter=").await.refused(400, "invalidFilter");
+        assert_eq!(at.get("/Users?filter=").await.status, 200, "an empty parameter says nothing");
     }
 
     async fn j07_times_are_moments(at: &Stand) {

@@ -108,7 +108,7 @@ impl Console {
 
 async fn declare(store: &Store, text: &str) {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = Means::new(&keyring, connection_settings::check);
+    let means = Means::new(&keyring, connection_settings::check, connection_settings::check_join);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

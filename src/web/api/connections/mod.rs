@@ -105,5 +105,5 @@ fn tagged(call: &Call, status: StatusCode, door: Door) -> Answer {
 }
 
 fn tools(app: &App) -> Tools<'_> {
-    Tools { keyring: &app.keyring, check: connection_settings::check }
+    Tools { keyring: &app.keyring, check: connection_settings::check, check_join: connection_settings::check_join }
 }
