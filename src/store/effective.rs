@@ -74,6 +74,20 @@ pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision
     }
 }
 
+/// [`decide`], with the external groups and conditions that made the rule match when a rule allows it.
+///
+/// # Errors
+/// `StoreError`; treat it as a refusal.
+pub async fn decide_with_witnesses(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
+    let mut decision = decide(reader, question).await?;
+    if let Reason::Granted(proof) = &mut decision.reason
+        && let Some(rule) = row_support(&mut proof.support)
+    {
+        rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
+    }
+    Ok(decision)
+}
+
 /// [`decide`] for whoever only wants to know whether.
 ///
 /// # Errors

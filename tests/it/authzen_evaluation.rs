@@ -4,6 +4,7 @@ use rolecall::domain::capability::Core;
 use serde_json::{Value, json};
 
 use crate::app::{App, header};
+use crate::support::console::Console;
 use crate::support::database::on_both;
 use crate::support::house::House;
 
@@ -92,6 +93,21 @@ on_both! {
             }
         }
         app.stop().await;
+    }
+
+    async fn a_rule_is_told_with_the_group_that_made_it_match(db: &Database) {
+        let console = Console::open(db).await;
+        let ida = console.push("ida@harbor.example", "Backup Operators").await;
+        let mut henrik = console.sign_in("harbor", "henrik@harbor.example").await;
+        henrik.submit("/account/tokens", "/account/tokens", &[("name", "product"), ("days", "0")]).await;
+        let page = henrik.get("/account/tokens").await.text;
+        let token = format!("rca_{}", page.split_once("data-copy=\"rca_").unwrap().1.split('"').next().unwrap());
+        let dentist = console.partner("lighthouse").await.partner();
+        let asked = question(ida, "cove.recover.device", "partner", dentist);
+        let (_, answer) = ask(&console.app, &token, ONE, &asked).await;
+        assert_eq!(answer["decision"], true, "{answer}");
+        assert!(answer["context"]["reason"].as_str().unwrap().contains("Backup Operators"), "{answer}");
+        console.app.stop().await;
     }
 
     async fn of_people_elsewhere_only_the_answer_is_told(db: &Database) {

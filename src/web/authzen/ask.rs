@@ -64,7 +64,7 @@ pub(super) async fn answer(
     }
     let decision = match (subject, capability) {
         (Some(principal), Some(capability)) => {
-            effective::decide(reader, &Question { principal, capability, resource, now }).await?
+            effective::decide_with_witnesses(reader, &Question { principal, capability, resource, now }).await?
         }
         (None, _) => return Ok(veiled(false, now)),
         (_, None) => absent(Absent::Capability),
