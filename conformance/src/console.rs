@@ -21,6 +21,9 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let output = node.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await;
     let output = output.context("cannot start node")?;
     report.take(&String::from_utf8_lossy(&output.stdout));
+    // It answers 1 when a page failed, which the lines say too; anything else means that it did not get to its end.
+    let ended = matches!(output.status.code(), Some(0 | 1)) && !output.stdout.is_empty();
+    report.check("the check of the pages ran to its end", ended, || output.status.to_string());
     report.note(&format!("screenshots: {}", screenshots.display()));
     server.stop().await?;
     Ok(())

@@ -13,11 +13,23 @@ const FILES: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// The route of static files.
-pub const ROUTES: &[Entry] = &[Entry { path: "/assets/{name}", get: Some(|| web::to(file)), ..Entry::NONE }];
+/// The routes of static files.
+pub const ROUTES: &[Entry] = &[
+    Entry { path: "/assets/{name}", get: Some(|| web::to(file)), ..Entry::NONE },
+    // Asked for by browsers beside what is not a page of ours.
+    Entry { path: "/favicon.ico", get: Some(|| web::to(icon)), ..Entry::NONE },
+];
+
+async fn icon(request: HttpRequest) -> Result<HttpResponse, Halt> {
+    served(&request, "icon.svg")
+}
 
 async fn file(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Halt> {
-    let found = FILES.iter().find(|(known, ..)| *known == name.as_str());
+    served(&request, &name)
+}
+
+fn served(request: &HttpRequest, name: &str) -> Result<HttpResponse, Halt> {
+    let found = FILES.iter().find(|(known, ..)| *known == name);
     let (_, media_type, text) = found.ok_or(Halt::NotFound)?;
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let tag: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
