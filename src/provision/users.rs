@@ -75,12 +75,12 @@ impl Reading {
             Join::Key(key) => key.clone(),
             Join::Unchanged => before.and_then(|user| user.join_key.clone()).map(JoinKey::stored),
         };
-        Self {
-            facts: UserFacts::of(&said.document),
-            keys: resource::keys(source.schemas.users(), &said.document),
-            join_key,
-            said,
+        let mut facts = UserFacts::of(&said.document);
+        if let Some(before) = before.filter(|_| !said.document.contains_key("active")) {
+            // Taking `active` away lets nobody in who was kept out, and keeps nobody out (O04).
+            facts.active = before.active;
         }
+        Self { facts, keys: resource::keys(source.schemas.users(), &said.document), join_key, said }
     }
 
     fn join_bytes(&self) -> Option<&[u8]> {

@@ -53,15 +53,20 @@ on_both! {
         let user = format!("/Users/{}", scim.user("ida").await.id());
         for profile in ["generic", "entra"] {
             set(db, &world, profile, json!({})).await;
-            scim.patch(&user, json!([{"op": "replace", "path": "active", "value": false}])).await;
             for operation in [
                 json!({"op": "remove", "path": "active"}),
                 json!({"op": "replace", "path": "active", "value": null}),
                 json!({"op": "replace", "value": {"active": null}}),
             ] {
-                let kept = scim.patch(&user, json!([operation])).await;
-                assert_eq!((kept.status, &kept.body["active"]), (200, &json!(false)), "{operation}");
+                for active in [true, false] {
+                    scim.patch(&user, json!([{"op": "replace", "path": "active", "value": active}])).await;
+                    let unsaid = scim.patch(&user, json!([operation])).await;
+                    assert_eq!((unsaid.status, unsaid.body.get("active")), (200, None), "{operation}");
+                    let (still, turned) = (format!("active eq {active}"), format!("active eq {}", !active));
+                    assert_eq!((found(&scim, &still).await, found(&scim, &turned).await), (1, 0), "{operation}");
+                }
             }
+            scim.patch(&user, json!([{"op": "replace", "path": "active", "value": false}])).await;
             let put = scim.put(&user, json!({"schemas": [USER], "userName": "ida", "active": null})).await;
             assert_eq!(put.body["active"], false);
             assert_eq!(found(&scim, "active eq false and active pr").await, 1);

@@ -75,6 +75,7 @@ impl Demo {
         let defaults = toml::toml! {
             server.stop_seconds = 2
             scim.requests_per_second = 0
+            api.requests_per_second = 0
             log.filter = "warn"
             // Providers may run beside the demo.
             outgoing.loopback = true

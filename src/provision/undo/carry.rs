@@ -192,19 +192,21 @@ async fn let_in(
     id: ExternalUserId,
     unsaid: bool,
 ) -> Result<bool, ProvisionError> {
-    let change = |doc: &Document| {
-        let mut document = doc.clone();
-        if document.get("active").and_then(serde_json::Value::as_bool) == Some(false) {
-            document.remove("active");
-            if !unsaid {
-                document.insert("active".to_owned(), true.into());
-            }
-        }
-        Ok(Said { document, join: Join::Unchanged, row_hash: None })
-    };
-    match users::update_in(tx, ctx, source, id, None, &change).await {
-        Ok(done) => Ok(done.changed),
-        Err(ProvisionError::NotFound) => Ok(false),
-        Err(error) => Err(error),
+    if external_users::get(tx, &source.extent, id).await?.is_none_or(|user| user.active) {
+        return Ok(false);
     }
+    let said = |active: Option<bool>| {
+        move |doc: &Document| {
+            let mut document = doc.clone();
+            document.remove("active");
+            document.extend(active.map(|active| ("active".to_owned(), active.into())));
+            Ok(Said { document, join: Join::Unchanged, row_hash: None })
+        }
+    };
+    users::update_in(tx, ctx, source, id, None, &said(Some(true))).await?;
+    if unsaid {
+        // Leaving it out keeps what holds.
+        users::update_in(tx, ctx, source, id, None, &said(None)).await?;
+    }
+    Ok(true)
 }

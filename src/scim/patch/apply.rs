@@ -198,7 +198,7 @@ impl<'s> Work<'s> {
             }
             (None, _) if attr.multi_valued => self.list(attr, before, |list| list.take_whole(kind, value))?,
             (None, _) if attr.kind == AttrType::Complex => self.merge(kind, attr, before, value)?,
-            (None, _) => self.canon.single(attr, &attr.name, value)?.or_else(|| kept(kind, attr, before)),
+            (None, _) => self.canon.single(attr, &attr.name, value)?.or_else(|| kept(kind, before)),
             (Some(sub), _) => self.part(kind, attr, sub, before, value)?,
         };
         check_whole(kind, attr, fixed.as_ref(), after.as_ref())?;
@@ -249,7 +249,7 @@ impl<'s> Work<'s> {
         };
         let old = map.get(&sub.name).cloned();
         let path = format!("{}.{}", attr.name, sub.name);
-        let new = self.canon.single(sub, &path, value)?.or_else(|| kept(kind, sub, old.clone()));
+        let new = self.canon.single(sub, &path, value)?.or_else(|| kept(kind, old.clone()));
         check_part(kind, attr, sub, old.as_ref(), new.as_ref())?;
         match new {
             Some(value) => map.insert(sub.name.clone(), value),
@@ -387,10 +387,9 @@ fn without_reference(attr: &Attribute, mut value: Value) -> Option<Value> {
     Some(value)
 }
 
-/// Removing comes without a value, and replacing by none removes. Adding nothing leaves what was there; so does taking
-/// away what has a default: a removed `active` must let nobody in who was kept out, as in a PUT that leaves it out (O04).
-fn kept(kind: OpKind, attr: &Attribute, before: Option<Value>) -> Option<Value> {
-    before.filter(|_| kind == OpKind::Add || attr.default.is_some())
+/// Removing comes without a value, and replacing by none removes. Adding nothing leaves what was there.
+fn kept(kind: OpKind, before: Option<Value>) -> Option<Value> {
+    before.filter(|_| kind == OpKind::Add)
 }
 
 /// What may not happen to a whole attribute; `fixed` is what it held if it is

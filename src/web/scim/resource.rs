@@ -82,8 +82,6 @@ impl Visit {
         let mut document = user.doc;
         let known = |id: &str| named.iter().any(|user| user.to_string() == id);
         render::link_users(kind, &mut document, &known, &self.base);
-        // What lets a person in is always told, and as the filter on it sees it (J10).
-        document.entry("active").or_insert_with(|| user.active.into());
         let groups = groups.unwrap_or_default();
         let mut stamp = Stamp::new(user.id, user.created_at, user.changed_at, user.version);
         if !groups.is_empty() {
