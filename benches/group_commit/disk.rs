@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Set in the process whose fsyncs are slowed; microseconds.
-const DELAY: &str = "ROLECALL_BENCH_FSYNC_DELAY_US";
+const DELAY: &str = "BENCH_FSYNC_DELAY_US";
 
 /// Stands between the program and libc: sleeps, then syncs.
 const SHIM: &str = include_str!("fsync_delay.c");

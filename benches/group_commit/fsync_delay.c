@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 static void wait_a_little(void) {
-    const char *given = getenv("ROLECALL_BENCH_FSYNC_DELAY_US");
+    const char *given = getenv("BENCH_FSYNC_DELAY_US");
     if (given) usleep((useconds_t)atol(given));
 }
 int fsync(int file) {

@@ -18,5 +18,5 @@ pub fn slowed(folder: &Path, micros: u32) -> Result<Vec<(String, String)>> {
         bail!("the C compiler could not build the fsync shim");
     }
     let library = std::path::absolute(library)?.to_string_lossy().into_owned();
-    Ok(vec![("LD_PRELOAD".into(), library), ("ROLECALL_BENCH_FSYNC_DELAY_US".into(), micros.to_string())])
+    Ok(vec![("LD_PRELOAD".into(), library), ("BENCH_FSYNC_DELAY_US".into(), micros.to_string())])
 }
