@@ -31,7 +31,7 @@ pub async fn make(
     let expires_at = (days > 0).then(|| ctx.now().plus_seconds(i64::from(days) * 86_400));
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (id, token) = api_tokens::create_own(tx, of, ctx, name, expires_at).await?;
+            let (id, token) = api_tokens::create_own(tx, of, home, ctx, name, expires_at).await?;
             record(tx, ctx, home, Event::of(Kind::TokenCreated, of.person()).id("token", id)).await?;
             Ok(token)
         })

@@ -94,16 +94,16 @@ pub(super) async fn covers(
     directory: DirectoryId,
     now: Timestamp,
 ) -> Result<(), Refused> {
+    let mine = effective_lists::authority(reader, actor, now).await?;
     let ceilings = directories::ceilings(reader, at, directory).await?;
-    let most = ceilings.iter().map(|row| (row.role, &row.scope, Window::default()));
-    if effective_lists::not_covered(reader, actor, most, true, now).await?.is_some() {
+    let most: Vec<_> = ceilings.into_iter().map(|row| (row.role, row.scope, Window::default())).collect();
+    if !effective_lists::holds_all(reader, &mine, &most, Some(Core::RoleAssign)).await? {
         let why = "This directory may confer a role that you could not give yourself, so you may not change how it is \
             reached.";
         return Err(Refused::Forbidden(why.to_owned()));
     }
     let held = spoken_for::held_otherwise(reader, at, directory, now).await?;
-    let held = held.iter().map(|(role, scope, window)| (*role, scope, *window));
-    if effective_lists::not_covered(reader, actor, held, false, now).await?.is_some() {
+    if !effective_lists::holds_all(reader, &mine, &held, None).await? {
         let why = "This directory speaks for someone who may do more than you, so you may not change how it is \
             reached.";
         return Err(Refused::Forbidden(why.to_owned()));

@@ -1,6 +1,7 @@
 //! Bearer tokens of the API. A token acts with the authority its person has at that moment; only its SHA-256 is stored.
 use super::extent::{PartnerExtent, SelfExtent};
 use super::sessions::IN_GOOD_STANDING;
+use super::tokens::Token;
 use super::{FromRow, Reader, Row, StoreError, Tx};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, TokenId, UserId};
@@ -11,8 +12,6 @@ use crate::{binds, statements};
 statements! {
     INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
         SELECT $1, p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
-    INSERT_OWN = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
-        SELECT $1, p.id, $3, $4, $5, $6, $7 FROM live_person p WHERE p.id = $2";
     BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
         FROM api_token t JOIN live_person p ON p.id = t.person \
         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
@@ -22,27 +21,6 @@ statements! {
     REVOKE = "UPDATE api_token SET revoked_at = $3 WHERE id = $1 AND person = $2 AND revoked_at IS NULL";
     USED = "UPDATE api_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
-
-/// A token as lists show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Token {
-    /// Its identity.
-    pub id: TokenId,
-    /// What it was called when it was made.
-    pub name: String,
-    /// Its first characters.
-    pub prefix: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// From when on it opens nothing.
-    pub expires_at: Option<Timestamp>,
-    /// When it was withdrawn.
-    pub revoked_at: Option<Timestamp>,
-    /// When it was last used, as far as that is written.
-    pub last_used_at: Option<Timestamp>,
-}
-
-crate::from_row!(Token { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
 
 /// Whoever sent a token, as of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,30 +65,35 @@ pub async fn create(
     name: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<(TokenId, TokenText), StoreError> {
-    let text = TokenText::generate(TokenKind::Api, ctx);
-    let id = ctx.id();
-    let values = binds![id, person, at.partner(), name, text.hint(), text.hash(), ctx.now(), expires_at];
-    match tx.execute(&INSERT, values).await? {
-        0 => Err(StoreError::NotFound),
-        _ => Ok((id, text)),
-    }
+    insert(tx, ctx, (person, at.partner()), name, expires_at).await
 }
 
-/// Makes a token for the person themselves.
+/// Makes a token for the person themselves, at home at `home`.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is gone.
+/// `StoreError::NotFound` when the person is gone, or moved meanwhile.
 pub async fn create_own(
     tx: &mut Tx,
     of: &SelfExtent,
+    home: PartnerId,
     ctx: &Ctx,
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<(TokenId, TokenText), StoreError> {
+    insert(tx, ctx, (of.person(), home), name, expires_at).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    (person, home): (UserId, PartnerId),
     name: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<(TokenId, TokenText), StoreError> {
     let text = TokenText::generate(TokenKind::Api, ctx);
     let id = ctx.id();
-    let values = binds![id, of.person(), name, text.hint(), text.hash(), ctx.now(), expires_at];
-    match tx.execute(&INSERT_OWN, values).await? {
+    let values = binds![id, person, home, name, text.hint(), text.hash(), ctx.now(), expires_at];
+    match tx.execute(&INSERT, values).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok((id, text)),
     }

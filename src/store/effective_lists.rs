@@ -32,6 +32,9 @@ statements! {
         WHERE e.directory = $1 AND d.partner = $2 AND e.person > $3 ORDER BY e.person LIMIT $4";
 }
 
+/// A role over a scope, and when.
+pub type Conferred = (RoleId, Scope, Window);
+
 /// A grant that bears on a person, as the person's page shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct GrantOfPerson {
@@ -302,31 +305,27 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
     Ok(all)
 }
 
-/// Which of `gifts` a person may not give: something a role confers lies outside what they hold themselves (guard G1).
-/// With `assigning` they must also be able to assign roles there. The role of the first, if there is one.
+/// Whether each of `gifts` lies in what the holder of `authority` holds: everything its role confers, and the capability
+/// `with` besides, over its whole scope and time (guards G1 and G6).
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn not_covered<'g>(
+pub async fn holds_all(
     reader: &mut Reader,
-    giver: UserId,
-    gifts: impl IntoIterator<Item = (RoleId, &'g Scope, Window)> + Clone,
-    assigning: bool,
-    now: Timestamp,
-) -> Result<Option<RoleId>, StoreError> {
-    let authority = authority(reader, giver, now).await?;
+    authority: &Authority,
+    gifts: &[Conferred],
+    with: Option<Core>,
+) -> Result<bool, StoreError> {
     let held = authority.holdings.iter().flat_map(|holding| &holding.within);
-    let tree = StoredTree::load(reader, held.chain(gifts.clone().into_iter().map(|(_, scope, _)| scope))).await?;
+    let tree = StoredTree::load(reader, held.chain(gifts.iter().map(|(_, scope, _)| scope))).await?;
     for (role, scope, window) in gifts {
-        let mut capabilities = conferred(reader, role).await?;
-        if assigning {
-            capabilities.insert(Core::RoleAssign.id());
-        }
-        if !covers(&authority, &Gift { capabilities: &capabilities, scope, window }, &tree) {
-            return Ok(Some(role));
+        let mut capabilities = conferred(reader, *role).await?;
+        capabilities.extend(with.map(Core::id));
+        if !covers(authority, &Gift { capabilities: &capabilities, scope, window: *window }, &tree) {
+            return Ok(false);
         }
     }
-    Ok(None)
+    Ok(true)
 }
 
 /// What rule-set version `version` of a directory would change for its people after `after`, in id order; looks at

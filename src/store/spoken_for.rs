@@ -1,8 +1,8 @@
 //! What the people of a directory hold that does not come from it. Whoever changes how the directory is reached could
 //! appear as any of them, so guard G6 asks for this besides the directory's own ceiling.
+use super::effective_lists::Conferred;
 use super::extent::PartnerExtent;
 use super::{Reader, StoreError, scopes, tuple};
-use crate::domain::grant::Scope;
 use crate::domain::id::{DirectoryId, RoleId, ScopeId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
@@ -24,9 +24,6 @@ statements! {
                 WHERE o.directory = d.id AND e.person = o.person AND e.directory = $1)";
 }
 
-/// A role over a scope, and when.
-pub type Gift = (RoleId, Scope, Window);
-
 /// What people of whom `directory` speaks hold now or later: by hand, in their own name or through a user group, and
 /// at most through other directories of the extent's partner that speak of them too.
 ///
@@ -37,7 +34,7 @@ pub async fn held_otherwise(
     at: &PartnerExtent,
     directory: DirectoryId,
     now: Timestamp,
-) -> Result<Vec<Gift>, StoreError> {
+) -> Result<Vec<Conferred>, StoreError> {
     type Granted = (RoleId, ScopeId, Option<Timestamp>, Option<Timestamp>);
     let granted: Vec<Granted> = reader.all(&GRANTS, binds![directory, now], tuple).await?;
     let beside: Vec<(RoleId, ScopeId)> = reader.all(&BESIDE, binds![directory, at.partner()], tuple).await?;

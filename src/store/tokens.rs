@@ -25,7 +25,7 @@ statements! {
         (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
     EXPIRE = "UPDATE connection_token SET expires_at = $3 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $3) \
         AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
-    LIST = "SELECT t.id, t.connection, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
+    LIST = "SELECT t.id, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
         WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL ORDER BY t.created_at, t.id";
     BY_HASH = "SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
@@ -36,13 +36,11 @@ statements! {
     USED = "UPDATE connection_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
-/// A token as lists show it.
+/// A bearer token, of a connection or of a person, as lists show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {
     /// Its identity.
     pub id: TokenId,
-    /// The connection it opens.
-    pub connection: ConnectionId,
     /// What it was called when it was made.
     pub name: String,
     /// Its first characters.
@@ -57,20 +55,7 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
 }
 
-impl FromRow for Token {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.get("id")?,
-            connection: row.get("connection")?,
-            name: row.get("name")?,
-            prefix: row.get("prefix")?,
-            created_at: row.get("created_at")?,
-            expires_at: row.get("expires_at")?,
-            revoked_at: row.get("revoked_at")?,
-            last_used_at: row.get("last_used_at")?,
-        })
-    }
-}
+crate::from_row!(Token { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
 
 /// Makes a token for a SCIM connection of the extent's partner. A connection may have several, so that a new one is in
 /// use before the old one ends.

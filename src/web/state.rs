@@ -36,8 +36,8 @@ pub struct App {
     pub request_log: RequestLog,
     /// How often each SCIM connection may ask.
     pub fairness: Fairness<ConnectionId>,
-    /// Which requests beyond that the log of requests still tells of: a flood must not fill the store.
-    pub told_to_wait: Fairness<ConnectionId>,
+    /// Which refused requests of a connection the log still tells of, one a second: a flood must not fill it.
+    pub refusals_told: Fairness<ConnectionId>,
     /// How often each person may ask the API.
     pub api_fairness: Fairness<UserId>,
     /// What each SCIM connection offers.
@@ -62,7 +62,7 @@ impl App {
     ) -> Self {
         Self {
             fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
-            told_to_wait: Fairness::new(1, 1),
+            refusals_told: Fairness::new(1, 1),
             api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
             offers: Offers::default(),
             opened: Opened::default(),

@@ -6,15 +6,18 @@
 //! | beside the pages | what |
 //! | --- | --- |
 //! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
+//! | `once`, `credentials` | a new secret shown one time, and secrets in lists |
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
 //! | `storms` | the notice that much was taken away at once |
 //! | `products`, `connect`, `words` | names of products and events |
 mod activity;
 mod connect;
 mod connection;
+mod credentials;
 mod directories;
 mod directory;
 mod halt;
+mod once;
 mod page;
 mod partner;
 mod partners;

@@ -13,7 +13,7 @@ use crate::login::client::Denied;
 use crate::login::refusal::Kind;
 use crate::web::extract::{self, Client};
 use crate::web::problem::Refusal;
-use crate::web::scim::shut::{self, ShutOut};
+use crate::web::scim::log::{self, ShutOut};
 use crate::web::{App, metrics};
 
 /// The largest form, in bytes.
@@ -36,10 +36,10 @@ pub(super) async fn token(
         (Ok(parameters), Ok(basic)) => granted(parameters).and_then(|()| proof(parameters, basic.as_ref())),
         (Err(fault), _) | (_, Err(fault)) => Err(fault.clone()),
     };
-    let log = |connection, fault: &Fault, why: String| {
+    let tell = |connection, fault: &Fault, why: String| {
         let (path, status) = (request.path(), fault.status_code().as_u16());
         let shut = ShutOut { connection, token: None, path, status, why, began: ctx.now() };
-        shut::write_down(&app, &request, shut);
+        log::write_down(&app, &request, shut);
     };
     let proof = match proof {
         Ok(proof) => proof,
@@ -49,7 +49,7 @@ pub(super) async fn token(
             if let Some(client) = named
                 && let Ok(Some(connection)) = app.desk.login.connection_of(&slug, client).await
             {
-                log(connection, &fault, fault.to_string());
+                tell(connection, &fault, fault.to_string());
             }
             return Err(fault);
         }
@@ -63,7 +63,7 @@ pub(super) async fn token(
             tracing::warn!(connection = %*slug, code = refusal.code, detail = refusal.detail, "no token for a client");
             let fault = Fault::client();
             if let Some(connection) = connection {
-                log(connection, &fault, format!("invalid_client: {}", refusal.detail));
+                tell(connection, &fault, format!("invalid_client: {}", refusal.detail));
             }
             fault
         }

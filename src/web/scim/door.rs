@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::log::{self, ShutOut};
 use super::mask;
 use super::offer::Offer;
-use super::shut::{self, ShutOut};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::Mode;
 use crate::domain::id::{EventId, Id, TokenId};
@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::connections::Door;
 use crate::store::provisioning_log::Entry;
 use crate::store::tokens::{self, Presented};
-use crate::web::extract::{self, Client};
+use crate::web::extract;
 use crate::web::problem::{Face, Refusal, sentence};
 use crate::web::{App, metrics};
 
@@ -103,7 +103,7 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
         Presented::Shut { connection, token, why } => {
             let path = mask::path(below(request));
             let (token, why) = (Some(token), why.to_owned());
-            shut::write_down(app, request, ShutOut { connection, token, path: &path, status: 401, why, began: now });
+            log::write_down(app, request, ShutOut { connection, token, path: &path, status: 401, why, began: now });
         }
         Presented::Unknown => {}
     }
@@ -171,7 +171,7 @@ impl Visit {
     fn too_many(&mut self, wait: Duration, began: Timestamp) -> Refusal {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         let error = ScimError::plain(429, format!("Too many requests; wait {seconds} s."));
-        if self.app.told_to_wait.admit(self.door.connection.id).is_ok() {
+        if self.app.refusals_told.admit(self.door.connection.id).is_ok() {
             self.write_down(429, Some(&error), began);
         }
         Refusal::scim(Face::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
@@ -268,14 +268,8 @@ impl Visit {
             return;
         }
         let note = std::mem::take(&mut self.note);
-        let client = Client::of(&self.request);
         let entry = Entry {
-            request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
-            at: began,
-            connection: self.door.connection.id,
             token: Some(self.token),
-            client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
-            method: self.request.method().as_str().to_owned(),
             path: mask::path(below(&self.request)),
             request: note.request,
             translation: note.translation,
@@ -283,7 +277,7 @@ impl Visit {
             dry: self.dry && self.request.method() != Method::GET,
             status,
             refusal: refusal.map(|error| error.to_string()),
-            micros: self.app.clock.now().micros().saturating_sub(began.micros()),
+            ..log::line(&self.app, &self.request, self.door.connection.id, began)
         };
         self.app.request_log.record(self.ctx.id::<EventId>().uuid(), entry);
     }

@@ -10,6 +10,7 @@ mod discovery;
 mod door;
 mod elsewhere;
 mod list;
+pub mod log;
 mod mask;
 mod members;
 pub mod offer;
@@ -19,7 +20,6 @@ mod read;
 mod remove;
 mod replace;
 mod resource;
-pub mod shut;
 pub mod uses;
 
 use actix_web::{HttpRequest, web};

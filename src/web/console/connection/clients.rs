@@ -2,8 +2,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::super::halt::Halt;
+use super::super::once;
 use super::super::page::{id, minute, see_other, submitted};
-use super::once;
 use crate::admin::clients::{self, Credential};
 use crate::domain::id::ConnectionId;
 use crate::store::extent::PartnerExtent;
@@ -51,11 +51,11 @@ pub(in crate::web::console) async fn make(
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     let (client, secret) =
         clients::create(&app.store, &ctx, me, &slug, form.field("name"), &Credential::Secret).await?;
-    let mut response = see_other(&format!("/connections/{slug}"));
-    if let Some(secret) = secret {
-        once::keep(&mut response, &app, &visitor, &slug, (Some(client), &secret));
-    }
-    Ok(response)
+    let place = format!("/connections/{slug}");
+    Ok(match secret {
+        Some(secret) => once::see_other(&app, &visitor, &place, (Some(client), &secret)),
+        None => see_other(&place),
+    })
 }
 
 /// Ends a client.

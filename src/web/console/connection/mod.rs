@@ -2,7 +2,6 @@
 pub(super) mod clients;
 mod guide;
 mod log;
-pub(super) mod once;
 pub(super) mod runs;
 pub(super) mod settings;
 pub(super) mod tokens;
@@ -17,10 +16,11 @@ use self::clients::ClientRow;
 use self::guide::Value;
 use self::log::Request;
 use self::settings::Field;
-use self::tokens::TokenRow;
 use super::connect::{self, Guide};
+use super::credentials::{TokenRow, token_rows};
 use super::directories::{kind_name, mode_name};
 use super::halt::Halt;
+use super::once;
 use super::page::{Frame, ok, parameter, see_other, submitted, visitor};
 use super::place::{self, Place, place};
 use super::products;
@@ -31,7 +31,7 @@ use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
 use crate::scim::profile::{Profile, Switch};
 use crate::store::connections::{self, Door};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Reader, directories, effective, resources};
+use crate::store::{self, Reader, directories, effective, resources};
 use crate::web::App;
 use crate::web::login::Visitor;
 use crate::web::scim::offer::Offer;
@@ -124,11 +124,9 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Halt> {
     let visitor = visitor(&request, &app).await?;
     let mut page = page(&request, &app, &visitor, &slug).await?;
-    let shown = once::take(&request, &app, &visitor);
-    let used = shown.is_some();
-    page.fresh = shown.filter(|shown| *shown.slug == *slug);
+    page.fresh = once::take(&request, &app, &visitor);
     let mut response = ok(&page);
-    if used {
+    if page.fresh.is_some() {
         once::forget(&mut response, &app);
     }
     Ok(response)
@@ -147,7 +145,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
             let directory = directories::get(reader, &at, door.connection.directory).await?;
             let has_secret = connections::secret(reader, &door.extent).await?.is_some();
             let tokens = match door.connection.kind {
-                ConnectionKind::Scim => tokens::rows(reader, &at, door.connection.id, now).await?,
+                ConnectionKind::Scim => token_rows(store::tokens::list(reader, &at, door.connection.id).await?, now),
                 _ => Vec::new(),
             };
             let clients = match door.connection.kind {

@@ -1,11 +1,12 @@
-//! What a page shows once: a new token or client secret, on the page that the form leads to. It travels there in a cookie, sealed for
-//! this session, so that any server can show it and none keeps it.
+//! What a page shows once: a new token or client secret, on the page that the form leads to. It travels there in a
+//! cookie, sealed for this session, so that any server can show it and none keeps it.
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use super::page;
 use crate::domain::id::OauthClientId;
 use crate::secret::{Purpose, Token};
 use crate::web::App;
@@ -28,42 +29,41 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
         .finish()
 }
 
-/// Lets the next page of this session show a new token of this connection; with a client, as the secret of that client.
-pub fn keep(
-    response: &mut HttpResponse,
+/// Leads on to the page at `place`, which shows a new token; with a client, as the secret of that client.
+pub fn see_other(
     app: &App,
     visitor: &Visitor,
-    slug: &str,
+    place: &str,
     (client, token): (Option<OauthClientId>, &Token),
-) {
+) -> HttpResponse {
+    let mut response = page::see_other(place);
     let client = client.map(|client| client.to_string()).unwrap_or_default();
-    let plain = Zeroizing::new(format!("{slug}\n{client}\n{}", token.reveal()));
+    let plain = Zeroizing::new(format!("{place}\n{client}\n{}", token.reveal()));
     let purpose = Purpose::Once(visitor.signed.session);
     match app.keyring.seal(&visitor.ctx(app), purpose, plain.as_bytes()) {
         // An answer that cannot carry it leaves a token that nobody has seen; it can be ended and made again.
         Ok(sealed) => drop(response.add_cookie(&cookie(app, URL_SAFE_NO_PAD.encode(sealed)))),
         Err(fault) => tracing::error!(%fault, "a new token could not be shown"),
     }
+    response
 }
 
-/// What this request may show.
+/// What a page may show once.
 pub struct Shown {
-    /// Of which connection.
-    pub slug: String,
     /// The client whose secret it is, if it is one's.
     pub client: Option<String>,
     /// The token or secret.
     pub text: String,
 }
 
-/// What this request may show.
+/// What this request may show on the page at its address.
 pub fn take(request: &HttpRequest, app: &App, visitor: &Visitor) -> Option<Shown> {
     let sealed = URL_SAFE_NO_PAD.decode(request.cookie(name(app))?.value()).ok()?;
     let plain = app.keyring.open(Purpose::Once(visitor.signed.session), &sealed).ok()?;
     let text = std::str::from_utf8(&plain).ok()?;
     let mut lines = text.split('\n').map(str::to_owned);
-    let (slug, client, text) = (lines.next()?, lines.next()?, lines.next()?);
-    Some(Shown { slug, client: Some(client).filter(|client| !client.is_empty()), text })
+    let (place, client, text) = (lines.next()?, lines.next()?, lines.next()?);
+    (place == request.path()).then(|| Shown { client: Some(client).filter(|client| !client.is_empty()), text })
 }
 
 /// Makes the browser forget it.

@@ -1,5 +1,5 @@
-//! Requests that were shut out: they never became a visit, but the connection they meant has a log, and whoever looks
-//! after it wants to know why its provider stands outside.
+//! Lines for the log of a connection's requests: of visits, and of requests that were shut out. Those never became a
+//! visit, but whoever looks after the connection wants to know why its provider stands outside.
 use actix_web::HttpRequest;
 
 use crate::domain::ctx::Actor;
@@ -25,28 +25,39 @@ pub struct ShutOut<'a> {
     pub began: Timestamp,
 }
 
-/// Writes it into the log of the connection: one a second of each, because whoever is shut out may knock for ever. What
-/// was sent is left out.
-pub fn write_down(app: &App, request: &HttpRequest, shut: ShutOut<'_>) {
-    if !app.request_log.is_on() || app.told_to_wait.admit(shut.connection).is_err() {
-        return;
-    }
+/// A line that says only where `request` came from, what it asked, and how long it has taken since `began`.
+pub(super) fn line(app: &App, request: &HttpRequest, connection: ConnectionId, began: Timestamp) -> Entry {
     let client = Client::of(request);
-    let entry = Entry {
+    Entry {
         request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
-        at: shut.began,
-        connection: shut.connection,
-        token: shut.token,
+        at: began,
+        connection,
+        token: None,
         client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
         method: request.method().as_str().to_owned(),
-        path: shut.path.to_owned(),
+        path: String::new(),
         request: None,
         translation: Vec::new(),
         effect: serde_json::Value::Null,
         dry: false,
+        status: 0,
+        refusal: None,
+        micros: app.clock.now().micros().saturating_sub(began.micros()),
+    }
+}
+
+/// Writes it into the log of the connection: one a second of each, because whoever is shut out may knock for ever. What
+/// was sent is left out.
+pub fn write_down(app: &App, request: &HttpRequest, shut: ShutOut<'_>) {
+    if !app.request_log.is_on() || app.refusals_told.admit(shut.connection).is_err() {
+        return;
+    }
+    let entry = Entry {
+        token: shut.token,
+        path: shut.path.to_owned(),
         status: shut.status,
         refusal: Some(shut.why),
-        micros: app.clock.now().micros().saturating_sub(shut.began.micros()),
+        ..line(app, request, shut.connection, shut.began)
     };
     app.request_log.record(app.ctx(Actor::System).id::<EventId>().uuid(), entry);
 }
