@@ -326,7 +326,7 @@ pub async fn list(
     }
     let total = match counted(wanted.page, rows.len(), more) {
         None if !wanted.counting.is_zero() => {
-            let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
+            let count = store.statement_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_groups(reader, &source.extent, wanted.filter).await
             });
             in_time(count.await)?

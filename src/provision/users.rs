@@ -397,6 +397,20 @@ pub async fn get(
     Ok(views.pop())
 }
 
+/// Like [`get`], asked together with others.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn find(
+    store: &Store,
+    source: &Source<'_>,
+    id: ExternalUserId,
+    with_groups: bool,
+) -> Result<Option<UserView>, StoreError> {
+    let Some(user) = external_users::find(store, &source.extent, id).await? else { return Ok(None) };
+    Ok(views_of(store, source, vec![user], with_groups).await?.pop())
+}
+
 /// What a list asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'q> {
@@ -446,20 +460,41 @@ pub async fn list(
     wanted: Listing<'_>,
     with_groups: bool,
 ) -> Result<Listed<UserView>, StoreError> {
-    let page = async |reader: &mut Reader| {
-        let found = search::users(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await?;
+    let at = &source.extent;
+    if wanted.sort.is_none()
+        && let Some(found) = search::user_named(store, at, wanted.filter, wanted.page).await?
+    {
+        let rows = views_of(store, source, found.rows, with_groups).await?;
+        return Ok(Listed { rows, total: found.total, beside: found.beside });
+    }
+    let (filter, sort, page) = (wanted.filter, wanted.sort, wanted.page);
+    if wanted.is_lookup() && !wanted.counting.is_zero() && page.count() > 0 {
+        // In one trip, and of one moment; when counting takes too long, the page alone is not held up by it.
+        let both = store.statement_within(wanted.counting, async |reader: &mut Reader| {
+            let found = search::users_and_total(reader, at, filter, sort, page).await?;
+            let rows = views(reader, source, found.rows, with_groups).await?;
+            Ok::<_, StoreError>((rows, found.total, found.beside))
+        });
+        match both.await {
+            Ok((rows, Some(total), beside)) => return Ok(Listed { rows, total: Some(total), beside }),
+            Ok((_, None, _)) | Err(StoreError::TooLong) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let read = async |reader: &mut Reader| {
+        let found = search::users(reader, at, filter, sort, page).await?;
         let beside = (found.beside, found.more);
         Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, beside))
     };
     let (rows, (beside, more)) = if wanted.is_lookup() {
-        page(&mut store.reader().await?).await?
+        read(&mut store.reader().await?).await?
     } else {
-        store.snapshot_within(wanted.searching, page).await?
+        store.snapshot_within(wanted.searching, read).await?
     };
-    let total = match counted(wanted.page, rows.len(), more) {
+    let total = match counted(page, rows.len(), more) {
         None if !wanted.counting.is_zero() => {
-            let count = store.snapshot_within(wanted.counting, async |reader: &mut Reader| {
-                search::count_users(reader, &source.extent, wanted.filter).await
+            let count = store.statement_within(wanted.counting, async |reader: &mut Reader| {
+                search::count_users(reader, at, filter).await
             });
             in_time(count.await)?
         }
@@ -487,6 +522,20 @@ pub(super) fn in_time(count: Result<u64, StoreError>) -> Result<Option<u64>, Sto
         Err(StoreError::TooLong) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// [`views`], without a trip when nothing beside the documents is to be read.
+async fn views_of(
+    store: &Store,
+    source: &Source<'_>,
+    users: Vec<ExternalUser>,
+    with_groups: bool,
+) -> Result<Vec<UserView>, StoreError> {
+    if users.iter().any(|user| with_groups && user.in_groups || names_somebody(source, &user.doc)) {
+        return views(&mut store.reader().await?, source, users, with_groups).await;
+    }
+    let bare = |user| UserView { user, groups: with_groups.then(Vec::new), named: Vec::new() };
+    Ok(users.into_iter().map(bare).collect())
 }
 
 async fn views(

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::statement::{Listed, Statement};
-use super::{Dialect, Kind, Value};
+use super::{Dialect, Kind, Value, gather};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
 const SIZES: [usize; 5] = [256, 16, 3, 2, 1];
@@ -18,6 +18,8 @@ pub(super) enum Shape {
     Rows(usize),
     /// `IN ($2)`, with the highest parameter, becomes as many elements.
     Set(usize),
+    /// Each parameter, of these types, becomes an array with one element of each question (PostgreSQL).
+    Each(&'static [Kind]),
 }
 
 /// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
@@ -93,9 +95,10 @@ impl Listed for IdSet {
 }
 
 /// The text of a template at a size. A text without the expected place is left alone: the check at start reports it.
-pub(super) fn expand(text: Cow<'static, str>, shape: Shape) -> Cow<'static, str> {
+pub(super) fn expand(text: Cow<'static, str>, shape: Shape, dialect: Dialect) -> Cow<'static, str> {
     let expanded = match shape {
         Shape::Once | Shape::Rows(1) | Shape::Set(1) => None,
+        Shape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
         Shape::Rows(rows) => expand_rows(&text, rows),
         Shape::Set(ids) => expand_set(&text, ids),
     };
@@ -153,7 +156,7 @@ mod tests {
     fn a_row_is_repeated_with_its_own_parameters() {
         let text = "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1) ON CONFLICT (a) DO UPDATE SET b = excluded.b";
         assert_eq!(
-            expand(text.into(), Shape::Rows(3)),
+            expand(text.into(), Shape::Rows(3), Dialect::Sqlite),
             "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1), ($3, lower($4), $3), ($5, lower($6), $5) \
              ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn a_set_grows_behind_the_fixed_parameters() {
         assert_eq!(
-            expand("SELECT a FROM t WHERE b = $1 AND c IN ($2)".into(), Shape::Set(3)),
+            expand("SELECT a FROM t WHERE b = $1 AND c IN ($2)".into(), Shape::Set(3), Dialect::Sqlite),
             "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3, $4)"
         );
     }

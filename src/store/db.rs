@@ -9,13 +9,14 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::constraint::Catalog;
+use super::gather::Gather;
 use super::group::Writer;
 use super::lock::OwnerLock;
-use super::postgres::Pool;
+use super::pool::Pool;
 use super::reader::{Link, Reader, Shared};
 use super::readers::Readers;
 use super::tx::Tx;
-use super::{Dialect, OpenError, StoreError, check, migrate, postgres};
+use super::{Dialect, OpenError, Question, Row, StoreError, Value, check, migrate, postgres};
 use crate::domain::time::Timestamp;
 
 /// Statements a connection keeps prepared; more than the program has.
@@ -82,7 +83,7 @@ struct Inner {
 #[derive(Debug)]
 enum Backend {
     Sqlite(Box<Sqlite>),
-    Postgres { writers: Pool, readers: Pool, options: Box<PgConnectOptions> },
+    Postgres { writers: Pool, readers: Pool, gather: Gather, options: Box<PgConnectOptions> },
 }
 
 #[derive(Debug)]
@@ -140,7 +141,8 @@ impl Store {
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
         let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
         let sqlite = Sqlite { readers, writer };
-        Ok(Self::new(Dialect::Sqlite, catalog, Backend::Sqlite(Box::new(sqlite))))
+        let shared = Arc::new(Shared { dialect: Dialect::Sqlite, catalog });
+        Ok(Self(Arc::new(Inner { shared, backend: Backend::Sqlite(Box::new(sqlite)) })))
     }
 
     async fn open_postgres(url: &str, given: &Options) -> Result<Self, OpenError> {
@@ -154,16 +156,14 @@ impl Store {
             let mut connection = options.connect().await.map_err(unreachable)?;
             migrate::run(&mut connection).await?;
         }
+        let shared = Arc::new(Shared { dialect: Dialect::Postgres, catalog: Catalog::default() });
         let backend = Backend::Postgres {
-            writers: Pool::writing(&options, given),
-            readers: Pool::reading(&options, given),
+            writers: postgres::writing(&options, given),
+            gather: Gather::new(postgres::gathering(&options, given), Arc::clone(&shared)),
+            readers: postgres::reading(&options, given),
             options: Box::new(options),
         };
-        Ok(Self::new(Dialect::Postgres, Catalog::default(), backend))
-    }
-
-    fn new(dialect: Dialect, catalog: Catalog, backend: Backend) -> Self {
-        Self(Arc::new(Inner { shared: Arc::new(Shared { dialect, catalog }), backend }))
+        Ok(Self(Arc::new(Inner { shared, backend })))
     }
 
     /// The database behind it.
@@ -238,9 +238,28 @@ impl Store {
         refuse_inside_a_write()?;
         let link = match &self.0.backend {
             Backend::Sqlite(sqlite) => Link::Sqlite(sqlite.readers.take().await?),
-            Backend::Postgres { readers, .. } => Link::Postgres(readers.acquire().await.map_err(|e| self.error(e))?),
+            Backend::Postgres { readers, .. } => {
+                Link::Postgres(readers.take().await.map_err(|error| StoreError::unreachable(&error))?)
+            }
         };
         Ok(Reader::new(link, Arc::clone(&self.0.shared), false))
+    }
+
+    /// The first row that `question` finds for a key, if there is one, as of the newest commit. On PostgreSQL those who
+    /// ask at the same moment share a trip.
+    pub(super) async fn ask<T>(
+        &self,
+        question: &'static Question,
+        key: Vec<Value>,
+        read: impl FnOnce(&Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match &self.0.backend {
+            Backend::Sqlite(_) => self.reader().await?.optional(question.one(), key, read).await,
+            Backend::Postgres { gather, .. } => {
+                refuse_inside_a_write()?;
+                gather.ask(question, key).await?.first().map(read).transpose()
+            }
+        }
     }
 
     /// Runs `work` over one moment of the database, at most a second long; then [`StoreError::TooLong`].
@@ -251,8 +270,8 @@ impl Store {
         self.snapshot_within(LONGEST_SNAPSHOT, work).await
     }
 
-    /// Like [`Self::snapshot`], with a shorter time: counts and substring searches that may be given up. The statement
-    /// that runs when time is over is stopped on both databases.
+    /// Like [`Self::snapshot`], with a shorter time: substring searches that may be given up. The statement that runs
+    /// when time is over is stopped on both databases.
     pub async fn snapshot_within<T, E: From<StoreError>>(
         &self,
         limit: Duration,
@@ -267,21 +286,42 @@ impl Store {
                 Link::Sqlite(pooled)
             }
             Backend::Postgres { readers, .. } => {
-                postgres::snapshot(readers, limit).await.map_err(|error| self.error(error))?
+                let lent = postgres::snapshot(readers, limit).await;
+                Link::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
             }
         };
         let mut reader = Reader::new(link, Arc::clone(&self.0.shared), true);
-        let result = tokio::time::timeout(limit, work(&mut reader)).await;
-        let result = result.map_err(|_| StoreError::TooLong)?;
+        let result = in_time(limit, work(&mut reader)).await?;
         match reader.link {
             Link::Sqlite(mut pooled) => {
                 // A failure here only means that the connection is not used again.
                 let _ = pooled.end().await;
             }
-            Link::Transaction(transaction) => drop(transaction.rollback().await),
-            Link::Turn(_) | Link::Postgres(_) => {}
+            Link::Postgres(mut lent) => {
+                let _ = lent.end("ROLLBACK").await;
+            }
+            Link::Turn(_) => {}
         }
         result
+    }
+
+    /// Like [`Self::snapshot_within`], for one statement, which sees one moment by itself: a count that may be given up.
+    pub async fn statement_within<T, E: From<StoreError>>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut Reader) -> Result<T, E>,
+    ) -> Result<T, E> {
+        refuse_inside_a_write()?;
+        let limit = limit.min(LONGEST_SNAPSHOT);
+        let link = match &self.0.backend {
+            Backend::Sqlite(sqlite) => Link::Sqlite(sqlite.readers.take().await?),
+            Backend::Postgres { readers, .. } => {
+                let lent = readers.take_within(limit).await;
+                Link::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
+            }
+        };
+        let mut reader = Reader::new(link, Arc::clone(&self.0.shared), true);
+        in_time(limit, work(&mut reader)).await?
     }
 
     fn error(&self, error: sqlx::Error) -> StoreError {
@@ -338,12 +378,21 @@ impl Store {
                 sqlite.readers.close().await;
                 sqlite.writer.close().await;
             }
-            Backend::Postgres { writers, readers, .. } => {
+            Backend::Postgres { writers, readers, gather, .. } => {
+                gather.close().await;
                 readers.close().await;
                 writers.close().await;
             }
         }
     }
+}
+
+/// What `work` comes to; [`StoreError::TooLong`] when it takes longer.
+async fn in_time<T, E: From<StoreError>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<Result<T, E>, StoreError> {
+    tokio::time::timeout(limit, work).await.map_err(|_| StoreError::TooLong)
 }
 
 fn refuse_inside_a_write() -> Result<(), StoreError> {

@@ -53,6 +53,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A connection could not be had: whatever the reason, the database is not there for us now.
+    pub(super) fn unreachable(error: &sqlx::Error) -> Self {
+        tracing::error!(%error, "no connection to the database");
+        Self::Unavailable
+    }
+
     /// The error of `statement`, logged when it is one that should not happen.
     pub(super) fn of(statement: &'static str, error: sqlx::Error, dialect: Dialect, catalog: &Catalog) -> Self {
         let kind = match &error {

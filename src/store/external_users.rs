@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, external_emails, first};
+use super::{FromRow, Reader, Row, Store, StoreError, Tx, external_emails, first};
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -18,7 +18,9 @@ statements! {
     INSERT = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
         user_name_key, active, doc, keys, row_hash, person, link, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
-    BY_ID = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");
+    BY_ID: question[Uuid, Uuid] = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");
+    NAMED: question[Bytes, Uuid] = format!(
+        "SELECT {COLUMNS} FROM external_user u WHERE u.user_name_key = $1 AND u.connection = $2");
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_update());
     AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE u.connection = $1 AND u.id IN ($2)");
@@ -186,7 +188,31 @@ pub async fn get(
     at: &ConnectionExtent,
     id: ExternalUserId,
 ) -> Result<Option<ExternalUser>, StoreError> {
-    reader.optional(&BY_ID, binds![id, at.connection()], ExternalUser::from_row).await
+    reader.optional(BY_ID.one(), binds![id, at.connection()], ExternalUser::from_row).await
+}
+
+/// Like [`get`], asked together with others.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn find(
+    store: &Store,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+) -> Result<Option<ExternalUser>, StoreError> {
+    store.ask(&BY_ID, binds![id, at.connection()], ExternalUser::from_row).await
+}
+
+/// The external user whose folded name this is, asked together with others.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn find_named(
+    store: &Store,
+    at: &ConnectionExtent,
+    name_key: &str,
+) -> Result<Option<ExternalUser>, StoreError> {
+    store.ask(&NAMED, binds![name_key.as_bytes(), at.connection()], ExternalUser::from_row).await
 }
 
 /// Like [`get`]; nobody else changes it until this transaction ends.

@@ -5,7 +5,8 @@
 //! | `db` | [`Store`]: open, write, read, check, close |
 //! | `tx`, `reader` | [`Tx`] and [`Reader`]: the verbs |
 //! | `group` | group commit on SQLite |
-//! | `postgres` | pools, retries, demands on the server |
+//! | `postgres`, `pool` | retries, demands on the server, its connections |
+//! | `gather` | reads on PostgreSQL that share a trip |
 //! | `statement`, `bulk` | static texts and their many-row sizes |
 //! | `value`, `row` | values in, rows out |
 //! | `error`, `constraint` | what callers may know of a failure |
@@ -73,6 +74,7 @@ mod external_emails;
 pub mod external_groups;
 pub mod external_users;
 pub mod feed;
+mod gather;
 pub mod grants;
 mod group;
 pub mod identities;
@@ -88,6 +90,7 @@ pub mod offered;
 pub mod partners;
 pub mod people;
 pub mod people_facts;
+mod pool;
 mod postgres;
 pub mod provisioning_log;
 pub mod readback;
@@ -119,6 +122,7 @@ pub use constraint::Constraint;
 pub use db::{Options, Store};
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};
+pub use gather::Question;
 pub use reader::Reader;
 pub use row::{Field, FromRow, Place, Row, first, tuple};
 pub use statement::{Listed, Sql, Statement, Statements};

@@ -1,22 +1,25 @@
-//! PostgreSQL: pools, and the demands made on a server before it is trusted with anything.
+//! PostgreSQL: its settings, and the demands made on a server before it is trusted with anything.
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
-use tokio::runtime::Handle;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
 
 use super::db::{Isolation, Once, Options, WRITING};
+use super::pool::{Lent, Pool};
 use super::reader::{Link, Reader, Shared};
 use super::tx::Tx;
-use super::{OpenError, StoreError};
+use super::{Kind, OpenError, StoreError};
 
 /// Oldest server version the texts are written for, as `server_version_num` has it.
 const OLDEST: i32 = 140_000;
 
 /// A statement of a reader that runs longer is ended by the server, whatever became of its caller.
-const LONGEST_READ: &str = "10s";
+const LONGEST_READ: Duration = Duration::from_secs(10);
+
+/// Connections for gathered reads: each kind of question has up to two trips under way, and seldom more than two kinds
+/// are asked at the same moment.
+const GATHERING: u32 = 4;
 
 /// How the server is to plan. Every text is prepared and asks for few rows by index, so a plan is made once and kept:
 /// making one for a decision costs ten times as much as running it, and the server would make it anew at each call,
@@ -39,49 +42,24 @@ pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, 
     Ok(options.statement_cache_capacity(statements).disable_statement_logging())
 }
 
-/// Connections to the server, opened on the runtime that opened the store: a connection is driven by the runtime it
-/// was opened on, and that of a web worker also runs requests.
-#[derive(Debug)]
-pub(super) struct Pool {
-    connections: PgPool,
-    home: Handle,
+/// Connections for writes.
+pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Pool {
+    Pool::new(options.clone(), given.connections, given.patience, None)
 }
 
-impl Pool {
-    pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Self {
-        Self::new(options.clone(), given.connections, given.patience)
-    }
+/// Connections that the server itself keeps from writing.
+pub(super) fn reading(options: &PgConnectOptions, given: &Options) -> Pool {
+    readers(options, given.readers, given.patience)
+}
 
-    /// Connections that the server itself keeps from writing.
-    pub(super) fn reading(options: &PgConnectOptions, given: &Options) -> Self {
-        let settings = [("default_transaction_read_only", "on"), ("statement_timeout", LONGEST_READ)];
-        Self::new(options.clone().options(settings).options(BY_INDEX), given.readers, given.patience)
-    }
+/// Connections for reads that are gathered: of their own, because one that waited for a long read would hold up many.
+pub(super) fn gathering(options: &PgConnectOptions, given: &Options) -> Pool {
+    readers(options, GATHERING, given.patience)
+}
 
-    fn new(options: PgConnectOptions, most: u32, patience: Duration) -> Self {
-        // A test at each acquire would double the trips of a one-statement read; broken ones are found on release.
-        let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false);
-        Self { connections: pool.connect_lazy_with(options), home: Handle::current() }
-    }
-
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        if self.connections.num_idle() > 0 {
-            return self.connections.acquire().await;
-        }
-        let connections = self.connections.clone();
-        let opened = self.home.spawn(async move { connections.acquire().await }).await;
-        opened.unwrap_or(Err(sqlx::Error::PoolClosed))
-    }
-
-    async fn begin(&self, begin: impl SqlSafeStr) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let begin = begin.into_sql_str();
-        let connection = self.acquire().await?;
-        Transaction::begin(connection, Some(begin)).await
-    }
-
-    pub(super) async fn close(&self) {
-        self.connections.close().await;
-    }
+fn readers(options: &PgConnectOptions, most: u32, patience: Duration) -> Pool {
+    let options = options.clone().options([("default_transaction_read_only", "on")]).options(BY_INDEX);
+    Pool::new(options, most, patience, Some(LONGEST_READ))
 }
 
 /// One try of a write.
@@ -96,13 +74,11 @@ pub(super) async fn once<T, E: From<StoreError>>(
         Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
     };
     let translate = |error| StoreError::of("begin or commit", error, shared.dialect, &shared.catalog);
-    let transaction = match pool.begin(begin).await {
-        Ok(transaction) => transaction,
-        // A connection that went stale while idle: nothing has happened on it yet.
-        Err(error @ sqlx::Error::Io(_)) => return Once::Again(translate(error)),
-        Err(error) => return Once::Refused(translate(error).into()),
+    let lent = match pool.begin(None, begin).await {
+        Ok(lent) => lent,
+        Err(error) => return Once::Refused(StoreError::unreachable(&error).into()),
     };
-    let mut tx = Tx::new(Reader::new(Link::Transaction(transaction), Arc::clone(shared), true));
+    let mut tx = Tx::new(Reader::new(Link::Postgres(lent), Arc::clone(shared), true));
     let result = WRITING.scope((), work(&mut tx)).await;
     if tx.conflict {
         return Once::Again(StoreError::Conflict);
@@ -111,12 +87,12 @@ pub(super) async fn once<T, E: From<StoreError>>(
         Ok(value) => value,
         Err(error) => return Once::Refused(error),
     };
-    let transaction = match tx.settled() {
-        Ok(Link::Transaction(transaction)) => transaction,
+    let mut lent = match tx.settled() {
+        Ok(Link::Postgres(lent)) => lent,
         Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
         Err(error) => return Once::Refused(error.into()),
     };
-    match transaction.commit().await.map_err(translate) {
+    match lent.end("COMMIT").await.map_err(translate) {
         Ok(()) => Once::Done(value),
         Err(StoreError::Conflict) => Once::Again(StoreError::Conflict),
         // The connection broke: whether it was kept is not known, so it must not be run again.
@@ -125,20 +101,30 @@ pub(super) async fn once<T, E: From<StoreError>>(
     }
 }
 
-/// Begins a snapshot that the server ends by itself after `limit`.
-pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<Link, sqlx::Error> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
-        limit.as_millis().max(1)
-    );
-    Ok(Link::Transaction(pool.begin(AssertSqlSafe(begin)).await?))
+/// The name of a type.
+pub(super) fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Uuid => "uuid",
+        Kind::Bool => "boolean",
+        Kind::I64 => "bigint",
+        Kind::Text => "text",
+        Kind::Bytes => "bytea",
+    }
+}
+
+/// Begins a snapshot of which the server ends a statement by itself after `limit`.
+pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<Lent, sqlx::Error> {
+    pool.begin(Some(limit), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
 /// The server's clock, in microseconds since the epoch.
 pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
-        .fetch_one(&mut *pool.acquire().await?)
-        .await
+    let mut lent = pool.take().await?;
+    let micros = sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
+        .fetch_one(lent.connection()?)
+        .await?;
+    lent.answered();
+    Ok(micros)
 }
 
 /// What speaks against this server, each as a sentence. Empty when all is well.

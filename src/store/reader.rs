@@ -2,17 +2,17 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
-use sqlx::{PgConnection, Postgres, SqliteConnection, Transaction};
+use sqlx::{PgConnection, SqliteConnection};
 
 use super::bulk::{IdSet, MOST};
 use super::constraint::Catalog;
 use super::group::Turn;
+use super::pool::Lent;
 use super::readers::Pooled;
 use super::row::Driver;
 use super::statement::{Source, Sql};
-use super::{Dialect, Row, StoreError, Value, value};
+use super::{Dialect, Question, Row, StoreError, Value, value};
 
 /// What every connection of a store shares.
 #[derive(Debug)]
@@ -41,8 +41,7 @@ pub struct Reader {
 pub(super) enum Link {
     Turn(Turn),
     Sqlite(Pooled),
-    Transaction(Transaction<'static, Postgres>),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
 }
 
 /// A connection, ready for a statement.
@@ -56,8 +55,7 @@ impl Link {
         Ok(match self {
             Self::Turn(turn) => Live::Sqlite(turn.connection()?),
             Self::Sqlite(pooled) => Live::Sqlite(pooled.connection()?),
-            Self::Transaction(transaction) => Live::Postgres(&mut *transaction),
-            Self::Postgres(connection) => Live::Postgres(&mut *connection),
+            Self::Postgres(lent) => Live::Postgres(lent.connection().map_err(|_| StoreError::Unavailable)?),
         })
     }
 }
@@ -111,7 +109,7 @@ impl Reader {
         values: Vec<Value>,
         mut read: impl FnMut(&Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let (name, text) = self.enter(sql.into(), &values)?;
+        let (name, text) = self.enter(sql.into(), values.len())?;
         let answer: Result<(), Broken> = async {
             match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -158,7 +156,7 @@ impl Reader {
     }
 
     async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
-        let (name, text) = self.enter(sql, &values)?;
+        let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -176,7 +174,7 @@ impl Reader {
     }
 
     async fn fetch_all(&mut self, sql: Sql, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let (name, text) = self.enter(sql, &values)?;
+        let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -195,9 +193,26 @@ impl Reader {
         self.leave(name, answer)
     }
 
+    /// The rows of many keys, each with the number of its key (PostgreSQL).
+    pub(super) async fn rows_of_each(
+        &mut self,
+        question: &'static Question,
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
+        let answer: Result<_, Broken> = async {
+            let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
+            let arrays = value::postgres_arrays(question.kinds(), keys).map_err(sqlx::Error::Encode)?;
+            let rows = sqlx::query_with(text, arrays).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect())
+        }
+        .await;
+        self.leave(name, answer)
+    }
+
     /// Runs a statement for its effect; the number of rows it changed.
     pub(super) async fn run(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
-        let (name, text) = self.enter(sql, &values)?;
+        let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -231,7 +246,7 @@ impl Reader {
 
     /// Checks a call, and holds the transaction for failed until the answer is there: a caller that stops waiting
     /// in between must not go on as if nothing had happened.
-    fn enter(&mut self, sql: Sql, values: &[Value]) -> Result<(&'static str, SqlStr), StoreError> {
+    fn enter(&mut self, sql: Sql, values: usize) -> Result<(&'static str, SqlStr), StoreError> {
         if self.failed {
             return Err(StoreError::Failed);
         }
@@ -248,16 +263,18 @@ impl Reader {
             }
         };
         self.failed = self.strict;
-        if parameters != values.len() {
-            tracing::error!(statement = name, parameters, values = values.len(), "wrong number of values");
+        if parameters != values {
+            tracing::error!(statement = name, parameters, values, "wrong number of values");
             return Err(StoreError::Binds(name));
         }
         Ok((name, text))
     }
 
     fn leave<T>(&mut self, name: &'static str, answer: Result<T, Broken>) -> Result<T, StoreError> {
-        if let Link::Sqlite(pooled) = &mut self.link {
-            pooled.answered();
+        match &mut self.link {
+            Link::Sqlite(pooled) => pooled.answered(),
+            Link::Postgres(lent) if answer.is_ok() => lent.answered(),
+            Link::Postgres(_) | Link::Turn(_) => {}
         }
         let answer = answer.map_err(|broken| match broken {
             Broken::Driver(error) => StoreError::of(name, error, self.shared.dialect, &self.shared.catalog),

@@ -52,7 +52,7 @@ impl Statement {
             Dialect::Postgres => postgres,
         };
         slot.get_or_init(|| {
-            let text = dialect.steady(bulk::expand((self.text)(dialect), self.shape));
+            let text = dialect.steady(bulk::expand((self.text)(dialect), self.shape, dialect));
             let parameters = parameters(&text);
             Ready { text, parameters }
         })
@@ -102,6 +102,7 @@ pub type Statements = &'static [fn() -> &'static [Statement]];
 ///     COLUMNS = format!("SELECT {COLUMNS_OF_USER} FROM live_person WHERE id = $1");
 ///     INSERT_MEMBERS: rows = "INSERT INTO member (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING";  // execute_rows
 ///     MEMBERS_AMONG: set = "SELECT b FROM member WHERE a = $1 AND b IN ($2)";                     // all_in
+///     MEMBER: question[Uuid, Uuid] = "SELECT b FROM member WHERE a = $1 AND b = $2";              // Store::ask
 /// }
 /// ```
 #[macro_export]
@@ -124,6 +125,7 @@ macro_rules! statements {
     (@type) => { $crate::store::Statement };
     (@type rows) => { $crate::store::Rows };
     (@type set) => { $crate::store::IdSet };
+    (@type question) => { $crate::store::Question };
 }
 
 /// What a verb runs: a declared statement, or a text composed from parts by `search`.

@@ -9,7 +9,7 @@ use super::{FromRow, Reader, Row, Store, StoreError, Tx};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionState;
-use crate::domain::id::{ConnectionId, TokenId};
+use crate::domain::id::{ConnectionId, PartnerId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::secret::{Token as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
@@ -33,6 +33,9 @@ statements! {
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
         JOIN live_partner p ON p.id = d.partner \
         WHERE t.hash = $1 AND c.kind = 'scim'";
+    STILL: question[Uuid] = "SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner \
+        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
+        JOIN live_partner p ON p.id = d.partner WHERE t.id = $1";
     USED = "UPDATE connection_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
@@ -122,15 +125,19 @@ pub async fn list(reader: &mut Reader, at: &PartnerExtent, connection: Connectio
     reader.all(&LIST, binds![connection, at.partner()], Token::from_row).await
 }
 
-/// What tokens opened, each with the moment of the store at which it did: nothing has been written since, so it still
-/// does. Knows nothing where [`Store::moment`] is none.
+/// What tokens opened, each with the moment of the store at which it did: while nothing has been written since, it still
+/// does. Where [`Store::moment`] is none, the store is asked each time: [`still_opens`].
 #[derive(Debug, Default)]
-pub struct Opened(RwLock<HashMap<[u8; 32], (u64, Known)>>);
+pub struct Opened(RwLock<HashMap<[u8; 32], (Option<u64>, Known)>>);
 
+/// A token, and what it opened before.
 #[derive(Clone, Debug)]
-struct Known {
-    door: Arc<Door>,
-    token: TokenId,
+pub struct Known {
+    /// The door.
+    pub door: Arc<Door>,
+    /// The token.
+    pub token: TokenId,
+    hash: [u8; 32],
     expires_at: Option<Timestamp>,
 }
 
@@ -146,17 +153,51 @@ const MOST_KNOWN: usize = 10_000;
 impl Opened {
     fn find(&self, hash: &[u8; 32], moment: Option<u64>) -> Option<Known> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(then, _)| Some(*then) == moment).map(|(_, known)| known.clone())
+        known.get(hash).filter(|(then, _)| *then == moment).map(|(_, known)| known.clone())
     }
 
     fn keep(&self, hash: [u8; 32], moment: Option<u64>, found: Known) {
-        let Some(moment) = moment else { return };
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KNOWN {
             known.clear();
         }
         known.insert(hash, (moment, found));
     }
+
+    fn forget(&self, hash: &[u8; 32]) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
+    }
+
+    /// What `presented` opened at the address `slug` when it was last used, where only the store can say whether it
+    /// still does.
+    pub fn before(&self, store: &Store, slug: &str, presented: &str, now: Timestamp) -> Option<Known> {
+        if store.moment().is_some() {
+            return None;
+        }
+        let known = self.find(&presented_hash(TokenKind::Scim, presented)?, None)?;
+        objection(&known, None, slug, now).is_none().then_some(known)
+    }
+}
+
+/// Whether a token still opens what it opened before, with nothing about the door changed; else that is forgotten.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn still_opens(store: &Store, opened: &Opened, known: &Known) -> Result<bool, StoreError> {
+    let Door { connection, extent, mode, .. } = &*known.door;
+    let read = |row: &Row| {
+        Ok(row.get::<Option<Timestamp>>(0)? == known.expires_at
+            && row.get::<Option<Timestamp>>(1)?.is_none()
+            && row.get::<String>(2)? == connection.state.as_str()
+            && row.get::<i64>(3)? == connection.version
+            && row.get::<String>(4)? == mode.as_str()
+            && row.get::<PartnerId>(5)? == extent.partner())
+    };
+    let still = store.ask(&STILL, binds![known.token], read).await?.unwrap_or(false);
+    if !still {
+        opened.forget(&known.hash);
+    }
+    Ok(still)
 }
 
 /// What a presented token comes to.
@@ -191,7 +232,14 @@ pub async fn authenticate(
 ) -> Result<Presented, StoreError> {
     let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(Presented::Unknown) };
     let moment = store.moment();
-    if let Some(known) = opened.find(&hash, moment) {
+    if let Some(known) = opened.before(store, slug, presented, now)
+        && still_opens(store, opened, &known).await?
+    {
+        return Ok(Presented::Opens(known.door, known.token));
+    }
+    if moment.is_some()
+        && let Some(known) = opened.find(&hash, moment)
+    {
         return Ok(match objection(&known, None, slug, now) {
             None => Presented::Opens(known.door, known.token),
             Some(why) => known.shut(why),
@@ -202,7 +250,7 @@ pub async fn authenticate(
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
         let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
         let door = Arc::new(Door::from_row(row)?);
-        let known = Known { door, token: row.get("token")?, expires_at };
+        let known = Known { door, token: row.get("token")?, hash, expires_at };
         Ok(same(&stored, &hash).then_some((known, revoked_at)))
     };
     let mut reader = store.reader().await?;

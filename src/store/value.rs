@@ -6,7 +6,7 @@ use crate::domain::id::Id;
 use crate::domain::time::Timestamp;
 
 /// The five column types of the house.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
     /// `UUID`; a 16-byte blob in SQLite.
     Uuid,
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// One bound value. PostgreSQL wants the type of a NULL too.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Value {
     /// No value, of a column of this type.
     Null(Kind),
@@ -157,6 +157,31 @@ pub(super) fn postgres(values: Vec<Value>) -> Encoded<PgArguments> {
             Value::I64(number) => arguments.add(number)?,
             Value::Text(text) => arguments.add(text)?,
             Value::Bytes(bytes) => arguments.add(bytes)?,
+        }
+    }
+    Ok(arguments)
+}
+
+/// An array for each parameter, with one element of each key.
+pub(super) fn postgres_arrays(kinds: &[Kind], keys: &[Vec<Value>]) -> Encoded<PgArguments> {
+    macro_rules! array {
+        ($kind:ident, $at:expr) => {{
+            let element = |key: &'_ Vec<Value>| match key.get($at) {
+                Some(Value::$kind(element)) => Ok(element.clone()),
+                _ => Err("a key with a value of another kind"),
+            };
+            keys.iter().map(element).collect::<Result<Vec<_>, _>>()?
+        }};
+    }
+    let mut arguments = PgArguments::default();
+    arguments.reserve(kinds.len(), 40 * keys.len());
+    for (at, kind) in kinds.iter().enumerate() {
+        match kind {
+            Kind::Uuid => arguments.add(array!(Uuid, at))?,
+            Kind::Bool => arguments.add(array!(Bool, at))?,
+            Kind::I64 => arguments.add(array!(I64, at))?,
+            Kind::Text => arguments.add(array!(Text, at))?,
+            Kind::Bytes => arguments.add(array!(Bytes, at))?,
         }
     }
     Ok(arguments)

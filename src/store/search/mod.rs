@@ -9,8 +9,8 @@ mod order;
 use super::extent::ConnectionExtent;
 use super::external_groups::{self, ExternalGroup};
 use super::external_users::{self, ExternalUser};
-use super::{Dialect, FromRow, Reader, Row, Sql, StoreError, Value, first};
-use crate::domain::filter::Filter;
+use super::{Dialect, FromRow, Reader, Row, Sql, Store, StoreError, Value, first};
+use crate::domain::filter::{self, Filter, Op};
 use crate::domain::id::Id as _;
 use crate::domain::page::{Beside, Page, Position, Sort, SortKey};
 use order::Order;
@@ -23,6 +23,14 @@ enum Of {
 }
 
 impl Of {
+    /// The table.
+    fn whole(self) -> &'static str {
+        match self {
+            Self::Users => "external_user",
+            Self::Groups => "external_group",
+        }
+    }
+
     /// The name of the table in the texts.
     fn table(self) -> &'static str {
         match self {
@@ -55,6 +63,8 @@ pub struct Found<T> {
     pub beside: Beside,
     /// Whether there are rows beyond it, in the direction it was asked for. Known for cursor pages only.
     pub more: bool,
+    /// How many match in all, when that was asked for and there is a row that says it.
+    pub total: Option<u64>,
 }
 
 /// A page of the connection's users.
@@ -68,7 +78,46 @@ pub async fn users(
     sort: Option<&Sort>,
     page: &Page,
 ) -> Result<Found<ExternalUser>, StoreError> {
-    rows(reader, at, Of::Users, filter, sort, page, |user: &ExternalUser| user.id.uuid()).await
+    let wanted = Wanted { filter, sort, page, total: false };
+    rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
+}
+
+/// A page of the connection's users, with their number as of the same moment.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn users_and_total(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+    sort: Option<&Sort>,
+    page: &Page,
+) -> Result<Found<ExternalUser>, StoreError> {
+    let wanted = Wanted { filter, sort, page, total: true };
+    rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
+}
+
+/// The page of the one user that `userName eq` finds, asked together with others; none when anything else is asked.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn user_named(
+    store: &Store,
+    at: &ConnectionExtent,
+    filter: Option<&Filter>,
+    page: &Page,
+) -> Result<Option<Found<ExternalUser>>, StoreError> {
+    let first = matches!(page, Page::Index { start: 0 | 1, .. } | Page::Cursor { after: None, .. });
+    match filter {
+        Some(Filter::Compare { field, op: Op::Eq, value: filter::Value::Text(name) })
+            if field.path == ["userName"] && first && page.count() > 0 =>
+        {
+            let found = external_users::find_named(store, at, name).await?;
+            let total = Some(u64::from(found.is_some()));
+            Ok(Some(Found { rows: found.into_iter().collect(), beside: Beside::default(), more: false, total }))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A page of the connection's groups.
@@ -82,7 +131,8 @@ pub async fn groups(
     sort: Option<&Sort>,
     page: &Page,
 ) -> Result<Found<ExternalGroup>, StoreError> {
-    rows(reader, at, Of::Groups, filter, sort, page, |group: &ExternalGroup| group.id.uuid()).await
+    let wanted = Wanted { filter, sort, page, total: false };
+    rows(reader, at, Of::Groups, wanted, |group: &ExternalGroup| group.id.uuid()).await
 }
 
 /// How many of the connection's users match.
@@ -140,18 +190,25 @@ impl Composer {
     }
 }
 
+/// What is asked of a list.
+#[derive(Clone, Copy)]
+struct Wanted<'q> {
+    filter: Option<&'q Filter>,
+    sort: Option<&'q Sort>,
+    page: &'q Page,
+    total: bool,
+}
+
 async fn rows<T: FromRow>(
     reader: &mut Reader,
     at: &ConnectionExtent,
     of: Of,
-    filter: Option<&Filter>,
-    sort: Option<&Sort>,
-    page: &Page,
+    Wanted { filter, sort, page, total }: Wanted<'_>,
     id: fn(&T) -> uuid::Uuid,
 ) -> Result<Found<T>, StoreError> {
     let wanted = i64::from(page.count());
     if wanted == 0 {
-        return Ok(Found { rows: Vec::new(), beside: Beside::default(), more: false });
+        return Ok(Found { rows: Vec::new(), beside: Beside::default(), more: false, total: None });
     }
     let mut composer = Composer::new(reader.dialect(), of, at);
     let restriction = composer.restrict(filter);
@@ -171,23 +228,33 @@ async fn rows<T: FromRow>(
             format!("LIMIT {limit} OFFSET {}", composer.bind(skipped))
         }
     };
-    let text = format!(
-        "SELECT {}, {} AS sort_key FROM {}{restriction}{after} {} {limit}",
-        of.columns(),
-        order.selected(),
-        of.from(),
-        order.clause(),
-    );
-    let read = |row: &Row| Ok((T::from_row(row)?, order.key(row)?));
+    let (columns, key, from, by) = (of.columns(), order.selected(), of.from(), order.clause());
+    let all = if total { format!(", (SELECT COUNT(*) FROM {from}{restriction}) AS total") } else { String::new() };
+    let text = if matches!(page, Page::Index { start: 2.., .. }) {
+        // Rows that are passed over are passed over by an index, when there is one, and not read.
+        let (alias, table) = (of.table(), of.whole());
+        let page = format!("SELECT {alias}.id FROM {from}{restriction} {by} {limit}");
+        format!(
+            "SELECT {columns}, {key} AS sort_key{all} FROM ({page}) page JOIN {table} {alias} ON {alias}.id = page.id \
+             {by}"
+        )
+    } else {
+        format!("SELECT {columns}, {key} AS sort_key{all} FROM {from}{restriction}{after} {by} {limit}")
+    };
+    let read = |row: &Row| {
+        let total: Option<u64> = if total { row.get("total")? } else { None };
+        Ok((T::from_row(row)?, order.key(row)?, total))
+    };
     let mut found = reader.all(Sql::composed("search", text), composer.values, read).await?;
     let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
     found.truncate(page.count() as usize);
     if backwards {
         found.reverse();
     }
-    let place = |(row, key): &(T, Option<SortKey>)| Position { key: key.clone(), id: id(row) };
+    let place = |(row, key, _): &(T, Option<SortKey>, _)| Position { key: key.clone(), id: id(row) };
     let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
-    Ok(Found { rows: found.into_iter().map(|(row, _)| row).collect(), beside, more })
+    let total = found.first().and_then(|(_, _, total)| *total);
+    Ok(Found { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
 }
 
 async fn count(reader: &mut Reader, at: &ConnectionExtent, of: Of, filter: Option<&Filter>) -> Result<u64, StoreError> {

@@ -52,7 +52,7 @@ async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-    document: impl FnOnce(&SchemaSet, &str, &str) -> Option<Value>,
+    document: impl Fn(&SchemaSet, &str, &str) -> Option<Value>,
 ) -> Result<HttpResponse, Refusal> {
     let name = request.match_info().get("id").unwrap_or_default().to_owned();
     if app.config.scim.open_discovery && extract::bearer(&request).is_none() {

@@ -66,24 +66,38 @@ pub async fn visit(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-    work: impl AsyncFnOnce(&mut Visit) -> Result<Answer, ScimError>,
+    work: impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
 ) -> Result<HttpResponse, Refusal> {
     let began = app.clock.now();
+    if let Some(answered) = ahead(&request, &app, &work, began).await {
+        return answered;
+    }
     let (door, token) = authenticate(&request, &app, began).await?;
-    app.uses.note(token, began);
-    let mut visit = Visit::new(request, app, payload, door, token)?;
-    let result = match visit.admit() {
-        Ok(()) => work(&mut visit).await,
-        Err(wait) => return Err(visit.too_many(wait, began)),
-    };
-    visit.write_down(
-        result.as_ref().map_or_else(|error| error.status, |answer| answer.status),
-        result.as_ref().err(),
-        began,
-    );
-    match result {
-        Ok(answer) => Ok(answer.respond(&visit)),
-        Err(error) => Err(Refusal::scim(Face::Scim, error)),
+    let mut visit = Visit::new(request, app, Some(payload), door, token)?;
+    let outcome = visit.outcome(&work).await;
+    visit.finish(outcome, began)
+}
+
+/// Answers a read while the store is asked whether the token still opens the door that it opened before, where the store
+/// must be asked. None, and nothing of it is told, when it no longer does.
+async fn ahead(
+    request: &HttpRequest,
+    app: &web::Data<App>,
+    work: &impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
+    began: Timestamp,
+) -> Option<Result<HttpResponse, Refusal>> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let slug = request.match_info().get("slug").unwrap_or_default();
+    let known = app.opened.before(&app.store, slug, extract::bearer(request)?, began)?;
+    let mut visit = Visit::new(request.clone(), app.clone(), None, known.door.clone(), known.token).ok()?;
+    let still = tokens::still_opens(&app.store, &app.opened, &known);
+    let (still, outcome) = futures_util::join!(still, visit.outcome(work));
+    match still {
+        Ok(true) => Some(visit.finish(outcome, began)),
+        Ok(false) => None,
+        Err(error) => Some(Err(unavailable(error))),
     }
 }
 
@@ -149,7 +163,7 @@ impl Visit {
     fn new(
         request: HttpRequest,
         app: web::Data<App>,
-        payload: web::Payload,
+        payload: Option<web::Payload>,
         door: Arc<Door>,
         token: TokenId,
     ) -> Result<Self, Refusal> {
@@ -161,11 +175,32 @@ impl Visit {
         let dry = dry_run(&request).map_err(|error| Refusal::scim(Face::Scim, error))?;
         let base = app.public_url.join(&format!("/scim/{}/v2", door.connection.slug));
         let ctx = app.ctx(Actor::Connection { connection: door.connection.id, run: None });
-        Ok(Self { app, request, door, offer, base, ctx, dry, payload: Some(payload), token, note: Note::default() })
+        Ok(Self { app, request, door, offer, base, ctx, dry, payload, token, note: Note::default() })
     }
 
-    fn admit(&self) -> Result<(), Duration> {
-        self.app.fairness.admit(self.door.connection.id)
+    /// What `work` makes of the request, unless the connection has asked too often.
+    async fn outcome(
+        &mut self,
+        work: &impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
+    ) -> Result<Result<Answer, ScimError>, Duration> {
+        self.app.fairness.admit(self.door.connection.id)?;
+        Ok(work(self).await)
+    }
+
+    /// Answers with the outcome, and writes it down.
+    fn finish(
+        mut self,
+        outcome: Result<Result<Answer, ScimError>, Duration>,
+        began: Timestamp,
+    ) -> Result<HttpResponse, Refusal> {
+        self.app.uses.note(self.token, began);
+        let result = outcome.map_err(|wait| self.too_many(wait, began))?;
+        let status = result.as_ref().map_or_else(|error| error.status, |answer| answer.status);
+        self.write_down(status, result.as_ref().err(), began);
+        match result {
+            Ok(answer) => Ok(answer.respond(&self)),
+            Err(error) => Err(Refusal::scim(Face::Scim, error)),
+        }
     }
 
     fn too_many(&mut self, wait: Duration, began: Timestamp) -> Refusal {

@@ -21,10 +21,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
-    let found = {
-        let mut reader = visit.app.store.reader().await.map_err(|error| of_store(&error))?;
-        users::get(&mut reader, &visit.source(&offer), id, view.needs_groups()).await
-    };
+    let found = users::find(&visit.app.store, &visit.source(&offer), id, view.needs_groups()).await;
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
     let beside = Beheld { groups: found.groups, named: found.named };
     let shown = visit.show_user(&view, kind, found.user, beside, None);
@@ -77,8 +74,8 @@ impl Visit {
         if !wanted {
             return Ok(None);
         }
-        let mut reader = self.app.store.reader().await.map_err(|error| of_store(&error))?;
-        let found = users::get(&mut reader, &self.source(offer), id, true).await.map_err(|error| of_store(&error))?;
+        let found = users::find(&self.app.store, &self.source(offer), id, true).await;
+        let found = found.map_err(|error| of_store(&error))?;
         Ok(found.and_then(|found| found.groups))
     }
 

@@ -56,6 +56,25 @@ impl Database {
         statement(&mut connection, text.to_owned()).await;
     }
 
+    /// Cuts every connection to the database (PostgreSQL), as a restart of its server does.
+    pub async fn cut_off(&self) {
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'";
+        statement(&mut server().await, cut.replace("{name}", self.name())).await;
+    }
+
+    /// Lets nobody connect to the database any more (PostgreSQL), or everybody again.
+    pub async fn lock_out(&self, out: bool) {
+        let name = self.name();
+        statement(&mut server().await, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !out)).await;
+        if out {
+            self.cut_off().await;
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap().split('?').next().unwrap()
+    }
+
     /// Closes the store and deletes the database. A test that fails leaves it for a look.
     pub async fn remove(self) {
         self.store.close().await;
@@ -63,9 +82,7 @@ impl Database {
             Some(folder) => std::fs::remove_dir_all(folder).unwrap(),
             None => {
                 let _absent = std::fs::remove_dir_all(self.folder());
-                let name = self.url.rsplit('/').next().unwrap();
-                let name = name.split('?').next().unwrap();
-                statement(&mut server().await, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                statement(&mut server().await, format!("DROP DATABASE {} WITH (FORCE)", self.name())).await;
             }
         }
     }

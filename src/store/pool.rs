@@ -1,0 +1,251 @@
+//! PostgreSQL's connections. A plain stack, as [`readers`](super::readers) is for SQLite: sqlx's own pool asks the
+//! server at every release whether the connection still lives, a second trip for each read.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// A connection that rested longer may have been cut by something in between.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+
+/// An older connection is not used again: what the server keeps for it only grows.
+const OLDEST: Duration = Duration::from_secs(1_800);
+
+/// What is waited between two tries to reach a server that is just starting.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Connections to the server, opened on the runtime that opened the store: a connection is driven by the runtime it
+/// was opened on, and that of a web worker also runs requests.
+#[derive(Clone, Debug)]
+pub(super) struct Pool(Arc<Stack>);
+
+#[derive(Debug)]
+struct Stack {
+    options: PgConnectOptions,
+    /// How long a caller waits for a connection.
+    patience: Duration,
+    /// What the server ends a statement after, when nobody wishes otherwise.
+    limit: Option<Duration>,
+    idle: Mutex<Vec<Resting>>,
+    places: Arc<Semaphore>,
+    home: Handle,
+}
+
+/// A connection nobody uses.
+#[derive(Debug)]
+struct Resting {
+    connection: PgConnection,
+    opened: Instant,
+    since: Instant,
+    /// What the server ends a statement after on it.
+    limit: Option<Duration>,
+}
+
+impl Pool {
+    pub(super) fn new(options: PgConnectOptions, most: u32, patience: Duration, limit: Option<Duration>) -> Self {
+        let options = match limit {
+            Some(limit) => options.options([("statement_timeout", milliseconds(limit).to_string())]),
+            None => options,
+        };
+        let places = Arc::new(Semaphore::new(most.try_into().unwrap_or(1).max(1)));
+        Self(Arc::new(Stack { options, patience, limit, idle: Mutex::default(), places, home: Handle::current() }))
+    }
+
+    /// A connection, opened when none is idle and the limit allows.
+    pub(super) async fn take(&self) -> Result<Lent, sqlx::Error> {
+        self.take_for(self.0.limit).await
+    }
+
+    /// A connection on which the server ends each statement after `limit`.
+    pub(super) async fn take_within(&self, limit: Duration) -> Result<Lent, sqlx::Error> {
+        self.take_for(Some(limit)).await
+    }
+
+    /// A connection with a transaction on it, on which the server ends each statement after `limit`. One that broke
+    /// while it rested is noticed by these words; then no other that rested is trusted.
+    pub(super) async fn begin(&self, limit: Option<Duration>, words: &'static str) -> Result<Lent, sqlx::Error> {
+        match self.begun(limit, words).await {
+            Err(error) if !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
+                self.forget_idle();
+                self.begun(limit, words).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn begun(&self, limit: Option<Duration>, words: &'static str) -> Result<Lent, sqlx::Error> {
+        let mut lent = self.take_for(limit.or(self.0.limit)).await?;
+        lent.begin(words).await?;
+        Ok(lent)
+    }
+
+    async fn take_for(&self, limit: Option<Duration>) -> Result<Lent, sqlx::Error> {
+        let stack = &self.0;
+        let began = Instant::now();
+        let place = timeout(stack.patience, Arc::clone(&stack.places).acquire_owned()).await;
+        let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let resting = match stack.rested(limit) {
+            Some(resting) => resting,
+            None => {
+                let (opener, left) = (Arc::clone(stack), stack.patience.saturating_sub(began.elapsed()));
+                let opened = stack.home.spawn(async move { timeout(left, opener.open()).await }).await;
+                opened.map_err(|_| sqlx::Error::PoolClosed)?.map_err(|_| sqlx::Error::PoolTimedOut)??
+            }
+        };
+        let mut lent = Lent {
+            resting: Some(resting),
+            running: false,
+            transaction: false,
+            stack: Arc::clone(stack),
+            place: Some(place),
+        };
+        lent.bound(limit).await?;
+        Ok(lent)
+    }
+
+    /// Closes the connections nobody uses.
+    pub(super) fn forget_idle(&self) {
+        self.0.idle().clear();
+    }
+
+    /// Ends the pool and its idle connections; those in use end when they come back.
+    pub(super) async fn close(&self) {
+        self.0.places.close();
+        let idle = std::mem::take(&mut *self.0.idle());
+        for resting in idle {
+            let _ = resting.connection.close().await;
+        }
+    }
+}
+
+impl Stack {
+    /// An idle connection, if possible one that ends statements after `limit` already.
+    fn rested(&self, limit: Option<Duration>) -> Option<Resting> {
+        let mut idle = self.idle();
+        idle.retain(|resting| resting.since.elapsed() < LONGEST_REST);
+        match idle.iter().rposition(|resting| resting.limit == limit) {
+            Some(at) => Some(idle.remove(at)),
+            None => idle.pop(),
+        }
+    }
+
+    /// Tries again while the server is only starting; whoever waits ends it.
+    async fn open(&self) -> Result<Resting, sqlx::Error> {
+        loop {
+            match self.options.connect().await {
+                Ok(connection) => {
+                    let now = Instant::now();
+                    return Ok(Resting { connection, opened: now, since: now, limit: self.limit });
+                }
+                Err(error) if is_starting(&error) => tokio::time::sleep(BETWEEN_TRIES).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Resting>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self, mut resting: Resting) {
+        if !self.places.is_closed() && resting.opened.elapsed() < OLDEST {
+            resting.since = Instant::now();
+            self.idle().push(resting);
+        }
+    }
+}
+
+/// Nobody listens yet, or the server says that it cannot take connections yet.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P03"),
+        _ => false,
+    }
+}
+
+/// At least one: the server takes 0 for no limit.
+fn milliseconds(limit: Duration) -> u128 {
+    limit.as_millis().max(1)
+}
+
+/// A connection in use; comes back when dropped, after whatever was left on it has been undone.
+#[derive(Debug)]
+pub(super) struct Lent {
+    resting: Option<Resting>,
+    /// A statement was begun and its answer not seen, or it failed.
+    running: bool,
+    /// A transaction is open.
+    transaction: bool,
+    stack: Arc<Stack>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Lent {
+    /// The connection, for one statement.
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.running = true;
+        self.resting.as_mut().map(|resting| &mut resting.connection).ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// The statement's answer has been seen.
+    pub(super) fn answered(&mut self) {
+        self.running = false;
+    }
+
+    /// Opens a transaction with these words.
+    pub(super) async fn begin(&mut self, begin: &'static str) -> Result<(), sqlx::Error> {
+        self.transaction = true;
+        self.say(begin).await
+    }
+
+    /// Ends the transaction with this word.
+    pub(super) async fn end(&mut self, end: &'static str) -> Result<(), sqlx::Error> {
+        self.say(end).await?;
+        self.transaction = false;
+        Ok(())
+    }
+
+    async fn bound(&mut self, limit: Option<Duration>) -> Result<(), sqlx::Error> {
+        if self.resting.as_ref().is_some_and(|resting| resting.limit == limit) {
+            return Ok(());
+        }
+        let words = limit.map_or_else(|| "DEFAULT".to_owned(), |limit| milliseconds(limit).to_string());
+        sqlx::raw_sql(AssertSqlSafe(format!("SET statement_timeout = {words}"))).execute(self.connection()?).await?;
+        self.answered();
+        if let Some(resting) = &mut self.resting {
+            resting.limit = limit;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, words: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(words).execute(self.connection()?).await?;
+        self.answered();
+        Ok(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(mut resting) = self.resting.take() else { return };
+        if !self.running && !self.transaction {
+            return self.stack.give_back(resting);
+        }
+        // Someone stopped waiting, something failed, or a panic passed. The answer of what runs is waited for; a
+        // connection that does not answer is closed.
+        let (stack, place) = (Arc::clone(&self.stack), self.place.take());
+        self.stack.home.spawn(async move {
+            match sqlx::raw_sql("ROLLBACK").execute(&mut resting.connection).await {
+                Ok(_) => stack.give_back(resting),
+                // What cut this one has cut those that rest, too.
+                Err(_) => stack.idle().clear(),
+            }
+            drop(place);
+        });
+    }
+}
