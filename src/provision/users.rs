@@ -471,7 +471,7 @@ pub async fn list(
     if wanted.is_lookup() && !wanted.counting.is_zero() && page.count() > 0 {
         // In one trip, and of one moment; when counting takes too long, the page alone is not held up by it.
         let both = store.statement_within(wanted.counting, async |reader: &mut Reader| {
-            let found = search::users_and_total(reader, at, filter, sort, page).await?;
+            let found = search::users_and_total(reader, at, filter, page).await?;
             let rows = views(reader, source, found.rows, with_groups).await?;
             Ok::<_, StoreError>((rows, found.total, found.beside))
         });

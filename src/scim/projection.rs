@@ -114,33 +114,36 @@ impl View<'_> {
     /// request being answered, when it was a write: what it set is shown even
     /// if it is `returned: request` (A12).
     #[must_use]
-    pub fn apply(&self, document: Document, written: Option<&Document>) -> Document {
-        let mut shown = Document::new();
-        for (key, value) in document {
-            if let Some(attr) = self.resource.attribute(&key) {
-                let set = written.is_some_and(|w| w.contains_key(&key));
-                if let Some(value) = self.project(None, attr, value, set) {
-                    shown.insert(key, value);
-                }
-            } else if let (Some(schema), Value::Object(map)) = (self.resource.extension(&key), value) {
-                let set = written.and_then(|w| w.get(&key)).and_then(Value::as_object);
-                let inner = self.extension(schema, map, set);
-                if !inner.is_empty() {
-                    shown.insert(key, Value::Object(inner));
-                }
+    pub fn apply(&self, mut document: Document, written: Option<&Document>) -> Document {
+        document.retain(|key, value| {
+            let set = written.and_then(|document| document.get(key));
+            if let Some(attr) = self.resource.attribute(key) {
+                return self.keep(None, attr, value, set.is_some());
             }
-        }
-        shown
+            match (self.resource.extension(key), value) {
+                (Some(schema), Value::Object(map)) => {
+                    self.extension(schema, map, set.and_then(Value::as_object));
+                    !map.is_empty()
+                }
+                _ => false,
+            }
+        });
+        document
     }
 
-    fn extension(&self, schema: &Schema, map: Map<String, Value>, written: Option<&Document>) -> Map<String, Value> {
-        map.into_iter()
-            .filter_map(|(key, value)| {
-                let attr = find(&schema.attributes, &key)?;
-                let set = written.is_some_and(|w| w.contains_key(&key));
-                self.project(Some(schema), attr, value, set).map(|value| (key, value))
-            })
-            .collect()
+    fn extension(&self, schema: &Schema, map: &mut Map<String, Value>, written: Option<&Document>) {
+        map.retain(|key, value| {
+            let set = written.is_some_and(|document| document.contains_key(key));
+            find(&schema.attributes, key).is_some_and(|attr| self.keep(Some(schema), attr, value, set))
+        });
+    }
+
+    /// Leaves of a value what is shown; whether that is anything.
+    fn keep(&self, extension: Option<&Schema>, attr: &Attribute, value: &mut Value, written: bool) -> bool {
+        let shown = self.project(extension, attr, value.take(), written);
+        let any = shown.is_some();
+        *value = shown.unwrap_or_default();
+        any
     }
 
     fn named(&self, extension: Option<&Schema>, attr: &Attribute) -> Named {

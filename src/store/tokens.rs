@@ -128,7 +128,7 @@ pub async fn list(reader: &mut Reader, at: &PartnerExtent, connection: Connectio
 /// What tokens opened, each with the moment of the store at which it did: while nothing has been written since, it still
 /// does. Where [`Store::moment`] is none, the store is asked each time: [`still_opens`].
 #[derive(Debug, Default)]
-pub struct Opened(RwLock<HashMap<[u8; 32], (Option<u64>, Known)>>);
+pub struct Opened(RwLock<HashMap<[u8; 32], Known>>);
 
 /// A token, and what it opened before.
 #[derive(Clone, Debug)]
@@ -139,6 +139,8 @@ pub struct Known {
     pub token: TokenId,
     hash: [u8; 32],
     expires_at: Option<Timestamp>,
+    /// Of the store, before it was read.
+    moment: Option<u64>,
 }
 
 impl Known {
@@ -153,15 +155,15 @@ const MOST_KNOWN: usize = 10_000;
 impl Opened {
     fn find(&self, hash: &[u8; 32], moment: Option<u64>) -> Option<Known> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(then, _)| *then == moment).map(|(_, known)| known.clone())
+        known.get(hash).filter(|known| known.moment == moment).cloned()
     }
 
-    fn keep(&self, hash: [u8; 32], moment: Option<u64>, found: Known) {
+    fn keep(&self, found: Known) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KNOWN {
             known.clear();
         }
-        known.insert(hash, (moment, found));
+        known.insert(found.hash, found);
     }
 
     fn forget(&self, hash: &[u8; 32]) {
@@ -250,7 +252,7 @@ pub async fn authenticate(
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
         let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
         let door = Arc::new(Door::from_row(row)?);
-        let known = Known { door, token: row.get("token")?, hash, expires_at };
+        let known = Known { door, token: row.get("token")?, hash, expires_at, moment };
         Ok(same(&stored, &hash).then_some((known, revoked_at)))
     };
     let mut reader = store.reader().await?;
@@ -259,7 +261,7 @@ pub async fn authenticate(
     if let Some(why) = objection(&known, revoked_at, slug, now) {
         return Ok(known.shut(why));
     }
-    opened.keep(hash, moment, known.clone());
+    opened.keep(known.clone());
     Ok(Presented::Opens(known.door, known.token))
 }
 

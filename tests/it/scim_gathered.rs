@@ -19,6 +19,9 @@ statements! {
     PARTNER = "UPDATE partner SET state = $2 WHERE id = $1";
 }
 
+/// A path, its status before and after the change, and how the change is made and undone.
+type Change<'p> = (&'p str, (u16, u16), &'static Statement, Vec<Value>, Vec<Value>);
+
 async fn change(db: &Database, statement: &'static Statement, values: Vec<Value>) {
     let work = async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(statement, values.clone()).await.map(drop) };
     db.store.write(work).await.unwrap();
@@ -89,7 +92,7 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
     };
     let settings = |on: bool| format!("{{\"switches\": {{\"resource_types_enabled\": {on}}}}}");
     for round in 0..3 {
-        let changes: [(&str, (u16, u16), &'static Statement, Vec<Value>, Vec<Value>); 3] = [
+        let changes: [Change<'_>; 3] = [
             (&path, (200, 401), &STATE, binds![door.connection(), "paused"], binds![door.connection(), "active"]),
             (&path, (200, 401), &PARTNER, binds![world.partner, "deleted"], binds![world.partner, "live"]),
             (

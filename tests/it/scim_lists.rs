@@ -16,6 +16,15 @@ on_both! {
         let page = scim.get("/Users?startIndex=2&count=2&sortBy=userName").await;
         assert_eq!((names(&page.body), page.body["totalResults"].as_i64()), (vec!["Bo", "cy"], Some(5)));
         assert_eq!((page.body["startIndex"].as_i64(), page.body["itemsPerPage"].as_i64()), (Some(2), Some(2)));
+        let ids = |body: &Value| body["Resources"].as_array().unwrap().iter().map(|user| user["id"].clone()).collect::<Vec<_>>();
+        let whole = ids(&scim.get("/Users").await.body);
+        for start in 1..=6 {
+            for count in 1..=3 {
+                let page = scim.get(&format!("/Users?startIndex={start}&count={count}")).await;
+                let held = &whole[(start - 1).min(5)..(start - 1 + count).min(5)];
+                assert_eq!((ids(&page.body).as_slice(), page.body["totalResults"].as_i64()), (held, Some(5)), "{start} {count}");
+            }
+        }
         let down = scim.get("/Users?sortBy=userName&sortOrder=descending").await;
         assert_eq!(names(&down.body), ["eve", "dee", "cy", "Bo", "ada"]);
         let none = scim.get("/Users?filter=userName%20eq%20%227c1e6a3e-0d0b\"&").await;

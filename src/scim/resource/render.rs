@@ -53,7 +53,7 @@ pub fn users_named<'d>(kind: Resource<'_>, document: &'d Document) -> Vec<&'d st
         };
         map?.get(&attr.name)?.get("value")?.as_str()
     };
-    naming(kind).into_iter().filter_map(value).collect()
+    naming(kind).filter_map(value).collect()
 }
 
 /// Gives every user that a document names its URL (RFC 7643 §4.3), as far as it is `known` here.
@@ -75,13 +75,11 @@ pub fn link_users(kind: Resource<'_>, document: &mut Document, known: &dyn Fn(&s
 }
 
 /// The attributes that name one user, with the extension they are in.
-fn naming<'s>(kind: Resource<'s>) -> Vec<(Option<&'s Schema>, &'s Attribute)> {
-    let mut found: Vec<_> = kind.core.attributes.iter().map(|attr| (None, attr)).collect();
-    for (schema, _) in kind.extensions() {
-        found.extend(schema.attributes.iter().map(|attr| (Some(schema), attr)));
-    }
-    found.retain(|(_, attr)| attr.names_user());
-    found
+fn naming<'s>(kind: Resource<'s>) -> impl Iterator<Item = (Option<&'s Schema>, &'s Attribute)> {
+    let core = kind.core.attributes.iter().map(|attr| (None, attr));
+    let extensions =
+        kind.extensions().flat_map(|(schema, _)| schema.attributes.iter().map(move |attr| (Some(schema), attr)));
+    core.chain(extensions).filter(|(_, attr)| attr.names_user())
 }
 
 /// One element of a group's `members`.

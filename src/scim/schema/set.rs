@@ -182,9 +182,9 @@ impl<'s> Resource<'s> {
     }
 
     /// Its extensions with whether they are required.
-    pub fn extensions(&self) -> impl Iterator<Item = (&'s Schema, bool)> {
-        let set = self.set;
-        self.kind.extensions.iter().filter_map(move |e| set.schema(&e.schema).map(|schema| (schema, e.required)))
+    pub fn extensions(&self) -> impl Iterator<Item = (&'s Schema, bool)> + use<'s> {
+        let (set, kind) = (self.set, self.kind);
+        kind.extensions.iter().filter_map(move |e| set.schema(&e.schema).map(|schema| (schema, e.required)))
     }
 
     /// What `path` names, if this resource type has it (A15).

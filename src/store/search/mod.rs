@@ -82,7 +82,7 @@ pub async fn users(
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
 }
 
-/// A page of the connection's users, with their number as of the same moment.
+/// A page of the connection's users by id, with the number of all as of the same moment.
 ///
 /// # Errors
 /// Only those of the store.
@@ -90,10 +90,9 @@ pub async fn users_and_total(
     reader: &mut Reader,
     at: &ConnectionExtent,
     filter: Option<&Filter>,
-    sort: Option<&Sort>,
     page: &Page,
 ) -> Result<Found<ExternalUser>, StoreError> {
-    let wanted = Wanted { filter, sort, page, total: true };
+    let wanted = Wanted { filter, sort: None, page, total: true };
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
 }
 
@@ -196,6 +195,7 @@ struct Wanted<'q> {
     filter: Option<&'q Filter>,
     sort: Option<&'q Sort>,
     page: &'q Page,
+    /// Also how many match in all; only of an order by id.
     total: bool,
 }
 
@@ -229,21 +229,30 @@ async fn rows<T: FromRow>(
         }
     };
     let (columns, key, from, by) = (of.columns(), order.selected(), of.from(), order.clause());
-    let all = if total { format!(", (SELECT COUNT(*) FROM {from}{restriction}) AS total") } else { String::new() };
-    let text = if matches!(page, Page::Index { start: 2.., .. }) {
-        // Rows that are passed over are passed over by an index, when there is one, and not read.
+    let passed = match page {
+        Page::Index { start, .. } => start.saturating_sub(1),
+        Page::Cursor { .. } | Page::Back { .. } => 0,
+    };
+    let text = if passed > 0 {
+        // Rows that are passed over are passed over by an index, when there is one, and not read; and not counted again.
         let (alias, table) = (of.table(), of.whole());
-        let page = format!("SELECT {alias}.id FROM {from}{restriction} {by} {limit}");
+        let beyond = format!("{alias}.id > (SELECT page.id FROM page ORDER BY page.id DESC LIMIT 1)");
+        let told = if total {
+            format!(", (SELECT COUNT(*) FROM {from}{restriction} AND {beyond}) AS told")
+        } else {
+            String::new()
+        };
         format!(
-            "SELECT {columns}, {key} AS sort_key{all} FROM ({page}) page JOIN {table} {alias} ON {alias}.id = page.id \
-             {by}"
+            "WITH page AS MATERIALIZED (SELECT {alias}.id FROM {from}{restriction} {by} {limit}) \
+             SELECT {columns}, {key} AS sort_key{told} FROM page JOIN {table} {alias} ON {alias}.id = page.id {by}"
         )
     } else {
-        format!("SELECT {columns}, {key} AS sort_key{all} FROM {from}{restriction}{after} {by} {limit}")
+        let told = if total { format!(", (SELECT COUNT(*) FROM {from}{restriction}) AS told") } else { String::new() };
+        format!("SELECT {columns}, {key} AS sort_key{told} FROM {from}{restriction}{after} {by} {limit}")
     };
     let read = |row: &Row| {
-        let total: Option<u64> = if total { row.get("total")? } else { None };
-        Ok((T::from_row(row)?, order.key(row)?, total))
+        let told: Option<u64> = if total { row.get("told")? } else { None };
+        Ok((T::from_row(row)?, order.key(row)?, told))
     };
     let mut found = reader.all(Sql::composed("search", text), composer.values, read).await?;
     let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
@@ -253,7 +262,9 @@ async fn rows<T: FromRow>(
     }
     let place = |(row, key, _): &(T, Option<SortKey>, _)| Position { key: key.clone(), id: id(row) };
     let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
-    let total = found.first().and_then(|(_, _, total)| *total);
+    let told = found.first().and_then(|(_, _, told)| *told);
+    let held = if passed > 0 { passed + found.len() as u64 } else { 0 };
+    let total = told.map(|told| told + held);
     Ok(Found { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
 }
 
