@@ -238,14 +238,26 @@ impl Drop for Lent {
         }
         // Someone stopped waiting, something failed, or a panic passed. The answer of what runs is waited for; a
         // connection that does not answer is closed.
-        let (stack, place) = (Arc::clone(&self.stack), self.place.take());
+        let (stack, place, transaction) = (Arc::clone(&self.stack), self.place.take(), self.transaction);
         self.stack.home.spawn(async move {
-            match sqlx::raw_sql("ROLLBACK").execute(&mut resting.connection).await {
-                Ok(_) => stack.give_back(resting),
+            match undone(&mut resting.connection, transaction).await {
+                Ok(()) => stack.give_back(resting),
                 // What cut this one has cut those that rest, too.
                 Err(_) => stack.idle().clear(),
             }
             drop(place);
         });
     }
+}
+
+/// Waits for what runs on a connection, and ends its transaction. An error when it does not answer.
+async fn undone(connection: &mut PgConnection, transaction: bool) -> Result<(), sqlx::Error> {
+    // The first answer may be the failure of the statement that was left.
+    if connection.ping().await.is_err() {
+        connection.ping().await?;
+    }
+    if transaction {
+        sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+    }
+    Ok(())
 }
