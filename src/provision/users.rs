@@ -408,7 +408,7 @@ pub async fn find(
     with_groups: bool,
 ) -> Result<Option<UserView>, StoreError> {
     let Some(user) = external_users::find(store, &source.extent, id).await? else { return Ok(None) };
-    Ok(views_of(store, source, vec![user], with_groups).await?.pop())
+    view_of(store, source, user, with_groups).await.map(Some)
 }
 
 /// What a list asks for.
@@ -464,7 +464,10 @@ pub async fn list(
     if wanted.sort.is_none()
         && let Some(found) = search::user_named(store, at, wanted.filter, wanted.page).await?
     {
-        let rows = views_of(store, source, found.rows, with_groups).await?;
+        let mut rows = Vec::new();
+        for user in found.rows {
+            rows.push(view_of(store, source, user, with_groups).await?);
+        }
         return Ok(Listed { rows, total: found.total, beside: found.beside });
     }
     let (filter, sort, page) = (wanted.filter, wanted.sort, wanted.page);
@@ -524,18 +527,24 @@ pub(super) fn in_time(count: Result<u64, StoreError>) -> Result<Option<u64>, Sto
     }
 }
 
-/// [`views`], without a trip when nothing beside the documents is to be read.
-async fn views_of(
+/// [`views`] of one user, each part asked together with others; without a trip when there is nothing beside its document.
+async fn view_of(
     store: &Store,
     source: &Source<'_>,
-    users: Vec<ExternalUser>,
+    user: ExternalUser,
     with_groups: bool,
-) -> Result<Vec<UserView>, StoreError> {
-    if users.iter().any(|user| with_groups && user.in_groups || names_somebody(source, &user.doc)) {
-        return views(&mut store.reader().await?, source, users, with_groups).await;
-    }
-    let bare = |user| UserView { user, groups: with_groups.then(Vec::new), named: Vec::new() };
-    Ok(users.into_iter().map(bare).collect())
+) -> Result<UserView, StoreError> {
+    let groups = match with_groups {
+        true if user.in_groups => Some(external_groups::of_user(store, &source.extent, user.id).await?),
+        true => Some(Vec::new()),
+        false => None,
+    };
+    let named = if names_somebody(source, &user.doc) {
+        named(&mut store.reader().await?, source, &[&user.doc]).await?
+    } else {
+        Vec::new()
+    };
+    Ok(UserView { user, groups, named })
 }
 
 async fn views(

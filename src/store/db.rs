@@ -245,8 +245,7 @@ impl Store {
         Ok(Reader::new(link, Arc::clone(&self.0.shared), false))
     }
 
-    /// The first row that `question` finds for a key, if there is one, as of the newest commit. On PostgreSQL those who
-    /// ask at the same moment share a trip.
+    /// The first row that `question` finds for a key, if there is one; see [`Self::ask_all`].
     pub(super) async fn ask<T>(
         &self,
         question: &'static Question,
@@ -258,6 +257,23 @@ impl Store {
             Backend::Postgres { gather, .. } => {
                 refuse_inside_a_write()?;
                 gather.ask(question, key).await?.first().map(read).transpose()
+            }
+        }
+    }
+
+    /// Every row that `question` finds for a key, as of the newest commit. On PostgreSQL those who ask at the same moment
+    /// share a trip.
+    pub(super) async fn ask_all<T>(
+        &self,
+        question: &'static Question,
+        key: Vec<Value>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        match &self.0.backend {
+            Backend::Sqlite(_) => self.reader().await?.all(question.one(), key, read).await,
+            Backend::Postgres { gather, .. } => {
+                refuse_inside_a_write()?;
+                gather.ask(question, key).await?.iter().map(read).collect()
             }
         }
     }

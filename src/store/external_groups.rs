@@ -3,7 +3,7 @@ use serde_json::{Map, Value as Json};
 
 use super::extent::ConnectionExtent;
 use super::external_users::text;
-use super::{FromRow, Reader, Row, StoreError, Tx, first, tuple};
+use super::{FromRow, Reader, Row, Store, StoreError, Tx, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -36,10 +36,13 @@ statements! {
         AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
     DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
     AWAITED = "DELETE FROM awaited_group WHERE directory = $1 AND name_key = $2 RETURNING id";
-    OF_USERS: set = "SELECT m.member, g.id, g.display_name, m.grp FROM external_member m \
-        JOIN group_closure c ON c.descendant = m.grp JOIN external_group g ON g.id = c.ancestor \
-        WHERE g.connection = $1 AND NOT g.gone AND m.member IN ($2)";
+    OF_USERS: set = format!("{GROUPS_OF} IN ($2)");
+    OF_USER: question[Uuid, Uuid] = format!("{GROUPS_OF} = $2");
 }
+
+const GROUPS_OF: &str = "SELECT m.member, g.id, g.display_name, m.grp FROM external_member m \
+    JOIN group_closure c ON c.descendant = m.grp JOIN external_group g ON g.id = c.ancestor \
+    WHERE g.connection = $1 AND NOT g.gone AND m.member";
 
 /// A group as a connection says it.
 #[derive(Clone, PartialEq, Debug)]
@@ -301,13 +304,27 @@ pub async fn of_users(
     at: &ConnectionExtent,
     users: &[ExternalUserId],
 ) -> Result<Vec<GroupOf>, StoreError> {
-    type Found = (ExternalUserId, ExternalGroupId, String, ExternalGroupId);
-    let rows = reader.all_in(&OF_USERS, binds![at.connection()], users.iter().copied(), tuple::<Found>).await?;
+    let rows = reader.all_in(&OF_USERS, binds![at.connection()], users.iter().copied(), tuple::<Through>).await?;
+    Ok(each_once(rows))
+}
+
+/// Like [`of_users`] for one user, asked together with others.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_user(store: &Store, at: &ConnectionExtent, user: ExternalUserId) -> Result<Vec<GroupOf>, StoreError> {
+    Ok(each_once(store.ask_all(&OF_USER, binds![at.connection(), user], tuple::<Through>).await?))
+}
+
+/// A member, a group it is in, and the group it is a direct member of.
+type Through = (ExternalUserId, ExternalGroupId, String, ExternalGroupId);
+
+fn each_once(rows: Vec<Through>) -> Vec<GroupOf> {
     let mut found: Vec<GroupOf> = rows
         .into_iter()
         .map(|(member, group, display_name, through)| GroupOf { member, group, display_name, direct: group == through })
         .collect();
     found.sort_by(|a, b| (a.member, a.group, b.direct).cmp(&(b.member, b.group, a.direct)));
     found.dedup_by_key(|row| (row.member, row.group));
-    Ok(found)
+    found
 }

@@ -195,17 +195,10 @@ async fn travel(question: &'static Question, mut place: Place, pool: Pool, share
         let lent = pool.take().await;
         let Some(asked) = place.depart() else { return };
         let (keys, askers) = by_key(asked);
-        let mut found = match lent {
-            Ok(lent) => rows(question, &keys, lent, &shared).await,
+        let found = match lent {
+            Ok(lent) => rows_again(question, &keys, lent, &pool, &shared).await,
             Err(error) => Err(StoreError::unreachable(&error)),
         };
-        if matches!(found, Err(StoreError::Unavailable)) {
-            // The connection broke while it rested, as all did when the server was started anew.
-            pool.forget_idle();
-            if let Ok(lent) = pool.take().await {
-                found = rows(question, &keys, lent, &shared).await;
-            }
-        }
         tell(askers, found);
     }
 }
@@ -227,6 +220,25 @@ fn by_key(asked: Vec<Asked>) -> (Vec<Vec<Value>>, Askers) {
         }
     }
     (keys, askers)
+}
+
+/// The rows of each key; asked a second time when the connection broke while it rested, as all did when the server was
+/// started anew.
+async fn rows_again(
+    question: &'static Question,
+    keys: &[Vec<Value>],
+    lent: Lent,
+    pool: &Pool,
+    shared: &Arc<Shared>,
+) -> Result<Vec<Vec<Row>>, StoreError> {
+    match rows(question, keys, lent, shared).await {
+        Err(StoreError::Unavailable) => {
+            pool.forget_idle();
+            let lent = pool.take().await.map_err(|error| StoreError::unreachable(&error))?;
+            rows(question, keys, lent, shared).await
+        }
+        settled => settled,
+    }
 }
 
 /// The rows of each key.
