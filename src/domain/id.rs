@@ -13,6 +13,14 @@ pub trait Id: Copy {
     fn uuid(self) -> Uuid;
 }
 
+/// The id that `text` is, when it is written as we write it: lower case, with hyphens. To a client an id is a text, and
+/// compared with regard to case (RFC 7643 §3.1): any other spelling names nothing.
+#[must_use]
+pub fn exact(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    (id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(id)
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -89,4 +97,19 @@ ids! {
     RunId;
     /// One storm: much taken away by one connection in a short time.
     StormId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let text = "019700ab-0000-7000-8000-00000000000f";
+        assert_eq!(exact(text).unwrap().to_string(), text);
+        let (upper, simple) = (text.to_uppercase(), text.replace('-', ""));
+        for other in [&upper, &simple, &format!("{{{text}}}"), &format!("urn:uuid:{text}"), &format!(" {text}"), ""] {
+            assert_eq!(exact(other), None, "{other}");
+        }
+    }
 }

@@ -199,12 +199,12 @@ fn counted<T>(done: Done<T>) -> Outcome {
 
 /// A person as a member.
 pub(super) fn user_member(id: ExternalUserId) -> MemberRef {
-    MemberRef { value: id.uuid().to_string(), kind: Some(MemberKind::User) }
+    MemberRef::of(id.uuid(), Some(MemberKind::User))
 }
 
 /// A group as a member.
 pub(super) fn group_member(id: ExternalGroupId) -> MemberRef {
-    MemberRef { value: id.uuid().to_string(), kind: Some(MemberKind::Group) }
+    MemberRef::of(id.uuid(), Some(MemberKind::Group))
 }
 
 /// Steps that add or remove these members, no more than a transaction takes in each.

@@ -5,6 +5,9 @@ use super::event::{Event, Kind};
 use crate::domain::id::{ConnectionId, UserGroupId, UserId};
 use crate::store::effective_lists::Change;
 
+/// The most ids of one list that the provisioning log names.
+const MOST_NOTED: usize = 100;
+
 /// The outcome of a use case.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Done<T> {
@@ -121,8 +124,17 @@ impl Effect {
         *self == Self::default()
     }
 
-    /// The effect as the provisioning log and a dry run show it: ids, names of attributes, counts.
+    /// The effect as a dry run shows it: ids, names of attributes, counts.
     pub fn to_json(&self) -> Json {
+        self.shown(usize::MAX)
+    }
+
+    /// The effect as the provisioning log keeps it: long lists of ids begun only. The event log has them whole.
+    pub fn to_note(&self) -> Json {
+        self.shown(MOST_NOTED)
+    }
+
+    fn shown(&self, most: usize) -> Json {
         let people: Vec<Json> = self
             .people
             .iter()
@@ -134,11 +146,7 @@ impl Effect {
                 what => json!({"user": change.person, "what": what.word()}),
             })
             .collect();
-        let events: Vec<Json> = self
-            .events
-            .iter()
-            .map(|event| json!({"kind": event.kind.as_str(), "subject": event.subject, "data": event.data}))
-            .collect();
+        let events: Vec<Json> = self.events.iter().map(|event| event.to_json(most)).collect();
         let access = match &self.access {
             Access::NotCompared => Json::Null,
             Access::Changes(changes) => json!(changes),

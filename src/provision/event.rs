@@ -1,6 +1,8 @@
 //! What is written down of an act. Data holds ids, attribute names and counts, never a personal value: names and
 //! addresses lie beside the log, so that erasing a person leaves it whole.
-use serde_json::{Map, Value as Json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
 
 use crate::domain::id::Id;
 use crate::domain::time::Timestamp;
@@ -167,20 +169,39 @@ pub struct Event {
     /// What happened.
     pub kind: Kind,
     /// To what.
-    pub subject: Option<uuid::Uuid>,
+    pub subject: Option<Uuid>,
     /// The details.
-    pub data: Map<String, Json>,
+    data: Map<String, Json>,
+    /// The detail that is a list of ids, by its name; thousands of them, so they are kept as what they are.
+    listed: Option<(&'static str, Vec<Uuid>)>,
+}
+
+/// The details of an event, as they are written.
+pub struct Details<'e>(&'e Event);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Event { data, listed, .. } = self.0;
+        let mut map = to.serialize_map(None)?;
+        for (name, value) in data {
+            map.serialize_entry(name, value)?;
+        }
+        if let Some((name, ids)) = listed {
+            map.serialize_entry(name, ids)?;
+        }
+        map.end()
+    }
 }
 
 impl Event {
     /// Something happened to `subject`.
     pub fn of(kind: Kind, subject: impl Id) -> Self {
-        Self { kind, subject: Some(subject.uuid()), data: Map::new() }
+        Self { kind, subject: Some(subject.uuid()), data: Map::new(), listed: None }
     }
 
     /// Something happened to nothing that has an id.
     pub fn general(kind: Kind) -> Self {
-        Self { kind, subject: None, data: Map::new() }
+        Self { kind, subject: None, data: Map::new(), listed: None }
     }
 
     /// Adds an id.
@@ -189,11 +210,26 @@ impl Event {
         self
     }
 
-    /// Adds ids.
-    pub fn ids<T: Id>(mut self, name: &'static str, ids: impl IntoIterator<Item = T>) -> Self {
-        let ids = ids.into_iter().map(|id| Json::from(id.uuid().to_string())).collect();
-        self.data.insert(name.to_owned(), Json::Array(ids));
-        self
+    /// The details.
+    pub fn details(&self) -> Details<'_> {
+        Details(self)
+    }
+
+    /// How many ids it lists.
+    pub(super) fn ids_listed(&self) -> usize {
+        self.listed.as_ref().map_or(0, |(_, ids)| ids.len())
+    }
+
+    /// The event as it is shown, at most `most` ids of its list; of more it says how many there are.
+    pub(super) fn to_json(&self, most: usize) -> Json {
+        let mut data = self.data.clone();
+        if let Some((name, ids)) = &self.listed {
+            data.insert((*name).to_owned(), json!(ids.get(..most).unwrap_or(ids)));
+            if ids.len() > most {
+                data.insert("count".to_owned(), ids.len().into());
+            }
+        }
+        json!({"kind": self.kind.as_str(), "subject": self.subject, "data": data})
     }
 
     /// Adds the names of attributes, roles' catalog keys and the like; never values.
@@ -232,14 +268,14 @@ pub(super) const MOST_IDS: usize = 1_000;
 
 /// As many events of `kind` about `subject` as it takes to list all `ids`.
 pub(super) fn listing<T: Id>(kind: Kind, subject: impl Id, name: &'static str, ids: &[T]) -> Vec<Event> {
-    ids.chunks(MOST_IDS).map(|part| Event::of(kind, subject).ids(name, part.iter().copied())).collect()
+    let listed = |part: &[T]| Some((name, part.iter().map(|id| id.uuid()).collect()));
+    ids.chunks(MOST_IDS).map(|part| Event { listed: listed(part), ..Event::of(kind, subject) }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::id::{ExternalGroupId, ExternalUserId};
-    use uuid::Uuid;
 
     #[test]
     fn words_are_dotted_and_unique() {
@@ -253,7 +289,12 @@ mod tests {
         let ids: Vec<ExternalUserId> = (0..2_500).map(|n| ExternalUserId::from_uuid(Uuid::from_u128(n))).collect();
         let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
         let events = listing(Kind::MemberAdded, group, "members", &ids);
-        let lengths: Vec<usize> = events.iter().map(|event| event.data["members"].as_array().unwrap().len()).collect();
+        let written = |event: &Event| json!(event.details());
+        let lengths: Vec<usize> =
+            events.iter().map(|event| written(event)["members"].as_array().unwrap().len()).collect();
         assert_eq!(lengths, [1_000, 1_000, 500]);
+        assert_eq!(events[2].to_json(500)["data"], written(&events[2]));
+        let shown = events[2].to_json(2);
+        assert_eq!(shown["data"], json!({"members": [ids[2_000], ids[2_001]], "count": 500}));
     }
 }

@@ -13,6 +13,9 @@ use crate::store::{Reader, Store, StoreError, Tx};
 /// The most lines sealed in one transaction.
 const BATCH: u32 = 500;
 
+/// Ids that are held written out at once, about.
+const MOST_IDS_HELD: usize = 10_000;
+
 /// What the first line is chained to.
 const GENESIS: [u8; 32] = [0; 32];
 
@@ -26,16 +29,34 @@ pub async fn append(tx: &mut Tx, ctx: &Ctx, partner: PartnerId, events: &[Event]
     }
     let first: EventId = ctx.id();
     let actor = events::stored(&ctx.actor());
-    let lines = (0_u128..).zip(events).map(|(place, event)| Line {
-        id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
-        at: ctx.now(),
-        kind: event.kind.as_str().to_owned(),
-        partner,
-        subject: event.subject,
-        actor: actor.clone(),
-        data: events::stored(&event.data),
+    let (mut place, mut rest) = (0_u128, events);
+    while !rest.is_empty() {
+        let (few, later) = rest.split_at(held_at_once(rest));
+        let lines = (place..).zip(few).map(|(place, event)| Line {
+            id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
+            at: ctx.now(),
+            kind: event.kind.as_str().to_owned(),
+            partner,
+            subject: event.subject,
+            actor: actor.clone(),
+            data: events::stored(&event.details()),
+        });
+        events::append(tx, lines.collect()).await?;
+        place += few.len() as u128;
+        rest = later;
+    }
+    Ok(())
+}
+
+/// How many of the events, from the first on, are written in one go: written out, an id takes 40 bytes.
+fn held_at_once(events: &[Event]) -> usize {
+    let mut ids = 0;
+    let few = events.iter().take_while(|event| {
+        let room = ids < MOST_IDS_HELD;
+        ids += event.ids_listed();
+        room
     });
-    events::append(tx, lines.collect()).await
+    few.count()
 }
 
 /// Numbers and chains lines that wait, oldest first; how many. One process at a time does it: whoever holds the lease;

@@ -109,7 +109,7 @@ pub async fn create_in(
     effect.event(Event::of(Kind::ExternalGroupCreated, id).id("connection", at.connection()));
     if !new.members.is_empty() {
         let mut changes = Changes::new(source, id);
-        changes.apply(tx, &MemberOp::Add(new.members.clone())).await?;
+        changes.add(tx, &new.members).await?;
         changes.report(tx, &mut effect).await?;
     }
     finish(tx, ctx, source, &mut effect).await?;

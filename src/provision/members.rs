@@ -1,14 +1,12 @@
 //! Changes of a group's members, as sets. The group's row is held, so version and rows stay in step; nothing here reads
 //! a member that the request does not speak of, except to replace them all.
-use std::collections::{HashMap, HashSet};
-
 use serde_json::json;
 use uuid::Uuid;
 
 use super::event::{Event, Kind, listing};
 use super::{Effect, ProvisionError, Source, UnknownMembers};
 use crate::domain::filter::Filter;
-use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, exact};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{MemberKind, MemberRef};
@@ -21,7 +19,7 @@ const MOST_NAMED: usize = 100;
 /// How many members are looked at in one go when a filter selects them.
 const PAGE: usize = 1_000;
 
-/// The members a request names, sorted out.
+/// The members a request names, sorted out and in order.
 #[derive(Debug, Default)]
 struct Named {
     users: Vec<ExternalUserId>,
@@ -64,7 +62,7 @@ impl<'c> Changes<'c> {
         match op {
             MemberOp::Add(refs) => self.add(tx, refs).await,
             MemberOp::Remove(MemberSelector::Ids(ids)) => {
-                let ids: Vec<Uuid> = ids.iter().filter_map(|id| parse(id)).collect();
+                let ids: Vec<Uuid> = ids.iter().filter_map(|text| exact(text)).collect();
                 self.remove(tx, &ids).await
             }
             MemberOp::Remove(MemberSelector::Matching(filter)) => {
@@ -81,14 +79,15 @@ impl<'c> Changes<'c> {
         }
     }
 
-    async fn add(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
+    /// Brings in those of the named that are not members.
+    pub async fn add(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
         // Most requests add users the connection knows and the group does not have: one statement then says it all.
         // What a request says a member is counts only where it is held to it.
         let lenient = self.source.unknown_members == UnknownMembers::Skip;
         let ids: Vec<ExternalUserId> = refs
             .iter()
             .filter(|member| lenient || member.kind != Some(MemberKind::Group))
-            .filter_map(|member| parse(&member.value))
+            .filter_map(MemberRef::id)
             .map(ExternalUserId::from_uuid)
             .collect();
         let added = members::add(tx, &self.source.extent, self.group, &ids).await?;
@@ -117,20 +116,16 @@ impl<'c> Changes<'c> {
     async fn replace(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
         let (at, group) = (&self.source.extent, self.group);
         let named = self.sort_out(tx, refs).await?;
-        let before: HashSet<ExternalUserId> = members::all(tx, at, group).await?.into_iter().collect();
-        let wanted: HashSet<ExternalUserId> = named.users.iter().copied().collect();
-        let mut out: Vec<_> = before.difference(&wanted).copied().collect();
-        let mut missing: Vec<_> = wanted.difference(&before).copied().collect();
-        out.sort_unstable();
-        missing.sort_unstable();
+        let before = members::all(tx, at, group).await?;
+        let out = without(&before, &named.users);
+        let missing = without(&named.users, &before);
+        drop(before);
         self.users_out.extend(members::remove(tx, at, group, &out).await?);
         self.users_in.extend(members::add(tx, at, group, &missing).await?);
 
         let before = nesting::children(tx, at, group).await?;
-        let out: Vec<_> = before.iter().filter(|child| !named.groups.contains(child)).copied().collect();
-        self.unnest(tx, &out).await?;
-        let missing: Vec<_> = named.groups.into_iter().filter(|child| !before.contains(child)).collect();
-        self.nest(tx, &missing).await
+        self.unnest(tx, &without(&before, &named.groups)).await?;
+        self.nest(tx, &without(&named.groups, &before)).await
     }
 
     async fn nest(&mut self, tx: &mut Tx, groups: &[ExternalGroupId]) -> Result<(), ProvisionError> {
@@ -160,18 +155,23 @@ impl<'c> Changes<'c> {
     }
 
     /// Which of the named are users, which are groups, and which are unknown. The last are refused when the source says
-    /// so, and then so is what is named as the other of the two; otherwise the id alone counts.
+    /// so, and then so is what is named as the other of the two; otherwise the id alone counts. The group itself is no
+    /// member a group can have: its people are in it already.
     async fn sort_out(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<Named, ProvisionError> {
         let at = &self.source.extent;
-        let ids: Vec<Uuid> = refs.iter().filter_map(|member| parse(&member.value)).collect();
-        let users = members::known_users(tx, at, &ids).await?;
-        let mut known: HashMap<Uuid, MemberKind> = users.iter().map(|id| (id.uuid(), MemberKind::User)).collect();
-        let rest: Vec<Uuid> = ids.into_iter().filter(|id| !known.contains_key(id)).collect();
-        let groups = members::known_groups(tx, at, &rest).await?;
-        known.extend(groups.iter().map(|id| (id.uuid(), MemberKind::Group)));
-        let kind = |member: &MemberRef| parse(&member.value).and_then(|id| known.get(&id).copied());
+        let ids: Vec<Uuid> = refs.iter().filter_map(MemberRef::id).collect();
+        let mut users = members::known_users(tx, at, &ids).await?;
+        users.sort_unstable();
+        let is_user = |id: &Uuid| users.binary_search(&ExternalUserId::from_uuid(*id)).is_ok();
+        let rest: Vec<Uuid> = ids.into_iter().filter(|id| !is_user(id)).collect();
+        let mut groups = members::known_groups(tx, at, &rest).await?;
+        groups.sort_unstable();
+        let kind = |member: &MemberRef| match member.id()? {
+            id if is_user(&id) => Some(MemberKind::User),
+            id => groups.binary_search(&ExternalGroupId::from_uuid(id)).is_ok().then_some(MemberKind::Group),
+        };
         let mut unknown: Vec<String> =
-            refs.iter().filter(|member| kind(member).is_none()).map(|member| member.value.clone()).collect();
+            refs.iter().filter(|member| kind(member).is_none()).map(MemberRef::value).collect();
         if !unknown.is_empty() && self.source.unknown_members == UnknownMembers::Reject {
             unknown.truncate(MOST_NAMED);
             return Err(ProvisionError::UnknownMembers { ids: unknown });
@@ -180,8 +180,16 @@ impl<'c> Changes<'c> {
         if self.source.unknown_members == UnknownMembers::Reject
             && let Some(wrong) = refs.iter().find(|member| member.kind.is_some() && member.kind != kind(member))
         {
-            let text = format!("The member {} is not what its \"type\" or \"$ref\" says it is.", wrong.value);
+            let text = format!("The member {} is not what its \"type\" or \"$ref\" says it is.", wrong.value());
             return Err(ScimError::new(ScimType::InvalidValue, text).into());
+        }
+        if let Ok(at) = groups.binary_search(&self.group) {
+            if self.source.unknown_members == UnknownMembers::Reject {
+                let text = "A group cannot be a member of itself.";
+                return Err(ScimError::new(ScimType::InvalidValue, text).into());
+            }
+            groups.remove(at);
+            self.unknown.push(self.group.to_string());
         }
         Ok(Named { users, groups })
     }
@@ -246,22 +254,35 @@ impl<'c> Changes<'c> {
 }
 
 /// Sorts both, and takes out of both what is in both.
-fn settle<T: Ord + Copy + std::hash::Hash>(came: &mut Vec<T>, left: &mut Vec<T>) {
-    if !left.is_empty() && !came.is_empty() {
-        let both: HashSet<T> = {
-            let came: HashSet<T> = came.iter().copied().collect();
-            left.iter().copied().filter(|id| came.contains(id)).collect()
-        };
-        came.retain(|id| !both.contains(id));
-        left.retain(|id| !both.contains(id));
+fn settle<T: Ord + Copy>(came: &mut Vec<T>, left: &mut Vec<T>) {
+    for ids in [&mut *came, &mut *left] {
+        ids.sort_unstable();
+        ids.dedup();
     }
-    came.sort_unstable();
-    came.dedup();
-    left.sort_unstable();
-    left.dedup();
+    if !left.is_empty() && !came.is_empty() {
+        let stayed = without(came, left);
+        *left = without(left, came);
+        *came = stayed;
+    }
 }
 
-/// An id as we write it; any other spelling names nothing, because ids are compared with regard to case.
-fn parse(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
+/// Those of `these` that are not among `those`; both are in order.
+fn without<T: Ord + Copy>(these: &[T], those: &[T]) -> Vec<T> {
+    these.iter().filter(|id| those.binary_search(id).is_err()).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_and_left_did_neither() {
+        let settled = |mut came: Vec<u8>, mut left: Vec<u8>| {
+            settle(&mut came, &mut left);
+            (came, left)
+        };
+        assert_eq!(settled(vec![3, 1, 2, 1], vec![2, 4, 4]), (vec![1, 3], vec![4]));
+        assert_eq!(settled(vec![2, 1, 2], vec![]), (vec![1, 2], vec![]));
+        assert_eq!(settled(vec![], vec![2, 1, 2]), (vec![], vec![1, 2]));
+    }
 }

@@ -12,7 +12,7 @@ use super::run::run;
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
 use crate::domain::filter::{Filter, Op};
-use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, exact};
 use crate::domain::page::{Beside, Page, Sort};
 use crate::scim::etag::{Condition, Version};
 use crate::scim::resource::{self, Document, render};
@@ -595,5 +595,5 @@ pub fn names_somebody(source: &Source<'_>, document: &Document) -> bool {
 
 fn named_ids<'d>(source: &Source<'_>, document: &'d Document) -> impl Iterator<Item = Uuid> + use<'d> {
     let named = render::users_named(source.schemas.users(), document);
-    named.into_iter().filter_map(|id| Uuid::try_parse(id).ok().filter(|known| known.to_string() == id))
+    named.into_iter().filter_map(exact)
 }

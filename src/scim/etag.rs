@@ -17,8 +17,8 @@ impl Version {
         Self { number, beside: None }
     }
 
-    /// The version of a representation that also shows what others say, the groups of a user: a digest of that tells
-    /// caches when it changes. Writers need not know it.
+    /// The version of a representation that also shows what others say, the groups of a user and whether those it
+    /// names are known: a digest of that tells caches when it changes. Writers need not know it.
     #[must_use]
     pub const fn showing(self, digest: u32) -> Self {
         Self { beside: Some(digest), ..self }

@@ -4,6 +4,7 @@
 //! or size beyond the limits are refused while reading, before memory is spent.
 
 use super::error::{Result, invalid_syntax};
+use super::roll::Growing;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
@@ -31,9 +32,21 @@ impl Default for Limits {
 /// 400 `invalidSyntax` for anything that is not JSON in UTF-8, or is beyond
 /// the limits.
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Value> {
+    read_from(bytes, limits, Place::Elsewhere)
+}
+
+/// Reads the body of a request about a group: a long list of its members becomes a [roll](super::roll).
+///
+/// # Errors
+/// As [`read`].
+pub fn read_group(bytes: &[u8], limits: Limits) -> Result<Value> {
+    read_from(bytes, limits, Place::Group)
+}
+
+fn read_from(bytes: &[u8], limits: Limits, place: Place) -> Result<Value> {
     let budget = Cell::new(limits.values);
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let seed = Guard { depth: limits.depth, budget: &budget };
+    let seed = Guard { depth: limits.depth, budget: &budget, place };
     let value = seed.deserialize(&mut source).map_err(refuse)?;
     source.end().map_err(refuse)?;
     Ok(value)
@@ -43,13 +56,55 @@ fn refuse(error: serde_json::Error) -> super::error::ScimError {
     invalid_syntax(format!("The body is not usable JSON: {error}."))
 }
 
+/// What stands where a value is read, as far as members may be in it.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// Anything without members.
+    Elsewhere,
+    /// A group, a PATCH of one, or the value of an operation that has no path.
+    Group,
+    /// The operations of a PATCH.
+    Operations,
+    /// One of them.
+    Operation,
+    /// The members.
+    Members,
+}
+
+impl Place {
+    /// The place of the elements of a list that stands here.
+    fn element(self) -> Self {
+        if self == Self::Operations { Self::Operation } else { Self::Elsewhere }
+    }
+
+    /// The place of the value of `key` of an object that stands here; `before` are the keys read so far. Where members
+    /// go by other names the list is not shortened, and that is all.
+    fn part(self, key: &str, before: &Map<String, Value>) -> Self {
+        match (self, key) {
+            (Self::Group, "members") => Self::Members,
+            (Self::Group, "Operations") => Self::Operations,
+            (Self::Operation, "value") => match before.get("path").and_then(Value::as_str) {
+                Some("members") => Self::Members,
+                Some(_) => Self::Elsewhere,
+                None => Self::Group,
+            },
+            _ => Self::Elsewhere,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Guard<'b> {
     depth: usize,
     budget: &'b Cell<usize>,
+    place: Place,
 }
 
 impl Guard<'_> {
+    fn at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
     fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Self { depth, ..self }),
@@ -109,7 +164,14 @@ impl<'de> Visitor<'de> for Guard<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let inner = self.deeper()?.at(self.place.element());
+        if self.place == Place::Members {
+            let mut members = Growing::new();
+            while let Some(member) = items.next_element_seed(inner)? {
+                members.push(member);
+            }
+            return Ok(members.finish());
+        }
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
@@ -127,7 +189,7 @@ impl<'de> Visitor<'de> for Guard<'_> {
             if map.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key \"{key}\" is given twice")));
             }
-            let value = entries.next_value_seed(inner)?;
+            let value = entries.next_value_seed(inner.at(self.place.part(&key, &map)))?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -178,6 +240,7 @@ pub fn type_name(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scim::roll::LONG;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -208,6 +271,33 @@ mod tests {
         let accepted = |text: &str| read(text.as_bytes(), limits).is_ok();
         assert!(accepted(r#"[{"a":1},[]]"#) && accepted("[1,2,3,4]"));
         assert!(!accepted(r#"[{"a":[]}]"#) && !accepted("[[[]]]") && !accepted("[1,2,3,4,5]"));
+    }
+
+    #[test]
+    fn long_lists_of_members_are_rolled_only_where_members_stand() {
+        let list = |count: usize| vec![json!({"value": "x"}); count];
+        let long = json!(list(LONG + 1));
+        let read = |body: &Value| read_group(body.to_string().as_bytes(), Limits::default()).unwrap();
+        let rolled =
+            |value: &Value| crate::scim::roll::entries(value).is_some_and(|entries| entries.count() == LONG + 1);
+        assert!(rolled(&read(&json!({"members": long}))["members"]));
+        let patch = json!({"Operations": [
+            {"op": "add", "path": "members", "value": long},
+            {"op": "add", "value": {"members": long}},
+            {"op": "add", "path": "emails", "value": long},
+            {"op": "add", "path": "x", "value": {"members": long}},
+            {"op": "add", "value": long}]});
+        let kept = read(&patch);
+        assert!(rolled(&kept["Operations"][0]["value"]) && rolled(&kept["Operations"][1]["value"]["members"]));
+        for at in 2..5 {
+            assert_eq!(kept["Operations"][at], patch["Operations"][at]);
+        }
+        for same in [json!({"members": list(LONG)}), json!({"other": long}), json!({"x": {"members": long}}), long] {
+            assert_eq!(read(&same), same);
+            assert_eq!(super::read(same.to_string().as_bytes(), Limits::default()).unwrap(), same);
+        }
+        let few = Limits { depth: 3, values: LONG };
+        assert!(read_group(json!({"members": list(LONG + 1)}).to_string().as_bytes(), few).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A request goes through it like this:
 //!
 //! ```text
-//! bytes ─ json::read ─► Value ─ profile (Switches::translate_*) ─► strict Value + acts for the log
+//! bytes ─ json::read(_group) ─► Value ─ profile (Switches::translate_*) ─► strict Value + acts for the log
 //!   POST      resource::create               ─► Accepted { document, members, password, ignored }
 //!   PUT       resource::replace              ─► Accepted
 //!   PATCH     patch::parse, patch::apply     ─► Patched { document, changed, members: MemberOps, … }
@@ -32,6 +32,7 @@ pub mod projection;
 pub mod query;
 pub mod reference;
 pub mod resource;
+pub mod roll;
 pub mod schema;
 pub mod shelf;
 pub mod value;

@@ -6,6 +6,7 @@
 use super::filter::{Filter, Literal};
 use super::json::get;
 use super::path::{AttrPath, PatchPath};
+use super::roll;
 use serde_json::Value;
 
 /// Makes the connection's own URLs relative wherever a request refers to a resource: in every `$ref`, and in the paths of
@@ -27,6 +28,7 @@ pub fn localise(body: &mut Value, base: &str) {
                 }
             }
         }
+        Value::String(_) => roll::change_references(body, |url| shorten(url, base)),
         _ => {}
     }
 }

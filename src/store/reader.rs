@@ -91,15 +91,20 @@ impl Reader {
         row.as_ref().map(read).transpose()
     }
 
-    /// Every row of the answer. The statement bounds how many there are, with LIMIT or by its key.
+    /// Every row of the answer, each read as it comes. The statement bounds how many there are, with LIMIT or by its key.
     pub async fn all<T>(
         &mut self,
         sql: impl Into<Sql>,
         values: Vec<Value>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = self.fetch_all(sql.into(), values).await?;
-        rows.iter().map(read).collect()
+        let mut found = Vec::new();
+        self.each(sql, values, |row| {
+            found.push(read(row)?);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Hands every row to `read` without keeping any: for answers too long to hold.
@@ -142,17 +147,17 @@ impl Reader {
         ids: impl IntoIterator<Item = impl Into<Value>>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let ids: Vec<Value> = ids.into_iter().map(Into::into).collect();
+        let mut ids = ids.into_iter();
         let mut found = Vec::new();
-        for chunk in ids.chunks(MOST) {
-            if let Some((statement, values)) = set.filled(&fixed, chunk) {
-                let rows = self.fetch_all(statement.into(), values).await?;
-                for row in &rows {
-                    found.push(read(row)?);
-                }
-            }
+        loop {
+            let chunk: Vec<Value> = ids.by_ref().take(MOST).map(Into::into).collect();
+            let Some((statement, values)) = set.filled(&fixed, &chunk) else { return Ok(found) };
+            self.each(statement, values, |row| {
+                found.push(read(row)?);
+                Ok(())
+            })
+            .await?;
         }
-        Ok(found)
     }
 
     async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
@@ -171,26 +176,6 @@ impl Reader {
         }
         .await;
         self.leave(name, answer).map(|row| row.map(Row))
-    }
-
-    async fn fetch_all(&mut self, sql: Sql, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let (name, text) = self.enter(sql, values.len())?;
-        let answer: Result<_, Broken> = async {
-            Ok(match self.link.live()? {
-                Live::Sqlite(connection) => {
-                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
-                    let rows = query.fetch_all(connection).await?;
-                    rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect()
-                }
-                Live::Postgres(connection) => {
-                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
-                    let rows = query.fetch_all(connection).await?;
-                    rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect()
-                }
-            })
-        }
-        .await;
-        self.leave(name, answer)
     }
 
     /// The rows of many keys, each with the number of its key (PostgreSQL).

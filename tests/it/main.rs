@@ -30,6 +30,7 @@ mod provision_races;
 mod provision_search;
 mod provision_users;
 mod scim_bulk;
+mod scim_edges;
 mod scim_gathered;
 mod scim_groups;
 mod scim_lists;

@@ -39,11 +39,11 @@ fn fresh() -> rolecall::domain::ctx::Ctx {
 }
 
 fn member(id: ExternalUserId) -> MemberRef {
-    MemberRef { value: id.to_string(), kind: None }
+    MemberRef::of(id.uuid(), None)
 }
 
 fn nested(id: ExternalGroupId) -> MemberRef {
-    MemberRef { value: id.to_string(), kind: Some(MemberKind::Group) }
+    MemberRef::of(id.uuid(), Some(MemberKind::Group))
 }
 
 async fn group(
@@ -148,7 +148,7 @@ on_both! {
         let a = user(store, &world, &source, "a").await;
         let stranger = user(store, &world, &world.at(world.stranger), "b").await;
         let id = group(store, &world, &source, "Ops", vec![member(a)]).await.value.id;
-        let unknown = |value: &str| MemberRef { value: value.into(), kind: None };
+        let unknown = |value: &str| MemberRef::named(value, None);
         let wanted = vec![MemberOp::ReplaceAll(vec![unknown("nobody"), member(stranger), unknown(&a.to_string().to_uppercase())])];
 
         let strict = Source { unknown_members: UnknownMembers::Reject, ..source };
@@ -235,6 +235,9 @@ on_both! {
         };
         for _ in 0..60 {
             let (outer, inner) = (all[draw(all.len())], all[draw(all.len())]);
+            if outer == inner {
+                continue;
+            }
             let pair = (outer.uuid(), inner.uuid());
             let op = if draw(5) < 3 {
                 edges.insert(pair);

@@ -113,7 +113,7 @@ fn draw(dice: &mut Dice, known: &Known) -> Act {
             } else {
                 dice.of(&known.users).map(|id| id.to_string())
             };
-            list.extend(id.map(|value| MemberRef { value, kind: None }));
+            list.extend(id.map(|value| MemberRef::named(&value, None)));
         }
         list.dedup();
         list

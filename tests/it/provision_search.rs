@@ -266,13 +266,13 @@ async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut 
         let name = format!("{} {n}", dice.of(&WORDS));
         let mut members: Vec<MemberRef> = Vec::new();
         let mut lists: Vec<ExternalUserId> = all.iter().copied().filter(|_| dice.below(4) == 0).collect();
-        members.extend(lists.iter().map(|id| MemberRef { value: id.to_string(), kind: None }));
+        members.extend(lists.iter().map(|id| MemberRef::of(id.uuid(), None)));
         members.extend(inner.take());
         let new = NewGroup { stable_key: None, document: world.group(&name), members, row_hash: None };
         let made = groups::create(store, &ctx(100 + n), source, &new, Mode::Real).await.unwrap().value;
         groups.push(made.id.to_string());
         if n % 2 == 0 {
-            inner = Some(MemberRef { value: made.id.to_string(), kind: None });
+            inner = Some(MemberRef::of(made.id.uuid(), None));
         }
         lists.clear();
     }

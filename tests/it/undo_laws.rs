@@ -125,7 +125,7 @@ async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known
     let someone = |dice: &mut Dice, known: &Known| -> Vec<MemberRef> {
         let user = dice.of(&known.users).map(|id| id.to_string());
         let group = if dice.below(4) == 0 { dice.of(&known.groups).map(|id| id.to_string()) } else { None };
-        group.or(user).into_iter().map(|value| MemberRef { value, kind: None }).collect()
+        group.or(user).into_iter().map(|value| MemberRef::named(&value, None)).collect()
     };
     let change = async |group, ops: Vec<MemberOp>| {
         let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });

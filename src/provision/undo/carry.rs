@@ -181,7 +181,7 @@ fn member(who: Who) -> MemberRef {
         Who::User(_) => MemberKind::User,
         Who::Group(_) => MemberKind::Group,
     };
-    MemberRef { value: who.uuid().to_string(), kind: Some(kind) }
+    MemberRef::of(who.uuid(), Some(kind))
 }
 
 /// Lets a user in again, in the words of before; false when it is gone or in already.

@@ -132,6 +132,7 @@ impl List<'_> {
                     return Err(mutability(format!("\"{path}\" is required and cannot be removed.")));
                 }
                 map.remove(&sub.name);
+                return Ok((!is_husk(&map)).then_some(Value::Object(map)));
             } else if let Some(value) = self.canon.single(sub, &path, value.clone())? {
                 map.insert(sub.name.clone(), value);
             }
@@ -177,6 +178,12 @@ impl List<'_> {
 
 fn chosen(filter: Option<&Neutral>, item: &Value) -> bool {
     filter.is_none_or(|filter| document_matches(filter, item))
+}
+
+/// Whether an element holds nothing but what tells of its value (RFC 7643 §2.4): with the value gone, nothing is left
+/// that it could tell of, and the element is unassigned (RFC 7644 §3.5.2.2).
+fn is_husk(element: &Map<String, Value>) -> bool {
+    element.keys().all(|key| ["type", "primary", "display"].contains(&key.as_str()))
 }
 
 /// P05: the one made primary takes it from the others.

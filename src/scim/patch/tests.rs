@@ -48,7 +48,7 @@ fn group(operations: Value) -> Result<Patched> {
 }
 
 fn refs(ids: &[&str]) -> Vec<MemberRef> {
-    ids.iter().map(|id| MemberRef { value: (*id).to_owned(), kind: None }).collect()
+    ids.iter().map(|id| MemberRef::named(id, None)).collect()
 }
 
 #[test]
@@ -271,6 +271,17 @@ fn p11_p12_p13_p14_p15_remove() {
     let region = patched(json!([{"op": "remove", "path": "addresses[type eq \"work\"].region"}]));
     assert_eq!(region["addresses"], json!([{"type": "work", "locality": "Visby"}]));
     unchanged(json!([{"op": "remove", "path": "emails[value eq \"unknown\"]"}, {"op": "remove", "path": "title"}]));
+    // What only tells of a value goes with it.
+    let home = patched(json!([{"op": "remove", "path": "emails[type eq \"work\"].value"}]));
+    assert_eq!(home["emails"].as_array().unwrap().len(), 1);
+    for gone in [
+        json!({"op": "remove", "path": "emails.value"}),
+        json!({"op": "replace", "path": "emails.value", "value": null}),
+    ] {
+        assert!(patched(json!([gone])).get("emails").is_none());
+    }
+    let parts = ["locality", "region"].map(|part| json!({"op": "remove", "path": format!("addresses.{part}")}));
+    assert!(patched(json!(parts)).get("addresses").is_none());
 }
 
 #[test]
@@ -437,7 +448,7 @@ fn d02_d04_p14_p19_p21_members_are_set_operations() {
     );
     assert_eq!(group(json!([{"op": "remove", "path": "displayName"}])).unwrap_err().kind, Some(ScimType::Mutability));
     let typed = ops(json!([{"op": "add", "path": "members", "value": {"value": "g", "type": "Group"}}]));
-    assert_eq!(typed, [MemberOp::Add(vec![MemberRef { value: "g".into(), kind: Some(MemberKind::Group) }])]);
+    assert_eq!(typed, [MemberOp::Add(vec![MemberRef::named("g", Some(MemberKind::Group))])]);
 }
 
 #[test]

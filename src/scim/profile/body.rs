@@ -3,6 +3,7 @@
 use super::{MissingMembers, Purpose, Switch, Work};
 use crate::scim::json::get;
 use crate::scim::path::{AttrPath, PatchPath};
+use crate::scim::resource::is_padded;
 use crate::scim::schema::{
     AttrType, Attribute, ENTERPRISE_URN, GROUP_URN, Located, Mutability, Schema, Target, USER_URN, find,
 };
@@ -217,6 +218,10 @@ impl Work<'_> {
                 _ if text.is_empty() && self.clears(attr, takes_text || is_boxed(attr)) => {
                     self.act(Switch::EmptyStringClears, at);
                     return None;
+                }
+                AttrType::String if attr.is_unique_name() && is_padded(&text) && self.on(Switch::TrimmedNames) => {
+                    self.act(Switch::TrimmedNames, at);
+                    Value::String(text.trim().to_owned())
                 }
                 AttrType::Complex if is_boxed(attr) && self.on(Switch::BareStringManager) => {
                     self.act(Switch::BareStringManager, at);

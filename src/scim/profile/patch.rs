@@ -8,6 +8,7 @@ use crate::scim::filter::Filter;
 use crate::scim::json::{get, refuse_twins, take};
 use crate::scim::path::PatchPath;
 use crate::scim::reference::target;
+use crate::scim::roll::unrolled;
 use crate::scim::schema::{AttrType, Attribute, Located, Mutability};
 use serde_json::{Map, Value, json};
 
@@ -209,7 +210,7 @@ impl Work<'_> {
             made.push(operation("remove", Some(path.into()), None));
             return Ok(());
         }
-        let items = match value {
+        let items = match unrolled(value) {
             Value::Array(items) => items,
             single => vec![single],
         };

@@ -1,10 +1,12 @@
 //! Queries.
 
 use super::{Act, Switch, Switches, Translated};
+use crate::domain::filter::Op;
 use crate::scim::error::{Result, ScimError, ScimType};
 use crate::scim::filter::{Filter, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::query::Params;
+use crate::scim::resource::is_padded;
 use crate::scim::schema::{AttrType, Attribute, Located, Resource};
 
 /// Attributes that say nothing of who somebody is.
@@ -70,7 +72,31 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
         act(Switch::QuotedBooleanInFilter);
         changed = true;
     }
+    if let (true, Some(resource)) = (switches.is_on(Switch::TrimmedNames), resource)
+        && trim_names(resource, &mut tree)
+    {
+        act(Switch::TrimmedNames);
+        changed = true;
+    }
     if changed { tree.to_string() } else { text }
+}
+
+/// Takes white space off names that are asked for whole, as it is taken off where they are given; says whether it did.
+fn trim_names(resource: Resource<'_>, tree: &mut Filter) -> bool {
+    match tree {
+        Filter::And(parts) | Filter::Or(parts) => {
+            parts.iter_mut().fold(false, |changed, part| trim_names(resource, part) || changed)
+        }
+        Filter::Not(part) => trim_names(resource, part),
+        Filter::Compare { path, op: Op::Eq, value: Literal::Text(text) } if is_padded(text) => {
+            let unique = leaf_of(resource, None, path).is_some_and(Attribute::is_unique_name);
+            if unique {
+                *text = text.trim().to_owned();
+            }
+            unique
+        }
+        _ => false,
+    }
 }
 
 /// The filter with numbers as texts where a text is compared; none when it has no such number. Read again from `text`,

@@ -106,6 +106,22 @@ fn empty_string_clears_in_bodies() {
 }
 
 #[test]
+fn trimmed_names() {
+    let on = Switch::TrimmedNames;
+    body(on, json!({"userName": "\u{a0} ida \t"}), json!({"userName": "ida"}), &["userName"]);
+    body(on, json!({"userName": "  "}), json!({"userName": ""}), &["userName"]);
+    body_stays(on, json!({"userName": "ida berg", "displayName": " Ida ", "externalId": " 7", "id": " 7"}));
+    let replace = |value: &str| json!({"op": "replace", "path": "userName", "value": value});
+    patch(on, replace(" ida"), json!([replace("ida")]), &["userName"]);
+    patch(
+        on,
+        json!({"op": "add", "value": {"userName": "ida "}}),
+        json!([{"op": "add", "value": {"userName": "ida"}}]),
+        &["userName"],
+    );
+}
+
+#[test]
 fn empty_string_clears_in_patches() {
     let on = Switch::EmptyStringClears;
     let cleared = |path: &str, meant: &str, at: &str| {
@@ -331,8 +347,10 @@ fn filters() {
         let acts: Vec<Switch> = done.acts.iter().map(|act| act.switch).collect();
         (done.request.filter.unwrap(), acts)
     };
-    let (loose, quoted) = (Switch::LooseFilter, Switch::QuotedBooleanInFilter);
+    let (loose, quoted, trimmed) = (Switch::LooseFilter, Switch::QuotedBooleanInFilter, Switch::TrimmedNames);
     for (switch, sent, meant) in [
+        (trimmed, r#"userName eq " ada""#, r#"userName eq "ada""#),
+        (trimmed, r#"title pr and not (username eq "ada ")"#, r#"title pr and not (username eq "ada")"#),
         (loose, "userName eq ada", r#"userName eq "ada""#),
         (quoted, r#" active eq "True""#, "active eq true"),
         (quoted, r#"emails[primary eq "false"]"#, "emails[primary eq false]"),
@@ -342,6 +360,9 @@ fn filters() {
     }
     for same in [r#" title eq "true" "#, "userName eq", r#"emails[type eq "true"]"#, r#"active eq "yes""#] {
         assert_eq!(read(&only(quoted), same), (same.to_owned(), vec![]));
+    }
+    for same in [r#"userName co " b""#, r#"userName sw " ""#, r#"title eq " x ""#, r#"id eq " x""#] {
+        assert_eq!(read(&only(trimmed), same), (same.to_owned(), vec![]));
     }
     let at_the_base = Params { filter: Some(r#"active eq "True""#.to_owned()), ..Params::default() };
     let done = only(quoted).translate_query(None, at_the_base.clone());

@@ -64,6 +64,8 @@ switches! {
     LooseFilter = "loose_filter",
     /// `""` means no value; `add` takes nothing away by it, and `replace` no whole list or object.
     EmptyStringClears = "empty_string_clears",
+    /// White space before and after a `userName` is left out, in filters too; without this it is refused.
+    TrimmedNames = "trimmed_names",
     /// PATCH operations without a path.
     Pathless = "pathless",
     /// A POST for an inactive user revives it instead of 409.
@@ -227,6 +229,7 @@ const COMMON: &[Switch] = &[
     Switch::UnknownAttributes,
     Switch::UncanonicalValues,
     Switch::EmptyStringClears,
+    Switch::TrimmedNames,
     Switch::Pathless,
 ];
 

@@ -86,6 +86,9 @@ impl Canon {
     }
 
     fn text(&self, attr: &Attribute, path: &str, text: String) -> Result<Value> {
+        if attr.is_unique_name() && is_padded(&text) && !text.trim().is_empty() {
+            return Err(invalid_value(format!("\"{path}\" must not begin or end with white space.")));
+        }
         let known = &attr.canonical_values;
         let odd =
             self.rules.refuse_uncanonical && !known.is_empty() && !known.iter().any(|k| k.eq_ignore_ascii_case(&text));
@@ -150,6 +153,11 @@ fn wanted(kind: AttrType) -> &'static str {
 fn wrong(path: &str, wanted: &str, found: &Value) -> ScimError {
     let found = type_name(found);
     invalid_value(format!("\"{path}\" must be {wanted}, not {found} like the one given."))
+}
+
+/// Whether white space stands before or after a text. Nobody sees it there: two names that differ in nothing else are one.
+pub(crate) fn is_padded(text: &str) -> bool {
+    text.trim().len() < text.len()
 }
 
 /// Drops repeated elements (A05) and checks `primary` (A04).

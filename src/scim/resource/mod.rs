@@ -18,7 +18,7 @@ mod tests;
 
 pub(crate) use accept::{check_required, computed_schemas, is_members, is_password};
 pub use accept::{create, replace};
-pub(crate) use canonical::{Canon, element_key, is_primary, tidy};
+pub(crate) use canonical::{Canon, element_key, is_padded, is_primary, tidy};
 pub use keys::keys;
 pub use members::{MemberKind, MemberRef, take_members};
 pub(crate) use members::{outside, read as read_members};

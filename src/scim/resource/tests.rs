@@ -237,7 +237,7 @@ fn d01_d04_o05_groups_and_their_members() {
     let members = json!({"members": [{"value": "1", "$ref": null}, {"$ref": "../Users/2"}, {"value": "1", "type": "User"}, {"value": "3", "type": "Group"}]});
     let accepted = group(members).unwrap();
     assert!(!accepted.document.contains_key("members"));
-    let members: Vec<_> = accepted.members.unwrap().into_iter().map(|m| (m.value, m.kind)).collect();
+    let members: Vec<_> = accepted.members.unwrap().into_iter().map(|m| (m.value(), m.kind)).collect();
     assert_eq!(
         members,
         [("1".into(), None), ("2".into(), Some(MemberKind::User)), ("3".into(), Some(MemberKind::Group))]
@@ -344,9 +344,9 @@ fn d04_members_are_taken_out_of_a_body() {
     let mut body = json!({"displayName": "Ops", "MEMBERS": [{"value": "1", "type": "USER"}, null, {"value": "2", "type": "group"},
         {"$ref": "../Groups/3"}, {"$ref": "/Robots/4", "type": null}]});
     let members = take_members(&mut body).unwrap().unwrap();
-    let kinds: Vec<_> = members.iter().map(|member| (member.value.as_str(), member.kind)).collect();
     let (user, group) = (Some(MemberKind::User), Some(MemberKind::Group));
-    assert_eq!(kinds, [("1", user), ("2", group), ("3", group), ("4", None)]);
+    let named = [("1", user), ("2", group), ("3", group), ("4", None)];
+    assert_eq!(members, named.map(|(id, kind)| MemberRef::named(id, kind)));
     assert_eq!(body, json!({"displayName": "Ops"}));
     assert_eq!(take_members(&mut body).unwrap(), None);
     assert_eq!(take_members(&mut json!({"members": null})).unwrap(), Some(vec![]));

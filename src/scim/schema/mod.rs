@@ -184,6 +184,12 @@ impl Attribute {
         self.names_user() || (listed && self.sub("value").is_some())
     }
 
+    /// Whether clients give each resource a value of its own here, such as `userName`.
+    #[must_use]
+    pub fn is_unique_name(&self) -> bool {
+        self.uniqueness != Uniqueness::None && self.mutability != Mutability::ReadOnly
+    }
+
     /// Whether answers and filters must not show the value.
     #[must_use]
     pub fn is_secret(&self) -> bool {

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use super::super::external_emails;
 use super::{Composer, Of};
 use crate::domain::filter::{Field, Filter, Kind, Op, Value};
+use crate::domain::id::exact;
 
 /// Where a path starts.
 #[derive(Clone, Debug)]
@@ -206,7 +207,7 @@ impl Composer {
     fn compare(&mut self, place: &Place, op: Op, value: &Value) -> String {
         match (place, value) {
             (Place::Absent, _) => constant(op == Op::Ne),
-            (Place::Id(sql), Value::Text(text)) => match (op, canonical(text)) {
+            (Place::Id(sql), Value::Text(text)) => match (op, exact(text)) {
                 (Op::Eq, Some(id)) => format!("{sql} = {}", self.bind(id)),
                 (Op::Ne, Some(id)) => format!("{sql} <> {}", self.bind(id)),
                 (Op::Eq | Op::Ne, None) => constant(op == Op::Ne),
@@ -325,15 +326,10 @@ fn constant(truth: bool) -> String {
     if truth { "TRUE" } else { "FALSE" }.to_owned()
 }
 
-/// The id, when the text is one as we write it: ids are compared with regard to case.
-fn canonical(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
-}
-
 /// The id in a filter that asks for one element by its `value`.
 fn value_equals(inner: &Filter) -> Option<Uuid> {
     match inner {
-        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => canonical(text),
+        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => exact(text),
         _ => None,
     }
 }

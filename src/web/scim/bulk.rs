@@ -11,6 +11,7 @@ use super::door::{Visit, of_store};
 use super::offer::Offer;
 use super::resource::{DRY_RUN_URN, refused};
 use crate::domain::ctx::Ctx;
+use crate::domain::id::{Id, exact};
 use crate::provision::groups::{self, GroupChange, NewGroup};
 use crate::provision::users::{self, NewUser, Said};
 use crate::provision::{Done, Effect, ProvisionError, Source};
@@ -45,7 +46,8 @@ pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
     let offer = visit.offer.clone();
     let notes = Notes::default();
     let response = {
-        let work = Work { ctx: &visit.ctx, source: visit.source(&offer), offer: &offer, notes: &notes };
+        let shown = if visit.dry { Effect::to_json } else { Effect::to_note };
+        let work = Work { ctx: &visit.ctx, source: visit.source(&offer), offer: &offer, notes: &notes, shown };
         if visit.dry { try_all(visit, work, &request).await? } else { run_all(visit, work, request).await }
     };
     let Kept { acts, ignored, effects } = notes.0.into_inner().unwrap_or_default();
@@ -95,6 +97,8 @@ struct Work<'a> {
     source: Source<'a>,
     offer: &'a Offer,
     notes: &'a Notes,
+    /// How much of an effect is kept.
+    shown: fn(&Effect) -> Value,
 }
 
 async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
@@ -135,7 +139,7 @@ impl Work<'_> {
             Ok((success, effect)) => {
                 self.notes.keep(|kept| {
                     if kept.effects.len() < KEPT {
-                        kept.effects.push(json!({"operation": ready.entry, "effect": effect.to_json()}));
+                        kept.effects.push(json!({"operation": ready.entry, "effect": (self.shown)(&effect)}));
                     }
                 });
                 execution.succeeded(ready, success);
@@ -257,8 +261,8 @@ impl Work<'_> {
     }
 }
 
-fn parse<T: std::str::FromStr>(call: &Call) -> Result<T, ProvisionError> {
-    call.id.as_deref().and_then(|id| id.parse().ok()).ok_or(ProvisionError::NotFound)
+fn parse<T: Id>(call: &Call) -> Result<T, ProvisionError> {
+    call.id.as_deref().and_then(exact).map(T::from_uuid).ok_or(ProvisionError::NotFound)
 }
 
 fn success<T>(status: u16, id: String, version: Option<i64>, done: Done<T>) -> (Success, Effect) {

@@ -87,7 +87,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 /// Reads the body and brings it into its strict form.
 async fn accept(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Accepted, ScimError> {
     visit.writing()?;
-    let mut body = visit.json(most).await?;
+    let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_body(kind, Purpose::Create, body);

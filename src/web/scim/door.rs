@@ -12,12 +12,13 @@ use super::mask;
 use super::offer::Offer;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::Mode;
-use crate::domain::id::{EventId, Id, TokenId};
+use crate::domain::id::{EventId, Id, TokenId, exact};
 use crate::domain::time::Timestamp;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::etag::Condition;
 use crate::scim::json;
 use crate::scim::profile::{Act, Switch};
+use crate::scim::schema::{GROUP_URN, Resource};
 use crate::store::StoreError;
 use crate::store::connections::Door;
 use crate::store::provisioning_log::Entry;
@@ -221,8 +222,8 @@ impl Visit {
     ///
     /// # Errors
     /// 404 when it is none.
-    pub fn id<T: std::str::FromStr>(&self) -> Result<T, ScimError> {
-        self.segment("id").parse().map_err(|_| ScimError::not_found())
+    pub fn id<T: Id>(&self) -> Result<T, ScimError> {
+        exact(self.segment("id")).map(T::from_uuid).ok_or_else(ScimError::not_found)
     }
 
     /// Refuses to change anything while the directory is paused.
@@ -242,6 +243,22 @@ impl Visit {
     /// # Errors
     /// 400 `invalidSyntax`, 408, 413 or 415.
     pub async fn json(&mut self, most: usize) -> Result<Value, ScimError> {
+        self.read(most, json::read).await
+    }
+
+    /// Reads the body of a request about a resource of this type as JSON.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub async fn json_of(&mut self, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
+        self.read(most, if kind.core.id == GROUP_URN { json::read_group } else { json::read }).await
+    }
+
+    async fn read(
+        &mut self,
+        most: usize,
+        read: fn(&[u8], json::Limits) -> Result<Value, ScimError>,
+    ) -> Result<Value, ScimError> {
         let kind = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !kind.is_none_or(is_json) {
             let text = "Send the body as application/scim+json or application/json, in UTF-8.";
@@ -251,7 +268,7 @@ impl Visit {
         let time = Duration::from_secs(self.app.config.server.limits.body_seconds);
         let bytes =
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
-        let value = json::read(&bytes, json::Limits::default());
+        let value = read(&bytes, json::Limits::default());
         if self.app.request_log.is_on() {
             self.note.request = Some(match &value {
                 Ok(value) => mask::body(value, bytes.len()),

@@ -84,7 +84,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 /// Reads the body and brings it into its strict form.
 async fn read(visit: &mut Visit, kind: Resource<'_>, id: &str, most: usize) -> Result<Vec<Operation>, ScimError> {
     visit.writing()?;
-    let mut body = visit.json(most).await?;
+    let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_patch(kind, id, body)?;

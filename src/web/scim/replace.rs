@@ -78,7 +78,7 @@ pub fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<Mem
 /// Reads the body and brings it into its strict form.
 async fn read(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
     visit.writing()?;
-    let mut body = visit.json(most).await?;
+    let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_body(kind, Purpose::Replace, body);

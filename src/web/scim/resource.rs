@@ -84,8 +84,10 @@ impl Visit {
         render::link_users(kind, &mut document, &known, &self.base);
         let groups = groups.unwrap_or_default();
         let mut stamp = Stamp::new(user.id, user.created_at, user.changed_at, user.version);
+        if !(groups.is_empty() && named.is_empty()) {
+            stamp.version = stamp.version.showing(digest(&groups, &named));
+        }
         if !groups.is_empty() {
-            stamp.version = stamp.version.showing(digest(&groups));
             let show = |group: &GroupOf| {
                 render::group(&group.group.to_string(), Some(&group.display_name), group.direct, &self.base)
             };
@@ -130,8 +132,7 @@ impl Visit {
 
     /// Answers a write, or says what it would have done.
     pub fn answer<T>(&mut self, status: u16, done: &Done<T>, shown: Option<Shown>) -> Answer {
-        let effect = done.effect.to_json();
-        self.changed(effect.clone());
+        self.changed(done.effect.to_note());
         let (body, version, location) = match shown {
             Some(shown) => (Some(shown.body), Some(shown.version), Some(shown.location)),
             None => (None, None, None),
@@ -143,7 +144,7 @@ impl Visit {
                     "schemas": [DRY_RUN_URN],
                     "status": status.to_string(),
                     "changed": done.changed,
-                    "effect": effect,
+                    "effect": done.effect.to_json(),
                     "resource": body,
                 }),
             );
@@ -173,9 +174,14 @@ pub fn show_members(members: &[Member], base: &str) -> Value {
     members.iter().map(one).collect()
 }
 
-/// Changes when a user's groups do. It need not be the same in another release: a cache then asks once more.
-fn digest(groups: &[GroupOf]) -> u32 {
+/// Changes when a user's groups do, and when those it names come to be known here or no longer are. It need not be the
+/// same in another release: a cache then asks once more.
+fn digest(groups: &[GroupOf], named: &[ExternalUserId]) -> u32 {
     let mut hasher = DefaultHasher::new();
+    let mut named = named.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    named.hash(&mut hasher);
     for group in groups {
         (group.group.uuid(), &group.display_name, group.direct).hash(&mut hasher);
     }
