@@ -3,4 +3,5 @@ mod duty;
 pub mod forget;
 pub mod schedule;
 pub mod sealer;
+pub mod statistics;
 pub mod storms;

@@ -382,6 +382,15 @@ impl Store {
         }
     }
 
+    /// Has the database server look again at tables that grew much since it last did; the tables. SQLite plans by what
+    /// the indexes say, so there are none.
+    pub async fn look_again(&self) -> Result<Vec<String>, StoreError> {
+        match &self.0.backend {
+            Backend::Sqlite(_) => Ok(Vec::new()),
+            Backend::Postgres { writers, .. } => postgres::look_again(writers).await.map_err(|error| self.error(error)),
+        }
+    }
+
     /// Whether the database answers: for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.reader().await?.control("SELECT 1".to_owned()).await

@@ -117,6 +117,26 @@ pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<Lent, sqlx:
     pool.begin(Some(limit), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
+/// Tables of which the server has an old picture: much has been written since it last looked. Its own autovacuum finds
+/// them too, but after a minute.
+const OUTGROWN: &str = "SELECT CAST(s.relid::regclass AS TEXT) FROM pg_stat_user_tables s \
+    JOIN pg_class c ON c.oid = s.relid WHERE s.schemaname = current_schema() AND pg_has_role(c.relowner, 'USAGE') \
+    AND s.n_mod_since_analyze > 500 AND s.n_mod_since_analyze > s.n_live_tup / 4";
+
+/// Has the server look again at tables that grew much since it last did; the tables. A plan is kept (see [`PLANNING`])
+/// until the server knows better, and one made for an empty table takes any index for as good as the right one.
+pub(super) async fn look_again(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
+    let mut lent = pool.take().await?;
+    let tables: Vec<String> = sqlx::query_scalar(OUTGROWN).fetch_all(lent.connection()?).await?;
+    for table in &tables {
+        // Whoever looks at it already, autovacuum among them, is left in peace.
+        let text = format!("ANALYZE (SKIP_LOCKED) {table}");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(lent.connection()?).await?;
+    }
+    lent.answered();
+    Ok(tables)
+}
+
 /// The server's clock, in microseconds since the epoch.
 pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
     let mut lent = pool.take().await?;

@@ -127,7 +127,7 @@ fn draw(dice: &mut Dice, known: &Known) -> Act {
         (8, _, _) if known.groups.len() < 3 => Act::NewGroup(format!("Group {}", dice.below(3)), members(dice)),
         (0..=2 | 9..=12, Some(_), Some(group)) if known.users.len() > 5 => {
             let list = members(dice);
-            let ids = list.iter().map(|member| member.value.clone()).collect();
+            let ids = list.iter().map(|member| member.value()).collect();
             let op = match dice.below(5) {
                 0 => MemberOp::Remove(MemberSelector::Ids(ids)),
                 1 => MemberOp::ReplaceAll(list),

@@ -50,7 +50,7 @@ async fn add(
     id: ExternalGroupId,
     member: ExternalUserId,
 ) -> Result<bool, ProvisionError> {
-    let ops = vec![MemberOp::Add(vec![MemberRef::of(member.uuid(), None)])];
+    let ops = vec![MemberOp::Add(vec![MemberRef::named(&member.to_string(), None)])];
     let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
     Ok(groups::update(store, &at, &world.source(), id, None, &change, Mode::Real).await?.changed)
 }

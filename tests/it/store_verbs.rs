@@ -1,7 +1,9 @@
 //! The verbs: values in, rows out, many rows, attempts.
+use std::time::Duration;
+
 use rolecall::domain::id::{Id as _, PartnerId, UserId};
 use rolecall::domain::time::Timestamp;
-use rolecall::store::{Constraint, Store, StoreError, Tx, first, tuple};
+use rolecall::store::{Constraint, Dialect, Store, StoreError, Tx, first, tuple};
 use rolecall::{binds, from_row, statements};
 use uuid::Uuid;
 
@@ -18,6 +20,8 @@ statements! {
     AMONG: set = "SELECT number FROM sample WHERE words = $1 AND id IN ($2)";
     DELETE_AMONG: set = "DELETE FROM sample WHERE id IN ($1)";
     INSERT_RETURNING = "INSERT INTO sample (id, number) VALUES ($1, $2) RETURNING number";
+    KNOWN_ROWS = "SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE relname = 'sample' \
+        AND relnamespace = current_schema()::regnamespace";
     LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
     PARTNER = "INSERT INTO partner (id, external_id, name, sort_key, kind, level, state, version, authority_version, \
                created_at, changed_at) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0)";
@@ -231,5 +235,33 @@ on_both! {
         let (counts, ()) = tokio::join!(reading, writing);
         assert_eq!(counts.unwrap(), (1, 1));
         assert_eq!(count(&db.store).await, 2);
+    }
+}
+
+on_both! {
+    async fn the_server_looks_again_at_a_table_that_grew(db: &Database) {
+        let store = &db.store;
+        store.write(async |tx: &mut Tx| tx.execute(&CREATE, binds![]).await).await.unwrap();
+        let row = |number: u128| {
+            binds![Uuid::from_u128(number), true, Timestamp::from_micros(0), None::<String>, None::<Vec<u8>>]
+        };
+        store.write(async |tx: &mut Tx| tx.execute_rows(&INSERT_MANY, (0..2_000).map(row)).await).await.unwrap();
+        if store.dialect() == Dialect::Sqlite {
+            assert!(store.look_again().await.unwrap().is_empty());
+            return;
+        }
+        // The server counts what was written a moment after it was.
+        let known = async {
+            loop {
+                store.look_again().await.unwrap();
+                let rows: i64 = store.reader().await.unwrap().one(&KNOWN_ROWS, binds![], first).await.unwrap();
+                if rows == 2_000 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), known).await.expect("looked at");
+        assert!(!store.look_again().await.unwrap().contains(&"sample".to_owned()), "once is enough");
     }
 }

@@ -160,7 +160,7 @@ async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known
             change(group, vec![MemberOp::ReplaceAll(someone(dice, known))]).await
         }
         (_, _, Some(group)) => {
-            let ids = someone(dice, known).into_iter().map(|member| member.value).collect();
+            let ids = someone(dice, known).into_iter().map(|member| member.value()).collect();
             change(group, vec![MemberOp::Remove(MemberSelector::Ids(ids))]).await
         }
     };
