@@ -190,6 +190,8 @@ impl Said {
                 });
                 match target {
                     Some(Target::User(user)) => self.members.push((at, user)),
+                    // A group that must have a member has itself when it has no other.
+                    Some(Target::Group(inner)) if inner == at => {}
                     Some(Target::Group(inner)) => self.nested.push((at, inner)),
                     Some(Target::Ambiguous) | None => self.strangers += 1,
                 }

@@ -85,7 +85,11 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
 fn trim_names(resource: Resource<'_>, tree: &mut Filter) -> bool {
     match tree {
         Filter::And(parts) | Filter::Or(parts) => {
-            parts.iter_mut().fold(false, |changed, part| trim_names(resource, part) || changed)
+            let mut changed = false;
+            for part in parts {
+                changed |= trim_names(resource, part);
+            }
+            changed
         }
         Filter::Not(part) => trim_names(resource, part),
         Filter::Compare { path, op: Op::Eq, value: Literal::Text(text) } if is_padded(text) => {
