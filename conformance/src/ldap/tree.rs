@@ -156,9 +156,10 @@ impl Tree {
         }
     }
 
+    /// The groups directly in a group. That it names itself says nothing.
     fn inner_groups(&self, at: usize) -> BTreeSet<usize> {
         let inner = |member: &Member| match member {
-            Member::Group(inner) if !self.groups[*inner].gone => Some(*inner),
+            Member::Group(inner) if *inner != at && !self.groups[*inner].gone => Some(*inner),
             _ => None,
         };
         self.groups[at].members.iter().filter_map(inner).collect()
