@@ -123,7 +123,7 @@ impl<'a> Arrival<'a> {
     /// people of its own.
     async fn names_somebody(&self, tx: &mut Tx) -> Result<bool, Fault> {
         let named = match &self.key {
-            Some(key) => identities::find(tx, &self.source.extent, key.bytes()).await?.is_some(),
+            Some(key) => identities::names_somebody(tx, &self.source.extent, key.bytes()).await?,
             None => false,
         };
         Ok(named || self.open.config.jit)

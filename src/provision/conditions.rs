@@ -7,6 +7,7 @@ use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId};
 use crate::scim::error::ScimError;
 use crate::scim::filter::{Filter, Foreign};
 use crate::scim::schema::SchemaSet;
+use crate::store::condition_members::Held;
 use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, condition_members};
 
@@ -20,8 +21,20 @@ pub(super) async fn keep(
     user: ExternalUserId,
     keys: &Json,
 ) -> Result<bool, ProvisionError> {
+    let held = condition_members::of_user(tx, &source.extent, user).await?;
+    judge(tx, source, user, keys, &held).await
+}
+
+/// Judges by a user's document whether the conditions `held` so far hold now; true when any changed.
+pub(super) async fn judge(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    user: ExternalUserId,
+    keys: &Json,
+    held: &[Held],
+) -> Result<bool, ProvisionError> {
     let mut changed = false;
-    for held in condition_members::of_user(tx, &source.extent, user).await? {
+    for held in held {
         // A condition is checked when it is saved; one that no longer fits the schema holds for nobody.
         let holds = parse(source.schemas, &held.expression).is_ok_and(|filter| filter.matches(keys));
         if holds != held.holds {

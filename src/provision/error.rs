@@ -42,7 +42,9 @@ impl From<StoreError> for ProvisionError {
             StoreError::Unique(Constraint::ExternalUserStableKey | Constraint::ExternalGroupStableKey) => {
                 Self::Uniqueness { attribute: "id" }
             }
-            StoreError::ForeignKey => Self::Raced,
+            StoreError::ForeignKey | StoreError::Unique(Constraint::PersonLogin | Constraint::IdentityKey) => {
+                Self::Raced
+            }
             error => Self::Store(error),
         }
     }

@@ -9,63 +9,83 @@ use super::join::JoinKey;
 use super::{Effect, ProvisionError, Source, What, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
+use crate::domain::user::Profile;
 use crate::store::external_users::Link;
+use crate::store::newcomers::{self, Met};
 use crate::store::{Tx, identities, people};
 
 /// Why a person is switched off by a connection, in the words administrators read.
 pub(super) const INACTIVE: &str = "inactive at the source";
 pub(super) const REMOVED: &str = "removed at the source";
 
-/// The person for an external user that has none.
-pub(super) async fn find(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    source: &Source<'_>,
+/// An external user that has no person yet, and what was found where it arrives.
+pub(super) struct Stranger<'s> {
     external: ExternalUserId,
-    facts: &UserFacts,
-    key: Option<&JoinKey>,
-    effect: &mut Effect,
-) -> Result<Option<(UserId, Link)>, ProvisionError> {
-    let at = &source.extent;
-    if let Some(key) = key
-        && let Some(named) = identities::find(tx, at, key.bytes()).await?
-    {
-        if named.taken {
-            review(source, external, Some(named.person), effect);
-            return Ok(None);
-        }
-        return Ok(Some((named.person, Link::Joined)));
-    }
-    let profile = merge::alone(source, external, &facts.columns);
-    if let Some(person) = people::lookalike(tx, at, &profile).await? {
-        review(source, external, Some(person), effect);
-        return Ok(None);
-    }
-    let person = ctx.id();
-    if !people::insert(tx, at, person, &profile, ctx.now()).await? {
-        review(source, external, None, effect);
-        return Ok(None);
-    }
-    if let Some(key) = key
-        && !identities::claim(tx, at, key.bytes(), key.lasting(), person, ctx.now()).await?
-    {
-        // Another door said the same key at the same moment and was first.
-        people::discard(tx, at, person).await?;
-        let named = identities::find(tx, at, key.bytes()).await?.ok_or(ProvisionError::Raced)?;
-        return Ok(Some((named.person, Link::Joined)));
-    }
-    effect.person(at.connection(), person, What::Created);
-    Ok(Some((person, Link::Created)))
+    profile: Profile,
+    key: Option<&'s JoinKey>,
+    met: Met,
 }
 
-fn review(source: &Source<'_>, external: ExternalUserId, resembles: Option<UserId>, effect: &mut Effect) {
-    let connection = source.extent.connection();
-    let mut event = Event::of(Kind::LinkReview, external).id("connection", connection);
-    if let Some(person) = resembles {
-        event = event.id("resembles", person);
-        effect.person(connection, person, What::Resembled);
+impl<'s> Stranger<'s> {
+    /// Looks around.
+    pub(super) async fn meet(
+        tx: &mut Tx,
+        source: &Source<'_>,
+        external: ExternalUserId,
+        facts: &UserFacts,
+        key: Option<&'s JoinKey>,
+    ) -> Result<Self, ProvisionError> {
+        let profile = merge::alone(source, external, &facts.columns);
+        let met = newcomers::meet(tx, &source.extent, key.map(JoinKey::bytes), &profile).await?;
+        Ok(Self { external, profile, key, met })
     }
-    effect.event(event);
+
+    /// What was found.
+    pub(super) fn met(&self) -> &Met {
+        &self.met
+    }
+
+    /// The person; none when an administrator has to decide.
+    pub(super) async fn person(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        source: &Source<'_>,
+        effect: &mut Effect,
+    ) -> Result<Option<(UserId, Link)>, ProvisionError> {
+        let at = &source.extent;
+        match self.met.named {
+            Some(named) if named.living && named.taken => {
+                review(source, self.external, named.person, effect);
+                return Ok(None);
+            }
+            Some(named) if named.living => return Ok(Some((named.person, Link::Joined))),
+            _ => {}
+        }
+        if let Some(person) = self.met.lookalike {
+            review(source, self.external, person, effect);
+            return Ok(None);
+        }
+        let person = ctx.id();
+        people::insert(tx, at, person, &self.profile, ctx.now()).await?;
+        if let Some(key) = self.key {
+            let (bytes, lasting) = (key.bytes(), key.lasting());
+            if self.met.named.is_none() {
+                identities::insert(tx, at, bytes, lasting, person, ctx.now()).await?;
+            } else if !identities::claim(tx, at, bytes, lasting, person, ctx.now()).await? {
+                // It named somebody who is gone, and another door was faster to take it over.
+                return Err(ProvisionError::Raced);
+            }
+        }
+        effect.person(at.connection(), person, What::Created);
+        Ok(Some((person, Link::Created)))
+    }
+}
+
+fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
+    let connection = source.extent.connection();
+    effect.person(connection, resembles, What::Resembled);
+    effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));
 }
 
 /// What follows once the external user is stored with its new person.

@@ -13,11 +13,21 @@ pub(super) async fn refresh(
     source: &Source<'_>,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
-    let at = &source.extent;
     // Without a rule that places, nothing this directory says can move anybody.
-    if effect.touched.is_empty() || !people::placed_by_rules(tx, at).await? {
+    if effect.touched.is_empty() || !people::placed_by_rules(tx, &source.extent).await? {
         return Ok(());
     }
+    by_rules(tx, ctx, source, effect).await
+}
+
+/// [`refresh`], where it is known that a rule places people.
+pub(super) async fn by_rules(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    effect: &mut Effect,
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
     for (person, group) in effective_lists::misplaced(tx, &effect.touched).await? {
         if people::place(tx, at, person, group, ctx.now()).await? {
             effect.person(at.connection(), person, What::Placed { group });

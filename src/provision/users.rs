@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::event::{Event, Kind, listing};
 use super::facts::{UserFacts, columns, differences};
 use super::join::JoinKey;
-use super::link::{self, REMOVED};
+use super::link::{self, REMOVED, Stranger};
 use super::run::run;
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
@@ -17,7 +17,7 @@ use crate::domain::page::{Beside, Page, Sort};
 use crate::scim::etag::{Condition, Version};
 use crate::scim::resource::{self, Document, render};
 use crate::store::external_groups::GroupOf;
-use crate::store::external_users::ExternalUser;
+use crate::store::external_users::{ExternalUser, Link};
 use crate::store::{
     Reader, Store, StoreError, Tx, condition_members, deleted, external_groups, external_users, identities, members,
     search,
@@ -132,13 +132,27 @@ pub async fn create_in(
     effect.attributes = reading.said.document.keys().filter(|name| *name != "schemas").cloned().collect();
     effect.event(Event::of(Kind::ExternalUserCreated, id).id("connection", at.connection()));
 
-    let person = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), &mut effect).await?;
+    let stranger = Stranger::meet(tx, source, id, &reading.facts, reading.join_key.as_ref()).await?;
+    let person = stranger.person(tx, ctx, source, &mut effect).await?;
     external_users::insert(tx, at, id, &stable_key, reading.stored(), person, ctx.now()).await?;
     if let Some(linked) = person {
         link::arrive(tx, ctx, source, id, linked, reading.facts.active, &mut effect).await?;
     }
-    conditions::keep(tx, source, id, &reading.keys).await?;
-    finish(tx, ctx, source, &mut effect).await?;
+    let met = stranger.met();
+    conditions::judge(tx, source, id, &reading.keys, &met.conditions).await?;
+    // Somebody who came to be just now is in no group yet.
+    let movable = match person {
+        Some((_, Link::Created)) => met.placing_anybody,
+        Some(_) => met.placing,
+        None => false,
+    };
+    // Said before the question where the person belongs, so that they travel with it.
+    let said = effect.events.len();
+    events::append(tx, ctx, at.partner(), &effect.events).await?;
+    if movable {
+        place::by_rules(tx, ctx, source, &mut effect).await?;
+        events::append(tx, ctx, at.partner(), effect.events.get(said..).unwrap_or_default()).await?;
+    }
 
     let join_key = reading.join_bytes().map(<[u8]>::to_vec);
     let value = ExternalUser {
@@ -232,7 +246,7 @@ fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
     if before.doc.contains_key("active") { event } else { event.flag("unsaid", true) }
 }
 
-type Linked = Option<(crate::domain::id::UserId, external_users::Link)>;
+type Linked = Option<(crate::domain::id::UserId, Link)>;
 
 /// What a changed document means for the person it is linked to; one that waits for review is tried again.
 async fn follow(
@@ -246,7 +260,8 @@ async fn follow(
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
     let Some(linked) = before.person.zip(before.link) else {
         let mut tried = Effect::default();
-        let found = link::find(tx, ctx, source, id, &reading.facts, reading.join_key.as_ref(), &mut tried).await?;
+        let stranger = Stranger::meet(tx, source, id, &reading.facts, reading.join_key.as_ref()).await?;
+        let found = stranger.person(tx, ctx, source, &mut tried).await?;
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
             effect.people.append(&mut tried.people);

@@ -136,16 +136,27 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// `row` with each `$n` as `$(n + offset)`.
-fn renumbered(row: &str, offset: usize) -> String {
-    let mut parts = row.split('$');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part.split(|next: char| !next.is_ascii_digit()).next().unwrap_or_default();
-        let number: usize = digits.parse().unwrap_or(0);
-        text.push_str(&format!("${}{}", number + offset, part.strip_prefix(digits).unwrap_or_default()));
+/// `text` with each `$n` as `$(n + offset)`; a `$` inside quotes is none.
+pub(super) fn renumbered(text: &str, offset: usize) -> String {
+    let mut renumbered = String::with_capacity(text.len() + 64);
+    let (mut quote, mut from) = (None, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(open), close) if open == close => quote = None,
+            (None, b'$') => {
+                let digits = text.get(at + 1..).unwrap_or_default();
+                let digits = digits.split(|next: char| !next.is_ascii_digit()).next().unwrap_or_default();
+                let number: usize = digits.parse().unwrap_or(0);
+                renumbered.push_str(text.get(from..=at).unwrap_or_default());
+                renumbered.push_str(&(number + offset).to_string());
+                from = at + 1 + digits.len();
+            }
+            _ => {}
+        }
     }
-    text
+    renumbered.push_str(text.get(from..).unwrap_or_default());
+    renumbered
 }
 
 #[cfg(test)]
@@ -160,6 +171,12 @@ mod tests {
             "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1), ($3, lower($4), $3), ($5, lower($6), $5) \
              ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
+    }
+
+    #[test]
+    fn what_stands_in_quotes_is_no_parameter() {
+        let text = "SELECT json_extract(a, '$.\"$1\"'), \"$2\" FROM t WHERE b = $1 AND c = $12";
+        assert_eq!(renumbered(text, 3), "SELECT json_extract(a, '$.\"$1\"'), \"$2\" FROM t WHERE b = $4 AND c = $15");
     }
 
     #[test]

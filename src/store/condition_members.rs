@@ -55,7 +55,7 @@ pub async fn set(
     holds: bool,
 ) -> Result<(), StoreError> {
     if holds {
-        tx.execute_rows(&ADD, [binds![condition, user]]).await.map(drop)
+        tx.later(&ADD, [binds![condition, user]]).await
     } else {
         tx.execute(&REMOVE, binds![condition, user]).await.map(drop)
     }

@@ -49,6 +49,8 @@ constraints! {
     ExternalUserName = "external_user_name";
     /// The immutable key of an external group in its connection.
     ExternalGroupStableKey = "external_group_stable_key";
+    /// The join key of a person in its directory.
+    IdentityKey = "identity_pkey";
     /// The number of a sealed event.
     EventSeq = "event_seq";
 }

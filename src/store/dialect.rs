@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The database a text is written for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dialect {
     /// SQLite 3.45 or later, embedded.
     Sqlite,

@@ -102,7 +102,7 @@ pub async fn append(tx: &mut Tx, lines: Vec<Line>) -> Result<(), StoreError> {
     let rows = lines
         .into_iter()
         .map(|line| binds![line.id, line.at, line.kind, line.partner, line.subject, line.actor, line.data]);
-    tx.execute_rows(&APPEND, rows).await.map(drop)
+    tx.later(&APPEND, rows).await
 }
 
 /// The oldest unsealed lines, at most `limit`.

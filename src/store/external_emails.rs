@@ -54,7 +54,7 @@ pub(super) async fn keep(
         clear(tx, member).await?;
     }
     let rows = now.into_iter().map(|address| binds![at.connection(), address.into_bytes(), member]);
-    tx.execute_rows(&ADD, rows).await.map(drop)
+    tx.later(&ADD, rows).await
 }
 
 /// Takes all rows of a user out.

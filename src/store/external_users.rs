@@ -15,7 +15,7 @@ pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.
     u.version, u.created_at, u.changed_at, EXISTS (SELECT 1 FROM external_member om WHERE om.member = u.id)";
 
 statements! {
-    INSERT = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
+    INSERT: rows = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
         user_name_key, active, doc, keys, row_hash, person, link, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
     BY_ID: question[Uuid, Uuid] = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");
@@ -148,7 +148,8 @@ pub(super) fn text(json: &impl serde::Serialize) -> String {
 /// Writes a new external user, linked to `person` or to nobody yet.
 ///
 /// # Errors
-/// `StoreError::Unique` when the connection has one of this name or stable key.
+/// `StoreError::Unique` when the connection has one of this name or stable key. At the next statement, as
+/// [`Tx::later`] has it.
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -175,7 +176,7 @@ pub async fn insert(
         person.map(|(_, link)| link.as_str()),
         now
     ];
-    tx.execute(&INSERT, values).await?;
+    tx.later(&INSERT, [values]).await?;
     external_emails::keep(tx, at, id, &BTreeSet::new(), external_emails::others(said.doc, said.user_name)).await
 }
 

@@ -4,13 +4,17 @@
 //! Callers stand in line (tokio's mutex is a fair queue). Each has its turn on the connection, inside one open
 //! transaction and between savepoints of its own, and then waits for the group's commit. The first of a group wakes
 //! the committer, which stands in the same line: whoever stood before it is in the group. So the disk's own time is
-//! the window in which a group gathers; there is no timer.
+//! the window in which a group gathers.
+//!
+//! That alone would halve groups on a slow disk: those whom one commit sets free come back while the next is under way,
+//! and wait for the one after. So the committer first gives as many as wrote last time a moment to come back, at most
+//! half of what the disk last took. A lone writer, or a fast disk, never waits for anybody.
 //!
 //! A caller may vanish at any await: its future dropped, its closure panicking. Every step here is therefore one
 //! statement that may be repeated, and is recorded only when its answer has been seen. The next in line finds the
 //! record and sets right what is left. Commits run in tasks of their own, so no caller can interrupt one.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -26,6 +30,9 @@ use super::tx::Tx;
 /// The most callers in line at once, which bounds a group and how long anyone waits behind others.
 const PLACES: usize = 256;
 
+/// Shorter moments are not waited for: the timer is no finer.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// How long nobody must have written before the write-ahead log is folded in.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -33,11 +40,24 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Writer {
     line: Arc<Mutex<Line>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     wake: Arc<Notify>,
     closing: Arc<AtomicBool>,
     committer: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
+}
+
+/// Ends groups. Lives in a task of its own, which no caller can interrupt.
+struct Committer {
+    line: Arc<Mutex<Line>>,
+    places: Arc<Semaphore>,
+    wake: Arc<Notify>,
+    closing: Arc<AtomicBool>,
+    gathered: Arc<AtomicUsize>,
+    /// How many are likely to write again at once: those of the last group, and those who stood in line behind it.
+    likely: usize,
+    /// What the last commit took.
+    took: Duration,
 }
 
 /// What is known of the open transaction.
@@ -63,13 +83,14 @@ pub(super) struct Line {
     wake: Arc<Notify>,
     /// Raised by every commit, before anybody learns of it.
     commits: Arc<AtomicU64>,
+    /// How many are accepted in the open group, for the committer, who looks without standing in line.
+    gathered: Arc<AtomicUsize>,
 }
 
 /// Those who share the next commit.
 #[derive(Debug)]
 struct Group {
     outcome: watch::Sender<Option<Result<(), StoreError>>>,
-    accepted: u32,
     /// Whether its one member shares with nobody, having seen a shared commit fail.
     alone: bool,
 }
@@ -80,6 +101,7 @@ impl Writer {
         let wake = Arc::new(Notify::new());
         let connection = Some(options.connect().await?);
         let commits = Arc::<AtomicU64>::default();
+        let gathered = Arc::<AtomicUsize>::default();
         let line = Line {
             options,
             connection,
@@ -87,22 +109,25 @@ impl Writer {
             group: None,
             wake: Arc::clone(&wake),
             commits: Arc::clone(&commits),
+            gathered: Arc::clone(&gathered),
         };
         let line = Arc::new(Mutex::new(line));
+        let places = Arc::new(Semaphore::new(PLACES));
         let closing = Arc::new(AtomicBool::new(false));
-        let committing = commit_groups(Arc::clone(&line), Arc::clone(&wake), Arc::clone(&closing));
+        let committer = Committer {
+            line: Arc::clone(&line),
+            places: Arc::clone(&places),
+            wake: Arc::clone(&wake),
+            closing: Arc::clone(&closing),
+            gathered,
+            likely: 1,
+            took: Duration::ZERO,
+        };
         let committer = tokio::spawn(async move {
-            committing.await;
+            committer.run().await;
             drop(held);
         });
-        Ok(Self {
-            line,
-            places: Semaphore::new(PLACES),
-            wake,
-            closing,
-            committer: Mutex::new(Some(committer)),
-            commits,
-        })
+        Ok(Self { line, places, wake, closing, committer: Mutex::new(Some(committer)), commits })
     }
 
     /// How many commits there have been. What was read at a number holds as long as the number does.
@@ -134,7 +159,7 @@ impl Writer {
             Ok(value) => value,
             Err(error) => return Once::Refused(error),
         };
-        let outcome = match tx.settled() {
+        let outcome = match tx.settled().await {
             Ok(Link::Turn(turn)) => turn.accept(),
             Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
             Err(error) => return Once::Refused(error.into()),
@@ -197,26 +222,45 @@ async fn committed(mut outcome: watch::Receiver<Option<Result<(), StoreError>>>)
     }
 }
 
-/// The committer.
-async fn commit_groups(line: Arc<Mutex<Line>>, wake: Arc<Notify>, closing: Arc<AtomicBool>) {
-    let mut to_fold = false;
-    loop {
-        if to_fold && tokio::time::timeout(QUIET, wake.notified()).await.is_err() {
-            let options = line.lock().await.options.clone();
-            fold_log(&options).await;
-            to_fold = false;
-            continue;
+impl Committer {
+    async fn run(mut self) {
+        let mut to_fold = false;
+        loop {
+            if to_fold && tokio::time::timeout(QUIET, self.wake.notified()).await.is_err() {
+                let options = self.line.lock().await.options.clone();
+                fold_log(&options).await;
+                to_fold = false;
+                continue;
+            }
+            if !to_fold {
+                self.wake.notified().await;
+            }
+            self.gather().await;
+            let mut line = self.line.lock().await;
+            if let Some((gathered, took)) = line.commit().await {
+                self.likely = gathered + PLACES.saturating_sub(self.places.available_permits());
+                self.took = took;
+            }
+            if self.closing.load(Ordering::Acquire) {
+                line.disconnect().await;
+                return;
+            }
+            to_fold = true;
         }
-        if !to_fold {
-            wake.notified().await;
-        }
-        let mut line = line.lock().await;
-        line.commit().await;
-        if closing.load(Ordering::Acquire) {
-            line.disconnect().await;
+    }
+
+    /// Gives those who are likely to write again a moment to join the open group.
+    async fn gather(&self) {
+        let patience = self.took / 2;
+        if patience < MOMENT {
             return;
         }
-        to_fold = true;
+        let complete = async {
+            while self.gathered.load(Ordering::Acquire) < self.likely && !self.closing.load(Ordering::Acquire) {
+                self.wake.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, complete).await;
     }
 }
 
@@ -246,11 +290,9 @@ impl Turn {
     /// Makes this turn's work part of the group. No await lies between the closure's answer and this record.
     fn accept(mut self) -> watch::Receiver<Option<Result<(), StoreError>>> {
         self.line.state = State::Accepted;
-        match &mut self.line.group {
-            Some(group) => {
-                group.accepted += 1;
-                group.outcome.subscribe()
-            }
+        self.line.gathered.fetch_add(1, Ordering::AcqRel);
+        match &self.line.group {
+            Some(group) => group.outcome.subscribe(),
             // Cannot be: a turn has entered a group. Its sender is dropped here, which reads as lost.
             None => watch::channel(None).1,
         }
@@ -288,21 +330,22 @@ impl Line {
             self.state = State::Unfinished;
         }
         if self.group.is_none() {
-            self.group = Some(Group { outcome: watch::Sender::new(None), accepted: 0, alone });
+            self.group = Some(Group { outcome: watch::Sender::new(None), alone });
         }
         Ok(())
     }
 
-    /// Commits the open group and answers everyone in it. Called only from tasks that no caller can cancel.
-    async fn commit(&mut self) {
-        if self.group.is_none() {
-            return;
-        }
+    /// Commits the open group and answers everyone in it; how many, and what the disk took. Called only from tasks that
+    /// no caller can cancel.
+    async fn commit(&mut self) -> Option<(usize, Duration)> {
+        self.group.as_ref()?;
+        let gathered = self.gathered.swap(0, Ordering::AcqRel);
         if self.state == State::Unfinished && self.run("ROLLBACK TO turn").await.is_ok() {
             self.state = State::Accepted;
         }
         if self.state != State::Accepted {
-            return self.lose().await;
+            self.lose().await;
+            return None;
         }
         let begun = Instant::now();
         self.state = State::Unknown;
@@ -311,19 +354,22 @@ impl Line {
         self.commits.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = committed {
             tracing::error!(%error, "a group commit failed; each of its writes is tried once more alone");
-            return self.lose().await;
+            self.lose().await;
+            return None;
         }
+        let took = begun.elapsed();
         self.state = State::Idle;
-        if let Some(group) = self.group.take() {
-            metrics::histogram!("rolecall_store_commit_seconds").record(begun.elapsed().as_secs_f64());
-            metrics::histogram!("rolecall_store_group_writes").record(f64::from(group.accepted));
-            group.outcome.send_replace(Some(Ok(())));
-        }
+        let group = self.group.take()?;
+        metrics::histogram!("rolecall_store_commit_seconds").record(took.as_secs_f64());
+        metrics::histogram!("rolecall_store_group_writes").record(gathered as f64);
+        group.outcome.send_replace(Some(Ok(())));
+        Some((gathered, took))
     }
 
     /// Gives up the transaction and the connection, and tells everyone in the group.
     async fn lose(&mut self) {
         metrics::counter!("rolecall_store_groups_lost_total").increment(1);
+        self.gathered.store(0, Ordering::Release);
         let group = self.group.take();
         self.disconnect().await;
         if let Some(group) = group {
@@ -355,5 +401,78 @@ impl Line {
     async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let connection = self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
         sqlx::query(text).execute(connection).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A committer whose disk last took `took`, with `gathered` in the open group, of whom `likely` are expected.
+    fn committer(took: Duration, gathered: usize, likely: usize) -> Committer {
+        let wake = Arc::new(Notify::new());
+        let gathered = Arc::new(AtomicUsize::new(gathered));
+        let line = Line {
+            options: SqliteConnectOptions::new(),
+            connection: None,
+            state: State::Idle,
+            group: None,
+            wake: Arc::clone(&wake),
+            commits: Arc::default(),
+            gathered: Arc::clone(&gathered),
+        };
+        Committer {
+            line: Arc::new(Mutex::new(line)),
+            places: Arc::new(Semaphore::new(PLACES)),
+            wake,
+            closing: Arc::default(),
+            gathered,
+            likely,
+            took,
+        }
+    }
+
+    const FOREVER: Duration = Duration::from_secs(1_000_000);
+
+    #[tokio::test]
+    async fn a_lone_writer_waits_for_nobody() {
+        committer(FOREVER, 1, 1).gather().await;
+    }
+
+    #[tokio::test]
+    async fn on_a_fast_disk_nobody_is_waited_for() {
+        committer(Duration::from_micros(100), 1, 16).gather().await;
+    }
+
+    #[tokio::test]
+    async fn those_who_wrote_last_time_are_waited_for() {
+        let committer = committer(FOREVER, 1, 3);
+        let (wake, gathered) = (Arc::clone(&committer.wake), Arc::clone(&committer.gathered));
+        let (whole, ()) = tokio::join!(
+            async {
+                committer.gather().await;
+                committer.gathered.load(Ordering::Acquire)
+            },
+            async {
+                for _ in 0..2 {
+                    tokio::task::yield_now().await;
+                    gathered.fetch_add(1, Ordering::AcqRel);
+                    wake.notify_one();
+                }
+            }
+        );
+        assert_eq!(whole, 3);
+    }
+
+    #[tokio::test]
+    async fn those_who_do_not_come_back_are_not_waited_for_long() {
+        committer(2 * MOMENT, 1, 16).gather().await;
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_nobody() {
+        let committer = committer(FOREVER, 1, 16);
+        committer.closing.store(true, Ordering::Release);
+        committer.gather().await;
     }
 }

@@ -1,15 +1,15 @@
 //! Whom a join key names. The first door of a directory to say a key decides, and the row outlives the external user,
 //! so that the same lasting key finds the same person again.
 use super::extent::ConnectionExtent;
-use super::{Reader, StoreError, Tx};
+use super::{Reader, StoreError, Tx, first};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 statements! {
-    FIND = "SELECT i.person, \
-        EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS taken \
-        FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
+    NAMES_SOMEBODY = "SELECT EXISTS (SELECT 1 FROM identity i JOIN live_person p ON p.id = i.person \
+        WHERE i.directory = $1 AND i.join_key = $2)";
+    INSERT: rows = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
     CLAIM = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT DO NOTHING";
     TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
@@ -18,22 +18,28 @@ statements! {
         (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
 }
 
-/// The person a join key names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Named {
-    /// The person.
-    pub person: UserId,
-    /// Whether another external user of this connection is linked to that person already.
-    pub taken: bool,
-}
-
-/// The living person whom `join_key` names in the connection's directory.
+/// Whether `join_key` names a living person in the connection's directory.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn find(reader: &mut Reader, at: &ConnectionExtent, join_key: &[u8]) -> Result<Option<Named>, StoreError> {
-    let values = binds![at.directory(), join_key, at.connection()];
-    reader.optional(&FIND, values, |row| Ok(Named { person: row.get(0)?, taken: row.get(1)? })).await
+pub async fn names_somebody(reader: &mut Reader, at: &ConnectionExtent, join_key: &[u8]) -> Result<bool, StoreError> {
+    reader.one(&NAMES_SOMEBODY, binds![at.directory(), join_key], first).await
+}
+
+/// Lets `join_key`, which names nobody so far, name `person`.
+///
+/// # Errors
+/// `StoreError::Unique(Constraint::IdentityKey)` when another door was faster. At the next statement, as [`Tx::later`]
+/// has it.
+pub async fn insert(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    join_key: &[u8],
+    lasting: bool,
+    person: UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.later(&INSERT, [binds![at.directory(), join_key, person, lasting, now]]).await
 }
 
 /// Lets `join_key` name `person`, unless it names somebody living already; true when it does now.

@@ -3,7 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `db` | [`Store`]: open, write, read, check, close |
-//! | `tx`, `reader` | [`Tx`] and [`Reader`]: the verbs |
+//! | `tx`, `reader`, `waiting` | [`Tx`] and [`Reader`]: the verbs; inserts that travel together |
 //! | `group` | group commit on SQLite |
 //! | `postgres`, `pool` | retries, demands on the server, its connections |
 //! | `gather` | reads on PostgreSQL that share a trip |
@@ -85,6 +85,7 @@ mod lock;
 pub mod members;
 pub mod migrate;
 pub mod nesting;
+pub mod newcomers;
 pub mod oauth_clients;
 pub mod offered;
 pub mod partners;
@@ -116,6 +117,7 @@ mod tx;
 pub mod user_groups;
 mod value;
 pub mod visible;
+mod waiting;
 
 pub use bulk::{IdSet, Rows};
 pub use constraint::Constraint;

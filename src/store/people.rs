@@ -17,16 +17,15 @@ const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 
 const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
 
+/// The rules in force of directory `$1` that place people.
+pub(super) const PLACING: &str = "SELECT 1 FROM mapping_rule r JOIN directory d \
+    ON d.id = r.directory AND d.rule_version = r.rule_version WHERE d.id = $1 AND r.effect = 'place'";
+
 statements! {
-    INSERT = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
+    INSERT: rows = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
         login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11) \
-        ON CONFLICT DO NOTHING";
-    DISCARD = "DELETE FROM person WHERE id = $1 AND partner = $2";
-    // Two branches and not an OR: each has an index, and a partner may have very many people.
-    LOOKALIKE = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2 \
-        UNION ALL SELECT id FROM live_person WHERE partner = $1 AND email_key = $3 LIMIT 1";
+        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11)";
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
         dialect.for_update());
@@ -40,8 +39,7 @@ statements! {
     SUSPENDED_BY = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
     SET_GRANTS_ASIDE = format!(
         "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
-    PLACED_BY_RULES = "SELECT EXISTS (SELECT 1 FROM mapping_rule r JOIN directory d \
-        ON d.id = r.directory AND d.rule_version = r.rule_version WHERE d.id = $1 AND r.effect = 'place')";
+    PLACED_BY_RULES = format!("SELECT EXISTS ({PLACING})");
     PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM group_closure c JOIN rule_atom a ON a.people = c.ancestor \
         JOIN mapping_rule r ON r.id = a.rule JOIN directory d ON d.id = r.directory \
         AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";
@@ -104,18 +102,19 @@ impl FromRow for User {
     }
 }
 
-fn key(text: &Option<String>) -> Option<Vec<u8>> {
+/// What names and addresses are compared by.
+pub(super) fn key(text: &Option<String>) -> Option<Vec<u8>> {
     text.as_deref().map(|text| fold(text).into_bytes())
 }
 
-/// Writes a new person of `partner`, placed in its default group; false when the sign-in name is taken there.
+/// Writes a new person of `partner`, placed in its default group.
 async fn create(
     tx: &mut Tx,
     partner: PartnerId,
     id: UserId,
     profile: &Profile,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let values = binds![
         id,
         partner,
@@ -129,42 +128,22 @@ async fn create(
         fold(&profile.display_name).into_bytes(),
         now
     ];
-    Ok(tx.execute(&INSERT, values).await? > 0)
+    tx.later(&INSERT, [values]).await
 }
 
-/// Writes a new person of the directory's partner, placed in its default group; false when the sign-in name is taken.
+/// Writes a new person of the directory's partner, placed in its default group.
 ///
 /// # Errors
-/// `StoreError::Check` when the partner has no default group.
+/// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::PersonLogin)` when the
+/// sign-in name is taken there. At the next statement, as [`Tx::later`] has it.
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: UserId,
     profile: &Profile,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     create(tx, at.partner(), id, profile, now).await
-}
-
-/// Takes back a person written by [`insert`] in the same transaction.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn discard(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<(), StoreError> {
-    tx.execute(&DISCARD, binds![id, at.partner()]).await.map(drop)
-}
-
-/// A living person of the directory's partner with the same sign-in name or mail address.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn lookalike(
-    reader: &mut Reader,
-    at: &ConnectionExtent,
-    profile: &Profile,
-) -> Result<Option<UserId>, StoreError> {
-    let values = binds![at.partner(), key(&profile.login_name), key(&profile.email)];
-    reader.optional(&LOOKALIKE, values, first).await
 }
 
 /// A person the connection is linked to; nobody else changes it until this transaction ends.
@@ -321,17 +300,17 @@ pub async fn place_at(
     Ok(tx.execute(&PLACE_AT, values).await? > 0)
 }
 
-/// Writes a new person at home in the extent's partner; false when the sign-in name is taken there.
+/// Writes a new person at home in the extent's partner.
 ///
 /// # Errors
-/// `StoreError::Check` when the partner has no default group.
+/// As [`insert`].
 pub async fn insert_at(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: UserId,
     profile: &Profile,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     create(tx, at.partner(), id, profile, now).await
 }
 

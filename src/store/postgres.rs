@@ -87,9 +87,10 @@ pub(super) async fn once<T, E: From<StoreError>>(
         Ok(value) => value,
         Err(error) => return Once::Refused(error),
     };
-    let mut lent = match tx.settled() {
+    let mut lent = match tx.settled().await {
         Ok(Link::Postgres(lent)) => lent,
         Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
+        Err(StoreError::Conflict) => return Once::Again(StoreError::Conflict),
         Err(error) => return Once::Refused(error.into()),
     };
     match lent.end("COMMIT").await.map_err(translate) {

@@ -12,6 +12,7 @@ use super::pool::Lent;
 use super::readers::Pooled;
 use super::row::Driver;
 use super::statement::{Source, Sql};
+use super::waiting::Waiting;
 use super::{Dialect, Question, Row, StoreError, Value, value};
 
 /// What every connection of a store shares.
@@ -31,6 +32,8 @@ pub struct Reader {
     pub(super) shared: Arc<Shared>,
     /// Inside a transaction: after the first error every verb refuses.
     pub(super) strict: bool,
+    /// Inserts that are sent before the next statement.
+    pub(super) waiting: Waiting,
     /// A statement failed, or was begun and never answered.
     pub(super) failed: bool,
     /// A statement met another writer: the whole transaction is to be run again.
@@ -62,7 +65,7 @@ impl Link {
 
 impl Reader {
     pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
-        Self { link, shared, strict, failed: false, conflict: false }
+        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: false }
     }
 
     /// The database, for the few texts that differ; see [`Dialect`].
@@ -114,7 +117,7 @@ impl Reader {
         values: Vec<Value>,
         mut read: impl FnMut(&Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let (name, text) = self.enter(sql.into(), values.len())?;
+        let (name, text, values) = self.ask(sql.into(), values).await?;
         let answer: Result<(), Broken> = async {
             match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -161,7 +164,7 @@ impl Reader {
     }
 
     async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
-        let (name, text) = self.enter(sql, values.len())?;
+        let (name, text, values) = self.ask(sql, values).await?;
         let answer: Result<_, Broken> = async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
@@ -184,6 +187,7 @@ impl Reader {
         question: &'static Question,
         keys: &[Vec<Value>],
     ) -> Result<Vec<Row>, StoreError> {
+        self.flush().await?;
         let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
         let answer: Result<_, Broken> = async {
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
@@ -197,6 +201,38 @@ impl Reader {
 
     /// Runs a statement for its effect; the number of rows it changed.
     pub(super) async fn run(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
+        self.flush().await?;
+        self.sent(sql, values).await
+    }
+
+    /// What is sent for a question. Inserts that wait go before it; on SQLite in the same trip.
+    async fn ask(&mut self, sql: Sql, values: Vec<Value>) -> Result<(&'static str, SqlStr, Vec<Value>), StoreError> {
+        match (&sql.0, self.shared.dialect) {
+            (Source::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
+                let statement = *statement;
+                let (name, _) = self.enter(sql, values.len())?;
+                let (text, values) = self.waiting.take(Dialect::Sqlite, Some((statement, values)));
+                Ok((name, text, values))
+            }
+            _ => {
+                self.flush().await?;
+                let (name, text) = self.enter(sql, values.len())?;
+                Ok((name, text, values))
+            }
+        }
+    }
+
+    /// Sends the inserts that wait. What the database has against them is the error of whoever asks next.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let (text, values) = self.waiting.take(self.shared.dialect, None);
+        let sql = Sql(Source::Together { name: "inserts that waited", text });
+        self.sent(sql, values).await.map(drop)
+    }
+
+    async fn sent(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
         let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
             Ok(match self.link.live()? {
@@ -216,6 +252,7 @@ impl Reader {
 
     /// Runs statements of the store's own (savepoints) as they stand, in one trip.
     pub(super) async fn control(&mut self, text: String) -> Result<(), StoreError> {
+        self.flush().await?;
         self.failed = self.strict;
         let query = sqlx::raw_sql(AssertSqlSafe(text));
         let answer: Result<(), Broken> = async {
@@ -241,6 +278,7 @@ impl Reader {
                 let text: &'static str = &ready.text;
                 (statement.name(), text.into_sql_str(), ready.parameters)
             }
+            Source::Together { name, text } => (name, text, values),
             Source::Composed { name, text } => {
                 let parameters = super::statement::parameters(&text);
                 let text = self.shared.dialect.steady(text.into());

@@ -30,6 +30,7 @@ static TABLES: &[Statements] = &[
     super::links::STATEMENTS,
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
+    super::newcomers::STATEMENTS,
     super::oauth_clients::STATEMENTS,
     super::offered::STATEMENTS,
     super::partners::STATEMENTS,

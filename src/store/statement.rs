@@ -2,6 +2,8 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use sqlx::SqlStr;
+
 use super::bulk::{self, Shape};
 use super::{Dialect, Kind};
 
@@ -133,7 +135,15 @@ pub struct Sql(pub(super) Source);
 
 pub(super) enum Source {
     Declared(&'static Statement),
-    Composed { name: &'static str, text: String },
+    Composed {
+        name: &'static str,
+        text: String,
+    },
+    /// Declared statements that travel together.
+    Together {
+        name: &'static str,
+        text: SqlStr,
+    },
 }
 
 impl From<&'static Statement> for Sql {

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use super::bulk::{IdSet, MOST, Rows};
 use super::reader::{Link, Reader};
 use super::statement::Sql;
+use super::waiting::FEW;
 use super::{StoreError, Value};
 
 /// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.
@@ -36,7 +37,8 @@ impl Tx {
     }
 
     /// The connection, when nothing failed and nothing is left open.
-    pub(super) fn settled(self) -> Result<Link, StoreError> {
+    pub(super) async fn settled(mut self) -> Result<Link, StoreError> {
+        self.reader.flush().await?;
         if self.reader.failed || self.depth > 0 { Err(StoreError::Failed) } else { Ok(self.reader.link) }
     }
 
@@ -67,6 +69,23 @@ impl Tx {
                 left -= size;
             }
         }
+    }
+
+    /// Inserts rows, of which nobody asks how many were written: they are sent before the next statement, or at the end,
+    /// together with others that wait. What the database has against them is the error of that statement, or of the
+    /// transaction's end. None of those that wait together may need to see another one's rows, but for foreign keys.
+    pub async fn later(
+        &mut self,
+        rows: &'static Rows,
+        items: impl IntoIterator<Item = Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        let mut items = items.into_iter();
+        let few: Vec<Vec<Value>> = items.by_ref().take(FEW + 1).collect();
+        if few.len() > FEW {
+            return self.execute_rows(rows, few.into_iter().chain(items)).await.map(drop);
+        }
+        self.reader.waiting.add(rows, few);
+        Ok(())
     }
 
     /// Runs a `set` template (UPDATE, DELETE) over any number of ids; rows changed.
@@ -101,6 +120,14 @@ impl Tx {
         self.depth = depth;
         self.reader.control(format!("SAVEPOINT attempt_{depth}")).await?;
         let mut result = part(self).await;
+        match &result {
+            Ok(_) => {
+                if let Err(error) = self.reader.flush().await {
+                    result = Err(error.into());
+                }
+            }
+            Err(_) => self.reader.waiting.clear(),
+        }
         // An inner attempt that nobody waited for to its end is undone with this one.
         let whole = !self.reader.failed && self.depth == depth;
         if result.is_ok() && !whole {

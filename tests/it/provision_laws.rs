@@ -52,8 +52,9 @@ impl Dice {
     }
 }
 
-/// Three rules: a group places, another grants, a condition joins. The groups are named before anybody says them.
-async fn lay_rules(store: &Store, world: &World) {
+/// Three rules: a group places, another grants, a condition joins; or the condition places and the group joins. The
+/// groups are named before anybody says them.
+async fn lay_rules(store: &Store, world: &World, by_condition: bool) {
     let ids: Vec<Uuid> = (0..10).map(|_| fresh_id()).collect();
     let (place, label, role, scope, condition) = (ids[0], ids[1], ids[2], ids[3], ids[4]);
     let (first_group, second_group) = (ids[5], ids[6]);
@@ -67,10 +68,12 @@ async fn lay_rules(store: &Store, world: &World) {
         tx.execute(&AWAITED, binds![world.directory, b"group 0", first_group, "Group 0"]).await?;
         tx.execute(&AWAITED, binds![world.directory, b"group 1", second_group, "Group 1"]).await?;
         let none = None::<Uuid>;
+        let (group, title) = ((first_group, "group"), (condition, "condition"));
+        let (places, joins) = if by_condition { (title, group) } else { (group, title) };
         let rules = [
-            (ids[7], "place", Some(place), none, none, first_group, "group"),
+            (ids[7], "place", Some(place), none, none, places.0, places.1),
             (ids[8], "grant", none, Some(role), Some(scope), second_group, "group"),
-            (ids[9], "join", Some(label), none, none, condition, "condition"),
+            (ids[9], "join", Some(label), none, none, joins.0, joins.1),
         ];
         for (ordinal, (rule, effect, group, role, scope, people, kind)) in (1..).zip(rules) {
             tx.execute(&RULE, binds![rule, world.directory, ordinal, effect, group, role, scope]).await?;
@@ -230,69 +233,77 @@ async fn check_kept(store: &Store, act: &Act) {
 
 on_both! {
     async fn l02_a_dry_run_tells_what_the_real_run_does(db: &Database) {
-        let (store, world) = (&db.store, World::new(&db.store).await);
-        lay_rules(store, &world).await;
-        let doors = [world.at(world.doors[0]), world.at(world.doors[1])];
-        let mut known = [Known::default(), Known::default()];
-        for (second, name) in [(1_000, "Group 0"), (1_001, "Group 1")] {
-            let act = Act::NewGroup(name.into(), Vec::new());
-            let made = run(store, second, &world, &doors[0], &act, Mode::Real).await.unwrap().2.unwrap();
-            known[0].groups.push(ExternalGroupId::from_uuid(made));
-        }
-        let mut dice = Dice(42);
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for second in 0..170 {
-            let door = dice.below(2);
-            let (source, known) = (&doors[door], &mut known[door]);
-            let act = draw(&mut dice, known);
-            let (before, stored) = (held(store, source).await, state(store).await);
-            let dry = run(store, second, &world, source, &act, Mode::Dry).await;
-            assert_eq!(state(store).await, stored, "a dry run leaves nothing: {act:?}");
-            let real = run(store, second, &world, source, &act, Mode::Real).await;
-            let (dry, real) = match (dry, real) {
-                (Err(dry), Err(real)) => {
-                    assert_eq!(dry, real, "{act:?}");
-                    assert_eq!(state(store).await, stored, "a refusal leaves nothing: {act:?}");
-                    continue;
-                }
-                (dry, real) => (dry.unwrap(), real.unwrap()),
-            };
-            let Access::Changes(changes) = dry.0.access.clone() else { panic!("access is compared") };
-            let silent = Effect { access: Access::NotCompared, ..dry.0 };
-            assert_eq!((silent, dry.1, dry.2, dry.3), (real.0.clone(), real.1, real.2, real.3), "{act:?}");
-            if !real.1 {
-                assert_eq!(state(store).await, stored, "no change leaves everything alone: {act:?}");
-            }
+        random_acts(&db.store, false).await;
+    }
 
-            // The people told of are those for whom anything changed, and nobody else.
-            let after = held(store, source).await;
-            for (person, now) in &after {
-                let nothing = Vec::new();
-                let then = before.get(person).unwrap_or(&nothing);
-                let mut gained: Vec<&Outcome> = now.iter().filter(|outcome| !then.contains(outcome)).collect();
-                let mut lost: Vec<&Outcome> = then.iter().filter(|outcome| !now.contains(outcome)).collect();
-                if let Some(change) = changes.iter().find(|change| change.person == *person) {
-                    gained.retain(|outcome| !change.gained.contains(outcome));
-                    lost.retain(|outcome| !change.lost.contains(outcome));
-                    for outcome in change.gained.iter().chain(&change.lost) {
-                        *seen.entry(name(outcome)).or_default() += 1;
-                    }
-                }
-                assert!(gained.is_empty() && lost.is_empty(), "{act:?} changed {person} untold: {gained:?} {lost:?}");
-            }
-            check_kept(store, &act).await;
+    async fn l02_where_a_condition_places_people(db: &Database) {
+        random_acts(&db.store, true).await;
+    }
+}
 
-            match (&act, real.2) {
-                (Act::Create(_), Some(id)) => known.users.push(ExternalUserId::from_uuid(id)),
-                (Act::NewGroup(..), Some(id)) => known.groups.push(ExternalGroupId::from_uuid(id)),
-                (Act::Delete(gone), _) => known.users.retain(|id| id != gone),
-                (Act::DeleteGroup(gone), _) => known.groups.retain(|id| id != gone),
-                _ => {}
+async fn random_acts(store: &Store, by_condition: bool) {
+    let world = World::new(store).await;
+    lay_rules(store, &world, by_condition).await;
+    let doors = [world.at(world.doors[0]), world.at(world.doors[1])];
+    let mut known = [Known::default(), Known::default()];
+    for (second, name) in [(1_000, "Group 0"), (1_001, "Group 1")] {
+        let act = Act::NewGroup(name.into(), Vec::new());
+        let made = run(store, second, &world, &doors[0], &act, Mode::Real).await.unwrap().2.unwrap();
+        known[0].groups.push(ExternalGroupId::from_uuid(made));
+    }
+    let mut dice = Dice(42);
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for second in 0..170 {
+        let door = dice.below(2);
+        let (source, known) = (&doors[door], &mut known[door]);
+        let act = draw(&mut dice, known);
+        let (before, stored) = (held(store, source).await, state(store).await);
+        let dry = run(store, second, &world, source, &act, Mode::Dry).await;
+        assert_eq!(state(store).await, stored, "a dry run leaves nothing: {act:?}");
+        let real = run(store, second, &world, source, &act, Mode::Real).await;
+        let (dry, real) = match (dry, real) {
+            (Err(dry), Err(real)) => {
+                assert_eq!(dry, real, "{act:?}");
+                assert_eq!(state(store).await, stored, "a refusal leaves nothing: {act:?}");
+                continue;
             }
+            (dry, real) => (dry.unwrap(), real.unwrap()),
+        };
+        let Access::Changes(changes) = dry.0.access.clone() else { panic!("access is compared") };
+        let silent = Effect { access: Access::NotCompared, ..dry.0 };
+        assert_eq!((silent, dry.1, dry.2, dry.3), (real.0.clone(), real.1, real.2, real.3), "{act:?}");
+        if !real.1 {
+            assert_eq!(state(store).await, stored, "no change leaves everything alone: {act:?}");
         }
-        // Every rule mattered.
-        for outcome in ["Default", "Sales", "Bosses", "Help"] {
-            assert!(seen.get(outcome).is_some_and(|times| *times > 3), "{seen:?}");
+
+        // The people told of are those for whom anything changed, and nobody else.
+        let after = held(store, source).await;
+        for (person, now) in &after {
+            let nothing = Vec::new();
+            let then = before.get(person).unwrap_or(&nothing);
+            let mut gained: Vec<&Outcome> = now.iter().filter(|outcome| !then.contains(outcome)).collect();
+            let mut lost: Vec<&Outcome> = then.iter().filter(|outcome| !now.contains(outcome)).collect();
+            if let Some(change) = changes.iter().find(|change| change.person == *person) {
+                gained.retain(|outcome| !change.gained.contains(outcome));
+                lost.retain(|outcome| !change.lost.contains(outcome));
+                for outcome in change.gained.iter().chain(&change.lost) {
+                    *seen.entry(name(outcome)).or_default() += 1;
+                }
+            }
+            assert!(gained.is_empty() && lost.is_empty(), "{act:?} changed {person} untold: {gained:?} {lost:?}");
         }
+        check_kept(store, &act).await;
+
+        match (&act, real.2) {
+            (Act::Create(_), Some(id)) => known.users.push(ExternalUserId::from_uuid(id)),
+            (Act::NewGroup(..), Some(id)) => known.groups.push(ExternalGroupId::from_uuid(id)),
+            (Act::Delete(gone), _) => known.users.retain(|id| id != gone),
+            (Act::DeleteGroup(gone), _) => known.groups.retain(|id| id != gone),
+            _ => {}
+        }
+    }
+    // Every rule mattered.
+    for outcome in ["Default", "Sales", "Bosses", "Help"] {
+        assert!(seen.get(outcome).is_some_and(|times| *times > 3), "{seen:?}");
     }
 }

@@ -147,6 +147,63 @@ on_both! {
         }
     }
 
+    async fn what_is_inserted_later_is_there_for_whoever_asks(db: &Database) {
+        table(&db.store).await;
+        let work = db.store.write(async |tx| {
+            tx.later(&INSERT_MANY, [values(&sample(1))]).await?;
+            tx.later(&INSERT_MANY, (2..6).map(|number| values(&sample(number)))).await?;
+            let seen = tx.all(&NUMBERS, binds![], first::<i64>).await?;
+            tx.later(&INSERT_MANY, (6..400).map(|number| values(&sample(number)))).await?;
+            tx.later(&INSERT_MANY, [values(&sample(400))]).await?;
+            Ok::<_, StoreError>(seen)
+        });
+        assert_eq!(work.await.unwrap(), [1, 2, 3, 4, 5]);
+        let stored = db.store.reader().await.unwrap().all(&NUMBERS, binds![], first::<i64>).await.unwrap();
+        assert_eq!(stored, (1..=400).collect::<Vec<_>>());
+    }
+
+    async fn what_cannot_be_inserted_later_fails_the_write_at_its_end_at_the_latest(db: &Database) {
+        table(&db.store).await;
+        db.store.write(async |tx| insert(tx, 7).await).await.unwrap();
+        let twice = async |tx: &mut Tx| {
+            tx.later(&INSERT_MANY, [values(&sample(1))]).await?;
+            tx.later(&INSERT_MANY, [values(&sample(7))]).await
+        };
+        let end = db.store.write(twice).await;
+        assert_eq!(end, Err(StoreError::Unique(Constraint::Other)));
+        let question = db.store.write(async |tx| {
+            twice(tx).await?;
+            assert_eq!(tx.one(&COUNT, binds![], first::<i64>).await, Err(StoreError::Unique(Constraint::Other)));
+            Ok::<_, StoreError>(())
+        });
+        assert_eq!(question.await, Err(StoreError::Failed), "an error passed over");
+        assert_eq!(count(&db.store).await, 1);
+    }
+
+    async fn an_attempt_keeps_or_undoes_what_it_inserted_later(db: &Database) {
+        table(&db.store).await;
+        let later = async |tx: &mut Tx, number: i64| tx.later(&INSERT_MANY, [values(&sample(number))]).await;
+        let work = db.store.write(async |tx| {
+            later(tx, 1).await?;
+            tx.attempt(false, async |tx| later(tx, 2).await).await?;
+            tx.attempt(true, async |tx| later(tx, 3).await).await?;
+            let taken = tx.attempt(false, async |tx| {
+                later(tx, 4).await?;
+                later(tx, 1).await
+            });
+            assert_eq!(taken.await, Err(StoreError::Unique(Constraint::Other)), "its own error, inside");
+            let refused = tx.attempt(false, async |tx| {
+                later(tx, 5).await?;
+                Err::<(), _>(StoreError::NotFound)
+            });
+            assert_eq!(refused.await, Err(StoreError::NotFound));
+            later(tx, 6).await
+        });
+        work.await.unwrap();
+        let stored = db.store.reader().await.unwrap().all(&NUMBERS, binds![], first::<i64>).await.unwrap();
+        assert_eq!(stored, [1, 2, 6]);
+    }
+
     async fn rows_are_read_one_by_one_as_tuples_and_from_inserts(db: &Database) {
         table(&db.store).await;
         let returned = db.store.write(async |tx| {
