@@ -85,7 +85,7 @@ impl Tx {
             return self.execute_rows(rows, few.into_iter().chain(items)).await.map(drop);
         }
         self.reader.waiting.add(rows, few);
-        Ok(())
+        if self.reader.waiting.is_full() { self.reader.flush().await } else { Ok(()) }
     }
 
     /// Runs a `set` template (UPDATE, DELETE) over any number of ids; rows changed.

@@ -37,6 +37,17 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+impl Value {
+    /// The bytes it takes besides its place.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Null(_) | Self::Uuid(_) | Self::Bool(_) | Self::I64(_) => 0,
+        }
+    }
+}
+
 /// A Rust type that can be bound to a parameter. Implement it for a newtype by naming the type it is stored as.
 pub trait Bind {
     /// The column type it is stored in.

@@ -26,6 +26,12 @@ impl Waiting {
         }
     }
 
+    /// Whether so much waits that it should be sent.
+    pub(super) fn is_full(&self) -> bool {
+        let values = || self.0.iter().flat_map(|(_, values)| values);
+        values().count() > MOST_VALUES || values().map(Value::len).sum::<usize>() > MOST_BYTES
+    }
+
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -48,6 +54,10 @@ impl Waiting {
         (together(dialect, &statements), values.into_iter().flatten().collect())
     }
 }
+
+/// No more values than these wait, nor more bytes in their texts: a list of members may be long.
+const MOST_VALUES: usize = 1_000;
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Texts put together so far, by the names of their statements and of their database.
 type Texts = HashMap<(Dialect, Vec<(&'static str, usize)>), Arc<str>>;
@@ -133,6 +143,18 @@ mod tests {
         let (text, values) = waiting.take(Dialect::Sqlite, Some((&QUESTION, binds![3])));
         let expected = "INSERT INTO two (a, b) VALUES ($1, $2);\nSELECT a FROM two WHERE b = $3 AND c = '$1';\n";
         assert_eq!((text.as_str(), values), (expected, binds![1, 2, 3]));
+    }
+
+    #[test]
+    fn much_does_not_wait() {
+        let mut waiting = Waiting::default();
+        waiting.add(&ONES, vec![binds!["a".repeat(MOST_BYTES)]]);
+        assert!(!waiting.is_full());
+        waiting.add(&ONES, vec![binds!["b"]]);
+        assert!(waiting.is_full());
+        let mut waiting = Waiting::default();
+        waiting.add(&ONES, (0..=MOST_VALUES).map(|number| binds![number as i64]).collect());
+        assert!(waiting.is_full());
     }
 
     #[test]
