@@ -3,9 +3,10 @@ use serde_json::Value as Json;
 
 use super::event::{Event, Kind, listing};
 use super::facts::{GroupFacts, differences};
+use super::listing::{Listed, Listing, counted, in_time};
 use super::members::Changes;
 use super::run::run;
-use super::users::{Listed, Listing, check, counted, finish, in_time};
+use super::users::{check, finish};
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;

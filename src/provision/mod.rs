@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `users`, `groups` | the use cases: create, update, delete, get, list |
+//! | `listing` | what a list asks for, and when its total is known |
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
@@ -24,6 +25,7 @@ mod facts;
 pub mod groups;
 pub mod join;
 mod link;
+pub mod listing;
 mod members;
 mod merge;
 pub mod place;

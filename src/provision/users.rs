@@ -1,8 +1,9 @@
 //! Users as a connection says them.
-use std::time::Duration;
+mod read;
 
 use serde_json::Value as Json;
-use uuid::Uuid;
+
+pub use self::read::{UserView, find, get, list, named, names_somebody};
 
 use super::event::{Event, Kind, listing};
 use super::facts::{UserFacts, columns, differences};
@@ -11,17 +12,11 @@ use super::link::{self, REMOVED, Stranger};
 use super::run::run;
 use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
 use crate::domain::ctx::Ctx;
-use crate::domain::filter::{Filter, Op};
-use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, exact};
-use crate::domain::page::{Beside, Page, Sort};
+use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::scim::etag::{Condition, Version};
-use crate::scim::resource::{self, Document, render};
-use crate::store::external_groups::GroupOf;
+use crate::scim::resource::{self, Document};
 use crate::store::external_users::{ExternalUser, Link};
-use crate::store::{
-    Reader, Store, StoreError, Tx, condition_members, deleted, external_groups, external_users, identities, members,
-    search,
-};
+use crate::store::{Store, Tx, condition_members, deleted, external_groups, external_users, identities, members};
 
 /// What a directory says of a user.
 #[derive(Clone, PartialEq, Debug)]
@@ -246,7 +241,7 @@ fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
     if before.doc.contains_key("active") { event } else { event.flag("unsaid", true) }
 }
 
-type Linked = Option<(crate::domain::id::UserId, Link)>;
+type Linked = Option<(UserId, Link)>;
 
 /// What a changed document means for the person it is linked to; one that waits for review is tried again.
 async fn follow(
@@ -384,231 +379,4 @@ pub(super) fn check(condition: Option<&Condition>, version: i64) -> Result<(), P
         Some(condition) if !condition.holds(current) => Err(ProvisionError::PreconditionFailed),
         _ => Ok(()),
     }
-}
-
-/// A user, with its groups when they were asked for.
-#[derive(Clone, PartialEq, Debug)]
-pub struct UserView {
-    /// The user.
-    pub user: ExternalUser,
-    /// The groups it is in, nested ones too.
-    pub groups: Option<Vec<GroupOf>>,
-    /// The users of the connection that it names, such as its manager.
-    pub named: Vec<ExternalUserId>,
-}
-
-/// One user, if the connection has it.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn get(
-    reader: &mut Reader,
-    source: &Source<'_>,
-    id: ExternalUserId,
-    with_groups: bool,
-) -> Result<Option<UserView>, StoreError> {
-    let Some(user) = external_users::get(reader, &source.extent, id).await? else { return Ok(None) };
-    let mut views = views(reader, source, vec![user], with_groups).await?;
-    Ok(views.pop())
-}
-
-/// Like [`get`], asked together with others.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn find(
-    store: &Store,
-    source: &Source<'_>,
-    id: ExternalUserId,
-    with_groups: bool,
-) -> Result<Option<UserView>, StoreError> {
-    let Some(user) = external_users::find(store, &source.extent, id).await? else { return Ok(None) };
-    view_of(store, source, user, with_groups).await.map(Some)
-}
-
-/// What a list asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Listing<'q> {
-    /// Which.
-    pub filter: Option<&'q Filter>,
-    /// In which order.
-    pub sort: Option<&'q Sort>,
-    /// Which page.
-    pub page: &'q Page,
-    /// The longest that may be spent on finding the page when no index leads to it; never more than a second.
-    pub searching: Duration,
-    /// The longest that may be spent on counting them all; zero when nobody asks.
-    pub counting: Duration,
-}
-
-impl Listing<'_> {
-    /// Whether an index leads straight to the page, so that nothing need bound the time it takes.
-    pub(super) fn is_lookup(&self) -> bool {
-        let straight = |filter: &Filter| match filter {
-            Filter::Compare { field, op: Op::Eq, .. } => {
-                matches!(field.path.as_slice(), [name] if ["id", "userName", "externalId"].contains(&name.as_str()))
-            }
-            _ => false,
-        };
-        self.sort.is_none() && self.filter.is_none_or(straight)
-    }
-}
-
-/// A page of a list.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Listed<T> {
-    /// The rows, in order.
-    pub rows: Vec<T>,
-    /// How many there are in all; none when counting took too long.
-    pub total: Option<u64>,
-    /// Where the pages beside it are, when it is a cursor page.
-    pub beside: Beside,
-}
-
-/// A page of the connection's users, with their groups when `with_groups`.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn list(
-    store: &Store,
-    source: &Source<'_>,
-    wanted: Listing<'_>,
-    with_groups: bool,
-) -> Result<Listed<UserView>, StoreError> {
-    let at = &source.extent;
-    if wanted.sort.is_none()
-        && let Some(found) = search::user_named(store, at, wanted.filter, wanted.page).await?
-    {
-        let mut rows = Vec::new();
-        for user in found.rows {
-            rows.push(view_of(store, source, user, with_groups).await?);
-        }
-        return Ok(Listed { rows, total: found.total, beside: found.beside });
-    }
-    let (filter, sort, page) = (wanted.filter, wanted.sort, wanted.page);
-    if wanted.is_lookup() && !wanted.counting.is_zero() && page.count() > 0 {
-        // In one trip, and of one moment; when counting takes too long, the page alone is not held up by it.
-        let both = store.statement_within(wanted.counting, async |reader: &mut Reader| {
-            let found = search::users_and_total(reader, at, filter, page).await?;
-            let rows = views(reader, source, found.rows, with_groups).await?;
-            Ok::<_, StoreError>((rows, found.total, found.beside))
-        });
-        match both.await {
-            Ok((rows, Some(total), beside)) => return Ok(Listed { rows, total: Some(total), beside }),
-            Ok((_, None, _)) | Err(StoreError::TooLong) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let read = async |reader: &mut Reader| {
-        let found = search::users(reader, at, filter, sort, page).await?;
-        let beside = (found.beside, found.more);
-        Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, beside))
-    };
-    let (rows, (beside, more)) = if wanted.is_lookup() {
-        read(&mut store.reader().await?).await?
-    } else {
-        store.snapshot_within(wanted.searching, read).await?
-    };
-    let total = match counted(page, rows.len(), more) {
-        None if !wanted.counting.is_zero() => {
-            let count = store.statement_within(wanted.counting, async |reader: &mut Reader| {
-                search::count_users(reader, at, filter).await
-            });
-            in_time(count.await)?
-        }
-        known => known,
-    };
-    Ok(Listed { rows, total, beside })
-}
-
-/// The total, when the page itself tells: it holds the first rows and there are no more.
-pub(super) fn counted(page: &Page, rows: usize, more: bool) -> Option<u64> {
-    let wanted = page.count() as usize;
-    let rows = u64::try_from(rows).ok()?;
-    match page {
-        Page::Index { start, .. } if rows > 0 && (rows as usize) < wanted => Some(start.saturating_sub(1) + rows),
-        Page::Index { start: 0 | 1, .. } if rows == 0 && wanted > 0 => Some(0),
-        Page::Cursor { after: None, .. } if wanted > 0 && !more => Some(rows),
-        _ => None,
-    }
-}
-
-/// None instead of an error when the time ran out.
-pub(super) fn in_time(count: Result<u64, StoreError>) -> Result<Option<u64>, StoreError> {
-    match count {
-        Ok(total) => Ok(Some(total)),
-        Err(StoreError::TooLong) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// [`views`] of one user, each part asked together with others; without a trip when there is nothing beside its document.
-async fn view_of(
-    store: &Store,
-    source: &Source<'_>,
-    user: ExternalUser,
-    with_groups: bool,
-) -> Result<UserView, StoreError> {
-    let groups = match with_groups {
-        true if user.in_groups => Some(external_groups::of_user(store, &source.extent, user.id).await?),
-        true => Some(Vec::new()),
-        false => None,
-    };
-    let named = if names_somebody(source, &user.doc) {
-        named(&mut store.reader().await?, source, &[&user.doc]).await?
-    } else {
-        Vec::new()
-    };
-    Ok(UserView { user, groups, named })
-}
-
-async fn views(
-    reader: &mut Reader,
-    source: &Source<'_>,
-    users: Vec<ExternalUser>,
-    with_groups: bool,
-) -> Result<Vec<UserView>, StoreError> {
-    let documents: Vec<&Document> = users.iter().map(|user| &user.doc).collect();
-    let known = named(reader, source, &documents).await?;
-    let named = |user: &ExternalUser| {
-        let ids = named_ids(source, &user.doc).map(ExternalUserId::from_uuid);
-        ids.filter(|id| known.binary_search(id).is_ok()).collect()
-    };
-    if !with_groups {
-        return Ok(users.into_iter().map(|user| UserView { named: named(&user), user, groups: None }).collect());
-    }
-    let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
-    let all = external_groups::of_users(reader, &source.extent, &ids).await?;
-    let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
-    Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), named: named(&user), user }).collect())
-}
-
-/// The users of the connection that documents name, such as managers; in order.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn named(
-    reader: &mut Reader,
-    source: &Source<'_>,
-    documents: &[&Document],
-) -> Result<Vec<ExternalUserId>, StoreError> {
-    let mut ids: Vec<Uuid> = documents.iter().flat_map(|document| named_ids(source, document)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut known = members::known_users(reader, &source.extent, &ids).await?;
-    known.sort_unstable();
-    Ok(known)
-}
-
-/// Whether a document names somebody who may be a user of the connection.
-pub fn names_somebody(source: &Source<'_>, document: &Document) -> bool {
-    named_ids(source, document).next().is_some()
-}
-
-fn named_ids<'d>(source: &Source<'_>, document: &'d Document) -> impl Iterator<Item = Uuid> + use<'d> {
-    let named = render::users_named(source.schemas.users(), document);
-    named.into_iter().filter_map(exact)
 }

@@ -9,7 +9,7 @@ use super::elsewhere;
 use super::offered::items;
 use super::resource::Beheld;
 use crate::domain::page::{Beside, Page, Position};
-use crate::provision::users::Listing;
+use crate::provision::listing::Listing;
 use crate::provision::{groups, users};
 use crate::scim::cursor::Place;
 use crate::scim::error::{ScimError, ScimType};

@@ -1,0 +1,66 @@
+//! Lists of users or groups: what is asked for, and how they are counted.
+use std::time::Duration;
+
+use crate::domain::filter::{Filter, Op};
+use crate::domain::page::{Beside, Page, Sort};
+use crate::store::StoreError;
+
+/// What a list asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'q> {
+    /// Which.
+    pub filter: Option<&'q Filter>,
+    /// In which order.
+    pub sort: Option<&'q Sort>,
+    /// Which page.
+    pub page: &'q Page,
+    /// The longest that may be spent on finding the page when no index leads to it; never more than a second.
+    pub searching: Duration,
+    /// The longest that may be spent on counting them all; zero when nobody asks.
+    pub counting: Duration,
+}
+
+impl Listing<'_> {
+    /// Whether an index leads straight to the page, so that nothing need bound the time it takes.
+    pub(super) fn is_lookup(&self) -> bool {
+        let straight = |filter: &Filter| match filter {
+            Filter::Compare { field, op: Op::Eq, .. } => {
+                matches!(field.path.as_slice(), [name] if ["id", "userName", "externalId"].contains(&name.as_str()))
+            }
+            _ => false,
+        };
+        self.sort.is_none() && self.filter.is_none_or(straight)
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Listed<T> {
+    /// The rows, in order.
+    pub rows: Vec<T>,
+    /// How many there are in all; none when counting took too long.
+    pub total: Option<u64>,
+    /// Where the pages beside it are, when it is a cursor page.
+    pub beside: Beside,
+}
+
+/// The total, when the page itself tells: it holds the first rows and there are no more.
+pub(super) fn counted(page: &Page, rows: usize, more: bool) -> Option<u64> {
+    let wanted = page.count() as usize;
+    let rows = u64::try_from(rows).ok()?;
+    match page {
+        Page::Index { start, .. } if rows > 0 && (rows as usize) < wanted => Some(start.saturating_sub(1) + rows),
+        Page::Index { start: 0 | 1, .. } if rows == 0 && wanted > 0 => Some(0),
+        Page::Cursor { after: None, .. } if wanted > 0 && !more => Some(rows),
+        _ => None,
+    }
+}
+
+/// None instead of an error when the time ran out.
+pub(super) fn in_time(count: Result<u64, StoreError>) -> Result<Option<u64>, StoreError> {
+    match count {
+        Ok(total) => Ok(Some(total)),
+        Err(StoreError::TooLong) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
