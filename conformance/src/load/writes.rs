@@ -31,8 +31,10 @@ impl Names {
 pub async fn cost(bench: &mut Bench<'_>) -> Result<()> {
     let (server, meter) = bench.serve().await?;
     let names = Names::default();
+    let create = move |_| names.create();
+    Load { connections: MANY, requests: 500 }.run(&server.ready.scim, &meter, create.clone()).await?;
     let load = Load { connections: MANY, requests: CREATIONS };
-    let figures = load.run(&server.ready.scim, &meter, move |_| names.create()).await?;
+    let figures = load.run(&server.ready.scim, &meter, create).await?;
     bench.table.add("create, processor time", figures.cpu, "ms", AtMost(0.3));
     bench.table.add("create, requests/s", figures.rate, "/s", Told);
     server.stop().await?;
