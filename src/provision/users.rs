@@ -3,7 +3,7 @@ mod read;
 
 use serde_json::Value as Json;
 
-pub use self::read::{UserView, find, get, list, named, names_somebody};
+pub use self::read::{UserView, get, list, named, names_somebody};
 
 use super::event::{Event, Kind, listing};
 use super::facts::{UserFacts, columns, differences};

@@ -245,20 +245,14 @@ impl Store {
         Ok(Reader::new(link, Arc::clone(&self.0.shared), false))
     }
 
-    /// The first row that `question` finds for a key, if there is one; see [`Self::ask_all`].
+    /// The row that `question` finds for a key, if there is one; see [`Self::ask_all`].
     pub(super) async fn ask<T>(
         &self,
         question: &'static Question,
         key: Vec<Value>,
-        read: impl FnOnce(&Row) -> Result<T, StoreError>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        match &self.0.backend {
-            Backend::Sqlite(_) => self.reader().await?.optional(question.one(), key, read).await,
-            Backend::Postgres { gather, .. } => {
-                refuse_inside_a_write()?;
-                gather.ask(question, key).await?.first().map(read).transpose()
-            }
-        }
+        Ok(self.ask_all(question, key, read).await?.into_iter().next())
     }
 
     /// Every row that `question` finds for a key, as of the newest commit. On PostgreSQL those who ask at the same moment

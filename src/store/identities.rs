@@ -6,12 +6,13 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
+const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
+
 statements! {
     NAMES_SOMEBODY = "SELECT EXISTS (SELECT 1 FROM identity i JOIN live_person p ON p.id = i.person \
         WHERE i.directory = $1 AND i.join_key = $2)";
-    INSERT: rows = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
-    CLAIM = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT DO NOTHING";
+    INSERT: rows = NEW;
+    CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");
     TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
         AND NOT EXISTS (SELECT 1 FROM live_person p WHERE p.id = identity.person)";
     RELEASE = "DELETE FROM identity WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) AND NOT EXISTS \

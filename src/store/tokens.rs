@@ -14,6 +14,10 @@ use crate::domain::time::Timestamp;
 use crate::secret::{Token as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
 
+/// Tokens with the doors they were made for, of partners that live.
+const DOORS: &str = "FROM connection_token t JOIN connection c ON c.id = t.connection \
+    JOIN directory d ON d.id = c.directory JOIN live_partner p ON p.id = d.partner";
+
 statements! {
     INSERT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
         SELECT $1, c.id, $4, $5, $6, $7, $8 FROM connection c JOIN directory d ON d.id = c.directory \
@@ -28,14 +32,11 @@ statements! {
     LIST = "SELECT t.id, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
         WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL ORDER BY t.created_at, t.id";
-    BY_HASH = "SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
+    BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
         c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
-        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
-        JOIN live_partner p ON p.id = d.partner \
-        WHERE t.hash = $1 AND c.kind = 'scim'";
-    STILL: question[Uuid] = "SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner \
-        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
-        JOIN live_partner p ON p.id = d.partner WHERE t.id = $1";
+        {DOORS} WHERE t.hash = $1 AND c.kind = 'scim'");
+    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner {DOORS} \
+        WHERE t.id = $1");
     USED = "UPDATE connection_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 

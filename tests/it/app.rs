@@ -8,7 +8,7 @@ use rolecall::config::Config;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::{Store, Tx, tokens};
+use rolecall::store::{Options, Store, Tx, tokens};
 use rolecall::web::server::{self, Running};
 use serde_json::{Value, json};
 
@@ -29,8 +29,13 @@ impl App {
         Self::start_on(database, database.store.clone(), change).await
     }
 
-    /// Starts a server on a store of its own on the database, as a second node.
-    pub async fn start_on(database: &Database, store: Store, change: impl FnOnce(&mut Config)) -> Self {
+    /// Starts a second node on the database, with a store of its own that is closed after it.
+    pub async fn second(database: &Database) -> (Self, Store) {
+        let store = Store::open(&database.url, &Options::default()).await.unwrap();
+        (Self::start_on(database, store.clone(), |_| ()).await, store)
+    }
+
+    async fn start_on(database: &Database, store: Store, change: impl FnOnce(&mut Config)) -> Self {
         // Only fails when another test has installed it.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::default();
@@ -82,6 +87,14 @@ pub struct Scim {
     pub base: String,
     pub token: String,
     pub client: Client,
+}
+
+impl Scim {
+    /// The same connection and token at another node.
+    pub fn at(&self, node: &App) -> Self {
+        let path = &self.base[self.base.find("/scim/").unwrap()..];
+        Self { base: format!("{}{path}", node.base), ..self.clone() }
+    }
 }
 
 /// An answer, read.

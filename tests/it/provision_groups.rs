@@ -205,11 +205,9 @@ on_both! {
         let outer = group(store, &world, &source, "Outer", vec![]).await.value.id;
         let inner = group(store, &world, &source, "Inner", vec![member(person), nested(outer)]).await.value.id;
         change(store, &source, outer, vec![MemberOp::Add(vec![nested(inner)])]).await.unwrap();
-        let mut reader = store.reader().await.unwrap();
-        let seen = users::get(&mut reader, &source, person, true).await.unwrap().unwrap().groups.unwrap();
+        let seen = users::get(store, &source, person, true).await.unwrap().unwrap().groups.unwrap();
         let seen: BTreeMap<&str, bool> = seen.iter().map(|row| (row.display_name.as_str(), row.direct)).collect();
         assert_eq!(seen, BTreeMap::from([("Inner", true), ("Outer", false)]));
-        drop(reader);
         assert_eq!(who(store, &source, inner).await, BTreeSet::from([person.uuid(), outer.uuid()]));
 
         let gone = groups::delete(store, &fresh(), &source, inner, None, Mode::Real).await.unwrap();

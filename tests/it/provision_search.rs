@@ -277,9 +277,8 @@ async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut 
         }
         lists.clear();
     }
-    let mut reader = store.reader().await.unwrap();
     for (id, twin) in &mut twins {
-        let view = users::get(&mut reader, source, *id, true).await.unwrap().unwrap();
+        let view = users::get(store, source, *id, true).await.unwrap().unwrap();
         let list: Vec<Json> = view
             .groups
             .unwrap()

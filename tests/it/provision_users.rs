@@ -83,7 +83,7 @@ on_both! {
         assert_eq!((done.value.version, done.value.link), (1, Some(Link::Created)));
 
         let mut reader = db.store.reader().await.unwrap();
-        let stored = users::get(&mut reader, &source, done.value.id, true).await.unwrap().unwrap();
+        let stored = users::get(&db.store, &source, done.value.id, true).await.unwrap().unwrap();
         assert_eq!(stored.user, done.value);
         assert_eq!(stored.groups, Some(Vec::new()));
         let extent = OperatorExtent::assume().at(world.partner);
@@ -258,7 +258,7 @@ on_both! {
         let world = World::new(&db.store).await;
         let user = create(&db.store, 1, &world.source(), &world, json!({"userName": "ada"})).await.value;
         let other = world.at(world.doors[1]);
-        assert!(users::get(&mut db.store.reader().await.unwrap(), &other, user.id, false).await.unwrap().is_none());
+        assert!(users::get(&db.store, &other, user.id, false).await.unwrap().is_none());
         let refused = users::delete(&db.store, &ctx(2), &other, user.id, None, Mode::Real).await;
         assert_eq!(refused.unwrap_err(), ProvisionError::NotFound);
         let refused = users::set_active(&db.store, &ctx(2), &other, user.id, false, Mode::Real).await;
@@ -302,7 +302,7 @@ on_both! {
         assert_eq!(whats(&effect), [What::Suspended], "the directory says inactive");
         assert_eq!(suspensions(&db.store, person).await, [stranger.extent.source().to_string()]);
         assert_eq!(attach(4).await.unwrap_err(), ProvisionError::NotFound);
-        let linked = users::get(&mut db.store.reader().await.unwrap(), &stranger, waits.id, false).await.unwrap().unwrap();
+        let linked = users::get(&db.store, &stranger, waits.id, false).await.unwrap().unwrap();
         assert_eq!((linked.user.person, linked.user.link), (Some(person), Some(Link::Reviewed)));
 
         let detached = db.store

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Options, Statement, Store, StoreError, Tx, Value, tokens};
+use rolecall::store::{Statement, Tx, Value, tokens};
 use rolecall::{binds, statements};
 use tokio::io::AsyncWriteExt as _;
 
@@ -21,11 +21,6 @@ statements! {
 
 /// A path, its status before and after the change, and how the change is made and undone.
 type Change<'p> = (&'p str, (u16, u16), &'static Statement, Vec<Value>, Vec<Value>);
-
-async fn change(db: &Database, statement: &'static Statement, values: Vec<Value>) {
-    let work = async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(statement, values.clone()).await.map(drop) };
-    db.store.write(work).await.unwrap();
-}
 
 on_both! {
     async fn an_answer_belongs_to_its_connection_and_its_question(db: &Database) {
@@ -73,11 +68,9 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
     let db = Database::postgres().await;
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
-    let store = Store::open(&db.url, &Options::default()).await.unwrap();
-    let second = App::start_on(&db, store.clone(), |_| ()).await;
+    let (second, store) = App::second(&db).await;
     let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
-    let moved = |scim: Scim| Scim { base: scim.base.replace(&first.base, &second.base), ..scim };
-    let there = moved(first.scim(&db, &world, door).await);
+    let there = first.scim(&db, &world, door).await.at(&second);
     let path = format!("/Users/{}", there.user("ada").await.id());
     // The requests of a reader, each with what had been decided before it was sent.
     let read = async |scim: &Scim, path: &str, (open, shut): (u16, u16), taken: &AtomicBool, done: &AtomicBool| {
@@ -104,13 +97,13 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
             ),
         ];
         for (path, answers, statement, take, give) in changes {
-            change(&db, statement, give.clone()).await;
+            db.execute(statement, give.clone()).await;
             assert_eq!(there.get(path).await.status, answers.0, "round {round}");
             let (taken, done) = (AtomicBool::new(false), AtomicBool::new(false));
             let readers = (0..16).map(|_| read(&there, path, answers, &taken, &done));
             let taking = async {
                 tokio::time::sleep(Duration::from_millis(30)).await;
-                change(&db, statement, take).await;
+                db.execute(statement, take).await;
                 taken.store(true, Ordering::SeqCst);
                 join_all((0..16).map(|_| there.get(path)))
                     .await
@@ -119,11 +112,11 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
                 done.store(true, Ordering::SeqCst);
             };
             futures_util::join!(join_all(readers), taking);
-            change(&db, statement, give).await;
+            db.execute(statement, give).await;
             assert_eq!(there.get(path).await.status, answers.0, "given back");
         }
 
-        let brief = moved(first.scim(&db, &world, door).await);
+        let brief = first.scim(&db, &world, door).await.at(&second);
         assert_eq!(brief.get(&path).await.status, 200);
         let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
         let newest = listed.last().unwrap().clone();

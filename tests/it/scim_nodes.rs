@@ -1,10 +1,10 @@
 //! Two servers on one PostgreSQL: nothing is lost between them, and what is taken away is gone on both.
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Options, Store, StoreError, Tx, tokens};
+use rolecall::store::{Tx, tokens};
 use rolecall::{binds, statements};
 use serde_json::json;
 
-use crate::app::{App, Scim};
+use crate::app::App;
 use crate::support::database::Database;
 use crate::support::world::World;
 
@@ -19,10 +19,9 @@ async fn two_servers_lose_nothing_and_forget_at_once() {
     let db = Database::postgres().await;
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
-    let store = Store::open(&db.url, &Options::default()).await.unwrap();
-    let second = App::start_on(&db, store.clone(), |_| ()).await;
+    let (second, store) = App::second(&db).await;
     let here = first.scim(&db, &world, world.doors[0]).await;
-    let there = Scim { base: here.base.replace(&first.base, &second.base), ..here.clone() };
+    let there = here.at(&second);
 
     let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "same"});
     let both = (0..32).flat_map(|_| [here.post("/Users", body.clone()), there.post("/Users", body.clone())]);
@@ -64,31 +63,25 @@ async fn what_one_server_changes_the_other_obeys_with_its_next_request() {
     let db = Database::postgres().await;
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
-    let store = Store::open(&db.url, &Options::default()).await.unwrap();
-    let second = App::start_on(&db, store.clone(), |_| ()).await;
+    let (second, store) = App::second(&db).await;
     let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
-    let settle = async |statement: &'static rolecall::store::Statement, values: Vec<rolecall::store::Value>| {
-        let work =
-            async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(statement, values.clone()).await.map(drop) };
-        db.store.write(work).await.unwrap();
-    };
     for round in 0..5 {
         let here = first.scim(&db, &world, door).await;
-        let there = Scim { base: here.base.replace(&first.base, &second.base), ..here.clone() };
+        let there = here.at(&second);
         for _ in 0..2 {
             assert_eq!((here.get("/Users").await.status, there.get("/Users").await.status), (200, 200));
         }
         let loose = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("u{round}"), "shoeSize": 42});
-        settle(&PROFILE, binds![door.connection(), "strict"]).await;
+        db.execute(&PROFILE, binds![door.connection(), "strict"]).await;
         assert_eq!(there.post("/Users", loose.clone()).await.status, 400, "the other profile");
-        settle(&PROFILE, binds![door.connection(), "generic"]).await;
+        db.execute(&PROFILE, binds![door.connection(), "generic"]).await;
         assert_eq!(there.post("/Users", loose).await.status, 201);
-        settle(&MODE, binds![world.directory, "paused"]).await;
+        db.execute(&MODE, binds![world.directory, "paused"]).await;
         there.post("/Groups", json!({})).await.refused(403, "");
-        settle(&MODE, binds![world.directory, "authoritative"]).await;
-        settle(&STATE, binds![door.connection(), "paused"]).await;
+        db.execute(&MODE, binds![world.directory, "authoritative"]).await;
+        db.execute(&STATE, binds![door.connection(), "paused"]).await;
         there.get("/Users").await.refused(401, "");
-        settle(&STATE, binds![door.connection(), "active"]).await;
+        db.execute(&STATE, binds![door.connection(), "active"]).await;
         assert_eq!(there.get("/Users").await.status, 200);
 
         let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();

@@ -1,5 +1,4 @@
 //! Many removals in a short time raise one alarm, and none of them waits for it.
-use rolecall::store::{Options, Store};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -130,11 +129,9 @@ on_both! {
 async fn two_servers_raise_one_alarm() {
     let db = Database::postgres().await;
     let stage = Stage::open(&db).await;
-    let store = Store::open(&db.url, &Options::default()).await.unwrap();
-    let second = App::start_on(&db, store.clone(), |_| ()).await;
+    let (second, store) = App::second(&db).await;
     let ids = users(&stage, "u", 60).await;
-    let mut there = stage.scim.clone();
-    there.base = there.base.replace(&stage.console.app.base, &second.base);
+    let there = stage.scim.at(&second);
     for (number, id) in ids[..30].iter().enumerate() {
         let node = if number % 2 == 0 { &stage.scim } else { &there };
         let off = json!([{"op": "replace", "path": "active", "value": false}]);

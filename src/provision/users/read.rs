@@ -25,21 +25,6 @@ pub struct UserView {
 /// # Errors
 /// Only those of the store.
 pub async fn get(
-    reader: &mut Reader,
-    source: &Source<'_>,
-    id: ExternalUserId,
-    with_groups: bool,
-) -> Result<Option<UserView>, StoreError> {
-    let Some(user) = external_users::get(reader, &source.extent, id).await? else { return Ok(None) };
-    let mut views = views(reader, source, vec![user], with_groups).await?;
-    Ok(views.pop())
-}
-
-/// Like [`get`], asked together with others.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn find(
     store: &Store,
     source: &Source<'_>,
     id: ExternalUserId,

@@ -1,10 +1,10 @@
 //! From a neutral filter to a WHERE clause. Every part is true or false and never NULL, so that NOT means not.
 use uuid::Uuid;
 
-use super::super::external_emails;
 use super::{Composer, Of};
 use crate::domain::filter::{Field, Filter, Kind, Op, Value};
 use crate::domain::id::exact;
+use crate::store::external_emails;
 
 /// Where a path starts.
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
-    let found = users::find(&visit.app.store, &visit.source(&offer), id, view.needs_groups()).await;
+    let found = users::get(&visit.app.store, &visit.source(&offer), id, view.needs_groups()).await;
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
     let beside = Beheld { groups: found.groups, named: found.named };
     let shown = visit.show_user(&view, kind, found.user, beside, None);
@@ -74,7 +74,7 @@ impl Visit {
         if !wanted {
             return Ok(None);
         }
-        let found = users::find(&self.app.store, &self.source(offer), id, true).await;
+        let found = users::get(&self.app.store, &self.source(offer), id, true).await;
         let found = found.map_err(|error| of_store(&error))?;
         Ok(found.and_then(|found| found.groups))
     }

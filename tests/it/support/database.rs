@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rolecall::store::{OpenError, Options, Store};
+use rolecall::store::{OpenError, Options, Statement, Store, Tx, Value};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
@@ -48,6 +48,12 @@ impl Database {
             Some(folder) => folder.clone(),
             None => std::env::temp_dir().join(format!("rolecall-{}", self.url.rsplit('/').next().unwrap())),
         }
+    }
+
+    /// Changes rows behind the use cases.
+    pub async fn execute(&self, statement: &'static Statement, values: Vec<Value>) {
+        let work = async |tx: &mut Tx| tx.execute(statement, values.clone()).await;
+        self.store.write(work).await.unwrap();
     }
 
     /// Runs statements on the database's server, not through the store: settings, and damage.
