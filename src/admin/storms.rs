@@ -1,4 +1,6 @@
 //! Storms and what can be done about them: putting the notice away, and giving back what was taken.
+use std::sync::Arc;
+
 use super::refused::Refused;
 use super::{authority, connections::guarded, record};
 use crate::domain::capability::Core;
@@ -21,7 +23,7 @@ const MOST_TRIES: usize = 5;
 
 /// What the documents of a connection may hold. The doors know it, which stand beside this room; so whoever calls from
 /// above brings it.
-pub type Schemas = fn(&Door) -> Result<SchemaSet, String>;
+pub type Schemas = fn(&Door) -> Result<Arc<SchemaSet>, String>;
 
 /// Whose removals are to be undone, by whom, and when they were made.
 #[derive(Clone, Copy, Debug)]

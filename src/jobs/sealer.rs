@@ -33,6 +33,7 @@ async fn turn(store: &Store, duty: &mut Duty) -> Result<(), StoreError> {
     if !lines::any_unsealed(&mut store.reader().await?).await? || !duty.hold(store).await? {
         return Ok(());
     }
-    while events::seal(store).await? > 0 {}
+    // Those who come meanwhile are sealed next time: many at once cost little more than a few.
+    while events::seal(store).await? == events::BATCH as usize {}
     Ok(())
 }

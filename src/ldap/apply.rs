@@ -134,7 +134,7 @@ impl Hand<'_> {
         match act {
             Act::CreateUser(said) => {
                 let new = NewUser { stable_key: Some(said.key.clone()), said: words(said) };
-                let done = users::create_in(tx, ctx, source, &new).await?;
+                let done = users::create_in(tx, ctx, source, new).await?;
                 Ok(Outcome::User(done.value.id))
             }
             Act::ChangeUser(id, said) => {

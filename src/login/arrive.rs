@@ -131,12 +131,13 @@ impl<'a> Arrival<'a> {
 
     async fn say_first(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
         let first = NewUser { stable_key: Some(self.stable_key.clone()), said: self.said(self.document.clone()) };
-        match tx.attempt(false, async |tx: &mut Tx| users::create_in(tx, ctx, &self.source, &first).await).await {
+        match tx.attempt(false, async |tx: &mut Tx| users::create_in(tx, ctx, &self.source, first.clone()).await).await
+        {
             Ok(_) => Ok(()),
             // Somebody else of this provider has the name; the subject is always free.
             Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
                 let first = NewUser { said: self.said(self.by_subject()), ..first };
-                users::create_in(tx, ctx, &self.source, &first).await.map(drop).map_err(fault)
+                users::create_in(tx, ctx, &self.source, first).await.map(drop).map_err(fault)
             }
             Err(error) => Err(fault(error)),
         }

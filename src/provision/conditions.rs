@@ -1,4 +1,6 @@
 //! Attribute conditions: for whom they hold is kept beside the memberships, in the transaction that writes the document.
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::{ProvisionError, Source};
@@ -14,35 +16,46 @@ use crate::store::{Tx, condition_members};
 /// How many users are looked at in one go.
 const PAGE: u32 = 500;
 
-/// Keeps the conditions of one user; true when any holds that did not, or the other way round.
+/// A condition of the directory, read.
+pub(super) struct Asked<'h> {
+    held: &'h Held,
+    /// None when it no longer fits the schema: then it holds for nobody. It is checked when it is saved.
+    filter: Option<Neutral>,
+}
+
+/// Reads conditions, as they hold so far.
+pub(super) fn read<'h>(source: &Source<'_>, held: &'h [Held]) -> Vec<Asked<'h>> {
+    held.iter().map(|held| Asked { held, filter: parse(source.schemas, &held.expression).ok() }).collect()
+}
+
+/// Keeps the conditions of one user.
 pub(super) async fn keep(
     tx: &mut Tx,
     source: &Source<'_>,
     user: ExternalUserId,
     keys: &Json,
-) -> Result<bool, ProvisionError> {
+) -> Result<(), ProvisionError> {
     let held = condition_members::of_user(tx, &source.extent, user).await?;
-    judge(tx, source, user, keys, &held).await
+    judge(tx, source, user, keys, &read(source, &held)).await.map(drop)
 }
 
-/// Judges by a user's document whether the conditions `held` so far hold now; true when any changed.
+/// Judges by a user's document whether conditions hold now, and writes where that is new; those that hold.
 pub(super) async fn judge(
     tx: &mut Tx,
     source: &Source<'_>,
     user: ExternalUserId,
     keys: &Json,
-    held: &[Held],
-) -> Result<bool, ProvisionError> {
-    let mut changed = false;
-    for held in held {
-        // A condition is checked when it is saved; one that no longer fits the schema holds for nobody.
-        let holds = parse(source.schemas, &held.expression).is_ok_and(|filter| filter.matches(keys));
+    conditions: &[Asked<'_>],
+) -> Result<BTreeSet<ConditionId>, ProvisionError> {
+    let mut holding = BTreeSet::new();
+    for Asked { held, filter } in conditions {
+        let holds = filter.as_ref().is_some_and(|filter| filter.matches(keys));
+        holding.extend(holds.then_some(held.condition));
         if holds != held.holds {
             condition_members::set(tx, &source.extent, held.condition, user, holds).await?;
-            changed = true;
         }
     }
-    Ok(changed)
+    Ok(holding)
 }
 
 /// Finds the members of a condition that was just written, among all the directory's users; how many. Placements that

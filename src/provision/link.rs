@@ -4,82 +4,88 @@
 //! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
 //! 3. Else a new person is made.
 use super::event::{Event, Kind};
-use super::facts::UserFacts;
 use super::join::JoinKey;
 use super::{Effect, ProvisionError, Source, What, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::user::Profile;
 use crate::store::external_users::Link;
-use crate::store::newcomers::{self, Met};
+use crate::store::newcomers::{self, House, Met, Named, Newcomer};
 use crate::store::{Tx, identities, people};
 
 /// Why a person is switched off by a connection, in the words administrators read.
 pub(super) const INACTIVE: &str = "inactive at the source";
 pub(super) const REMOVED: &str = "removed at the source";
 
-/// An external user that has no person yet, and what was found where it arrives.
+/// An external user that has no person yet.
+#[derive(Clone, Copy)]
 pub(super) struct Stranger<'s> {
-    external: ExternalUserId,
-    profile: Profile,
-    key: Option<&'s JoinKey>,
-    met: Met,
+    /// The circumstances in which it was said.
+    pub(super) ctx: &'s Ctx,
+    /// The external user.
+    pub(super) external: ExternalUserId,
+    /// What a person made for it would be called.
+    pub(super) profile: &'s Profile,
+    /// What names the person at every door of the directory.
+    pub(super) key: Option<&'s JoinKey>,
 }
 
 impl<'s> Stranger<'s> {
-    /// Looks around.
-    pub(super) async fn meet(
-        tx: &mut Tx,
-        source: &Source<'_>,
-        external: ExternalUserId,
-        facts: &UserFacts,
-        key: Option<&'s JoinKey>,
-    ) -> Result<Self, ProvisionError> {
-        let profile = merge::alone(source, external, &facts.columns);
-        let met = newcomers::meet(tx, &source.extent, key.map(JoinKey::bytes), &profile).await?;
-        Ok(Self { external, profile, key, met })
+    fn newcomer(&self) -> Newcomer<'s> {
+        Newcomer { join_key: self.key.map(JoinKey::bytes), profile: self.profile }
     }
 
-    /// What was found.
-    pub(super) fn met(&self) -> &Met {
-        &self.met
+    /// The person, as far as it is known by `met`; none when an administrator has to decide.
+    fn person(&self, source: &Source<'_>, met: Met, effect: &mut Effect) -> Option<(UserId, Link)> {
+        match (met.named, met.lookalike) {
+            (Some(named), _) if named.living && !named.taken => Some((named.person, Link::Joined)),
+            (Some(Named { person, living: true, .. }), _) | (_, Some(person)) => {
+                review(source, self.external, person, effect);
+                None
+            }
+            _ => {
+                let person = self.ctx.id();
+                effect.person(source.extent.connection(), person, What::Created);
+                Some((person, Link::Created))
+            }
+        }
     }
+}
 
-    /// The person; none when an administrator has to decide.
-    pub(super) async fn person(
-        &self,
-        tx: &mut Tx,
-        ctx: &Ctx,
-        source: &Source<'_>,
-        effect: &mut Effect,
-    ) -> Result<Option<(UserId, Link)>, ProvisionError> {
-        let at = &source.extent;
-        match self.met.named {
-            Some(named) if named.living && named.taken => {
-                review(source, self.external, named.person, effect);
-                return Ok(None);
-            }
-            Some(named) if named.living => return Ok(Some((named.person, Link::Joined))),
-            _ => {}
-        }
-        if let Some(person) = self.met.lookalike {
-            review(source, self.external, person, effect);
-            return Ok(None);
-        }
-        let person = ctx.id();
-        people::insert(tx, at, person, &self.profile, ctx.now()).await?;
-        if let Some(key) = self.key {
-            let (bytes, lasting) = (key.bytes(), key.lasting());
-            if self.met.named.is_none() {
-                identities::insert(tx, at, bytes, lasting, person, ctx.now()).await?;
-            } else if !identities::claim(tx, at, bytes, lasting, person, ctx.now()).await? {
-                // It named somebody who is gone, and another door was faster to take it over.
-                return Err(ProvisionError::Raced);
-            }
-        }
-        effect.person(at.connection(), person, What::Created);
-        Ok(Some((person, Link::Created)))
+/// Finds the person of each stranger, in order; those who are made for it are written, all together. None of the
+/// strangers may resemble another. Also what stands where they arrive.
+pub(super) async fn introduce(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    strangers: &[Stranger<'_>],
+    effects: &mut [&mut Effect],
+) -> Result<(House, Vec<Option<(UserId, Link)>>), ProvisionError> {
+    let at = &source.extent;
+    let newcomers: Vec<Newcomer<'_>> = strangers.iter().map(Stranger::newcomer).collect();
+    let (house, met) = newcomers::meet(tx, at, &newcomers).await?;
+    let each = strangers.iter().zip(&met).zip(effects);
+    let people: Vec<_> = each.map(|((stranger, met), effect)| stranger.person(source, *met, effect)).collect();
+    let made = || {
+        let all = strangers.iter().zip(&met).zip(&people);
+        all.filter_map(|((stranger, met), person)| match person {
+            Some((person, Link::Created)) => Some((stranger, met, *person)),
+            _ => None,
+        })
+    };
+    for (stranger, _, person) in made() {
+        people::insert(tx, at, person, stranger.profile, stranger.ctx.now()).await?;
     }
+    for (stranger, met, person) in made() {
+        let Some(key) = stranger.key else { continue };
+        let (bytes, lasting, now) = (key.bytes(), key.lasting(), stranger.ctx.now());
+        if met.named.is_none() {
+            identities::insert(tx, at, bytes, lasting, person, now).await?;
+        } else if !identities::claim(tx, at, bytes, lasting, person, now).await? {
+            // It named somebody who is gone, and another door was faster to take it over.
+            return Err(ProvisionError::Raced);
+        }
+    }
+    Ok((house, people))
 }
 
 fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {

@@ -17,18 +17,20 @@ pub(super) async fn refresh(
     if effect.touched.is_empty() || !people::placed_by_rules(tx, &source.extent).await? {
         return Ok(());
     }
-    by_rules(tx, ctx, source, effect).await
+    by_rules(tx, source, &mut [(ctx, effect)]).await
 }
 
-/// [`refresh`], where it is known that a rule places people.
+/// [`refresh`] of several acts, where it is known that a rule places people. None of them touched whom another did.
 pub(super) async fn by_rules(
     tx: &mut Tx,
-    ctx: &Ctx,
     source: &Source<'_>,
-    effect: &mut Effect,
+    acts: &mut [(&Ctx, &mut Effect)],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    for (person, group) in effective_lists::misplaced(tx, &effect.touched).await? {
+    let touched: Vec<UserId> = acts.iter().flat_map(|(_, effect)| effect.touched.iter().copied()).collect();
+    for (person, group) in effective_lists::misplaced(tx, &touched).await? {
+        let mut acts = acts.iter_mut();
+        let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&person)) else { continue };
         if people::place(tx, at, person, group, ctx.now()).await? {
             effect.person(at.connection(), person, What::Placed { group });
         }

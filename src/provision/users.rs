@@ -1,9 +1,13 @@
 //! Users as a connection says them.
+mod create;
 mod read;
+mod together;
 
 use serde_json::Value as Json;
 
+pub use self::create::{create, create_in};
 pub use self::read::{UserView, get, list, named, names_somebody};
+pub use self::together::Arrivals;
 
 use super::event::{Event, Kind, listing};
 use super::facts::{UserFacts, columns, differences};
@@ -95,78 +99,6 @@ impl Reading {
     }
 }
 
-/// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
-///
-/// # Errors
-/// [`ProvisionError::Uniqueness`] when the connection has one of this name or stable key.
-pub async fn create(
-    store: &Store,
-    ctx: &Ctx,
-    source: &Source<'_>,
-    new: &NewUser,
-    mode: Mode,
-) -> Result<Done<ExternalUser>, ProvisionError> {
-    run(store, &source.extent, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
-}
-
-/// [`create`], in an open transaction.
-///
-/// # Errors
-/// As [`create`].
-pub async fn create_in(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    source: &Source<'_>,
-    new: &NewUser,
-) -> Result<Done<ExternalUser>, ProvisionError> {
-    let at = &source.extent;
-    let mut effect = Effect::default();
-    let reading = Reading::of(source, new.said.clone(), None);
-    let id: ExternalUserId = ctx.id();
-    let stable_key = new.stable_key.clone().unwrap_or_else(|| id.to_string());
-    effect.attributes = reading.said.document.keys().filter(|name| *name != "schemas").cloned().collect();
-    effect.event(Event::of(Kind::ExternalUserCreated, id).id("connection", at.connection()));
-
-    let stranger = Stranger::meet(tx, source, id, &reading.facts, reading.join_key.as_ref()).await?;
-    let person = stranger.person(tx, ctx, source, &mut effect).await?;
-    external_users::insert(tx, at, id, &stable_key, reading.stored(), person, ctx.now()).await?;
-    if let Some(linked) = person {
-        link::arrive(tx, ctx, source, id, linked, reading.facts.active, &mut effect).await?;
-    }
-    let met = stranger.met();
-    conditions::judge(tx, source, id, &reading.keys, &met.conditions).await?;
-    // Somebody who came to be just now is in no group yet.
-    let movable = match person {
-        Some((_, Link::Created)) => met.placing_anybody,
-        Some(_) => met.placing,
-        None => false,
-    };
-    // Said before the question where the person belongs, so that they travel with it.
-    let said = effect.events.len();
-    events::append(tx, ctx, at.partner(), &effect.events).await?;
-    if movable {
-        place::by_rules(tx, ctx, source, &mut effect).await?;
-        events::append(tx, ctx, at.partner(), effect.events.get(said..).unwrap_or_default()).await?;
-    }
-
-    let join_key = reading.join_bytes().map(<[u8]>::to_vec);
-    let value = ExternalUser {
-        id,
-        external_id: reading.facts.external_id,
-        user_name: reading.facts.user_name,
-        active: reading.facts.active,
-        doc: reading.said.document,
-        join_key,
-        person: person.map(|(person, _)| person),
-        link: person.map(|(_, link)| link),
-        version: 1,
-        created_at: ctx.now(),
-        changed_at: ctx.now(),
-        in_groups: false,
-    };
-    Ok(Done { value, changed: true, effect })
-}
-
 /// Changes what is said of a user: PUT and PATCH. A change that says nothing new leaves version, time and log alone.
 ///
 /// # Errors
@@ -255,8 +187,10 @@ async fn follow(
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
     let Some(linked) = before.person.zip(before.link) else {
         let mut tried = Effect::default();
-        let stranger = Stranger::meet(tx, source, id, &reading.facts, reading.join_key.as_ref()).await?;
-        let found = stranger.person(tx, ctx, source, &mut tried).await?;
+        let profile = merge::alone(source, id, &reading.facts.columns);
+        let stranger = Stranger { ctx, external: id, profile: &profile, key: reading.join_key.as_ref() };
+        let (_, found) = link::introduce(tx, source, &[stranger], &mut [&mut tried]).await?;
+        let found = found.into_iter().next().flatten();
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
             effect.people.append(&mut tried.people);

@@ -7,10 +7,10 @@ use super::statement::{Listed, Statement};
 use super::{Dialect, Kind, Value, gather};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
-const SIZES: [usize; 5] = [256, 16, 3, 2, 1];
+const SIZES: [usize; 6] = [256, 64, 16, 3, 2, 1];
 
 /// How a template's text grows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Shape {
     /// Not at all.
     Once,
@@ -20,6 +20,8 @@ pub(super) enum Shape {
     Set(usize),
     /// Each parameter, of these types, becomes an array with one element of each question (PostgreSQL).
     Each(&'static [Kind]),
+    /// Each row tells the number of its question (SQLite).
+    Numbered(usize),
 }
 
 /// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
@@ -36,16 +38,23 @@ pub struct IdSet {
 impl Rows {
     #[doc(hidden)]
     pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let [most, many, three, two, one] = SIZES;
+        let [most, more, many, three, two, one] = SIZES;
         Self {
             sizes: [
                 Statement::shaped(name, text, kinds, Shape::Rows(most)),
+                Statement::shaped(name, text, kinds, Shape::Rows(more)),
                 Statement::shaped(name, text, kinds, Shape::Rows(many)),
                 Statement::shaped(name, text, kinds, Shape::Rows(three)),
                 Statement::shaped(name, text, kinds, Shape::Rows(two)),
                 Statement::shaped(name, text, kinds, Shape::Rows(one)),
             ],
         }
+    }
+
+    /// The template itself, for one row.
+    pub(super) fn one(&'static self) -> &'static Statement {
+        let [.., one] = &self.sizes;
+        one
     }
 
     /// The largest size that `rows` fill, and how many rows it takes.
@@ -57,10 +66,11 @@ impl Rows {
 impl IdSet {
     #[doc(hidden)]
     pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let [most, many, three, two, one] = SIZES;
+        let [most, more, many, three, two, one] = SIZES;
         Self {
             sizes: [
                 Statement::shaped(name, text, kinds, Shape::Set(most)),
+                Statement::shaped(name, text, kinds, Shape::Set(more)),
                 Statement::shaped(name, text, kinds, Shape::Set(many)),
                 Statement::shaped(name, text, kinds, Shape::Set(three)),
                 Statement::shaped(name, text, kinds, Shape::Set(two)),
@@ -99,6 +109,9 @@ pub(super) fn expand(text: Cow<'static, str>, shape: Shape, dialect: Dialect) ->
     let expanded = match shape {
         Shape::Once | Shape::Rows(1) | Shape::Set(1) => None,
         Shape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
+        Shape::Numbered(number) => {
+            Some(format!("SELECT answer.*, {number} AS question_number FROM ({text}) AS answer"))
+        }
         Shape::Rows(rows) => expand_rows(&text, rows),
         Shape::Set(ids) => expand_set(&text, ids),
     };

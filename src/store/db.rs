@@ -223,6 +223,11 @@ impl Store {
         }
     }
 
+    /// Whether writes that follow each other at once share a commit (SQLite).
+    pub fn shares_commits(&self) -> bool {
+        matches!(self.0.backend, Backend::Sqlite(_))
+    }
+
     /// A number that changes whenever anything may have been written: what was read at one holds while it stays. Read it
     /// before what it is to stand for. `None` on PostgreSQL, where others write too.
     pub fn moment(&self) -> Option<u64> {

@@ -145,39 +145,52 @@ pub(super) fn text(json: &impl serde::Serialize) -> String {
     serde_json::to_string(json).unwrap_or_default()
 }
 
-/// Writes a new external user, linked to `person` or to nobody yet.
+/// An external user that is about to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct New<'a> {
+    /// Its identity.
+    pub id: ExternalUserId,
+    /// The source's own immutable key.
+    pub stable_key: &'a str,
+    /// What is said of it.
+    pub said: Said<'a>,
+    /// The person it is linked to, and how.
+    pub person: Option<(UserId, Link)>,
+    /// When it is said.
+    pub now: Timestamp,
+}
+
+/// Writes new external users.
 ///
 /// # Errors
 /// `StoreError::Unique` when the connection has one of this name or stable key. At the next statement, as
 /// [`Tx::later`] has it.
-pub async fn insert(
-    tx: &mut Tx,
-    at: &ConnectionExtent,
-    id: ExternalUserId,
-    stable_key: &str,
-    said: Said<'_>,
-    person: Option<(UserId, Link)>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let values = binds![
-        id,
-        at.connection(),
-        at.directory(),
-        stable_key,
-        said.join_key,
-        said.external_id,
-        said.user_name,
-        fold(said.user_name).into_bytes(),
-        said.active,
-        text(said.doc),
-        text(said.keys),
-        said.row_hash,
-        person.map(|(person, _)| person),
-        person.map(|(_, link)| link.as_str()),
-        now
-    ];
-    tx.later(&INSERT, [values]).await?;
-    external_emails::keep(tx, at, id, &BTreeSet::new(), external_emails::others(said.doc, said.user_name)).await
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[New<'_>]) -> Result<(), StoreError> {
+    for New { id, stable_key, said, person, now } in all {
+        let values = binds![
+            *id,
+            at.connection(),
+            at.directory(),
+            *stable_key,
+            said.join_key,
+            said.external_id,
+            said.user_name,
+            fold(said.user_name).into_bytes(),
+            said.active,
+            text(said.doc),
+            text(said.keys),
+            said.row_hash,
+            person.map(|(person, _)| person),
+            person.map(|(_, link)| link.as_str()),
+            *now
+        ];
+        tx.later(&INSERT, [values]).await?;
+    }
+    for New { id, said, .. } in all {
+        let addresses = external_emails::others(said.doc, said.user_name);
+        external_emails::keep(tx, at, *id, &BTreeSet::new(), addresses).await?;
+    }
+    Ok(())
 }
 
 /// One external user of the connection.

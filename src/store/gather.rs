@@ -248,15 +248,7 @@ async fn rows(
     lent: Lent,
     shared: &Arc<Shared>,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
-    let mut reader = Reader::new(Link::Postgres(lent), Arc::clone(shared), false);
-    let mut of_keys: Vec<Vec<Row>> = keys.iter().map(|_| Vec::new()).collect();
-    for row in reader.rows_of_each(question, keys).await? {
-        let number: usize = row.get("question_number")?;
-        if let Some(rows) = number.checked_sub(1).and_then(|at| of_keys.get_mut(at)) {
-            rows.push(row);
-        }
-    }
-    Ok(of_keys)
+    Reader::new(Link::Postgres(lent), Arc::clone(shared), false).of_each(question, keys).await
 }
 
 /// Answers everyone who still waits.

@@ -1,56 +1,87 @@
-//! Everything that creating a user rests on, in one question.
+//! Everything that creating users rests on, in one question.
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
 use super::condition_members::Held;
 use super::extent::ConnectionExtent;
-use super::people::{self, PLACING};
+use super::people;
 use super::{Reader, StoreError, tuple};
 use crate::domain::id::{ConditionId, Id as _, UserId};
 use crate::domain::user::Profile;
 use crate::{binds, statements};
 
 /// What a row of the answer tells of.
-const NAMED: i64 = 1;
-const ALIKE: i64 = 2;
-const CONDITION: i64 = 3;
-const PLACES: i64 = 4;
+const NEWCOMER: i64 = 1;
+const CONDITION: i64 = 2;
+const PLACES: i64 = 3;
+const OPEN_TERM: i64 = 4;
 
-/// What it tells, of whom or what; two truths, for whom a key names whether the person lives and is taken.
-type Line = (i64, Uuid, bool, bool, Option<String>);
+/// What it tells of a newcomer: whom the key names, whether that person lives and is taken, and who is alike. Of a
+/// condition its id and expression; of a term the rule it is of, a condition it asks for, and its number there.
+type Line = (i64, Option<Uuid>, bool, bool, Option<Uuid>, Option<String>);
 
-/// The rule `r` may match somebody who is in no group: a term of it asks for none.
-const WITHOUT_GROUPS: &str = "EXISTS (SELECT 1 FROM rule_term t WHERE t.rule = r.id AND NOT EXISTS \
-    (SELECT 1 FROM rule_atom a WHERE a.rule = t.rule AND a.term = t.term AND a.kind = 'group' AND NOT a.negated))";
+/// The terms of a rule, each with the conditions it asks for.
+const TERMS: &str = "JOIN rule_term t ON t.rule = r.id LEFT JOIN rule_atom c ON c.rule = t.rule AND c.term = t.term \
+    AND c.kind = 'condition' AND NOT c.negated";
+
+/// The term `t` asks for a group.
+const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_atom g WHERE g.rule = t.rule AND g.term = t.term \
+    AND g.kind = 'group' AND NOT g.negated)";
 
 statements! {
-    // Somebody alike: two branches and not an OR, because each has an index, and a partner may have very many people.
-    MEET = format!("SELECT {NAMED} AS what, i.person AS id, \
+    // Somebody alike is looked for in two ways and not with an OR, because each has an index, and a partner may have very
+    // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
+    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
             EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS one, \
             EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS two, \
-            CAST(NULL AS TEXT) AS expression \
-            FROM identity i WHERE i.directory = $1 AND i.join_key = $4 \
-        UNION ALL SELECT {ALIKE}, n.id, FALSE, FALSE, NULL \
-            FROM (SELECT id FROM live_person WHERE partner = $2 AND login_key = $5 LIMIT 1) n \
-        UNION ALL SELECT {ALIKE}, m.id, FALSE, FALSE, NULL \
-            FROM (SELECT id FROM live_person WHERE partner = $2 AND email_key = $6 LIMIT 1) m \
-        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, c.expression FROM condition c WHERE c.directory = $1 \
-        UNION ALL SELECT {PLACES}, h.id, EXISTS ({PLACING} AND {WITHOUT_GROUPS}), FALSE, NULL \
-            FROM directory h WHERE h.id = $1 AND EXISTS ({PLACING})");
+            COALESCE((SELECT n.id FROM live_person n WHERE n.partner = $2 AND n.login_key = $5 LIMIT 1), \
+                (SELECT m.id FROM live_person m WHERE m.partner = $2 AND m.email_key = $6 LIMIT 1)) AS other, \
+            CAST(NULL AS TEXT) AS words \
+            FROM (SELECT 1) newcomer LEFT JOIN identity i ON i.directory = $1 AND i.join_key = $4 \
+        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, NULL, c.expression FROM condition c \
+            WHERE c.directory = $1 AND $7 \
+        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, NULL, NULL FROM directory h \
+            WHERE h.id = $1 AND $7 AND EXISTS ({}) \
+        UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
+        people::placing("1", ""),
+        people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
 }
 
-/// What a connection meets when it says a user for the first time.
+/// Somebody of whom a connection speaks for the first time.
+#[derive(Clone, Copy, Debug)]
+pub struct Newcomer<'a> {
+    /// What names the person at every door of the directory.
+    pub join_key: Option<&'a [u8]>,
+    /// What is said of the person.
+    pub profile: &'a Profile,
+}
+
+/// What stands where newcomers arrive.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct House {
+    /// The conditions of the directory; none of them holds for a newcomer yet.
+    pub conditions: Vec<Held>,
+    /// Whether a rule in force places people.
+    pub placing: bool,
+    /// The terms of such rules that may match people who are in no group: the conditions each of them asks for.
+    pub open_terms: Vec<BTreeSet<ConditionId>>,
+}
+
+impl House {
+    /// Whether a rule may place somebody who is in no group, and for whom these conditions hold.
+    pub fn may_place(&self, holding: &BTreeSet<ConditionId>) -> bool {
+        self.open_terms.iter().any(|asked| asked.is_subset(holding))
+    }
+}
+
+/// Whom a newcomer meets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Met {
     /// Whom the join key names.
     pub named: Option<Named>,
     /// A living person of the directory's partner with the same sign-in name, or else the same mail address.
     pub lookalike: Option<UserId>,
-    /// The conditions of the directory; none of them holds yet.
-    pub conditions: Vec<Held>,
-    /// Whether a rule in force places people.
-    pub placing: bool,
-    /// Whether one may place people who are in no group of any directory.
-    pub placing_anybody: bool,
 }
 
 /// The person a join key names.
@@ -64,31 +95,64 @@ pub struct Named {
     pub taken: bool,
 }
 
-/// What stands where a user with this join key and profile would arrive.
+/// What stands where newcomers arrive, and whom each of them meets there. They do not meet each other.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn meet(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    join_key: Option<&[u8]>,
-    profile: &Profile,
-) -> Result<Met, StoreError> {
-    let (login, email) = (people::key(&profile.login_name), people::key(&profile.email));
-    let values = binds![at.directory(), at.partner(), at.connection(), join_key, login, email];
-    let mut met = Met::default();
-    for (what, id, one, two, expression) in reader.all(&MEET, values, tuple::<Line>).await? {
-        let person = UserId::from_uuid(id);
-        match what {
-            NAMED => met.named = Some(Named { person, living: one, taken: two }),
-            ALIKE => met.lookalike = met.lookalike.or(Some(person)),
-            CONDITION => met.conditions.push(Held {
-                condition: ConditionId::from_uuid(id),
-                expression: expression.unwrap_or_default(),
-                holds: false,
-            }),
-            _ => (met.placing, met.placing_anybody) = (true, one),
+    newcomers: &[Newcomer<'_>],
+) -> Result<(House, Vec<Met>), StoreError> {
+    let key = |(place, newcomer): (usize, &Newcomer<'_>)| {
+        let Profile { login_name, email, .. } = newcomer.profile;
+        let (login, email) = (people::key(login_name), people::key(email));
+        binds![at.directory(), at.partner(), at.connection(), newcomer.join_key, login, email, place == 0]
+    };
+    let keys: Vec<_> = newcomers.iter().enumerate().map(key).collect();
+    let (mut house, mut all) = (House::default(), Vec::with_capacity(keys.len()));
+    let mut terms: BTreeMap<(Uuid, Option<String>), BTreeSet<ConditionId>> = BTreeMap::new();
+    for rows in reader.of_each(&MEET, &keys).await? {
+        let mut met = Met::default();
+        for row in &rows {
+            let (what, id, one, two, other, words): Line = tuple(row)?;
+            match (what, id) {
+                (NEWCOMER, named) => {
+                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: one, taken: two });
+                    met = Met { named, lookalike: other.map(UserId::from_uuid) };
+                }
+                (CONDITION, Some(id)) => house.conditions.push(Held {
+                    condition: ConditionId::from_uuid(id),
+                    expression: words.unwrap_or_default(),
+                    holds: false,
+                }),
+                (OPEN_TERM, Some(rule)) => {
+                    terms.entry((rule, words)).or_default().extend(other.map(ConditionId::from_uuid));
+                }
+                _ => house.placing = true,
+            }
         }
+        all.push(met);
     }
-    Ok(met)
+    house.open_terms = terms.into_values().collect();
+    Ok((house, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_in_no_group_is_placed_where_every_condition_of_a_term_holds() {
+        let [one, two] = [1, 2].map(|number| ConditionId::from_uuid(Uuid::from_u128(number)));
+        let house = |terms: &[&[ConditionId]]| House {
+            open_terms: terms.iter().map(|term| term.iter().copied().collect()).collect(),
+            ..House::default()
+        };
+        let (none, first) = (BTreeSet::new(), BTreeSet::from([one]));
+        assert!(!house(&[]).may_place(&first), "no rule places anybody");
+        assert!(house(&[&[]]).may_place(&none), "a rule for everybody");
+        assert!(house(&[&[one, two], &[one]]).may_place(&first));
+        assert!(!house(&[&[one, two], &[two]]).may_place(&first));
+    }
 }

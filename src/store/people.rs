@@ -17,9 +17,13 @@ const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 
 const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
 
-/// The rules in force of directory `$1` that place people.
-pub(super) const PLACING: &str = "SELECT 1 FROM mapping_rule r JOIN directory d \
-    ON d.id = r.directory AND d.rule_version = r.rule_version WHERE d.id = $1 AND r.effect = 'place'";
+/// `columns` of the rules `r` in force of directory `$1` that place people, with what is `joined` to them.
+pub(super) fn placing(columns: &str, joined: &str) -> String {
+    format!(
+        "SELECT {columns} FROM mapping_rule r JOIN directory d \
+         ON d.id = r.directory AND d.rule_version = r.rule_version {joined} WHERE d.id = $1 AND r.effect = 'place'"
+    )
+}
 
 statements! {
     INSERT: rows = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
@@ -39,7 +43,7 @@ statements! {
     SUSPENDED_BY = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
     SET_GRANTS_ASIDE = format!(
         "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
-    PLACED_BY_RULES = format!("SELECT EXISTS ({PLACING})");
+    PLACED_BY_RULES = format!("SELECT EXISTS ({})", placing("1", ""));
     PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM group_closure c JOIN rule_atom a ON a.people = c.ancestor \
         JOIN mapping_rule r ON r.id = a.rule JOIN directory d ON d.id = r.directory \
         AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";

@@ -5,14 +5,14 @@ use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 use sqlx::{PgConnection, SqliteConnection};
 
-use super::bulk::{IdSet, MOST};
+use super::bulk::{IdSet, MOST, Shape};
 use super::constraint::Catalog;
 use super::group::Turn;
 use super::pool::Lent;
 use super::readers::Pooled;
 use super::row::Driver;
 use super::statement::{Source, Sql};
-use super::waiting::Waiting;
+use super::waiting::{Part, Waiting};
 use super::{Dialect, Question, Row, StoreError, Value, value};
 
 /// What every connection of a store shares.
@@ -181,8 +181,28 @@ impl Reader {
         self.leave(name, answer).map(|row| row.map(Row))
     }
 
-    /// The rows of many keys, each with the number of its key (PostgreSQL).
-    pub(super) async fn rows_of_each(
+    /// The rows that `question` finds for each of many keys, in one trip; in the order of the keys.
+    pub(super) async fn of_each(
+        &mut self,
+        question: &'static Question,
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut of_keys: Vec<Vec<Row>> = keys.iter().map(|_| Vec::new()).collect();
+        let rows = match self.shared.dialect {
+            Dialect::Postgres => self.rows_of_arrays(question, keys).await?,
+            Dialect::Sqlite => self.rows_of_parts(question, keys).await?,
+        };
+        for row in rows {
+            let number: usize = row.get("question_number")?;
+            if let Some(rows) = number.checked_sub(1).and_then(|at| of_keys.get_mut(at)) {
+                rows.push(row);
+            }
+        }
+        Ok(of_keys)
+    }
+
+    /// PostgreSQL: one statement, with an array for each parameter.
+    async fn rows_of_arrays(
         &mut self,
         question: &'static Question,
         keys: &[Vec<Value>],
@@ -194,6 +214,28 @@ impl Reader {
             let arrays = value::postgres_arrays(question.kinds(), keys).map_err(sqlx::Error::Encode)?;
             let rows = sqlx::query_with(text, arrays).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect())
+        }
+        .await;
+        self.leave(name, answer)
+    }
+
+    /// SQLite: as many statements in one text, behind the inserts that wait.
+    async fn rows_of_parts(
+        &mut self,
+        question: &'static Question,
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let statement = question.one();
+        let part = |number| Part { statement, shape: Shape::Numbered(number) };
+        let questions = (1..).map(part).zip(keys.iter().cloned()).collect();
+        let (text, values) = self.waiting.take(Dialect::Sqlite, questions);
+        let sql = Sql(Source::Together { name: statement.name(), text });
+        let (name, text) = self.enter(sql, values.len())?;
+        let answer: Result<_, Broken> = async {
+            let Live::Sqlite(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
+            let values = value::sqlite(values).map_err(sqlx::Error::Encode)?;
+            let rows = sqlx::query_with(text, values).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect())
         }
         .await;
         self.leave(name, answer)
@@ -211,7 +253,8 @@ impl Reader {
             (Source::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
                 let statement = *statement;
                 let (name, _) = self.enter(sql, values.len())?;
-                let (text, values) = self.waiting.take(Dialect::Sqlite, Some((statement, values)));
+                let question = Part { statement, shape: Shape::Once };
+                let (text, values) = self.waiting.take(Dialect::Sqlite, vec![(question, values)]);
                 Ok((name, text, values))
             }
             _ => {
@@ -227,7 +270,7 @@ impl Reader {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let (text, values) = self.waiting.take(self.shared.dialect, None);
+        let (text, values) = self.waiting.take(self.shared.dialect, Vec::new());
         let sql = Sql(Source::Together { name: "inserts that waited", text });
         self.sent(sql, values).await.map(drop)
     }

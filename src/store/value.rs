@@ -178,7 +178,8 @@ pub(super) fn postgres_arrays(kinds: &[Kind], keys: &[Vec<Value>]) -> Encoded<Pg
     macro_rules! array {
         ($kind:ident, $at:expr) => {{
             let element = |key: &'_ Vec<Value>| match key.get($at) {
-                Some(Value::$kind(element)) => Ok(element.clone()),
+                Some(Value::$kind(element)) => Ok(Some(element.clone())),
+                Some(Value::Null(Kind::$kind)) => Ok(None),
                 _ => Err("a key with a value of another kind"),
             };
             keys.iter().map(element).collect::<Result<Vec<_>, _>>()?

@@ -4,89 +4,109 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::bulk::{Rows, renumbered};
+use super::bulk::{self, Rows, Shape, renumbered};
 use super::statement::Statement;
 use super::{Dialect, Value};
 
 /// More rows than this of one call travel at once, in the template's own sizes.
 pub(super) const FEW: usize = 16;
 
-/// Inserts of one transaction that were asked for and not sent yet, in order.
+/// Inserts of one transaction that were asked for and not sent yet, in order. Rows of one template that were asked for
+/// one after another are one statement.
 #[derive(Default)]
-pub(super) struct Waiting(Vec<(&'static Statement, Vec<Value>)>);
+pub(super) struct Waiting {
+    inserts: Vec<(&'static Rows, Vec<Vec<Value>>)>,
+    values: usize,
+    bytes: usize,
+}
 
 impl Waiting {
     /// Adds rows.
     pub(super) fn add(&mut self, rows: &'static Rows, items: Vec<Vec<Value>>) {
-        let mut left = items.len();
-        let mut items = items.into_iter();
-        while let Some((statement, size)) = rows.fitting(left) {
-            self.0.push((statement, items.by_ref().take(size).flatten().collect()));
-            left -= size;
+        if items.is_empty() {
+            return;
+        }
+        let values = || items.iter().flatten();
+        self.values += values().count();
+        self.bytes += values().map(Value::len).sum::<usize>();
+        match self.inserts.last_mut() {
+            Some((last, before)) if std::ptr::eq(*last, rows) => before.extend(items),
+            _ => self.inserts.push((rows, items)),
         }
     }
 
     /// Whether so much waits that it should be sent.
     pub(super) fn is_full(&self) -> bool {
-        let values = || self.0.iter().flat_map(|(_, values)| values);
-        values().count() > MOST_VALUES || values().map(Value::len).sum::<usize>() > MOST_BYTES
+        self.values > MOST_VALUES || self.bytes > MOST_BYTES
     }
 
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.inserts.is_empty()
     }
 
     /// Forgets them all.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
-    /// Takes them all out, with `question` behind them, which sees what they write: only SQLite can.
-    pub(super) fn take(
-        &mut self,
-        dialect: Dialect,
-        question: Option<(&'static Statement, Vec<Value>)>,
-    ) -> (SqlStr, Vec<Value>) {
-        let mut parts = std::mem::take(&mut self.0);
-        parts.extend(question);
-        let (statements, values): (Vec<&'static Statement>, Vec<Vec<Value>>) = parts.into_iter().unzip();
-        (together(dialect, &statements), values.into_iter().flatten().collect())
+    /// Takes them all out, with questions behind them, which see what they write: only SQLite can.
+    pub(super) fn take(&mut self, dialect: Dialect, questions: Vec<(Part, Vec<Value>)>) -> (SqlStr, Vec<Value>) {
+        let waiting = std::mem::take(self);
+        let (mut parts, mut values) = (Vec::new(), Vec::with_capacity(waiting.values));
+        for (rows, items) in waiting.inserts {
+            parts.push(Part { statement: rows.one(), shape: Shape::Rows(items.len()) });
+            values.extend(items.into_iter().flatten());
+        }
+        for (part, asked) in questions {
+            parts.push(part);
+            values.extend(asked);
+        }
+        (together(dialect, &parts), values)
     }
 }
 
-/// No more values than these wait, nor more bytes in their texts: a list of members may be long.
-const MOST_VALUES: usize = 1_000;
-const MOST_BYTES: usize = 64 * 1024;
+/// A statement of those that travel together.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) statement: &'static Statement,
+    pub(super) shape: Shape,
+}
 
-/// Texts put together so far, by the names of their statements and of their database.
-type Texts = HashMap<(Dialect, Vec<(&'static str, usize)>), Arc<str>>;
+/// No more values than these wait, nor more bytes in their texts: a list of members may be long.
+const MOST_VALUES: usize = 2_000;
+const MOST_BYTES: usize = 128 * 1024;
+
+/// Texts put together so far, by the names of their parts and of their database.
+type Texts = HashMap<(Dialect, Vec<(&'static str, Shape)>), Arc<str>>;
 
 /// More than these are not kept; there are as many as there are ways to create something.
 const MOST_TEXTS: usize = 500;
 
 /// Statements as one text, put together once. SQLite runs them one after another. On PostgreSQL they are parts of one
 /// statement, none of which sees what the others write; references among them are checked at its end.
-fn together(dialect: Dialect, statements: &[&'static Statement]) -> SqlStr {
-    if let [alone] = statements {
-        let text: &'static str = &alone.ready(dialect).text;
+fn together(dialect: Dialect, parts: &[Part]) -> SqlStr {
+    if let [Part { statement, shape: Shape::Once | Shape::Rows(1) }] = parts {
+        let text: &'static str = &statement.ready(dialect).text;
         return text.into_sql_str();
     }
     static KNOWN: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
-    let texts = || statements.iter().map(|statement| statement.ready(dialect));
-    let key = (dialect, statements.iter().zip(texts()).map(|(one, text)| (one.name(), text.parameters)).collect());
+    let key = (dialect, parts.iter().map(|part| (part.statement.name(), part.shape)).collect());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if known.len() >= MOST_TEXTS {
         known.clear();
     }
     let text = known.entry(key).or_insert_with(|| {
         let (mut text, mut parameters) = (String::new(), 0);
-        for (at, part) in texts().enumerate() {
-            let numbered = renumbered(&part.text, parameters);
-            parameters += part.parameters;
+        for (at, Part { statement, shape }) in parts.iter().enumerate() {
+            let one: &'static str = &statement.ready(dialect).text;
+            let whole = bulk::expand(one.into(), *shape, dialect);
+            let numbered = renumbered(&whole, parameters);
+            parameters += super::statement::parameters(&whole);
             text.push_str(&match dialect {
                 Dialect::Sqlite => format!("{numbered};\n"),
-                Dialect::Postgres if at + 1 == statements.len() => format!(" {numbered}"),
+                Dialect::Postgres if at + 1 == parts.len() && at == 0 => numbered,
+                Dialect::Postgres if at + 1 == parts.len() => format!(" {numbered}"),
                 Dialect::Postgres if at == 0 => format!("WITH w0 AS ({numbered})"),
                 Dialect::Postgres => format!(", w{at} AS ({numbered})"),
             });
@@ -109,11 +129,18 @@ mod tests {
     fn taken(dialect: Dialect) -> (String, Vec<Value>) {
         let mut waiting = Waiting::default();
         waiting.add(&ONES, vec![binds![1]]);
-        waiting.add(&TWOS, vec![binds![2, 3], binds![4, 5]]);
+        waiting.add(&TWOS, vec![binds![2, 3]]);
+        waiting.add(&TWOS, vec![binds![4, 5]]);
         waiting.add(&ONES, vec![binds![6]]);
-        let (text, values) = waiting.take(dialect, None);
+        let (text, values) = waiting.take(dialect, Vec::new());
         assert!(waiting.is_empty());
         (text.as_str().to_owned(), values)
+    }
+
+    fn question(shape: Shape) -> Part {
+        static QUESTION: Statement =
+            Statement::new("question", |_| Cow::from("SELECT a FROM two WHERE b = $1 AND c = '$1'"), &[]);
+        Part { statement: &QUESTION, shape }
     }
 
     #[test]
@@ -136,13 +163,20 @@ mod tests {
 
     #[test]
     fn a_question_comes_last() {
-        static QUESTION: Statement =
-            Statement::new("question", |_| Cow::from("SELECT a FROM two WHERE b = $1 AND c = '$1'"), &[]);
         let mut waiting = Waiting::default();
         waiting.add(&TWOS, vec![binds![1, 2]]);
-        let (text, values) = waiting.take(Dialect::Sqlite, Some((&QUESTION, binds![3])));
+        let (text, values) = waiting.take(Dialect::Sqlite, vec![(question(Shape::Once), binds![3])]);
         let expected = "INSERT INTO two (a, b) VALUES ($1, $2);\nSELECT a FROM two WHERE b = $3 AND c = '$1';\n";
         assert_eq!((text.as_str(), values), (expected, binds![1, 2, 3]));
+    }
+
+    #[test]
+    fn the_same_question_about_many_is_told_apart_by_its_number() {
+        let many = [1, 2].map(|number| (question(Shape::Numbered(number)), binds![number as i64]));
+        let (text, values) = Waiting::default().take(Dialect::Sqlite, many.into());
+        let expected = "SELECT answer.*, 1 AS question_number FROM (SELECT a FROM two WHERE b = $1 AND c = '$1') AS answer;\n\
+             SELECT answer.*, 2 AS question_number FROM (SELECT a FROM two WHERE b = $2 AND c = '$1') AS answer;\n";
+        assert_eq!((text.as_str(), values), (expected, binds![1, 2]));
     }
 
     #[test]
@@ -152,7 +186,8 @@ mod tests {
         assert!(!waiting.is_full());
         waiting.add(&ONES, vec![binds!["b"]]);
         assert!(waiting.is_full());
-        let mut waiting = Waiting::default();
+        waiting.clear();
+        assert!(waiting.is_empty() && !waiting.is_full());
         waiting.add(&ONES, (0..=MOST_VALUES).map(|number| binds![number as i64]).collect());
         assert!(waiting.is_full());
     }
@@ -161,6 +196,15 @@ mod tests {
     fn one_alone_is_as_it_was_prepared() {
         let mut waiting = Waiting::default();
         waiting.add(&TWOS, vec![binds![1, 2]]);
-        assert_eq!(waiting.take(Dialect::Postgres, None).0.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2)");
+        let (text, _) = waiting.take(Dialect::Postgres, Vec::new());
+        assert_eq!(text.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2)");
+    }
+
+    #[test]
+    fn rows_of_one_template_alone_are_one_statement() {
+        let mut waiting = Waiting::default();
+        waiting.add(&TWOS, vec![binds![1, 2], binds![3, 4]]);
+        let (text, _) = waiting.take(Dialect::Postgres, Vec::new());
+        assert_eq!(text.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2), ($3, $4)");
     }
 }

@@ -1,4 +1,6 @@
 //! What each door makes of the settings of a connection.
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::domain::directory::ConnectionKind;
@@ -29,11 +31,11 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
 ///
 /// # Errors
 /// What is wrong with its settings, in a sentence.
-pub fn schemas(door: &Door) -> Result<SchemaSet, String> {
+pub fn schemas(door: &Door) -> Result<Arc<SchemaSet>, String> {
     let connection = &door.connection;
     match connection.kind {
         ConnectionKind::Scim => Offer::build(&connection.profile, &connection.config).map(|offer| offer.set),
-        ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(SchemaSet::base()),
+        ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(Arc::new(SchemaSet::base())),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{ConnectionId, UserId};
+use crate::provision::users::Arrivals;
 use crate::secret::Keyring;
 use crate::store::Store;
 use crate::store::provisioning_log::RequestLog;
@@ -42,6 +43,8 @@ pub struct App {
     pub api_fairness: Fairness<UserId>,
     /// What each SCIM connection offers.
     pub offers: Offers,
+    /// Where users arrive over SCIM.
+    pub arrivals: Arrivals,
     /// What the tokens of SCIM connections open.
     pub opened: Opened,
     /// When tokens were last used.
@@ -65,6 +68,7 @@ impl App {
             refusals_told: Fairness::new(1, 1),
             api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
             offers: Offers::default(),
+            arrivals: Arrivals::new(store.clone()),
             opened: Opened::default(),
             uses: Uses::default(),
             stopping: AtomicBool::new(false),

@@ -101,7 +101,7 @@ async fn push(store: &Store, login: &str) -> PartnerExtent {
     });
     let document = resource::create(schemas.users(), body, Rules::STRICT).unwrap().document;
     let new = NewUser { stable_key: None, said: document.into() };
-    users::create(store, &Clock.ctx(Actor::System), &source, &new, Mode::Real).await.unwrap();
+    users::create(store, &Clock.ctx(Actor::System), &source, new, Mode::Real).await.unwrap();
     at
 }
 

@@ -403,7 +403,7 @@ on_both! {
         let mut pushed = Vec::new();
         for (second, name) in (1..).zip(["u001", "u002", "other"]) {
             let new = NewUser { stable_key: None, said: lab.world.user(json!({"userName": name, "externalId": name})).into() };
-            pushed.push(users::create(&db.store, &ctx(second), &source, &new, Mode::Real).await.unwrap().value.id);
+            pushed.push(users::create(&db.store, &ctx(second), &source, new, Mode::Real).await.unwrap().value.id);
         }
         users::set_active(&db.store, &ctx(9), &source, pushed[1], false, Mode::Real).await.unwrap();
         let theirs = async || {

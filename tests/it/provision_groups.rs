@@ -28,7 +28,7 @@ statements! {
 
 async fn user(store: &Store, world: &World, source: &Source<'_>, name: &str) -> ExternalUserId {
     let new = NewUser { stable_key: None, said: world.user(json!({"userName": name, "externalId": name})).into() };
-    users::create(store, &fresh(), source, &new, Mode::Real).await.unwrap().value.id
+    users::create(store, &fresh(), source, new, Mode::Real).await.unwrap().value.id
 }
 
 /// Circumstances whose ids are not those of any other.
@@ -299,7 +299,7 @@ on_both! {
                 let mut made = Vec::new();
                 for n in 0..300 {
                     let said = world.user(json!({"userName": format!("p{part}-{n}")})).into();
-                    made.push(users::create_in(tx, &at, source, &NewUser { stable_key: None, said }).await?.value.id);
+                    made.push(users::create_in(tx, &at, source, NewUser { stable_key: None, said }).await?.value.id);
                 }
                 Ok::<_, ProvisionError>(made)
             }).await.unwrap();

@@ -161,7 +161,7 @@ async fn run(store: &Store, second: i64, world: &World, source: &Source<'_>, act
     match act {
         Act::Create(body) => {
             let new = NewUser { stable_key: None, said: world.user(body.clone()).into() };
-            told(users::create(store, &at, source, &new, mode).await, |user| (Some(user.id.uuid()), user.version))
+            told(users::create(store, &at, source, new, mode).await, |user| (Some(user.id.uuid()), user.version))
         }
         Act::Set(id, name, value) => {
             let change = |doc: &Document| {

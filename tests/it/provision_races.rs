@@ -35,7 +35,7 @@ async fn count(store: &Store, statement: &'static rolecall::store::Statement) ->
 
 async fn user(store: &Store, at: Ctx, world: &World, body: Json) -> Result<ExternalUserId, ProvisionError> {
     let new = NewUser { stable_key: None, said: world.user(body).into() };
-    Ok(users::create(store, &at, &world.source(), &new, Mode::Real).await?.value.id)
+    Ok(users::create(store, &at, &world.source(), new, Mode::Real).await?.value.id)
 }
 
 async fn group(store: &Store, world: &World) -> ExternalGroupId {
@@ -110,7 +110,7 @@ on_both! {
                     let body = json!({"userName": format!("u{round}-{door}"), "externalId": format!("E{round}")});
                     let new = NewUser { stable_key: None, said: world.user(body).into() };
                     let at = ctx(round * 10 + i64::try_from(door).unwrap());
-                    users::create(&store, &at, &source, &new, Mode::Real).await.unwrap().value.person
+                    users::create(&store, &at, &source, new, Mode::Real).await.unwrap().value.person
                 });
             }
             let mut people = Vec::new();

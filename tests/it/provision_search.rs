@@ -253,7 +253,7 @@ async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut 
         let said = world.user(document(dice, n));
         let keys = resource::keys(world.schemas.users(), &said);
         let new = NewUser { stable_key: None, said: said.into() };
-        let user = users::create(store, &ctx(n as i64), source, &new, Mode::Real).await.unwrap().value;
+        let user = users::create(store, &ctx(n as i64), source, new, Mode::Real).await.unwrap().value;
         let mut twin: Map<String, Json> = keys.as_object().unwrap().clone();
         let at = user.created_at.micros();
         twin.insert("id".into(), user.id.to_string().into());

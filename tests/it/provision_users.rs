@@ -37,7 +37,7 @@ async fn try_create(
     body: Json,
 ) -> Result<Done<ExternalUser>, ProvisionError> {
     let new = NewUser { stable_key: None, said: world.user(body).into() };
-    users::create(store, &ctx(at), source, &new, Mode::Real).await
+    users::create(store, &ctx(at), source, new, Mode::Real).await
 }
 
 async fn set(
@@ -269,11 +269,11 @@ on_both! {
         let world = World::new(&db.store).await;
         let source = world.source();
         let new = NewUser { stable_key: None, said: world.user(json!({"userName": "ada", "externalId": "A"})).into() };
-        let dry = users::create(&db.store, &ctx(1), &source, &new, Mode::Dry).await.unwrap();
+        let dry = users::create(&db.store, &ctx(1), &source, new.clone(), Mode::Dry).await.unwrap();
         assert_eq!((count(&db.store, &PEOPLE).await, count(&db.store, &EVENTS).await), (0, 0));
         let Access::Changes(changes) = &dry.effect.access else { panic!("access is compared") };
         assert_eq!(changes[0].gained.len(), 1, "the default group");
-        let real = users::create(&db.store, &ctx(1), &source, &new, Mode::Real).await.unwrap();
+        let real = users::create(&db.store, &ctx(1), &source, new, Mode::Real).await.unwrap();
         assert_eq!(dry.value, real.value);
         assert_eq!(dry.effect.events, real.effect.events);
         let told = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Told).await.unwrap();

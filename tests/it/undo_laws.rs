@@ -137,7 +137,7 @@ async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known
             let name = format!("u{}", dice.below(14));
             let document = world.user(json!({"userName": name, "externalId": name}));
             let new = NewUser { stable_key: None, said: document.into() };
-            let made = users::create(store, ctx, source, &new, Mode::Real).await;
+            let made = users::create(store, ctx, source, new, Mode::Real).await;
             made.map(|done| known.users.push(done.value.id))
         }
         (2, ..) | (_, _, None) => {
@@ -222,7 +222,7 @@ on_both! {
         for name in ["ann", "bea", "cid"] {
             let document = world.user(json!({"userName": name, "externalId": name}));
             let new = NewUser { stable_key: None, said: document.into() };
-            ids.push(users::create(store, &at(0), &source, &new, Mode::Real).await.unwrap().value.id);
+            ids.push(users::create(store, &at(0), &source, new, Mode::Real).await.unwrap().value.id);
         }
         let set = async |second, id, active| {
             users::set_active(store, &at(second), &source, id, active, Mode::Real).await.unwrap();

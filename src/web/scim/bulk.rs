@@ -163,7 +163,7 @@ impl Work<'_> {
             let accepted = resource::create(kind, self.body(kind, call, Purpose::Create), rules)?;
             self.left_out(accepted.ignored);
             let new = NewUser { stable_key: None, said: accepted.document.into() };
-            let done = users::create_in(tx, self.ctx, &self.source, &new).await?;
+            let done = users::create_in(tx, self.ctx, &self.source, new).await?;
             let (id, version) = (done.value.id.to_string(), done.value.version);
             return Ok(success(201, id, Some(version), done));
         }

@@ -9,7 +9,7 @@ use crate::domain::page::Page;
 use crate::provision::groups::{self, NewGroup};
 use crate::provision::listing::Listing;
 use crate::provision::users::{self, NewUser, Said};
-use crate::provision::{Done, ProvisionError};
+use crate::provision::{Done, Mode, ProvisionError};
 use crate::scim::error::ScimError;
 use crate::scim::filter::{Filter, Foreign};
 use crate::scim::profile::{Act, Purpose, Switch};
@@ -26,7 +26,11 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let accepted = accept(visit, kind, visit.app.config.server.limits.body_bytes).await?;
     let written = accepted.document.clone();
     let new = NewUser { stable_key: None, said: accepted.document.into() };
-    let created = users::create(&visit.app.store, &visit.ctx, &visit.source(&offer), &new, visit.mode()).await;
+    let (app, source) = (&visit.app, visit.source(&offer));
+    let created = match visit.mode() {
+        Mode::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
+        tried => users::create(&app.store, &visit.ctx, &source, new, tried).await,
+    };
     let done = match created {
         Err(error @ ProvisionError::Uniqueness { .. }) if offer.switches.is_on(Switch::ReprovisionInactive) => {
             revive(visit, &offer, &written).await?.ok_or_else(|| refused(error))?

@@ -14,7 +14,7 @@ use crate::scim::schema::SchemaSet;
 #[derive(Debug)]
 pub struct Offer {
     /// Its schemas.
-    pub set: SchemaSet,
+    pub set: Arc<SchemaSet>,
     /// How it treats its client.
     pub switches: Switches,
 }
@@ -65,7 +65,7 @@ impl Offer {
             set.extend(&extension.resource, &extension.schema, extension.required)
                 .map_err(|problem| problem.to_string())?;
         }
-        Ok(Self { set, switches })
+        Ok(Self { set: Arc::new(set), switches })
     }
 }
 

@@ -168,7 +168,7 @@ impl House {
         let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
         let new = users::NewUser { stable_key: None, said: document.into() };
         let extent = self.door(self.scim).await;
-        let done = users::create(&self.store, &ctx(), &self.source(extent), &new, Mode::Real).await.unwrap();
+        let done = users::create(&self.store, &ctx(), &self.source(extent), new, Mode::Real).await.unwrap();
         (done.value.id, done.value.person.unwrap())
     }
 
