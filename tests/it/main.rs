@@ -42,6 +42,7 @@ mod scim_requirements;
 mod scim_rows;
 mod scim_shapes;
 mod scim_switches;
+mod scim_together;
 mod scim_tokens;
 mod scim_users;
 mod sealer;

@@ -2,7 +2,7 @@
 //! database, and a naive one that shares nothing with them. Each feature of a world must matter somewhere.
 mod agree;
 mod feature;
-mod generate;
+pub mod generate;
 mod laws;
 mod lists;
 mod load;
