@@ -2,6 +2,7 @@
 pub mod api;
 pub mod browser;
 pub mod console;
+pub mod creations;
 pub mod database;
 pub mod house;
 pub mod profile;

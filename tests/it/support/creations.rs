@@ -1,0 +1,321 @@
+//! What creations over SCIM write and answer, and that it is whole: nothing is missing, nothing is a neighbour's.
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use rolecall::domain::id::Id as _;
+use rolecall::domain::text::fold;
+use rolecall::provision::events;
+use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
+use rolecall::store::provisioning_log::{self, Entry};
+use rolecall::store::{Row, Store, tuple};
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::database::Database;
+use crate::app::{Answer, Scim};
+
+statements! {
+    USERS = "SELECT id, connection, doc, active, person, link FROM external_user";
+    PEOPLE = "SELECT id, partner, display_name, email, login_name, placement FROM live_person";
+    LINES = "SELECT id, partner, actor, kind, subject, data FROM event ORDER BY id";
+    KEYS = "SELECT person, directory, join_key FROM identity";
+    OFF = "SELECT person, source FROM person_suspension";
+}
+
+/// What is stored of a user.
+#[derive(Debug)]
+pub struct User {
+    /// The connection.
+    pub door: Uuid,
+    pub doc: Json,
+    pub person: Option<Uuid>,
+    pub link: Option<String>,
+    active: bool,
+}
+
+/// What is stored of a person.
+#[derive(PartialEq, Debug)]
+pub struct Person {
+    partner: Uuid,
+    name: Option<String>,
+    mail: Option<String>,
+    login: Option<String>,
+    pub placement: Uuid,
+}
+
+/// A line of the event log; `told` is what the log of requests shows of it, too.
+#[derive(PartialEq, Debug)]
+struct Line {
+    id: Uuid,
+    partner: Uuid,
+    actor: Json,
+    told: Json,
+}
+
+/// Everything that creations write.
+pub struct Seen {
+    pub users: BTreeMap<Uuid, User>,
+    pub people: BTreeMap<Uuid, Person>,
+    lines: Vec<Line>,
+    keys: BTreeSet<(Uuid, Uuid, String)>,
+    off: BTreeSet<(Uuid, String)>,
+}
+
+impl Seen {
+    /// What is stored now.
+    pub async fn of(store: &Store) -> Self {
+        let user = |row: &Row| {
+            let (door, doc, active) = (row.get(1)?, row.json(2)?, row.get(3)?);
+            Ok((row.get(0)?, User { door, doc, person: row.get(4)?, link: row.get(5)?, active }))
+        };
+        let person = |row: &Row| {
+            let (partner, name, mail, login) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok((row.get(0)?, Person { partner, name, mail, login, placement: row.get(5)? }))
+        };
+        let line = |row: &Row| {
+            let told = told(&row.get::<String>(3)?, row.get(4)?, row.json(5)?);
+            Ok(Line { id: row.get(0)?, partner: row.get(1)?, actor: row.json(2)?, told })
+        };
+        let key = |row: &Row| Ok((row.get(0)?, row.get(1)?, String::from_utf8(row.get(2)?).unwrap()));
+        let mut reader = store.reader().await.unwrap();
+        Self {
+            users: reader.all(&USERS, binds![], user).await.unwrap().into_iter().collect(),
+            people: reader.all(&PEOPLE, binds![], person).await.unwrap().into_iter().collect(),
+            lines: reader.all(&LINES, binds![], line).await.unwrap(),
+            keys: reader.all(&KEYS, binds![], key).await.unwrap().into_iter().collect(),
+            off: reader.all(&OFF, binds![], tuple).await.unwrap().into_iter().collect(),
+        }
+    }
+
+    /// Leaves out the people and lines that were there before.
+    pub fn since(mut self, before: &Self) -> Self {
+        self.people.retain(|id, _| !before.people.contains_key(id));
+        self.lines.retain(|line| !before.lines.contains(line));
+        self
+    }
+
+    /// The lines that belong to a user: about itself, and what its door says of its person.
+    fn story(&self, id: Uuid) -> Vec<&Line> {
+        let user = &self.users[&id];
+        let own = |line: &&Line| {
+            let (subject, door) = (&line.told["subject"], &line.told["data"]["connection"]);
+            let of_person = || user.person.is_some() && *subject == json!(user.person) && *door == json!(user.door);
+            *subject == json!(id) || of_person()
+        };
+        self.lines.iter().filter(own).collect()
+    }
+
+    /// Whom a user that waits for review resembles.
+    pub fn resembled(&self, id: Uuid) -> Uuid {
+        self.story(id)[1].told["data"]["resembles"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Whether the person was made for a user of this door.
+    pub fn made_at(&self, person: Uuid, door: &ConnectionExtent) -> bool {
+        let here = |user: &User| user.door == door.connection().uuid() && user.link.as_deref() == Some("created");
+        self.users.values().any(|user| user.person == Some(person) && here(user))
+    }
+
+    /// The users linked to each person, in the order of their ids.
+    fn linked(&self) -> BTreeMap<Uuid, Vec<Uuid>> {
+        let mut linked = BTreeMap::<Uuid, Vec<Uuid>>::new();
+        for (id, user) in &self.users {
+            user.person.into_iter().for_each(|person| linked.entry(person).or_default().push(*id));
+        }
+        linked
+    }
+
+    /// Fails unless each user stands there whole, with its person, its key and its lines in their order, all of its own
+    /// door's; and unless that is all there is. The doors join by `externalId`. Whoever is placed in `place` was placed
+    /// there by a rule.
+    pub fn assert_whole(&self, doors: &[ConnectionExtent], place: Option<Uuid>) {
+        let door_of = |user: &User| *doors.iter().find(|door| door.connection().uuid() == user.door).unwrap();
+        let linked = self.linked();
+        assert!(self.people.keys().eq(linked.keys()), "a person for whom nobody came, or the other way round");
+        let (mut keys, mut off) = (BTreeSet::new(), BTreeSet::new());
+        for (person, ids) in &linked {
+            let users: Vec<&User> = ids.iter().map(|id| &self.users[id]).collect();
+            let made: Vec<_> = users.iter().filter(|user| user.link.as_deref() == Some("created")).collect();
+            let [first] = *made else { panic!("made for one: {users:?}") };
+            let key = first.doc["externalId"].as_str().map(str::to_owned);
+            keys.extend(key.map(|key| (*person, door_of(first).directory().uuid(), key)));
+            let silent = users.iter().filter(|user| !user.active);
+            off.extend(silent.map(|user| (*person, door_of(user).source().to_string())));
+            // The doors of a directory have their say in the order of ids.
+            let said =
+                |what: fn(&Json) -> Option<&str>| users.iter().find_map(|user| what(&user.doc)).map(str::to_owned);
+            let wanted = Person {
+                partner: door_of(first).partner().uuid(),
+                name: said(|doc| doc["displayName"].as_str()),
+                mail: said(mail),
+                login: said(|doc| doc["userName"].as_str()),
+                placement: self.people[person].placement,
+            };
+            assert_eq!(self.people[person], wanted);
+        }
+        assert_eq!((&self.keys, &self.off), (&keys, &off));
+
+        let mut lines = 0;
+        for (id, user) in &self.users {
+            assert_eq!(user.active, user.doc["active"] != false);
+            let (story, partner) = (self.story(*id), door_of(user).partner().uuid());
+            let actor = json!({"kind": "connection", "connection": user.door});
+            assert!(story.iter().all(|line| line.partner == partner && line.actor == actor), "{story:#?}");
+            let before_others = user.person.is_some_and(|person| linked[&person][0] == *id);
+            let wanted = self.expected(*id, before_others, place);
+            assert!(story.iter().map(|line| &line.told).eq(&wanted), "{story:#?}\nwanted: {wanted:#?}");
+            lines += story.len();
+        }
+        assert_eq!(lines, self.lines.len(), "lines that belong to nobody: {:#?}", self.lines);
+    }
+
+    /// The lines that a user should have.
+    fn expected(&self, id: Uuid, before_others: bool, place: Option<Uuid>) -> Vec<Json> {
+        let user = &self.users[&id];
+        let here = json!({"connection": user.door});
+        let mut lines = vec![told("external_user.created", Some(id), here.clone())];
+        let Some(person) = user.person else {
+            let data = json!({"connection": user.door, "resembles": self.resembled(id)});
+            lines.push(told("link.review", Some(id), data));
+            return lines;
+        };
+        let created = user.link.as_deref() == Some("created");
+        lines.extend(created.then(|| told("user.created", Some(person), here.clone())));
+        lines.push(told("external_user.linked", Some(id), json!({"user": person, "link": user.link})));
+        // Whoever joins changes what is said of the person only by being heard first.
+        lines.extend((!created && before_others).then(|| told("user.changed", Some(person), here.clone())));
+        lines.extend((!user.active).then(|| told("user.suspended", Some(person), here)));
+        if Some(self.people[&person].placement) == place {
+            lines.push(told("user.placed", Some(person), json!({"connection": user.door, "group": place})));
+        }
+        lines
+    }
+}
+
+fn told(kind: &str, subject: Option<Uuid>, data: Json) -> Json {
+    json!({"kind": kind, "subject": subject, "data": data})
+}
+
+/// The mail address that a document gives its person.
+pub fn mail(doc: &Json) -> Option<&str> {
+    let name = doc["userName"].as_str().filter(|name| name.contains('@'));
+    doc["emails"][0]["value"].as_str().or(name)
+}
+
+/// A POST to `/Users` and its answer.
+pub struct Sent {
+    pub body: Json,
+    pub dry: bool,
+    pub answer: Answer,
+}
+
+impl Sent {
+    /// Sends it; `dry`: only to be tried.
+    pub async fn post(scim: &Scim, body: Json, dry: bool) -> Self {
+        let request = scim.request(Method::POST, "/Users").header("content-type", "application/scim+json");
+        let request = request.header("rolecall-dry-run", dry.to_string());
+        Self { answer: scim.send(request.body(body.to_string())).await, body, dry }
+    }
+
+    /// Sends them all at once.
+    pub async fn all(scim: &Scim, bodies: impl IntoIterator<Item = Json>) -> Vec<Self> {
+        join_all(bodies.into_iter().map(|body| Self::post(scim, body, false))).await
+    }
+
+    /// What is kept of the body, and `active`, which is always said.
+    pub fn wanted(&self) -> Json {
+        let mut body = self.body.clone();
+        body["active"] = json!(body["active"] != false);
+        body.as_object_mut().unwrap().retain(|name, _| !["password", "shoeSize"].contains(&name.as_str()));
+        body
+    }
+
+    /// The user's name, as names are compared.
+    pub fn name(&self) -> String {
+        fold(self.body["userName"].as_str().unwrap())
+    }
+
+    /// The user's id.
+    pub fn id(&self) -> Uuid {
+        self.answer.id().parse().unwrap()
+    }
+
+    /// Whether a user was created.
+    pub fn made(&self) -> bool {
+        self.answer.status == 201
+    }
+
+    /// Fails unless a creation was answered with what was sent, and a GET says the same.
+    pub async fn assert_kept(&self, scim: &Scim) {
+        let answer = &self.answer;
+        assert_eq!((answer.status, bare(&answer.body)), (201, self.wanted()), "{answer:?}");
+        let (address, meta) = (format!("{}/Users/{}", scim.base, answer.id()), &answer.body["meta"]);
+        assert_eq!((answer.header("location"), meta["location"].as_str()), (&*address, Some(&*address)));
+        assert_eq!(
+            (answer.header("etag"), &meta["lastModified"]),
+            (meta["version"].as_str().unwrap(), &meta["created"])
+        );
+        let read = scim.get(&format!("/Users/{}", answer.id())).await;
+        assert_eq!((read.status, read.header("etag"), &read.body), (200, answer.header("etag"), &answer.body));
+    }
+
+    /// Fails unless this is the line of the request: what it was, and what it did.
+    fn assert_noted(&self, entry: &Entry, seen: &Seen) {
+        assert_eq!((entry.status, entry.dry, &*entry.path), (self.answer.status, self.dry, "/Users"));
+        let mut body = self.body.clone();
+        body.get_mut("password").into_iter().for_each(|secret| *secret = json!("[hidden]"));
+        assert_eq!(serde_json::from_str::<Json>(entry.request.as_ref().unwrap()).unwrap(), body);
+        assert_eq!(entry.refusal.is_some(), self.answer.status >= 400, "{entry:?}");
+        let effect = &entry.effect;
+        if self.answer.status >= 400 {
+            return assert_eq!(effect, &Json::Null);
+        }
+        let mut wanted = self.wanted();
+        wanted.as_object_mut().unwrap().remove("schemas");
+        let names: BTreeSet<String> = serde_json::from_value(effect["attributes"].clone()).unwrap();
+        assert!(names.iter().eq(wanted.as_object().unwrap().keys()), "{effect:#}\n{wanted:#}");
+        if self.dry {
+            return assert_eq!(*effect, self.answer.body["effect"].clone());
+        }
+        let story: Vec<&Json> = seen.story(self.id()).into_iter().map(|line| &line.told).collect();
+        assert_eq!(effect["events"], json!(story));
+        let whom = seen.users[&self.id()].person.unwrap_or_else(|| seen.resembled(self.id()));
+        let people = effect["people"].as_array().unwrap();
+        assert!(!people.is_empty() && people.iter().all(|change| change["user"] == json!(whom)), "{effect:#}");
+    }
+}
+
+/// A resource without what the server adds.
+pub fn bare(resource: &Json) -> Json {
+    let mut resource = resource.clone();
+    resource.as_object_mut().unwrap().retain(|name, _| name != "id" && name != "meta");
+    resource
+}
+
+/// Fails unless the log of requests has one line for each, with what that one did. The server has stopped.
+pub async fn assert_logged<'s>(
+    db: &Database,
+    door: &ConnectionExtent,
+    seen: &Seen,
+    sent: impl IntoIterator<Item = &'s Sent>,
+) {
+    let (log, _) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+    let mut entries = BTreeMap::<String, Vec<Entry>>::new();
+    for entry in log.page(door, "", None, 100_000).await.unwrap().0 {
+        entries.entry(entry.request_id.clone()).or_default().push(entry);
+    }
+    for sent in sent {
+        let [entry] = &*entries[sent.answer.header("x-request-id")] else { panic!("not one line: {:?}", sent.body) };
+        sent.assert_noted(entry, seen);
+    }
+}
+
+/// Numbers and chains the lines that wait, and checks the chain. No server is there to do it.
+pub async fn assert_chained(store: &Store) {
+    while events::seal(store).await.unwrap() > 0 {}
+    let lines = Seen::of(store).await.lines.len();
+    let chain = events::verify(&mut store.reader().await.unwrap(), &OperatorExtent::assume()).await.unwrap();
+    assert_eq!(chain, Ok(i64::try_from(lines).unwrap()));
+}
