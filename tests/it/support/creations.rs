@@ -18,7 +18,7 @@ use crate::app::{Answer, Scim};
 
 statements! {
     USERS = "SELECT id, connection, doc, active, person, link FROM external_user";
-    PEOPLE = "SELECT id, partner, display_name, email, login_name, placement FROM live_person";
+    PEOPLE = "SELECT id, partner, display_name, given_name, family_name, email, login_name, placement FROM live_person";
     LINES = "SELECT id, partner, actor, kind, subject, data FROM event ORDER BY id";
     KEYS = "SELECT person, directory, join_key FROM identity";
     OFF = "SELECT person, source FROM person_suspension";
@@ -40,6 +40,8 @@ pub struct User {
 pub struct Person {
     partner: Uuid,
     name: Option<String>,
+    given: Option<String>,
+    family: Option<String>,
     mail: Option<String>,
     login: Option<String>,
     pub placement: Uuid,
@@ -71,8 +73,9 @@ impl Seen {
             Ok((row.get(0)?, User { door, doc, person: row.get(4)?, link: row.get(5)?, active }))
         };
         let person = |row: &Row| {
-            let (partner, name, mail, login) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok((row.get(0)?, Person { partner, name, mail, login, placement: row.get(5)? }))
+            let (partner, name, given, family) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            let (mail, login, placement) = (row.get(5)?, row.get(6)?, row.get(7)?);
+            Ok((row.get(0)?, Person { partner, name, given, family, mail, login, placement }))
         };
         let line = |row: &Row| {
             let told = told(&row.get::<String>(3)?, row.get(4)?, row.json(5)?);
@@ -146,9 +149,14 @@ impl Seen {
             // The doors of a directory have their say in the order of ids.
             let said =
                 |what: fn(&Json) -> Option<&str>| users.iter().find_map(|user| what(&user.doc)).map(str::to_owned);
+            let (given, family) =
+                (said(|doc| doc["name"]["givenName"].as_str()), said(|doc| doc["name"]["familyName"].as_str()));
+            let both = || Some(format!("{} {}", given.as_ref()?, family.as_ref()?));
             let wanted = Person {
                 partner: door_of(first).partner().uuid(),
-                name: said(|doc| doc["displayName"].as_str()),
+                name: said(|doc| doc["displayName"].as_str()).or_else(both),
+                given: given.clone(),
+                family: family.clone(),
                 mail: said(mail),
                 login: said(|doc| doc["userName"].as_str()),
                 placement: self.people[person].placement,
