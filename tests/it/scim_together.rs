@@ -404,9 +404,8 @@ on_both! {
                         stream.set_zero_linger().unwrap();
                     }
                     stream.write_all(request.as_bytes()).await.unwrap();
-                    if dice.percent(80) {
-                        tokio::time::sleep(Duration::from_micros(dice.next() % 20_000)).await;
-                    }
+                    // At any stage of what the server makes of it.
+                    tokio::time::sleep(Duration::from_micros(50 << dice.below(11))).await;
                 }
             }
         });
