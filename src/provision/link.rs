@@ -24,6 +24,8 @@ pub(super) struct Stranger<'s> {
     pub(super) ctx: &'s Ctx,
     /// The external user.
     pub(super) external: ExternalUserId,
+    /// Its unique name.
+    pub(super) user_name: &'s str,
     /// What a person made for it would be called.
     pub(super) profile: &'s Profile,
     /// What names the person at every door of the directory.
@@ -32,7 +34,8 @@ pub(super) struct Stranger<'s> {
 
 impl<'s> Stranger<'s> {
     fn newcomer(&self) -> Newcomer<'s> {
-        Newcomer { join_key: self.key.map(JoinKey::bytes), profile: self.profile }
+        let join_key = self.key.map(JoinKey::bytes);
+        Newcomer { user_name: self.user_name, join_key, profile: self.profile }
     }
 
     /// The person, as far as it is known by `met`; none when an administrator has to decide.
@@ -52,30 +55,35 @@ impl<'s> Stranger<'s> {
     }
 }
 
-/// Finds the person of each stranger, in order; those who are made for it are written, all together. None of the
-/// strangers may resemble another. Also what stands where they arrive.
-pub(super) async fn introduce(
+/// What stands where strangers arrive, and whom each of them meets there.
+pub(super) async fn meet(
     tx: &mut Tx,
     source: &Source<'_>,
     strangers: &[Stranger<'_>],
-    effects: &mut [&mut Effect],
-) -> Result<(House, Vec<Option<(UserId, Link)>>), ProvisionError> {
-    let at = &source.extent;
+) -> Result<(House, Vec<Met>), ProvisionError> {
     let newcomers: Vec<Newcomer<'_>> = strangers.iter().map(Stranger::newcomer).collect();
-    let (house, met) = newcomers::meet(tx, at, &newcomers).await?;
-    let each = strangers.iter().zip(&met).zip(effects);
-    let people: Vec<_> = each.map(|((stranger, met), effect)| stranger.person(source, *met, effect)).collect();
-    let made = || {
-        let all = strangers.iter().zip(&met).zip(&people);
-        all.filter_map(|((stranger, met), person)| match person {
-            Some((person, Link::Created)) => Some((stranger, met, *person)),
-            _ => None,
-        })
-    };
-    for (stranger, _, person) in made() {
-        people::insert(tx, at, person, stranger.profile, stranger.ctx.now()).await?;
+    Ok(newcomers::meet(tx, &source.extent, &newcomers).await?)
+}
+
+/// The person of each stranger who met somebody or nobody, in order; those who are made for it are written, all
+/// together. None of the strangers may resemble another.
+pub(super) async fn introduce(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    strangers: Vec<(Stranger<'_>, Met, &mut Effect)>,
+) -> Result<Vec<Option<(UserId, Link)>>, ProvisionError> {
+    let at = &source.extent;
+    let (mut people, mut made) = (Vec::with_capacity(strangers.len()), Vec::new());
+    for (stranger, met, effect) in strangers {
+        let person = stranger.person(source, met, effect);
+        if let Some((person, Link::Created)) = person {
+            people::insert(tx, at, person, stranger.profile, stranger.ctx.now()).await?;
+            made.push((stranger, met, person));
+        }
+        people.push(person);
     }
-    for (stranger, met, person) in made() {
+    // Apart from the people, so that each are rows of one statement.
+    for (stranger, met, person) in made {
         let Some(key) = stranger.key else { continue };
         let (bytes, lasting, now) = (key.bytes(), key.lasting(), stranger.ctx.now());
         if met.named.is_none() {
@@ -85,7 +93,7 @@ pub(super) async fn introduce(
             return Err(ProvisionError::Raced);
         }
     }
-    Ok((house, people))
+    Ok(people)
 }
 
 fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {

@@ -188,9 +188,11 @@ async fn follow(
     let Some(linked) = before.person.zip(before.link) else {
         let mut tried = Effect::default();
         let profile = merge::alone(source, id, &reading.facts.columns);
-        let stranger = Stranger { ctx, external: id, profile: &profile, key: reading.join_key.as_ref() };
-        let (_, found) = link::introduce(tx, source, &[stranger], &mut [&mut tried]).await?;
-        let found = found.into_iter().next().flatten();
+        let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
+        let stranger = Stranger { ctx, external: id, user_name, profile: &profile, key };
+        let (_, met) = link::meet(tx, source, &[stranger]).await?;
+        let strangers = met.into_iter().zip([&mut tried]).map(|(met, tried)| (stranger, met, tried)).collect();
+        let found = link::introduce(tx, source, strangers).await?.into_iter().next().flatten();
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
             effect.people.append(&mut tried.people);

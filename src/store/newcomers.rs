@@ -6,10 +6,11 @@ use uuid::Uuid;
 use super::condition_members::Held;
 use super::extent::ConnectionExtent;
 use super::people;
-use super::{Reader, StoreError, tuple};
+use super::{FromRow as _, Reader, StoreError};
 use crate::domain::id::{ConditionId, Id as _, UserId};
+use crate::domain::text::fold;
 use crate::domain::user::Profile;
-use crate::{binds, statements};
+use crate::{binds, from_row, statements};
 
 /// What a row of the answer tells of.
 const NEWCOMER: i64 = 1;
@@ -17,9 +18,23 @@ const CONDITION: i64 = 2;
 const PLACES: i64 = 3;
 const OPEN_TERM: i64 = 4;
 
-/// What it tells of a newcomer: whom the key names, whether that person lives and is taken, and who is alike. Of a
-/// condition its id and expression; of a term the rule it is of, a condition it asks for, and its number there.
-type Line = (i64, Option<Uuid>, bool, bool, Option<Uuid>, Option<String>);
+/// A row of the answer.
+struct Line {
+    what: i64,
+    /// Of a newcomer whom the key names; of a condition its id; of a term the rule it is of.
+    id: Option<Uuid>,
+    /// Whether the person whom the key names lives, and is taken.
+    lives: bool,
+    taken: bool,
+    /// Whether the user name is.
+    name_taken: bool,
+    /// Of a newcomer who is alike; of a term a condition it asks for.
+    other: Option<Uuid>,
+    /// Of a condition its expression; of a term its number.
+    words: Option<String>,
+}
+
+from_row!(Line { what, id, lives, taken, name_taken, other, words });
 
 /// The terms of a rule, each with the conditions it asks for.
 const TERMS: &str = "JOIN rule_term t ON t.rule = r.id LEFT JOIN rule_atom c ON c.rule = t.rule AND c.term = t.term \
@@ -32,25 +47,28 @@ const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_atom g WHERE g.rule =
 statements! {
     // Somebody alike is looked for in two ways and not with an OR, because each has an index, and a partner may have very
     // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
-    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
-            EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS one, \
-            EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS two, \
+    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
+            EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS lives, \
+            EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS taken, \
+            EXISTS (SELECT 1 FROM external_user v WHERE v.connection = $3 AND v.user_name_key = $8) AS name_taken, \
             COALESCE((SELECT n.id FROM live_person n WHERE n.partner = $2 AND n.login_key = $5 LIMIT 1), \
                 (SELECT m.id FROM live_person m WHERE m.partner = $2 AND m.email_key = $6 LIMIT 1)) AS other, \
             CAST(NULL AS TEXT) AS words \
             FROM (SELECT 1) newcomer LEFT JOIN identity i ON i.directory = $1 AND i.join_key = $4 \
-        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, NULL, c.expression FROM condition c \
+        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, FALSE, NULL, c.expression FROM condition c \
             WHERE c.directory = $1 AND $7 \
-        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, NULL, NULL FROM directory h \
+        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, NULL, NULL FROM directory h \
             WHERE h.id = $1 AND $7 AND EXISTS ({}) \
         UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
         people::placing("1", ""),
-        people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
+        people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
 }
 
 /// Somebody of whom a connection speaks for the first time.
 #[derive(Clone, Copy, Debug)]
 pub struct Newcomer<'a> {
+    /// The user name.
+    pub user_name: &'a str,
     /// What names the person at every door of the directory.
     pub join_key: Option<&'a [u8]>,
     /// What is said of the person.
@@ -78,6 +96,8 @@ impl House {
 /// Whom a newcomer meets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Met {
+    /// Whether another user of the connection has the user name.
+    pub name_taken: bool,
     /// Whom the join key names.
     pub named: Option<Named>,
     /// A living person of the directory's partner with the same sign-in name, or else the same mail address.
@@ -107,7 +127,8 @@ pub async fn meet(
     let key = |(place, newcomer): (usize, &Newcomer<'_>)| {
         let Profile { login_name, email, .. } = newcomer.profile;
         let (login, email) = (people::key(login_name), people::key(email));
-        binds![at.directory(), at.partner(), at.connection(), newcomer.join_key, login, email, place == 0]
+        let name = fold(newcomer.user_name).into_bytes();
+        binds![at.directory(), at.partner(), at.connection(), newcomer.join_key, login, email, place == 0, name]
     };
     let keys: Vec<_> = newcomers.iter().enumerate().map(key).collect();
     let (mut house, mut all) = (House::default(), Vec::with_capacity(keys.len()));
@@ -115,11 +136,11 @@ pub async fn meet(
     for rows in reader.of_each(&MEET, &keys).await? {
         let mut met = Met::default();
         for row in &rows {
-            let (what, id, one, two, other, words): Line = tuple(row)?;
+            let Line { what, id, lives, taken, name_taken, other, words } = Line::from_row(row)?;
             match (what, id) {
                 (NEWCOMER, named) => {
-                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: one, taken: two });
-                    met = Met { named, lookalike: other.map(UserId::from_uuid) };
+                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: lives, taken });
+                    met = Met { name_taken, named, lookalike: other.map(UserId::from_uuid) };
                 }
                 (CONDITION, Some(id)) => house.conditions.push(Held {
                     condition: ConditionId::from_uuid(id),

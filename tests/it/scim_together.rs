@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rolecall::domain::id::{Id as _, UserId};
 use rolecall::domain::text::fold;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::{Dialect, Statement, Store, connections, effective_lists, first};
+use rolecall::store::{Statement, Store, connections, effective_lists, first};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 use tokio::io::AsyncWriteExt as _;
@@ -114,20 +114,13 @@ impl Marks {
 
     /// Whether the two cannot both become people.
     fn meets(&self, other: &Self) -> bool {
-        self.meets_firmly(other) || (self.mail.is_some() && self.mail == other.mail)
-    }
-
-    /// Whether the database itself refuses that the two become people.
-    fn meets_firmly(&self, other: &Self) -> bool {
-        self.login == other.login || (self.key.is_some() && self.key == other.key)
+        let same = |this: &Option<String>, that: &Option<String>| this.is_some() && this == that;
+        self.login == other.login || same(&self.key, &other.key) || same(&self.mail, &other.mail)
     }
 }
 
 /// Whom the crowd found, and what became of it.
 struct Model {
-    /// PostgreSQL takes writers side by side. Two that come at once with one address, or to join one person, do not see
-    /// each other yet; what no constraint of the database forbids is not asked of it.
-    blind: bool,
     /// The names taken at the door.
     names: BTreeSet<String>,
     /// The people of the partner.
@@ -139,16 +132,6 @@ struct Model {
 }
 
 impl Model {
-    /// Spares a blind database those who come at once to join one person.
-    fn spare(&self, crowd: &mut Vec<(Json, bool)>) {
-        let named = |key: &str| self.people.values().any(|person| person.key.as_deref() == Some(key));
-        let mut keys = BTreeSet::new();
-        crowd.retain(|(body, _)| {
-            let key = body["externalId"].as_str().filter(|key| self.blind && named(key));
-            key.is_none_or(|key| keys.insert(key.to_owned()))
-        });
-    }
-
     /// Takes those who came at once. In whatever order they did, those who got a person must have been first, then those
     /// who resemble one: if any order explains the links, this one does.
     fn take(&mut self, seen: &Seen, door: &ConnectionExtent, made: &[Sent]) {
@@ -159,10 +142,8 @@ impl Model {
             assert!(self.names.insert(marks.login.clone()), "twice {}", marks.login);
             match (user.person, user.link.as_deref()) {
                 (Some(person), Some("created")) => {
-                    let meets = |(id, other): (&Uuid, &Marks)| {
-                        if self.blind && !known.contains(id) { marks.meets_firmly(other) } else { marks.meets(other) }
-                    };
-                    assert!(!self.people.iter().any(meets), "{marks:?} is somebody already: {:#?}", self.people);
+                    let meets = |other: &Marks| marks.meets(other);
+                    assert!(!self.people.values().any(meets), "{marks:?} is somebody already: {:#?}", self.people);
                     self.people.insert(person, marks);
                 }
                 (Some(person), _) => {
@@ -229,9 +210,8 @@ on_both! {
         let world = joined_world(db).await;
         let (app, [door, beside]) = (App::start(db).await, world.doors);
         let (scim, other) = (app.scim(db, &world, door).await, app.scim(db, &world, beside).await);
-        let blind = db.store.dialect() == Dialect::Postgres;
         let (names, people, joined) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let mut model = Model { blind, names, people, joined, waiting: 0 };
+        let mut model = Model { names, people, joined, waiting: 0 };
         let (mut dice, mut all) = (Dice::new(20_261_122), Vec::<Sent>::new());
         for round in 0..6 {
             // People whom the other door said, and whom some of the crowd will join.
@@ -244,9 +224,8 @@ on_both! {
 
             let strict = round % 2 == 1;
             profile::set(db, &world, if strict { "strict" } else { "generic" }, json!({})).await;
-            let mut crowd: Vec<(Json, bool)> = (0..48).map(|number| draw(&mut dice, round, round * 48 + number)).collect();
-            model.spare(&mut crowd);
-            let crowd = join_all(crowd.into_iter().map(|(body, dry)| Sent::post(&scim, body, dry))).await;
+            let crowd = (0..48).map(|number| draw(&mut dice, round, round * 48 + number));
+            let crowd = join_all(crowd.map(|(body, dry)| Sent::post(&scim, body, dry))).await;
             let (sound, nonsense): (Vec<Sent>, Vec<Sent>) = crowd.into_iter().partition(|sent| is_sound(&sent.body, strict));
             nonsense.iter().for_each(|sent| assert_eq!(sent.answer.status, 400, "{:?}", sent.answer));
             let (tried, done): (Vec<Sent>, Vec<Sent>) = sound.into_iter().partition(|sent| sent.dry);

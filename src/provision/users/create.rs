@@ -5,11 +5,11 @@ use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::text::fold;
 use crate::domain::user::Profile;
 use crate::provision::event::{Event, Kind};
-use crate::provision::join::JoinKey;
 use crate::provision::link::{self, Stranger};
 use crate::provision::run::run;
 use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, merge, place};
 use crate::store::external_users::{self, ExternalUser, Link};
+use crate::store::newcomers::House;
 use crate::store::{Store, Tx};
 
 /// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
@@ -81,13 +81,13 @@ impl Arrival {
 
     /// Creates it.
     pub(super) async fn alone(&self, tx: &mut Tx, source: &Source<'_>) -> Result<Done<ExternalUser>, ProvisionError> {
-        let mut done = create_all(tx, source, &[self]).await?;
-        done.pop().ok_or(ProvisionError::NotFound)
+        create_all(tx, source, &[self]).await?.pop().unwrap_or(Err(ProvisionError::NotFound))
     }
 
     fn stranger(&self) -> Stranger<'_> {
-        let key: Option<&JoinKey> = self.reading.join_key.as_ref();
-        Stranger { ctx: &self.ctx, external: self.id, profile: &self.profile, key }
+        let Reading { facts, join_key, .. } = &self.reading;
+        let (user_name, key) = (facts.user_name.as_str(), join_key.as_ref());
+        Stranger { ctx: &self.ctx, external: self.id, user_name, profile: &self.profile, key }
     }
 
     fn stored(&self, person: Option<(UserId, Link)>) -> external_users::New<'_> {
@@ -115,62 +115,95 @@ impl Arrival {
     }
 }
 
-/// Creates users that have no mark in common, in as few trips as one of them takes; each as [`create`] has it. The error
-/// of one is the error of all.
+/// A user on its way in.
+struct Entry<'a> {
+    arrival: &'a Arrival,
+    effect: Effect,
+    person: Option<(UserId, Link)>,
+    /// Whether a rule may place the person.
+    movable: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// What is known to come of an arrival before anything is done.
+    fn begin(source: &Source<'_>, arrival: &'a Arrival) -> Self {
+        let names = arrival.reading.said.document.keys().filter(|name| *name != "schemas");
+        let mut effect = Effect { attributes: names.cloned().collect(), ..Effect::default() };
+        effect.event(Event::of(Kind::ExternalUserCreated, arrival.id).id("connection", source.extent.connection()));
+        Self { arrival, effect, person: None, movable: false }
+    }
+
+    fn done(self) -> Done<ExternalUser> {
+        Done { value: self.arrival.value(self.person), changed: true, effect: self.effect }
+    }
+}
+
+/// Creates users that have no mark in common, in as few trips as one of them takes; each as [`create`] has it. Those
+/// whose name is known to be taken are refused by themselves; any other error is the error of all.
 pub(super) async fn create_all(
     tx: &mut Tx,
     source: &Source<'_>,
     arrivals: &[&Arrival],
-) -> Result<Vec<Done<ExternalUser>>, ProvisionError> {
-    let at = &source.extent;
-    let mut effects: Vec<Effect> = arrivals.iter().map(|arrival| begun(source, arrival)).collect();
+) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, ProvisionError> {
     let strangers: Vec<Stranger<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
-    let mut each: Vec<&mut Effect> = effects.iter_mut().collect();
-    let (house, people) = link::introduce(tx, source, &strangers, &mut each).await?;
+    let (house, met) = link::meet(tx, source, &strangers).await?;
+    let free = || met.iter().map(|met| !met.name_taken);
+    let entering = arrivals.iter().zip(free()).filter(|(_, free)| *free);
+    let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, _)| Entry::begin(source, arrival)).collect();
+    let known = met.iter().filter(|met| !met.name_taken);
+    let strangers =
+        entries.iter_mut().zip(known).map(|(entry, met)| (entry.arrival.stranger(), *met, &mut entry.effect));
+    let people = link::introduce(tx, source, strangers.collect()).await?;
+    for (entry, person) in entries.iter_mut().zip(people) {
+        entry.person = person;
+    }
+    write(tx, source, &house, &mut entries).await?;
 
-    let stored: Vec<_> = arrivals.iter().zip(&people).map(|(arrival, person)| arrival.stored(*person)).collect();
+    let mut done = entries.into_iter().map(Entry::done);
+    let taken = ProvisionError::Uniqueness { attribute: "userName" };
+    let answer = |free: bool| if free { done.next() } else { None }.ok_or_else(|| taken.clone());
+    Ok(free().map(answer).collect())
+}
+
+/// Writes those who enter, with their people known, and what follows from it.
+async fn write(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    house: &House,
+    entries: &mut [Entry<'_>],
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    let stored: Vec<_> = entries.iter().map(|entry| entry.arrival.stored(entry.person)).collect();
     external_users::insert(tx, at, &stored).await?;
-    for ((arrival, person), effect) in arrivals.iter().zip(&people).zip(&mut effects) {
+    for Entry { arrival, effect, person, .. } in entries.iter_mut() {
         let Some(linked) = *person else { continue };
         let active = arrival.reading.facts.active;
         link::arrive(tx, &arrival.ctx, source, arrival.id, linked, active, effect).await?;
     }
     let conditions = conditions::read(source, &house.conditions);
-    let mut movable = Vec::with_capacity(arrivals.len());
-    for (arrival, person) in arrivals.iter().zip(&people) {
+    for Entry { arrival, person, movable, .. } in entries.iter_mut() {
         let holding = conditions::judge(tx, source, arrival.id, &arrival.reading.keys, &conditions).await?;
-        movable.push(match person {
+        *movable = match person {
             // Somebody who came to be just now is in no group yet.
             Some((_, Link::Created)) => house.may_place(&holding),
             Some(_) => house.placing,
             None => false,
-        });
+        };
     }
-
     // Said before the question where people belong, so that they travel with it.
-    let mut said = Vec::with_capacity(arrivals.len());
-    for (arrival, effect) in arrivals.iter().zip(&effects) {
+    for Entry { arrival, effect, .. } in entries.iter() {
         events::append(tx, &arrival.ctx, at.partner(), &effect.events).await?;
-        said.push(effect.events.len());
     }
-    let moved = arrivals.iter().zip(&mut effects).zip(&movable).filter(|(_, movable)| **movable);
-    let mut moved: Vec<(&Ctx, &mut Effect)> = moved.map(|((arrival, effect), _)| (&arrival.ctx, effect)).collect();
-    if !moved.is_empty() {
-        place::by_rules(tx, source, &mut moved).await?;
-        for ((arrival, effect), said) in arrivals.iter().zip(&effects).zip(said) {
-            let rest = effect.events.get(said..).unwrap_or_default();
-            events::append(tx, &arrival.ctx, at.partner(), rest).await?;
-        }
+    let said: Vec<usize> = entries.iter().map(|entry| entry.effect.events.len()).collect();
+    let moved = entries.iter_mut().filter(|entry| entry.movable);
+    let mut moved: Vec<(&Ctx, &mut Effect)> = moved.map(|entry| (&entry.arrival.ctx, &mut entry.effect)).collect();
+    if moved.is_empty() {
+        return Ok(());
     }
-
-    let values = arrivals.iter().zip(people).map(|(arrival, person)| arrival.value(person));
-    Ok(values.zip(effects).map(|(value, effect)| Done { value, changed: true, effect }).collect())
-}
-
-/// What is known to come of an arrival before anything is asked.
-fn begun(source: &Source<'_>, arrival: &Arrival) -> Effect {
-    let names = arrival.reading.said.document.keys().filter(|name| *name != "schemas");
-    let mut effect = Effect { attributes: names.cloned().collect(), ..Effect::default() };
-    effect.event(Event::of(Kind::ExternalUserCreated, arrival.id).id("connection", source.extent.connection()));
-    effect
+    place::by_rules(tx, source, &mut moved).await?;
+    for (Entry { arrival, effect, .. }, said) in entries.iter().zip(said) {
+        let rest = effect.events.get(said..).unwrap_or_default();
+        events::append(tx, &arrival.ctx, at.partner(), rest).await?;
+    }
+    Ok(())
 }

@@ -3,8 +3,8 @@
 //!
 //! One company of a connection is being written at a time. Whoever arrives meanwhile joins the next one, which departs
 //! as soon as the one before is durable; or has written, where writes share a commit. Nobody waits for a timer, and who
-//! arrives alone is created alone. Two who might collide (the same name, mail address or key) never go together. What
-//! the database refuses of a company is tried again by each alone, so that nobody is refused for somebody else.
+//! arrives alone is created alone. Two who might collide (the same name, mail address or key) never go together. A company
+//! that the database refuses is tried again one by one, so that nobody is refused for somebody else.
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,14 +43,8 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Done<ExternalUser>, Refused>;
-
-/// Why somebody who arrived was not created.
-enum Refused {
-    For(ProvisionError),
-    /// Somebody of the company, who knows who: this one is tried alone.
-    Company(Box<Arrival>),
-}
+/// What somebody who arrived is told.
+type Answer = Result<Done<ExternalUser>, ProvisionError>;
 
 impl Arrivals {
     /// For a server on `store`. Called inside the runtime that outlives its requests.
@@ -72,15 +66,7 @@ impl Arrivals {
     ) -> Result<Done<ExternalUser>, ProvisionError> {
         let (answer, answered) = oneshot::channel();
         self.join(source.extent, schemas, Waiting { arrival: Arrival::read(ctx, source, new), answer });
-        match answered.await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(Refused::For(error))) => Err(error),
-            Ok(Err(Refused::Company(arrival))) => {
-                let work = async |tx: &mut Tx| arrival.alone(tx, source).await;
-                run(&self.0.store, &source.extent, Mode::Real, work).await
-            }
-            Err(_) => Err(StoreError::Unavailable.into()),
-        }
+        answered.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }
 
     /// Stands in line, and begins a company when none is being written.
@@ -178,26 +164,27 @@ async fn write(turn: Turn) {
     // None was taken when the database could not even be asked.
     let company = company.or_else(|| turn.as_ref().map(Turn::company)).unwrap_or_default();
     metrics::histogram!("rolecall_users_created_together").record(company.len() as f64);
-    tell(company, outcome);
+    let several = company.len() > 1;
+    match outcome {
+        Ok(answers) => {
+            for (one, answer) in company.into_iter().zip(answers) {
+                let _gone = one.answer.send(answer);
+            }
+        }
+        Err(error) if concerns_all(&error) || !(several || error == ProvisionError::Raced) => {
+            for one in company {
+                let _gone = one.answer.send(Err(error.clone()));
+            }
+        }
+        Err(_) => {
+            for Waiting { arrival, answer } in company {
+                let alone = async |tx: &mut Tx| arrival.alone(tx, &source).await;
+                let _gone = answer.send(run(&store, &source.extent, Mode::Real, alone).await);
+            }
+        }
+    }
     if let Some(turn) = turn {
         turn.pass();
-    }
-}
-
-fn tell(company: Vec<Waiting>, outcome: Result<Vec<Done<ExternalUser>>, ProvisionError>) {
-    match outcome {
-        Ok(all) => {
-            for (one, done) in company.into_iter().zip(all) {
-                let _gone = one.answer.send(Ok(done));
-            }
-        }
-        Err(error) => {
-            let shared = concerns_all(&error) || (company.len() == 1 && error != ProvisionError::Raced);
-            for Waiting { arrival, answer } in company {
-                let refused = if shared { Refused::For(error.clone()) } else { Refused::Company(Box::new(arrival)) };
-                let _gone = answer.send(Err(refused));
-            }
-        }
     }
 }
 
