@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `users`, `groups` | the use cases: create, update, delete, get, list |
+//! | `users/together` | users who arrive at the same moment are created together |
 //! | `listing` | what a list asks for, and when its total is known |
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |

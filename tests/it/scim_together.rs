@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rolecall::domain::id::{Id as _, UserId};
 use rolecall::domain::text::fold;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::{Statement, Store, connections, effective_lists, first};
+use rolecall::store::{Options, Statement, Store, connections, effective_lists, first};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 use tokio::io::AsyncWriteExt as _;
@@ -458,5 +458,50 @@ async fn two_servers_make_nobody_twice() {
     second.stop().await;
     store.close().await;
     assert_chained(&db.store).await;
+    db.remove().await;
+}
+
+/// The connections to the database break under a crowd: each is wholly there or was refused, and nobody waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_database_leaves_in_the_lurch_is_told() {
+    let db = Database::postgres().await;
+    let world = joined_world(&db).await;
+    let app = App::start(&db).await;
+    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let mut refused = 0;
+    for round in 0..6 {
+        let bodies = || (0..48).map(|number| somebody(&format!("user{round}-{number}")));
+        let cutting = async {
+            for _ in 0..=round {
+                db.cut_off().await;
+            }
+        };
+        let (crowd, ()) = futures_util::join!(Sent::all(&scim, bodies()), cutting);
+        for sent in crowd.iter().filter(|sent| !sent.made()) {
+            sent.answer.refused(503, "");
+            refused += 1;
+        }
+        // One whose commit was under way when the connection broke may be there: it is told so, and is there once.
+        for (said, again) in crowd.iter().zip(Sent::all(&scim, bodies()).await) {
+            match said.made() {
+                true => again.answer.refused(409, "uniqueness"),
+                false => assert!([201, 409].contains(&again.answer.status), "{:?}", again.answer),
+            }
+        }
+        let looking = Store::open(&db.url, &Options::default()).await.unwrap();
+        let seen = Seen::of(&looking).await;
+        assert_eq!((seen.users.len(), seen.people.len()), ((round + 1) * 48, (round + 1) * 48));
+        seen.assert_whole(&world.doors, None);
+        looking.close().await;
+    }
+    assert!(refused > 0, "no connection broke while a crowd was on its way");
+    db.lock_out(true).await;
+    let away = Sent::all(&scim, (0..24).map(|number| somebody(&format!("away{number}")))).await;
+    away.iter().for_each(|sent| sent.answer.refused(503, ""));
+    db.lock_out(false).await;
+    for sent in Sent::all(&scim, away.into_iter().map(|sent| sent.body)).await {
+        sent.assert_kept(&scim).await;
+    }
+    app.stop().await;
     db.remove().await;
 }
