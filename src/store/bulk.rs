@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::statement::{Listed, Statement};
-use super::{Dialect, Kind, Value, gather};
+use super::{Dialect, Kind, Value, gather, postgres};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
 const SIZES: [usize; 6] = [256, 64, 16, 3, 2, 1];
@@ -22,6 +22,8 @@ pub(super) enum Shape {
     Each(&'static [Kind]),
     /// Each row tells the number of its question (SQLite).
     Numbered(usize),
+    /// Each parameter of `VALUES ($1, $2)`, of these types, becomes an array with one element of each row (PostgreSQL).
+    Columns(&'static [Kind]),
 }
 
 /// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
@@ -33,6 +35,36 @@ pub struct Rows {
 /// A statement over a set of ids, `… IN ($n)`, with the set as its highest parameter; see `Reader::all_in`.
 pub struct IdSet {
     sizes: [Statement; SIZES.len()],
+}
+
+/// A `rows` template whose inserts may wait, and then travel with others; see `Tx::later`. The types of its parameters
+/// are declared.
+pub struct Insert {
+    rows: Rows,
+    columns: Statement,
+    kinds: &'static [Kind],
+}
+
+impl Insert {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
+        let columns = Statement::shaped(name, text, &[], Shape::Columns(kinds));
+        Self { rows: Rows::new(name, text, &[]), columns, kinds }
+    }
+
+    /// The same as any other template.
+    pub(super) fn rows(&'static self) -> &'static Rows {
+        &self.rows
+    }
+
+    /// The form for any number of rows, with an array for each parameter.
+    pub(super) fn columns(&'static self) -> &'static Statement {
+        &self.columns
+    }
+
+    pub(super) fn kinds(&self) -> &'static [Kind] {
+        self.kinds
+    }
 }
 
 impl Rows {
@@ -93,14 +125,20 @@ impl IdSet {
 pub(super) const MOST: usize = 256;
 
 impl Listed for Rows {
-    fn list(&'static self) -> &'static [Statement] {
-        &self.sizes
+    fn list(&'static self) -> Vec<&'static Statement> {
+        self.sizes.iter().collect()
+    }
+}
+
+impl Listed for Insert {
+    fn list(&'static self) -> Vec<&'static Statement> {
+        self.rows.sizes.iter().chain([&self.columns]).collect()
     }
 }
 
 impl Listed for IdSet {
-    fn list(&'static self) -> &'static [Statement] {
-        &self.sizes
+    fn list(&'static self) -> Vec<&'static Statement> {
+        self.sizes.iter().collect()
     }
 }
 
@@ -109,6 +147,8 @@ pub(super) fn expand(text: Cow<'static, str>, shape: Shape, dialect: Dialect) ->
     let expanded = match shape {
         Shape::Once | Shape::Rows(1) | Shape::Set(1) => None,
         Shape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
+        Shape::Columns(kinds) if dialect == Dialect::Postgres => expand_columns(&text, kinds),
+        Shape::Columns(_) => None,
         Shape::Numbered(number) => {
             Some(format!("SELECT answer.*, {number} AS question_number FROM ({text}) AS answer"))
         }
@@ -119,13 +159,41 @@ pub(super) fn expand(text: Cow<'static, str>, shape: Shape, dialect: Dialect) ->
 }
 
 fn expand_rows(text: &str, rows: usize) -> Option<String> {
+    let (before, row, after) = row_of(text)?;
+    let width = super::statement::parameters(row);
+    let all: Vec<String> = (0..rows).map(|number| renumbered(row, number * width)).collect();
+    Some(format!("{before}VALUES {}{after}", all.join(", ")))
+}
+
+fn expand_columns(text: &str, kinds: &[Kind]) -> Option<String> {
+    let (before, row, after) = row_of(text)?;
+    let row = named(row.strip_prefix('(')?.strip_suffix(')')?, kinds, "item");
+    Some(format!("{before}SELECT {row} FROM unnest({}) AS item ({}){after}", arrays(kinds), names(kinds)))
+}
+
+/// What stands before `VALUES`, its row, and what stands behind that.
+fn row_of(text: &str) -> Option<(&str, &str, &str)> {
     let values = text.find("VALUES")?;
     let from = values + text.get(values..)?.find('(')?;
     let to = from + closing(text.get(from..)?)?;
-    let row = text.get(from..to)?;
-    let width = super::statement::parameters(row);
-    let all: Vec<String> = (0..rows).map(|number| renumbered(row, number * width)).collect();
-    Some(format!("{}{}{}", text.get(..from)?, all.join(", "), text.get(to..)?))
+    Some((text.get(..values)?, text.get(from..to)?, text.get(to..)?))
+}
+
+/// An array for each parameter of these types.
+pub(super) fn arrays(kinds: &[Kind]) -> String {
+    let array = |(at, kind): (usize, &Kind)| format!("${at}::{}[]", postgres::type_name(*kind));
+    (1..).zip(kinds).map(array).collect::<Vec<_>>().join(", ")
+}
+
+/// Names for their elements.
+pub(super) fn names(kinds: &[Kind]) -> String {
+    (1..=kinds.len()).map(|at| format!("value_{at}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `text` with the elements of `table` for the parameters. The highest number first: `$1` begins `$10`, too.
+pub(super) fn named(text: &str, kinds: &[Kind], table: &str) -> String {
+    let name = |text: String, at| text.replace(&format!("${at}"), &format!("{table}.value_{at}"));
+    (1..=kinds.len()).rev().fold(text.to_owned(), name)
 }
 
 fn expand_set(text: &str, ids: usize) -> Option<String> {
@@ -184,6 +252,19 @@ mod tests {
             "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1), ($3, lower($4), $3), ($5, lower($6), $5) \
              ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
+    }
+
+    #[test]
+    fn a_row_is_taken_from_arrays() {
+        let text =
+            "INSERT INTO t (a, b, c) VALUES ($1, lower($2), (SELECT d FROM u WHERE e = $1)) ON CONFLICT DO NOTHING";
+        let shape = Shape::Columns(&[Kind::Uuid, Kind::Text]);
+        assert_eq!(
+            expand(text.into(), shape, Dialect::Postgres),
+            "INSERT INTO t (a, b, c) SELECT item.value_1, lower(item.value_2), (SELECT d FROM u WHERE e = item.value_1) \
+             FROM unnest($1::uuid[], $2::text[]) AS item (value_1, value_2) ON CONFLICT DO NOTHING"
+        );
+        assert_eq!(expand(text.into(), shape, Dialect::Sqlite), text);
     }
 
     #[test]

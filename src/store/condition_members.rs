@@ -9,7 +9,7 @@ use crate::{binds, statements};
 statements! {
     OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM condition_member m \
         WHERE m.condition = c.id AND m.external_user = $2) FROM condition c WHERE c.directory = $1 ORDER BY c.id";
-    ADD: rows = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    ADD: insert[Uuid, Uuid] = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     REMOVE = "DELETE FROM condition_member WHERE condition = $1 AND external_user = $2";
     FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
     KEYS_PAGE = "SELECT u.id, u.keys FROM external_user u JOIN directory d ON d.id = u.directory \
@@ -96,5 +96,5 @@ pub async fn add(
     condition: ConditionId,
     users: &[ExternalUserId],
 ) -> Result<(), StoreError> {
-    tx.execute_rows(&ADD, users.iter().map(|user| binds![condition, *user])).await.map(drop)
+    tx.execute_rows(ADD.rows(), users.iter().map(|user| binds![condition, *user])).await.map(drop)
 }

@@ -12,7 +12,7 @@ use crate::{binds, statements};
 const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash";
 
 statements! {
-    APPEND: rows = "INSERT INTO event (id, at, kind, partner, subject, actor, data, seq, hash) \
+    APPEND: insert[Uuid, I64, Text, Uuid, Uuid, Text, Text] = "INSERT INTO event (id, at, kind, partner, subject, actor, data, seq, hash) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
     UNSEALED = "SELECT id, at, kind, partner, subject, actor, data FROM event WHERE seq IS NULL ORDER BY id LIMIT $1";
     LAST = "SELECT seq, hash FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";

@@ -11,7 +11,7 @@ use crate::domain::text::fold;
 use crate::{binds, statements};
 
 statements! {
-    ADD: rows = "INSERT INTO external_email (connection, address_key, member) VALUES ($1, $2, $3) \
+    ADD: insert[Uuid, Bytes, Uuid] = "INSERT INTO external_email (connection, address_key, member) VALUES ($1, $2, $3) \
         ON CONFLICT DO NOTHING";
     CLEAR = "DELETE FROM external_email WHERE member = $1";
 }

@@ -15,7 +15,7 @@ pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.
     u.version, u.created_at, u.changed_at, EXISTS (SELECT 1 FROM external_member om WHERE om.member = u.id)";
 
 statements! {
-    INSERT: rows = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
+    INSERT: insert[Uuid, Uuid, Uuid, Text, Bytes, Text, Text, Bytes, Bool, Text, Text, Bytes, Uuid, Text, I64] = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
         user_name_key, active, doc, keys, row_hash, person, link, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
     BY_ID: question[Uuid, Uuid] = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::bulk::Shape;
+use super::bulk::{self, Shape};
 use super::pool::{Lent, Pool};
 use super::reader::{Link, Reader, Shared};
 use super::statement::{Listed, Statement};
-use super::{Dialect, Kind, Row, StoreError, Value, postgres};
+use super::{Dialect, Kind, Row, StoreError, Value};
 
 /// Trips of one question that may be under way at a time. More of them are shorter of company, and so cost more.
 const TRIPS: usize = 2;
@@ -54,25 +54,20 @@ impl Question {
 }
 
 impl Listed for Question {
-    fn list(&'static self) -> &'static [Statement] {
-        &self.forms
+    fn list(&'static self) -> Vec<&'static Statement> {
+        self.forms.iter().collect()
     }
 }
 
 /// `text` for as many keys as its parameters, now arrays, have elements. OFFSET keeps the planner from joining it with
 /// the keys in another way than from each key to its rows, by index, as it would while tables are small.
 pub(super) fn expand(text: &str, kinds: &[Kind]) -> String {
-    let numbers = 1..=kinds.len();
-    let array = |(at, kind): (usize, &Kind)| format!("${at}::{}[]", postgres::type_name(*kind));
-    let arrays: Vec<String> = numbers.clone().zip(kinds).map(array).collect();
-    let columns: String = numbers.clone().map(|at| format!("key_{at}, ")).collect();
-    // The highest number first: `$1` begins `$10`, too.
-    let keyed = |text: String, at| text.replace(&format!("${at}"), &format!("question.key_{at}"));
-    let one = numbers.rev().fold(text.to_owned(), keyed);
     format!(
         "SELECT answer.*, question.number AS question_number FROM unnest({}) WITH ORDINALITY \
-         AS question ({columns}number) CROSS JOIN LATERAL ({one} OFFSET 0) AS answer",
-        arrays.join(", "),
+         AS question ({}, number) CROSS JOIN LATERAL ({} OFFSET 0) AS answer",
+        bulk::arrays(kinds),
+        bulk::names(kinds),
+        bulk::named(text, kinds, "question"),
     )
 }
 
@@ -285,8 +280,8 @@ mod tests {
         assert_eq!(
             expand(text, &[Kind::Uuid, Kind::Bytes]),
             "SELECT answer.*, question.number AS question_number FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY \
-             AS question (key_1, key_2, number) CROSS JOIN LATERAL (SELECT a FROM t \
-             WHERE b = question.key_2 AND (c = question.key_1 OR d = question.key_1) OFFSET 0) AS answer"
+             AS question (value_1, value_2, number) CROSS JOIN LATERAL (SELECT a FROM t \
+             WHERE b = question.value_2 AND (c = question.value_1 OR d = question.value_1) OFFSET 0) AS answer"
         );
     }
 

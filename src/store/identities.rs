@@ -11,7 +11,7 @@ const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, s
 statements! {
     NAMES_SOMEBODY = "SELECT EXISTS (SELECT 1 FROM identity i JOIN live_person p ON p.id = i.person \
         WHERE i.directory = $1 AND i.join_key = $2)";
-    INSERT: rows = NEW;
+    INSERT: insert[Uuid, Bytes, Uuid, Bool, I64] = NEW;
     CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");
     TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
         AND NOT EXISTS (SELECT 1 FROM live_person p WHERE p.id = identity.person)";

@@ -119,7 +119,7 @@ mod value;
 pub mod visible;
 mod waiting;
 
-pub use bulk::{IdSet, Rows};
+pub use bulk::{IdSet, Insert, Rows};
 pub use constraint::Constraint;
 pub use db::{Options, Store};
 pub use dialect::Dialect;

@@ -26,7 +26,7 @@ pub(super) fn placing(columns: &str, joined: &str) -> String {
 }
 
 statements! {
-    INSERT: rows = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
+    INSERT: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
         login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
         (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11)";

@@ -211,7 +211,8 @@ impl Reader {
         let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
         let answer: Result<_, Broken> = async {
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
-            let arrays = value::postgres_arrays(question.kinds(), keys).map_err(sqlx::Error::Encode)?;
+            let arrays = vec![(question.kinds(), keys.to_vec())];
+            let arrays = value::postgres_arrays(arrays).map_err(sqlx::Error::Encode)?;
             let rows = sqlx::query_with(text, arrays).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect())
         }
@@ -228,7 +229,7 @@ impl Reader {
         let statement = question.one();
         let part = |number| Part { statement, shape: Shape::Numbered(number) };
         let questions = (1..).map(part).zip(keys.iter().cloned()).collect();
-        let (text, values) = self.waiting.take(Dialect::Sqlite, questions);
+        let (text, values) = self.waiting.take_rows(questions);
         let sql = Sql(Source::Together { name: statement.name(), text });
         let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
@@ -254,7 +255,7 @@ impl Reader {
                 let statement = *statement;
                 let (name, _) = self.enter(sql, values.len())?;
                 let question = Part { statement, shape: Shape::Once };
-                let (text, values) = self.waiting.take(Dialect::Sqlite, vec![(question, values)]);
+                let (text, values) = self.waiting.take_rows(vec![(question, values)]);
                 Ok((name, text, values))
             }
             _ => {
@@ -270,9 +271,22 @@ impl Reader {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let (text, values) = self.waiting.take(self.shared.dialect, Vec::new());
-        let sql = Sql(Source::Together { name: "inserts that waited", text });
-        self.sent(sql, values).await.map(drop)
+        let name = "inserts that waited";
+        if self.shared.dialect == Dialect::Sqlite {
+            let (text, values) = self.waiting.take_rows(Vec::new());
+            return self.sent(Sql(Source::Together { name, text }), values).await.map(drop);
+        }
+        let (text, columns) = self.waiting.take_columns();
+        let values = columns.iter().map(|(kinds, _)| kinds.len()).sum();
+        let (name, text) = self.enter(Sql(Source::Together { name, text }), values)?;
+        let answer: Result<_, Broken> = async {
+            let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
+            let arrays = value::postgres_arrays(columns).map_err(sqlx::Error::Encode)?;
+            sqlx::query_with(text, arrays).execute(connection).await?;
+            Ok(())
+        }
+        .await;
+        self.leave(name, answer)
     }
 
     async fn sent(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {

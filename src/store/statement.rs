@@ -83,17 +83,17 @@ pub(super) fn parameters(text: &str) -> usize {
 /// What a table module lists: one statement, or the sizes of one template.
 pub trait Listed {
     #[doc(hidden)]
-    fn list(&'static self) -> &'static [Statement];
+    fn list(&'static self) -> Vec<&'static Statement>;
 }
 
 impl Listed for Statement {
-    fn list(&'static self) -> &'static [Statement] {
-        std::slice::from_ref(self)
+    fn list(&'static self) -> Vec<&'static Statement> {
+        vec![self]
     }
 }
 
 /// The statements of one table module.
-pub type Statements = &'static [fn() -> &'static [Statement]];
+pub type Statements = &'static [fn() -> Vec<&'static Statement>];
 
 /// Declares the statements of a table module, and `STATEMENTS`, the list that `registry.rs` names.
 ///
@@ -103,6 +103,7 @@ pub type Statements = &'static [fn() -> &'static [Statement]];
 ///     CLAIM(dialect) = format!("SELECT … {}", dialect.for_update_skip_locked());   // text built once, at start
 ///     COLUMNS = format!("SELECT {COLUMNS_OF_USER} FROM live_person WHERE id = $1");
 ///     INSERT_MEMBERS: rows = "INSERT INTO member (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING";  // execute_rows
+///     ADD: insert[Uuid, Text] = "INSERT INTO note (id, words) VALUES ($1, $2)";                       // later
 ///     MEMBERS_AMONG: set = "SELECT b FROM member WHERE a = $1 AND b IN ($2)";                     // all_in
 ///     MEMBER: question[Uuid, Uuid] = "SELECT b FROM member WHERE a = $1 AND b = $2";              // Store::ask
 /// }
@@ -126,6 +127,7 @@ macro_rules! statements {
     };
     (@type) => { $crate::store::Statement };
     (@type rows) => { $crate::store::Rows };
+    (@type insert) => { $crate::store::Insert };
     (@type set) => { $crate::store::IdSet };
     (@type question) => { $crate::store::Question };
 }

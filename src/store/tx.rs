@@ -1,7 +1,7 @@
 //! Writing: what a closure of `Store::write` gets.
 use std::ops::{Deref, DerefMut};
 
-use super::bulk::{IdSet, MOST, Rows};
+use super::bulk::{IdSet, Insert, MOST, Rows};
 use super::reader::{Link, Reader};
 use super::statement::Sql;
 use super::waiting::FEW;
@@ -76,15 +76,15 @@ impl Tx {
     /// transaction's end. None of those that wait together may need to see another one's rows, but for foreign keys.
     pub async fn later(
         &mut self,
-        rows: &'static Rows,
+        insert: &'static Insert,
         items: impl IntoIterator<Item = Vec<Value>>,
     ) -> Result<(), StoreError> {
         let mut items = items.into_iter();
         let few: Vec<Vec<Value>> = items.by_ref().take(FEW + 1).collect();
         if few.len() > FEW {
-            return self.execute_rows(rows, few.into_iter().chain(items)).await.map(drop);
+            return self.execute_rows(insert.rows(), few.into_iter().chain(items)).await.map(drop);
         }
-        self.reader.waiting.add(rows, few);
+        self.reader.waiting.add(insert, few);
         if self.reader.waiting.is_full() { self.reader.flush().await } else { Ok(()) }
     }
 

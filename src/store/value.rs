@@ -173,27 +173,32 @@ pub(super) fn postgres(values: Vec<Value>) -> Encoded<PgArguments> {
     Ok(arguments)
 }
 
-/// An array for each parameter, with one element of each key.
-pub(super) fn postgres_arrays(kinds: &[Kind], keys: &[Vec<Value>]) -> Encoded<PgArguments> {
-    macro_rules! array {
-        ($kind:ident, $at:expr) => {{
-            let element = |key: &'_ Vec<Value>| match key.get($at) {
-                Some(Value::$kind(element)) => Ok(Some(element.clone())),
-                Some(Value::Null(Kind::$kind)) => Ok(None),
-                _ => Err("a key with a value of another kind"),
-            };
-            keys.iter().map(element).collect::<Result<Vec<_>, _>>()?
-        }};
-    }
+/// An array for each parameter of one or several statements, with one element of each of its rows.
+pub(super) fn postgres_arrays(all: Vec<(&[Kind], Vec<Vec<Value>>)>) -> Encoded<PgArguments> {
     let mut arguments = PgArguments::default();
-    arguments.reserve(kinds.len(), 40 * keys.len());
-    for (at, kind) in kinds.iter().enumerate() {
-        match kind {
-            Kind::Uuid => arguments.add(array!(Uuid, at))?,
-            Kind::Bool => arguments.add(array!(Bool, at))?,
-            Kind::I64 => arguments.add(array!(I64, at))?,
-            Kind::Text => arguments.add(array!(Text, at))?,
-            Kind::Bytes => arguments.add(array!(Bytes, at))?,
+    let columns = all.iter().map(|(kinds, _)| kinds.len()).sum();
+    arguments.reserve(columns, all.iter().map(|(kinds, rows)| 24 * kinds.len() * rows.len()).sum());
+    for (kinds, rows) in all {
+        let mut rows: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
+        for kind in kinds {
+            let column = rows.iter_mut().map(Iterator::next);
+            macro_rules! array {
+                ($kind:ident) => {{
+                    let element = |value| match value {
+                        Some(Value::$kind(element)) => Ok(Some(element)),
+                        Some(Value::Null(Kind::$kind)) => Ok(None),
+                        _ => Err("a row with a value of another kind"),
+                    };
+                    arguments.add(column.map(element).collect::<Result<Vec<_>, _>>()?)?
+                }};
+            }
+            match kind {
+                Kind::Uuid => array!(Uuid),
+                Kind::Bool => array!(Bool),
+                Kind::I64 => array!(I64),
+                Kind::Text => array!(Text),
+                Kind::Bytes => array!(Bytes),
+            }
         }
     }
     Ok(arguments)

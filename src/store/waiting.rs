@@ -4,9 +4,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::bulk::{self, Rows, Shape, renumbered};
+use super::bulk::{self, Insert, Shape, renumbered};
 use super::statement::Statement;
-use super::{Dialect, Value};
+use super::{Dialect, Kind, Value};
 
 /// More rows than this of one call travel at once, in the template's own sizes.
 pub(super) const FEW: usize = 16;
@@ -15,14 +15,14 @@ pub(super) const FEW: usize = 16;
 /// one after another are one statement.
 #[derive(Default)]
 pub(super) struct Waiting {
-    inserts: Vec<(&'static Rows, Vec<Vec<Value>>)>,
+    inserts: Vec<(&'static Insert, Vec<Vec<Value>>)>,
     values: usize,
     bytes: usize,
 }
 
 impl Waiting {
     /// Adds rows.
-    pub(super) fn add(&mut self, rows: &'static Rows, items: Vec<Vec<Value>>) {
+    pub(super) fn add(&mut self, insert: &'static Insert, items: Vec<Vec<Value>>) {
         if items.is_empty() {
             return;
         }
@@ -30,8 +30,8 @@ impl Waiting {
         self.values += values().count();
         self.bytes += values().map(Value::len).sum::<usize>();
         match self.inserts.last_mut() {
-            Some((last, before)) if std::ptr::eq(*last, rows) => before.extend(items),
-            _ => self.inserts.push((rows, items)),
+            Some((last, before)) if std::ptr::eq(*last, insert) => before.extend(items),
+            _ => self.inserts.push((insert, items)),
         }
     }
 
@@ -50,21 +50,33 @@ impl Waiting {
         *self = Self::default();
     }
 
-    /// Takes them all out, with questions behind them, which see what they write: only SQLite can.
-    pub(super) fn take(&mut self, dialect: Dialect, questions: Vec<(Part, Vec<Value>)>) -> (SqlStr, Vec<Value>) {
+    /// SQLite: takes them all out, with questions behind them, which see what they write.
+    pub(super) fn take_rows(&mut self, questions: Vec<(Part, Vec<Value>)>) -> (SqlStr, Vec<Value>) {
         let waiting = std::mem::take(self);
         let (mut parts, mut values) = (Vec::new(), Vec::with_capacity(waiting.values));
-        for (rows, items) in waiting.inserts {
-            parts.push(Part { statement: rows.one(), shape: Shape::Rows(items.len()) });
+        for (insert, items) in waiting.inserts {
+            parts.push(Part { statement: insert.rows().one(), shape: Shape::Rows(items.len()) });
             values.extend(items.into_iter().flatten());
         }
         for (part, asked) in questions {
             parts.push(part);
             values.extend(asked);
         }
-        (together(dialect, &parts), values)
+        (together(Dialect::Sqlite, &parts), values)
+    }
+
+    /// PostgreSQL: takes them all out; their text is the same for any number of rows.
+    pub(super) fn take_columns(&mut self) -> (SqlStr, Vec<Columns>) {
+        let inserts = std::mem::take(self).inserts;
+        let part = |insert: &'static Insert| Part { statement: insert.columns(), shape: Shape::Once };
+        let parts: Vec<Part> = inserts.iter().map(|(insert, _)| part(insert)).collect();
+        let columns = inserts.into_iter().map(|(insert, items)| (insert.kinds(), items)).collect();
+        (together(Dialect::Postgres, &parts), columns)
     }
 }
+
+/// The types of a statement's parameters, and its rows.
+type Columns = (&'static [Kind], Vec<Vec<Value>>);
 
 /// A statement of those that travel together.
 #[derive(Clone, Copy)]
@@ -123,18 +135,17 @@ mod tests {
     use super::*;
     use crate::binds;
 
-    static ONES: Rows = Rows::new("ones", |_| Cow::from("INSERT INTO one (a) VALUES ($1)"), &[]);
-    static TWOS: Rows = Rows::new("twos", |_| Cow::from("INSERT INTO two (a, b) VALUES ($1, $2)"), &[]);
+    static ONES: Insert = Insert::new("ones", |_| Cow::from("INSERT INTO one (a) VALUES ($1)"), &[Kind::I64]);
+    static TWOS: Insert =
+        Insert::new("twos", |_| Cow::from("INSERT INTO two (a, b) VALUES ($1, $2)"), &[Kind::I64, Kind::I64]);
 
-    fn taken(dialect: Dialect) -> (String, Vec<Value>) {
+    fn three() -> Waiting {
         let mut waiting = Waiting::default();
         waiting.add(&ONES, vec![binds![1]]);
         waiting.add(&TWOS, vec![binds![2, 3]]);
         waiting.add(&TWOS, vec![binds![4, 5]]);
         waiting.add(&ONES, vec![binds![6]]);
-        let (text, values) = waiting.take(dialect, Vec::new());
-        assert!(waiting.is_empty());
-        (text.as_str().to_owned(), values)
+        waiting
     }
 
     fn question(shape: Shape) -> Part {
@@ -144,28 +155,41 @@ mod tests {
     }
 
     #[test]
-    fn inserts_travel_together_in_order_with_parameters_of_their_own() {
-        let (text, values) = taken(Dialect::Sqlite);
+    fn on_sqlite_rows_travel_in_order_with_parameters_of_their_own() {
+        let mut waiting = three();
+        let (text, values) = waiting.take_rows(Vec::new());
+        assert!(waiting.is_empty());
         assert_eq!(
-            text,
+            text.as_str(),
             "INSERT INTO one (a) VALUES ($1);\nINSERT INTO two (a, b) VALUES ($2, $3), ($4, $5);\n\
              INSERT INTO one (a) VALUES ($6);\n"
         );
         assert_eq!(values, binds![1, 2, 3, 4, 5, 6]);
-        let (text, _) = taken(Dialect::Postgres);
+    }
+
+    #[test]
+    fn on_postgresql_columns_travel_in_one_statement() {
+        let mut waiting = three();
+        let (text, columns) = waiting.take_columns();
+        assert!(waiting.is_empty());
         assert_eq!(
-            text,
-            "WITH w0 AS (INSERT INTO one (a) VALUES ($1)), w1 AS (INSERT INTO two (a, b) VALUES ($2, $3), ($4, $5)) \
-             INSERT INTO one (a) VALUES ($6)"
+            text.as_str(),
+            "WITH w0 AS (INSERT INTO one (a) SELECT item.value_1 FROM unnest($1::bigint[]) AS item (value_1)), \
+             w1 AS (INSERT INTO two (a, b) SELECT item.value_1, item.value_2 \
+             FROM unnest($2::bigint[], $3::bigint[]) AS item (value_1, value_2)) \
+             INSERT INTO one (a) SELECT item.value_1 FROM unnest($4::bigint[]) AS item (value_1)"
         );
-        assert_eq!(taken(Dialect::Postgres).0, text, "and the same again");
+        let (one, two): (&[Kind], &[Kind]) = (&[Kind::I64], &[Kind::I64, Kind::I64]);
+        let rows = [vec![binds![1]], vec![binds![2, 3], binds![4, 5]], vec![binds![6]]];
+        assert_eq!(columns, [one, two, one].into_iter().zip(rows).collect::<Vec<_>>());
+        assert_eq!(three().take_columns().0.as_str(), text.as_str(), "and the same again");
     }
 
     #[test]
     fn a_question_comes_last() {
         let mut waiting = Waiting::default();
         waiting.add(&TWOS, vec![binds![1, 2]]);
-        let (text, values) = waiting.take(Dialect::Sqlite, vec![(question(Shape::Once), binds![3])]);
+        let (text, values) = waiting.take_rows(vec![(question(Shape::Once), binds![3])]);
         let expected = "INSERT INTO two (a, b) VALUES ($1, $2);\nSELECT a FROM two WHERE b = $3 AND c = '$1';\n";
         assert_eq!((text.as_str(), values), (expected, binds![1, 2, 3]));
     }
@@ -173,10 +197,14 @@ mod tests {
     #[test]
     fn the_same_question_about_many_is_told_apart_by_its_number() {
         let many = [1, 2].map(|number| (question(Shape::Numbered(number)), binds![number as i64]));
-        let (text, values) = Waiting::default().take(Dialect::Sqlite, many.into());
-        let expected = "SELECT answer.*, 1 AS question_number FROM (SELECT a FROM two WHERE b = $1 AND c = '$1') AS answer;\n\
-             SELECT answer.*, 2 AS question_number FROM (SELECT a FROM two WHERE b = $2 AND c = '$1') AS answer;\n";
-        assert_eq!((text.as_str(), values), (expected, binds![1, 2]));
+        let (text, values) = Waiting::default().take_rows(many.into());
+        let one = |number| {
+            format!(
+                "SELECT answer.*, {number} AS question_number FROM (SELECT a FROM two WHERE b = ${number} AND c = '$1') \
+                 AS answer;\n"
+            )
+        };
+        assert_eq!((text.as_str(), values), (format!("{}{}", one(1), one(2)).as_str(), binds![1, 2]));
     }
 
     #[test]
@@ -194,17 +222,12 @@ mod tests {
 
     #[test]
     fn one_alone_is_as_it_was_prepared() {
-        let mut waiting = Waiting::default();
-        waiting.add(&TWOS, vec![binds![1, 2]]);
-        let (text, _) = waiting.take(Dialect::Postgres, Vec::new());
-        assert_eq!(text.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2)");
-    }
-
-    #[test]
-    fn rows_of_one_template_alone_are_one_statement() {
-        let mut waiting = Waiting::default();
-        waiting.add(&TWOS, vec![binds![1, 2], binds![3, 4]]);
-        let (text, _) = waiting.take(Dialect::Postgres, Vec::new());
-        assert_eq!(text.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2), ($3, $4)");
+        let alone = || {
+            let mut waiting = Waiting::default();
+            waiting.add(&TWOS, vec![binds![1, 2]]);
+            waiting
+        };
+        assert_eq!(alone().take_rows(Vec::new()).0.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2)");
+        assert_eq!(alone().take_columns().0.as_str(), TWOS.columns().ready(Dialect::Postgres).text);
     }
 }

@@ -13,6 +13,8 @@ statements! {
     CREATE = "CREATE TABLE sample (id UUID PRIMARY KEY, truth BOOLEAN, number BIGINT, words TEXT, bytes BYTEA)";
     INSERT = "INSERT INTO sample (id, truth, number, words, bytes) VALUES ($1, $2, $3, $4, $5)";
     INSERT_MANY: rows = "INSERT INTO sample (id, truth, number, words, bytes) VALUES ($1, $2, $3, $4, $5)";
+    LATER: insert[Uuid, Bool, I64, Text, Bytes] = "INSERT INTO sample (id, truth, number, words, bytes) \
+        VALUES ($1, $2, $3, $4, $5)";
     BY_ID = "SELECT id, truth, number, words, bytes FROM sample WHERE id = $1";
     COUNT = "SELECT COUNT(*) FROM sample";
     NUMBERS = "SELECT number FROM sample ORDER BY number";
@@ -86,6 +88,12 @@ on_both! {
             let read = db.store.reader().await.unwrap().one(&BY_ID, binds![row.id], tuple::<Sample>).await;
             assert_eq!(read.unwrap(), *row);
         }
+        let (full, empty) = (Sample { id: id(4), ..full }, Sample { id: id(5), ..empty });
+        db.store.write(async |tx| tx.later(&LATER, [values(&full), values(&empty)]).await).await.unwrap();
+        for row in [&full, &empty] {
+            let read = db.store.reader().await.unwrap().one(&BY_ID, binds![row.id], tuple::<Sample>).await;
+            assert_eq!(read.unwrap(), *row);
+        }
         let mut reader = db.store.reader().await.unwrap();
         assert_eq!(reader.optional(&BY_ID, binds![id(3)], tuple::<Sample>).await.unwrap(), None);
         assert_eq!(reader.one(&BY_ID, binds![id(3)], tuple::<Sample>).await, Err(StoreError::NotFound));
@@ -150,11 +158,11 @@ on_both! {
     async fn what_is_inserted_later_is_there_for_whoever_asks(db: &Database) {
         table(&db.store).await;
         let work = db.store.write(async |tx| {
-            tx.later(&INSERT_MANY, [values(&sample(1))]).await?;
-            tx.later(&INSERT_MANY, (2..6).map(|number| values(&sample(number)))).await?;
+            tx.later(&LATER, [values(&sample(1))]).await?;
+            tx.later(&LATER, (2..6).map(|number| values(&sample(number)))).await?;
             let seen = tx.all(&NUMBERS, binds![], first::<i64>).await?;
-            tx.later(&INSERT_MANY, (6..400).map(|number| values(&sample(number)))).await?;
-            tx.later(&INSERT_MANY, [values(&sample(400))]).await?;
+            tx.later(&LATER, (6..400).map(|number| values(&sample(number)))).await?;
+            tx.later(&LATER, [values(&sample(400))]).await?;
             Ok::<_, StoreError>(seen)
         });
         assert_eq!(work.await.unwrap(), [1, 2, 3, 4, 5]);
@@ -166,8 +174,8 @@ on_both! {
         table(&db.store).await;
         db.store.write(async |tx| insert(tx, 7).await).await.unwrap();
         let twice = async |tx: &mut Tx| {
-            tx.later(&INSERT_MANY, [values(&sample(1))]).await?;
-            tx.later(&INSERT_MANY, [values(&sample(7))]).await
+            tx.later(&LATER, [values(&sample(1))]).await?;
+            tx.later(&LATER, [values(&sample(7))]).await
         };
         let end = db.store.write(twice).await;
         assert_eq!(end, Err(StoreError::Unique(Constraint::Other)));
@@ -182,7 +190,7 @@ on_both! {
 
     async fn an_attempt_keeps_or_undoes_what_it_inserted_later(db: &Database) {
         table(&db.store).await;
-        let later = async |tx: &mut Tx, number: i64| tx.later(&INSERT_MANY, [values(&sample(number))]).await;
+        let later = async |tx: &mut Tx, number: i64| tx.later(&LATER, [values(&sample(number))]).await;
         let work = db.store.write(async |tx| {
             later(tx, 1).await?;
             tx.attempt(false, async |tx| later(tx, 2).await).await?;
