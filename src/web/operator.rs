@@ -60,6 +60,14 @@ impl Operator {
         Ok(Self { hash, path })
     }
 
+    /// Removes the notice, unless it is another server's by now.
+    pub fn withdraw(&self) {
+        let ours = self.path.parent().and_then(Notice::read);
+        if ours.is_some_and(|notice| self.is(&notice.token)) {
+            let _gone = fs::remove_file(&self.path);
+        }
+    }
+
     /// Whether this is the operator's token.
     pub fn is(&self, presented: &str) -> bool {
         same(&self.hash, &sha256(presented.as_bytes()))
@@ -68,10 +76,7 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        let ours = self.path.parent().and_then(Notice::read);
-        if ours.is_some_and(|notice| self.is(&notice.token)) {
-            let _gone = fs::remove_file(&self.path);
-        }
+        self.withdraw();
     }
 }
 

@@ -60,6 +60,7 @@ pub enum StartError {
 pub struct Running {
     address: SocketAddr,
     app: web::Data<App>,
+    operator: web::Data<Operator>,
     servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     certificate: Option<Arc<Certificate>>,
     tell: watch::Sender<bool>,
@@ -107,7 +108,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     if let Some(certificate) = certificate.clone() {
         tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));
     }
-    Ok(Running { address, app, servers, certificate, tell, tasks })
+    Ok(Running { address, app, operator, servers, certificate, tell, tasks })
 }
 
 impl Running {
@@ -168,6 +169,7 @@ impl Running {
                 tracing::warn!(%error, "the listener ended with an error");
             }
         }
+        self.operator.withdraw();
         self.tell.send_replace(true);
         for task in self.tasks {
             if let Err(error) = task.await {

@@ -40,7 +40,16 @@ struct Inner {
 
 struct Waiting {
     arrival: Arrival,
+    schemas: Arc<SchemaSet>,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Waiting {
+    /// The connection, as it was understood when this one arrived. Arrivals are read already, and users have no members.
+    fn source(&self, extent: ConnectionExtent) -> Source<'_> {
+        let unknown_members = UnknownMembers::Skip;
+        Source { extent, schemas: &self.schemas, join_attribute: None, unknown_members }
+    }
 }
 
 /// What somebody who arrived is told.
@@ -65,19 +74,20 @@ impl Arrivals {
         new: NewUser,
     ) -> Result<Done<ExternalUser>, ProvisionError> {
         let (answer, answered) = oneshot::channel();
-        self.join(source.extent, schemas, Waiting { arrival: Arrival::read(ctx, source, new), answer });
+        let (arrival, schemas) = (Arrival::read(ctx, source, new), Arc::clone(schemas));
+        self.join(source.extent, Waiting { arrival, schemas, answer });
         answered.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }
 
     /// Stands in line, and begins a company when none is being written.
-    fn join(&self, extent: ConnectionExtent, schemas: &Arc<SchemaSet>, arrived: Waiting) {
+    fn join(&self, extent: ConnectionExtent, arrived: Waiting) {
         let mut waiting = self.waiting();
         match waiting.get_mut(&extent.connection()) {
             Some(waiting) => waiting.push(arrived),
             None => {
                 waiting.insert(extent.connection(), vec![arrived]);
                 drop(waiting);
-                Turn { at: self.clone(), extent, schemas: Arc::clone(schemas), passed: false }.begin();
+                Turn { at: self.clone(), extent, passed: false }.begin();
             }
         }
     }
@@ -91,7 +101,6 @@ impl Arrivals {
 struct Turn {
     at: Arrivals,
     extent: ConnectionExtent,
-    schemas: Arc<SchemaSet>,
     passed: bool,
 }
 
@@ -109,6 +118,11 @@ impl Turn {
         apart(line, |one| one.arrival.marks(), MOST)
     }
 
+    /// All who wait.
+    fn everyone(&self) -> Vec<Waiting> {
+        self.at.waiting().get_mut(&self.extent.connection()).map(std::mem::take).unwrap_or_default()
+    }
+
     /// Lets those go next who wait; when nobody does, whoever arrives then begins anew.
     fn pass(mut self) {
         self.passed = true;
@@ -118,7 +132,7 @@ impl Turn {
             return;
         }
         drop(waiting);
-        Self { at: self.at.clone(), schemas: Arc::clone(&self.schemas), passed: false, ..self }.begin();
+        Self { at: self.at.clone(), extent: self.extent, passed: false }.begin();
     }
 }
 
@@ -139,10 +153,7 @@ struct Trip {
 
 /// Writes a company, and tells everyone in it.
 async fn write(turn: Turn) {
-    let (store, extent, schemas) = (turn.at.0.store.clone(), turn.extent, Arc::clone(&turn.schemas));
-    // Arrivals are read already, and users have no members.
-    let unknown_members = UnknownMembers::Skip;
-    let source = Source { extent, schemas: &schemas, join_attribute: None, unknown_members };
+    let (store, extent) = (turn.at.0.store.clone(), turn.extent);
     let trip = tokio::sync::Mutex::new(Trip { turn: Some(turn), company: None });
     let work = async |tx: &mut Tx| {
         let mut trip = trip.lock().await;
@@ -151,7 +162,10 @@ async fn write(turn: Turn) {
         // the same.
         let company = company.get_or_insert_with(|| turn.as_ref().map(Turn::company).unwrap_or_default());
         let arrivals: Vec<&Arrival> = company.iter().map(|one| &one.arrival).collect();
-        let done = if arrivals.is_empty() { Ok(Vec::new()) } else { create_all(tx, &source, &arrivals).await };
+        let done = match company.last() {
+            Some(newest) => create_all(tx, &newest.source(extent), &arrivals).await,
+            None => Ok(Vec::new()),
+        };
         if store.shares_commits()
             && let Some(turn) = turn.take()
         {
@@ -161,9 +175,22 @@ async fn write(turn: Turn) {
     };
     let outcome = store.write(work).await;
     let Trip { turn, company } = trip.into_inner();
-    // None was taken when the database could not even be asked.
-    let company = company.or_else(|| turn.as_ref().map(Turn::company)).unwrap_or_default();
+    // None was taken when the database could not even be asked: nobody need wait to hear the same.
+    let company = company.or_else(|| turn.as_ref().map(Turn::everyone)).unwrap_or_default();
     metrics::histogram!("rolecall_users_created_together").record(company.len() as f64);
+    settle(&store, extent, company, outcome).await;
+    if let Some(turn) = turn {
+        turn.pass();
+    }
+}
+
+/// Tells everyone of a company what became of it.
+async fn settle(
+    store: &Store,
+    extent: ConnectionExtent,
+    company: Vec<Waiting>,
+    outcome: Result<Vec<Answer>, ProvisionError>,
+) {
     let several = company.len() > 1;
     match outcome {
         Ok(answers) => {
@@ -177,14 +204,13 @@ async fn write(turn: Turn) {
             }
         }
         Err(_) => {
-            for Waiting { arrival, answer } in company {
-                let alone = async |tx: &mut Tx| arrival.alone(tx, &source).await;
-                let _gone = answer.send(run(&store, &source.extent, Mode::Real, alone).await);
+            for one in company {
+                let source = one.source(extent);
+                let alone = async |tx: &mut Tx| one.arrival.alone(tx, &source).await;
+                let answer = run(store, &extent, Mode::Real, alone).await;
+                let _gone = one.answer.send(answer);
             }
         }
-    }
-    if let Some(turn) = turn {
-        turn.pass();
     }
 }
 
