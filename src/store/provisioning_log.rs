@@ -19,10 +19,9 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 
 const SCHEMA: &str = include_str!("../../migrations/0004_request_log.sql");
-/// The newest rows of a connection before a moment, `$5` of them looked at when searching.
-const PAGE: &str = "SELECT id, entry FROM (SELECT id, at, search, entry FROM request_log \
-     WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) ORDER BY at DESC, id DESC LIMIT $5) newest \
-     WHERE $4 = '' OR search LIKE $4 ESCAPE '!' ORDER BY at DESC, id DESC LIMIT $6";
+/// The newest rows of a connection before a moment.
+const NEWEST: &str = "SELECT id, at, entry FROM request_log WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
+     ORDER BY at DESC, id DESC LIMIT $4";
 const EXPIRE: &str = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE at < $1 LIMIT 1000)";
 
 /// Rows that may wait to be written.
@@ -30,13 +29,15 @@ const QUEUE: usize = 8_192;
 /// Most rows in one transaction.
 const BATCH: usize = 256;
 /// Rows of one statement: a trip to the database costs more than a row.
-const ROWS: usize = 16;
-/// How long rows are collected.
+const ROWS: usize = 64;
+/// How long rows are collected, unless a whole transaction of them waits.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often old rows are deleted.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// Rows of a connection that a search looks through.
-const SEARCHED: i64 = 20_000;
+const SEARCHED: usize = 20_000;
+/// Rows it looks at in one go.
+const LOOK: usize = 500;
 
 /// One request of a connection.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -168,7 +169,7 @@ impl RequestLog {
     }
 
     /// The newest entries of a connection that contain `search`, from `before` on; with the place to go on from when
-    /// there may be more. A search looks through the newest 20,000.
+    /// there may be more. A search looks through the next 20,000.
     ///
     /// # Errors
     /// [`LogError`].
@@ -179,42 +180,50 @@ impl RequestLog {
         before: Option<Place>,
         count: usize,
     ) -> Result<(Vec<Entry>, Option<Place>), LogError> {
-        let before = before.unwrap_or(Place { at: Timestamp::from_micros(i64::MAX), id: Uuid::max() });
+        let mut from = before.unwrap_or(Place { at: Timestamp::from_micros(i64::MAX), id: Uuid::max() });
+        let search = fold(search.trim());
+        let (mut found, mut looked_at, mut more) = (Vec::new(), 0, true);
+        while more && found.len() < count && looked_at < SEARCHED {
+            let look = if search.is_empty() { count - found.len() } else { LOOK };
+            let rows = self.newest(extent, from, look).await?;
+            looked_at += rows.len();
+            more = rows.len() == look;
+            let mut rows = rows.into_iter();
+            for (place, text) in rows.by_ref() {
+                from = place;
+                // A row of another version that this one cannot read is left out.
+                let Ok(entry) = serde_json::from_str::<Entry>(&text) else { continue };
+                if search.is_empty() || searchable(&entry).contains(&search) {
+                    found.push(entry);
+                }
+                if found.len() == count {
+                    break;
+                }
+            }
+            more |= rows.len() > 0;
+        }
+        Ok((found, more.then_some(from)))
+    }
+
+    /// The newest rows of a connection from `before` on, at most `count`.
+    async fn newest(
+        &self,
+        extent: &ConnectionExtent,
+        before: Place,
+        count: usize,
+    ) -> Result<Vec<(Place, String)>, LogError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let pattern = pattern(search);
-        let looked_at = if pattern.is_empty() { count } else { SEARCHED };
-        let rows: Vec<(Uuid, String)> = on!(&self.backend, pool => {
-            let query = sqlx::query(PAGE)
+        on!(&self.backend, pool => {
+            let query = sqlx::query(NEWEST)
                 .bind(extent.connection().uuid())
                 .bind(before.at.micros())
                 .bind(before.id)
-                .bind(&pattern)
-                .bind(looked_at)
                 .bind(count);
             let rows = query.fetch_all(pool).await?;
-            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?
-        });
-        let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) == count;
-        let mut last = None;
-        let mut entries = Vec::with_capacity(rows.len());
-        for (id, text) in rows {
-            // A row of another version that this one cannot read is left out.
-            let Ok(entry) = serde_json::from_str::<Entry>(&text) else { continue };
-            last = Some(Place { at: entry.at, id });
-            entries.push(entry);
-        }
-        Ok((entries, last.filter(|_| full)))
+            let place = |id, at| Place { at: Timestamp::from_micros(at), id };
+            rows.iter().map(|row| Ok((place(row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+        })
     }
-}
-
-/// The LIKE pattern of a substring; empty for everything.
-fn pattern(search: &str) -> String {
-    let search = search.trim();
-    if search.is_empty() {
-        return String::new();
-    }
-    let escaped = fold(search).replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("%{escaped}%")
 }
 
 /// What a search looks at.
@@ -241,8 +250,11 @@ impl LogWriter {
                 _ = sweep.tick() => self.expire(now().plus_seconds(-self.keep_seconds)).await,
                 () = stop(&mut told) => break,
             }
+            let more = batch.len() == BATCH;
             self.write(&mut batch).await;
-            let _passed = tokio::time::timeout(PAUSE, stop(&mut told)).await;
+            if !more {
+                let _passed = tokio::time::timeout(PAUSE, stop(&mut told)).await;
+            }
         }
         self.queue.close();
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
@@ -273,7 +285,6 @@ impl LogWriter {
                         .bind(entry.connection.uuid())
                         .bind(entry.at.micros())
                         .bind(i64::from(entry.status))
-                        .bind(searchable(entry))
                         .bind(text);
                 }
                 query.execute(&mut *transaction).await?;
@@ -302,9 +313,10 @@ impl LogWriter {
 /// The insert of so many rows, at most [`ROWS`].
 fn insert(rows: usize) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let row = |at: usize| format!("(${}, ${}, ${}, ${}, ${}, ${})", at + 1, at + 2, at + 3, at + 4, at + 5, at + 6);
+        // `search` held the entry a second time, folded; nobody reads it any more.
+        let row = |at: usize| format!("(${}, ${}, ${}, ${}, '', ${})", at + 1, at + 2, at + 3, at + 4, at + 5);
         let text = |rows: usize| {
-            let all: Vec<String> = (0..rows).map(|at| row(6 * at)).collect();
+            let all: Vec<String> = (0..rows).map(|at| row(5 * at)).collect();
             format!("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES {}", all.join(", "))
         };
         (0..=ROWS).map(text).collect()

@@ -29,6 +29,7 @@ mod provision_laws;
 mod provision_races;
 mod provision_search;
 mod provision_users;
+mod request_log;
 mod scim_bulk;
 mod scim_edges;
 mod scim_gathered;

@@ -51,7 +51,7 @@ pub(in crate::web::api) struct EntryView {
 /// The requests of a SCIM connection, newest first. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/log", tag = "Connections", operation_id = "listRequests",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
-        ("q" = Option<String>, Query, description = "what a request must contain; the newest 20,000 are searched"),
+        ("q" = Option<String>, Query, description = "what a request must contain; each page looks through 20,000 at most"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
     responses((status = 200, description = "a page of requests", body = Page<EntryView>)))]
