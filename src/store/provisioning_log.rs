@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Executor, Row as _};
 use tokio::sync::{mpsc, watch};
@@ -22,13 +22,19 @@ const SCHEMA: &str = include_str!("../../migrations/0004_request_log.sql");
 /// The newest rows of a connection before a moment.
 const NEWEST: &str = "SELECT id, at, entry FROM request_log WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
      ORDER BY at DESC, id DESC LIMIT $4";
+/// PostgreSQL: any number of rows, a column each parameter. `search` held the entry a second time, folded; nobody reads it
+/// any more.
+const INSERT_COLUMNS: &str = "INSERT INTO request_log (id, connection, at, status, search, entry) \
+     SELECT item.id, item.connection, item.at, item.status, '', item.entry \
+     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]) \
+     AS item (id, connection, at, status, entry)";
 const EXPIRE: &str = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE at < $1 LIMIT 1000)";
 
 /// Rows that may wait to be written.
 const QUEUE: usize = 8_192;
 /// Most rows in one transaction.
 const BATCH: usize = 256;
-/// Rows of one statement: a trip to the database costs more than a row.
+/// Rows of one statement on SQLite: a trip to its thread costs more than a row.
 const ROWS: usize = 64;
 /// How long rows are collected, unless a whole transaction of them waits.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -124,7 +130,9 @@ macro_rules! on {
 /// [`LogError`]: the file or the database cannot be opened.
 pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(RequestLog, LogWriter), LogError> {
     let backend = if url.starts_with("postgres") {
-        Backend::Postgres(PgPoolOptions::new().max_connections(2).connect_lazy(url)?)
+        // A crash may take the last rows: nobody waits for the disk on their account.
+        let options = url.parse::<PgConnectOptions>()?.options([("synchronous_commit", "off")]);
+        Backend::Postgres(PgPoolOptions::new().max_connections(2).connect_lazy_with(options))
     } else {
         Backend::Sqlite(file(&data_dir.join("log.db")).await?)
     };
@@ -274,23 +282,32 @@ impl LogWriter {
     }
 
     async fn insert(&self, batch: &[(Uuid, Entry)]) -> Result<(), sqlx::Error> {
-        on!(&self.backend, pool => {
-            let mut transaction = pool.begin().await?;
-            for part in batch.chunks(ROWS) {
-                let mut query = sqlx::query(insert(part.len()));
-                for (id, entry) in part {
-                    let text = serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()))?;
-                    query = query
-                        .bind(*id)
-                        .bind(entry.connection.uuid())
-                        .bind(entry.at.micros())
-                        .bind(i64::from(entry.status))
-                        .bind(text);
+        let text = |entry| serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()));
+        match &self.backend {
+            Backend::Sqlite(pool) => {
+                let mut transaction = pool.begin().await?;
+                for part in batch.chunks(ROWS) {
+                    let mut query = sqlx::query(insert(part.len()));
+                    for (id, entry) in part {
+                        query = query.bind(*id).bind(entry.connection.uuid()).bind(entry.at.micros());
+                        query = query.bind(i64::from(entry.status)).bind(text(entry)?);
+                    }
+                    query.execute(&mut *transaction).await?;
                 }
-                query.execute(&mut *transaction).await?;
+                transaction.commit().await
             }
-            transaction.commit().await
-        })
+            Backend::Postgres(pool) => {
+                let entries = || batch.iter().map(|(_, entry)| entry);
+                let texts = entries().map(text).collect::<Result<Vec<String>, _>>()?;
+                let query = sqlx::query(INSERT_COLUMNS)
+                    .bind(batch.iter().map(|(id, _)| *id).collect::<Vec<Uuid>>())
+                    .bind(entries().map(|entry| entry.connection.uuid()).collect::<Vec<Uuid>>())
+                    .bind(entries().map(|entry| entry.at.micros()).collect::<Vec<i64>>())
+                    .bind(entries().map(|entry| i64::from(entry.status)).collect::<Vec<i64>>())
+                    .bind(texts);
+                query.execute(pool).await.map(drop)
+            }
+        }
     }
 
     async fn expire(&self, before: Timestamp) {
@@ -310,10 +327,9 @@ impl LogWriter {
     }
 }
 
-/// The insert of so many rows, at most [`ROWS`].
+/// SQLite: the insert of so many rows, at most [`ROWS`].
 fn insert(rows: usize) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        // `search` held the entry a second time, folded; nobody reads it any more.
         let row = |at: usize| format!("(${}, ${}, ${}, ${}, '', ${})", at + 1, at + 2, at + 3, at + 4, at + 5);
         let text = |rows: usize| {
             let all: Vec<String> = (0..rows).map(|at| row(5 * at)).collect();
