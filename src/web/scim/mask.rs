@@ -1,7 +1,9 @@
 //! Takes secrets out of what the log of requests keeps.
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use url::form_urlencoded;
 
 /// Longest body that is kept.
@@ -14,7 +16,7 @@ pub fn body(value: &Value, bytes: usize) -> String {
     if bytes > LONGEST {
         return format!("[{bytes} bytes]");
     }
-    without_secrets(value).to_string()
+    serde_json::to_string(&Shown(value)).unwrap_or_default()
 }
 
 /// A path with its query as people read it; a query that speaks of a secret is hidden.
@@ -29,26 +31,32 @@ fn shown(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(2_048).collect()
 }
 
-fn without_secrets(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            // The value of a PATCH operation is as secret as what its path names.
-            let secret_path = map
-                .iter()
-                .any(|(key, value)| key.eq_ignore_ascii_case("path") && value.as_str().is_some_and(speaks_of_secret));
-            let hide = |key: &str, value: &Value| {
-                let asked = key.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(speaks_of_secret);
-                is_secret(key) || asked || (secret_path && key.eq_ignore_ascii_case("value"))
-            };
-            let shown = map.iter().map(|(key, value)| {
-                let hidden = hide(key, value) && !value.is_null();
-                let value = if hidden { HIDDEN.into() } else { without_secrets(value) };
-                (key.clone(), value)
-            });
-            Value::Object(shown.collect::<Map<_, _>>())
+/// A document, written without its secrets.
+struct Shown<'a>(&'a Value);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let map = match self.0 {
+            Value::Object(map) => map,
+            Value::Array(list) => return serializer.collect_seq(list.iter().map(Shown)),
+            other => return other.serialize(serializer),
+        };
+        // The value of a PATCH operation is as secret as what its path names.
+        let secret_path = map
+            .iter()
+            .any(|(key, value)| key.eq_ignore_ascii_case("path") && value.as_str().is_some_and(speaks_of_secret));
+        let hidden = |key: &str, value: &Value| {
+            let asked = key.eq_ignore_ascii_case("filter") && value.as_str().is_some_and(speaks_of_secret);
+            !value.is_null() && (is_secret(key) || asked || (secret_path && key.eq_ignore_ascii_case("value")))
+        };
+        let mut shown = serializer.serialize_map(Some(map.len()))?;
+        for (key, value) in map {
+            match hidden(key, value) {
+                true => shown.serialize_entry(key, HIDDEN)?,
+                false => shown.serialize_entry(key, &Shown(value))?,
+            }
         }
-        Value::Array(list) => Value::Array(list.iter().map(without_secrets).collect()),
-        other => other.clone(),
+        shown.end()
     }
 }
 
@@ -58,8 +66,15 @@ fn is_secret(key: &str) -> bool {
 }
 
 fn speaks_of_secret(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["password", "passwd", "secret", "token"].iter().any(|secret| text.contains(secret))
+    const SECRETS: [&[u8]; 4] = [b"password", b"passwd", b"secret", b"token"];
+    let begins =
+        |from: &[u8], secret: &[u8]| from.get(..secret.len()).is_some_and(|word| word.eq_ignore_ascii_case(secret));
+    let bytes = text.as_bytes();
+    let mut places = (0..bytes.len()).filter_map(|at| bytes.get(at..));
+    places.any(|from| {
+        matches!(from.first(), Some(b'p' | b'P' | b's' | b'S' | b't' | b'T'))
+            && SECRETS.iter().any(|secret| begins(from, secret))
+    })
 }
 
 #[cfg(test)]
@@ -72,9 +87,9 @@ mod tests {
         let sent = json!({"userName": "ida", "PassWord": "s1", "urn:x:User:password": "s2", "Operations": [
             {"op": "replace", "path": "password", "value": "s3"},
             {"op": "replace", "value": {"password": "s4", "title": "kept"}},
-            {"op": "add", "path": "title", "value": "seen"}]});
+            {"op": "add", "path": "title", "value": "seen"}], "password": null, "a": [1, {"xTOKENx": ["s7"]}]});
         let kept = body(&sent, 100);
-        for secret in ["s1", "s2", "s3", "s4"] {
+        for secret in ["s1", "s2", "s3", "s4", "s7"] {
             assert!(!kept.contains(secret), "{kept}");
         }
         assert!(kept.contains("ida") && kept.contains("kept") && kept.contains("seen"));
