@@ -327,13 +327,13 @@ impl LogWriter {
     }
 }
 
-/// SQLite: the insert of so many rows, at most [`ROWS`].
+/// SQLite: the insert of so many rows, at most [`ROWS`]. Its parameters have no names: the driver would look for each
+/// among all of them.
 fn insert(rows: usize) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let row = |at: usize| format!("(${}, ${}, ${}, ${}, '', ${})", at + 1, at + 2, at + 3, at + 4, at + 5);
         let text = |rows: usize| {
-            let all: Vec<String> = (0..rows).map(|at| row(5 * at)).collect();
-            format!("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES {}", all.join(", "))
+            let all = vec!["(?, ?, ?, ?, '', ?)"; rows].join(", ");
+            format!("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES {all}")
         };
         (0..=ROWS).map(text).collect()
     });

@@ -9,7 +9,7 @@ use crate::provision::link::{self, Stranger};
 use crate::provision::run::run;
 use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, merge, place};
 use crate::store::external_users::{self, ExternalUser, Link};
-use crate::store::newcomers::House;
+use crate::store::newcomers::{House, Met};
 use crate::store::{Store, Tx};
 
 /// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
@@ -118,6 +118,7 @@ impl Arrival {
 /// A user on its way in.
 struct Entry<'a> {
     arrival: &'a Arrival,
+    met: Met,
     effect: Effect,
     person: Option<(UserId, Link)>,
     /// Whether a rule may place the person.
@@ -126,11 +127,11 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// What is known to come of an arrival before anything is done.
-    fn begin(source: &Source<'_>, arrival: &'a Arrival) -> Self {
+    fn begin(source: &Source<'_>, arrival: &'a Arrival, met: Met) -> Self {
         let names = arrival.reading.said.document.keys().filter(|name| *name != "schemas");
         let mut effect = Effect { attributes: names.cloned().collect(), ..Effect::default() };
         effect.event(Event::of(Kind::ExternalUserCreated, arrival.id).id("connection", source.extent.connection()));
-        Self { arrival, effect, person: None, movable: false }
+        Self { arrival, met, effect, person: None, movable: false }
     }
 
     fn done(self) -> Done<ExternalUser> {
@@ -147,12 +148,9 @@ pub(super) async fn create_all(
 ) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, ProvisionError> {
     let strangers: Vec<Stranger<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
     let (house, met) = link::meet(tx, source, &strangers).await?;
-    let free = || met.iter().map(|met| !met.name_taken);
-    let entering = arrivals.iter().zip(free()).filter(|(_, free)| *free);
-    let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, _)| Entry::begin(source, arrival)).collect();
-    let known = met.iter().filter(|met| !met.name_taken);
-    let strangers =
-        entries.iter_mut().zip(known).map(|(entry, met)| (entry.arrival.stranger(), *met, &mut entry.effect));
+    let entering = arrivals.iter().zip(&met).filter(|(_, met)| !met.name_taken);
+    let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, met)| Entry::begin(source, arrival, *met)).collect();
+    let strangers = entries.iter_mut().map(|entry| (entry.arrival.stranger(), entry.met, &mut entry.effect));
     let people = link::introduce(tx, source, strangers.collect()).await?;
     for (entry, person) in entries.iter_mut().zip(people) {
         entry.person = person;
@@ -161,8 +159,8 @@ pub(super) async fn create_all(
 
     let mut done = entries.into_iter().map(Entry::done);
     let taken = ProvisionError::Uniqueness { attribute: "userName" };
-    let answer = |free: bool| if free { done.next() } else { None }.ok_or_else(|| taken.clone());
-    Ok(free().map(answer).collect())
+    let answer = |met: Met| if met.name_taken { None } else { done.next() }.ok_or_else(|| taken.clone());
+    Ok(met.into_iter().map(answer).collect())
 }
 
 /// Writes those who enter, with their people known, and what follows from it.
