@@ -229,8 +229,8 @@ impl Reader {
         let statement = question.one();
         let part = |number| Part { statement, shape: Shape::Numbered(number) };
         let questions = (1..).map(part).zip(keys.iter().cloned()).collect();
-        let (text, values) = self.waiting.take_rows(questions);
-        let sql = Sql(Source::Together { name: statement.name(), text });
+        let (whole, values) = self.waiting.take_rows(questions);
+        let sql = Sql(Source::Together { name: statement.name(), whole });
         let (name, text) = self.enter(sql, values.len())?;
         let answer: Result<_, Broken> = async {
             let Live::Sqlite(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
@@ -252,10 +252,10 @@ impl Reader {
     async fn ask(&mut self, sql: Sql, values: Vec<Value>) -> Result<(&'static str, SqlStr, Vec<Value>), StoreError> {
         match (&sql.0, self.shared.dialect) {
             (Source::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
-                let statement = *statement;
-                let (name, _) = self.enter(sql, values.len())?;
                 let question = Part { statement, shape: Shape::Once };
-                let (text, values) = self.waiting.take_rows(vec![(question, values)]);
+                let (whole, values) = self.waiting.take_rows(vec![(question, values)]);
+                let together = Sql(Source::Together { name: statement.name(), whole });
+                let (name, text) = self.enter(together, values.len())?;
                 Ok((name, text, values))
             }
             _ => {
@@ -273,12 +273,12 @@ impl Reader {
         }
         let name = "inserts that waited";
         if self.shared.dialect == Dialect::Sqlite {
-            let (text, values) = self.waiting.take_rows(Vec::new());
-            return self.sent(Sql(Source::Together { name, text }), values).await.map(drop);
+            let (whole, values) = self.waiting.take_rows(Vec::new());
+            return self.sent(Sql(Source::Together { name, whole }), values).await.map(drop);
         }
-        let (text, columns) = self.waiting.take_columns();
+        let (whole, columns) = self.waiting.take_columns();
         let values = columns.iter().map(|(kinds, _)| kinds.len()).sum();
-        let (name, text) = self.enter(Sql(Source::Together { name, text }), values)?;
+        let (name, text) = self.enter(Sql(Source::Together { name, whole }), values)?;
         let answer: Result<_, Broken> = async {
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let arrays = value::postgres_arrays(columns).map_err(sqlx::Error::Encode)?;
@@ -335,7 +335,10 @@ impl Reader {
                 let text: &'static str = &ready.text;
                 (statement.name(), text.into_sql_str(), ready.parameters)
             }
-            Source::Together { name, text } => (name, text, values),
+            Source::Together { name, whole } => {
+                let parameters = whole.parameters;
+                (name, whole.text(), parameters)
+            }
             Source::Composed { name, text } => {
                 let parameters = super::statement::parameters(&text);
                 let text = self.shared.dialect.steady(text.into());

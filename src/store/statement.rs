@@ -2,9 +2,8 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use sqlx::SqlStr;
-
 use super::bulk::{self, Shape};
+use super::waiting::Whole;
 use super::{Dialect, Kind};
 
 /// A static SQL text. Declared by [`statements!`](crate::statements), so that it is prepared when the store opens.
@@ -40,6 +39,11 @@ impl Statement {
 
     pub(super) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What tells it from every other: the sizes of a template have one name.
+    pub(super) fn form(&self) -> (&'static str, Shape) {
+        (self.name, self.shape)
     }
 
     /// Declared parameter types, for the rare text from which PostgreSQL cannot infer them; usually empty.
@@ -144,7 +148,7 @@ pub(super) enum Source {
     /// Declared statements that travel together.
     Together {
         name: &'static str,
-        text: SqlStr,
+        whole: Whole,
     },
 }
 

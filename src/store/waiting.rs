@@ -51,7 +51,7 @@ impl Waiting {
     }
 
     /// SQLite: takes them all out, with questions behind them, which see what they write.
-    pub(super) fn take_rows(&mut self, questions: Vec<(Part, Vec<Value>)>) -> (SqlStr, Vec<Value>) {
+    pub(super) fn take_rows(&mut self, questions: Vec<(Part, Vec<Value>)>) -> (Whole, Vec<Value>) {
         let waiting = std::mem::take(self);
         let (mut parts, mut values) = (Vec::new(), Vec::with_capacity(waiting.values));
         for (insert, items) in waiting.inserts {
@@ -66,7 +66,7 @@ impl Waiting {
     }
 
     /// PostgreSQL: takes them all out; their text is the same for any number of rows.
-    pub(super) fn take_columns(&mut self) -> (SqlStr, Vec<Columns>) {
+    pub(super) fn take_columns(&mut self) -> (Whole, Vec<Columns>) {
         let inserts = std::mem::take(self).inserts;
         let part = |insert: &'static Insert| Part { statement: insert.columns(), shape: Shape::Once };
         let parts: Vec<Part> = inserts.iter().map(|(insert, _)| part(insert)).collect();
@@ -89,26 +89,40 @@ pub(super) struct Part {
 const MOST_VALUES: usize = 2_000;
 const MOST_BYTES: usize = 128 * 1024;
 
-/// Texts put together so far, by the names of their parts and of their database.
-type Texts = HashMap<(Dialect, Vec<(&'static str, Shape)>), Arc<str>>;
+/// Statements that travel together, as one text.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Whole {
+    text: Arc<str>,
+    /// The highest `$n` in it.
+    pub(super) parameters: usize,
+}
+
+impl Whole {
+    fn of(text: &str) -> Self {
+        Self { text: text.into(), parameters: super::statement::parameters(text) }
+    }
+
+    pub(super) fn text(self) -> SqlStr {
+        AssertSqlSafe(self.text).into_sql_str()
+    }
+}
+
+/// Texts put together so far, by their database and what tells each of their parts from others.
+type Texts = HashMap<(Dialect, Vec<((&'static str, Shape), Shape)>), Whole>;
 
 /// More than these are not kept; there are as many as there are ways to create something.
 const MOST_TEXTS: usize = 500;
 
 /// Statements as one text, put together once. SQLite runs them one after another. On PostgreSQL they are parts of one
 /// statement, none of which sees what the others write; references among them are checked at its end.
-fn together(dialect: Dialect, parts: &[Part]) -> SqlStr {
-    if let [Part { statement, shape: Shape::Once | Shape::Rows(1) }] = parts {
-        let text: &'static str = &statement.ready(dialect).text;
-        return text.into_sql_str();
-    }
+fn together(dialect: Dialect, parts: &[Part]) -> Whole {
     static KNOWN: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
-    let key = (dialect, parts.iter().map(|part| (part.statement.name(), part.shape)).collect());
+    let key = (dialect, parts.iter().map(|part| (part.statement.form(), part.shape)).collect());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if known.len() >= MOST_TEXTS {
         known.clear();
     }
-    let text = known.entry(key).or_insert_with(|| {
+    let put_together = || {
         let (mut text, mut parameters) = (String::new(), 0);
         for (at, Part { statement, shape }) in parts.iter().enumerate() {
             let one: &'static str = &statement.ready(dialect).text;
@@ -116,22 +130,23 @@ fn together(dialect: Dialect, parts: &[Part]) -> SqlStr {
             let numbered = renumbered(&whole, parameters);
             parameters += super::statement::parameters(&whole);
             text.push_str(&match dialect {
+                _ if parts.len() == 1 => numbered,
                 Dialect::Sqlite => format!("{numbered};\n"),
-                Dialect::Postgres if at + 1 == parts.len() && at == 0 => numbered,
                 Dialect::Postgres if at + 1 == parts.len() => format!(" {numbered}"),
                 Dialect::Postgres if at == 0 => format!("WITH w0 AS ({numbered})"),
                 Dialect::Postgres => format!(", w{at} AS ({numbered})"),
             });
         }
-        text.into()
-    });
-    AssertSqlSafe(Arc::clone(text)).into_sql_str()
+        Whole::of(&text)
+    };
+    known.entry(key).or_insert_with(put_together).clone()
 }
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
+    use super::super::bulk::IdSet;
     use super::*;
     use crate::binds;
 
@@ -157,10 +172,10 @@ mod tests {
     #[test]
     fn on_sqlite_rows_travel_in_order_with_parameters_of_their_own() {
         let mut waiting = three();
-        let (text, values) = waiting.take_rows(Vec::new());
+        let (whole, values) = waiting.take_rows(Vec::new());
         assert!(waiting.is_empty());
         assert_eq!(
-            text.as_str(),
+            &*whole.text,
             "INSERT INTO one (a) VALUES ($1);\nINSERT INTO two (a, b) VALUES ($2, $3), ($4, $5);\n\
              INSERT INTO one (a) VALUES ($6);\n"
         );
@@ -170,10 +185,10 @@ mod tests {
     #[test]
     fn on_postgresql_columns_travel_in_one_statement() {
         let mut waiting = three();
-        let (text, columns) = waiting.take_columns();
+        let (whole, columns) = waiting.take_columns();
         assert!(waiting.is_empty());
         assert_eq!(
-            text.as_str(),
+            &*whole.text,
             "WITH w0 AS (INSERT INTO one (a) SELECT item.value_1 FROM unnest($1::bigint[]) AS item (value_1)), \
              w1 AS (INSERT INTO two (a, b) SELECT item.value_1, item.value_2 \
              FROM unnest($2::bigint[], $3::bigint[]) AS item (value_1, value_2)) \
@@ -182,29 +197,44 @@ mod tests {
         let (one, two): (&[Kind], &[Kind]) = (&[Kind::I64], &[Kind::I64, Kind::I64]);
         let rows = [vec![binds![1]], vec![binds![2, 3], binds![4, 5]], vec![binds![6]]];
         assert_eq!(columns, [one, two, one].into_iter().zip(rows).collect::<Vec<_>>());
-        assert_eq!(three().take_columns().0.as_str(), text.as_str(), "and the same again");
+        assert_eq!(three().take_columns().0, whole, "and the same again");
     }
 
     #[test]
     fn a_question_comes_last() {
         let mut waiting = Waiting::default();
         waiting.add(&TWOS, vec![binds![1, 2]]);
-        let (text, values) = waiting.take_rows(vec![(question(Shape::Once), binds![3])]);
+        let (whole, values) = waiting.take_rows(vec![(question(Shape::Once), binds![3])]);
         let expected = "INSERT INTO two (a, b) VALUES ($1, $2);\nSELECT a FROM two WHERE b = $3 AND c = '$1';\n";
-        assert_eq!((text.as_str(), values), (expected, binds![1, 2, 3]));
+        assert_eq!((&*whole.text, values), (expected, binds![1, 2, 3]));
+    }
+
+    #[test]
+    fn sizes_of_one_template_are_told_apart() {
+        static SET: IdSet = IdSet::new("set", |_| Cow::from("SELECT a FROM two WHERE a = $1 AND b IN ($2)"), &[]);
+        for ids in [1, 2, 3, 2, 1] {
+            let mut waiting = Waiting::default();
+            waiting.add(&TWOS, vec![binds![1, 2]]);
+            let ids: Vec<Value> = (0..ids).map(|id| id.into()).collect();
+            let (statement, asked) = SET.filled(&[9.into()], &ids).unwrap();
+            let (whole, values) = waiting.take_rows(vec![(Part { statement, shape: Shape::Once }, asked)]);
+            let set: Vec<String> = (4..4 + ids.len()).map(|number| format!("${number}")).collect();
+            assert!(whole.text.ends_with(&format!("WHERE a = $3 AND b IN ({});\n", set.join(", "))), "{whole:?}");
+            assert_eq!((whole.parameters, values), (3 + ids.len(), [binds![1, 2, 9], ids].concat()));
+        }
     }
 
     #[test]
     fn the_same_question_about_many_is_told_apart_by_its_number() {
         let many = [1, 2].map(|number| (question(Shape::Numbered(number)), binds![number as i64]));
-        let (text, values) = Waiting::default().take_rows(many.into());
+        let (whole, values) = Waiting::default().take_rows(many.into());
         let one = |number| {
             format!(
                 "SELECT answer.*, {number} AS question_number FROM (SELECT a FROM two WHERE b = ${number} AND c = '$1') \
                  AS answer;\n"
             )
         };
-        assert_eq!((text.as_str(), values), (format!("{}{}", one(1), one(2)).as_str(), binds![1, 2]));
+        assert_eq!((&*whole.text, values), (format!("{}{}", one(1), one(2)).as_str(), binds![1, 2]));
     }
 
     #[test]
@@ -227,7 +257,7 @@ mod tests {
             waiting.add(&TWOS, vec![binds![1, 2]]);
             waiting
         };
-        assert_eq!(alone().take_rows(Vec::new()).0.as_str(), "INSERT INTO two (a, b) VALUES ($1, $2)");
-        assert_eq!(alone().take_columns().0.as_str(), TWOS.columns().ready(Dialect::Postgres).text);
+        assert_eq!(alone().take_rows(Vec::new()).0.text.as_ref(), "INSERT INTO two (a, b) VALUES ($1, $2)");
+        assert_eq!(alone().take_columns().0.text.as_ref(), TWOS.columns().ready(Dialect::Postgres).text);
     }
 }

@@ -20,6 +20,7 @@ statements! {
     NUMBERS = "SELECT number FROM sample ORDER BY number";
     PAIRS = "SELECT number, words FROM sample WHERE number < $1 ORDER BY number";
     AMONG: set = "SELECT number FROM sample WHERE words = $1 AND id IN ($2)";
+    WITH_IDS: set = "SELECT number FROM sample WHERE id IN ($1)";
     DELETE_AMONG: set = "DELETE FROM sample WHERE id IN ($1)";
     INSERT_RETURNING = "INSERT INTO sample (id, number) VALUES ($1, $2) RETURNING number";
     KNOWN_ROWS = "SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE relname = 'sample' \
@@ -168,6 +169,22 @@ on_both! {
         assert_eq!(work.await.unwrap(), [1, 2, 3, 4, 5]);
         let stored = db.store.reader().await.unwrap().all(&NUMBERS, binds![], first::<i64>).await.unwrap();
         assert_eq!(stored, (1..=400).collect::<Vec<_>>());
+    }
+
+    async fn a_set_of_any_size_is_asked_for_behind_what_is_inserted_later(db: &Database) {
+        table(&db.store).await;
+        for (round, size) in (0..).zip([1, 2, 3, 4, 2, 1, 16, 4]) {
+            let numbers: Vec<i64> = (16 * round + 1..=16 * (round + 1)).collect();
+            let samples: Vec<Sample> = numbers.iter().copied().map(sample).collect();
+            let work = db.store.write(async |tx| {
+                tx.later(&LATER, samples.iter().map(values)).await?;
+                let ids = samples.iter().take(size).map(|sample| sample.id);
+                tx.all_in(&WITH_IDS, binds![], ids, first::<i64>).await
+            });
+            let mut found = work.await.unwrap();
+            found.sort_unstable();
+            assert_eq!(found, numbers[..size]);
+        }
     }
 
     async fn what_cannot_be_inserted_later_fails_the_write_at_its_end_at_the_latest(db: &Database) {
