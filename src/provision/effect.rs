@@ -1,7 +1,7 @@
 //! What an act did. A dry run returns the same as the real run would.
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer};
 
-use super::event::{Event, Kind};
+use super::event::{self, Event, Kind};
 use crate::domain::id::{ConnectionId, UserGroupId, UserId};
 use crate::store::effective_lists::Change;
 
@@ -53,16 +53,19 @@ pub enum Access {
 }
 
 /// Something that happened to a person.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PersonChange {
     /// To whom.
+    #[serde(rename = "user")]
     pub person: UserId,
     /// What.
+    #[serde(flatten)]
     pub what: What,
 }
 
 /// What happened to a person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum What {
     /// The person came to be.
     Created,
@@ -125,57 +128,57 @@ impl Effect {
     }
 
     /// The effect as a dry run shows it: ids, names of attributes, counts.
-    pub fn to_json(&self) -> Json {
-        self.shown(usize::MAX)
+    pub fn whole(&self) -> Shown<'_> {
+        self.shown(usize::MAX, |_| true)
     }
 
-    /// The effect as the provisioning log keeps it: long lists of ids begun only. The event log has them whole.
-    pub fn to_note(&self) -> Json {
-        self.shown(MOST_NOTED)
+    /// The effect as the log of requests keeps it: nothing of what did not happen, and long lists of ids begun only. The
+    /// event log has them whole.
+    pub fn note(&self) -> Shown<'_> {
+        self.shown(MOST_NOTED, |happened| happened)
     }
 
-    fn shown(&self, most: usize) -> Json {
-        let people: Vec<Json> = self
-            .people
-            .iter()
-            .map(|change| match change.what {
-                What::Revived { grants_aside } => {
-                    json!({"user": change.person, "what": "revived", "grantsAside": grants_aside})
-                }
-                What::Placed { group } => json!({"user": change.person, "what": "placed", "group": group}),
-                what => json!({"user": change.person, "what": what.word()}),
-            })
-            .collect();
-        let events: Vec<Json> = self.events.iter().map(|event| event.to_json(most)).collect();
-        let access = match &self.access {
-            Access::NotCompared => Json::Null,
-            Access::Changes(changes) => json!(changes),
-            Access::TooMany => json!("too many people; ask for a plan"),
-        };
-        json!({
-            "attributes": self.attributes,
-            "membersAdded": self.members_added,
-            "membersRemoved": self.members_removed,
-            "unknownMembers": self.unknown_members,
-            "people": people,
-            "events": events,
-            "access": access,
-        })
+    /// At most `most` ids of a list; a field when it is `told`, which may depend on whether there is anything in it.
+    fn shown(&self, most: usize, told: fn(bool) -> bool) -> Shown<'_> {
+        let Self { attributes, members_added, members_removed, unknown_members, people, events, access, .. } = self;
+        Shown {
+            attributes: told(!attributes.is_empty()).then_some(attributes),
+            members_added: told(*members_added > 0).then_some(*members_added),
+            members_removed: told(*members_removed > 0).then_some(*members_removed),
+            unknown_members: told(!unknown_members.is_empty()).then_some(unknown_members),
+            people: told(!people.is_empty()).then_some(people),
+            events: told(!events.is_empty()).then(|| events.iter().map(|event| event.shown(most)).collect()),
+            access: told(*access != Access::NotCompared).then_some(access),
+        }
     }
 }
 
-impl What {
-    /// The word that is shown.
-    pub fn word(self) -> &'static str {
+/// An effect as it is shown.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<&'e [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members_added: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members_removed: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_members: Option<&'e [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<&'e [PersonChange]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<event::Shown<'e>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<&'e Access>,
+}
+
+impl Serialize for Access {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Created => "created",
-            Self::Joined => "joined",
-            Self::Revived { .. } => "revived",
-            Self::Resembled => "resembled",
-            Self::Changed => "changed",
-            Self::Suspended => "suspended",
-            Self::Resumed => "resumed",
-            Self::Placed { .. } => "placed",
+            Self::NotCompared => to.serialize_none(),
+            Self::Changes(changes) => changes.serialize(to),
+            Self::TooMany => to.serialize_str("too many people; ask for a plan"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What is written down of an act. Data holds ids, attribute names and counts, never a personal value: names and
 //! addresses lie beside the log, so that erasing a person leaves it whole.
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::domain::id::Id;
@@ -176,21 +177,36 @@ pub struct Event {
     listed: Option<(&'static str, Vec<Uuid>)>,
 }
 
-/// The details of an event, as they are written.
-pub struct Details<'e>(&'e Event);
+/// The details of an event.
+pub struct Details<'e> {
+    event: &'e Event,
+    /// The most ids of its list.
+    most: usize,
+}
 
 impl Serialize for Details<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Event { data, listed, .. } = self.0;
+        let Event { data, listed, .. } = self.event;
         let mut map = to.serialize_map(None)?;
         for (name, value) in data {
             map.serialize_entry(name, value)?;
         }
         if let Some((name, ids)) = listed {
-            map.serialize_entry(name, ids)?;
+            map.serialize_entry(name, ids.get(..self.most).unwrap_or(ids))?;
+            if ids.len() > self.most {
+                map.serialize_entry("count", &ids.len())?;
+            }
         }
         map.end()
     }
+}
+
+/// An event as it is shown.
+#[derive(Serialize)]
+pub struct Shown<'e> {
+    kind: &'static str,
+    subject: Option<Uuid>,
+    data: Details<'e>,
 }
 
 impl Event {
@@ -210,9 +226,9 @@ impl Event {
         self
     }
 
-    /// The details.
+    /// The details, as they are written.
     pub fn details(&self) -> Details<'_> {
-        Details(self)
+        Details { event: self, most: usize::MAX }
     }
 
     /// How many ids it lists.
@@ -221,15 +237,8 @@ impl Event {
     }
 
     /// The event as it is shown, at most `most` ids of its list; of more it says how many there are.
-    pub(super) fn to_json(&self, most: usize) -> Json {
-        let mut data = self.data.clone();
-        if let Some((name, ids)) = &self.listed {
-            data.insert((*name).to_owned(), json!(ids.get(..most).unwrap_or(ids)));
-            if ids.len() > most {
-                data.insert("count".to_owned(), ids.len().into());
-            }
-        }
-        json!({"kind": self.kind.as_str(), "subject": self.subject, "data": data})
+    pub(super) fn shown(&self, most: usize) -> Shown<'_> {
+        Shown { kind: self.kind.as_str(), subject: self.subject, data: Details { event: self, most } }
     }
 
     /// Adds the names of attributes, roles' catalog keys and the like; never values.
@@ -274,6 +283,8 @@ pub(super) fn listing<T: Id>(kind: Kind, subject: impl Id, name: &'static str, i
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::id::{ExternalGroupId, ExternalUserId};
 
@@ -293,8 +304,8 @@ mod tests {
         let lengths: Vec<usize> =
             events.iter().map(|event| written(event)["members"].as_array().unwrap().len()).collect();
         assert_eq!(lengths, [1_000, 1_000, 500]);
-        assert_eq!(events[2].to_json(500)["data"], written(&events[2]));
-        let shown = events[2].to_json(2);
+        assert_eq!(json!(events[2].shown(500))["data"], written(&events[2]));
+        let shown = json!(events[2].shown(2));
         assert_eq!(shown["data"], json!({"members": [ids[2_000], ids[2_001]], "count": 500}));
     }
 }

@@ -1,11 +1,13 @@
 //! The log of SCIM requests: what was asked, how it was understood, what it did. Written apart from the requests
 //! themselves, so it may lose its last second in a crash, and drops rows (counted) rather than delay anyone.
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Executor, Row as _};
@@ -18,17 +20,23 @@ use crate::domain::id::{ConnectionId, Id, TokenId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 
-const SCHEMA: &str = include_str!("../../migrations/0004_request_log.sql");
+/// What the file on SQLite is made with, step by step.
+const SCHEMA: [(&str, &str); 2] = [
+    ("request_log", include_str!("../../migrations/0004_request_log.sql")),
+    ("scim_request", include_str!("../../migrations/0008_scim_requests.sql")),
+];
 /// The newest rows of a connection before a moment.
-const NEWEST: &str = "SELECT id, at, entry FROM request_log WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
+const NEWEST: &str = "SELECT id, at, entry FROM scim_request WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
      ORDER BY at DESC, id DESC LIMIT $4";
-/// PostgreSQL: any number of rows, a column each parameter. `search` held the entry a second time, folded; nobody reads it
-/// any more.
-const INSERT_COLUMNS: &str = "INSERT INTO request_log (id, connection, at, status, search, entry) \
-     SELECT item.id, item.connection, item.at, item.status, '', item.entry \
-     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]) \
-     AS item (id, connection, at, status, entry)";
-const EXPIRE: &str = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE at < $1 LIMIT 1000)";
+/// PostgreSQL: any number of rows, a column each parameter.
+const INSERT_COLUMNS: &str = "INSERT INTO scim_request (connection, at, id, entry) \
+     SELECT item.connection, item.at, item.id, item.entry FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) \
+     AS item (connection, at, id, entry)";
+/// The first connection with rows behind another one.
+const NEXT: &str = "SELECT connection FROM scim_request WHERE connection > $1 ORDER BY connection LIMIT 1";
+/// Some of the rows of a connection before a moment.
+const EXPIRE: &str = "DELETE FROM scim_request WHERE connection = $1 AND at < $2 AND (at, id) IN \
+     (SELECT o.at, o.id FROM scim_request o WHERE o.connection = $1 AND o.at < $2 ORDER BY o.at, o.id LIMIT 1000)";
 
 /// Rows that may wait to be written.
 const QUEUE: usize = 8_192;
@@ -45,16 +53,15 @@ const SEARCHED: usize = 20_000;
 /// Rows it looks at in one go.
 const LOOK: usize = 500;
 
-/// One request of a connection.
+/// One request of a connection; `E` is what it changed, or would have changed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct Entry<E = serde_json::Value> {
     /// The name of the request, also in the answer's `x-request-id`.
     pub request_id: String,
     /// When it came.
     pub at: Timestamp,
-    /// The connection.
-    pub connection: ConnectionId,
     /// The token used; none for a request at the token endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenId>,
     /// The client's address.
     pub client: String,
@@ -62,20 +69,49 @@ pub struct Entry {
     pub method: String,
     /// The path below the base address, with the query; whole at the token endpoint.
     pub path: String,
-    /// The body as it came, secrets masked; cut when long.
-    pub request: Option<String>,
+    /// The body as it came, secrets masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Body>,
     /// Which switch of the profile turned it into the strict form, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub translation: Vec<String>,
     /// What it changed, or would have changed.
-    pub effect: serde_json::Value,
+    pub effect: E,
     /// Whether it was only tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry: bool,
     /// The status of the answer.
     pub status: u16,
     /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
     /// How long it took, in microseconds.
     pub micros: i64,
+}
+
+/// The body of a request as JSON, which is kept as it stands; or a sentence about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Body(Box<RawValue>);
+
+impl Body {
+    /// Of a document, or of a sentence. None when it cannot be written as JSON.
+    pub fn of(said: &impl Serialize) -> Option<Self> {
+        to_raw_value(said).ok().map(Self)
+    }
+
+    /// The text to show.
+    pub fn text(&self) -> Cow<'_, str> {
+        let text = self.0.get();
+        let sentence = text.starts_with('"').then(|| serde_json::from_str(text).ok()).flatten();
+        sentence.map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
 }
 
 /// A place in the log: pages go from newest to oldest.
@@ -94,7 +130,7 @@ pub struct LogError(#[from] sqlx::Error);
 #[derive(Clone, Debug)]
 pub struct RequestLog {
     on: bool,
-    queue: mpsc::Sender<(Uuid, Entry)>,
+    queue: mpsc::Sender<Line>,
     dropped: Arc<AtomicU64>,
     backend: Backend,
 }
@@ -102,9 +138,35 @@ pub struct RequestLog {
 /// Writes what a [`RequestLog`] takes.
 #[derive(Debug)]
 pub struct LogWriter {
-    queue: mpsc::Receiver<(Uuid, Entry)>,
+    queue: mpsc::Receiver<Line>,
     backend: Backend,
     keep_seconds: i64,
+}
+
+/// An entry on its way into the table.
+#[derive(Debug)]
+struct Line {
+    connection: Uuid,
+    at: i64,
+    id: Uuid,
+    text: String,
+}
+
+/// Where the deletion of rows from before a moment is: at this connection.
+#[derive(Debug)]
+struct Sweep {
+    before: Timestamp,
+    at: Uuid,
+}
+
+/// What a step of it did.
+enum Swept {
+    /// It deleted rows.
+    Some,
+    /// It went on to the next connection.
+    Connection,
+    /// There is none left.
+    All,
 }
 
 #[derive(Clone, Debug)]
@@ -150,9 +212,14 @@ async fn file(path: &Path) -> Result<SqlitePool, LogError> {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
     let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
-    let known = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'request_log'").fetch_optional(&pool).await?;
-    if known.is_none() {
-        pool.execute(SCHEMA).await?;
+    for (table, text) in SCHEMA {
+        let known =
+            sqlx::query("SELECT 1 FROM sqlite_master WHERE name = $1").bind(table).fetch_optional(&pool).await?;
+        if known.is_none() {
+            let mut transaction = pool.begin().await?;
+            transaction.execute(text).await?;
+            transaction.commit().await?;
+        }
     }
     Ok(pool)
 }
@@ -163,9 +230,12 @@ impl RequestLog {
         self.on
     }
 
-    /// Takes an entry without waiting; when too many wait already it is dropped and counted.
-    pub fn record(&self, id: Uuid, entry: Entry) {
-        if self.queue.try_send((id, entry)).is_err() {
+    /// Takes an entry of a connection without waiting; when too many wait already it is dropped and counted.
+    pub fn record(&self, connection: ConnectionId, id: Uuid, entry: &Entry<impl Serialize>) {
+        // Written out here and at once, while what it is made of is at hand.
+        let (connection, at) = (connection.uuid(), entry.at.micros());
+        let line = serde_json::to_string(entry).ok().map(|text| Line { connection, at, id, text });
+        if line.is_none_or(|line| self.queue.try_send(line).is_err()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("rolecall_request_log_dropped_total").increment(1);
         }
@@ -237,7 +307,10 @@ impl RequestLog {
 /// What a search looks at.
 fn searchable(entry: &Entry) -> String {
     let mut text = format!("{} {} {} {} ", entry.method, entry.path, entry.status, entry.request_id);
-    for part in entry.request.iter().chain(&entry.refusal).chain(&entry.translation) {
+    let body = entry.request.as_ref().map(Body::text);
+    for part in
+        body.as_deref().into_iter().chain(entry.refusal.as_deref()).chain(entry.translation.iter().map(|act| &**act))
+    {
         text.push_str(part);
         text.push(' ');
     }
@@ -250,12 +323,19 @@ fn searchable(entry: &Entry) -> String {
 impl LogWriter {
     /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old.
     pub async fn run(mut self, now: impl Fn() -> Timestamp, mut told: watch::Receiver<bool>) {
-        let mut sweep = tokio::time::interval(SWEEP);
+        let (mut due, mut sweep) = (tokio::time::interval(SWEEP), None);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 taken = self.queue.recv_many(&mut batch, BATCH) => if taken == 0 { break },
-                _ = sweep.tick() => self.expire(now().plus_seconds(-self.keep_seconds)).await,
+                _ = due.tick() => {
+                    let before = || now().plus_seconds(-self.keep_seconds);
+                    // Some at a time: entries go on to be written.
+                    match self.expire(sweep.get_or_insert_with(|| Sweep { before: before(), at: Uuid::nil() })).await {
+                        true => due.reset_immediately(),
+                        false => sweep = None,
+                    }
+                }
                 () = stop(&mut told) => break,
             }
             let more = batch.len() == BATCH;
@@ -270,60 +350,73 @@ impl LogWriter {
         }
     }
 
-    async fn write(&self, batch: &mut Vec<(Uuid, Entry)>) {
+    async fn write(&self, batch: &mut Vec<Line>) {
         if batch.is_empty() {
             return;
         }
+        let rows = batch.len();
         if let Err(error) = self.insert(batch).await {
-            tracing::error!(%error, rows = batch.len(), "the log of requests lost rows");
-            metrics::counter!("rolecall_request_log_dropped_total").increment(batch.len() as u64);
+            tracing::error!(%error, rows, "the log of requests lost rows");
+            metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
         }
         batch.clear();
     }
 
-    async fn insert(&self, batch: &[(Uuid, Entry)]) -> Result<(), sqlx::Error> {
-        let text = |entry| serde_json::to_string(entry).map_err(|error| sqlx::Error::Encode(error.into()));
+    async fn insert(&self, batch: &mut Vec<Line>) -> Result<(), sqlx::Error> {
         match &self.backend {
             Backend::Sqlite(pool) => {
                 let mut transaction = pool.begin().await?;
-                for part in batch.chunks(ROWS) {
+                while !batch.is_empty() {
+                    let part = batch.drain(..batch.len().min(ROWS));
                     let mut query = sqlx::query(insert(part.len()));
-                    for (id, entry) in part {
-                        query = query.bind(*id).bind(entry.connection.uuid()).bind(entry.at.micros());
-                        query = query.bind(i64::from(entry.status)).bind(text(entry)?);
+                    for Line { connection, at, id, text } in part {
+                        query = query.bind(connection).bind(at).bind(id).bind(text);
                     }
                     query.execute(&mut *transaction).await?;
                 }
                 transaction.commit().await
             }
             Backend::Postgres(pool) => {
-                let entries = || batch.iter().map(|(_, entry)| entry);
-                let texts = entries().map(text).collect::<Result<Vec<String>, _>>()?;
                 let query = sqlx::query(INSERT_COLUMNS)
-                    .bind(batch.iter().map(|(id, _)| *id).collect::<Vec<Uuid>>())
-                    .bind(entries().map(|entry| entry.connection.uuid()).collect::<Vec<Uuid>>())
-                    .bind(entries().map(|entry| entry.at.micros()).collect::<Vec<i64>>())
-                    .bind(entries().map(|entry| i64::from(entry.status)).collect::<Vec<i64>>())
-                    .bind(texts);
+                    .bind(batch.iter().map(|line| line.connection).collect::<Vec<Uuid>>())
+                    .bind(batch.iter().map(|line| line.at).collect::<Vec<i64>>())
+                    .bind(batch.iter().map(|line| line.id).collect::<Vec<Uuid>>())
+                    .bind(batch.drain(..).map(|line| line.text).collect::<Vec<String>>());
                 query.execute(pool).await.map(drop)
             }
         }
     }
 
-    async fn expire(&self, before: Timestamp) {
-        loop {
-            let deleted: Result<u64, sqlx::Error> = on!(&self.backend, pool => {
-                sqlx::query(EXPIRE).bind(before.micros()).execute(pool).await.map(|done| done.rows_affected())
-            });
-            match deleted {
-                Ok(0) => return,
-                Ok(_) => tokio::task::yield_now().await,
+    /// Deletes some old rows, a thousand at most; whether there may be more.
+    async fn expire(&self, sweep: &mut Sweep) -> bool {
+        for _ in 0..LOOK {
+            match self.expire_one(sweep).await {
+                Ok(Swept::Some) => return true,
+                Ok(Swept::Connection) => {}
+                Ok(Swept::All) => return false,
                 Err(error) => {
                     tracing::error!(%error, "old rows of the log of requests cannot be deleted");
-                    return;
+                    return false;
                 }
             }
         }
+        true
+    }
+
+    async fn expire_one(&self, sweep: &mut Sweep) -> Result<Swept, sqlx::Error> {
+        let deleted = on!(&self.backend, pool => {
+            sqlx::query(EXPIRE).bind(sweep.at).bind(sweep.before.micros()).execute(pool).await?.rows_affected()
+        });
+        if deleted > 0 {
+            return Ok(Swept::Some);
+        }
+        let next = self.next(sweep.at).await?;
+        sweep.at = next.unwrap_or_default();
+        Ok(if next.is_some() { Swept::Connection } else { Swept::All })
+    }
+
+    async fn next(&self, after: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+        on!(&self.backend, pool => sqlx::query_scalar(NEXT).bind(after).fetch_optional(pool).await)
     }
 }
 
@@ -332,8 +425,8 @@ impl LogWriter {
 fn insert(rows: usize) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let text = |rows: usize| {
-            let all = vec!["(?, ?, ?, ?, '', ?)"; rows].join(", ");
-            format!("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES {all}")
+            let all = vec!["(?, ?, ?, ?)"; rows].join(", ");
+            format!("INSERT INTO scim_request (connection, at, id, entry) VALUES {all}")
         };
         (0..=ROWS).map(text).collect()
     });

@@ -1,29 +1,34 @@
-//! The log of requests: nothing of a flood is lost, and a search goes through all of it, page by page.
+//! The log of requests: nothing of a flood is lost, a search goes through all of it page by page, and what is old goes.
 use std::time::Duration;
 
+use rolecall::domain::id::Id as _;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::provisioning_log::{Entry, RequestLog};
+use rolecall::store::provisioning_log::{self, Body, Entry, RequestLog};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::support::database::on_both;
+use crate::support::database::{Database, on_both};
 use crate::support::world::World;
 
 /// More than a search looks at in one go, and than is written in one transaction.
 const MANY: usize = 1_300;
 
-fn entry(door: &ConnectionExtent, number: usize) -> Entry {
+fn entry(number: usize) -> Entry {
     Entry {
         request_id: format!("request-{number}"),
         at: Timestamp::from_micros(1_000_000 + number as i64 / 3),
-        connection: door.connection(),
         token: None,
         client: "127.0.0.1".to_owned(),
         method: "POST".to_owned(),
         path: "/Users".to_owned(),
-        request: Some(format!("{{\"userName\":\"{}{number}\"}}", if number.is_multiple_of(7) { "Åsa" } else { "bo" })),
+        request: Body::of(
+            &json!({"userName": format!("{}{number}", if number.is_multiple_of(7) { "Åsa" } else { "bo" })}),
+        ),
         translation: Vec::new(),
         effect: json!({"attributes": ["userName"], "number": number}),
         dry: false,
@@ -52,11 +57,11 @@ on_both! {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
         let (log, [door, other]) = (&app.running.app().request_log, world.doors);
-        let written: Vec<Entry> = (0..MANY).map(|number| entry(&door, number)).collect();
+        let written: Vec<Entry> = (0..MANY).map(entry).collect();
         for (number, entry) in written.iter().enumerate() {
-            log.record(Uuid::from_u128(number as u128), entry.clone());
+            log.record(door.connection(), Uuid::from_u128(number as u128), entry);
         }
-        log.record(Uuid::max(), entry(&other, 0));
+        log.record(other.connection(), Uuid::max(), &entry(0));
         let mut all = Vec::new();
         for _ in 0..300 {
             all = pages(log, &door, "", 100).await;
@@ -68,7 +73,7 @@ on_both! {
         assert_eq!(log.dropped(), 0);
         assert!(all.iter().eq(written.iter().rev()), "each once, the newest first");
 
-        let wanted = |entry: &&Entry| entry.request.as_deref().is_some_and(|request| request.contains("Åsa"));
+        let wanted = |entry: &&Entry| entry.request.as_ref().is_some_and(|body| body.text().contains("Åsa"));
         for count in [1, 7, 50, 1_000] {
             let found = pages(log, &door, " åSA", count).await;
             assert!(found.iter().eq(written.iter().rev().filter(wanted)), "{count} a page");
@@ -78,4 +83,71 @@ on_both! {
         assert_eq!(pages(log, &other, "åsa", 5).await.len(), 1);
         app.stop().await;
     }
+
+    async fn what_is_old_goes_and_the_rest_stays(db: &Database) {
+        let world = World::new(&db.store).await;
+        std::fs::create_dir_all(db.folder()).unwrap();
+        let (now, day) = (Timestamp::from_micros(1_700_000_000_000_000), 86_400_000_000);
+        let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+        // More at one door than go in one go, and a door where nothing is old.
+        let ages = [(world.doors[0], vec![(1_100, 3), (40, 1)]), (world.doors[1], vec![(7, 1)]), (world.stranger, vec![(3, 9)])];
+        for (door, ages) in &ages {
+            for (number, (count, days)) in ages.iter().flat_map(|age| std::iter::repeat_n(age, age.0)).enumerate() {
+                let at = Timestamp::from_micros(now.micros() - days * day + number as i64);
+                log.record(door.connection(), Uuid::from_u128(number as u128), &Entry { at, ..entry(*count) });
+            }
+        }
+        let (stop, told) = watch::channel(true);
+        writer.run(|| Timestamp::from_micros(0), told).await;
+        let left = async |log: &RequestLog| {
+            let mut left = Vec::new();
+            for (door, _) in &ages {
+                left.push(pages(log, door, "", 500).await.len());
+            }
+            left
+        };
+        assert_eq!(left(&log).await, [1_140, 7, 3]);
+
+        let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+        stop.send_replace(false);
+        let sweeper = tokio::spawn(writer.run(move || now, stop.subscribe()));
+        for _ in 0..300 {
+            if left(&log).await == [40, 7, 0] {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.send_replace(true);
+        sweeper.await.unwrap();
+        assert_eq!(left(&log).await, [40, 7, 0]);
+    }
+}
+
+/// The file of a version before, in its words.
+#[tokio::test]
+async fn an_older_log_is_read_on() {
+    let db = Database::sqlite().await;
+    let world = World::new(&db.store).await;
+    let file = SqliteConnectOptions::new().filename(db.folder().join("log.db")).create_if_missing(true);
+    let mut older = file.connect().await.unwrap();
+    sqlx::raw_sql(include_str!("../../migrations/0004_request_log.sql")).execute(&mut older).await.unwrap();
+    let text = json!({"request_id": "of-old", "at": 5, "connection": world.doors[0].connection(), "token": null,
+        "client": "127.0.0.1", "method": "POST", "path": "/Users", "request": "{\"userName\":\"ida\"}", "translation": [],
+        "effect": {"membersAdded": 0}, "dry": false, "status": 201, "refusal": null, "micros": 7});
+    sqlx::query("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES ($1, $2, 5, 201, '', $3)")
+        .bind(Uuid::nil())
+        .bind(world.doors[0].connection().uuid())
+        .bind(text.to_string())
+        .execute(&mut older)
+        .await
+        .unwrap();
+    older.close().await.unwrap();
+    for _ in 0..2 {
+        let (log, _) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+        let all = pages(&log, &world.doors[0], "IDA", 5).await;
+        let [entry] = &*all else { panic!("{all:?}") };
+        assert_eq!((&*entry.request_id, entry.at, entry.micros), ("of-old", Timestamp::from_micros(5), 7));
+        assert_eq!(entry.request.as_ref().unwrap().text(), "{\"userName\":\"ida\"}");
+    }
+    db.remove().await;
 }

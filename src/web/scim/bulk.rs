@@ -46,14 +46,15 @@ pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
     let offer = visit.offer.clone();
     let notes = Notes::default();
     let response = {
-        let shown = if visit.dry { Effect::to_json } else { Effect::to_note };
+        let shown =
+            if visit.dry { |effect: &Effect| json!(effect.whole()) } else { |effect: &Effect| json!(effect.note()) };
         let work = Work { ctx: &visit.ctx, source: visit.source(&offer), offer: &offer, notes: &notes, shown };
         if visit.dry { try_all(visit, work, &request).await? } else { run_all(visit, work, request).await }
     };
     let Kept { acts, ignored, effects } = notes.0.into_inner().unwrap_or_default();
     visit.translated(&acts);
     visit.ignored(&ignored);
-    visit.changed(effects.iter().cloned().chain(refusals(&response)).collect());
+    visit.changed(&effects.iter().cloned().chain(refusals(&response)).collect::<Vec<_>>());
     if !visit.dry {
         return Ok(Answer::new(200, response));
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::answer::Answer;
 use super::log::{self, ShutOut};
@@ -21,7 +23,7 @@ use crate::scim::profile::{Act, Switch};
 use crate::scim::schema::{GROUP_URN, Resource};
 use crate::store::StoreError;
 use crate::store::connections::Door;
-use crate::store::provisioning_log::Entry;
+use crate::store::provisioning_log::{Body, Entry};
 use crate::store::tokens::{self, Presented};
 use crate::web::extract;
 use crate::web::problem::{Face, Refusal, sentence};
@@ -54,9 +56,9 @@ pub struct Visit {
 /// What the log of requests will say.
 #[derive(Default)]
 struct Note {
-    request: Option<String>,
+    request: Option<Body>,
     translation: Vec<String>,
-    effect: Value,
+    effect: Option<Box<RawValue>>,
 }
 
 /// Authenticates a request, lets `work` answer it, and writes both into the log of requests.
@@ -270,10 +272,10 @@ impl Visit {
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
         let value = read(&bytes, json::Limits::default());
         if self.app.request_log.is_on() {
-            self.note.request = Some(match &value {
+            self.note.request = match &value {
                 Ok(value) => mask::body(value, bytes.len()),
-                Err(_) => format!("[{} bytes that are not taken as JSON]", bytes.len()),
-            });
+                Err(_) => Body::of(&format!("[{} bytes that are not taken as JSON]", bytes.len())),
+            };
         }
         value
     }
@@ -311,8 +313,10 @@ impl Visit {
     }
 
     /// Notes what the request changed.
-    pub fn changed(&mut self, effect: Value) {
-        self.note.effect = effect;
+    pub fn changed(&mut self, effect: &impl Serialize) {
+        if self.app.request_log.is_on() {
+            self.note.effect = serde_json::value::to_raw_value(effect).ok();
+        }
     }
 
     fn write_down(&mut self, status: u16, refusal: Option<&ScimError>, began: Timestamp) {
@@ -325,13 +329,12 @@ impl Visit {
             path: mask::path(below(&self.request)),
             request: note.request,
             translation: note.translation,
-            effect: note.effect,
             dry: self.dry && self.request.method() != Method::GET,
             status,
             refusal: refusal.map(|error| error.to_string()),
-            ..log::line(&self.app, &self.request, self.door.connection.id, began)
+            ..log::line(&self.app, &self.request, began, note.effect)
         };
-        self.app.request_log.record(self.ctx.id::<EventId>().uuid(), entry);
+        self.app.request_log.record(self.door.connection.id, self.ctx.id::<EventId>().uuid(), &entry);
     }
 }
 

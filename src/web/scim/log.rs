@@ -25,20 +25,20 @@ pub struct ShutOut<'a> {
     pub began: Timestamp,
 }
 
-/// A line that says only where `request` came from, what it asked, and how long it has taken since `began`.
-pub(super) fn line(app: &App, request: &HttpRequest, connection: ConnectionId, began: Timestamp) -> Entry {
+/// A line that says only where `request` came from, what it asked, and how long it has taken since `began`;
+/// with what it changed.
+pub(super) fn line<E>(app: &App, request: &HttpRequest, began: Timestamp, effect: E) -> Entry<E> {
     let client = Client::of(request);
     Entry {
         request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
         at: began,
-        connection,
         token: None,
         client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
         method: request.method().as_str().to_owned(),
         path: String::new(),
         request: None,
         translation: Vec::new(),
-        effect: serde_json::Value::Null,
+        effect,
         dry: false,
         status: 0,
         refusal: None,
@@ -57,7 +57,7 @@ pub fn write_down(app: &App, request: &HttpRequest, shut: ShutOut<'_>) {
         path: shut.path.to_owned(),
         status: shut.status,
         refusal: Some(shut.why),
-        ..line(app, request, shut.connection, shut.began)
+        ..line(app, request, shut.began, ())
     };
-    app.request_log.record(app.ctx(Actor::System).id::<EventId>().uuid(), entry);
+    app.request_log.record(shut.connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
 }

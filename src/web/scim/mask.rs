@@ -6,17 +6,16 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::store::provisioning_log::Body;
+
 /// Longest body that is kept.
 const LONGEST: usize = 16 * 1024;
 
 const HIDDEN: &str = "[hidden]";
 
 /// A body without secrets; a long one only by its size.
-pub fn body(value: &Value, bytes: usize) -> String {
-    if bytes > LONGEST {
-        return format!("[{bytes} bytes]");
-    }
-    serde_json::to_string(&Shown(value)).unwrap_or_default()
+pub fn body(value: &Value, bytes: usize) -> Option<Body> {
+    if bytes > LONGEST { Body::of(&format!("[{bytes} bytes]")) } else { Body::of(&Shown(value)) }
 }
 
 /// A path with its query as people read it; a query that speaks of a secret is hidden.
@@ -88,6 +87,7 @@ mod tests {
             {"op": "replace", "path": "password", "value": "s3"},
             {"op": "replace", "value": {"password": "s4", "title": "kept"}},
             {"op": "add", "path": "title", "value": "seen"}], "password": null, "a": [1, {"xTOKENx": ["s7"]}]});
+        let body = |value, bytes| body(value, bytes).unwrap().text().into_owned();
         let kept = body(&sent, 100);
         for secret in ["s1", "s2", "s3", "s4", "s7"] {
             assert!(!kept.contains(secret), "{kept}");

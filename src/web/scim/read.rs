@@ -126,7 +126,7 @@ impl Visit {
         }
         let id = group.id;
         let bare = self.show_group(view, kind, group, None, written);
-        self.changed(done.effect.to_note());
+        self.changed(&done.effect.note());
         let etag = bare.version.to_string();
         Ok(self.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
     }

@@ -132,7 +132,7 @@ impl Visit {
 
     /// Answers a write, or says what it would have done.
     pub fn answer<T>(&mut self, status: u16, done: &Done<T>, shown: Option<Shown>) -> Answer {
-        self.changed(done.effect.to_note());
+        self.changed(&done.effect.note());
         let (body, version, location) = match shown {
             Some(shown) => (Some(shown.body), Some(shown.version), Some(shown.location)),
             None => (None, None, None),
@@ -144,7 +144,7 @@ impl Visit {
                     "schemas": [DRY_RUN_URN],
                     "status": status.to_string(),
                     "changed": done.changed,
-                    "effect": done.effect.to_json(),
+                    "effect": done.effect.whole(),
                     "resource": body,
                 }),
             );

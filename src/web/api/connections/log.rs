@@ -35,7 +35,7 @@ pub(in crate::web::api) struct EntryView {
     request: Option<String>,
     /// Which tolerances of the profile were used.
     translation: Vec<String>,
-    /// What it changed.
+    /// What it changed; nothing is said of what it did not.
     #[schema(value_type = Object)]
     effect: Value,
     /// Whether it was only tried.
@@ -74,7 +74,7 @@ fn view(entry: Entry) -> EntryView {
         client: entry.client,
         method: entry.method,
         path: entry.path,
-        request: entry.request,
+        request: entry.request.map(|body| body.text().into_owned()),
         translation: entry.translation,
         effect: entry.effect,
         dry: entry.dry,

@@ -64,7 +64,7 @@ fn request(entry: Entry) -> Request {
         },
         effect: effect(&entry.effect, entry.dry),
         took: format!("{:.1} ms", std::time::Duration::from_micros(entry.micros.unsigned_abs()).as_secs_f64() * 1000.0),
-        body: entry.request.as_deref().map(pretty).unwrap_or_default(),
+        body: entry.request.map(|body| pretty(&body.text())).unwrap_or_default(),
         refusal: entry.refusal.unwrap_or_default(),
         translated: entry.translation,
         method: entry.method,
