@@ -1,9 +1,11 @@
 //! The log of SCIM requests: what was asked, how it was understood, what it did. Written apart from the requests
 //! themselves, so it may lose its last second in a crash, and drops rows (counted) rather than delay anyone.
+mod writer;
+
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Executor, Row as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::db::create_private;
@@ -19,6 +21,8 @@ use super::extent::ConnectionExtent;
 use crate::domain::id::{ConnectionId, Id, TokenId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
+
+pub use writer::LogWriter;
 
 /// What the file on SQLite is made with, step by step.
 const SCHEMA: [(&str, &str); 2] = [
@@ -28,26 +32,8 @@ const SCHEMA: [(&str, &str); 2] = [
 /// The newest rows of a connection before a moment.
 const NEWEST: &str = "SELECT id, at, entry FROM scim_request WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
      ORDER BY at DESC, id DESC LIMIT $4";
-/// PostgreSQL: any number of rows, a column each parameter.
-const INSERT_COLUMNS: &str = "INSERT INTO scim_request (connection, at, id, entry) \
-     SELECT item.connection, item.at, item.id, item.entry FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) \
-     AS item (connection, at, id, entry)";
-/// The first connection with rows behind another one.
-const NEXT: &str = "SELECT connection FROM scim_request WHERE connection > $1 ORDER BY connection LIMIT 1";
-/// Some of the rows of a connection before a moment.
-const EXPIRE: &str = "DELETE FROM scim_request WHERE connection = $1 AND at < $2 AND (at, id) IN \
-     (SELECT o.at, o.id FROM scim_request o WHERE o.connection = $1 AND o.at < $2 ORDER BY o.at, o.id LIMIT 1000)";
-
 /// Rows that may wait to be written.
 const QUEUE: usize = 8_192;
-/// Most rows in one transaction.
-const BATCH: usize = 256;
-/// Rows of one statement on SQLite: a trip to its thread costs more than a row.
-const ROWS: usize = 64;
-/// How long rows are collected, unless a whole transaction of them waits.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How often old rows are deleted.
-const SWEEP: Duration = Duration::from_secs(3_600);
 /// Rows of a connection that a search looks through.
 const SEARCHED: usize = 20_000;
 /// Rows it looks at in one go.
@@ -135,14 +121,6 @@ pub struct RequestLog {
     backend: Backend,
 }
 
-/// Writes what a [`RequestLog`] takes.
-#[derive(Debug)]
-pub struct LogWriter {
-    queue: mpsc::Receiver<Line>,
-    backend: Backend,
-    keep_seconds: i64,
-}
-
 /// An entry on its way into the table.
 #[derive(Debug)]
 struct Line {
@@ -150,23 +128,6 @@ struct Line {
     at: i64,
     id: Uuid,
     text: String,
-}
-
-/// Where the deletion of rows from before a moment is: at this connection.
-#[derive(Debug)]
-struct Sweep {
-    before: Timestamp,
-    at: Uuid,
-}
-
-/// What a step of it did.
-enum Swept {
-    /// It deleted rows.
-    Some,
-    /// It went on to the next connection.
-    Connection,
-    /// There is none left.
-    All,
 }
 
 #[derive(Clone, Debug)]
@@ -184,6 +145,7 @@ macro_rules! on {
         }
     };
 }
+use on;
 
 /// Opens the log beside the store at `url`: a table on PostgreSQL, `log.db` in `data_dir` on SQLite. Kept for 0 days it
 /// takes no entries.
@@ -318,122 +280,4 @@ fn searchable(entry: &Entry) -> String {
         text.push_str(&entry.effect.to_string());
     }
     fold(&text)
-}
-
-impl LogWriter {
-    /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old.
-    pub async fn run(mut self, now: impl Fn() -> Timestamp, mut told: watch::Receiver<bool>) {
-        let (mut due, mut sweep) = (tokio::time::interval(SWEEP), None);
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            tokio::select! {
-                taken = self.queue.recv_many(&mut batch, BATCH) => if taken == 0 { break },
-                _ = due.tick() => {
-                    let before = || now().plus_seconds(-self.keep_seconds);
-                    // Some at a time: entries go on to be written.
-                    match self.expire(sweep.get_or_insert_with(|| Sweep { before: before(), at: Uuid::nil() })).await {
-                        true => due.reset_immediately(),
-                        false => sweep = None,
-                    }
-                }
-                () = stop(&mut told) => break,
-            }
-            let more = batch.len() == BATCH;
-            self.write(&mut batch).await;
-            if !more {
-                let _passed = tokio::time::timeout(PAUSE, stop(&mut told)).await;
-            }
-        }
-        self.queue.close();
-        while self.queue.recv_many(&mut batch, BATCH).await > 0 {
-            self.write(&mut batch).await;
-        }
-    }
-
-    async fn write(&self, batch: &mut Vec<Line>) {
-        if batch.is_empty() {
-            return;
-        }
-        let rows = batch.len();
-        if let Err(error) = self.insert(batch).await {
-            tracing::error!(%error, rows, "the log of requests lost rows");
-            metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
-        }
-        batch.clear();
-    }
-
-    async fn insert(&self, batch: &mut Vec<Line>) -> Result<(), sqlx::Error> {
-        match &self.backend {
-            Backend::Sqlite(pool) => {
-                let mut transaction = pool.begin().await?;
-                while !batch.is_empty() {
-                    let part = batch.drain(..batch.len().min(ROWS));
-                    let mut query = sqlx::query(insert(part.len()));
-                    for Line { connection, at, id, text } in part {
-                        query = query.bind(connection).bind(at).bind(id).bind(text);
-                    }
-                    query.execute(&mut *transaction).await?;
-                }
-                transaction.commit().await
-            }
-            Backend::Postgres(pool) => {
-                let query = sqlx::query(INSERT_COLUMNS)
-                    .bind(batch.iter().map(|line| line.connection).collect::<Vec<Uuid>>())
-                    .bind(batch.iter().map(|line| line.at).collect::<Vec<i64>>())
-                    .bind(batch.iter().map(|line| line.id).collect::<Vec<Uuid>>())
-                    .bind(batch.drain(..).map(|line| line.text).collect::<Vec<String>>());
-                query.execute(pool).await.map(drop)
-            }
-        }
-    }
-
-    /// Deletes some old rows, a thousand at most; whether there may be more.
-    async fn expire(&self, sweep: &mut Sweep) -> bool {
-        for _ in 0..LOOK {
-            match self.expire_one(sweep).await {
-                Ok(Swept::Some) => return true,
-                Ok(Swept::Connection) => {}
-                Ok(Swept::All) => return false,
-                Err(error) => {
-                    tracing::error!(%error, "old rows of the log of requests cannot be deleted");
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    async fn expire_one(&self, sweep: &mut Sweep) -> Result<Swept, sqlx::Error> {
-        let deleted = on!(&self.backend, pool => {
-            sqlx::query(EXPIRE).bind(sweep.at).bind(sweep.before.micros()).execute(pool).await?.rows_affected()
-        });
-        if deleted > 0 {
-            return Ok(Swept::Some);
-        }
-        let next = self.next(sweep.at).await?;
-        sweep.at = next.unwrap_or_default();
-        Ok(if next.is_some() { Swept::Connection } else { Swept::All })
-    }
-
-    async fn next(&self, after: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
-        on!(&self.backend, pool => sqlx::query_scalar(NEXT).bind(after).fetch_optional(pool).await)
-    }
-}
-
-/// SQLite: the insert of so many rows, at most [`ROWS`]. Its parameters have no names: the driver would look for each
-/// among all of them.
-fn insert(rows: usize) -> &'static str {
-    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let text = |rows: usize| {
-            let all = vec!["(?, ?, ?, ?)"; rows].join(", ");
-            format!("INSERT INTO scim_request (connection, at, id, entry) VALUES {all}")
-        };
-        (0..=ROWS).map(text).collect()
-    });
-    TEXTS.get(rows).map_or("", String::as_str)
-}
-
-/// Waits for the word to stop; a sender that is gone says so too.
-async fn stop(told: &mut watch::Receiver<bool>) {
-    let _gone = told.wait_for(|stop| *stop).await.is_err();
 }
