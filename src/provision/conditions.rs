@@ -84,6 +84,28 @@ pub async fn fill(
     }
 }
 
+/// Puts right, for the page of users behind `after`, for whom a condition holds, and keeps them from changing
+/// meanwhile; the last of them.
+///
+/// # Errors
+/// [`ProvisionError::Scim`] when the expression is no filter of the schema.
+pub async fn refill(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    schemas: &SchemaSet,
+    directory: DirectoryId,
+    (condition, expression): (ConditionId, &str),
+    after: Option<ExternalUserId>,
+) -> Result<Option<ExternalUserId>, ProvisionError> {
+    let filter = parse(schemas, expression)?;
+    let page = condition_members::hold_page(tx, at, directory, after, PAGE).await?;
+    let (hold, do_not): (Vec<_>, Vec<_>) = page.iter().partition(|(_, keys)| filter.matches(keys));
+    let ids = |some: Vec<&(ExternalUserId, Json)>| some.into_iter().map(|(user, _)| *user).collect::<Vec<_>>();
+    condition_members::add(tx, at, condition, &ids(hold)).await?;
+    condition_members::remove(tx, at, condition, &ids(do_not)).await?;
+    Ok(page.last().map(|(user, _)| *user))
+}
+
 fn parse(schemas: &SchemaSet, expression: &str) -> Result<Neutral, ScimError> {
     Filter::parse(expression)?.resolve(schemas.users(), Foreign::NoValue)
 }

@@ -3,15 +3,17 @@
 //! 1. The directory's join names somebody: joined; when this connection had removed that person, revived.
 //! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
 //! 3. Else a new person is made.
+use std::collections::BTreeSet;
+
 use super::event::{Event, Kind};
 use super::join::JoinKey;
-use super::{Effect, ProvisionError, Source, What, merge};
+use super::{Effect, ProvisionError, Source, What, additive, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::user::Profile;
 use crate::store::external_users::Link;
 use crate::store::newcomers::{self, House, Met, Named, Newcomer};
-use crate::store::{Tx, identities, people};
+use crate::store::{Tx, external_users, identities, people};
 
 /// Why a person is switched off by a connection, in the words administrators read.
 pub(super) const INACTIVE: &str = "inactive at the source";
@@ -74,7 +76,12 @@ pub(super) async fn introduce(
 ) -> Result<Vec<Option<(UserId, Link)>>, ProvisionError> {
     let at = &source.extent;
     let (mut people, mut made) = (Vec::with_capacity(strangers.len()), Vec::new());
-    for (stranger, met, effect) in strangers {
+    let mut joined = BTreeSet::new();
+    for (stranger, mut met, effect) in strangers {
+        if let Some(named) = &mut met.named {
+            // A person may have several keys, and is joined once at a door.
+            named.taken |= !joined.insert(named.person);
+        }
         let person = stranger.person(source, met, effect);
         if let Some((person, Link::Created)) = person {
             people::insert(tx, at, person, stranger.profile, stranger.ctx.now()).await?;
@@ -119,7 +126,12 @@ pub(super) async fn arrive(
         return Ok(());
     }
     if link != Link::Created {
+        additive::check(tx, at, !active).await?;
         people::lock(tx, at, person).await?;
+        if link == Link::Joined && external_users::another_here(tx, at, person, external).await? {
+            // Another request of this door was faster to join.
+            return Err(ProvisionError::Raced);
+        }
         if link == Link::Joined {
             effect.person(at.connection(), person, What::Joined);
         }

@@ -17,10 +17,13 @@ pub(super) async fn refresh(
     if effect.touched.is_empty() || !people::placed_by_rules(tx, &source.extent).await? {
         return Ok(());
     }
+    // Two requests may each see half of why somebody belongs elsewhere: the later one looks when the other is done.
+    people::hold(tx, &effect.touched).await?;
     by_rules(tx, source, &mut [(ctx, effect)]).await
 }
 
-/// [`refresh`] of several acts, where it is known that a rule places people. None of them touched whom another did.
+/// [`refresh`] of several acts, where it is known that a rule places people, and nobody else changes those who are
+/// touched. No act touched whom another did.
 pub(super) async fn by_rules(
     tx: &mut Tx,
     source: &Source<'_>,
@@ -51,18 +54,42 @@ pub async fn everyone(
     at: &PartnerExtent,
     directory: DirectoryId,
 ) -> Result<usize, ProvisionError> {
-    let mut moved = 0;
-    let mut after: Option<UserId> = None;
+    let (mut moved, mut after) = (0, None);
     loop {
         let page = effective_lists::people_of(tx, at, directory, after, PAGE).await?;
         let Some(last) = page.last().copied() else { return Ok(moved) };
         after = Some(last);
-        for (person, group) in effective_lists::misplaced(tx, &page).await? {
-            if people::place_at(tx, at, person, group, ctx.now()).await? {
-                let line = Event::of(Kind::UserPlaced, person).id("group", group);
-                events::append(tx, ctx, at.partner(), &[line]).await?;
-                moved += 1;
-            }
+        moved += anew(tx, ctx, at, &page).await?;
+    }
+}
+
+/// Places those anew of the page of people behind `after` of whom a directory speaks, and keeps others from changing
+/// them meanwhile; the last of them.
+///
+/// # Errors
+/// Those of the store.
+pub async fn page_again(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    after: Option<UserId>,
+) -> Result<Option<UserId>, ProvisionError> {
+    let page = effective_lists::people_of(tx, at, directory, after, PAGE).await?;
+    people::hold(tx, &page).await?;
+    anew(tx, ctx, at, &page).await?;
+    Ok(page.last().copied())
+}
+
+/// Places those of `people` anew who are misplaced; how many moved.
+async fn anew(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, people: &[UserId]) -> Result<usize, ProvisionError> {
+    let mut moved = 0;
+    for (person, group) in effective_lists::misplaced(tx, people).await? {
+        if people::place_at(tx, at, person, group, ctx.now()).await? {
+            let line = Event::of(Kind::UserPlaced, person).id("group", group);
+            events::append(tx, ctx, at.partner(), &[line]).await?;
+            moved += 1;
         }
     }
+    Ok(moved)
 }

@@ -9,6 +9,8 @@ use crate::{binds, statements};
 statements! {
     SAID = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
         WHERE g.directory = $1 AND d.partner = $2 AND g.display_key = $3 ORDER BY g.id LIMIT 2";
+    LIVING: set = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
+        WHERE g.directory = $1 AND d.partner = $2 AND g.id IN ($3)";
     AWAITED = "SELECT a.id FROM awaited_group a JOIN directory d ON d.id = a.directory \
         WHERE a.directory = $1 AND d.partner = $2 AND a.name_key = $3";
     AWAIT = "INSERT INTO awaited_group (directory, name_key, id, name) \
@@ -28,6 +30,19 @@ pub async fn said(
     name: &str,
 ) -> Result<Vec<ExternalGroupId>, StoreError> {
     reader.all(&SAID, binds![directory, at.partner(), fold(name).into_bytes()], first).await
+}
+
+/// Those of `ids` that are groups of the directory.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn living(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    ids: &[ExternalGroupId],
+) -> Result<Vec<ExternalGroupId>, StoreError> {
+    reader.all_in(&LIVING, binds![directory, at.partner()], ids.iter().copied(), first).await
 }
 
 /// The id that the group of that name will have, kept now when it was not yet: `fresh`.

@@ -10,11 +10,15 @@ statements! {
     OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM condition_member m \
         WHERE m.condition = c.id AND m.external_user = $2) FROM condition c WHERE c.directory = $1 ORDER BY c.id";
     ADD: insert[Uuid, Uuid] = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    REMOVE_AMONG: set = "DELETE FROM condition_member WHERE condition = $1 AND external_user IN ($2)";
     REMOVE = "DELETE FROM condition_member WHERE condition = $1 AND external_user = $2";
     FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
-    KEYS_PAGE = "SELECT u.id, u.keys FROM external_user u JOIN directory d ON d.id = u.directory \
-        WHERE u.directory = $1 AND d.partner = $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
+    KEYS_PAGE = KEYS;
+    HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
 }
+
+const KEYS: &str = "SELECT u.id, u.keys FROM external_user u JOIN directory d ON d.id = u.directory \
+    WHERE u.directory = $1 AND d.partner = $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
 
 /// A condition of the directory, and whether it holds for a user so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,6 +88,34 @@ pub async fn keys_page(
     let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
     let values = binds![directory, at.partner(), from, limit];
     reader.all(&KEYS_PAGE, values, |row| Ok((row.get(0)?, row.json(1)?))).await
+}
+
+/// Like [`keys_page`]; nobody else changes those users until this transaction ends.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn hold_page(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    after: Option<ExternalUserId>,
+    limit: u32,
+) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
+    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
+    tx.all(&HOLD_PAGE, binds![directory, at.partner(), from, limit], |row| Ok((row.get(0)?, row.json(1)?))).await
+}
+
+/// Takes users out of a condition, of whom it does not hold.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn remove(
+    tx: &mut Tx,
+    _at: &PartnerExtent,
+    condition: ConditionId,
+    users: &[ExternalUserId],
+) -> Result<(), StoreError> {
+    tx.execute_in(&REMOVE_AMONG, binds![condition], users.iter().copied()).await.map(drop)
 }
 
 /// Adds members of a new condition of a directory of the extent's partner.

@@ -112,6 +112,22 @@ impl Dialect {
         }
     }
 
+    /// Like [`Self::for_update`], for rows that others may go on to refer to: their keys stay.
+    pub fn for_no_key_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR NO KEY UPDATE",
+        }
+    }
+
+    /// The same, for the rows of one table among several.
+    pub fn for_no_key_update_of(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!("FOR NO KEY UPDATE OF {table}"),
+        }
+    }
+
     /// Like [`Self::for_update`], passing over rows that another transaction holds: claims of jobs.
     pub fn for_update_skip_locked(self) -> &'static str {
         match self {

@@ -39,6 +39,7 @@ statements! {
     DOOR_OF = "SELECT u.connection, d.id, d.partner FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
+    ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2 AND id <> $3)";
     LINKED_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2)";
     OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
         CASE d.mode WHEN 'observe' THEN 9223372036854775807 ELSE d.authority END \
@@ -397,6 +398,19 @@ pub async fn waiting(
 ) -> Result<Vec<ExternalUser>, StoreError> {
     let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
     reader.all(&WAITING, binds![at.partner(), from, limit], ExternalUser::from_row).await
+}
+
+/// Whether an external user of the connection other than `user` is linked to the person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn another_here(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    person: UserId,
+    user: ExternalUserId,
+) -> Result<bool, StoreError> {
+    reader.one(&ANOTHER_HERE, binds![person, at.connection(), user], first).await
 }
 
 /// The connection of an external user whose directory is within the extent.

@@ -88,6 +88,7 @@ pub mod nesting;
 pub mod newcomers;
 pub mod oauth_clients;
 pub mod offered;
+pub mod others;
 pub mod partners;
 pub mod people;
 pub mod people_facts;

@@ -1,6 +1,6 @@
 //! People: our own record of a person, merged from what the directories say.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use super::{Dialect, FromRow, Reader, Row, StoreError, Tx, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -33,6 +33,7 @@ statements! {
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
         dialect.for_update());
+    HOLD: set(dialect) = format!("SELECT id FROM person WHERE id IN ($1) ORDER BY id {}", dialect.for_no_key_update());
     SET_PROFILE = format!("UPDATE person SET display_name = $3, given_name = $4, family_name = $5, email = $6, \
         email_key = $7, sort_key = $8, changed_at = $9 WHERE id = $1 AND {LINKED}");
     SET_LOGIN = format!("UPDATE person SET login_name = $3, login_key = $4, changed_at = $5 WHERE id = $1 AND {LINKED}");
@@ -273,6 +274,21 @@ pub async fn placed_by_group(
     group: ExternalGroupId,
 ) -> Result<bool, StoreError> {
     reader.one(&PLACED_BY_GROUP, binds![group], first).await
+}
+
+/// Holds people until the transaction ends, so that who else changes what their placement rests on sees it all, or is
+/// seen. SQLite has one writer: nothing to hold.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn hold(tx: &mut Tx, people: &[UserId]) -> Result<(), StoreError> {
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let mut people = people.to_vec();
+    people.sort_unstable();
+    let nothing = |_: &Row| Ok(());
+    tx.all_in(&HOLD, binds![], people, nothing).await.map(drop)
 }
 
 /// Stores the derived placement of a person the connection speaks of; true when it changed.

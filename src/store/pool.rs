@@ -41,8 +41,8 @@ struct Resting {
     connection: PgConnection,
     opened: Instant,
     since: Instant,
-    /// What the server ends a statement after on it.
-    limit: Option<Duration>,
+    /// What the server ends a statement after on it; unknown to us when nobody waited for the answer.
+    limit: Option<Option<Duration>>,
 }
 
 impl Pool {
@@ -127,7 +127,7 @@ impl Stack {
     fn rested(&self, limit: Option<Duration>) -> Option<Resting> {
         let mut idle = self.idle();
         idle.retain(|resting| resting.since.elapsed() < LONGEST_REST);
-        match idle.iter().rposition(|resting| resting.limit == limit) {
+        match idle.iter().rposition(|resting| resting.limit == Some(limit)) {
             Some(at) => Some(idle.remove(at)),
             None => idle.pop(),
         }
@@ -139,7 +139,7 @@ impl Stack {
             match self.options.connect().await {
                 Ok(connection) => {
                     let now = Instant::now();
-                    return Ok(Resting { connection, opened: now, since: now, limit: self.limit });
+                    return Ok(Resting { connection, opened: now, since: now, limit: Some(self.limit) });
                 }
                 Err(error) if is_starting(&error) => tokio::time::sleep(BETWEEN_TRIES).await,
                 Err(error) => return Err(error),
@@ -211,14 +211,18 @@ impl Lent {
     }
 
     async fn bound(&mut self, limit: Option<Duration>) -> Result<(), sqlx::Error> {
-        if self.resting.as_ref().is_some_and(|resting| resting.limit == limit) {
+        if self.resting.as_ref().is_some_and(|resting| resting.limit == Some(limit)) {
             return Ok(());
+        }
+        if let Some(resting) = &mut self.resting {
+            // Whoever stops waiting now does not know whether it came to be.
+            resting.limit = None;
         }
         let words = limit.map_or_else(|| "DEFAULT".to_owned(), |limit| milliseconds(limit).to_string());
         sqlx::raw_sql(AssertSqlSafe(format!("SET statement_timeout = {words}"))).execute(self.connection()?).await?;
         self.answered();
         if let Some(resting) = &mut self.resting {
-            resting.limit = limit;
+            resting.limit = Some(limit);
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ static TABLES: &[Statements] = &[
     super::newcomers::STATEMENTS,
     super::oauth_clients::STATEMENTS,
     super::offered::STATEMENTS,
+    super::others::STATEMENTS,
     super::partners::STATEMENTS,
     super::people::STATEMENTS,
     super::people_facts::STATEMENTS,

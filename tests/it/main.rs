@@ -7,6 +7,7 @@ mod api_partners;
 mod api_routes;
 mod apply;
 mod authzen_evaluation;
+mod beside;
 mod console_connections;
 mod console_pages;
 mod doctor;

@@ -53,6 +53,7 @@ async fn directory(
         directories::update(tx, at, &wanted).await?;
         // Whether its rules count, and before whose, decides who is placed where.
         place::everyone(tx, run.ctx, at, known.id).await?;
+        run.loose.places.insert(known.id, *at);
         record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, known.id)).await?;
         run.plan.changed(format!("{place}: {}", differences(&known, &wanted).join(", ")));
     }

@@ -1,6 +1,6 @@
 //! Bringing the store to what a declaration says, and showing it first.
 //!
-//! All of it is one transaction. A rehearsal is the same work inside a savepoint that is rolled back, so what is shown
+//! All of it is one transaction; `loose` looks at what others wrote beside it. A rehearsal is the same work inside a savepoint that is rolled back, so what is shown
 //! is what is done. What the declaration says is so afterwards, or it is refused; what it does not mention is left
 //! alone, and told. Three things are declared whole: the ceiling, the rules and the settings of what they belong to.
 mod beside;
@@ -9,6 +9,7 @@ mod connections;
 mod directories;
 mod fault;
 mod grants;
+mod loose;
 mod names;
 mod once;
 mod people;
@@ -21,6 +22,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use fault::ApplyError;
+use loose::Loose;
 use names::Names;
 pub use plan::{Beside, Change, Plan, Verb};
 use secrecy::SecretString;
@@ -67,6 +69,7 @@ struct Run<'a> {
     names: Names,
     /// The grants that the declaration names.
     named: BTreeSet<GrantId>,
+    loose: Loose,
 }
 
 /// What applying the declaration would change; changes nothing.
@@ -80,9 +83,8 @@ pub async fn rehearse(
     declaration: &Declaration,
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
-    store
-        .write_serializable(async |tx| tx.attempt(true, async |tx| all(tx, ctx, by, declaration, means).await).await)
-        .await
+    let work = async |tx: &mut Tx| tx.attempt(true, async |tx| all(tx, ctx, by, declaration, means).await).await;
+    store.write_serializable(work).await.map(|(plan, _)| plan)
 }
 
 /// Brings the store to what the declaration says; nothing to do is no error.
@@ -96,7 +98,9 @@ pub async fn apply(
     declaration: &Declaration,
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
-    store.write_serializable(async |tx| all(tx, ctx, by, declaration, means).await).await
+    let (plan, loose) = store.write_serializable(async |tx| all(tx, ctx, by, declaration, means).await).await?;
+    loose.tie(store, ctx).await?;
+    Ok(plan)
 }
 
 /// Like [`apply`], for someone who was shown what changes and agreed: refused when it would by now change anything else.
@@ -110,16 +114,17 @@ pub async fn apply_shown(
     (declaration, shown): (&Declaration, &Plan),
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
-    store
-        .write_serializable(async |tx| {
-            let plan = all(tx, ctx, by, declaration, means).await?;
-            if plan.changes != shown.changes {
-                let why = "the store has changed meanwhile, so this would not do what was shown; look at it again";
-                return Err(ApplyError::wrong("nothing was changed", why));
-            }
-            Ok(plan)
-        })
-        .await
+    let work = async |tx: &mut Tx| {
+        let (plan, loose) = all(tx, ctx, by, declaration, means).await?;
+        if plan.changes != shown.changes {
+            let why = "the store has changed meanwhile, so this would not do what was shown; look at it again";
+            return Err(ApplyError::wrong("nothing was changed", why));
+        }
+        Ok((plan, loose))
+    };
+    let (plan, loose) = store.write_serializable(work).await?;
+    loose.tie(store, ctx).await?;
+    Ok(plan)
 }
 
 async fn all(
@@ -128,7 +133,7 @@ async fn all(
     by: OperatorExtent,
     declaration: &Declaration,
     means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+) -> Result<(Plan, Loose), ApplyError> {
     once::check(declaration)?;
     let installed = crate::store::catalog::installed(tx).await?;
     let name = installed.clone().or_else(|| declaration.catalog.clone()).unwrap_or_else(|| "cove".to_owned());
@@ -137,8 +142,8 @@ async fn all(
     }
     let catalog = catalog::shipped(&name).ok_or_else(|| ApplyError::unknown("catalog", "catalog", &name))??;
     let schemas = SchemaSet::base();
-    let (plan, names, named) = (Plan::default(), Names::default(), BTreeSet::new());
-    let mut run = Run { ctx, by, catalog, schemas, means, plan, names, named };
+    let (plan, names, named, loose) = (Plan::default(), Names::default(), BTreeSet::new(), Loose::default());
+    let mut run = Run { ctx, by, catalog, schemas, means, plan, names, named, loose };
     if installed.is_none() {
         tree::set_up(tx, &mut run).await?;
     }
@@ -152,7 +157,7 @@ async fn all(
     beside::tell(tx, &mut run, declaration).await?;
     grants::others(tx, &mut run, &declaration.partners).await?;
     run.plan.beside.sort_by_key(|one| one.kind);
-    Ok(run.plan)
+    Ok((run.plan, run.loose))
 }
 
 /// A name of one line that is not too long, as administrators may write it.

@@ -1,5 +1,5 @@
 //! Mapping rules: a changed rule set is a new version, and one row puts it in force.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{ApplyError, Run, ceilings};
 use crate::access::matcher;
@@ -8,7 +8,7 @@ use crate::admin::record;
 use crate::admin::when::{Leaf, When};
 use crate::domain::directory::Ceiling;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
-use crate::domain::rule::{Effect, PeopleSet, Rule};
+use crate::domain::rule::{Atom, Effect, PeopleSet, Rule};
 use crate::provision::event::{Event, Kind};
 use crate::provision::{conditions as filled, place};
 use crate::store::extent::PartnerExtent;
@@ -33,12 +33,14 @@ pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[
     for (ordinal, decl) in (1..).zip(decls) {
         wanted.push(one(tx, run, set, (now + 1, ordinal), decl).await?);
     }
-    if known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two)) {
+    let all_same = known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two));
+    if all_same && !lost(tx, set, &known, &wanted).await? {
         return Ok(());
     }
     rules::save(tx, at, directory, &wanted, run.ctx).await?;
     directories::activate(tx, at, directory, now + 1).await?;
     place::everyone(tx, run.ctx, at, directory).await?;
+    run.loose.places.insert(directory, *at);
     let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
     tell(tx, run, set, &known, &wanted).await
@@ -71,6 +73,9 @@ async fn tell(
         if old.rule.effect != new.rule.effect {
             differs.push(format!("{} → {does}{clipped}", run.effect(tx, set.at, &old.rule.effect).await?));
         }
+        if differs.is_empty() && groups(old) != groups(new) {
+            differs.push("asks for the group that has the name now".to_owned());
+        }
         if !differs.is_empty() {
             run.plan.changed(format!("{place}: {}", differs.join("; ")));
         }
@@ -90,6 +95,28 @@ async fn tell(
 fn same(one: &Written, two: &Written) -> bool {
     let (a, b) = (&one.rule, &two.rule);
     a.name == b.name && a.effect == b.effect && one.when == two.when
+}
+
+/// Whether a rule asks for a group that is not there, while there is another one of the name. A group that was only
+/// renamed is there.
+async fn lost(tx: &mut Tx, set: &Set<'_>, known: &[Written], wanted: &[Written]) -> Result<bool, ApplyError> {
+    for (old, new) in known.iter().zip(wanted) {
+        let left: Vec<_> = groups(old).difference(&groups(new)).copied().collect();
+        if awaited::living(tx, set.at, set.directory, &left).await?.len() < left.len() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The external groups that a rule asks for.
+fn groups(of: &Written) -> BTreeSet<ExternalGroupId> {
+    let atoms = of.rule.when.terms.iter().flat_map(|term| &term.atoms);
+    let group = |atom: &Atom| match atom.set {
+        PeopleSet::Group(id) => Some(id),
+        PeopleSet::Condition(_) => None,
+    };
+    atoms.filter_map(group).collect()
 }
 
 async fn one(
@@ -129,7 +156,7 @@ fn key(leaf: &Leaf) -> (bool, &str) {
 
 async fn attribute(
     tx: &mut Tx,
-    run: &Run<'_>,
+    run: &mut Run<'_>,
     at: &PartnerExtent,
     directory: DirectoryId,
     text: &str,
@@ -137,6 +164,7 @@ async fn attribute(
     let (id, fresh) = conditions::ensure(tx, at, directory, text, run.ctx).await?;
     if fresh {
         filled::fill(tx, at, &run.schemas, directory, id, text).await?;
+        run.loose.conditions.push((*at, directory, id, text.to_owned()));
     }
     Ok(id)
 }

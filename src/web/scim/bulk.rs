@@ -30,6 +30,8 @@ use crate::store::{StoreError, Tx};
 const MOST_TRIED: usize = 500;
 /// How often an operation is begun again because what it rests on was deleted meanwhile.
 const MOST_TRIES: usize = 5;
+/// After so many operations it is asked whether the caller may still write.
+const BATCH: usize = 20;
 /// Effects that the log keeps of one request.
 const KEPT: usize = 100;
 
@@ -104,7 +106,17 @@ struct Work<'a> {
 
 async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
     let mut execution = Execution::new(request);
+    let mut shut = Ok(());
+    let mut done = 0;
     while let Some(ready) = execution.next_call() {
+        if done % BATCH == BATCH - 1 && shut.is_ok() {
+            shut = visit.still_writing().await;
+        }
+        done += 1;
+        if let Err(error) = &shut {
+            execution.failed(&ready, error.clone());
+            continue;
+        }
         // Ids are made from the time of their act, so each operation has its own.
         let ctx = visit.app.ctx(work.ctx.actor());
         let work = Work { ctx: &ctx, ..work };

@@ -233,11 +233,17 @@ impl Visit {
     /// # Errors
     /// 403 with the reason.
     pub fn writing(&self) -> Result<(), ScimError> {
-        if self.door.mode == Mode::Paused {
-            let text = "This directory is paused: nothing is taken from it until its administrator resumes it.";
-            return Err(ScimError::plain(403, text));
-        }
-        Ok(())
+        writable(&self.door)
+    }
+
+    /// Refuses to go on with a long request whose caller may no longer write.
+    ///
+    /// # Errors
+    /// 401 when the token no longer opens the door, 403 while the directory is paused.
+    pub async fn still_writing(&self) -> Result<(), ScimError> {
+        let now = self.app.clock.now();
+        let (door, _) = authenticate(&self.request, &self.app, now).await.map_err(|refusal| refusal.error().clone())?;
+        writable(&door)
     }
 
     /// Reads the body as JSON.
@@ -336,6 +342,15 @@ impl Visit {
         };
         self.app.request_log.record(self.door.connection.id, self.ctx.id::<EventId>().uuid(), &entry);
     }
+}
+
+/// Refuses to write at a door whose directory is paused.
+fn writable(door: &Door) -> Result<(), ScimError> {
+    if door.mode == Mode::Paused {
+        let text = "This directory is paused: nothing is taken from it until its administrator resumes it.";
+        return Err(ScimError::plain(403, text));
+    }
+    Ok(())
 }
 
 /// Whether nothing is to be kept. A word that is not understood must not turn into a write.

@@ -115,6 +115,11 @@ impl Seen {
         self.story(id)[1].told["data"]["resembles"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Whether a source keeps the person out.
+    pub fn is_off(&self, person: Uuid) -> bool {
+        self.off.iter().any(|(off, _)| *off == person)
+    }
+
     /// Whether the person was made for a user of this door.
     pub fn made_at(&self, person: Uuid, door: &ConnectionExtent) -> bool {
         let here = |user: &User| user.door == door.connection().uuid() && user.link.as_deref() == Some("created");
