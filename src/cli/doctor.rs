@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::ConfigFile;
+use crate::provision::conditions;
 use crate::provision::events::{self, Broken};
 use crate::store::extent::OperatorExtent;
 use crate::store::{Options, Store, laws, migrate};
@@ -52,6 +53,11 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
     let mut reader = store.reader().await?;
     for (count, sentence) in laws::broken(&mut reader, &operator).await? {
         findings.push(format!("{count} {sentence}."));
+    }
+    let astray = conditions::astray(&mut reader, &operator).await?;
+    if astray > 0 {
+        findings
+            .push(format!("{astray} users have a condition noted that does not hold for them, or lack one that does."));
     }
     if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
         findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));

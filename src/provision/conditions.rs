@@ -10,8 +10,8 @@ use crate::scim::error::ScimError;
 use crate::scim::filter::{Filter, Foreign};
 use crate::scim::schema::SchemaSet;
 use crate::store::condition_members::Held;
-use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, condition_members};
+use crate::store::extent::{OperatorExtent, PartnerExtent};
+use crate::store::{Reader, StoreError, Tx, condition_members, conditions};
 
 /// How many users are looked at in one go.
 const PAGE: u32 = 500;
@@ -104,6 +104,26 @@ pub async fn refill(
     condition_members::add(tx, at, condition, &ids(hold)).await?;
     condition_members::remove(tx, at, condition, &ids(do_not)).await?;
     Ok(page.last().map(|(user, _)| *user))
+}
+
+/// For how many users a condition is noted that does not hold, or the other way round. For `doctor`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn astray(reader: &mut Reader, by: &OperatorExtent) -> Result<i64, StoreError> {
+    let (schemas, mut count) = (SchemaSet::base(), 0);
+    for (directory, condition, expression) in conditions::all(reader, by).await? {
+        let filter = parse(&schemas, &expression).ok();
+        let mut after = None;
+        loop {
+            let page = condition_members::held_page(reader, by, (directory, condition), after, PAGE).await?;
+            let Some((last, ..)) = page.last() else { break };
+            after = Some(*last);
+            let wrong = |keys, noted| filter.as_ref().is_some_and(|filter| filter.matches(keys)) != noted;
+            count += page.iter().map(|(_, keys, noted)| i64::from(wrong(keys, *noted))).sum::<i64>();
+        }
+    }
+    Ok(count)
 }
 
 fn parse(schemas: &SchemaSet, expression: &str) -> Result<Neutral, ScimError> {

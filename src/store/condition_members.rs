@@ -1,7 +1,7 @@
 //! For whom attribute conditions hold: rows beside the external memberships, kept by whoever writes the external user.
 use serde_json::Value as Json;
 
-use super::extent::{ConnectionExtent, PartnerExtent};
+use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, tuple};
 use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId, Id as _};
 use crate::{binds, statements};
@@ -14,6 +14,9 @@ statements! {
     REMOVE = "DELETE FROM condition_member WHERE condition = $1 AND external_user = $2";
     FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
     KEYS_PAGE = KEYS;
+    HELD_PAGE = "SELECT u.id, u.keys, EXISTS (SELECT 1 FROM condition_member m \
+        WHERE m.condition = $2 AND m.external_user = u.id) FROM external_user u \
+        WHERE u.directory = $1 AND u.id > $3 ORDER BY u.id LIMIT $4";
     HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
 }
 
@@ -88,6 +91,23 @@ pub async fn keys_page(
     let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
     let values = binds![directory, at.partner(), from, limit];
     reader.all(&KEYS_PAGE, values, |row| Ok((row.get(0)?, row.json(1)?))).await
+}
+
+/// A page of a directory's users by id, those after `after`: the comparable twin of each, and whether the condition is
+/// noted for it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held_page(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    (directory, condition): (DirectoryId, ConditionId),
+    after: Option<ExternalUserId>,
+    limit: u32,
+) -> Result<Vec<(ExternalUserId, Json, bool)>, StoreError> {
+    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
+    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?, row.get(2)?));
+    reader.all(&HELD_PAGE, binds![directory, condition, from, limit], read).await
 }
 
 /// Like [`keys_page`]; nobody else changes those users until this transaction ends.

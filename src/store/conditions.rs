@@ -1,6 +1,6 @@
 //! Attribute conditions of a directory. For whom each holds stands in `condition_members`.
-use super::extent::PartnerExtent;
-use super::{StoreError, Tx, first};
+use super::extent::{OperatorExtent, PartnerExtent};
+use super::{Reader, StoreError, Tx, first, tuple};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ConditionId, DirectoryId};
 use crate::{binds, statements};
@@ -8,6 +8,7 @@ use crate::{binds, statements};
 statements! {
     FIND = "SELECT c.id FROM condition c JOIN directory d ON d.id = c.directory \
         WHERE c.directory = $1 AND d.partner = $2 AND c.expression = $3";
+    ALL = "SELECT directory, id, expression FROM condition ORDER BY id";
     INSERT = "INSERT INTO condition (id, directory, expression, created_at) \
         SELECT $3, d.id, $4, $5 FROM directory d WHERE d.id = $1 AND d.partner = $2";
 }
@@ -29,4 +30,15 @@ pub async fn ensure(
     let fresh: ConditionId = ctx.id();
     tx.execute(&INSERT, binds![directory, at.partner(), fresh, expression, ctx.now()]).await?;
     Ok((fresh, true))
+}
+
+/// Every condition with its directory and its expression.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn all(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+) -> Result<Vec<(DirectoryId, ConditionId, String)>, StoreError> {
+    reader.all(&ALL, binds![], tuple).await
 }

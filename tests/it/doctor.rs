@@ -1,15 +1,21 @@
 //! The doctor finds what is broken and nothing else.
 use rolecall::cli::doctor::examine;
-use rolecall::store::{Statement, StoreError, Tx};
+use rolecall::store::{Statement, Store, StoreError, Tx};
 use rolecall::{binds, statements};
+use serde_json::json;
 
 use crate::app::App;
 use crate::support::database::on_both;
+use crate::support::stage::Stage;
 use crate::support::world::World;
 
 statements! {
     NO_ANCESTOR = "DELETE FROM partner_ancestor";
     NO_CLOSURE = "DELETE FROM group_closure";
+    FORGOTTEN = "DELETE FROM condition_member WHERE condition IN \
+        (SELECT id FROM condition WHERE expression LIKE '%department%')";
+    ALL_NOTED = "INSERT INTO condition_member (condition, external_user) SELECT c.id, u.id FROM condition c \
+        JOIN external_user u ON u.directory = c.directory WHERE c.expression LIKE '%department%'";
     NO_DEFAULT = "UPDATE user_group SET is_default = FALSE";
     NO_VERSION = "UPDATE external_user SET version = 0";
     FORGED = "UPDATE event SET data = '{}' WHERE seq = 1";
@@ -44,4 +50,28 @@ on_both! {
         }
         assert_eq!(found.len(), wounds.len(), "{found:?}");
     }
+
+    async fn a_condition_that_is_noted_wrongly_is_found(db: &Database) {
+        let stage = Stage::open(db).await;
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        for (name, department) in [("ida", "IT"), ("bo", "it"), ("eva", "Sales")] {
+            let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", enterprise],
+                "userName": name, enterprise: {"department": department}});
+            assert_eq!(stage.scim.post("/Users", body).await.status, 201);
+        }
+        stage.console.app.stop().await;
+        assert_eq!(conditions(&db.store).await, None);
+        db.execute(&FORGOTTEN, binds![]).await;
+        assert_eq!(conditions(&db.store).await.as_deref(), Some("2"));
+        db.execute(&ALL_NOTED, binds![]).await;
+        assert_eq!(conditions(&db.store).await.as_deref(), Some("1"));
+    }
+}
+
+/// Of how many users the doctor says that a condition is noted wrongly.
+async fn conditions(store: &Store) -> Option<String> {
+    let found = examine(store).await.unwrap();
+    let said =
+        found.iter().find_map(|finding| finding.strip_suffix(" that does not hold for them, or lack one that does."));
+    said.and_then(|said| said.strip_suffix(" users have a condition noted")).map(str::to_owned)
 }
