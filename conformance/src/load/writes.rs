@@ -86,7 +86,7 @@ async fn inserts(copy: &std::path::Path, bench: &Bench<'_>, env: &[(String, Stri
 /// a machine that gets slower, or a store that grows, would favour it.
 pub async fn log(bench: &mut Bench<'_>) -> Result<()> {
     let names = Names(Arc::new(AtomicUsize::new(3_000_000)));
-    let (mut ratios, mut costs) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let mut ratios = Vec::new();
     for turn in 0..FINE_TURNS {
         let mut rates = [0.0; 2];
         for way in if turn % 2 == 0 { [0, 1] } else { [1, 0] } {
@@ -94,17 +94,12 @@ pub async fn log(bench: &mut Bench<'_>) -> Result<()> {
             let (server, meter) = bench.serve().await?;
             let names = names.clone();
             let load = Load { connections: MANY, requests: FINE_TURN };
-            let figures = load.run(&server.ready.scim, &meter, move |_| names.create()).await?;
+            rates[way] = load.run(&server.ready.scim, &meter, move |_| names.create()).await?.rate;
             server.stop().await?;
-            rates[way] = figures.rate;
-            costs[way].push(figures.cpu);
         }
         ratios.push(rates[0] / rates[1]);
     }
     bench.start.env = Vec::new();
-    let [on, off] = costs.map(|mut costs| median(&mut costs));
     bench.table.add("create, log of requests on against off", median(&mut ratios), "×", AtLeast(0.95));
-    bench.table.add("  processor time, on", on, "ms", Told);
-    bench.table.add("  processor time, off", off, "ms", Told);
     Ok(())
 }
