@@ -40,9 +40,10 @@ impl JoinKey {
         (!value.is_empty()).then(|| Self::new(attribute, value))
     }
 
-    /// A key as it was stored, for a document whose key stays.
+    /// A key as it was stored, for a document whose key stays. Whether it belongs to one person for good is not known: it
+    /// is rather forgotten than found again with somebody else.
     pub(super) fn stored(bytes: Vec<u8>) -> Self {
-        Self { bytes, lasting: true }
+        Self { bytes, lasting: false }
     }
 
     /// The bytes that are stored and compared.

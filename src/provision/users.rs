@@ -69,10 +69,13 @@ struct Reading {
 
 impl Reading {
     fn of(source: &Source<'_>, said: Said, before: Option<&ExternalUser>) -> Self {
+        let of_document = || source.join_attribute.and_then(|name| JoinKey::of_document(name, &said.document));
         let join_key = match &said.join {
-            Join::OfDocument => source.join_attribute.and_then(|name| JoinKey::of_document(name, &said.document)),
+            Join::OfDocument => of_document(),
             Join::Key(key) => key.clone(),
-            Join::Unchanged => before.and_then(|user| user.join_key.clone()).map(JoinKey::stored),
+            Join::Unchanged => before.and_then(|user| user.join_key.clone()).map(|stored| {
+                of_document().filter(|key| key.bytes() == stored).unwrap_or_else(|| JoinKey::stored(stored))
+            }),
         };
         let mut facts = UserFacts::of(&said.document);
         if let Some(before) = before.filter(|_| !said.document.contains_key("active")) {

@@ -2,7 +2,7 @@
 use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::provision::event::Kind;
 use rolecall::provision::review;
-use rolecall::provision::users::{self, NewUser, Said};
+use rolecall::provision::users::{self, Join, NewUser, Said};
 use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source, What};
 use rolecall::scim::etag::Condition;
 use rolecall::store::extent::OperatorExtent;
@@ -22,6 +22,7 @@ statements! {
     GRANT_SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
     GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $1, $2, $1, 0)";
     DELETE_PERSON = "UPDATE person SET state = 'deleted' WHERE id = $1";
+    LASTING = "SELECT lasting FROM identity WHERE person = $1";
     GRANTS_ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
 }
 
@@ -73,6 +74,27 @@ fn kinds(effect: &Effect) -> Vec<Kind> {
 }
 
 on_both! {
+    async fn a_name_that_waited_is_not_kept_for_good(db: &Database) {
+        let world = World::new(&db.store).await;
+        let elsewhere = world.at(world.stranger);
+        for (at, join, name, lasting) in [(10, "userName", "ida", false), (20, "externalId", "bo", true)] {
+            let there = create(&db.store, at, &elsewhere, &world, json!({"userName": name, "externalId": at.to_string()})).await;
+            let here = Source { join_attribute: Some(join), ..world.source() };
+            let waits = create(&db.store, at + 1, &here, &world, json!({"userName": name, "externalId": name})).await.value;
+            assert_eq!(waits.person, None, "somebody is called so already");
+            set(&db.store, at + 2, &elsewhere, there.value.id, "userName", json!(format!("{name} of old"))).await;
+            let change = |doc: &rolecall::scim::resource::Document| {
+                let mut document = doc.clone();
+                document.insert("title".to_owned(), json!("Lead"));
+                Ok(Said { document, join: Join::Unchanged, row_hash: None })
+            };
+            let linked = users::update(&db.store, &ctx(at + 3), &here, waits.id, None, &change, Mode::Real).await.unwrap();
+            let person = linked.value.person.unwrap();
+            let kept: bool = db.store.reader().await.unwrap().one(&LASTING, binds![person], first).await.unwrap();
+            assert_eq!(kept, lasting, "{join}");
+        }
+    }
+
     async fn a_new_user_makes_a_person_placed_in_the_default_group(db: &Database) {
         let world = World::new(&db.store).await;
         let source = world.source();
