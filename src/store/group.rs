@@ -78,6 +78,8 @@ enum State {
 pub(super) struct Line {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
+    /// Nobody is left to commit, and the file may be another process's by now.
+    closed: bool,
     state: State,
     group: Option<Group>,
     wake: Arc<Notify>,
@@ -105,6 +107,7 @@ impl Writer {
         let line = Line {
             options,
             connection,
+            closed: false,
             state: State::Idle,
             group: None,
             wake: Arc::clone(&wake),
@@ -242,6 +245,7 @@ impl Committer {
                 self.took = took;
             }
             if self.closing.load(Ordering::Acquire) {
+                line.closed = true;
                 line.disconnect().await;
                 return;
             }
@@ -378,6 +382,9 @@ impl Line {
     }
 
     async fn connect(&mut self) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Unavailable);
+        }
         if self.connection.is_none() {
             let connection = self.options.connect().await.map_err(|error| {
                 tracing::error!(%error, "cannot open the database file again");
@@ -415,6 +422,7 @@ mod tests {
         let line = Line {
             options: SqliteConnectOptions::new(),
             connection: None,
+            closed: false,
             state: State::Idle,
             group: None,
             wake: Arc::clone(&wake),

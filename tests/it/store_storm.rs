@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rolecall::store::{Dialect, Store, StoreError, first, tuple};
 use rolecall::{binds, statements};
+use tokio::sync::Notify;
 
 use crate::support::database::on_both;
 
@@ -143,5 +144,40 @@ on_both! {
         let sum: i64 = store.reader().await.unwrap().one(&TALLY, binds![], first).await.unwrap();
         assert_eq!(sum, i64::try_from(acknowledged).unwrap());
         assert_eq!(acknowledged, 24, "{one:?} {two:?}");
+    }
+
+    async fn whoever_writes_while_the_store_closes_is_answered(db: &Database) {
+        db.store.write(async |tx| tx.execute(&CREATE, binds![]).await).await.unwrap();
+        let mut acknowledged = Vec::new();
+        for round in 0..12 {
+            let store = db.open_again().await.unwrap();
+            let wrote = Notify::new();
+            let writers = (0..80).map(|writer: i64| {
+                let (store, wrote) = (&store, &wrote);
+                async move {
+                    let mut numbers = (0..).map(|write| round * 1_000_000 + writer * 1_000 + write);
+                    let mut known = Vec::new();
+                    while let Some(number) = numbers.next()
+                        && write_pair(store, number, Fate::Good).await == Known::Acknowledged
+                    {
+                        known.push(number);
+                        wrote.notify_one();
+                    }
+                    known
+                }
+            });
+            let closing = async {
+                wrote.notified().await;
+                store.close().await;
+            };
+            let all = async { tokio::join!(join_all(writers), closing).0 };
+            let known = tokio::time::timeout(Duration::from_secs(30), all).await.expect("somebody hears nothing");
+            acknowledged.extend(known.into_iter().flatten());
+        }
+        let store = db.open_again().await.unwrap();
+        let pairs = store.reader().await.unwrap().all(&PAIRS, binds![], tuple::<(i64, i64)>).await.unwrap();
+        store.close().await;
+        acknowledged.sort_unstable();
+        assert_eq!(pairs, acknowledged.into_iter().map(|number| (number, 2)).collect::<Vec<_>>());
     }
 }
