@@ -31,7 +31,7 @@ pub enum Count {
     Exit,
     /// Every `test result:` line of cargo test, summed.
     CargoTest,
-    /// Every line that ends in `N passed, N failed`, summed.
+    /// Every line that ends in `N passed, N failed`, summed. What a lab quotes of others is indented, and not counted.
     Lines,
 }
 
@@ -74,6 +74,7 @@ fn counted(count: Count, line: &str) -> Tally {
         Count::Exit => Tally::default(),
         Count::CargoTest if line.starts_with("test result: ") => numbers(line),
         Count::CargoTest => Tally::default(),
+        Count::Lines if line.starts_with(' ') => Tally::default(),
         Count::Lines if line.ends_with(" failed") && line.contains(" passed, ") => numbers(line),
         Count::Lines => Tally::default(),
     }
@@ -134,6 +135,7 @@ mod tests {
     fn a_lab_counts_by_its_closing_line() {
         assert_eq!(counted(Count::Lines, "scim: 135 passed, 2 failed"), Tally { passed: 135, failed: 2 });
         assert_eq!(counted(Count::Lines, "5 passed"), Tally::default());
+        assert_eq!(counted(Count::Lines, "     138 passed, 0 failed"), Tally::default(), "a suite's own, quoted");
     }
 
     #[test]
