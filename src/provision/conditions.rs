@@ -116,7 +116,7 @@ pub async fn astray(reader: &mut Reader, by: &OperatorExtent) -> Result<i64, Sto
         let filter = parse(&schemas, &expression).ok();
         let mut after = None;
         loop {
-            let page = condition_members::held_page(reader, by, (directory, condition), after, PAGE).await?;
+            let page = condition_members::noted_page(reader, by, (directory, condition), after, PAGE).await?;
             let Some((last, ..)) = page.last() else { break };
             after = Some(*last);
             let wrong = |keys, noted| filter.as_ref().is_some_and(|filter| filter.matches(keys)) != noted;

@@ -42,7 +42,7 @@ pub async fn attach_in(
     if user.person.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
         return Err(ProvisionError::NotFound);
     }
-    if external_users::linked_here(tx, &source.extent, person).await? {
+    if external_users::another_here(tx, &source.extent, person, external).await? {
         return Err(ProvisionError::Uniqueness { attribute: "person" });
     }
     let mut effect = Effect::default();

@@ -1,5 +1,6 @@
 //! For whom attribute conditions hold: rows beside the external memberships, kept by whoever writes the external user.
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, tuple};
@@ -10,11 +11,10 @@ statements! {
     OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM condition_member m \
         WHERE m.condition = c.id AND m.external_user = $2) FROM condition c WHERE c.directory = $1 ORDER BY c.id";
     ADD: insert[Uuid, Uuid] = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    REMOVE_AMONG: set = "DELETE FROM condition_member WHERE condition = $1 AND external_user IN ($2)";
-    REMOVE = "DELETE FROM condition_member WHERE condition = $1 AND external_user = $2";
+    REMOVE: set = "DELETE FROM condition_member WHERE condition = $1 AND external_user IN ($2)";
     FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
     KEYS_PAGE = KEYS;
-    HELD_PAGE = "SELECT u.id, u.keys, EXISTS (SELECT 1 FROM condition_member m \
+    NOTED_PAGE = "SELECT u.id, u.keys, EXISTS (SELECT 1 FROM condition_member m \
         WHERE m.condition = $2 AND m.external_user = u.id) FROM external_user u \
         WHERE u.directory = $1 AND u.id > $3 ORDER BY u.id LIMIT $4";
     HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
@@ -64,7 +64,7 @@ pub async fn set(
     if holds {
         tx.later(&ADD, [binds![condition, user]]).await
     } else {
-        tx.execute(&REMOVE, binds![condition, user]).await.map(drop)
+        tx.execute_in(&REMOVE, binds![condition], [user]).await.map(drop)
     }
 }
 
@@ -88,9 +88,8 @@ pub async fn keys_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
-    let values = binds![directory, at.partner(), from, limit];
-    reader.all(&KEYS_PAGE, values, |row| Ok((row.get(0)?, row.json(1)?))).await
+    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
+    reader.all(&KEYS_PAGE, binds![directory, at.partner(), behind(after), limit], read).await
 }
 
 /// A page of a directory's users by id, those after `after`: the comparable twin of each, and whether the condition is
@@ -98,16 +97,15 @@ pub async fn keys_page(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn held_page(
+pub async fn noted_page(
     reader: &mut Reader,
     _by: &OperatorExtent,
     (directory, condition): (DirectoryId, ConditionId),
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json, bool)>, StoreError> {
-    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
     let read = |row: &Row| Ok((row.get(0)?, row.json(1)?, row.get(2)?));
-    reader.all(&HELD_PAGE, binds![directory, condition, from, limit], read).await
+    reader.all(&NOTED_PAGE, binds![directory, condition, behind(after), limit], read).await
 }
 
 /// Like [`keys_page`]; nobody else changes those users until this transaction ends.
@@ -121,8 +119,13 @@ pub async fn hold_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
-    tx.all(&HOLD_PAGE, binds![directory, at.partner(), from, limit], |row| Ok((row.get(0)?, row.json(1)?))).await
+    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
+    tx.all(&HOLD_PAGE, binds![directory, at.partner(), behind(after), limit], read).await
+}
+
+/// Where a page begins: every id is greater than the one it stands behind.
+fn behind(after: Option<ExternalUserId>) -> Uuid {
+    after.map_or(Uuid::nil(), |id| id.uuid())
 }
 
 /// Takes users out of a condition, of whom it does not hold.
@@ -135,7 +138,7 @@ pub async fn remove(
     condition: ConditionId,
     users: &[ExternalUserId],
 ) -> Result<(), StoreError> {
-    tx.execute_in(&REMOVE_AMONG, binds![condition], users.iter().copied()).await.map(drop)
+    tx.execute_in(&REMOVE, binds![condition], users.iter().copied()).await.map(drop)
 }
 
 /// Adds members of a new condition of a directory of the extent's partner.

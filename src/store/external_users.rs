@@ -40,7 +40,6 @@ statements! {
         WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
     ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2 AND id <> $3)";
-    LINKED_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2)";
     OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
         CASE d.mode WHEN 'observe' THEN 9223372036854775807 ELSE d.authority END \
         FROM external_user u JOIN directory d ON d.id = u.directory WHERE u.person = $1 \
@@ -424,12 +423,4 @@ pub async fn door_of(
 ) -> Result<Option<ConnectionExtent>, StoreError> {
     let read = |row: &Row| Ok(ConnectionExtent::new(row.get(0)?, row.get(1)?, row.get(2)?));
     reader.optional(&DOOR_OF, binds![at.partner(), at.subtree(), id], read).await
-}
-
-/// Whether some external user of the connection is linked to the person.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn linked_here(reader: &mut Reader, at: &ConnectionExtent, person: UserId) -> Result<bool, StoreError> {
-    reader.one(&LINKED_HERE, binds![person, at.connection()], first).await
 }

@@ -98,10 +98,6 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    fn of(text: &str) -> Self {
-        Self { text: text.into(), parameters: super::statement::parameters(text) }
-    }
-
     pub(super) fn text(self) -> SqlStr {
         AssertSqlSafe(self.text).into_sql_str()
     }
@@ -137,7 +133,7 @@ fn together(dialect: Dialect, parts: &[Part]) -> Whole {
                 Dialect::Postgres => format!(", w{at} AS ({numbered})"),
             });
         }
-        Whole::of(&text)
+        Whole { text: text.into(), parameters }
     };
     known.entry(key).or_insert_with(put_together).clone()
 }

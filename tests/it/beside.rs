@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
-use rolecall::domain::id::Id as _;
+use rolecall::domain::id::{ExternalGroupId, Id as _};
 use rolecall::provision::groups::{self, GroupChange};
 use rolecall::provision::users::{self, NewUser};
 use rolecall::provision::{ProvisionError, Source, UnknownMembers};
@@ -81,8 +81,8 @@ impl Door {
     async fn add(&self, tx: &mut Tx, group: &str, member: &str) -> Result<(), ProvisionError> {
         let ops = vec![MemberOp::Add(vec![MemberRef::named(member, None)])];
         let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
-        let (ctx, id) = (Clock.ctx(Actor::System), group.parse::<Uuid>().unwrap());
-        groups::update_in(tx, &ctx, &self.source(), rolecall::domain::id::Id::from_uuid(id), None, &change).await?;
+        let (ctx, id) = (Clock.ctx(Actor::System), ExternalGroupId::from_uuid(group.parse().unwrap()));
+        groups::update_in(tx, &ctx, &self.source(), id, None, &change).await?;
         Ok(())
     }
 }

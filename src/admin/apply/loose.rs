@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ApplyError;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ConditionId, DirectoryId};
 use crate::provision::{ProvisionError, conditions, place};
@@ -28,43 +27,44 @@ pub(super) struct Loose {
 }
 
 impl Loose {
-    /// Looks at it once more.
-    ///
-    /// # Errors
-    /// Those of the store. The declaration is in force all the same.
-    pub(super) async fn tie(&self, store: &Store, ctx: &Ctx) -> Result<(), ApplyError> {
+    /// Looks at it once more. The declaration is in force: what goes wrong here is told in the log and is no refusal.
+    pub(super) async fn tie(&self, store: &Store, ctx: &Ctx) {
+        if let Err(error) = self.look_again(store, ctx).await {
+            tracing::error!(%error, "what was written beside this application was not looked at; see `rolecall doctor`");
+        }
+    }
+
+    async fn look_again(&self, store: &Store, ctx: &Ctx) -> Result<(), ProvisionError> {
         let nothing = self.conditions.is_empty() && self.places.is_empty();
         if nothing || store.dialect() == Dialect::Sqlite {
             return Ok(());
         }
         if !others::done(store, LONGEST).await? {
-            tracing::warn!(
-                "a transaction was open for a minute beside this application; `doctor` tells who is misplaced"
-            );
+            tracing::warn!("a transaction was open for a minute beside this application; see `rolecall doctor`");
         }
         let schemas = SchemaSet::base();
         for (at, directory, condition, expression) in &self.conditions {
-            let mut after = None;
-            loop {
-                let page = async |tx: &mut Tx| {
-                    conditions::refill(tx, at, &schemas, *directory, (*condition, expression), after).await
-                };
-                match store.write::<_, ProvisionError>(page).await? {
-                    Some(last) => after = Some(last),
-                    None => break,
-                }
-            }
+            let condition = (*condition, expression.as_str());
+            pages(store, async |tx, after| conditions::refill(tx, at, &schemas, *directory, condition, after).await)
+                .await?;
         }
         for (directory, at) in &self.places {
-            let mut after = None;
-            loop {
-                let page = async |tx: &mut Tx| place::page_again(tx, ctx, at, *directory, after).await;
-                match store.write::<_, ProvisionError>(page).await? {
-                    Some(last) => after = Some(last),
-                    None => break,
-                }
-            }
+            pages(store, async |tx, after| place::page_again(tx, ctx, at, *directory, after).await).await?;
         }
         Ok(())
+    }
+}
+
+/// Runs `page` in a transaction of its own from the beginning, and then behind the last it told of, until there is none.
+async fn pages<T: Copy>(
+    store: &Store,
+    page: impl AsyncFn(&mut Tx, Option<T>) -> Result<Option<T>, ProvisionError>,
+) -> Result<(), ProvisionError> {
+    let mut after = None;
+    loop {
+        after = store.write(async |tx: &mut Tx| page(tx, after).await).await?;
+        if after.is_none() {
+            return Ok(());
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Bringing the store to what a declaration says, and showing it first.
 //!
-//! All of it is one transaction; `loose` looks at what others wrote beside it. A rehearsal is the same work inside a savepoint that is rolled back, so what is shown
-//! is what is done. What the declaration says is so afterwards, or it is refused; what it does not mention is left
-//! alone, and told. Three things are declared whole: the ceiling, the rules and the settings of what they belong to.
+//! All of it is one transaction; `loose` looks at what others wrote beside it. A rehearsal is the same work inside a
+//! savepoint that is rolled back, so what is shown is what is done. What the declaration says is so afterwards, or it is
+//! refused; what it does not mention is left alone, and told. Three things are declared whole: the ceiling, the rules and the settings of what they belong to.
 mod beside;
 mod ceilings;
 mod connections;
@@ -98,9 +98,7 @@ pub async fn apply(
     declaration: &Declaration,
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
-    let (plan, loose) = store.write_serializable(async |tx| all(tx, ctx, by, declaration, means).await).await?;
-    loose.tie(store, ctx).await?;
-    Ok(plan)
+    carry_out(store, ctx, by, (declaration, None), means).await
 }
 
 /// Like [`apply`], for someone who was shown what changes and agreed: refused when it would by now change anything else.
@@ -114,16 +112,26 @@ pub async fn apply_shown(
     (declaration, shown): (&Declaration, &Plan),
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
+    carry_out(store, ctx, by, (declaration, Some(shown)), means).await
+}
+
+async fn carry_out(
+    store: &Store,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    (declaration, shown): (&Declaration, Option<&Plan>),
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
     let work = async |tx: &mut Tx| {
         let (plan, loose) = all(tx, ctx, by, declaration, means).await?;
-        if plan.changes != shown.changes {
+        if shown.is_some_and(|shown| plan.changes != shown.changes) {
             let why = "the store has changed meanwhile, so this would not do what was shown; look at it again";
             return Err(ApplyError::wrong("nothing was changed", why));
         }
         Ok((plan, loose))
     };
     let (plan, loose) = store.write_serializable(work).await?;
-    loose.tie(store, ctx).await?;
+    loose.tie(store, ctx).await;
     Ok(plan)
 }
 

@@ -74,7 +74,7 @@ async fn tell(
             differs.push(format!("{} → {does}{clipped}", run.effect(tx, set.at, &old.rule.effect).await?));
         }
         if differs.is_empty() && groups(old) != groups(new) {
-            differs.push("asks for the group that has the name now".to_owned());
+            differs.push("asks for the group that has the name now, or will have it".to_owned());
         }
         if !differs.is_empty() {
             run.plan.changed(format!("{place}: {}", differs.join("; ")));
@@ -97,8 +97,8 @@ fn same(one: &Written, two: &Written) -> bool {
     a.name == b.name && a.effect == b.effect && one.when == two.when
 }
 
-/// Whether a rule asks for a group that is not there, while there is another one of the name. A group that was only
-/// renamed is there.
+/// Whether a rule asks for a group that is not there, while its name means another one, said or awaited. A group that was
+/// only renamed is there.
 async fn lost(tx: &mut Tx, set: &Set<'_>, known: &[Written], wanted: &[Written]) -> Result<bool, ApplyError> {
     for (old, new) in known.iter().zip(wanted) {
         let left: Vec<_> = groups(old).difference(&groups(new)).copied().collect();

@@ -44,16 +44,6 @@ struct Sweep {
     at: Uuid,
 }
 
-/// What a step of it did.
-enum Swept {
-    /// It deleted rows.
-    Some,
-    /// It went on to the next connection.
-    Connection,
-    /// There is none left.
-    All,
-}
-
 impl LogWriter {
     /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old.
     pub async fn run(mut self, now: impl Fn() -> Timestamp, mut told: watch::Receiver<bool>) {
@@ -66,8 +56,12 @@ impl LogWriter {
                     let before = || now().plus_seconds(-self.keep_seconds);
                     // Some at a time: entries go on to be written.
                     match self.expire(sweep.get_or_insert_with(|| Sweep { before: before(), at: Uuid::nil() })).await {
-                        true => due.reset_immediately(),
-                        false => sweep = None,
+                        Ok(true) => due.reset_immediately(),
+                        Ok(false) => sweep = None,
+                        Err(error) => {
+                            tracing::error!(%error, "old rows of the log of requests cannot be deleted");
+                            sweep = None;
+                        }
                     }
                 }
                 () = stop(&mut told) => break,
@@ -122,35 +116,19 @@ impl LogWriter {
     }
 
     /// Deletes some old rows, a thousand at most; whether there may be more.
-    async fn expire(&self, sweep: &mut Sweep) -> bool {
+    async fn expire(&self, sweep: &mut Sweep) -> Result<bool, sqlx::Error> {
         for _ in 0..PASSED {
-            match self.expire_one(sweep).await {
-                Ok(Swept::Some) => return true,
-                Ok(Swept::Connection) => {}
-                Ok(Swept::All) => return false,
-                Err(error) => {
-                    tracing::error!(%error, "old rows of the log of requests cannot be deleted");
-                    return false;
-                }
+            let deleted = on!(&self.backend, pool => {
+                sqlx::query(EXPIRE).bind(sweep.at).bind(sweep.before.micros()).execute(pool).await?.rows_affected()
+            });
+            if deleted > 0 {
+                return Ok(true);
             }
+            let next = on!(&self.backend, pool => sqlx::query_scalar(NEXT).bind(sweep.at).fetch_optional(pool).await?);
+            let Some(next) = next else { return Ok(false) };
+            sweep.at = next;
         }
-        true
-    }
-
-    async fn expire_one(&self, sweep: &mut Sweep) -> Result<Swept, sqlx::Error> {
-        let deleted = on!(&self.backend, pool => {
-            sqlx::query(EXPIRE).bind(sweep.at).bind(sweep.before.micros()).execute(pool).await?.rows_affected()
-        });
-        if deleted > 0 {
-            return Ok(Swept::Some);
-        }
-        let next = self.next(sweep.at).await?;
-        sweep.at = next.unwrap_or_default();
-        Ok(if next.is_some() { Swept::Connection } else { Swept::All })
-    }
-
-    async fn next(&self, after: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
-        on!(&self.backend, pool => sqlx::query_scalar(NEXT).bind(after).fetch_optional(pool).await)
+        Ok(true)
     }
 }
 

@@ -30,7 +30,7 @@ use crate::store::{StoreError, Tx};
 const MOST_TRIED: usize = 500;
 /// How often an operation is begun again because what it rests on was deleted meanwhile.
 const MOST_TRIES: usize = 5;
-/// After so many operations it is asked whether the caller may still write.
+/// At every so many operations it is asked whether the caller may still write.
 const BATCH: usize = 20;
 /// Effects that the log keeps of one request.
 const KEPT: usize = 100;
@@ -107,12 +107,12 @@ struct Work<'a> {
 async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
     let mut execution = Execution::new(request);
     let mut shut = Ok(());
-    let mut done = 0;
+    let mut number = 0;
     while let Some(ready) = execution.next_call() {
-        if done % BATCH == BATCH - 1 && shut.is_ok() {
+        number += 1;
+        if number % BATCH == 0 && shut.is_ok() {
             shut = visit.still_writing().await;
         }
-        done += 1;
         if let Err(error) = &shut {
             execution.failed(&ready, error.clone());
             continue;
