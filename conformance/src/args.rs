@@ -56,6 +56,11 @@ impl Args {
         Ok(args)
     }
 
+    /// Node.js, where `cargo xtask` has put it.
+    pub fn node(&self) -> PathBuf {
+        self.lab.join("node/node")
+    }
+
     /// The kind of database, for names of logs and folders.
     pub fn kind(&self) -> &'static str {
         if self.database == "sqlite" { "sqlite" } else { "postgres" }

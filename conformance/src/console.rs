@@ -15,7 +15,7 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let server = Server::start(&Start { push: true, ..Start::new(args, "server")? }).await?;
     let screenshots = args.lab.join("screenshots");
     let program = args.chromium.clone().context("--chromium names the browser")?;
-    let mut node = Command::new("node");
+    let mut node = Command::new(args.node());
     node.arg("conformance/console/check.mjs").arg(program);
     node.args([&server.ready.setup_link, &server.ready.console]).arg(&screenshots);
     let output = node.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await;

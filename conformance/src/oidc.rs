@@ -28,7 +28,7 @@ pub async fn run(args: &Args, report: &mut Report) -> Result<()> {
     let server = Server::start(&start).await?;
     let origin = Url::parse(&server.ready.console)?.origin().ascii_serialization();
     let redirect = format!("{origin}/sso/{SLUG}/callback");
-    let provider = Provider::start(&args.folder("provider")?, &[redirect], &accounts()).await?;
+    let provider = Provider::start(&args.node(), &args.folder("provider")?, &[redirect], &accounts()).await?;
     let settings = json!({"issuer": provider.issuer, "client_id": CLIENT_ID, "scopes": ["openid", "profile", "email"]});
     setup::open(&server, SLUG, settings, CLIENT_SECRET).await?;
     let scim = Client::scim(&server.ready.scim)?;

@@ -37,10 +37,7 @@ pub fn run(words: &[String]) -> Result<bool> {
         bail!("there is no benchmark '{wanted}'; there are: {}", names().join(", "));
     };
     let mut lab = Lab::open(false)?;
-    let missing = install::ensure_all(&lab, bench.needs.iter().copied());
-    if let Some(reason) = missing.values().next() {
-        bail!("{reason}");
-    }
+    install::ensure_all(&lab, bench.needs.iter().copied())?;
     let good = (bench.act)(&mut lab, words.get(1..).unwrap_or_default());
     lab.close();
     good

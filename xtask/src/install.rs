@@ -1,29 +1,29 @@
-//! Brings what is missing: Debian packages where xtask may install them, the pinned Python and
-//! npm packages into folders of their own, cargo tools, and the built binaries.
+//! Brings what is missing: Debian packages where xtask may install them, the pinned Python packages, Node.js and npm
+//! packages into folders of their own, cargo tools, and the built binaries. Then looks again.
 
 use crate::lab::Lab;
 use crate::needs::{Need, find, succeeds};
+use crate::python::{Node, environment};
 use anyhow::{Context, Result, bail};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Brings every need that can be brought. What stays missing is answered with what to do.
-pub fn ensure_all(lab: &Lab, needs: impl Iterator<Item = Need>) -> BTreeMap<Need, String> {
+/// Brings every need, and looks whether each is met afterwards: an installed package may be too old, or may not run.
+///
+/// # Errors
+/// The first need that stays unmet, with what to do. Nothing should run then: a part that fails because its tool is
+/// missing says nothing about the project.
+pub fn ensure_all(lab: &Lab, needs: impl Iterator<Item = Need>) -> Result<()> {
     let needs: BTreeSet<Need> = needs.collect();
-    let packages = install_packages(&needs);
-    let mut missing = BTreeMap::new();
+    install_packages(&needs)?;
     for need in needs {
-        let done = match &packages {
-            Err(error) if !need.missing_packages().is_empty() => Err(anyhow::anyhow!("{error:#}")),
-            _ => ensure(lab, need),
-        };
-        if let Err(error) = done {
-            missing.insert(need, format!("needs {}: {error:#}", need.about()));
+        let lacks = need.missing_packages();
+        if !lacks.is_empty() {
+            bail!("the tests need {}, and it does not work with Debian's {}", need.about(), lacks.join(", "));
         }
+        ensure(lab, need).with_context(|| format!("the tests need {}", need.about()))?;
     }
-    missing
+    Ok(())
 }
 
 /// One apt-get call for all of them, or an error that names the command.
@@ -67,9 +67,9 @@ fn ensure(lab: &Lab, need: Need) -> Result<()> {
     match need {
         Need::Postgres | Need::Slapd => Ok(()),
         Need::Binaries => build(lab),
-        Need::Python => python(lab),
-        Need::OidcProvider => npm(&lab.root.join("conformance/oidc")),
-        Need::Browser => npm(&lab.root.join("conformance/console")),
+        Need::Python => environment(&lab.dir.join("python"), &lab.root.join("conformance/scim/requirements.txt")),
+        Need::OidcProvider => node(lab)?.packages(&lab.root.join("conformance/oidc")),
+        Need::Browser => node(lab)?.packages(&lab.root.join("conformance/console")),
         Need::CargoDeny => cargo_tool("cargo-deny"),
         Need::CargoMutants => cargo_tool("cargo-mutants"),
     }
@@ -83,33 +83,8 @@ fn build(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A virtual environment with exactly the pinned packages; made again when the pins change.
-fn python(lab: &Lab) -> Result<()> {
-    let pins = lab.root.join("conformance/scim/requirements.txt");
-    let wanted = fs::read_to_string(&pins).context("reading requirements.txt")?;
-    let folder = lab.dir.join("python");
-    let stamp = folder.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let mut pip = Command::new(folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    must(pip.arg(&pins))?;
-    fs::write(stamp, wanted).context("noting what was installed")
-}
-
-/// The packages of one lock file; installed again when the lock file changes.
-fn npm(folder: &Path) -> Result<()> {
-    let wanted = fs::read_to_string(folder.join("package-lock.json")).context("reading package-lock.json")?;
-    let stamp = folder.join("node_modules/.installed-lock.json");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]);
-    must(npm.current_dir(folder))?;
-    fs::write(stamp, wanted).context("noting what was installed")
+fn node(lab: &Lab) -> Result<Node> {
+    Node::install(&lab.dir.join("node"), &lab.root.join("conformance/node/requirements.txt"))
 }
 
 fn cargo_tool(name: &str) -> Result<()> {
@@ -119,7 +94,11 @@ fn cargo_tool(name: &str) -> Result<()> {
     must(Command::new("cargo").args(["install", "--locked", "--quiet", name]))
 }
 
-fn must(command: &mut Command) -> Result<()> {
+/// Runs a command that has to succeed.
+///
+/// # Errors
+/// When it cannot be started, or says that it failed.
+pub fn must(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} did not succeed");

@@ -11,6 +11,7 @@ mod mutants;
 mod needs;
 mod parts;
 mod postgres;
+mod python;
 mod run;
 mod summary;
 
@@ -62,8 +63,8 @@ fn test(words: &[String]) -> Result<bool> {
     let parts = select(words, nightly)?;
     let mut lab = Lab::open(nightly)?;
     let needs = parts.iter().flat_map(|part| part.needs.iter().copied());
-    let missing = install::ensure_all(&lab, needs);
-    let outcomes: Vec<_> = parts.into_iter().map(|part| parts::run_part(part, &mut lab, &missing)).collect();
+    install::ensure_all(&lab, needs)?;
+    let outcomes: Vec<_> = parts.into_iter().map(|part| parts::run_part(part, &mut lab)).collect();
     lab.close();
     Ok(summary::print(&outcomes))
 }

@@ -35,8 +35,8 @@ impl Need {
             Need::Postgres => "PostgreSQL",
             Need::Slapd => "slapd",
             Need::Python => "Python with venv",
-            Need::OidcProvider => "Node 20 or later with npm",
-            Need::Browser => "Node 20 or later with npm, Chromium",
+            Need::OidcProvider => "Python with venv (it brings Node.js)",
+            Need::Browser => "Python with venv (it brings Node.js), Chromium",
             Need::CargoDeny => "cargo-deny",
             Need::CargoMutants => "cargo-mutants",
         }
@@ -46,14 +46,12 @@ impl Need {
     pub fn missing_packages(self) -> Vec<&'static str> {
         let checks: &[Check] = match self {
             Need::Binaries | Need::CargoDeny | Need::CargoMutants => &[],
-            Need::Postgres => &[("postgresql", || postgres_bin().is_some())],
-            Need::Slapd => &[("slapd", || find("slapd").is_some())],
-            Need::Python => &[("python3-venv", || succeeds("python3", &["-c", "import venv, ensurepip"]))],
-            Need::OidcProvider => &[("nodejs", has_node), ("npm", has_npm)],
+            Need::Postgres => &[("postgresql", has_postgres)],
+            Need::Slapd => &[("slapd", || runs(find("slapd"), &["-VV"]))],
+            Need::Python | Need::OidcProvider => &[("python3-venv", has_venv)],
             Need::Browser => &[
-                ("nodejs", has_node),
-                ("npm", has_npm),
-                ("chromium", || chromium().is_some()),
+                ("python3-venv", has_venv),
+                ("chromium", || runs(chromium(), &["--version"])),
                 ("fonts-dejavu-core", || Path::new("/usr/share/fonts/truetype").exists()),
             ],
         };
@@ -93,10 +91,14 @@ pub fn succeeds(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn has_node() -> bool {
-    succeeds("node", &["-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"])
+fn runs(program: Option<PathBuf>, args: &[&str]) -> bool {
+    program.is_some_and(|program| succeeds(&program.to_string_lossy(), args))
 }
 
-fn has_npm() -> bool {
-    find("npm").is_some()
+fn has_postgres() -> bool {
+    runs(postgres_bin().map(|bin| bin.join("postgres")), &["--version"])
+}
+
+fn has_venv() -> bool {
+    succeeds("python3", &["-c", "import venv, ensurepip"])
 }

@@ -35,15 +35,15 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts one that accepts these redirect URIs.
+    /// Starts one that accepts these redirect URIs, with this Node.js.
     ///
     /// # Errors
     /// When it does not say within 30 s that it is ready; the message names its log.
-    pub async fn start(folder: &Path, redirects: &[String], accounts: &[Account]) -> Result<Provider> {
+    pub async fn start(node: &Path, folder: &Path, redirects: &[String], accounts: &[Account]) -> Result<Provider> {
         let file = folder.join("accounts.json");
         std::fs::write(&file, serde_json::to_vec(accounts)?).context("writing the accounts")?;
         let log = folder.join("provider.log");
-        let mut command = Command::new("node");
+        let mut command = Command::new(node);
         command.arg("conformance/oidc/provider.mjs").arg("--accounts").arg(&file);
         command.args(["--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET]);
         for redirect in redirects {
