@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::derive::{Ground, Held, View};
+use super::derive::{Bound, Ground, Held, View};
 use super::explain::{Absent, Dormant, GroundLine, Miss, Named, Proof, Reason, RuleLine, ScopeLine, Support, Through};
 use super::scope::{Target, reaches};
 use crate::domain::capability::CapabilityId;
@@ -103,6 +103,7 @@ fn near_miss(nearest: Nearest) -> Option<Miss> {
     let nearest = Box::new(proof);
     match rank {
         Rank::Allows => None,
+        Rank::Clipped if nearest.support.resting() => Some(Miss::Unconfirmed { nearest }),
         Rank::Clipped => Some(Miss::Clipped { nearest, directory: directory? }),
         Rank::OutOfScope => Some(Miss::OutOfScope { nearest }),
         Rank::Dormant => Some(Miss::NotNow { nearest, cause: dormant? }),
@@ -166,13 +167,23 @@ fn rank(view: &View<'_>, question: &Question, target: &Target<'_>, held: Held) -
         Rank::Dormant
     } else if !reaches(scope, target, view) {
         Rank::OutOfScope
-    } else if held.directory().is_some_and(|directory| {
-        !view.ceilings_for(directory, role).any(|ceiling| reaches(&ceiling.scope, target, view))
-    }) {
+    } else if !lets_through(view, question, target, held.bound()) {
         Rank::Clipped
     } else {
         Rank::Allows
     })
+}
+
+/// Whether what bounds a held grant lets this capability through to this target: a ceiling row does so for what its role
+/// confers, over what its scope reaches, whatever the role of the grant is called.
+fn lets_through(view: &View<'_>, question: &Question, target: &Target<'_>, bound: Bound) -> bool {
+    match bound {
+        Bound::Free => true,
+        Bound::Nobody => false,
+        Bound::Ceiling(directory) => view
+            .ceilings(directory)
+            .any(|row| view.confers(row.role, question.capability) && reaches(&row.scope, target, view)),
+    }
 }
 
 fn dormant(view: &View<'_>, held: Held, now: Timestamp) -> Option<Dormant> {
@@ -215,6 +226,7 @@ fn through(view: &View<'_>, person: UserId, held: Held) -> Option<Through> {
         Ground::Added => GroundLine::Added,
         Ground::Pinned => GroundLine::Pinned,
         Ground::Default => GroundLine::Default,
+        Ground::Resting(word) => GroundLine::Resting { directory: word.map(|id| directory(view, id)) },
         Ground::Rule(rule, directory) => GroundLine::Rule(rule_line(view, person, rule, directory)),
     };
     Some(Through { group: Named::new(place.group, &group.name), ground })

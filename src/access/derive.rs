@@ -2,7 +2,9 @@
 //!
 //! Order: place, join, grants of the person, grants of the user groups the person is in. Linking is given.
 //! What a directory stands behind is clipped to its ceiling when a decision asks (see [`crate::access::decide`]),
-//! so a clipped output stays visible.
+//! so a clipped output stays visible. That includes what comes to a person by existing alone, as the default group
+//! does, as long as nobody has confirmed that the person belongs here: a directory vouches for whom it says to be
+//! there, and lets through what its ceiling holds.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Tree;
@@ -59,6 +61,9 @@ pub enum Ground {
     Pinned,
     /// It is the default of the home partner, and no rule says otherwise.
     Default,
+    /// The same, of somebody whom nobody has confirmed: by the word of a directory that vouches, or by no word at all.
+    /// Only a [`Held`] has this ground, one for each directory that vouches.
+    Resting(Option<DirectoryId>),
     /// A rule of a directory says so.
     Rule(RuleId, DirectoryId),
 }
@@ -74,13 +79,36 @@ pub enum Held {
     Rule(RuleId, DirectoryId),
 }
 
+/// What bounds a held grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// Nothing: an administrator's act about the person stands behind it.
+    Free,
+    /// The ceiling of the directory whose word it rests on.
+    Ceiling(DirectoryId),
+    /// It rests on a word that nobody gives any more: nothing comes of it.
+    Nobody,
+}
+
 impl Held {
+    /// What bounds it.
+    pub fn bound(self) -> Bound {
+        match self {
+            Self::Rule(_, directory) => Bound::Ceiling(directory),
+            Self::Manual(_) => Bound::Free,
+            Self::ThroughGroup(_, Membership { ground, .. }) => match ground {
+                Ground::Rule(_, directory) | Ground::Resting(Some(directory)) => Bound::Ceiling(directory),
+                Ground::Resting(None) => Bound::Nobody,
+                Ground::Added | Ground::Pinned | Ground::Default => Bound::Free,
+            },
+        }
+    }
+
     /// The directory whose word this rests on, and whose ceiling clips it.
     pub fn directory(self) -> Option<DirectoryId> {
-        match self {
-            Self::Rule(_, directory) => Some(directory),
-            Self::ThroughGroup(_, Membership { ground: Ground::Rule(_, directory), .. }) => Some(directory),
-            Self::Manual(_) | Self::ThroughGroup(..) => None,
+        match self.bound() {
+            Bound::Ceiling(directory) => Some(directory),
+            Bound::Free | Bound::Nobody => None,
         }
     }
 }
@@ -93,6 +121,7 @@ pub fn derive(world: &World) -> View<'_> {
     let rules = Rules::of(world);
     let held_by = grants_by_holder(world);
     let added = added_labels(world);
+    let vouchers = vouchers(world);
     let people = world
         .people
         .iter()
@@ -110,7 +139,11 @@ pub fn derive(world: &World) -> View<'_> {
             let holds = (held_by.get(&Holder::User(*id)).into_iter().flatten().map(|grant| Held::Manual(*grant)))
                 .chain(placement.iter().chain(&labels).flat_map(|place| {
                     let grants = held_by.get(&Holder::Group(place.group)).into_iter().flatten();
-                    grants.map(|grant| Held::ThroughGroup(*grant, *place))
+                    let words = match (place.ground, person.confirmed) {
+                        (Ground::Default, false) => resting(*place, vouchers.get(id)),
+                        _ => vec![*place],
+                    };
+                    grants.flat_map(move |grant| words.clone().into_iter().map(|at| Held::ThroughGroup(*grant, at)))
                 }))
                 .chain(rules.grants(&matched))
                 .collect();
@@ -180,10 +213,9 @@ impl View<'_> {
         self.world.rules.iter().find(|rule| rule.id == id)
     }
 
-    /// The ceiling rows of a directory that speak of `role` or a role above it.
-    pub fn ceilings_for(&self, directory: DirectoryId, role: RoleId) -> impl Iterator<Item = &Ceiling> {
-        let rows = self.world.directories.get(&directory).into_iter().flat_map(|directory| &directory.ceilings);
-        rows.filter(move |ceiling| self.role_line(role).contains(&ceiling.role))
+    /// The ceiling rows of a directory.
+    pub fn ceilings(&self, directory: DirectoryId) -> impl Iterator<Item = &Ceiling> {
+        self.world.directories.get(&directory).into_iter().flat_map(|directory| &directory.ceilings)
     }
 
     /// The user groups a person is in, for whatever ground.
@@ -303,6 +335,27 @@ fn is_place(world: &World, home: PartnerId, group: UserGroupId) -> bool {
 /// A rule joins only labels of the person's home.
 fn is_label(world: &World, home: PartnerId, group: UserGroupId) -> bool {
     world.groups.get(&group).is_some_and(|group| !group.exclusive && group.partner == home)
+}
+
+/// A place by existence alone, once for each directory that vouches.
+fn resting(place: Membership, vouchers: Option<&BTreeSet<DirectoryId>>) -> Vec<Membership> {
+    let by = |word| Membership { ground: Ground::Resting(word), ..place };
+    match vouchers {
+        Some(vouchers) => vouchers.iter().map(|directory| by(Some(*directory))).collect(),
+        None => vec![by(None)],
+    }
+}
+
+/// The directories that vouch for each person: those that count and say that an active external user of theirs is them.
+fn vouchers(world: &World) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
+    let mut vouchers: BTreeMap<UserId, BTreeSet<DirectoryId>> = BTreeMap::new();
+    for external in world.external_users.values().filter(|external| external.active) {
+        let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != Mode::Observe);
+        if let (true, Some(person)) = (counts, external.person) {
+            vouchers.entry(person).or_default().insert(external.directory);
+        }
+    }
+    vouchers
 }
 
 fn default_place(world: &World, home: PartnerId) -> Option<Membership> {

@@ -1,8 +1,8 @@
 //! Nobody gives more than they hold: authority as capability sets over scopes, and when it covers a grant.
 use std::collections::BTreeSet;
 
-use super::derive::View;
-use super::scope::{Tree, contains};
+use super::derive::{Bound, View};
+use super::scope::{Tree, contains, disjoint};
 use crate::domain::capability::CapabilityId;
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::id::UserId;
@@ -17,6 +17,20 @@ pub struct Holding {
     pub within: Vec<Scope>,
     /// When.
     pub window: Window,
+}
+
+impl Holding {
+    /// What a ceiling row lets through of capabilities over a scope; none when they share no capability.
+    pub fn under(
+        capabilities: &BTreeSet<CapabilityId>,
+        scope: &Scope,
+        (most, over): (BTreeSet<CapabilityId>, &Scope),
+        window: Window,
+    ) -> Option<Self> {
+        let capabilities: BTreeSet<_> = capabilities.intersection(&most).copied().collect();
+        let within = vec![scope.clone(), over.clone()];
+        (!capabilities.is_empty()).then_some(Self { capabilities, within, window })
+    }
 }
 
 /// Everything a person holds.
@@ -52,6 +66,21 @@ pub fn covers(authority: &Authority, gift: &Gift<'_>, tree: &impl Tree) -> bool 
     })
 }
 
+/// Whether ceiling rows let all of these capabilities through over the whole of a scope, and whether they let nothing
+/// through. Sound and conservative, as [`covers`] is.
+pub fn let_through(
+    rows: &[(BTreeSet<CapabilityId>, Scope)],
+    capabilities: &BTreeSet<CapabilityId>,
+    scope: &Scope,
+    tree: &impl Tree,
+) -> (bool, bool) {
+    let whole = capabilities
+        .iter()
+        .all(|capability| rows.iter().any(|(most, over)| most.contains(capability) && contains(over, scope, tree)));
+    let nothing = rows.iter().all(|(most, over)| most.is_disjoint(capabilities) || disjoint(over, scope, tree));
+    (whole && !capabilities.is_empty(), nothing)
+}
+
 /// Whether everything `below` holds is covered by `above`.
 pub fn dominates(above: &Authority, below: &Authority, tree: &impl Tree) -> bool {
     below.holdings.iter().all(|holding| {
@@ -74,13 +103,13 @@ pub fn authority(view: &View<'_>, person: UserId, now: Timestamp) -> Authority {
             continue;
         }
         let capabilities = view.capabilities_of(role);
-        let holding = |within| Holding { capabilities: capabilities.clone(), within, window };
-        match held.directory() {
-            None => holdings.push(holding(vec![scope.clone()])),
-            Some(directory) => {
-                let ceilings = view.ceilings_for(directory, role);
-                holdings.extend(ceilings.map(|ceiling| holding(vec![scope.clone(), ceiling.scope.clone()])));
+        match held.bound() {
+            Bound::Free => holdings.push(Holding { capabilities, within: vec![scope.clone()], window }),
+            Bound::Ceiling(directory) => {
+                let rows = view.ceilings(directory).map(|row| (view.capabilities_of(row.role), &row.scope));
+                holdings.extend(rows.filter_map(|row| Holding::under(&capabilities, scope, row, window)));
             }
+            Bound::Nobody => {}
         }
     }
     Authority { holdings }

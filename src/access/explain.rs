@@ -116,6 +116,11 @@ pub enum GroundLine {
     Pinned,
     /// It is the default group of the home partner.
     Default,
+    /// The same, of somebody whom nobody has confirmed: the ceiling of a directory that vouches bounds it.
+    Resting {
+        /// The directory; none when no directory vouches any more, and nothing comes of it.
+        directory: Option<Named<DirectoryId>>,
+    },
     /// A mapping rule says so.
     Rule(RuleLine),
 }
@@ -189,6 +194,11 @@ pub enum Miss {
         /// The directory whose ceiling is in the way.
         directory: Named<DirectoryId>,
     },
+    /// A grant would do, but it comes by existence alone, and nobody has confirmed the person.
+    Unconfirmed {
+        /// The grant.
+        nearest: Box<Proof>,
+    },
 }
 
 /// Why a grant is asleep.
@@ -230,9 +240,18 @@ impl Support {
     pub fn directory(&self) -> Option<&Named<DirectoryId>> {
         match self {
             Self::Rule(line) => Some(&line.directory),
-            Self::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(&line.directory),
+            Self::Manual { through: Some(through), .. } => match &through.ground {
+                GroundLine::Rule(line) => Some(&line.directory),
+                GroundLine::Resting { directory } => directory.as_ref(),
+                GroundLine::Added | GroundLine::Pinned | GroundLine::Default => None,
+            },
             Self::Manual { .. } => None,
         }
+    }
+
+    /// Whether it comes by existence alone to somebody whom nobody has confirmed.
+    pub fn resting(&self) -> bool {
+        matches!(self, Self::Manual { through: Some(Through { ground: GroundLine::Resting { .. }, .. }), .. })
     }
 }
 
@@ -285,6 +304,7 @@ impl Miss {
             Self::NotNow { .. } => "not_now",
             Self::OutOfScope { .. } => "out_of_scope",
             Self::Clipped { .. } => "clipped",
+            Self::Unconfirmed { .. } => "unconfirmed",
         }
     }
 }
@@ -331,6 +351,16 @@ impl fmt::Display for Miss {
             Self::OutOfScope { nearest } => write!(f, "The nearest grant does not reach this: {nearest}."),
             Self::Clipped { nearest, directory } => {
                 write!(f, "The ceiling of the directory {} does not reach this far: {nearest}.", directory.name)
+            }
+            Self::Unconfirmed { nearest } => {
+                write!(f, "Nobody has confirmed the person, ")?;
+                match nearest.support.directory() {
+                    Some(directory) => {
+                        write!(f, "and the ceiling of the directory {} does not reach this far", directory.name)?
+                    }
+                    None => f.write_str("and no directory vouches for them any more")?,
+                }
+                write!(f, ": {nearest}.")
             }
         }
     }
@@ -380,6 +410,12 @@ impl fmt::Display for GroundLine {
             Self::Added => f.write_str("to which an administrator added the person"),
             Self::Pinned => f.write_str("where an administrator placed the person"),
             Self::Default => f.write_str("the default group of the person's partner"),
+            Self::Resting { directory: Some(directory) } => {
+                write!(f, "the default group of the person's partner, by the word of the directory {}", directory.name)
+            }
+            Self::Resting { directory: None } => {
+                f.write_str("the default group of the person's partner, by nobody's word")
+            }
             Self::Rule(line) => write!(f, "which the person is in by {line}"),
         }
     }

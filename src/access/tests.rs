@@ -53,7 +53,8 @@ fn world() -> World {
         world.groups.insert(id(60 + n), place);
     }
     for (n, name, home) in [(11, "Ada", 2), (12, "Bea", 1)] {
-        world.people.insert(id(n), Person { name: name.into(), partner: id(home), pin: None, suspended_by: vec![] });
+        let (partner, pin, confirmed) = (id(home), None, true);
+        world.people.insert(id(n), Person { name: name.into(), partner, pin, confirmed, suspended_by: vec![] });
     }
     world.roles.insert(id(21), Role { name: "Help desk".into(), parent: None, capabilities: all });
     let ceilings = vec![Ceiling { role: id(21), scope: subtree(2) }];

@@ -82,6 +82,8 @@ pub struct Person {
     pub partner: PartnerId,
     /// The exclusive user group an administrator chose.
     pub pin: Option<UserGroupId>,
+    /// Whether somebody has said that the person belongs here. Who is not confirmed rests on the directories that vouch.
+    pub confirmed: bool,
     /// Who switched the person off; empty: nobody.
     pub suspended_by: Vec<SuspensionSource>,
 }

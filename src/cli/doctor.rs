@@ -6,8 +6,9 @@ use clap::Args;
 use super::ConfigFile;
 use crate::provision::conditions;
 use crate::provision::events::{self, Broken};
+use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::OperatorExtent;
-use crate::store::{Options, Store, laws, migrate};
+use crate::store::{Options, Store, laws, migrate, spoken_for};
 
 /// Check the store.
 #[derive(Args)]
@@ -25,7 +26,11 @@ impl Doctor {
         let config = self.config.load()?;
         let store = Store::open(&config.store.url(), &Options { migrate: false, ..Options::default() }).await?;
         let findings = examine(&store).await?;
+        let remarks = if findings.is_empty() { remarks(&store).await? } else { Vec::new() };
         store.close().await;
+        for remark in &remarks {
+            println!("{remark}");
+        }
         for finding in &findings {
             println!("{finding}");
         }
@@ -35,6 +40,36 @@ impl Doctor {
         }
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut reader = store.reader().await?;
+    let (count, held) = spoken_for::resting(&mut reader, &OperatorExtent::assume()).await?;
+    let mut remarks = Vec::new();
+    if count > 0 {
+        remarks.push(format!(
+            "{count} people exist because a directory says so and nobody has confirmed them: what default groups hold \
+             reaches them no further than the ceilings of the directories that vouch for them."
+        ));
+    }
+    for one in held {
+        let clip = effective_lists::clipped_by(&mut reader, &one.ceiling, one.role.1, &one.scope).await?.0;
+        let much = match clip {
+            Clip::Whole => continue,
+            Clip::Part => "in part",
+            Clip::Nothing => "not",
+        };
+        let (people, role, partner, directory) = (one.people, &one.role.0, &one.partner, &one.directory);
+        remarks.push(format!(
+            "The default group of {partner} holds {role}; it comes {much} to {people} people whom only the directory \
+             {directory} says to be there. Confirm them, or raise its ceiling."
+        ));
+    }
+    Ok(remarks)
 }
 
 /// Everything that is wrong with a store: how its server is set up, statements it does not take, broken laws, a broken

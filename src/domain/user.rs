@@ -22,6 +22,8 @@ pub struct User {
     pub version: i64,
     /// When it came to be.
     pub created_at: Timestamp,
+    /// When somebody said that this person belongs here; none of whom only directories say so.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// What we keep of a person ourselves, merged from what the directories say.

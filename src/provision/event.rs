@@ -43,6 +43,10 @@ kinds! {
     UserRevived = "user.revived";
     /// A person's exclusive user group changed.
     UserPlaced = "user.placed";
+    /// Somebody said that a person whom a directory made belongs here: its ceiling bounds them no longer.
+    UserConfirmed = "user.confirmed";
+    /// That was taken back.
+    UserUnconfirmed = "user.unconfirmed";
     /// A person was deleted.
     UserDeleted = "user.deleted";
     /// A directory said a person for the first time.

@@ -12,7 +12,7 @@ use crate::access::explain::{
 };
 use crate::domain::capability::{CapabilityId, Core};
 use crate::domain::grant::Resource;
-use crate::domain::id::{GrantId, PartnerId, RuleId, UserId};
+use crate::domain::id::{DirectoryId, GrantId, PartnerId, RuleId, UserId};
 use crate::domain::partner::LevelId;
 use crate::domain::rule::PeopleSet;
 use crate::domain::time::Timestamp;
@@ -182,8 +182,9 @@ fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
     Ok(Named::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
 }
 
-/// Distance, kind, source, ground and rule of a grant: the one that gets furthest first, always in the same order.
-type Order = (Option<i64>, Option<i64>, Option<Uuid>, Option<i64>, Option<Uuid>);
+/// Distance, kind, and then source, ground, rule and directory of a grant: the one that gets furthest first, always in
+/// the same order.
+type Order = (Option<i64>, Option<i64>, (Option<Uuid>, Option<i64>, Option<Uuid>, Option<Uuid>));
 
 /// One row of the decision.
 struct Line {
@@ -208,7 +209,8 @@ fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
 
 fn line(row: &Row) -> Result<Line, StoreError> {
     let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
-    let order = (row.get("distance")?, row.get("kind")?, row.get("source")?, row.get("ground")?, row.get("rule")?);
+    let source = (row.get("source")?, row.get("ground")?, row.get("rule")?, row.get("directory")?);
+    let order = (row.get("distance")?, row.get("kind")?, source);
     Ok(Line { order, standing: standing(row)?, nearest: nearest(row)?, whole_below })
 }
 
@@ -298,9 +300,14 @@ fn through(row: &Row, rule: Option<RuleLine>) -> Result<Option<Through>, StoreEr
         (0, _) => GroundLine::Added,
         (1, _) => GroundLine::Pinned,
         (_, Some(rule)) => GroundLine::Rule(rule),
+        (_, None) if row.get("bounded")? => GroundLine::Resting { directory: directory_of(row)? },
         (_, None) => GroundLine::Default,
     };
     Ok(Some(Through { group: named(row, group, "group_name")?, ground }))
+}
+
+fn directory_of(row: &Row) -> Result<Option<Named<DirectoryId>>, StoreError> {
+    row.get::<Option<DirectoryId>>("directory")?.map(|id| named(row, id, "directory_name")).transpose()
 }
 
 fn rule_of(row: &Row, rule: RuleId) -> Result<RuleLine, StoreError> {

@@ -1,15 +1,18 @@
 //! Lists of the view: what a person holds and why, who can do a thing, where, and what another rule set would change.
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::effective::{permits, proof, row_support, witnesses};
-use super::effective_tree::{StoredTree, ceilings_for, conferred};
+use super::effective_tree::{CeilingRow, StoredTree, ceilings, conferred};
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, effective_sql, first, scopes, tuple};
 use crate::access::decide::Question;
-use crate::access::dominates::{Authority, Gift, Holding, covers};
+use crate::access::derive::Bound;
+use crate::access::dominates::{Authority, Gift, Holding, covers, let_through};
 use crate::access::explain::{Dormant, GroundLine, Named, Proof, RuleLine};
-use crate::access::scope::{contains, disjoint};
 use crate::domain::capability::{CapabilityId, Core};
+use crate::domain::directory::Ceiling;
 use crate::domain::grant::{Resource, Scope};
 use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
 use crate::domain::rule::PeopleSet;
@@ -153,7 +156,8 @@ pub async fn grants_of(
         if let Some(line) = row_support(&mut held.proof.support) {
             line.witnesses = witnesses(reader, person, line.rule.id).await?;
         }
-        let clip = clip(reader, &held).await?;
+        let capabilities = conferred(reader, held.proof.role.id).await?;
+        let clip = clip(reader, &held, &capabilities).await?;
         let dormant = held.dormant(now);
         let Held { proof, grant, scope, window, .. } = held;
         grants.push(GrantOfPerson { proof, grant, scope, window, dormant, clip });
@@ -234,11 +238,17 @@ pub async fn what_can(
     capability: CapabilityId,
     now: Timestamp,
 ) -> Result<Vec<GrantOfPerson>, StoreError> {
+    inside(reader, at, person).await?;
     let mut kept = Vec::new();
-    for grant in grants_of(reader, at, person, now).await? {
-        let live = grant.dormant.is_none() && grant.clip != Clip::Nothing;
-        if live && conferred(reader, grant.proof.role.id).await?.contains(&capability) {
-            kept.push(grant);
+    for held in holdings(reader, person, None).await? {
+        let carries = conferred(reader, held.proof.role.id).await?.contains(&capability);
+        if !carries || held.dormant(now).is_some() {
+            continue;
+        }
+        let clip = clip(reader, &held, &BTreeSet::from([capability])).await?;
+        if clip != Clip::Nothing {
+            let Held { proof, grant, scope, window, .. } = held;
+            kept.push(GrantOfPerson { proof, grant, scope, window, dormant: None, clip });
         }
     }
     Ok(kept)
@@ -292,14 +302,14 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
         }
         let capabilities = conferred(reader, held.proof.role.id).await?;
         let window = held.window;
-        match held.directory {
-            None => all.holdings.push(Holding { capabilities, within: vec![held.scope], window }),
-            Some(directory) => {
-                for ceiling in ceilings_for(reader, directory, held.proof.role.id).await? {
-                    let within = vec![held.scope.clone(), ceiling];
-                    all.holdings.push(Holding { capabilities: capabilities.clone(), within, window });
-                }
+        match held.bound {
+            Bound::Free => all.holdings.push(Holding { capabilities, within: vec![held.scope], window }),
+            Bound::Ceiling(directory) => {
+                let rows = ceilings(reader, directory).await?;
+                let rows = rows.iter().map(|(most, over)| (most.clone(), over));
+                all.holdings.extend(rows.filter_map(|row| Holding::under(&capabilities, &held.scope, row, window)));
             }
+            Bound::Nobody => {}
         }
     }
     Ok(all)
@@ -375,11 +385,18 @@ async fn outcomes(
     tried: Option<(DirectoryId, i64)>,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = Vec::new();
+    // The same thing may come by several ways.
     for GroupOfPerson { group, .. } in memberships(reader, person, tried).await? {
-        outcomes.push(Outcome::Group { group });
+        let outcome = Outcome::Group { group };
+        if !outcomes.contains(&outcome) {
+            outcomes.push(outcome);
+        }
     }
     for Held { proof, scope, .. } in holdings(reader, person, tried).await? {
-        outcomes.push(Outcome::Grant { role: proof.role, scope });
+        let outcome = Outcome::Grant { role: proof.role, scope };
+        if !outcomes.contains(&outcome) {
+            outcomes.push(outcome);
+        }
     }
     Ok(outcomes)
 }
@@ -405,7 +422,7 @@ struct Held {
     scope: Scope,
     window: Window,
     aside: bool,
-    directory: Option<DirectoryId>,
+    bound: Bound,
 }
 
 impl Held {
@@ -440,21 +457,62 @@ fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> Held + use<>, ScopeId), Stor
     let grant = if by_rule { None } else { Some(row.get("source")?) };
     let window = Window { from: row.get("valid_from")?, until: row.get("valid_until")? };
     let aside = row.get::<Option<Timestamp>>("suspended_at")?.is_some();
-    let directory = row.get("directory")?;
-    Ok((move |scope| Held { proof, grant, scope, window, aside, directory }, row.get("scope")?))
+    let bound = match (row.get("bounded")?, row.get("directory")?) {
+        (false, _) => Bound::Free,
+        (true, Some(directory)) => Bound::Ceiling(directory),
+        (true, None) => Bound::Nobody,
+    };
+    Ok((move |scope| Held { proof, grant, scope, window, aside, bound }, row.get("scope")?))
 }
 
-async fn clip(reader: &mut Reader, held: &Held) -> Result<Clip, StoreError> {
-    let Some(directory) = held.directory else { return Ok(Clip::Whole) };
-    let ceilings = ceilings_for(reader, directory, held.proof.role.id).await?;
-    let tree = StoredTree::load(reader, ceilings.iter().chain([&held.scope])).await?;
-    Ok(if ceilings.iter().any(|most| contains(most, &held.scope, &tree)) {
-        Clip::Whole
-    } else if ceilings.iter().all(|most| disjoint(most, &held.scope, &tree)) {
-        Clip::Nothing
-    } else {
-        Clip::Part
+/// How much of `capabilities` over the scope of what is held its bound lets through.
+async fn clip(reader: &mut Reader, held: &Held, capabilities: &BTreeSet<CapabilityId>) -> Result<Clip, StoreError> {
+    let directory = match held.bound {
+        Bound::Free => return Ok(Clip::Whole),
+        Bound::Nobody => return Ok(Clip::Nothing),
+        Bound::Ceiling(directory) => directory,
+    };
+    let rows = ceilings(reader, directory).await?;
+    clip_by(reader, &rows, capabilities, &held.scope).await
+}
+
+async fn clip_by(
+    reader: &mut Reader,
+    rows: &[CeilingRow],
+    capabilities: &BTreeSet<CapabilityId>,
+    scope: &Scope,
+) -> Result<Clip, StoreError> {
+    let tree = StoredTree::load(reader, rows.iter().map(|(_, over)| over).chain([scope])).await?;
+    Ok(match let_through(rows, capabilities, scope, &tree) {
+        (true, _) => Clip::Whole,
+        (false, true) => Clip::Nothing,
+        (false, false) => Clip::Part,
     })
+}
+
+/// How much of a role over a scope ceiling rows would let through, and which of its capabilities not at all.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn clipped_by(
+    reader: &mut Reader,
+    ceiling: &[Ceiling],
+    role: RoleId,
+    scope: &Scope,
+) -> Result<(Clip, BTreeSet<CapabilityId>), StoreError> {
+    let mut rows: Vec<CeilingRow> = Vec::with_capacity(ceiling.len());
+    for row in ceiling {
+        rows.push((conferred(reader, row.role).await?, row.scope.clone()));
+    }
+    let capabilities = conferred(reader, role).await?;
+    let clip = clip_by(reader, &rows, &capabilities, scope).await?;
+    let mut missing = BTreeSet::new();
+    for capability in capabilities {
+        if clip_by(reader, &rows, &BTreeSet::from([capability]), scope).await? == Clip::Nothing {
+            missing.insert(capability);
+        }
+    }
+    Ok((clip, missing))
 }
 
 async fn inside(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<(), StoreError> {

@@ -22,16 +22,16 @@
 
 /// Whom the view is about: the person `$1`.
 const ONE: &str = "\
-subject (person, home, pin) AS MATERIALIZED (
-    SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id = $1
+subject (person, home, pin, confirmed) AS MATERIALIZED (
+    SELECT p.id, p.partner, p.placement_pin, p.confirmed_at IS NOT NULL FROM live_person p WHERE p.id = $1
 )";
 
 /// Whom the view is about: the person `$1` who asks and the owner `$2` of the resource.
 const TWO: &str = "\
-subject (person, home, pin) AS MATERIALIZED (
-    SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id = $1
+subject (person, home, pin, confirmed) AS MATERIALIZED (
+    SELECT p.id, p.partner, p.placement_pin, p.confirmed_at IS NOT NULL FROM live_person p WHERE p.id = $1
     UNION
-    SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id = $2
+    SELECT p.id, p.partner, p.placement_pin, p.confirmed_at IS NOT NULL FROM live_person p WHERE p.id = $2
 )";
 
 /// The rule-set version of a directory `d` that counts: the one in force.
@@ -92,11 +92,20 @@ matched (person, rule, effect, user_group, role, scope, directory, ordinal) AS M
     )
 }
 
+/// The directories that vouch for a subject whom nobody has confirmed: those that count and say that an active external
+/// user of theirs is them.
+const VOUCH: &str = "\
+vouch (person, directory) AS MATERIALIZED (
+    SELECT DISTINCT s.person, d.id
+    FROM subject s CROSS JOIN external_user e CROSS JOIN directory d
+    WHERE NOT s.confirmed AND e.person = s.person AND e.active AND d.id = e.directory AND d.mode <> 'observe'
+)";
+
 /// Each subject with the rule that places it unless it is pinned: the first that matches, by authority of its
 /// directory.
 const PLACED: &str = "\
-placed (person, home, pin, rule) AS MATERIALIZED (
-    SELECT s.person, s.home, s.pin, (
+placed (person, home, pin, confirmed, rule) AS MATERIALIZED (
+    SELECT s.person, s.home, s.pin, s.confirmed, (
         SELECT m.rule
         FROM matched m CROSS JOIN user_group g CROSS JOIN directory d
         WHERE m.person = s.person AND m.effect = 'place'
@@ -107,39 +116,43 @@ placed (person, home, pin, rule) AS MATERIALIZED (
     FROM subject s
 )";
 
-/// The user groups a subject is in and why. Grounds: 0 added, 1 pinned, 2 default, 3 by a rule.
+/// The user groups a subject is in and why. Grounds: 0 added, 1 pinned, 2 default, 3 by a rule. What is `bounded` is
+/// clipped to the ceiling of `directory`, and to nothing without one: a place or label by a rule, and the default group of
+/// somebody whom nobody has confirmed, once for each directory that vouches.
 const BELONGS: &str = "\
-belongs (person, user_group, ground, rule, directory) AS (
+belongs (person, user_group, ground, rule, directory, bounded) AS (
     SELECT p.person, COALESCE(p.pin, r.user_group, g.id),
-        CASE WHEN p.pin IS NOT NULL THEN 1 WHEN r.id IS NOT NULL THEN 3 ELSE 2 END, r.id, r.directory
+        CASE WHEN p.pin IS NOT NULL THEN 1 WHEN r.id IS NOT NULL THEN 3 ELSE 2 END, r.id,
+        COALESCE(r.directory, v.directory), p.pin IS NULL AND (r.id IS NOT NULL OR NOT p.confirmed)
     FROM placed p
     LEFT JOIN mapping_rule r ON r.id = p.rule AND p.pin IS NULL
     LEFT JOIN user_group g ON g.partner = p.home AND g.is_default
+    LEFT JOIN vouch v ON v.person = p.person AND p.pin IS NULL AND p.rule IS NULL
     UNION ALL
-    SELECT m.person, m.user_group, 3, m.rule, m.directory
+    SELECT m.person, m.user_group, 3, m.rule, m.directory, TRUE
     FROM matched m CROSS JOIN user_group g CROSS JOIN subject s
     WHERE m.effect = 'join' AND g.id = m.user_group AND NOT g.exclusive
         AND s.person = m.person AND s.home = g.partner
     UNION ALL
-    SELECT s.person, u.user_group, 0, NULL, NULL
+    SELECT s.person, u.user_group, 0, NULL, NULL, FALSE
     FROM subject s CROSS JOIN user_group_member u
     WHERE u.person = s.person
 )";
 
 /// Every grant that bears on the person who asks, live or not, clipped or not. Kinds: 0 manual, 1 manual through a
-/// user group, 2 by a rule. `directory` is the one whose ceiling clips it.
+/// user group, 2 by a rule. `bounded` and `directory` as in [`BELONGS`].
 const HELD: &str = "\
-held (kind, source, role, scope, valid_from, valid_until, suspended_at, user_group, ground, rule, directory) AS (
+held (kind, source, role, scope, valid_from, valid_until, suspended_at, user_group, ground, rule, directory, bounded) AS (
     SELECT 1, g.id, g.role, g.scope, g.valid_from, g.valid_until, g.suspended_at, b.user_group, b.ground, b.rule,
-        b.directory
+        b.directory, b.bounded
     FROM belongs b CROSS JOIN role_grant g
     WHERE b.person = $1 AND g.holder_group = b.user_group
     UNION ALL
-    SELECT 0, g.id, g.role, g.scope, g.valid_from, g.valid_until, g.suspended_at, NULL, NULL, NULL, NULL
+    SELECT 0, g.id, g.role, g.scope, g.valid_from, g.valid_until, g.suspended_at, NULL, NULL, NULL, NULL, FALSE
     FROM subject s CROSS JOIN role_grant g
     WHERE s.person = $1 AND g.holder_person = s.person
     UNION ALL
-    SELECT 2, m.rule, m.role, m.scope, NULL, NULL, NULL, NULL, NULL, m.rule, m.directory
+    SELECT 2, m.rule, m.role, m.scope, NULL, NULL, NULL, NULL, NULL, m.rule, m.directory, TRUE
     FROM matched m
     WHERE m.person = $1 AND m.effect = 'grant'
 )";
@@ -147,7 +160,7 @@ held (kind, source, role, scope, valid_from, valid_until, suspended_at, user_gro
 /// What every statement about grants and user groups begins with.
 fn view(subject: &str, version: &str) -> String {
     let (said, matched) = (said(version), matched("TRUE"));
-    format!("WITH {subject},\n{said},\n{MATCHING},\n{matched},\n{PLACED},\n{BELONGS},\n{HELD}")
+    format!("WITH {subject},\n{said},\n{MATCHING},\n{matched},\n{PLACED},\n{VOUCH},\n{BELONGS},\n{HELD}")
 }
 
 /// Whether the role in `role` confers the capability `$3`: it has it, and so has every role above.
@@ -194,20 +207,19 @@ SELECT b.user_group
 fn ranked() -> String {
     let confers = confers("h.role");
     let reached = reaches("s");
-    let under_ceiling = reaches("z");
+    let (let_through, under_ceiling) = (self::confers("k.role"), reaches("z"));
     format!(
         "\
-ranked (distance, kind, source, role, scope, user_group, ground, rule, directory, dormant) AS (
+ranked (distance, kind, source, role, scope, user_group, ground, rule, directory, bounded, dormant) AS (
     SELECT CASE
             WHEN h.suspended_at IS NOT NULL OR h.valid_from > $5 OR h.valid_until <= $5 THEN 3
             WHEN NOT COALESCE({reached}, FALSE) THEN 2
-            WHEN h.directory IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM directory_ceiling k CROSS JOIN role_ancestor l CROSS JOIN scope z
-                WHERE k.directory = h.directory AND l.role = h.role AND l.ancestor = k.role AND z.id = k.scope
-                    AND {under_ceiling}) THEN 1
+            WHEN h.bounded AND NOT EXISTS (
+                SELECT 1 FROM directory_ceiling k CROSS JOIN scope z
+                WHERE k.directory = h.directory AND z.id = k.scope AND {let_through} AND {under_ceiling}) THEN 1
             ELSE 0
         END,
-        h.kind, h.source, h.role, h.scope, h.user_group, h.ground, h.rule, h.directory,
+        h.kind, h.source, h.role, h.scope, h.user_group, h.ground, h.rule, h.directory, h.bounded,
         CASE WHEN h.suspended_at IS NOT NULL THEN 2 WHEN h.valid_from > $5 THEN 0 ELSE 1 END
     FROM held h CROSS JOIN scope s
     WHERE s.id = h.scope AND {confers}
@@ -250,9 +262,9 @@ target_group (user_group) AS MATERIALIZED (
     {target}
 ),
 {ranked},
-best (distance, kind, source, role, scope, user_group, ground, rule, directory, dormant) AS MATERIALIZED (
-    SELECT distance, kind, source, role, scope, user_group, ground, rule, directory, dormant FROM ranked
-    ORDER BY distance, kind, source, ground, rule LIMIT $7
+best (distance, kind, source, role, scope, user_group, ground, rule, directory, bounded, dormant) AS MATERIALIZED (
+    SELECT distance, kind, source, role, scope, user_group, ground, rule, directory, bounded, dormant FROM ranked
+    ORDER BY distance, kind, source, ground, rule, directory LIMIT $7
 ),
 standing (person, person_off, home_off, side_off, level, on_suspended, in_level) AS MATERIALIZED (
     SELECT subject.person,
@@ -317,7 +329,7 @@ ORDER BY g.id LIMIT 1"
 
 /// What a row of the decision says of one grant.
 const GRANT_COLUMNS: &str =
-    "h.distance, h.kind, h.source, h.role, h.ground, h.rule, h.directory, h.user_group, h.dormant";
+    "h.distance, h.kind, h.source, h.role, h.ground, h.rule, h.directory, h.bounded, h.user_group, h.dormant";
 
 /// Names and particulars of a grant row `h`.
 const GRANT_WORDS: &str =
@@ -327,7 +339,7 @@ const GRANT_WORDS: &str =
     role_grant.granted_by, role_grant.created_at, grantor.name AS granted_by_name, user_group.name AS group_name,
     mapping_rule.name AS rule_name, directory.name AS directory_name";
 
-/// Whether grant `h` reaches the resource's partner and everything below it, without exceptions.
+/// Whether grant `h` reaches the resource's partner and everything below it, without exceptions, with capability `$3`.
 fn whole_below() -> String {
     let plain = |s: &str| {
         format!(
@@ -336,12 +348,12 @@ fn whole_below() -> String {
              AND NOT EXISTS (SELECT 1 FROM scope_without_group w WHERE w.scope = {s}.id)"
         )
     };
-    let (own, ceiling) = (plain("scope"), plain("z"));
+    let (own, ceiling, let_through) = (plain("scope"), plain("z"), confers("k.role"));
     format!(
-        "({own} AND (h.directory IS NULL OR EXISTS (
-        SELECT 1 FROM directory_ceiling k CROSS JOIN role_ancestor l CROSS JOIN scope z CROSS JOIN partner_ancestor a
-        WHERE k.directory = h.directory AND l.role = h.role AND l.ancestor = k.role AND z.id = k.scope
-            AND a.partner = $4 AND a.ancestor = z.partner AND {ceiling})))"
+        "({own} AND (NOT h.bounded OR EXISTS (
+        SELECT 1 FROM directory_ceiling k CROSS JOIN scope z CROSS JOIN partner_ancestor a
+        WHERE k.directory = h.directory AND z.id = k.scope AND a.partner = $4 AND a.ancestor = z.partner
+            AND {let_through} AND {ceiling})))"
     )
 }
 
@@ -376,8 +388,8 @@ ORDER BY a.people"
 pub(super) fn misplaced() -> String {
     let (said, matched) = (said(IN_FORCE), matched("m.effect = 'place'"));
     format!(
-        "WITH subject (person, home, pin) AS MATERIALIZED (
-    SELECT p.id, p.partner, p.placement_pin FROM live_person p WHERE p.id IN ($1)
+        "WITH subject (person, home, pin, confirmed) AS MATERIALIZED (
+    SELECT p.id, p.partner, p.placement_pin, TRUE FROM live_person p WHERE p.id IN ($1)
 ),
 {said},
 {MATCHING},
@@ -401,10 +413,10 @@ pub(super) fn holdings() -> String {
     format!(
         "{view}
 SELECT h.kind, h.source, h.role, h.scope, h.valid_from, h.valid_until, h.suspended_at,
-    h.user_group, h.ground, h.rule, h.directory, {GRANT_WORDS}
+    h.user_group, h.ground, h.rule, h.directory, h.bounded, {GRANT_WORDS}
 FROM held h
 {GRANT_NAMES}
-ORDER BY h.kind, h.source, h.ground, h.rule"
+ORDER BY h.kind, h.source, h.ground, h.rule, h.directory"
     )
 }
 
@@ -413,11 +425,11 @@ pub(super) fn memberships() -> String {
     let view = view(ONE, TRIED);
     format!(
         "{view}
-SELECT b.user_group, b.ground, b.rule, b.directory, g.name AS group_name, g.exclusive,
-    r.name AS rule_name, d.name AS directory_name
+SELECT DISTINCT b.user_group, b.ground, b.rule, g.name AS group_name, g.exclusive,
+    r.name AS rule_name, d.id AS directory, d.name AS directory_name
 FROM belongs b CROSS JOIN user_group g
 LEFT JOIN mapping_rule r ON r.id = b.rule
-LEFT JOIN directory d ON d.id = b.directory
+LEFT JOIN directory d ON d.id = r.directory
 WHERE b.person = $1 AND g.id = b.user_group
 ORDER BY g.exclusive DESC, b.user_group, b.ground, b.rule"
     )

@@ -14,8 +14,7 @@ statements! {
     CONFERRED = "SELECT c.capability FROM role_capability c WHERE c.role = $1 AND NOT EXISTS (\
         SELECT 1 FROM role_ancestor a WHERE a.role = $1 AND NOT EXISTS (\
             SELECT 1 FROM role_capability o WHERE o.role = a.ancestor AND o.capability = c.capability))";
-    CEILINGS_FOR = "SELECT k.scope FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
-        WHERE k.directory = $1 AND l.role = $2 ORDER BY k.scope";
+    CEILINGS = "SELECT k.role, k.scope FROM directory_ceiling k WHERE k.directory = $1 ORDER BY k.scope";
 }
 
 /// The partner tree as far as some scopes speak of it.
@@ -63,16 +62,15 @@ pub(super) async fn conferred(reader: &mut Reader, role: RoleId) -> Result<BTree
     Ok(numbers.into_iter().map(CapabilityId).collect())
 }
 
-/// The scopes over which a directory may confer `role`.
-pub(super) async fn ceilings_for(
-    reader: &mut Reader,
-    directory: DirectoryId,
-    role: RoleId,
-) -> Result<Vec<Scope>, StoreError> {
-    let ids: Vec<ScopeId> = reader.all(&CEILINGS_FOR, binds![directory, role], first).await?;
+/// What a directory may confer at most: what the role of each row confers, over the row's scope.
+pub(super) async fn ceilings(reader: &mut Reader, directory: DirectoryId) -> Result<Vec<CeilingRow>, StoreError> {
+    let rows: Vec<(RoleId, ScopeId)> = reader.all(&CEILINGS, binds![directory], tuple).await?;
     let mut ceilings = Vec::new();
-    for id in ids {
-        ceilings.push(scopes::get(reader, id).await?);
+    for (role, scope) in rows {
+        ceilings.push((conferred(reader, role).await?, scopes::get(reader, scope).await?));
     }
     Ok(ceilings)
 }
+
+/// Capabilities, and over what.
+pub(super) type CeilingRow = (BTreeSet<CapabilityId>, Scope);

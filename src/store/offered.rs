@@ -6,10 +6,23 @@ use crate::domain::capability::CapabilityId;
 use crate::domain::id::RoleId;
 use crate::{binds, from_row, statements};
 
+/// The role of `c` confers its capability: every role above has it too.
+const CONFERRED: &str = "NOT EXISTS (SELECT 1 FROM role_ancestor o WHERE o.role = c.role AND NOT EXISTS \
+    (SELECT 1 FROM role_capability e WHERE e.role = o.ancestor AND e.capability = c.capability))";
+
 statements! {
-    ROLES = "SELECT r.id, r.name FROM role r JOIN partner_ancestor a ON a.ancestor = r.partner \
-        WHERE a.partner = $2 AND EXISTS (SELECT 1 FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
-        WHERE k.directory = $1 AND l.role = r.id) ORDER BY r.id";
+    // A ceiling row lets through what its role confers, whatever the role of the rule is called: a role passes when each of
+    // its capabilities does.
+    ROLES = format!("SELECT r.id, r.name FROM role r JOIN partner_ancestor a ON a.ancestor = r.partner \
+        WHERE a.partner = $2 AND (EXISTS \
+            (SELECT 1 FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
+            WHERE k.directory = $1 AND l.role = r.id) \
+        OR (EXISTS (SELECT 1 FROM role_capability c WHERE c.role = r.id AND {CONFERRED}) \
+            AND NOT EXISTS (SELECT 1 FROM role_capability c WHERE c.role = r.id AND {CONFERRED} AND NOT EXISTS \
+                (SELECT 1 FROM directory_ceiling k WHERE k.directory = $1 AND NOT EXISTS \
+                (SELECT 1 FROM role_ancestor up WHERE up.role = k.role AND NOT EXISTS \
+                (SELECT 1 FROM role_capability held WHERE held.role = up.ancestor \
+                    AND held.capability = c.capability)))))) ORDER BY r.id");
     ENTITLEMENTS = "SELECT c.id, c.name, c.title, c.category FROM capability c WHERE EXISTS \
         (SELECT 1 FROM directory_ceiling k JOIN role r ON r.id = k.role \
         JOIN partner_ancestor a ON a.ancestor = r.partner AND a.partner = $2 \

@@ -8,7 +8,7 @@ use crate::domain::user::{Profile, User};
 use crate::{binds, statements};
 
 const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
-    p.placement, p.placement_pin, p.version, p.created_at";
+    p.placement, p.placement_pin, p.version, p.created_at, p.confirmed_at";
 
 /// The person is linked to an external user of the connection: what lets a connection touch it at all.
 const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND u.connection = $2)";
@@ -30,6 +30,10 @@ statements! {
         login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
         (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11)";
+    CONFIRM_AT = format!("UPDATE person SET confirmed_at = $4, confirmed_by = $5, changed_at = $4 \
+        WHERE confirmed_at IS NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    UNCONFIRM_AT = format!("UPDATE person SET confirmed_at = NULL, confirmed_by = NULL, changed_at = $4 \
+        WHERE confirmed_at IS NOT NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
         dialect.for_update());
@@ -103,6 +107,7 @@ impl FromRow for User {
             placement_pin: row.get(8)?,
             version: row.get(9)?,
             created_at: row.get(10)?,
+            confirmed_at: row.get(11)?,
         })
     }
 }
@@ -332,6 +337,29 @@ pub async fn insert_at(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     create(tx, at.partner(), id, profile, now).await
+}
+
+/// Says that a person within the extent belongs here, in the name of `by`, or of the operator; false when that was said
+/// before.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn confirm(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(&CONFIRM_AT, binds![at.partner(), at.subtree(), id, now, by]).await? > 0)
+}
+
+/// Takes back that a person within the extent belongs here; false when nobody had said so.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn unconfirm(tx: &mut Tx, at: &PartnerExtent, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.execute(&UNCONFIRM_AT, binds![at.partner(), at.subtree(), id, now]).await? > 0)
 }
 
 /// A living person within the extent.

@@ -16,6 +16,7 @@ mod edge_routes;
 mod edge_server;
 mod edge_stop;
 mod edge_tls;
+mod existence;
 mod house;
 mod ldap_door;
 mod ldap_read;

@@ -30,6 +30,10 @@ fn proof(reach: ReachKind, support: Support) -> Box<Proof> {
     Box::new(Proof { role: named(7, "Help desk"), scope, support })
 }
 
+fn resting(directory: Option<&str>) -> Support {
+    manual(Some(GroundLine::Resting { directory: directory.map(|name| named(2, name)) }))
+}
+
 fn partner() -> Named<PartnerId> {
     named(6, "Acme")
 }
@@ -63,6 +67,20 @@ fn every_miss_has_one_sentence_and_one_word() {
         (
             Miss::Clipped { nearest: own(), directory: named(2, "Entra") },
             format!("The ceiling of the directory Entra does not reach this far: {grant}"),
+        ),
+        (
+            Miss::Unconfirmed { nearest: proof(ReachKind::Partner, resting(Some("Entra"))) },
+            "Nobody has confirmed the person, and the ceiling of the directory Entra does not reach this far: the role \
+             Help desk over Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the \
+             person's partner, by the word of the directory Entra."
+                .to_owned(),
+        ),
+        (
+            Miss::Unconfirmed { nearest: proof(ReachKind::Partner, resting(None)) },
+            "Nobody has confirmed the person, and no directory vouches for them any more: the role Help desk over \
+             Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the person's partner, by \
+             nobody's word."
+                .to_owned(),
         ),
     ];
     for (miss, sentence) in misses {

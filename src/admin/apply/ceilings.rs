@@ -1,18 +1,16 @@
 //! What a directory may confer at most, and whether a rule reaches beyond it.
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::said::role_name;
 use super::{ApplyError, Run};
-use crate::access::scope::{Tree, contains, disjoint};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
+use crate::domain::capability::CapabilityId;
 use crate::domain::directory::Ceiling;
-use crate::domain::grant::{Reach, Scope};
-use crate::domain::id::{DirectoryId, PartnerId, RoleId, UserGroupId};
+use crate::domain::id::DirectoryId;
 use crate::domain::rule::Effect;
 use crate::provision::event::{Event, Kind};
+use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, directories, partners, roles};
+use crate::store::{Tx, directories};
 
 /// Sets the ceiling to what is declared, whole.
 pub(super) async fn set(
@@ -60,59 +58,17 @@ pub(super) async fn set(
 pub(super) async fn remark(
     tx: &mut Tx,
     run: &Run<'_>,
-    at: &PartnerExtent,
     ceilings: &[Ceiling],
     effect: &Effect,
-) -> Result<&'static str, ApplyError> {
-    let Effect::Grant { role, scope } = effect else { return Ok("") };
-    let line = line(tx, at, *role).await?;
-    let rows: Vec<&Scope> = ceilings.iter().filter(|row| line.contains(&row.role)).map(|row| &row.scope).collect();
-    let mut shape = Shape::default();
-    for scope in rows.iter().copied().chain([scope]) {
-        shape.learn(tx, run, scope).await?;
-    }
-    if rows.iter().all(|most| disjoint(most, scope, &shape)) {
-        return Ok(" (outside the ceiling: confers nothing)");
-    }
-    let whole = rows.iter().any(|most| contains(most, scope, &shape));
-    Ok(if whole { "" } else { " (clipped by the ceiling)" })
-}
-
-/// A role with those above it: a ceiling row counts for its role and the ones below.
-async fn line(tx: &mut Tx, at: &PartnerExtent, role: RoleId) -> Result<BTreeSet<RoleId>, ApplyError> {
-    let mut line = BTreeSet::new();
-    let mut next = Some(role);
-    while let Some(id) = next.filter(|id| line.insert(*id)) {
-        next = roles::usable_by_id(tx, at, id).await?.and_then(|role| role.parent);
-    }
-    Ok(line)
-}
-
-/// The part of the partner tree that some scopes speak of.
-#[derive(Default)]
-struct Shape {
-    above: BTreeMap<PartnerId, BTreeSet<PartnerId>>,
-    owners: BTreeMap<UserGroupId, PartnerId>,
-}
-
-impl Shape {
-    async fn learn(&mut self, tx: &mut Tx, run: &Run<'_>, scope: &Scope) -> Result<(), ApplyError> {
-        if let Reach::Groups { partner, groups } = &scope.reach {
-            self.owners.extend(groups.iter().map(|group| (*group, *partner)));
-        }
-        for partner in scope.without_partners.iter().copied().chain([scope.partner()]) {
-            let path = partners::path(tx, &run.by.at(partner)).await?;
-            self.above.insert(partner, path.into_iter().map(|above| above.id).collect());
-        }
-        Ok(())
-    }
-}
-
-impl Tree for Shape {
-    fn within(&self, partner: PartnerId, top: PartnerId) -> bool {
-        self.above.get(&partner).is_some_and(|above| above.contains(&top))
-    }
-    fn owner(&self, group: UserGroupId) -> Option<PartnerId> {
-        self.owners.get(&group).copied()
-    }
+) -> Result<String, ApplyError> {
+    let Effect::Grant { role, scope } = effect else { return Ok(String::new()) };
+    let (clip, missing) = effective_lists::clipped_by(tx, ceilings, *role, scope).await?;
+    let named = |id: &CapabilityId| run.catalog.capabilities.iter().find(|one| one.id == *id).map(|one| &one.name);
+    let missing: Vec<_> = missing.iter().filter_map(named).map(String::as_str).collect();
+    Ok(match clip {
+        Clip::Whole => String::new(),
+        Clip::Nothing => " (outside the ceiling: confers nothing)".to_owned(),
+        Clip::Part if missing.is_empty() => " (clipped by the ceiling)".to_owned(),
+        Clip::Part => format!(" (clipped by the ceiling: without {})", missing.join(", ")),
+    })
 }

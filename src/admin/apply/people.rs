@@ -128,6 +128,7 @@ pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, declaration: &Declarat
                 nowhere_else(tx, run, &place, declaration, &decl.login).await?;
                 let id: UserId = run.ctx.id();
                 people::insert_at(tx, &at, id, &profile, run.ctx.now()).await?;
+                people::confirm(tx, &at, id, None, run.ctx.now()).await?;
                 record(tx, run.ctx, at.partner(), Event::of(Kind::UserCreated, id)).await?;
                 run.plan.created(format!("{place}, “{}”", profile.display_name));
             }

@@ -58,7 +58,7 @@ async fn tell(
     let mut order = Vec::new();
     for new in wanted {
         let place = format!("rule “{}” of {}", new.rule.name, set.place);
-        let clipped = ceilings::remark(tx, run, set.at, set.ceilings, &new.rule.effect).await?;
+        let clipped = ceilings::remark(tx, run, set.ceilings, &new.rule.effect).await?;
         let does = run.effect(tx, set.at, &new.rule.effect).await?;
         let Some(index) = left.iter().position(|old| old.rule.name == new.rule.name) else {
             run.plan.created(format!("{place}: when {}: {does}{clipped}", new.when));

@@ -44,6 +44,11 @@ pub const ROUTES: &[Entry] = &[
     },
     Entry { get: Some(|| web::to(people::show::show)), ..at("/api/v1/people/{id}") },
     Entry { get: Some(|| web::to(people::access::access)), ..at("/api/v1/people/{id}/access") },
+    Entry {
+        post: Some(|| web::to(people::confirm::confirm)),
+        delete: Some(|| web::to(people::confirm::unconfirm)),
+        ..at("/api/v1/people/{id}/confirm")
+    },
     Entry { post: Some(|| web::to(people::suspend::suspend)), ..at("/api/v1/people/{id}/suspend") },
     Entry { post: Some(|| web::to(people::resume::resume)), ..at("/api/v1/people/{id}/resume") },
     Entry { get: Some(|| web::to(directories::show::show)), ..at("/api/v1/directories/{id}") },

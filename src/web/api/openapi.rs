@@ -50,6 +50,8 @@ struct Problem {
         partners::roles::roles,
         people::show::show,
         people::access::access,
+        people::confirm::confirm,
+        people::confirm::unconfirm,
         people::suspend::suspend,
         people::resume::resume,
         directories::list::list,

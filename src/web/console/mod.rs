@@ -44,6 +44,8 @@ pub const ROUTES: &[Entry] = &[
     Entry { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
     Entry { get: Some(|| web::to(people::show)), ..at("/partners/{id}/people") },
     Entry { get: Some(|| web::to(person::show)), ..at("/people/{id}") },
+    Entry { post: Some(|| web::to(person::confirm)), ..at("/people/{id}/confirm") },
+    Entry { post: Some(|| web::to(person::unconfirm)), ..at("/people/{id}/unconfirm") },
     Entry { post: Some(|| web::to(person::suspend)), ..at("/people/{id}/suspend") },
     Entry { post: Some(|| web::to(person::resume)), ..at("/people/{id}/resume") },
     Entry {

@@ -37,6 +37,8 @@ fn notice(word: &str) -> Option<&'static str> {
     Some(match word {
         "suspended" => "Switched off. Sessions have ended, and nothing is allowed from now on.",
         "resumed" => "Your suspension is lifted.",
+        "confirmed" => "Confirmed. What the default group holds reaches this person in full.",
+        "unconfirmed" => "The confirmation is taken back.",
         "connected" => "Connected. The steps below make it work.",
         "paused" => "Paused: it answers and reads nothing from now on.",
         "opened" => "Open.",

@@ -88,6 +88,10 @@ fn drawn(proof: &Proof, doors: &[Door]) -> Why {
                     GroundLine::Added => steps.push(step("added by", "an administrator")),
                     GroundLine::Pinned => steps.push(step("placed by", "an administrator")),
                     GroundLine::Default => steps.push(step("default group of", "the home partner")),
+                    GroundLine::Resting { directory: Some(directory) } => {
+                        steps.push(step("default group, by the word of", &directory.name));
+                    }
+                    GroundLine::Resting { directory: None } => steps.push(step("default group, by", "nobody's word")),
                 }
                 steps.push(step("user group", through.group.name.as_str()));
             } else {

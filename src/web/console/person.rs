@@ -15,7 +15,9 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Reader, activity, catalog, effective, effective_lists, people, people_facts, resources, visible};
+use crate::store::{
+    Reader, activity, catalog, effective, effective_lists, people, people_facts, resources, spoken_for, visible,
+};
 use crate::web::App;
 use crate::web::login::Visitor;
 
@@ -32,6 +34,9 @@ struct Page {
     login: String,
     email: String,
     since: String,
+    confirmed: bool,
+    /// What an unconfirmed person rests on, in words.
+    rests_on: String,
     suspensions: Vec<Suspension>,
     may_change: bool,
     suspended_by_admin: bool,
@@ -114,8 +119,11 @@ impl Look<'_> {
         labels.dedup();
         let may_roles = me == self.person || place::may(reader, me, Core::RoleView, self.about, self.now).await?;
         let access = if may_roles { Some(self.access(reader, &doors).await?) } else { None };
+        let rests_on = self.rests_on(reader, user.confirmed_at.is_some()).await?;
         Ok(Page {
             frame,
+            confirmed: user.confirmed_at.is_some(),
+            rests_on,
             at: place(reader, me, &self.at, self.now).await?,
             may_change: me != self.person && place::may(reader, me, Core::UserWrite, self.about, self.now).await?,
             suspended_by_admin: suspensions.iter().any(|one| one.source == SuspensionSource::Admin.to_string()),
@@ -130,6 +138,27 @@ impl Look<'_> {
             ask: self.ask(reader, &doors, capability, partner).await?,
             doors,
             access,
+        })
+    }
+
+    /// The directories that vouch for somebody whom nobody has confirmed, in words.
+    async fn rests_on(&self, reader: &mut Reader, confirmed: bool) -> Result<String, Halt> {
+        if confirmed {
+            return Ok(String::new());
+        }
+        let vouchers = spoken_for::vouching(reader, &self.at, self.person).await?;
+        let me = self.visitor.person();
+        let mut names = Vec::new();
+        for one in &vouchers {
+            let Some(there) = resources::of_directory(reader, one.directory).await? else { continue };
+            if place::may(reader, me, Core::ConnectionView, there, self.now).await? {
+                names.push(one.name.as_str());
+            }
+        }
+        Ok(match (names.is_empty(), vouchers.is_empty()) {
+            (false, _) => names.join(" and "),
+            (true, false) => "a directory".to_owned(),
+            (true, true) => "nobody’s word".to_owned(),
         })
     }
 
@@ -205,6 +234,32 @@ impl Look<'_> {
             answer,
         }))
     }
+}
+
+/// Says that the person belongs here.
+pub(super) async fn confirm(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let person: UserId = id(&path)?;
+    admin::people::confirm(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
+    Ok(see_other(&format!("/people/{person}?done=confirmed")))
+}
+
+/// Takes that back.
+pub(super) async fn unconfirm(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let person: UserId = id(&path)?;
+    admin::people::unconfirm(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
+    Ok(see_other(&format!("/people/{person}?done=unconfirmed")))
 }
 
 /// Switches the person off.

@@ -15,6 +15,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("user.resumed", "Person switched on", "good"),
     ("user.revived", "Person came back", "good"),
     ("user.placed", "Person placed", ""),
+    ("user.confirmed", "Person confirmed", "warn"),
+    ("user.unconfirmed", "Confirmation taken back", "bad"),
     ("user.deleted", "Person deleted", "bad"),
     ("external_user.created", "Directory says a person", ""),
     ("external_user.changed", "Directory changed a person", ""),

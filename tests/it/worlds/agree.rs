@@ -46,9 +46,10 @@ fn proof_of(reason: &mut Reason) -> Option<&mut Proof> {
     match reason {
         Reason::Granted(proof) => Some(proof),
         Reason::Refused { misses } => misses.iter_mut().find_map(|miss| match miss {
-            Miss::NotNow { nearest, .. } | Miss::OutOfScope { nearest } | Miss::Clipped { nearest, .. } => {
-                Some(&mut **nearest)
-            }
+            Miss::NotNow { nearest, .. }
+            | Miss::OutOfScope { nearest }
+            | Miss::Clipped { nearest, .. }
+            | Miss::Unconfirmed { nearest } => Some(&mut **nearest),
             _ => None,
         }),
     }
@@ -89,6 +90,7 @@ fn the_law_and_the_naive_one_agree() {
         "not_now",
         "out_of_scope",
         "clipped",
+        "unconfirmed",
     ] {
         assert!(outcomes.contains_key(outcome), "no question ended with {outcome}");
     }

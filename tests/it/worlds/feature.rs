@@ -30,6 +30,10 @@ features! {
     "suspended people": World |m| m.people.iter_mut().for_each(|p| p.suspended = None);
     "suspended partners": World |m| m.partners.iter_mut().for_each(|p| p.suspended = false);
     "capabilities for suspended partners": World |m| m.capabilities.iter_mut().for_each(|c| c.1 = false);
+    "people nobody has confirmed": World |m| m.people.iter_mut().for_each(|p| p.confirmed = true);
+    "people somebody has confirmed": World |m| m.people.iter_mut().for_each(|p| p.confirmed = false);
+    "directories that vouch for the unconfirmed": World |m| nobody_vouches(m);
+    "ceilings of roles beside the granted one": World |m| ceilings_of_the_line_alone(m);
     "level ceilings": World |m| m.levels.iter_mut().for_each(|l| l.1 = CAPABILITIES.into_iter().collect());
     "parent roles": World |m| m.roles.iter_mut().for_each(|r| r.parent = None);
     "two sources per person": World |m| m.external_users.retain(|e| !e.second);
@@ -108,6 +112,31 @@ fn first_positive_only(atoms: &mut Vec<rolecall::domain::rule::Atom>) {
 fn per_directory(m: &Model) -> Vec<Vec<rolecall::domain::id::ExternalGroupId>> {
     let of = |d| m.external_groups.iter().filter(|group| group.1 == d).map(|group| group.0).collect();
     m.directories.iter().map(|directory| of(directory.id)).collect()
+}
+
+/// Whoever is not confirmed is not spoken of either, but by the rules that match them now.
+fn nobody_vouches(m: &mut Model) {
+    let resting: Vec<_> = m.people.iter().filter(|p| !p.confirmed && p.pin.is_none()).map(|p| p.id).collect();
+    let of_resting = |person: Option<_>| person.is_some_and(|person| resting.contains(&person));
+    m.external_users.iter_mut().filter(|e| of_resting(e.person)).for_each(|e| e.active = false);
+}
+
+/// A ceiling row counts only for rules that grant its role or one below it.
+fn ceilings_of_the_line_alone(m: &mut Model) {
+    let roles = m.roles.clone();
+    let line = |role| {
+        let above = |at: &_| roles.iter().find(|r| r.id == *at).and_then(|r| r.parent);
+        std::iter::successors(Some(role), above).collect::<Vec<_>>()
+    };
+    let directories = m.directories.clone();
+    m.rules.retain(|rule| match &rule.effect {
+        Effect::Grant { role, .. } => {
+            let from = directories.iter().find(|d| d.id == rule.directory).unwrap();
+            let line = line(*role);
+            from.ceilings.iter().any(|row| line.contains(&row.role))
+        }
+        _ => true,
+    });
 }
 
 fn fourth_nesting_off(m: &mut Model) {

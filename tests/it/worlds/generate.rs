@@ -108,7 +108,8 @@ fn groups_and_people(m: &mut Model, dice: &mut Dice) {
         let suspended = dice
             .percent(8)
             .then(|| if dice.percent(50) { SuspensionSource::Admin } else { SuspensionSource::Connection(dice.id()) });
-        m.people.push(Person { id, partner, pin, suspended });
+        let confirmed = dice.percent(45);
+        m.people.push(Person { id, partner, pin, confirmed, suspended });
         if dice.percent(30) {
             m.members.push((*dice.pick(&labels), id));
         }

@@ -206,6 +206,7 @@ fn ground_words(ground: &GroundLine) -> String {
         GroundLine::Added => "added".into(),
         GroundLine::Pinned => "pinned".into(),
         GroundLine::Default => "default".into(),
+        GroundLine::Resting { directory } => format!("by the word of {:?}", directory.as_ref().map(|one| one.id)),
         GroundLine::Rule(line) => format!("{:?} of {:?}", line.rule.id, line.directory.id),
     }
 }
@@ -223,6 +224,7 @@ fn law_ground(ground: Ground) -> String {
         Ground::Added => "added".into(),
         Ground::Pinned => "pinned".into(),
         Ground::Default => "default".into(),
+        Ground::Resting(directory) => format!("by the word of {directory:?}"),
         Ground::Rule(rule, directory) => format!("{rule:?} of {directory:?}"),
     }
 }
@@ -254,5 +256,11 @@ fn yields(view: &View<'_>, person: UserId) -> Vec<Yield> {
     let derived = view.person(person).unwrap();
     let groups = derived.placement.iter().chain(&derived.labels).map(|at| Yield::Group(at.group));
     let grants = derived.holds.iter().filter_map(|held| view.substance(*held));
-    groups.chain(grants.map(|(role, scope)| Yield::Grant(role, scope.clone()))).collect()
+    let mut all = Vec::new();
+    for one in groups.chain(grants.map(|(role, scope)| Yield::Grant(role, scope.clone()))) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
 }

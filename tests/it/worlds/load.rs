@@ -21,7 +21,7 @@ statements! {
     GROUPS: rows = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     PEOPLE: rows = "INSERT INTO person (id, partner, display_name, sort_key, placement, placement_pin, state, version, \
-        created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7)";
+        created_at, changed_at, confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7, $8)";
     PERSON_SUSPENSIONS: rows = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, $2, $3, $4)";
     MEMBERS: rows = "INSERT INTO user_group_member (user_group, person, created_at) VALUES ($1, $2, $3)";
     ROLES: rows = "INSERT INTO role (id, partner, name, name_key, parent, version, created_at) \
@@ -90,7 +90,10 @@ async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     let groups = m.groups.iter().map(|g| binds![g.id, g.partner, name(g.id), key(g.id), g.exclusive, g.is_default, 1]);
     tx.execute_rows(&GROUPS, shuffled(groups.collect())).await?;
     let default = |partner| m.groups.iter().find(|g| g.partner == partner && g.is_default).unwrap().id;
-    let people = m.people.iter().map(|p| binds![p.id, p.partner, name(p.id), key(p.id), default(p.partner), p.pin, 1]);
+    let people = m.people.iter().map(|p| {
+        let confirmed = p.confirmed.then_some(1);
+        binds![p.id, p.partner, name(p.id), key(p.id), default(p.partner), p.pin, 1, confirmed]
+    });
     tx.execute_rows(&PEOPLE, shuffled(people.collect())).await?;
     let off = m.people.iter().filter_map(|p| Some(binds![p.id, p.suspended?.to_string(), "test", 1])).collect();
     tx.execute_rows(&PERSON_SUSPENSIONS, shuffled(off)).await?;

@@ -57,6 +57,8 @@ pub struct Person {
     pub id: UserId,
     pub partner: PartnerId,
     pub pin: Option<UserGroupId>,
+    /// Whether somebody has said that the person belongs here.
+    pub confirmed: bool,
     pub suspended: Option<SuspensionSource>,
 }
 
@@ -124,7 +126,8 @@ impl Model {
             }),
             people: map(&self.people, |p| {
                 let suspended_by = p.suspended.into_iter().collect();
-                (p.id, world::Person { name: name(p.id), partner: p.partner, pin: p.pin, suspended_by })
+                let (name, confirmed) = (name(p.id), p.confirmed);
+                (p.id, world::Person { name, partner: p.partner, pin: p.pin, confirmed, suspended_by })
             }),
             groups: map(&self.groups, |g| {
                 let Group { id, partner, exclusive, is_default } = *g;

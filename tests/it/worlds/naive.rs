@@ -28,10 +28,9 @@ pub fn allowed(m: &Model, q: &Asked) -> bool {
         Holder::User(holder) => holder == q.principal && gives(m, q, grant),
         Holder::Group(group) => {
             gives(m, q, grant)
-                && (in_by_admin(m, q.principal, group)
-                    || rules_into(m, q.principal, group)
-                        .iter()
-                        .any(|rule| under_ceiling(m, q, rule.directory, grant.role)))
+                && (put_by_admin(m, q.principal, group)
+                    || left_in_default(m, q.principal, group) && existing_is_enough(m, q)
+                    || rules_into(m, q.principal, group).iter().any(|rule| under_ceiling(m, q, rule.directory)))
         }
     });
     let by_rule = m.rules.iter().any(|rule| match &rule.effect {
@@ -39,7 +38,7 @@ pub fn allowed(m: &Model, q: &Asked) -> bool {
             matches(m, q.principal, rule)
                 && carries(m, *role, q)
                 && covers(m, q, scope)
-                && under_ceiling(m, q, rule.directory, *role)
+                && under_ceiling(m, q, rule.directory)
         }
         _ => false,
     });
@@ -94,16 +93,34 @@ fn covers(m: &Model, q: &Asked, scope: &Scope) -> bool {
 /// The resource is in this user group of its partner: it was said so, or its owner is in the group.
 fn concerns(m: &Model, q: &Asked, group: UserGroupId) -> bool {
     let here = m.groups.iter().any(|g| g.id == group && g.partner == q.resource.partner);
-    let owner_in = |owner| in_by_admin(m, owner, group) || !rules_into(m, owner, group).is_empty();
+    let owner_in = |owner| {
+        put_by_admin(m, owner, group) || left_in_default(m, owner, group) || !rules_into(m, owner, group).is_empty()
+    };
     here && (q.resource.group == Some(group) || q.resource.owner.is_some_and(owner_in))
 }
 
-/// In the group without any directory standing behind it: added, pinned, or left in the default.
-fn in_by_admin(m: &Model, person: UserId, group: UserGroupId) -> bool {
-    let Some(who) = m.people.iter().find(|p| p.id == person) else { return false };
-    if m.members.contains(&(group, person)) || who.pin == Some(group) {
+/// In the group by somebody's act about the person: added or pinned.
+fn put_by_admin(m: &Model, person: UserId, group: UserGroupId) -> bool {
+    let pinned = m.people.iter().any(|p| p.id == person && p.pin == Some(group));
+    m.members.contains(&(group, person)) || pinned
+}
+
+/// What comes to a person by existing: all of it to who is confirmed; to anybody else what a directory that says they
+/// are there could give itself.
+fn existing_is_enough(m: &Model, q: &Asked) -> bool {
+    if m.people.iter().any(|p| p.id == q.principal && p.confirmed) {
         return true;
     }
+    let says_so = |e: &&super::model::ExternalUser| e.active && e.person == Some(q.principal);
+    m.external_users.iter().filter(says_so).any(|e| {
+        let counts = m.directories.iter().any(|d| d.id == e.directory && d.mode != Mode::Observe);
+        counts && under_ceiling(m, q, e.directory)
+    })
+}
+
+/// In the default group because nobody and nothing puts the person elsewhere.
+fn left_in_default(m: &Model, person: UserId, group: UserGroupId) -> bool {
+    let Some(who) = m.people.iter().find(|p| p.id == person) else { return false };
     let default = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.is_default);
     default && who.pin.is_none() && placing_rule(m, person).is_none()
 }
@@ -184,10 +201,8 @@ pub fn inner_groups(m: &Model, group: ExternalGroupId) -> Vec<ExternalGroupId> {
     }
 }
 
-/// Whether a directory may confer this role on the resource.
-fn under_ceiling(m: &Model, q: &Asked, directory: DirectoryId, role: RoleId) -> bool {
+/// Whether a directory may confer what is asked for, there: some role of its ceiling carries it and reaches that far.
+fn under_ceiling(m: &Model, q: &Asked, directory: DirectoryId) -> bool {
     let from = m.directories.iter().find(|d| d.id == directory);
-    from.is_some_and(|from| {
-        from.ceilings.iter().any(|most| at_or_under_role(m, role, most.role) && covers(m, q, &most.scope))
-    })
+    from.is_some_and(|from| from.ceilings.iter().any(|most| carries(m, most.role, q) && covers(m, q, &most.scope)))
 }

@@ -1,5 +1,6 @@
 //! People.
 pub(super) mod access;
+pub(super) mod confirm;
 pub(super) mod resume;
 pub(super) mod show;
 pub(super) mod suspend;
@@ -36,6 +37,9 @@ pub(super) struct PersonView {
     pub pinned: bool,
     /// When the person came to be.
     pub created_at: Moment,
+    /// When somebody said that the person belongs here, by making or by confirming them. Null: a directory alone says so,
+    /// and what the default group holds is clipped to its ceiling.
+    pub confirmed_at: Option<Moment>,
 }
 
 pub(super) fn view(user: User) -> PersonView {
@@ -50,5 +54,6 @@ pub(super) fn view(user: User) -> PersonView {
         placement: user.placement.uuid(),
         pinned: user.placement_pin.is_some(),
         created_at: Moment(user.created_at),
+        confirmed_at: user.confirmed_at.map(Moment),
     }
 }

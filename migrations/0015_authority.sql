@@ -1,0 +1,17 @@
+-- Who says so, and how far that goes.
+
+-- Whom only a directory says to exist rests on it: what comes to them without a human act about them is clipped to its
+-- ceiling, until somebody confirms them. Whoever was made here, or whom no directory ever made, is confirmed.
+ALTER TABLE person ADD COLUMN confirmed_at BIGINT;
+ALTER TABLE person ADD COLUMN confirmed_by UUID;
+UPDATE person SET confirmed_at = created_at
+WHERE NOT EXISTS (SELECT 1 FROM external_user e WHERE e.person = person.id AND e.link = 'created')
+    AND NOT EXISTS (SELECT 1 FROM deleted_user d WHERE d.person = person.id AND d.link = 'created')
+    AND NOT EXISTS (SELECT 1 FROM identity i WHERE i.person = person.id);
+
+DROP VIEW live_person;
+CREATE VIEW live_person AS
+SELECT id, partner, display_name, given_name, family_name, email, email_key, login_name, login_key, sort_key, placement,
+    placement_pin, version, created_at, changed_at, confirmed_at, confirmed_by
+FROM person
+WHERE state = 'live';

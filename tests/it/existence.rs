@@ -1,0 +1,231 @@
+//! People whom a directory invented: what comes to them by existing goes no further than its ceiling, until somebody who
+//! could give it says that they belong here.
+use rolecall::access::decide::Question;
+use rolecall::cli::doctor;
+use rolecall::domain::capability::Core;
+use rolecall::domain::grant::Resource;
+use rolecall::domain::id::{DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
+use rolecall::store::{Statement, StoreError, Tx, Value, effective, effective_lists, spoken_for};
+use rolecall::{binds, statements};
+use serde_json::json;
+
+use crate::app::App;
+use crate::support::api::{Api, problem};
+use crate::support::database::on_both;
+use crate::support::house::{House, ctx};
+
+statements! {
+    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
+    ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
+    GRANT_TO_GROUP = "INSERT INTO role_grant (id, role, holder_group, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
+    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
+    LABEL = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+        VALUES ($1, $2, 'Label', $3, FALSE, FALSE, 0)";
+    PUT = "INSERT INTO user_group_member (user_group, person, created_at) VALUES ($1, $2, 0)";
+    PIN = "UPDATE person SET placement_pin = $2, placement = $2 WHERE id = $1";
+    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+        VALUES ($1, $2, 'Their Okta', $3, 'authoritative', 1, 2, 1, 0)";
+    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
+        changed_at) VALUES ($1, $2, 'scim', 'okta', 'generic', 'active', '{}', 1, 0, 0)";
+    SAY = "INSERT INTO external_user (id, connection, directory, stable_key, user_name, user_name_key, active, doc, keys, \
+        person, link, version, created_at, changed_at) \
+        VALUES ($1, $2, $3, 'k', 'k', $4, TRUE, '{}', '[]', $5, 'joined', 1, 0, 0)";
+    FORGET = "UPDATE external_user SET person = NULL, link = NULL WHERE id = $1";
+    GONE = "DELETE FROM external_user WHERE id = $1";
+}
+
+/// The house with a default group that is worth something: whoever is in it manages the reseller and all below it.
+struct Stage {
+    house: House,
+    manager: RoleId,
+}
+
+impl Stage {
+    async fn set(db: &crate::support::database::Database) -> Self {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let stage = Self { manager: ctx().id(), house };
+        let all = [Core::PartnerView, Core::PartnerSuspend, Core::UserView, Core::UserWrite, Core::RoleAssign];
+        stage.role(stage.manager, &all).await;
+        stage.grant(stage.house.everyone, "subtree", stage.house.reseller).await;
+        stage
+    }
+
+    async fn write(&self, rows: Vec<(&'static Statement, Vec<Value>)>) {
+        let work = async |tx: &mut Tx| -> Result<(), StoreError> {
+            for (statement, values) in &rows {
+                tx.execute(*statement, values.clone()).await?;
+            }
+            Ok(())
+        };
+        self.house.store.write(work).await.unwrap();
+    }
+
+    async fn role(&self, id: RoleId, capabilities: &[Core]) {
+        let name = id.to_string();
+        let mut rows: Vec<(&'static Statement, Vec<Value>)> =
+            vec![(&ROLE, binds![id, self.house.top, &name, name.as_bytes()]), (&ROLE_SELF, binds![id])];
+        rows.extend(capabilities.iter().map(|core| (&ROLE_CAPABILITY as _, binds![id, core.id().0])));
+        self.write(rows).await;
+    }
+
+    /// The manager's role for a user group.
+    async fn grant(&self, group: UserGroupId, reach: &str, partner: PartnerId) {
+        let (scope, grant): (ScopeId, GrantId) = (ctx().id(), ctx().id());
+        let rows: Vec<(&'static Statement, Vec<Value>)> =
+            vec![(&SCOPE, binds![scope, reach, partner]), (&GRANT_TO_GROUP, binds![grant, self.manager, group, scope])];
+        self.write(rows).await;
+    }
+
+    async fn ceiling(&self, directory: DirectoryId, capabilities: &[Core], reach: &str) {
+        let (role, scope): (RoleId, ScopeId) = (ctx().id(), ctx().id());
+        self.role(role, capabilities).await;
+        let rows: Vec<(&'static Statement, Vec<Value>)> =
+            vec![(&SCOPE, binds![scope, reach, self.house.reseller]), (&CEILING, binds![directory, role, scope])];
+        self.write(rows).await;
+    }
+
+    /// "yes", or the word of the first thing in the way.
+    async fn may(&self, principal: UserId, capability: Core) -> &'static str {
+        let resource = Resource { partner: self.house.reseller, group: None, owner: None };
+        let question = Question { principal, capability: capability.id(), resource, now: ctx().now() };
+        let mut reader = self.house.store.reader().await.unwrap();
+        let decision = effective::decide(&mut reader, &question).await.unwrap();
+        match decision.reason {
+            rolecall::access::explain::Reason::Granted(_) => "yes",
+            rolecall::access::explain::Reason::Refused { misses } => misses[0].word(),
+        }
+    }
+
+    /// A second directory of the reseller that says of a person that they are there.
+    async fn second_directory(&self, person: UserId) -> (DirectoryId, ExternalUserId) {
+        let (directory, user): (DirectoryId, ExternalUserId) = (ctx().id(), ctx().id());
+        let door: rolecall::domain::id::ConnectionId = ctx().id();
+        self.write(vec![
+            (&DIRECTORY, binds![directory, self.house.reseller, b"their okta"]),
+            (&CONNECTION, binds![door, directory]),
+            (&SAY, binds![user, door, directory, b"k", person]),
+        ])
+        .await;
+        (directory, user)
+    }
+}
+
+on_both! {
+    async fn the_default_group_gives_the_invented_no_more_than_the_ceiling(db: &Database) {
+        let stage = Stage::set(db).await;
+        let (_, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed", "no ceiling at all");
+        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
+        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes", "by atoms: the ceiling has another role");
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        let mut reader = db.store.reader().await.unwrap();
+        let held = effective_lists::authority(&mut reader, ada, ctx().now()).await.unwrap();
+        let all: Vec<_> = held.holdings.iter().flat_map(|one| &one.capabilities).copied().collect();
+        assert_eq!(all, [Core::PartnerView.id()], "nobody needs more to outrank her");
+        drop(reader);
+        stage.house.set_directory_mode("paused").await;
+        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes", "what was accepted stands");
+        stage.house.set_directory_mode("observe").await;
+        assert_eq!(stage.may(ada, Core::PartnerView).await, "unconfirmed", "it vouches for nobody");
+    }
+
+    async fn a_human_act_about_a_person_is_not_clipped_and_a_rule_of_nobody_lifts_nothing(db: &Database) {
+        let stage = Stage::set(db).await;
+        let (_, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
+        let label: UserGroupId = ctx().id();
+        stage.write(vec![(&LABEL, binds![label, stage.house.reseller, b"label"]), (&PUT, binds![label, ada])]).await;
+        stage.grant(label, "partner", stage.house.reseller).await;
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "yes", "an administrator gave her the label");
+        let (_, bea) = stage.house.push("bea@harbor.example", "k-bea").await;
+        assert_eq!(stage.may(bea, Core::UserWrite).await, "unconfirmed");
+        stage.write(vec![(&PIN, binds![bea, stage.house.everyone])]).await;
+        assert_eq!(stage.may(bea, Core::UserWrite).await, "yes", "an administrator placed her");
+        let (_, cleo) = stage.house.push("cleo@harbor.example", "k-cleo").await;
+        stage.house.grant(cleo, &[Core::RoleView], "partner", stage.house.reseller).await;
+        assert_eq!(stage.may(cleo, Core::RoleView).await, "yes", "a grant of her own");
+        assert_eq!(stage.may(cleo, Core::UserWrite).await, "unconfirmed", "which confirms nobody");
+    }
+
+    async fn a_second_directory_never_narrows_and_one_that_falls_silent_vouches_no_more(db: &Database) {
+        let stage = Stage::set(db).await;
+        let (user, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
+        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
+        let (okta, second) = stage.second_directory(ada).await;
+        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes");
+        stage.ceiling(okta, &[Core::UserView], "subtree").await;
+        assert_eq!((stage.may(ada, Core::PartnerView).await, stage.may(ada, Core::UserView).await), ("yes", "yes"));
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        stage.write(vec![(&FORGET, binds![user])]).await;
+        assert_eq!(stage.may(ada, Core::PartnerView).await, "unconfirmed");
+        stage.write(vec![(&GONE, binds![second])]).await;
+        assert_eq!(stage.may(ada, Core::UserView).await, "unconfirmed", "nobody vouches");
+    }
+
+    async fn confirming_asks_for_what_it_gives(db: &Database) {
+        let stage = Stage::set(db).await;
+        let house = &stage.house;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, house).await;
+        let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
+        stage.ceiling(house.directory, &[Core::PartnerView, Core::UserView], "subtree").await;
+        let path = format!("/people/{ada}/confirm");
+        // May change people, and nothing of what the default group holds besides.
+        let clerk = house.person("Claus Clerk").await;
+        house.grant(clerk, &[Core::PartnerView, Core::UserView, Core::UserWrite], "subtree", house.reseller).await;
+        let clerks = Api::of(&app, house, clerk, house.reseller).await;
+        problem(&clerks.post(&path, json!({})).await, 403, "could not give");
+        // Holds all of it, over one partner alone.
+        let near = house.person("Nils Near").await;
+        house.grant(near, Core::ALL, "partner", house.reseller).await;
+        let nears = Api::of(&app, house, near, house.reseller).await;
+        problem(&nears.post(&path, json!({})).await, 403, "could not give");
+        assert_eq!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"], json!(null));
+        let shown = owner.get(&format!("/people/{ada}/access")).await;
+        assert_eq!((&shown.body["items"][0]["clip"], &shown.body["items"][1]), (&json!("part"), &json!(null)), "{shown:?}");
+        assert_eq!(owner.post(&path, json!({})).await.body["changed"], true);
+        assert_eq!(owner.post(&path, json!({})).await.body["changed"], false);
+        assert!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"].is_string());
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "yes");
+        problem(&clerks.delete(&path).await, 403, "do not hold yourself");
+        assert_eq!(owner.delete(&path).await.body["changed"], true);
+        assert_eq!(owner.delete(&path).await.body["changed"], false);
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        problem(&owner.post(&format!("/people/{}/confirm", house.owner), json!({})).await, 403, "themselves");
+        assert_eq!((house.events("user.confirmed").await, house.events("user.unconfirmed").await), (1, 1));
+        app.stop().await;
+    }
+
+    async fn who_changes_how_a_directory_is_reached_holds_what_could_come_through_it(db: &Database) {
+        let stage = Stage::set(db).await;
+        let house = &stage.house;
+        let app = App::start(db).await;
+        let maker = house.person("Mia Maker").await;
+        house.grant(maker, &[Core::PartnerView, Core::ConnectionView, Core::ConnectionWrite], "partner", house.reseller).await;
+        let makers = Api::of(&app, house, maker, house.reseller).await;
+        let token = json!({"name": "t"});
+        let (user, ada) = house.push("ada@harbor.example", "k-ada").await;
+        assert_eq!(makers.post("/connections/acme/tokens", token.clone()).await.status, 201, "the invented hold nothing");
+        let owner = Api::owner(&app, house).await;
+        assert_eq!(owner.post(&format!("/people/{ada}/confirm"), json!({})).await.body["changed"], true);
+        problem(&makers.post("/connections/acme/tokens", token.clone()).await, 403, "speaks for someone");
+        // Removed at the source, she comes back by the same key.
+        house.delete(user).await;
+        problem(&makers.post("/connections/acme/tokens", token.clone()).await, 403, "speaks for someone");
+        app.stop().await;
+    }
+
+    async fn doctor_says_whom_nobody_has_confirmed(db: &Database) {
+        let stage = Stage::set(db).await;
+        assert_eq!(spoken_for::resting(&mut db.store.reader().await.unwrap(), &rolecall::store::extent::OperatorExtent::assume()).await.unwrap().1, []);
+        stage.house.push("ada@harbor.example", "k-ada").await;
+        let told = doctor::remarks(&db.store).await.unwrap();
+        assert!(told.iter().any(|line| line.contains("nobody has confirmed them")), "{told:?}");
+        let line = told.iter().find(|line| line.contains("Harbor holds")).unwrap();
+        assert!(line.contains("not to 1 people") && line.contains("Our Entra"), "{line}");
+        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
+        let told = doctor::remarks(&db.store).await.unwrap();
+        assert!(told.iter().any(|line| line.contains("in part to 1 people")), "{told:?}");
+    }
+}
