@@ -12,7 +12,7 @@ use super::{authority, record, slug, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
-use crate::domain::id::{ConnectionId, DirectoryId, PartnerId, TokenId, UserId};
+use crate::domain::id::{DirectoryId, PartnerId, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::provision::event::{Event, Kind};
 use crate::secret::{Keyring, Purpose, Token};
@@ -141,7 +141,7 @@ pub async fn create(
     let draft = drafted(ctx, door, filling)?;
     fit(&draft.0, tools.check)?;
     joins(&draft.0, draft.1.as_deref(), tools.check_join)?;
-    let secret = sealed(ctx, tools.keyring, draft.0.kind, draft.0.id, filling.secret.as_ref())?;
+    let secret = sealed(ctx, tools.keyring, &draft.0, filling.secret.as_ref())?;
     added(store, ctx, actor, directory, (draft, secret)).await
 }
 
@@ -221,10 +221,13 @@ pub async fn change(
                 if join != door.join_attribute {
                     joins(&wanted, join.as_deref(), tools.check_join)?;
                 }
-                connections::update(tx, &at, &wanted, join, ctx.now()).await?;
+                if change.secret.is_none() {
+                    keeps_secret(tx, &door, &wanted).await?;
+                }
+                connections::update(tx, &at, &door, &wanted, join, ctx.now()).await?;
             }
             if let Some(secret) = &change.secret {
-                let secret = sealed(ctx, tools.keyring, wanted.kind, wanted.id, secret.as_ref())?;
+                let secret = sealed(ctx, tools.keyring, &wanted, secret.as_ref())?;
                 connections::seal(tx, &at, wanted.id, secret, ctx.now()).await?;
                 changed.push("secret".to_owned());
             }
@@ -278,23 +281,38 @@ pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoi
         .map_err(|why| Refused::Invalid(format!("The field `join` will not do: {why}")))
 }
 
+/// Refuses a change that would show the stored secret to somebody else than it was given for, under another name, or on
+/// a line that is protected otherwise.
+pub(super) async fn keeps_secret(reader: &mut Reader, door: &Door, wanted: &Connection) -> Result<(), Refused> {
+    if wanted.destination() == door.connection.destination() {
+        return Ok(());
+    }
+    match connections::secret(reader, &door.extent).await? {
+        None => Ok(()),
+        Some(_) => Err(Refused::Invalid(format!(
+            "The stored secret belongs to the address, the name and the protection that it was given for. Give the \
+             secret again together with the new settings ({}), or take the stored one away.",
+            door.connection.kind.destination_settings().join(", ")
+        ))),
+    }
+}
+
 /// The secret as it is stored; SCIM connections have none.
 pub(super) fn sealed(
     ctx: &Ctx,
     keys: &Keyring,
-    kind: ConnectionKind,
-    id: ConnectionId,
+    connection: &Connection,
     secret: Option<&SecretString>,
 ) -> Result<Option<Vec<u8>>, Refused> {
     let Some(secret) = secret else { return Ok(None) };
-    if kind == ConnectionKind::Scim {
+    if connection.kind == ConnectionKind::Scim {
         return Err(Refused::Invalid("A SCIM connection has no `secret` but tokens: make one.".to_owned()));
     }
     let plain = secret.expose_secret();
     if plain.is_empty() || plain.len() > LONGEST_SECRET {
         return Err(Refused::Invalid(format!("The `secret` needs 1 to {LONGEST_SECRET} bytes.")));
     }
-    let sealed = keys.seal(ctx, Purpose::Connection(id), plain.as_bytes());
+    let sealed = keys.seal(ctx, Purpose::secret_of(connection), plain.as_bytes());
     sealed.map(Some).map_err(|fault| Refused::Invalid(fault.to_string()))
 }
 
@@ -315,8 +333,8 @@ pub async fn set_state(
             if door.connection.state == state {
                 return Ok(());
             }
-            let changed = Connection { state, ..door.connection };
-            connections::update(tx, &at, &changed, door.join_attribute, ctx.now()).await?;
+            let changed = Connection { state, ..door.connection.clone() };
+            connections::update(tx, &at, &door, &changed, door.join_attribute.clone(), ctx.now()).await?;
             let line = Event::of(Kind::ConnectionChanged, changed.id).word("state", state.as_str());
             Ok(record(tx, ctx, at.partner(), line).await?)
         })

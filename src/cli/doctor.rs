@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::ConfigFile;
+use crate::admin::keys;
 use crate::provision::conditions;
 use crate::provision::events::{self, Broken};
 use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::OperatorExtent;
-use crate::store::{Options, Store, laws, migrate, spoken_for};
+use crate::store::{Options, Store, laws, migrate, sealed, spoken_for};
 
 /// Check the store.
 #[derive(Args)]
@@ -25,7 +26,10 @@ impl Doctor {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
         let store = Store::open(&config.store.url(), &Options { migrate: false, ..Options::default() }).await?;
-        let findings = examine(&store).await?;
+        let mut findings = examine(&store).await?;
+        if sealed::any(&mut store.reader().await?).await? {
+            findings.extend(keys::findings(&store, &super::keyring(&config, &store).await?).await?);
+        }
         let remarks = if findings.is_empty() { remarks(&store).await? } else { Vec::new() };
         store.close().await;
         for remark in &remarks {

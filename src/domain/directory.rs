@@ -89,6 +89,16 @@ pub struct Connection {
     pub created_at: Timestamp,
 }
 
+impl Connection {
+    /// The settings that decide to whom the connection's secret is shown, as whom, and how the line is protected, as
+    /// one text. A stored secret counts for the destination that it was given for, and for no other: who changes one of
+    /// these settings has to give the secret again. Otherwise everybody who may edit a connection could have its secret
+    /// sent to a server of their own.
+    pub fn destination(&self) -> String {
+        self.kind.destination(&self.config)
+    }
+}
+
 /// The three doors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +118,23 @@ impl ConnectionKind {
             Self::Scim => "scim",
             Self::Oidc => "oidc",
             Self::Ldap => "ldap",
+        }
+    }
+
+    /// [`Connection::destination`] of a connection of this kind with these settings.
+    pub fn destination(self, config: &serde_json::Value) -> String {
+        let settings = self.destination_settings().iter().map(|name| (*name, config.get(*name)));
+        let parts: Vec<_> = settings.filter(|(_, value)| value.is_some_and(|value| !value.is_null())).collect();
+        serde_json::json!([self.as_str(), parts]).to_string()
+    }
+
+    /// The names of the settings that make up [`Connection::destination`].
+    pub fn destination_settings(self) -> &'static [&'static str] {
+        match self {
+            // A provider shows its secret to us; we show it none.
+            Self::Scim => &[],
+            Self::Oidc => &["issuer", "client_id", "client_auth"],
+            Self::Ldap => &["urls", "security", "ca", "bind_dn"],
         }
     }
 

@@ -141,7 +141,7 @@ pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, No
 
 /// The bind password of a door; `None` when the keys do not fit.
 pub fn opened(keys: &Keyring, door: &Door, sealed: &[u8]) -> Option<SecretString> {
-    let plain = keys.open(Purpose::Connection(door.connection.id), sealed).ok()?;
+    let plain = keys.open(Purpose::secret_of(&door.connection), sealed).ok()?;
     Some(SecretString::from(String::from_utf8(plain.to_vec()).ok()?))
 }
 

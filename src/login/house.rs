@@ -82,7 +82,7 @@ impl Login {
         let fault = |detail: String| Refusal::setup("connection.secret", detail);
         let plain = self
             .keys
-            .open(Purpose::Connection(open.door.connection.id), &sealed)
+            .open(Purpose::secret_of(&open.door.connection), &sealed)
             .map_err(|error| fault(error.to_string()))?;
         let text = std::str::from_utf8(&plain).map_err(|_| fault("the secret is not text".to_owned()))?;
         Ok(Some(zeroize::Zeroizing::new(text.to_owned())))

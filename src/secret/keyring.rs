@@ -11,7 +11,8 @@ use super::seal::{Envelope, Key, Purpose, SealFault};
 use crate::domain::ctx::Ctx;
 
 /// The sealing keys: the first one seals, all of them open. A key is turned over by putting a new
-/// line on top of the file; the old line goes when nothing is sealed under it any more.
+/// line on top of the file; the old line may go once a server has started with the new one, because a start seals
+/// everything stored anew.
 pub struct Keyring {
     keys: Vec<Key>,
 }
@@ -91,11 +92,38 @@ impl Keyring {
     }
 }
 
+/// Under which of the keys a value is sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SealedUnder {
+    /// The first one, which seals.
+    First,
+    /// A further one, which only opens.
+    Older(KeyId),
+    /// One that is not here.
+    Unknown(KeyId),
+    /// It is not a sealed value.
+    Nothing,
+}
+
 impl Keyring {
-    /// Whether it was sealed under the first key, the one in use.
-    pub fn in_use(&self, sealed: &[u8]) -> bool {
-        let first = self.keys.first().map(Key::id);
-        Envelope::read(sealed).is_ok_and(|envelope| Some(envelope.key) == first)
+    /// Under which key a value is sealed; whether it opens is another question.
+    pub fn under(&self, sealed: &[u8]) -> SealedUnder {
+        let Ok(Envelope { key, .. }) = Envelope::read(sealed) else { return SealedUnder::Nothing };
+        match self.keys.iter().position(|known| known.id() == key) {
+            Some(0) => SealedUnder::First,
+            Some(_) => SealedUnder::Older(KeyId(key)),
+            None => SealedUnder::Unknown(KeyId(key)),
+        }
+    }
+}
+
+/// What a key is called: the first eight hexadecimal digits of a hash of it. Not secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct KeyId([u8; 4]);
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -173,7 +201,7 @@ mod tests {
     const OTHER: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA";
 
     fn purpose(low: u128) -> Purpose {
-        Purpose::Connection(ConnectionId::from_uuid(Uuid::from_u128(low)))
+        Purpose::Connection(ConnectionId::from_uuid(Uuid::from_u128(low)), [0; 32])
     }
 
     #[test]

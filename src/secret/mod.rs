@@ -3,7 +3,7 @@ mod keyring;
 mod seal;
 mod token;
 
-pub use keyring::{KeyFault, Keyring, load, load_or_create};
+pub use keyring::{KeyFault, KeyId, Keyring, SealedUnder, load, load_or_create};
 pub use seal::{Purpose, SealFault};
 pub use token::{Token, TokenKind, presented_hash};
 

@@ -1,11 +1,14 @@
 //! The sealed envelope: AES-256-GCM under a named key, bound to what the value is for.
 //!
 //! Layout: one byte version (1), four bytes key id, twelve bytes nonce, then ciphertext and tag.
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::sha256;
 use crate::domain::ctx::Ctx;
+use crate::domain::directory::{Connection, ConnectionKind};
 use crate::domain::id::{AttemptId, ConnectionId, SessionId};
 
 const VERSION: u8 = 1;
@@ -14,8 +17,9 @@ const ID_LEN: usize = 4;
 /// What a sealed value is for. It is authenticated, so a value moved to another row does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// The secret of a connection: a client secret, a bind password.
-    Connection(ConnectionId),
+    /// The secret of a connection: a client secret, a bind password. With the SHA-256 of the destination that it was
+    /// given for; see [`Purpose::secret_of`].
+    Connection(ConnectionId, [u8; 32]),
     /// The PKCE verifier of an attempt to sign in.
     Attempt(AttemptId),
     /// A place in a list that a client of this connection pages through.
@@ -27,9 +31,22 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// That of the secret of a connection as it is now. A secret that was sealed for another address, another name or
+    /// another protection of the line does not open for it.
+    pub fn secret_of(connection: &Connection) -> Self {
+        Self::secret(connection.id, connection.kind, &connection.config)
+    }
+
+    /// That of the secret of a connection of this kind with these settings.
+    pub fn secret(id: ConnectionId, kind: ConnectionKind, config: &serde_json::Value) -> Self {
+        Self::Connection(id, sha256(kind.destination(config).as_bytes()))
+    }
+
     fn bound(self) -> String {
         match self {
-            Self::Connection(id) => format!("rolecall/1/connection/{id}"),
+            Self::Connection(id, destination) => {
+                format!("rolecall/1/connection/{id}/{}", URL_SAFE_NO_PAD.encode(destination))
+            }
             Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
             Self::Cursor(id) => format!("rolecall/1/cursor/{id}"),
             Self::Once(id) => format!("rolecall/1/once/{id}"),

@@ -12,7 +12,7 @@ statements! {
         version, created_at, changed_at) \
         SELECT $1, id, $4, $5, $6, $7, $8, $9, $10, 1, $11, $11 FROM directory WHERE id = $2 AND partner = $3";
     UPDATE = "UPDATE connection SET profile = $3, state = $4, config = $5, join_attribute = $6, changed_at = $7, \
-        version = version + 1 \
+        version = version + 1, trust_version = trust_version + $8 \
         WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
     SEAL = "UPDATE connection SET secret = $3, changed_at = $4, version = version + 1 \
         WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
@@ -110,17 +110,22 @@ pub async fn insert(
     found(tx.execute(&INSERT, values).await?)
 }
 
-/// Changes profile, state, settings and join; slug, kind and directory never change.
+/// Changes profile, state, settings and join; slug, kind and directory never change. When the state, the join, or whom
+/// the connection speaks to becomes another, sessions that began through it end for good.
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not the extent's.
 pub async fn update(
     tx: &mut Tx,
     at: &PartnerExtent,
+    known: &Door,
     changed: &Connection,
     join_attribute: Option<String>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let renewed = changed.state != known.connection.state
+        || join_attribute != known.join_attribute
+        || changed.destination() != known.connection.destination();
     let values = binds![
         changed.id,
         at.partner(),
@@ -128,7 +133,8 @@ pub async fn update(
         changed.state.as_str(),
         changed.config.to_string(),
         join_attribute,
-        now
+        now,
+        i64::from(renewed)
     ];
     found(tx.execute(&UPDATE, values).await?)
 }

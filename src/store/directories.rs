@@ -21,6 +21,7 @@ statements! {
         WHERE partner = $1 AND name_key = $2";
     OF_PARTNER = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
         WHERE partner = $1 ORDER BY name_key, id";
+    RENEW_TRUST = "UPDATE connection SET trust_version = trust_version + 1 WHERE directory = $1";
     MODE = "SELECT mode FROM directory WHERE id = $1";
     INSERT_CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
     CLEAR_CEILINGS = "DELETE FROM directory_ceiling WHERE directory = $1";
@@ -61,7 +62,8 @@ pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: &Directory, created_at
     Ok(())
 }
 
-/// Changes name, mode and authority.
+/// Changes name, mode and authority. In the mode `observe` its connections open nothing: sessions that began through
+/// them end for good.
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not the extent's.
@@ -74,7 +76,11 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
         changed.mode.as_str(),
         changed.authority
     ];
-    found(tx.execute(&UPDATE, values).await?)
+    found(tx.execute(&UPDATE, values).await?)?;
+    if changed.mode == Mode::Observe {
+        tx.execute(&RENEW_TRUST, binds![changed.id]).await?;
+    }
+    Ok(())
 }
 
 /// The mode of the directory that a connection belongs to.

@@ -1,10 +1,17 @@
 //! What is sealed: whether there is anything, for then the keys must be there, and the mark that tells whose keys.
-use super::{Reader, Row, StoreError, Tx};
+use super::extent::OperatorExtent;
+use super::{FromRow, Reader, Row, StoreError, Tx};
+use crate::domain::directory::ConnectionKind;
+use crate::domain::id::ConnectionId;
+use crate::secret::Purpose;
 use crate::{binds, statements};
 
 statements! {
     ANY = "SELECT id FROM connection WHERE secret IS NOT NULL LIMIT 1";
     MARK = "SELECT key_mark FROM installation WHERE id = 1";
+    SECRETS = "SELECT id, kind, slug, config, secret FROM connection WHERE secret IS NOT NULL AND id > $1 \
+        ORDER BY id LIMIT $2";
+    RESEAL = "UPDATE connection SET secret = $3 WHERE id = $1 AND secret = $2";
     SET_MARK = "UPDATE installation SET key_mark = $1 WHERE id = 1";
 }
 
@@ -14,6 +21,51 @@ statements! {
 /// Only those of the store.
 pub async fn any(reader: &mut Reader) -> Result<bool, StoreError> {
     Ok(reader.optional(&ANY, binds![], |_: &Row| Ok(())).await?.is_some())
+}
+
+/// A sealed secret with what it is bound to.
+pub struct SealedSecret {
+    /// The connection it belongs to.
+    pub connection: ConnectionId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// What it opens for.
+    pub purpose: Purpose,
+    /// The envelope.
+    pub sealed: Vec<u8>,
+}
+
+impl FromRow for SealedSecret {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let connection = row.get("id")?;
+        let kind = ConnectionKind::parse(&row.get::<String>("kind")?);
+        let kind = kind.ok_or_else(|| StoreError::Decode("kind".to_owned()))?;
+        let config = serde_json::from_str(&row.get::<String>("config")?);
+        let config = config.map_err(|_| StoreError::Decode("config".to_owned()))?;
+        let purpose = Purpose::secret(connection, kind, &config);
+        Ok(Self { connection, slug: row.get("slug")?, purpose, sealed: row.get("secret")? })
+    }
+}
+
+/// At most `limit` sealed secrets of connections behind `after`, by id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn secrets(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    after: ConnectionId,
+    limit: u32,
+) -> Result<Vec<SealedSecret>, StoreError> {
+    reader.all(&SECRETS, binds![after, i64::from(limit)], SealedSecret::from_row).await
+}
+
+/// Puts another envelope in the place of one that is still there.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn reseal(tx: &mut Tx, _by: &OperatorExtent, of: &SealedSecret, anew: &[u8]) -> Result<(), StoreError> {
+    tx.execute(&RESEAL, binds![of.connection, of.sealed.as_slice(), anew]).await.map(drop)
 }
 
 /// The mark of the installation's keys, once it has one.

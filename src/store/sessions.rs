@@ -14,14 +14,17 @@ pub(super) const IN_GOOD_STANDING: &str = "EXISTS (SELECT 1 FROM live_partner h 
         WHERE a.partner = p.partner)";
 
 statements! {
-    START = format!("INSERT INTO session (id, hash, person, connection, person_version, created_at, seen_at, expires_at) \
-        SELECT $1, $2, p.id, $4, p.version, $5, $5, $6 FROM live_person p WHERE p.id = $3 AND {IN_GOOD_STANDING}");
+    START = format!("INSERT INTO session (id, hash, person, connection, person_version, connection_version, created_at, \
+        seen_at, expires_at) \
+        SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connection c WHERE c.id = $4), $5, $5, $6 \
+        FROM live_person p WHERE p.id = $3 AND {IN_GOOD_STANDING}");
     BY_HASH = format!("SELECT s.id, s.connection, s.created_at, s.seen_at, s.expires_at, p.id AS person, p.partner, \
         p.display_name \
         FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
         WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {IN_GOOD_STANDING} \
         AND (s.connection IS NULL OR EXISTS \
-            (SELECT 1 FROM connection c WHERE c.id = s.connection AND c.state = 'active'))");
+            (SELECT 1 FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = s.connection \
+            AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))");
     TOUCH = "UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
     END = "DELETE FROM session WHERE id = $1 AND person = $2";
     END_ALL = "DELETE FROM session WHERE person = $1";
@@ -108,7 +111,8 @@ pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &New) -> Result<bool, Stor
 }
 
 /// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the person or
-/// a partner above was suspended or deleted, the person's version rose, or the connection was paused.
+/// a partner above was suspended or deleted, the person's version rose, or what the connection rests on was taken away
+/// since then: it was paused, say, even if it is open again.
 ///
 /// # Errors
 /// Only those of the store.

@@ -83,6 +83,8 @@ fn holds_nul(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -109,6 +111,42 @@ mod tests {
         }
         assert_eq!(check(ConnectionKind::Ldap, "entryUUID"), Ok(()));
     }
+
+    /// A new setting has to be put on one side: it decides to whom, as whom or how protected the secret is shown, or it
+    /// does not.
+    #[test]
+    fn each_setting_is_known_to_bind_the_secret_or_not() {
+        let full = json!({"urls": [], "security": "none", "ca": "", "bind_dn": "", "users": {"bases": []},
+            "groups": {"bases": []}, "member": "", "id": "", "attributes": {"title": []}, "disabled": [],
+            "every_minutes": 5});
+        let ldap: crate::ldap::settings::Config = serde_json::from_value(full).unwrap();
+        let full = json!({"issuer": "https://id.example", "client_id": "x", "max_age": 5, "acr_values": ["x"]});
+        let oidc = OidcConfig::read(&full).unwrap();
+        let free = [
+            (ConnectionKind::Ldap, serde_json::to_value(&ldap).unwrap(), LDAP_FREE),
+            (ConnectionKind::Oidc, serde_json::to_value(&oidc).unwrap(), OIDC_FREE),
+        ];
+        for (kind, settings, free) in free {
+            let names: BTreeSet<&str> = settings.as_object().unwrap().keys().map(String::as_str).collect();
+            let known: BTreeSet<&str> = kind.destination_settings().iter().chain(free).copied().collect();
+            assert_eq!(names, known, "{}", kind.as_str());
+        }
+    }
+
+    const LDAP_FREE: &[&str] = &[
+        "users",
+        "groups",
+        "member",
+        "id",
+        "attributes",
+        "disabled",
+        "page_size",
+        "timeouts",
+        "brake",
+        "references",
+        "every_minutes",
+    ];
+    const OIDC_FREE: &[&str] = &["scopes", "jit", "max_age", "acr_values", "skew"];
 
     #[test]
     fn each_kind_is_checked_by_its_door() {

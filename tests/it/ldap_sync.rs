@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
+use rolecall::domain::directory::ConnectionKind;
 use rolecall::domain::id::{ConnectionId, ExternalUserId, Id as _, RunId};
 use rolecall::domain::time::Timestamp;
 use rolecall::ldap::client::Guard;
@@ -25,7 +26,7 @@ use crate::support::world::{World, ctx};
 statements! {
     CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, version, \
         created_at, changed_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, $5, 1, 0, 0)";
-    CONFIGURE = "UPDATE connection SET config = $2 WHERE id = $1";
+    CONFIGURE = "UPDATE connection SET config = $2, secret = $3 WHERE id = $1";
     USERS = "SELECT user_name, id, active FROM external_user WHERE connection = $1 ORDER BY user_name";
     PERSON_OF = "SELECT person FROM external_user WHERE connection = $1 AND user_name = $2";
     MEMBERS = "SELECT g.display_name, u.user_name FROM external_member m JOIN external_group g ON g.id = m.grp \
@@ -77,8 +78,9 @@ impl Lab {
         let world = World::new(store).await;
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
         let connection = ConnectionId::from_uuid(fresh());
-        let sealed = keys.seal(&ctx(1), Purpose::Connection(connection), password.as_bytes()).unwrap();
-        let (directory, config) = (world.stranger.directory(), config(address).to_string());
+        let (directory, config) = (world.stranger.directory(), config(address));
+        let purpose = Purpose::secret(connection, ConnectionKind::Ldap, &config);
+        let (sealed, config) = (keys.seal(&ctx(1), purpose, password.as_bytes()).unwrap(), config.to_string());
         let insert =
             async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
         store.write(insert).await.unwrap();
@@ -100,8 +102,11 @@ impl Lab {
     }
 
     async fn configure(&self, config: Json) {
-        let (connection, config) = (self.connection, config.to_string());
-        self.store.write(async |tx: &mut Tx| tx.execute(&CONFIGURE, binds![connection, &config]).await).await.unwrap();
+        let connection = self.connection;
+        let purpose = Purpose::secret(connection, ConnectionKind::Ldap, &config);
+        let (sealed, config) = (self.env.keys.seal(&ctx(1), purpose, PASSWORD.as_bytes()).unwrap(), config.to_string());
+        let write = async |tx: &mut Tx| tx.execute(&CONFIGURE, binds![connection, &config, &sealed]).await;
+        self.store.write(write).await.unwrap();
     }
 
     async fn users(&self) -> BTreeMap<String, (ExternalUserId, bool)> {

@@ -397,7 +397,7 @@ async fn cookies_are_bound_to_the_host_behind_tls() {
         assert!(!line.contains("Domain"), "{line}");
     }
     assert_eq!(landed.headers["cache-control"], "no-store");
-    assert_eq!(landed.headers["referrer-policy"], "no-referrer");
+    assert_eq!(landed.headers["referrer-policy"], "same-origin");
     assert_eq!(landed.headers["strict-transport-security"], "max-age=31536000");
     app.stop().await;
     provider.stop().await;

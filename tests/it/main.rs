@@ -49,6 +49,8 @@ mod scim_together;
 mod scim_tokens;
 mod scim_users;
 mod sealer;
+mod secrets;
+mod sessions_end;
 mod store_faults;
 mod store_open;
 mod store_storm;

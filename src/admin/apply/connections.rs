@@ -2,7 +2,7 @@
 use secrecy::ExposeSecret;
 
 use super::{ApplyError, Run, settings};
-use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, joins, sealed, wanted};
+use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, joins, keeps_secret, sealed, wanted};
 use crate::admin::declaration::ConnectionDecl;
 use crate::admin::record;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
@@ -56,7 +56,7 @@ async fn create(
     fit(&draft, run.means.tools.check).map_err(refused)?;
     joins(&draft, join_attribute.as_deref(), run.means.tools.check_join).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
-    let secret = sealed(run.ctx, run.means.tools.keyring, kind, draft.id, secret).map_err(refused)?;
+    let secret = sealed(run.ctx, run.means.tools.keyring, &draft, secret).map_err(refused)?;
     let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
     parts.extend(join_attribute.as_ref().map(|join| format!("join {join}")));
     if draft.state == ConnectionState::Paused {
@@ -109,14 +109,16 @@ async fn change(
     }
     parts.extend(settings::differences(&known.config, &wanted.config));
     if !changed.is_empty() {
-        connections::update(tx, at, &wanted, join, run.ctx.now()).await?;
+        if !run.means.connections.contains_key(&decl.slug) {
+            keeps_secret(tx, door, &wanted).await.map_err(refused)?;
+        }
+        connections::update(tx, at, door, &wanted, join, run.ctx.now()).await?;
     }
     if let Some(secret) = run.means.connections.get(&decl.slug) {
         // Also refuses one that this kind of connection does not have.
-        let sealed = sealed(run.ctx, run.means.tools.keyring, known.kind, known.id, Some(secret)).map_err(refused)?;
+        let sealed = sealed(run.ctx, run.means.tools.keyring, &wanted, Some(secret)).map_err(refused)?;
         let stored = connections::secret(tx, &door.extent).await?;
-        let opened =
-            stored.and_then(|stored| run.means.tools.keyring.open(Purpose::Connection(known.id), &stored).ok());
+        let opened = stored.and_then(|stored| run.means.tools.keyring.open(Purpose::secret_of(&wanted), &stored).ok());
         if !opened.is_some_and(|opened| same(&opened, secret.expose_secret().as_bytes())) {
             connections::seal(tx, at, known.id, sealed, run.ctx.now()).await?;
             changed.push("secret".to_owned());

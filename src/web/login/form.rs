@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
+use url::{Origin, Url};
 
 use crate::web::App;
 use crate::web::extract;
@@ -44,12 +45,52 @@ impl Form {
     }
 }
 
-/// Whether the browser says that one of our own pages sends this. Pages are served with `Referrer-Policy: no-referrer`,
-/// under which browsers send `Origin: null`; `Sec-Fetch-Site` then tells. A request with neither is no browser's form.
+/// Whether the browser says that one of our own pages sends this. Browsers say so in `Sec-Fetch-Site`, but not over plain
+/// http to a name or an address of the network; there `Origin` tells, which has to be the address that the browser asks.
+/// A request with neither is no browser's form.
 fn from_here(request: &HttpRequest, app: &App) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    match header("sec-fetch-site") {
-        Some(site) => site == "same-origin",
-        None => header("origin") == Some(app.public_url.as_str()),
+    match (header("sec-fetch-site"), header("origin")) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => {
+            origin == app.public_url.as_str() || is_asked(origin, header("host"), app.public_url.as_str())
+        }
+        (None, None) => false,
+    }
+}
+
+/// Whether `origin` is the address in the `Host` header, over the scheme of the public address.
+fn is_asked(origin: &str, host: Option<&str>, public_url: &str) -> bool {
+    let scheme = public_url.split("://").next().unwrap_or_default();
+    let parsed = |text: String| Url::parse(&text).ok().map(|url| url.origin()).filter(Origin::is_tuple);
+    let asked = host.and_then(|host| parsed(format!("{scheme}://{host}")));
+    asked.is_some() && asked == parsed(origin.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_asked;
+
+    #[test]
+    fn a_form_comes_from_the_address_that_is_asked() {
+        for (origin, host, good) in [
+            ("http://rolecall.test:8080", Some("rolecall.test:8080"), true),
+            ("http://rolecall.test", Some("rolecall.test:80"), true),
+            ("http://ROLECALL.test", Some("rolecall.test"), true),
+            ("http://[::1]:8080", Some("[::1]:8080"), true),
+            ("http://10.0.0.7:8080", Some("10.0.0.7:8080"), true),
+            ("http://rolecall.test:8081", Some("rolecall.test:8080"), false),
+            ("http://evil.test:8080", Some("rolecall.test:8080"), false),
+            ("https://rolecall.test:8080", Some("rolecall.test:8080"), false),
+            ("null", Some("rolecall.test:8080"), false),
+            ("null", Some("null"), false),
+            ("", Some(""), false),
+            ("http://rolecall.test", None, false),
+            ("http://a/b@rolecall.test", Some("rolecall.test"), false),
+        ] {
+            assert_eq!(is_asked(origin, host, "http://127.0.0.1:8080"), good, "{origin} {host:?}");
+        }
+        assert!(is_asked("https://id.test", Some("id.test"), "https://door.test"));
+        assert!(!is_asked("http://id.test", Some("id.test"), "https://door.test"), "not from a page without TLS");
     }
 }

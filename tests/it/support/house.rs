@@ -3,6 +3,7 @@
 use rolecall::clock::Clock;
 use rolecall::domain::capability::Core;
 use rolecall::domain::ctx::{Actor, Ctx, Entropy};
+use rolecall::domain::directory::ConnectionKind;
 use rolecall::domain::id::{
     ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId,
 };
@@ -146,7 +147,9 @@ impl House {
         join: &str,
     ) -> ConnectionId {
         let id: ConnectionId = ctx().id();
-        let secret = keys.map(|(keys, secret)| keys.seal(&ctx(), Purpose::Connection(id), secret.as_bytes()).unwrap());
+        let secret = keys.map(|(keys, secret)| {
+            keys.seal(&ctx(), Purpose::secret(id, ConnectionKind::Oidc, &config), secret.as_bytes()).unwrap()
+        });
         let values = binds![id, self.directory, "oidc", slug, config.to_string(), secret, join];
         self.write(vec![(&CONNECTION, values)]).await;
         id

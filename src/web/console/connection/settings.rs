@@ -10,7 +10,6 @@ use crate::domain::capability::Core;
 use crate::domain::directory::{Connection, ConnectionKind};
 use crate::ldap::settings::Settings;
 use crate::login::provider::OidcConfig;
-use crate::store::connections;
 use crate::web::App;
 use crate::web::login::Form;
 
@@ -113,19 +112,11 @@ pub(in crate::web::console) async fn save(
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let mut reader = app.store.reader().await?;
     let door = seen(&mut reader, &app, &visitor, &slug, Core::ConnectionWrite).await?.door;
-    let has_secret = connections::secret(&mut reader, &door.extent).await?.is_some();
     drop(reader);
     let connection = &door.connection;
     let config = filled(connection, &form)?;
     check(connection.kind, &connection.profile, &config).map_err(Halt::Invalid)?;
     let secret = Some(form.field("secret")).filter(|secret| !secret.is_empty());
-    let elsewhere = ["urls", "security", "bind_dn", "issuer", "client_id"].iter();
-    let elsewhere = elsewhere.clone().any(|key| connection.config.get(key) != config.get(key));
-    if has_secret && secret.is_none() && elsewhere {
-        // Else whoever may write here could have the stored secret sent to a server of their own.
-        let why = "The secret belongs to the server it was stored for: enter it again together with the new address.";
-        return Err(Halt::Invalid(why.to_owned()));
-    }
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     admin::connections::set_settings(&app.store, &ctx, me, &slug, (&config, secret), &app.keyring).await?;
     Ok(see_other(&format!("/connections/{slug}?done=saved")))

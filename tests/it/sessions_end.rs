@@ -1,0 +1,91 @@
+//! A session whose connection was taken away stays refused, also when the connection is given back.
+use rolecall::domain::directory::{Directory, Mode};
+use rolecall::store::{StoreError, Tx, directories};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::support::api::Api;
+use crate::support::browser::Browser;
+use crate::support::database::{Database, on_both};
+use crate::support::house::House;
+use crate::support::provider::{HostileProvider, SUBJECT};
+
+const DOOR: &str = "/connections/acme-sso";
+
+/// Signs Ada in at the provider; the path that opens when she is in.
+async fn signed_in(app: &App) -> Browser {
+    let mut browser = Browser::new();
+    let there = browser.get(format!("{}/login/acme-sso", app.base)).await.location.unwrap();
+    let back = browser.get(there).await.location.unwrap();
+    let landed = browser.get(back).await;
+    assert_eq!(landed.status, 303, "{}", landed.text);
+    assert!(is_in(app, &mut browser).await);
+    browser
+}
+
+async fn is_in(app: &App, browser: &mut Browser) -> bool {
+    browser.get(format!("{}/account", app.base)).await.status == 200
+}
+
+async fn mode(db: &Database, house: &House, mode: Mode) {
+    let at = house.at(house.reseller);
+    let set = async |tx: &mut Tx| -> Result<(), StoreError> {
+        let known = directories::get(tx, &at, house.directory).await?;
+        directories::update(tx, &at, &Directory { mode, ..known }).await
+    };
+    db.store.write(set).await.unwrap();
+}
+
+on_both! {
+    async fn what_was_taken_away_does_not_come_back_by_itself(db: &Database) {
+        let provider = HostileProvider::start().await;
+        let issuer = provider.issuer("ok_public");
+        let house = House::build(&db.store, &issuer).await;
+        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        house.push("ada", SUBJECT).await;
+        let owner = Api::owner(&app, &house).await;
+        let settings = owner.get(DOOR).await.body["settings"].clone();
+        let with = |name: &str, value: Value| {
+            let mut changed = settings.clone();
+            changed[name] = value;
+            json!({"settings": changed})
+        };
+        for (what, away, back) in [
+            ("state", json!({"state": "paused"}), json!({"state": "active"})),
+            ("join", json!({"join": "oid"}), json!({"join": "sub"})),
+            ("issuer", with("issuer", json!("https://elsewhere.example")), json!({"settings": settings})),
+            ("client", with("client_id", json!("another")), json!({"settings": settings})),
+        ] {
+            let mut browser = signed_in(&app).await;
+            assert_eq!(owner.patch(DOOR, away).await.status, 200, "{what}");
+            assert!(!is_in(&app, &mut browser).await, "{what}: away");
+            assert_eq!(owner.patch(DOOR, back).await.status, 200, "{what}");
+            assert!(!is_in(&app, &mut browser).await, "{what}: given back");
+        }
+        let mut browser = signed_in(&app).await;
+        mode(db, &house, Mode::Observe).await;
+        assert!(!is_in(&app, &mut browser).await, "a directory that only observes opens nothing");
+        mode(db, &house, Mode::Authoritative).await;
+        assert!(!is_in(&app, &mut browser).await);
+        signed_in(&app).await;
+        app.stop().await;
+        provider.stop().await;
+    }
+
+    async fn what_does_not_touch_trust_ends_no_session(db: &Database) {
+        let provider = HostileProvider::start().await;
+        let house = House::build(&db.store, &provider.issuer("ok_public")).await;
+        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        house.push("ada", SUBJECT).await;
+        let owner = Api::owner(&app, &house).await;
+        let mut browser = signed_in(&app).await;
+        let mut settings = owner.get(DOOR).await.body["settings"].clone();
+        settings["skew"] = json!(7);
+        assert_eq!(owner.patch(DOOR, json!({"settings": settings})).await.status, 200);
+        mode(db, &house, Mode::Paused).await;
+        mode(db, &house, Mode::Authoritative).await;
+        assert!(is_in(&app, &mut browser).await);
+        app.stop().await;
+        provider.stop().await;
+    }
+}
