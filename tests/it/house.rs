@@ -79,8 +79,11 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Every file of the program, without those that are only compiled for tests.
 fn src() -> Vec<(PathBuf, String)> {
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+    let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let tests = test_files(&all);
+    all.into_iter().filter(|(path, _)| !tests.iter().any(|test| path.starts_with(test))).collect()
 }
 
 /// The room a file of `src` stands in.
@@ -90,10 +93,45 @@ fn room(path: &Path) -> String {
     first.strip_suffix(".rs").map(str::to_owned).unwrap_or(first)
 }
 
-/// The code of a file without its comments and without its tests.
+/// The code of a file without its comments and without its tests: a `mod tests;` line goes, an inline module goes with
+/// its braces, and what stands behind either is looked at.
 fn code(text: &str) -> String {
-    let shipped = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-    shipped.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut lines = text.lines();
+    let mut shipped = Vec::new();
+    let mut marked = false;
+    while let Some(line) = lines.next() {
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        let begins_tests = marked && line.trim_start().starts_with("mod ");
+        marked = line.trim() == "#[cfg(test)]";
+        if !begins_tests {
+            shipped.push(line);
+        } else if line.ends_with('{') {
+            // Formatted code closes a module with a brace at the depth of the line that opened it.
+            let close = line.len() - line.trim_start().len();
+            let _rest = lines.by_ref().find(|line| line.trim() == "}" && line.len() == close + 1);
+        }
+    }
+    shipped.join("\n")
+}
+
+/// The files that are test modules as a whole: those that a `mod NAME;` under `#[cfg(test)]` names, and what is below.
+fn test_files(all: &[(PathBuf, String)]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (path, text) in all {
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let [mark, line] = pair else { continue };
+            let Some(name) = line.trim().strip_prefix("mod ").and_then(|line| line.strip_suffix(';')) else { continue };
+            if mark.trim() == "#[cfg(test)]" {
+                let named_alone = matches!(path.file_stem().unwrap().to_str(), Some("mod" | "lib" | "main"));
+                let folder = if named_alone { path.parent().unwrap().to_owned() } else { path.with_extension("") };
+                found.extend([folder.join(format!("{name}.rs")), folder.join(name)]);
+            }
+        }
+    }
+    found
 }
 
 /// The rooms that a text names as `crate::room` or inside `use crate::{…}`.
@@ -207,10 +245,34 @@ fn reads_go_through_the_views_of_the_living() {
     }
 }
 
+/// No file has a corner that the tests above do not look into: a breach at the end of any file is seen.
+#[test]
+fn every_file_is_looked_at_to_its_end() {
+    let breach = "use crate::planted::Breach;";
+    let files = src();
+    assert!(files.len() > 300, "only {} files", files.len());
+    for (path, text) in files {
+        let planted = code(&format!("{text}\n{breach}\n"));
+        assert!(imports(&planted).contains(&"planted".to_owned()), "{} hides its end", path.display());
+    }
+}
+
+/// Each line that is code is seen: what the tests above pass over is comments and test modules.
+#[test]
+fn only_comments_and_tests_are_passed_over() {
+    let text = "use a;\n#[cfg(test)]\nmod tests;\nuse b;\n// use c;\n#[cfg(test)]\nmod more {\n    use d;\n    mod x {\n    }\n}\nuse e;\n";
+    let seen = code(text);
+    for (line, there) in [("use a;", true), ("use b;", true), ("use c;", false), ("use d;", false), ("use e;", true)] {
+        assert_eq!(seen.contains(line), there, "{line}");
+    }
+}
+
 #[test]
 fn files_stay_short() {
-    let long: Vec<_> = src()
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let long: Vec<_> = ["src", "tests", "conformance/src", "xtask/src", "benches"]
         .into_iter()
+        .flat_map(|folder| sources(&root.join(folder)))
         .map(|(path, text)| (text.lines().count(), path))
         .filter(|(lines, _)| *lines > 600)
         .map(|(lines, path)| format!("{} has {lines} lines", path.display()))
