@@ -1,5 +1,6 @@
 //! Texts that people type.
 use super::refused::Refused;
+use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 
 /// Most characters of a name.
 const MOST: usize = 200;
@@ -10,7 +11,20 @@ pub(super) fn name(field: &str, text: &str) -> Result<String, Refused> {
     if text.is_empty() || text.chars().count() > MOST || text.chars().any(char::is_control) {
         return Err(Refused::Invalid(format!("The field `{field}` needs 1 to {MOST} characters on one line.")));
     }
+    if !fits_index(text) {
+        let why =
+            format!("The field `{field}` is longer than {INDEXED_TEXT_BYTES} bytes as it is compared; shorten it.");
+        return Err(Refused::Invalid(why));
+    }
     Ok(text.to_owned())
+}
+
+/// Refuses a text that is kept and that no index holds, when it is too long.
+pub(super) fn long(field: &str, text: &str) -> Result<(), Refused> {
+    if fits(text) {
+        return Ok(());
+    }
+    Err(Refused::Invalid(format!("The field `{field}` is longer than {TEXT_BYTES} bytes; shorten it.")))
 }
 
 /// Like [`name`]; empty is none.

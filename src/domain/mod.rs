@@ -1,4 +1,5 @@
 //! The vocabulary of the house, as types. Pure: no I/O, no clock, no randomness.
+pub mod bounds;
 pub mod capability;
 pub mod catalog;
 pub mod ctx;

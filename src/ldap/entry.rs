@@ -2,6 +2,7 @@
 //! a SCIM document (RFC 7643), so that the same conditions and pages work on it.
 use serde_json::{Map, Value, json};
 
+use crate::provision::fit;
 use crate::provision::join::JoinKey;
 use crate::scim::resource::{self, Document, Rules};
 use crate::scim::schema::SchemaSet;
@@ -102,6 +103,7 @@ pub fn user(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidUser, SetAside> {
     let body = user_doc(entry, settings, &key, &user_name, active);
     let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
     let join_key = mapping.join.and_then(|attribute| join_key(entry, settings, attribute, &key, &user_name));
+    fit::user(&doc, None, join_key.as_ref()).map_err(|error| SetAside::Refused(error.to_string()))?;
     let hash = hash(&doc, join_key.as_ref().map(JoinKey::bytes));
     Ok(SaidUser { key, user_name, join_key, active, doc, hash })
 }
@@ -119,6 +121,7 @@ pub fn group(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidGroup, SetAside>
         "externalId": key,
     });
     let doc = accepted(resource::create(mapping.schemas.groups(), body, Rules::LENIENT))?;
+    fit::group(&doc, None).map_err(|error| SetAside::Refused(error.to_string()))?;
     let hash = hash(&doc, None);
     Ok(SaidGroup { key, name, doc, hash })
 }

@@ -12,6 +12,7 @@ use super::provider::Shelf;
 use super::refusal::Refusal;
 use super::verify::Doubt;
 use crate::domain::ctx::Ctx;
+use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, OauthClientId};
 use crate::domain::time::Timestamp;
 use crate::secret::{Token, TokenKind, same, sha256};
@@ -53,6 +54,8 @@ pub struct Denied {
     pub refusal: Refusal,
     /// The connection of the client, when there is one of the id it named.
     pub connection: Option<ConnectionId>,
+    /// Whether the client has proved itself, at a connection that is paused.
+    pub paused: bool,
 }
 
 /// The keys that clients publish, as far as they were asked for.
@@ -87,13 +90,17 @@ impl Login {
         proof: Proof<'_>,
         life: u32,
     ) -> Result<Token, Denied> {
-        let mut connection = None;
-        let proved = self.proved(ctx, slug, endpoint, proof, &mut connection).await;
-        let issued = match proved {
+        let (mut connection, mut paused) = (None, false);
+        let issued = match self.proved(ctx, slug, endpoint, proof, &mut connection).await {
+            // Nothing is used up: the same assertion is good once the connection is resumed.
+            Ok((claimant, _)) if claimant.door.connection.state != ConnectionState::Active => {
+                paused = true;
+                Err(Refusal::untrusted("client.paused", "the connection is paused"))
+            }
             Ok((claimant, used)) => self.written(ctx, &claimant, used, life).await,
             Err(refusal) => Err(refusal),
         };
-        issued.map_err(|refusal| Denied { refusal, connection })
+        issued.map_err(|refusal| Denied { refusal, connection, paused })
     }
 
     /// The client, and what its assertion used up. `connection` becomes known with the client, proved or not.

@@ -42,6 +42,7 @@ impl From<StoreError> for ProvisionError {
             StoreError::Unique(Constraint::ExternalUserStableKey | Constraint::ExternalGroupStableKey) => {
                 Self::Uniqueness { attribute: "id" }
             }
+            StoreError::Unique(Constraint::ExternalGroupExternalId) => Self::Uniqueness { attribute: "externalId" },
             StoreError::ForeignKey | StoreError::Unique(Constraint::PersonLogin | Constraint::IdentityKey) => {
                 Self::Raced
             }
@@ -66,7 +67,9 @@ impl From<ProvisionError> for ScimError {
                 Self::new(ScimType::InvalidValue, text)
             }
             ProvisionError::Raced => Self::plain(409, "Another request changed the same resource; try again."),
-            ProvisionError::Store(_) => Self::plain(503, "The server cannot store this at the moment; try again."),
+            ProvisionError::Store(_) => {
+                Self::plain(503, "The server cannot store this at the moment; try again.").wait(5)
+            }
         }
     }
 }

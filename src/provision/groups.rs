@@ -7,7 +7,7 @@ use super::listing::{Listed, Listing, counted, in_time};
 use super::members::Changes;
 use super::run::run;
 use super::users::{check, finish};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events, fit};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Condition;
@@ -73,8 +73,8 @@ impl<'r> Reading<'r> {
 /// Creates a group with its members. When a mapping rule awaits a group of this name, it gets the id the rule knows.
 ///
 /// # Errors
-/// [`ProvisionError::Uniqueness`] when the connection has one of this stable key; [`ProvisionError::UnknownMembers`]
-/// when the source refuses them.
+/// [`ProvisionError::Uniqueness`] when the connection has one of this stable key or external id;
+/// [`ProvisionError::UnknownMembers`] when the source refuses them.
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
@@ -96,10 +96,12 @@ pub async fn create_in(
     new: &NewGroup,
 ) -> Result<Done<ExternalGroup>, ProvisionError> {
     let at = &source.extent;
+    fit::group(&new.document, None)?;
     let reading = Reading::of(source, &new.document, new.row_hash.as_ref());
     let awaited = external_groups::take_awaited(tx, at, &reading.facts.display_name).await?;
     let id = awaited.unwrap_or_else(|| ctx.id());
     let stable_key = new.stable_key.clone().unwrap_or_else(|| id.to_string());
+    fit::stable_key(&stable_key)?;
     external_groups::insert(tx, at, id, &stable_key, reading.stored(), ctx.now()).await?;
     nesting::start(tx, at, id).await?;
 
@@ -130,8 +132,9 @@ pub async fn create_in(
 /// and log alone; no member is read that the change does not speak of.
 ///
 /// # Errors
-/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`], [`ProvisionError::UnknownMembers`] when the
-/// source refuses them, and what `change` refuses.
+/// [`ProvisionError::NotFound`], [`ProvisionError::PreconditionFailed`], [`ProvisionError::Uniqueness`],
+/// [`ProvisionError::UnknownMembers`] when the source refuses them or a whole list is mostly unknown, and what `change`
+/// refuses.
 pub async fn update(
     store: &Store,
     ctx: &Ctx,
@@ -160,6 +163,7 @@ pub async fn update_in(
     let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
     let wanted = change(&before.doc)?;
+    fit::group(&wanted.document, Some(&before.doc))?;
     let reading = Reading::of(source, &wanted.document, wanted.row_hash.as_ref());
     let mut effect = Effect { attributes: differences(&before.doc, &wanted.document), ..Effect::default() };
     let renamed = reading.facts.display_name != before.display_name;

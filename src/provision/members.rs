@@ -1,5 +1,7 @@
 //! Changes of a group's members, as sets. The group's row is held, so version and rows stay in step; nothing here reads
 //! a member that the request does not speak of, except to replace them all.
+use std::collections::HashSet;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -24,6 +26,16 @@ const PAGE: usize = 1_000;
 struct Named {
     users: Vec<ExternalUserId>,
     groups: Vec<ExternalGroupId>,
+    /// What the connection does not know; each once.
+    unknown: Vec<String>,
+}
+
+impl Named {
+    /// Whether a whole list may be taken by what is known of it. A list that is mostly, or wholly, unknown was made for
+    /// another place or another time: whoever it leaves out was not meant to go.
+    fn states_a_list(&self) -> bool {
+        self.unknown.len() <= self.users.len() + self.groups.len()
+    }
 }
 
 /// The change of one group, while it is carried out.
@@ -35,6 +47,8 @@ pub(super) struct Changes<'c> {
     groups_in: Vec<ExternalGroupId>,
     groups_out: Vec<ExternalGroupId>,
     unknown: Vec<String>,
+    /// Who was to leave and is nobody the connection knows.
+    never_known: Vec<String>,
     nesting_held: bool,
 }
 
@@ -48,6 +62,7 @@ impl<'c> Changes<'c> {
             groups_in: Vec::new(),
             groups_out: Vec::new(),
             unknown: Vec::new(),
+            never_known: Vec::new(),
             nesting_held: false,
         }
     }
@@ -62,8 +77,12 @@ impl<'c> Changes<'c> {
         match op {
             MemberOp::Add(refs) => self.add(tx, refs).await,
             MemberOp::Remove(MemberSelector::Ids(ids)) => {
-                let ids: Vec<Uuid> = ids.iter().filter_map(|text| exact(text)).collect();
-                self.remove(tx, &ids).await
+                let (known, others): (Vec<_>, Vec<_>) =
+                    ids.iter().map(|text| exact(text).ok_or(text)).partition(Result::is_ok);
+                self.never_known.extend(others.into_iter().filter_map(Result::err).cloned());
+                let ids: Vec<Uuid> = known.into_iter().flatten().collect();
+                self.remove(tx, &ids).await?;
+                self.note_never_known(tx, &ids).await
             }
             MemberOp::Remove(MemberSelector::Matching(filter)) => {
                 let ids = self.matching(tx, filter).await?;
@@ -96,8 +115,9 @@ impl<'c> Changes<'c> {
         if complete {
             return Ok(());
         }
-        let named = self.sort_out(tx, refs).await?;
-        self.nest(tx, &named.groups).await
+        let Named { groups, unknown, .. } = self.sort_out(tx, refs).await?;
+        self.unknown.extend(unknown);
+        self.nest(tx, &groups).await
     }
 
     async fn remove(&mut self, tx: &mut Tx, ids: &[Uuid]) -> Result<(), ProvisionError> {
@@ -112,10 +132,34 @@ impl<'c> Changes<'c> {
         Ok(())
     }
 
-    /// Takes those out that are not named and brings those in that are missing.
+    /// Notes whom of those who were to leave the connection does not know at all. That they are no members is what was
+    /// wanted; but whoever looks for a mistake wants to see them.
+    async fn note_never_known(&mut self, tx: &mut Tx, ids: &[Uuid]) -> Result<(), ProvisionError> {
+        let left = self.users_out.iter().map(|id| id.uuid()).chain(self.groups_out.iter().map(|id| id.uuid()));
+        let left: HashSet<Uuid> = left.collect();
+        let rest: Vec<Uuid> = ids.iter().filter(|id| !left.contains(id)).copied().collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let users = members::known_users(tx, &self.source.extent, &rest).await?;
+        let users: HashSet<Uuid> = users.iter().map(|id| id.uuid()).collect();
+        let rest: Vec<Uuid> = rest.into_iter().filter(|id| !users.contains(id)).collect();
+        let groups = members::known_groups(tx, &self.source.extent, &rest).await?;
+        let groups: HashSet<Uuid> = groups.iter().map(|id| id.uuid()).collect();
+        self.never_known.extend(rest.iter().filter(|id| !groups.contains(id)).map(Uuid::to_string));
+        Ok(())
+    }
+
+    /// Takes those out that are not named and brings those in that are missing. Refused, whatever the source says of
+    /// unknown members, when more are unknown than known: then it would mostly take away.
     async fn replace(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<(), ProvisionError> {
         let (at, group) = (&self.source.extent, self.group);
-        let named = self.sort_out(tx, refs).await?;
+        let mut named = self.sort_out(tx, refs).await?;
+        if !named.states_a_list() {
+            named.unknown.truncate(MOST_NAMED);
+            return Err(ProvisionError::UnknownMembers { ids: named.unknown });
+        }
+        self.unknown.append(&mut named.unknown);
         let before = members::all(tx, at, group).await?;
         let out = without(&before, &named.users);
         let missing = without(&named.users, &before);
@@ -172,11 +216,12 @@ impl<'c> Changes<'c> {
         };
         let mut unknown: Vec<String> =
             refs.iter().filter(|member| kind(member).is_none()).map(MemberRef::value).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
         if !unknown.is_empty() && self.source.unknown_members == UnknownMembers::Reject {
             unknown.truncate(MOST_NAMED);
             return Err(ProvisionError::UnknownMembers { ids: unknown });
         }
-        self.unknown.extend(unknown);
         if self.source.unknown_members == UnknownMembers::Reject
             && let Some(wrong) = refs.iter().find(|member| member.kind.is_some() && member.kind != kind(member))
         {
@@ -189,9 +234,9 @@ impl<'c> Changes<'c> {
                 return Err(ScimError::new(ScimType::InvalidValue, text).into());
             }
             groups.remove(at);
-            self.unknown.push(self.group.to_string());
+            unknown.push(self.group.to_string());
         }
-        Ok(Named { users, groups })
+        Ok(Named { users, groups, unknown })
     }
 
     /// The members that satisfy a filter over `value`, `type` and `display`.
@@ -238,9 +283,10 @@ impl<'c> Changes<'c> {
         self.unknown.dedup();
         if !self.unknown.is_empty() {
             effect.event(Event::of(Kind::MemberUnknown, self.group).count("count", self.unknown.len()));
-            self.unknown.truncate(MOST_NAMED);
-            effect.unknown_members.append(&mut self.unknown);
         }
+        self.unknown.append(&mut self.never_known);
+        self.unknown.truncate(MOST_NAMED);
+        effect.unknown_members.append(&mut self.unknown);
         for users in [&self.users_in, &self.users_out] {
             effect.touch(external_users::people_among(tx, at, users).await?);
         }

@@ -8,6 +8,7 @@
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
+//! | `fit` | how long texts may be |
 //! | `additive` | what a directory that only adds may not say |
 //! | `event`, `events` | what is written down of an act; sealing and verifying the log |
 //! | `undo` | what a connection took away within a time, as a plan that gives it back |
@@ -23,6 +24,7 @@ mod error;
 pub mod event;
 pub mod events;
 mod facts;
+pub mod fit;
 pub mod groups;
 pub mod join;
 mod link;

@@ -14,7 +14,7 @@ use super::facts::{UserFacts, columns, differences};
 use super::join::JoinKey;
 use super::link::{self, REMOVED, Stranger};
 use super::run::run;
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, merge, place};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, fit, merge, place};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::scim::etag::{Condition, Version};
@@ -68,7 +68,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(source: &Source<'_>, said: Said, before: Option<&ExternalUser>) -> Self {
+    fn of(source: &Source<'_>, said: Said, before: Option<&ExternalUser>) -> Result<Self, ProvisionError> {
         let of_document = || source.join_attribute.and_then(|name| JoinKey::of_document(name, &said.document));
         let join_key = match &said.join {
             Join::OfDocument => of_document(),
@@ -77,12 +77,20 @@ impl Reading {
                 of_document().filter(|key| key.bytes() == stored).unwrap_or_else(|| JoinKey::stored(stored))
             }),
         };
+        let old_key = before.and_then(|user| user.join_key.as_deref());
+        let new_key = join_key.as_ref().filter(|key| Some(key.bytes()) != old_key);
+        fit::user(&said.document, before.map(|user| &user.doc), new_key)?;
         let mut facts = UserFacts::of(&said.document);
         if let Some(before) = before.filter(|_| !said.document.contains_key("active")) {
             // Taking `active` away lets nobody in who was kept out, and keeps nobody out (O04).
             facts.active = before.active;
         }
-        Self { facts, keys: resource::keys(source.schemas.users(), &said.document), join_key, said }
+        let mut keys = resource::keys(source.schemas.users(), &said.document);
+        if let Some(keys) = keys.as_object_mut() {
+            // What counts is the value in force, said or not.
+            keys.insert("active".to_owned(), facts.active.into());
+        }
+        Ok(Self { facts, keys, join_key, said })
     }
 
     fn join_bytes(&self) -> Option<&[u8]> {
@@ -134,7 +142,7 @@ pub async fn update_in(
     let at = &source.extent;
     let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
-    let reading = Reading::of(source, change(&before.doc)?, Some(&before));
+    let reading = Reading::of(source, change(&before.doc)?, Some(&before))?;
     if reading.said.document == before.doc && reading.join_bytes() == before.join_key.as_deref() {
         if let Some(hash) = &reading.said.row_hash {
             external_users::set_row_hash(tx, at, id, hash).await?;

@@ -96,6 +96,8 @@ pub struct ScimError {
     pub kind: Option<ScimType>,
     /// One sentence: what is wrong and what to do.
     pub detail: Cow<'static, str>,
+    /// Seconds after which the same request may be taken, when waiting helps: the Retry-After header.
+    pub retry_after: Option<u32>,
 }
 
 impl fmt::Display for ScimError {
@@ -113,12 +115,18 @@ pub type Result<T> = std::result::Result<T, ScimError>;
 impl ScimError {
     /// An error with a keyword, and the status that goes with it.
     pub fn new(kind: ScimType, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: kind.status(), kind: Some(kind), detail: detail.into() }
+        Self { status: kind.status(), kind: Some(kind), detail: detail.into(), retry_after: None }
     }
 
     /// An error without a keyword.
     pub fn plain(status: u16, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, kind: None, detail: detail.into() }
+        Self { status, kind: None, detail: detail.into(), retry_after: None }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    #[must_use]
+    pub fn wait(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// 404: the resource, or the endpoint, does not exist.

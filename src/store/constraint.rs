@@ -49,6 +49,8 @@ constraints! {
     ExternalUserName = "external_user_name";
     /// The immutable key of an external group in its connection.
     ExternalGroupStableKey = "external_group_stable_key";
+    /// The client's own id of a living external group in its connection.
+    ExternalGroupExternalId = "external_group_external_id";
     /// The join key of a person in its directory.
     IdentityKey = "identity_pkey";
     /// The number of a sealed event.

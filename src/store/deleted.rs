@@ -47,7 +47,7 @@ statements! {
             AND g.display_key = d.display_key AND g.created_at >= d.deleted_at) \
         OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection AND g.stable_key = d.stable_key) \
         OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
-            AND g.external_id = d.external_id AND g.created_at >= d.deleted_at), \
+            AND g.external_id = d.external_id AND NOT g.gone), \
         EXISTS (SELECT 1 FROM deleted_group n WHERE n.connection = d.connection \
             AND n.display_key = d.display_key AND n.created_at >= d.deleted_at) \
         FROM deleted_group d WHERE d.connection = $1 AND d.id IN ($2)";
@@ -108,7 +108,7 @@ pub async fn restore_user(
 /// Puts a deleted group back under its own id, without members, with a version it never had; false when it is not kept.
 ///
 /// # Errors
-/// `StoreError::Unique` when another group has its stable key by now.
+/// `StoreError::Unique` when another group has its stable key or external id by now.
 pub async fn restore_group(
     tx: &mut Tx,
     at: &ConnectionExtent,

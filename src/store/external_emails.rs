@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::extent::ConnectionExtent;
 use super::{StoreError, Tx};
+use crate::domain::bounds::INDEXED_TEXT_BYTES;
 use crate::domain::id::ExternalUserId;
 use crate::domain::text::fold;
 use crate::{binds, statements};
@@ -16,8 +17,8 @@ statements! {
     CLEAR = "DELETE FROM external_email WHERE member = $1";
 }
 
-/// Longer addresses are not indexed: PostgreSQL refuses index entries from about 2,700 bytes on.
-const LONGEST: usize = 512;
+/// Longer addresses come from a time before there was a bound; they are not indexed.
+const LONGEST: usize = INDEXED_TEXT_BYTES;
 
 /// The users, by id, who may have the address that the parameter `key` holds, folded: all who have it are among them.
 /// `None` when the index does not know addresses of this length.

@@ -95,7 +95,7 @@ pub struct SaidGroup<'a> {
 /// Writes a new group, without members.
 ///
 /// # Errors
-/// `StoreError::Unique` when the connection has one of this stable key.
+/// `StoreError::Unique` when the connection has one of this stable key or external id.
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -171,7 +171,7 @@ pub async fn by_stable_key(
 /// Writes what is said now; the caller raises the version with [`touch`].
 ///
 /// # Errors
-/// Only those of the store.
+/// `StoreError::Unique` when another group of the connection has the external id.
 pub async fn update(
     tx: &mut Tx,
     at: &ConnectionExtent,

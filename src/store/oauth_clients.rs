@@ -22,7 +22,7 @@ statements! {
         c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
         FROM oauth_client o JOIN connection c ON c.id = o.connection JOIN directory d ON d.id = c.directory \
         JOIN live_partner p ON p.id = d.partner \
-        WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND c.state = 'active' AND o.revoked_at IS NULL";
+        WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND o.revoked_at IS NULL";
     USED = "UPDATE oauth_client SET last_used_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     SEEN = "INSERT INTO oauth_assertion (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     FORGET = "DELETE FROM oauth_assertion WHERE client = $1 AND expires_at < $2";
@@ -130,8 +130,8 @@ pub async fn revoke(
     tx.execute(&REVOKE_TOKENS, binds![client, now]).await.map(drop)
 }
 
-/// The client of this id at the open connection `slug`. `None` alike for an unknown client, a withdrawn one, another
-/// connection's, and a closed connection.
+/// The client of this id at the connection `slug`, which may be paused. `None` alike for an unknown client, a withdrawn
+/// one and another connection's.
 ///
 /// # Errors
 /// Only those of the store.

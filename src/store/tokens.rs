@@ -145,8 +145,12 @@ pub struct Known {
 }
 
 impl Known {
-    fn shut(self, why: &'static str) -> Presented {
-        Presented::Shut { connection: self.door.connection.id, token: self.token, why }
+    fn refused(self, objection: Objection) -> Presented {
+        let (connection, token) = (self.door.connection.id, self.token);
+        match objection {
+            Objection::Shut(why) => Presented::Shut { connection, token, why },
+            Objection::Paused => Presented::Paused { connection, token },
+        }
     }
 }
 
@@ -217,12 +221,19 @@ pub enum Presented {
         /// Why.
         why: &'static str,
     },
+    /// It would open its connection, which is paused.
+    Paused {
+        /// The connection.
+        connection: ConnectionId,
+        /// The token.
+        token: TokenId,
+    },
     /// Nobody made it.
     Unknown,
 }
 
 /// What `presented` opens at the address `slug`. To the caller everything that opens nothing is alike, so that nobody
-/// learns which slugs exist.
+/// learns which slugs exist; but who shows a good token hears that its connection is paused.
 ///
 /// # Errors
 /// `StoreError`.
@@ -245,7 +256,7 @@ pub async fn authenticate(
     {
         return Ok(match objection(&known, None, slug, now) {
             None => Presented::Opens(known.door, known.token),
-            Some(why) => known.shut(why),
+            Some(objection) => known.refused(objection),
         });
     }
     let read = |row: &Row| {
@@ -259,24 +270,32 @@ pub async fn authenticate(
     let mut reader = store.reader().await?;
     let found = reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten();
     let Some((known, revoked_at)) = found else { return Ok(Presented::Unknown) };
-    if let Some(why) = objection(&known, revoked_at, slug, now) {
-        return Ok(known.shut(why));
+    if let Some(objection) = objection(&known, revoked_at, slug, now) {
+        return Ok(known.refused(objection));
     }
     opened.keep(known.clone());
     Ok(Presented::Opens(known.door, known.token))
 }
 
+/// Why a token opens nothing.
+enum Objection {
+    /// It is no good.
+    Shut(&'static str),
+    /// It is good, and its connection is paused.
+    Paused,
+}
+
 /// Why a token opens nothing; none when it opens its door.
-fn objection(known: &Known, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<&'static str> {
+fn objection(known: &Known, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<Objection> {
     let connection = &known.door.connection;
     if !same(connection.slug.as_bytes(), slug.as_bytes()) {
-        Some("the token is of this connection, but the address of another")
+        Some(Objection::Shut("the token is of this connection, but the address of another"))
     } else if revoked_at.is_some() {
-        Some("the token was withdrawn")
+        Some(Objection::Shut("the token was withdrawn"))
     } else if known.expires_at.is_some_and(|end| now >= end) {
-        Some("the token has ended")
+        Some(Objection::Shut("the token has ended"))
     } else if connection.state != ConnectionState::Active {
-        Some("the connection is paused")
+        Some(Objection::Paused)
     } else {
         None
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::domain::bounds::{TEXT_BYTES, fits};
 use crate::domain::directory::ConnectionKind;
 use crate::ldap::settings::Settings;
 use crate::login::provider::OidcConfig;
@@ -19,6 +20,9 @@ use crate::web::scim::offer::Offer;
 pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<(), String> {
     if holds_nul(settings) {
         return Err("must not contain the character U+0000".to_owned());
+    }
+    if holds_long(settings) {
+        return Err(format!("hold a text longer than {TEXT_BYTES} bytes"));
     }
     match kind {
         ConnectionKind::Scim => Offer::build(profile, settings).map(drop),
@@ -70,6 +74,15 @@ pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &
 }
 
 const JOINS: &str = "use externalId, userName, emails.value, or an extension's URN, a colon and a name";
+
+fn holds_long(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !fits(text),
+        Value::Array(items) => items.iter().any(holds_long),
+        Value::Object(members) => members.iter().any(|(name, value)| !fits(name) || holds_long(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
 
 /// PostgreSQL cannot keep it.
 fn holds_nul(value: &Value) -> bool {
@@ -157,5 +170,7 @@ mod tests {
         let oidc = json!({"issuer": "https://id.example", "client_id": "rolecall"});
         assert_eq!(check(ConnectionKind::Oidc, "generic", &oidc), Ok(()));
         assert!(check(ConnectionKind::Scim, "generic", &json!({"switches": {"a\0": "b"}})).is_err());
+        let long = check(ConnectionKind::Scim, "generic", &json!({"schemas": [{"x": "y".repeat(TEXT_BYTES + 1)}]}));
+        assert!(long.unwrap_err().contains("65536"));
     }
 }

@@ -118,6 +118,9 @@ impl ResponseError for Refusal {
         let mut response = HttpResponseBuilder::new(self.status_code());
         response.insert_header((header::CONTENT_TYPE, self.face.media_type()));
         response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = self.error.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
         for (name, value) in &self.headers {
             response.append_header((name.clone(), value.clone()));
         }

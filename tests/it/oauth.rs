@@ -208,10 +208,13 @@ on_both! {
         refused(&here.post(&[grant, ("client_secret", &large)]).await, 413, "invalid_request");
         assert_eq!(app.get("/oauth/acme/token").await.status(), 405);
 
-        // A paused connection has no clients either.
+        // Who proves itself at a paused connection hears that it is paused; who does not hears nothing.
         let pause = ConnectionState::Paused;
         admin::connections::set_state(&db.store, &ctx(), house.owner, "acme", pause).await.unwrap();
-        refused(&here.secret(&client, &secret).await, 401, "invalid_client");
+        let waits = here.secret(&client, &secret).await;
+        refused(&waits, 503, "temporarily_unavailable");
+        assert!(waits.header("retry-after").parse::<u64>().unwrap() >= 1);
+        refused(&here.secret(&client, "rco_guessed").await, 401, "invalid_client");
 
         // Too many requests from one place are slowed, in the form of this door.
         let mut last = here.secret(&client, &secret).await;

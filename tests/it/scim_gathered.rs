@@ -86,7 +86,7 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
     let settings = |on: bool| format!("{{\"switches\": {{\"resource_types_enabled\": {on}}}}}");
     for round in 0..3 {
         let changes: [Change<'_>; 3] = [
-            (&path, (200, 401), &STATE, binds![door.connection(), "paused"], binds![door.connection(), "active"]),
+            (&path, (200, 503), &STATE, binds![door.connection(), "paused"], binds![door.connection(), "active"]),
             (&path, (200, 401), &PARTNER, binds![world.partner, "deleted"], binds![world.partner, "live"]),
             (
                 "/Roles",

@@ -77,10 +77,10 @@ async fn what_one_server_changes_the_other_obeys_with_its_next_request() {
         db.execute(&PROFILE, binds![door.connection(), "generic"]).await;
         assert_eq!(there.post("/Users", loose).await.status, 201);
         db.execute(&MODE, binds![world.directory, "paused"]).await;
-        there.post("/Groups", json!({})).await.refused(403, "");
+        there.post("/Groups", json!({})).await.refused(503, "");
         db.execute(&MODE, binds![world.directory, "authoritative"]).await;
         db.execute(&STATE, binds![door.connection(), "paused"]).await;
-        there.get("/Users").await.refused(401, "");
+        there.get("/Users").await.refused(503, "");
         db.execute(&STATE, binds![door.connection(), "active"]).await;
         assert_eq!(there.get("/Users").await.status, 200);
 

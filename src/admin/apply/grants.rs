@@ -46,6 +46,7 @@ async fn look_up(tx: &mut Tx, run: &mut Run<'_>, decl: &GrantDecl) -> Result<Wan
         (None, None) => "nobody".to_owned(),
     };
     let place = format!("grant of {} to {who} of {}", decl.role, decl.partner);
+    decl.reason.as_deref().map_or(Ok(()), |reason| super::long(&place, "reason", reason))?;
     let at = run.partner(tx, &place, &decl.partner).await?;
     let role = run.role(tx, &place, &at, &decl.role).await?.id;
     let holder = match (&decl.user, &decl.group) {

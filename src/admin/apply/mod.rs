@@ -172,3 +172,8 @@ async fn all(
 fn name(place: &str, field: &str, text: &str) -> Result<String, ApplyError> {
     text::name(field, text).map_err(|refused| ApplyError::refused(place, refused))
 }
+
+/// Refuses a text that is too long to be kept.
+fn long(place: &str, field: &str, text: &str) -> Result<(), ApplyError> {
+    text::long(field, text).map_err(|refused| ApplyError::refused(place, refused))
+}

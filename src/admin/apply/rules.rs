@@ -6,6 +6,7 @@ use crate::access::matcher;
 use crate::admin::declaration::RuleDecl;
 use crate::admin::record;
 use crate::admin::when::{Leaf, When};
+use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::domain::directory::Ceiling;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
 use crate::domain::rule::{Atom, Effect, PeopleSet, Rule};
@@ -128,6 +129,8 @@ async fn one(
 ) -> Result<Written, ApplyError> {
     let (at, directory) = (set.at, set.directory);
     let place = format!("rule “{}” of {}", decl.name, set.place);
+    let rule_name = super::name(&place, "name", &decl.name)?;
+    super::long(&place, "when", &decl.when)?;
     let effect = effect(tx, run, &place, at, decl).await?;
     let when =
         When::parse(&decl.when, &run.schemas).map_err(|why| ApplyError::wrong(&place, format!("`when`: {why}")))?;
@@ -142,8 +145,8 @@ async fn one(
     let nobody = PeopleSet::Condition(Id::from_uuid(uuid::Uuid::nil()));
     let condition = when.bind(&|leaf| ids.get(&key(leaf)).copied().unwrap_or(nobody));
     let matcher = matcher::terms(&condition).map_err(|why| ApplyError::wrong(place, format!("`when`: {why}")))?;
-    let (id, name) = (run.ctx.id(), decl.name.clone());
-    let rule = Rule { id, directory, version, ordinal, name, when: matcher, effect };
+    let id = run.ctx.id();
+    let rule = Rule { id, directory, version, ordinal, name: rule_name, when: matcher, effect };
     Ok(Written { rule, when: decl.when.clone() })
 }
 
@@ -177,6 +180,10 @@ async fn group(
     directory: DirectoryId,
     name: &str,
 ) -> Result<ExternalGroupId, ApplyError> {
+    if !fits_index(name) {
+        let why = format!("`when`: the name of a group is longer than {INDEXED_TEXT_BYTES} bytes");
+        return Err(ApplyError::wrong(place, why));
+    }
     match awaited::said(tx, at, directory, name).await?.as_slice() {
         [] => Ok(awaited::awaited(tx, at, directory, name, run.ctx.id()).await?),
         [one] => Ok(*one),

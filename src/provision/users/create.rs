@@ -7,7 +7,7 @@ use crate::domain::user::Profile;
 use crate::provision::event::{Event, Kind};
 use crate::provision::link::{self, Stranger};
 use crate::provision::run::run;
-use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, merge, place};
+use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, fit, merge, place};
 use crate::store::external_users::{self, ExternalUser, Link};
 use crate::store::newcomers::{House, Met};
 use crate::store::{Store, Tx};
@@ -23,7 +23,7 @@ pub async fn create(
     new: NewUser,
     mode: Mode,
 ) -> Result<Done<ExternalUser>, ProvisionError> {
-    let arrival = Arrival::read(ctx, source, new);
+    let arrival = Arrival::read(ctx, source, new)?;
     run(store, &source.extent, mode, async |tx: &mut Tx| arrival.alone(tx, source).await).await
 }
 
@@ -37,7 +37,7 @@ pub async fn create_in(
     source: &Source<'_>,
     new: NewUser,
 ) -> Result<Done<ExternalUser>, ProvisionError> {
-    Arrival::read(ctx, source, new).alone(tx, source).await
+    Arrival::read(ctx, source, new)?.alone(tx, source).await
 }
 
 /// A new user, read from what its connection says and ready to be stored.
@@ -60,12 +60,17 @@ pub(super) enum Mark {
 }
 
 impl Arrival {
-    pub(super) fn read(ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Self {
+    /// Reads what is said of somebody new.
+    ///
+    /// # Errors
+    /// 400 when some text of it is too long.
+    pub(super) fn read(ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<Self, ProvisionError> {
         let id: ExternalUserId = ctx.id();
-        let reading = Reading::of(source, new.said, None);
+        let reading = Reading::of(source, new.said, None)?;
         let profile = merge::alone(source, id, &reading.facts.columns);
         let stable_key = new.stable_key.unwrap_or_else(|| id.to_string());
-        Self { ctx: ctx.clone(), id, stable_key, reading, profile }
+        fit::stable_key(&stable_key)?;
+        Ok(Self { ctx: ctx.clone(), id, stable_key, reading, profile })
     }
 
     /// What makes it collide with another: two that share a mark are created one after the other.

@@ -74,7 +74,7 @@ impl Arrivals {
         new: NewUser,
     ) -> Result<Done<ExternalUser>, ProvisionError> {
         let (answer, answered) = oneshot::channel();
-        let (arrival, schemas) = (Arrival::read(ctx, source, new), Arc::clone(schemas));
+        let (arrival, schemas) = (Arrival::read(ctx, source, new)?, Arc::clone(schemas));
         self.join(source.extent, Waiting { arrival, schemas, answer });
         answered.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }

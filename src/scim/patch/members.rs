@@ -63,10 +63,12 @@ pub(super) fn compile(
 }
 
 /// Appends `op`, joined with the one before where that says the same: clients
-/// send one operation a member.
+/// send one operation a member. To take everybody out and name some afterwards
+/// states the whole list, however many operations it takes.
 pub(super) fn push(ops: &mut Vec<MemberOp>, op: MemberOp) {
     match (ops.last_mut(), op) {
-        (Some(MemberOp::Add(list)), MemberOp::Add(more)) => list.extend(more),
+        (Some(MemberOp::Add(list) | MemberOp::ReplaceAll(list)), MemberOp::Add(more)) => list.extend(more),
+        (Some(last @ MemberOp::Clear), MemberOp::Add(list)) => *last = MemberOp::ReplaceAll(list),
         (Some(MemberOp::Remove(MemberSelector::Ids(list))), MemberOp::Remove(MemberSelector::Ids(more))) => {
             list.extend(more)
         }

@@ -110,6 +110,10 @@ pub(crate) fn read(value: &Value) -> Result<Vec<MemberRef>> {
         item @ Value::Object(_) => std::slice::from_ref(item),
         _ => return Err(invalid_value("\"members\" must be an array of objects.")),
     };
+    // A list that is not empty names somebody: one of nothing but nulls is a mistake, and not the wish for nobody.
+    if !items.is_empty() && items.iter().all(Value::is_null) {
+        return Err(invalid_value("Every member must be an object with a \"value\"."));
+    }
     each_once(items.iter().filter(|item| !item.is_null()).map(|item| match item {
         Value::Object(map) => one(map),
         _ => Err(invalid_value("Every member must be an object with a \"value\".")),

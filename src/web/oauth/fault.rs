@@ -10,13 +10,14 @@ pub(super) struct Fault {
     status: StatusCode,
     code: &'static str,
     why: String,
-    wait: bool,
+    /// Seconds after which to try again, when that helps.
+    wait: Option<u32>,
 }
 
 impl Fault {
     /// A refusal with its code and a sentence.
     pub(super) fn new(status: StatusCode, code: &'static str, why: impl Into<String>) -> Self {
-        Self { status, code, why: why.into(), wait: false }
+        Self { status, code, why: why.into(), wait: None }
     }
 
     /// The request is not of the form it should have.
@@ -27,13 +28,13 @@ impl Fault {
     /// The client has not proved that it is one of this connection. The same for every cause, so that nobody learns
     /// which connections and clients exist.
     pub(super) fn client() -> Self {
-        let why = "The client is not known here, its secret or assertion is wrong, or the connection is closed.";
+        let why = "The client is not known here, or its secret or assertion is wrong.";
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", why)
     }
 
-    /// To be tried again shortly.
-    pub(super) fn later(status: StatusCode, why: &'static str) -> Self {
-        Self { wait: true, ..Self::new(status, "temporarily_unavailable", why) }
+    /// To be tried again after so many seconds.
+    pub(super) fn later(status: StatusCode, why: &'static str, seconds: u32) -> Self {
+        Self { wait: Some(seconds), ..Self::new(status, "temporarily_unavailable", why) }
     }
 }
 
@@ -48,8 +49,8 @@ impl ResponseError for Fault {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"oauth\""));
         }
-        if self.wait {
-            response.insert_header((header::RETRY_AFTER, "60"));
+        if let Some(seconds) = self.wait {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         response.json(json!({"error": self.code, "error_description": self.why}))
     }

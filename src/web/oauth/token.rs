@@ -13,6 +13,7 @@ use crate::login::client::Denied;
 use crate::login::refusal::Kind;
 use crate::web::extract::{self, Client};
 use crate::web::problem::Refusal;
+use crate::web::scim::PAUSED_SECONDS;
 use crate::web::scim::log::{self, ShutOut};
 use crate::web::{App, metrics};
 
@@ -27,7 +28,7 @@ pub(super) async fn token(
     payload: web::Payload,
 ) -> Result<HttpResponse, Fault> {
     if !Client::of(&request).is_none_or(|client| app.desk.admits_client(client.ip)) {
-        return Err(Fault::later(StatusCode::TOO_MANY_REQUESTS, "Too many token requests; wait a minute."));
+        return Err(Fault::later(StatusCode::TOO_MANY_REQUESTS, "Too many token requests; wait a minute.", 60));
     }
     let ctx = app.ctx(Actor::System);
     let parameters = form(&request, &app, payload).await;
@@ -56,8 +57,17 @@ pub(super) async fn token(
     };
     let life = app.config.scim.access_token_seconds;
     let issued = app.desk.login.issue(&ctx, &slug, &endpoint(&app, &slug), proof, life).await;
-    let token = issued.map_err(|Denied { refusal, connection }| match refusal.kind {
-        Kind::Down => Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment."),
+    let token = issued.map_err(|Denied { refusal, connection, paused }| match refusal.kind {
+        Kind::Down => Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment.", 60),
+        // Who has proved itself is told: a provider that hears of a wrong secret asks for another.
+        _ if paused => {
+            let why = "This connection is paused: no tokens are given until its administrator resumes it.";
+            let fault = Fault::later(StatusCode::SERVICE_UNAVAILABLE, why, PAUSED_SECONDS);
+            if let Some(connection) = connection {
+                tell(connection, &fault, refusal.detail);
+            }
+            fault
+        }
         _ => {
             metrics::refused_tokens();
             tracing::warn!(connection = %*slug, code = refusal.code, detail = refusal.detail, "no token for a client");

@@ -107,7 +107,8 @@ async fn ahead(
 /// The connection that the request's token opens.
 ///
 /// # Errors
-/// 401, the same for every reason, so that nobody learns which connections exist.
+/// 503 for a good token of a paused connection: told that it is a bad one, a provider would ask its administrator for
+/// another or give the connection up. Else 401, the same for every reason, so that nobody learns which connections exist.
 pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> Result<(Arc<Door>, TokenId), Refusal> {
     let slug = request.match_info().get("slug").unwrap_or_default();
     let token = extract::bearer(request);
@@ -121,6 +122,12 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
             let path = mask::path(below(request));
             let (token, why) = (Some(token), why.to_owned());
             log::write_down(app, request, ShutOut { connection, token, path: &path, status: 401, why, began: now });
+        }
+        Presented::Paused { connection, token } => {
+            let path = mask::path(below(request));
+            let (token, why) = (Some(token), "the connection is paused".to_owned());
+            log::write_down(app, request, ShutOut { connection, token, path: &path, status: 503, why, began: now });
+            return Err(Refusal::scim(Face::Scim, paused("connection")));
         }
         Presented::Unknown => {}
     }
@@ -143,6 +150,18 @@ fn unavailable(error: StoreError) -> Refusal {
     Refusal::scim(Face::Scim, of_store(&error))
 }
 
+/// Seconds after which a client of something paused may ask again: about as often as providers come by themselves.
+pub const PAUSED_SECONDS: u32 = 300;
+
+/// Seconds after which a client may ask a store again that cannot answer.
+const STORE_SECONDS: u32 = 5;
+
+/// What is paused takes nothing for now; it will again, so it is no refusal for good.
+fn paused(what: &str) -> ScimError {
+    let text = format!("This {what} is paused: nothing is taken from it until its administrator resumes it.");
+    ScimError::plain(503, text).wait(PAUSED_SECONDS)
+}
+
 /// A failure of the store as clients may know it; the store has logged its cause.
 pub fn of_store(error: &StoreError) -> ScimError {
     match error {
@@ -153,6 +172,7 @@ pub fn of_store(error: &StoreError) -> ScimError {
         }
         StoreError::Full | StoreError::Unavailable | StoreError::Lost | StoreError::Conflict => {
             ScimError::plain(503, "The store cannot take the request at the moment; repeat it shortly.")
+                .wait(STORE_SECONDS)
         }
         other => {
             tracing::error!(error = %other, "a request failed in the store");
@@ -231,7 +251,7 @@ impl Visit {
     /// Refuses to change anything while the directory is paused.
     ///
     /// # Errors
-    /// 403 with the reason.
+    /// 503 with the reason.
     pub fn writing(&self) -> Result<(), ScimError> {
         writable(&self.door)
     }
@@ -239,7 +259,7 @@ impl Visit {
     /// Refuses to go on with a long request whose caller may no longer write.
     ///
     /// # Errors
-    /// 401 when the token no longer opens the door, 403 while the directory is paused.
+    /// 401 when the token no longer opens the door, 503 while the connection or its directory is paused.
     pub async fn still_writing(&self) -> Result<(), ScimError> {
         let now = self.app.clock.now();
         let (door, _) = authenticate(&self.request, &self.app, now).await.map_err(|refusal| refusal.error().clone())?;
@@ -347,8 +367,7 @@ impl Visit {
 /// Refuses to write at a door whose directory is paused.
 fn writable(door: &Door) -> Result<(), ScimError> {
     if door.mode == Mode::Paused {
-        let text = "This directory is paused: nothing is taken from it until its administrator resumes it.";
-        return Err(ScimError::plain(403, text));
+        return Err(paused("directory"));
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ mod replace;
 mod resource;
 pub mod uses;
 
+pub use self::door::PAUSED_SECONDS;
+
 use actix_web::{HttpRequest, web};
 
 use super::App;
