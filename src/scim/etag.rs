@@ -47,6 +47,10 @@ pub enum Condition {
     Any,
     /// One of these tags, without `W/` and quotation marks.
     OneOf(Vec<String>),
+    /// Whatever does not hold: If-None-Match at a write (RFC 9110 §13.1.2).
+    Not(Box<Condition>),
+    /// Both.
+    Both(Box<[Condition; 2]>),
 }
 
 impl Condition {
@@ -92,13 +96,25 @@ impl Condition {
     #[must_use]
     pub fn holds(&self, version: Version) -> bool {
         let number = version.number.to_string();
-        self.names(|tag| tag.split('-').next() == Some(number.as_str()))
+        self.names(&|tag| tag.split('-').next() == Some(number.as_str()))
     }
 
-    fn names(&self, version: impl Fn(&str) -> bool) -> bool {
+    /// What both headers ask of a resource that is to be written.
+    #[must_use]
+    pub fn of_write(if_match: Option<Self>, if_none_match: Option<Self>) -> Option<Self> {
+        let unless = if_none_match.map(|named| Self::Not(Box::new(named)));
+        match (if_match, unless) {
+            (Some(one), Some(other)) => Some(Self::Both(Box::new([one, other]))),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn names(&self, version: &dyn Fn(&str) -> bool) -> bool {
         match self {
             Condition::Any => true,
             Condition::OneOf(tags) => tags.iter().any(|tag| version(tag)),
+            Condition::Not(other) => !other.names(version),
+            Condition::Both(both) => both.iter().all(|one| one.names(version)),
         }
     }
 }
@@ -118,7 +134,7 @@ pub fn check_match(condition: Option<&Condition>, current: Version) -> Result<()
 #[must_use]
 pub fn not_modified(condition: Option<&Condition>, current: Version) -> bool {
     let shown = current.tag();
-    condition.is_some_and(|condition| condition.names(|tag| tag == shown))
+    condition.is_some_and(|condition| condition.names(&|tag| tag == shown))
 }
 
 /// F05: the protocol version in the path.
@@ -149,6 +165,12 @@ mod tests {
         }
         assert_eq!(Version::new(7).to_string(), "W/\"7\"");
         let stale = Condition::parse("\"6\"").unwrap();
+        let of = |with: &str, without: &str| {
+            let read = |text: &str| (!text.is_empty()).then(|| Condition::parse(text).unwrap());
+            Condition::of_write(read(with), read(without)).is_none_or(|condition| condition.holds(Version::new(7)))
+        };
+        assert!(of("", "") && of("7", "") && of("", "6") && of("7", "6, 8") && of("*", "6"));
+        assert!(!of("", "*") && !of("", "7-00000bee") && !of("7", "*") && !of("6", "6") && !of("7", "6, 7"));
         assert_eq!(check_match(Some(&stale), Version::new(7)).unwrap_err().status, 412);
         assert!(check_match(Some(&stale), Version::new(6)).is_ok());
         assert!(check_match(None, Version::new(7)).is_ok());

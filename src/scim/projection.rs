@@ -102,7 +102,7 @@ impl View<'_> {
     #[must_use]
     pub fn member(&self, element: Value) -> Option<Value> {
         let attr = find(&self.resource.core.attributes, "members")?;
-        self.project(None, attr, element, false)
+        self.project(None, attr, element, None)
     }
 
     fn needs(&self, name: &str) -> bool {
@@ -110,15 +110,15 @@ impl View<'_> {
         found.is_some_and(|attr| self.shows(None, attr, false))
     }
 
-    /// The document as this client sees it. `written` is the document of the
-    /// request being answered, when it was a write: what it set is shown even
-    /// if it is `returned: request` (A12).
+    /// The document as this client sees it. `written` is what the request being
+    /// answered set, when it was a write: that is shown even if it is
+    /// `returned: request` (A12), and of a complex value only the parts it named.
     #[must_use]
     pub fn apply(&self, mut document: Document, written: Option<&Document>) -> Document {
         document.retain(|key, value| {
             let set = written.and_then(|document| document.get(key));
             if let Some(attr) = self.resource.attribute(key) {
-                return self.keep(None, attr, value, set.is_some());
+                return self.keep(None, attr, value, set);
             }
             match (self.resource.extension(key), value) {
                 (Some(schema), Value::Object(map)) => {
@@ -133,13 +133,13 @@ impl View<'_> {
 
     fn extension(&self, schema: &Schema, map: &mut Map<String, Value>, written: Option<&Document>) {
         map.retain(|key, value| {
-            let set = written.is_some_and(|document| document.contains_key(key));
+            let set = written.and_then(|document| document.get(key));
             find(&schema.attributes, key).is_some_and(|attr| self.keep(Some(schema), attr, value, set))
         });
     }
 
     /// Leaves of a value what is shown; whether that is anything.
-    fn keep(&self, extension: Option<&Schema>, attr: &Attribute, value: &mut Value, written: bool) -> bool {
+    fn keep(&self, extension: Option<&Schema>, attr: &Attribute, value: &mut Value, written: Option<&Value>) -> bool {
         let shown = self.project(extension, attr, value.take(), written);
         let any = shown.is_some();
         *value = shown.unwrap_or_default();
@@ -183,8 +183,14 @@ impl View<'_> {
         }
     }
 
-    fn project(&self, extension: Option<&Schema>, attr: &Attribute, value: Value, written: bool) -> Option<Value> {
-        if !self.shows(extension, attr, written) {
+    fn project(
+        &self,
+        extension: Option<&Schema>,
+        attr: &Attribute,
+        value: Value,
+        written: Option<&Value>,
+    ) -> Option<Value> {
+        if !self.shows(extension, attr, written.is_some()) {
             return None;
         }
         let plain = attr.sub_attributes.iter().all(|sub| sub.returned == Returned::Default);
@@ -203,7 +209,7 @@ impl View<'_> {
     }
 
     /// A complex value with the sub-attributes this view shows.
-    fn parts(&self, attr: &Attribute, value: Value, parts: bool, written: bool) -> Option<Value> {
+    fn parts(&self, attr: &Attribute, value: Value, parts: bool, written: Option<&Value>) -> Option<Value> {
         let Value::Object(map) = value else {
             return Some(value);
         };
@@ -218,7 +224,7 @@ impl View<'_> {
                     _ if sub.is_secret() => false,
                     Returned::Always => true,
                     Returned::Request if self.mode == Mode::Only => picked,
-                    Returned::Request => written && !picked,
+                    Returned::Request => !picked && written.is_some_and(|written| names(written, sub)),
                     _ if !parts => true,
                     _ => picked == (self.mode == Mode::Only),
                 }
@@ -232,6 +238,15 @@ impl View<'_> {
             Located::Attribute(target) => target.sub.is_some_and(|s| std::ptr::eq(s, sub)),
             Located::Extension(_) => false,
         })
+    }
+}
+
+/// Whether what was written of an attribute, one value or several, says anything of this part.
+fn names(written: &Value, sub: &Attribute) -> bool {
+    match written {
+        Value::Object(map) => map.keys().any(|key| key.eq_ignore_ascii_case(&sub.name)),
+        Value::Array(items) => items.iter().any(|item| names(item, sub)),
+        _ => false,
     }
 }
 

@@ -59,6 +59,35 @@ pub fn bearer(request: &HttpRequest) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// Whether a path, a query or a form is text once it is decoded: UTF-8, without U+0000, which no database keeps. Read
+/// leniently, a name with a byte that is none would be another name, or nobody's.
+pub fn is_text(encoded: &str) -> bool {
+    if !encoded.contains('%') {
+        return !encoded.contains('\0');
+    }
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = |at: usize| char::from(*after.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (byte, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(high << 4 | low);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    !decoded.contains(&0) && std::str::from_utf8(&decoded).is_ok()
+}
+
+/// The pairs of a form (`application/x-www-form-urlencoded`), in order; none when it holds bytes that are no text.
+pub fn form(body: &[u8]) -> Option<Vec<(String, String)>> {
+    is_text(std::str::from_utf8(body).ok()?).then(|| url::form_urlencoded::parse(body).into_owned().collect())
+}
+
 /// Reads a body of at most `most` bytes that arrives within `time`.
 ///
 /// # Errors
@@ -111,6 +140,19 @@ mod tests {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn what_does_not_decode_to_text_is_none() {
+        for text in ["", "/a/b?c=d", "%41", "%C3%A4", "100%", "%zz", "%", "a+b", "%e2%82%ac"] {
+            assert!(is_text(text), "{text}");
+        }
+        for other in ["%FF", "%C3", "%C3%", "%C3%41", "a%00b", "%ed%a0%80", "%c0%80", "x=%E2%82&y=%AC"] {
+            assert!(!is_text(other), "{other}");
+            assert!(form(other.as_bytes()).is_none());
+        }
+        assert!(form(b"a=\xff").is_none());
+        assert_eq!(form(b"a=b+c&d=%C3%A4").unwrap()[1], ("d".to_owned(), "ä".to_owned()));
     }
 
     #[test]

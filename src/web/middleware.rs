@@ -40,7 +40,11 @@ pub async fn edge<B: MessageBody + 'static>(
     let head = headers_size(request.headers());
     request.extensions_mut().insert(client);
 
-    let outcome = if head > app.config.server.limits.header_bytes {
+    let text = request.uri().path_and_query().is_none_or(|address| extract::is_text(address.as_str()));
+    let outcome = if !text {
+        let refusal = Refusal::new(face, StatusCode::BAD_REQUEST, "The address holds bytes that are no UTF-8 text.");
+        Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
+    } else if head > app.config.server.limits.header_bytes {
         let refusal = Refusal::new(
             face,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

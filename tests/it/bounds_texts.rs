@@ -143,9 +143,12 @@ on_both! {
             Err(ProvisionError::Scim(error)) => assert_eq!(error.kind, Some(ScimType::InvalidValue), "{what}"),
             other => panic!("{what}: {other:?}"),
         };
+        // Ids are made from the moment.
+        let moment = std::sync::atomic::AtomicI64::new(1);
+        let now = || ctx(moment.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         let create = async |document: Value, stable_key: Option<String>, join: Join| {
             let said = Said { document: world.user(document), join, row_hash: None };
-            users::create(&db.store, &ctx(1), &source, NewUser { stable_key, said }, Mode::Real).await.map(drop)
+            users::create(&db.store, &now(), &source, NewUser { stable_key, said }, Mode::Real).await.map(drop)
         };
         let (at, beyond) = (noise(INDEXED_TEXT_BYTES), noise(INDEXED_TEXT_BYTES + 1));
         for (text, taken) in [(&at, true), (&beyond, false), (&noise(100_000), false)] {
@@ -163,7 +166,7 @@ on_both! {
                 }
             }
             let group = NewGroup { stable_key: Some(text.clone()), document: world.group("G"), members: Vec::new(), row_hash: None };
-            let made = groups::create(&db.store, &ctx(1), &source, &group, Mode::Real).await.map(drop);
+            let made = groups::create(&db.store, &now(), &source, &group, Mode::Real).await.map(drop);
             if taken { made.unwrap() } else { refused(made, "stable id of a group") }
         }
     }

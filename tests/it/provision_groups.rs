@@ -124,7 +124,8 @@ on_both! {
         let same = change(store, &source, id, vec![
             MemberOp::Add(vec![member(a)]), MemberOp::Remove(MemberSelector::Ids(vec![d.to_string(), "nobody".into()])),
         ]).await.unwrap();
-        assert!(!same.changed && same.effect.is_empty());
+        let told = Effect { unknown_members: vec!["nobody".into()], ..Effect::default() };
+        assert!(!same.changed && same.effect == told, "only whom nobody knows is told");
         assert_eq!(same.value, added.value);
 
         let replaced = change(store, &source, id, vec![MemberOp::ReplaceAll(vec![member(d), member(a)])]).await.unwrap();

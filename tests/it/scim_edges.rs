@@ -153,14 +153,23 @@ on_both! {
         let other = scim.group("Inner", &[]).await.id();
         let made = scim.group("Operators", &[]).await.id();
         let path = format!("/Groups/{made}");
-        // A thousand that nobody knows around the two that count.
-        let strangers = (0..1_100).map(|n| json!({"value": format!("stranger-{n}")}));
-        let long = |more: [Value; 2]| strangers.clone().chain(more).collect::<Value>();
+        // Many that nobody knows, fewer than those that count.
+        let create = |n: usize| json!({"method": "POST", "path": "/Users", "bulkId": format!("b{n}"),
+            "data": {"schemas": [USER], "userName": format!("known-{n}")}});
+        let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": (0..600).map(create).collect::<Value>()});
+        let created = scim.post("/Bulk", bulk).await;
+        let known: Vec<String> = created.body["Operations"].as_array().unwrap().iter()
+            .map(|one| one["location"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();
+        let strangers = (0..500).map(|n| json!({"value": format!("stranger-{n}")}));
+        let long = |more: [Value; 2]| {
+            let known = known.iter().map(|id| json!({"value": id}));
+            strangers.clone().chain(known).chain(more).collect::<Value>()
+        };
         let plain = long([json!({"value": user}), json!({"value": other, "type": "Group"})]);
         let linked = long([json!({"value": user, "$ref": format!("{}/Users/{user}", scim.base)}),
             json!({"value": other, "$ref": format!("{}/Groups/{other}", scim.base), "display": "Inner"})]);
         let mixed = long([json!({"VALUE": user}), json!({"$ref": format!("../Groups/{other}")})]);
-        let mut both = vec![user.clone(), other.clone()];
+        let mut both: Vec<String> = known.iter().cloned().chain([user.clone(), other.clone()]).collect();
         both.sort_unstable();
         let group = |members: &Value| json!({"schemas": [GROUP], "displayName": "Operators", "members": members});
         for list in [&plain, &linked, &mixed] {

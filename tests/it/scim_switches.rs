@@ -24,8 +24,8 @@ on_both! {
         scim.patch(&user, string).await.refused(400, "invalidValue");
         let unknown = json!({"schemas": [USER], "userName": "bo", "shoeSize": 42});
         assert_eq!(scim.post("/Users", unknown).await.status, 400);
-        let pathless = json!([{"op": "replace", "value": {"active": true}}]);
-        scim.patch(&user, pathless).await.refused(400, "invalidSyntax");
+        let pathless = json!([{"op": "replace", "value": {"shoeSize": 42}}]);
+        scim.patch(&user, pathless).await.refused(400, "invalidValue");
         app.stop().await;
     }
 }

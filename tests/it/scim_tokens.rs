@@ -225,7 +225,7 @@ on_both! {
         assert!(lines.iter().all(|line| line.token.is_some()));
         // Whoever knocks for ever does not fill the log.
         let before = lines.len();
-        futures_util::future::join_all((0..30).map(|_| scim.get("/Users"))).await;
+        futures_util::future::join_all((0..30).map(|_| ended.get("/Users"))).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(log.page(&door, "", None, 100).await.unwrap().0.len() < before + 15);
         app.stop().await;

@@ -180,9 +180,11 @@ fn call(
             return Err(invalid_value("The \"bulkId\" is used by an operation before."));
         }
     }
-    let condition = match text(&mut map, "version") {
-        Some(version) if !version.trim().is_empty() => Some(Condition::parse(&version)?),
-        _ => None,
+    let condition = match take(&mut map, "version") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(version)) if version.trim().is_empty() => None,
+        Some(Value::String(version)) => Some(Condition::parse(&version)?),
+        Some(_) => return Err(invalid_syntax("\"version\" must be a string, as in \"meta.version\".")),
     };
     let data = match (method, take(&mut map, "data")) {
         (Method::Delete, _) => Value::Null,

@@ -248,7 +248,8 @@ impl<'t> Parser<'t> {
         let Some(op) = OPERATORS.iter().find(|(word, _)| self.keyword(word)) else {
             return Err(self.error("an operator (eq ne co sw ew gt ge lt le pr)"));
         };
-        if !self.spaces() {
+        // The grammar has a space here; an example of RFC 7644 §3.5.2.2 leaves it out before the quotation mark.
+        if !self.spaces() && self.peek() != Some(b'"') {
             return Err(self.error("a value"));
         }
         let value = self.literal()?;

@@ -7,7 +7,7 @@ use crate::scim::error::{Result, ScimError, invalid_path, invalid_value, mutabil
 use crate::scim::filter::document_matches;
 use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::resource::{
-    Canon, Document, Password, Rules, check_required, computed_schemas, is_members, is_password,
+    Canon, Document, Password, Rules, check_required, computed_schemas, is_members, is_part, is_password,
 };
 use crate::scim::schema::{AttrType, Attribute, Located, Mutability, Resource, Schema, Target, find};
 use serde_json::{Map, Value};
@@ -20,7 +20,8 @@ pub struct Patched {
     /// Whether the document differs from before (B06); members and password
     /// are not counted.
     pub changed: bool,
-    /// The names of what was added or replaced, as keys where they stand in a document.
+    /// The names of what was added or replaced, as keys where they stand in a document; of a complex value, an object
+    /// with the names of its parts.
     pub written: Document,
     /// What happens to a group's members, in order.
     pub members: Vec<MemberOp>,
@@ -126,6 +127,11 @@ impl<'s> Work<'s> {
                     self.attribute(kind, target, None, value)?;
                 }
                 Some(Located::Extension(schema)) => self.extension(kind, schema, value)?,
+                _ if key.contains('[') || path.is_some_and(|path| self.resource.locate_loosely(&path).is_some()) => {
+                    return Err(invalid_value(format!(
+                        "\"{key}\" is a path; send it as the \"path\" of an operation."
+                    )));
+                }
                 _ => self.canon.unknown(key, invalid_value)?,
             }
         }
@@ -148,6 +154,10 @@ impl<'s> Work<'s> {
                     let target = Target { extension: Some(schema), attr, sub: None };
                     self.attribute(kind, target, None, value)?;
                 }
+                None if is_part(schema, key) => {
+                    let text = format!("\"{}:{key}\" is a path; send it as the \"path\" of an operation.", schema.id);
+                    return Err(invalid_value(text));
+                }
                 None => self.canon.unknown(&format!("{}:{key}", schema.id), invalid_value)?,
             }
         }
@@ -163,7 +173,7 @@ impl<'s> Work<'s> {
             return Err(mutability(format!("\"{}\" is read-only.", attr.name)));
         }
         if kind != OpKind::Remove {
-            self.note_written(&target);
+            self.note_written(&target, path.and_then(|path| path.sub.as_deref()), value);
         }
         if is_members(self.resource, attr) {
             if let Some(op) = members::compile(attr, kind, path, value)? {
@@ -335,7 +345,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    fn note_written(&mut self, target: &Target<'_>) {
+    fn note_written(&mut self, target: &Target<'_>, sub: Option<&str>, value: &Value) {
         let map = match target.extension {
             None => Some(&mut self.written),
             Some(schema) => {
@@ -343,8 +353,29 @@ impl<'s> Work<'s> {
                 slot.or_insert_with(|| Value::Object(Map::new())).as_object_mut()
             }
         };
-        if let Some(map) = map {
-            map.insert(target.attr.name.clone(), Value::Null);
+        let Some(map) = map else { return };
+        let slot = map.entry(target.attr.name.clone()).or_insert(Value::Null);
+        let mut named = match slot.take() {
+            Value::Object(named) => named,
+            _ => Map::new(),
+        };
+        match sub.or(target.sub.map(|sub| sub.name.as_str())) {
+            Some(sub) => drop(named.insert(sub.to_owned(), Value::Null)),
+            None => {
+                let elements = match value {
+                    Value::Array(items) => items.as_slice(),
+                    one => std::slice::from_ref(one),
+                };
+                let keys = elements.iter().filter_map(Value::as_object).flat_map(Map::keys);
+                for key in keys {
+                    if let Some(sub) = target.attr.sub(key) {
+                        named.entry(sub.name.clone()).or_insert(Value::Null);
+                    }
+                }
+            }
+        }
+        if !named.is_empty() {
+            *slot = Value::Object(named);
         }
     }
 

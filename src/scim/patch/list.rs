@@ -162,6 +162,12 @@ impl List<'_> {
         if let Some(filter) = &path.filter {
             filter.describe(&mut map).ok_or_else(nothing)?;
         }
+        // A filter that names an element by its value, or by what the operation would make different, means one that is
+        // there: RFC 7644 §3.5.2.3 has noTarget for it.
+        let described = |name: &str| map.keys().any(|key| key.eq_ignore_ascii_case(name));
+        if described("value") || sub.is_some_and(|sub| described(&sub.name)) {
+            return Err(nothing());
+        }
         match (sub, value) {
             (Some(sub), value) => {
                 map.insert(sub.name.clone(), value);

@@ -9,11 +9,12 @@ use crate::scim::schema::{
 };
 use serde_json::{Map, Value};
 
-/// URNs of the drafts before SCIM 2.0, as OneLogin sends them.
-const LEGACY_CORE: &str = "urn:scim:schemas:core:2.0";
-const LEGACY_ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:2.0";
+/// URNs of the drafts before SCIM 2.0, as OneLogin sends them, and of SCIM 1.1.
+const LEGACY_CORE: [&str; 2] = ["urn:scim:schemas:core:2.0", "urn:scim:schemas:core:1.0"];
+const LEGACY_ENTERPRISE: [&str; 2] =
+    ["urn:scim:schemas:extension:enterprise:2.0", "urn:scim:schemas:extension:enterprise:1.0"];
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     pub(super) fn body(&mut self, purpose: Purpose, body: Value) -> Value {
         let Value::Object(map) = body else {
             return body;
@@ -22,7 +23,7 @@ impl Work<'_> {
         let mut late = Vec::new();
         for (key, value) in map {
             let key = self.modern_key(key);
-            if key.contains('[') || self.is_core(&key, &value) {
+            if key.contains('[') || self.is_core(&key, &value) || self.part_of(&key).is_some() {
                 late.push((key, value));
             } else {
                 self.entry(&mut made, key, value);
@@ -31,8 +32,11 @@ impl Work<'_> {
         // What goes into attributes that may be there already.
         for (key, value) in late {
             match value {
-                Value::Object(map) if !key.contains('[') => self.container(&mut made, &key, map),
-                value => self.element(&mut made, key, value),
+                Value::Object(map) if self.is_core(&key, &Value::Object(Map::new())) => {
+                    self.container(&mut made, &key, map);
+                }
+                value if key.contains('[') => self.element(&mut made, key, value),
+                value => self.nested(&mut made, key, value),
             }
         }
         let group = self.resource.core.id == GROUP_URN;
@@ -93,6 +97,45 @@ impl Work<'_> {
         }
     }
 
+    /// What a key names that stands elsewhere in a body: `name.givenName`, with or without a URN before it, or an
+    /// attribute of an extension without its URN.
+    fn part_of(&self, key: &str) -> Option<Target<'a>> {
+        if self.resource.attribute(key).is_some() || !self.on(Switch::DottedKeys) {
+            return None;
+        }
+        match self.resource.locate_loosely(&AttrPath::parse(key)?)? {
+            Located::Attribute(target @ Target { sub: Some(_), attr, .. }) if !attr.multi_valued => Some(target),
+            Located::Attribute(target @ Target { extension: Some(_), sub: None, .. }) if !key.contains(':') => {
+                Some(target)
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts a value where its key means. Where something else is said already, the key stays, and the core refuses it.
+    fn nested(&mut self, made: &mut Map<String, Value>, key: String, value: Value) {
+        let Some(target) = self.part_of(&key) else {
+            made.insert(key, value);
+            return;
+        };
+        let (leaf, mut names) = (target.leaf(), target.keys());
+        names.extend(target.sub.map(|sub| sub.name.clone()));
+        if !is_free(made, &names) {
+            made.insert(key, value);
+            return;
+        }
+        self.act(Switch::DottedKeys, &key);
+        let Some(value) = self.value(leaf, &key, value) else {
+            return;
+        };
+        let Some(last) = names.pop() else {
+            return;
+        };
+        if let Some(map) = names.into_iter().try_fold(made, inside) {
+            map.insert(last, value);
+        }
+    }
+
     fn entry(&mut self, made: &mut Map<String, Value>, key: String, value: Value) {
         if key.eq_ignore_ascii_case("schemas") {
             let value = self.schemas(value);
@@ -122,18 +165,7 @@ impl Work<'_> {
             self.act(Switch::UnknownUrn, &key);
             return;
         }
-        match key.split_once('.') {
-            Some((name, sub)) if self.on(Switch::DottedKeys) && !key.contains(':') => {
-                self.act(Switch::DottedKeys, &key);
-                let slot = made.entry(name).or_insert_with(|| Value::Object(Map::new()));
-                if let Value::Object(inner) = slot {
-                    inner.insert(sub.to_owned(), value);
-                }
-            }
-            _ => {
-                made.insert(key, value);
-            }
-        }
+        self.nested(made, key, value);
     }
 
     /// The key, with a legacy URN in it replaced.
@@ -152,12 +184,14 @@ impl Work<'_> {
 
     fn modern(&self, text: &str) -> Option<String> {
         let swap = |old: &str, new: &str| {
-            let rest = text.strip_prefix(old)?;
+            let head = text.get(..old.len()).filter(|head| head.eq_ignore_ascii_case(old))?;
+            let rest = text.get(head.len()..)?;
             let rest = rest.strip_prefix(":User").or_else(|| rest.strip_prefix(":Group")).unwrap_or(rest);
             (rest.is_empty() || rest.starts_with(':')).then(|| format!("{new}{rest}"))
         };
         let core = if self.resource.core.id == GROUP_URN { GROUP_URN } else { USER_URN };
-        swap(LEGACY_ENTERPRISE, ENTERPRISE_URN).or_else(|| swap(LEGACY_CORE, core))
+        let enterprise = LEGACY_ENTERPRISE.iter().find_map(|old| swap(old, ENTERPRISE_URN));
+        enterprise.or_else(|| LEGACY_CORE.iter().find_map(|old| swap(old, core)))
     }
 
     /// `schemas` with legacy URNs replaced and unknown ones left out.
@@ -186,16 +220,36 @@ impl Work<'_> {
         let Value::Object(map) = value else {
             return value;
         };
-        let made = map
-            .into_iter()
-            .map(|(key, value)| {
-                let value = match find(&schema.attributes, &key) {
-                    Some(attr) => self.value(attr, &key, value).unwrap_or(Value::Null),
-                    None => value,
-                };
-                (key, value)
-            })
-            .collect();
+        let mut made = Map::new();
+        let mut late = Vec::new();
+        for (key, value) in map {
+            match find(&schema.attributes, &key) {
+                Some(attr) => {
+                    let value = self.value(attr, &key, value).unwrap_or(Value::Null);
+                    made.insert(key, value);
+                }
+                None => late.push((key, value)),
+            }
+        }
+        for (key, value) in late {
+            let dotted = key.split_once('.').filter(|_| self.on(Switch::DottedKeys));
+            let part = dotted.and_then(|(name, sub)| {
+                let attr = find(&schema.attributes, name).filter(|attr| !attr.multi_valued)?;
+                Some((attr.name.clone(), attr.sub(sub)?))
+            });
+            match part {
+                Some((name, sub)) if is_free(&made, &[name.clone(), sub.name.clone()]) => {
+                    self.act(Switch::DottedKeys, &key);
+                    let value = self.value(sub, &key, value).unwrap_or(Value::Null);
+                    if let Some(map) = inside(&mut made, name) {
+                        map.insert(sub.name.clone(), value);
+                    }
+                }
+                _ => {
+                    made.insert(key, value);
+                }
+            }
+        }
         Value::Object(made)
     }
 
@@ -264,6 +318,27 @@ impl Work<'_> {
         self.act(Switch::StringBooleans, at);
         Value::Bool(truth)
     }
+}
+
+/// Whether nothing is said yet at the end of a path through objects.
+fn is_free(map: &Map<String, Value>, names: &[String]) -> bool {
+    let Some((first, rest)) = names.split_first() else { return false };
+    match get(map, first) {
+        None => true,
+        Some(Value::Null) => !rest.is_empty(),
+        Some(Value::Object(inner)) => is_free(inner, rest),
+        Some(_) => false,
+    }
+}
+
+/// The object called `name`, made where there is none.
+fn inside(map: &mut Map<String, Value>, name: String) -> Option<&mut Map<String, Value>> {
+    let key = map.keys().find(|key| key.eq_ignore_ascii_case(&name)).cloned().unwrap_or(name);
+    let slot = map.entry(key).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
 }
 
 /// Whether `attr` is one object around a `value`, such as `manager`.

@@ -12,6 +12,8 @@ mod query;
 mod switches;
 
 #[cfg(test)]
+mod notation_tests;
+#[cfg(test)]
 mod switch_tests;
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,10 @@ use super::{Switch, Work};
 use crate::scim::error::{Result, invalid_syntax, invalid_value};
 use crate::scim::filter::Filter;
 use crate::scim::json::{get, refuse_twins, take};
-use crate::scim::path::PatchPath;
+use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::reference::target;
 use crate::scim::roll::unrolled;
-use crate::scim::schema::{AttrType, Attribute, Located, Mutability};
+use crate::scim::schema::{AttrType, Attribute, Located, Mutability, Target};
 use serde_json::{Map, Value, json};
 
 /// Longest list of removals in one path, in bytes; well within the filter's budget.
@@ -81,6 +81,7 @@ impl Work<'_> {
     /// The path with legacy URNs and quoted booleans put right.
     pub(super) fn path(&mut self, path: String) -> String {
         let path = self.modern_key(path);
+        let path = self.qualified(path);
         let path = self.quoted(path);
         if !path.contains('[') || !self.on(Switch::QuotedBooleanInFilter) {
             return path;
@@ -97,6 +98,24 @@ impl Work<'_> {
             return path;
         };
         PatchPath { attr, filter: Some(*inner), sub }.to_string()
+    }
+
+    /// The path with the URN of the extension that its attribute is of.
+    fn qualified(&mut self, path: String) -> String {
+        if path.contains(':') || !self.on(Switch::DottedKeys) {
+            return path;
+        }
+        let head = path.split('[').next().unwrap_or_default();
+        let Some(attr) = AttrPath::parse(head).filter(|attr| self.resource.locate(attr).is_none()) else {
+            return path;
+        };
+        match self.resource.locate_loosely(&attr) {
+            Some(Located::Attribute(Target { extension: Some(schema), .. })) => {
+                self.act(Switch::DottedKeys, &path);
+                format!("{}:{path}", schema.id)
+            }
+            _ => path,
+        }
     }
 
     /// The path with the values in its filter in quotation marks.
@@ -296,14 +315,8 @@ impl Work<'_> {
 
     /// The switch that makes a key of a path-less value a path of its own.
     fn as_path(&self, key: &str) -> Option<Switch> {
-        let switch = if key.contains(':') && !key.contains('[') {
-            Switch::UrnKeys
-        } else if key.contains(['.', '[']) {
-            Switch::DottedKeys
-        } else {
-            return None;
-        };
-        let known = PatchPath::parse(key).is_ok_and(|path| self.resource.locate(&path.attr).is_some());
+        let switch = if key.contains(':') && !key.contains('[') { Switch::UrnKeys } else { Switch::DottedKeys };
+        let known = PatchPath::parse(key).is_ok_and(|path| self.resource.locate_loosely(&path.attr).is_some());
         (known && self.on(switch)).then_some(switch)
     }
 

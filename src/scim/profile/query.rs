@@ -1,5 +1,6 @@
 //! Queries.
 
+use super::body::is_boxed;
 use super::{Act, Switch, Switches, Translated};
 use crate::domain::filter::Op;
 use crate::scim::error::{Result, ScimError, ScimType};
@@ -7,7 +8,7 @@ use crate::scim::filter::{Filter, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::query::Params;
 use crate::scim::resource::is_padded;
-use crate::scim::schema::{AttrType, Attribute, Located, Resource};
+use crate::scim::schema::{AttrType, Attribute, Located, Resource, Target};
 
 /// Attributes that say nothing of who somebody is.
 const IMPERSONAL: [&str; 6] = ["id", "externalId", "active", "meta", "schemas", "groups"];
@@ -59,7 +60,7 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
                 act(Switch::LooseFilter);
                 changed = true;
                 let mut tree = tree;
-                resource.map(|resource| number_as_text(resource, &mut tree));
+                resource.map(|resource| completed(resource, &mut tree) | number_as_text(resource, &mut tree));
                 tree
             }
             Err(_) => return text,
@@ -103,16 +104,54 @@ fn trim_names(resource: Resource<'_>, tree: &mut Filter) -> bool {
     }
 }
 
-/// The filter with numbers as texts where a text is compared; none when it has no such number. Read again from `text`,
-/// so that they stay as they are written.
+/// The filter with whole paths, and with numbers as texts where a text is compared; none when it has no need of either.
+/// Read again from `text` where it has numbers, so that they stay as they are written.
 fn loosened(switches: &Switches, resource: Option<Resource<'_>>, strict: &Filter, text: &str) -> Option<Filter> {
     let resource = resource.filter(|_| switches.is_on(Switch::LooseFilter))?;
-    if !number_as_text(resource, &mut strict.clone()) {
-        return None;
+    let mut tree = strict.clone();
+    let changed = completed(resource, &mut tree);
+    if !number_as_text(resource, &mut tree) {
+        return changed.then_some(tree);
     }
     let mut tree = Filter::parse_lenient(text.trim()).ok()?;
+    completed(resource, &mut tree);
     number_as_text(resource, &mut tree);
     Some(tree)
+}
+
+/// Completes paths that say enough to be understood: `department` lies in the one extension that has it, and to compare
+/// `manager` is to compare its `value`. Says whether it did.
+fn completed(resource: Resource<'_>, tree: &mut Filter) -> bool {
+    match tree {
+        Filter::And(parts) | Filter::Or(parts) => {
+            parts.iter_mut().fold(false, |changed, part| completed(resource, part) | changed)
+        }
+        Filter::Not(part) => completed(resource, part),
+        Filter::Present(path) | Filter::Each { path, .. } => qualified(resource, path),
+        Filter::Compare { path, .. } => {
+            let changed = qualified(resource, path);
+            let Some(Located::Attribute(Target { attr, sub: None, .. })) = resource.locate(path) else {
+                return changed;
+            };
+            if !is_boxed(attr) {
+                return changed;
+            }
+            path.sub = Some("value".to_owned());
+            true
+        }
+    }
+}
+
+/// Gives a path the URN of the extension its attribute is of; says whether it did.
+fn qualified(resource: Resource<'_>, path: &mut AttrPath) -> bool {
+    if path.urn.is_some() || resource.locate(path).is_some() {
+        return false;
+    }
+    let Some(Located::Attribute(Target { extension: Some(schema), .. })) = resource.locate_loosely(path) else {
+        return false;
+    };
+    path.urn = Some(schema.id.clone());
+    true
 }
 
 /// Turns `12345` into `"12345"` where a text is compared; says whether it did.

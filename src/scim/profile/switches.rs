@@ -36,13 +36,13 @@ switches! {
     StringBooleans = "string_booleans",
     /// A bare id, or a list of one, for `manager` and the like.
     BareStringManager = "bare_string_manager",
-    /// `name.givenName` and `emails[…].value` as keys of a value.
+    /// `name.givenName` and `emails[…].value` as keys of a value, and an attribute of an extension without its URN.
     DottedKeys = "dotted_keys",
     /// `urn:…:User:department` as key of a path-less PATCH value.
     UrnKeys = "urn_keys",
     /// The URN of the core schema as a key, with an object of its attributes.
     CoreUrn = "core_urn",
-    /// PATCH makes the element a filter describes when there is none.
+    /// PATCH makes the element a filter describes by its type or the like when there is none; never one it names by its value.
     CreateOnNoMatch = "create_on_no_match",
     /// `remove` with a value removes exactly those values.
     RemoveByValueArray = "remove_by_value_array",
@@ -56,11 +56,11 @@ switches! {
     UnknownAttributes = "unknown_attributes",
     /// Values outside the canonical ones are taken.
     UncanonicalValues = "uncanonical_values",
-    /// URNs of the drafts before SCIM 2.0.
+    /// URNs of SCIM 1.1 and of the drafts before SCIM 2.0.
     LegacyUrns = "legacy_urns",
     /// `primary eq "True"` in filters and paths.
     QuotedBooleanInFilter = "quoted_boolean_in_filter",
-    /// Unquoted values and `emails[…].value eq …` in filters.
+    /// In filters: unquoted values, `emails[…].value eq …`, `manager eq …` for its `value`, and an attribute of an extension without its URN.
     LooseFilter = "loose_filter",
     /// `""` means no value; `add` takes nothing away by it, and `replace` no whole list or object.
     EmptyStringClears = "empty_string_clears",
@@ -128,7 +128,7 @@ pub struct Switches {
 /// A known client, or a way of being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Profile {
-    /// Exactly the RFCs; refuses path-less PATCH and everything unknown.
+    /// Exactly the RFCs; refuses everything unknown.
     Strict,
     /// Takes what real clients send.
     #[default]
@@ -182,22 +182,17 @@ impl Profile {
     /// The switches of this profile.
     #[must_use]
     pub fn switches(self) -> Switches {
-        use Switch::{
-            BareStringManager, DottedKeys, LegacyUrns, LooseFilter, QuotedBooleanInFilter, ResourceTypesEnabled,
-            StringBooleans,
-        };
+        use Switch::{LooseFilter, ResourceTypesEnabled};
         let own: &[Switch] = match self {
             Profile::Strict => return Switches::strict(),
-            Profile::Generic => {
-                &[StringBooleans, BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter, LegacyUrns]
-            }
-            Profile::Entra => &[StringBooleans, BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter],
-            Profile::EntraFlag => &[BareStringManager, DottedKeys, QuotedBooleanInFilter, LooseFilter],
+            Profile::Generic | Profile::Entra | Profile::EntraFlag | Profile::Ping => &[LooseFilter],
             Profile::Okta => &[ResourceTypesEnabled],
-            Profile::OneLogin => &[LegacyUrns],
-            Profile::JumpCloud => &[StringBooleans],
-            Profile::Ping => &[LooseFilter],
-            Profile::Google | Profile::SailPoint | Profile::Rippling | Profile::Authentik => &[],
+            Profile::OneLogin
+            | Profile::JumpCloud
+            | Profile::Google
+            | Profile::SailPoint
+            | Profile::Rippling
+            | Profile::Authentik => &[],
         };
         let mut switches = Switches::strict();
         for &switch in COMMON.iter().chain(own) {
@@ -219,6 +214,12 @@ impl Profile {
 /// What no client should be refused for.
 const COMMON: &[Switch] = &[
     Switch::OpCase,
+    // What has one meaning only is taken from everybody.
+    Switch::StringBooleans,
+    Switch::QuotedBooleanInFilter,
+    Switch::BareStringManager,
+    Switch::DottedKeys,
+    Switch::LegacyUrns,
     Switch::UrnKeys,
     Switch::CoreUrn,
     Switch::CreateOnNoMatch,
@@ -241,7 +242,7 @@ pub struct SwitchProblem(String);
 impl Switches {
     fn strict() -> Self {
         Self {
-            on: bit(Switch::UrnKeys),
+            on: bit(Switch::UrnKeys) | bit(Switch::Pathless),
             group_patch: GroupPatchAnswer::Full,
             missing_members: MissingMembers::Keep,
             unknown_member: UnknownMember::Reject,

@@ -171,6 +171,7 @@ fn read(resource: Resource<'_>, body: Value, rules: Rules) -> Result<Accepted> {
         reader.entry(&key, value)?;
     }
     Ok(Accepted {
+        written: reader.document.clone(),
         document: reader.document,
         members: reader.members,
         password: reader.password,
@@ -216,7 +217,9 @@ impl<'s> Reader<'s> {
                 return self.put(target.extension, target.attr, value);
             }
         }
-        if key.contains('[') {
+        // A known name in a notation that is not taken here must not be lost in silence.
+        let known = AttrPath::parse(key).is_some_and(|path| self.resource.locate_loosely(&path).is_some());
+        if known || key.contains('[') {
             return Err(invalid_value(format!("\"{key}\" is a path, which is no name of an attribute here.")));
         }
         self.canon.unknown(key, invalid_value)
@@ -231,6 +234,10 @@ impl<'s> Reader<'s> {
         for (key, value) in map {
             match find(&schema.attributes, &key) {
                 Some(attr) => self.put(Some(schema), attr, value)?,
+                None if is_part(schema, &key) => {
+                    let text = format!("\"{}:{key}\" is a path, which is no name of an attribute here.", schema.id);
+                    return Err(invalid_value(text));
+                }
                 None => self.canon.unknown(&format!("{}:{key}", schema.id), invalid_value)?,
             }
         }
@@ -272,6 +279,12 @@ impl<'s> Reader<'s> {
             Some(_) => Err(twice(&attr.name)),
         }
     }
+}
+
+/// Whether a key names a part of an attribute of the schema: `manager.value`.
+pub(crate) fn is_part(schema: &Schema, key: &str) -> bool {
+    let part = key.split_once('.').and_then(|(name, sub)| find(&schema.attributes, name)?.sub(sub));
+    part.is_some()
 }
 
 fn twice(path: &str) -> crate::scim::error::ScimError {

@@ -16,7 +16,7 @@ pub mod render;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::{check_required, computed_schemas, is_members, is_password};
+pub(crate) use accept::{check_required, computed_schemas, is_members, is_part, is_password};
 pub use accept::{create, replace};
 pub(crate) use canonical::{Canon, element_key, is_padded, is_primary, tidy};
 pub use keys::keys;
@@ -88,6 +88,8 @@ impl fmt::Debug for Password {
 pub struct Accepted {
     /// The document to store.
     pub document: Document,
+    /// What of it the body itself said, before what is kept or given by default.
+    pub written: Document,
     /// Members of a group, in order, each once; none when the body does not
     /// speak of members (O05), empty when it says there are none.
     pub members: Option<Vec<MemberRef>>,

@@ -213,6 +213,24 @@ impl<'s> Resource<'s> {
         None
     }
 
+    /// The attribute called `name` of an extension; none when the type has none, or several extensions have one.
+    #[must_use]
+    pub fn extension_attribute(&self, name: &str) -> Option<Target<'s>> {
+        let mut found = self.extensions().filter_map(|(schema, _)| {
+            find(&schema.attributes, name).map(|attr| Target { extension: Some(schema), attr, sub: None })
+        });
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// What `path` names when it may leave out the URN of an extension. What the core calls so comes first.
+    #[must_use]
+    pub fn locate_loosely(&self, path: &AttrPath) -> Option<Located<'s>> {
+        self.locate(path).or_else(|| {
+            let target = path.urn.is_none().then(|| self.extension_attribute(&path.name)).flatten()?;
+            self.finish(target.extension, target.attr, path)
+        })
+    }
+
     fn finish(&self, extension: Option<&'s Schema>, attr: &'s Attribute, path: &AttrPath) -> Option<Located<'s>> {
         let sub = match &path.sub {
             Some(name) => Some(attr.sub(name)?),

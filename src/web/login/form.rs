@@ -19,7 +19,7 @@ impl Form {
     /// Reads a form that one of our own pages has sent.
     ///
     /// # Errors
-    /// 403 when it comes from elsewhere; 415 when it is no form; as [`extract::body`].
+    /// 403 when it comes from elsewhere; 415 when it is no form; 400 when it is no text; as [`extract::body`].
     pub async fn read(request: &HttpRequest, app: &App, payload: web::Payload) -> Result<Self, Refusal> {
         if !from_here(request, app) {
             let detail = "This form was not sent by a page of this server. Open the page here and try again.";
@@ -31,7 +31,8 @@ impl Form {
         }
         let time = Duration::from_secs(app.config.server.limits.body_seconds);
         let body = extract::body(request, payload, MOST, time).await?;
-        Ok(Self(url::form_urlencoded::parse(&body).into_owned().collect()))
+        let detail = "The form holds bytes that are no UTF-8 text.";
+        extract::form(&body).map(Self).ok_or_else(|| Refusal::at(request, StatusCode::BAD_REQUEST, detail))
     }
 
     /// The value of a field; empty when it is absent.

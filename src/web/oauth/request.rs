@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use crate::login::client::Proof;
+use crate::web::extract::form;
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -19,10 +20,11 @@ impl Parameters {
     /// Reads a form.
     ///
     /// # Errors
-    /// `invalid_request` when a parameter comes twice.
+    /// `invalid_request` when a parameter comes twice or holds bytes that are no text.
     pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
         let mut known = HashMap::new();
-        for (name, value) in url::form_urlencoded::parse(body).into_owned().filter(|(_, value)| !value.is_empty()) {
+        let pairs = form(body).ok_or_else(|| Fault::request("The form holds bytes that are no UTF-8 text."))?;
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             if known.insert(name, value).is_some() {
                 return Err(Fault::request("A parameter is sent twice."));
             }

@@ -17,6 +17,7 @@ pub struct Answer {
     body: Body,
     etag: Option<String>,
     location: Option<String>,
+    content_location: Option<String>,
 }
 
 enum Body {
@@ -28,17 +29,17 @@ enum Body {
 impl Answer {
     /// A status with a message.
     pub fn new(status: u16, body: Value) -> Self {
-        Self { status, body: Body::Whole(body), etag: None, location: None }
+        Self { status, body: Body::Whole(body), etag: None, location: None, content_location: None }
     }
 
     /// A status with a message that is sent while it is made.
     pub fn stream(status: u16, parts: impl Stream<Item = Result<Bytes, Error>> + 'static) -> Self {
-        Self { status, body: Body::Parts(Box::pin(parts)), etag: None, location: None }
+        Self { status, body: Body::Parts(Box::pin(parts)), etag: None, location: None, content_location: None }
     }
 
     /// 204.
     pub fn empty() -> Self {
-        Self { status: 204, body: Body::None, etag: None, location: None }
+        Self { status: 204, body: Body::None, etag: None, location: None, content_location: None }
     }
 
     /// 304: the client has it already.
@@ -53,10 +54,20 @@ impl Answer {
         self
     }
 
-    /// With the address of the resource.
+    /// With the address of the resource; when the resource itself is sent, it is that of what is sent too (RFC 7643 §3.1).
     #[must_use]
     pub fn with_location(mut self, location: String) -> Self {
+        if !matches!(self.body, Body::None) {
+            self = self.at(&location);
+        }
         self.location = Some(location);
+        self
+    }
+
+    /// With the address of what is sent, or would be.
+    #[must_use]
+    pub fn at(mut self, location: &str) -> Self {
+        self.content_location = Some(location.to_owned());
         self
     }
 
@@ -69,6 +80,9 @@ impl Answer {
         }
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
+        }
+        if let Some(location) = self.content_location {
+            response.insert_header((header::CONTENT_LOCATION, location));
         }
         if visit.dry && status != StatusCode::NOT_MODIFIED {
             response.insert_header((DRY_RUN, "true"));

@@ -24,8 +24,8 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let view = visit.params()?.projection()?.view(kind);
     let accepted = accept(visit, kind, visit.app.config.server.limits.body_bytes).await?;
-    let written = accepted.document.clone();
-    let new = NewUser { stable_key: None, said: accepted.document.into() };
+    let (written, document) = (accepted.written, accepted.document);
+    let new = NewUser { stable_key: None, said: document.clone().into() };
     let (app, source) = (&visit.app, visit.source(&offer));
     let created = match visit.mode() {
         Mode::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
@@ -33,7 +33,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     };
     let done = match created {
         Err(error @ ProvisionError::Uniqueness { .. }) if offer.switches.is_on(Switch::ReprovisionInactive) => {
-            revive(visit, &offer, &written).await?.ok_or_else(|| refused(error))?
+            revive(visit, &offer, &document).await?.ok_or_else(|| refused(error))?
         }
         created => created.map_err(refused)?,
     };
@@ -75,7 +75,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.groups();
     let view = visit.params()?.projection()?.view(kind);
     let accepted = accept(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
-    let written = accepted.document.clone();
+    let written = accepted.written;
     let new = NewGroup {
         stable_key: None,
         document: accepted.document,

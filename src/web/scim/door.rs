@@ -311,21 +311,22 @@ impl Visit {
     /// # Errors
     /// 400 when it is no list of entity tags.
     pub fn condition(&self, name: header::HeaderName) -> Result<Option<Condition>, ScimError> {
-        let Some(value) = self.request.headers().get(name) else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default();
-        Condition::parse(text).map(Some)
+        // A list may come in several lines (RFC 9110 §5.3).
+        let lines = self.request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default());
+        let lines: Vec<&str> = lines.collect();
+        if lines.is_empty() { Ok(None) } else { Condition::parse(&lines.join(", ")).map(Some) }
     }
 
-    /// The version a write names; none when it may be any.
+    /// What a write asks of the version, by If-Match and If-None-Match; none when it may be any.
     ///
     /// # Errors
-    /// 400 when the header is no list of entity tags; 428 when the connection requires one (T04).
+    /// 400 when a header is no list of entity tags; 428 when the connection requires If-Match (T04).
     pub fn version_named(&self) -> Result<Option<Condition>, ScimError> {
         let condition = self.condition(header::IF_MATCH)?;
         if condition.is_none() && self.offer.switches.is_on(Switch::RequireIfMatch) {
             return Err(ScimError::version_needed());
         }
-        Ok(condition)
+        Ok(Condition::of_write(condition, self.condition(header::IF_NONE_MATCH)?))
     }
 
     /// Notes which switches turned the request into its strict form.

@@ -9,7 +9,7 @@ use super::resource::{Beheld, Shown};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::provision::{Done, groups, users};
 use crate::scim::error::ScimError;
-use crate::scim::etag::not_modified;
+use crate::scim::etag::{check_match, not_modified};
 use crate::scim::projection::View;
 use crate::scim::resource::Document;
 use crate::store::external_groups::{ExternalGroup, GroupOf};
@@ -40,8 +40,9 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     };
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
     let bare = visit.show_group(&view, kind, found.clone(), None, None);
+    check_match(visit.condition(header::IF_MATCH)?.as_ref(), bare.version)?;
     if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), bare.version) {
-        return Ok(Answer::not_modified().with_etag(bare.version.to_string()));
+        return Ok(Answer::not_modified().with_etag(bare.version.to_string()).at(&bare.location));
     }
     if !view.needs_members() {
         return fresh(visit, bare);
@@ -54,11 +55,12 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     Ok(visit.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
 }
 
-/// 200, or 304 when the client has this version (T02).
+/// 200, or 304 when the client has this version (T02), or 412 when it asked for another (RFC 9110 §13.1.1).
 fn fresh(visit: &Visit, shown: Shown) -> Result<Answer, ScimError> {
     let etag = shown.version.to_string();
+    check_match(visit.condition(header::IF_MATCH)?.as_ref(), shown.version)?;
     if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), shown.version) {
-        return Ok(Answer::not_modified().with_etag(etag));
+        return Ok(Answer::not_modified().with_etag(etag).at(&shown.location));
     }
     Ok(Answer::new(200, shown.body).with_etag(etag).with_location(shown.location))
 }

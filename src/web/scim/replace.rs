@@ -24,10 +24,11 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let view = visit.params()?.projection()?.view(kind);
     let condition = visit.version_named()?;
     let body = read(visit, kind, visit.app.config.server.limits.body_bytes).await?;
-    let ignored = Mutex::new(Vec::new());
+    let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
         let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
         note(&ignored, accepted.ignored);
+        note(&written, accepted.written);
         Ok(Said::from(accepted.document))
     };
     let source = visit.source(&offer);
@@ -35,7 +36,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let done = updated.await.map_err(refused)?;
     visit.ignored(&ignored.into_inner().unwrap_or_default());
     let groups = visit.groups_of(&offer, id, view.needs_groups()).await?;
-    let written = done.value.doc.clone();
+    let written = written.into_inner().unwrap_or_default();
     let beside = visit.beside(&offer, &done.value.doc, groups).await?;
     let shown = visit.show_user(&view, kind, done.value.clone(), beside, Some(&written));
     Ok(visit.answer(200, &done, Some(shown)))
@@ -50,10 +51,11 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let condition = visit.version_named()?;
     let mut body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
     let said = resource::take_members(&mut body)?;
-    let ignored = Mutex::new(Vec::new());
+    let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
         let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
         note(&ignored, accepted.ignored);
+        note(&written, accepted.written);
         let members = members(said.clone().or(accepted.members), offer.switches.missing_members);
         Ok(GroupChange { document: accepted.document, members, row_hash: None })
     };
@@ -61,7 +63,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let updated = groups::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
     let done = updated.await.map_err(refused)?;
     visit.ignored(&ignored.into_inner().unwrap_or_default());
-    let written = done.value.doc.clone();
+    let written = written.into_inner().unwrap_or_default();
     visit.group_answer(&offer, &view, &done, Some(&written)).await
 }
 

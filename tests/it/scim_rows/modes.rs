@@ -17,8 +17,8 @@ rows! {
             at.op(&user, "replace", "title", json!("x")).await, at.delete(&user).await, at.delete(&path).await,
             at.op(&path, "remove", "members", json!(null)).await, at.post("/Bulk", bulk).await];
         for answer in all {
-            answer.refused(403, "");
-            assert!(answer.body["detail"].as_str().unwrap().contains("paused"));
+            answer.refused(503, "");
+            assert!(answer.body["detail"].as_str().unwrap().contains("paused") && !answer.header("retry-after").is_empty());
         }
         assert_eq!((at.get(&user).await.body["meta"].clone(), at.get("/Users").await.body["totalResults"].as_i64()),
             (before, Some(1)));

@@ -110,16 +110,14 @@ fn value_paths_as_keys_of_a_body() {
     let body = json!({"schemas": [USER_URN], "userName": "mara", "emails": [{"type": "home", "value": "h@x"}],
         "emails[type eq \"work\"].value": "w@x", "emails[type eq \"work\"].primary": "True",
         "phoneNumbers[type eq \"mobile\"].value": "+46 70", "addresses[type eq \"work\"].locality": ""});
-    for profile in ENTRA {
-        let document = made(*profile, body.clone()).unwrap().document;
+    for profile in [Profile::Generic, Profile::Entra, Profile::Okta] {
+        let document = made(profile, body.clone()).unwrap().document;
         let work = json!({"type": "work", "value": "w@x", "primary": true});
         assert_eq!(document["emails"], json!([{"type": "home", "value": "h@x"}, work]));
         assert_eq!(document["phoneNumbers"], json!([{"type": "mobile", "value": "+46 70"}]));
         assert!(!document.contains_key("addresses"));
     }
-    for profile in [Profile::Strict, Profile::Okta] {
-        assert_eq!(made(profile, body.clone()).unwrap_err().kind, Some(ScimType::InvalidValue), "{profile}");
-    }
+    assert_eq!(made(Profile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
 }
 
 #[test]
