@@ -245,12 +245,18 @@ pub struct RuleDecl {
     pub scope: Option<ScopeDecl>,
 }
 
+/// The longest declaration, in bytes.
+pub const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 impl Declaration {
     /// Reads a declaration.
     ///
     /// # Errors
     /// What is wrong, with line and column.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        if text.len() > MOST_BYTES {
+            return Err(serde::de::Error::custom(format!("the declaration is longer than {MOST_BYTES} bytes")));
+        }
         toml::from_str(text)
     }
 }

@@ -13,6 +13,7 @@ pub mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -114,7 +115,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
     // Only fails when a provider is installed already, which is then the same one.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match command {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
@@ -127,5 +128,8 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             Command::Sync(command) => command.run().await,
             Command::Undo(command) => command.run().await,
         }
-    })
+    });
+    // What still waits for a peer by now is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }

@@ -1,12 +1,18 @@
 //! Runs LDAP connections when they are due. Every node looks; the lease of each connection lets one of them run it.
+//!
+//! Each run is on its own: one that waits for its directory keeps nobody else from looking or running. So that the
+//! directories of one partner, however many and however slow, leave places to others, a partner has a few at a time.
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::stream::iter;
+use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
+use crate::domain::id::PartnerId;
 use crate::domain::time::Timestamp;
 use crate::ldap::run::{self, Env, NotStarted, Order};
 use crate::ldap::settings::Settings;
@@ -17,44 +23,90 @@ use crate::store::{StoreError, runs};
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Connections that run at the same time on one node.
-const AT_ONCE: usize = 4;
+/// Connections that run at the same time on one node. Most of that time goes into waiting for directories; how many
+/// compare at the same time is bounded where they do.
+pub const AT_ONCE: usize = 128;
 
-/// Looks for due connections until told to stop, on a thread of its own: comparing large directories takes processor
-/// time that requests should not wait for.
+/// Connections of one partner that run at the same time on one node.
+pub const OF_A_PARTNER: usize = 4;
+
+/// Looks for due connections until `told` turns true, and then waits for the runs, which end by themselves when the
+/// process is stopping.
 pub fn start(env: Env, told: watch::Receiver<bool>) -> JoinHandle<()> {
-    spawn_blocking(move || Handle::current().block_on(look(env, told)))
+    start_every(LOOK, env, told)
 }
 
-async fn look(env: Env, mut told: watch::Receiver<bool>) {
-    while tokio::time::timeout(LOOK, told.wait_for(|stop| *stop)).await.is_err() {
-        match due(&env).await {
-            Ok(slugs) => iter(slugs).for_each_concurrent(AT_ONCE, async |slug| one(&env, &slug).await).await,
-            Err(error) => tracing::warn!(%error, "the schedule of LDAP connections could not be read"),
+/// [`start`], looking this often. On a thread of its own, which does nothing but look: runs go on elsewhere.
+pub fn start_every(interval: Duration, env: Env, told: watch::Receiver<bool>) -> JoinHandle<()> {
+    spawn_blocking(move || Handle::current().block_on(look(interval, env, told)))
+}
+
+async fn look(interval: Duration, env: Env, mut told: watch::Receiver<bool>) {
+    let stop = told.wait_for(|stop| *stop);
+    tokio::pin!(stop);
+    let mut next = tokio::time::interval_at(Instant::now() + interval, interval);
+    // The runs that this node began and that have not ended, and whose they are.
+    let mut runs = FuturesUnordered::new();
+    let mut going: HashMap<String, PartnerId> = HashMap::new();
+    loop {
+        tokio::select! {
+            _ = &mut stop => break,
+            Some(slug) = runs.next() => {
+                going.remove(&slug);
+            }
+            _ = next.tick() => match due(&env).await {
+                Ok(doors) => {
+                    for slug in places(doors, &mut going) {
+                        runs.push(one(&env, slug));
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the schedule of LDAP connections could not be read"),
+            },
         }
     }
+    while runs.next().await.is_some() {}
 }
 
-async fn one(env: &Env, slug: &str) {
-    match run::start(env, slug, Order::default()).await {
-        Ok(report) => tracing::info!(connection = slug, status = report.status.as_str(), "a scheduled run ended"),
+/// Which of those that are due find a place; who finds none is still due the next time.
+fn places(due: Vec<Door>, going: &mut HashMap<String, PartnerId>) -> Vec<String> {
+    let mut begin = Vec::new();
+    for door in due {
+        let (slug, partner) = (door.connection.slug, door.extent.partner());
+        let of_the_partner = going.values().filter(|other| **other == partner).count();
+        let full = going.len() >= AT_ONCE || of_the_partner >= OF_A_PARTNER;
+        if !full && !going.contains_key(&slug) {
+            going.insert(slug.clone(), partner);
+            begin.push(slug);
+        }
+    }
+    begin
+}
+
+async fn one(env: &Env, slug: String) -> String {
+    match run::prepare(env, &slug, Order::default()).await {
+        Ok(prepared) => {
+            let report = prepared.run_apart().await;
+            tracing::info!(connection = slug, status = report.status.as_str(), "a scheduled run ended");
+        }
         // Another node was faster.
         Err(NotStarted::Busy(_)) => {}
         Err(error) => tracing::warn!(connection = slug, %error, "a scheduled run did not begin"),
     }
+    slug
 }
 
-/// The connections whose last run began longer ago than they want.
-async fn due(env: &Env) -> Result<Vec<String>, StoreError> {
-    let mut slugs = Vec::new();
+/// The connections whose last run began longer ago than they want; who waits longest is first.
+async fn due(env: &Env) -> Result<Vec<Door>, StoreError> {
+    let mut waiting = Vec::new();
     let doors = connections::active_ldap(&mut env.store.reader().await?, &OperatorExtent::assume()).await?;
     for door in doors {
         let last = runs::last_start(&mut env.store.reader().await?, &door.extent).await?;
         if is_due(&door, last, env.clock.now()) {
-            slugs.push(door.connection.slug);
+            waiting.push((last, door));
         }
     }
-    Ok(slugs)
+    waiting.sort_by_key(|(last, _)| *last);
+    Ok(waiting.into_iter().map(|(_, door)| door).collect())
 }
 
 fn is_due(door: &Door, last: Option<Timestamp>, now: Timestamp) -> bool {

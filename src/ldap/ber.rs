@@ -145,6 +145,21 @@ pub fn paging_cookie(control: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(cookie.to_vec())
 }
 
+/// The code and the text of an extended result (RFC 4511 §4.12), from a whole message.
+pub fn extended_result(message: &[u8]) -> Result<(u32, String), Malformed> {
+    let (message, _) = element(message, 0x30)?;
+    let (_, rest) = element(message, 0x02)?;
+    let (result, _) = element(rest, 0x78)?;
+    let (code, rest) = element(result, 0x0a)?;
+    let (_, rest) = element(rest, 0x04)?;
+    let (text, _) = element(rest, 0x04)?;
+    if code.len() > 4 {
+        return Err(Malformed);
+    }
+    let code = code.iter().fold(0, |code, byte| code << 8 | u32::from(*byte));
+    Ok((code, String::from_utf8_lossy(text).into_owned()))
+}
+
 /// The content of one BER element of the expected type, and what follows it.
 fn element(bytes: &[u8], expected: u8) -> Result<(&[u8], &[u8]), Malformed> {
     let [tag, length, rest @ ..] = bytes else { return Err(Malformed) };
@@ -217,10 +232,18 @@ mod tests {
         assert_eq!(paging_cookie(&[0x30, 0x81, 8, 2, 1, 0, 4, 3, 1, 2, 3]), Ok(vec![1, 2, 3]));
     }
 
+    #[test]
+    fn extended_results_are_read() {
+        let refused = b"\x30\x10\x02\x01\x01\x78\x0b\x0a\x01\x34\x04\x00\x04\x04full";
+        assert_eq!(extended_result(refused), Ok((52, "full".to_owned())));
+        assert_eq!(extended_result(&refused[..12]), Err(Malformed));
+    }
+
     proptest! {
         #[test]
         fn a_cookie_of_noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..24)) {
             let _ = paging_cookie(&noise);
+            let _ = extended_result(&noise);
         }
     }
 }

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use ldap3::controls::{Control, MakeCritical, PagedResults, RawControl};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, StdStream};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use url::Url;
 
 use super::ber::{self, Entry, Item, Malformed};
-use super::settings::{Security, Settings};
+use super::bounds::{BOUNDS, Bounds};
+use super::line::{self, Ending, Line, tls_config};
+use super::settings::Settings;
 
 /// Why a directory could not be read, as a sentence for whoever set it up.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -88,13 +86,20 @@ impl Guard {
     pub fn new(permits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(permits))
     }
+
+    /// Whether this address may be read from.
+    pub(super) fn permits(&self, address: IpAddr) -> bool {
+        (self.0)(address)
+    }
 }
 
 /// A connected and bound client.
 pub struct Client {
     ldap: Ldap,
     driver: JoinHandle<Result<(), LdapError>>,
+    line: Line,
     answer: Duration,
+    pub(super) bounds: Bounds,
     /// The address that answered.
     pub url: String,
 }
@@ -115,10 +120,20 @@ impl Client {
         password: Option<&SecretString>,
         guard: &Guard,
     ) -> Result<Self, LdapFailure> {
+        Self::connect_within(BOUNDS, settings, password, guard).await
+    }
+
+    /// [`Client::connect`] with bounds other than those of every read.
+    pub async fn connect_within(
+        bounds: Bounds,
+        settings: &Settings,
+        password: Option<&SecretString>,
+        guard: &Guard,
+    ) -> Result<Self, LdapFailure> {
         let tls = tls_config(settings)?;
         let mut reasons = Vec::new();
         for url in &settings.config.urls {
-            match open(settings, &tls, guard, url).await {
+            match open(settings, &tls, guard, bounds, url).await {
                 Ok(mut client) => {
                     client.bind(settings, password).await?;
                     return Ok(client);
@@ -149,6 +164,8 @@ impl Client {
     /// is taken only from a stream that was read to its end.
     pub(super) async fn page(&mut self, search: &Search<'_>, cookie: Vec<u8>) -> Result<Page, LdapFailure> {
         let what = search.what;
+        let incomplete = |why: String| LdapFailure::Incomplete { what: what.to_owned(), why };
+        let (most, bounds) = (usize::try_from(search.page_size).unwrap_or(0), self.bounds);
         let control = PagedResults { size: search.page_size, cookie };
         let control: RawControl = control.critical().into();
         let stream = self
@@ -165,7 +182,14 @@ impl Client {
         loop {
             match stream.next().await {
                 Ok(Some(message)) => match ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                    Item::Entry(_) if page.entries.len() >= most => {
+                        return Err(incomplete(format!("the server sent more than the {most} entries of a page")));
+                    }
                     Item::Entry(entry) => page.entries.push(entry),
+                    Item::Reference(urls) if page.references.len() + urls.len() > bounds.references => {
+                        let most = bounds.references;
+                        return Err(incomplete(format!("the server sent more than {most} references to others")));
+                    }
                     Item::Reference(urls) => page.references.extend(urls),
                     Item::Other => {}
                 },
@@ -177,14 +201,16 @@ impl Client {
         if result.rc != 0 {
             let why = said(&result);
             return Err(match result.rc {
-                3 | 4 | 11 | 51 | 52 | 80 => LdapFailure::Incomplete { what: what.to_owned(), why },
+                3 | 4 | 11 | 51 | 52 | 80 => incomplete(why),
                 _ => LdapFailure::Refused { what: what.to_owned(), why },
             });
         }
-        page.cookie = answered_cookie(&result).ok_or_else(|| LdapFailure::Incomplete {
-            what: what.to_owned(),
-            why: "the server does not say whether there is another page".to_owned(),
-        })?;
+        page.cookie = answered_cookie(&result)
+            .ok_or_else(|| incomplete("the server does not say whether there is another page".to_owned()))?;
+        if page.cookie.len() > bounds.cookie_bytes {
+            let most = bounds.cookie_bytes;
+            return Err(incomplete(format!("the server marks the next page with more than {most} bytes")));
+        }
         Ok(page)
     }
 
@@ -218,6 +244,10 @@ impl Client {
             match stream.next().await {
                 Ok(Some(message)) => {
                     if let Item::Entry(entry) = ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                        if found.is_some() {
+                            let why = "the server sent several entries for one name".to_owned();
+                            return Err(LdapFailure::Incomplete { what: what.to_owned(), why });
+                        }
                         found = Some(entry);
                     }
                 }
@@ -234,7 +264,7 @@ impl Client {
         }
     }
 
-    /// The reason behind an error of the line, which only the task that drives it knows.
+    /// The reason behind an error, which only the line knows.
     async fn failure(&mut self, what: &str, error: LdapError) -> LdapFailure {
         let what = what.to_owned();
         match error {
@@ -243,16 +273,13 @@ impl Client {
                 LdapFailure::Refused { what, why: "the filter is not a search filter".to_owned() }
             }
             LdapError::LdapResult { result } => LdapFailure::Refused { what, why: said(&result) },
-            LdapError::Io { source } => LdapFailure::Lost { what, why: source.to_string() },
-            _ => {
-                let why = match timeout(Duration::from_millis(500), &mut self.driver).await {
-                    Ok(Ok(Ok(()))) => "the server closed it".to_owned(),
-                    Ok(Ok(Err(error))) => plain(&error),
-                    Ok(Err(_)) => "the server sent something that is not LDAP".to_owned(),
-                    Err(_) => "it ended without a word".to_owned(),
-                };
-                LdapFailure::Lost { what, why }
-            }
+            _ => match timeout(Duration::from_millis(500), self.line.ended()).await {
+                Ok(Some(Ending::Breach(breach))) => LdapFailure::Incomplete { what, why: breach.to_string() },
+                Ok(Some(Ending::Theirs(why))) => LdapFailure::Lost { what, why },
+                // The crate underneath gave up what it was sent.
+                Ok(Some(Ending::Ours)) => LdapFailure::malformed(&what)(Malformed),
+                Ok(None) | Err(_) => LdapFailure::Lost { what, why: "it ended without a word".to_owned() },
+            },
         }
     }
 }
@@ -278,42 +305,21 @@ async fn open(
     settings: &Settings,
     tls: &Arc<rustls::ClientConfig>,
     guard: &Guard,
+    bounds: Bounds,
     url: &str,
 ) -> Result<Client, String> {
     let limit = settings.config.timeouts.connect();
     let opening = async {
-        // The address that was looked at is the one that is connected to: a name may answer differently the next time.
-        let stream = dial(guard, url).await?.into_std().map_err(|error| error.to_string())?;
-        let connection = LdapConnSettings::new()
-            .set_starttls(settings.security == Security::StartTls)
-            .set_config(tls.clone())
-            .set_std_stream(StdStream::Tcp(stream));
-        LdapConnAsync::with_settings(connection, url).await.map_err(|error| plain(&error))
+        let (line, socket) = line::open(settings, tls, guard, bounds.wire, url).await?;
+        let connection = LdapConnSettings::new().set_std_stream(StdStream::Unix(socket));
+        let (connection, ldap) =
+            LdapConnAsync::with_settings(connection, "ldapi:///").await.map_err(|e| e.to_string())?;
+        Ok::<_, String>((line, connection, ldap))
     };
     let opened = timeout(limit, opening).await;
-    let (connection, ldap) = opened.map_err(|_| format!("no answer within {} s", limit.as_secs()))??;
+    let (line, connection, ldap) = opened.map_err(|_| format!("no answer within {} s", limit.as_secs()))??;
     let driver = tokio::spawn(connection.drive());
-    Ok(Client { ldap, driver, answer: settings.config.timeouts.answer(), url: url.to_owned() })
-}
-
-/// Connects to the first address of the host that is permitted and answers.
-async fn dial(guard: &Guard, url: &str) -> Result<TcpStream, String> {
-    let url = Url::parse(url).map_err(|error| error.to_string())?;
-    let port = url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 });
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let found = lookup_host((host, port)).await.map_err(|error| format!("the name cannot be resolved ({error})"))?;
-    let mut why = "the name has no address".to_owned();
-    for address in found {
-        if !(guard.0)(address.ip()) {
-            why = format!("the address {} is private or reserved and not in `outgoing.allow`", address.ip());
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(why)
+    Ok(Client { ldap, driver, line, answer: settings.config.timeouts.answer(), bounds, url: url.to_owned() })
 }
 
 /// The paging cookie of a result; `None` when the server sent no readable paging control.
@@ -323,9 +329,13 @@ fn answered_cookie(result: &LdapResult) -> Option<Vec<u8>> {
     ber::paging_cookie(raw.val.as_deref()?).ok()
 }
 
-/// A result in words: what its code means, and what the server added.
 fn said(result: &LdapResult) -> String {
-    let meaning = match result.rc {
+    code_in_words(result.rc, &result.text)
+}
+
+/// A result in words: what its code means, and what the server added.
+pub(super) fn code_in_words(code: u32, text: &str) -> String {
+    let meaning = match code {
         3 => "the server's time limit was exceeded",
         4 => "the server's size limit was exceeded",
         8 | 13 => "the server demands a protected line",
@@ -342,51 +352,10 @@ fn said(result: &LdapResult) -> String {
         53 => "the server is unwilling",
         _ => "the server answered an error",
     };
-    let text: String = result.text.chars().filter(|c| !c.is_control()).take(200).collect();
+    let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
     if text.trim().is_empty() {
-        format!("{meaning} (code {})", result.rc)
+        format!("{meaning} (code {code})")
     } else {
-        format!("{meaning} (code {}: {})", result.rc, text.trim())
+        format!("{meaning} (code {code}: {})", text.trim())
     }
-}
-
-/// An error of the crate underneath, without its wrapping.
-fn plain(error: &LdapError) -> String {
-    match error {
-        LdapError::Io { source } => source.to_string(),
-        LdapError::Timeout { .. } => "no answer in time".to_owned(),
-        LdapError::Rustls { source } => format!("TLS failed: {source}"),
-        LdapError::LdapResult { result } => said(result),
-        LdapError::EndOfStream | LdapError::ResultRecv { .. } | LdapError::OpSend { .. } => {
-            "the server closed the connection".to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-fn tls_config(settings: &Settings) -> Result<Arc<rustls::ClientConfig>, LdapFailure> {
-    let broken = |why: String| LdapFailure::Certificates(why);
-    let mut roots = rustls::RootCertStore::empty();
-    match &settings.config.ca {
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-                roots.add(certificate).map_err(|error| broken(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(broken("no certificate is in the text".to_owned()));
-            }
-        }
-        None if settings.security == Security::None => {}
-        None => {
-            let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| broken(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::bounds::DN_BYTES;
+
 /// A distinguished name in comparable form: the keys of its RDNs, leaf first, each closed by a separator.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dn(String);
@@ -13,6 +15,9 @@ pub struct Dn(String);
 /// Why a text is not a distinguished name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DnError {
+    /// Longer than any name of a directory.
+    #[error("it is longer than {DN_BYTES} bytes")]
+    Long,
     /// An attribute type is missing or has other characters than RFC 4514 §3 allows.
     #[error("an attribute type is missing or malformed")]
     Type,
@@ -38,6 +43,9 @@ const BINARY: char = '\u{3}';
 impl Dn {
     /// Reads RFC 4514 text. The empty text is the root, above every entry.
     pub fn parse(text: &str) -> Result<Self, DnError> {
+        if text.len() > DN_BYTES {
+            return Err(DnError::Long);
+        }
         let mut key = String::with_capacity(text.len() + 4);
         let mut rest = text.trim_start_matches(' ');
         if rest.is_empty() {
@@ -182,7 +190,10 @@ fn key_of(bytes: &[u8]) -> String {
 }
 
 fn binary_key(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::from(BINARY), |key, byte| format!("{key}{byte:02x}"))
+    let mut key = String::with_capacity(1 + 2 * bytes.len());
+    key.push(BINARY);
+    key.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|d| char::from_digit(d.into(), 16)));
+    key
 }
 
 /// Prepares a value as caseIgnoreMatch does (RFC 4518): compatibility form, folded case, invisible
@@ -281,6 +292,14 @@ mod tests {
         {
             assert!(Dn::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_name_is_refused_before_it_is_read() {
+        let long = |bytes: usize| format!("cn={}", "\\ff".repeat(bytes / 3 - 1));
+        assert_eq!(dn(&long(DN_BYTES)).depth(), 1);
+        assert_eq!(Dn::parse(&long(DN_BYTES + 6)), Err(DnError::Long));
+        assert_eq!(Dn::parse(&"ou=a,".repeat(1_000_000)), Err(DnError::Long));
     }
 
     #[test]

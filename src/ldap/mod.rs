@@ -1,16 +1,19 @@
 //! The LDAP door: read a directory whole, prove it, compare, brake, and apply through the one room.
 //!
-//! `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `brake`
+//! `line` and `wire` let nothing in that is out of bounds, `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `brake`
 //! decide and are pure, `run` ties them together.
 mod apply;
 pub mod ber;
+pub mod bounds;
 pub mod brake;
 pub mod client;
 pub mod dn;
 pub mod entry;
 mod execute;
+mod faults;
 #[cfg(test)]
 mod laws;
+mod line;
 pub mod plan;
 pub mod preset;
 pub mod read;
@@ -19,3 +22,4 @@ pub mod run;
 pub mod said;
 pub mod settings;
 pub mod source;
+pub mod wire;

@@ -3,6 +3,8 @@
 //! Only a [`Complete`] read can say that somebody is missing, and only this module makes one: every answer
 //! arrived, the last result was success and the last page named no further one. That a read found nothing
 //! proves nothing; the brake holds it (see `brake`).
+use std::collections::HashSet;
+
 use super::ber::Entry;
 use super::client::{Client, LdapFailure, Search};
 use super::settings::{Branch, References, Settings};
@@ -90,9 +92,6 @@ impl<T> Evidence<T> {
     }
 }
 
-/// A server that sends more than this repeats itself.
-const MOST_ENTRIES: usize = 5_000_000;
-
 /// A branch to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -132,20 +131,34 @@ pub async fn branch(
 }
 
 async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Reading) -> Result<(), LdapFailure> {
+    let incomplete = |why: String| LdapFailure::Incomplete { what: search.what.to_owned(), why };
+    let bounds = client.bounds;
     let mut cookie = Vec::new();
+    // What each page began with. A cookie may stand for the place in a search that moves on, so it may come again; a
+    // page may not.
+    let mut begun = HashSet::new();
     loop {
         let page = client.page(search, cookie).await?;
+        if let Some(first) = page.entries.first()
+            && !begun.insert(first.dn.clone())
+        {
+            return Err(incomplete("the server repeats a page".to_owned()));
+        }
         reading.entries.extend(page.entries);
         reading.references.extend(page.references);
         reading.pages += 1;
+        if reading.entries.len() > bounds.entries {
+            return Err(incomplete(format!("the server sent more than {} entries", bounds.entries)));
+        }
+        if reading.references.len() > bounds.references {
+            let most = bounds.references;
+            return Err(incomplete(format!("the server sent more than {most} references to others")));
+        }
         if page.cookie.is_empty() {
             return Ok(());
         }
-        if reading.entries.len() > MOST_ENTRIES || reading.pages > MOST_ENTRIES as u64 {
-            return Err(LdapFailure::Incomplete {
-                what: search.what.to_owned(),
-                why: "the pages never end".to_owned(),
-            });
+        if reading.pages >= bounds.pages {
+            return Err(incomplete(format!("the server sent more than {} pages", bounds.pages)));
         }
         cookie = page.cookie;
     }
@@ -153,12 +166,19 @@ async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Readin
 
 /// Fetches the rest of every member list of which the server sent only a part (`member;range=0-1499`).
 async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]) -> Result<(), LdapFailure> {
+    let bounds = client.bounds;
     for entry in entries {
         let Some(mut next) = entry.range_of(attribute) else { continue };
         let mut values = entry.take_ranged(attribute);
+        let mut parts = 0;
         while let Some(from) = next {
             let what = format!("The members of {} from {from}", entry.dn);
             let incomplete = |why: &str| LdapFailure::Incomplete { what: what.clone(), why: why.to_owned() };
+            parts += 1;
+            if parts > bounds.parts || values.len() > bounds.values {
+                let (parts, values) = (bounds.parts, bounds.values);
+                return Err(incomplete(&format!("a list may have {values} values in {parts} parts at most")));
+            }
             let asked = [format!("{attribute};range={from}-*")];
             let part = client.entry(&what, &entry.dn, &asked).await?;
             let mut part = part.ok_or_else(|| incomplete("the group has disappeared meanwhile"))?;

@@ -1,10 +1,13 @@
 //! One run: read, prove, compare, brake, apply, report. The command line, the console, the API and the schedule all
 //! come here.
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
@@ -176,10 +179,55 @@ impl Prepared {
 
     /// Runs it to its end. Always answers a report; a failure is in it.
     pub async fn run(mut self) -> Report {
+        let read = self.read().await;
+        self.rest(read).await
+    }
+
+    /// What joins people with the directory's other doors; by default the stable id, so that who comes back is
+    /// known again.
+    fn join(&self) -> Option<String> {
+        Some(self.door.join_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
+    }
+
+    /// Runs it on threads that serve no requests, and goes on when the caller no longer waits.
+    pub async fn run_apart(mut self) -> Report {
+        let mut lost = self.report.clone();
+        let threads = threads();
+        let apart = threads.clone().spawn(async move {
+            // Many may wait for their directories; a thread is taken only when there is something to do.
+            let read = self.read().await;
+            threads.spawn_blocking(move || Handle::current().block_on(self.rest(read))).await
+        });
+        apart.await.and_then(|rest| rest).unwrap_or_else(|_| {
+            lost.failure = Some("The run broke off; this is a fault of ours.".to_owned());
+            lost
+        })
+    }
+
+    /// Reads the directory, and waits for its turn to compare. Ends as soon as the process is stopping.
+    async fn read(&mut self) -> Read {
         let began = Instant::now();
-        let beat = self.heartbeat();
-        let result = self.phases().await;
-        beat.abort();
+        let beat = Beat(self.heartbeat());
+        let stop = self.env.stop.clone();
+        let read = snapshot(self.settings.clone(), self.password.clone(), self.join(), self.env.guard.clone());
+        let read = until(&*stop, read).await.map_err(Failure::from).and_then(|read| Ok(read?));
+        self.report.milliseconds.read = millis(began);
+        let found = match read {
+            Ok(snapshot) => {
+                until(&*stop, TURNS.acquire()).await.map(|turn| (snapshot, turn.ok())).map_err(Failure::from)
+            }
+            Err(failure) => Err(failure),
+        };
+        Read { began, beat, found }
+    }
+
+    async fn rest(mut self, read: Read) -> Report {
+        let Read { began, beat, found } = read;
+        let result = match found {
+            Ok((snapshot, _turn)) => self.phases(snapshot).await,
+            Err(failure) => Err(failure),
+        };
+        drop(beat);
         self.report.milliseconds.total = millis(began);
         if let Err(failure) = result {
             self.report.status = Status::Failed;
@@ -189,32 +237,13 @@ impl Prepared {
         self.report
     }
 
-    /// What joins people with the directory's other doors; by default the stable id, so that who comes back is
-    /// known again.
-    fn join(&self) -> Option<String> {
-        Some(self.door.join_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
-    }
-
-    /// Runs it on a thread of its own and goes on when the caller no longer waits.
-    pub async fn run_apart(self) -> Report {
-        let mut lost = self.report.clone();
-        let apart = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(self.run()));
-        apart.await.unwrap_or_else(|_| {
-            lost.failure = Some("The run broke off; this is a fault of ours.".to_owned());
-            lost
-        })
-    }
-
-    async fn phases(&mut self) -> Result<(), Failure> {
-        let began = Instant::now();
-        let snapshot =
-            snapshot(self.settings.clone(), self.password.clone(), self.join(), self.env.guard.clone()).await?;
-        self.report.milliseconds.read = millis(began);
+    async fn phases(&mut self, snapshot: Snapshot) -> Result<(), Failure> {
         self.report.server = Some(snapshot.url.clone());
         let identity = snapshot.identity;
 
         let began = Instant::now();
-        let compared = self.compare(snapshot).await?;
+        let stop = self.env.stop.clone();
+        let compared = until(&*stop, self.compare(snapshot)).await??;
         self.report.milliseconds.compare = millis(began);
         self.report.status = if compared.verdict.held.is_empty() { Status::Done } else { Status::Held };
         if self.order.dry {
@@ -415,7 +444,7 @@ impl Prepared {
     }
 
     /// Renews the lease while a long read or comparison goes on.
-    fn heartbeat(&self) -> tokio::task::JoinHandle<()> {
+    fn heartbeat(&self) -> JoinHandle<()> {
         let (store, clock, lease) = (self.env.store.clone(), self.env.clock, self.lease.clone());
         tokio::spawn(async move {
             loop {
@@ -454,6 +483,52 @@ enum Failure {
     Ended(#[from] Ended),
     #[error("Comparing what was read failed; this is a fault of ours. Nothing was changed.")]
     Comparing,
+}
+
+/// What a read brought.
+struct Read {
+    began: Instant,
+    beat: Beat,
+    /// What the directory holds, and the right to compare it now.
+    found: Result<(Snapshot, Option<SemaphorePermit<'static>>), Failure>,
+}
+
+/// Ends with what it beats for.
+struct Beat(JoinHandle<()>);
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs of a process that compare and apply at the same time: that takes processor time and memory, where a read mostly
+/// waits.
+pub const TURNS_AT_ONCE: usize = 4;
+
+static TURNS: Semaphore = Semaphore::const_new(TURNS_AT_ONCE);
+
+/// Where runs go on: whoever serves requests has other threads, and no run takes one while it waits.
+fn threads() -> Handle {
+    static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(2).thread_name("ldap").enable_all().build().ok()
+    });
+    THREADS.as_ref().map_or_else(Handle::current, |threads| threads.handle().clone())
+}
+
+/// What comes of `work`, unless the process is stopping before.
+async fn until<T>(stop: &(dyn Fn() -> bool + Send + Sync), work: impl Future<Output = T>) -> Result<T, Ended> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let stopped = async {
+        while !stop() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        () = stopped => Err(Ended::Stopped),
+    }
 }
 
 fn millis(since: Instant) -> u64 {

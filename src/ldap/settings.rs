@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use ldap3::Scope;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use super::dn::Dn;
+use super::faults::{faults, is_attribute};
 use super::preset::Preset;
 
 /// The configuration of an LDAP connection, without its password. What is left out comes from the preset.
@@ -280,7 +279,7 @@ impl Settings {
             attributes,
             config,
         };
-        let faults = settings.faults();
+        let faults = faults(&settings);
         if faults.is_empty() { Ok(settings) } else { Err(Wrong(faults)) }
     }
 
@@ -310,108 +309,12 @@ impl Settings {
         names.extend([self.id.clone(), self.member.clone()]);
         distinct(names)
     }
-
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let config = &self.config;
-        if config.urls.is_empty() {
-            faults.push("No server address is given.".to_owned());
-        }
-        faults.extend(config.urls.iter().filter_map(|url| url_fault(url, self.security)));
-        if self.security == Security::None && config.ca.is_some() {
-            faults.push("Certificates are given, but the line is not protected.".to_owned());
-        }
-        if let Some(dn) = &config.bind_dn {
-            faults.extend(dn_fault("bind name", dn));
-        }
-        faults.extend(branch_faults("people", &config.users, &self.user_filter));
-        if let Some(groups) = &config.groups {
-            faults.extend(branch_faults("groups", groups, &self.group_filter));
-        }
-        for name in self.user_attributes(None).iter().chain(&self.group_attributes()) {
-            if !is_attribute(name) {
-                faults.push(format!("\"{name}\" is not an attribute name."));
-            }
-        }
-        for (field, title) in [(Field::UserName, "login name"), (Field::GroupName, "group name")] {
-            if self.names(field).is_empty() {
-                faults.push(format!("No attribute is named for the {title}."));
-            }
-        }
-        if !(10..=10_000).contains(&config.page_size) {
-            faults.push(format!("The page size is {}; it must be from 10 to 10,000.", config.page_size));
-        }
-        let Timeouts { connect, answer, read } = config.timeouts;
-        if !(1..=300).contains(&connect) || !(1..=3_600).contains(&answer) || !(1..=86_400).contains(&read) {
-            faults.push(
-                "Time limits are 1 to 300 s to connect, 1 to 3,600 s an answer, 1 to 86,400 s a read.".to_owned(),
-            );
-        }
-        let Brake { at_least, users_percent, members_percent } = config.brake;
-        if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
-            faults.push("The brake takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
-        }
-        if config.every_minutes.is_some_and(|minutes| !(5..=10_080).contains(&minutes)) {
-            faults.push("Runs are 5 minutes to a week (10,080 minutes) apart.".to_owned());
-        }
-        faults
-    }
 }
 
 fn distinct(mut names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_ascii_lowercase()));
     names
-}
-
-fn url_fault(text: &str, security: Security) -> Option<String> {
-    let scheme = if security == Security::Ldaps { "ldaps" } else { "ldap" };
-    let Ok(url) = Url::parse(text) else {
-        return Some(format!("\"{text}\" is not an address; write {scheme}://host:port."));
-    };
-    if url.scheme() != scheme {
-        return Some(format!("\"{text}\" must begin with {scheme}:// for this protection of the line."));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Some(format!("\"{text}\" names no host."));
-    }
-    let bare = url.path().trim_matches('/').is_empty() && url.query().is_none() && url.fragment().is_none();
-    if !bare || !url.username().is_empty() || url.password().is_some() {
-        return Some(format!("\"{text}\" must be only {scheme}://host:port; the rest has fields of its own."));
-    }
-    None
-}
-
-fn dn_fault(what: &str, dn: &str) -> Option<String> {
-    let error = Dn::parse(dn).err()?;
-    Some(format!("The {what} \"{dn}\" is not a distinguished name: {error}."))
-}
-
-fn branch_faults(what: &str, branch: &Branch, filter: &str) -> Vec<String> {
-    let mut faults: Vec<String> =
-        branch.bases.iter().filter_map(|base| dn_fault(&format!("base for {what}"), base)).collect();
-    if branch.bases.is_empty() {
-        faults.push(format!("No base for {what} is given."));
-    }
-    let bases: Vec<Dn> = branch.bases.iter().filter_map(|base| Dn::parse(base).ok()).collect();
-    let overlap = bases
-        .iter()
-        .enumerate()
-        .any(|(at, base)| bases.iter().enumerate().any(|(other_at, other)| at != other_at && base.is_within(other)));
-    if overlap {
-        faults.push(format!("One base for {what} lies in another: its entries would be read twice."));
-    }
-    if ldap3::parse_filter(filter).is_err() {
-        faults.push(format!("The filter for {what} \"{filter}\" is not a search filter."));
-    }
-    faults
-}
-
-/// Attribute descriptions without options (RFC 4512 §2.5).
-fn is_attribute(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.len() <= 128
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{HttpServer, web};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::login::Desk;
 use super::operator::Operator;
@@ -160,8 +161,10 @@ impl Running {
         Ok(())
     }
 
-    /// Takes no new connections, lets running requests finish, then ends what runs beside.
+    /// Takes no new connections, lets running requests finish, then ends what runs beside. All of it takes no longer
+    /// than `stop_seconds`, and a moment: what has not ended by then is left.
     pub async fn stop(self) {
+        let until = Instant::now() + Duration::from_secs(self.app.config.server.stop_seconds) + MOMENT;
         self.app.stop();
         for (handle, server) in self.servers {
             handle.stop(true).await;
@@ -171,13 +174,21 @@ impl Running {
         }
         self.operator.withdraw();
         self.tell.send_replace(true);
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task beside the server ended badly");
+        for mut task in self.tasks {
+            match timeout_at(until, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a task beside the server ended badly"),
+                Err(_) => {
+                    task.abort();
+                    tracing::warn!("work beside the server did not end in time; it is left");
+                }
             }
         }
     }
 }
+
+/// What work beside the server has after the last request, in any case.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Whether secrets were sealed before; then a missing key file is not made anew.
 async fn secrets_exist(store: &Store) -> Result<bool, StoreError> {

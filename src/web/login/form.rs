@@ -11,6 +11,8 @@ use crate::web::problem::Refusal;
 
 /// The largest form, in bytes.
 const MOST: usize = 64 * 1024;
+/// The most fields of a form.
+const MOST_FIELDS: usize = 1_000;
 
 /// The fields of a form, in order.
 pub struct Form(Vec<(String, String)>);
@@ -31,6 +33,10 @@ impl Form {
         }
         let time = Duration::from_secs(app.config.server.limits.body_seconds);
         let body = extract::body(request, payload, MOST, time).await?;
+        if url::form_urlencoded::parse(&body).nth(MOST_FIELDS).is_some() {
+            let detail = format!("The form has more than {MOST_FIELDS} fields.");
+            return Err(Refusal::at(request, StatusCode::BAD_REQUEST, detail));
+        }
         let detail = "The form holds bytes that are no UTF-8 text.";
         extract::form(&body).map(Self).ok_or_else(|| Refusal::at(request, StatusCode::BAD_REQUEST, detail))
     }

@@ -12,6 +12,9 @@ use crate::web::extract::form;
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// The most parameters of a request.
+const MOST: usize = 100;
+
 /// The parameters of the form, those without a value left out (§3.2).
 #[derive(Debug)]
 pub(super) struct Parameters(HashMap<String, String>);
@@ -20,8 +23,11 @@ impl Parameters {
     /// Reads a form.
     ///
     /// # Errors
-    /// `invalid_request` when a parameter comes twice or holds bytes that are no text.
+    /// `invalid_request` when a parameter comes twice or holds bytes that are no text, or there are too many.
     pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
+        if url::form_urlencoded::parse(body).nth(MOST).is_some() {
+            return Err(Fault::request("There are too many parameters."));
+        }
         let mut known = HashMap::new();
         let pairs = form(body).ok_or_else(|| Fault::request("The form holds bytes that are no UTF-8 text."))?;
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {

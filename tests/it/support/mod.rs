@@ -5,6 +5,7 @@ pub mod console;
 pub mod creations;
 pub mod database;
 pub mod house;
+pub mod peer;
 pub mod profile;
 pub mod provider;
 pub mod slapd;

@@ -1,0 +1,73 @@
+//! What a directory may send at most, and what a connection's settings may say at most. `docs/limits.md` lists each.
+
+/// Bounds of what comes over one line. They are looked at before anything is decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wire {
+    /// Elements inside each other. LDAP needs seven.
+    pub depth: usize,
+    /// Bytes of a message, also of one that is merely announced.
+    pub message_bytes: u64,
+    /// Elements of a message.
+    pub message_elements: usize,
+    /// Elements of one list: values of an attribute, attributes of an entry, addresses of a reference.
+    pub list: usize,
+    /// Bytes of everything that is read over the line.
+    pub bytes: u64,
+    /// Elements of everything that is read over the line.
+    pub elements: u64,
+}
+
+/// The bounds of every line to a directory.
+pub const WIRE: Wire = Wire {
+    depth: 16,
+    message_bytes: 32 * 1024 * 1024,
+    message_elements: 1_000_000,
+    list: 500_000,
+    bytes: 1024 * 1024 * 1024,
+    elements: 50_000_000,
+};
+
+/// Bounds of one read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// What comes over its line.
+    pub wire: Wire,
+    /// People, or groups.
+    pub entries: usize,
+    /// Pages of people, or of groups.
+    pub pages: u64,
+    /// Bytes of the word by which a server recognises where the next page begins.
+    pub cookie_bytes: usize,
+    /// References to other servers.
+    pub references: usize,
+    /// Values of an attribute that comes in parts.
+    pub values: usize,
+    /// Parts of such an attribute.
+    pub parts: usize,
+}
+
+/// The bounds of every read.
+pub const BOUNDS: Bounds = Bounds {
+    wire: WIRE,
+    entries: 1_000_000,
+    pages: 200_000,
+    cookie_bytes: 64 * 1024,
+    references: 10_000,
+    values: 1_000_000,
+    parts: 10_000,
+};
+
+/// Bytes of a distinguished name.
+pub const DN_BYTES: usize = 8 * 1024;
+/// Bytes of a search filter.
+pub const FILTER_BYTES: usize = 16 * 1024;
+/// Terms of a search filter inside each other.
+pub const FILTER_DEPTH: usize = 32;
+/// Bytes of an address.
+pub const ADDRESS_BYTES: usize = 2_048;
+/// Bytes of the certificates of an authority.
+pub const CERTIFICATES_BYTES: usize = 256 * 1024;
+/// Bytes of a text to which an attribute is compared.
+pub const TEXT_BYTES: usize = 1_024;
+/// Addresses, bases, names for one of our attributes, signs that a person is switched off.
+pub const LIST: usize = 64;
