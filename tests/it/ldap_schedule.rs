@@ -42,17 +42,7 @@ enum Stuck {
 async fn stuck(how: Stuck) -> Peer {
     Peer::start(Protection::Plain, move |ask| match how {
         Stuck::Silent => Says::Slowly(vec![0x30; 3], Duration::from_secs(3_600)),
-        Stuck::Dripping => {
-            let mut waited = false;
-            Says::Forever(Box::new(move |_| {
-                // The loop of the server writes; a pause is made of messages that say nothing.
-                waited = !waited;
-                if waited {
-                    std::thread::sleep(Duration::from_millis(20))
-                }
-                message(ask.id, &element(0x79, &[]))
-            }))
-        }
+        Stuck::Dripping => Says::Slowly(message(ask.id, &element(0x79, &[])).repeat(20_000), Duration::from_millis(20)),
         Stuck::InDrops => {
             let person = entry("uid=1,dc=x", &[("entryUUID", vec![vec![b'1'; 5_000]])]);
             Says::Slowly(message(ask.id, &person), Duration::from_millis(200))

@@ -180,7 +180,6 @@ on_both! {
         for (method, path) in [
             (Method::PATCH, "/api/v1/connections/acme-ldap"),
             (Method::POST, "/api/v1/connections/acme-ldap/sync"),
-            (Method::POST, "/api/v1/connections/acme-ldap/test"),
             (Method::POST, "/access/v1/evaluation"),
             (Method::POST, "/access/v1/evaluations"),
         ] {
