@@ -1,7 +1,7 @@
 //! Attempts to sign in at a provider: written when one begins, taken out by the first answer, whatever it says.
 use super::extent::ConnectionExtent;
 use super::{FromRow, StoreError, Tx};
-use crate::domain::id::{AttemptId, ConnectionId};
+use crate::domain::id::{AttemptId, ConnectionId, DirectoryId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
@@ -12,6 +12,8 @@ statements! {
     TAKE = "DELETE FROM login_attempt WHERE id = $1 \
         RETURNING id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at";
     EXPIRED = "DELETE FROM login_attempt WHERE expires_at <= $1";
+    END_AT = "DELETE FROM login_attempt WHERE connection = $1";
+    END_OF = "DELETE FROM login_attempt WHERE connection IN (SELECT id FROM connection WHERE directory = $1)";
 }
 
 /// An attempt as it is kept: the PKCE verifier sealed, of the rest what is secret as hashes.
@@ -65,4 +67,20 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<()
 /// Only those of the store.
 pub async fn take(tx: &mut Tx, id: AttemptId) -> Result<Option<Kept>, StoreError> {
     tx.optional(&TAKE, binds![id], Kept::from_row).await
+}
+
+/// Ends the attempts at a connection: what they were begun under no longer holds.
+///
+/// # Errors
+/// Only those of the store.
+pub(super) async fn end_at(tx: &mut Tx, connection: ConnectionId) -> Result<(), StoreError> {
+    tx.execute(&END_AT, binds![connection]).await.map(drop)
+}
+
+/// Ends the attempts at every connection of a directory.
+///
+/// # Errors
+/// Only those of the store.
+pub(super) async fn end_of(tx: &mut Tx, directory: DirectoryId) -> Result<(), StoreError> {
+    tx.execute(&END_OF, binds![directory]).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Connections: the doors of directories.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, Value};
+use super::{FromRow, Reader, Row, StoreError, Tx, Value, attempts};
 use crate::binds;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
 use crate::domain::id::{ConnectionId, DirectoryId};
@@ -111,7 +111,7 @@ pub async fn insert(
 }
 
 /// Changes profile, state, settings and join; slug, kind and directory never change. When the state, the join, or whom
-/// the connection speaks to becomes another, sessions that began through it end for good.
+/// the connection speaks to becomes another, sessions and sign-ins that began through it end for good.
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not the extent's.
@@ -136,7 +136,8 @@ pub async fn update(
         now,
         i64::from(renewed)
     ];
-    found(tx.execute(&UPDATE, values).await?)
+    found(tx.execute(&UPDATE, values).await?)?;
+    if renewed { attempts::end_at(tx, changed.id).await } else { Ok(()) }
 }
 
 /// Stores another sealed secret.

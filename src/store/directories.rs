@@ -1,6 +1,6 @@
 //! Directories and their ceilings.
 use super::extent::{ConnectionExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, first, scopes, tuple};
+use super::{FromRow, Reader, Row, StoreError, Tx, attempts, first, scopes, tuple};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Ceiling, Directory, Mode};
@@ -62,8 +62,8 @@ pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: &Directory, created_at
     Ok(())
 }
 
-/// Changes name, mode and authority. In the mode `observe` its connections open nothing: sessions that began through
-/// them end for good.
+/// Changes name, mode and authority. In the mode `observe` its connections open nothing: sessions and sign-ins that
+/// began through them end for good.
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not the extent's.
@@ -79,6 +79,7 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
     found(tx.execute(&UPDATE, values).await?)?;
     if changed.mode == Mode::Observe {
         tx.execute(&RENEW_TRUST, binds![changed.id]).await?;
+        attempts::end_of(tx, changed.id).await?;
     }
     Ok(())
 }

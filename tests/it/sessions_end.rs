@@ -2,6 +2,7 @@
 use rolecall::domain::directory::{Directory, Mode};
 use rolecall::store::{StoreError, Tx, directories};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::app::App;
 use crate::support::api::Api;
@@ -15,12 +16,17 @@ const DOOR: &str = "/connections/acme-sso";
 /// Signs Ada in at the provider; the path that opens when she is in.
 async fn signed_in(app: &App) -> Browser {
     let mut browser = Browser::new();
-    let there = browser.get(format!("{}/login/acme-sso", app.base)).await.location.unwrap();
-    let back = browser.get(there).await.location.unwrap();
+    let back = at_the_provider(app, &mut browser).await;
     let landed = browser.get(back).await;
     assert_eq!(landed.status, 303, "{}", landed.text);
     assert!(is_in(app, &mut browser).await);
     browser
+}
+
+/// From the first click to the provider's answer, which is not taken yet.
+async fn at_the_provider(app: &App, browser: &mut Browser) -> Url {
+    let there = browser.get(format!("{}/login/acme-sso", app.base)).await.location.unwrap();
+    browser.get(there).await.location.unwrap()
 }
 
 async fn is_in(app: &App, browser: &mut Browser) -> bool {
@@ -57,10 +63,14 @@ on_both! {
             ("client", with("client_id", json!("another")), json!({"settings": settings})),
         ] {
             let mut browser = signed_in(&app).await;
+            let mut midway = Browser::new();
+            let answer = at_the_provider(&app, &mut midway).await;
             assert_eq!(owner.patch(DOOR, away).await.status, 200, "{what}");
             assert!(!is_in(&app, &mut browser).await, "{what}: away");
             assert_eq!(owner.patch(DOOR, back).await.status, 200, "{what}");
             assert!(!is_in(&app, &mut browser).await, "{what}: given back");
+            let late = midway.get(answer).await;
+            assert!(late.text.contains("attempt.unknown"), "{what}: {}", late.text);
         }
         let mut browser = signed_in(&app).await;
         mode(db, &house, Mode::Observe).await;
