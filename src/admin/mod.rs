@@ -19,6 +19,9 @@ pub mod storms;
 mod text;
 pub mod when;
 
+pub use self::slug::PATTERN as SLUG_PATTERN;
+pub use self::text::NAME_CHARACTERS;
+
 use crate::domain::ctx::Ctx;
 use crate::domain::id::PartnerId;
 use crate::provision::event::Event;

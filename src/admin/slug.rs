@@ -1,5 +1,8 @@
 //! Names in addresses.
 
+/// The form of such a name, as a regular expression.
+pub const PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,59}$";
+
 /// Checks the name of a connection: 1 to 60 of `a-z 0-9 -`, beginning with a letter or digit. Some providers refuse
 /// anything else in a base address.
 ///

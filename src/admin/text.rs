@@ -3,13 +3,15 @@ use super::refused::Refused;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 
 /// Most characters of a name.
-const MOST: usize = 200;
+pub const NAME_CHARACTERS: usize = 200;
 
 /// A name without the spaces around it: 1 to 200 characters on one line.
 pub(super) fn name(field: &str, text: &str) -> Result<String, Refused> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > MOST || text.chars().any(char::is_control) {
-        return Err(Refused::Invalid(format!("The field `{field}` needs 1 to {MOST} characters on one line.")));
+    if text.is_empty() || text.chars().count() > NAME_CHARACTERS || text.chars().any(char::is_control) {
+        return Err(Refused::Invalid(format!(
+            "The field `{field}` needs 1 to {NAME_CHARACTERS} characters on one line."
+        )));
     }
     if !fits_index(text) {
         let why =

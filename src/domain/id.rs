@@ -1,8 +1,10 @@
 //! Identifiers. Each kind is its own type, so an id of one kind never fits another.
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// What every identifier type can do; lets `Ctx::id` make any kind.
@@ -21,10 +23,23 @@ pub fn exact(text: &str) -> Option<Uuid> {
     (id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(id)
 }
 
+/// A text that is no id as we write it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no id: an id is written in lower case, with hyphens")]
+pub struct NoId;
+
+/// Reads an id from a document, in the one spelling that it has.
+///
+/// # Errors
+/// When it is no text, or written otherwise.
+pub fn exact_in<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
+    exact(&Cow::<str>::deserialize(from)?).ok_or_else(|| D::Error::custom(NoId))
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -50,9 +65,15 @@ macro_rules! ids {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::parse_str(text).map(Self)
+            type Err = NoId;
+            fn from_str(text: &str) -> Result<Self, NoId> {
+                exact(text).map(Self).ok_or(NoId)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                exact_in(from).map(Self)
             }
         }
     )*};
@@ -107,9 +128,13 @@ mod tests {
     fn an_id_has_one_spelling() {
         let text = "019700ab-0000-7000-8000-00000000000f";
         assert_eq!(exact(text).unwrap().to_string(), text);
+        let read: UserId = serde_json::from_value(text.into()).unwrap();
+        assert_eq!((read, serde_json::to_value(read).unwrap()), (text.parse().unwrap(), text.into()));
         let (upper, simple) = (text.to_uppercase(), text.replace('-', ""));
         for other in [&upper, &simple, &format!("{{{text}}}"), &format!("urn:uuid:{text}"), &format!(" {text}"), ""] {
             assert_eq!(exact(other), None, "{other}");
+            assert_eq!(other.parse::<UserId>(), Err(NoId), "{other}");
+            assert!(serde_json::from_value::<UserId>(other.into()).is_err(), "{other}");
         }
     }
 }

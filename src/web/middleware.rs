@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{StatusCode, Uri};
+use actix_web::http::{StatusCode, Uri, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -22,6 +22,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Bytes of a path with its query.
+const ADDRESS_BYTES: usize = 32_768;
+
 /// Everything around a handler; see the module.
 pub async fn edge<B: MessageBody + 'static>(
     mut request: ServiceRequest,
@@ -37,19 +40,9 @@ pub async fn edge<B: MessageBody + 'static>(
     let https = client.https;
     let method = request.method().clone();
     let span = tracing::info_span!("request", id, %method, path = request.path(), client = %client.ip);
-    let head = headers_size(request.headers());
     request.extensions_mut().insert(client);
 
-    let text = request.uri().path_and_query().is_none_or(|address| extract::is_text(address.as_str()));
-    let outcome = if !text {
-        let refusal = Refusal::new(face, StatusCode::BAD_REQUEST, "The address holds bytes that are no UTF-8 text.");
-        Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
-    } else if head > app.config.server.limits.header_bytes {
-        let refusal = Refusal::new(
-            face,
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            sentence(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-        );
+    let outcome = if let Err(refusal) = fit(&request, face, app.config.server.limits.header_bytes) {
         Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
     } else {
         let answer = next.call(request).map(|answer| answer.map(ServiceResponse::map_into_left_body));
@@ -119,6 +112,50 @@ fn client_of(request: &ServiceRequest, app: &App) -> Client {
     let tls = app.config.server.tls.files().is_some();
     let (ip, https) = extract::origin(peer, tls, request.headers(), &app.config.server.trusted_proxies);
     Client { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id() }
+}
+
+/// Refuses a head that no handler should see.
+fn fit(request: &ServiceRequest, face: Face, most: usize) -> Result<(), Refusal> {
+    let refuse = |status, detail| Err(Refusal::new(face, status, detail));
+    let address = request.uri().path_and_query().map_or("", |address| address.as_str());
+    if address.len() > ADDRESS_BYTES {
+        return refuse(StatusCode::URI_TOO_LONG, sentence(StatusCode::URI_TOO_LONG));
+    }
+    if !extract::is_text(address) {
+        return refuse(StatusCode::BAD_REQUEST, "The address holds bytes that are no UTF-8 text.");
+    }
+    if !names_host(request) {
+        return refuse(StatusCode::BAD_REQUEST, "The request must name one host, with no more than a port beside it.");
+    }
+    if headers_size(request.headers()) > most {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return refuse(status, sentence(status));
+    }
+    Ok(())
+}
+
+/// Whether the request names its host as it must: once in HTTP/1.1, at most once otherwise (RFC 9112 §3.2).
+fn names_host(request: &ServiceRequest) -> bool {
+    let mut named = request.headers().get_all(header::HOST);
+    match (named.next(), named.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_host),
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2), and not nothing.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, ""),
+    };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    let fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(name),
+    };
+    fits && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn headers_size(headers: &HeaderMap) -> usize {
@@ -204,4 +241,22 @@ fn reason_of(panic: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_a_port_at_most() {
+        for host in ["a", "a.example", "A.EXAMPLE:80", "a:", "127.0.0.1:8443", "[::1]", "[::1]:80", "xn--a_b", "a%41"] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in [
+            "", ":80", "a/b@c", "a/b", "a@b", "a b", "a:b", "a:80:80", "[::1", "::1", "[a]", "[::1]x", "a?b", "a#b",
+            "\u{e4}",
+        ] {
+            assert!(!is_host(other), "{other}");
+        }
+    }
 }

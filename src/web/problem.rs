@@ -21,6 +21,8 @@ pub enum Face {
     Scim,
     /// RFC 9457.
     Problem,
+    /// RFC 6749 §5.2.
+    OAuth,
     /// A line of text.
     Plain,
 }
@@ -32,6 +34,12 @@ impl Face {
         match segments.next() {
             Some("scim") => Self::Scim,
             Some("api" | "access") => Self::Problem,
+            Some("oauth") => Self::OAuth,
+            Some(".well-known") => match segments.next() {
+                Some("oauth-authorization-server") => Self::OAuth,
+                Some("authzen-configuration") => Self::Problem,
+                _ => Self::Plain,
+            },
             _ => Self::Plain,
         }
     }
@@ -41,6 +49,7 @@ impl Face {
         match self {
             Self::Scim => SCIM_JSON,
             Self::Problem => PROBLEM_JSON,
+            Self::OAuth => "application/json",
             Self::Plain => "text/plain; charset=utf-8",
         }
     }
@@ -93,7 +102,17 @@ impl Refusal {
         match self.face {
             Face::Scim => self.error.to_json().to_string(),
             Face::Problem => self.problem().to_string(),
+            Face::OAuth => json!({"error": self.oauth_code(), "error_description": self.error.detail}).to_string(),
             Face::Plain => format!("{}\n", self.error.detail),
+        }
+    }
+
+    /// The code of RFC 6749 §5.2 (and of §4.1.2.1 for what is the server's matter) that says the most.
+    fn oauth_code(&self) -> &'static str {
+        match self.error.status {
+            429 | 503 => "temporarily_unavailable",
+            500.. => "server_error",
+            _ => "invalid_request",
         }
     }
 
@@ -136,6 +155,7 @@ pub fn sentence(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than this server accepts.",
         StatusCode::REQUEST_TIMEOUT => "The request took too long to arrive.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send the body as JSON, in UTF-8, without a content encoding.",
+        StatusCode::URI_TOO_LONG => "The address is longer than this server accepts; send a filter to .search instead.",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "The headers are larger than this server accepts.",
         StatusCode::SERVICE_UNAVAILABLE => "The server cannot answer at the moment; try again shortly.",
         status if status.is_client_error() => "The request cannot be understood.",

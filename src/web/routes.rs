@@ -86,6 +86,15 @@ impl Entry {
         named.into_iter().filter(|(_, handler)| handler.is_some()).map(|(name, _)| name).collect()
     }
 
+    /// The methods that work here, as an Allow header names them: HEAD wherever GET does.
+    pub fn allow(&self) -> String {
+        let named = self.methods().into_iter().flat_map(|name| match name {
+            "GET" => vec!["GET", "HEAD"],
+            other => vec![other],
+        });
+        named.collect::<Vec<_>>().join(", ")
+    }
+
     /// What answers at this path, mounted below `prefix`.
     fn resource(&self, prefix: &str) -> Resource {
         let mut resource = web::resource(self.path.strip_prefix(prefix).unwrap_or(self.path));
@@ -107,7 +116,7 @@ impl Entry {
         match self.other {
             Some(handler) => resource.default_service(handler()),
             None => {
-                let allow = self.methods().join(", ");
+                let allow = self.allow();
                 resource.default_service(web::to(move |request: HttpRequest| {
                     let status = StatusCode::METHOD_NOT_ALLOWED;
                     let refusal = Refusal::at(&request, status, sentence(status)).with(header::ALLOW, &allow);

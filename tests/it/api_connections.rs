@@ -121,7 +121,7 @@ on_both! {
         let push = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };
         assert_eq!(push.get("/Users").await.status, 200);
         assert_eq!(owner.patch("/connections/acme", json!({"state": "paused"})).await.status, 200);
-        assert_eq!(push.get("/Users").await.status, 401, "a closed door answers nothing");
+        assert_eq!(push.get("/Users").await.status, 503, "a closed door says that it is closed");
         app.stop().await;
     }
 

@@ -173,12 +173,12 @@ on_both! {
         problem(&api.get("/partners?limit=0").await, 400, "`limit`");
         problem(&api.get("/partners?after=nonsense").await, 400, "`after`");
         problem(&api.get("/partners/not-an-id").await, 404, "");
-        problem(&api.get("/connections/%00").await, 404, "");
-        problem(&api.get("/connections/acme/external-groups/%00/members").await, 404, "");
-        problem(&api.get("/connections/acme/external-groups/%00/effective-members").await, 404, "");
+        problem(&api.get("/connections/%00").await, 400, "UTF-8");
+        problem(&api.get("/connections/acme/external-groups/%00/members").await, 400, "UTF-8");
+        problem(&api.get("/connections/acme/external-groups/%00/effective-members").await, 400, "UTF-8");
         let refused = sent(api.request(Method::PUT, "/partners")).await;
         problem(&refused, 405, "Allow");
-        assert_eq!(refused.header("allow"), "GET, POST");
+        assert_eq!(refused.header("allow"), "GET, HEAD, POST");
         assert_eq!(api.get(&path).await.body["items"].as_array().unwrap().len(), 1, "nothing was made");
         app.stop().await;
     }

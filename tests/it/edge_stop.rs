@@ -66,7 +66,7 @@ on_both! {
             ("/api/v1/x", "application/problem+json"),
             ("/x", "text/plain; charset=utf-8"),
         ] {
-            let request = actix::TestRequest::with_uri(path).to_request();
+            let request = actix::TestRequest::with_uri(path).insert_header(("host", "a.example")).to_request();
             let error = actix::try_call_service(&service, request).await.unwrap_err();
             let answer = error.error_response();
             assert_eq!(answer.status(), 500);

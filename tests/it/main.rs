@@ -2,6 +2,7 @@
 mod app;
 mod support;
 
+mod api_bounds;
 mod api_connections;
 mod api_partners;
 mod api_routes;
@@ -12,6 +13,7 @@ mod bounds_texts;
 mod console_connections;
 mod console_pages;
 mod doctor;
+mod edge_heads;
 mod edge_limits;
 mod edge_routes;
 mod edge_server;

@@ -4,6 +4,7 @@
 //! person may not see answers like what does not exist; what they see but may not do answers 403 with the reason. Lists
 //! come in pages ([`page`]); refusals are RFC 9457 problems ([`fault`]). The handlers' comments are the reference:
 //! `openapi` collects them.
+mod bounds;
 mod call;
 mod connections;
 mod directories;

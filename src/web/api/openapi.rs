@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa::{OpenApi, ToSchema};
 
-use super::{connections, directories, events, partners, people, reference};
+use super::{bounds, connections, directories, events, partners, people, reference};
 use crate::web::App;
 use crate::web::problem::PROBLEM_JSON;
 
@@ -106,7 +106,7 @@ pub fn document() -> Document {
             guarded(path, operation);
         }
     }
-    document
+    bounds::declare(document)
 }
 
 /// Every operation needs a token and may be refused.

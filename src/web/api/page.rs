@@ -9,9 +9,11 @@ use super::call::Call;
 use super::fault::Fault;
 
 /// Entries on a page when the caller does not say how many.
-const USUAL: usize = 100;
+pub(super) const USUAL: usize = 100;
 /// Most entries on a page.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
+/// Most bytes of what is searched for.
+pub(super) const MOST_SEARCHED: usize = 500;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,8 +56,9 @@ impl<C: Serialize + DeserializeOwned> Wanted<C> {
                 }
                 "after" => wanted.after = Some(opened(&value)?),
                 "q" if searchable => {
-                    if value.chars().any(char::is_control) || value.len() > 500 {
-                        return Err(Fault::bad("`q` must be at most 500 bytes without control characters."));
+                    if value.chars().any(char::is_control) || value.len() > MOST_SEARCHED {
+                        let why = format!("`q` must be at most {MOST_SEARCHED} bytes without control characters.");
+                        return Err(Fault::bad(why));
                     }
                     wanted.search = value.trim().to_owned();
                 }

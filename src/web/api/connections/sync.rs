@@ -23,7 +23,8 @@ pub(in crate::web::api) struct SyncBody {
     /// Only look: everything up to the brake, and change nothing.
     dry_run: bool,
     /// The run whose held removals are approved by this one, as far as they still stand. Needs `core.plan.approve` too.
-    approve: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    approve: Option<RunId>,
     /// False: answer at once with the run's id; it is then looked at under `runs`.
     wait: Option<bool>,
 }
@@ -63,7 +64,7 @@ pub(in crate::web::api) async fn sync(mut asked: Asked) -> Answer {
     if found.connection.kind != ConnectionKind::Ldap {
         return Err(Fault::new(StatusCode::CONFLICT, "Only LDAP connections are synchronised; others are told."));
     }
-    let order = Order { dry: body.dry_run, approve: body.approve.map(RunId::from_uuid) };
+    let order = Order { dry: body.dry_run, approve: body.approve };
     let prepared = run::prepare(&env(&asked.app), &found.connection.slug, order).await.map_err(refused)?;
     let id = prepared.id();
     // On its own: a caller who goes away does not end it.

@@ -1,7 +1,6 @@
 //! `POST /partners`.
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{PartnerView, PartnerWord};
 use crate::admin::partners::{self, NewPartner};
@@ -17,7 +16,8 @@ use crate::web::api::model::Moment;
 #[serde(deny_unknown_fields)]
 pub(in crate::web::api) struct NewPartnerBody {
     /// The partner it stands below.
-    parent: Uuid,
+    #[schema(value_type = Uuid)]
+    parent: PartnerId,
     /// The name people see.
     name: String,
     /// The name of a level in the catalog, below that of the parent; a department has the level of its parent.
@@ -46,7 +46,7 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
         kind: body.kind.unwrap_or(PartnerWord::Company).into(),
         level: level.id,
     };
-    let parent = PartnerId::from_uuid(body.parent);
+    let parent = body.parent;
     let made = partners::create(&call.app.store, &call.ctx(), call.person(), parent, &new).await?;
     let view = PartnerView {
         id: made.id.uuid(),
