@@ -107,12 +107,18 @@ impl Hand<'_> {
         }
         let began = Instant::now();
         let (mut outcomes, mut weight) = (Vec::new(), 0);
-        for act in acts {
-            weight += act.weight();
+        while let Some(act) = acts.get(outcomes.len()) {
+            let arriving = arriving(acts.get(outcomes.len()..).unwrap_or_default());
+            weight += act.weight().max(arriving.len());
             if !outcomes.is_empty() && (weight > MOST || began.elapsed() > LONGEST) {
                 break;
             }
-            outcomes.push(self.one(tx, ctx, act).await?);
+            if arriving.is_empty() {
+                outcomes.push(self.one(tx, ctx, act).await?);
+                continue;
+            }
+            let created = users::create_many_in(tx, ctx, &self.source, arriving).await?;
+            outcomes.extend(created.into_iter().map(|answer| answer.map(|done| Outcome::User(done.value.id))));
         }
         Ok(outcomes)
     }
@@ -133,7 +139,7 @@ impl Hand<'_> {
         let source = &self.source;
         match act {
             Act::CreateUser(said) => {
-                let new = NewUser { stable_key: Some(said.key.clone()), said: words(said) };
+                let new = newcomer(said);
                 let done = users::create_in(tx, ctx, source, new).await?;
                 Ok(Outcome::User(done.value.id))
             }
@@ -179,6 +185,19 @@ impl Hand<'_> {
             }
         }
     }
+}
+
+/// Those at the beginning who are new and can be created together.
+fn arriving(acts: &[Act<'_>]) -> Vec<NewUser> {
+    let new = acts.iter().map_while(|act| match act {
+        Act::CreateUser(said) => Some(newcomer(said)),
+        _ => None,
+    });
+    new.take(users::MOST_TOGETHER).collect()
+}
+
+fn newcomer(said: &SaidUser) -> NewUser {
+    NewUser { stable_key: Some(said.key.clone()), said: words(said) }
 }
 
 fn words(said: &SaidUser) -> users::Said {

@@ -1,11 +1,13 @@
 //! Users as a connection says them.
 mod create;
+mod many;
 mod read;
 mod together;
 
 use serde_json::Value as Json;
 
 pub use self::create::{create, create_in};
+pub use self::many::{MOST_TOGETHER, create_many_in};
 pub use self::read::{UserView, get, list, named, names_somebody};
 pub use self::together::Arrivals;
 
@@ -21,6 +23,9 @@ use crate::scim::etag::{Condition, Version};
 use crate::scim::resource::{self, Document};
 use crate::store::external_users::{ExternalUser, Link};
 use crate::store::{Store, Tx, condition_members, deleted, external_groups, external_users, identities, members};
+
+/// How often one of many is tried again that met a change of another writer.
+const TRIES: usize = 3;
 
 /// What a directory says of a user.
 #[derive(Clone, PartialEq, Debug)]

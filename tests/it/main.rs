@@ -35,6 +35,7 @@ mod oauth;
 mod parser_bounds;
 mod provision_groups;
 mod provision_laws;
+mod provision_many;
 mod provision_races;
 mod provision_search;
 mod provision_users;

@@ -215,14 +215,14 @@ async fn settle(
 }
 
 /// Whether the database has nothing against anybody in particular.
-fn concerns_all(error: &ProvisionError) -> bool {
+pub(super) fn concerns_all(error: &ProvisionError) -> bool {
     use StoreError::{Conflict, Full, Lost, TooLong, Unavailable};
     matches!(error, ProvisionError::Store(Conflict | Full | Lost | TooLong | Unavailable))
 }
 
 /// Takes those out of a line, in order, of whom no two have a mark in common, nor one with somebody who stays before
 /// it; at most `most`.
-fn apart<T, M: Eq + Hash>(line: &mut Vec<T>, marks: impl Fn(&T) -> Vec<M>, most: usize) -> Vec<T> {
+pub(super) fn apart<T, M: Eq + Hash>(line: &mut Vec<T>, marks: impl Fn(&T) -> Vec<M>, most: usize) -> Vec<T> {
     let (mut seen, mut taken) = (HashSet::new(), Vec::new());
     let mut stay = Vec::new();
     for one in line.drain(..) {

@@ -1,0 +1,66 @@
+//! Users that one connection brings all at once, in a transaction that is open: the first run of a directory.
+use super::create::{Arrival, create_all};
+use super::together::{apart, concerns_all};
+use super::{NewUser, TRIES};
+use crate::domain::ctx::Ctx;
+use crate::provision::{Done, ProvisionError, Source};
+use crate::store::external_users::ExternalUser;
+use crate::store::{StoreError, Tx};
+
+/// The most users that are written together.
+pub const MOST_TOGETHER: usize = 128;
+
+/// Creates users as [`super::create_in`] does, each on its own, but as many at a time as have nothing in common; who
+/// shares a name, a mail address or a key with somebody before meets them. What is refused hurts nobody else.
+///
+/// # Errors
+/// Only those of the store, which are about all of them.
+pub async fn create_many_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: Vec<NewUser>,
+) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, StoreError> {
+    let mut line = Vec::with_capacity(new.len());
+    let mut answers = Vec::with_capacity(new.len());
+    for (at, new) in new.into_iter().enumerate() {
+        match Arrival::read(ctx, source, new) {
+            Ok(arrival) => line.push((at, arrival)),
+            Err(error) => answers.push((at, Err(error))),
+        }
+    }
+    while !line.is_empty() {
+        let company = apart(&mut line, |(_, arrival)| arrival.marks(), MOST_TOGETHER);
+        let arrivals: Vec<&Arrival> = company.iter().map(|(_, arrival)| arrival).collect();
+        let together = tx.attempt(false, async |tx: &mut Tx| create_all(tx, source, &arrivals).await).await;
+        match together {
+            Ok(done) => answers.extend(company.iter().map(|(at, _)| *at).zip(done)),
+            Err(ProvisionError::Store(error)) if concerns_all(&ProvisionError::Store(error.clone())) => {
+                return Err(error);
+            }
+            // Somebody is refused, and it is not known who.
+            Err(_) => {
+                for (at, arrival) in &company {
+                    answers.push((*at, alone(tx, source, arrival).await?));
+                }
+            }
+        }
+    }
+    answers.sort_by_key(|(at, _)| *at);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+async fn alone(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    arrival: &Arrival,
+) -> Result<Result<Done<ExternalUser>, ProvisionError>, StoreError> {
+    let mut tries = 1;
+    loop {
+        match tx.attempt(false, async |tx: &mut Tx| arrival.alone(tx, source).await).await {
+            Err(ProvisionError::Raced) if tries < TRIES => tries += 1,
+            Err(ProvisionError::Store(error)) => return Err(error),
+            answer => return Ok(answer),
+        }
+    }
+}
