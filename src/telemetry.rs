@@ -6,6 +6,14 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::config::{Log, LogFormat};
 
+/// Reads the filter, as [`start`] does.
+///
+/// # Errors
+/// The filter is not one.
+pub fn check(log: &Log) -> Result<(), ParseError> {
+    EnvFilter::builder().parse(&log.filter).map(drop)
+}
+
 /// Starts the log; a second call changes nothing.
 ///
 /// # Errors

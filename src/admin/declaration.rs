@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::{self, Slips};
+
 /// A whole declaration. What it does not mention is left alone.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +142,19 @@ pub struct ScopeDecl {
     /// Keys of partners cut out, each with everything below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
+    /// User groups cut out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_groups: Vec<GroupRef>,
+}
+
+/// A user group somewhere in the tree.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRef {
+    /// The key of its partner.
+    pub partner: String,
+    /// Its name.
+    pub group: String,
 }
 
 /// A directory.
@@ -252,11 +267,20 @@ impl Declaration {
     /// Reads a declaration.
     ///
     /// # Errors
-    /// What is wrong, with line and column.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        if text.len() > MOST_BYTES {
-            return Err(serde::de::Error::custom(format!("the declaration is longer than {MOST_BYTES} bytes")));
-        }
-        toml::from_str(text)
+    /// Everything that is wrong with its form, each with its line.
+    pub fn parse(text: &str) -> Result<Self, Slips> {
+        file::read(text)
+    }
+
+    /// Adds what another one says.
+    pub fn append(&mut self, more: Self) {
+        let Self { catalog, partners, groups, roles, users, grants, directories } = more;
+        self.catalog = self.catalog.take().or(catalog);
+        self.partners.extend(partners);
+        self.groups.extend(groups);
+        self.roles.extend(roles);
+        self.users.extend(users);
+        self.grants.extend(grants);
+        self.directories.extend(directories);
     }
 }

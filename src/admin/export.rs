@@ -1,78 +1,322 @@
 //! The declaration that would make what is stored; secrets and what directories said are left out.
+//!
+//! It is written in parts, each read by itself and given away before the next: an installation of any size costs the
+//! memory of one part and of the names in it, and no read lasts.
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use super::declaration::{
-    CeilingDecl, ConnectionDecl, Declaration, DirectoryDecl, GrantDecl, GroupDecl, PartnerDecl, RoleDecl, RuleDecl,
-    ScopeDecl, UserDecl,
+    CeilingDecl, ConnectionDecl, Declaration, DirectoryDecl, GrantDecl, GroupDecl, GroupRef, PartnerDecl, RoleDecl,
+    RuleDecl, ScopeDecl, UserDecl,
 };
 use super::partners::DEFAULT_GROUP;
+use super::when;
 use crate::domain::directory::{Ceiling, ConnectionState, Directory};
-use crate::domain::grant::{Holder, Reach, Scope};
-use crate::domain::id::{PartnerId, RoleId, UserGroupId};
-use crate::domain::partner::PartnerKind;
+use crate::domain::grant::{Holder, ManualGrant, Reach, Scope};
+use crate::domain::group::UserGroup;
+use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, UserGroupId, UserId};
+use crate::domain::partner::{Partner, PartnerKind};
+use crate::domain::role::Role;
 use crate::domain::rule::Effect;
-use crate::store::extent::{OperatorExtent, PartnerExtent};
-use crate::store::partners::TreeNode;
-use crate::store::{
-    Reader, StoreError, catalog, connections, directories, grants, partners, people, roles, rules, user_groups,
-};
+use crate::domain::text::fold;
+use crate::store::connections::Door;
+use crate::store::extent::OperatorExtent;
+use crate::store::rules::Written;
+use crate::store::{Store, StoreError, catalog, declared, partners, people};
 
 /// People are read in pages of this size.
 const PAGE: u32 = 500;
+
+/// Partners whose groups, roles and directories are read together.
+const TOGETHER: usize = 256;
 
 /// Everything declared, in the form `apply` takes. Applying it to the same store changes nothing.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn export(reader: &mut Reader, by: &OperatorExtent) -> Result<Declaration, StoreError> {
-    let mut out = Declaration { catalog: catalog::installed(reader).await?, ..Declaration::default() };
-    let Some(root) = partners::root(reader, by).await? else { return Ok(out) };
-    let mut book = Book::open(reader, by, root.id).await?;
-    let tree = std::mem::take(&mut book.tree);
-    for node in &tree {
-        out.partners.push(book.partner(node));
+pub async fn whole(store: &Store, by: &OperatorExtent) -> Result<Declaration, StoreError> {
+    let mut all = Declaration::default();
+    let mut export = Export::begin(store, by).await?;
+    while let Some(part) = export.next().await? {
+        all.append(part);
     }
-    for node in &tree {
-        let at = by.at(node.partner.id);
-        groups(reader, &book, &at, &mut out).await?;
-        own_roles(reader, &book, &at, &mut out).await?;
-        users(reader, &book, &at, &mut out).await?;
-        for directory in directories::of_partner(reader, &at).await? {
-            out.directories.push(one_directory(reader, &book, &at, directory).await?);
+    Ok(all)
+}
+
+/// An export that is going on.
+pub struct Export {
+    store: Store,
+    by: OperatorExtent,
+    book: Book,
+    tree: Vec<Partner>,
+    catalog: Option<String>,
+    step: Step,
+}
+
+/// What is written next; the number is that of a partner in the tree.
+#[derive(Clone)]
+enum Step {
+    Partners,
+    Groups(usize),
+    People(usize, Option<(Vec<u8>, UserId)>),
+    Directories(usize),
+    Done,
+}
+
+impl Export {
+    /// Reads the tree and the names.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn begin(store: &Store, by: &OperatorExtent) -> Result<Self, StoreError> {
+        let mut reader = store.reader().await?;
+        let catalog = catalog::installed(&mut reader).await?;
+        let mut tree = Vec::new();
+        let mut above: Vec<Partner> = partners::root(&mut reader, by).await?.into_iter().collect();
+        while !above.is_empty() {
+            let ids: Vec<PartnerId> = above.iter().map(|partner| partner.id).collect();
+            tree.append(&mut above);
+            above = declared::below(&mut reader, by, &ids).await?;
+            above.sort_by_cached_key(|partner| (fold(&partner.name), partner.id));
         }
-    }
-    // By name, so that the same store is always exported alike.
-    out.grants.sort_by(|a, b| (&a.partner, &a.user, &a.group, &a.role).cmp(&(&b.partner, &b.user, &b.group, &b.role)));
-    Ok(out)
-}
-
-/// The names behind ids.
-struct Book {
-    tree: Vec<TreeNode>,
-    keys: std::collections::BTreeMap<PartnerId, String>,
-    levels: std::collections::BTreeMap<i64, String>,
-    capabilities: std::collections::BTreeMap<i64, String>,
-    groups: std::collections::BTreeMap<UserGroupId, String>,
-    roles: std::collections::BTreeMap<RoleId, String>,
-}
-
-impl Book {
-    async fn open(reader: &mut Reader, by: &OperatorExtent, root: PartnerId) -> Result<Self, StoreError> {
-        let tree = parents_first(partners::subtree(reader, &by.at(root)).await?, root);
-        let key = |node: &TreeNode| node.partner.external_id.clone().unwrap_or_else(|| node.partner.id.to_string());
-        let keys = tree.iter().map(|node| (node.partner.id, key(node))).collect();
-        let levels = catalog::levels(reader).await?.into_iter().map(|level| (level.id.0, level.name)).collect();
-        let named = catalog::capabilities(reader).await?.into_iter().map(|one| (one.id.0, one.name)).collect();
-        let mut book =
-            Self { tree, keys, levels, capabilities: named, groups: Default::default(), roles: Default::default() };
-        for id in book.keys.keys().copied().collect::<Vec<_>>() {
-            let at = by.at(id);
-            for (group, _) in user_groups::of_partner(reader, &at).await? {
-                book.groups.insert(group.id, group.name);
+        let mut book = Book::of(&tree);
+        book.levels = catalog::levels(&mut reader).await?.into_iter().map(|level| (level.id.0, level.name)).collect();
+        let capabilities = catalog::capabilities(&mut reader).await?;
+        book.capabilities = capabilities.into_iter().map(|one| (one.id.0, one.name)).collect();
+        for some in tree.chunks(TOGETHER) {
+            let ids: Vec<PartnerId> = some.iter().map(|partner| partner.id).collect();
+            for group in declared::groups(&mut reader, by, &ids).await? {
+                book.groups.insert(group.id, (group.partner, group.name));
             }
-            for role in roles::usable(reader, &at).await? {
+            for role in declared::roles(&mut reader, by, &ids).await? {
+                book.role_names.insert((role.partner, fold(&role.name)), role.id);
                 book.roles.insert(role.id, role.name);
             }
         }
-        Ok(book)
+        Ok(Self { store: store.clone(), by: *by, book, tree, catalog, step: Step::Partners })
+    }
+
+    /// The next part; none when all of it is told.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn next(&mut self) -> Result<Option<Declaration>, StoreError> {
+        let mut out = Declaration::default();
+        self.step = match self.step.clone() {
+            Step::Partners => {
+                out.catalog = self.catalog.take();
+                out.partners = self.tree.iter().map(|partner| self.book.partner(partner)).collect();
+                Step::Groups(0)
+            }
+            Step::Groups(at) => match self.some(at) {
+                Some(some) => {
+                    self.groups(&some, &mut out).await?;
+                    Step::Groups(at + some.len())
+                }
+                None => Step::People(0, None),
+            },
+            Step::People(at, after) => match self.tree.get(at).map(|partner| partner.id) {
+                Some(partner) => match self.people(partner, after, &mut out).await? {
+                    Some(last) => Step::People(at, Some(last)),
+                    None => Step::People(at + 1, None),
+                },
+                None => Step::Directories(0),
+            },
+            Step::Directories(at) => match self.some(at) {
+                Some(some) => {
+                    self.directories(&some, &mut out).await?;
+                    Step::Directories(at + some.len())
+                }
+                None => Step::Done,
+            },
+            Step::Done => return Ok(None),
+        };
+        Ok(Some(out))
+    }
+
+    fn some(&self, at: usize) -> Option<Vec<PartnerId>> {
+        let some = self.tree.get(at..)?.iter().take(TOGETHER).map(|partner| partner.id);
+        Some(some.collect::<Vec<_>>()).filter(|some| !some.is_empty())
+    }
+
+    /// User groups with what they hold, and roles that the partners own.
+    async fn groups(&self, of: &[PartnerId], out: &mut Declaration) -> Result<(), StoreError> {
+        let (by, mut reader) = (&self.by, self.store.reader().await?);
+        let mut held: HashMap<Holder, Vec<ManualGrant>> = HashMap::new();
+        for grant in declared::held_by_groups(&mut reader, by, of).await? {
+            held.entry(grant.holder).or_default().push(grant);
+        }
+        let mut groups: HashMap<PartnerId, Vec<UserGroup>> = HashMap::new();
+        for group in declared::groups(&mut reader, by, of).await? {
+            groups.entry(group.partner).or_default().push(group);
+        }
+        let roles = declared::roles(&mut reader, by, of).await?;
+        let ids: Vec<RoleId> = roles.iter().map(|role| role.id).collect();
+        let mut capabilities: HashMap<RoleId, Vec<i64>> = HashMap::new();
+        for (role, capability) in declared::capabilities(&mut reader, by, &ids).await? {
+            capabilities.entry(role).or_default().push(capability.0);
+        }
+        let mut owned: HashMap<PartnerId, Vec<Role>> = HashMap::new();
+        for role in roles.into_iter().filter(|role| role.catalog_key.is_none()) {
+            owned.entry(role.partner).or_default().push(role);
+        }
+        for partner in of {
+            let mut groups = groups.remove(partner).unwrap_or_default();
+            groups.sort_by_cached_key(|group| (fold(&group.name), group.id));
+            for group in groups {
+                let grants = held.remove(&Holder::Group(group.id)).unwrap_or_default();
+                out.grants.extend(self.book.grants(*partner, (None, Some(&group.name)), grants));
+                if group.name != DEFAULT_GROUP || !group.is_default {
+                    let partner = self.book.key(*partner);
+                    out.groups.push(GroupDecl { partner, name: group.name, exclusive: group.exclusive });
+                }
+            }
+            // A role stands behind its parent.
+            let mut roles = owned.remove(partner).unwrap_or_default();
+            roles.sort_by_key(|role| role.id);
+            for role in roles {
+                let mut held = capabilities.remove(&role.id).unwrap_or_default();
+                held.sort_unstable();
+                out.roles.push(RoleDecl {
+                    partner: self.book.key(*partner),
+                    parent: role.parent.map(|parent| self.book.role(*partner, parent)),
+                    capabilities: held.iter().filter_map(|one| self.book.capabilities.get(one).cloned()).collect(),
+                    name: role.name,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A page of a partner's people: those of whom no directory speaks, and the manual grants of everyone who can be named.
+    async fn people(
+        &self,
+        partner: PartnerId,
+        after: Option<(Vec<u8>, UserId)>,
+        out: &mut Declaration,
+    ) -> Result<Option<(Vec<u8>, UserId)>, StoreError> {
+        let (by, mut reader) = (&self.by, self.store.reader().await?);
+        let page = declared::page(&mut reader, by, partner, after, PAGE).await?;
+        let last = page.last().map(|(user, _)| (people::sort_key(user), user.id));
+        let more = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let ids: Vec<UserId> = page.iter().map(|(user, _)| user.id).collect();
+        let mut held: HashMap<Holder, Vec<ManualGrant>> = HashMap::new();
+        for grant in declared::held_by(&mut reader, by, &ids).await? {
+            held.entry(grant.holder).or_default().push(grant);
+        }
+        for (user, of_no_directory) in page {
+            let Some(login) = user.profile.login_name else { continue };
+            let grants = held.remove(&Holder::User(user.id)).unwrap_or_default();
+            out.grants.extend(self.book.grants(partner, (Some(&login), None), grants));
+            if of_no_directory {
+                let (name, email) = (user.profile.display_name, user.profile.email);
+                out.users.push(UserDecl { partner: self.book.key(partner), login, name, email });
+            }
+        }
+        Ok(last.filter(|_| more))
+    }
+
+    async fn directories(&self, of: &[PartnerId], out: &mut Declaration) -> Result<(), StoreError> {
+        let (by, mut reader) = (&self.by, self.store.reader().await?);
+        let found = declared::directories(&mut reader, by, of).await?;
+        let ids: Vec<DirectoryId> = found.iter().map(|directory| directory.id).collect();
+        let mut ceilings = declared::ceilings(&mut reader, by, &ids).await?;
+        let mut doors: HashMap<DirectoryId, Vec<Door>> = HashMap::new();
+        for door in declared::doors(&mut reader, by, &ids).await? {
+            doors.entry(door.connection.directory).or_default().push(door);
+        }
+        let mut rules = declared::rules(&mut reader, by, &ids).await?;
+        let named: HashSet<ExternalGroupId> =
+            rules.values().flatten().flat_map(|rule| rule.names.iter().map(|(_, id)| *id)).collect();
+        let named: Vec<ExternalGroupId> = named.into_iter().collect();
+        let called = declared::external_groups(&mut reader, by, &named).await?;
+        let mut owned: HashMap<PartnerId, Vec<Directory>> = HashMap::new();
+        for directory in found {
+            owned.entry(directory.partner).or_default().push(directory);
+        }
+        for directory in of.iter().flat_map(|partner| owned.remove(partner).unwrap_or_default()) {
+            let id = directory.id;
+            out.directories.push(DirectoryDecl {
+                partner: self.book.key(directory.partner),
+                ceilings: self.book.ceilings(directory.partner, ceilings.remove(&id).unwrap_or_default()),
+                connections: doors.remove(&id).unwrap_or_default().into_iter().map(connection).collect(),
+                rules: rules
+                    .remove(&id)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|rule| self.book.rule(directory.partner, rule, &called))
+                    .collect(),
+                name: directory.name,
+                mode: directory.mode.as_str().to_owned(),
+                authority: directory.authority,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn connection(door: Door) -> ConnectionDecl {
+    ConnectionDecl {
+        kind: door.connection.kind.as_str().to_owned(),
+        slug: door.connection.slug,
+        profile: door.connection.profile,
+        join: door.join_attribute,
+        paused: door.connection.state == ConnectionState::Paused,
+        settings: settings(door.connection.config),
+        secret: None,
+        token: None,
+    }
+}
+
+/// Settings as TOML has them: what is not set is left out.
+fn settings(config: serde_json::Value) -> BTreeMap<String, toml::Value> {
+    match config {
+        serde_json::Value::Object(all) => {
+            all.into_iter().filter_map(|(key, value)| Some((key, value_of(value)?))).collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+fn value_of(value: serde_json::Value) -> Option<toml::Value> {
+    Some(match value {
+        serde_json::Value::Null => return None,
+        serde_json::Value::Bool(truth) => toml::Value::Boolean(truth),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => toml::Value::Integer(whole),
+            None => toml::Value::Float(number.as_f64()?),
+        },
+        serde_json::Value::String(text) => toml::Value::String(text),
+        serde_json::Value::Array(items) => toml::Value::Array(items.into_iter().filter_map(value_of).collect()),
+        serde_json::Value::Object(_) => toml::Value::Table(settings(value).into_iter().collect()),
+    })
+}
+
+/// The names behind ids.
+#[derive(Default)]
+struct Book {
+    keys: HashMap<PartnerId, String>,
+    parents: HashMap<PartnerId, PartnerId>,
+    levels: BTreeMap<i64, String>,
+    capabilities: BTreeMap<i64, String>,
+    groups: HashMap<UserGroupId, (PartnerId, String)>,
+    roles: HashMap<RoleId, String>,
+    role_names: HashMap<(PartnerId, String), RoleId>,
+}
+
+impl Book {
+    /// A partner goes by its external id where that tells it from all others, else by its id.
+    fn of(tree: &[Partner]) -> Self {
+        let mut bearers: HashMap<&str, usize> = HashMap::new();
+        for key in tree.iter().filter_map(|partner| partner.external_id.as_deref()) {
+            *bearers.entry(key).or_default() += 1;
+        }
+        let key = |partner: &Partner| match &partner.external_id {
+            Some(key) if bearers.get(key.as_str()) == Some(&1) => key.clone(),
+            _ => partner.id.to_string(),
+        };
+        let keys = tree.iter().map(|partner| (partner.id, key(partner))).collect();
+        let parents = tree.iter().filter_map(|partner| Some((partner.id, partner.parent?))).collect();
+        Self { keys, parents, ..Self::default() }
     }
 
     fn key(&self, id: PartnerId) -> String {
@@ -80,15 +324,24 @@ impl Book {
     }
 
     fn group(&self, id: UserGroupId) -> String {
-        self.groups.get(&id).cloned().unwrap_or_else(|| id.to_string())
+        self.groups.get(&id).map_or_else(|| id.to_string(), |(_, name)| name.clone())
     }
 
-    fn role(&self, id: RoleId) -> String {
-        self.roles.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    /// What a role is called at a partner: its name, unless another one of that name is nearer.
+    fn role(&self, at: PartnerId, id: RoleId) -> String {
+        let Some(name) = self.roles.get(&id) else { return id.to_string() };
+        let (key, mut next) = (fold(name), Some(at));
+        while let Some(partner) = next {
+            match self.role_names.get(&(partner, key.clone())) {
+                Some(found) if *found == id => return name.clone(),
+                Some(_) => break,
+                None => next = self.parents.get(&partner).copied(),
+            }
+        }
+        id.to_string()
     }
 
-    fn partner(&self, node: &TreeNode) -> PartnerDecl {
-        let partner = &node.partner;
+    fn partner(&self, partner: &Partner) -> PartnerDecl {
         PartnerDecl {
             key: self.key(partner.id),
             name: partner.name.clone(),
@@ -99,8 +352,13 @@ impl Book {
     }
 
     fn scope(&self, scope: &Scope) -> ScopeDecl {
+        let left_out = scope.without_groups.iter().map(|id| GroupRef {
+            partner: self.groups.get(id).map_or_else(String::new, |(partner, _)| self.key(*partner)),
+            group: self.group(*id),
+        });
         let mut decl = ScopeDecl {
             without: scope.without_partners.iter().map(|id| self.key(*id)).collect(),
+            without_groups: left_out.collect(),
             ..ScopeDecl::default()
         };
         match &scope.reach {
@@ -114,136 +372,47 @@ impl Book {
         }
         decl
     }
-}
 
-/// The tree with every parent before its children.
-fn parents_first(nodes: Vec<TreeNode>, root: PartnerId) -> Vec<TreeNode> {
-    let mut children: std::collections::BTreeMap<Option<PartnerId>, Vec<TreeNode>> = Default::default();
-    for node in nodes {
-        let above = node.partner.parent.filter(|_| node.partner.id != root);
-        children.entry(above).or_default().push(node);
-    }
-    let mut ordered = Vec::new();
-    let mut waiting = children.remove(&None).unwrap_or_default();
-    while !waiting.is_empty() {
-        let below = waiting.iter().filter_map(|node| children.remove(&Some(node.partner.id))).flatten().collect();
-        ordered.append(&mut waiting);
-        waiting = below;
-    }
-    ordered
-}
-
-async fn groups(reader: &mut Reader, book: &Book, at: &PartnerExtent, out: &mut Declaration) -> Result<(), StoreError> {
-    for (group, _) in user_groups::of_partner(reader, at).await? {
-        for grant in grants::of_holder(reader, at, Holder::Group(group.id)).await? {
-            out.grants.push(GrantDecl {
-                role: book.role(grant.role),
-                partner: book.key(at.partner()),
-                user: None,
-                group: Some(group.name.clone()),
-                scope: book.scope(&grant.scope),
+    /// Grants of one holder, by role and then by age, so that the same store is always exported alike.
+    fn grants(
+        &self,
+        partner: PartnerId,
+        (user, group): (Option<&str>, Option<&str>),
+        held: Vec<ManualGrant>,
+    ) -> Vec<GrantDecl> {
+        let mut decls: Vec<GrantDecl> = held
+            .into_iter()
+            .map(|grant| GrantDecl {
+                role: self.role(partner, grant.role),
+                partner: self.key(partner),
+                user: user.map(str::to_owned),
+                group: group.map(str::to_owned),
+                scope: self.scope(&grant.scope),
                 reason: grant.reason,
-            });
-        }
-        if group.name != DEFAULT_GROUP || !group.is_default {
-            let partner = book.key(at.partner());
-            out.groups.push(GroupDecl { partner, name: group.name, exclusive: group.exclusive });
-        }
+            })
+            .collect();
+        decls.sort_by(|one, two| one.role.cmp(&two.role));
+        decls
     }
-    Ok(())
-}
 
-async fn own_roles(
-    reader: &mut Reader,
-    book: &Book,
-    at: &PartnerExtent,
-    out: &mut Declaration,
-) -> Result<(), StoreError> {
-    for role in roles::usable(reader, at).await? {
-        if role.partner != at.partner() || role.catalog_key.is_some() {
-            continue;
-        }
-        let held = roles::own_capabilities(reader, at, role.id).await?;
-        out.roles.push(RoleDecl {
-            partner: book.key(at.partner()),
-            parent: role.parent.map(|parent| book.role(parent)),
-            capabilities: held.iter().filter_map(|one| book.capabilities.get(&one.0).cloned()).collect(),
-            name: role.name,
-        });
+    fn ceilings(&self, at: PartnerId, rows: Vec<Ceiling>) -> Vec<CeilingDecl> {
+        let named = |row: Ceiling| CeilingDecl { role: self.role(at, row.role), scope: self.scope(&row.scope) };
+        let mut ceilings: Vec<_> = rows.into_iter().map(named).collect();
+        ceilings.sort_by(|one, two| one.role.cmp(&two.role));
+        ceilings
     }
-    Ok(())
-}
 
-/// People without a directory, and the manual grants of everyone who can be named.
-async fn users(reader: &mut Reader, book: &Book, at: &PartnerExtent, out: &mut Declaration) -> Result<(), StoreError> {
-    let here = at.alone();
-    let mut after: Option<(Vec<u8>, crate::domain::id::UserId)> = None;
-    loop {
-        let from = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
-        let page = people::list(reader, &here, from, None, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some((people::sort_key(last), last.id));
-        for user in page {
-            let Some(login) = user.profile.login_name else { continue };
-            for grant in grants::of_holder(reader, at, Holder::User(user.id)).await? {
-                out.grants.push(GrantDecl {
-                    role: book.role(grant.role),
-                    partner: book.key(at.partner()),
-                    user: Some(login.clone()),
-                    group: None,
-                    scope: book.scope(&grant.scope),
-                    reason: grant.reason,
-                });
-            }
-            if !people::has_source(reader, &here, user.id).await? {
-                let (name, email) = (user.profile.display_name, user.profile.email);
-                out.users.push(UserDecl { partner: book.key(at.partner()), login, name, email });
-            }
-        }
-    }
-}
-
-async fn one_directory(
-    reader: &mut Reader,
-    book: &Book,
-    at: &PartnerExtent,
-    directory: Directory,
-) -> Result<DirectoryDecl, StoreError> {
-    let ceilings = directories::ceilings(reader, at, directory.id).await?;
-    let named = |row: &Ceiling| CeilingDecl { role: book.role(row.role), scope: book.scope(&row.scope) };
-    let mut ceilings: Vec<_> = ceilings.iter().map(named).collect();
-    ceilings.sort_by(|a, b| a.role.cmp(&b.role));
-    let doors = connections::of_directory(reader, at, directory.id).await?;
-    let connections = doors.into_iter().map(|door| ConnectionDecl {
-        kind: door.connection.kind.as_str().to_owned(),
-        slug: door.connection.slug,
-        profile: door.connection.profile,
-        join: door.join_attribute,
-        paused: door.connection.state == ConnectionState::Paused,
-        settings: serde_json::from_value(door.connection.config).unwrap_or_default(),
-        secret: None,
-        token: None,
-    });
-    let written = rules::in_force(reader, at, directory.id).await?;
-    let rules = written.into_iter().map(|one| {
+    fn rule(&self, at: PartnerId, one: Written, called: &HashMap<ExternalGroupId, String>) -> RuleDecl {
+        let when = when::as_called(&one, called);
         let (mut place, mut join, mut grant, mut scope) = (None, None, None, None);
         match &one.rule.effect {
-            Effect::Place { group } => place = Some(book.group(*group)),
-            Effect::Join { group } => join = Some(book.group(*group)),
+            Effect::Place { group } => place = Some(self.group(*group)),
+            Effect::Join { group } => join = Some(self.group(*group)),
             Effect::Grant { role, scope: over } => {
-                grant = Some(book.role(*role));
-                scope = Some(book.scope(over));
+                grant = Some(self.role(at, *role));
+                scope = Some(self.scope(over));
             }
         }
-        RuleDecl { name: one.rule.name, when: one.when, place, join, grant, scope }
-    });
-    Ok(DirectoryDecl {
-        partner: book.key(at.partner()),
-        name: directory.name,
-        mode: directory.mode.as_str().to_owned(),
-        authority: directory.authority,
-        ceilings,
-        connections: connections.collect(),
-        rules: rules.collect(),
-    })
+        RuleDecl { name: one.rule.name, when, place, join, grant, scope }
+    }
 }

@@ -5,8 +5,8 @@ use crate::domain::ctx::Ctx;
 use crate::domain::id::UserId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
-use crate::secret::{Token, TokenKind};
-use crate::store::extent::PartnerExtent;
+use crate::secret::{Keyring, Purpose as Sealed, Token, TokenKind};
+use crate::store::extent::{OperatorExtent, PartnerExtent};
 use crate::store::links::{self, Purpose};
 use crate::store::{StoreError, Tx};
 
@@ -35,5 +35,33 @@ pub async fn create(
     links::insert(tx, at, person, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
     let line = Event::of(Kind::LinkIssued, person).word("purpose", purpose.as_str());
     events::append(tx, ctx, at.partner(), &[line]).await?;
+    Ok(token)
+}
+
+/// The link of the installation's first owner: the one that was made and stands, else a new one, which is kept so that it
+/// can be shown again.
+///
+/// # Errors
+/// As [`create`].
+pub async fn of_first_owner(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    at: &PartnerExtent,
+    person: UserId,
+    keyring: &Keyring,
+) -> Result<Token, StoreError> {
+    let (purpose, seal) = (Purpose::SetUp, Sealed::SetUpLink(person));
+    let made = links::last(tx, &OperatorExtent::assume(), purpose).await?;
+    let stands = made.filter(|link| link.person == person && !link.used && link.expires_at > ctx.now());
+    let opened = stands.and_then(|link| keyring.open(seal, &link.sealed?).ok());
+    let token = opened.and_then(|text| Token::parse(TokenKind::Link, std::str::from_utf8(&text).ok()?));
+    if let Some(token) = token {
+        return Ok(token);
+    }
+    let token = create(tx, ctx, at, person, purpose).await?;
+    // One that cannot be kept is made anew the next time.
+    if let Ok(sealed) = keyring.seal(ctx, seal, token.reveal().as_bytes()) {
+        links::seal(tx, at, person, token.hash(), sealed).await?;
+    }
     Ok(token)
 }

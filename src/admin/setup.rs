@@ -1,17 +1,21 @@
 //! The first owner: how an empty store becomes an installation, and the way back in when every owner is locked out.
 use super::apply::{self, ApplyError, Means};
-use super::catalog;
 use super::declaration::{Declaration, GrantDecl, PartnerDecl, ScopeDecl, UserDecl};
-use crate::admin::links;
+use super::{catalog, links, text};
+use crate::domain::catalog::Catalog;
 use crate::domain::ctx::Ctx;
-use crate::domain::id::UserId;
+use crate::domain::id::{PartnerId, UserId};
+use crate::domain::partner::Partner;
 use crate::secret::{Keyring, Token};
 use crate::store::extent::OperatorExtent;
-use crate::store::links::Purpose;
-use crate::store::{Store, StoreError, catalog as stored, partners, people};
+use crate::store::links::{self as stored_links, Purpose};
+use crate::store::{Reader, Store, StoreError, Tx, catalog as stored, declared, grants, partners, people};
 
-/// The external id of the root that setting up makes.
-const ROOT: &str = "root";
+/// The external id of the root that setting up makes. A declaration with a root of its own takes that one over.
+pub(super) const ROOT: &str = "root";
+
+/// How often setting up is tried again when another server does the same at the same moment.
+const MOST_TRIES: usize = 4;
 
 /// What an operator decides about a new installation.
 #[derive(Clone, Debug)]
@@ -24,8 +28,32 @@ pub struct SetUp<'a> {
     pub owner: &'a str,
 }
 
-/// Makes an empty store an installation: the catalog, the root partner, and its first owner, who holds every role of the
-/// catalog that stands under no other, over the whole tree. `None` when the store is one already.
+/// What is wrong with the settings of a new installation: the key, and why.
+pub fn faults(wanted: &SetUp<'_>) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    match catalog::shipped(wanted.catalog) {
+        None => faults.push(("setup.catalog", format!("there is no catalog `{}`", wanted.catalog))),
+        Some(Err(error)) => faults.push(("setup.catalog", error.to_string())),
+        Some(Ok(_)) => {}
+    }
+    for (key, field, value) in [("setup.company", "company", wanted.company), ("setup.owner", "owner", wanted.owner)] {
+        faults.extend(text::name(field, value).err().map(|refused| (key, refused.to_string())));
+    }
+    faults
+}
+
+/// When the first owner's link is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// At the start of a server: on a store without anybody who holds it, and again as long as nobody has used it.
+    AtStart,
+    /// When the operator asks: also for a holder whom a declaration has named.
+    Asked,
+}
+
+/// Makes a store without an owner an installation that has one: the catalog, the root partner, and its first owner, who
+/// holds every role of the catalog that stands under no other, over the whole tree. The one-time link that lets the first
+/// owner in; the same one until it is used, whichever server is asked. `None` when it was used, or was never needed.
 ///
 /// # Errors
 /// `ApplyError`; nothing is kept then.
@@ -34,83 +62,182 @@ pub async fn set_up(
     ctx: &Ctx,
     by: OperatorExtent,
     keyring: &Keyring,
-    wanted: &SetUp<'_>,
+    (wanted, when): (&SetUp<'_>, When),
 ) -> Result<Option<Token>, ApplyError> {
-    if stored::installed(&mut store.reader().await?).await?.is_some() {
+    let mut tries = 1;
+    loop {
+        let work = async |tx: &mut Tx| first_owner(tx, ctx, by, keyring, (wanted, when)).await;
+        match store.write_serializable(work).await {
+            // Another server was faster: what it made is there now.
+            Err(ApplyError::Store(StoreError::Unique(_))) if tries < MOST_TRIES => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn first_owner(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    keyring: &Keyring,
+    (wanted, when): (&SetUp<'_>, When),
+) -> Result<Option<Token>, ApplyError> {
+    let issued = stored_links::last(tx, &by, Purpose::SetUp).await?;
+    if issued.as_ref().is_some_and(|link| link.used) {
         return Ok(None);
     }
-    let catalog = catalog::shipped(wanted.catalog).ok_or_else(|| ApplyError::Unknown {
-        place: "setup".to_owned(),
-        kind: "catalog",
-        name: wanted.catalog.to_owned(),
-    })??;
+    let root = partners::root(tx, &by).await?;
+    let known = match &root {
+        Some(root) => owner_of(tx, &by, root, issued.as_ref().map(|link| link.person)).await?,
+        None => None,
+    };
+    if known.is_some() && issued.is_none() && when == When::AtStart {
+        return Ok(None);
+    }
+    let owner = match known {
+        Some(owner) => owner,
+        None => make_owner(tx, ctx, by, keyring, (wanted, root)).await?,
+    };
+    let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
+    Ok(Some(links::of_first_owner(tx, ctx, &by.at(root.id).alone(), owner, keyring).await?))
+}
+
+/// Whom the first link was made for, if that person is still there; else whoever holds most over the whole tree.
+async fn owner_of(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    root: &Partner,
+    issued: Option<UserId>,
+) -> Result<Option<UserId>, StoreError> {
+    let at = by.at(root.id).alone();
+    if let Some(person) = issued
+        && people::get(reader, &at, person).await?.is_some()
+    {
+        return Ok(Some(person));
+    }
+    let holders = grants::holders_at(reader, &at, 1).await?;
+    Ok(holders.first().filter(|(_, top)| *top).map(|(person, _)| *person))
+}
+
+/// Whether nobody holds a role of the catalog that stands under no other over the whole tree: then nobody could ever give
+/// anything to anyone.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn is_without_owner(reader: &mut Reader, by: &OperatorExtent) -> Result<bool, StoreError> {
+    let Some(root) = partners::root(reader, by).await? else { return Ok(false) };
+    Ok(owner_of(reader, by, &root, None).await?.is_none())
+}
+
+async fn make_owner(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    keyring: &Keyring,
+    (wanted, root): (&SetUp<'_>, Option<Partner>),
+) -> Result<UserId, ApplyError> {
+    let name = stored::installed(tx).await?.unwrap_or_else(|| wanted.catalog.to_owned());
+    let catalog = catalog::shipped(&name).ok_or_else(|| ApplyError::unknown("setup", "catalog", &name))??;
+    let key = match &root {
+        Some(root) => root.external_id.clone().unwrap_or_else(|| root.id.to_string()),
+        None => ROOT.to_owned(),
+    };
+    let declaration = declaration(&catalog, wanted, (&key, root.is_none()));
+    // It declares no connection, so there are no settings to check.
+    let means = Means::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
+    apply::within(tx, ctx, by, &declaration, &means).await?;
+    let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
+    let owner = people::by_login(tx, &by.at(root.id).alone(), wanted.owner).await?;
+    owner.ok_or_else(|| ApplyError::unknown(&root.name, "user", wanted.owner))
+}
+
+fn declaration(catalog: &Catalog, wanted: &SetUp<'_>, (key, fresh): (&str, bool)) -> Declaration {
     let top = catalog.levels.first().map(|level| level.name.clone()).unwrap_or_default();
+    let root = PartnerDecl {
+        key: key.to_owned(),
+        name: wanted.company.to_owned(),
+        parent: None,
+        level: top,
+        department: false,
+    };
     let roles = catalog.roles.iter().filter(|role| role.parent.is_none());
-    let declaration = Declaration {
-        catalog: Some(wanted.catalog.to_owned()),
-        partners: vec![PartnerDecl {
-            key: ROOT.to_owned(),
-            name: wanted.company.to_owned(),
-            parent: None,
-            level: top,
-            department: false,
-        }],
+    Declaration {
+        catalog: Some(catalog.name.clone()),
+        partners: fresh.then_some(root).into_iter().collect(),
         users: vec![UserDecl {
-            partner: ROOT.to_owned(),
+            partner: key.to_owned(),
             login: wanted.owner.to_owned(),
             name: wanted.owner.to_owned(),
             email: wanted.owner.contains('@').then(|| wanted.owner.to_owned()),
         }],
-        grants: roles.map(|role| first_grant(&role.name, wanted.owner)).collect(),
+        grants: roles.map(|role| first_grant(&role.name, wanted.owner, key)).collect(),
         ..Declaration::default()
-    };
-    // It declares no connection, so there are no settings to check.
-    let means = Means::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
-    apply::apply(store, ctx, by, &declaration, &means).await?;
-    Ok(Some(link(store, ctx, by, Some(wanted.owner), Purpose::SetUp).await?))
+    }
 }
 
-fn first_grant(role: &str, owner: &str) -> GrantDecl {
+fn first_grant(role: &str, owner: &str, key: &str) -> GrantDecl {
     GrantDecl {
         role: role.to_owned(),
-        partner: ROOT.to_owned(),
+        partner: key.to_owned(),
         user: Some(owner.to_owned()),
         group: None,
-        scope: ScopeDecl { subtree: Some(ROOT.to_owned()), ..ScopeDecl::default() },
+        scope: ScopeDecl { subtree: Some(key.to_owned()), ..ScopeDecl::default() },
         reason: Some("First owner".to_owned()),
     }
 }
 
-/// A one-time sign-in link for a person of the root partner who is called `login`, or for the first by name when none is
-/// named. It grants nothing: the person must still hold what is to be done.
-///
-/// # Errors
-/// `ApplyError::Unknown` when there is no such person.
-pub async fn recover(store: &Store, ctx: &Ctx, by: OperatorExtent, login: Option<&str>) -> Result<Token, ApplyError> {
-    link(store, ctx, by, login, Purpose::Recover).await
+/// Who is to be let in again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LockedOut<'a> {
+    /// The partner, by its external id or its id; the root when none is named.
+    pub partner: Option<&'a str>,
+    /// The person, by sign-in name or id; without one, who holds most over all of the partner.
+    pub person: Option<&'a str>,
 }
 
-async fn link(
-    store: &Store,
-    ctx: &Ctx,
-    by: OperatorExtent,
-    login: Option<&str>,
-    purpose: Purpose,
-) -> Result<Token, ApplyError> {
+/// A one-time sign-in link for a person at home in a partner. It grants nothing: the person must still hold what is to be
+/// done.
+///
+/// # Errors
+/// `ApplyError::Refused` when there is no such partner or person.
+pub async fn recover(store: &Store, ctx: &Ctx, by: OperatorExtent, who: LockedOut<'_>) -> Result<Token, ApplyError> {
     store
-        .write_serializable(async |tx| {
-            let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
-            let at = by.at(root.id).alone();
-            let person: Option<UserId> = match login {
-                Some(login) => people::by_login(tx, &at, login).await?,
-                None => people::list(tx, &at, None, None, 1).await?.first().map(|user| user.id),
+        .write_serializable(async |tx: &mut Tx| {
+            let partner = match who.partner {
+                Some(key) => named(tx, &by, key).await?,
+                None => partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?,
             };
-            let person = person.ok_or_else(|| ApplyError::Unknown {
-                place: root.name.clone(),
-                kind: "user",
-                name: login.unwrap_or("anyone").to_owned(),
+            let at = by.at(partner.id).alone();
+            let person = match who.person {
+                Some(name) => match (people::by_login(tx, &at, name).await?, name.parse()) {
+                    (None, Ok(id)) => people::get(tx, &at, id).await?.map(|user| user.id),
+                    (found, _) => found,
+                },
+                None => grants::holders_at(tx, &at, 1).await?.first().map(|(person, _)| *person),
+            };
+            let person = person.ok_or_else(|| match who.person {
+                Some(name) => ApplyError::unknown(&partner.name, "user", name),
+                None => ApplyError::wrong(
+                    &partner.name,
+                    "nobody at home here holds a role over all of it by a grant of their own; say with `--login` who is \
+                     to be let in",
+                ),
             })?;
-            Ok(links::create(tx, ctx, &at, person, purpose).await?)
+            Ok(links::create(tx, ctx, &at, person, Purpose::Recover).await?)
         })
         .await
+}
+
+async fn named(tx: &mut Tx, by: &OperatorExtent, key: &str) -> Result<Partner, ApplyError> {
+    let mut found = declared::by_key(tx, by, &[key]).await?;
+    if let (true, Ok(id)) = (found.is_empty(), key.parse::<PartnerId>()) {
+        found = declared::by_id(tx, by, &[id]).await?;
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (Some(_), false) => {
+            Err(ApplyError::wrong("partner", format!("more than one has the key `{key}`; write the id instead")))
+        }
+        (None, _) => Err(ApplyError::unknown("partner", "partner", key)),
+    }
 }

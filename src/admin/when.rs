@@ -1,10 +1,15 @@
 //! Whom a rule matches, as an administrator writes it: a SCIM filter in which `memberOf eq "NAME"` asks for an
 //! external group and everything else is an attribute condition.
+use std::collections::HashMap;
+
 use crate::access::matcher::Condition;
+use crate::domain::id::ExternalGroupId;
 use crate::domain::rule::PeopleSet;
+use crate::domain::text::fold;
 use crate::scim::filter::{Filter, Foreign, Literal, Op};
 use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
+use crate::store::rules::Written;
 
 /// The attribute that stands for membership of an external group.
 const MEMBER_OF: &str = "memberOf";
@@ -83,6 +88,34 @@ impl When {
             Self::Any(parts) => Condition::Any(all(parts)),
         }
     }
+}
+
+/// A rule's condition with the names that its groups have now; `called` knows them. Where that would not be clear, and
+/// for a group that is gone, the text the rule was saved with.
+pub fn as_called(rule: &Written, called: &HashMap<ExternalGroupId, String>) -> String {
+    let saved = || rule.when.clone();
+    let Ok(mut filter) = Filter::parse(&rule.when) else { return saved() };
+    let meant = |name: &str| {
+        let key = fold(name);
+        // The names of this text come before those that were noted later.
+        rule.names.iter().find(|(known, _)| fold(known) == key).map(|(_, id)| *id)
+    };
+    let (mut changed, mut clear) = (false, true);
+    let mut written: HashMap<String, ExternalGroupId> = HashMap::new();
+    filter.comparisons_mut(&mut |outer, path, value| {
+        let Literal::Text(name) = value else { return };
+        if outer.is_some() || !is_member_of(path) {
+            return;
+        }
+        let Some(id) = meant(name) else { return };
+        if let Some(now) = called.get(&id).filter(|now| fold(now) != fold(name)) {
+            now.clone_into(name);
+            changed = true;
+        }
+        // Two groups must not end up with one name.
+        clear &= *written.entry(fold(name)).or_insert(id) == id;
+    });
+    if changed && clear { filter.to_string() } else { saved() }
 }
 
 impl Leaf {

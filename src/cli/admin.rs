@@ -2,46 +2,86 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::ConfigFile;
-use crate::admin::links;
-use crate::admin::setup;
+use super::running::running;
+use crate::admin::operator::{self, Link};
+use crate::admin::setup::SetUp;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::domain::ctx::Actor;
-use crate::store::extent::OperatorExtent;
 
 /// Acts of the operator
 #[derive(Subcommand)]
 pub enum AdminCommand {
-    /// Make a one-time sign-in link for an owner who is locked out; it is written into the event log
+    /// Make a one-time sign-in link for somebody who is locked out; it is written into the event log
     RecoverOwner(RecoverOwner),
+    /// Show the first owner's one-time link again, as long as nobody has used it
+    SetupLink(SetupLink),
 }
 
-/// Make a one-time sign-in link for an owner.
+/// Make a one-time sign-in link for somebody.
 #[derive(Args)]
 pub struct RecoverOwner {
-    /// The sign-in name of a person of the root partner; without it, the first by name
-    #[arg(long)]
+    /// The partner, by its key or id; without it, the root
+    #[arg(long, value_name = "KEY")]
+    partner: Option<String>,
+    /// The person at home there, by sign-in name or id; without it, who holds most over all of the partner
+    #[arg(long, value_name = "NAME")]
     login: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
+/// Show the first owner's link.
+#[derive(Args)]
+pub struct SetupLink {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
 impl AdminCommand {
-    /// Runs it.
+    /// Runs it: through the server that runs on the data folder; without one, in this process.
     ///
     /// # Errors
-    /// The store cannot be opened, or there is no such person.
+    /// The store cannot be had, or there is no such person.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::RecoverOwner(command) = self;
-        let config = command.config.load()?;
-        let store = super::open_store(&config).await?;
-        let ctx = Clock.ctx(Actor::Operator);
-        let token = setup::recover(&store, &ctx, OperatorExtent::assume(), command.login.as_deref()).await?;
-        let base = config.public_url(config.server.listen);
-        println!("Once, within a day: {}", links::address(base.as_str(), &token).as_str());
-        eprintln!("This is in the event log as link.issued, by the operator.");
-        store.close().await;
+        match self {
+            Self::RecoverOwner(RecoverOwner { partner, login, config }) => {
+                let link = Link::Recover { partner, person: login };
+                match address(&config.load()?, &link).await? {
+                    Some(address) => println!("Once, within a day: {address}"),
+                    None => return Ok(ExitCode::FAILURE),
+                }
+                eprintln!("This is in the event log as link.issued, by the operator.");
+            }
+            Self::SetupLink(SetupLink { config }) => match address(&config.load()?, &Link::SetUp).await? {
+                Some(address) => println!("The first owner signs in here, once, within a day:\n{address}"),
+                None => {
+                    eprintln!(
+                        "The first owner has come in already. `rolecall admin recover-owner` makes a link for somebody \
+                         who is locked out."
+                    );
+                    return Ok(ExitCode::FAILURE);
+                }
+            },
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn address(config: &Config, link: &Link) -> anyhow::Result<Option<String>> {
+    if let Some(server) = running(config).await?.filter(|_| config.store.is_a_file()) {
+        let answer = server.post("/operator/link", &serde_json::to_value(link)?).await?;
+        return Ok(answer.get("address").and_then(Value::as_str).map(str::to_owned));
+    }
+    let store = super::open_store(config).await?;
+    let keyring = super::keyring(config, &store).await?;
+    let setup = &config.setup;
+    let first = SetUp { catalog: &setup.catalog, company: &setup.company, owner: &setup.owner };
+    let token = operator::link(&store, &Clock.ctx(Actor::Operator), (&keyring, &first), link).await;
+    store.close().await;
+    let base = config.public_url(config.server.listen);
+    Ok(token?.map(|token| operator::address(base.as_str(), &token)))
 }

@@ -1,19 +1,24 @@
 //! `rolecall apply FILE.toml`: bring the store to what a file declares.
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use secrecy::SecretString;
+use serde_json::Value;
 
-use super::ConfigFile;
-use crate::admin::apply::{self, Beside, Means, Plan};
+use super::running::{Running, running};
+use super::{ConfigFile, NOT_AGREED};
+use crate::admin::apply::{ApplyError, Beside, Faults, Plan};
 use crate::admin::declaration::{Declaration, SecretRef};
+use crate::admin::file::{self, Places, Slip, Slips};
+use crate::admin::operator::{self, Order};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
-use crate::store::extent::OperatorExtent;
+use crate::store::Store;
 use crate::web::connection_settings;
 
 /// Declare partners, roles, directories and rules in one file
@@ -31,37 +36,77 @@ pub struct Apply {
     config: ConfigFile,
 }
 
+/// Whoever has the store: the server that runs on it, or this process.
+enum Hand {
+    Server(Running),
+    Here(Store, Box<Keyring>),
+}
+
+/// What the hand answers.
+enum Told {
+    Plan(Plan),
+    Wrong(Faults),
+}
+
 impl Apply {
-    /// Shows what changes, asks, applies.
+    /// Shows what changes, asks, applies. Through the server that runs on the data folder; without one, in this process.
+    /// The exit code is 0 when the store says what the file says, 3 when nobody agreed to what would change, 1 when
+    /// something is wrong.
     ///
     /// # Errors
-    /// What is wrong with the file, its secrets or the store.
+    /// What is wrong with the configuration or the store.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let text =
             std::fs::read_to_string(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let declaration =
-            Declaration::parse(&text).with_context(|| format!("{} cannot be used", self.file.display()))?;
-        let config = self.config.load()?;
-        let store = super::open_store(&config).await?;
-        let keyring = super::keyring(&config, &store).await?;
-        let ctx = Clock.ctx(Actor::Operator);
-        let mut means = means(&declaration, &keyring)?;
-        means.prune = self.prune;
-        let by = OperatorExtent::assume();
-        let plan = apply::rehearse(&store, &ctx, by, &declaration, &means).await?;
-        print!("{}", self.said(&plan));
-        if plan.changes.is_empty() {
-            store.close().await;
-            return Ok(ExitCode::SUCCESS);
+        let declaration = match file::read(&text) {
+            Ok(declaration) => declaration,
+            Err(Slips(slips)) => return Ok(self.refused(slips)),
+        };
+        let mut order = match order(declaration) {
+            Ok(order) => order,
+            Err(missing) => return Ok(self.refused(located(&text, missing))),
+        };
+        order.prune = self.prune;
+        let hand = Hand::of(&self.config.load()?).await?;
+        let code = self.through(&hand, &text, order).await;
+        hand.done().await;
+        code
+    }
+
+    async fn through(&self, hand: &Hand, text: &str, mut order: Order) -> anyhow::Result<ExitCode> {
+        let plan = match hand.apply(&order).await? {
+            Told::Plan(plan) => plan,
+            Told::Wrong(faults) => return Ok(self.refused(located(text, faults))),
+        };
+        print(&self.said(&plan))?;
+        let count = plan.changes.len();
+        if count > 0 && !self.yes && !agreed(count)? {
+            print("Nothing was changed.\n")?;
+            return Ok(ExitCode::from(NOT_AGREED));
         }
-        if !self.yes && !agreed(plan.changes.len())? {
-            println!("Nothing was changed.");
-            return Ok(ExitCode::FAILURE);
+        if count > 0 || plan.names {
+            order.agreed = Some(plan.hash());
+            if let Told::Wrong(faults) = hand.apply(&order).await? {
+                return Ok(self.refused(located(text, faults)));
+            }
         }
-        let done = apply::apply_shown(&store, &ctx, by, (&declaration, &plan), &means).await?.changes.len();
-        println!("Applied: {done} {}.", if done == 1 { "change" } else { "changes" });
-        store.close().await;
+        if count > 0 {
+            print(&format!("Applied: {count} {}.\n", if count == 1 { "change" } else { "changes" }))?;
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Tells everything that is wrong with the file.
+    fn refused(&self, mut slips: Vec<Slip>) -> ExitCode {
+        slips.sort_by_key(|slip| slip.line);
+        let file = self.file.display();
+        for Slip { line, why } in &slips {
+            eprintln!("{file}:{line}: {why}");
+        }
+        let many =
+            if slips.len() == 1 { "1 thing is wrong".to_owned() } else { format!("{} things are wrong", slips.len()) };
+        eprintln!("rolecall: {many} with {file}; nothing was changed");
+        ExitCode::FAILURE
     }
 
     /// What changes, and what the store has besides.
@@ -89,6 +134,61 @@ impl Apply {
     }
 }
 
+impl Hand {
+    async fn of(config: &Config) -> anyhow::Result<Self> {
+        if let Some(server) = running(config).await?.filter(|_| config.store.is_a_file()) {
+            return Ok(Self::Server(server));
+        }
+        let store = super::open_store(config).await?;
+        let keyring = super::keyring(config, &store).await?;
+        Ok(Self::Here(store, Box::new(keyring)))
+    }
+
+    async fn apply(&self, order: &Order) -> anyhow::Result<Told> {
+        match self {
+            Self::Server(server) => {
+                let body = serde_json::to_string(order).context("the declaration cannot be sent")?;
+                let mut answer = server.post_text("/operator/apply", body).await?;
+                if let Some(faults) = answer.get_mut("faults").map(Value::take) {
+                    return Ok(Told::Wrong(serde_json::from_value(faults).context("the answer cannot be read")?));
+                }
+                let plan = answer.get_mut("plan").map(Value::take).unwrap_or_default();
+                Ok(Told::Plan(serde_json::from_value(plan).context("the running server's answer cannot be read")?))
+            }
+            Self::Here(store, keyring) => {
+                let with = operator::Apply {
+                    keyring,
+                    check: connection_settings::check,
+                    check_join: connection_settings::check_join,
+                };
+                match operator::apply(store, &Clock.ctx(Actor::Operator), with, order).await {
+                    Ok(plan) => Ok(Told::Plan(plan)),
+                    Err(ApplyError::Refused(faults)) => Ok(Told::Wrong(faults)),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    async fn done(self) {
+        if let Self::Here(store, _) = self {
+            store.close().await;
+        }
+    }
+}
+
+/// Writes to standard output; a reader that goes away is an error and no panic.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn located(text: &str, faults: Faults) -> Vec<Slip> {
+    let places = Places::of(text);
+    faults.0.into_iter().map(|fault| Slip { line: places.line(&fault.at), why: fault.to_string() }).collect()
+}
+
 /// Things of one kind, not more of them than a person reads.
 fn listed(these: &[Beside]) -> String {
     const MOST: usize = 50;
@@ -101,40 +201,53 @@ fn listed(these: &[Beside]) -> String {
 
 /// Asks; an input that is closed is no answer.
 fn agreed(count: usize) -> anyhow::Result<bool> {
-    print!("Apply {}? [y/N] ", if count == 1 { "this change".to_owned() } else { format!("these {count} changes") });
-    std::io::stdout().flush()?;
+    let these = if count == 1 { "this change".to_owned() } else { format!("these {count} changes") };
+    print(&format!("Apply {these}? [y/N] "))?;
     let mut answer = String::new();
     if std::io::stdin().read_line(&mut answer)? == 0 {
         println!();
-        bail!("nobody is there to answer, so nothing was changed; `--yes` applies without asking");
+        eprintln!("rolecall: nobody is there to answer; `--yes` applies without asking");
+        return Ok(false);
     }
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// What a declaration is applied with: the secrets it points to, and what checks settings.
-fn means<'a>(declaration: &Declaration, keyring: &'a Keyring) -> anyhow::Result<Means<'a>> {
-    let mut means = Means::new(keyring, connection_settings::check, connection_settings::check_join);
-    for door in declaration.directories.iter().flat_map(|directory| &directory.connections) {
-        if let Some(reference) = &door.secret {
-            means.connections.insert(door.slug.clone(), look_up(reference, &door.slug)?);
-        }
-        if let Some(reference) = &door.token {
-            means.tokens.insert(door.slug.clone(), look_up(reference, &door.slug)?);
+/// A declaration with the secrets it points to, as they are where the command runs.
+fn order(declaration: Declaration) -> Result<Order, Faults> {
+    let (mut order, mut missing) = (Order::default(), Faults::default());
+    for (number, directory) in declaration.directories.iter().enumerate() {
+        for (at, door) in directory.connections.iter().enumerate() {
+            let mut found = |kind: &str, reference: &Option<SecretRef>, into: &mut BTreeMap<String, String>| {
+                let Some(reference) = reference else { return };
+                match look_up(reference) {
+                    Ok(secret) => drop(into.insert(door.slug.clone(), secret)),
+                    Err(why) => missing.0.push(crate::admin::apply::Fault {
+                        at: format!("directory/{number}/connection/{at}/{kind}"),
+                        place: format!("connection {}", door.slug),
+                        why: format!("{why:#}"),
+                    }),
+                }
+            };
+            found("secret", &door.secret, &mut order.secrets);
+            found("token", &door.token, &mut order.tokens);
         }
     }
-    Ok(means)
+    order.declaration = declaration;
+    if missing.0.is_empty() { Ok(order) } else { Err(missing) }
 }
 
-fn look_up(reference: &SecretRef, slug: &str) -> anyhow::Result<SecretString> {
+fn look_up(reference: &SecretRef) -> anyhow::Result<String> {
     let found = match reference {
-        SecretRef::Env(name) => std::env::var(name)
-            .with_context(|| format!("connection {slug}: the environment variable {name} is not set"))?,
-        SecretRef::File(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("connection {slug}: cannot read {}", path.display()))?,
+        SecretRef::Env(name) => {
+            std::env::var(name).with_context(|| format!("the environment variable {name} is not set"))?
+        }
+        SecretRef::File(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
     };
     let secret = found.trim_end_matches(['\r', '\n']).to_owned();
     if secret.is_empty() {
-        bail!("connection {slug}: the secret is empty");
+        bail!("the secret is empty");
     }
-    Ok(secret.into())
+    Ok(secret)
 }

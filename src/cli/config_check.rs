@@ -20,9 +20,7 @@ impl ConfigCommand {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Check(file) = self;
         let config = file.load()?;
-        if let Some((certificate, key)) = config.server.tls.files() {
-            crate::web::tls::Certificate::open(certificate, key)?;
-        }
+        super::prepare::usable(&config)?;
         println!("The configuration can be used.");
         Ok(ExitCode::SUCCESS)
     }

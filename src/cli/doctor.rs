@@ -1,15 +1,14 @@
 //! `rolecall doctor`: looks at the store and says in sentences what is wrong.
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::ConfigFile;
-use crate::admin::keys;
-use crate::provision::conditions;
-use crate::provision::events::{self, Broken};
-use crate::store::effective_lists::{self, Clip};
-use crate::store::extent::OperatorExtent;
-use crate::store::{Options, Store, laws, migrate, sealed, spoken_for};
+use super::running::running;
+use crate::jobs::doctor::{self, Told};
+pub use crate::jobs::doctor::{examine, remarks};
+use crate::store::{Options, Store, sealed};
 
 /// Check the store.
 #[derive(Args)]
@@ -19,87 +18,39 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// Runs it; the exit code is 1 when something is wrong.
+    /// Runs it, through the server that runs on the data folder when there is one; the exit code is 1 when something is
+    /// wrong.
     ///
     /// # Errors
     /// The database cannot be opened or does not answer.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
-        let store = Store::open(&config.store.url(), &Options { migrate: false, ..Options::default() }).await?;
-        let mut findings = examine(&store).await?;
-        if sealed::any(&mut store.reader().await?).await? {
-            findings.extend(keys::findings(&store, &super::keyring(&config, &store).await?).await?);
+        let told: Told = match running(&config).await? {
+            Some(server) if config.store.is_a_file() => {
+                let told = server.get("/operator/doctor").await?;
+                serde_json::from_value(told).context("the running server's answer cannot be read")?
+            }
+            _ => {
+                let options = Options { migrate: false, ..Options::default() };
+                let store = super::explained(&config, Store::open(&config.store.url(), &options).await)?;
+                // Of an old schema, only that it is old can be told.
+                let secrets = match store.check().await {
+                    Ok(()) => sealed::any(&mut store.reader().await?).await?,
+                    Err(_) => false,
+                };
+                let keyring = if secrets { Some(super::keyring(&config, &store).await?) } else { None };
+                let told = doctor::told(&store, keyring.as_ref()).await?;
+                store.close().await;
+                told
+            }
+        };
+        for line in told.remarks.iter().chain(&told.findings) {
+            println!("{line}");
         }
-        let remarks = if findings.is_empty() { remarks(&store).await? } else { Vec::new() };
-        store.close().await;
-        for remark in &remarks {
-            println!("{remark}");
-        }
-        for finding in &findings {
-            println!("{finding}");
-        }
-        if findings.is_empty() {
+        if told.findings.is_empty() {
             println!("Nothing is wrong.");
             return Ok(ExitCode::SUCCESS);
         }
         Ok(ExitCode::FAILURE)
     }
-}
-
-/// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
-    let mut reader = store.reader().await?;
-    let (count, held) = spoken_for::resting(&mut reader, &OperatorExtent::assume()).await?;
-    let mut remarks = Vec::new();
-    if count > 0 {
-        remarks.push(format!(
-            "{count} people exist because a directory says so and nobody has confirmed them: what default groups hold \
-             reaches them no further than the ceilings of the directories that vouch for them."
-        ));
-    }
-    for one in held {
-        let clip = effective_lists::clipped_by(&mut reader, &one.ceiling, one.role.1, &one.scope).await?.0;
-        let much = match clip {
-            Clip::Whole => continue,
-            Clip::Part => "in part",
-            Clip::Nothing => "not",
-        };
-        let (people, role, partner, directory) = (one.people, &one.role.0, &one.partner, &one.directory);
-        remarks.push(format!(
-            "The default group of {partner} holds {role}; it comes {much} to {people} people whom only the directory \
-             {directory} says to be there. Confirm them, or raise its ceiling."
-        ));
-    }
-    Ok(remarks)
-}
-
-/// Everything that is wrong with a store: how its server is set up, statements it does not take, broken laws, a broken
-/// chain of events. Empty when nothing is.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
-    let mut findings = store.objections().await?;
-    if let Err(error) = store.check().await {
-        findings.extend(error.to_string().lines().map(str::to_owned));
-        findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", migrate::newest()));
-        return Ok(findings);
-    }
-    let operator = OperatorExtent::assume();
-    let mut reader = store.reader().await?;
-    for (count, sentence) in laws::broken(&mut reader, &operator).await? {
-        findings.push(format!("{count} {sentence}."));
-    }
-    let astray = conditions::astray(&mut reader, &operator).await?;
-    if astray > 0 {
-        findings
-            .push(format!("{astray} users have a condition noted that does not hold for them, or lack one that does."));
-    }
-    if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
-        findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));
-    }
-    Ok(findings)
 }

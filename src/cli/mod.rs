@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod migrate;
+mod prepare;
 mod running;
 pub mod serve;
 pub mod sync;
@@ -22,7 +23,11 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
-use crate::store::{Options, Store, sealed};
+use crate::store::{OpenError, Options, Store, sealed};
+use crate::web::operator::Notice;
+
+/// The exit code of a command that showed what it would do, and was not told to do it.
+const NOT_AGREED: u8 = 3;
 
 /// Identity provisioning for partner platforms.
 #[derive(Parser)]
@@ -87,7 +92,21 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let options = Options { connections: config.store.connections, ..Options::default() };
-    Ok(Store::open(&config.store.url(), &options).await?)
+    explained(config, Store::open(&config.store.url(), &options).await)
+}
+
+/// Says of a store that cannot be had who may have it.
+fn explained(config: &Config, opened: Result<Store, OpenError>) -> anyhow::Result<Store> {
+    let notice = Notice::read(&config.store.data_dir).filter(|_| config.store.is_a_file());
+    match (opened, notice) {
+        (Err(error), Some(notice)) => Err(error).with_context(|| {
+            format!(
+                "the server that was started at {} does not answer there, and the store cannot be opened",
+                notice.listens
+            )
+        }),
+        (opened, _) => Ok(opened?),
+    }
 }
 
 /// The keys that seal secrets.

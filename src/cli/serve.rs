@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::ConfigFile;
 use crate::admin::links;
-use crate::admin::setup::{self, SetUp};
+use crate::admin::setup::{self, SetUp, When};
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::store::extent::OperatorExtent;
@@ -28,21 +28,27 @@ impl Serve {
     /// What keeps the server from starting.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
+        super::prepare::usable(&config)?;
         telemetry::start(&config.log).context("`log.filter`")?;
         let store = super::open_store(&config).await?;
         let keyring = super::keyring(&config, &store).await?;
         let wanted =
             SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
         let ctx = Clock.ctx(Actor::Operator);
-        let link = setup::set_up(&store, &ctx, OperatorExtent::assume(), &keyring, &wanted).await?;
+        let first = (&wanted, When::AtStart);
+        let link = setup::set_up(&store, &ctx, OperatorExtent::assume(), &keyring, first).await?;
         let running = server::start(config, store.clone(), Clock).await?;
         if let Some(token) = link {
             let address = links::address(running.app().public_url.as_str(), &token);
-            println!("The store was empty. The first owner signs in here, once, within a day:\n{}", address.as_str());
+            println!(
+                "Nobody has come in yet. The first owner signs in here, once, within a day (`rolecall admin setup-link` \
+                 shows it again):\n{}",
+                address.as_str()
+            );
         } else if !sessions::any(&mut store.reader().await?).await? {
             println!(
-                "Nobody is signed in. Should no owner be able to: `rolecall admin recover-owner` makes a one-time link \
-                 (on SQLite, while the server is stopped)."
+                "Nobody is signed in. Should no owner be able to: `rolecall admin setup-link` shows the first owner's \
+                 link, `rolecall admin recover-owner` makes one for anybody else."
             );
         }
         tracing::info!(address = %running.address(), url = %running.app().public_url, "serving");

@@ -65,7 +65,7 @@ impl SyncRun {
         if let Some(folder) = &self.data {
             config.store.data_dir.clone_from(folder);
         }
-        let report = match running(&config.store.data_dir).await? {
+        let report = match running(&config).await? {
             Some(server) => self.ask(&server).await?,
             None => self.here(&config).await?,
         };
@@ -84,7 +84,7 @@ impl SyncRun {
     async fn here(&self, config: &Config) -> anyhow::Result<Report> {
         let store = super::open_store(config).await?;
         let keys = Arc::new(super::keyring(config, &store).await?);
-        let policy = policy(config).map_err(anyhow::Error::msg)?;
+        let policy = policy(config);
         let guard = Guard::new(move |address| policy.permits(address));
         let env = Env { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
         let report = run::start(&env, &self.name, Order { dry: self.dry_run, approve: self.approve }).await;

@@ -57,7 +57,7 @@ impl Undo {
         }
         let to = self.to.unwrap_or_else(|| Clock.now().plus_seconds(1));
         let span = Span { from: self.from, to };
-        let plan = match running(&config.store.data_dir).await? {
+        let plan = match running(&config).await? {
             Some(server) => self.ask(&server, span).await?,
             None => self.here(&config, span).await?,
         };

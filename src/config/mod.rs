@@ -12,8 +12,9 @@ use serde::Deserialize;
 use crate::domain::ctx::Ctx;
 use crate::secret::{self, KeyFault, Keyring};
 
+pub use crate::domain::net::Network;
 pub use load::{ConfigError, load, over};
-pub use values::{Network, PublicUrl, Secret};
+pub use values::{PublicUrl, Secret};
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -144,6 +145,11 @@ impl Default for Store {
 }
 
 impl Store {
+    /// Whether the database is a file, which belongs to one process.
+    pub fn is_a_file(&self) -> bool {
+        self.database_url.as_ref().is_none_or(|url| url.expose().starts_with("sqlite:"))
+    }
+
     /// The database address, SQLite in the data folder unless set.
     pub fn url(&self) -> String {
         match &self.database_url {

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod grant;
 pub mod group;
 pub mod id;
+pub mod net;
 pub mod page;
 pub mod partner;
 pub mod role;

@@ -24,7 +24,7 @@ pub struct Rule {
 }
 
 /// Whom a rule matches: any of the terms.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Matcher {
     /// At most 16.

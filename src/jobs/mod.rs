@@ -1,4 +1,5 @@
 //! Work that goes on beside the requests. What only one process of an installation may do is done under a lease.
+pub mod doctor;
 mod duty;
 pub mod forget;
 pub mod schedule;

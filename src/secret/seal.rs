@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::sha256;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Connection, ConnectionKind};
-use crate::domain::id::{AttemptId, ConnectionId, SessionId};
+use crate::domain::id::{AttemptId, ConnectionId, SessionId, UserId};
 
 const VERSION: u8 = 1;
 const ID_LEN: usize = 4;
@@ -26,6 +26,8 @@ pub enum Purpose {
     Cursor(ConnectionId),
     /// Something that a session is shown once, on the page a form leads to.
     Once(SessionId),
+    /// The one-time link of the installation's first owner, until it is used.
+    SetUpLink(UserId),
     /// What tells whether a server has the keys of the installation.
     Mark,
 }
@@ -50,6 +52,7 @@ impl Purpose {
             Self::Attempt(id) => format!("rolecall/1/attempt/{id}"),
             Self::Cursor(id) => format!("rolecall/1/cursor/{id}"),
             Self::Once(id) => format!("rolecall/1/once/{id}"),
+            Self::SetUpLink(id) => format!("rolecall/1/set-up-link/{id}"),
             Self::Mark => "rolecall/1/mark".to_owned(),
         }
     }

@@ -54,6 +54,12 @@ impl Token {
         Self { text }
     }
 
+    /// One that was made before and kept, sealed, to be shown again; `None` when it is none of this kind.
+    pub fn parse(kind: TokenKind, text: &str) -> Option<Self> {
+        presented_hash(kind, text)?;
+        Some(Self { text: Zeroizing::new(text.to_owned()) })
+    }
+
     /// The text to hand over.
     pub fn reveal(&self) -> &str {
         &self.text

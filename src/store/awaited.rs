@@ -7,8 +7,10 @@ use crate::domain::text::fold;
 use crate::{binds, statements};
 
 statements! {
-    SAID = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
-        WHERE g.directory = $1 AND d.partner = $2 AND g.display_key = $3 ORDER BY g.id LIMIT 2";
+    // By connection, because that is what the index over names begins with.
+    SAID = "SELECT g.id FROM directory d JOIN connection c ON c.directory = d.id \
+        JOIN external_group g ON g.connection = c.id WHERE d.id = $1 AND d.partner = $2 AND g.display_key = $3 \
+        AND NOT g.gone ORDER BY g.id LIMIT 2";
     LIVING: set = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
         WHERE g.directory = $1 AND d.partner = $2 AND g.id IN ($3)";
     AWAITED = "SELECT a.id FROM awaited_group a JOIN directory d ON d.id = a.directory \

@@ -27,7 +27,8 @@ statements! {
     SECRET = "SELECT secret FROM connection WHERE id = $1 AND directory = $2";
 }
 
-const COLUMNS: &str = "SELECT c.id, c.directory, c.kind, c.slug, c.profile, c.state, c.config, c.join_attribute, \
+/// The columns of a [`Door`], with where they come from.
+pub(super) const COLUMNS: &str = "SELECT c.id, c.directory, c.kind, c.slug, c.profile, c.state, c.config, c.join_attribute, \
     c.version, c.created_at, d.partner, d.mode FROM connection c JOIN directory d ON d.id = c.directory";
 
 /// A connection with what its directory decides for it.

@@ -111,6 +111,20 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether an address has a form that [`Store::open`] takes. Opens nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), OpenError> {
+        match url.strip_prefix("sqlite:") {
+            Some(_) => Ok(()),
+            None if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                postgres::options(url, KEPT_STATEMENTS).map(drop)
+            }
+            None => Err(OpenError("the database URL must begin with sqlite: or postgres:".to_owned())),
+        }
+    }
+
     async fn open_sqlite(path: &str, options: &Options) -> Result<Self, OpenError> {
         let passing = if path == ":memory:" { Some(PassingFolder::create()?) } else { None };
         let path = match &passing {

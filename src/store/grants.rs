@@ -6,7 +6,8 @@ use crate::domain::id::{GrantId, RoleId, ScopeId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
-const COLUMNS: &str = "g.id, g.role, g.holder_person, g.holder_group, g.scope, g.valid_from, g.valid_until, \
+/// The columns of a [`Found`], of the table called `g`.
+pub(super) const COLUMNS: &str = "g.id, g.role, g.holder_person, g.holder_group, g.scope, g.valid_from, g.valid_until, \
     g.granted_by, g.reason, g.created_at";
 
 /// The holder is at home in the extent's partner, or below when the extent reaches below: `$1` and `$2`.
@@ -30,22 +31,31 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id) \
         AND NOT EXISTS (SELECT 1 FROM scope_without_partner w WHERE w.scope = s.id) \
         AND NOT EXISTS (SELECT 1 FROM scope_without_group w WHERE w.scope = s.id)";
+    // Those who hold all of a partner by a grant of their own: roles that stand under no other first, and of equals those
+    // who are not switched off.
+    HOLDERS = "SELECT p.id, MIN(CASE WHEN r.parent IS NULL AND r.catalog_key IS NOT NULL THEN 0 ELSE 1 END) AS below, \
+            MIN(CASE WHEN EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id) THEN 1 ELSE 0 END) AS off, \
+            p.sort_key \
+        FROM partner_ancestor a JOIN scope s ON s.partner = a.ancestor AND s.reach = 'subtree' \
+        JOIN role_grant g ON g.scope = s.id JOIN role r ON r.id = g.role JOIN live_person p ON p.id = g.holder_person \
+        WHERE a.partner = $1 AND p.partner = $1 AND g.valid_until IS NULL GROUP BY p.id, p.sort_key ORDER BY 3, 2, 4, 1 LIMIT $2";
     SET_REASON = "UPDATE role_grant SET reason = $2 WHERE id = $1";
     DELETE = "DELETE FROM role_grant WHERE id = $1";
 }
 
-struct Found {
-    id: GrantId,
+/// A grant before its scope is read.
+pub(super) struct Found {
+    pub(super) id: GrantId,
     role: RoleId,
     holder: Holder,
-    scope: ScopeId,
+    pub(super) scope: ScopeId,
     window: Window,
     granted_by: Option<UserId>,
     reason: Option<String>,
     created_at: Timestamp,
 }
 
-fn found(row: &Row) -> Result<Found, StoreError> {
+pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
     let holder = match (row.get(2)?, row.get(3)?) {
         (Some(user), None) => Holder::User(user),
         (None, Some(group)) => Holder::Group(group),
@@ -64,7 +74,7 @@ fn found(row: &Row) -> Result<Found, StoreError> {
 }
 
 impl Found {
-    fn with(self, scope: Scope) -> ManualGrant {
+    pub(super) fn with(self, scope: Scope) -> ManualGrant {
         let Self { id, role, holder, window, granted_by, reason, created_at, .. } = self;
         ManualGrant { id, role, holder, scope, window, granted_by, reason, created_at }
     }
@@ -136,6 +146,17 @@ pub async fn held_here(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Ma
 /// Only those of the store.
 pub async fn holders_over(reader: &mut Reader, at: &PartnerExtent, role: RoleId) -> Result<u64, StoreError> {
     reader.one(&HOLDERS_OVER, binds![role, at.partner()], first).await
+}
+
+/// Those at home in the extent's partner who hold a role over all of it by a grant of their own that does not end: who
+/// holds most and is not switched off comes first. With each, whether the role is one of the catalog that stands under no
+/// other.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn holders_at(reader: &mut Reader, at: &PartnerExtent, most: u32) -> Result<Vec<(UserId, bool)>, StoreError> {
+    let read = |row: &Row| Ok((row.get(0)?, row.get::<i64>(1)? == 0));
+    reader.all(&HOLDERS, binds![at.partner(), most], read).await
 }
 
 /// Writes another reason on a grant whose holder is within the extent.

@@ -1,5 +1,5 @@
 //! One-time links. Only the SHA-256 of a link's token is stored.
-use super::extent::{PartnerExtent, SelfExtent};
+use super::extent::{OperatorExtent, PartnerExtent, SelfExtent};
 use super::{Reader, Row, StoreError, Tx};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
@@ -8,6 +8,9 @@ use crate::{binds, statements};
 statements! {
     INSERT = "INSERT INTO login_link (hash, person, purpose, created_at, expires_at) \
         SELECT $1, p.id, $4, $5, $6 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
+    SEAL = "UPDATE login_link SET sealed = $3 WHERE hash = $1 AND person = $2";
+    LAST = "SELECT l.person, l.sealed, l.used_at, l.expires_at FROM login_link l WHERE l.purpose = $1 \
+        ORDER BY CASE WHEN l.used_at IS NULL THEN 1 ELSE 0 END, l.created_at DESC LIMIT 1";
     STANDS = "SELECT purpose FROM login_link WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
     TAKE = "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
         RETURNING person, purpose";
@@ -59,6 +62,49 @@ pub async fn insert(
         0 => Err(StoreError::NotFound),
         _ => Ok(()),
     }
+}
+
+/// Keeps the sealed token of a link, so that it can be shown again.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn seal(
+    tx: &mut Tx,
+    _at: &PartnerExtent,
+    person: UserId,
+    hash: [u8; 32],
+    sealed: Vec<u8>,
+) -> Result<(), StoreError> {
+    tx.execute(&SEAL, binds![hash, person, sealed]).await.map(drop)
+}
+
+/// A link as the operator may know it.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Whom it lets in.
+    pub person: UserId,
+    /// Its token, sealed, when it was kept.
+    pub sealed: Option<Vec<u8>>,
+    /// Whether somebody has come in by it.
+    pub used: bool,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// The link of this purpose by which somebody came in; when there is none, the one made last.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn last(reader: &mut Reader, _by: &OperatorExtent, purpose: Purpose) -> Result<Option<Issued>, StoreError> {
+    let read = |row: &Row| {
+        Ok(Issued {
+            person: row.get(0)?,
+            sealed: row.get(1)?,
+            used: row.get::<Option<Timestamp>>(2)?.is_some(),
+            expires_at: row.get(3)?,
+        })
+    };
+    reader.optional(&LAST, binds![purpose.as_str()], read).await
 }
 
 /// Withdraws the links of a person that were not used.

@@ -1,5 +1,7 @@
 //! The schema: one folder of numbered texts, run on either database before anything else is opened.
+use sqlx::ConnectOptions as _;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::OpenError;
 
@@ -10,6 +12,42 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 pub(super) async fn run(connection: &mut impl Migrate) -> Result<(), OpenError> {
     MIGRATIONS.run_direct(None, connection, false).await.map_err(sentence)
 }
+
+/// The number of the newest migration that a database has; 0 when it has none, or is not there. Changes nothing, and
+/// makes nothing.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn applied(url: &str) -> Result<i64, OpenError> {
+    let unreachable = |error: sqlx::Error| OpenError(format!("the database cannot be looked at: {error}"));
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if !std::path::Path::new(path).exists() {
+            return Ok(0);
+        }
+        let mut connection =
+            SqliteConnectOptions::new().filename(path).create_if_missing(false).connect().await.map_err(unreachable)?;
+        let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(unreachable)?;
+        return match there {
+            0 => Ok(0),
+            _ => sqlx::query_scalar(NEWEST).fetch_one(&mut connection).await.map_err(unreachable),
+        };
+    }
+    let mut connection = super::postgres::options(url, 1)?.connect().await.map_err(unreachable)?;
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(unreachable)?;
+    match there {
+        false => Ok(0),
+        true => sqlx::query_scalar(NEWEST).fetch_one(&mut connection).await.map_err(unreachable),
+    }
+}
+
+const NEWEST: &str = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations WHERE success";
 
 /// The number of the newest migration this program has.
 pub fn newest() -> i64 {

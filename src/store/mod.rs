@@ -59,6 +59,7 @@ pub mod conditions;
 pub mod connections;
 mod constraint;
 mod db;
+pub mod declared;
 pub mod deleted;
 mod dialect;
 pub mod directories;

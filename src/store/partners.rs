@@ -14,9 +14,9 @@ statements! {
     INSERT_ANCESTORS = "INSERT INTO partner_ancestor (partner, ancestor, depth) \
         SELECT $1, ancestor, depth + 1 FROM partner_ancestor WHERE partner = $2";
     RENAME = "UPDATE partner SET name = $2, sort_key = $3, version = version + 1, changed_at = $4 WHERE id = $1";
+    ADOPT = "UPDATE partner SET external_id = $2, name = $3, sort_key = $4, level = $5, version = version + 1, \
+        changed_at = $6 WHERE id = $1 AND parent IS NULL";
     BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
-    BY_KEY = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
-        WHERE external_id = $1";
     CHILDREN = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE parent = $1 ORDER BY sort_key, id";
     ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
@@ -122,6 +122,16 @@ pub async fn rename(tx: &mut Tx, at: &PartnerExtent, name: &str, now: Timestamp)
     Ok(())
 }
 
+/// Gives the root another key, name and level.
+///
+/// # Errors
+/// `StoreError::Unique` when another partner has the key.
+pub async fn adopt(tx: &mut Tx, at: &PartnerExtent, root: &Partner, now: Timestamp) -> Result<(), StoreError> {
+    let sort_key = fold(&root.name).into_bytes();
+    let values = binds![at.partner(), &root.external_id, &root.name, sort_key, root.level.0, now];
+    tx.execute(&ADOPT, values).await.map(drop)
+}
+
 /// Switches the partner and everything below it off; false when an administrator already had.
 ///
 /// # Errors
@@ -172,14 +182,6 @@ pub async fn subtree(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Tree
 /// `StoreError`.
 pub async fn children(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Partner>, StoreError> {
     reader.all(&CHILDREN, binds![at.partner()], Partner::from_row).await
-}
-
-/// A partner by its external id, for the command line.
-///
-/// # Errors
-/// `StoreError`.
-pub async fn by_key(tx: &mut Tx, _by: &OperatorExtent, key: &str) -> Result<Option<Partner>, StoreError> {
-    tx.optional(&BY_KEY, binds![key], Partner::from_row).await
 }
 
 /// The root, for the command line; none on an empty store.

@@ -7,8 +7,13 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Profile, User};
 use crate::{binds, statements};
 
-const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
-    p.placement, p.placement_pin, p.version, p.created_at, p.confirmed_at";
+/// The columns of a [`User`], of the table called `p`.
+pub(super) const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
+    p.placement, p.placement_pin, p.version, p.created_at, \
+    p.confirmed_at";
+
+/// How many they are.
+pub(super) const WIDTH: usize = 12;
 
 /// The person is linked to an external user of the connection: what lets a connection touch it at all.
 const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND u.connection = $2)";

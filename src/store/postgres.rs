@@ -42,6 +42,11 @@ pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, 
     Ok(options.statement_cache_capacity(statements).disable_statement_logging())
 }
 
+/// The same for the rest of one transaction.
+pub(super) fn by_index() -> String {
+    BY_INDEX.map(|(name, value)| format!("SET LOCAL {name} = {value}")).join("; ")
+}
+
 /// Connections for writes.
 pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Pool {
     Pool::new(options.clone(), given.connections, given.patience, None)

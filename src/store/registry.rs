@@ -11,6 +11,7 @@ static TABLES: &[Statements] = &[
     super::condition_members::STATEMENTS,
     super::conditions::STATEMENTS,
     super::connections::STATEMENTS,
+    super::declared::STATEMENTS,
     super::deleted::STATEMENTS,
     super::directories::STATEMENTS,
     super::directory_facts::STATEMENTS,

@@ -10,7 +10,7 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-const COLUMNS: &str = "r.id, r.partner, r.name, r.parent, r.catalog_key, r.version";
+pub(super) const COLUMNS: &str = "r.id, r.partner, r.name, r.parent, r.catalog_key, r.version";
 
 statements! {
     INSERT = "INSERT INTO role (id, partner, name, name_key, parent, catalog_key, slot_rank, version, created_at) \

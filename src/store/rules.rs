@@ -1,20 +1,28 @@
 //! Mapping rules by rule-set version. A rule set is written whole and put in force by one flip of its directory.
+use std::collections::HashMap;
+
 use super::extent::PartnerExtent;
 use super::{Reader, Row, StoreError, Tx, scopes};
 use crate::domain::ctx::Ctx;
-use crate::domain::id::{DirectoryId, RoleId, RuleId, ScopeId, UserGroupId};
+use crate::domain::grant::Scope;
+use crate::domain::id::{DirectoryId, ExternalGroupId, RoleId, RuleId, ScopeId, UserGroupId};
 use crate::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule, Term};
 use crate::{binds, statements};
+
+/// The columns of a [`Found`], of the table called `r`.
+pub(super) const COLUMNS: &str =
+    "r.id, r.directory, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, r.when_text";
 
 statements! {
     INSERT = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, scope, \
         when_text, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     INSERT_TERM: rows = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, $2, $3)";
     INSERT_ATOM: rows = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, $2, $3, $4, $5)";
-    IN_FORCE = "SELECT r.id, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, \
-        r.when_text FROM mapping_rule r JOIN directory d ON d.id = r.directory \
-        WHERE d.id = $1 AND d.partner = $2 AND r.rule_version = d.rule_version ORDER BY r.ordinal";
-    ATOMS = "SELECT term, people, kind, negated FROM rule_atom WHERE rule = $1 ORDER BY term, people";
+    INSERT_NAME: rows = "INSERT INTO rule_name (rule, ordinal, name, external_group) VALUES ($1, $2, $3, $4)";
+    IN_FORCE = format!("SELECT {COLUMNS} FROM mapping_rule r JOIN directory d ON d.id = r.directory \
+        WHERE d.id = $1 AND d.partner = $2 AND r.rule_version = d.rule_version ORDER BY r.ordinal");
+    ATOMS = "SELECT rule, term, people, kind, negated FROM rule_atom WHERE rule = $1 ORDER BY term, people";
+    NAMES = "SELECT rule, ordinal, name, external_group FROM rule_name WHERE rule = $1 ORDER BY ordinal";
 }
 
 /// A rule with its condition as the author wrote it.
@@ -24,6 +32,8 @@ pub struct Written {
     pub rule: Rule,
     /// The condition's text.
     pub when: String,
+    /// What it calls the external groups that it asks for: a name goes on meaning the group it was bound to.
+    pub names: Vec<(String, ExternalGroupId)>,
 }
 
 /// Writes the rules of a rule-set version.
@@ -78,33 +88,82 @@ async fn insert(tx: &mut Tx, directory: DirectoryId, written: &Written, ctx: &Ct
         PeopleSet::Group(id) => binds![rule.id, at, id, "group", atom.negated],
         PeopleSet::Condition(id) => binds![rule.id, at, id, "condition", atom.negated],
     });
-    tx.execute_rows(&INSERT_ATOM, rows).await.map(drop)
+    tx.execute_rows(&INSERT_ATOM, rows).await?;
+    write_names(tx, rule.id, 0, &written.names).await
 }
 
-struct Found {
-    id: RuleId,
+async fn write_names(
+    tx: &mut Tx,
+    rule: RuleId,
+    known: usize,
+    names: &[(String, ExternalGroupId)],
+) -> Result<(), StoreError> {
+    let rows = (known..).zip(names).map(|(at, (name, group))| {
+        let at = i64::try_from(at).unwrap_or(i64::MAX);
+        binds![rule, at, name, *group]
+    });
+    tx.execute_rows(&INSERT_NAME, rows).await.map(drop)
+}
+
+/// Notes further names for groups that a rule in force asks for.
+///
+/// # Errors
+/// `StoreError::NotFound` when the directory is not the extent's.
+pub async fn call(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    rule: &Written,
+    names: &[(String, ExternalGroupId)],
+) -> Result<(), StoreError> {
+    super::directories::get(tx, at, rule.rule.directory).await?;
+    write_names(tx, rule.rule.id, rule.names.len(), names).await
+}
+
+/// A rule before its scope, atoms and names are read.
+pub(super) struct Found {
+    pub(super) id: RuleId,
+    pub(super) directory: DirectoryId,
     version: i64,
-    ordinal: i64,
+    pub(super) ordinal: i64,
     name: String,
     effect: String,
     group: Option<UserGroupId>,
     role: Option<RoleId>,
-    scope: Option<ScopeId>,
+    pub(super) scope: Option<ScopeId>,
     when: String,
 }
 
-fn found(row: &Row) -> Result<Found, StoreError> {
+pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
     Ok(Found {
         id: row.get(0)?,
-        version: row.get(1)?,
-        ordinal: row.get(2)?,
-        name: row.get(3)?,
-        effect: row.get(4)?,
-        group: row.get(5)?,
-        role: row.get(6)?,
-        scope: row.get(7)?,
-        when: row.get(8)?,
+        directory: row.get(1)?,
+        version: row.get(2)?,
+        ordinal: row.get(3)?,
+        name: row.get(4)?,
+        effect: row.get(5)?,
+        group: row.get(6)?,
+        role: row.get(7)?,
+        scope: row.get(8)?,
+        when: row.get(9)?,
     })
+}
+
+impl Found {
+    pub(super) fn with(
+        self,
+        scope: Option<Scope>,
+        when: Matcher,
+        names: Vec<(String, ExternalGroupId)>,
+    ) -> Result<Written, StoreError> {
+        let effect = match (self.effect.as_str(), self.group, self.role, scope) {
+            ("place", Some(group), ..) => Effect::Place { group },
+            ("join", Some(group), ..) => Effect::Join { group },
+            ("grant", _, Some(role), Some(scope)) => Effect::Grant { role, scope },
+            _ => return Err(StoreError::Decode("effect".to_owned())),
+        };
+        let Self { id, directory, version, ordinal, name, when: text, .. } = self;
+        Ok(Written { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: text, names })
+    }
 }
 
 /// The rules in force, in their order.
@@ -119,38 +178,59 @@ pub async fn in_force(
     let rows = reader.all(&IN_FORCE, binds![directory, at.partner()], found).await?;
     let mut rules = Vec::with_capacity(rows.len());
     for row in rows {
-        let effect = effect(reader, &row).await?;
-        let when = matcher(reader, row.id).await?;
-        let Found { id, version, ordinal, name, when: text, .. } = row;
-        rules.push(Written { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: text });
+        let scope = match row.scope {
+            Some(scope) => Some(scopes::get(reader, scope).await?),
+            None => None,
+        };
+        let when = matchers(reader.all(&ATOMS, binds![row.id], atom).await?).remove(&row.id);
+        let names = names(reader.all(&NAMES, binds![row.id], bound).await?).remove(&row.id);
+        rules.push(row.with(scope, when.unwrap_or_default(), names.unwrap_or_default())?);
     }
     Ok(rules)
 }
 
-async fn effect(reader: &mut Reader, row: &Found) -> Result<Effect, StoreError> {
-    match (row.effect.as_str(), row.group, row.role, row.scope) {
-        ("place", Some(group), ..) => Ok(Effect::Place { group }),
-        ("join", Some(group), ..) => Ok(Effect::Join { group }),
-        ("grant", _, Some(role), Some(scope)) => Ok(Effect::Grant { role, scope: scopes::get(reader, scope).await? }),
-        _ => Err(StoreError::Decode("effect".to_owned())),
-    }
+/// An atom with its rule and the number of its term.
+pub(super) type Placed = (RuleId, i64, Atom);
+
+pub(super) fn atom(row: &Row) -> Result<Placed, StoreError> {
+    let kind: String = row.get(3)?;
+    let set = match kind.as_str() {
+        "group" => PeopleSet::Group(row.get(2)?),
+        _ => PeopleSet::Condition(row.get(2)?),
+    };
+    Ok((row.get(0)?, row.get(1)?, Atom { set, negated: row.get(4)? }))
 }
 
-async fn matcher(reader: &mut Reader, rule: RuleId) -> Result<Matcher, StoreError> {
-    let read = |row: &Row| {
-        let kind: String = row.get(2)?;
-        let set = match kind.as_str() {
-            "group" => PeopleSet::Group(row.get(1)?),
-            _ => PeopleSet::Condition(row.get(1)?),
-        };
-        Ok((row.get::<i64>(0)?, Atom { set, negated: row.get(3)? }))
-    };
-    let mut terms: Vec<(i64, Term)> = Vec::new();
-    for (at, atom) in reader.all(&ATOMS, binds![rule], read).await? {
-        match terms.last_mut() {
-            Some((last, term)) if *last == at => term.atoms.push(atom),
-            _ => terms.push((at, Term { atoms: vec![atom] })),
+/// The conditions of rules, from their atoms in any order.
+pub(super) fn matchers(mut atoms: Vec<Placed>) -> HashMap<RuleId, Matcher> {
+    atoms.sort_by_key(|(rule, term, atom)| (*rule, *term, atom.set));
+    let mut all: HashMap<RuleId, (i64, Matcher)> = HashMap::new();
+    for (rule, term, atom) in atoms {
+        let (last, matcher) = all.entry(rule).or_insert_with(|| (-1, Matcher::default()));
+        if *last != term {
+            matcher.terms.push(Term { atoms: Vec::new() });
+            *last = term;
+        }
+        if let Some(term) = matcher.terms.last_mut() {
+            term.atoms.push(atom);
         }
     }
-    Ok(Matcher { terms: terms.into_iter().map(|(_, term)| term).collect() })
+    all.into_iter().map(|(rule, (_, matcher))| (rule, matcher)).collect()
+}
+
+/// A name with its rule and its place among the rule's names.
+pub(super) type Named = (RuleId, i64, String, ExternalGroupId);
+
+pub(super) fn bound(row: &Row) -> Result<Named, StoreError> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+/// What rules call their groups, from rows in any order.
+pub(super) fn names(mut rows: Vec<Named>) -> HashMap<RuleId, Vec<(String, ExternalGroupId)>> {
+    rows.sort_by_key(|(rule, at, ..)| (*rule, *at));
+    let mut all: HashMap<RuleId, Vec<(String, ExternalGroupId)>> = HashMap::new();
+    for (rule, _, name, group) in rows {
+        all.entry(rule).or_default().push((name, group));
+    }
+    all
 }

@@ -39,19 +39,29 @@ pub(in crate::store) async fn insert(tx: &mut Tx, id: ScopeId, scope: &Scope) ->
 /// `StoreError::NotFound`.
 pub(in crate::store) async fn get(reader: &mut Reader, id: ScopeId) -> Result<Scope, StoreError> {
     let (word, partner): (String, PartnerId) = reader.one(&BY_ID, binds![id], tuple).await?;
-    let reach = match word.as_str() {
-        "own" => Reach::Own { partner },
-        "partner" => Reach::Partner { partner },
-        "subtree" => Reach::Subtree { partner },
-        "groups" => Reach::Groups { partner, groups: groups(reader, &GROUPS, id).await? },
-        _ => return Err(StoreError::Decode("reach".to_owned())),
-    };
+    let named = if word == "groups" { groups(reader, &GROUPS, id).await? } else { BTreeSet::new() };
+    let reach = reach(&word, partner, named)?;
     let without_partners = reader.all(&WITHOUT_PARTNERS, binds![id], first).await?;
     Ok(Scope {
         reach,
         without_partners: without_partners.into_iter().collect(),
         without_groups: groups(reader, &WITHOUT_GROUPS, id).await?,
     })
+}
+
+/// The reach of a stored word; `groups` are those it names.
+pub(super) fn reach(
+    word: &str,
+    partner: PartnerId,
+    groups: impl IntoIterator<Item = UserGroupId>,
+) -> Result<Reach, StoreError> {
+    match word {
+        "own" => Ok(Reach::Own { partner }),
+        "partner" => Ok(Reach::Partner { partner }),
+        "subtree" => Ok(Reach::Subtree { partner }),
+        "groups" => Ok(Reach::Groups { partner, groups: groups.into_iter().collect() }),
+        _ => Err(StoreError::Decode("reach".to_owned())),
+    }
 }
 
 async fn groups(

@@ -5,7 +5,7 @@ use super::bulk::{IdSet, Insert, MOST, Rows};
 use super::reader::{Link, Reader};
 use super::statement::Sql;
 use super::waiting::FEW;
-use super::{StoreError, Value};
+use super::{Dialect, StoreError, Value};
 
 /// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.
 ///
@@ -40,6 +40,15 @@ impl Tx {
     pub(super) async fn settled(mut self) -> Result<Link, StoreError> {
         self.reader.flush().await?;
         if self.reader.failed || self.depth > 0 { Err(StoreError::Failed) } else { Ok(self.reader.link) }
+    }
+
+    /// Has the rest of the transaction follow indexes from row to row, as readers do: for one that asks for much at once
+    /// (PostgreSQL; on SQLite there is no other way).
+    pub async fn by_index(&mut self) -> Result<(), StoreError> {
+        match self.reader.dialect() {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => self.reader.control(super::postgres::by_index()).await,
+        }
     }
 
     /// Runs a statement for its effect; the number of rows it changed.

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod middleware;
 mod moment;
 pub mod oauth;
+mod operate;
 pub mod operator;
 pub mod problem;
 pub mod routes;

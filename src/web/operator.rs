@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::config::PublicUrl;
+use crate::config::{self, PublicUrl};
 use crate::domain::ctx::Ctx;
 use crate::secret::{same, sha256};
 
@@ -26,6 +26,26 @@ pub struct Notice {
     pub url: String,
     /// Opens what the operator may do; another one at every start.
     pub token: String,
+    /// Which database it works with, so that a command that means another one does not ask it; see [`database`].
+    #[serde(default)]
+    pub database: String,
+    /// SHA-256 of the certificate it shows, when it speaks TLS itself: nobody else on this machine can show that one, and
+    /// who issued it does not matter.
+    #[serde(default)]
+    pub certificate: Option<String>,
+}
+
+/// What tells the database of a configuration from others: nothing that gives an address or a password away.
+pub fn database(store: &config::Store) -> String {
+    match &store.database_url {
+        Some(url) => hex(&sha256(url.expose().as_bytes())),
+        None => "in the data folder".to_owned(),
+    }
+}
+
+/// A hash as text.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Notice {
@@ -40,6 +60,7 @@ impl Notice {
 pub struct Operator {
     hash: [u8; 32],
     path: PathBuf,
+    notice: Notice,
 }
 
 impl Operator {
@@ -47,17 +68,36 @@ impl Operator {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn announce(folder: &Path, listens: SocketAddr, url: &PublicUrl, ctx: &Ctx) -> std::io::Result<Self> {
+    pub fn announce(
+        store: &config::Store,
+        (listens, url): (SocketAddr, &PublicUrl),
+        certificate: Option<[u8; 32]>,
+        ctx: &Ctx,
+    ) -> std::io::Result<Self> {
         let token = format!("rco_{}", URL_SAFE_NO_PAD.encode(ctx.random::<32>()));
         let hash = sha256(token.as_bytes());
-        let notice = Notice { listens, url: url.to_string(), token };
-        let (path, draft) = (folder.join(FILE), folder.join("server.json.new"));
+        let certificate = certificate.map(|digest| hex(&digest));
+        let notice = Notice { listens, url: url.to_string(), token, database: database(store), certificate };
+        let own = Self { hash, path: store.data_dir.join(FILE), notice };
+        own.write(&own.notice)?;
+        Ok(own)
+    }
+
+    fn write(&self, notice: &Notice) -> std::io::Result<()> {
+        let draft = self.path.with_extension("json.new");
         let _stale = fs::remove_file(&draft);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        serde_json::to_writer(&mut file, &notice)?;
+        serde_json::to_writer(&mut file, notice)?;
         file.flush()?;
-        fs::rename(&draft, &path)?;
-        Ok(Self { hash, path })
+        fs::rename(&draft, &self.path)
+    }
+
+    /// Writes the notice again: the server shows another certificate from now on.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn certified(&self, certificate: [u8; 32]) -> std::io::Result<()> {
+        self.write(&Notice { certificate: Some(hex(&certificate)), ..self.notice.clone() })
     }
 
     /// Removes the notice, unless it is another server's by now.
@@ -93,11 +133,15 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let url = PublicUrl::try_from("http://127.0.0.1:8080".to_owned()).unwrap();
         let listens = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let first = Operator::announce(&folder, listens, &url, &Clock.ctx(Actor::System)).unwrap();
+        let store = config::Store { data_dir: folder.clone(), ..config::Store::default() };
+        let announce = || Operator::announce(&store, (listens, &url), None, &Clock.ctx(Actor::System)).unwrap();
+        let first = announce();
         let notice = Notice::read(&folder).unwrap();
         assert!(first.is(&notice.token) && !first.is("rco_") && !first.is(""));
         assert_eq!(fs::metadata(folder.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
-        let second = Operator::announce(&folder, listens, &url, &Clock.ctx(Actor::System)).unwrap();
+        let second = announce();
+        second.certified([7; 32]).unwrap();
+        assert_eq!(Notice::read(&folder).unwrap().certificate, Some("07".repeat(32)));
         drop(first);
         assert!(second.is(&Notice::read(&folder).unwrap().token), "the notice of another server stays");
         drop(second);

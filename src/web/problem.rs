@@ -33,7 +33,7 @@ impl Face {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         match segments.next() {
             Some("scim") => Self::Scim,
-            Some("api" | "access") => Self::Problem,
+            Some("api" | "access" | "operator") => Self::Problem,
             Some("oauth") => Self::OAuth,
             Some(".well-known") => match segments.next() {
                 Some("oauth-authorization-server") => Self::OAuth,

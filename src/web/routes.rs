@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, Resource, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
-use super::{api, assets, authzen, console, health, login, metrics, oauth, scim};
+use super::{api, assets, authzen, console, health, login, metrics, oauth, operate, scim};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Access {
     Session,
     /// The token of the metrics page.
     Metrics,
+    /// The operator's token, which stands in the data folder.
+    Operator,
 }
 
 /// What keeps tenants apart on a route.
@@ -37,6 +39,8 @@ pub enum Isolation {
     Partner,
     /// It shows and changes only what belongs to the caller.
     Own,
+    /// It reaches the whole installation, and so does its only caller.
+    Installation,
 }
 
 /// Makes the handler of one method.
@@ -143,6 +147,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         login::ROUTES,
         metrics::ROUTES,
         oauth::ROUTES,
+        operate::ROUTES,
         scim::ROUTES,
     ];
     areas.into_iter().flatten()

@@ -85,7 +85,8 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let ctx = clock.ctx(Actor::System);
     let keyring = Arc::new(config.keyring(&ctx, secrets_exist(&store).await?)?);
     keys::confirm(&store, &ctx, &keyring).await?;
-    let operator = Operator::announce(folder, address, &public_url, &ctx);
+    let shown = certificate.as_ref().and_then(|certificate| certificate.digest());
+    let operator = Operator::announce(&config.store, (address, &public_url), shown, &ctx);
     let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
     let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
     let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
@@ -107,7 +108,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone())),
     ];
     if let Some(certificate) = certificate.clone() {
-        tasks.push(tokio::spawn(watch_certificate(certificate, told.clone())));
+        tasks.push(tokio::spawn(watch_certificate(certificate, operator.clone(), told.clone())));
     }
     Ok(Running { address, app, operator, servers, certificate, tell, tasks })
 }
@@ -152,7 +153,7 @@ impl Running {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => if let Some(certificate) = &self.certificate {
-                    reload(certificate, true);
+                    reload(certificate, &self.operator, true);
                 },
             }
         }
@@ -242,15 +243,24 @@ fn figures_server(listener: TcpListener) -> Result<Server, StartError> {
     Ok(server.map_err(|error| StartError::Listen(address, error))?.run())
 }
 
-async fn watch_certificate(certificate: Arc<Certificate>, mut told: watch::Receiver<bool>) {
+async fn watch_certificate(
+    certificate: Arc<Certificate>,
+    operator: web::Data<Operator>,
+    mut told: watch::Receiver<bool>,
+) {
     while tokio::time::timeout(tls::INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
-        reload(&certificate, false);
+        reload(&certificate, &operator, false);
     }
 }
 
-fn reload(certificate: &Certificate, forced: bool) {
+fn reload(certificate: &Certificate, operator: &Operator, forced: bool) {
     match certificate.reload(forced) {
-        Ok(true) => tracing::info!("a new certificate is in use"),
+        Ok(true) => {
+            tracing::info!("a new certificate is in use");
+            if let Some(Err(error)) = certificate.digest().map(|digest| operator.certified(digest)) {
+                tracing::error!(%error, "commands on this machine do not know the new certificate");
+            }
+        }
         Ok(false) => {}
         Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
     }

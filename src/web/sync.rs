@@ -11,8 +11,7 @@ use crate::web::login::policy;
 /// The surroundings of a run on this server.
 pub fn env(app: &web::Data<App>) -> Env {
     let watched = app.clone();
-    // Read when the server started, which refuses one that cannot be read.
-    let policy = policy(&app.config).unwrap_or_default();
+    let policy = policy(&app.config);
     Env {
         guard: Guard::new(move |address| policy.permits(address)),
         store: app.store.clone(),

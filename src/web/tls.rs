@@ -68,6 +68,12 @@ impl Certificate {
         Ok(true)
     }
 
+    /// SHA-256 of the certificate in use.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        let current = self.current.read().ok()?;
+        current.0.cert.first().map(|leaf| crate::secret::sha256(leaf))
+    }
+
     /// The settings of a listener that uses this certificate.
     pub fn settings(self: &Arc<Self>) -> ServerConfig {
         ServerConfig::builder().with_no_client_auth().with_cert_resolver(self.clone())

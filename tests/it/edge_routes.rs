@@ -77,6 +77,11 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/api/v1/people/{id}/resume", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/people/{id}/suspend", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/logout", "login_flow::signing_out_needs_a_form_of_our_own"),
+    ("/operator/apply", "operator::only_the_token_in_the_data_folder_opens_what_the_operator_may"),
+    ("/operator/doctor", "operator::only_the_token_in_the_data_folder_opens_what_the_operator_may"),
+    ("/operator/export", "operator::only_the_token_in_the_data_folder_opens_what_the_operator_may"),
+    ("/operator/link", "operator::only_the_token_in_the_data_folder_opens_what_the_operator_may"),
+    ("/operator/server", "operator::only_the_token_in_the_data_folder_opens_what_the_operator_may"),
     ("/partners", "console_pages::the_tree_is_what_one_may_see"),
     ("/partners/{id}", "console_pages::the_pages_of_another_partner_do_not_exist"),
     ("/partners/{id}/directories", "console_pages::the_pages_of_another_partner_do_not_exist"),
@@ -157,7 +162,7 @@ on_both! {
                         Access::Open => assert!(status < 500, "{case}"),
                         Access::Metrics => assert_eq!(status, 404, "{case}"),
                         Access::Session => assert!([303, 401, 403].contains(&status), "{case}"),
-                        Access::Connection | Access::Token => {
+                        Access::Connection | Access::Token | Access::Operator => {
                             assert_eq!(status, 401, "{case}");
                             assert!(header(&answer, "www-authenticate").starts_with("Bearer"), "{case}");
                             let scim = entry.access == Access::Connection;

@@ -1,5 +1,5 @@
 //! What a directory may confer at most, and whether a rule reaches beyond it.
-use super::said::role_name;
+use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
@@ -16,19 +16,30 @@ use crate::store::{Tx, directories};
 pub(super) async fn set(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
     id: DirectoryId,
     decl: &DirectoryDecl,
 ) -> Result<Vec<Ceiling>, ApplyError> {
-    let known = directories::ceilings(tx, at, id).await?;
-    let mut wanted: Vec<Ceiling> = Vec::new();
-    for row in &decl.ceilings {
-        let role = run.role(tx, place, at, &row.role).await?.id;
-        let row = Ceiling { role, scope: run.scope(tx, place, &row.scope).await? };
-        if !wanted.contains(&row) {
-            wanted.push(row);
+    let known = run.known.ceilings_of(id).to_vec();
+    let (mut wanted, mut whole): (Vec<Ceiling>, bool) = (Vec::new(), true);
+    for (number, row) in decl.ceilings.iter().enumerate() {
+        let spot = place.part(format_args!("ceiling/{number}"));
+        let role = run.role(tx, &spot.part("role"), at, &row.role).await;
+        let role = run.note(role)?;
+        let scope = run.scope(tx, &spot.part("scope"), &row.scope).await;
+        match role.zip(run.note(scope)?) {
+            Some((role, scope)) => {
+                let row = Ceiling { role: role.id, scope };
+                if !wanted.contains(&row) {
+                    wanted.push(row);
+                }
+            }
+            None => whole = false,
         }
+    }
+    if !whole {
+        return Err(ApplyError::follows());
     }
     let mut gone: Vec<&Ceiling> = known.iter().filter(|row| !wanted.contains(row)).collect();
     let fresh: Vec<&Ceiling> = wanted.iter().filter(|row| !known.contains(row)).collect();
@@ -38,7 +49,7 @@ pub(super) async fn set(
     directories::set_ceilings(tx, at, id, &wanted, run.ctx).await?;
     record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, id)).await?;
     for row in fresh {
-        let (role, over) = (role_name(tx, at, row.role).await?, run.over(tx, &row.scope).await?);
+        let (role, over) = (run.role_name(tx, at, row.role).await?, run.over(tx, &row.scope).await?);
         match gone.iter().position(|old| old.role == row.role) {
             Some(index) => {
                 let before = run.over(tx, &gone.swap_remove(index).scope).await?;
@@ -48,7 +59,7 @@ pub(super) async fn set(
         }
     }
     for row in gone {
-        let (role, over) = (role_name(tx, at, row.role).await?, run.over(tx, &row.scope).await?);
+        let (role, over) = (run.role_name(tx, at, row.role).await?, run.over(tx, &row.scope).await?);
         run.plan.removed(format!("ceiling of {place}: {role} over {over}"));
     }
     Ok(wanted)

@@ -1,10 +1,12 @@
 //! The connections of a directory, held to what administrators are held to.
 use secrecy::ExposeSecret;
 
+use super::fault::Spot;
 use super::{ApplyError, Run, settings};
 use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, joins, keeps_secret, sealed, wanted};
 use crate::admin::declaration::ConnectionDecl;
 use crate::admin::record;
+use crate::admin::refused::Refused;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::provision::event::{Event, Kind};
@@ -16,40 +18,51 @@ use crate::store::{Tx, resources, tokens};
 pub(super) async fn one(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    of: &str,
+    place: &Spot,
     at: &PartnerExtent,
     directory: DirectoryId,
     decl: &ConnectionDecl,
 ) -> Result<(), ApplyError> {
-    let place = format!("connection {} of {of}", decl.slug);
     let kind = ConnectionKind::parse(&decl.kind)
-        .ok_or_else(|| ApplyError::unknown(&place, "kind of connection", &decl.kind))?;
+        .ok_or_else(|| place.part("kind").unknown("kind of connection", &decl.kind))?;
     let settings = serde_json::to_value(&decl.settings)
-        .map_err(|error| ApplyError::wrong(&place, format!("its settings cannot be kept: {error}")))?;
+        .map_err(|error| place.part("settings").wrong(format!("its settings cannot be kept: {error}")))?;
     let state = if decl.paused { ConnectionState::Paused } else { ConnectionState::Active };
     let filling = Filling { settings, state, secret: None };
-    let id = match connections::by_slug(tx, at, &decl.slug).await? {
-        Some(door) if door.connection.kind != kind || door.connection.directory != directory => {
-            return Err(ApplyError::wrong(place, "its kind and its directory cannot be changed"));
-        }
-        Some(door) => change(tx, run, &place, at, &door, (decl, filling)).await?,
-        None => create(tx, run, &place, at, directory, (kind, decl, filling)).await?,
+    let known = match run.known.door(at.partner(), &decl.slug) {
+        Some(door) => Some(door.clone()),
+        None => connections::by_slug(tx, at, &decl.slug).await?,
     };
-    token(tx, run, &place, at, (id, kind), decl).await
+    let id = match known {
+        Some(door) if door.connection.kind != kind || door.connection.directory != directory => {
+            return Err(place.wrong("its kind and its directory cannot be changed"));
+        }
+        Some(door) => change(tx, run, place, at, &door, (decl, filling)).await?,
+        None => create(tx, run, place, at, directory, (kind, decl, filling)).await?,
+    };
+    token(tx, run, place, at, (id, kind), decl).await
+}
+
+/// The value that a refusal speaks of.
+fn blamed(place: &Spot, refused: &Refused) -> Spot {
+    let told = refused.to_string();
+    let values = [("`slug`", "slug"), ("profile", "profile"), ("`join`", "join"), ("`secret`", "secret")];
+    let found = values.into_iter().find(|(word, _)| told.contains(word));
+    place.part(found.map_or("settings", |(_, value)| value))
 }
 
 async fn create(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
     directory: DirectoryId,
     (kind, decl, filling): (ConnectionKind, &ConnectionDecl, Filling),
 ) -> Result<ConnectionId, ApplyError> {
     if resources::of_connection(tx, &decl.slug).await?.is_some() {
-        return Err(ApplyError::wrong(place, "another partner has a connection of this slug; choose another"));
+        return Err(place.part("slug").wrong("another partner has a connection of this slug; choose another"));
     }
-    let refused = |refused| ApplyError::refused(place, refused);
+    let refused = |refused: Refused| blamed(place, &refused).refused(refused);
     let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.join.clone());
     let (draft, join_attribute): Draft =
         drafted(run.ctx, &NewDoor { kind, slug, profile, join }, &filling).map_err(refused)?;
@@ -77,12 +90,12 @@ async fn create(
 async fn change(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
     door: &Door,
     (decl, filling): (&ConnectionDecl, Filling),
 ) -> Result<ConnectionId, ApplyError> {
-    let refused = |refused| ApplyError::refused(place, refused);
+    let refused = |refused: Refused| blamed(place, &refused).refused(refused);
     let known = &door.connection;
     let change = Change {
         profile: Some(decl.profile.clone()),
@@ -136,18 +149,18 @@ async fn change(
 async fn token(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
     (id, kind): (ConnectionId, ConnectionKind),
     decl: &ConnectionDecl,
 ) -> Result<(), ApplyError> {
     let Some(text) = run.means.tokens.get(&decl.slug) else { return Ok(()) };
     if kind != ConnectionKind::Scim {
-        return Err(ApplyError::wrong(place, "only SCIM connections have tokens"));
+        return Err(place.part("token").wrong("only SCIM connections have tokens"));
     }
     let adopted = tokens::adopt(tx, at, run.ctx, id, "declared", text.expose_secret()).await?;
     let why = "its token must be `rcs_` and 43 letters, digits, - or _";
-    if adopted.ok_or_else(|| ApplyError::wrong(place, why))? {
+    if adopted.ok_or_else(|| place.part("token").wrong(why))? {
         record(tx, run.ctx, at.partner(), Event::of(Kind::TokenCreated, id)).await?;
         run.plan.created(format!("token of {place}"));
     }

@@ -1,4 +1,5 @@
 //! Directories, with what belongs to them.
+use super::fault::Spot;
 use super::{ApplyError, Run, ceilings, connections, rules};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
@@ -10,30 +11,47 @@ use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, directories};
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[DirectoryDecl]) -> Result<(), ApplyError> {
-    for decl in decls {
-        let place = format!("directory {} of {}", decl.name, decl.partner);
-        let at = run.partner(tx, &place, &decl.partner).await?;
-        let id = directory(tx, run, &place, &at, decl).await?;
-        let most = ceilings::set(tx, run, &place, &at, id, decl).await?;
-        for door in &decl.connections {
-            connections::one(tx, run, &place, &at, id, door).await?;
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(number);
+        if run.twice.contains(spot.at()) {
+            continue;
         }
-        let set = rules::Set { place: &place, at: &at, directory: id, ceilings: &most };
-        rules::all(tx, run, &set, &decl.rules).await?;
+        let done = whole(tx, run, &spot, decl).await;
+        run.note(done)?;
     }
     Ok(())
+}
+
+async fn whole(tx: &mut Tx, run: &mut Run<'_>, spot: &Spot, decl: &DirectoryDecl) -> Result<(), ApplyError> {
+    let at = run.partner(tx, &spot.part("partner"), &decl.partner).await?;
+    let id = directory(tx, run, spot, &at, decl).await?;
+    let most = ceilings::set(tx, run, spot, &at, id, decl).await;
+    let most = run.note(most)?;
+    for (number, door) in decl.connections.iter().enumerate() {
+        let place = door.spot(spot, number);
+        if !run.twice.contains(place.at()) {
+            let done = connections::one(tx, run, &place, &at, id, door).await;
+            run.note(done)?;
+        }
+    }
+    let set = rules::Set { place: spot, at: &at, directory: id, ceilings: &most.unwrap_or_default() };
+    rules::all(tx, run, &set, &decl.rules).await
 }
 
 async fn directory(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
     decl: &DirectoryDecl,
 ) -> Result<DirectoryId, ApplyError> {
-    let mode = Mode::parse(&decl.mode).ok_or_else(|| ApplyError::unknown(place, "mode", &decl.mode))?;
+    let mode = Mode::parse(&decl.mode).ok_or_else(|| place.part("mode").unknown("mode", &decl.mode))?;
     let name = super::name(place, "name", &decl.name)?;
-    let Some(known) = directories::by_name(tx, at, &name).await? else {
+    let known = match run.known.directory(at.partner(), &name) {
+        Some(known) => Some(known.clone()),
+        None => directories::by_name(tx, at, &name).await?,
+    };
+    let Some(known) = known else {
         let new = Directory {
             id: run.ctx.id(),
             partner: at.partner(),

@@ -1,7 +1,7 @@
 //! Manual grants. A declared grant is a holder, a role and a scope; another scope takes the place of the old one.
 use std::collections::BTreeMap;
 
-use super::said::role_name;
+use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{GrantDecl, PartnerDecl};
 use crate::admin::record;
@@ -14,7 +14,7 @@ use crate::store::{Tx, grants as stored, partners, roles};
 
 /// A declared grant, its names looked up.
 struct Wanted {
-    place: String,
+    place: Spot,
     at: PartnerExtent,
     role: RoleId,
     holder: Holder,
@@ -25,8 +25,9 @@ struct Wanted {
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[GrantDecl]) -> Result<(), ApplyError> {
     let mut together: Vec<Vec<Wanted>> = Vec::new();
     let mut places: BTreeMap<(Holder, RoleId), usize> = BTreeMap::new();
-    for decl in decls {
-        let wanted = look_up(tx, run, decl).await?;
+    for (number, decl) in decls.iter().enumerate() {
+        let wanted = look_up(tx, run, decl.spot(number), decl).await;
+        let Some(wanted) = run.note(wanted)? else { continue };
         let place = *places.entry((wanted.holder, wanted.role)).or_insert(together.len());
         match together.get_mut(place) {
             Some(others) => others.push(wanted),
@@ -34,28 +35,27 @@ pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[GrantDecl]) -> 
         }
     }
     for wanted in &together {
-        settle(tx, run, wanted).await?;
+        let done = settle(tx, run, wanted).await;
+        run.note(done)?;
     }
     Ok(())
 }
 
-async fn look_up(tx: &mut Tx, run: &mut Run<'_>, decl: &GrantDecl) -> Result<Wanted, ApplyError> {
-    let who = match (&decl.user, &decl.group) {
-        (Some(login), _) => login.clone(),
-        (None, Some(group)) => format!("group {group}"),
-        (None, None) => "nobody".to_owned(),
-    };
-    let place = format!("grant of {} to {who} of {}", decl.role, decl.partner);
-    decl.reason.as_deref().map_or(Ok(()), |reason| super::long(&place, "reason", reason))?;
-    let at = run.partner(tx, &place, &decl.partner).await?;
-    let role = run.role(tx, &place, &at, &decl.role).await?.id;
+async fn look_up(tx: &mut Tx, run: &mut Run<'_>, place: Spot, decl: &GrantDecl) -> Result<Wanted, ApplyError> {
+    let reason = decl.reason.as_deref().map_or(Ok(()), |reason| super::long(&place, "reason", reason));
+    run.note(reason)?;
+    let scope = run.scope(tx, &place.part("scope"), &decl.scope).await;
+    let scope = run.note(scope)?;
+    let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
+    let role = run.role(tx, &place.part("role"), &at, &decl.role).await;
+    let role = run.note(role)?;
     let holder = match (&decl.user, &decl.group) {
-        (Some(login), None) => Holder::User(run.user(tx, &place, &at, login).await?),
-        (None, Some(group)) => Holder::Group(run.group(tx, &place, &at, group).await?.id),
-        _ => return Err(ApplyError::wrong(place, "name either `user` or `group`")),
+        (Some(login), None) => Holder::User(run.user(tx, &place.part("user"), &at, login).await?),
+        (None, Some(group)) => Holder::Group(run.group(tx, &place.part("group"), &at, group).await?.id),
+        _ => return Err(place.wrong("name either `user` or `group`")),
     };
-    let scope = run.scope(tx, &place, &decl.scope).await?;
-    Ok(Wanted { place, at, role, holder, scope, reason: decl.reason.clone() })
+    let (role, scope) = role.zip(scope).ok_or_else(ApplyError::follows)?;
+    Ok(Wanted { place, at, role: role.id, holder, scope, reason: decl.reason.clone() })
 }
 
 /// Brings the grants of one role to one holder to what is declared of them. Where exactly one is stored that is not
@@ -63,13 +63,16 @@ async fn look_up(tx: &mut Tx, run: &mut Run<'_>, decl: &GrantDecl) -> Result<Wan
 /// wide one behind.
 async fn settle(tx: &mut Tx, run: &mut Run<'_>, wanted: &[Wanted]) -> Result<(), ApplyError> {
     let Some(Wanted { at, holder, role, .. }) = wanted.first() else { return Ok(()) };
-    let mut held = stored::of_holder(tx, at, *holder).await?;
+    let mut held = match run.known.is_complete(at.partner()) {
+        true => run.known.grants_of(*holder).to_vec(),
+        false => stored::of_holder(tx, at, *holder).await?,
+    };
     held.retain(|grant| grant.role == *role);
     let mut fresh = Vec::new();
     for (index, one) in wanted.iter().enumerate() {
         if let Some(twin) = wanted.iter().take(index).find(|twin| twin.scope == one.scope) {
             if twin.reason != one.reason {
-                return Err(ApplyError::wrong(&one.place, "the file declares it twice, with different reasons"));
+                return Err(one.place.wrong("the file declares it twice, with different reasons"));
             }
             continue;
         }
@@ -140,10 +143,11 @@ async fn take_back(
     tx: &mut Tx,
     run: &mut Run<'_>,
     at: &PartnerExtent,
-    place: &str,
+    place: &Spot,
     grant: &ManualGrant,
 ) -> Result<(), ApplyError> {
     stored::delete(tx, at, grant.id).await?;
+    run.replaced.insert(grant.id);
     record(tx, run.ctx, at.partner(), told(Event::of(Kind::GrantDeleted, grant.id), grant)).await?;
     somebody_left(tx, run, place, grant).await
 }
@@ -158,7 +162,7 @@ fn told(event: Event, grant: &ManualGrant) -> Event {
 
 /// Somebody must go on holding each role of the catalog that stands under no other over the whole tree: else nobody
 /// could ever give it again.
-async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &str, gone: &ManualGrant) -> Result<(), ApplyError> {
+async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &Spot, gone: &ManualGrant) -> Result<(), ApplyError> {
     let Some(root) = partners::root(tx, &run.by).await? else { return Ok(()) };
     let top = run.by.at(root.id);
     if gone.scope.reach != (Reach::Subtree { partner: root.id }) {
@@ -169,7 +173,7 @@ async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &str, gone: &ManualGra
     match owners {
         Some(role) if stored::holders_over(tx, &top, role.id).await? == 0 => {
             let why = format!("nobody would hold {} over the whole tree any more; give it to someone first", role.name);
-            Err(ApplyError::wrong(place, why))
+            Err(place.wrong(why))
         }
         _ => Ok(()),
     }
@@ -177,18 +181,21 @@ async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &str, gone: &ManualGra
 
 /// The grants at declared partners that the declaration does not name: told, or taken back when the operator said so.
 pub(super) async fn others(tx: &mut Tx, run: &mut Run<'_>, decls: &[PartnerDecl]) -> Result<(), ApplyError> {
-    for decl in decls {
-        let at = run.partner(tx, "grants", &decl.key).await?.alone();
-        for grant in stored::held_here(tx, &at).await? {
-            if run.named.contains(&grant.id) {
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(number);
+        let at = run.partner(tx, &spot, &decl.key).await?.alone();
+        for grant in run.known.held_at(at.partner()) {
+            if run.named.contains(&grant.id) || run.replaced.contains(&grant.id) {
                 continue;
             }
-            let (role, who) = (role_name(tx, &at, grant.role).await?, run.holder(tx, &at, grant.holder).await?);
+            let (role, who) = (run.role_name(tx, &at, grant.role).await?, run.holder(tx, &at, grant.holder).await?);
             let place = format!("grant of {role} to {who}");
             let line = format!("{place} over {}", run.over(tx, &grant.scope).await?);
             if run.means.prune {
-                take_back(tx, run, &at, &place, &grant).await?;
-                run.plan.removed(line);
+                let done = take_back(tx, run, &at, &Spot::new(place, spot.at()), &grant).await;
+                if run.note(done)?.is_some() {
+                    run.plan.removed(line);
+                }
             } else {
                 run.plan.beside("grants", line);
             }

@@ -9,6 +9,7 @@ mod connections;
 mod directories;
 mod fault;
 mod grants;
+mod known;
 mod loose;
 mod names;
 mod once;
@@ -17,11 +18,14 @@ mod plan;
 mod rules;
 mod said;
 mod settings;
+mod spots;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-pub use fault::ApplyError;
+use fault::Spot;
+pub use fault::{ApplyError, Fault, Faults};
+use known::Known;
 use loose::Loose;
 use names::Names;
 pub use plan::{Beside, Change, Plan, Verb};
@@ -66,10 +70,17 @@ struct Run<'a> {
     schemas: SchemaSet,
     means: &'a Means<'a>,
     plan: Plan,
+    known: Known,
     names: Names,
     /// The grants that the declaration names.
     named: BTreeSet<GrantId>,
+    /// Grants that another one has taken the place of.
+    replaced: BTreeSet<GrantId>,
     loose: Loose,
+    /// What is declared a second time, by its place in the file.
+    twice: HashSet<String>,
+    /// What is wrong with the declaration.
+    faults: Faults,
 }
 
 /// What applying the declaration would change; changes nothing.
@@ -112,19 +123,33 @@ pub async fn apply_shown(
     (declaration, shown): (&Declaration, &Plan),
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
-    carry_out(store, ctx, by, (declaration, Some(shown)), means).await
+    apply_agreed(store, ctx, by, (declaration, &shown.hash()), means).await
+}
+
+/// Like [`apply_shown`], for someone of whom only the hash of the plan is known.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_agreed(
+    store: &Store,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    (declaration, agreed): (&Declaration, &str),
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
+    carry_out(store, ctx, by, (declaration, Some(agreed)), means).await
 }
 
 async fn carry_out(
     store: &Store,
     ctx: &Ctx,
     by: OperatorExtent,
-    (declaration, shown): (&Declaration, Option<&Plan>),
+    (declaration, agreed): (&Declaration, Option<&str>),
     means: &Means<'_>,
 ) -> Result<Plan, ApplyError> {
     let work = async |tx: &mut Tx| {
         let (plan, loose) = all(tx, ctx, by, declaration, means).await?;
-        if shown.is_some_and(|shown| plan.changes != shown.changes) {
+        if agreed.is_some_and(|agreed| plan.hash() != agreed) {
             let why = "the store has changed meanwhile, so this would not do what was shown; look at it again";
             return Err(ApplyError::wrong("nothing was changed", why));
         }
@@ -135,6 +160,18 @@ async fn carry_out(
     Ok(plan)
 }
 
+/// Does it, in the caller's transaction. Only for what no other server's writes can concern: there are no rules in it.
+pub(super) async fn within(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    declaration: &Declaration,
+    means: &Means<'_>,
+) -> Result<Plan, ApplyError> {
+    all(tx, ctx, by, declaration, means).await.map(|(plan, _)| plan)
+}
+
+/// Does it, in the caller's transaction; what others wrote beside it is to be looked at afterwards.
 async fn all(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -142,16 +179,29 @@ async fn all(
     declaration: &Declaration,
     means: &Means<'_>,
 ) -> Result<(Plan, Loose), ApplyError> {
-    once::check(declaration)?;
+    tx.by_index().await?;
     let installed = crate::store::catalog::installed(tx).await?;
     let name = installed.clone().or_else(|| declaration.catalog.clone()).unwrap_or_else(|| "cove".to_owned());
     if installed.is_some() && declaration.catalog.as_ref().is_some_and(|wanted| *wanted != name) {
         return Err(ApplyError::wrong("catalog", format!("this installation was set up with `{name}`")));
     }
     let catalog = catalog::shipped(&name).ok_or_else(|| ApplyError::unknown("catalog", "catalog", &name))??;
-    let schemas = SchemaSet::base();
-    let (plan, names, named, loose) = (Plan::default(), Names::default(), BTreeSet::new(), Loose::default());
-    let mut run = Run { ctx, by, catalog, schemas, means, plan, names, named, loose };
+    let mut run = Run {
+        ctx,
+        by,
+        catalog,
+        schemas: SchemaSet::base(),
+        means,
+        plan: Plan::default(),
+        known: Known::load(tx, &by, declaration).await?,
+        names: Names::default(),
+        named: BTreeSet::new(),
+        replaced: BTreeSet::new(),
+        loose: Loose::default(),
+        twice: HashSet::new(),
+        faults: Faults::default(),
+    };
+    once::check(&mut run, declaration)?;
     if installed.is_none() {
         tree::set_up(tx, &mut run).await?;
     }
@@ -162,18 +212,23 @@ async fn all(
     people::users(tx, &mut run, declaration).await?;
     grants::all(tx, &mut run, &declaration.grants).await?;
     directories::all(tx, &mut run, &declaration.directories).await?;
-    beside::tell(tx, &mut run, declaration).await?;
-    grants::others(tx, &mut run, &declaration.partners).await?;
-    run.plan.beside.sort_by_key(|one| one.kind);
+    if run.faults.0.is_empty() {
+        beside::tell(tx, &mut run, declaration).await?;
+        grants::others(tx, &mut run, &declaration.partners).await?;
+    }
+    if !run.faults.0.is_empty() {
+        return Err(ApplyError::Refused(run.faults));
+    }
+    run.plan.beside.sort_by(|one, two| one.kind.cmp(&two.kind));
     Ok((run.plan, run.loose))
 }
 
 /// A name of one line that is not too long, as administrators may write it.
-fn name(place: &str, field: &str, text: &str) -> Result<String, ApplyError> {
-    text::name(field, text).map_err(|refused| ApplyError::refused(place, refused))
+fn name(spot: &Spot, field: &str, text: &str) -> Result<String, ApplyError> {
+    text::name(field, text).map_err(|refused| spot.part(field).refused(refused))
 }
 
 /// Refuses a text that is too long to be kept.
-fn long(place: &str, field: &str, text: &str) -> Result<(), ApplyError> {
-    text::long(field, text).map_err(|refused| ApplyError::refused(place, refused))
+fn long(spot: &Spot, field: &str, text: &str) -> Result<(), ApplyError> {
+    text::long(field, text).map_err(|refused| spot.part(field).refused(refused))
 }

@@ -1,107 +1,193 @@
 //! What the names of a declaration stand for.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
+use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::ScopeDecl;
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::group::UserGroup;
-use crate::domain::id::{PartnerId, UserId};
+use crate::domain::id::{PartnerId, RoleId, UserId};
 use crate::domain::partner::Partner;
 use crate::domain::role::Role;
+use crate::domain::text::fold;
 use crate::store::extent::PartnerExtent;
 use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
 
-/// Partners already looked up.
+/// Names already looked up, and names of what is declared wrongly.
 #[derive(Default)]
 pub(super) struct Names {
-    pub(super) partners: BTreeMap<String, PartnerExtent>,
-    pub(super) keys: BTreeMap<PartnerId, String>,
+    pub(super) partners: HashMap<String, PartnerExtent>,
+    broken: BTreeSet<(&'static str, String)>,
 }
 
 impl Run<'_> {
+    /// Goes on after something that is wrong in the declaration, so that all of it is told at once: `None`. What the
+    /// store says is returned.
+    pub(super) fn note<T>(&mut self, result: Result<T, ApplyError>) -> Result<Option<T>, ApplyError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(ApplyError::Refused(faults)) => {
+                self.faults.0.extend(faults.0);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does what one declaration says, and goes on when it is wrong: then those who name it say nothing.
+    pub(super) fn done<T>(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        result: Result<T, ApplyError>,
+    ) -> Result<(), ApplyError> {
+        if self.note(result)?.is_none() {
+            self.names.broken.insert((kind, fold(name)));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, spot: &Spot, kind: &'static str, name: &str) -> ApplyError {
+        if self.names.broken.contains(&(kind, fold(name))) { ApplyError::follows() } else { spot.unknown(kind, name) }
+    }
+
     /// The partner of that key.
-    pub(super) async fn partner(&mut self, tx: &mut Tx, place: &str, key: &str) -> Result<PartnerExtent, ApplyError> {
+    pub(super) async fn partner(&mut self, tx: &mut Tx, spot: &Spot, key: &str) -> Result<PartnerExtent, ApplyError> {
         if let Some(known) = self.names.partners.get(key) {
             return Ok(*known);
         }
-        let partner = self.stored(tx, key).await?.ok_or_else(|| ApplyError::unknown(place, "partner", key))?;
+        let found = self.stored(tx, spot, key).await?;
+        let partner = found.ok_or_else(|| self.missing(spot, "partner", key))?;
         let extent = self.by.at(partner.id);
         self.names.partners.insert(key.to_owned(), extent);
         Ok(extent)
     }
 
-    /// The partner of that key; one without a key goes by its id, as `export` writes it.
-    pub(super) async fn stored(&self, tx: &mut Tx, key: &str) -> Result<Option<Partner>, StoreError> {
-        let found = partners::by_key(tx, &self.by, key).await?;
-        match (found, key.parse::<PartnerId>()) {
-            (None, Ok(id)) => match partners::get(tx, &self.by.at(id)).await {
-                Ok(partner) if partner.external_id.is_none() => Ok(Some(partner)),
-                Ok(_) | Err(StoreError::NotFound) => Ok(None),
-                Err(error) => Err(error),
-            },
-            (found, _) => Ok(found),
+    /// The partner of that key; one whose key does not tell it from others goes by its id, as `export` writes it.
+    pub(super) async fn stored(&mut self, tx: &mut Tx, spot: &Spot, key: &str) -> Result<Option<Partner>, ApplyError> {
+        match self.known.keyed(key) {
+            [] => {}
+            [one] => return Ok(self.known.partners.get(one).cloned()),
+            _ => return Err(spot.wrong(format!("more than one partner has the key `{key}`; write the id instead"))),
         }
+        let Ok(id) = key.parse::<PartnerId>() else { return Ok(None) };
+        let found = match self.known.partners.get(&id) {
+            Some(partner) => Some(partner.clone()),
+            None => match partners::get(tx, &self.by.at(id)).await {
+                Ok(partner) => Some(partner),
+                Err(StoreError::NotFound) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(found.filter(|one| one.external_id.as_ref().is_none_or(|key| self.known.keyed(key).len() > 1)))
     }
 
     /// The user group of that name.
     pub(super) async fn group(
-        &self,
+        &mut self,
         tx: &mut Tx,
-        place: &str,
+        spot: &Spot,
         at: &PartnerExtent,
         name: &str,
     ) -> Result<UserGroup, ApplyError> {
-        let group = user_groups::by_name(tx, at, name).await?;
-        group.ok_or_else(|| ApplyError::unknown(place, "user group", name))
+        if let Some(known) = self.known.group(at.partner(), name) {
+            return Ok(known.clone());
+        }
+        let found = user_groups::by_name(tx, at, name).await?;
+        found.ok_or_else(|| self.missing(spot, "user group", name))
     }
 
-    /// The role of that name that can be used at the partner: its own, or one of a partner above.
+    /// The role of that name that can be used at the partner: its own, or that of the nearest partner above. One that
+    /// another of its name hides goes by its id, as `export` writes it.
     pub(super) async fn role(
-        &self,
+        &mut self,
         tx: &mut Tx,
-        place: &str,
+        spot: &Spot,
         at: &PartnerExtent,
         name: &str,
     ) -> Result<Role, ApplyError> {
-        let role = roles::usable_by_name(tx, at, name).await?;
-        role.ok_or_else(|| ApplyError::unknown(place, "role", name))
+        if let Some(known) = self.known.usable_role(at.partner(), name) {
+            return Ok(known.clone());
+        }
+        let mut found = roles::usable_by_name(tx, at, name).await?;
+        if let (None, Ok(id)) = (&found, name.parse::<RoleId>()) {
+            found = roles::usable_by_id(tx, at, id).await?;
+        }
+        found.ok_or_else(|| self.missing(spot, "role", name))
     }
 
     /// The person of that login name.
     pub(super) async fn user(
-        &self,
+        &mut self,
         tx: &mut Tx,
-        place: &str,
+        spot: &Spot,
         at: &PartnerExtent,
         login: &str,
     ) -> Result<UserId, ApplyError> {
-        let user = people::by_login(tx, at, login).await?;
-        user.ok_or_else(|| ApplyError::unknown(place, "user", login))
+        if let Some(known) = self.known.person(at.partner(), login) {
+            return Ok(known.id);
+        }
+        let found = people::by_login(tx, at, login).await?;
+        found.ok_or_else(|| self.missing(spot, "user", login))
     }
 
     /// The scope a declaration means.
-    pub(super) async fn scope(&mut self, tx: &mut Tx, place: &str, decl: &ScopeDecl) -> Result<Scope, ApplyError> {
-        let reach = match (&decl.subtree, &decl.partner, &decl.groups_of, &decl.own) {
-            (Some(key), None, None, None) => Reach::Subtree { partner: self.partner(tx, place, key).await?.partner() },
-            (None, Some(key), None, None) => Reach::Partner { partner: self.partner(tx, place, key).await?.partner() },
+    pub(super) async fn scope(&mut self, tx: &mut Tx, spot: &Spot, decl: &ScopeDecl) -> Result<Scope, ApplyError> {
+        let reach = self.reach(tx, spot, decl).await;
+        let reach = self.note(reach)?;
+        let mut scope = reach.map(Scope::of);
+        for (number, key) in decl.without.iter().enumerate() {
+            let cut = self.partner(tx, &spot.part(format_args!("without/{number}")), key).await;
+            scope = scope.zip(self.note(cut)?).map(|(mut scope, cut)| {
+                scope.without_partners.insert(cut.partner());
+                scope
+            });
+        }
+        for (number, named) in decl.without_groups.iter().enumerate() {
+            let spot = spot.part(format_args!("without_groups/{number}"));
+            let at = self.partner(tx, &spot.part("partner"), &named.partner).await;
+            let cut = match self.note(at)? {
+                Some(at) => self.group(tx, &spot.part("group"), &at, &named.group).await,
+                None => Err(ApplyError::follows()),
+            };
+            scope = scope.zip(self.note(cut)?).map(|(mut scope, cut)| {
+                scope.without_groups.insert(cut.id);
+                scope
+            });
+        }
+        scope.ok_or_else(ApplyError::follows)
+    }
+
+    async fn reach(&mut self, tx: &mut Tx, spot: &Spot, decl: &ScopeDecl) -> Result<Reach, ApplyError> {
+        Ok(match (&decl.subtree, &decl.partner, &decl.groups_of, &decl.own) {
+            (Some(key), None, None, None) => {
+                Reach::Subtree { partner: self.partner(tx, &spot.part("subtree"), key).await?.partner() }
+            }
+            (None, Some(key), None, None) => {
+                Reach::Partner { partner: self.partner(tx, &spot.part("partner"), key).await?.partner() }
+            }
             (None, None, Some(key), None) if !decl.groups.is_empty() => {
-                let at = self.partner(tx, place, key).await?;
-                let mut groups = BTreeSet::new();
-                for name in &decl.groups {
-                    groups.insert(self.group(tx, place, &at, name).await?.id);
+                let at = self.partner(tx, &spot.part("groups_of"), key).await?;
+                let (mut groups, mut whole) = (BTreeSet::new(), true);
+                for (number, name) in decl.groups.iter().enumerate() {
+                    let group = self.group(tx, &spot.part(format_args!("groups/{number}")), &at, name).await;
+                    match self.note(group)? {
+                        Some(group) => drop(groups.insert(group.id)),
+                        None => whole = false,
+                    }
+                }
+                if !whole {
+                    return Err(ApplyError::follows());
                 }
                 Reach::Groups { partner: at.partner(), groups }
             }
-            (None, None, None, Some(key)) => Reach::Own { partner: self.partner(tx, place, key).await?.partner() },
+            (None, None, None, Some(key)) => {
+                Reach::Own { partner: self.partner(tx, &spot.part("own"), key).await?.partner() }
+            }
             _ => {
                 let why = "a scope names one of `subtree`, `partner`, `own`, or `groups_of` with `groups`";
-                return Err(ApplyError::wrong(place, why));
+                return Err(spot.wrong(why));
             }
-        };
-        let mut scope = Scope::of(reach);
-        for key in &decl.without {
-            scope.without_partners.insert(self.partner(tx, place, key).await?.partner());
-        }
-        Ok(scope)
+        })
     }
 }

@@ -1,35 +1,44 @@
 //! Nothing is declared twice: of two declarations of one thing the last would silently win.
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use super::ApplyError;
+use super::fault::Spot;
+use super::{ApplyError, Run};
 use crate::admin::declaration::Declaration;
 use crate::domain::text::fold;
 
-pub(super) fn check(declaration: &Declaration) -> Result<(), ApplyError> {
-    let mut seen = BTreeSet::new();
-    let mut once = |place: String, partner: &str, name: &str, kind: &'static str| {
+/// Notes what is declared a second time, which is then passed over.
+pub(super) fn check(run: &mut Run<'_>, declaration: &Declaration) -> Result<(), ApplyError> {
+    let mut seen = HashSet::new();
+    let mut once = |run: &mut Run<'_>, spot: Spot, partner: &str, name: &str| {
+        let kind = spot.at().split('/').next().unwrap_or_default().to_owned();
         if seen.insert((kind, partner.to_owned(), fold(name))) {
-            Ok(())
-        } else {
-            Err(ApplyError::wrong(place, "the file declares it twice"))
+            return Ok(());
         }
+        run.twice.insert(spot.at().to_owned());
+        run.note::<()>(Err(spot.wrong("the file declares it twice"))).map(drop)
     };
-    for decl in &declaration.partners {
-        once(format!("partner {}", decl.key), &decl.key, "", "partner")?;
+    for (at, decl) in declaration.partners.iter().enumerate() {
+        once(run, decl.spot(at), &decl.key, "")?;
     }
-    for decl in &declaration.groups {
-        once(format!("group {} of {}", decl.name, decl.partner), &decl.partner, &decl.name, "group")?;
+    for (at, decl) in declaration.groups.iter().enumerate() {
+        once(run, decl.spot(at), &decl.partner, &decl.name)?;
     }
-    for decl in &declaration.roles {
-        once(format!("role {} of {}", decl.name, decl.partner), &decl.partner, &decl.name, "role")?;
+    for (at, decl) in declaration.roles.iter().enumerate() {
+        once(run, decl.spot(at), &decl.partner, &decl.name)?;
     }
-    for decl in &declaration.users {
-        once(format!("user {} of {}", decl.login, decl.partner), &decl.partner, &decl.login, "user")?;
+    for (at, decl) in declaration.users.iter().enumerate() {
+        once(run, decl.spot(at), &decl.partner, &decl.login)?;
     }
-    for decl in &declaration.directories {
-        once(format!("directory {} of {}", decl.name, decl.partner), &decl.partner, &decl.name, "directory")?;
-        for door in &decl.connections {
-            once(format!("connection {}", door.slug), "", &door.slug, "connection")?;
+    let mut slugs = HashSet::new();
+    for (at, decl) in declaration.directories.iter().enumerate() {
+        let spot = decl.spot(at);
+        once(run, spot.clone(), &decl.partner, &decl.name)?;
+        for (number, door) in decl.connections.iter().enumerate() {
+            if !slugs.insert(door.slug.as_str()) {
+                let spot = door.spot(&spot, number);
+                run.twice.insert(spot.at().to_owned());
+                run.note::<()>(Err(spot.wrong("the file declares it twice")))?;
+            }
         }
     }
     Ok(())

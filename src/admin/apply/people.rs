@@ -1,6 +1,7 @@
 //! User groups, roles, and people who come from no directory.
 use std::collections::BTreeSet;
 
+use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{Declaration, GroupDecl, RoleDecl, UserDecl};
 use crate::admin::record;
@@ -15,59 +16,93 @@ use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, people, roles as stored, user_groups};
 
 pub(super) async fn groups(tx: &mut Tx, run: &mut Run<'_>, decls: &[GroupDecl]) -> Result<(), ApplyError> {
-    for decl in decls {
-        let place = format!("group {} of {}", decl.name, decl.partner);
-        let at = run.partner(tx, &place, &decl.partner).await?;
-        let name = super::name(&place, "name", &decl.name)?;
-        if let Some(known) = user_groups::by_name(tx, &at, &name).await? {
-            if known.exclusive != decl.exclusive {
-                return Err(ApplyError::wrong(place, "whether a group is exclusive cannot be changed"));
-            }
-            // The same but for capitals.
-            if known.name != name {
-                user_groups::rename(tx, &at, known.id, &name).await?;
-                record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupChanged, known.id)).await?;
-                run.plan.changed(format!("{place}: name “{}” → “{name}”", known.name));
-            }
-            continue;
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(number);
+        if !run.twice.contains(spot.at()) {
+            let done = group(tx, run, &spot, decl).await;
+            run.done("user group", &decl.name, done)?;
         }
-        let exclusive = decl.exclusive;
-        let new = UserGroup { id: run.ctx.id(), partner: at.partner(), name, exclusive, is_default: false };
-        user_groups::insert(tx, &at, &new, run.ctx.now()).await?;
-        record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupCreated, new.id)).await?;
-        run.plan.created(format!("{place}, {}", if exclusive { "exclusive" } else { "a label" }));
     }
     Ok(())
 }
 
+async fn group(tx: &mut Tx, run: &mut Run<'_>, place: &Spot, decl: &GroupDecl) -> Result<(), ApplyError> {
+    let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
+    let name = super::name(place, "name", &decl.name)?;
+    let known = match run.known.group(at.partner(), &name) {
+        Some(known) => Some(known.clone()),
+        None => user_groups::by_name(tx, &at, &name).await?,
+    };
+    if let Some(known) = known {
+        if known.exclusive != decl.exclusive {
+            return Err(place.part("exclusive").wrong("whether a group is exclusive cannot be changed"));
+        }
+        // The same but for capitals.
+        if known.name != name {
+            user_groups::rename(tx, &at, known.id, &name).await?;
+            record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupChanged, known.id)).await?;
+            run.plan.changed(format!("{place}: name “{}” → “{name}”", known.name));
+        }
+        return Ok(());
+    }
+    let exclusive = decl.exclusive;
+    let new = UserGroup { id: run.ctx.id(), partner: at.partner(), name, exclusive, is_default: false };
+    user_groups::insert(tx, &at, &new, run.ctx.now()).await?;
+    record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupCreated, new.id)).await?;
+    run.known.add_group(new);
+    run.plan.created(format!("{place}, {}", if exclusive { "exclusive" } else { "a label" }));
+    Ok(())
+}
+
 pub(super) async fn roles(tx: &mut Tx, run: &mut Run<'_>, decls: &[RoleDecl]) -> Result<(), ApplyError> {
-    for decl in decls {
-        let place = format!("role {} of {}", decl.name, decl.partner);
-        let at = run.partner(tx, &place, &decl.partner).await?;
-        let mut capabilities = BTreeSet::new();
-        for name in &decl.capabilities {
-            let found = run.catalog.capabilities.iter().find(|one| one.name == *name).map(|one| one.id);
-            capabilities.insert(found.ok_or_else(|| ApplyError::unknown(&place, "capability", name))?);
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(number);
+        if !run.twice.contains(spot.at()) {
+            let done = declared(tx, run, &spot, decl).await;
+            run.done("role", &decl.name, done)?;
         }
-        let parent = match &decl.parent {
-            Some(name) => Some(run.role(tx, &place, &at, name).await?.id),
-            None => None,
-        };
-        let name = super::name(&place, "name", &decl.name)?;
-        if let Some(known) = stored::by_name(tx, &at, &name).await? {
-            if known.catalog_key.is_some() {
-                return Err(ApplyError::wrong(place, "the catalog has a role of this name; choose another"));
-            }
-            if known.parent != parent {
-                return Err(ApplyError::wrong(place, "its parent cannot be changed"));
-            }
-            if known.name != name {
-                return Err(ApplyError::wrong(place, format!("it is written `{}` and is not renamed", known.name)));
-            }
-        }
-        role(tx, run, &at, &name, parent, &capabilities, None).await?;
     }
     Ok(())
+}
+
+async fn declared(tx: &mut Tx, run: &mut Run<'_>, place: &Spot, decl: &RoleDecl) -> Result<(), ApplyError> {
+    let (mut capabilities, mut whole) = (BTreeSet::new(), true);
+    for (number, name) in decl.capabilities.iter().enumerate() {
+        let found = run.catalog.capabilities.iter().find(|one| one.name == *name).map(|one| one.id);
+        let spot = place.part(format_args!("capabilities/{number}"));
+        match run.note(found.ok_or_else(|| spot.unknown("capability", name)))? {
+            Some(capability) => drop(capabilities.insert(capability)),
+            None => whole = false,
+        }
+    }
+    let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
+    let parent = match &decl.parent {
+        Some(name) => Some(run.role(tx, &place.part("parent"), &at, name).await?.id),
+        None => None,
+    };
+    let name = super::name(place, "name", &decl.name)?;
+    if let Some(known) = own(tx, run, &at, &name).await? {
+        if known.catalog_key.is_some() {
+            return Err(place.part("name").wrong("the catalog has a role of this name; choose another"));
+        }
+        if known.parent != parent {
+            return Err(place.part("parent").wrong("its parent cannot be changed"));
+        }
+        if known.name != name {
+            return Err(place.part("name").wrong(format!("it is written `{}` and is not renamed", known.name)));
+        }
+    }
+    if !whole {
+        return Err(ApplyError::follows());
+    }
+    role(tx, run, &at, &name, parent, &capabilities, None).await
+}
+
+async fn own(tx: &mut Tx, run: &Run<'_>, at: &PartnerExtent, name: &str) -> Result<Option<Role>, ApplyError> {
+    match run.known.own_role(at.partner(), name) {
+        Some(known) => Ok(Some(known.clone())),
+        None => Ok(stored::by_name(tx, at, name).await?),
+    }
 }
 
 /// Makes a role, or gives the one of that name these capabilities.
@@ -81,8 +116,11 @@ pub(super) async fn role(
     catalog_key: Option<&str>,
 ) -> Result<(), ApplyError> {
     let place = format!("role {name} of {}", run.key(tx, at.partner()).await?);
-    if let Some(known) = stored::by_name(tx, at, name).await? {
-        let before = stored::own_capabilities(tx, at, known.id).await?;
+    if let Some(known) = own(tx, run, at, name).await? {
+        let before = match run.known.capabilities_of(known.id) {
+            Some(known) => known.clone(),
+            None => stored::own_capabilities(tx, at, known.id).await?,
+        };
         if before != *capabilities {
             stored::set_capabilities(tx, at, known.id, capabilities).await?;
             record(tx, run.ctx, at.partner(), Event::of(Kind::RoleChanged, known.id)).await?;
@@ -103,6 +141,7 @@ pub(super) async fn role(
     };
     stored::insert(tx, at, &new, capabilities, run.ctx.now()).await?;
     record(tx, run.ctx, at.partner(), Event::of(Kind::RoleCreated, new.id)).await?;
+    run.known.add_role(new, capabilities.clone());
     run.plan.created(place);
     Ok(())
 }
@@ -113,27 +152,45 @@ fn capability(run: &Run<'_>, id: CapabilityId) -> String {
 }
 
 pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, declaration: &Declaration) -> Result<(), ApplyError> {
-    for decl in &declaration.users {
-        let place = format!("user {} of {}", decl.login, decl.partner);
-        let at = run.partner(tx, &place, &decl.partner).await?;
-        let profile = Profile {
-            display_name: super::name(&place, "name", &decl.name)?,
-            email: decl.email.as_deref().map(|email| super::name(&place, "email", email)).transpose()?,
-            login_name: Some(super::name(&place, "login", &decl.login)?),
-            ..Profile::default()
-        };
-        match people::by_login(tx, &at, &decl.login).await? {
-            Some(id) => change(tx, run, &place, &at, id, profile).await?,
-            None => {
-                nowhere_else(tx, run, &place, declaration, &decl.login).await?;
-                let id: UserId = run.ctx.id();
-                people::insert_at(tx, &at, id, &profile, run.ctx.now()).await?;
-                people::confirm(tx, &at, id, None, run.ctx.now()).await?;
-                record(tx, run.ctx, at.partner(), Event::of(Kind::UserCreated, id)).await?;
-                run.plan.created(format!("{place}, “{}”", profile.display_name));
-            }
+    for (number, decl) in declaration.users.iter().enumerate() {
+        let spot = decl.spot(number);
+        if !run.twice.contains(spot.at()) {
+            let done = user(tx, run, &spot, declaration, decl).await;
+            run.done("user", &decl.login, done)?;
         }
     }
+    Ok(())
+}
+
+async fn user(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &Spot,
+    declaration: &Declaration,
+    decl: &UserDecl,
+) -> Result<(), ApplyError> {
+    let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
+    let profile = Profile {
+        display_name: super::name(place, "name", &decl.name)?,
+        email: decl.email.as_deref().map(|email| super::name(place, "email", email)).transpose()?,
+        login_name: Some(super::name(place, "login", &decl.login)?),
+        ..Profile::default()
+    };
+    if let Some(known) = run.known.person(at.partner(), &decl.login) {
+        let (id, known) = (known.id, known.profile.clone());
+        return change(tx, run, place, &at, (id, known, false), profile).await;
+    }
+    if let Some(id) = people::by_login(tx, &at, &decl.login).await? {
+        let Some(known) = people::get(tx, &at, id).await? else { return Ok(()) };
+        let has_source = people::has_source(tx, &at, id).await?;
+        return change(tx, run, place, &at, (id, known.profile, has_source), profile).await;
+    }
+    nowhere_else(tx, run, place, declaration, &decl.login).await?;
+    let id: UserId = run.ctx.id();
+    people::insert_at(tx, &at, id, &profile, run.ctx.now()).await?;
+    people::confirm(tx, &at, id, None, run.ctx.now()).await?;
+    record(tx, run.ctx, at.partner(), Event::of(Kind::UserCreated, id)).await?;
+    run.plan.created(format!("{place}, “{}”", profile.display_name));
     Ok(())
 }
 
@@ -141,12 +198,11 @@ pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, declaration: &Declarat
 async fn change(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     at: &PartnerExtent,
-    id: UserId,
+    (id, known, has_source): (UserId, Profile, bool),
     said: Profile,
 ) -> Result<(), ApplyError> {
-    let Some(known) = people::get(tx, at, id).await?.map(|user| user.profile) else { return Ok(()) };
     let wanted = Profile {
         display_name: said.display_name,
         email: said.email.or_else(|| known.email.clone()),
@@ -168,9 +224,9 @@ async fn change(
         return Ok(());
     }
     let (names, lines): (Vec<_>, Vec<_>) = differs.into_iter().unzip();
-    if people::has_source(tx, at, id).await? {
+    if has_source {
         let why = format!("a directory says who this is, so this cannot be changed here: {}", lines.join(", "));
-        return Err(ApplyError::wrong(place, why));
+        return Err(place.wrong(why));
     }
     people::set_at(tx, at, id, &wanted, run.ctx.now()).await?;
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -183,7 +239,7 @@ async fn change(
 async fn nowhere_else(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     declaration: &Declaration,
     login: &str,
 ) -> Result<(), ApplyError> {
@@ -195,7 +251,7 @@ async fn nowhere_else(
                 "someone of this login is at home in {home}, and people cannot be moved; if these are two people, \
                  declare the one of {home} too"
             );
-            return Err(ApplyError::wrong(place, why));
+            return Err(place.part("login").wrong(why));
         }
     }
     Ok(())

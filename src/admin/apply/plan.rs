@@ -1,18 +1,27 @@
 //! What applying a declaration does, in lines a person can read.
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use crate::secret::sha256;
+
 /// What a declaration does to the store, and what the store has besides.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// What changes, in the order in which it is done.
     pub changes: Vec<Change>,
     /// What is in the store at the partners that the declaration names, and not in the declaration, by
     /// kind. It stays.
     pub beside: Vec<Beside>,
+    /// Whether the declaration calls something by a name that it does not yet go by here. Noting that changes nothing
+    /// anybody could ask for: it keeps the name meaning the same thing.
+    #[serde(default)]
+    pub names: bool,
 }
 
 /// One thing that changes.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Change {
     /// What happens to it.
     pub verb: Verb,
@@ -21,7 +30,8 @@ pub struct Change {
 }
 
 /// What happens to a thing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// It comes to be.
     Create,
@@ -32,15 +42,21 @@ pub enum Verb {
 }
 
 /// One thing that the declaration does not name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Beside {
     /// What kind of thing, in the plural: `grants`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What it is.
     pub what: String,
 }
 
 impl Plan {
+    /// Tells whether another plan changes the same.
+    pub fn hash(&self) -> String {
+        let lines: Vec<String> = self.changes.iter().map(Change::to_string).collect();
+        sha256(lines.join("\n").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(super) fn created(&mut self, what: String) {
         self.changes.push(Change { verb: Verb::Create, what });
     }
@@ -54,7 +70,7 @@ impl Plan {
     }
 
     pub(super) fn beside(&mut self, kind: &'static str, what: String) {
-        self.beside.push(Beside { kind, what });
+        self.beside.push(Beside { kind: kind.into(), what });
     }
 }
 

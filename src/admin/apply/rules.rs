@@ -1,6 +1,11 @@
 //! Mapping rules: a changed rule set is a new version, and one row puts it in force.
+//!
+//! A rule names external groups; a name is bound to the group's id when the rule is saved. What is bound stays bound,
+//! whatever the group is called later, as long as the group is there: a rule that is not changed asks for the same groups.
 use std::collections::{BTreeSet, HashMap};
 
+use super::fault::Spot;
+use super::known::asked_for;
 use super::{ApplyError, Run, ceilings};
 use crate::access::matcher;
 use crate::admin::declaration::RuleDecl;
@@ -9,7 +14,8 @@ use crate::admin::when::{Leaf, When};
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::domain::directory::Ceiling;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
-use crate::domain::rule::{Atom, Effect, PeopleSet, Rule};
+use crate::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule};
+use crate::domain::text::fold;
 use crate::provision::event::{Event, Kind};
 use crate::provision::{conditions as filled, place};
 use crate::store::extent::PartnerExtent;
@@ -18,8 +24,8 @@ use crate::store::{Tx, awaited, conditions, directories, rules};
 
 /// The rule set of a directory.
 pub(super) struct Set<'a> {
-    /// The directory in words.
-    pub(super) place: &'a str,
+    /// The directory.
+    pub(super) place: &'a Spot,
     pub(super) at: &'a PartnerExtent,
     pub(super) directory: DirectoryId,
     /// What is set as the directory's ceiling.
@@ -28,15 +34,26 @@ pub(super) struct Set<'a> {
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[RuleDecl]) -> Result<(), ApplyError> {
     let (at, directory) = (set.at, set.directory);
-    let now = directories::get(tx, at, directory).await?.rule_version;
-    let known = rules::in_force(tx, at, directory).await?;
-    let mut wanted = Vec::new();
-    for (ordinal, decl) in (1..).zip(decls) {
-        wanted.push(one(tx, run, set, (now + 1, ordinal), decl).await?);
+    let known = run.known.rules_of(directory).to_vec();
+    let stored = run.known.directories_of(at.partner()).iter().find(|one| one.id == directory);
+    let now = stored.map_or(0, |stored| stored.rule_version);
+    let mut left: HashMap<&str, Vec<&Written>> = HashMap::new();
+    for rule in known.iter().rev() {
+        left.entry(&rule.rule.name).or_default().push(rule);
     }
-    let all_same = known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two));
-    if all_same && !lost(tx, set, &known, &wanted).await? {
-        return Ok(());
+    let mut wanted = Vec::new();
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(set.place, number);
+        let old = left.get_mut(decl.name.as_str()).and_then(Vec::pop);
+        let ordinal = i64::try_from(number + 1).unwrap_or(i64::MAX);
+        let rule = one(tx, run, set, &spot, (now + 1, ordinal), (decl, old)).await;
+        wanted.extend(run.note(rule)?);
+    }
+    if wanted.len() < decls.len() {
+        return Err(ApplyError::follows());
+    }
+    if known.len() == wanted.len() && known.iter().zip(&wanted).all(|(one, two)| same(one, two)) {
+        return note_names(tx, run, at, known.iter().zip(&wanted)).await;
     }
     rules::save(tx, at, directory, &wanted, run.ctx).await?;
     directories::activate(tx, at, directory, now + 1).await?;
@@ -45,6 +62,23 @@ pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[
     let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
     tell(tx, run, set, &known, &wanted).await
+}
+
+/// The file calls a group by the name it has now, and the rule was saved with an older one: from now on both mean it.
+async fn note_names(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    at: &PartnerExtent,
+    pairs: impl Iterator<Item = (&Written, &Written)>,
+) -> Result<(), ApplyError> {
+    for (old, new) in pairs {
+        let fresh: Vec<_> = new.names.iter().filter(|name| !old.names.contains(name)).cloned().collect();
+        if !fresh.is_empty() {
+            rules::call(tx, at, old, &fresh).await?;
+            run.plan.names = true;
+        }
+    }
+    Ok(())
 }
 
 /// Says what differs between two rule sets, rule by rule. A rule is known again by its name.
@@ -68,14 +102,16 @@ async fn tell(
         let old = left.remove(index);
         order.push(old.rule.ordinal);
         let mut differs = Vec::new();
-        if old.when != new.when {
+        if !alike(&old.rule.when, &new.rule.when) && old.when != new.when {
             differs.push(format!("when {} → when {}", old.when, new.when));
         }
         if old.rule.effect != new.rule.effect {
             differs.push(format!("{} → {does}{clipped}", run.effect(tx, set.at, &old.rule.effect).await?));
         }
-        if differs.is_empty() && groups(old) != groups(new) {
-            differs.push("asks for the group that has the name now, or will have it".to_owned());
+        for (name, _) in new.names.iter().filter(|(name, id)| {
+            meant(old, name, true).is_some_and(|before| before != *id && !asked_for(new).any(|id| id == before))
+        }) {
+            differs.push(format!("`{name}` is the group that has the name now; the one it asked for is gone"));
         }
         if !differs.is_empty() {
             run.plan.changed(format!("{place}: {}", differs.join("; ")));
@@ -95,59 +131,105 @@ async fn tell(
 /// Whether two rules do the same, leaving aside which version they belong to.
 fn same(one: &Written, two: &Written) -> bool {
     let (a, b) = (&one.rule, &two.rule);
-    a.name == b.name && a.effect == b.effect && one.when == two.when
+    a.name == b.name && a.effect == b.effect && alike(&a.when, &b.when)
 }
 
-/// Whether a rule asks for a group that is not there, while its name means another one, said or awaited. A group that was
-/// only renamed is there.
-async fn lost(tx: &mut Tx, set: &Set<'_>, known: &[Written], wanted: &[Written]) -> Result<bool, ApplyError> {
-    for (old, new) in known.iter().zip(wanted) {
-        let left: Vec<_> = groups(old).difference(&groups(new)).copied().collect();
-        if awaited::living(tx, set.at, set.directory, &left).await?.len() < left.len() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The external groups that a rule asks for.
-fn groups(of: &Written) -> BTreeSet<ExternalGroupId> {
-    let atoms = of.rule.when.terms.iter().flat_map(|term| &term.atoms);
-    let group = |atom: &Atom| match atom.set {
-        PeopleSet::Group(id) => Some(id),
-        PeopleSet::Condition(_) => None,
+/// Whether two conditions ask for the same, in whatever order.
+fn alike(one: &Matcher, two: &Matcher) -> bool {
+    let terms = |of: &Matcher| -> BTreeSet<BTreeSet<(PeopleSet, bool)>> {
+        let atoms = |atoms: &[Atom]| atoms.iter().map(|atom| (atom.set, atom.negated)).collect();
+        of.terms.iter().map(|term| atoms(&term.atoms)).collect()
     };
-    atoms.filter_map(group).collect()
+    one == two || terms(one) == terms(two)
+}
+
+/// The group that a rule means by a name. In its own text, the one it was bound to when the rule was saved; elsewhere the
+/// one that was noted last.
+fn meant(rule: &Written, name: &str, own_text: bool) -> Option<ExternalGroupId> {
+    let key = fold(name);
+    let mut bound = rule.names.iter().filter(|(name, _)| fold(name) == key).map(|(_, id)| *id);
+    if own_text { bound.next() } else { bound.next_back() }
 }
 
 async fn one(
     tx: &mut Tx,
     run: &mut Run<'_>,
     set: &Set<'_>,
+    spot: &Spot,
     (version, ordinal): (i64, i64),
-    decl: &RuleDecl,
+    (decl, old): (&RuleDecl, Option<&Written>),
 ) -> Result<Written, ApplyError> {
-    let (at, directory) = (set.at, set.directory);
-    let place = format!("rule “{}” of {}", decl.name, set.place);
-    let rule_name = super::name(&place, "name", &decl.name)?;
-    super::long(&place, "when", &decl.when)?;
-    let effect = effect(tx, run, &place, at, decl).await?;
-    let when =
-        When::parse(&decl.when, &run.schemas).map_err(|why| ApplyError::wrong(&place, format!("`when`: {why}")))?;
-    let mut ids = HashMap::new();
-    for leaf in when.leaves() {
-        let set = match leaf {
-            Leaf::Group(name) => PeopleSet::Group(group(tx, run, &place, at, directory, name).await?),
-            Leaf::Attribute(text) => PeopleSet::Condition(attribute(tx, run, at, directory, text).await?),
-        };
-        ids.insert(key(leaf), set);
-    }
-    let nobody = PeopleSet::Condition(Id::from_uuid(uuid::Uuid::nil()));
-    let condition = when.bind(&|leaf| ids.get(&key(leaf)).copied().unwrap_or(nobody));
-    let matcher = matcher::terms(&condition).map_err(|why| ApplyError::wrong(place, format!("`when`: {why}")))?;
+    let directory = set.directory;
+    let name = super::name(spot, "name", &decl.name);
+    let name = run.note(name)?;
+    let effect = effect(tx, run, spot, set.at, decl).await;
+    let effect = run.note(effect)?;
+    let (when, names) = condition(tx, run, set, spot, decl, old).await?;
+    let (name, effect) = name.zip(effect).ok_or_else(ApplyError::follows)?;
     let id = run.ctx.id();
-    let rule = Rule { id, directory, version, ordinal, name: rule_name, when: matcher, effect };
-    Ok(Written { rule, when: decl.when.clone() })
+    Ok(Written { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: decl.when.clone(), names })
+}
+
+type Condition = (Matcher, Vec<(String, ExternalGroupId)>);
+
+/// Whom a rule matches, and what it calls its groups.
+async fn condition(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    set: &Set<'_>,
+    spot: &Spot,
+    decl: &RuleDecl,
+    old: Option<&Written>,
+) -> Result<Condition, ApplyError> {
+    super::long(spot, "when", &decl.when)?;
+    let spot = &spot.part("when");
+    let unchanged = old.filter(|old| old.when == decl.when);
+    if let Some(old) = unchanged
+        && asked_for(old).all(|id| run.known.called(id).is_some())
+    {
+        return Ok((old.rule.when.clone(), old.names.clone()));
+    }
+    let when = When::parse(&decl.when, &run.schemas).map_err(|why| spot.wrong(format!("`when`: {why}")))?;
+    let (mut ids, mut names, mut whole) = (HashMap::new(), Vec::new(), true);
+    for leaf in when.leaves() {
+        let bound = match leaf {
+            Leaf::Group(name) => {
+                let found = group(tx, run, set, spot, (old, unchanged.is_some()), name).await;
+                let found = run.note(found)?;
+                names.extend(found.map(|id| (name.clone(), id)));
+                found.map(PeopleSet::Group)
+            }
+            Leaf::Attribute(text) => Some(PeopleSet::Condition(attribute(tx, run, set.at, set.directory, text).await?)),
+        };
+        match bound {
+            Some(bound) => drop(ids.insert(key(leaf), bound)),
+            None => whole = false,
+        }
+    }
+    if !whole {
+        return Err(ApplyError::follows());
+    }
+    // Every leaf has its id; the nil id is never met.
+    let bind = |leaf: &Leaf| {
+        ids.get(&key(leaf)).copied().unwrap_or(PeopleSet::Condition(ConditionId::from_uuid(uuid::Uuid::nil())))
+    };
+    let matcher = matcher::terms(&when.bind(&bind)).map_err(|why| spot.wrong(why.to_string()))?;
+    Ok((matcher, with_earlier(names, old)))
+}
+
+/// The names in a condition, and behind them those that the rule had for the same groups and that mean nothing else in it.
+fn with_earlier(names: Vec<(String, ExternalGroupId)>, old: Option<&Written>) -> Vec<(String, ExternalGroupId)> {
+    let taken: BTreeSet<String> = names.iter().map(|(name, _)| fold(name)).collect();
+    let groups: BTreeSet<ExternalGroupId> = names.iter().map(|(_, id)| *id).collect();
+    let earlier = old.map_or(&[][..], |old| &old.names).iter();
+    let still = earlier.filter(|(name, id)| groups.contains(id) && !taken.contains(&fold(name))).cloned();
+    let mut all = Vec::new();
+    for name in names.iter().cloned().chain(still) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
 }
 
 fn key(leaf: &Leaf) -> (bool, &str) {
@@ -172,55 +254,74 @@ async fn attribute(
     Ok(id)
 }
 
+/// The group a rule means by a name. One that the rule asks for already is known by what it is called now, and by what
+/// it was called when the rule was saved; only when it is gone does the name mean another.
 async fn group(
     tx: &mut Tx,
     run: &Run<'_>,
-    place: &str,
-    at: &PartnerExtent,
-    directory: DirectoryId,
+    set: &Set<'_>,
+    spot: &Spot,
+    (old, unchanged): (Option<&Written>, bool),
     name: &str,
 ) -> Result<ExternalGroupId, ApplyError> {
     if !fits_index(name) {
-        let why = format!("`when`: the name of a group is longer than {INDEXED_TEXT_BYTES} bytes");
-        return Err(ApplyError::wrong(place, why));
+        return Err(spot.wrong(format!("`when`: the name of a group is longer than {INDEXED_TEXT_BYTES} bytes")));
     }
-    match awaited::said(tx, at, directory, name).await?.as_slice() {
-        [] => Ok(awaited::awaited(tx, at, directory, name, run.ctx.id()).await?),
-        [one] => Ok(*one),
-        _ => Err(ApplyError::wrong(place, format!("the directory has more than one group called `{name}`"))),
+    let key = fold(name);
+    let mut gone = None;
+    if let Some(old) = old {
+        let ids: BTreeSet<ExternalGroupId> = asked_for(old).collect();
+        let called = |id: &&ExternalGroupId| run.known.called(**id).is_some_and(|now| fold(now) == key);
+        let mut now = ids.iter().filter(called);
+        // In a text that is still the rule's own, names mean what they meant then.
+        if let (Some(one), None, false) = (now.next(), now.next(), unchanged) {
+            return Ok(*one);
+        }
+        match meant(old, name, unchanged).filter(|id| ids.contains(id)) {
+            Some(one) if run.known.called(one).is_some() => return Ok(one),
+            // It waits to be said, or it is gone.
+            lost => gone = lost,
+        }
+    }
+    match (awaited::said(tx, set.at, set.directory, name).await?.as_slice(), gone) {
+        ([one], _) => Ok(*one),
+        (_, Some(gone)) => Ok(gone),
+        ([], None) => Ok(awaited::awaited(tx, set.at, set.directory, name, run.ctx.id()).await?),
+        (_, None) => Err(spot.wrong(format!("the directory has more than one group called `{name}`"))),
     }
 }
 
 async fn effect(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    spot: &Spot,
     at: &PartnerExtent,
     decl: &RuleDecl,
 ) -> Result<Effect, ApplyError> {
     match (&decl.place, &decl.join, &decl.grant) {
         (Some(name), None, None) => {
-            let group = run.group(tx, place, at, name).await?;
+            let spot = spot.part("place");
+            let group = run.group(tx, &spot, at, name).await?;
             if !group.exclusive {
-                return Err(ApplyError::wrong(
-                    place,
-                    format!("`{name}` is a label; people are placed in exclusive groups"),
-                ));
+                return Err(spot.wrong(format!("`{name}` is a label; people are placed in exclusive groups")));
             }
             Ok(Effect::Place { group: group.id })
         }
         (None, Some(name), None) => {
-            let group = run.group(tx, place, at, name).await?;
+            let spot = spot.part("join");
+            let group = run.group(tx, &spot, at, name).await?;
             if group.exclusive {
-                return Err(ApplyError::wrong(place, format!("`{name}` is exclusive; use `place`")));
+                return Err(spot.wrong(format!("`{name}` is exclusive; use `place`")));
             }
             Ok(Effect::Join { group: group.id })
         }
         (None, None, Some(name)) => {
-            let role = run.role(tx, place, at, name).await?.id;
-            let scope = decl.scope.as_ref().ok_or_else(|| ApplyError::wrong(place, "a grant needs a `scope`"))?;
-            Ok(Effect::Grant { role, scope: run.scope(tx, place, scope).await? })
+            let role = run.role(tx, &spot.part("grant"), at, name).await;
+            let role = run.note(role)?;
+            let scope = decl.scope.as_ref().ok_or_else(|| spot.wrong("a grant needs a `scope`"))?;
+            let scope = run.scope(tx, &spot.part("scope"), scope).await?;
+            Ok(Effect::Grant { role: role.ok_or_else(ApplyError::follows)?.id, scope })
         }
-        _ => Err(ApplyError::wrong(place, "a rule has one of `place`, `join`, `grant` with `scope`")),
+        _ => Err(spot.wrong("a rule has one of `place`, `join`, `grant` with `scope`")),
     }
 }

@@ -9,16 +9,18 @@ use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
 impl Run<'_> {
     /// The key of a partner; its id when it has none.
     pub(super) async fn key(&mut self, tx: &mut Tx, id: PartnerId) -> Result<String, ApplyError> {
-        if let Some(known) = self.names.keys.get(&id) {
-            return Ok(known.clone());
+        if let Some(known) = self.known.partners.get(&id) {
+            return Ok(known.external_id.clone().unwrap_or_else(|| id.to_string()));
         }
-        let key = match partners::get(tx, &self.by.at(id)).await {
-            Ok(partner) => partner.external_id.unwrap_or_else(|| id.to_string()),
-            Err(StoreError::NotFound) => id.to_string(),
-            Err(error) => return Err(error.into()),
-        };
-        self.names.keys.insert(id, key.clone());
-        Ok(key)
+        match partners::get(tx, &self.by.at(id)).await {
+            Ok(partner) => {
+                let key = partner.external_id.clone().unwrap_or_else(|| id.to_string());
+                self.known.add_partner(partner);
+                Ok(key)
+            }
+            Err(StoreError::NotFound) => Ok(id.to_string()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A scope: `subtree of harbor without saltmarsh`.
@@ -32,7 +34,7 @@ impl Run<'_> {
                 let at = self.by.at(*partner);
                 let mut names = Vec::new();
                 for group in groups {
-                    names.push(group_name(tx, &at, *group).await?);
+                    names.push(self.group_name(tx, &at, *group).await?);
                 }
                 names.sort();
                 format!("groups {} of {key}", names.join(", "))
@@ -57,10 +59,13 @@ impl Run<'_> {
     /// Whoever holds a grant: `group Technicians of harbor`.
     pub(super) async fn holder(&mut self, tx: &mut Tx, at: &PartnerExtent, who: Holder) -> Result<String, ApplyError> {
         let name = match who {
-            Holder::Group(id) => format!("group {}", group_name(tx, at, id).await?),
-            Holder::User(id) => match people::get(tx, at, id).await? {
-                Some(user) => user.profile.login_name.unwrap_or(user.profile.display_name),
-                None => id.to_string(),
+            Holder::Group(id) => format!("group {}", self.group_name(tx, at, id).await?),
+            Holder::User(id) => match self.known.person_name(id) {
+                Some(known) => known.to_owned(),
+                None => match people::get(tx, at, id).await? {
+                    Some(user) => user.profile.login_name.unwrap_or(user.profile.display_name),
+                    None => id.to_string(),
+                },
             },
         };
         Ok(format!("{name} of {}", self.key(tx, at.partner()).await?))
@@ -74,22 +79,28 @@ impl Run<'_> {
         effect: &Effect,
     ) -> Result<String, ApplyError> {
         Ok(match effect {
-            Effect::Place { group } => format!("place in {}", group_name(tx, at, *group).await?),
-            Effect::Join { group } => format!("join {}", group_name(tx, at, *group).await?),
+            Effect::Place { group } => format!("place in {}", self.group_name(tx, at, *group).await?),
+            Effect::Join { group } => format!("join {}", self.group_name(tx, at, *group).await?),
             Effect::Grant { role, scope } => {
-                format!("grant {} over {}", role_name(tx, at, *role).await?, self.over(tx, scope).await?)
+                format!("grant {} over {}", self.role_name(tx, at, *role).await?, self.over(tx, scope).await?)
             }
         })
     }
-}
 
-/// The name of a role that can be used at the partner.
-pub(super) async fn role_name(tx: &mut Tx, at: &PartnerExtent, id: RoleId) -> Result<String, StoreError> {
-    let role = roles::usable_by_id(tx, at, id).await?;
-    Ok(role.map_or_else(|| id.to_string(), |role| role.name))
-}
+    /// The name of a role that can be used at the partner.
+    pub(super) async fn role_name(&self, tx: &mut Tx, at: &PartnerExtent, id: RoleId) -> Result<String, StoreError> {
+        if let Some(known) = self.known.role_name(id) {
+            return Ok(known.to_owned());
+        }
+        let role = roles::usable_by_id(tx, at, id).await?;
+        Ok(role.map_or_else(|| id.to_string(), |role| role.name))
+    }
 
-async fn group_name(tx: &mut Tx, at: &PartnerExtent, id: UserGroupId) -> Result<String, StoreError> {
-    let group = user_groups::get(tx, at, id).await?;
-    Ok(group.map_or_else(|| id.to_string(), |group| group.name))
+    async fn group_name(&self, tx: &mut Tx, at: &PartnerExtent, id: UserGroupId) -> Result<String, StoreError> {
+        if let Some(known) = self.known.group_name(id) {
+            return Ok(known.to_owned());
+        }
+        let group = user_groups::get(tx, at, id).await?;
+        Ok(group.map_or_else(|| id.to_string(), |group| group.name))
+    }
 }

@@ -1,8 +1,11 @@
 //! The installation, the partner tree and the catalog's roles.
+use std::collections::HashMap;
+
+use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::PartnerDecl;
 use crate::admin::partners as use_case;
-use crate::admin::record;
+use crate::admin::{record, setup};
 use crate::domain::partner::{LevelId, Partner, PartnerKind};
 use crate::provision::event::{Event, Kind};
 use crate::store::{Tx, catalog, partners};
@@ -17,39 +20,69 @@ pub(super) async fn set_up(tx: &mut Tx, run: &mut Run<'_>) -> Result<(), ApplyEr
 }
 
 pub(super) async fn partners(tx: &mut Tx, run: &mut Run<'_>, decls: &[PartnerDecl]) -> Result<(), ApplyError> {
-    for (at, decl) in decls.iter().enumerate() {
-        let place = format!("partner {}", decl.key);
-        if let Some(known) = run.stored(tx, &decl.key).await? {
-            keep(tx, run, &place, decl, known).await?;
+    let mut tops = decls.iter().filter(|decl| decl.parent.is_none());
+    // Of two that name no parent, which is the root would be a guess.
+    let top = tops.next().filter(|_| tops.next().is_none()).map(|decl| decl.key.as_str());
+    let order: HashMap<&str, usize> =
+        decls.iter().enumerate().rev().map(|(at, decl)| (decl.key.as_str(), at)).collect();
+    for (number, decl) in decls.iter().enumerate() {
+        let spot = decl.spot(number);
+        if run.twice.contains(spot.at()) {
             continue;
         }
-        let later = |key: &String| decls.iter().skip(at).any(|other| other.key == *key);
-        if decl.parent.as_ref().is_some_and(later)
-            && run.stored(tx, decl.parent.as_deref().unwrap_or("")).await?.is_none()
-        {
-            return Err(ApplyError::wrong(place, "its parent stands further down; write parents before children"));
-        }
-        create(tx, run, place, decl).await?;
+        let names_root = order.contains_key(setup::ROOT);
+        let adopts = top == Some(decl.key.as_str()) && !names_root;
+        let later = decl.parent.as_deref().and_then(|parent| order.get(parent)).is_some_and(|at| *at >= number);
+        let done = one(tx, run, &spot, decl, Standing { adopts, later }).await;
+        run.done("partner", &decl.key, done)?;
     }
     Ok(())
+}
+
+/// How a partner stands in its file.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// It is the one without a parent, and the file does not name the root that setting up made.
+    adopts: bool,
+    /// Its parent stands further down.
+    later: bool,
+}
+
+async fn one(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    spot: &Spot,
+    decl: &PartnerDecl,
+    standing: Standing,
+) -> Result<(), ApplyError> {
+    if let Some(known) = run.stored(tx, &spot.part("key"), &decl.key).await? {
+        return keep(tx, run, spot, decl, known).await;
+    }
+    if let Some(parent) = decl.parent.as_deref().filter(|_| standing.later) {
+        let spot = spot.part("parent");
+        if run.stored(tx, &spot, parent).await?.is_none() {
+            return Err(spot.wrong("its parent stands further down; write parents before children"));
+        }
+    }
+    create(tx, run, spot, decl, standing.adopts).await
 }
 
 /// A partner that is there: its name may change, its place in the tree and what it is do not.
 async fn keep(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    place: &str,
+    place: &Spot,
     decl: &PartnerDecl,
     known: Partner,
 ) -> Result<(), ApplyError> {
     if known.level != level(run, place, decl)? {
-        return Err(ApplyError::wrong(place, "its level cannot be changed here"));
+        return Err(place.part("level").wrong("its level cannot be changed here"));
     }
     if known.kind != kind(decl) {
-        return Err(ApplyError::wrong(place, "whether it is a department cannot be changed"));
+        return Err(place.part("department").wrong("whether it is a department cannot be changed"));
     }
     let parent = match &decl.parent {
-        Some(key) => Some(run.partner(tx, place, key).await?.partner()),
+        Some(key) => Some(run.partner(tx, &place.part("parent"), key).await?.partner()),
         None => None,
     };
     if parent != known.parent {
@@ -57,7 +90,7 @@ async fn keep(
             Some(above) => format!("it stands below {} and cannot be moved", run.key(tx, above).await?),
             None => "it is the root of the tree and cannot be moved".to_owned(),
         };
-        return Err(ApplyError::wrong(place, why));
+        return Err(place.part("parent").wrong(why));
     }
     let name = super::name(place, "name", &decl.name)?;
     if known.name != name {
@@ -68,36 +101,79 @@ async fn keep(
     Ok(())
 }
 
-async fn create(tx: &mut Tx, run: &mut Run<'_>, place: String, decl: &PartnerDecl) -> Result<(), ApplyError> {
-    let (level, kind) = (level(run, &place, decl)?, kind(decl));
-    let name = super::name(&place, "name", &decl.name)?;
-    if super::name(&place, "key", &decl.key)? != decl.key {
-        return Err(ApplyError::wrong(place, "its `key` begins or ends with a space"));
+async fn create(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &Spot,
+    decl: &PartnerDecl,
+    adopts: bool,
+) -> Result<(), ApplyError> {
+    let level = level(run, place, decl);
+    let level = run.note(level)?;
+    let kind = kind(decl);
+    let name = super::name(place, "name", &decl.name)?;
+    if super::name(place, "key", &decl.key)? != decl.key {
+        return Err(place.part("key").wrong("its `key` begins or ends with a space"));
     }
-    let new = use_case::NewPartner { external_id: Some(decl.key.clone()), name, kind, level };
     let Some(key) = &decl.parent else {
-        if partners::root(tx, &run.by).await?.is_some() {
-            return Err(ApplyError::wrong(place, "the tree has a root already; name a parent"));
+        let level = level.ok_or_else(ApplyError::follows)?;
+        if let Some(root) = partners::root(tx, &run.by).await? {
+            let made = root.external_id.as_deref() == Some(setup::ROOT);
+            if adopts && made && kind == root.kind {
+                return adopt(tx, run, place, root, (&decl.key, name, level)).await;
+            }
+            let root = root.external_id.unwrap_or_else(|| root.id.to_string());
+            return Err(place.wrong(format!("the tree has a root already, `{root}`; name a parent")));
         }
-        use_case::create_root(tx, run.ctx, &run.by, new).await?;
+        let new = use_case::NewPartner { external_id: Some(decl.key.clone()), name, kind, level };
+        let root = use_case::create_root(tx, run.ctx, &run.by, new).await?;
+        run.known.add_partner(root);
         run.plan.created(format!("{place} “{}”, the root, {}", decl.name, decl.level));
         return Ok(());
     };
-    let parent = run.partner(tx, &place, key).await?;
-    let above = partners::get(tx, &parent).await?;
+    let parent = run.partner(tx, &place.part("parent"), key).await?;
+    let level = level.ok_or_else(ApplyError::follows)?;
+    let new = use_case::NewPartner { external_id: Some(decl.key.clone()), name, kind, level };
+    let above = match run.known.partners.get(&parent.partner()) {
+        Some(above) => above.clone(),
+        None => partners::get(tx, &parent).await?,
+    };
     if !use_case::fits(kind, level, above.level) {
         let why = "the level of a company stands below that of its parent; a department has its parent's";
-        return Err(ApplyError::wrong(place, why));
+        return Err(place.part("level").wrong(why));
     }
-    use_case::create_below(tx, run.ctx, &parent, new).await?;
+    let partner = use_case::create_below(tx, run.ctx, &parent, new).await?;
+    run.known.add_partner(partner);
     let what = if decl.department { "department" } else { decl.level.as_str() };
     run.plan.created(format!("{place} “{}” below {key}, {what}", decl.name));
     Ok(())
 }
 
-fn level(run: &Run<'_>, place: &str, decl: &PartnerDecl) -> Result<LevelId, ApplyError> {
+/// The root that setting up made becomes the one that is declared: nobody has named it yet, and there is one root.
+async fn adopt(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    place: &Spot,
+    root: Partner,
+    (key, name, level): (&str, String, LevelId),
+) -> Result<(), ApplyError> {
+    let at = run.by.at(root.id);
+    if level != root.level && !partners::children(tx, &at).await?.is_empty() {
+        let why = "the root of the tree has another level, and partners below it, so its level cannot be changed";
+        return Err(place.part("level").wrong(why));
+    }
+    let before = format!("“{}” with the key {}", root.name, setup::ROOT);
+    let now = Partner { external_id: Some(key.to_owned()), name, level, ..root };
+    partners::adopt(tx, &at, &now, run.ctx.now()).await?;
+    record(tx, run.ctx, now.id, Event::of(Kind::PartnerChanged, now.id)).await?;
+    run.plan.changed(format!("{place}: the root of the tree, {before} so far, is “{}” with the key {key}", now.name));
+    run.known.add_partner(now);
+    Ok(())
+}
+
+fn level(run: &Run<'_>, place: &Spot, decl: &PartnerDecl) -> Result<LevelId, ApplyError> {
     let level = run.catalog.level(&decl.level).map(|level| level.id);
-    level.ok_or_else(|| ApplyError::unknown(place, "level", &decl.level))
+    level.ok_or_else(|| place.part("level").unknown("level", &decl.level))
 }
 
 fn kind(decl: &PartnerDecl) -> PartnerKind {
@@ -112,7 +188,7 @@ pub(super) async fn catalog_roles(tx: &mut Tx, run: &mut Run<'_>) -> Result<(), 
         let parent = match &template.parent {
             Some(key) => {
                 let name = run.catalog.roles.iter().find(|role| role.key == *key).map(|role| role.name.clone());
-                Some(run.role(tx, "catalog", &at, &name.unwrap_or_default()).await?.id)
+                Some(run.role(tx, &Spot::new("catalog", "catalog"), &at, &name.unwrap_or_default()).await?.id)
             }
             None => None,
         };

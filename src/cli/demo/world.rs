@@ -9,7 +9,7 @@ use crate::domain::ctx::Actor;
 use crate::secret::{Keyring, Token};
 use crate::store::extent::OperatorExtent;
 use crate::store::links::Purpose;
-use crate::store::{Store, api_tokens, connections, partners, people, tokens};
+use crate::store::{Store, api_tokens, connections, declared, people, tokens};
 use crate::web::connection_settings;
 
 /// The connection that the demo pushes to.
@@ -40,8 +40,8 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let missing = |what: &str| anyhow!("this store is not a demo's: it has no {what}");
     store
         .write_serializable(async |tx| -> anyhow::Result<Handles> {
-            let root = partners::by_key(tx, &by, ROOT).await?.ok_or_else(|| missing(ROOT))?;
-            let reseller = partners::by_key(tx, &by, RESELLER).await?.ok_or_else(|| missing(RESELLER))?;
+            let root = declared::by_key(tx, &by, &[ROOT]).await?.pop().ok_or_else(|| missing(ROOT))?;
+            let reseller = declared::by_key(tx, &by, &[RESELLER]).await?.pop().ok_or_else(|| missing(RESELLER))?;
             let (top, at) = (by.at(root.id), by.at(reseller.id));
             let owner = people::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
             let door = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;

@@ -9,7 +9,7 @@ use super::limits::Limits;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::login::Login;
-use crate::login::address::{Net, Policy};
+use crate::login::address::Policy;
 use crate::login::fetch::Fetch;
 use crate::secret::Keyring;
 use crate::store::Store;
@@ -31,7 +31,7 @@ impl Desk {
     /// # Errors
     /// A sentence for the operator: a setting for requests to providers is unusable.
     pub fn open(config: &Config, store: &Store, keys: Arc<Keyring>, public_url: &PublicUrl) -> Result<Self, String> {
-        let fetch = Fetch::new(policy(config)?, &extra_roots(config)?)?;
+        let fetch = fetch(config)?;
         let public_url = Url::parse(public_url.as_str()).map_err(|error| error.to_string())?;
         Ok(Self {
             login: Login::new(store.clone(), fetch, keys, public_url),
@@ -68,16 +68,16 @@ impl Desk {
 }
 
 /// Where the server may make connections to, by the operator's word.
+pub fn policy(config: &Config) -> Policy {
+    Policy { allow: config.outgoing.allow.clone(), loopback: config.outgoing.loopback }
+}
+
+/// What asks providers, under the operator's settings.
 ///
 /// # Errors
-/// A block that is none.
-pub fn policy(config: &Config) -> Result<Policy, String> {
-    let allow = config
-        .outgoing
-        .allow
-        .iter()
-        .map(|network| network.to_string().parse::<Net>().map_err(|error| format!("`outgoing.allow`: {error}")));
-    Ok(Policy { allow: allow.collect::<Result<_, _>>()?, loopback: config.outgoing.loopback })
+/// A sentence for the operator: certificates that cannot be used.
+pub fn fetch(config: &Config) -> Result<Fetch, String> {
+    Fetch::new(policy(config), &extra_roots(config)?)
 }
 
 fn extra_roots(config: &Config) -> Result<Vec<u8>, String> {

@@ -17,7 +17,7 @@ use actix_web::web;
 use super::routes::{Access, Entry, Isolation};
 
 pub use caller::Caller;
-pub use desk::{Desk, policy};
+pub use desk::{Desk, fetch, policy};
 pub use form::Form;
 pub use visitor::Visitor;
 

@@ -8,7 +8,7 @@ use rolecall::domain::id::UserId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
 use rolecall::store::links::Purpose;
-use rolecall::store::{Store, StoreError, Tx, connections, partners, people, tokens};
+use rolecall::store::{Store, StoreError, Tx, connections, declared, people, tokens};
 use rolecall::web::connection_settings;
 use serde_json::{Value, json};
 
@@ -50,9 +50,8 @@ impl Console {
     /// The operator's view of the partner with this external id.
     pub async fn partner(&self, key: &str) -> PartnerExtent {
         let by = OperatorExtent::assume();
-        let found: Result<_, StoreError> =
-            self.store.write(async |tx: &mut Tx| partners::by_key(tx, &by, key).await).await;
-        by.at(found.unwrap().unwrap().id)
+        let found = declared::by_key(&mut self.store.reader().await.unwrap(), &by, &[key]).await;
+        by.at(found.unwrap().pop().unwrap().id)
     }
 
     /// The person who signs in by this name at the partner.

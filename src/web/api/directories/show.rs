@@ -102,7 +102,7 @@ fn role_ref(roles: &HashMap<RoleId, String>, id: RoleId) -> Ref {
 }
 
 fn rule_view(written: Written, roles: &HashMap<RoleId, String>, groups: &HashMap<UserGroupId, String>) -> RuleView {
-    let Written { rule, when } = written;
+    let Written { rule, when, .. } = written;
     let mut view = RuleView {
         id: rule.id.uuid(),
         ordinal: rule.ordinal,

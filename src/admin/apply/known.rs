@@ -1,0 +1,368 @@
+//! What the store has of all that a declaration names, read in a few statements before anything is compared: with
+//! nothing to do, an application asks the store as often for thousands of partners as for one.
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::admin::declaration::{Declaration, ScopeDecl};
+use crate::domain::capability::CapabilityId;
+use crate::domain::directory::{Ceiling, Directory};
+use crate::domain::grant::{Holder, ManualGrant};
+use crate::domain::group::UserGroup;
+use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, UserGroupId, UserId};
+use crate::domain::partner::Partner;
+use crate::domain::role::Role;
+use crate::domain::rule::PeopleSet;
+use crate::domain::text::fold;
+use crate::domain::user::User;
+use crate::store::connections::Door;
+use crate::store::extent::OperatorExtent;
+use crate::store::rules::Written;
+use crate::store::{StoreError, Tx, declared};
+
+/// What was there when the application began, and what it has made since. Whoever does not find a thing here asks the
+/// store, unless it is said to be complete.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Partners that are named, and those above and directly below them.
+    pub(super) partners: HashMap<PartnerId, Partner>,
+    by_key: HashMap<String, Vec<PartnerId>>,
+    /// Partners at which something is declared: of these it is complete.
+    places: HashSet<PartnerId>,
+    children: HashMap<PartnerId, Vec<PartnerId>>,
+    groups: HashMap<UserGroupId, UserGroup>,
+    group_names: HashMap<(PartnerId, String), UserGroupId>,
+    roles: HashMap<RoleId, Role>,
+    role_names: HashMap<(PartnerId, String), RoleId>,
+    capabilities: HashMap<RoleId, BTreeSet<CapabilityId>>,
+    people: HashMap<UserId, User>,
+    logins: HashMap<(PartnerId, String), UserId>,
+    grants: HashMap<Holder, Vec<ManualGrant>>,
+    homes: HashMap<PartnerId, Vec<Holder>>,
+    names: HashMap<UserId, (PartnerId, String)>,
+    directories: HashMap<PartnerId, Vec<Directory>>,
+    ceilings: HashMap<DirectoryId, Vec<Ceiling>>,
+    doors: HashMap<DirectoryId, Vec<Door>>,
+    rules: HashMap<DirectoryId, Vec<Written>>,
+    external: HashMap<ExternalGroupId, String>,
+}
+
+impl Known {
+    pub(super) async fn load(tx: &mut Tx, by: &OperatorExtent, declaration: &Declaration) -> Result<Self, StoreError> {
+        let (mut known, named) = (Self::default(), Named::of(declaration));
+        let keys: Vec<&str> = named.all.iter().copied().collect();
+        let mut found = declared::by_key(tx, by, &keys).await?;
+        let ids: Vec<PartnerId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        found.extend(declared::by_id(tx, by, &ids).await?);
+        let ids: Vec<PartnerId> = found.iter().map(|partner| partner.id).collect();
+        for partner in found {
+            let goes_by = partner.external_id.clone().unwrap_or_else(|| partner.id.to_string());
+            if named.places.contains(goes_by.as_str()) || named.places.contains(partner.id.to_string().as_str()) {
+                known.places.insert(partner.id);
+            }
+            known.add_partner(partner);
+        }
+        for partner in declared::above(tx, by, &ids).await? {
+            known.add_partner(partner);
+        }
+        let places: Vec<PartnerId> = known.places.iter().copied().collect();
+        let line: Vec<PartnerId> = known.partners.keys().copied().collect();
+        known.tree(tx, by, &places, &ids, &line).await?;
+        known.people(tx, by, &places).await?;
+        known.directories(tx, by, &places).await?;
+        Ok(known)
+    }
+
+    async fn tree(
+        &mut self,
+        tx: &mut Tx,
+        by: &OperatorExtent,
+        places: &[PartnerId],
+        named: &[PartnerId],
+        line: &[PartnerId],
+    ) -> Result<(), StoreError> {
+        let mut below = declared::below(tx, by, places).await?;
+        below.sort_by_cached_key(|child| (fold(&child.name), child.id));
+        for child in below {
+            if let Some(parent) = child.parent {
+                self.children.entry(parent).or_default().push(child.id);
+            }
+            self.add_partner(child);
+        }
+        for group in declared::groups(tx, by, named).await? {
+            self.add_group(group);
+        }
+        let roles = declared::roles(tx, by, line).await?;
+        let ids: Vec<RoleId> = roles.iter().map(|role| role.id).collect();
+        for role in roles {
+            self.add_role(role, BTreeSet::new());
+        }
+        for (role, capability) in declared::capabilities(tx, by, &ids).await? {
+            self.capabilities.entry(role).or_default().insert(capability);
+        }
+        Ok(())
+    }
+
+    async fn people(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {
+        for user in declared::people(tx, by, places).await? {
+            self.add_person(user);
+        }
+        let held = declared::held(tx, by, places).await?;
+        let strangers: HashSet<UserId> = held
+            .iter()
+            .filter_map(|grant| match grant.holder {
+                Holder::User(id) if !self.people.contains_key(&id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let strangers: Vec<UserId> = strangers.into_iter().collect();
+        self.names = declared::names(tx, by, &strangers).await?;
+        for grant in held {
+            let home = match grant.holder {
+                Holder::User(id) => self.home(id),
+                Holder::Group(id) => self.groups.get(&id).map(|group| group.partner),
+            };
+            let grants = self.grants.entry(grant.holder).or_default();
+            if let Some(home) = home.filter(|_| grants.is_empty()) {
+                self.homes.entry(home).or_default().push(grant.holder);
+            }
+            grants.push(grant);
+        }
+        Ok(())
+    }
+
+    async fn directories(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {
+        let directories = declared::directories(tx, by, places).await?;
+        let ids: Vec<DirectoryId> = directories.iter().map(|directory| directory.id).collect();
+        for directory in directories {
+            self.directories.entry(directory.partner).or_default().push(directory);
+        }
+        self.ceilings = declared::ceilings(tx, by, &ids).await?;
+        for door in declared::doors(tx, by, &ids).await? {
+            self.doors.entry(door.connection.directory).or_default().push(door);
+        }
+        self.rules = declared::rules(tx, by, &ids).await?;
+        let asked: HashSet<ExternalGroupId> = self.rules.values().flatten().flat_map(asked_for).collect();
+        let asked: Vec<ExternalGroupId> = asked.into_iter().collect();
+        self.external = declared::external_groups(tx, by, &asked).await?;
+        Ok(())
+    }
+
+    /// Whether everything about the partner was read.
+    pub(super) fn is_complete(&self, partner: PartnerId) -> bool {
+        self.places.contains(&partner)
+    }
+
+    /// The partners of an external id.
+    pub(super) fn keyed(&self, key: &str) -> &[PartnerId] {
+        self.by_key.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn add_partner(&mut self, partner: Partner) {
+        let (id, key) = (partner.id, partner.external_id.clone());
+        let before = self.partners.insert(id, partner).and_then(|before| before.external_id);
+        if before != key {
+            if let Some(others) = before.and_then(|before| self.by_key.get_mut(&before)) {
+                others.retain(|other| *other != id);
+            }
+            if let Some(key) = key {
+                self.by_key.entry(key).or_default().push(id);
+            }
+        }
+    }
+
+    /// The partners directly below one at which something is declared, by name.
+    pub(super) fn children(&self, of: PartnerId) -> impl Iterator<Item = &Partner> {
+        let ids = self.children.get(&of).into_iter().flatten();
+        ids.filter_map(|id| self.partners.get(id))
+    }
+
+    /// The user group of a name.
+    pub(super) fn group(&self, partner: PartnerId, name: &str) -> Option<&UserGroup> {
+        self.group_names.get(&(partner, fold(name))).and_then(|id| self.groups.get(id))
+    }
+
+    pub(super) fn group_name(&self, id: UserGroupId) -> Option<&str> {
+        self.groups.get(&id).map(|group| group.name.as_str())
+    }
+
+    /// The user groups of each partner, by name.
+    pub(super) fn groups_by_owner(&self) -> HashMap<PartnerId, Vec<&UserGroup>> {
+        by(self.groups.values(), |group| group.partner, |group| fold(&group.name))
+    }
+
+    pub(super) fn add_group(&mut self, group: UserGroup) {
+        self.group_names.insert((group.partner, fold(&group.name)), group.id);
+        self.groups.insert(group.id, group);
+    }
+
+    /// The role of a name that the partner owns.
+    pub(super) fn own_role(&self, partner: PartnerId, name: &str) -> Option<&Role> {
+        self.role_names.get(&(partner, fold(name))).and_then(|id| self.roles.get(id))
+    }
+
+    /// The role of a name that can be used at the partner: its own, or that of the nearest partner above.
+    pub(super) fn usable_role(&self, partner: PartnerId, name: &str) -> Option<&Role> {
+        let mut next = Some(partner);
+        while let Some(at) = next {
+            if let Some(role) = self.own_role(at, name) {
+                return Some(role);
+            }
+            next = self.partners.get(&at).and_then(|partner| partner.parent);
+        }
+        None
+    }
+
+    pub(super) fn role_name(&self, id: RoleId) -> Option<&str> {
+        self.roles.get(&id).map(|role| role.name.as_str())
+    }
+
+    /// The roles of each partner, by name.
+    pub(super) fn roles_by_owner(&self) -> HashMap<PartnerId, Vec<&Role>> {
+        by(self.roles.values(), |role| role.partner, |role| fold(&role.name))
+    }
+
+    pub(super) fn capabilities_of(&self, role: RoleId) -> Option<&BTreeSet<CapabilityId>> {
+        self.capabilities.get(&role)
+    }
+
+    pub(super) fn add_role(&mut self, role: Role, capabilities: BTreeSet<CapabilityId>) {
+        self.role_names.insert((role.partner, fold(&role.name)), role.id);
+        self.capabilities.insert(role.id, capabilities);
+        self.roles.insert(role.id, role);
+    }
+
+    /// The person who signs in by a name, when no directory speaks of them.
+    pub(super) fn person(&self, partner: PartnerId, login: &str) -> Option<&User> {
+        self.logins.get(&(partner, fold(login))).and_then(|id| self.people.get(id))
+    }
+
+    /// What a person is called.
+    pub(super) fn person_name(&self, id: UserId) -> Option<&str> {
+        let profile = self.people.get(&id).map(|user| &user.profile);
+        let name = profile.map(|profile| profile.login_name.as_ref().unwrap_or(&profile.display_name));
+        name.or_else(|| self.names.get(&id).map(|(_, name)| name)).map(String::as_str)
+    }
+
+    fn home(&self, id: UserId) -> Option<PartnerId> {
+        let of_a_directory = self.names.get(&id).map(|(home, _)| *home);
+        self.people.get(&id).map(|user| user.partner).or(of_a_directory)
+    }
+
+    /// Those at home in each partner of whom no directory speaks, by name.
+    pub(super) fn people_by_home(&self) -> HashMap<PartnerId, Vec<&User>> {
+        by(self.people.values(), |user| user.partner, |user| (fold(&user.profile.display_name), user.id))
+    }
+
+    pub(super) fn add_person(&mut self, user: User) {
+        if let Some(login) = &user.profile.login_name {
+            self.logins.insert((user.partner, fold(login)), user.id);
+        }
+        self.people.insert(user.id, user);
+    }
+
+    /// The manual grants of a holder.
+    pub(super) fn grants_of(&self, holder: Holder) -> &[ManualGrant] {
+        self.grants.get(&holder).map_or(&[], Vec::as_slice)
+    }
+
+    /// The manual grants that people and groups of a partner held when the application began, the oldest first.
+    pub(super) fn held_at(&self, partner: PartnerId) -> Vec<ManualGrant> {
+        let holders = self.homes.get(&partner).into_iter().flatten();
+        let mut found: Vec<_> = holders.flat_map(|holder| self.grants_of(*holder)).cloned().collect();
+        found.sort_by_key(|grant| grant.id);
+        found
+    }
+
+    /// The directory of a name.
+    pub(super) fn directory(&self, partner: PartnerId, name: &str) -> Option<&Directory> {
+        let key = fold(name);
+        self.directories.get(&partner)?.iter().find(|directory| fold(&directory.name) == key)
+    }
+
+    /// The directories of a partner, by name.
+    pub(super) fn directories_of(&self, partner: PartnerId) -> &[Directory] {
+        self.directories.get(&partner).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn ceilings_of(&self, directory: DirectoryId) -> &[Ceiling] {
+        self.ceilings.get(&directory).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn doors_of(&self, directory: DirectoryId) -> &[Door] {
+        self.doors.get(&directory).map_or(&[], Vec::as_slice)
+    }
+
+    /// The connection of a name in addresses, when it is one of the partner's.
+    pub(super) fn door(&self, partner: PartnerId, slug: &str) -> Option<&Door> {
+        let directories = self.directories_of(partner).iter();
+        directories.flat_map(|directory| self.doors_of(directory.id)).find(|door| door.connection.slug == slug)
+    }
+
+    pub(super) fn rules_of(&self, directory: DirectoryId) -> &[Written] {
+        self.rules.get(&directory).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an external group that a rule asks for is called now; none when it is gone, or was never said.
+    pub(super) fn called(&self, group: ExternalGroupId) -> Option<&str> {
+        self.external.get(&group).map(String::as_str)
+    }
+}
+
+/// Things by the partner they belong to, each list in order.
+fn by<T, K: Ord>(
+    all: impl Iterator<Item = T>,
+    owner: impl Fn(&T) -> PartnerId,
+    key: impl Fn(&T) -> K,
+) -> HashMap<PartnerId, Vec<T>> {
+    let mut owners: HashMap<PartnerId, Vec<T>> = HashMap::new();
+    for one in all {
+        owners.entry(owner(&one)).or_default().push(one);
+    }
+    for list in owners.values_mut() {
+        list.sort_by_cached_key(&key);
+    }
+    owners
+}
+
+/// The external groups that a rule asks for.
+pub(super) fn asked_for(of: &Written) -> impl Iterator<Item = ExternalGroupId> {
+    let atoms = of.rule.when.terms.iter().flat_map(|term| &term.atoms);
+    atoms.filter_map(|atom| match atom.set {
+        PeopleSet::Group(id) => Some(id),
+        PeopleSet::Condition(_) => None,
+    })
+}
+
+/// The keys of partners in a declaration.
+struct Named<'a> {
+    /// All of them.
+    all: HashSet<&'a str>,
+    /// Those at which something is declared.
+    places: HashSet<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn of(declaration: &'a Declaration) -> Self {
+        let mut places: HashSet<&str> = declaration.partners.iter().map(|one| one.key.as_str()).collect();
+        places.extend(declaration.groups.iter().map(|one| one.partner.as_str()));
+        places.extend(declaration.roles.iter().map(|one| one.partner.as_str()));
+        places.extend(declaration.users.iter().map(|one| one.partner.as_str()));
+        places.extend(declaration.grants.iter().map(|one| one.partner.as_str()));
+        places.extend(declaration.directories.iter().map(|one| one.partner.as_str()));
+        let mut all = places.clone();
+        all.extend(declaration.partners.iter().filter_map(|one| one.parent.as_deref()));
+        let of_directories = declaration.directories.iter().flat_map(|directory| {
+            let rules = directory.rules.iter().filter_map(|rule| rule.scope.as_ref());
+            directory.ceilings.iter().map(|row| &row.scope).chain(rules)
+        });
+        for scope in declaration.grants.iter().map(|grant| &grant.scope).chain(of_directories) {
+            all.extend(keys(scope));
+        }
+        Self { all, places }
+    }
+}
+
+fn keys(scope: &ScopeDecl) -> impl Iterator<Item = &str> {
+    let one = [&scope.subtree, &scope.partner, &scope.groups_of, &scope.own];
+    let groups = scope.without_groups.iter().map(|group| group.partner.as_str());
+    one.into_iter().flatten().chain(&scope.without).map(String::as_str).chain(groups)
+}

@@ -1,0 +1,113 @@
+//! What the operator asks of an installation: the same, whether a command opens the store itself or a running server does
+//! it for the command.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::{self, ApplyError, Means, Plan};
+use super::connections::{Check, CheckJoin};
+use super::declaration::Declaration;
+use super::export::Export;
+use super::links;
+use super::setup::{self, LockedOut, SetUp, When};
+use crate::domain::ctx::Ctx;
+use crate::secret::{Keyring, Token};
+use crate::store::extent::OperatorExtent;
+use crate::store::{Store, StoreError};
+
+/// A declaration with what it points to, looked up where the command runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// The declaration.
+    pub declaration: Declaration,
+    /// Bind passwords and client secrets by the connection's slug.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// SCIM tokens by the connection's slug.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, String>,
+    /// Whether grants that the declaration does not name are taken back.
+    #[serde(default)]
+    pub prune: bool,
+    /// The hash of the plan that was shown and agreed to; without one, the plan is only made.
+    #[serde(default)]
+    pub agreed: Option<String>,
+}
+
+/// What applying takes beside the store.
+#[derive(Clone, Copy)]
+pub struct Apply<'a> {
+    /// Seals secrets.
+    pub keyring: &'a Keyring,
+    /// Checks settings.
+    pub check: Check,
+    /// Checks the join.
+    pub check_join: CheckJoin,
+}
+
+/// Plans an order, or carries out what was agreed to.
+///
+/// # Errors
+/// As [`apply::apply`].
+pub async fn apply(store: &Store, ctx: &Ctx, with: Apply<'_>, order: &Order) -> Result<Plan, ApplyError> {
+    let mut means = Means::new(with.keyring, with.check, with.check_join);
+    let secrets =
+        |of: &BTreeMap<String, String>| of.iter().map(|(slug, secret)| (slug.clone(), secret.clone().into())).collect();
+    means.connections = secrets(&order.secrets);
+    means.tokens = secrets(&order.tokens);
+    means.prune = order.prune;
+    let by = OperatorExtent::assume();
+    match &order.agreed {
+        None => apply::rehearse(store, ctx, by, &order.declaration, &means).await,
+        Some(agreed) => apply::apply_agreed(store, ctx, by, (&order.declaration, agreed), &means).await,
+    }
+}
+
+/// Begins an export.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn export(store: &Store) -> Result<Export, StoreError> {
+    Export::begin(store, &OperatorExtent::assume()).await
+}
+
+/// A link that the operator asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Link {
+    /// The first owner's, as long as nobody has used it.
+    SetUp,
+    /// For someone who is locked out.
+    Recover {
+        /// The partner, by its external id or its id; the root when none is named.
+        partner: Option<String>,
+        /// The person, by sign-in name or id.
+        person: Option<String>,
+    },
+}
+
+/// A link, or none because setting up is over.
+///
+/// # Errors
+/// As [`setup::set_up`] and [`setup::recover`].
+pub async fn link(
+    store: &Store,
+    ctx: &Ctx,
+    (keyring, wanted): (&Keyring, &SetUp<'_>),
+    link: &Link,
+) -> Result<Option<Token>, ApplyError> {
+    let by = OperatorExtent::assume();
+    match link {
+        Link::SetUp => setup::set_up(store, ctx, by, keyring, (wanted, When::Asked)).await,
+        Link::Recover { partner, person } => {
+            let who = LockedOut { partner: partner.as_deref(), person: person.as_deref() };
+            setup::recover(store, ctx, by, who).await.map(Some)
+        }
+    }
+}
+
+/// The address of a link, to hand over.
+pub fn address(public_url: &str, token: &Token) -> String {
+    links::address(public_url, token).to_string()
+}

@@ -1,0 +1,98 @@
+//! What is wrong with a store, in sentences: for `rolecall doctor`, here or through the server that runs.
+use serde::{Deserialize, Serialize};
+
+use crate::admin::{keys, setup};
+use crate::provision::conditions;
+use crate::provision::events::{self, Broken};
+use crate::secret::Keyring;
+use crate::store::effective_lists::{self, Clip};
+use crate::store::extent::OperatorExtent;
+use crate::store::{Store, laws, migrate, spoken_for};
+
+/// What a look at a store brought.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// What is wrong.
+    pub findings: Vec<String>,
+    /// What is as it should be, and still worth knowing. Empty when something is wrong.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+}
+
+/// Looks at everything. `keyring` is that of the installation, when there is something to open with it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn told(store: &Store, keyring: Option<&Keyring>) -> anyhow::Result<Told> {
+    let mut findings = examine(store).await?;
+    if let Some(keyring) = keyring {
+        findings.extend(keys::findings(store, keyring).await?);
+    }
+    let remarks = if findings.is_empty() { remarks(store).await? } else { Vec::new() };
+    Ok(Told { findings, remarks })
+}
+
+/// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut reader = store.reader().await?;
+    let (count, held) = spoken_for::resting(&mut reader, &OperatorExtent::assume()).await?;
+    let mut remarks = Vec::new();
+    if count > 0 {
+        remarks.push(format!(
+            "{count} people exist because a directory says so and nobody has confirmed them: what default groups hold \
+             reaches them no further than the ceilings of the directories that vouch for them."
+        ));
+    }
+    for one in held {
+        let clip = effective_lists::clipped_by(&mut reader, &one.ceiling, one.role.1, &one.scope).await?.0;
+        let much = match clip {
+            Clip::Whole => continue,
+            Clip::Part => "in part",
+            Clip::Nothing => "not",
+        };
+        let (people, role, partner, directory) = (one.people, &one.role.0, &one.partner, &one.directory);
+        remarks.push(format!(
+            "The default group of {partner} holds {role}; it comes {much} to {people} people whom only the directory \
+             {directory} says to be there. Confirm them, or raise its ceiling."
+        ));
+    }
+    Ok(remarks)
+}
+
+/// Everything that is wrong with a store: how its server is set up, statements it does not take, broken laws, a broken
+/// chain of events. Empty when nothing is.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
+    let mut findings = store.objections().await?;
+    if let Err(error) = store.check().await {
+        findings.extend(error.to_string().lines().map(str::to_owned));
+        findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", migrate::newest()));
+        return Ok(findings);
+    }
+    let operator = OperatorExtent::assume();
+    let mut reader = store.reader().await?;
+    for (count, sentence) in laws::broken(&mut reader, &operator).await? {
+        findings.push(format!("{count} {sentence}."));
+    }
+    let astray = conditions::astray(&mut reader, &operator).await?;
+    if astray > 0 {
+        findings
+            .push(format!("{astray} users have a condition noted that does not hold for them, or lack one that does."));
+    }
+    if setup::is_without_owner(&mut reader, &operator).await? {
+        findings.push(
+            "Nobody holds the catalog's first roles over the whole tree, so nobody can give them: `rolecall admin \
+             setup-link` makes a first owner and shows the link."
+                .to_owned(),
+        );
+    }
+    if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
+        findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,349 @@
+//! What declarations speak of, read for many partners in one statement: `apply` and `export` go through thousands of
+//! them, and a trip for each would cost more than everything else.
+use std::collections::HashMap;
+
+use super::connections::{self, Door};
+use super::extent::OperatorExtent;
+use super::rules::{self, Written};
+use super::{FromRow, Reader, Row, StoreError, grants, people, roles, scopes, tuple};
+use crate::domain::capability::CapabilityId;
+use crate::domain::directory::{Ceiling, Directory};
+use crate::domain::grant::ManualGrant;
+use crate::domain::group::UserGroup;
+use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
+use crate::domain::partner::Partner;
+use crate::domain::role::Role;
+use crate::domain::user::User;
+use crate::{binds, statements};
+
+const PARTNER: &str = "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at";
+
+/// No directory speaks of the person. The offset keeps PostgreSQL from reading every external user for it.
+const OF_NO_DIRECTORY: &str = "NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id LIMIT 1 OFFSET 0)";
+
+statements! {
+    BY_KEY: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.external_id IN ($1)");
+    BY_ID: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.id IN ($1)");
+    ABOVE: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.id IN \
+        (SELECT a.ancestor FROM partner_ancestor a WHERE a.partner IN ($1))");
+    BELOW: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.parent IN ($1)");
+    GROUPS: set = "SELECT g.id, g.partner, g.name, g.exclusive, g.is_default FROM user_group g WHERE g.partner IN ($1)";
+    ROLES: set = format!("SELECT {} FROM role r WHERE r.partner IN ($1)", roles::COLUMNS);
+    CAPABILITIES: set = "SELECT c.role, c.capability FROM role_capability c WHERE c.role IN ($1)";
+    PEOPLE: set = format!("SELECT {} FROM live_person p WHERE p.partner IN ($1) AND {OF_NO_DIRECTORY}",
+        people::COLUMNS);
+    PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_person p WHERE p.partner = $1 \
+        AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", people::COLUMNS);
+    NAMES: set = "SELECT p.id, p.partner, COALESCE(p.login_name, p.display_name) FROM live_person p WHERE p.id IN ($1)";
+    HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_person p JOIN role_grant g ON g.holder_person = p.id \
+        WHERE p.partner IN ($1)", grants::COLUMNS);
+    HELD_BY_GROUPS: set = format!("SELECT {} FROM user_group u JOIN role_grant g ON g.holder_group = u.id \
+        WHERE u.partner IN ($1)", grants::COLUMNS);
+    HELD_BY: set = format!("SELECT {} FROM role_grant g WHERE g.holder_person IN ($1)", grants::COLUMNS);
+    DIRECTORIES: set = "SELECT d.id, d.partner, d.name, d.mode, d.rule_version, d.authority, d.version \
+        FROM directory d WHERE d.partner IN ($1)";
+    CEILINGS: set = "SELECT c.directory, c.role, c.scope FROM directory_ceiling c WHERE c.directory IN ($1)";
+    DOORS: set = format!("{} WHERE c.directory IN ($1)", connections::COLUMNS);
+    RULES: set = format!("SELECT {} FROM directory d JOIN mapping_rule r ON r.directory = d.id \
+        AND r.rule_version = d.rule_version WHERE d.id IN ($1)", rules::COLUMNS);
+    ATOMS: set = "SELECT a.rule, a.term, a.people, a.kind, a.negated FROM rule_atom a WHERE a.rule IN ($1)";
+    BOUND: set = "SELECT n.rule, n.ordinal, n.name, n.external_group FROM rule_name n WHERE n.rule IN ($1)";
+    EXTERNAL_GROUPS: set = "SELECT g.id, g.display_name FROM external_group g WHERE NOT g.gone AND g.id IN ($1)";
+    SCOPES: set = "SELECT s.id, s.reach, s.partner FROM scope s WHERE s.id IN ($1)";
+    IN_GROUPS: set = "SELECT s.scope, s.user_group FROM scope_group s WHERE s.scope IN ($1)";
+    WITHOUT_PARTNERS: set = "SELECT s.scope, s.partner FROM scope_without_partner s WHERE s.scope IN ($1)";
+    WITHOUT_GROUPS: set = "SELECT s.scope, s.user_group FROM scope_without_group s WHERE s.scope IN ($1)";
+}
+
+/// Living partners with these external ids.
+///
+/// # Errors
+/// Only those of the store, here and below.
+pub async fn by_key(reader: &mut Reader, _by: &OperatorExtent, keys: &[&str]) -> Result<Vec<Partner>, StoreError> {
+    reader.all_in(&BY_KEY, binds![], keys.iter().copied(), Partner::from_row).await
+}
+
+/// Living partners of these ids.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_id(reader: &mut Reader, _by: &OperatorExtent, ids: &[PartnerId]) -> Result<Vec<Partner>, StoreError> {
+    reader.all_in(&BY_ID, binds![], ids.iter().copied(), Partner::from_row).await
+}
+
+/// These partners and those above them; one may come several times.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn above(reader: &mut Reader, _by: &OperatorExtent, ids: &[PartnerId]) -> Result<Vec<Partner>, StoreError> {
+    reader.all_in(&ABOVE, binds![], ids.iter().copied(), Partner::from_row).await
+}
+
+/// The partners directly below these.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn below(reader: &mut Reader, _by: &OperatorExtent, ids: &[PartnerId]) -> Result<Vec<Partner>, StoreError> {
+    reader.all_in(&BELOW, binds![], ids.iter().copied(), Partner::from_row).await
+}
+
+/// The user groups of these partners.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn groups(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    partners: &[PartnerId],
+) -> Result<Vec<UserGroup>, StoreError> {
+    reader.all_in(&GROUPS, binds![], partners.iter().copied(), UserGroup::from_row).await
+}
+
+/// The roles that these partners own.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn roles(reader: &mut Reader, _by: &OperatorExtent, partners: &[PartnerId]) -> Result<Vec<Role>, StoreError> {
+    reader.all_in(&ROLES, binds![], partners.iter().copied(), Role::from_row).await
+}
+
+/// What is written on these roles, before those above cut them down.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn capabilities(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    roles: &[RoleId],
+) -> Result<Vec<(RoleId, CapabilityId)>, StoreError> {
+    let read = |row: &Row| Ok((row.get(0)?, CapabilityId(row.get(1)?)));
+    reader.all_in(&CAPABILITIES, binds![], roles.iter().copied(), read).await
+}
+
+/// Those at home in these partners of whom no directory speaks.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn people(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    partners: &[PartnerId],
+) -> Result<Vec<User>, StoreError> {
+    reader.all_in(&PEOPLE, binds![], partners.iter().copied(), User::from_row).await
+}
+
+/// A page of those at home in one partner, by name, each with whether no directory speaks of them.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn page(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    partner: PartnerId,
+    after: Option<(Vec<u8>, UserId)>,
+    limit: u32,
+) -> Result<Vec<(User, bool)>, StoreError> {
+    let (key, id) = match after {
+        Some((key, id)) => (key, super::Value::from(id)),
+        None => (Vec::new(), super::Value::Uuid(uuid::Uuid::nil())),
+    };
+    let mut values = binds![partner, key];
+    values.extend([id, limit.into()]);
+    reader.all(&PAGE, values, |row| Ok((User::from_row(row)?, row.get(people::WIDTH)?))).await
+}
+
+/// Where these people are at home, and what they are called: by the name they sign in with, else by the one people see.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn names(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, (PartnerId, String)>, StoreError> {
+    let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    Ok(reader.all_in(&NAMES, binds![], ids.iter().copied(), read).await?.into_iter().collect())
+}
+
+/// The manual grants of everyone at home in these partners and of their user groups, the oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    partners: &[PartnerId],
+) -> Result<Vec<ManualGrant>, StoreError> {
+    let mut rows = reader.all_in(&HELD_BY_PEOPLE, binds![], partners.iter().copied(), grants::found).await?;
+    rows.extend(reader.all_in(&HELD_BY_GROUPS, binds![], partners.iter().copied(), grants::found).await?);
+    with_scopes(reader, by, rows).await
+}
+
+/// The manual grants of these partners' user groups, the oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held_by_groups(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    partners: &[PartnerId],
+) -> Result<Vec<ManualGrant>, StoreError> {
+    let rows = reader.all_in(&HELD_BY_GROUPS, binds![], partners.iter().copied(), grants::found).await?;
+    with_scopes(reader, by, rows).await
+}
+
+/// The manual grants of these people, the oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn held_by(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    people: &[UserId],
+) -> Result<Vec<ManualGrant>, StoreError> {
+    let rows = reader.all_in(&HELD_BY, binds![], people.iter().copied(), grants::found).await?;
+    with_scopes(reader, by, rows).await
+}
+
+async fn with_scopes(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    mut rows: Vec<grants::Found>,
+) -> Result<Vec<ManualGrant>, StoreError> {
+    rows.sort_by_key(|row| row.id);
+    let ids: Vec<ScopeId> = rows.iter().map(|row| row.scope).collect();
+    let mut scopes = scopes_of(reader, by, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let scope = scopes.remove(&row.scope).ok_or(StoreError::NotFound)?;
+            Ok(row.with(scope))
+        })
+        .collect()
+}
+
+/// The directories of these partners.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn directories(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    partners: &[PartnerId],
+) -> Result<Vec<Directory>, StoreError> {
+    let mut found = reader.all_in(&DIRECTORIES, binds![], partners.iter().copied(), Directory::from_row).await?;
+    found.sort_by_cached_key(|one| (crate::domain::text::fold(&one.name), one.id));
+    Ok(found)
+}
+
+/// What these directories may confer at most.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn ceilings(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    directories: &[DirectoryId],
+) -> Result<HashMap<DirectoryId, Vec<Ceiling>>, StoreError> {
+    let mut rows: Vec<(DirectoryId, RoleId, ScopeId)> =
+        reader.all_in(&CEILINGS, binds![], directories.iter().copied(), tuple).await?;
+    rows.sort_by_key(|row| row.2);
+    let ids: Vec<ScopeId> = rows.iter().map(|row| row.2).collect();
+    let mut scopes = scopes_of(reader, by, &ids).await?;
+    let mut all: HashMap<DirectoryId, Vec<Ceiling>> = HashMap::new();
+    for (directory, role, scope) in rows {
+        let scope = scopes.remove(&scope).ok_or(StoreError::NotFound)?;
+        all.entry(directory).or_default().push(Ceiling { role, scope });
+    }
+    Ok(all)
+}
+
+/// The connections of these directories.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn doors(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    directories: &[DirectoryId],
+) -> Result<Vec<Door>, StoreError> {
+    let mut found = reader.all_in(&DOORS, binds![], directories.iter().copied(), Door::from_row).await?;
+    found.sort_by_key(|door| {
+        let one = &door.connection;
+        (one.directory, one.kind.as_str(), one.created_at, one.id)
+    });
+    Ok(found)
+}
+
+/// The rules in force of these directories, in their order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn rules(
+    reader: &mut Reader,
+    by: &OperatorExtent,
+    directories: &[DirectoryId],
+) -> Result<HashMap<DirectoryId, Vec<Written>>, StoreError> {
+    let mut rows = reader.all_in(&RULES, binds![], directories.iter().copied(), rules::found).await?;
+    rows.sort_by_key(|row| (row.directory, row.ordinal));
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let atoms = reader.all_in(&ATOMS, binds![], ids.iter().copied(), rules::atom).await?;
+    let mut matchers = rules::matchers(atoms);
+    let bound = reader.all_in(&BOUND, binds![], ids, rules::bound).await?;
+    let mut names = rules::names(bound);
+    let ids: Vec<ScopeId> = rows.iter().filter_map(|row| row.scope).collect();
+    let scopes = scopes_of(reader, by, &ids).await?;
+    let mut all: HashMap<DirectoryId, Vec<Written>> = HashMap::new();
+    for row in rows {
+        let scope = row.scope.and_then(|scope| scopes.get(&scope).cloned());
+        let (when, names) = (matchers.remove(&row.id), names.remove(&row.id));
+        let written = row.with(scope, when.unwrap_or_default(), names.unwrap_or_default())?;
+        all.entry(written.rule.directory).or_default().push(written);
+    }
+    Ok(all)
+}
+
+/// The names that these external groups have now; one that is gone has none.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn external_groups(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    ids: &[ExternalGroupId],
+) -> Result<HashMap<ExternalGroupId, String>, StoreError> {
+    Ok(reader.all_in(&EXTERNAL_GROUPS, binds![], ids.iter().copied(), tuple).await?.into_iter().collect())
+}
+
+async fn scopes_of(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    ids: &[ScopeId],
+) -> Result<HashMap<ScopeId, crate::domain::grant::Scope>, StoreError> {
+    let heads: Vec<(ScopeId, String, PartnerId)> = reader.all_in(&SCOPES, binds![], ids.iter().copied(), tuple).await?;
+    let mut groups: HashMap<ScopeId, Vec<UserGroupId>> = HashMap::new();
+    // Most scopes name no groups and leave nothing out, and those that do are few.
+    let wide = heads.iter().filter(|(_, word, _)| word == "groups").map(|(id, ..)| *id);
+    for (scope, group) in reader.all_in(&IN_GROUPS, binds![], wide, tuple::<(ScopeId, UserGroupId)>).await? {
+        groups.entry(scope).or_default().push(group);
+    }
+    let mut partners: HashMap<ScopeId, Vec<PartnerId>> = HashMap::new();
+    let cut = reader.all_in(&WITHOUT_PARTNERS, binds![], ids.iter().copied(), tuple::<(ScopeId, PartnerId)>).await?;
+    for (scope, partner) in cut {
+        partners.entry(scope).or_default().push(partner);
+    }
+    let mut left_out: HashMap<ScopeId, Vec<UserGroupId>> = HashMap::new();
+    let cut = reader.all_in(&WITHOUT_GROUPS, binds![], ids.iter().copied(), tuple::<(ScopeId, UserGroupId)>).await?;
+    for (scope, group) in cut {
+        left_out.entry(scope).or_default().push(group);
+    }
+    heads
+        .into_iter()
+        .map(|(id, word, partner)| {
+            let reach = scopes::reach(&word, partner, groups.remove(&id).unwrap_or_default())?;
+            let mut scope = crate::domain::grant::Scope::of(reach);
+            scope.without_partners = partners.remove(&id).unwrap_or_default().into_iter().collect();
+            scope.without_groups = left_out.remove(&id).unwrap_or_default().into_iter().collect();
+            Ok((id, scope))
+        })
+        .collect()
+}
