@@ -125,6 +125,10 @@ async fn owner_of(
 /// # Errors
 /// Only those of the store.
 pub async fn is_without_owner(reader: &mut Reader, by: &OperatorExtent) -> Result<bool, StoreError> {
+    // What was never set up will be, when a server starts on it.
+    if stored::installed(reader).await?.is_none() {
+        return Ok(false);
+    }
     let Some(root) = partners::root(reader, by).await? else { return Ok(false) };
     Ok(owner_of(reader, by, &root, None).await?.is_none())
 }

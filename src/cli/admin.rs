@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ConfigFile;
 use super::running::running;
+use crate::admin::keys;
 use crate::admin::operator::{self, Link};
 use crate::admin::setup::SetUp;
 use crate::clock::Clock;
@@ -78,9 +79,11 @@ async fn address(config: &Config, link: &Link) -> anyhow::Result<Option<String>>
     }
     let store = super::open_store(config).await?;
     let keyring = super::keyring(config, &store).await?;
+    let ctx = Clock.ctx(Actor::Operator);
+    keys::confirm(&store, &ctx, &keyring).await?;
     let setup = &config.setup;
     let first = SetUp { catalog: &setup.catalog, company: &setup.company, owner: &setup.owner };
-    let token = operator::link(&store, &Clock.ctx(Actor::Operator), (&keyring, &first), link).await;
+    let token = operator::link(&store, &ctx, (&keyring, &first), link).await;
     store.close().await;
     let base = config.public_url(config.server.listen);
     Ok(token?.map(|token| operator::address(base.as_str(), &token)))

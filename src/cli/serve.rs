@@ -5,8 +5,8 @@ use anyhow::Context;
 use clap::Args;
 
 use super::ConfigFile;
-use crate::admin::links;
 use crate::admin::setup::{self, SetUp, When};
+use crate::admin::{keys, links};
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::store::extent::OperatorExtent;
@@ -35,6 +35,8 @@ impl Serve {
         let wanted =
             SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
         let ctx = Clock.ctx(Actor::Operator);
+        // With other keys the first owner's link would not open, and a new one would take its place.
+        keys::confirm(&store, &ctx, &keyring).await?;
         let first = (&wanted, When::AtStart);
         let link = setup::set_up(&store, &ctx, OperatorExtent::assume(), &keyring, first).await?;
         let running = server::start(config, store.clone(), Clock).await?;

@@ -12,6 +12,7 @@ mod apply_names;
 mod authzen_evaluation;
 mod beside;
 mod bounds_texts;
+mod config_check;
 mod console_connections;
 mod console_pages;
 mod doctor;

@@ -2,6 +2,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::watch;
 use url::Url;
 
@@ -83,7 +85,12 @@ pub fn fetch(config: &Config) -> Result<Fetch, String> {
 fn extra_roots(config: &Config) -> Result<Vec<u8>, String> {
     match &config.outgoing.certificates {
         Some(path) => {
-            std::fs::read(path).map_err(|error| format!("`outgoing.certificates`: {}: {error}", path.display()))
+            let at = path.display();
+            let pem = std::fs::read(path).map_err(|error| format!("{at}: {error}"))?;
+            match CertificateDer::pem_slice_iter(&pem).next() {
+                Some(_) => Ok(pem),
+                None => Err(format!("{at} holds no certificate")),
+            }
         }
         None => Ok(Vec::new()),
     }
