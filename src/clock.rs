@@ -1,5 +1,6 @@
 //! The only place that reads the clock and draws randomness of the machine.
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use uuid::{ContextV7, Uuid};
 
@@ -20,6 +21,27 @@ impl Clock {
     /// The circumstances of an act that `actor` begins now.
     pub fn ctx(self, actor: Actor) -> Ctx {
         Ctx::new(self.now(), actor, Arc::new(System))
+    }
+}
+
+/// A moment that goes on: the circumstances of an act say when it began, and an act that waits for others needs to know
+/// how late it has become. Not moved by a clock that is set meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    began: Timestamp,
+    since: Instant,
+}
+
+impl Running {
+    /// It is `now` now.
+    pub fn from(now: Timestamp) -> Self {
+        Self { began: now, since: Instant::now() }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        let micros = i64::try_from(self.since.elapsed().as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.began.micros().saturating_add(micros))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod export;
 pub mod file;
 pub mod keys;
 pub mod links;
+pub mod matches;
 pub mod operator;
 pub mod partners;
 pub mod people;

@@ -1,17 +1,19 @@
 //! From proven claims to a person: what the provider says of the subject is written like any other word of the
 //! directory, and the directory's declared join decides whose it is. Never a name or address by itself.
-use serde_json::{Map, Value as Json, json};
-
 use super::Login;
 use super::claims::Claims;
+use super::document::{Described, describe};
 use super::house::OpenDoor;
+use super::joins::{self, Unnamed};
 use super::refusal::{Kind, Refusal};
 use super::session;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::Mode;
+use crate::domain::id::ExternalUserId;
 use crate::provision::join::JoinKey;
 use crate::provision::users::{self, Join, NewUser, Said};
-use crate::provision::{ProvisionError, Source, UnknownMembers};
+use crate::provision::{ProvisionError, Source, UnknownMembers, succession};
+use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
 use crate::secret::Token;
 use crate::store::{Tx, identities, sessions};
@@ -32,14 +34,14 @@ impl Login {
     /// [`Kind::NotLinked`] when the join names nobody, [`Kind::Suspended`].
     pub(super) async fn admit(&self, ctx: &Ctx, open: &OpenDoor, claims: &Claims) -> Result<Token, Refusal> {
         let ctx = ctx.acting_as(Actor::Connection { connection: open.door.connection.id, run: None });
-        let arrival = Arrival::of(open, claims, &self.schemas)?;
+        let arrival = Arrival::of(open, claims, &self.schemas);
         let mut tries = 1;
         loop {
             match self.store.write(async |tx| arrival.enter(tx, &ctx).await).await {
                 Ok(Outcome::Started(token)) => return Ok(token),
                 Ok(Outcome::Waits) => {
-                    let detail = format!("{}: waits for an administrator's review", arrival.stable_key);
-                    return Err(Refusal::new(Kind::NotLinked, "person.review", detail));
+                    let detail = format!("{}: an administrator has to say who it is", arrival.stable_key);
+                    return Err(Refusal::new(Kind::Waiting, "person.review", detail));
                 }
                 Err(Fault::Again) if tries < MOST_TRIES => tries += 1,
                 Err(Fault::Again) => return Err(Refusal::new(Kind::Down, "person.raced", "tried three times")),
@@ -74,43 +76,33 @@ struct Arrival<'a> {
     open: &'a OpenDoor,
     source: Source<'a>,
     stable_key: String,
-    key: Option<JoinKey>,
-    document: Map<String, Json>,
-    subject: &'a str,
+    key: Result<JoinKey, Unnamed>,
+    described: Described,
 }
 
 impl<'a> Arrival<'a> {
-    fn of(open: &'a OpenDoor, claims: &'a Claims, schemas: &'a SchemaSet) -> Result<Self, Refusal> {
+    fn of(open: &'a OpenDoor, claims: &Claims, schemas: &'a SchemaSet) -> Self {
         let subject = claims.text("sub").unwrap_or_default();
-        let attribute = open.join_claim();
-        let key = match claims.get(attribute) {
-            Some(Json::String(value)) if !value.is_empty() => Some(JoinKey::new(attribute, value)),
-            None => None,
-            Some(_) => {
-                let detail = format!("the claim {attribute:?}, which names the person, is not a text");
-                return Err(Refusal::setup("join.claim", detail));
-            }
-        };
         let source = Source {
             extent: open.door.extent,
             schemas,
-            join_attribute: Some(attribute),
+            join_attribute: Some(open.join_claim()),
             unknown_members: UnknownMembers::Skip,
         };
-        let document = document(claims, subject);
-        // A space never stands in an issuer, so no two pairs make the same key.
-        Ok(Self { open, source, stable_key: format!("{} {subject}", open.config.issuer), key, document, subject })
+        Self {
+            // A space never stands in an issuer, so no two pairs make the same key.
+            stable_key: format!("{} {subject}", open.config.issuer),
+            key: joins::key(claims, open.join_claim()),
+            described: describe(schemas, claims, &open.config.issuer, subject),
+            open,
+            source,
+        }
     }
 
     async fn enter(&self, tx: &mut Tx, ctx: &Ctx) -> Result<Outcome, Fault> {
         let at = &self.source.extent;
-        match sessions::arrived(tx, at, &self.stable_key).await? {
-            _ if self.open.door.mode == Mode::Paused => {}
-            Some((external, Some(_))) => self.say_again(tx, ctx, external).await?,
-            Some((external, None)) if self.names_somebody(tx).await? => self.say_again(tx, ctx, external).await?,
-            Some((_, None)) => return Ok(Outcome::Waits),
-            None if self.names_somebody(tx).await? => self.say_first(tx, ctx).await?,
-            None => {}
+        if self.open.door.mode != Mode::Paused {
+            self.say(tx, ctx).await?;
         }
         match sessions::arrived(tx, at, &self.stable_key).await? {
             Some((_, Some(of))) => Ok(Outcome::Started(session::start(tx, ctx, &of, Some(at.connection())).await?)),
@@ -119,94 +111,113 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    /// Whether this subject may be linked: another door of the directory has said the person, or the connection makes
-    /// people of its own.
-    async fn names_somebody(&self, tx: &mut Tx) -> Result<bool, Fault> {
+    /// Writes down what the provider says, with the person whom the directory's join names, or whom the connection makes.
+    async fn say(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
+        let (at, source) = (&self.source.extent, &self.source);
+        let known = sessions::arrived(tx, at, &self.stable_key).await?;
         let named = match &self.key {
-            Some(key) => identities::names_somebody(tx, &self.source.extent, key.bytes()).await?,
-            None => false,
+            Ok(key) => identities::named(tx, at, key.bytes()).await?,
+            Err(_) => None,
         };
-        Ok(named || self.open.config.jit)
+        // A lasting key is one person's for good, so it says whose this subject is whatever was thought before. An
+        // address may have become somebody else's: then an administrator decides.
+        let lasting = self.key.as_ref().is_ok_and(JoinKey::lasting);
+        match (named.filter(|_| lasting), &known) {
+            (Some((_, Some(owner))), known) if known.as_ref().is_none_or(|(external, _)| *external != owner) => {
+                if let Some((external, _)) = known {
+                    succession::retire_in(tx, ctx, source, *external).await.map_err(fault)?;
+                }
+                succession::rekey_in(tx, ctx, source, owner, &self.stable_key).await.map_err(fault)?;
+                return self.say_again(tx, ctx, owner, true).await;
+            }
+            (Some((person, None)), Some((external, Some(of)))) if of.person() != person => {
+                succession::separate_in(tx, ctx, source, *external).await.map_err(fault)?;
+                return self.say_again(tx, ctx, *external, true).await;
+            }
+            _ => {}
+        }
+        match known {
+            Some((external, Some(of))) => {
+                let anothers = named.is_some_and(|(person, _)| person != of.person());
+                self.say_again(tx, ctx, external, !anothers).await
+            }
+            Some((external, None)) if named.is_some() || self.open.config.jit => {
+                self.say_again(tx, ctx, external, true).await
+            }
+            None if named.is_some() || self.open.config.jit => self.say_first(tx, ctx).await,
+            None => self.wait(tx, ctx).await,
+            Some(_) => Ok(()),
+        }
     }
 
     async fn say_first(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
-        let first = NewUser { stable_key: Some(self.stable_key.clone()), said: self.said(self.document.clone()) };
+        let first = self.new(&self.described.document);
         match tx.attempt(false, async |tx: &mut Tx| users::create_in(tx, ctx, &self.source, first.clone()).await).await
         {
             Ok(_) => Ok(()),
-            // Somebody else of this provider has the name; the subject is always free.
+            // Another subject of this provider has the name; this one is always free.
             Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
-                let first = NewUser { said: self.said(self.by_subject()), ..first };
+                let first = self.new(&self.described.nameless);
                 users::create_in(tx, ctx, &self.source, first).await.map(drop).map_err(fault)
             }
             Err(error) => Err(fault(error)),
         }
     }
 
-    async fn say_again(
-        &self,
-        tx: &mut Tx,
-        ctx: &Ctx,
-        external: crate::domain::id::ExternalUserId,
-    ) -> Result<(), Fault> {
-        let change = |document: Map<String, Json>| {
-            let said = self.said(document);
-            async move |tx: &mut Tx| {
-                users::update_in(tx, ctx, &self.source, external, None, &move |_| Ok(said.clone())).await
-            }
-        };
-        match tx.attempt(false, change(self.document.clone())).await {
+    /// Where nobody is made: writes somebody down who is proven to resemble a person here, so that an administrator can
+    /// say whether it is them.
+    async fn wait(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
+        let new = self.new(&self.described.document);
+        match tx.attempt(false, async |tx: &mut Tx| users::wait_in(tx, ctx, &self.source, new.clone()).await).await {
             Ok(_) => Ok(()),
             Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
-                change(self.by_subject())(tx).await.map(drop).map_err(fault)
+                let new = self.new(&self.described.nameless);
+                users::wait_in(tx, ctx, &self.source, new).await.map(drop).map_err(fault)
             }
             Err(error) => Err(fault(error)),
         }
     }
 
-    fn said(&self, document: Map<String, Json>) -> Said {
-        let join = if self.key.is_some() { Join::Key(self.key.clone()) } else { Join::Unchanged };
-        Said { document, join, row_hash: None }
+    /// Says anew what is known. `own`: the key that is proven now is this one's, so it is kept.
+    async fn say_again(&self, tx: &mut Tx, ctx: &Ctx, external: ExternalUserId, own: bool) -> Result<(), Fault> {
+        let change = |document: &Document| {
+            let said = self.said(document, own);
+            async move |tx: &mut Tx| {
+                users::update_in(tx, ctx, &self.source, external, None, &move |_| Ok(said.clone())).await
+            }
+        };
+        match tx.attempt(false, change(&self.described.document)).await {
+            Ok(_) => Ok(()),
+            Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
+                change(&self.described.nameless)(tx).await.map(drop).map_err(fault)
+            }
+            Err(error) => Err(fault(error)),
+        }
     }
 
-    fn by_subject(&self) -> Map<String, Json> {
-        let mut document = self.document.clone();
-        document.insert("userName".to_owned(), self.subject.into());
-        document
+    fn new(&self, document: &Document) -> NewUser {
+        NewUser { stable_key: Some(self.stable_key.clone()), said: self.said(document, true) }
+    }
+
+    fn said(&self, document: &Document, own: bool) -> Said {
+        let key = self.key.clone().ok().filter(|_| own);
+        let join = if key.is_some() { Join::Key(key) } else { Join::Unchanged };
+        Said { document: document.clone(), join, row_hash: None }
     }
 
     fn unknown(&self) -> Refusal {
         let claim = self.open.join_claim();
-        let why = match &self.key {
-            _ if self.open.door.mode == Mode::Paused => "the directory is paused, so nobody new is taken".to_owned(),
-            Some(_) => {
-                format!("no other door of the directory has said a person with the value of the claim {claim:?}")
+        let (code, why) = match &self.key {
+            _ if self.open.door.mode == Mode::Paused => {
+                ("person.unknown", "the directory is paused, so nobody new is taken".to_owned())
             }
-            None => format!("the provider does not say the claim {claim:?}, which names the person"),
+            Ok(_) => {
+                let why =
+                    format!("no other door of the directory has said a person with the value of the claim {claim:?}");
+                ("person.unknown", why)
+            }
+            Err(Unnamed { code, why }) => (*code, why.clone()),
         };
-        Refusal::new(Kind::NotLinked, "person.unknown", format!("{}: {why}", self.stable_key))
+        Refusal::new(Kind::NotLinked, code, format!("{}: {why}", self.stable_key))
     }
-}
-
-/// What the claims say, as a user document. An address the provider has not verified is not taken.
-fn document(claims: &Claims, subject: &str) -> Map<String, Json> {
-    let text = |name: &str| claims.text(name).filter(|value| !value.trim().is_empty());
-    let email = text("email").filter(|_| claims.get("email_verified") != Some(&Json::Bool(false)));
-    let mut document = Map::new();
-    document.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
-    document.insert("userName".to_owned(), text("preferred_username").or(email).unwrap_or(subject).into());
-    document.insert("active".to_owned(), true.into());
-    if let Some(name) = text("name") {
-        document.insert("displayName".to_owned(), name.into());
-    }
-    let parts = [("givenName", text("given_name")), ("familyName", text("family_name"))];
-    let name: Map<_, _> =
-        parts.into_iter().filter_map(|(part, value)| Some((part.to_owned(), value?.into()))).collect();
-    if !name.is_empty() {
-        document.insert("name".to_owned(), name.into());
-    }
-    if let Some(email) = email {
-        document.insert("emails".to_owned(), json!([{"value": email, "type": "work", "primary": true}]));
-    }
-    document
 }

@@ -1,17 +1,22 @@
 //! The one place that decides whether a client's assertion is to be believed (RFC 7523 §3, `private_key_jwt`).
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm};
-
-use super::claims::Claims;
+use super::jws::{Doubt, Jws, Profile};
 use super::keys::{ALGORITHMS, Keys};
 use super::refusal::Refusal;
-use super::verify::{Doubt, algorithm};
 use crate::domain::time::Timestamp;
 use crate::secret::sha256;
 
-/// More than any assertion needs.
-const MOST_BYTES: usize = 16 * 1024;
+static ASSERTION: Profile = Profile {
+    // More than any assertion needs.
+    most: 16 * 1024,
+    size: "assertion.form",
+    form: "assertion.form",
+    critical: "assertion.crit",
+    algorithm: "assertion.algorithm",
+    key: "assertion.key",
+    signature: "assertion.signature",
+    // Clients may leave `kid` out: each key they gave is tried.
+    one_key: false,
+};
 /// The furthest an assertion may end ahead of now, in seconds.
 pub const LONGEST_LIFE: i64 = 600;
 /// How far the clocks may differ, in seconds.
@@ -20,12 +25,7 @@ const SKEW: i64 = 60;
 const LONGEST_JTI: usize = 255;
 
 /// An assertion in its parts. Nothing of it is believed yet.
-pub struct Assertion<'a> {
-    header: Claims,
-    claims: Claims,
-    signed: &'a str,
-    signature: Vec<u8>,
-}
+pub struct Assertion<'a>(Jws<'a>);
 
 /// What remains of a believed assertion: what must not come again, and until when it could.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,43 +42,30 @@ impl<'a> Assertion<'a> {
     /// # Errors
     /// When it is none, or repeats a name.
     pub fn read(text: &'a str) -> Result<Self, Refusal> {
-        let form = |detail: &str| Refusal::untrusted("assertion.form", detail);
-        if text.len() > MOST_BYTES {
-            return Err(form("longer than 16 KiB"));
-        }
-        let (signed, signature) = text.rsplit_once('.').ok_or_else(|| form("not three parts"))?;
-        let (header, claims) = signed.split_once('.').ok_or_else(|| form("not three parts"))?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| form("not base64url"));
-        let object = |part: &str| {
-            serde_json::from_slice::<Claims>(&decode(part)?).map_err(|_| form("no object, or it repeats a name"))
-        };
-        Ok(Self { header: object(header)?, claims: object(claims)?, signed, signature: decode(signature)? })
+        Jws::read(text, &ASSERTION).map(Self)
     }
 
     /// Who it says it is about; decides whose keys it is checked with.
     pub fn client(&self) -> Option<&str> {
-        self.claims.text("sub")
+        self.0.claims().text("sub")
     }
 
-    /// Believes it, if it is signed by `client` for one of `audiences`, and fresh.
+    /// What it would leave behind if it were signed: it is of `client`, for one of `audiences`, and fresh. Asked before
+    /// any key is fetched, so that whoever does not even know what to write causes no request.
     ///
     /// # Errors
-    /// [`Doubt`]; an unknown key only when no key could be meant.
-    pub fn verify(&self, keys: &Keys, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Doubt> {
-        self.signed_by(keys)?;
-        let wrong = |code, detail: &str| Err(Refusal::untrusted(code, detail).into());
-        if self.claims.text("iss") != Some(client) || self.claims.text("sub") != Some(client) {
+    /// A [`Refusal`].
+    pub fn claimed(&self, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Refusal> {
+        let claims = self.0.claims();
+        let wrong = |code, detail: &str| Err(Refusal::untrusted(code, detail));
+        if claims.text("iss") != Some(client) || claims.text("sub") != Some(client) {
             return wrong("assertion.client", "iss and sub must both be the client id");
         }
         let meant = |audience: &serde_json::Value| audience.as_str().is_some_and(|one| audiences.contains(&one));
-        if !self
-            .claims
-            .get("aud")
-            .is_some_and(|aud| meant(aud) || aud.as_array().is_some_and(|all| all.iter().any(meant)))
-        {
+        if !claims.get("aud").is_some_and(|aud| meant(aud) || aud.as_array().is_some_and(|all| all.iter().any(meant))) {
             return wrong("assertion.aud", "aud names neither the token endpoint nor the issuer");
         }
-        let Some(end) = self.claims.seconds("exp") else { return wrong("assertion.exp", "missing") };
+        let Some(end) = claims.seconds("exp") else { return wrong("assertion.exp", "missing") };
         let present = now.seconds();
         if end.saturating_add(SKEW) <= present {
             return wrong("assertion.exp", "it has ended; is the client's clock right?");
@@ -87,12 +74,12 @@ impl<'a> Assertion<'a> {
             return wrong("assertion.exp", "it ends more than 10 minutes ahead");
         }
         for name in ["nbf", "iat"] {
-            let early = self.claims.seconds(name).is_none_or(|moment| moment > present.saturating_add(SKEW));
-            if self.claims.get(name).is_some() && early {
+            let early = claims.seconds(name).is_none_or(|moment| moment > present.saturating_add(SKEW));
+            if claims.get(name).is_some() && early {
                 return wrong("assertion.early", "nbf or iat lies in the future; is the client's clock right?");
             }
         }
-        match self.claims.text("jti") {
+        match claims.text("jti") {
             Some(jti) if !jti.is_empty() && jti.len() <= LONGEST_JTI => {
                 let until = now.plus_seconds(end.saturating_sub(present).saturating_add(SKEW));
                 Ok(Used { jti: sha256(jti.as_bytes()), until })
@@ -101,46 +88,20 @@ impl<'a> Assertion<'a> {
         }
     }
 
-    fn signed_by(&self, keys: &Keys) -> Result<(), Doubt> {
-        let refused = |code, detail: &str| Err(Refusal::untrusted(code, detail).into());
-        if self.header.get("crit").is_some() {
-            return refused("assertion.crit", "critical extensions are not understood");
-        }
-        let named = self.header.text("alg").filter(|name| ALGORITHMS.contains(name));
-        let Some(algorithm) = named.and_then(algorithm) else {
-            return refused("assertion.algorithm", "not one of RS256, PS256, ES256, ES384 and EdDSA");
-        };
-        let kid = match self.header.get("kid") {
-            None => None,
-            Some(serde_json::Value::String(kid)) => Some(kid.as_str()),
-            Some(_) => return refused("assertion.form", "kid is not a text"),
-        };
-        let mut tried = false;
-        for key in &keys.0 {
-            let other_alg = match key.signing_alg() {
-                JsonWebKeyAlgorithm::Algorithm(only) => *only != algorithm,
-                JsonWebKeyAlgorithm::Unspecified => false,
-                JsonWebKeyAlgorithm::Unsupported => true,
-            };
-            if other_alg || kid.is_some_and(|kid| key.key_id().is_none_or(|id| id.as_str() != kid)) {
-                continue;
-            }
-            tried = true;
-            if key.verify_signature(&algorithm, self.signed.as_bytes(), &self.signature).is_ok() {
-                return Ok(());
-            }
-        }
-        // With a named key that was tried the signature is wrong; else the keys may have been turned over.
-        if tried && kid.is_some() {
-            refused("assertion.signature", "the signature is wrong")
-        } else {
-            Err(Doubt::UnknownKey)
-        }
+    /// Believes it, if it is signed by `client` for one of `audiences`, and fresh.
+    ///
+    /// # Errors
+    /// [`Doubt`]; an unknown key only when no key could be meant.
+    pub fn verify(&self, keys: &Keys, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Doubt> {
+        self.0.signed_by(keys, &ALGORITHMS)?;
+        Ok(self.claimed(client, audiences, now)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use serde_json::{Value, json};

@@ -87,14 +87,41 @@ impl Attempt {
         browser: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        let Self { state_hash, browser_hash, .. } = self;
+        Held { connection: self.connection, state_hash, browser_hash, expires_at: self.expires_at }
+            .by(state, connection, browser, now)
+    }
+}
+
+/// What an answer must fit to belong to an attempt.
+pub(super) struct Held<'a> {
+    /// The connection it was begun at.
+    pub(super) connection: ConnectionId,
+    /// SHA-256 of `state`.
+    pub(super) state_hash: &'a [u8; 32],
+    /// SHA-256 of the cookie of the browser that began it.
+    pub(super) browser_hash: &'a [u8; 32],
+    /// When it ends.
+    pub(super) expires_at: Timestamp,
+}
+
+impl Held<'_> {
+    /// As [`Attempt::holds`], before the attempt is used up.
+    pub(super) fn by(
+        &self,
+        state: &str,
+        connection: ConnectionId,
+        browser: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let stale = |code, detail: &str| Err(Refusal::new(Kind::Stale, code, detail));
-        if !same(&sha256(state.as_bytes()), &self.state_hash) {
+        if !same(&sha256(state.as_bytes()), self.state_hash) {
             return stale("attempt.state", "the state is not that of the attempt");
         }
         if connection != self.connection {
             return stale("attempt.connection", "the answer came to the address of another connection");
         }
-        if !browser.is_some_and(|value| same(&sha256(value.as_bytes()), &self.browser_hash)) {
+        if !browser.is_some_and(|value| same(&sha256(value.as_bytes()), self.browser_hash)) {
             return stale("attempt.browser", "the answer came in another browser than the one that began");
         }
         if now >= self.expires_at {

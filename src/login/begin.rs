@@ -5,7 +5,9 @@ use zeroize::Zeroizing;
 use super::Login;
 use super::attempt::{self, Fresh};
 use super::authorize::{authorization_url, redirect_uri};
+use super::house::OpenDoor;
 use super::refusal::Refusal;
+use crate::clock::Running;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::AttemptId;
 use crate::secret::Purpose;
@@ -28,9 +30,14 @@ impl Login {
     /// A [`Refusal`]: no such connection, or its provider cannot be reached or will not do.
     pub async fn begin(&self, ctx: &Ctx, slug: &str, return_to: &str) -> Result<Begun, Refusal> {
         let open = self.open(slug).await?;
+        let at = open.door.connection.id;
+        self.begin_at(ctx, slug, &open, return_to).await.map_err(|refusal| refusal.at(at))
+    }
+
+    async fn begin_at(&self, ctx: &Ctx, slug: &str, open: &OpenDoor, return_to: &str) -> Result<Begun, Refusal> {
         let connection = open.door.connection.id;
         let provider = self.providers.of(connection, &open.config.issuer);
-        let metadata = provider.metadata(self.providers.fetch(), ctx.now()).await?;
+        let metadata = provider.metadata(self.providers.fetch(), &Running::from(ctx.now())).await?;
         let fresh = attempt::begin(ctx, connection, return_to);
         let kept = self.keep(ctx, &fresh)?;
         self.store.write(async |tx| attempts::insert(tx, &open.door.extent, &kept).await).await?;

@@ -5,7 +5,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// A JSON object in which no object, at any depth, repeats a name. Of a repeated name some readers take
-/// the first and some the last, so two of them would see different people.
+/// the first and some the last, so two of them would see different people. A claim that is `null` is not said
+/// (OpenID Connect Core 1.0 §5.3.2).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claims(Map<String, Value>);
 
@@ -30,8 +31,32 @@ impl Claims {
         value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
     }
 
-    /// Takes from `more` what is not said here.
-    pub fn complete(&mut self, more: Self) {
+    /// The text of a claim that is not blank; else of the same claim in some language (`name#ja`, OpenID Connect Core
+    /// 1.0 §5.2).
+    pub fn words(&self, name: &str) -> Option<&str> {
+        let spoken = |text: &&str| !text.trim().is_empty();
+        self.text(name).filter(spoken).or_else(|| {
+            let tagged =
+                self.0.iter().filter(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('#')));
+            tagged.filter_map(|(_, value)| value.as_str()).find(spoken)
+        })
+    }
+
+    /// Whether the provider says in so many words that it has verified what `name` holds. Whatever is not `true` is no.
+    pub fn is_proven(&self, name: &str) -> bool {
+        let proof = PROVEN_BY.iter().find(|(proven, _)| *proven == name).map(|(_, proof)| *proof);
+        proof.is_some_and(|proof| self.get(proof) == Some(&Value::Bool(true)))
+    }
+
+    /// Takes from `more` what is not said here. What proves a value is never taken for another value.
+    pub fn complete(&mut self, mut more: Self) {
+        for (name, proof) in PROVEN_BY {
+            match (self.0.get(name), more.0.get(name)) {
+                (None, Some(_)) => drop(self.0.remove(proof)),
+                (Some(here), Some(there)) if here == there => {}
+                _ => drop(more.0.remove(proof)),
+            }
+        }
         for (name, value) in more.0 {
             self.0.entry(name).or_insert(value);
         }
@@ -46,11 +71,18 @@ impl Claims {
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.deserialize_any(Once)? {
-            Value::Object(map) => Ok(Self(map)),
+            Value::Object(mut map) => {
+                map.retain(|_, value| !value.is_null());
+                Ok(Self(map))
+            }
             _ => Err(D::Error::custom("not an object")),
         }
     }
 }
+
+/// Claims that people may enter themselves, each with the one that says that the provider has verified it (OpenID Connect
+/// Core 1.0 §5.1).
+const PROVEN_BY: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
 
 /// Reads any JSON and refuses repeated names.
 struct Once;
@@ -139,5 +171,31 @@ mod tests {
         let mut claims: Claims = serde_json::from_str(r#"{"sub":"a"}"#).unwrap();
         claims.complete(serde_json::from_str(r#"{"sub":"b","email":"x@y"}"#).unwrap());
         assert_eq!((claims.text("sub"), claims.text("email")), (Some("a"), Some("x@y")));
+    }
+
+    #[test]
+    fn what_proves_a_value_stays_with_it() {
+        let read = |text: &str| serde_json::from_str::<Claims>(text).unwrap();
+        for (here, more, address, proven) in [
+            (r#"{"email":"a@x"}"#, r#"{"email":"a@x","email_verified":true}"#, "a@x", true),
+            (r#"{"email":"a@x"}"#, r#"{"email":"b@x","email_verified":true}"#, "a@x", false),
+            (r#"{"email":"a@x"}"#, r#"{"email_verified":true}"#, "a@x", false),
+            (r#"{"email_verified":true}"#, r#"{"email":"b@x"}"#, "b@x", false),
+            (r#"{"email_verified":true}"#, r#"{"email":"b@x","email_verified":false}"#, "b@x", false),
+            (r#"{"email":null,"email_verified":true}"#, r#"{"email":"b@x","email_verified":true}"#, "b@x", true),
+            (r#"{"email":"a@x","email_verified":false}"#, r#"{"email":"a@x","email_verified":true}"#, "a@x", false),
+            (r#"{"email":"a@x","email_verified":"true"}"#, r#"{}"#, "a@x", false),
+        ] {
+            let mut claims = read(here);
+            claims.complete(read(more));
+            assert_eq!((claims.text("email"), claims.is_proven("email")), (Some(address), proven), "{here} + {more}");
+        }
+    }
+
+    #[test]
+    fn words_are_found_in_any_language() {
+        let claims: Claims =
+            serde_json::from_str(r#"{"name":" ","name#ja":"アダ","names":"x","family_name":null}"#).unwrap();
+        assert_eq!((claims.words("name"), claims.words("family_name")), (Some("アダ"), None));
     }
 }

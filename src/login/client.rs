@@ -7,14 +7,15 @@ use url::Url;
 
 use super::Login;
 use super::assertion::{Assertion, Used};
+use super::kept::Kept;
 use super::keys::Keys;
-use super::provider::Shelf;
+use super::provider::with_keys;
 use super::refusal::Refusal;
 use super::verify::Doubt;
+use crate::clock::Running;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, OauthClientId};
-use crate::domain::time::Timestamp;
 use crate::secret::{Token, TokenKind, same, sha256};
 use crate::store::oauth_clients::{self, Claimant, Issue};
 use crate::store::{StoreError, Tx};
@@ -60,16 +61,16 @@ pub struct Denied {
 
 /// The keys that clients publish, as far as they were asked for.
 #[derive(Default)]
-pub struct Published(Mutex<HashMap<OauthClientId, (String, Arc<Shelf>)>>);
+pub struct Published(Mutex<HashMap<OauthClientId, (String, Arc<Kept<Keys>>)>>);
 
 impl Published {
     /// Where the keys of a client are kept. A changed address starts from nothing.
-    fn of(&self, client: OauthClientId, place: &str) -> Arc<Shelf> {
+    fn of(&self, client: OauthClientId, place: &str) -> Arc<Kept<Keys>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(&client) {
             Some((same, shelf)) if same == place => Arc::clone(shelf),
             _ => {
-                let shelf = Arc::new(Shelf::default());
+                let shelf = Arc::new(Kept::default());
                 known.insert(client, (place.to_owned(), Arc::clone(&shelf)));
                 shelf
             }
@@ -173,10 +174,14 @@ impl Login {
         let assertion = Assertion::read(text)?;
         let id = claimant.id.to_string();
         let audiences = [endpoint.token.as_str(), endpoint.issuer.as_str()];
-        let check = |keys: &Keys| assertion.verify(keys, &id, &audiences, ctx.now());
+        let time = Running::from(ctx.now());
+        let check = |keys: &Keys| assertion.verify(keys, &id, &audiences, time.now());
         let verdict = match (&claimant.proof.jwks, &claimant.proof.jwks_uri) {
             (Some(jwks), _) => check(&given(jwks)?),
-            (None, Some(place)) => self.with_published(claimant.id, place, ctx.now(), check).await?,
+            (None, Some(place)) => {
+                assertion.claimed(&id, &audiences, time.now())?;
+                self.with_published(claimant.id, place, &time, check).await?
+            }
             (None, None) => return Err(Refusal::untrusted("client.method", "this client has a secret, not a key")),
         };
         match verdict {
@@ -191,16 +196,12 @@ impl Login {
         &self,
         client: OauthClientId,
         place: &str,
-        now: Timestamp,
+        time: &Running,
         check: impl Fn(&Keys) -> Result<Used, Doubt>,
     ) -> Result<Result<Used, Doubt>, Refusal> {
-        let fetch = self.providers.fetch();
-        let shelf = self.published.of(client, place);
+        let keys = self.published.of(client, place);
         let place = Url::parse(place).map_err(|_| Refusal::setup("keys.place", "jwks_uri is not a URL"))?;
-        match check(&*shelf.fresh(fetch, &place, now).await?) {
-            Err(Doubt::UnknownKey) => Ok(check(&*shelf.again(fetch, &place, now).await?)),
-            verdict => Ok(verdict),
-        }
+        with_keys(&keys, self.providers.fetch(), &place, time, check).await
     }
 
     /// Whether keys may be asked for at `place`, as far as its text tells.

@@ -5,11 +5,12 @@ use super::attempt::Attempt;
 use super::callback::Callback;
 use super::claims::Claims;
 use super::discovery::Metadata;
-use super::fetch::{ANSWER_LIMIT, ClientAuth, Fetch, FetchError};
+use super::fetch::{ClientAuth, Fetch, FetchError, Said};
+use super::keys::Keys;
 use super::provider::{ClientAuthMethod, OidcConfig, Provider};
 use super::refusal::{Kind, Refusal};
-use super::verify::Expected;
-use crate::domain::time::Timestamp;
+use super::verify::{Expected, id_token, userinfo};
+use crate::clock::Running;
 
 /// What is needed to redeem an answer.
 pub struct Exchange<'a> {
@@ -25,8 +26,8 @@ pub struct Exchange<'a> {
     pub redirect_uri: &'a str,
     /// The claim that names the person in the directory; fetched from userinfo when the ID token lacks it.
     pub join_claim: Option<&'a str>,
-    /// The present.
-    pub now: Timestamp,
+    /// The present, as it goes on: what the provider says is judged when it has said it.
+    pub time: Running,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ impl Exchange<'_> {
     /// # Errors
     /// A [`Refusal`]; nothing is sent to the provider that a check before would have held back.
     pub async fn claims(&self, callback: Callback, attempt: &Attempt) -> Result<Claims, Refusal> {
-        let metadata = self.provider.metadata(self.fetch, self.now).await?;
+        let metadata = self.provider.metadata(self.fetch, &self.time).await?;
         let code = callback.code(&metadata)?;
         let tokens = self.redeem(&metadata, &code, attempt).await?;
         if !tokens.token_type.eq_ignore_ascii_case("bearer") {
@@ -52,20 +53,44 @@ impl Exchange<'_> {
         let expected = Expected {
             issuer: &self.config.issuer,
             client: &self.config.client_id,
+            audiences: &self.config.audiences,
             nonce: &attempt.nonce,
             access_token: &tokens.access_token,
             algorithms: &algorithms,
-            now: self.now,
+            now: self.time.now(),
             since: attempt.created_at,
             skew: i64::from(self.config.skew),
             max_age: self.config.max_age.map(i64::from),
             contexts: &self.config.acr_values,
         };
-        let mut claims = self.provider.verify(self.fetch, &metadata, &tokens.id_token, &expected).await?;
-        if self.join_claim.is_some_and(|name| claims.get(name).is_none()) {
-            self.complete(&mut claims, &metadata, &tokens.access_token).await?;
+        let mut claims = self
+            .provider
+            .verify(self.fetch, &metadata, &self.time, |keys| {
+                id_token(&tokens.id_token, keys, &Expected { now: self.time.now(), ..expected })
+            })
+            .await?;
+        let needed = self.join_claim.is_some_and(|name| claims.get(name).is_none());
+        if needed || self.lacks_something(&claims) && self.provider.answers(self.time.now()) {
+            match self.complete(&mut claims, &metadata, &expected).await {
+                Ok(()) => self.provider.answered(None),
+                // An answer about somebody else is a lie, whatever it was wanted for.
+                Err(refusal) if needed || refusal.code == "userinfo.sub" => return Err(refusal),
+                Err(refusal) => {
+                    tracing::warn!(issuer = %self.config.issuer, code = refusal.code, detail = refusal.detail,
+                        "userinfo did not answer; the sign-in goes on without it");
+                    self.provider.answered(Some(self.time.now()));
+                }
+            }
         }
         Ok(claims)
+    }
+
+    /// Whether a claim that was asked for by its scope, and that a person here is described by, is not in the ID token.
+    fn lacks_something(&self, claims: &Claims) -> bool {
+        let asked = |scope: &str| self.config.scopes.iter().any(|one| one == scope);
+        let named = ["name", "given_name", "family_name"].iter().all(|name| claims.words(name).is_some());
+        let addressed = claims.get("email").is_some() && claims.get("email_verified").is_some();
+        asked("profile") && !named || asked("email") && !addressed
     }
 
     async fn redeem(&self, metadata: &Metadata, code: &str, attempt: &Attempt) -> Result<Tokens, Refusal> {
@@ -94,12 +119,19 @@ impl Exchange<'_> {
     }
 
     /// Asks for further claims. What the ID token says stays.
-    async fn complete(&self, claims: &mut Claims, metadata: &Metadata, access_token: &str) -> Result<(), Refusal> {
+    async fn complete(&self, claims: &mut Claims, metadata: &Metadata, expected: &Expected<'_>) -> Result<(), Refusal> {
         let Some(place) = &metadata.userinfo_endpoint else { return Ok(()) };
-        let more: Claims = self.fetch.get(place, ANSWER_LIMIT, Some(access_token)).await.map_err(|error| {
+        let said = self.fetch.userinfo::<Claims>(place, expected.access_token).await.map_err(|error| {
             let refusal = failed(error);
             Refusal { code: "userinfo.failed", ..refusal }
         })?;
+        let more = match said {
+            Said::Plain(more) => more,
+            Said::Signed(text) => {
+                let check = |keys: &Keys| userinfo(&text, keys, expected);
+                self.provider.verify(self.fetch, metadata, &self.time, check).await?
+            }
+        };
         // OpenID Connect Core 1.0 §5.3.2: never use an answer about somebody else.
         if more.text("sub") != claims.text("sub") {
             return Err(Refusal::untrusted("userinfo.sub", "userinfo speaks of another person"));

@@ -66,6 +66,15 @@ pub enum FetchError {
 #[error("{0}")]
 pub struct RefusedAddress(Refused);
 
+/// An answer of userinfo (OpenID Connect Core 1.0 §5.3.2).
+#[derive(Debug)]
+pub enum Said<T> {
+    /// In the clear.
+    Plain(T),
+    /// Signed.
+    Signed(String),
+}
+
 /// How the client names itself at a token endpoint.
 pub enum ClientAuth<'a> {
     /// HTTP Basic, id and secret form-encoded first (RFC 6749 §2.3.1).
@@ -112,7 +121,26 @@ impl Fetch {
         if let Some(token) = bearer {
             request = request.header(AUTHORIZATION, secret_header(&format!("Bearer {token}"))?);
         }
-        decode(receive(request, limit).await?).await
+        decode(receive(request, limit).await?.1).await
+    }
+
+    /// GETs claims about the holder of an access token, in either form.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn userinfo<T>(&self, url: &Url, token: &str) -> Result<Said<T>, FetchError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.check(url)?;
+        let request = self.client.get(url.clone()).header(ACCEPT, "application/json, application/jwt;q=0.9");
+        let request = request.header(AUTHORIZATION, secret_header(&format!("Bearer {token}"))?);
+        let (kind, body) = receive(request, ANSWER_LIMIT).await?;
+        if kind.eq_ignore_ascii_case("application/jwt") {
+            let text = String::from_utf8(body).map_err(|_| FetchError::Json("it is not text".to_owned()))?;
+            return Ok(Said::Signed(text.trim().to_owned()));
+        }
+        decode(body).await.map(Said::Plain)
     }
 
     /// POSTs a form and reads JSON of at most [`ANSWER_LIMIT`] bytes.
@@ -134,7 +162,7 @@ impl Fetch {
         if let ClientAuth::Basic { id, secret } = auth {
             request = request.header(AUTHORIZATION, secret_header(&basic(id, secret))?);
         }
-        decode(receive(request, ANSWER_LIMIT).await?).await
+        decode(receive(request, ANSWER_LIMIT).await?.1).await
     }
 
     /// Whether `url` may be asked at all, as far as its text tells. Names are checked when resolved.
@@ -198,8 +226,11 @@ fn tls(extra_roots: &[u8]) -> Result<rustls::ClientConfig, String> {
         .with_no_client_auth())
 }
 
-async fn receive(request: reqwest::RequestBuilder, limit: usize) -> Result<Vec<u8>, FetchError> {
+/// The media type and the body of an answer.
+async fn receive(request: reqwest::RequestBuilder, limit: usize) -> Result<(String, Vec<u8>), FetchError> {
     let mut response = request.send().await.map_err(fault)?;
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
     let status = response.status().as_u16();
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(FetchError::Size(limit));
@@ -211,7 +242,7 @@ async fn receive(request: reqwest::RequestBuilder, limit: usize) -> Result<Vec<u
         }
         body.extend_from_slice(&chunk);
     }
-    if status == 200 { Ok(body) } else { Err(FetchError::Status { status, error: oauth_error(&body) }) }
+    if status == 200 { Ok((kind, body)) } else { Err(FetchError::Status { status, error: oauth_error(&body) }) }
 }
 
 async fn decode<T>(body: Vec<u8>) -> Result<T, FetchError>

@@ -1,20 +1,40 @@
 //! Finishing a sign-in: the provider's answer becomes a session, or a refusal.
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::Login;
-use super::attempt::{Attempt, id_of};
+use super::attempt::{Attempt, Held, id_of};
 use super::authorize::redirect_uri;
 use super::callback::Callback;
 use super::claims::Claims;
 use super::exchange::Exchange;
 use super::house::OpenDoor;
 use super::refusal::{Kind, Refusal};
+use crate::clock::Running;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::provision::event::{Event, Kind as What};
 use crate::provision::events;
 use crate::secret::{Purpose, Token};
 use crate::store::StoreError;
 use crate::store::attempts::{self, Kept};
+
+/// What of its claims tells administrators whom a provider speaks of. Nothing of it need be true.
+const TELLING: [&str; 5] = ["sub", "name", "preferred_username", "email", "email_verified"];
+/// The longest of them that is told, in characters.
+const LONGEST_TOLD: usize = 200;
+
+fn who(claims: &Claims) -> Value {
+    let mut told = Map::new();
+    for name in TELLING {
+        let value = match claims.get(name) {
+            Some(Value::String(text)) => text.chars().take(LONGEST_TOLD).collect::<String>().into(),
+            Some(plain @ (Value::Bool(_) | Value::Number(_))) => plain.clone(),
+            _ => continue,
+        };
+        told.insert(name.to_owned(), value);
+    }
+    told.into()
+}
 
 /// A finished sign-in.
 pub struct Arrived {
@@ -25,8 +45,8 @@ pub struct Arrived {
 }
 
 impl Login {
-    /// Finishes a sign-in at the connection called `slug`, in the browser that holds `browser`. The attempt is over
-    /// with the first answer that names it, whatever comes of it.
+    /// Finishes a sign-in at the connection called `slug`, in the browser that holds `browser`. The attempt is over with
+    /// the first answer in that browser, whatever comes of it; in any other one nothing happens to it.
     ///
     /// # Errors
     /// A [`Refusal`]; nobody is signed in.
@@ -37,21 +57,52 @@ impl Login {
         callback: Callback,
         browser: Option<&str>,
     ) -> Result<Arrived, Refusal> {
+        let open = self.open(slug).await?;
+        let at = open.door.connection.id;
+        let outcome = match self.own(ctx, &open, &callback, browser).await {
+            Ok(attempt) => self.arrive(ctx, slug, &open, callback, attempt).await,
+            Err(refusal) => Err(refusal),
+        };
+        outcome.map_err(|refusal| refusal.at(at))
+    }
+
+    /// The attempt that this browser began, taken out.
+    async fn own(
+        &self,
+        ctx: &Ctx,
+        open: &OpenDoor,
+        callback: &Callback,
+        browser: Option<&str>,
+    ) -> Result<Attempt, Refusal> {
         let unknown = || Refusal::new(Kind::Stale, "attempt.unknown", "no such attempt, or it was answered before");
         let id = id_of(&callback.state).ok_or_else(unknown)?;
+        let known = attempts::find(&mut self.store.reader().await?, id).await?.ok_or_else(unknown)?;
+        let Kept { connection, state_hash, browser_hash, expires_at, .. } = &known;
+        let held = Held { connection: *connection, state_hash, browser_hash, expires_at: *expires_at };
+        held.by(&callback.state, open.door.connection.id, browser, ctx.now())?;
         let taken: Result<_, StoreError> = self.store.write(async |tx| attempts::take(tx, id).await).await;
-        let kept = taken?.ok_or_else(unknown)?;
-        let open = self.open(slug).await?;
-        let attempt = self.unseal(kept)?;
-        attempt.holds(&callback.state, open.door.connection.id, browser, ctx.now())?;
-        let outcome = match self.prove(ctx, slug, &open, callback, &attempt).await {
-            Ok(claims) => self.admit(ctx, &open, &claims).await,
+        self.unseal(taken?.ok_or_else(unknown)?)
+    }
+
+    async fn arrive(
+        &self,
+        ctx: &Ctx,
+        slug: &str,
+        open: &OpenDoor,
+        callback: Callback,
+        attempt: Attempt,
+    ) -> Result<Arrived, Refusal> {
+        let outcome = match self.prove(ctx, slug, open, callback, &attempt).await {
+            Ok(claims) => {
+                let admitted = self.admit(ctx, open, &claims).await;
+                admitted.map_err(|refusal| Refusal { who: Some(who(&claims)), ..refusal })
+            }
             Err(refusal) => Err(refusal),
         };
         match outcome {
             Ok(session) => Ok(Arrived { session, return_to: attempt.return_to }),
             Err(refusal) => {
-                self.note(ctx, &open, &refusal).await;
+                self.note(ctx, open, &refusal).await;
                 Err(refusal)
             }
         }
@@ -74,7 +125,7 @@ impl Login {
             secret: secret.as_deref().map(String::as_str),
             redirect_uri: &redirect_uri(&self.public_url, slug),
             join_claim: Some(open.join_claim()),
-            now: ctx.now(),
+            time: Running::from(ctx.now()),
         };
         exchange.claims(callback, attempt).await
     }

@@ -68,10 +68,11 @@ impl Login {
         let door =
             door.ok_or_else(|| Refusal::new(Kind::Unknown, "connection.unknown", format!("no sign-in {slug:?}")))?;
         if door.connection.state != ConnectionState::Active || door.mode == Mode::Observe {
-            return Err(Refusal::new(Kind::Unknown, "connection.unknown", format!("{slug:?} is switched off")));
+            let why = format!("{slug:?} is switched off, or its directory is only observed");
+            return Err(Refusal::new(Kind::Unknown, "connection.unknown", why).at(door.connection.id));
         }
         let config = OidcConfig::read(&door.connection.config)
-            .map_err(|problem| Refusal::setup("connection.config", problem))?;
+            .map_err(|problem| Refusal::setup("connection.config", problem).at(door.connection.id))?;
         Ok(OpenDoor { door, config })
     }
 

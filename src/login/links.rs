@@ -12,7 +12,7 @@ impl Login {
     /// What a presented link is for. Looking does not use it up: mail filters and previews look too.
     ///
     /// # Errors
-    /// [`Kind::Stale`] when it is unknown, used or too old.
+    /// [`Kind::Spent`] when it is unknown, used or too old.
     pub async fn link(&self, ctx: &Ctx, presented: &str) -> Result<Purpose, Refusal> {
         let hash = presented_hash(TokenKind::Link, presented).ok_or_else(stale)?;
         let mut reader = self.store.reader().await?;
@@ -22,7 +22,7 @@ impl Login {
     /// Uses a link up and begins a session.
     ///
     /// # Errors
-    /// [`Kind::Stale`] when it is unknown, used or too old; [`Kind::Suspended`], and then it is not used up.
+    /// [`Kind::Spent`] when it is unknown, used or too old; [`Kind::Suspended`], and then it is not used up.
     pub async fn use_link(&self, ctx: &Ctx, presented: &str) -> Result<Token, Refusal> {
         let hash = presented_hash(TokenKind::Link, presented).ok_or_else(stale)?;
         self.store
@@ -39,5 +39,5 @@ impl Login {
 }
 
 fn stale() -> Refusal {
-    Refusal::new(Kind::Stale, "link.unknown", "unknown, used or older than a day")
+    Refusal::new(Kind::Spent, "link.unknown", "unknown, used or older than a day")
 }

@@ -5,7 +5,8 @@
 //! | `begin`, `finish` | one sign-in, from the first redirect to the session |
 //! | `attempt`, `authorize`, `callback` | what goes out with the browser and what comes back |
 //! | `exchange`, `verify`, `keys`, `discovery`, `provider`, `claims` | from a code to claims that can be believed |
-//! | `arrive` | from claims to a person, by the directory's join |
+//! | `jws`, `kept` | signed tokens in their parts; what was fetched, kept for a while |
+//! | `arrive`, `joins`, `document` | from claims to a person, by the directory's join |
 //! | `client`, `assertion` | tokens for the OAuth 2.0 clients of SCIM connections |
 //! | `fetch`, `address` | the one guarded way to a provider |
 //! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |
@@ -21,10 +22,14 @@ pub mod callback;
 pub mod claims;
 pub mod client;
 pub mod discovery;
+mod document;
 pub mod exchange;
 pub mod fetch;
 pub mod finish;
 mod house;
+pub mod joins;
+mod jws;
+mod kept;
 pub mod keys;
 pub mod links;
 mod probe;

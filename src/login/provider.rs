@@ -3,26 +3,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex as Turn;
 use url::Url;
 
 use super::claims::Claims;
 use super::discovery::{Metadata, discover};
 use super::fetch::Fetch;
+use super::kept::Kept;
 use super::keys::{Keys, fetch_keys};
 use super::refusal::Refusal;
-use super::verify::{Doubt, Expected, id_token};
+use super::verify::Doubt;
+use crate::clock::Running;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
 
-/// How long a description or a key set is used without asking again, in seconds.
-const FRESH: i64 = 3_600;
-/// How long it is still used when asking again fails, in seconds.
-const STALE: i64 = 24 * 3_600;
-/// How long a failure is answered from memory, in seconds: a dead provider is not asked by every visitor.
-const FAILED: i64 = 5;
-/// The shortest time between two fetches of the keys for an unknown one, in seconds.
-const REFETCH: i64 = 30;
+/// How long userinfo that failed is not asked for what a sign-in can do without, in seconds.
+const WITHOUT: i64 = 60;
+/// The longest issuer, in bytes: it is part of the key of each subject.
+pub const LONGEST_ISSUER: usize = 512;
+/// The most further audiences.
+pub const MOST_AUDIENCES: usize = 20;
+/// The longest of them, in bytes.
+pub const LONGEST_AUDIENCE: usize = 512;
 /// The widest clock difference an administrator may allow, in seconds.
 pub const MOST_SKEW: i64 = 300;
 
@@ -50,6 +51,10 @@ pub struct OidcConfig {
     /// The authentication contexts that will do; empty: not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acr_values: Vec<String>,
+    /// Who an ID token may be meant for beside us, such as the project of the application; empty: nobody. A token for
+    /// several must say in `azp` that it was made for us (OpenID Connect Core 1.0 §3.1.3.7).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<String>,
     /// How far the clocks may differ, in seconds; at most 300.
     #[serde(default = "usual_skew")]
     pub skew: u16,
@@ -90,6 +95,15 @@ impl OidcConfig {
         if issuer.query().is_some() || issuer.fragment().is_some() || !matches!(issuer.scheme(), "https" | "http") {
             return Err("issuer must be an https URL without query or fragment".to_owned());
         }
+        if read.issuer.len() > LONGEST_ISSUER {
+            return Err(format!("issuer has at most {LONGEST_ISSUER} bytes"));
+        }
+        if read.audiences.len() > MOST_AUDIENCES {
+            return Err(format!("audiences has at most {MOST_AUDIENCES} entries"));
+        }
+        if read.audiences.iter().any(|audience| audience.is_empty() || audience.len() > LONGEST_AUDIENCE) {
+            return Err(format!("each of audiences has 1 to {LONGEST_AUDIENCE} bytes"));
+        }
         if i64::from(read.skew) > MOST_SKEW {
             return Err(format!("skew is at most {MOST_SKEW} seconds"));
         }
@@ -113,52 +127,10 @@ pub struct Providers {
 /// What is known of one provider.
 pub struct Provider {
     issuer: String,
-    description: Turn<Kept<Metadata>>,
-    keys: Shelf,
-}
-
-/// The keys published at one address. One visitor asks, the others wait for that answer.
-#[derive(Default)]
-pub(super) struct Shelf(Turn<Kept<Keys>>);
-
-/// A fetched thing and when it was fetched, or tried.
-struct Kept<T> {
-    value: Option<(Arc<T>, Timestamp)>,
-    failure: Option<(Refusal, Timestamp)>,
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self { value: None, failure: None }
-    }
-}
-
-impl<T> Kept<T> {
-    fn younger_than(&self, now: Timestamp, seconds: i64) -> Option<Arc<T>> {
-        let (value, since) = self.value.as_ref()?;
-        (now < since.plus_seconds(seconds)).then(|| Arc::clone(value))
-    }
-
-    fn recent_failure(&self, now: Timestamp) -> Option<Refusal> {
-        let (failure, since) = self.failure.as_ref()?;
-        (now < since.plus_seconds(FAILED)).then(|| failure.clone())
-    }
-
-    /// Keeps the outcome of asking; on failure falls back to what is not too old.
-    fn keep(&mut self, outcome: Result<T, Refusal>, now: Timestamp) -> Result<Arc<T>, Refusal> {
-        match outcome {
-            Ok(value) => {
-                let value = Arc::new(value);
-                self.value = Some((Arc::clone(&value), now));
-                self.failure = None;
-                Ok(value)
-            }
-            Err(refusal) => {
-                self.failure = Some((refusal.clone(), now));
-                self.younger_than(now, STALE).ok_or(refusal)
-            }
-        }
-    }
+    description: Kept<Metadata>,
+    keys: Kept<Keys>,
+    /// When userinfo last failed.
+    failed: Mutex<Option<Timestamp>>,
 }
 
 impl Providers {
@@ -180,8 +152,9 @@ impl Providers {
             _ => {
                 let provider = Arc::new(Provider {
                     issuer: issuer.to_owned(),
-                    description: Turn::default(),
-                    keys: Shelf::default(),
+                    description: Kept::default(),
+                    keys: Kept::default(),
+                    failed: Mutex::default(),
                 });
                 known.insert(connection, Arc::clone(&provider));
                 provider
@@ -191,24 +164,23 @@ impl Providers {
 }
 
 impl Provider {
-    /// The provider's description. One visitor asks, the others wait for that answer.
+    /// The provider's description. One visitor asks; the others are told what came of it.
     ///
     /// # Errors
     /// When it cannot be had and none is kept.
-    pub async fn metadata(&self, fetch: &Fetch, now: Timestamp) -> Result<Arc<Metadata>, Refusal> {
-        let mut kept = self.description.lock().await;
-        if let Some(fresh) = kept.younger_than(now, FRESH) {
-            return Ok(fresh);
-        }
-        if let Some(failure) = kept.recent_failure(now) {
-            return kept.younger_than(now, STALE).ok_or(failure);
-        }
-        let before = kept.value.as_ref().map(|(metadata, _)| Arc::clone(metadata));
-        let after = kept.keep(discover(fetch, &self.issuer).await, now)?;
-        if let Some(before) = before {
-            tell_moves(&before, &after);
-        }
-        Ok(after)
+    pub async fn metadata(&self, fetch: &Fetch, time: &Running) -> Result<Arc<Metadata>, Refusal> {
+        self.description
+            .fresh(time, || {
+                let (fetch, issuer, before) = (fetch.clone(), self.issuer.clone(), self.description.last());
+                async move {
+                    let after = discover(&fetch, &issuer).await?;
+                    if let Some(before) = before {
+                        tell_moves(&before, &after);
+                    }
+                    Ok(after)
+                }
+            })
+            .await
     }
 
     /// Verifies an ID token. An unknown key makes the keys be fetched once more, but not twice in half a minute.
@@ -219,44 +191,44 @@ impl Provider {
         &self,
         fetch: &Fetch,
         metadata: &Metadata,
-        token: &str,
-        expected: &Expected<'_>,
+        time: &Running,
+        check: impl Fn(&Keys) -> Result<Claims, Doubt>,
     ) -> Result<Claims, Refusal> {
-        let keys = self.keys.fresh(fetch, &metadata.jwks_uri, expected.now).await?;
-        match id_token(token, &keys, expected) {
-            Ok(claims) => return Ok(claims),
-            Err(Doubt::Refused(refusal)) => return Err(refusal),
-            Err(Doubt::UnknownKey) => {}
-        }
-        let keys = self.keys.again(fetch, &metadata.jwks_uri, expected.now).await?;
-        id_token(token, &keys, expected).map_err(|doubt| match doubt {
+        let checked = with_keys(&self.keys, fetch, &metadata.jwks_uri, time, check).await?;
+        checked.map_err(|doubt| match doubt {
             Doubt::Refused(refusal) => refusal,
             Doubt::UnknownKey => Refusal::untrusted("id_token.key", "no key of the provider matches"),
         })
     }
+
+    /// Whether userinfo may be asked for what a sign-in can do without: not while it is known to fail.
+    pub(super) fn answers(&self, now: Timestamp) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_none_or(|since| now >= since.plus_seconds(WITHOUT))
+    }
+
+    /// Notes whether userinfo answered.
+    pub(super) fn answered(&self, failed: Option<Timestamp>) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+    }
 }
 
-impl Shelf {
-    /// The keys, not older than a description may be.
-    pub(super) async fn fresh(&self, fetch: &Fetch, place: &Url, now: Timestamp) -> Result<Arc<Keys>, Refusal> {
-        self.get(fetch, place, now, FRESH).await
-    }
-
-    /// The keys, asked for again unless that was done in the last half minute.
-    pub(super) async fn again(&self, fetch: &Fetch, place: &Url, now: Timestamp) -> Result<Arc<Keys>, Refusal> {
-        self.get(fetch, place, now, REFETCH).await
-    }
-
-    async fn get(&self, fetch: &Fetch, place: &Url, now: Timestamp, fresh: i64) -> Result<Arc<Keys>, Refusal> {
-        let mut kept = self.0.lock().await;
-        if let Some(young) = kept.younger_than(now, fresh) {
-            return Ok(young);
-        }
-        if let Some(failure) = kept.recent_failure(now) {
-            return kept.younger_than(now, STALE).ok_or(failure);
-        }
-        let fetched = fetch_keys(fetch, place).await;
-        kept.keep(fetched, now)
+/// Checks with the keys published at `place`, and once more with fresh ones when no key matches.
+pub(super) async fn with_keys<T>(
+    keys: &Kept<Keys>,
+    fetch: &Fetch,
+    place: &Url,
+    time: &Running,
+    check: impl Fn(&Keys) -> Result<T, Doubt>,
+) -> Result<Result<T, Doubt>, Refusal> {
+    let ask = || {
+        let (fetch, place) = (fetch.clone(), place.clone());
+        async move { fetch_keys(&fetch, &place).await }
+    };
+    let begun = time.now();
+    match check(&*keys.fresh(time, ask).await?) {
+        Err(Doubt::UnknownKey) => Ok(check(&*keys.again(time, begun, ask).await?)),
+        verdict => Ok(verdict),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Why a sign-in was refused: a sentence for the person, a stable code for both, detail for the log.
 use std::fmt;
 
+use serde_json::Value;
+
+use crate::domain::id::ConnectionId;
 use crate::store::StoreError;
 
 /// A refused sign-in.
@@ -12,6 +15,10 @@ pub struct Refusal {
     pub code: &'static str,
     /// For administrators only; never holds a token or a part of one.
     pub detail: String,
+    /// The connection at which it happened, when it is known.
+    pub connection: Option<ConnectionId>,
+    /// What is known of the person, for administrators: the subject, and what the provider says they are called.
+    pub who: Option<Value>,
 }
 
 /// What went wrong, as far as the person needs to know.
@@ -31,6 +38,10 @@ pub enum Kind {
     Untrusted,
     /// Nobody here is linked to this sign-in.
     NotLinked,
+    /// Somebody here may be the person; an administrator decides.
+    Waiting,
+    /// A one-time link that is of no use any more.
+    Spent,
     /// The person is known and switched off.
     Suspended,
     /// Too many attempts.
@@ -42,7 +53,13 @@ pub enum Kind {
 impl Refusal {
     /// A refusal with its detail.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code, detail: detail.into() }
+        Self { kind, code, detail: detail.into(), connection: None, who: None }
+    }
+
+    /// At this connection, unless it is known already.
+    #[must_use]
+    pub fn at(self, connection: ConnectionId) -> Self {
+        Self { connection: self.connection.or(Some(connection)), ..self }
     }
 
     /// The provider's answer does not hold.
@@ -78,6 +95,15 @@ impl Kind {
             Self::NotLinked => {
                 "You have signed in at your company, but no account here belongs to you yet. Ask your administrator \
                  to assign this application to you."
+            }
+            Self::Waiting => {
+                "You have signed in at your company, and there may be an account here that is yours. Your administrator has \
+                 to confirm that it is; afterwards sign in again."
+            }
+            Self::Spent => {
+                "This link has been used, or it is too old. If you have signed in with it before, sign in the way your \
+                 company does. Otherwise ask whoever runs this server for a new link: `rolecall admin recover-owner` makes \
+                 one."
             }
             Self::Suspended => "Your account is suspended. Ask your administrator.",
             Self::Busy => "Too many attempts. Please wait a minute and try again.",

@@ -148,6 +148,12 @@ kinds! {
     RunFinished = "run.finished";
     /// A synchronisation run waits for approval.
     RunHeld = "run.held";
+    /// An administrator said that an external user is a person; `user` says whom.
+    MatchConfirmed = "match.confirmed";
+    /// An administrator said that an external user is not a person whom it resembles.
+    MatchRefused = "match.refused";
+    /// A provider knows a linked person by another subject; the one of before is of no use any more.
+    SubjectChanged = "external_user.subject_changed";
     /// Someone signed in.
     SessionStarted = "session.started";
     /// A session was ended.

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::join::first_of;
+use super::nameless;
 use crate::access::merge::Columns;
 use crate::scim::resource::Document;
 
@@ -52,6 +53,7 @@ impl GroupFacts {
 pub(super) fn columns(doc: &Document, user_name: &str) -> Columns {
     let emails = doc.get("emails").and_then(Json::as_array);
     let email = emails.and_then(|list| first_of(list)?.get("value")?.as_str().map(str::to_owned));
+    let user_name = if nameless::is(user_name) { "" } else { user_name };
     Columns {
         display_name: text(doc, &["displayName"]).or_else(|| text(doc, &["name", "formatted"])),
         given_name: text(doc, &["name", "givenName"]),

@@ -37,14 +37,14 @@ pub(super) struct Stranger<'s> {
 impl<'s> Stranger<'s> {
     fn newcomer(&self) -> Newcomer<'s> {
         let join_key = self.key.map(JoinKey::bytes);
-        Newcomer { user_name: self.user_name, join_key, profile: self.profile }
+        Newcomer { external: self.external, user_name: self.user_name, join_key, profile: self.profile }
     }
 
     /// The person, as far as it is known by `met`; none when an administrator has to decide.
     fn person(&self, source: &Source<'_>, met: Met, effect: &mut Effect) -> Option<(UserId, Link)> {
         match (met.named, met.lookalike) {
-            (Some(named), _) if named.living && !named.taken => Some((named.person, Link::Joined)),
-            (Some(Named { person, living: true, .. }), _) | (_, Some(person)) => {
+            (Some(named), _) if named.living && !named.taken && !named.refused => Some((named.person, Link::Joined)),
+            (Some(Named { person, living: true, refused: false, .. }), _) | (_, Some(person)) => {
                 review(source, self.external, person, effect);
                 None
             }
@@ -84,14 +84,18 @@ pub(super) async fn introduce(
         }
         let person = stranger.person(source, met, effect);
         if let Some((person, Link::Created)) = person {
-            people::insert(tx, at, person, stranger.profile, stranger.ctx.now()).await?;
+            // Somebody has the sign-in name whom an administrator refused.
+            let nameless = met.login_taken.then(|| Profile { login_name: None, ..stranger.profile.clone() });
+            let profile = nameless.as_ref().unwrap_or(stranger.profile);
+            people::insert(tx, at, person, profile, stranger.ctx.now()).await?;
             made.push((stranger, met, person));
         }
         people.push(person);
     }
     // Apart from the people, so that each are rows of one statement.
     for (stranger, met, person) in made {
-        let Some(key) = stranger.key else { continue };
+        // Whose key names somebody else for good, by an administrator's word, has none.
+        let Some(key) = stranger.key.filter(|_| !met.named.is_some_and(|named| named.refused)) else { continue };
         let (bytes, lasting, now) = (key.bytes(), key.lasting(), stranger.ctx.now());
         if met.named.is_none() {
             identities::insert(tx, at, bytes, lasting, person, now).await?;
@@ -103,7 +107,8 @@ pub(super) async fn introduce(
     Ok(people)
 }
 
-fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
+/// An administrator decides whether it is this person.
+pub(super) fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
     effect.person(connection, resembles, What::Resembled);
     effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));

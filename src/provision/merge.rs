@@ -1,6 +1,6 @@
 //! A person's own columns, kept as the law of merging has them.
 use super::facts::columns;
-use super::{Effect, ProvisionError, Source, What};
+use super::{Effect, ProvisionError, Source, What, nameless};
 use crate::access::merge::{Columns, Said, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
@@ -9,9 +9,18 @@ use crate::provision::event::{Event, Kind};
 use crate::store::{Constraint, StoreError, Tx, external_users, people};
 
 /// The columns of a person of whom only one document speaks.
-pub(super) fn alone(source: &Source<'_>, by: ExternalUserId, columns: &Columns) -> Profile {
+pub(super) fn alone(source: &Source<'_>, by: ExternalUserId, user_name: &str, columns: &Columns) -> Profile {
     let said = Said { authority: 0, directory: source.extent.directory(), by, columns: columns.clone() };
-    merge(&Columns::default(), &[said])
+    called(merge(&Columns::default(), &[said]), [user_name])
+}
+
+/// Somebody of whom nobody says a name is shown by what a source calls them.
+fn called<'a>(profile: Profile, user_names: impl IntoIterator<Item = &'a str>) -> Profile {
+    if !profile.display_name.is_empty() {
+        return profile;
+    }
+    let display_name = user_names.into_iter().find_map(nameless::spare).unwrap_or_default().to_owned();
+    Profile { display_name, ..profile }
 }
 
 /// Merges a linked person anew from what every door says, leaving `without` out, who is about to go. The last one to go
@@ -26,10 +35,10 @@ pub(super) async fn refresh(
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
     let Some(user) = people::lock(tx, at, person).await? else { return Ok(()) };
-    let said: Vec<Said> = external_users::said_of(tx, at, person)
-        .await?
-        .into_iter()
-        .filter(|said| Some(said.id) != without)
+    let documents: Vec<_> =
+        external_users::said_of(tx, at, person).await?.into_iter().filter(|said| Some(said.id) != without).collect();
+    let said: Vec<Said> = documents
+        .iter()
         .map(|said| Said {
             authority: said.authority,
             directory: said.directory,
@@ -40,7 +49,7 @@ pub(super) async fn refresh(
     if said.is_empty() {
         return Ok(());
     }
-    let merged = merge(&Columns::default(), &said);
+    let merged = called(merge(&Columns::default(), &said), documents.iter().map(|said| said.user_name.as_str()));
     let unnamed = |profile: &Profile| Profile { login_name: None, ..profile.clone() };
     let mut changed = unnamed(&merged) != unnamed(&user.profile);
     if changed {

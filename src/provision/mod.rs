@@ -7,6 +7,7 @@
 //! | `listing` | what a list asks for, and when its total is known |
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
+//! | `succession`, `nameless` | a person whom the source knows by another key; people without a sign-in name |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
 //! | `fit` | how long texts may be |
 //! | `additive` | what a directory that only adds may not say |
@@ -31,9 +32,11 @@ mod link;
 pub mod listing;
 mod members;
 mod merge;
+pub mod nameless;
 pub mod place;
 pub mod review;
 mod run;
+pub mod succession;
 pub mod undo;
 pub mod users;
 

@@ -2,7 +2,7 @@
 use super::event::{Event, Kind};
 use super::join::JoinKey;
 use super::users::finish;
-use super::{Effect, ProvisionError, Source, UnknownMembers, link};
+use super::{Effect, ProvisionError, Source, UnknownMembers, link, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::scim::schema::SchemaSet;
@@ -72,15 +72,29 @@ pub async fn detach_in(
     let (source, user) = found(tx, at, schemas, external).await?;
     let person = user.person.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    effect.event(Event::of(Kind::ExternalUserUnlinked, external).id("user", person));
+    separate(tx, ctx, &source, &user, person, &mut effect).await?;
+    finish(tx, ctx, &source, &mut effect).await?;
+    Ok(effect)
+}
+
+/// Takes a person away from an external user that is held.
+pub(super) async fn separate(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    user: &ExternalUser,
+    person: UserId,
+    effect: &mut Effect,
+) -> Result<(), ProvisionError> {
+    effect.event(Event::of(Kind::ExternalUserUnlinked, user.id).id("user", person));
     people::end_sessions(tx, &source.extent, person, ctx.now()).await?;
-    link::switch(tx, ctx, &source, person, true, link::INACTIVE, &mut effect).await?;
-    external_users::link(tx, &source.extent, external, None).await?;
+    link::switch(tx, ctx, source, person, true, link::INACTIVE, effect).await?;
+    merge::refresh(tx, ctx, source, person, Some(user.id), effect).await?;
+    external_users::link(tx, &source.extent, user.id, None).await?;
     if let Some(key) = &user.join_key {
         identities::release(tx, &source.extent, key, true).await?;
     }
-    finish(tx, ctx, &source, &mut effect).await?;
-    Ok(effect)
+    Ok(())
 }
 
 /// The external user, held, with the door it came through.

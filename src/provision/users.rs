@@ -6,7 +6,7 @@ mod together;
 
 use serde_json::Value as Json;
 
-pub use self::create::{create, create_in};
+pub use self::create::{create, create_in, wait_in};
 pub use self::many::{MOST_TOGETHER, create_many_in};
 pub use self::read::{UserView, get, list, named, names_somebody};
 pub use self::together::Arrivals;
@@ -180,6 +180,27 @@ pub async fn update_in(
     Ok(Done { value, changed: true, effect })
 }
 
+/// Looks once more who a user that waits is: an administrator has said who it is not.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`].
+pub async fn reconsider_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    id: ExternalUserId,
+) -> Result<Effect, ProvisionError> {
+    let before = external_users::lock(tx, &source.extent, id).await?.ok_or(ProvisionError::NotFound)?;
+    let mut effect = Effect::default();
+    if before.person.is_none() {
+        let said = Said { document: before.doc.clone(), join: Join::Unchanged, row_hash: None };
+        let reading = Reading::of(source, said, Some(&before))?;
+        follow(tx, ctx, source, &before, &reading, &mut effect).await?;
+        finish(tx, ctx, source, &mut effect).await?;
+    }
+    Ok(effect)
+}
+
 /// Says in which direction `active` changed; and when it was left unsaid before, so that undoing leaves it unsaid again.
 fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
     if active == before.active {
@@ -203,7 +224,7 @@ async fn follow(
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
     let Some(linked) = before.person.zip(before.link) else {
         let mut tried = Effect::default();
-        let profile = merge::alone(source, id, &reading.facts.columns);
+        let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
         let stranger = Stranger { ctx, external: id, user_name, profile: &profile, key };
         let (_, met) = link::meet(tx, source, &[stranger]).await?;

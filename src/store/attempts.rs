@@ -1,6 +1,7 @@
-//! Attempts to sign in at a provider: written when one begins, taken out by the first answer, whatever it says.
+//! Attempts to sign in at a provider: written when one begins, taken out by the first answer in the browser that began it,
+//! whatever the answer says.
 use super::extent::ConnectionExtent;
-use super::{FromRow, StoreError, Tx};
+use super::{FromRow, Reader, StoreError, Tx};
 use crate::domain::id::{AttemptId, ConnectionId, DirectoryId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -9,6 +10,8 @@ statements! {
     INSERT = "INSERT INTO login_attempt \
         (id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    FIND = "SELECT id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at \
+        FROM login_attempt WHERE id = $1";
     TAKE = "DELETE FROM login_attempt WHERE id = $1 \
         RETURNING id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at";
     EXPIRED = "DELETE FROM login_attempt WHERE expires_at <= $1";
@@ -59,6 +62,14 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<()
         new.expires_at
     ];
     tx.execute(&INSERT, values).await.map(drop)
+}
+
+/// An attempt, which stays.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn find(reader: &mut Reader, id: AttemptId) -> Result<Option<Kept>, StoreError> {
+    reader.optional(&FIND, binds![id], Kept::from_row).await
 }
 
 /// Takes an attempt out: of two answers only one finds it.

@@ -29,6 +29,7 @@ statements! {
     UPDATE = "UPDATE external_user SET join_key = $3, external_id = $4, user_name = $5, user_name_key = $6, \
         active = $7, doc = $8, keys = $9, row_hash = $10, version = version + 1, changed_at = $11 \
         WHERE id = $1 AND connection = $2";
+    SET_STABLE_KEY = "UPDATE external_user SET stable_key = $3 WHERE id = $1 AND connection = $2";
     SET_ROW_HASH = "UPDATE external_user SET row_hash = $3 WHERE id = $1 AND connection = $2";
     LINK = "UPDATE external_user SET person = $3, link = $4 WHERE id = $1 AND connection = $2";
     DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
@@ -41,8 +42,10 @@ statements! {
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
     ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2 AND id <> $3)";
     OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
-        CASE d.mode WHEN 'observe' THEN 9223372036854775807 ELSE d.authority END \
-        FROM external_user u JOIN directory d ON d.id = u.directory WHERE u.person = $1 \
+        CASE WHEN d.mode = 'observe' THEN 9223372036854775807 WHEN c.kind = 'oidc' THEN 9223372036854775806 \
+            ELSE d.authority END \
+        FROM external_user u JOIN directory d ON d.id = u.directory JOIN connection c ON c.id = u.connection \
+        WHERE u.person = $1 \
         AND EXISTS (SELECT 1 FROM external_user mine WHERE mine.person = $1 AND mine.connection = $2)";
 }
 
@@ -305,6 +308,19 @@ pub async fn update(
     external_emails::keep(tx, at, before.id, &was, others(said.doc, said.user_name)).await
 }
 
+/// Gives it another key of the source's own.
+///
+/// # Errors
+/// `StoreError::Unique` when another one of the connection has it.
+pub async fn set_stable_key(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+    stable_key: &str,
+) -> Result<(), StoreError> {
+    tx.execute(&SET_STABLE_KEY, binds![id, at.connection(), stable_key]).await.map(drop)
+}
+
 /// Notes the hash of a source row that says nothing new.
 ///
 /// # Errors
@@ -364,7 +380,8 @@ pub struct SaidOf {
     pub doc: Map<String, Json>,
     /// The unique name.
     pub user_name: String,
-    /// The directory's authority, lower speaks first; a directory that is only observed speaks last.
+    /// The directory's authority, lower speaks first. What people say of themselves when they sign in comes after what
+    /// any directory pushes or is read for; a directory that is only observed speaks last.
     pub authority: i64,
 }
 

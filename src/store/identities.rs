@@ -1,16 +1,17 @@
 //! Whom a join key names. The first door of a directory to say a key decides, and the row outlives the external user,
 //! so that the same lasting key finds the same person again.
 use super::extent::ConnectionExtent;
-use super::{Reader, StoreError, Tx, first};
-use crate::domain::id::UserId;
+use super::{Reader, StoreError, Tx, tuple};
+use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
 
 statements! {
-    NAMES_SOMEBODY = "SELECT EXISTS (SELECT 1 FROM identity i JOIN live_person p ON p.id = i.person \
-        WHERE i.directory = $1 AND i.join_key = $2)";
+    NAMED = "SELECT i.person, (SELECT u.id FROM external_user u WHERE u.person = i.person AND u.connection = $3 \
+            ORDER BY u.id LIMIT 1) \
+        FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
     INSERT: insert[Uuid, Bytes, Uuid, Bool, I64] = NEW;
     CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");
     TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
@@ -19,12 +20,17 @@ statements! {
         (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
 }
 
-/// Whether `join_key` names a living person in the connection's directory.
+/// The living person whom `join_key` names in the connection's directory, and the external user of the connection that is
+/// linked to them.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn names_somebody(reader: &mut Reader, at: &ConnectionExtent, join_key: &[u8]) -> Result<bool, StoreError> {
-    reader.one(&NAMES_SOMEBODY, binds![at.directory(), join_key], first).await
+pub async fn named(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    join_key: &[u8],
+) -> Result<Option<(UserId, Option<ExternalUserId>)>, StoreError> {
+    reader.optional(&NAMED, binds![at.directory(), join_key, at.connection()], tuple).await
 }
 
 /// Lets `join_key`, which names nobody so far, name `person`.

@@ -83,6 +83,7 @@ pub mod laws;
 pub mod leases;
 pub mod links;
 mod lock;
+pub mod matches;
 pub mod members;
 pub mod migrate;
 pub mod nesting;

@@ -7,7 +7,7 @@ use super::condition_members::Held;
 use super::extent::ConnectionExtent;
 use super::people;
 use super::{FromRow as _, Reader, StoreError};
-use crate::domain::id::{ConditionId, Id as _, UserId};
+use crate::domain::id::{ConditionId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
 use crate::domain::user::Profile;
 use crate::{binds, from_row, statements};
@@ -28,13 +28,21 @@ struct Line {
     taken: bool,
     /// Whether the user name is.
     name_taken: bool,
+    /// Whether an administrator refused the person whom the key names.
+    refused: bool,
+    /// Whether somebody of the partner has the sign-in name.
+    login_taken: bool,
     /// Of a newcomer who is alike; of a term a condition it asks for.
     other: Option<Uuid>,
     /// Of a condition its expression; of a term its number.
     words: Option<String>,
 }
 
-from_row!(Line { what, id, lives, taken, name_taken, other, words });
+from_row!(Line { what, id, lives, taken, name_taken, refused, login_taken, other, words });
+
+/// An administrator has not refused the person whose column follows.
+const NOT_REFUSED: &str =
+    "NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = $9 AND r.state = 'refused' AND r.person =";
 
 /// The terms of a rule, each with the conditions it asks for.
 const TERMS: &str = "JOIN rule_term t ON t.rule = r.id LEFT JOIN rule_atom c ON c.rule = t.rule AND c.term = t.term \
@@ -47,26 +55,33 @@ const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_atom g WHERE g.rule =
 statements! {
     // Somebody alike is looked for in two ways and not with an OR, because each has an index, and a partner may have very
     // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
-    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
+    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes, Uuid] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
             EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS lives, \
             EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS taken, \
             EXISTS (SELECT 1 FROM external_user v WHERE v.connection = $3 AND v.user_name_key = $8) AS name_taken, \
-            COALESCE((SELECT n.id FROM live_person n WHERE n.partner = $2 AND n.login_key = $5 LIMIT 1), \
-                (SELECT m.id FROM live_person m WHERE m.partner = $2 AND m.email_key = $6 LIMIT 1)) AS other, \
+            EXISTS (SELECT 1 FROM matches r WHERE r.external_user = $9 AND r.person = i.person AND r.state = 'refused') \
+                AS refused, \
+            EXISTS (SELECT 1 FROM live_person l WHERE l.partner = $2 AND l.login_key = $5) AS login_taken, \
+            COALESCE((SELECT n.id FROM live_person n WHERE n.partner = $2 AND n.login_key = $5 AND {NOT_REFUSED} n.id) \
+                    LIMIT 1), \
+                (SELECT m.id FROM live_person m WHERE m.partner = $2 AND m.email_key = $6 AND {NOT_REFUSED} m.id) \
+                    LIMIT 1)) AS other, \
             CAST(NULL AS TEXT) AS words \
             FROM (SELECT 1) newcomer LEFT JOIN identity i ON i.directory = $1 AND i.join_key = $4 \
-        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, FALSE, NULL, c.expression FROM condition c \
+        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, c.expression FROM condition c \
             WHERE c.directory = $1 AND $7 \
-        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, NULL, NULL FROM directory h \
+        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directory h \
             WHERE h.id = $1 AND $7 AND EXISTS ({}) \
         UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
         people::placing("1", ""),
-        people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
+        people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
 }
 
 /// Somebody of whom a connection speaks for the first time.
 #[derive(Clone, Copy, Debug)]
 pub struct Newcomer<'a> {
+    /// The external user: an administrator may have refused somebody for it.
+    pub external: ExternalUserId,
     /// The user name.
     pub user_name: &'a str,
     /// What names the person at every door of the directory.
@@ -102,6 +117,8 @@ pub struct Met {
     pub named: Option<Named>,
     /// A living person of the directory's partner with the same sign-in name, or else the same mail address.
     pub lookalike: Option<UserId>,
+    /// Whether somebody of the partner has the sign-in name; who is no lookalike was refused.
+    pub login_taken: bool,
 }
 
 /// The person a join key names.
@@ -113,6 +130,8 @@ pub struct Named {
     pub living: bool,
     /// Whether another external user of this connection is linked to that person already.
     pub taken: bool,
+    /// Whether an administrator said that it is not that person.
+    pub refused: bool,
 }
 
 /// What stands where newcomers arrive, and whom each of them meets there. They do not meet each other.
@@ -128,7 +147,8 @@ pub async fn meet(
         let Profile { login_name, email, .. } = newcomer.profile;
         let (login, email) = (people::key(login_name), people::key(email));
         let name = fold(newcomer.user_name).into_bytes();
-        binds![at.directory(), at.partner(), at.connection(), newcomer.join_key, login, email, place == 0, name]
+        let at = (at.directory(), at.partner(), at.connection());
+        binds![at.0, at.1, at.2, newcomer.join_key, login, email, place == 0, name, newcomer.external]
     };
     let keys: Vec<_> = newcomers.iter().enumerate().map(key).collect();
     let (mut house, mut all) = (House::default(), Vec::with_capacity(keys.len()));
@@ -136,11 +156,11 @@ pub async fn meet(
     for rows in reader.of_each(&MEET, &keys).await? {
         let mut met = Met::default();
         for row in &rows {
-            let Line { what, id, lives, taken, name_taken, other, words } = Line::from_row(row)?;
+            let Line { what, id, lives, taken, name_taken, refused, login_taken, other, words } = Line::from_row(row)?;
             match (what, id) {
                 (NEWCOMER, named) => {
-                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: lives, taken });
-                    met = Met { name_taken, named, lookalike: other.map(UserId::from_uuid) };
+                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: lives, taken, refused });
+                    met = Met { name_taken, named, lookalike: other.map(UserId::from_uuid), login_taken };
                 }
                 (CONDITION, Some(id)) => house.conditions.push(Held {
                     condition: ConditionId::from_uuid(id),

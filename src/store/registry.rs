@@ -29,6 +29,7 @@ static TABLES: &[Statements] = &[
     super::laws::STATEMENTS,
     super::leases::STATEMENTS,
     super::links::STATEMENTS,
+    super::matches::STATEMENTS,
     super::members::STATEMENTS,
     super::nesting::STATEMENTS,
     super::newcomers::STATEMENTS,

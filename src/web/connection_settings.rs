@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::domain::bounds::{TEXT_BYTES, fits};
 use crate::domain::directory::ConnectionKind;
 use crate::ldap::settings::Settings;
+use crate::login::joins;
 use crate::login::provider::OidcConfig;
 use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
@@ -43,14 +44,17 @@ pub fn schemas(door: &Door) -> Result<Arc<SchemaSet>, String> {
     }
 }
 
-/// Checks the attribute that names the same person at every door. That of a SCIM connection must be one of its users';
-/// which ones an LDAP server or an OpenID provider has is not known here.
+/// Checks the attribute that names the same person at every door. That of a SCIM connection must be one of its users',
+/// that of an OpenID connection a claim that can prove who somebody is; which ones an LDAP server or an OpenID provider
+/// has is not known here.
 ///
 /// # Errors
 /// What is wrong with it, in a sentence.
 pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &str) -> Result<(), String> {
-    if kind != ConnectionKind::Scim {
-        return Ok(());
+    match kind {
+        ConnectionKind::Scim => {}
+        ConnectionKind::Oidc => return joins::check(join),
+        ConnectionKind::Ldap => return Ok(()),
     }
     let offer = Offer::build(profile, settings)?;
     let found = AttrPath::parse(join).and_then(|path| offer.set.users().locate(&path));
@@ -71,6 +75,12 @@ pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &
         true => Ok(()),
         false => Err(format!("write it as the schema does: \"{written}\"")),
     }
+}
+
+/// What is to be known of a connection's attribute that joins.
+pub fn join_note(door: &Door) -> Option<&'static str> {
+    let claim = door.join_attribute.as_deref().filter(|_| door.connection.kind == ConnectionKind::Oidc)?;
+    joins::note(claim)
 }
 
 const JOINS: &str = "use externalId, userName, emails.value, or an extension's URN, a colon and a name";
@@ -123,6 +133,8 @@ mod tests {
             assert!(why.contains(part), "{join}: {why}");
         }
         assert_eq!(check(ConnectionKind::Ldap, "entryUUID"), Ok(()));
+        assert_eq!(check(ConnectionKind::Oidc, "oid"), Ok(()));
+        assert!(check(ConnectionKind::Oidc, "preferred_username").unwrap_err().contains("proves nobody"));
     }
 
     /// A new setting has to be put on one side: it decides to whom, as whom or how protected the secret is shown, or it

@@ -3,8 +3,8 @@
 //! The server mounts what stands here and nothing else, and `tests/it/edge_routes.rs` drives
 //! every entry without a token, with a wrong one and with another tenant's; a new entry without
 //! a case there fails the build.
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, Resource, Route, guard, web};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
 use super::problem::{Refusal, sentence};
 use super::{api, assets, authzen, console, health, login, metrics, oauth, operate, scim};
@@ -57,6 +57,8 @@ pub struct Entry {
     pub isolation: Isolation,
     /// GET, and HEAD with it.
     pub get: Handler,
+    /// Whether GET does something, such as ending a sign-in: HEAD and browsers that only fetch ahead do not.
+    pub acts: bool,
     /// POST.
     pub post: Handler,
     /// PUT.
@@ -76,6 +78,7 @@ impl Entry {
         access: Access::Open,
         isolation: Isolation::NoTenant,
         get: None,
+        acts: false,
         post: None,
         put: None,
         patch: None,
@@ -103,6 +106,10 @@ impl Entry {
     fn resource(&self, prefix: &str) -> Resource {
         let mut resource = web::resource(self.path.strip_prefix(prefix).unwrap_or(self.path));
         if let Some(handler) = self.get {
+            if self.acts {
+                let looks = guard::fn_guard(|ask| looks(&ask.head().method, ask.head().headers()));
+                resource = resource.route(web::route().guard(looks).to(looked));
+            }
             resource = resource.route(handler().guard(guard::Any(guard::Get()).or(guard::Head())));
         }
         if let Some(handler) = self.post {
@@ -124,7 +131,7 @@ impl Entry {
                 resource.default_service(web::to(move |request: HttpRequest| {
                     let status = StatusCode::METHOD_NOT_ALLOWED;
                     let refusal = Refusal::at(&request, status, sentence(status)).with(header::ALLOW, &allow);
-                    async move { Err::<actix_web::HttpResponse, _>(refusal) }
+                    async move { Err::<HttpResponse, _>(refusal) }
                 }))
             }
         }
@@ -134,6 +141,26 @@ impl Entry {
     fn area(&self) -> &'static str {
         self.path.split('/').nth(1).unwrap_or_default()
     }
+}
+
+/// Whether a request only looks: HEAD, or a browser that fetches ahead what its person may never open.
+pub fn only_looks(request: &HttpRequest) -> bool {
+    looks(request.method(), request.headers())
+}
+
+fn looks(method: &Method, headers: &header::HeaderMap) -> bool {
+    let ahead = ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
+        let value = headers.get(*name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split([';', ',']).any(|word| matches!(word.trim(), "prefetch" | "prerender" | "preview"))
+    });
+    *method == Method::HEAD || *method == Method::GET && ahead
+}
+
+/// The answer to a look at an address where GET does something. What is fetched ahead fails, so that it is asked for when
+/// it is opened.
+async fn looked(request: HttpRequest) -> HttpResponse {
+    let status = if request.method() == Method::HEAD { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).finish()
 }
 
 /// Every route of the server, in the order they are tried.
@@ -175,7 +202,7 @@ pub fn mount(config: &mut web::ServiceConfig) {
         }
     }
     config.default_service(web::to(async |request: HttpRequest| {
-        Err::<actix_web::HttpResponse, _>(Refusal::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)))
+        Err::<HttpResponse, _>(Refusal::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)))
     }));
 }
 

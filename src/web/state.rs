@@ -39,6 +39,8 @@ pub struct App {
     pub fairness: Fairness<ConnectionId>,
     /// Which refused requests of a connection the log still tells of, one a second: a flood must not fill it.
     pub refusals_told: Fairness<ConnectionId>,
+    /// The same of requests that may be anybody's: they must not hide the others.
+    pub strangers_told: Fairness<ConnectionId>,
     /// How often each person may ask the API.
     pub api_fairness: Fairness<UserId>,
     /// What each SCIM connection offers.
@@ -66,6 +68,7 @@ impl App {
         Self {
             fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
             refusals_told: Fairness::new(1, 1),
+            strangers_told: Fairness::new(1, 1),
             api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
             offers: Offers::default(),
             arrivals: Arrivals::new(store.clone()),

@@ -49,6 +49,15 @@ const ISOLATED: &[(&str, &str)] = &[
     ),
     ("/api/v1/connections/{slug}/external-users", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/connections/{slug}/log", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
+    ("/api/v1/connections/{slug}/matches", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
+    (
+        "/api/v1/connections/{slug}/matches/{id}/confirm",
+        "api_routes::what_belongs_to_others_answers_like_what_is_not_there",
+    ),
+    (
+        "/api/v1/connections/{slug}/matches/{id}/refuse",
+        "api_routes::what_belongs_to_others_answers_like_what_is_not_there",
+    ),
     ("/api/v1/connections/{slug}/runs", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/connections/{slug}/runs/{id}", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/connections/{slug}/storms", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
@@ -68,6 +77,7 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/api/v1/partners/{id}", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/partners/{id}/directories", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/partners/{id}/groups", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
+    ("/api/v1/partners/{id}/matches", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/partners/{id}/people", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/partners/{id}/resume", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),
     ("/api/v1/partners/{id}/roles", "api_routes::what_belongs_to_others_answers_like_what_is_not_there"),

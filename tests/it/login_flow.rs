@@ -144,9 +144,11 @@ on_both! {
         assert!(refused.text.contains("Ask your administrator"));
         assert_eq!(place.house.external_users(place.house.oidc).await, 0);
 
-        // A person of the same name and address, but not of the same key, is another person.
+        // A person of the same proven address, but not of the same key, may be another person: nobody is let in.
         place.house.push("ada@example.com", "another-subject").await;
-        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.unknown");
+        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.review");
+        assert_eq!(place.house.external_users(place.house.oidc).await, 1);
+        assert_eq!(place.house.events("user.created").await, 1);
         place.close().await;
     }
 
@@ -197,16 +199,31 @@ on_both! {
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mut stranger = Browser::new();
-        assert_refused(&stranger.get(&back).await, 400, "attempt.browser");
+        for _ in 0..3 {
+            assert_refused(&stranger.get(&back).await, 400, "attempt.browser");
+        }
+        // A scanner in the same network, a browser that fetches ahead, a look at the head.
+        for purpose in ["prefetch", "prefetch;prerender", "preview"] {
+            let ahead = browser.send(Method::GET, back.as_str(), None, &[("sec-purpose", purpose)]).await;
+            assert_eq!((ahead.status, ahead.set_cookies.len()), (503, 0), "{purpose}");
+        }
+        let head = browser.send(Method::HEAD, back.as_str(), None, &[]).await;
+        assert_eq!((head.status, head.set_cookies.len()), (200, 0));
+        let mixed = back.as_str().replace("/sso/acme-sso/", "/sso/nobody/");
+        assert_refused(&browser.get(&mixed).await, 404, "connection.unknown");
+        let forged = back.as_str().replace("state=", "state=A");
+        assert_refused(&browser.get(&forged).await, 400, "attempt.unknown");
         assert_eq!(place.provider.asked("ok_public", "token"), 0);
+        assert_eq!(place.house.attempts().await, 1);
+        assert_eq!(browser.get(&back).await.status, 303, "nobody else has ended it");
+        assert_in(&place.account(&mut browser).await, "Ada");
         assert_refused(&browser.get(&back).await, 400, "attempt.unknown");
-        assert_eq!(place.provider.asked("ok_public", "token"), 0, "the first answer ended the attempt");
 
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mut twin = browser.twin();
         assert_eq!(browser.get(&back).await.status, 303);
         assert_refused(&twin.get(&back).await, 400, "attempt.unknown");
-        assert_eq!(place.provider.asked("ok_public", "token"), 1);
+        assert_eq!(place.provider.asked("ok_public", "token"), 2);
         place.close().await;
     }
 
@@ -236,6 +253,7 @@ on_both! {
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mixed = back.as_str().replace("/sso/acme-sso/", "/sso/evil/");
         assert_refused(&browser.get(mixed).await, 400, "attempt.connection");
+        assert_eq!(place.house.attempts().await, 1, "it was not for that one to end it");
         assert_eq!(place.provider.asked("ok", "token") + place.provider.asked("ok_public", "token"), 0);
         place.close().await;
     }

@@ -1,109 +1,12 @@
 //! Signing in at a provider that misbehaves: every lie is refused, and requests that must not go out do not.
 use std::time::Duration;
 
-use rolecall::clock::Clock;
+use rolecall::clock::Running;
 use rolecall::domain::ctx::{Actor, Ctx};
-use rolecall::domain::id::ConnectionId;
-use rolecall::login::address::Policy;
-use rolecall::login::attempt::{self, id_of};
-use rolecall::login::authorize::{authorization_url, redirect_uri};
-use rolecall::login::callback;
-use rolecall::login::claims::Claims;
-use rolecall::login::exchange::Exchange;
-use rolecall::login::fetch::Fetch;
-use rolecall::login::provider::{OidcConfig, Providers};
-use rolecall::login::refusal::Refusal;
-use serde_json::json;
-use url::Url;
 
 use crate::support::house::{Machine, ctx};
-use crate::support::provider::{CLIENT, HostileProvider, SECRET, SUBJECT};
-
-/// A whole sign-in at one mode, as the server does it.
-struct SignIn<'a> {
-    provider: &'a HostileProvider,
-    providers: Providers,
-    browser: reqwest::Client,
-    connection: ConnectionId,
-}
-
-impl<'a> SignIn<'a> {
-    fn at(provider: &'a HostileProvider) -> Self {
-        let policy = Policy { loopback: true, ..Policy::default() };
-        let browser = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_backend_preconfigured(tls())
-            .build()
-            .unwrap();
-        Self {
-            provider,
-            providers: Providers::new(Fetch::new(policy, b"").unwrap()),
-            browser,
-            connection: Clock.ctx(Actor::System).id(),
-        }
-    }
-
-    fn config(&self, mode: &str) -> OidcConfig {
-        let mut config = json!({"issuer": self.provider.issuer(mode), "client_id": CLIENT});
-        if mode.starts_with("auth_time_") {
-            config["max_age"] = json!(60);
-        }
-        if mode.starts_with("acr_") {
-            config["acr_values"] = json!(["gold", "platinum"]);
-        }
-        match mode {
-            "ok_post" => config["client_auth"] = json!("post"),
-            "ok_public" => config["client_auth"] = json!("none"),
-            "ok_asked" => {
-                config["max_age"] = json!(60);
-                config["acr_values"] = json!(["gold"]);
-            }
-            _ => {}
-        }
-        OidcConfig::read(&config).unwrap()
-    }
-
-    async fn run(&self, mode: &str, ctx: &Ctx) -> Result<Claims, Refusal> {
-        let config = self.config(mode);
-        let provider = self.providers.of(self.connection, &config.issuer);
-        let metadata = provider.metadata(self.providers.fetch(), ctx.now()).await?;
-        let redirect_uri = redirect_uri(&Url::parse("https://rolecall.example").unwrap(), "acme");
-        let fresh = attempt::begin(ctx, self.connection, "/");
-        let there = authorization_url(&metadata, &config, &redirect_uri, &fresh);
-        let answer = self.browser.get(there).send().await.unwrap();
-        assert_eq!(answer.status(), 302, "{mode}: the provider took the request");
-        let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-        assert!(back.as_str().starts_with(&redirect_uri));
-        let callback = callback::read(back.query().unwrap())?;
-        let known = id_of(&callback.state) == Some(fresh.attempt.id);
-        if !known {
-            let kind = rolecall::login::refusal::Kind::Stale;
-            return Err(Refusal::new(kind, "attempt.state", "no such attempt"));
-        }
-        fresh.attempt.holds(&callback.state, self.connection, Some(&fresh.browser), ctx.now())?;
-        let join = if mode.starts_with("ui_") || mode == "ok_userinfo" { "employee_id" } else { "sub" };
-        let exchange = Exchange {
-            fetch: self.providers.fetch(),
-            provider: &provider,
-            config: &config,
-            secret: Some(SECRET).filter(|_| mode != "ok_public"),
-            redirect_uri: &redirect_uri,
-            join_claim: Some(join),
-            now: ctx.now(),
-        };
-        exchange.claims(callback, &fresh.attempt).await
-    }
-}
-
-fn tls() -> rustls::ClientConfig {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-}
+use crate::support::provider::{HostileProvider, SUBJECT, Script};
+use crate::support::sign_in::SignIn;
 
 /// Lies of the description: nobody is sent anywhere.
 const BEFORE_LEAVING: &[(&str, &str)] = &[
@@ -165,9 +68,9 @@ const BEFORE_USERINFO: &[(&str, &str)] = &[
     ("kid_twice", "id_token.key"),
     ("kid_unknown", "id_token.key"),
     ("alg_none", "id_token.algorithm"),
-    ("alg_none_odd", "id_token.form"),
+    ("alg_none_odd", "id_token.algorithm"),
     ("alg_none_signed", "id_token.algorithm"),
-    ("alg_unknown", "id_token.form"),
+    ("alg_unknown", "id_token.algorithm"),
     ("hs256_secret_advertised", "id_token.algorithm"),
     ("hs256_public_key", "id_token.algorithm"),
     ("symmetric_key", "id_token.algorithm"),
@@ -177,9 +80,9 @@ const BEFORE_USERINFO: &[(&str, &str)] = &[
     ("sig_foreign", "id_token.signature"),
     ("sig_key_in_header", "id_token.signature"),
     ("sig_key_url_in_header", "id_token.key"),
-    ("crit", "id_token.form"),
-    ("typ_at_jwt", "id_token.form"),
-    ("cty_jwt", "id_token.form"),
+    ("crit", "id_token.crit"),
+    ("typ_at_jwt", "id_token.typ"),
+    ("cty_jwt", "id_token.cty"),
     ("header_twice", "id_token.form"),
     ("not_a_jwt", "id_token.form"),
     ("five_parts", "id_token.form"),
@@ -187,26 +90,25 @@ const BEFORE_USERINFO: &[(&str, &str)] = &[
     ("payload_list", "id_token.form"),
     ("groups_twice", "id_token.form"),
     ("sub_twice", "id_token.form"),
-    ("email_number", "id_token.form"),
     ("iss_wrong", "id_token.iss"),
     ("iss_slash", "id_token.iss"),
-    ("iss_missing", "id_token.form"),
+    ("iss_missing", "id_token.iss"),
     ("aud_wrong", "id_token.aud"),
     ("aud_empty", "id_token.aud"),
     ("aud_missing", "id_token.aud"),
     ("aud_extra", "id_token.aud"),
     ("azp_other", "id_token.azp"),
-    ("azp_odd", "id_token.form"),
-    ("sub_missing", "id_token.form"),
+    ("azp_odd", "id_token.azp"),
+    ("sub_missing", "id_token.sub"),
     ("sub_empty", "id_token.sub"),
     ("sub_blank", "id_token.sub"),
     ("sub_long", "id_token.sub"),
-    ("sub_number", "id_token.form"),
+    ("sub_number", "id_token.sub"),
     ("sub_control", "id_token.sub"),
     ("exp_past", "id_token.exp"),
-    ("exp_missing", "id_token.form"),
-    ("exp_text", "id_token.form"),
-    ("iat_missing", "id_token.form"),
+    ("exp_missing", "id_token.exp"),
+    ("exp_text", "id_token.exp"),
+    ("iat_missing", "id_token.iat"),
     ("iat_future", "id_token.iat"),
     ("iat_old", "id_token.iat"),
     ("nbf_future", "id_token.nbf"),
@@ -248,6 +150,7 @@ const GOOD: &[&str] = &[
     "ok_token_type_case",
     "ok_at_hash_absent",
     "ok_userinfo",
+    "email_number",
     "resp_iss_ok",
 ];
 
@@ -322,15 +225,24 @@ async fn turned_over_keys_are_fetched_again_but_not_on_every_bad_token() {
     let provider = HostileProvider::start().await;
     let sign_in = SignIn::at(&provider);
     let begin = ctx();
-    sign_in.run("rotate", &begin).await.unwrap();
+    sign_in.run("rotate", &ctx()).await.unwrap();
     assert_eq!(provider.asked("rotate", "keys"), 1);
     provider.rotate();
-    let refusal = sign_in.run("rotate", &begin).await.unwrap_err();
-    assert_eq!(refusal.code, "id_token.key", "within half a minute the old keys stand");
-    assert_eq!(provider.asked("rotate", "keys"), 1);
+    sign_in.run("rotate", &ctx()).await.unwrap();
+    assert_eq!(provider.asked("rotate", "keys"), 2, "fetched again at once");
+    provider.follow("rotate", Script { broken: vec!["keys"], ..Script::default() });
+    sign_in.run("rotate", &ctx()).await.unwrap();
+    assert_eq!(provider.asked("rotate", "keys"), 2, "the new keys are kept");
+
+    let refusal = sign_in.run("kid_unknown", &ctx()).await.unwrap_err();
+    assert_eq!((refusal.code, provider.asked("kid_unknown", "keys")), ("id_token.key", 1), "just fetched");
+    for _ in 0..5 {
+        let refusal = sign_in.run("kid_unknown", &ctx()).await.unwrap_err();
+        assert_eq!((refusal.code, provider.asked("kid_unknown", "keys")), ("id_token.key", 2), "seldom");
+    }
     let later = Ctx::new(begin.now().plus_seconds(31), Actor::System, std::sync::Arc::new(Machine));
-    sign_in.run("rotate", &later).await.unwrap();
-    assert_eq!(provider.asked("rotate", "keys"), 2);
+    assert_eq!(sign_in.run("kid_unknown", &later).await.unwrap_err().code, "id_token.key");
+    assert_eq!(provider.asked("kid_unknown", "keys"), 3);
     provider.stop().await;
 }
 
@@ -347,10 +259,11 @@ async fn a_dead_provider_is_asked_once_and_its_old_description_still_serves() {
 
     let issuer = provider.issuer("ok");
     let known = sign_in.providers.of(sign_in.connection, &issuer);
-    known.metadata(sign_in.providers.fetch(), begin.now()).await.unwrap();
+    known.metadata(sign_in.providers.fetch(), &Running::from(begin.now())).await.unwrap();
     provider.stop().await;
     let hours = begin.now().plus_seconds(2 * 3_600);
-    known.metadata(sign_in.providers.fetch(), hours).await.unwrap();
-    let refusal = known.metadata(sign_in.providers.fetch(), begin.now().plus_seconds(25 * 3_600)).await.unwrap_err();
+    known.metadata(sign_in.providers.fetch(), &Running::from(hours)).await.unwrap();
+    let day = Running::from(begin.now().plus_seconds(25 * 3_600));
+    let refusal = known.metadata(sign_in.providers.fetch(), &day).await.unwrap_err();
     assert_eq!(refusal.code, "provider.silent");
 }

@@ -114,8 +114,13 @@ impl Keyed {
     }
 
     fn sign(&self, claims: &Value) -> String {
+        self.sign_as("k", claims)
+    }
+
+    /// Signs under a name of a key.
+    fn sign_as(&self, kid: &str, claims: &Value) -> String {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", encode(&json!({"alg": "ES256", "kid": "k"})), encode(claims));
+        let signed = format!("{}.{}", encode(&json!({"alg": "ES256", "kid": kid})), encode(claims));
         let signature = self.pair.sign(&self.random, signed.as_bytes()).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
@@ -216,7 +221,11 @@ on_both! {
         assert!(waits.header("retry-after").parse::<u64>().unwrap() >= 1);
         refused(&here.secret(&client, "rco_guessed").await, 401, "invalid_client");
 
-        // Too many requests from one place are slowed, in the form of this door.
+        // Good requests are never too many; failures from one place are slowed, in the form of this door.
+        admin::connections::set_state(&db.store, &ctx(), house.owner, "acme", ConnectionState::Active).await.unwrap();
+        for _ in 0..70 {
+            assert_eq!(here.secret(&client, &secret).await.status, 200);
+        }
         let mut last = here.secret(&client, &secret).await;
         for _ in 0..100 {
             last = here.secret(&client, "x").await;
@@ -248,13 +257,15 @@ on_both! {
         let mut lines = Vec::new();
         for _ in 0..100 {
             lines = log.page(&door, "", None, 100).await.unwrap().0;
-            if lines.len() >= 2 {
+            if lines.len() >= 3 {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        // A client nobody knows belongs to no connection.
-        let [push, guess] = &lines[..] else { panic!("{lines:?}") };
+        // Who named no client of the connection is told of too, and does not hide the others.
+        let [push, guess, stranger] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!((stranger.status, stranger.path.as_str()), (401, "/oauth/acme/token"));
+        assert!(stranger.refusal.as_deref().unwrap().contains("no such client"), "{stranger:?}");
         assert_eq!((push.method.as_str(), push.path.as_str(), push.token.is_some()), ("GET", "/Users", true));
         assert_eq!((guess.method.as_str(), guess.path.as_str(), guess.status), ("POST", "/oauth/acme/token", 401));
         assert!(guess.token.is_none() && guess.refusal.as_deref().unwrap().starts_with("invalid_client"), "{guess:?}");
@@ -334,19 +345,30 @@ on_both! {
         let here = Endpoint { app: &app, slug: "acme" };
         *place.keys.lock().unwrap() = Keyed::new().jwks("older");
         refused(&here.assertion(&keyed.sign(&claims(&client, &here.url(), "0"))).await, 401, "invalid_client");
-        assert_eq!(place.asked(), 1, "not asked twice within half a minute");
+        assert_eq!(place.asked(), 1, "just fetched");
         *place.keys.lock().unwrap() = keyed.jwks("k");
-        refused(&here.assertion(&keyed.sign(&claims(&client, &here.url(), "1"))).await, 401, "invalid_client");
-        assert_eq!(place.asked(), 1);
+        opened(&app, "acme", &here.assertion(&keyed.sign(&claims(&client, &here.url(), "1"))).await);
+        assert_eq!(place.asked(), 2, "turned over: asked at once");
+        for jti in ["a", "b", "c"] {
+            let stranger = Keyed::new().sign_as("stranger", &claims(&client, &here.url(), jti));
+            refused(&here.assertion(&stranger).await, 401, "invalid_client");
+        }
+        assert_eq!(place.asked(), 2, "and then seldom, whoever sends what");
 
         let at = format!("{}/keys?2", place.base);
         let made = clients::create(&db.store, &ctx(), house.owner, "acme", "Ours", &Credential::KeysAt(at)).await;
         let client = made.unwrap().0.to_string();
+        for (name, value) in [("aud", json!("https://elsewhere")), ("exp", json!(1)), ("jti", json!(""))] {
+            let mut wrong = claims(&client, &here.url(), "wrong");
+            wrong[name] = value;
+            refused(&here.assertion(&keyed.sign(&wrong)).await, 401, "invalid_client");
+        }
+        assert_eq!(place.asked(), 2, "nothing is fetched for what could not be believed anyway");
         for jti in ["2", "3"] {
             let answer = here.assertion(&keyed.sign(&claims(&client, &here.url(), jti))).await;
             opened(&app, "acme", &answer);
         }
-        assert_eq!(place.asked(), 2, "kept between requests");
+        assert_eq!(place.asked(), 3, "kept between requests");
         app.stop().await;
         place.handle.stop(false).await;
     }

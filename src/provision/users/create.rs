@@ -40,6 +40,24 @@ pub async fn create_in(
     Arrival::read(ctx, source, new)?.alone(tx, source).await
 }
 
+/// Writes a user down for whom nobody is to be made, when somebody of the partner resembles it: an administrator decides.
+/// False, and nothing written, when nobody does.
+///
+/// # Errors
+/// As [`create`].
+pub async fn wait_in(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<bool, ProvisionError> {
+    let arrival = Arrival::read(ctx, source, new)?;
+    let (house, met) = link::meet(tx, source, &[arrival.stranger()]).await?;
+    let Some((met, resembles)) = met.first().and_then(|met| Some((*met, met.lookalike?))) else { return Ok(false) };
+    if met.name_taken {
+        return Err(ProvisionError::Uniqueness { attribute: "userName" });
+    }
+    let mut entry = Entry::begin(source, &arrival, met);
+    link::review(source, arrival.id, resembles, &mut entry.effect);
+    write(tx, source, &house, &mut [entry]).await?;
+    Ok(true)
+}
+
 /// A new user, read from what its connection says and ready to be stored.
 pub(super) struct Arrival {
     ctx: Ctx,
@@ -67,7 +85,7 @@ impl Arrival {
     pub(super) fn read(ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<Self, ProvisionError> {
         let id: ExternalUserId = ctx.id();
         let reading = Reading::of(source, new.said, None)?;
-        let profile = merge::alone(source, id, &reading.facts.columns);
+        let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let stable_key = new.stable_key.unwrap_or_else(|| id.to_string());
         fit::stable_key(&stable_key)?;
         Ok(Self { ctx: ctx.clone(), id, stable_key, reading, profile })

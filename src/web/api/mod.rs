@@ -37,6 +37,7 @@ pub const ROUTES: &[Entry] = &[
     Entry { post: Some(|| web::to(partners::resume::resume)), ..at("/api/v1/partners/{id}/resume") },
     Entry { get: Some(|| web::to(partners::people::people)), ..at("/api/v1/partners/{id}/people") },
     Entry { get: Some(|| web::to(partners::groups::groups)), ..at("/api/v1/partners/{id}/groups") },
+    Entry { get: Some(|| web::to(partners::matches::list)), ..at("/api/v1/partners/{id}/matches") },
     Entry { get: Some(|| web::to(partners::roles::roles)), ..at("/api/v1/partners/{id}/roles") },
     Entry {
         get: Some(|| web::to(directories::list::list)),
@@ -72,6 +73,15 @@ pub const ROUTES: &[Entry] = &[
     },
     Entry { delete: Some(|| web::to(connections::tokens::revoke)), ..at("/api/v1/connections/{slug}/tokens/{id}") },
     Entry { get: Some(|| web::to(connections::log::log)), ..at("/api/v1/connections/{slug}/log") },
+    Entry { get: Some(|| web::to(connections::matches::list)), ..at("/api/v1/connections/{slug}/matches") },
+    Entry {
+        post: Some(|| web::to(connections::matches::confirm)),
+        ..at("/api/v1/connections/{slug}/matches/{id}/confirm")
+    },
+    Entry {
+        post: Some(|| web::to(connections::matches::refuse)),
+        ..at("/api/v1/connections/{slug}/matches/{id}/refuse")
+    },
     Entry { post: Some(|| web::to(connections::sync::sync)), ..at("/api/v1/connections/{slug}/sync") },
     Entry { get: Some(|| web::to(connections::runs::list)), ..at("/api/v1/connections/{slug}/runs") },
     Entry { get: Some(|| web::to(connections::runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },

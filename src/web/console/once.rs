@@ -11,6 +11,7 @@ use crate::domain::id::OauthClientId;
 use crate::secret::{Purpose, Token};
 use crate::web::App;
 use crate::web::login::Visitor;
+use crate::web::routes::only_looks;
 
 /// How long the page has to be opened.
 const LIFE: i64 = 120;
@@ -58,6 +59,9 @@ pub struct Shown {
 
 /// What this request may show on the page at its address.
 pub fn take(request: &HttpRequest, app: &App, visitor: &Visitor) -> Option<Shown> {
+    if only_looks(request) {
+        return None;
+    }
     let sealed = URL_SAFE_NO_PAD.decode(request.cookie(name(app))?.value()).ok()?;
     let plain = app.keyring.open(Purpose::Once(visitor.signed.session), &sealed).ok()?;
     let text = std::str::from_utf8(&plain).ok()?;

@@ -9,20 +9,26 @@ use crate::domain::ctx::Actor;
 use crate::domain::id::AttemptId;
 use crate::login::{attempt, begin};
 use crate::web::App;
+use crate::web::extract::Client;
 
 /// Attempts one browser may have open; the oldest go.
 const MOST_OPEN: usize = 8;
 
 /// Begins a sign-in and sends the browser to the provider.
 pub(super) async fn begin(request: HttpRequest, app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
-    if !admitted(&request, &app) {
-        return refused::page(&request, &refused::busy(), "/login");
+    let client = Client::of(&request).map(|client| client.ip);
+    let (desk, now) = (&app.desk, app.clock.now());
+    if !admitted(&request, &app) || !client.is_none_or(|client| desk.begun.admits(client, now)) {
+        return refused::page(&request, &app, &refused::busy(), "/login");
     }
     let login = &app.desk.login;
     let begun = match login.begin(&app.ctx(Actor::System), &slug, &parameter(&request, "to")).await {
         Ok(begun) => begun,
-        Err(refusal) => return refused::page(&request, &refusal, "/login"),
+        Err(refusal) => return refused::page(&request, &app, &refusal, "/login"),
     };
+    if let Some(client) = client {
+        desk.begun.count(client, now);
+    }
     let mut response = see_other(begun.there.as_str());
     for old in too_many(&request) {
         let mut gone = cookie(login.secure(), old, String::new());

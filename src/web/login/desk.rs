@@ -1,4 +1,5 @@
 //! What the pages of signing in share, and what runs beside them.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use url::Url;
 use super::limits::Limits;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
+use crate::domain::time::Timestamp;
 use crate::login::Login;
 use crate::login::address::Policy;
 use crate::login::fetch::Fetch;
@@ -24,6 +26,7 @@ pub struct Desk {
     /// The use cases.
     pub login: Login,
     pub(super) limits: Limits,
+    pub(super) begun: Limits,
     clients: Limits,
 }
 
@@ -37,14 +40,20 @@ impl Desk {
         let public_url = Url::parse(public_url.as_str()).map_err(|error| error.to_string())?;
         Ok(Self {
             login: Login::new(store.clone(), fetch, keys, public_url),
-            limits: Limits::new(),
-            clients: Limits::new(),
+            limits: Limits::of_failures(),
+            begun: Limits::of_begun(),
+            clients: Limits::of_failures(),
         })
     }
 
-    /// Whether the machine at this address may ask for an access token now.
-    pub fn admits_client(&self, address: std::net::IpAddr) -> bool {
-        self.clients.admits(address)
+    /// Whether the machine at this address may ask for an access token now: not when too many of its tries have failed.
+    pub fn admits_client(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.clients.admits(address, now)
+    }
+
+    /// Counts a client that did not prove itself, from this address.
+    pub fn count_client(&self, address: IpAddr, now: Timestamp) {
+        self.clients.count(address, now);
     }
 
     /// Writes now and then when sessions and tokens were last used, and once more at the end; forgets ended sessions.
@@ -57,8 +66,9 @@ impl Desk {
             if stopping {
                 return;
             }
-            self.limits.tidy();
-            self.clients.tidy();
+            for limits in [&self.limits, &self.begun, &self.clients] {
+                limits.tidy(clock.now());
+            }
             if minute.is_multiple_of(60) {
                 match self.login.purge(clock.now()).await {
                     Ok(count) => tracing::debug!(count, "ended sessions were forgotten"),

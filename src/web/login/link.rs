@@ -24,12 +24,12 @@ struct Page<'a> {
 /// Shows what the link is for.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
     if !admitted(&request, &app) {
-        return refused::page(&request, &refused::busy(), "/login");
+        return refused::page(&request, &app, &refused::busy(), "/login");
     }
     let token = parameter(&request, "token");
     match app.desk.login.link(&app.ctx(Actor::System), &token).await {
         Ok(purpose) => html(StatusCode::OK, &Page { heading: heading(purpose), token: &token }),
-        Err(refusal) => refused::page(&request, &refusal, "/login"),
+        Err(refusal) => refused::page(&request, &app, &refusal, "/login"),
     }
 }
 
@@ -41,12 +41,12 @@ pub(super) async fn consume(
 ) -> Result<HttpResponse, Refusal> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
-        return Ok(refused::page(&request, &refused::busy(), "/login"));
+        return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
     }
     let login = &app.desk.login;
     Ok(match login.use_link(&app.ctx(Actor::System), form.field("token")).await {
         Ok(token) => see_other(HOME).cookie(session_cookie(login.secure(), &token)).finish(),
-        Err(refusal) => refused::page(&request, &refusal, "/login"),
+        Err(refusal) => refused::page(&request, &app, &refusal, "/login"),
     })
 }
 

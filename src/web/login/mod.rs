@@ -24,8 +24,8 @@ pub use visitor::Visitor;
 /// The routes of signing in.
 pub const ROUTES: &[Entry] = &[
     Entry { path: "/login", get: Some(|| web::to(page::show)), post: Some(|| web::to(page::choose)), ..Entry::NONE },
-    Entry { path: "/login/{slug}", get: Some(|| web::to(begin::begin)), ..Entry::NONE },
-    Entry { path: "/sso/{slug}/callback", get: Some(|| web::to(callback::answer)), ..Entry::NONE },
+    Entry { path: "/login/{slug}", get: Some(|| web::to(begin::begin)), acts: true, ..Entry::NONE },
+    Entry { path: "/sso/{slug}/callback", get: Some(|| web::to(callback::answer)), acts: true, ..Entry::NONE },
     Entry { path: "/link", get: Some(|| web::to(link::show)), post: Some(|| web::to(link::consume)), ..Entry::NONE },
     Entry {
         path: "/logout",

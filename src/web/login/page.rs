@@ -33,7 +33,7 @@ pub(super) async fn choose(
 ) -> Result<HttpResponse, Refusal> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
-        return Ok(refused::page(&request, &refused::busy(), "/login"));
+        return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
     }
     let name = form.field("name").trim().to_ascii_lowercase();
     let to = local_path(form.field("to"));
@@ -80,7 +80,7 @@ pub(super) fn parameter(request: &HttpRequest, name: &str) -> String {
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// Whether the client may try to sign in now.
+/// Whether the client may try to sign in now: not when too much of what it tried has failed.
 pub(super) fn admitted(request: &HttpRequest, app: &App) -> bool {
-    Client::of(request).is_none_or(|client| app.desk.limits.admits(client.ip))
+    Client::of(request).is_none_or(|client| app.desk.limits.admits(client.ip, app.clock.now()))
 }

@@ -5,7 +5,9 @@ use askama::Template;
 
 use super::page::html;
 use crate::login::refusal::{Kind, Refusal};
+use crate::web::App;
 use crate::web::extract::Client;
+use crate::web::scim::log;
 
 #[derive(Template)]
 #[template(path = "login/refused.html")]
@@ -16,9 +18,15 @@ struct Page<'a> {
     again: &'a str,
 }
 
-/// The page of a refusal. The detail goes to the log only.
-pub(super) fn page(request: &HttpRequest, refusal: &Refusal, again: &str) -> HttpResponse {
+/// The page of a refusal. The detail goes to the log, and to the connection's own; what may be guessing is counted.
+pub(super) fn page(request: &HttpRequest, app: &App, refusal: &Refusal, again: &str) -> HttpResponse {
     let client = Client::of(request);
+    if let Some(client) = &client
+        && matches!(refusal.kind, Kind::Unknown | Kind::Stale | Kind::Spent | Kind::Untrusted)
+    {
+        app.desk.limits.count(client.ip, app.clock.now());
+    }
+    log::refused_sign_in(app, request, status(refusal.kind).as_u16(), refusal);
     let id = client.as_ref().map_or("", |client| client.request_id.as_str());
     if refusal.kind == Kind::Down {
         tracing::error!(code = refusal.code, detail = refusal.detail, "a sign-in failed");
@@ -33,11 +41,12 @@ pub(super) fn page(request: &HttpRequest, refusal: &Refusal, again: &str) -> Htt
     response
 }
 
-fn status(kind: Kind) -> StatusCode {
+/// The status of a refusal.
+pub(super) fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unknown => StatusCode::NOT_FOUND,
-        Kind::Stale => StatusCode::BAD_REQUEST,
-        Kind::Declined | Kind::NotLinked | Kind::Suspended => StatusCode::FORBIDDEN,
+        Kind::Stale | Kind::Spent => StatusCode::BAD_REQUEST,
+        Kind::Declined | Kind::NotLinked | Kind::Waiting | Kind::Suspended => StatusCode::FORBIDDEN,
         Kind::Unreachable | Kind::Setup | Kind::Untrusted => StatusCode::BAD_GATEWAY,
         Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
         Kind::Down => StatusCode::SERVICE_UNAVAILABLE,
@@ -46,5 +55,5 @@ fn status(kind: Kind) -> StatusCode {
 
 /// The refusal of a client that tries too often.
 pub(super) fn busy() -> Refusal {
-    Refusal::new(Kind::Busy, "client.busy", "more than 60 tries a minute")
+    Refusal::new(Kind::Busy, "client.busy", "more than 60 tries a minute failed, or 600 were begun")
 }

@@ -9,6 +9,9 @@ use super::fault::Fault;
 use super::request::{Basic, Parameters, proof};
 use super::{SCOPE, endpoint};
 use crate::domain::ctx::Actor;
+use crate::domain::id::ConnectionId;
+use crate::domain::time::Timestamp;
+use crate::login;
 use crate::login::client::Denied;
 use crate::login::refusal::Kind;
 use crate::web::extract::{self, Client};
@@ -27,11 +30,28 @@ pub(super) async fn token(
     slug: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Fault> {
-    if !Client::of(&request).is_none_or(|client| app.desk.admits_client(client.ip)) {
-        return Err(Fault::later(StatusCode::TOO_MANY_REQUESTS, "Too many token requests; wait a minute.", 60));
+    let client = Client::of(&request).map(|client| client.ip);
+    if !client.is_none_or(|client| app.desk.admits_client(client, app.clock.now())) {
+        let why = "Too many token requests from here have failed; wait a minute.";
+        return Err(Fault::later(StatusCode::TOO_MANY_REQUESTS, why, 60));
     }
+    let answer = issued(&request, &app, &slug, payload).await;
+    if let (Err(fault), Some(client)) = (&answer, client)
+        && fault.status_code().is_client_error()
+    {
+        app.desk.count_client(client, app.clock.now());
+    }
+    answer
+}
+
+async fn issued(
+    request: &HttpRequest,
+    app: &web::Data<App>,
+    slug: &str,
+    payload: web::Payload,
+) -> Result<HttpResponse, Fault> {
     let ctx = app.ctx(Actor::System);
-    let parameters = form(&request, &app, payload).await;
+    let parameters = form(request, app, payload).await;
     let basic = Basic::read(request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes));
     let proof = match (&parameters, &basic) {
         (Ok(parameters), Ok(basic)) => granted(parameters).and_then(|()| proof(parameters, basic.as_ref())),
@@ -40,50 +60,73 @@ pub(super) async fn token(
     let tell = |connection, fault: &Fault, why: String| {
         let (path, status) = (request.path(), fault.status_code().as_u16());
         let shut = ShutOut { connection, token: None, path, status, why, began: ctx.now() };
-        log::write_down(&app, &request, shut);
+        log::write_down(app, request, shut);
     };
     let proof = match proof {
         Ok(proof) => proof,
         Err(fault) => {
             let named = basic.as_ref().ok().and_then(|basic| basic.as_ref().map(Basic::id));
             let named = named.or_else(|| parameters.as_ref().ok()?.get("client_id"));
-            if let Some(client) = named
-                && let Ok(Some(connection)) = app.desk.login.connection_of(&slug, client).await
-            {
-                tell(connection, &fault, fault.to_string());
+            let connection = match named {
+                Some(client) => app.desk.login.connection_of(slug, client).await.ok().flatten(),
+                None => None,
+            };
+            match connection {
+                Some(connection) => tell(connection, &fault, fault.to_string()),
+                None => log::stranger(app, request, slug, request.path(), fault.status_code(), fault.to_string()).await,
             }
             return Err(fault);
         }
     };
     let life = app.config.scim.access_token_seconds;
-    let issued = app.desk.login.issue(&ctx, &slug, &endpoint(&app, &slug), proof, life).await;
-    let token = issued.map_err(|Denied { refusal, connection, paused }| match refusal.kind {
-        Kind::Down => Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment.", 60),
+    let issued = app.desk.login.issue(&ctx, slug, &endpoint(app, slug), proof, life).await;
+    let token = match issued {
+        Ok(token) => token,
         // Who has proved itself is told: a provider that hears of a wrong secret asks for another.
-        _ if paused => {
+        Err(Denied { refusal, connection, paused: true }) => {
             let why = "This connection is paused: no tokens are given until its administrator resumes it.";
             let fault = Fault::later(StatusCode::SERVICE_UNAVAILABLE, why, PAUSED_SECONDS);
             if let Some(connection) = connection {
                 tell(connection, &fault, refusal.detail);
             }
-            fault
+            return Err(fault);
         }
-        _ => {
-            metrics::refused_tokens();
-            tracing::warn!(connection = %*slug, code = refusal.code, detail = refusal.detail, "no token for a client");
-            let fault = Fault::client();
-            if let Some(connection) = connection {
-                tell(connection, &fault, format!("invalid_client: {}", refusal.detail));
-            }
-            fault
+        Err(Denied { refusal, connection, .. }) => {
+            return Err(denied(app, request, slug, refusal, connection, ctx.now()).await);
         }
-    })?;
+    };
     let body = json!({
         "access_token": token.reveal(), "token_type": "Bearer", "expires_in": life, "scope": SCOPE,
     });
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
     Ok(response.json(body))
+}
+
+/// A token that was not given; for the client the same whatever the cause.
+async fn denied(
+    app: &App,
+    request: &HttpRequest,
+    slug: &str,
+    refusal: login::refusal::Refusal,
+    connection: Option<ConnectionId>,
+    began: Timestamp,
+) -> Fault {
+    if refusal.kind == Kind::Down {
+        return Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment.", 60);
+    }
+    metrics::refused_tokens();
+    tracing::warn!(connection = %slug, code = refusal.code, detail = refusal.detail, "no token for a client");
+    let (fault, path) = (Fault::client(), request.path());
+    let why = format!("invalid_client: {}", refusal.detail);
+    match connection {
+        Some(connection) => {
+            let status = fault.status_code().as_u16();
+            log::write_down(app, request, ShutOut { connection, token: None, path, status, why, began });
+        }
+        None => log::stranger(app, request, slug, path, fault.status_code(), why).await,
+    }
+    fault
 }
 
 /// The form that was sent.

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::Value;
@@ -129,7 +129,14 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
             log::write_down(app, request, ShutOut { connection, token, path: &path, status: 503, why, began: now });
             return Err(Refusal::scim(Face::Scim, paused("connection")));
         }
-        Presented::Unknown => {}
+        Presented::Unknown => {
+            let why = match token {
+                Some(_) => "the token is none of this connection",
+                None => "no bearer token was sent",
+            };
+            log::stranger(app, request, slug, &mask::path(below(request)), StatusCode::UNAUTHORIZED, why.to_owned())
+                .await;
+        }
     }
     metrics::refused_tokens();
     let challenge = match token {
@@ -176,7 +183,7 @@ pub fn of_store(error: &StoreError) -> ScimError {
         }
         other => {
             tracing::error!(error = %other, "a request failed in the store");
-            let text = sentence(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR);
+            let text = sentence(StatusCode::INTERNAL_SERVER_ERROR);
             ScimError::plain(500, text)
         }
     }

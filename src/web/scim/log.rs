@@ -1,11 +1,14 @@
 //! Lines for the log of a connection's requests: of visits, and of requests that were shut out. Those never became a
 //! visit, but whoever looks after the connection wants to know why its provider stands outside.
 use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
 
 use crate::domain::ctx::Actor;
 use crate::domain::id::{ConnectionId, EventId, Id as _, TokenId};
 use crate::domain::time::Timestamp;
-use crate::store::provisioning_log::Entry;
+use crate::login::refusal::Refusal;
+use crate::store::provisioning_log::{Body, Entry};
+use crate::store::resources;
 use crate::web::App;
 use crate::web::extract::Client;
 
@@ -60,4 +63,47 @@ pub fn write_down(app: &App, request: &HttpRequest, shut: ShutOut<'_>) {
         ..line(app, request, shut.began, ())
     };
     app.request_log.record(shut.connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
+}
+
+/// Writes a request of somebody who proved nothing into the log of the connection whose address it came to, if there is
+/// one: one a second of each, apart from those of whom the connection knows something.
+pub async fn stranger(app: &App, request: &HttpRequest, slug: &str, path: &str, status: StatusCode, why: String) {
+    if !app.request_log.is_on() {
+        return;
+    }
+    let found = match app.store.reader().await {
+        Ok(mut reader) => resources::of_connection(&mut reader, slug).await,
+        Err(error) => Err(error),
+    };
+    // One that cannot be looked up now is told of by the server's own log.
+    let Ok(Some((connection, _))) = found else { return };
+    if app.strangers_told.admit(connection).is_ok() {
+        let began = app.clock.now();
+        let entry = Entry {
+            path: path.to_owned(),
+            status: status.as_u16(),
+            refusal: Some(why),
+            ..line(app, request, began, ())
+        };
+        app.request_log.record(connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
+    }
+}
+
+/// Writes a refused sign-in into the log of its connection, with who it was as far as the provider said: one a second of
+/// each connection for those who came from the provider, and one for those who may be anybody.
+pub fn refused_sign_in(app: &App, request: &HttpRequest, status: u16, refusal: &Refusal) {
+    let Some(connection) = refusal.connection.filter(|_| app.request_log.is_on()) else { return };
+    let told = if refusal.who.is_some() { &app.refusals_told } else { &app.strangers_told };
+    if told.admit(connection).is_err() {
+        return;
+    }
+    let entry = Entry {
+        // Without the query: it holds the code.
+        path: request.path().to_owned(),
+        request: refusal.who.as_ref().and_then(Body::of),
+        status,
+        refusal: Some(refusal.to_string()),
+        ..line(app, request, app.clock.now(), ())
+    };
+    app.request_log.record(connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
 }

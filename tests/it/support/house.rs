@@ -38,6 +38,7 @@ statements! {
     CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, join_attribute, version, \
         created_at, changed_at) VALUES ($1, $2, $3, $4, 'generic', 'active', $5, $6, $7, 1, 0, 0)";
     STATE = "UPDATE connection SET state = $2 WHERE id = $1";
+    CONFIG = "UPDATE connection SET config = $2 WHERE id = $1";
     MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
     SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', 'unpaid', 0)";
     SUSPEND_PERSON = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, 'admin', 'left', 0)";
@@ -198,6 +199,10 @@ impl House {
 
     pub async fn set_connection_state(&self, connection: ConnectionId, state: &str) {
         self.write(vec![(&STATE, binds![connection, state])]).await;
+    }
+
+    pub async fn set_config(&self, connection: ConnectionId, config: &Json) {
+        self.write(vec![(&CONFIG, binds![connection, config.to_string()])]).await;
     }
 
     pub async fn set_directory_mode(&self, mode: &str) {

@@ -42,6 +42,43 @@ struct House {
     codes: Mutex<HashMap<String, Grant>>,
     asked: Mutex<HashMap<(String, &'static str), usize>>,
     rotated: Mutex<bool>,
+    scripts: Mutex<HashMap<String, Script>>,
+}
+
+/// What a mode `script…` does, whose client has no secret.
+#[derive(Clone, Default)]
+pub struct Script {
+    /// Claims of the ID token, over the usual ones.
+    pub claims: Map<String, Value>,
+    /// Usual claims that it leaves out.
+    pub without: Vec<&'static str>,
+    /// What userinfo says beside the subject.
+    pub userinfo: Map<String, Value>,
+    /// Whether userinfo signs its answer.
+    pub signed: bool,
+    /// Endpoints that answer late.
+    pub slow: Vec<(&'static str, Duration)>,
+    /// Endpoints that answer 500.
+    pub broken: Vec<&'static str>,
+}
+
+impl Script {
+    /// An ID token that says this beside the usual.
+    pub fn saying(claims: Value) -> Self {
+        Self { claims: claims.as_object().unwrap().clone(), ..Self::default() }
+    }
+
+    /// The same, without these usual claims.
+    pub fn without(mut self, names: &[&'static str]) -> Self {
+        self.without.extend(names);
+        self
+    }
+
+    /// Userinfo says this.
+    pub fn at_userinfo(mut self, claims: Value) -> Self {
+        self.userinfo = claims.as_object().unwrap().clone();
+        self
+    }
 }
 
 /// What a code was given for.
@@ -72,6 +109,7 @@ impl HostileProvider {
             codes: Mutex::default(),
             asked: Mutex::default(),
             rotated: Mutex::new(false),
+            scripts: Mutex::default(),
         });
         let data = web::Data::from(Arc::clone(&house));
         let server = HttpServer::new(move || {
@@ -106,6 +144,11 @@ impl HostileProvider {
         self.house.asked.lock().unwrap().get(&(mode.to_owned(), endpoint)).copied().unwrap_or(0)
     }
 
+    /// From now on the mode follows this script.
+    pub fn follow(&self, mode: &str, script: Script) {
+        self.house.scripts.lock().unwrap().insert(mode.to_owned(), script);
+    }
+
     /// Replaces the signing key of the mode `rotate`.
     pub fn rotate(&self) {
         *self.house.rotated.lock().unwrap() = true;
@@ -126,6 +169,21 @@ impl House {
         format!("{}/{mode}", self.base.lock().unwrap())
     }
 
+    fn script(&self, mode: &str) -> Script {
+        self.scripts.lock().unwrap().get(mode).cloned().unwrap_or_default()
+    }
+
+    /// Waits as long as the script has the endpoint wait; whether the endpoint then fails.
+    async fn act(&self, mode: &str, endpoint: &'static str) -> bool {
+        let script = self.script(mode);
+        for (slow, time) in script.slow {
+            if slow == endpoint {
+                tokio::time::sleep(time).await;
+            }
+        }
+        script.broken.contains(&endpoint)
+    }
+
     fn current(&self) -> (&EcdsaKeyPair, &'static str) {
         if *self.rotated.lock().unwrap() { (&self.p256_next, "two") } else { (&self.p256, "one") }
     }
@@ -135,6 +193,9 @@ type Modes = web::Path<String>;
 
 async fn discovery(house: web::Data<House>, mode: Modes) -> HttpResponse {
     house.note(&mode, "discovery");
+    if house.act(&mode, "discovery").await {
+        return HttpResponse::InternalServerError().finish();
+    }
     let issuer = house.issuer(&mode);
     let mut document = json!({
         "issuer": issuer,
@@ -239,6 +300,9 @@ async fn trap(house: web::Data<House>, mode: Modes) -> HttpResponse {
 
 async fn token(house: web::Data<House>, mode: Modes, request: HttpRequest, body: String) -> HttpResponse {
     house.note(&mode, "token");
+    if house.act(&mode, "token").await {
+        return HttpResponse::InternalServerError().finish();
+    }
     let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     if let Err(error) = authenticate(&request, &form, mode.as_str()) {
         return HttpResponse::Unauthorized().json(json!({"error": "invalid_client", "error_description": error}));
@@ -291,7 +355,9 @@ fn authenticate(request: &HttpRequest, form: &HashMap<String, String>, mode: &st
     let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(CLIENT), encode(SECRET))));
     let right = match mode {
         "ok_post" => header.is_none() && id == Some(CLIENT) && secret == Some(SECRET),
-        "ok_public" => header.is_none() && id == Some(CLIENT) && secret.is_none(),
+        mode if mode == "ok_public" || mode.starts_with("script") => {
+            header.is_none() && id == Some(CLIENT) && secret.is_none()
+        }
         _ => header == Some(basic.as_str()) && secret.is_none(),
     };
     if right { Ok(()) } else { Err("not this client") }
@@ -299,6 +365,9 @@ fn authenticate(request: &HttpRequest, form: &HashMap<String, String>, mode: &st
 
 async fn userinfo(house: web::Data<House>, mode: Modes, request: HttpRequest) -> HttpResponse {
     house.note(&mode, "userinfo");
+    if house.act(&mode, "userinfo").await {
+        return HttpResponse::InternalServerError().finish();
+    }
     if request.headers().get("Authorization").is_none_or(|value| value != "Bearer access-1") {
         return HttpResponse::Unauthorized().finish();
     }
@@ -314,11 +383,25 @@ async fn userinfo(house: web::Data<House>, mode: Modes, request: HttpRequest) ->
         }
         _ => {}
     }
+    if mode.starts_with("script") {
+        let script = house.script(&mode);
+        let subject = script.claims.get("sub").cloned().unwrap_or_else(|| json!(SUBJECT));
+        let mut said = json!({"sub": subject});
+        said.as_object_mut().unwrap().extend(script.userinfo);
+        if script.signed {
+            let text = sign(&house, "ok", &said.to_string());
+            return HttpResponse::Ok().content_type("application/jwt").body(text);
+        }
+        return HttpResponse::Ok().json(said);
+    }
     HttpResponse::Ok().json(answer)
 }
 
 async fn keys(house: web::Data<House>, mode: Modes) -> HttpResponse {
     house.note(&mode, "keys");
+    if house.act(&mode, "keys").await {
+        return HttpResponse::InternalServerError().finish();
+    }
     let p256 = ec_jwk(&house.p256, "P-256", 32, "one");
     let other = ec_jwk(&house.p256_next, "P-256", 32, "two");
     let keys = match mode.as_str() {
@@ -381,7 +464,8 @@ fn mint(house: &House, mode: &str, nonce: &str) -> String {
     let mut claims = json!({
         "iss": house.issuer(mode), "sub": SUBJECT, "aud": CLIENT, "nonce": nonce,
         "iat": now, "exp": now + 300, "auth_time": now - 10, "acr": "gold",
-        "at_hash": at_hash("access-1"), "email": "ada@example.com", "name": "Ada",
+        "at_hash": at_hash("access-1"), "email": "ada@example.com", "email_verified": true, "name": "Ada",
+        "given_name": "Ada", "family_name": "King",
     });
     let mut set = |name: &str, value: Value| claims[name] = value;
     match mode {
@@ -428,6 +512,12 @@ fn mint(house: &House, mode: &str, nonce: &str) -> String {
         _ => "",
     };
     claims.as_object_mut().unwrap().remove(gone);
+    if mode.starts_with("script") {
+        let script = house.script(mode);
+        let all = claims.as_object_mut().unwrap();
+        all.retain(|name, _| !script.without.contains(&name.as_str()));
+        all.extend(script.claims);
+    }
     let payload = match mode {
         "groups_twice" => claims.to_string().replacen('{', r#"{"groups":["everyone"],"groups":["root"],"#, 1),
         "sub_twice" => claims.to_string().replacen('{', r#"{"sub":"subject-2","#, 1),

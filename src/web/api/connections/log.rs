@@ -31,7 +31,7 @@ pub(in crate::web::api) struct EntryView {
     method: String,
     /// The path below the base address; whole at the token endpoint.
     path: String,
-    /// The body, secrets masked; cut when long.
+    /// The body, secrets masked; cut when long. Of a refused sign-in, what the provider says who it was.
     request: Option<String>,
     /// Which tolerances of the profile were used.
     translation: Vec<String>,
@@ -48,7 +48,7 @@ pub(in crate::web::api) struct EntryView {
     micros: i64,
 }
 
-/// The requests of a SCIM connection, newest first. Needs `core.connection.view` over its partner.
+/// The requests of a SCIM connection and the refused sign-ins of an OpenID connection, newest first. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/log", tag = "Connections", operation_id = "listRequests",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("q" = Option<String>, Query, description = "what a request must contain; each page looks through 20,000 at most"),

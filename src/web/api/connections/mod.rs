@@ -3,6 +3,7 @@ pub(super) mod change;
 pub(super) mod clients;
 pub(super) mod create;
 pub(super) mod log;
+pub(super) mod matches;
 pub(super) mod runs;
 pub(super) mod said;
 pub(super) mod show;
@@ -48,6 +49,8 @@ pub(super) struct ConnectionView {
     pub state: StateWord,
     /// The attribute or claim that names the same person at every door of the directory.
     pub join: Option<String>,
+    /// What is to be known of `join`, when it counts only under a condition.
+    pub join_note: Option<&'static str>,
     /// Settings of its kind. Secrets are never among them.
     #[schema(value_type = Object)]
     pub settings: Value,
@@ -62,6 +65,7 @@ pub(super) struct ConnectionView {
 /// A connection as it is shown.
 pub(super) fn view(door: Door, public_url: &str) -> ConnectionView {
     let base = public_url.trim_end_matches('/');
+    let join_note = connection_settings::join_note(&door);
     let connection = door.connection;
     let address = match connection.kind {
         ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", connection.slug)),
@@ -76,6 +80,7 @@ pub(super) fn view(door: Door, public_url: &str) -> ConnectionView {
         profile: connection.profile,
         state: connection.state.into(),
         join: door.join_attribute,
+        join_note,
         settings: connection.config,
         address,
         version: connection.version,

@@ -2,6 +2,7 @@
 pub(super) mod create;
 pub(super) mod groups;
 pub(super) mod list;
+pub(super) mod matches;
 pub(super) mod people;
 pub(super) mod resume;
 pub(super) mod roles;

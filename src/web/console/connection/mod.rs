@@ -33,6 +33,7 @@ use crate::store::connections::{self, Door};
 use crate::store::extent::PartnerExtent;
 use crate::store::{self, Reader, directories, effective, resources};
 use crate::web::App;
+use crate::web::connection_settings;
 use crate::web::login::Visitor;
 use crate::web::scim::offer::Offer;
 
@@ -52,6 +53,7 @@ pub(super) struct Page {
     directory_name: String,
     directory_mode: &'static str,
     join: Option<String>,
+    join_note: Option<&'static str>,
     values: Vec<Value>,
     steps: Vec<String>,
     guide: Option<&'static Guide>,
@@ -175,6 +177,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 directory_name: directory.name,
                 fields: settings::fields(&door.connection, has_secret),
                 ready: settings::check(door.connection.kind, &door.connection.profile, &door.connection.config).is_ok(),
+                join_note: connection_settings::join_note(&door),
                 join: door.join_attribute,
                 at: place(reader, me, &at, now).await?,
                 guide: connect::guide(&door.connection.profile)
@@ -194,7 +197,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
             Ok::<_, Halt>((page, door.extent))
         })
         .await?;
-    if page.kind == "scim" {
+    if page.kind != "ldap" {
         let listed = log::read(app, &extent, &page.slug, &page.query, &parameter(request, "before")).await?;
         (page.log, page.log_older, page.log_newest) = (listed.requests, listed.older, listed.newest);
     }

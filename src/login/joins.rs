@@ -1,0 +1,221 @@
+//! Which claim may name a person at every door of a directory, and when it is believed. A claim that people may choose or
+//! change themselves is no proof of who they are, whoever signs it.
+use serde_json::Value as Json;
+
+use super::claims::Claims;
+use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
+use crate::provision::join::JoinKey;
+
+/// Claims that people choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
+/// and §5.7, and what the large providers send beside them).
+const CHOSEN: [&str; 29] = [
+    "preferred_username",
+    "nickname",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "address",
+    "updated_at",
+    "upn",
+    "unique_name",
+    "username",
+    "user_name",
+    "login",
+    "login_name",
+    "login_hint",
+    "displayname",
+    "display_name",
+    "screen_name",
+    "alias",
+    "verified_primary_email",
+    "verified_secondary_email",
+    "userprincipalname",
+];
+
+/// Claims about the token or about many people.
+const OF_MANY: [&str; 25] = [
+    "iss",
+    "aud",
+    "azp",
+    "appid",
+    "nonce",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "typ",
+    "acr",
+    "amr",
+    "auth_time",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "tid",
+    "hd",
+    "idp",
+    "org_id",
+    "groups",
+    "roles",
+    "email_verified",
+    "phone_number_verified",
+];
+
+/// Checks the claim that is to name the same person at every door.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn check(claim: &str) -> Result<(), String> {
+    const USE: &str = "use sub, oid, or another identifier that the provider never gives to anybody else";
+    if is_among(&CHOSEN, claim) {
+        return Err(format!(
+            "people can choose or change what the claim \"{claim}\" holds, so it proves nobody; {USE}"
+        ));
+    }
+    if is_among(&OF_MANY, claim) {
+        return Err(format!("the claim \"{claim}\" does not tell one person from another; {USE}"));
+    }
+    let odd =
+        ["sub", "email", "phone_number"].into_iter().find(|name| claim != *name && claim.eq_ignore_ascii_case(name));
+    match odd {
+        Some(name) => Err(format!("write the claim as the standard does: \"{name}\"")),
+        None => Ok(()),
+    }
+}
+
+/// What is to be known of a claim that joins only under a condition.
+pub fn note(claim: &str) -> Option<&'static str> {
+    match claim {
+        "email" => Some(
+            "Counts only in sign-ins in which the provider says email_verified: true. Anybody else is recognised by the \
+             subject alone, or not at all.",
+        ),
+        "phone_number" => Some("Counts only in sign-ins in which the provider says phone_number_verified: true."),
+        _ => None,
+    }
+}
+
+/// Why a claim names nobody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unnamed {
+    /// A stable code.
+    pub(super) code: &'static str,
+    /// For administrators.
+    pub(super) why: String,
+}
+
+/// The key that the claims of a sign-in prove, or why they prove none.
+pub(super) fn key(claims: &Claims, claim: &str) -> Result<JoinKey, Unnamed> {
+    let unnamed = |code, why| Err(Unnamed { code, why });
+    let value = match claims.get(claim) {
+        Some(Json::String(value)) if !value.trim().is_empty() => value,
+        None | Some(Json::String(_)) => {
+            let why = format!("the provider does not say the claim {claim:?}, which names the person");
+            return unnamed("person.unknown", why);
+        }
+        Some(_) => {
+            return unnamed("join.claim", format!("the claim {claim:?}, which names the person, is not a text"));
+        }
+    };
+    if !fits_index(value) {
+        let why = format!("the claim {claim:?}, which names the person, is longer than {INDEXED_TEXT_BYTES} bytes");
+        return unnamed("join.claim", why);
+    }
+    // The subject is the provider's own name for the person: unique there, and never given to anybody else (§2).
+    if claim != "sub" {
+        if let Err(why) = check(claim) {
+            return unnamed("join.unproven", why);
+        }
+        let address = claims.text("email").filter(|_| claims.is_proven("email"));
+        let proven = match claim {
+            "email" | "phone_number" => claims.is_proven(claim),
+            // Whatever the claim is called, an address is believed where the provider vouches for it.
+            _ => !value.contains('@') || address.is_some_and(|address| address.eq_ignore_ascii_case(value)),
+        };
+        if !proven {
+            let why = format!(
+                "the claim {claim:?}, which names the person, is an address or a number that the provider does not say it \
+                 has verified"
+            );
+            return unnamed("join.unproven", why);
+        }
+    }
+    Ok(JoinKey::new(claim, value))
+}
+
+fn is_among(names: &[&str], claim: &str) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(claim))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn outcome(claim: &str, claims: Json) -> String {
+        let claims: Claims = serde_json::from_value(claims).unwrap();
+        key(&claims, claim)
+            .map_or_else(|unnamed| unnamed.code.to_owned(), |key| String::from_utf8(key.bytes().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn only_what_is_proven_names_somebody() {
+        assert_eq!(outcome("sub", json!({"sub": "Alice@a.example"})), "alice@a.example");
+        assert_eq!(outcome("oid", json!({"oid": "O-1"})), "O-1");
+        assert_eq!(outcome("employee_id", json!({"employee_id": "E-1"})), "E-1");
+        for absent in [json!({}), json!({"oid": null}), json!({"oid": ""}), json!({"oid": "  "})] {
+            assert_eq!(outcome("oid", absent), "person.unknown");
+        }
+        for odd in [json!(7), json!(true), json!(["O-1"]), json!({"id": "O-1"}), json!("o".repeat(1_025))] {
+            assert_eq!(outcome("oid", json!({"oid": odd})), "join.claim");
+        }
+        let mail = |proof: Json| outcome("email", json!({"email": "A@a.example", "email_verified": proof}));
+        assert_eq!(mail(json!(true)), "a@a.example");
+        for no in
+            [json!(false), json!(null), json!("true"), json!("false"), json!(1), json!([true]), json!({"a": true})]
+        {
+            assert_eq!(mail(no.clone()), "join.unproven", "{no}");
+        }
+        assert_eq!(outcome("email", json!({"email": "a@a.example"})), "join.unproven");
+        assert_eq!(outcome("phone_number", json!({"phone_number": "+1", "email_verified": true})), "join.unproven");
+        assert_eq!(outcome("phone_number", json!({"phone_number": "+1", "phone_number_verified": true})), "+1");
+        // An address under another name.
+        let custom = |claims| outcome("https://a.example/mail", claims);
+        assert_eq!(custom(json!({"https://a.example/mail": "a@a.example"})), "join.unproven");
+        let other = json!({"https://a.example/mail": "a@a.example", "email": "b@a.example", "email_verified": true});
+        assert_eq!(custom(other), "join.unproven");
+        let same = json!({"https://a.example/mail": "A@a.example", "email": "a@a.example", "email_verified": true});
+        assert_eq!(custom(same), "a@a.example");
+        for claim in CHOSEN.iter().chain(&OF_MANY) {
+            let claims = json!({*claim: "alice", "email": "alice", "email_verified": true});
+            if *claim != "email_verified" {
+                assert_eq!(outcome(claim, claims), "join.unproven", "{claim}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_that_proves_nobody_is_refused_when_it_is_saved() {
+        for claim in ["sub", "oid", "email", "phone_number", "employee_id", "https://a.example/number", "amr_id"] {
+            assert_eq!(check(claim), Ok(()), "{claim}");
+        }
+        for claim in CHOSEN.iter().chain(&OF_MANY) {
+            for written in [(*claim).to_owned(), claim.to_uppercase()] {
+                assert!(check(&written).is_err_and(|why| why.contains(&written)), "{written}");
+            }
+        }
+        for odd in ["Sub", "EMAIL", "Phone_Number"] {
+            assert!(check(odd).is_err_and(|why| why.contains("as the standard does")), "{odd}");
+        }
+        assert!(note("email").is_some() && note("sub").is_none());
+    }
+}

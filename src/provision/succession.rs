@@ -1,0 +1,68 @@
+//! A person whom a source knows by another key than before: an application that was registered anew gives everybody a new
+//! subject. Where the directory's declared join names the person, the external user stays who it is and changes its key;
+//! whoever comes with the old key is a stranger.
+use super::event::{Event, Kind};
+use super::users::finish;
+use super::{Effect, ProvisionError, Source, review};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::ExternalUserId;
+use crate::store::{Tx, condition_members, external_users, members, people};
+
+/// Lets `external` be known by `stable_key` from now on. The sessions of before end: they were begun by the old key.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`]; [`ProvisionError::Uniqueness`] when another one has the key.
+pub async fn rekey_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    external: ExternalUserId,
+    stable_key: &str,
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    let user = external_users::lock(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
+    external_users::set_stable_key(tx, at, external, stable_key).await?;
+    let mut effect = Effect::default();
+    let mut event = Event::of(Kind::SubjectChanged, external).id("connection", at.connection());
+    if let Some(person) = user.person {
+        people::end_sessions(tx, at, person, ctx.now()).await?;
+        event = event.id("user", person);
+    }
+    effect.event(event);
+    finish(tx, ctx, source, &mut effect).await
+}
+
+/// Takes the person away from `external`: its own key names somebody else by now.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`].
+pub async fn separate_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    external: ExternalUserId,
+) -> Result<(), ProvisionError> {
+    let user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
+    let mut effect = Effect::default();
+    if let Some(person) = user.person {
+        review::separate(tx, ctx, source, &user, person, &mut effect).await?;
+    }
+    finish(tx, ctx, source, &mut effect).await
+}
+
+/// Forgets an external user whose place another one of the connection has: with the same person, or with none.
+///
+/// # Errors
+/// [`ProvisionError::NotFound`].
+pub async fn retire_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    external: ExternalUserId,
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    separate_in(tx, ctx, source, external).await?;
+    members::leave_all(tx, at, external).await?;
+    condition_members::forget(tx, at, external).await?;
+    Ok(external_users::delete(tx, at, external).await?)
+}

@@ -1,0 +1,189 @@
+//! External users that wait for an administrator: whom each of them may be, by what, and what was decided of it.
+use super::extent::{ConnectionExtent, PartnerExtent};
+use super::{Reader, Row, StoreError, Tx, first};
+use crate::domain::id::{ConnectionId, ExternalUserId, UserId};
+use crate::domain::time::Timestamp;
+use crate::{binds, statements};
+
+/// Columns of one who waits.
+const WAITING: &str = "SELECT u.id, u.connection, c.slug, u.stable_key, u.user_name, u.active, u.doc, u.changed_at \
+    FROM external_user u JOIN connection c ON c.id = u.connection";
+
+/// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
+/// is not asked again.
+const PERSON: &str = "JOIN directory d ON d.id = u.directory JOIN live_person p ON p.partner = d.partner";
+const OPEN: &str = "u.person IS NULL AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = u.id \
+    AND r.person = p.id AND r.state = 'refused')";
+
+statements! {
+    OF_CONNECTION = format!("{WAITING} WHERE u.connection = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    OF_PARTNER = format!("{WAITING} JOIN directory d ON d.id = u.directory \
+        WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+        JOIN identity i ON i.directory = u.directory AND i.join_key = u.join_key AND i.person = p.id \
+        WHERE {OPEN} AND u.id IN ($1)");
+    BY_LOGIN: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+        AND p.login_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
+    BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+        AND p.email_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
+    BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+        JOIN external_email m ON m.connection = u.connection AND m.member = u.id AND m.address_key = p.email_key \
+        WHERE {OPEN} AND u.id IN ($1)");
+    DECIDE = "INSERT INTO matches (external_user, person, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (external_user, person) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
+        decided_at = excluded.decided_at";
+    OF_PERSON = "SELECT u.id FROM external_user u WHERE u.person = $1 AND u.connection = $2 ORDER BY u.id LIMIT 1";
+}
+
+/// One who waits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Waiting {
+    /// The external user.
+    pub id: ExternalUserId,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The connection's name in addresses.
+    pub slug: String,
+    /// The source's own key.
+    pub stable_key: String,
+    /// The unique name.
+    pub user_name: String,
+    /// Whether the directory lets it in.
+    pub active: bool,
+    /// All that is said.
+    pub doc: serde_json::Map<String, serde_json::Value>,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// Whom it may be.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Somebody whom a waiting external user may be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// The person.
+    pub person: UserId,
+    /// The name people see.
+    pub display_name: String,
+    /// Why, the strongest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What speaks for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Evidence {
+    /// The value of the attribute that joins.
+    Key,
+    /// The sign-in name.
+    Login,
+    /// A mail address.
+    Email,
+}
+
+/// What an administrator decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is this person.
+    Confirmed,
+    /// It is not.
+    Refused,
+}
+
+fn waiting(row: &Row) -> Result<Waiting, StoreError> {
+    Ok(Waiting {
+        id: row.get(0)?,
+        connection: row.get(1)?,
+        slug: row.get(2)?,
+        stable_key: row.get(3)?,
+        user_name: row.get(4)?,
+        active: row.get(5)?,
+        doc: row.json(6)?,
+        changed_at: row.get(7)?,
+        candidates: Vec::new(),
+    })
+}
+
+/// Those who wait at a connection, by id, after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_connection(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    after: ExternalUserId,
+    limit: u32,
+) -> Result<Vec<Waiting>, StoreError> {
+    let rows = reader.all(&OF_CONNECTION, binds![at.connection(), after, limit], waiting).await?;
+    with_candidates(reader, rows).await
+}
+
+/// Those who wait at the connections of the extent's partner, by id, after `after`; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_partner(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    after: ExternalUserId,
+    limit: u32,
+) -> Result<Vec<Waiting>, StoreError> {
+    let rows = reader.all(&OF_PARTNER, binds![at.partner(), after, limit], waiting).await?;
+    with_candidates(reader, rows).await
+}
+
+async fn with_candidates(reader: &mut Reader, mut rows: Vec<Waiting>) -> Result<Vec<Waiting>, StoreError> {
+    let ids: Vec<ExternalUserId> = rows.iter().map(|row| row.id).collect();
+    let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    for (statement, evidence) in [
+        (&BY_KEY, Evidence::Key),
+        (&BY_LOGIN, Evidence::Login),
+        (&BY_NAME_AS_EMAIL, Evidence::Email),
+        (&BY_EMAIL, Evidence::Email),
+    ] {
+        let found: Vec<(ExternalUserId, UserId, String)> =
+            reader.all_in(statement, binds![], ids.iter().copied(), read).await?;
+        for (id, person, display_name) in found {
+            let Some(row) = rows.iter_mut().find(|row| row.id == id) else { continue };
+            match row.candidates.iter_mut().find(|candidate| candidate.person == person) {
+                Some(known) if known.evidence.contains(&evidence) => {}
+                Some(known) => known.evidence.push(evidence),
+                None => row.candidates.push(Candidate { person, display_name, evidence: vec![evidence] }),
+            }
+        }
+    }
+    for row in &mut rows {
+        row.candidates.sort_by_key(|candidate| (candidate.evidence.first().copied(), candidate.person));
+    }
+    Ok(rows)
+}
+
+/// Writes down what was decided, over what was before.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn decide(
+    tx: &mut Tx,
+    _at: &ConnectionExtent,
+    (external, person): (ExternalUserId, UserId),
+    verdict: Verdict,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let word = match verdict {
+        Verdict::Confirmed => "confirmed",
+        Verdict::Refused => "refused",
+    };
+    tx.execute(&DECIDE, binds![external, person, word, by, now]).await.map(drop)
+}
+
+/// The external user of the connection that is linked to the person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn linked_here(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    person: UserId,
+) -> Result<Option<ExternalUserId>, StoreError> {
+    reader.optional(&OF_PERSON, binds![person, at.connection()], first).await
+}

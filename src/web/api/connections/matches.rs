@@ -1,0 +1,167 @@
+//! Matching: `GET /connections/{slug}/matches`, `POST …/matches/{id}/confirm` and `…/refuse`.
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::admin::authority;
+use crate::admin::matches::{self as acts, Decision};
+use crate::domain::capability::Core;
+use crate::domain::id::{ExternalUserId, Id};
+use crate::store::matches::{self, Candidate, Evidence, Waiting};
+use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::model::{Changed, Moment, Ref};
+use crate::web::api::page::{Page, Wanted};
+use crate::web::connection_settings;
+
+/// An external user that waits: somebody here may be it, and an administrator says who.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Match)]
+pub(in crate::web::api) struct MatchView {
+    /// The id of the external user.
+    id: Uuid,
+    /// Its connection.
+    connection: String,
+    /// The directory's own id: `entryUUID`, the issuer and the subject; over SCIM our id of the resource.
+    stable_id: String,
+    /// The unique name.
+    user_name: String,
+    /// Whether the directory lets the person in.
+    active: bool,
+    /// All that is said, as SCIM attributes. What people say of themselves when they sign in need not be true.
+    #[schema(value_type = Object)]
+    document: Value,
+    /// When the directory last said something new.
+    changed_at: Moment,
+    /// Whom it may be, the strongest evidence first; nobody when all were refused.
+    proposals: Vec<ProposalView>,
+}
+
+/// A person whom an external user may be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MatchProposal)]
+pub(in crate::web::api) struct ProposalView {
+    /// The person.
+    user: Ref,
+    /// What speaks for it.
+    evidence: Vec<EvidenceWord>,
+}
+
+/// What two have in common.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MatchEvidence)]
+pub(in crate::web::api) enum EvidenceWord {
+    /// The value of the attribute that joins.
+    Join,
+    /// The sign-in name.
+    LoginName,
+    /// A mail address.
+    Email,
+}
+
+/// The person that is meant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MatchDecision)]
+pub(in crate::web::api) struct DecisionBody {
+    /// The person's id.
+    user: Uuid,
+}
+
+/// The external users of a connection that wait to be matched. Needs `core.connection.view` and `core.user.view` over
+/// its partner.
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/matches", tag = "Matching", operation_id = "listMatches",
+    params(("slug" = String, Path, description = "the connection's name in addresses"),
+        ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
+        ("after" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, description = "a page of those who wait", body = Page<MatchView>)))]
+pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    let wanted = Wanted::<ExternalUserId>::of(&call)?;
+    let slug = call.slug()?;
+    let rows = call.read(async |reader| {
+        let (_, door) = authority::at_connection(reader, call.person(), Core::ConnectionView, slug, call.now()).await?;
+        authority::at_connection(reader, call.person(), Core::UserView, slug, call.now()).await?;
+        Ok(matches::of_connection(reader, &door.extent, after(&wanted), rows(&wanted)).await?)
+    });
+    ok(&page(&wanted, rows.await?))
+}
+
+/// Says who an external user is: it is linked to the person, and a link that the connection had to them before ends.
+/// Needs `core.user.write` over the person and the connection's partner, and holding everything that the person holds
+/// and would hold afterwards.
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/matches/{id}/confirm", tag = "Matching",
+    operation_id = "confirmMatch", request_body = DecisionBody,
+    params(("slug" = String, Path, description = "the connection's name in addresses"),
+        ("id" = Uuid, Path, description = "the external user")),
+    responses((status = 200, description = "it is linked", body = Changed),
+        (status = 409, description = "it does not wait any more")))]
+pub(in crate::web::api) async fn confirm(mut call: Call) -> Answer {
+    let (external, person) = decision(&mut call).await?;
+    let wanted = Decision { actor: call.person(), slug: call.slug()?, external, person };
+    acts::confirm(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
+    ok(&Changed { changed: true })
+}
+
+/// Says that an external user is not a person. When nobody else resembles it, it becomes a person of its own, where the
+/// connection makes people. Needs what confirming needs.
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/matches/{id}/refuse", tag = "Matching",
+    operation_id = "refuseMatch", request_body = DecisionBody,
+    params(("slug" = String, Path, description = "the connection's name in addresses"),
+        ("id" = Uuid, Path, description = "the external user")),
+    responses((status = 200, description = "it is not proposed again", body = Changed),
+        (status = 409, description = "it does not wait any more")))]
+pub(in crate::web::api) async fn refuse(mut call: Call) -> Answer {
+    let (external, person) = decision(&mut call).await?;
+    let wanted = Decision { actor: call.person(), slug: call.slug()?, external, person };
+    acts::refuse(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
+    ok(&Changed { changed: true })
+}
+
+async fn decision(
+    call: &mut Call,
+) -> Result<(ExternalUserId, crate::domain::id::UserId), crate::web::api::fault::Fault> {
+    let external = call.id("id")?;
+    let body: DecisionBody = call.body().await?;
+    Ok((external, Id::from_uuid(body.user)))
+}
+
+/// Where a page begins.
+pub(in crate::web::api) fn after(wanted: &Wanted<ExternalUserId>) -> ExternalUserId {
+    wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()))
+}
+
+/// How many rows are read for it.
+pub(in crate::web::api) fn rows(wanted: &Wanted<ExternalUserId>) -> u32 {
+    u32::try_from(wanted.rows()).unwrap_or(u32::MAX)
+}
+
+/// A page of those who wait.
+pub(in crate::web::api) fn page(wanted: &Wanted<ExternalUserId>, rows: Vec<Waiting>) -> Page<MatchView> {
+    wanted.page(rows, |row| row.id, view)
+}
+
+fn view(row: Waiting) -> MatchView {
+    MatchView {
+        id: row.id.uuid(),
+        connection: row.slug,
+        stable_id: row.stable_key,
+        user_name: row.user_name,
+        active: row.active,
+        document: Value::Object(row.doc),
+        changed_at: Moment(row.changed_at),
+        proposals: row.candidates.into_iter().map(proposal).collect(),
+    }
+}
+
+fn proposal(candidate: Candidate) -> ProposalView {
+    let word = |evidence: Evidence| match evidence {
+        Evidence::Key => EvidenceWord::Join,
+        Evidence::Login => EvidenceWord::LoginName,
+        Evidence::Email => EvidenceWord::Email,
+    };
+    ProposalView {
+        user: Ref::new(candidate.person, candidate.display_name),
+        evidence: candidate.evidence.into_iter().map(word).collect(),
+    }
+}
