@@ -18,6 +18,8 @@ use super::entry::{SaidGroup, SaidUser};
 const MOST: usize = 500;
 /// The longest one transaction collects.
 const LONGEST: Duration = Duration::from_millis(50);
+/// How often the database is asked to look at tables again that grew.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often an item is tried again that met a change of another writer.
 const TRIES: usize = 3;
 
@@ -84,9 +86,15 @@ impl Hand<'_> {
     /// Carries out steps in order. An item that the room refuses is answered with the refusal and hurts no other.
     pub async fn all(&self, acts: &[Act<'_>]) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
         let mut outcomes = Vec::with_capacity(acts.len());
+        let mut looked = Instant::now();
         while outcomes.len() < acts.len() {
             if (self.stop)() {
                 return Err(Ended::Stopped);
+            }
+            // A first run fills empty tables within seconds, and no server need be running whose job this is.
+            if looked.elapsed() > LOOK {
+                let _tried_again_later = self.store.look_again().await;
+                looked = Instant::now();
             }
             let rest = acts.get(outcomes.len()..).unwrap_or_default();
             let ctx = self.clock.ctx(self.actor);
