@@ -15,3 +15,19 @@ SELECT id, partner, display_name, given_name, family_name, email, email_key, log
     placement_pin, version, created_at, changed_at, confirmed_at, confirmed_by
 FROM person
 WHERE state = 'live';
+
+-- `source` names the kind of a suspension and the partner in whose name it was decided (`partner:ID`, `billing:ID`,
+-- `security:ID`), or the connection; `admin` is of before names were kept. `notice` is what those below are told.
+ALTER TABLE partner_suspension ADD COLUMN notice TEXT;
+ALTER TABLE partner_suspension ADD COLUMN set_by UUID;
+ALTER TABLE person_suspension ADD COLUMN notice TEXT;
+ALTER TABLE person_suspension ADD COLUMN set_by UUID;
+
+-- Sessions of people at home here or below that began by then have ended for good.
+ALTER TABLE partner ADD COLUMN sessions_after BIGINT;
+DROP VIEW live_partner;
+CREATE VIEW live_partner AS
+SELECT id, parent, external_id, name, sort_key, kind, level, version, authority_version, created_at, changed_at,
+    sessions_after
+FROM partner
+WHERE state = 'live';

@@ -8,7 +8,7 @@ use crate::domain::id::{DirectoryId, GrantId, PartnerId, RoleId, RuleId, UserGro
 use crate::domain::partner::LevelId;
 use crate::domain::rule::PeopleSet;
 use crate::domain::time::Timestamp;
-use crate::domain::user::SuspensionSource;
+use crate::domain::user::{HoldKind, SuspensionSource};
 
 #[cfg(test)]
 mod tests;
@@ -149,7 +149,7 @@ pub enum Miss {
     /// The person is switched off.
     PersonSuspended {
         /// By whom.
-        #[serde(serialize_with = "as_text")]
+        #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
     },
     /// The person's home, or a partner above it, is switched off.
@@ -157,7 +157,7 @@ pub enum Miss {
         /// Which partner.
         partner: Named<PartnerId>,
         /// By whom.
-        #[serde(serialize_with = "as_text")]
+        #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
     },
     /// The resource's partner, or one above it, is switched off.
@@ -165,7 +165,7 @@ pub enum Miss {
         /// Which partner.
         partner: Named<PartnerId>,
         /// By whom.
-        #[serde(serialize_with = "as_text")]
+        #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
     },
     /// Partners of this level never have this done to them.
@@ -434,8 +434,9 @@ impl fmt::Display for RuleLine {
     }
 }
 
-fn as_text<S: serde::Serializer>(value: &SuspensionSource, out: S) -> Result<S::Ok, S::Error> {
-    out.collect_str(value)
+/// Machines read the kind; whose name it stands in is told apart, to those who may see it.
+fn kind<S: serde::Serializer>(value: &SuspensionSource, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(value.kind())
 }
 
 struct Quoted<'a>(&'a Named<PeopleSet>);
@@ -454,7 +455,11 @@ struct By(SuspensionSource);
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            SuspensionSource::Admin => f.write_str("by an administrator"),
+            SuspensionSource::Admin | SuspensionSource::Decided(HoldKind::Partner, _) => {
+                f.write_str("by an administrator")
+            }
+            SuspensionSource::Decided(HoldKind::Billing, _) => f.write_str("for a bill"),
+            SuspensionSource::Decided(HoldKind::Security, _) => f.write_str("for safety"),
             SuspensionSource::Connection(_) => f.write_str("by its directory"),
         }
     }

@@ -68,7 +68,7 @@ pub async fn at_connection(
     Ok((extent, connections::get(reader, &extent, id).await?))
 }
 
-async fn at(
+pub(super) async fn at(
     reader: &mut Reader,
     actor: UserId,
     needs: Core,

@@ -9,6 +9,7 @@ pub mod declaration;
 pub mod directories;
 pub mod export;
 pub mod file;
+pub mod holds;
 pub mod keys;
 pub mod links;
 pub mod matches;
@@ -20,6 +21,7 @@ pub mod setup;
 mod slug;
 pub mod storms;
 mod text;
+pub mod told;
 pub mod when;
 
 pub use self::slug::PATTERN as SLUG_PATTERN;

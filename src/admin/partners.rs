@@ -1,14 +1,20 @@
 //! Use cases of the partner tree.
+use super::holds::{self as holding, Case, Lifted, Order};
 use super::refused::Refused;
 use super::{authority, record, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
+use crate::domain::grant::Resource;
 use crate::domain::group::UserGroup;
 use crate::domain::id::{PartnerId, UserId};
 use crate::domain::partner::{LevelId, Partner, PartnerKind};
+use crate::domain::time::Timestamp;
+use crate::domain::user::HoldKind;
 use crate::provision::event::{Event, Kind};
 use crate::store::extent::{OperatorExtent, PartnerExtent};
-use crate::store::{Store, StoreError, Tx, partners, people, user_groups};
+use crate::store::{
+    Reader, Store, StoreError, Tx, effective_below, effective_lists, holds, partners, people, user_groups,
+};
 
 /// The name of the exclusive group every partner begins with.
 pub const DEFAULT_GROUP: &str = "Everyone";
@@ -117,47 +123,87 @@ pub async fn create(
         .await
 }
 
-/// Switches a partner and everything below it off. False when an administrator already had.
+/// Switches a partner and everything below it off, in the name of a partner. False when that was done in the same name
+/// already; the first cause stays.
 ///
 /// # Errors
-/// [`Refused`]: also when the administrator's own home would be switched off with it.
+/// [`Refused`]: also when the administrator's own home would be switched off with it, or when somebody at home there holds
+/// something that the administrator does not (but for a bill and for safety, which give nobody anything).
 pub async fn suspend(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     partner: PartnerId,
-    cause: &str,
+    order: &Order<'_>,
 ) -> Result<bool, Refused> {
-    let cause = &text::name("cause", cause)?;
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_partner(tx, actor, Core::PartnerSuspend, partner, ctx.now()).await?;
+            let needs = holding::needs(order.kind, false);
+            let at = authority::at_partner(tx, actor, needs, partner, ctx.now()).await?;
             if people::at_home_below(tx, &at, actor).await? {
                 let why = "You are at home in this partner or below it: you would lock yourself out.";
                 return Err(Refused::Forbidden(why.to_owned()));
             }
-            let changed = partners::suspend(tx, &at, cause, ctx.now()).await?;
+            if order.kind == HoldKind::Partner && !outranks_all(tx, actor, &at, ctx.now()).await? {
+                let why = "Somebody at home in this partner or below it holds something that you do not hold yourself, \
+                    so you may not switch them off.";
+                return Err(Refused::Forbidden(why.to_owned()));
+            }
+            let case = case(actor, at, partner, ctx);
+            let hold = case.hold(tx, ctx, order).await?;
+            let changed = holds::suspend_partner(tx, &at, &hold).await?;
+            if changed && order.kind == HoldKind::Security {
+                holds::end_sessions_below(tx, &at, ctx.now()).await?;
+            }
             if changed {
-                record(tx, ctx, partner, Event::of(Kind::PartnerSuspended, partner)).await?;
+                let still = holds::of_partner(tx, &at).await?.len();
+                record(tx, ctx, partner, holding::line(Kind::PartnerSuspended, partner, &hold, still)).await?;
             }
             Ok(changed)
         })
         .await
 }
 
-/// Lifts an administrator's suspension. False when there was none.
+/// Lifts what the administrator may lift of what keeps a partner off, of one kind or of any.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn resume(store: &Store, ctx: &Ctx, actor: UserId, partner: PartnerId) -> Result<bool, Refused> {
+/// [`Refused`]: also when nothing of what is there is theirs to lift.
+pub async fn resume(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    partner: PartnerId,
+    kind: Option<HoldKind>,
+) -> Result<Lifted, Refused> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_partner(tx, actor, Core::PartnerSuspend, partner, ctx.now()).await?;
-            let changed = partners::resume(tx, &at).await?;
-            if changed {
-                record(tx, ctx, partner, Event::of(Kind::PartnerResumed, partner)).await?;
+            let target = Resource { partner, group: None, owner: None };
+            let at = holding::extent_to_lift(tx, actor, target, kind, ctx.now()).await?;
+            let case = case(actor, at, partner, ctx);
+            let found = holds::of_partner(tx, &at).await?;
+            let (mut still, mut lifted, mut asked) = (found.len(), 0_usize, 0_usize);
+            for hold in found.iter().filter(|hold| kind.is_none_or(|kind| hold.source.kind() == kind.as_str())) {
+                asked += 1;
+                let guard = async |reader: &mut Reader| outranks_all(reader, actor, &at, ctx.now()).await;
+                if case.may_lift(tx, hold, guard).await? && holds::lift_partner(tx, &at, hold.source).await? {
+                    (still, lifted) = (still.saturating_sub(1), lifted + 1);
+                    record(tx, ctx, partner, holding::line(Kind::PartnerResumed, partner, hold, still)).await?;
+                }
             }
-            Ok(changed)
+            if asked > 0 && lifted == 0 {
+                return Err(holding::not_yours());
+            }
+            Ok(Lifted { changed: lifted > 0, still })
         })
         .await
+}
+
+fn case(actor: UserId, at: PartnerExtent, partner: PartnerId, ctx: &Ctx) -> Case {
+    Case { actor, at, target: Resource { partner, group: None, owner: None }, now: ctx.now() }
+}
+
+/// Whether the actor holds all that is held at home in the extent's partner and below.
+async fn outranks_all(reader: &mut Reader, actor: UserId, at: &PartnerExtent, now: Timestamp) -> Result<bool, Refused> {
+    let mine = effective_lists::authority(reader, actor, now).await?;
+    Ok(effective_below::outranked(reader, at, &mine, now).await?)
 }

@@ -1,37 +1,46 @@
 //! People switched off and on again, and confirmed, by an administrator.
 use super::authority;
+use super::holds::{self as holding, Case, Lifted, Order};
 use super::refused::Refused;
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::UserId;
+use crate::domain::user::{HoldKind, SuspensionSource};
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Store, Tx, effective_lists, people, spoken_for, visible};
+use crate::store::holds::{self, Hold};
+use crate::store::{Reader, Store, Tx, effective_lists, people, resources, spoken_for, visible};
 
-/// The longest cause, in characters.
-const LONGEST_CAUSE: usize = 200;
-
-/// Switches a person off in the name of an administrator: sessions end, nothing is allowed until it is lifted. False when an
-/// administrator already had.
+/// Switches a person off in the name of a partner: sessions end, nothing is allowed until it is lifted. False when that was
+/// done in the same name already; the first cause stays.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or holds less than the person; the cause is missing or too long; it is the actor.
-pub async fn suspend(store: &Store, ctx: &Ctx, actor: UserId, person: UserId, cause: &str) -> Result<bool, Refused> {
-    let cause = cause.trim();
-    if cause.is_empty() || cause.chars().count() > LONGEST_CAUSE {
-        let rule = format!("Say why, in at most {LONGEST_CAUSE} characters; the person's page and the log show it.");
-        return Err(Refused::Invalid(rule));
-    }
+/// [`Refused`]: the actor may not, or holds less than the person (but for a bill and for safety); the cause is missing or
+/// too long; it is the actor.
+pub async fn suspend(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    person: UserId,
+    order: &Order<'_>,
+) -> Result<bool, Refused> {
     if actor == person {
         return Err(Refused::Invalid("Nobody switches themselves off: you could not come back.".to_owned()));
     }
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = guarded(tx, ctx, actor, person).await?;
-            let changed = people::suspend_by_admin(tx, &at, person, cause, ctx.now()).await?;
+            let at = match order.kind {
+                HoldKind::Partner => guarded(tx, ctx, actor, person).await?,
+                kind => authority::at_person(tx, actor, holding::needs(kind, true), person, ctx.now()).await?,
+            };
+            let target = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
+            let case = Case { actor, at, target, now: ctx.now() };
+            let hold = case.hold(tx, ctx, order).await?;
+            let changed = holds::suspend_person(tx, &at, person, &hold).await?;
             if changed {
-                let line = Event::of(Kind::UserSuspended, person).word("source", "admin");
+                let still = holds::of_person(tx, &at, person).await?.len();
+                let line = holding::line(Kind::UserSuspended, person, &hold, still);
                 events::append(tx, ctx, at.partner(), &[line]).await?;
             }
             Ok(changed)
@@ -39,20 +48,39 @@ pub async fn suspend(store: &Store, ctx: &Ctx, actor: UserId, person: UserId, ca
         .await
 }
 
-/// Lifts the administrators' suspension; others stay. False when there was none.
+/// Lifts what the administrator may lift of what keeps a person off, of one kind or of any; what directories say stays.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or holds less than the person.
-pub async fn resume(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, Refused> {
+/// [`Refused`]: the actor may not, or nothing of what was decided is theirs to lift.
+pub async fn resume(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    person: UserId,
+    kind: Option<HoldKind>,
+) -> Result<Lifted, Refused> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = guarded(tx, ctx, actor, person).await?;
-            let changed = people::resume_by_admin(tx, &at, person).await?;
-            if changed {
-                let line = Event::of(Kind::UserResumed, person).word("source", "admin");
-                events::append(tx, ctx, at.partner(), &[line]).await?;
+            let target = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
+            let at = holding::extent_to_lift(tx, actor, target, kind, ctx.now()).await?;
+            let case = Case { actor, at, target, now: ctx.now() };
+            let found = holds::of_person(tx, &at, person).await?;
+            let (mut still, mut lifted, mut asked) = (found.len(), 0_usize, 0_usize);
+            let decided = |hold: &&Hold| !matches!(hold.source, SuspensionSource::Connection(_));
+            let wanted = |hold: &&Hold| kind.is_none_or(|kind| hold.source.kind() == kind.as_str());
+            for hold in found.iter().filter(decided).filter(wanted) {
+                asked += 1;
+                let guard = async |reader: &mut Reader| Ok(visible::outranks(reader, actor, person, ctx.now()).await?);
+                if case.may_lift(tx, hold, guard).await? && holds::lift_person(tx, &at, person, hold.source).await? {
+                    (still, lifted) = (still.saturating_sub(1), lifted + 1);
+                    let line = holding::line(Kind::UserResumed, person, hold, still);
+                    events::append(tx, ctx, at.partner(), &[line]).await?;
+                }
             }
-            Ok(changed)
+            if asked > 0 && lifted == 0 {
+                return Err(holding::not_yours());
+            }
+            Ok(Lifted { changed: lifted > 0, still })
         })
         .await
 }

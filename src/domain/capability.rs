@@ -23,6 +23,10 @@ pub enum Core {
     PartnerMove = 5,
     /// Suspend and resume a partner.
     PartnerSuspend = 6,
+    /// Suspend and resume for a bill, in the name of a partner above.
+    BillingHold = 7,
+    /// Suspend and resume for safety, in the name of a partner above.
+    SecurityHold = 8,
     /// See roles and who holds them.
     RoleView = 10,
     /// Grant and withdraw roles.
@@ -68,6 +72,8 @@ impl Core {
         Self::PartnerDelete,
         Self::PartnerMove,
         Self::PartnerSuspend,
+        Self::BillingHold,
+        Self::SecurityHold,
         Self::RoleView,
         Self::RoleAssign,
         Self::RoleWrite,
@@ -101,6 +107,8 @@ impl Core {
             Self::PartnerDelete => "core.partner.delete",
             Self::PartnerMove => "core.partner.move",
             Self::PartnerSuspend => "core.partner.suspend",
+            Self::BillingHold => "core.billing.hold",
+            Self::SecurityHold => "core.security.hold",
             Self::RoleView => "core.role.view",
             Self::RoleAssign => "core.role.assign",
             Self::RoleWrite => "core.role.write",
@@ -130,6 +138,8 @@ impl Core {
             Self::PartnerDelete => "Delete the partner",
             Self::PartnerMove => "Move the partner in the tree",
             Self::PartnerSuspend => "Suspend and resume the partner",
+            Self::BillingHold => "Suspend and resume for a bill",
+            Self::SecurityHold => "Suspend and resume for safety",
             Self::RoleView => "See roles and who holds them",
             Self::RoleAssign => "Grant and withdraw roles",
             Self::RoleWrite => "Create and change roles",
@@ -159,12 +169,24 @@ impl Core {
             Self::ConnectionRun | Self::PartnerSuspend => 1,
             Self::PartnerDelete | Self::PartnerMove | Self::RoleAssign | Self::RoleWrite => 2,
             Self::ConnectionWrite | Self::RuleWrite | Self::PlanApprove | Self::InviteSend => 2,
-            Self::UserCredential | Self::UserActAs => 3,
+            Self::UserCredential | Self::UserActAs | Self::BillingHold | Self::SecurityHold => 3,
         }
     }
 
-    /// Whether it still works on a suspended partner: someone has to see and resume it.
+    /// Whether it still works on a suspended partner: someone has to see what is there, ask about it and resume it.
     pub const fn on_suspended(self) -> bool {
-        matches!(self, Self::PartnerView | Self::PartnerSuspend)
+        matches!(
+            self,
+            Self::PartnerView
+                | Self::PartnerSuspend
+                | Self::BillingHold
+                | Self::SecurityHold
+                | Self::RoleView
+                | Self::UserView
+                | Self::GroupView
+                | Self::ConnectionView
+                | Self::AuditView
+                | Self::AccessAsk
+        )
     }
 }

@@ -41,18 +41,47 @@ pub struct Profile {
     pub login_name: Option<String>,
 }
 
-/// Who switched a person or a partner off. Each source lifts only its own suspension.
+/// Who switched a person or a partner off, in whose name. Each source lifts only its own suspension.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SuspensionSource {
-    /// An administrator.
+    /// Somebody decided it in the name of a partner: the lower one stands, the more may lift it.
+    Decided(HoldKind, PartnerId),
+    /// An administrator, before it was kept in whose name.
     Admin,
     /// A directory said `active: false` or removed the person.
     Connection(ConnectionId),
 }
 
+/// For what something is switched off.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum HoldKind {
+    /// Any reason of those who run the partner or one above.
+    #[default]
+    Partner,
+    /// A bill.
+    Billing,
+    /// Safety: sessions end for good.
+    Security,
+}
+
+impl HoldKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[Self::Partner, Self::Billing, Self::Security];
+
+    /// The stored and published word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Partner => "partner",
+            Self::Billing => "billing",
+            Self::Security => "security",
+        }
+    }
+}
+
 impl std::fmt::Display for SuspensionSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Decided(kind, standing) => write!(f, "{}:{standing}", kind.as_str()),
             Self::Admin => f.write_str("admin"),
             Self::Connection(id) => write!(f, "connection:{id}"),
         }
@@ -62,9 +91,41 @@ impl std::fmt::Display for SuspensionSource {
 impl SuspensionSource {
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        if text == "admin" {
-            return Some(Self::Admin);
+        let Some((word, id)) = text.split_once(':') else { return (text == "admin").then_some(Self::Admin) };
+        if word == "connection" {
+            return id.parse().ok().map(Self::Connection);
         }
-        text.strip_prefix("connection:")?.parse().ok().map(Self::Connection)
+        let kind = HoldKind::ALL.iter().find(|kind| kind.as_str() == word)?;
+        Some(Self::Decided(*kind, id.parse().ok()?))
+    }
+
+    /// The word for what kind of suspension it is, which tells nothing of who stands behind it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Decided(kind, _) => kind.as_str(),
+            Self::Admin => HoldKind::Partner.as_str(),
+            Self::Connection(_) => "directory",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::Id;
+
+    #[test]
+    fn a_stored_source_is_read_back() {
+        let partner = PartnerId::from_uuid(Uuid::from_u128(7));
+        let decided = HoldKind::ALL.iter().map(|kind| SuspensionSource::Decided(*kind, partner));
+        let door = SuspensionSource::Connection(ConnectionId::from_uuid(Uuid::from_u128(8)));
+        for source in decided.chain([SuspensionSource::Admin, door]) {
+            assert_eq!(SuspensionSource::parse(&source.to_string()), Some(source));
+        }
+        for none in ["", "admin:", "partner", "partner:", "owner:00000000-0000-0000-0000-000000000007"] {
+            assert_eq!(SuspensionSource::parse(none), None, "{none:?}");
+        }
     }
 }

@@ -30,9 +30,6 @@ statements! {
         WHERE a.ancestor = $1 ORDER BY p.sort_key, p.id";
     ANCESTORS = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at \
         FROM partner_ancestor a JOIN live_partner p ON p.id = a.ancestor WHERE a.partner = $1 ORDER BY a.depth DESC";
-    SUSPEND = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', $2, $3) \
-        ON CONFLICT (partner, source) DO NOTHING";
-    RESUME = "DELETE FROM partner_suspension WHERE partner = $1 AND source = 'admin'";
     COUNT = "SELECT COUNT(*) FROM live_partner";
 }
 
@@ -130,22 +127,6 @@ pub async fn adopt(tx: &mut Tx, at: &PartnerExtent, root: &Partner, now: Timesta
     let sort_key = fold(&root.name).into_bytes();
     let values = binds![at.partner(), &root.external_id, &root.name, sort_key, root.level.0, now];
     tx.execute(&ADOPT, values).await.map(drop)
-}
-
-/// Switches the partner and everything below it off; false when an administrator already had.
-///
-/// # Errors
-/// `StoreError`.
-pub async fn suspend(tx: &mut Tx, at: &PartnerExtent, cause: &str, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(tx.execute(&SUSPEND, binds![at.partner(), cause, now]).await? > 0)
-}
-
-/// Lifts an administrator's suspension; false when there was none.
-///
-/// # Errors
-/// `StoreError`.
-pub async fn resume(tx: &mut Tx, at: &PartnerExtent) -> Result<bool, StoreError> {
-    Ok(tx.execute(&RESUME, binds![at.partner()]).await? > 0)
 }
 
 /// The extent's partner.

@@ -81,15 +81,6 @@ statements! {
     SET_AT = format!("UPDATE person SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
         login_name = $8, login_key = $9, changed_at = $10 \
         WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    SUSPENSIONS_AT = format!("SELECT s.source, s.cause, s.since FROM person_suspension s \
-        JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
-    SUSPEND_AT = format!("INSERT INTO person_suspension (person, source, cause, since) \
-        SELECT p.id, 'admin', $4, $5 FROM person p WHERE p.id = $3 AND p.state = 'live' AND {AT_HOME} \
-        ON CONFLICT (person, source) DO NOTHING");
-    RESUME_AT = format!("DELETE FROM person_suspension WHERE source = 'admin' AND person IN \
-        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    END_SESSIONS_AT = format!("UPDATE person SET version = version + 1, changed_at = $4 WHERE id IN \
-        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     PLACE_AT = format!("UPDATE person SET placement = $4, changed_at = $5 WHERE placement <> $4 AND id IN \
         (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     PIN_AT = format!("UPDATE person SET placement_pin = $4, placement = COALESCE($4, placement), changed_at = $5 \
@@ -467,53 +458,6 @@ pub fn sort_key(user: &User) -> Vec<u8> {
 /// Only those of the store.
 pub async fn count(reader: &mut Reader, at: &PartnerExtent) -> Result<u64, StoreError> {
     reader.one(&COUNT, binds![at.partner(), at.subtree()], first).await
-}
-
-/// A suspension: its source, its cause, and since when.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Suspension {
-    /// Who switched the person off, as stored: `admin` or `connection:` and an id.
-    pub source: String,
-    /// Why, in words.
-    pub cause: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Why a person within the extent is suspended; empty when nobody suspends.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn suspensions(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Vec<Suspension>, StoreError> {
-    let read = |row: &Row| Ok(Suspension { source: row.get(0)?, cause: row.get(1)?, since: row.get(2)? });
-    reader.all(&SUSPENSIONS_AT, binds![at.partner(), at.subtree(), id], read).await
-}
-
-/// Switches a person within the extent off in the name of an administrator, and ends the sessions of before; true when
-/// no administrator had yet.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn suspend_by_admin(
-    tx: &mut Tx,
-    at: &PartnerExtent,
-    id: UserId,
-    cause: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let suspended = tx.execute(&SUSPEND_AT, binds![at.partner(), at.subtree(), id, cause, now]).await? > 0;
-    if suspended {
-        tx.execute(&END_SESSIONS_AT, binds![at.partner(), at.subtree(), id, now]).await?;
-    }
-    Ok(suspended)
-}
-
-/// Lifts the administrators' suspension; true when there was one.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn resume_by_admin(tx: &mut Tx, at: &PartnerExtent, id: UserId) -> Result<bool, StoreError> {
-    Ok(tx.execute(&RESUME_AT, binds![at.partner(), at.subtree(), id]).await? > 0)
 }
 
 /// Pins a person within the extent in an exclusive group of the home partner, or unpins; the caller places anew after

@@ -22,6 +22,8 @@ statements! {
         p.display_name \
         FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
         WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {IN_GOOD_STANDING} \
+        AND NOT EXISTS (SELECT 1 FROM partner_ancestor u JOIN live_partner q ON q.id = u.ancestor \
+            WHERE u.partner = p.partner AND q.sessions_after >= s.created_at) \
         AND (s.connection IS NULL OR EXISTS \
             (SELECT 1 FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = s.connection \
             AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))");

@@ -73,6 +73,7 @@ mod scim_whole_lists;
 mod sealer;
 mod secrets;
 mod sessions_end;
+mod standing;
 mod store_faults;
 mod store_open;
 mod store_storm;

@@ -1,5 +1,6 @@
 //! Users: what a push does to the external user, to the person, and to the log.
 use rolecall::domain::id::{ExternalUserId, UserId};
+use rolecall::domain::user::{HoldKind, SuspensionSource};
 use rolecall::provision::event::Kind;
 use rolecall::provision::review;
 use rolecall::provision::users::{self, Join, NewUser, Said};
@@ -7,6 +8,7 @@ use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source, Wh
 use rolecall::scim::etag::Condition;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::external_users::{ExternalUser, Link};
+use rolecall::store::holds::{self, Hold};
 use rolecall::store::{Store, Tx, first, people};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -172,11 +174,12 @@ on_both! {
         let after = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
         assert_eq!(after.version, version + 1);
 
-        db.store.write(async |tx: &mut Tx| people::suspend_by_admin(tx, &extent, person, "leave", ctx(3).now()).await)
-            .await.unwrap();
+        let by_hand = SuspensionSource::Decided(HoldKind::Partner, world.partner);
+        let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now() };
+        db.store.write(async |tx: &mut Tx| holds::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
         let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Mode::Real).await.unwrap();
         assert_eq!(whats(&on.effect), [What::Resumed]);
-        assert_eq!(suspensions(&db.store, person).await, ["admin"]);
+        assert_eq!(suspensions(&db.store, person).await, [by_hand.to_string()]);
     }
 
     async fn the_join_finds_the_same_person_at_another_door(db: &Database) {

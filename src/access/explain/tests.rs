@@ -87,8 +87,18 @@ fn every_miss_has_one_sentence_and_one_word() {
         assert_eq!(to_value(&miss).unwrap()["miss"], miss.word(), "machines read the same word everywhere");
         assert_eq!(Reason::Refused { misses: vec![miss, Miss::NoGrant] }.to_string(), sentence);
     }
-    let said = to_value(Miss::PersonSuspended { source: admin }).unwrap();
-    assert_eq!(said, json!({"miss": "person_suspended", "source": "admin"}));
+    let above = named::<PartnerId>(9, "").id;
+    for (source, kind, words) in [
+        (admin, "partner", "by an administrator"),
+        (door, "directory", "by its directory"),
+        (SuspensionSource::Decided(HoldKind::Partner, above), "partner", "by an administrator"),
+        (SuspensionSource::Decided(HoldKind::Billing, above), "billing", "for a bill"),
+        (SuspensionSource::Decided(HoldKind::Security, above), "security", "for safety"),
+    ] {
+        let miss = Miss::PersonSuspended { source };
+        assert_eq!(to_value(&miss).unwrap(), json!({"miss": "person_suspended", "kind": kind}));
+        assert_eq!(miss.to_string(), format!("The person is suspended {words}."));
+    }
 }
 
 #[test]

@@ -5,10 +5,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::explain::Named;
+use crate::admin::holds::{Lifted, Order};
+use crate::admin::told::ToldHold;
 use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
 use crate::domain::grant::{Reach, Scope};
-use crate::domain::id::Id;
+use crate::domain::id::{Id, PartnerId};
 use crate::domain::time::Timestamp;
+use crate::domain::user::HoldKind;
 
 /// A moment, RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -102,12 +105,94 @@ pub(super) struct Changed {
     pub changed: bool,
 }
 
-/// Why somebody or something is switched off.
+/// Why somebody or something is switched off, and in whose name.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cause {
-    /// The cause, for whoever asks later.
+    /// The cause, for those who may see the partner in whose name it is; at most 200 characters.
     pub cause: String,
+    /// For what; left out: for any reason of those who run the partner or one above.
+    #[serde(default)]
+    pub kind: HoldWord,
+    /// What those below are told; left out: nothing. At most 200 characters.
+    pub notice: Option<String>,
+    /// The partner in whose name, so that whoever may do the same there may lift it; left out: as high as the caller stands.
+    pub standing: Option<Uuid>,
+}
+
+impl Cause {
+    /// The same as an order.
+    pub(super) fn order(&self) -> Order<'_> {
+        let standing = self.standing.map(PartnerId::from_uuid);
+        Order { kind: self.kind.into(), cause: &self.cause, notice: self.notice.as_deref(), standing }
+    }
+}
+
+/// Which of what keeps something off is to be lifted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// Only what is of this kind; left out: whatever the caller may lift.
+    pub kind: Option<HoldWord>,
+}
+
+/// What came of lifting.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(super) struct LiftedView {
+    /// False when nothing was there to lift.
+    pub changed: bool,
+    /// How many suspensions are left; while there is one, it stays off.
+    pub still: usize,
+}
+
+impl From<Lifted> for LiftedView {
+    fn from(Lifted { changed, still }: Lifted) -> Self {
+        Self { changed, still }
+    }
+}
+
+/// For what something is switched off.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum HoldWord {
+    /// Any reason of those who run the partner or one above.
+    #[default]
+    Partner,
+    /// A bill: in the name of a partner above; needs `core.billing.hold`.
+    Billing,
+    /// Safety: in the name of a partner above, sessions end for good; needs `core.security.hold`.
+    Security,
+}
+
+/// A suspension, as the caller may know of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Suspension)]
+pub(super) struct SuspensionView {
+    /// `partner`, `billing`, `security`, or `directory`.
+    kind: &'static str,
+    /// The partner in whose name it was decided; null when the caller may not see it, and for a directory.
+    standing: Option<Ref>,
+    /// The connection that says so.
+    connection: Option<Uuid>,
+    /// By whom, in words.
+    by: String,
+    /// Why; of a partner that the caller may not see: what those below are told, or null.
+    cause: Option<String>,
+    /// Since when.
+    since: Moment,
+}
+
+impl From<ToldHold> for SuspensionView {
+    fn from(told: ToldHold) -> Self {
+        Self {
+            kind: told.kind,
+            standing: told.standing.map(Ref::from),
+            connection: told.connection.map(Id::uuid),
+            by: told.words,
+            cause: told.cause,
+            since: Moment(told.since),
+        }
+    }
 }
 
 /// Which door.
@@ -165,5 +250,6 @@ macro_rules! words {
 words! {
     KindWord = ConnectionKind { Scim, Oidc, Ldap };
     StateWord = ConnectionState { Active, Paused };
+    HoldWord = HoldKind { Partner, Billing, Security };
     ModeWord = Mode { Observe, Additive, Authoritative, Paused };
 }

@@ -4,10 +4,12 @@ use askama::Template;
 
 use super::halt::Halt;
 use super::page::{Frame, id, minute, ok, visitor};
+use super::person::Suspension;
 use super::place::{self, Place, place};
 use super::tree::Node;
+use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
-use crate::store::{Reader, effective, partners, user_groups, visible};
+use crate::store::{Reader, effective, holds, partners, user_groups, visible};
 use crate::web::App;
 
 /// Most partners below that are listed.
@@ -19,6 +21,7 @@ struct Page {
     frame: Frame,
     at: Place,
     external_id: Option<String>,
+    suspensions: Vec<Suspension>,
     since: String,
     groups: Option<Vec<Group>>,
     children: Vec<Node>,
@@ -48,8 +51,12 @@ pub(super) async fn show(
             let groups = if may_groups { Some(user_groups::of_partner(reader, &at).await?) } else { None };
             let seen = visible::regions(reader, &visitor.signed.extent, Core::PartnerView, now).await?;
             let below = visible::below(reader, &seen, partner.id, MOST).await?;
+            let mut sight = Sight::of(me, now);
+            let found = holds::of_partner(reader, &at).await?;
+            let suspensions = told::holds(reader, &mut sight, &at, partner.id, found).await?;
             Ok::<_, Halt>(Page {
                 frame,
+                suspensions: suspensions.into_iter().map(Suspension::from).collect(),
                 at: place(reader, me, &at, now).await?,
                 since: minute(partner.created_at),
                 external_id: partner.external_id,

@@ -9,14 +9,15 @@ use super::path::{Why, answer_path, short, why};
 use super::place::{self, Place, place};
 use crate::access::decide::Question;
 use crate::admin;
+use crate::admin::holds::Order;
+use crate::admin::told::{self, Sight, ToldHold};
 use crate::domain::capability::Core;
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::domain::user::SuspensionSource;
 use crate::store::extent::PartnerExtent;
 use crate::store::{
-    Reader, activity, catalog, effective, effective_lists, people, people_facts, resources, spoken_for, visible,
+    Reader, activity, catalog, effective, effective_lists, holds, people, people_facts, resources, spoken_for, visible,
 };
 use crate::web::App;
 use crate::web::login::Visitor;
@@ -47,10 +48,18 @@ struct Page {
     ask: Option<Ask>,
 }
 
-struct Suspension {
-    source: String,
-    cause: String,
-    since: String,
+/// A suspension as the visitor may know of it.
+pub(super) struct Suspension {
+    pub(super) by: String,
+    pub(super) cause: String,
+    pub(super) since: String,
+}
+
+impl From<ToldHold> for Suspension {
+    fn from(told: ToldHold) -> Self {
+        let cause = told.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self { by: told.words, cause, since: page::minute(told.since) }
+    }
 }
 
 struct Ask {
@@ -111,7 +120,9 @@ impl Look<'_> {
     async fn page(self, reader: &mut Reader, frame: Frame, capability: &str, partner: &str) -> Result<Page, Halt> {
         let me = self.visitor.person();
         let user = people::get(reader, &self.at, self.person).await?.ok_or(Halt::NotFound)?;
-        let suspensions = people::suspensions(reader, &self.at, self.person).await?;
+        let found = holds::of_person(reader, &self.at, self.person).await?;
+        let mut sight = Sight::of(me, self.now);
+        let suspensions = told::holds(reader, &mut sight, &self.at, self.about.partner, found).await?;
         let doors = people_facts::doors(reader, &self.at, self.person).await?;
         let groups = effective_lists::groups_of(reader, &self.at, self.person).await?;
         let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
@@ -126,8 +137,8 @@ impl Look<'_> {
             rests_on,
             at: place(reader, me, &self.at, self.now).await?,
             may_change: me != self.person && place::may(reader, me, Core::UserWrite, self.about, self.now).await?,
-            suspended_by_admin: suspensions.iter().any(|one| one.source == SuspensionSource::Admin.to_string()),
-            suspensions: self.suspended(reader, suspensions).await?,
+            suspended_by_admin: suspensions.iter().any(|one| one.connection.is_none()),
+            suspensions: suspensions.into_iter().map(Suspension::from).collect(),
             id: user.id.to_string(),
             name: user.profile.display_name,
             login: user.profile.login_name.unwrap_or_default(),
@@ -160,22 +171,6 @@ impl Look<'_> {
             (true, false) => "a directory".to_owned(),
             (true, true) => "nobody’s word".to_owned(),
         })
-    }
-
-    async fn suspended(&self, reader: &mut Reader, found: Vec<people::Suspension>) -> Result<Vec<Suspension>, Halt> {
-        let mut suspensions = Vec::new();
-        for one in found {
-            let source = match SuspensionSource::parse(&one.source) {
-                Some(SuspensionSource::Connection(connection)) => {
-                    let id = crate::domain::id::Id::uuid(connection);
-                    let slug = activity::names(reader, &[id]).await?.pop().map(|(_, slug)| slug);
-                    format!("the connection {}", slug.unwrap_or_default())
-                }
-                _ => "an administrator".to_owned(),
-            };
-            suspensions.push(Suspension { source, cause: one.cause, since: page::minute(one.since) });
-        }
-        Ok(suspensions)
     }
 
     async fn access(&self, reader: &mut Reader, doors: &[people_facts::Door]) -> Result<Vec<Why>, Halt> {
@@ -271,11 +266,12 @@ pub(super) async fn suspend(
 ) -> Result<HttpResponse, Halt> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let person: UserId = id(&path)?;
-    admin::people::suspend(&app.store, &visitor.ctx(&app), visitor.person(), person, form.field("cause")).await?;
+    let order = Order { cause: form.field("cause"), ..Order::default() };
+    admin::people::suspend(&app.store, &visitor.ctx(&app), visitor.person(), person, &order).await?;
     Ok(see_other(&format!("/people/{person}?done=suspended")))
 }
 
-/// Lifts the administrators' suspension.
+/// Lifts what the visitor may lift of what administrators decided.
 pub(super) async fn resume(
     request: HttpRequest,
     app: web::Data<App>,
@@ -284,6 +280,6 @@ pub(super) async fn resume(
 ) -> Result<HttpResponse, Halt> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let person: UserId = id(&path)?;
-    admin::people::resume(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
+    admin::people::resume(&app.store, &visitor.ctx(&app), visitor.person(), person, None).await?;
     Ok(see_other(&format!("/people/{person}?done=resumed")))
 }

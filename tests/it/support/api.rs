@@ -18,6 +18,11 @@ impl<'a> Api<'a> {
         Self { app, token: house.api_token(person, home).await.1 }
     }
 
+    /// A caller with this token.
+    pub fn with(app: &'a App, token: &str) -> Self {
+        Self { app, token: token.to_owned() }
+    }
+
     /// The owner of the house.
     pub async fn owner(app: &'a App, house: &House) -> Self {
         Self::of(app, house, house.owner, house.top).await

@@ -2,6 +2,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::show::Whole;
 use super::{PartnerView, PartnerWord};
 use crate::admin::partners::{self, NewPartner};
 use crate::domain::id::{Id as _, PartnerId};
@@ -24,14 +25,14 @@ pub(in crate::web::api) struct NewPartnerBody {
     level: String,
     /// Company unless said.
     kind: Option<PartnerWord>,
-    /// The platform's own key for it, unique in the installation.
+    /// The platform's own key for it, unique among those directly below that parent.
     external_id: Option<String>,
 }
 
 /// Makes a partner below another. Needs `core.partner.add` over the parent.
 #[utoipa::path(post, path = "/api/v1/partners", tag = "Partners", operation_id = "createPartner",
     request_body = NewPartnerBody,
-    responses((status = 201, description = "the new partner", body = PartnerView),
+    responses((status = 201, description = "the new partner", body = Whole),
         (status = 409, description = "the external id is taken")))]
 pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
     let body: NewPartnerBody = call.body().await?;
@@ -60,5 +61,5 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
         suspended: false,
         created_at: Moment(made.created_at),
     };
-    created(&format!("/api/v1/partners/{}", made.id), &view)
+    created(&format!("/api/v1/partners/{}", made.id), &Whole::fresh(view))
 }

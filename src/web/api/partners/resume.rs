@@ -1,14 +1,20 @@
 //! `POST /partners/{id}/resume`.
 use crate::admin::partners;
 use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::Changed;
+use crate::web::api::model::{LiftedView, Which};
 
-/// Lifts the suspension of a partner. Needs `core.partner.suspend` over it.
+/// Lifts what the caller may lift of what keeps a partner off: what was decided in the name of a partner over which they may
+/// do the same, and what they decided themselves and still might. What stands above them stays, and keeps it off. Needs
+/// `core.partner.suspend` over it, or `core.billing.hold` or `core.security.hold` for those kinds; whoever decided something
+/// for safety waits a day before lifting it alone.
 #[utoipa::path(post, path = "/api/v1/partners/{id}/resume", tag = "Partners", operation_id = "resumePartner",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "no administrator suspends it any more", body = Changed)))]
-pub(in crate::web::api) async fn resume(call: Call) -> Answer {
+    request_body = Which,
+    responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
+pub(in crate::web::api) async fn resume(mut call: Call) -> Answer {
     let id = call.id("id")?;
-    let changed = partners::resume(&call.app.store, &call.ctx(), call.person(), id).await?;
-    ok(&Changed { changed })
+    let Which { kind } = call.body_or_default().await?;
+    let kind = kind.map(Into::into);
+    let lifted = partners::resume(&call.app.store, &call.ctx(), call.person(), id, kind).await?;
+    ok(&LiftedView::from(lifted))
 }

@@ -1,27 +1,54 @@
 //! `GET /partners/{id}`.
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::{PartnerView, view};
 use crate::admin::authority;
+use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
 use crate::domain::id::PartnerId;
-use crate::store::{catalog, visible};
+use crate::store::{catalog, holds, visible};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
+use crate::web::api::model::SuspensionView;
+
+/// A partner with what keeps it off.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PartnerWhole)]
+pub(in crate::web::api) struct Whole {
+    /// The partner.
+    #[serde(flatten)]
+    partner: PartnerView,
+    /// Its own suspensions, not those of partners above; empty when there is none.
+    suspensions: Vec<SuspensionView>,
+}
+
+impl Whole {
+    /// A partner that nobody has switched off yet.
+    pub(super) fn fresh(partner: PartnerView) -> Self {
+        Self { partner, suspensions: Vec::new() }
+    }
+}
 
 /// One partner. Needs `core.partner.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}", tag = "Partners", operation_id = "getPartner",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "the partner", body = PartnerView)))]
+    responses((status = 200, description = "the partner", body = Whole)))]
 pub(in crate::web::api) async fn show(call: Call) -> Answer {
     let id: PartnerId = call.id("id")?;
     ok(&read(&call, id).await?)
 }
 
 /// A partner as the caller may see it.
-pub(super) async fn read(call: &Call, id: PartnerId) -> Result<PartnerView, Fault> {
+pub(super) async fn read(call: &Call, id: PartnerId) -> Result<Whole, Fault> {
     call.read(async |reader| {
         let at = authority::at_partner(reader, call.person(), Core::PartnerView, id, call.now()).await?;
         let node = visible::node(reader, &at).await?;
-        Ok(view(node, &catalog::levels(reader).await?))
+        let found = holds::of_partner(reader, &at).await?;
+        let mut sight = Sight::of(call.person(), call.now());
+        let suspensions = told::holds(reader, &mut sight, &at, id, found).await?;
+        let partner = view(node, &catalog::levels(reader).await?);
+        Ok(Whole { partner, suspensions: suspensions.into_iter().map(SuspensionView::from).collect() })
     })
     .await
 }

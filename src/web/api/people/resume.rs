@@ -1,15 +1,19 @@
 //! `POST /people/{id}/resume`.
 use crate::admin::people;
 use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::Changed;
+use crate::web::api::model::{LiftedView, Which};
 
-/// Lifts the administrators' suspension of a person; what directories say stays. Needs `core.user.write` over the
-/// person, and holding all that the person holds.
+/// Lifts what the caller may lift of what keeps a person off: what was decided in the name of a partner over which they may
+/// do the same, and what they decided themselves and still might. What stands above them stays, and so does what directories
+/// say. Needs `core.user.write` over the person, or `core.billing.hold` or `core.security.hold` for those kinds.
 #[utoipa::path(post, path = "/api/v1/people/{id}/resume", tag = "People", operation_id = "resumePerson",
     params(("id" = uuid::Uuid, Path, description = "the person")),
-    responses((status = 200, description = "no administrator suspends them any more", body = Changed)))]
-pub(in crate::web::api) async fn resume(call: Call) -> Answer {
+    request_body = Which,
+    responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
+pub(in crate::web::api) async fn resume(mut call: Call) -> Answer {
     let id = call.id("id")?;
-    let changed = people::resume(&call.app.store, &call.ctx(), call.person(), id).await?;
-    ok(&Changed { changed })
+    let Which { kind } = call.body_or_default().await?;
+    let kind = kind.map(Into::into);
+    let lifted = people::resume(&call.app.store, &call.ctx(), call.person(), id, kind).await?;
+    ok(&LiftedView::from(lifted))
 }

@@ -4,12 +4,13 @@ use utoipa::ToSchema;
 
 use super::{PersonView, view};
 use crate::admin::authority;
+use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
 use crate::domain::id::UserId;
-use crate::store::{effective_lists, people};
+use crate::store::{effective_lists, holds, people};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::model::{Moment, Ref};
+use crate::web::api::model::{Ref, SuspensionView};
 
 /// A person with what bears on them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,18 +23,6 @@ pub(in crate::web::api) struct Whole {
     suspensions: Vec<SuspensionView>,
     /// The user groups they are in: the place first, then labels.
     groups: Vec<GroupLine>,
-}
-
-/// Who switched somebody off.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Suspension)]
-struct SuspensionView {
-    /// `admin`, or `connection:` and the connection's id.
-    source: String,
-    /// Why.
-    cause: String,
-    /// Since when.
-    since: Moment,
 }
 
 /// A user group somebody is in.
@@ -58,15 +47,13 @@ pub(in crate::web::api) async fn show(call: Call) -> Answer {
         .read(async |reader| {
             let at = authority::at_person(reader, call.person(), Core::UserView, id, call.now()).await?;
             let person = people::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
-            let suspensions = people::suspensions(reader, &at, id).await?;
+            let found = holds::of_person(reader, &at, id).await?;
+            let mut sight = Sight::of(call.person(), call.now());
+            let suspensions = told::holds(reader, &mut sight, &at, person.partner, found).await?;
             Ok((person, suspensions, effective_lists::groups_of(reader, &at, id).await?))
         })
         .await?;
-    let suspensions = suspensions.into_iter().map(|one| SuspensionView {
-        source: one.source,
-        cause: one.cause,
-        since: Moment(one.since),
-    });
+    let suspensions = suspensions.into_iter().map(SuspensionView::from);
     let groups = groups.into_iter().map(|one| GroupLine {
         because: one.ground.to_string(),
         exclusive: one.exclusive,

@@ -3,14 +3,15 @@ use crate::admin::people;
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::model::{Cause, Changed};
 
-/// Switches a person off, from the next request on; their sessions end. Needs `core.user.write` over the person, and
-/// holding all that the person holds.
+/// Switches a person off, from the next request on, in the name of a partner at or above their home; their sessions end.
+/// Needs `core.user.write` over the person and holding all that the person holds; or `core.billing.hold` or
+/// `core.security.hold`, for those kinds.
 #[utoipa::path(post, path = "/api/v1/people/{id}/suspend", tag = "People", operation_id = "suspendPerson",
     params(("id" = uuid::Uuid, Path, description = "the person")), request_body = Cause,
     responses((status = 200, description = "they are off", body = Changed)))]
 pub(in crate::web::api) async fn suspend(mut call: Call) -> Answer {
     let id = call.id("id")?;
     let body: Cause = call.body().await?;
-    let changed = people::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.cause).await?;
+    let changed = people::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.order()).await?;
     ok(&Changed { changed })
 }

@@ -1,0 +1,137 @@
+//! Who switched a partner or a person off, in whose name, and why. Rows are counted, never merged: a thing is off while
+//! any row is there.
+use super::extent::PartnerExtent;
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use crate::domain::id::{PartnerId, UserId};
+use crate::domain::time::Timestamp;
+use crate::domain::user::SuspensionSource;
+use crate::{binds, statements};
+
+/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
+    (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
+
+statements! {
+    OF_PARTNER = "SELECT source, cause, notice, set_by, since FROM partner_suspension WHERE partner = $1 \
+        ORDER BY since, source";
+    OF_PERSON = format!("SELECT s.source, s.cause, s.notice, s.set_by, s.since FROM person_suspension s \
+        JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
+    SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, notice, set_by, since) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (partner, source) DO NOTHING";
+    SUSPEND_PERSON = format!("INSERT INTO person_suspension (person, source, cause, notice, set_by, since) \
+        SELECT p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $3 AND {AT_HOME} \
+        ON CONFLICT (person, source) DO NOTHING");
+    LIFT_PARTNER = "DELETE FROM partner_suspension WHERE partner = $1 AND source = $2";
+    LIFT_PERSON = format!("DELETE FROM person_suspension WHERE source = $4 AND person IN \
+        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    END_SESSIONS_OF_PERSON = format!("UPDATE person SET version = version + 1, changed_at = $4 WHERE id IN \
+        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    END_SESSIONS_BELOW = "UPDATE partner SET sessions_after = $2 WHERE id = $1";
+    ABOVE = "SELECT ancestor FROM partner_ancestor WHERE partner = $1 ORDER BY depth";
+}
+
+/// A row: who, why, and since when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Who, in whose name.
+    pub source: SuspensionSource,
+    /// Why, for those who may see in whose name.
+    pub cause: String,
+    /// Why, in the words meant for those below; none when nothing is said to them.
+    pub notice: Option<String>,
+    /// The person who did it; none for a directory.
+    pub by: Option<UserId>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl FromRow for Hold {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let source = SuspensionSource::parse(&row.get::<String>("source")?);
+        Ok(Self {
+            source: source.ok_or_else(|| StoreError::Decode("source".to_owned()))?,
+            cause: row.get("cause")?,
+            notice: row.get("notice")?,
+            by: row.get("set_by")?,
+            since: row.get("since")?,
+        })
+    }
+}
+
+/// The rows of the extent's partner itself, the oldest first.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Hold>, StoreError> {
+    reader.all(&OF_PARTNER, binds![at.partner()], Hold::from_row).await
+}
+
+/// The rows of a person within the extent, the oldest first; empty when nobody suspends them.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_person(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Vec<Hold>, StoreError> {
+    reader.all(&OF_PERSON, binds![at.partner(), at.subtree(), id], Hold::from_row).await
+}
+
+/// Switches the extent's partner and everything below it off; false, and the first cause stays, when that was done in the
+/// same name already.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspend_partner(tx: &mut Tx, at: &PartnerExtent, hold: &Hold) -> Result<bool, StoreError> {
+    let values = binds![at.partner(), hold.source.to_string(), &hold.cause, &hold.notice, hold.by, hold.since];
+    Ok(tx.execute(&SUSPEND_PARTNER, values).await? > 0)
+}
+
+/// Switches a person within the extent off, and ends the sessions of before; false when that was done in the same name
+/// already.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn suspend_person(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &Hold) -> Result<bool, StoreError> {
+    let mut values = binds![at.partner(), at.subtree(), id, hold.source.to_string(), &hold.cause];
+    values.extend(binds![&hold.notice, hold.by, hold.since]);
+    let suspended = tx.execute(&SUSPEND_PERSON, values).await? > 0;
+    if suspended {
+        tx.execute(&END_SESSIONS_OF_PERSON, binds![at.partner(), at.subtree(), id, hold.since]).await?;
+    }
+    Ok(suspended)
+}
+
+/// Takes a row of the extent's partner away; false when there was none.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lift_partner(tx: &mut Tx, at: &PartnerExtent, source: SuspensionSource) -> Result<bool, StoreError> {
+    Ok(tx.execute(&LIFT_PARTNER, binds![at.partner(), source.to_string()]).await? > 0)
+}
+
+/// Takes a row of a person within the extent away; false when there was none.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lift_person(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    id: UserId,
+    source: SuspensionSource,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(&LIFT_PERSON, binds![at.partner(), at.subtree(), id, source.to_string()]).await? > 0)
+}
+
+/// Ends for good the sessions of everyone at home in the extent's partner or below that began by `now`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn end_sessions_below(tx: &mut Tx, at: &PartnerExtent, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&END_SESSIONS_BELOW, binds![at.partner(), now]).await.map(drop)
+}
+
+/// A partner of the extent and those above it, nearest first: in whose names something may be held there.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn names(reader: &mut Reader, _at: &PartnerExtent, partner: PartnerId) -> Result<Vec<PartnerId>, StoreError> {
+    reader.all(&ABOVE, binds![partner], first).await
+}
