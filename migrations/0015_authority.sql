@@ -31,3 +31,12 @@ SELECT id, parent, external_id, name, sort_key, kind, level, version, authority_
     sessions_after
 FROM partner
 WHERE state = 'live';
+
+-- A partner's own key is unique among those directly below one parent: who may make partners in one place takes no key
+-- away from another, and learns nothing of it.
+DROP INDEX partner_external_id;
+CREATE UNIQUE INDEX partner_external_id ON partner (parent, external_id) WHERE state = 'live';
+CREATE INDEX partner_key ON partner (external_id);
+
+-- Tokens are counted by whose they are.
+CREATE INDEX api_token_person ON api_token (person, created_at);

@@ -97,7 +97,8 @@ pub fn conclude(standing: Result<Vec<Miss>, Absent>, nearest: Option<Nearest>) -
     Decision::because(Reason::Refused { misses })
 }
 
-fn near_miss(nearest: Nearest) -> Option<Miss> {
+/// What a grant that gets near misses.
+pub fn near_miss(nearest: Nearest) -> Option<Miss> {
     let Nearest { rank, proof, dormant } = nearest;
     let directory = proof.support.directory().cloned();
     let nearest = Box::new(proof);

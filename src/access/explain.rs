@@ -4,7 +4,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::grant::{Reach, Scope};
-use crate::domain::id::{DirectoryId, GrantId, PartnerId, RoleId, RuleId, UserGroupId, UserId};
+use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, RuleId, UserGroupId, UserId};
 use crate::domain::partner::LevelId;
 use crate::domain::rule::PeopleSet;
 use crate::domain::time::Timestamp;
@@ -26,6 +26,18 @@ impl<T> Named<T> {
     /// A thing with its name.
     pub fn new(id: T, name: impl Into<String>) -> Self {
         Self { id, name: name.into() }
+    }
+
+    /// The name, or other words for a thing that is not named.
+    fn or<'a>(&'a self, words: &'a str) -> &'a str {
+        if self.name.is_empty() { words } else { &self.name }
+    }
+}
+
+impl<T: Id> Named<T> {
+    /// Something that whoever is told may not see: the nil id, and no name.
+    pub fn hidden() -> Self {
+        Self { id: T::from_uuid(uuid::Uuid::nil()), name: String::new() }
     }
 }
 
@@ -199,6 +211,11 @@ pub enum Miss {
         /// The grant.
         nearest: Box<Proof>,
     },
+    /// What comes near is not for whoever is told to see.
+    Hidden {
+        /// How many grounds there are: exact to 9, then `10+`.
+        hidden_grounds: String,
+    },
 }
 
 /// Why a grant is asleep.
@@ -305,6 +322,7 @@ impl Miss {
             Self::OutOfScope { .. } => "out_of_scope",
             Self::Clipped { .. } => "clipped",
             Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Hidden { .. } => "hidden",
         }
     }
 }
@@ -331,10 +349,10 @@ impl fmt::Display for Miss {
             Self::NoCapability => f.write_str("There is no such capability."),
             Self::PersonSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
             Self::HomeSuspended { partner, source } => {
-                write!(f, "The person's side is suspended: {} is switched off {}.", partner.name, By(*source))
+                write!(f, "The person's side is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
             Self::PartnerSuspended { partner, source } => {
-                write!(f, "The partner is suspended: {} is switched off {}.", partner.name, By(*source))
+                write!(f, "The partner is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
             Self::BeyondLevel { level } => {
                 write!(f, "The level {} does not allow this capability on its partners.", level.name)
@@ -350,13 +368,18 @@ impl fmt::Display for Miss {
             }
             Self::OutOfScope { nearest } => write!(f, "The nearest grant does not reach this: {nearest}."),
             Self::Clipped { nearest, directory } => {
-                write!(f, "The ceiling of the directory {} does not reach this far: {nearest}.", directory.name)
+                write!(f, "The ceiling of {} does not reach this far: {nearest}.", Directory(directory))
             }
+            Self::Hidden { hidden_grounds } => match hidden_grounds.as_str() {
+                "0" => f.write_str("Nothing that you may see comes near."),
+                "1" => f.write_str("Nothing that you may see comes near; 1 ground is hidden."),
+                many => write!(f, "Nothing that you may see comes near; {many} grounds are hidden."),
+            },
             Self::Unconfirmed { nearest } => {
                 write!(f, "Nobody has confirmed the person, ")?;
                 match nearest.support.directory() {
                     Some(directory) => {
-                        write!(f, "and the ceiling of the directory {} does not reach this far", directory.name)?
+                        write!(f, "and the ceiling of {} does not reach this far", Directory(directory))?
                     }
                     None => f.write_str("and no directory vouches for them any more")?,
                 }
@@ -368,13 +391,17 @@ impl fmt::Display for Miss {
 
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the role {} over {}, {}", self.role.name, self.scope, self.support)
+        match self.role.name.as_str() {
+            "" => f.write_str("a role")?,
+            name => write!(f, "the role {name}")?,
+        }
+        write!(f, " over {}, {}", self.scope, self.support)
     }
 }
 
 impl fmt::Display for ScopeLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.partner.name;
+        let name = self.partner.or("a partner");
         match self.reach {
             ReachKind::Own => write!(f, "the person's own things in {name}")?,
             ReachKind::Partner => f.write_str(name)?,
@@ -389,14 +416,15 @@ impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manual { granted_by, at, through, .. } => {
-                let by = granted_by.as_ref().map_or("the set-up", |who| who.name.as_str());
+                let by = granted_by.as_ref().map_or("the set-up", |who| who.or("an administrator"));
                 let moment = at.to_string();
                 let day = moment.split('T').next().unwrap_or(&moment);
                 match through {
                     None => write!(f, "granted by {by} on {day}"),
-                    Some(Through { group, ground }) => {
-                        write!(f, "granted by {by} on {day} to the user group {}, {ground}", group.name)
-                    }
+                    Some(Through { group, ground }) => match group.name.as_str() {
+                        "" => write!(f, "granted by {by} on {day} to a user group, {ground}"),
+                        name => write!(f, "granted by {by} on {day} to the user group {name}, {ground}"),
+                    },
                 }
             }
             Self::Rule(line) => write!(f, "granted by {line}"),
@@ -411,7 +439,7 @@ impl fmt::Display for GroundLine {
             Self::Pinned => f.write_str("where an administrator placed the person"),
             Self::Default => f.write_str("the default group of the person's partner"),
             Self::Resting { directory: Some(directory) } => {
-                write!(f, "the default group of the person's partner, by the word of the directory {}", directory.name)
+                write!(f, "the default group of the person's partner, by the word of {}", Directory(directory))
             }
             Self::Resting { directory: None } => {
                 f.write_str("the default group of the person's partner, by nobody's word")
@@ -423,7 +451,10 @@ impl fmt::Display for GroundLine {
 
 impl fmt::Display for RuleLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the rule {} of the directory {}", self.rule.name, self.directory.name)?;
+        match self.rule.name.as_str() {
+            "" => write!(f, "a rule of {}", Directory(&self.directory))?,
+            name => write!(f, "the rule {name} of {}", Directory(&self.directory))?,
+        }
         let mut witnesses = self.witnesses.iter();
         let Some(first) = witnesses.next() else { return Ok(()) };
         write!(f, " (matched {}", Quoted(first))?;
@@ -446,6 +477,21 @@ impl fmt::Display for Quoted<'_> {
         match self.0.id {
             PeopleSet::Group(_) => write!(f, "the external group {}", self.0.name),
             PeopleSet::Condition(_) => write!(f, "the condition {}", self.0.name),
+        }
+    }
+}
+
+/// What stands for a partner that is not named.
+const ABOVE: &str = "a partner above";
+
+/// A directory in words.
+struct Directory<'a>(&'a Named<DirectoryId>);
+
+impl fmt::Display for Directory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.name.as_str() {
+            "" => f.write_str("a directory"),
+            name => write!(f, "the directory {name}"),
         }
     }
 }

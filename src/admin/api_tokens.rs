@@ -1,5 +1,6 @@
 //! API tokens that people make for programs of theirs. A token acts with the authority its person has at that moment,
 //! so making one gives nothing away.
+use super::most;
 use super::record;
 use super::refused::Refused;
 use super::text;
@@ -16,7 +17,8 @@ const MOST_DAYS: u32 = 3_660;
 /// Makes a token for the person, at home at `home`, that ends after so many days; 0 lets it last.
 ///
 /// # Errors
-/// [`Refused::Invalid`] for a name or life that will not do.
+/// [`Refused::Invalid`] for a name or life that will not do; [`Refused::Conflict`] when the person has as many as there may
+/// be.
 pub async fn make(
     store: &Store,
     ctx: &Ctx,
@@ -31,6 +33,13 @@ pub async fn make(
     let expires_at = (days > 0).then(|| ctx.now().plus_seconds(i64::from(days) * 86_400));
     store
         .write_serializable(async |tx: &mut Tx| {
+            let known = api_tokens::list(tx, of).await?;
+            most::another(
+                "API tokens of yours",
+                known.iter().filter(|one| one.lives(ctx.now())).count(),
+                most::API_TOKENS,
+            )?;
+            api_tokens::forget_ended(tx, of, ctx.now(), most::ENDED_TOKENS).await?;
             let (id, token) = api_tokens::create_own(tx, of, home, ctx, name, expires_at).await?;
             record(tx, ctx, home, Event::of(Kind::TokenCreated, of.person()).id("token", id)).await?;
             Ok(token)

@@ -76,8 +76,8 @@ pub(super) async fn at(
     now: Timestamp,
 ) -> Result<PartnerExtent, Refused> {
     match effective::authorize(reader, actor, needs, resource, now).await {
-        Err(effective::Refusal::Forbidden(decision)) => {
-            let why = format!("This needs the capability {}. {}", needs.name(), decision.reason);
+        Err(effective::Refusal::Forbidden(told)) => {
+            let why = format!("This needs the capability {}. {}", needs.name(), told.sentence);
             Err(Refused::Forbidden(why))
         }
         other => Ok(other?),

@@ -1,7 +1,7 @@
 //! OAuth 2.0 clients of SCIM connections: who may fetch short-lived tokens instead of holding a lasting one.
 use super::connections::guarded;
 use super::refused::Refused;
-use super::{record, text};
+use super::{most, record, text};
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{OauthClientId, UserId};
@@ -40,6 +40,9 @@ pub async fn create(
             if door.connection.kind != ConnectionKind::Scim {
                 return Err(Refused::Conflict("Only SCIM connections have OAuth clients.".to_owned()));
             }
+            let known = oauth_clients::list(tx, &at, door.connection.id).await?;
+            let living = known.iter().filter(|one| one.revoked_at.is_none()).count();
+            most::another("OAuth clients of this connection", living, most::CLIENTS)?;
             let secret = (*credential == Credential::Secret).then(|| Token::generate(TokenKind::Client, ctx));
             let (jwks, jwks_uri) = match credential {
                 Credential::Secret => (None, None),

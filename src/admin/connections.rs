@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::directories::{self, NewDirectory};
 use super::refused::Refused;
-use super::{authority, record, slug, text};
+use super::{authority, most, record, slug, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
@@ -190,6 +190,8 @@ async fn insert(
     (connection, join_attribute): Draft,
     secret: Option<Vec<u8>>,
 ) -> Result<Door, Refused> {
+    let known = connections::of_directory(tx, at, directory).await?.len();
+    most::another("connections of this directory", known, most::CONNECTIONS)?;
     let new = Connection { directory, ..connection };
     connections::insert(tx, at, &new, Extra { join_attribute, secret }, ctx.now()).await?;
     let line = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
@@ -397,6 +399,10 @@ pub async fn issue_token(
             if door.connection.kind != ConnectionKind::Scim {
                 return Err(Refused::Conflict("Only SCIM connections have tokens.".to_owned()));
             }
+            let known = tokens::list(tx, &at, door.connection.id).await?;
+            let living = known.iter().filter(|one| one.lives(ctx.now())).count();
+            most::another("tokens of this connection", living, most::CONNECTION_TOKENS)?;
+            tokens::forget_ended(tx, &at, door.connection.id, ctx.now(), most::ENDED_TOKENS).await?;
             let (id, text) = tokens::create(tx, &at, ctx, door.connection.id, name, expires_at).await?;
             let line = Event::of(Kind::TokenCreated, door.connection.id).id("token", id);
             record(tx, ctx, at.partner(), line).await?;

@@ -1,6 +1,6 @@
 //! Directories, as administrators set them up.
 use super::refused::Refused;
-use super::{authority, record, text};
+use super::{authority, most, record, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Directory, Mode};
@@ -46,7 +46,9 @@ pub(super) async fn insert(
     at: &PartnerExtent,
     new: &NewDirectory,
 ) -> Result<Directory, Refused> {
-    let last = directories::of_partner(tx, at).await?.iter().map(|known| known.authority).max();
+    let known = directories::of_partner(tx, at).await?;
+    most::another("directories of this partner", known.len(), most::DIRECTORIES)?;
+    let last = known.iter().map(|known| known.authority).max();
     let directory = Directory {
         id: ctx.id(),
         partner: at.partner(),

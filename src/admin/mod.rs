@@ -13,6 +13,7 @@ pub mod holds;
 pub mod keys;
 pub mod links;
 pub mod matches;
+pub mod most;
 pub mod operator;
 pub mod partners;
 pub mod people;
@@ -21,7 +22,6 @@ pub mod setup;
 mod slug;
 pub mod storms;
 mod text;
-pub mod told;
 pub mod when;
 
 pub use self::slug::PATTERN as SLUG_PATTERN;

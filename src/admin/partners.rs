@@ -1,7 +1,7 @@
 //! Use cases of the partner tree.
 use super::holds::{self as holding, Case, Lifted, Order};
 use super::refused::Refused;
-use super::{authority, record, text};
+use super::{authority, most, record, text};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
 use crate::domain::grant::Resource;
@@ -117,6 +117,9 @@ pub async fn create(
             if !fits(new.kind, new.level, above) {
                 let why = "The `level` of a company stands below that of its parent; a department has its parent's.";
                 return Err(Refused::Invalid(why.to_owned()));
+            }
+            if partners::at_least_below(tx, &at, most::PARTNERS_BELOW).await? {
+                most::another("partners directly below this one", most::PARTNERS_BELOW, most::PARTNERS_BELOW)?;
             }
             Ok(create_below(tx, ctx, &at, new.clone()).await?)
         })

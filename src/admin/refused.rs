@@ -35,7 +35,7 @@ impl From<StoreError> for Refused {
                 Self::Conflict("That name in addresses is taken. Choose another.".to_owned())
             }
             StoreError::Unique(Constraint::PartnerExternalId) => {
-                Self::Conflict("Another partner has this external id.".to_owned())
+                Self::Conflict("A partner directly below this parent has this external id.".to_owned())
             }
             error => Self::Store(error),
         }
@@ -46,7 +46,7 @@ impl From<effective::Refusal> for Refused {
     fn from(refusal: effective::Refusal) -> Self {
         match refusal {
             effective::Refusal::Hidden => Self::NotFound,
-            effective::Refusal::Forbidden(decision) => Self::Forbidden(decision.reason.to_string()),
+            effective::Refusal::Forbidden(told) => Self::Forbidden(told.sentence),
             effective::Refusal::Store(error) => error.into(),
         }
     }

@@ -19,6 +19,9 @@ use crate::store::extent::SelfExtent;
 use crate::store::sessions::{self, Signed};
 use crate::store::{StoreError, Tx, api_tokens};
 
+/// Sessions of one person; a further one ends the oldest.
+const MOST: i64 = 50;
+
 /// Seconds without a request after which a session ends.
 pub const IDLE: i64 = 30 * 60;
 /// Seconds after which a session ends, however busy.
@@ -131,6 +134,7 @@ pub(super) async fn start(
     if !sessions::start(tx, of, &new).await? {
         return Err(Refusal::new(Kind::Suspended, "person.suspended", format!("person {}", of.person())));
     }
+    sessions::bound(tx, of, MOST).await?;
     let partner = sessions::home(tx, of).await?;
     let mut line = Event::of(What::SessionStarted, of.person()).id("session", new.id);
     if let Some(connection) = connection {

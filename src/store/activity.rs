@@ -46,16 +46,47 @@ pub async fn newest(
     reader.all(&NEWEST, binds![at.partner(), at.subtree(), before, limit], read).await
 }
 
+/// What kind of thing an id names, as far as it decides who may read its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Thing {
+    /// A person.
+    Person,
+    /// A partner.
+    Partner,
+    /// A directory.
+    Directory,
+    /// A user group.
+    UserGroup,
+    /// What belongs to the line that speaks of it.
+    Other,
+}
+
 /// The names of the things that lines speak of, for whoever may read the lines. What has gone has none.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn names(reader: &mut Reader, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, StoreError> {
+    Ok(kinds(reader, ids).await?.into_iter().map(|(_, id, name)| (id, name)).collect())
+}
+
+/// Like [`names`], each with what kind of thing it is.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn kinds(reader: &mut Reader, ids: &[Uuid]) -> Result<Vec<(Thing, Uuid, String)>, StoreError> {
     let mut names = Vec::new();
-    for kind in
-        [&PEOPLE, &EXTERNAL_USERS, &EXTERNAL_GROUPS, &CONNECTIONS, &DIRECTORIES, &USER_GROUPS, &ROLES, &PARTNERS]
-    {
-        names.extend(reader.all_in(kind, binds![], ids.iter().copied(), tuple::<(Uuid, String)>).await?);
+    for (thing, statement) in [
+        (Thing::Person, &PEOPLE),
+        (Thing::Other, &EXTERNAL_USERS),
+        (Thing::Other, &EXTERNAL_GROUPS),
+        (Thing::Other, &CONNECTIONS),
+        (Thing::Directory, &DIRECTORIES),
+        (Thing::UserGroup, &USER_GROUPS),
+        (Thing::Other, &ROLES),
+        (Thing::Partner, &PARTNERS),
+    ] {
+        let found = reader.all_in(statement, binds![], ids.iter().copied(), tuple::<(Uuid, String)>).await?;
+        names.extend(found.into_iter().map(|(id, name)| (thing, id, name)));
     }
     Ok(names)
 }

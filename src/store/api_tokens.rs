@@ -18,6 +18,8 @@ statements! {
         AND {IN_GOOD_STANDING}");
     LIST = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM api_token \
         WHERE person = $1 ORDER BY created_at, id";
+    FORGET_ENDED = "DELETE FROM api_token WHERE id IN (SELECT id FROM api_token WHERE person = $1 \
+        AND (revoked_at IS NOT NULL OR expires_at <= $2) ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3)";
     REVOKE = "UPDATE api_token SET revoked_at = $3 WHERE id = $1 AND person = $2 AND revoked_at IS NULL";
     USED = "UPDATE api_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
@@ -115,6 +117,14 @@ pub async fn authenticate(reader: &mut Reader, presented: &str, now: Timestamp) 
 /// Only those of the store.
 pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<Token>, StoreError> {
     reader.all(&LIST, binds![of.person()], Token::from_row).await
+}
+
+/// Forgets tokens of the person that have ended by `now`, but for the last `kept`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn forget_ended(tx: &mut Tx, of: &SelfExtent, now: Timestamp, kept: i64) -> Result<(), StoreError> {
+    tx.execute(&FORGET_ENDED, binds![of.person(), now, kept]).await.map(drop)
 }
 
 /// Withdraws one of the person's own tokens: the next request with it is refused.

@@ -29,7 +29,7 @@ macro_rules! constraints {
 }
 
 constraints! {
-    /// The external id of a living partner.
+    /// The external id of a living partner among those directly below its parent.
     PartnerExternalId = "partner_external_id";
     /// The name of a user group in its partner.
     UserGroupName = "user_group_name";
@@ -110,13 +110,14 @@ mod tests {
             (table.to_owned(), index.to_owned(), origin.to_owned(), Some(column.to_owned()))
         };
         let catalog = Catalog::new(vec![
+            row("partner", "partner_external_id", "c", "parent"),
             row("partner", "partner_external_id", "c", "external_id"),
             row("role", "role_name", "c", "partner"),
             row("role", "role_name", "c", "name_key"),
             row("role", "sqlite_autoindex_role_1", "pk", "id"),
         ]);
         let failed = |columns: &str| catalog.constraint(&format!("UNIQUE constraint failed: {columns}"));
-        assert_eq!(failed("partner.external_id"), Constraint::PartnerExternalId);
+        assert_eq!(failed("partner.parent, partner.external_id"), Constraint::PartnerExternalId);
         assert_eq!(failed("role.partner, role.name_key"), Constraint::RoleName);
         assert_eq!(failed("index 'person_login'"), Constraint::PersonLogin);
         assert_eq!(failed("role.id"), Constraint::Other);

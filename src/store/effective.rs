@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use super::extent::PartnerExtent;
+use super::told::{self, Sight, Told};
 use super::{Reader, Row, StoreError, effective_sql};
 use crate::access::decide::{Decision, Nearest, Question, Rank, conclude};
 use crate::access::explain::{
@@ -46,6 +47,8 @@ pub struct RankedProof {
     pub rank: Rank,
     /// What stands behind it.
     pub proof: Proof,
+    /// Why it is asleep, if it is.
+    pub asleep: Option<Dormant>,
 }
 
 /// Why an act is not authorized.
@@ -55,8 +58,8 @@ pub enum Refusal {
     #[error("not found")]
     Hidden,
     /// The caller may see it, but not do this.
-    #[error("{}", .0.reason)]
-    Forbidden(Box<Decision>),
+    #[error("{}", .0.sentence)]
+    Forbidden(Box<Told>),
     /// The store could not answer; nothing is allowed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -135,7 +138,12 @@ pub async fn authorize(
         return Err(Refusal::Hidden);
     }
     let see = Question { capability: Core::PartnerView.id(), ..question };
-    if permits(reader, &see).await? { Err(Refusal::Forbidden(Box::new(decision))) } else { Err(Refusal::Hidden) }
+    if !permits(reader, &see).await? {
+        return Err(Refusal::Hidden);
+    }
+    let mut sight = Sight::of(principal, now);
+    let told = told::decision(reader, &mut sight, &question, capability.name(), decision).await?;
+    Err(Refusal::Forbidden(Box::new(told)))
 }
 
 /// The grant in the person's own name that allows, when there is one and no user group could make a difference.
@@ -202,7 +210,9 @@ impl Line {
 
 fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
     let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
-    let grants = grants.map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone() }).collect();
+    let grants = grants
+        .map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })
+        .collect();
     let first = rows.into_iter().next().ok_or(StoreError::NotFound)?;
     Ok(Explanation { decision: conclude(first.standing, first.nearest), grants })
 }

@@ -2,6 +2,8 @@
 use super::extent::{OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::binds;
+use crate::domain::ctx::Actor;
+use crate::domain::id::PartnerId;
 use crate::domain::partner::{LevelId, Partner, PartnerKind};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -17,6 +19,8 @@ statements! {
     ADOPT = "UPDATE partner SET external_id = $2, name = $3, sort_key = $4, level = $5, version = version + 1, \
         changed_at = $6 WHERE id = $1 AND parent IS NULL";
     BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
+    MADE_BY = "SELECT actor FROM event WHERE subject = $1 AND kind = 'partner.created' ORDER BY id LIMIT 1";
+    AT_LEAST = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id LIMIT 1 OFFSET $2";
     CHILDREN = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE parent = $1 ORDER BY sort_key, id";
     ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
@@ -163,6 +167,25 @@ pub async fn subtree(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Tree
 /// `StoreError`.
 pub async fn children(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Partner>, StoreError> {
     reader.all(&CHILDREN, binds![at.partner()], Partner::from_row).await
+}
+
+/// Whether the operator made the partner, and not somebody in the tree.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn made_by_operator(tx: &mut Tx, _by: &OperatorExtent, id: PartnerId) -> Result<bool, StoreError> {
+    let actor: Option<String> = tx.optional(&MADE_BY, binds![id], first).await?;
+    Ok(actor.is_some_and(|actor| matches!(serde_json::from_str(&actor), Ok(Actor::Operator))))
+}
+
+/// Whether there are `count` partners directly below the extent's, or more.
+///
+/// # Errors
+/// `StoreError`.
+pub async fn at_least_below(reader: &mut Reader, at: &PartnerExtent, count: usize) -> Result<bool, StoreError> {
+    let Some(before) = count.checked_sub(1) else { return Ok(true) };
+    let before = i64::try_from(before).unwrap_or(i64::MAX);
+    Ok(reader.optional(&AT_LEAST, binds![at.partner(), before], first::<PartnerId>).await?.is_some())
 }
 
 /// The root, for the command line; none on an empty store.

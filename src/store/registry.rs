@@ -20,6 +20,7 @@ static TABLES: &[Statements] = &[
     super::effective_lists::STATEMENTS,
     super::effective_tree::STATEMENTS,
     super::events::STATEMENTS,
+    super::exceptions::STATEMENTS,
     super::extent::STATEMENTS,
     super::external_emails::STATEMENTS,
     super::external_groups::STATEMENTS,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use super::extent::PartnerExtent;
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::domain::capability::CapabilityId;
-use crate::domain::id::RoleId;
+use crate::domain::id::{PartnerId, RoleId};
 use crate::domain::role::Role;
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -13,6 +13,7 @@ use crate::{binds, statements};
 pub(super) const COLUMNS: &str = "r.id, r.partner, r.name, r.parent, r.catalog_key, r.version";
 
 statements! {
+    OWNER = "SELECT partner FROM role WHERE id = $1";
     INSERT = "INSERT INTO role (id, partner, name, name_key, parent, catalog_key, slot_rank, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, NULL, 1, $7)";
     INSERT_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
@@ -147,4 +148,12 @@ pub async fn conferred(
 ) -> Result<BTreeSet<CapabilityId>, StoreError> {
     let found = reader.all(&CONFERRED, binds![id, at.partner()], first::<i64>).await?;
     Ok(found.into_iter().map(CapabilityId).collect())
+}
+
+/// The partner that owns a role; none when there is no such role. For telling whether somebody may know it.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn owner(reader: &mut Reader, role: RoleId) -> Result<Option<PartnerId>, StoreError> {
+    reader.optional(&OWNER, binds![role], first).await
 }

@@ -28,6 +28,8 @@ statements! {
             (SELECT 1 FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = s.connection \
             AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))");
     TOUCH = "UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
+    BOUND = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE person = $1 \
+        ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)";
     END = "DELETE FROM session WHERE id = $1 AND person = $2";
     END_ALL = "DELETE FROM session WHERE person = $1";
     EXPIRED = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";
@@ -110,6 +112,14 @@ impl FromRow for Signed {
 pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &New) -> Result<bool, StoreError> {
     let values = binds![new.id, new.hash, of.person(), new.connection, new.now, new.expires_at];
     Ok(tx.execute(&START, values).await? == 1)
+}
+
+/// Ends the oldest sessions of a person beyond the last `most`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn bound(tx: &mut Tx, of: &SelfExtent, most: i64) -> Result<(), StoreError> {
+    tx.execute(&BOUND, binds![of.person(), most]).await.map(drop)
 }
 
 /// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the person or

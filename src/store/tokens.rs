@@ -32,6 +32,10 @@ statements! {
     LIST = "SELECT t.id, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
         FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
         WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL ORDER BY t.created_at, t.id";
+    FORGET_ENDED = "DELETE FROM connection_token WHERE id IN (SELECT t.id FROM connection_token t \
+        JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
+        WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL \
+        AND (t.revoked_at IS NOT NULL OR t.expires_at <= $3) ORDER BY t.created_at DESC, t.id DESC LIMIT 1000 OFFSET $4)";
     BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
         c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
         {DOORS} WHERE t.hash = $1 AND c.kind = 'scim'");
@@ -57,6 +61,13 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to within a minute.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// Whether it has not ended by `now`.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 crate::from_row!(Token { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
@@ -314,4 +325,18 @@ pub async fn used(tx: &mut Tx, uses: &[(TokenId, Timestamp)]) -> Result<(), Stor
 
 fn found(rows: u64) -> Result<(), StoreError> {
     if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// Forgets bearer tokens of a connection within the extent that have ended by `now`, but for the last `kept`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn forget_ended(
+    tx: &mut Tx,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+    now: Timestamp,
+    kept: i64,
+) -> Result<(), StoreError> {
+    tx.execute(&FORGET_ENDED, binds![connection, at.partner(), now, kept]).await.map(drop)
 }

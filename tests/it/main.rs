@@ -1,5 +1,7 @@
 //! Integration tests, one binary. Each test of the store and of what stands on it runs on SQLite and on PostgreSQL.
 mod app;
+mod keys;
+mod most;
 mod support;
 
 mod api_bounds;
@@ -79,6 +81,7 @@ mod store_open;
 mod store_storm;
 mod store_verbs;
 mod storms;
+mod told;
 mod undo;
 mod undo_laws;
 mod worlds;

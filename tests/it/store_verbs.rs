@@ -27,7 +27,7 @@ statements! {
         AND relnamespace = current_schema()::regnamespace";
     LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
     PARTNER = "INSERT INTO partner (id, external_id, name, sort_key, kind, level, state, version, authority_version, \
-               created_at, changed_at) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0)";
+               created_at, changed_at, parent) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0, $4)";
     ORPHAN = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, 0)";
     WRONG_STATE = "UPDATE partner SET state = 'asleep'";
     KEYS(dialect) = format!(
@@ -117,15 +117,17 @@ on_both! {
     }
 
     async fn a_violated_index_has_the_same_name_on_both(db: &Database) {
-        let partner = async |number: u128, name: &str| {
+        let partner = async |number: u128, name: &str, above: Option<u128>| {
+            let above = above.map(|above| PartnerId::from_uuid(Uuid::from_u128(above)));
             db.store
-                .write(async |tx| tx.execute(&PARTNER, binds![PartnerId::from_uuid(Uuid::from_u128(number)), name, vec![7_u8]]).await)
+                .write(async |tx| tx.execute(&PARTNER, binds![PartnerId::from_uuid(Uuid::from_u128(number)), name, vec![7_u8], above]).await)
                 .await
         };
         db.store.write(async |tx| tx.execute(&LEVEL, binds![]).await).await.unwrap();
-        partner(1, "a").await.unwrap();
-        assert_eq!(partner(2, "a").await, Err(StoreError::Unique(Constraint::PartnerExternalId)));
-        assert_eq!(partner(1, "b").await, Err(StoreError::Unique(Constraint::Other)));
+        partner(1, "a", None).await.unwrap();
+        partner(2, "a", Some(1)).await.unwrap();
+        assert_eq!(partner(3, "a", Some(1)).await, Err(StoreError::Unique(Constraint::PartnerExternalId)));
+        assert_eq!(partner(1, "b", None).await, Err(StoreError::Unique(Constraint::Other)));
         let orphan = db.store.write(async |tx| tx.execute(&ORPHAN, binds![id(9), id(8)]).await).await;
         assert_eq!(orphan, Err(StoreError::ForeignKey));
         let wrong = db.store.write(async |tx| tx.execute(&WRONG_STATE, binds![]).await).await;

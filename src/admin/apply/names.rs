@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::fault::Spot;
 use super::{ApplyError, Run};
-use crate::admin::declaration::ScopeDecl;
+use crate::admin::declaration::{PartnerDecl, ScopeDecl};
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{PartnerId, RoleId, UserId};
@@ -65,10 +65,18 @@ impl Run<'_> {
 
     /// The partner of that key; one whose key does not tell it from others goes by its id, as `export` writes it.
     pub(super) async fn stored(&mut self, tx: &mut Tx, spot: &Spot, key: &str) -> Result<Option<Partner>, ApplyError> {
-        match self.known.keyed(key) {
+        match self.known.keyed(key).to_vec().as_slice() {
             [] => {}
             [one] => return Ok(self.known.partners.get(one).cloned()),
-            _ => return Err(spot.wrong(format!("more than one partner has the key `{key}`; write the id instead"))),
+            many => {
+                // Whoever makes partners in the tree takes no key away from the operator.
+                let made = self.made_by_operator(tx, many).await?;
+                let [one] = made.as_slice() else {
+                    let why = format!("more than one partner has the key `{key}`; write the id instead");
+                    return Err(spot.wrong(why));
+                };
+                return Ok(self.known.partners.get(one).cloned());
+            }
         }
         let Ok(id) = key.parse::<PartnerId>() else { return Ok(None) };
         let found = match self.known.partners.get(&id) {
@@ -80,6 +88,45 @@ impl Run<'_> {
             },
         };
         Ok(found.filter(|one| one.external_id.as_ref().is_none_or(|key| self.known.keyed(key).len() > 1)))
+    }
+
+    /// Those of these partners that the operator made.
+    async fn made_by_operator(&self, tx: &mut Tx, of: &[PartnerId]) -> Result<Vec<PartnerId>, ApplyError> {
+        let mut made = Vec::new();
+        for id in of {
+            if partners::made_by_operator(tx, &self.by, *id).await? {
+                made.push(*id);
+            }
+        }
+        Ok(made)
+    }
+
+    /// The partner that a declaration is about: the one of its key directly below the declared parent, else one of that key
+    /// that the operator made elsewhere, which is not moved. One that somebody else made elsewhere is another partner.
+    pub(super) async fn declared(
+        &mut self,
+        tx: &mut Tx,
+        spot: &Spot,
+        decl: &PartnerDecl,
+    ) -> Result<Option<Partner>, ApplyError> {
+        let keyed = self.known.keyed(&decl.key).to_vec();
+        if keyed.is_empty() {
+            return self.stored(tx, &spot.part("key"), &decl.key).await;
+        }
+        let parent = match &decl.parent {
+            None => None,
+            Some(key) => match self.names.partners.get(key) {
+                Some(known) => Some(known.partner()),
+                None => self.stored(tx, &spot.part("parent"), key).await?.map(|parent| parent.id),
+            },
+        };
+        let resolved = parent.is_some() || decl.parent.is_none();
+        let stands = |id: &&PartnerId| self.known.partners.get(id).is_some_and(|one| one.parent == parent);
+        let found = match keyed.iter().find(stands).filter(|_| resolved) {
+            Some(here) => Some(*here),
+            None => self.made_by_operator(tx, &keyed).await?.into_iter().next(),
+        };
+        Ok(found.and_then(|id| self.known.partners.get(&id).cloned()))
     }
 
     /// The user group of that name.

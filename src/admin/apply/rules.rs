@@ -9,8 +9,8 @@ use super::known::asked_for;
 use super::{ApplyError, Run, ceilings};
 use crate::access::matcher;
 use crate::admin::declaration::RuleDecl;
-use crate::admin::record;
 use crate::admin::when::{Leaf, When};
+use crate::admin::{most, record};
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::domain::directory::Ceiling;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
@@ -34,6 +34,10 @@ pub(super) struct Set<'a> {
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[RuleDecl]) -> Result<(), ApplyError> {
     let (at, directory) = (set.at, set.directory);
+    if decls.len() > most::RULES {
+        let why = format!("it has {} rules, and {} are the most", decls.len(), most::RULES);
+        return Err(set.place.wrong(why));
+    }
     let known = run.known.rules_of(directory).to_vec();
     let stored = run.known.directories_of(at.partner()).iter().find(|one| one.id == directory);
     let now = stored.map_or(0, |stored| stored.rule_version);

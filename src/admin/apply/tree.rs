@@ -55,8 +55,11 @@ async fn one(
     decl: &PartnerDecl,
     standing: Standing,
 ) -> Result<(), ApplyError> {
-    if let Some(known) = run.stored(tx, &spot.part("key"), &decl.key).await? {
-        return keep(tx, run, spot, decl, known).await;
+    if let Some(known) = run.declared(tx, spot, decl).await? {
+        let at = run.by.at(known.id);
+        keep(tx, run, spot, decl, known).await?;
+        run.names.partners.insert(decl.key.clone(), at);
+        return Ok(());
     }
     if let Some(parent) = decl.parent.as_deref().filter(|_| standing.later) {
         let spot = spot.part("parent");
@@ -127,6 +130,7 @@ async fn create(
         }
         let new = use_case::NewPartner { external_id: Some(decl.key.clone()), name, kind, level };
         let root = use_case::create_root(tx, run.ctx, &run.by, new).await?;
+        run.names.partners.insert(decl.key.clone(), run.by.at(root.id));
         run.known.add_partner(root);
         run.plan.created(format!("{place} “{}”, the root, {}", decl.name, decl.level));
         return Ok(());
@@ -143,6 +147,7 @@ async fn create(
         return Err(place.part("level").wrong(why));
     }
     let partner = use_case::create_below(tx, run.ctx, &parent, new).await?;
+    run.names.partners.insert(decl.key.clone(), run.by.at(partner.id));
     run.known.add_partner(partner);
     let what = if decl.department { "department" } else { decl.level.as_str() };
     run.plan.created(format!("{place} “{}” below {key}, {what}", decl.name));

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use crate::access::explain::Named;
 use crate::admin::holds::{Lifted, Order};
-use crate::admin::told::ToldHold;
 use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::id::{Id, PartnerId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
+use crate::store::told::ToldHold;
 
 /// A moment, RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, ToSchema)]

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use super::model::{Asked, Entity, Object};
 use crate::access::decide::{Decision, Question};
 use crate::access::explain::{Absent, Miss, Reason};
-use crate::domain::capability::Core;
+use crate::domain::capability::{CapabilityId, Core};
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
+use crate::store::exceptions::Exception;
+use crate::store::told::{self, Sight, Told};
 use crate::store::{Reader, StoreError, catalog, effective, resources};
 use crate::web::App;
 use crate::web::extract;
@@ -80,8 +82,17 @@ pub(super) async fn answer(
     if !about_self && !may_know(reader, asker, subject, resource, now).await? {
         return Ok(veiled(decision.allowed, now));
     }
-    Ok(told(&decision, now))
+    let question =
+        Question { principal: subject.unwrap_or(asker), capability: capability.unwrap_or(NONE), resource, now };
+    let mut sight = match about_self {
+        true => Sight::of(asker, now),
+        false => Sight::of_product(asker, &resource, now),
+    };
+    Ok(told(&told::decision(reader, &mut sight, &question, &asked.action, decision).await?, now))
 }
+
+/// The capability of a question about none.
+const NONE: CapabilityId = CapabilityId(0);
 
 /// Whether the asker may learn why: of a person of the resource's own partner, and of whomever else they may ask about.
 /// Others are known to a product by their id alone, and so is nobody.
@@ -145,12 +156,25 @@ fn product(entity: &Entity) -> Option<Resource> {
     Some(Resource { partner, group, owner })
 }
 
-fn told(decision: &Decision, now: Timestamp) -> Value {
+fn told(told: &Told, now: Timestamp) -> Value {
+    let mut detail = match &told.reason {
+        Some(reason) => serde_json::to_value(reason).unwrap_or_default(),
+        None => json!({"outcome": "granted", "hidden": true}),
+    };
+    if let Some(missing) = &told.missing {
+        detail["capability"] = json!(missing);
+    }
+    if let Some(exception) = &told.exception {
+        detail["exception"] = match exception {
+            Exception::Partner(partner) => json!({"partner": partner}),
+            Exception::Group(group) => json!({"user_group": group}),
+        };
+    }
     json!({
-        "decision": decision.allowed,
+        "decision": told.allowed,
         "context": {
-            "reason": decision.reason.to_string(),
-            "detail": decision.reason,
+            "reason": told.sentence,
+            "detail": detail,
             "at": now.to_string(),
             "revision": now.micros().to_string(),
         },

@@ -13,6 +13,7 @@ use crate::domain::capability::Core;
 use crate::domain::ctx::Actor;
 use crate::domain::id::Id as _;
 use crate::store::activity::{self, Entry};
+use crate::store::told::{self, Sight};
 use crate::store::{Reader, visible};
 use crate::web::App;
 
@@ -61,7 +62,8 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
             let more = entries.len() > PAGE as usize;
             let entries: Vec<Entry> = entries.into_values().rev().take(PAGE as usize).collect();
             let ids: Vec<Uuid> = entries.iter().flat_map(mentioned).collect();
-            let names = activity::names(reader, &ids).await?.into_iter().collect();
+            let mut sight = Sight::of(visitor.person(), now);
+            let names = told::names(reader, &mut sight, &ids).await?.into_iter().collect();
             let last = entries.last().filter(|_| more);
             Ok::<_, Halt>(Page {
                 frame,
@@ -104,7 +106,7 @@ fn mentioned(entry: &Entry) -> Vec<Uuid> {
 fn line(entry: &Entry, names: &BTreeMap<Uuid, String>) -> Line {
     let name = |id: Uuid| names.get(&id).cloned();
     let actor = match serde_json::from_str(&entry.line.actor) {
-        Ok(Actor::User { user }) => name(user.uuid()).unwrap_or_else(|| "someone who has gone".to_owned()),
+        Ok(Actor::User { user }) => name(user.uuid()).unwrap_or_else(|| "an administrator".to_owned()),
         Ok(Actor::Connection { connection, run }) => {
             let slug = name(connection.uuid()).unwrap_or_else(|| "a connection that has gone".to_owned());
             if run.is_some() { format!("{slug}, in a run") } else { slug }

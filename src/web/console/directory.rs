@@ -19,9 +19,8 @@ use crate::domain::directory::Mode;
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::id::{DirectoryId, Id as _, RuleId};
 use crate::domain::rule::Effect;
-use crate::store::{
-    Reader, StoreError, activity, connections, directories, directory_facts, effective, resources, rules,
-};
+use crate::store::told::{self, Sight};
+use crate::store::{Reader, StoreError, connections, directories, directory_facts, effective, resources, rules};
 use crate::web::App;
 
 /// How long counting the matches may take; then the page does without.
@@ -77,7 +76,7 @@ pub(super) async fn show(
             let counts = Counts::of(reader, &at).await?;
             let written = rules::in_force(reader, &at, directory).await?;
             let rows = directories::ceilings(reader, &at, directory).await?;
-            let names = names(reader, &written, &rows).await?;
+            let names = names(reader, &mut Sight::of(me, now), &written, &rows).await?;
             Ok::<_, Halt>(Page {
                 frame,
                 doors: connections::of_directory(reader, &at, directory)
@@ -147,6 +146,7 @@ struct Names(BTreeMap<Uuid, String>);
 
 async fn names(
     reader: &mut Reader,
+    sight: &mut Sight,
     written: &[rules::Written],
     ceilings: &[crate::domain::directory::Ceiling],
 ) -> Result<Names, StoreError> {
@@ -169,12 +169,12 @@ async fn names(
             ids.extend(groups.iter().map(|group| group.uuid()));
         }
     }
-    Ok(Names(activity::names(reader, &ids).await?.into_iter().collect()))
+    Ok(Names(told::names(reader, sight, &ids).await?.into_iter().collect()))
 }
 
 impl Names {
     fn of(&self, id: Uuid) -> String {
-        self.0.get(&id).cloned().unwrap_or_else(|| "something that has gone".to_owned())
+        self.0.get(&id).cloned().unwrap_or_else(|| "something you may not see, or that has gone".to_owned())
     }
 
     fn listed(&self, ids: impl Iterator<Item = Uuid>) -> String {

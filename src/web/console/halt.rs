@@ -74,7 +74,7 @@ impl From<effective::Refusal> for Halt {
     fn from(refusal: effective::Refusal) -> Self {
         match refusal {
             effective::Refusal::Hidden => Self::NotFound,
-            effective::Refusal::Forbidden(decision) => Self::Forbidden(decision.reason.to_string()),
+            effective::Refusal::Forbidden(told) => Self::Forbidden(told.sentence),
             effective::Refusal::Store(error) => error.into(),
         }
     }

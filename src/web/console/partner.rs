@@ -7,8 +7,8 @@ use super::page::{Frame, id, minute, ok, visitor};
 use super::person::Suspension;
 use super::place::{self, Place, place};
 use super::tree::Node;
-use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
+use crate::store::told::{self, Sight};
 use crate::store::{Reader, effective, holds, partners, user_groups, visible};
 use crate::web::App;
 

@@ -41,7 +41,8 @@ pub fn why(grant: &GrantOfPerson, doors: &[Door], names: &[(Uuid, String)]) -> W
     if let (Some(last), false) = (why.steps.last_mut(), outs.is_empty()) {
         last.text = format!("{} except {}", last.text.replace(" (with exceptions)", ""), outs.join(", "));
     }
-    let directory = grant.proof.support.directory().map_or("", |directory| directory.name.as_str());
+    let directory = grant.proof.support.directory().map(|directory| directory.name.as_str());
+    let directory = directory.filter(|name| !name.is_empty()).unwrap_or("a directory");
     why.but = match (grant.dormant, grant.clip) {
         (Some(Dormant::NotYet), _) => Some("It begins later.".to_owned()),
         (Some(Dormant::Over), _) => Some("It has ended.".to_owned()),
@@ -61,7 +62,10 @@ pub fn answer_path(reason: &Reason, doors: &[Door]) -> Option<Why> {
     match reason {
         Reason::Granted(proof) => Some(drawn(proof, doors)),
         Reason::Refused { misses } => misses.iter().find_map(|miss| match miss {
-            Miss::NotNow { nearest, .. } | Miss::OutOfScope { nearest } | Miss::Clipped { nearest, .. } => {
+            Miss::NotNow { nearest, .. }
+            | Miss::OutOfScope { nearest }
+            | Miss::Clipped { nearest, .. }
+            | Miss::Unconfirmed { nearest } => {
                 let mut why = drawn(nearest, doors);
                 mark(&mut why.steps, "clipped");
                 Some(why)
@@ -89,18 +93,18 @@ fn drawn(proof: &Proof, doors: &[Door]) -> Why {
                     GroundLine::Pinned => steps.push(step("placed by", "an administrator")),
                     GroundLine::Default => steps.push(step("default group of", "the home partner")),
                     GroundLine::Resting { directory: Some(directory) } => {
-                        steps.push(step("default group, by the word of", &directory.name));
+                        steps.push(step("default group, by the word of", or(&directory.name, "a directory")));
                     }
                     GroundLine::Resting { directory: None } => steps.push(step("default group, by", "nobody's word")),
                 }
-                steps.push(step("user group", through.group.name.as_str()));
+                steps.push(step("user group", or(&through.group.name, "a user group")));
             } else {
-                let by = granted_by.as_ref().map_or("the set-up", |who| who.name.as_str());
+                let by = granted_by.as_ref().map_or("the set-up", |who| or(&who.name, "an administrator"));
                 steps.push(step("granted by", by));
             }
         }
     }
-    steps.push(step("role", proof.role.name.as_str()));
+    steps.push(step("role", or(&proof.role.name, "a role")));
     steps.push(Step { kind: "over".to_owned(), text: capital(&proof.scope.to_string()), class: "end" });
     Why { steps, sentence: format!("{}.", capital(&short(&proof.to_string()))), but: None }
 }
@@ -108,7 +112,7 @@ fn drawn(proof: &Proof, doors: &[Door]) -> Why {
 fn by_rule(steps: &mut Vec<Step>, line: &RuleLine, doors: &[Door]) {
     let door = doors.iter().find(|door| door.directory == line.directory.name && door.active);
     let said = door.map_or("external user", |door| door.user_name.as_str());
-    steps.push(step(format!("in {}", line.directory.name), said));
+    steps.push(step(format!("in {}", or(&line.directory.name, "a directory")), said));
     for witness in &line.witnesses {
         let kind = match witness.id {
             PeopleSet::Group(_) => "external group",
@@ -116,7 +120,12 @@ fn by_rule(steps: &mut Vec<Step>, line: &RuleLine, doors: &[Door]) {
         };
         steps.push(step(kind, short(&witness.name)));
     }
-    steps.push(step("rule", line.rule.name.as_str()));
+    steps.push(step("rule", or(&line.rule.name, "a rule of a directory")));
+}
+
+/// The name, or other words for a thing that is not named.
+fn or<'a>(name: &'a str, words: &'a str) -> &'a str {
+    if name.is_empty() { words } else { name }
 }
 
 /// The text without the names of schemas before attributes: people know the attributes.

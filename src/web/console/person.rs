@@ -10,14 +10,14 @@ use super::place::{self, Place, place};
 use crate::access::decide::Question;
 use crate::admin;
 use crate::admin::holds::Order;
-use crate::admin::told::{self, Sight, ToldHold};
 use crate::domain::capability::Core;
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::extent::PartnerExtent;
+use crate::store::told::{self, Sight, ToldHold};
 use crate::store::{
-    Reader, activity, catalog, effective, effective_lists, holds, people, people_facts, resources, spoken_for, visible,
+    Reader, catalog, effective, effective_lists, holds, people, people_facts, resources, spoken_for, visible,
 };
 use crate::web::App;
 use crate::web::login::Visitor;
@@ -45,6 +45,8 @@ struct Page {
     labels: Vec<String>,
     doors: Vec<people_facts::Door>,
     access: Option<Vec<Why>>,
+    /// How many lines the visitor may not see.
+    hidden: usize,
     ask: Option<Ask>,
 }
 
@@ -125,11 +127,15 @@ impl Look<'_> {
         let suspensions = told::holds(reader, &mut sight, &self.at, self.about.partner, found).await?;
         let doors = people_facts::doors(reader, &self.at, self.person).await?;
         let groups = effective_lists::groups_of(reader, &self.at, self.person).await?;
+        let groups = told::groups(reader, &mut sight, self.person, groups).await?;
         let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
         let mut labels: Vec<String> = labels.into_iter().map(|group| group.group.name).collect();
         labels.dedup();
         let may_roles = me == self.person || place::may(reader, me, Core::RoleView, self.about, self.now).await?;
-        let access = if may_roles { Some(self.access(reader, &doors).await?) } else { None };
+        let (access, hidden) = match may_roles {
+            true => self.access(reader, &mut sight, &doors).await.map(|(lines, hidden)| (Some(lines), hidden))?,
+            false => (None, 0),
+        };
         let rests_on = self.rests_on(reader, user.confirmed_at.is_some()).await?;
         Ok(Page {
             frame,
@@ -149,6 +155,7 @@ impl Look<'_> {
             ask: self.ask(reader, &doors, capability, partner).await?,
             doors,
             access,
+            hidden,
         })
     }
 
@@ -173,12 +180,19 @@ impl Look<'_> {
         })
     }
 
-    async fn access(&self, reader: &mut Reader, doors: &[people_facts::Door]) -> Result<Vec<Why>, Halt> {
+    /// What the person holds, as far as the visitor may see it, and how many lines there are besides.
+    async fn access(
+        &self,
+        reader: &mut Reader,
+        sight: &mut Sight,
+        doors: &[people_facts::Door],
+    ) -> Result<(Vec<Why>, usize), Halt> {
         let grants = effective_lists::grants_of(reader, &self.at, self.person, self.now).await?;
+        let (grants, hidden) = told::grants(reader, sight, self.person, grants).await?;
         let outs = grants.iter().flat_map(|grant| &grant.scope.without_partners);
         let outs: Vec<Uuid> = outs.map(|partner| crate::domain::id::Id::uuid(*partner)).collect();
-        let names = activity::names(reader, &outs).await?;
-        Ok(grants.iter().map(|grant| why(grant, doors, &names)).collect())
+        let names = told::names(reader, sight, &outs).await?;
+        Ok((grants.iter().map(|grant| why(grant, doors, &names)).collect(), hidden))
     }
 
     /// The question, when the visitor may ask about this person, and its answer, when it is asked.
@@ -197,6 +211,7 @@ impl Look<'_> {
         let seen = visible::tree(reader, &regions, "", MOST_PARTNERS).await?;
         let capabilities = catalog::capabilities(reader).await?;
         let chosen = capabilities.iter().find(|one| one.name == capability).map(|one| one.id);
+        let named = capability;
         let there = partner.parse().ok();
         let answer = match (chosen, there) {
             (Some(capability), Some(there)) => {
@@ -204,11 +219,14 @@ impl Look<'_> {
                 effective::authorize(reader, me, Core::PartnerView, resource, self.now).await?;
                 let question = Question { principal: self.person, capability, resource, now: self.now };
                 let decision = effective::explain(reader, &question).await?.decision;
-                let path = answer_path(&decision.reason, doors);
-                let reason = short(&decision.reason.to_string());
+                let mut sight = Sight::of(me, self.now);
+                let told = told::decision(reader, &mut sight, &question, named, decision).await?;
+                let path = told.reason.as_ref().and_then(|reason| answer_path(reason, doors));
+                let reason = short(&told.sentence);
                 // The page says the first word itself, in bold.
-                let reason = reason.strip_prefix("Allowed ").unwrap_or(&reason).to_owned();
-                Some(Answer { allowed: decision.allowed, reason, path })
+                let reason = reason.strip_prefix("Allowed ").or_else(|| reason.strip_prefix("Allowed. "));
+                let reason = reason.map_or_else(|| short(&told.sentence), str::to_owned);
+                Some(Answer { allowed: told.allowed, reason, path })
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ use crate::domain::id::{DirectoryId, Id as _, RoleId, UserGroupId};
 use crate::domain::rule::Effect;
 use crate::store::extent::PartnerExtent;
 use crate::store::rules::Written;
+use crate::store::told::{self, Sight};
 use crate::store::{Reader, StoreError, connections, directories, roles, rules, user_groups};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::connections::{ConnectionView, view as door_view};
@@ -73,25 +74,39 @@ pub(in crate::web::api) async fn show(call: Call) -> Answer {
     let whole = call
         .read(async |reader| {
             let at = authority::at_directory(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
-            Ok(read(reader, &at, id, call.app.public_url.as_str()).await?)
+            let mut sight = Sight::of(call.person(), call.now());
+            Ok(read(reader, &mut sight, &at, id, call.app.public_url.as_str()).await?)
         })
         .await?;
     ok(&whole)
 }
 
-async fn read(reader: &mut Reader, at: &PartnerExtent, id: DirectoryId, public_url: &str) -> Result<Whole, StoreError> {
+async fn read(
+    reader: &mut Reader,
+    sight: &mut Sight,
+    at: &PartnerExtent,
+    id: DirectoryId,
+    public_url: &str,
+) -> Result<Whole, StoreError> {
     let directory = directories::get(reader, at, id).await?;
     let roles: HashMap<_, _> = roles::usable(reader, at).await?.into_iter().map(|role| (role.id, role.name)).collect();
     let groups = user_groups::of_partner(reader, at).await?;
     let groups: HashMap<_, _> = groups.into_iter().map(|(group, _)| (group.id, group.name)).collect();
-    let ceilings = directories::ceilings(reader, at, id).await?;
-    let ceiling =
-        ceilings.iter().map(|row| CeilingView { role: role_ref(&roles, row.role), scope: ScopeView::from(&row.scope) });
-    let rules = rules::in_force(reader, at, id).await?;
+    let mut ceiling = Vec::new();
+    for row in directories::ceilings(reader, at, id).await? {
+        let scope = told::scope_of_directory(reader, sight, row.scope).await?;
+        ceiling.push(CeilingView { role: role_ref(&roles, row.role), scope: ScopeView::from(&scope) });
+    }
+    let mut rules = rules::in_force(reader, at, id).await?;
+    for written in &mut rules {
+        if let Effect::Grant { scope, .. } = &mut written.rule.effect {
+            *scope = told::scope_of_directory(reader, sight, scope.clone()).await?;
+        }
+    }
     let doors = connections::of_directory(reader, at, id).await?;
     Ok(Whole {
         directory: view(directory),
-        ceiling: ceiling.collect(),
+        ceiling,
         rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups)).collect(),
         connections: doors.into_iter().map(|door| door_view(door, public_url)).collect(),
     })

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::capability::Core;
-use crate::domain::id::Id as _;
+use crate::domain::id::{Id as _, PartnerId, UserId};
 use crate::store::events::Sealed;
-use crate::store::{feed, visible};
+use crate::store::told::Sight;
+use crate::store::{Reader, StoreError, feed, visible};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
 use crate::web::api::model::Moment;
@@ -33,7 +34,7 @@ pub(in crate::web::api) struct EventView {
     partner: Uuid,
     /// To what it happened.
     subject: Option<Uuid>,
-    /// Who did it.
+    /// Who did it; a person that the caller may not see has no id here.
     #[schema(value_type = Object)]
     actor: Value,
     /// Ids, names of attributes and counts; never personal values.
@@ -75,11 +76,36 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let lines = call
         .read(async |reader| {
             let regions = visible::regions(reader, call.by(), Core::AuditView, call.now()).await?;
-            Ok(feed::after(reader, &regions, after, limit).await?)
+            let mut sight = Sight::of(call.person(), call.now());
+            let mut lines = Vec::new();
+            for line in feed::after(reader, &regions, after, limit).await? {
+                let mut line = view(line);
+                line.hide(reader, &mut sight).await?;
+                lines.push(line);
+            }
+            Ok(lines)
         })
         .await?;
     let next = lines.last().map_or(after, |line| line.seq);
-    ok(&Feed { items: lines.into_iter().map(view).collect(), next })
+    ok(&Feed { items: lines, next })
+}
+
+impl EventView {
+    /// Leaves out who did it and in whose name, where the caller may not see them.
+    async fn hide(&mut self, reader: &mut Reader, sight: &mut Sight) -> Result<(), StoreError> {
+        let id = |value: &Value| value.as_str().and_then(|text| Uuid::try_parse(text).ok());
+        if let Some(user) = self.actor.get("user").and_then(id)
+            && !sight.person(reader, UserId::from_uuid(user)).await?
+        {
+            self.actor["user"] = Value::Null;
+        }
+        if let Some(standing) = self.data.get("standing").and_then(id)
+            && !sight.partner(reader, PartnerId::from_uuid(standing)).await?
+        {
+            self.data["standing"] = Value::Null;
+        }
+        Ok(())
+    }
 }
 
 fn view(sealed: Sealed) -> EventView {

@@ -1,7 +1,10 @@
 //! `GET /partners`.
+use std::collections::BTreeSet;
+
 use super::view;
 use crate::domain::capability::Core;
 use crate::domain::id::{Id as _, PartnerId};
+use crate::store::told::Sight;
 use crate::store::{catalog, visible};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::page::{Page, Wanted};
@@ -14,12 +17,24 @@ use crate::web::api::page::{Page, Wanted};
 pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let wanted = Wanted::<PartnerId>::of(&call)?;
     let after = wanted.after.unwrap_or(PartnerId::from_uuid(uuid::Uuid::nil()));
-    let (nodes, levels) = call
+    let (nodes, levels, seen) = call
         .read(async |reader| {
             let regions = visible::regions(reader, call.by(), Core::PartnerView, call.now()).await?;
             let nodes = visible::page(reader, &regions, after, wanted.rows()).await?;
-            Ok((nodes, catalog::levels(reader).await?))
+            let mut sight = Sight::of(call.person(), call.now());
+            let mut seen = BTreeSet::new();
+            for parent in nodes.iter().filter_map(|node| node.partner.parent) {
+                if sight.partner(reader, parent).await? {
+                    seen.insert(parent.uuid());
+                }
+            }
+            Ok((nodes, catalog::levels(reader).await?, seen))
         })
         .await?;
-    ok(&wanted.page(nodes, |node| node.partner.id, |node| view(node, &levels)))
+    let shown = |node| {
+        let mut shown = view(node, &levels);
+        shown.parent = shown.parent.filter(|parent| seen.contains(parent));
+        shown
+    };
+    ok(&wanted.page(nodes, |node| node.partner.id, shown))
 }

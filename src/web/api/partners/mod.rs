@@ -14,10 +14,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::model::Moment;
-use crate::domain::id::Id;
+use crate::domain::id::{Id, PartnerId};
 use crate::domain::partner::{LevelId, PartnerKind};
 use crate::store::catalog::LevelRow;
 use crate::store::partners::TreeNode;
+use crate::store::told::Sight;
+use crate::store::{Reader, StoreError};
 
 /// A partner: a node of the tree.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,7 +27,7 @@ use crate::store::partners::TreeNode;
 pub(super) struct PartnerView {
     /// Its id; never changes.
     pub id: Uuid,
-    /// The partner above; null at the top.
+    /// The partner above; null at the top, and when the caller may not see it.
     pub parent: Option<Uuid>,
     /// The platform's own key for it.
     pub external_id: Option<String>,
@@ -81,6 +83,16 @@ fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
         suspended,
         created_at: Moment(partner.created_at),
     }
+}
+
+/// Leaves the parent out when the caller may not see it.
+async fn hide_parent(reader: &mut Reader, sight: &mut Sight, view: &mut PartnerView) -> Result<(), StoreError> {
+    if let Some(parent) = view.parent
+        && !sight.partner(reader, PartnerId::from_uuid(parent)).await?
+    {
+        view.parent = None;
+    }
+    Ok(())
 }
 
 fn level_name(levels: &[LevelRow], id: LevelId) -> String {

@@ -4,9 +4,9 @@ use utoipa::ToSchema;
 
 use super::{PartnerView, view};
 use crate::admin::authority;
-use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
 use crate::domain::id::PartnerId;
+use crate::store::told::{self, Sight};
 use crate::store::{catalog, holds, visible};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
@@ -47,7 +47,8 @@ pub(super) async fn read(call: &Call, id: PartnerId) -> Result<Whole, Fault> {
         let found = holds::of_partner(reader, &at).await?;
         let mut sight = Sight::of(call.person(), call.now());
         let suspensions = told::holds(reader, &mut sight, &at, id, found).await?;
-        let partner = view(node, &catalog::levels(reader).await?);
+        let mut partner = view(node, &catalog::levels(reader).await?);
+        super::hide_parent(reader, &mut sight, &mut partner).await?;
         Ok(Whole { partner, suspensions: suspensions.into_iter().map(SuspensionView::from).collect() })
     })
     .await

@@ -9,9 +9,9 @@ use crate::admin::authority;
 use crate::domain::capability::Core;
 use crate::domain::id::{Id, UserId};
 use crate::store::effective_lists::{Clip, GrantOfPerson, grants_of};
+use crate::store::told::{self, Sight};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::model::{Moment, Ref, ScopeView};
-use crate::web::api::page::Page;
 
 /// A role that bears on a person, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,20 +40,35 @@ pub(in crate::web::api) struct GrantView {
     sentence: String,
 }
 
-/// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. Needs
-/// `core.role.view` over the person.
+/// Everything a person holds, as far as the caller may see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessOfPerson)]
+pub(in crate::web::api) struct Access {
+    /// The lines.
+    items: Vec<GrantView>,
+    /// Always null: all lines are here.
+    next: Option<String>,
+    /// How many lines there are besides, over partners that the caller may not see: exact to 9, then `10+`.
+    hidden_grounds: String,
+}
+
+/// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. What the caller may
+/// not see is counted and not named; within a line, its id is the nil UUID and its name empty. Needs `core.role.view` over
+/// the person.
 #[utoipa::path(get, path = "/api/v1/people/{id}/access", tag = "People", operation_id = "getAccess",
     params(("id" = Uuid, Path, description = "the person")),
-    responses((status = 200, description = "all of it", body = Page<GrantView>)))]
+    responses((status = 200, description = "all of it", body = Access)))]
 pub(in crate::web::api) async fn access(call: Call) -> Answer {
     let id: UserId = call.id("id")?;
-    let grants = call
+    let (grants, hidden) = call
         .read(async |reader| {
             let at = authority::at_person(reader, call.person(), Core::RoleView, id, call.now()).await?;
-            Ok(grants_of(reader, &at, id, call.now()).await?)
+            let all = grants_of(reader, &at, id, call.now()).await?;
+            Ok(told::grants(reader, &mut Sight::of(call.person(), call.now()), id, all).await?)
         })
         .await?;
-    ok(&Page { items: grants.into_iter().map(view).collect(), next: None })
+    let hidden_grounds = told::counted(hidden);
+    ok(&Access { items: grants.into_iter().map(view).collect(), next: None, hidden_grounds })
 }
 
 fn view(held: GrantOfPerson) -> GrantView {

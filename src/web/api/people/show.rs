@@ -4,9 +4,9 @@ use utoipa::ToSchema;
 
 use super::{PersonView, view};
 use crate::admin::authority;
-use crate::admin::told::{self, Sight};
 use crate::domain::capability::Core;
 use crate::domain::id::UserId;
+use crate::store::told::{self, Sight};
 use crate::store::{effective_lists, holds, people};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::fault::Fault;
@@ -50,7 +50,8 @@ pub(in crate::web::api) async fn show(call: Call) -> Answer {
             let found = holds::of_person(reader, &at, id).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let suspensions = told::holds(reader, &mut sight, &at, person.partner, found).await?;
-            Ok((person, suspensions, effective_lists::groups_of(reader, &at, id).await?))
+            let groups = effective_lists::groups_of(reader, &at, id).await?;
+            Ok((person, suspensions, told::groups(reader, &mut sight, id, groups).await?))
         })
         .await?;
     let suspensions = suspensions.into_iter().map(SuspensionView::from);
