@@ -7,7 +7,7 @@ use crate::provision::events::{self, Broken};
 use crate::secret::Keyring;
 use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::OperatorExtent;
-use crate::store::{Store, laws, migrate, spoken_for};
+use crate::store::{Store, awaited, laws, migrate, spoken_for};
 
 /// What a look at a store brought.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -90,6 +90,12 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
              setup-link` makes a first owner and shows the link."
                 .to_owned(),
         );
+    }
+    for loose in awaited::loose_anywhere(&mut reader, &operator).await? {
+        // One that waits for a group which nobody has said yet is as its author wrote it.
+        if loose.why != "awaited" {
+            findings.push(format!("Rule “{}” of the directory “{}”: {loose}", loose.rule_name, loose.directory));
+        }
     }
     if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
         findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));

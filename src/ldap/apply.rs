@@ -1,4 +1,5 @@
 //! Carrying out a plan: in batches through the one room, each item on its own, each batch under the lease.
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
@@ -27,7 +28,11 @@ const TRIES: usize = 3;
 #[derive(Clone, Debug)]
 pub(super) enum Act<'a> {
     CreateUser(&'a SaidUser),
+    /// Somebody who was here, went, and is back under the same stable id.
+    ReturnUser(&'a SaidUser),
     ChangeUser(ExternalUserId, &'a SaidUser),
+    /// People who take each other's login names: all of them or none.
+    ChangeTogether(Vec<(ExternalUserId, &'a SaidUser)>),
     RemoveUser(ExternalUserId),
     CreateGroup(&'a SaidGroup),
     ChangeGroup(ExternalGroupId, &'a SaidGroup),
@@ -39,6 +44,7 @@ pub(super) enum Act<'a> {
 impl Act<'_> {
     fn weight(&self) -> usize {
         match self {
+            Self::ChangeTogether(people) => people.len(),
             Self::AddMembers(_, members) => members.len(),
             Self::RemoveMembers(_, members) => members.len(),
             _ => 1,
@@ -75,6 +81,8 @@ pub(super) struct Hand<'a> {
     pub clock: Clock,
     pub actor: Actor,
     pub source: Source<'a>,
+    /// Stable ids of people who were here once.
+    pub gone: HashSet<String>,
     pub lease: &'a Lease,
     pub stop: &'a (dyn Fn() -> bool + Send + Sync),
 }
@@ -151,10 +159,19 @@ impl Hand<'_> {
                 let done = users::create_in(tx, ctx, source, new).await?;
                 Ok(Outcome::User(done.value.id))
             }
+            Act::ReturnUser(said) => {
+                let new = NewUser { stable_key: Some(said.key.clone()), said: words(said) };
+                Ok(Outcome::User(users::return_in(tx, ctx, source, new).await?.value.id))
+            }
             Act::ChangeUser(id, said) => {
                 let change = |_: &Document| Ok(words(said));
                 let done = users::update_in(tx, ctx, source, *id, None, &change).await?;
                 Ok(Outcome::User(done.value.id))
+            }
+            Act::ChangeTogether(people) => {
+                let people: Vec<_> = people.iter().map(|(id, said)| (*id, words(said))).collect();
+                users::exchange_in(tx, ctx, source, &people).await?;
+                Ok(Outcome::Members(0, 0))
             }
             Act::RemoveUser(id) => {
                 users::delete_in(tx, ctx, source, *id, None).await?;

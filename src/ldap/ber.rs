@@ -35,16 +35,34 @@ impl Entry {
         values.filter(|text| !text.trim().is_empty() && !text.contains('\0'))
     }
 
-    /// The part of a long attribute that came under its name with a range (MS-ADTS 3.1.1.3.1.3.3), and the
-    /// first index that is still missing; `None` when the rest is here.
-    pub(super) fn range_of(&self, name: &str) -> Option<Option<u64>> {
-        self.attributes.iter().find_map(|(attribute, _)| {
+    /// Whether a part of a long attribute came under its name with a range (MS-ADTS 3.1.1.3.1.3.3).
+    pub(super) fn has_range(&self, name: &str) -> bool {
+        self.ranges(name).next().is_some()
+    }
+
+    /// Of the only part of an attribute that came with a range and begins at `from`: the first index that is still
+    /// missing, or that the rest is here. `None` when the range cannot be read, begins elsewhere, is one of several or
+    /// does not have as many values as it says.
+    pub(super) fn range_from(&self, name: &str, from: u64) -> Option<Option<u64>> {
+        let mut ranges = self.ranges(name);
+        let ((range, values), None) = (ranges.next()?, ranges.next()) else { return None };
+        let (first, last) = range.split_once('-')?;
+        if first.parse::<u64>().ok()? != from {
+            return None;
+        }
+        if last == "*" {
+            return Some(None);
+        }
+        let next = last.parse::<u64>().ok()?.checked_add(1)?;
+        (next.checked_sub(from)? == values.len() as u64 && next > from).then_some(Some(next))
+    }
+
+    /// The ranges in which an attribute came, each with its values.
+    fn ranges<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a [Vec<u8>])> {
+        self.attributes.iter().filter_map(move |(attribute, values)| {
             let (base, range) = attribute.split_once(';')?;
-            let (_, last) = strip_prefix_ignore_case(range, "range=")?.split_once('-')?;
-            if !base.eq_ignore_ascii_case(name) {
-                return None;
-            }
-            Some(last.parse::<u64>().ok().map(|last| last.saturating_add(1)))
+            let range = strip_prefix_ignore_case(range, "range=")?;
+            base.eq_ignore_ascii_case(name).then_some((range, values.as_slice()))
         })
     }
 
@@ -218,11 +236,19 @@ mod tests {
     fn ranges_are_seen_and_collected() {
         let values = |range: std::ops::Range<u8>| range.map(|n| vec![n]).collect::<Vec<_>>();
         let mut entry = Entry::new("cn=g", vec![("member".into(), vec![]), ("member;range=0-2".into(), values(0..3))]);
-        assert_eq!(entry.range_of("Member"), Some(Some(3)));
+        assert_eq!((entry.has_range("Member"), entry.range_from("Member", 0)), (true, Some(Some(3))));
+        assert_eq!(entry.range_from("member", 3), None, "it begins elsewhere");
         assert_eq!(entry.take_ranged("member"), values(0..3));
         let last = Entry::new("cn=g", vec![("member;Range=3-*".into(), values(3..5))]);
-        assert_eq!(last.range_of("member"), Some(None));
-        assert_eq!(Entry::new("cn=g", vec![("member".into(), values(0..1))]).range_of("member"), None);
+        assert_eq!(last.range_from("member", 3), Some(None));
+        assert!(!Entry::new("cn=g", vec![("member".into(), values(0..1))]).has_range("member"));
+        for broken in ["0-", "-1", "0-x", "x-*", "0", "0-1", "0-3", "1-0", "0-18446744073709551615", "00x-*"] {
+            let entry = Entry::new("cn=g", vec![(format!("member;range={broken}"), values(0..3))]);
+            assert!(entry.has_range("member"));
+            assert_eq!(entry.range_from("member", 0), None, "{broken}");
+        }
+        let twice = vec![("member;range=0-2".to_owned(), values(0..3)), ("member;range=0-*".to_owned(), values(0..3))];
+        assert_eq!(Entry::new("cn=g", twice).range_from("member", 0), None);
     }
 
     #[test]

@@ -1,66 +1,15 @@
 //! The brake: which removals by absence go ahead and which wait for a person's approval.
 //!
-//! Only absences come here. What an entry says explicitly (a person switched off) never waits.
+//! What an entry says explicitly (a person switched off) never waits. Many people switched on at once wait as removals
+//! do, and so does a whole read that is not one of the directory read before.
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::plan::{Absences, Accepted, Match, Plan};
+use super::plan::{Absences, Accepted, ChangeKind, Match, Plan};
+use super::reason::Reason;
 use super::said::Said;
 use super::settings::Brake;
 
-/// Why a removal waits.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Reason {
-    /// The read found no people at all, or no groups at all.
-    EmptyRead {
-        /// `people` or `groups`.
-        what: String,
-    },
-    /// The server is not the one of the runs before.
-    OtherServer,
-    /// Too many people at once.
-    ManyUsers {
-        /// How many are missing.
-        missing: u64,
-        /// Of how many.
-        of: u64,
-        /// The limit in per cent.
-        limit: u32,
-    },
-    /// A group that a rule names would lose too many members at once.
-    GroupShrinks {
-        /// The group's name.
-        group: String,
-        /// How many it would lose.
-        lost: u64,
-        /// Of how many.
-        of: u64,
-        /// The limit in per cent.
-        limit: u32,
-    },
-    /// It touches an owner or someone who may change what others may do.
-    Privileged,
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::EmptyRead { what } => write!(f, "the read found no {what} at all"),
-            Self::OtherServer => f.write_str("the server is not the one of the runs before"),
-            Self::ManyUsers { missing, of, limit } => {
-                write!(f, "{missing} of {of} people are missing, more than {limit} %")
-            }
-            Self::GroupShrinks { group, lost, of, limit } => {
-                write!(f, "the group \"{group}\" would lose {lost} of {of} members, more than {limit} %")
-            }
-            Self::Privileged => f.write_str("it touches an owner or someone who decides over others"),
-        }
-    }
-}
-
-/// One removal by absence; positions of `Accepted`.
+/// One thing that may wait; positions of `Accepted`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Removal {
     /// A person.
@@ -71,27 +20,70 @@ pub enum Removal {
     Member(u32, u32),
     /// A group from a group: outer, inner.
     Nested(u32, u32),
+    /// Removes what keeps a person out.
+    SwitchOn(u32),
+    /// Switches a person off for want of a sign.
+    SwitchOff(u32),
 }
 
-/// What the brake decided. Every absence is in exactly one of the two.
+/// What the brake decided. Every absence is in exactly one of the first two.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Go ahead.
     pub apply: Absences,
     /// Wait, each with the first reason that holds it.
     pub held: Vec<(Removal, Reason)>,
+    /// Why nothing at all of the read is taken.
+    pub whole: Option<Reason>,
 }
+
+/// Removals without approval, of this run or of those before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Taken {
+    /// Memberships, of people and of groups.
+    pub memberships: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Of a group that a rule names, by its stable id: how many people fell out of it.
+    pub mapped: HashMap<String, u64>,
+}
+
+/// The hours over which removals of groups and memberships are added up.
+pub const WINDOW_HOURS: i64 = 24;
 
 /// What else the brake looks at.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {
-    /// The server is not the one of the last run.
-    pub other_server: bool,
+    /// Why the read may not be one of the directory read before.
+    pub strange: Option<Reason>,
+    /// What was changed in how the directory is read, so that less is found.
+    pub narrowed: Option<Reason>,
+    /// A person has approved this read as a whole.
+    pub approved_read: bool,
     /// Removals that a person has approved.
     pub approved: HashSet<Removal>,
+    /// What runs have removed in the last hours.
+    pub before: Taken,
 }
 
-/// Decides over every absence.
+/// What goes ahead that nobody has approved: it counts against the runs of the next hours.
+pub fn taken(said: &Said, accepted: &Accepted, plan: &Plan, apply: &Absences, approved: &HashSet<Removal>) -> Taken {
+    let (memberships, groups) = counted(accepted, all(apply).filter(|removal| !approved.contains(removal)));
+    let mut mapped = HashMap::new();
+    // Whom an approval let go is no slow leak, and who falls out beside it is not told apart.
+    if approved.is_empty() && !apply.is_empty() {
+        let graph = Graph::new(said, accepted, plan, apply);
+        for (at, group) in (0..).zip(&accepted.groups).filter(|(_, group)| group.mapped) {
+            let lost = graph.lost(at).1.len();
+            if lost > 0 {
+                mapped.insert(group.key.clone(), lost as u64);
+            }
+        }
+    }
+    Taken { memberships, groups, mapped }
+}
+
+/// Decides over every absence, and over who is switched on or off at once.
 pub fn brake(
     said: &Said,
     accepted: &Accepted,
@@ -100,25 +92,60 @@ pub fn brake(
     limits: Brake,
     about: &Circumstances,
 ) -> Verdict {
+    let whole = whole_read(said, accepted, plan, limits, about);
+    if let Some(reason) = whole {
+        let held = all(absences).map(|removal| (removal, reason.clone())).collect();
+        return Verdict { held, whole: Some(reason), ..Verdict::default() };
+    }
     let mut held: HashMap<Removal, Reason> = HashMap::new();
     if !absences.is_empty() {
-        whole_read(said, absences, limits, accepted, about, &mut held);
+        people_or_nothing(said, absences, limits, accepted, about, &mut held);
         privileged(accepted, absences, &mut held);
-        mapped_groups(said, accepted, plan, absences, limits, &mut held);
+        mapped_groups(said, accepted, plan, absences, limits, about, &mut held);
+        shares(accepted, absences, limits, about, &mut held);
     }
     let mut verdict = Verdict::default();
     for removal in all(absences) {
+        let approved = about.approved.contains(&removal);
         match held.remove(&removal) {
-            Some(reason) if !about.approved.contains(&removal) => verdict.held.push((removal, reason)),
-            _ => match removal {
-                Removal::User(user) => verdict.apply.users.push(user),
-                Removal::Group(group) => verdict.apply.groups.push(group),
-                Removal::Member(group, user) => verdict.apply.members.push((group, user)),
-                Removal::Nested(outer, inner) => verdict.apply.nested.push((outer, inner)),
-            },
+            Some(reason) if !approved => verdict.held.push((removal, reason)),
+            _ => verdict.let_through(removal),
         }
     }
+    switches(said, accepted, plan, limits, about, &mut verdict.held);
     verdict
+}
+
+impl Verdict {
+    fn let_through(&mut self, removal: Removal) {
+        match removal {
+            Removal::User(user) => self.apply.users.push(user),
+            Removal::Group(group) => self.apply.groups.push(group),
+            Removal::Member(group, user) => self.apply.members.push((group, user)),
+            Removal::Nested(outer, inner) => self.apply.nested.push((outer, inner)),
+            Removal::SwitchOn(_) | Removal::SwitchOff(_) => {}
+        }
+    }
+}
+
+/// Why the read as a whole waits: additions to another directory's people are as wrong as removals.
+fn whole_read(said: &Said, accepted: &Accepted, plan: &Plan, limits: Brake, about: &Circumstances) -> Option<Reason> {
+    if about.approved_read || (accepted.users.is_empty() && accepted.groups.is_empty()) {
+        return None;
+    }
+    if about.strange.is_some() {
+        return about.strange.clone();
+    }
+    // Whatever the server shows of itself: most are not found again, and more others are there.
+    let of = accepted.users.len();
+    let matched = Match::new(said, accepted);
+    let present = |(at, user): (usize, &super::plan::KnownUser)| {
+        matched.said_user.get(at).is_some_and(Option::is_some) || said.present_users.contains(&user.key)
+    };
+    let found = accepted.users.iter().enumerate().filter(|known| present(*known)).count();
+    let new = plan.create_users.len();
+    let strangers = of >= limits.at_least as usize && found * 2 < of && new > found;
+    strangers.then_some(Reason::Strangers { found: found as u64, of: of as u64, new: new as u64 })
 }
 
 /// Every absence as one removal.
@@ -131,11 +158,11 @@ pub fn all(absences: &Absences) -> impl Iterator<Item = Removal> + '_ {
 }
 
 /// More than the limit, and enough to matter.
-fn exceeds(lost: usize, of: usize, at_least: u32, percent: u32) -> bool {
+pub(super) fn exceeds(lost: usize, of: usize, at_least: u32, percent: u32) -> bool {
     lost >= at_least as usize && (lost as u64) * 100 > (of as u64) * u64::from(percent)
 }
 
-fn whole_read(
+fn people_or_nothing(
     said: &Said,
     absences: &Absences,
     limits: Brake,
@@ -143,8 +170,8 @@ fn whole_read(
     about: &Circumstances,
     held: &mut HashMap<Removal, Reason>,
 ) {
-    if about.other_server {
-        held.extend(all(absences).map(|removal| (removal, Reason::OtherServer)));
+    if let Some(reason) = &about.narrowed {
+        held.extend(all(absences).map(|removal| (removal, reason.clone())));
         return;
     }
     let no_people = said.users.is_empty() && said.present_users.is_empty();
@@ -167,6 +194,79 @@ fn whole_read(
     }
 }
 
+/// How many memberships, and how many groups, removals take away. Those of people who go are theirs: people have a
+/// limit of their own.
+fn counted(accepted: &Accepted, removals: impl Iterator<Item = Removal>) -> (u64, u64) {
+    let (mut memberships, mut groups) = (0, HashSet::new());
+    for removal in removals {
+        match removal {
+            Removal::Member(..) | Removal::Nested(..) => memberships += 1,
+            Removal::Group(group) => drop(groups.insert(group)),
+            Removal::User(_) | Removal::SwitchOn(_) | Removal::SwitchOff(_) => {}
+        }
+    }
+    if !groups.is_empty() {
+        memberships += accepted.members.iter().filter(|(group, _)| groups.contains(group)).count() as u64;
+        let gone = |(outer, inner): &&(u32, u32)| groups.contains(outer) || groups.contains(inner);
+        memberships += accepted.nested.iter().filter(gone).count() as u64;
+    }
+    (memberships, groups.len() as u64)
+}
+
+/// Groups and memberships by their share of all, whether or not a rule names them, together with what the last hours
+/// took away.
+fn shares(
+    accepted: &Accepted,
+    absences: &Absences,
+    limits: Brake,
+    about: &Circumstances,
+    held: &mut HashMap<Removal, Reason>,
+) {
+    let open = |removal: &Removal| !about.approved.contains(removal);
+    let (memberships, groups) = counted(accepted, all(absences).filter(open));
+    let (limit, hours) = (limits.members_percent, WINDOW_HOURS);
+    let lost = groups + about.before.groups;
+    let of = accepted.groups.len() as u64 + about.before.groups;
+    if groups > 0 && exceeds(lost as usize, of as usize, limits.at_least, limit) {
+        let reason = Reason::ManyGroups { lost, of, limit, hours };
+        for group in &absences.groups {
+            held.entry(Removal::Group(*group)).or_insert_with(|| reason.clone());
+        }
+    }
+    let lost = memberships + about.before.memberships;
+    let of = (accepted.members.len() + accepted.nested.len()) as u64 + about.before.memberships;
+    if memberships > 0 && exceeds(lost as usize, of as usize, limits.at_least, limit) {
+        let reason = Reason::ManyMemberships { lost, of, limit, hours };
+        for removal in all(absences).filter(|removal| !matches!(removal, Removal::User(_))) {
+            held.entry(removal).or_insert_with(|| reason.clone());
+        }
+    }
+}
+
+/// Many who are switched on at once, and many who are switched off only because a sign is not shown.
+fn switches(
+    said: &Said,
+    accepted: &Accepted,
+    plan: &Plan,
+    limits: Brake,
+    about: &Circumstances,
+    held: &mut Vec<(Removal, Reason)>,
+) {
+    let silent = |said_at: u32| said.users.get(said_at as usize).is_some_and(|user| user.silent);
+    let of = |kind: ChangeKind| plan.change_users.iter().filter(move |change| change.kind == kind);
+    let on = of(ChangeKind::SwitchedOn).map(|change| Removal::SwitchOn(change.known));
+    let off = of(ChangeKind::SwitchedOff).filter(|change| silent(change.said));
+    let off = off.map(|change| Removal::SwitchOff(change.known));
+    let people = accepted.users.len();
+    for (on, all) in [(true, on.collect::<Vec<_>>()), (false, off.collect())] {
+        let open: Vec<Removal> = all.into_iter().filter(|switch| !about.approved.contains(switch)).collect();
+        if exceeds(open.len(), people, limits.at_least, limits.users_percent) {
+            let (count, of, limit) = (open.len() as u64, people as u64, limits.users_percent);
+            held.extend(open.into_iter().map(|switch| (switch, Reason::ManySwitched { on, count, of, limit })));
+        }
+    }
+}
+
 fn privileged(accepted: &Accepted, absences: &Absences, held: &mut HashMap<Removal, Reason>) {
     let is = |user: u32| accepted.users.get(user as usize).is_some_and(|user| user.privileged);
     for user in absences.users.iter().filter(|user| is(**user)) {
@@ -181,21 +281,22 @@ fn mapped_groups(
     plan: &Plan,
     absences: &Absences,
     limits: Brake,
+    about: &Circumstances,
     held: &mut HashMap<Removal, Reason>,
 ) {
     let graph = Graph::new(said, accepted, plan, absences);
     for (at, group) in (0..).zip(&accepted.groups).filter(|(_, group)| group.mapped) {
         let below = reach(at, &graph.inner_before);
-        let before = members(&below, &graph.members_before);
-        let after = members(&reach(at, &graph.inner_after), &graph.members_after);
-        let lost: HashSet<u32> = before.difference(&after).copied().collect();
+        let (before, lost) = graph.lost(at);
         if lost.is_empty() {
             continue;
         }
         let is_privileged = |user: &u32| accepted.users.get(*user as usize).is_some_and(|user| user.privileged);
-        let too_many = exceeds(lost.len(), before.len(), limits.at_least, limits.members_percent);
+        let earlier = about.before.mapped.get(&group.key).copied().unwrap_or_default();
+        let (all_lost, all_of) = (lost.len() as u64 + earlier, before as u64 + earlier);
+        let too_many = exceeds(all_lost as usize, all_of as usize, limits.at_least, limits.members_percent);
         let reason = if too_many {
-            let (lost, of) = (lost.len() as u64, before.len() as u64);
+            let (lost, of) = (all_lost, all_of);
             Reason::GroupShrinks { group: group.name.clone(), lost, of, limit: limits.members_percent }
         } else if lost.iter().any(is_privileged) {
             Reason::Privileged
@@ -210,6 +311,7 @@ fn mapped_groups(
                 Removal::Member(group, user) => below.contains(&group) && counts(user),
                 Removal::Group(inner) => below.contains(&inner),
                 Removal::Nested(outer, _) => below.contains(&outer),
+                Removal::SwitchOn(_) | Removal::SwitchOff(_) => false,
             };
             if takes_out {
                 held.entry(removal).or_insert_with(|| reason.clone());
@@ -228,6 +330,13 @@ struct Graph {
 }
 
 impl Graph {
+    /// How many people are in a group, and who of them would fall out of it, through whatever nesting.
+    fn lost(&self, group: u32) -> (usize, HashSet<u32>) {
+        let before = members(&reach(group, &self.inner_before), &self.members_before);
+        let after = members(&reach(group, &self.inner_after), &self.members_after);
+        (before.len(), before.difference(&after).copied().collect())
+    }
+
     fn new(said: &Said, accepted: &Accepted, plan: &Plan, absences: &Absences) -> Self {
         let matched = Match::new(said, accepted);
         let known = |list: &[Option<u32>], at: u32| list.get(at as usize).copied().flatten();

@@ -264,6 +264,30 @@ impl Client {
         }
     }
 
+    /// Whether an entry holds a value of an attribute that may not be shown; `None` when the server does not say.
+    pub(super) async fn holds(
+        &mut self,
+        what: &str,
+        dn: &str,
+        attribute: &str,
+        value: &str,
+    ) -> Result<Option<bool>, LdapFailure> {
+        const COMPARE_FALSE: u32 = 5;
+        const COMPARE_TRUE: u32 = 6;
+        const NO_SUCH_ATTRIBUTE: u32 = 16;
+        const UNDEFINED_TYPE: u32 = 17;
+        let answer = self.ldap.with_timeout(self.answer).compare(dn, attribute, value).await;
+        let result = match answer {
+            Ok(result) => result.0,
+            Err(error) => return Err(self.failure(what, error).await),
+        };
+        Ok(match result.rc {
+            COMPARE_TRUE => Some(true),
+            COMPARE_FALSE | NO_SUCH_ATTRIBUTE | UNDEFINED_TYPE => Some(false),
+            _ => None,
+        })
+    }
+
     /// The reason behind an error, which only the line knows.
     async fn failure(&mut self, what: &str, error: LdapError) -> LdapFailure {
         let what = what.to_owned();

@@ -20,8 +20,10 @@ pub struct SaidUser {
     pub user_name: String,
     /// By which the person is found at the directory's other doors.
     pub join_key: Option<JoinKey>,
-    /// False when the entry says the person is switched off.
+    /// False when the entry says the person is switched off, or shows nothing and it was so before.
     pub active: bool,
+    /// `active` follows only from an attribute that the entry does not show, and that may as well be unreadable.
+    pub silent: bool,
     /// The SCIM document, canonical.
     pub doc: Document,
     /// Equal hashes mean nothing changed.
@@ -53,6 +55,9 @@ pub enum SetAside {
     /// A group without a name.
     #[error("it has no name ({0})")]
     NoName(String),
+    /// Every person of this product shows whether it is switched off, and this one, who is new, does not.
+    #[error("whether it is switched off cannot be read ({0})")]
+    NoSwitch(String),
     /// Two entries with one id.
     #[error("another entry has the same stable id")]
     SameId,
@@ -70,15 +75,45 @@ pub enum SetAside {
 /// Which stored form a mapping makes; raised when this module changes it, so that every row is written anew.
 const MAPPING: u8 = 1;
 
+/// The longest stable id, in bytes.
+const LONGEST_ID: usize = 200;
+
 /// The stable id of an entry: `objectGUID` in its usual text form, any other attribute as it stands, in
-/// small letters.
+/// small letters. Two values name nobody, and neither does one that is too long or no text.
 pub fn stable_key(entry: &Entry, attribute: &str) -> Option<String> {
-    if attribute.eq_ignore_ascii_case("objectGUID") {
-        let bytes: [u8; 16] = entry.values(attribute).first()?.as_slice().try_into().ok()?;
+    let [value] = entry.values(attribute) else { return None };
+    if is_guid(attribute) {
+        let bytes: [u8; 16] = value.as_slice().try_into().ok()?;
         return Some(uuid::Uuid::from_bytes_le(bytes).to_string());
     }
-    let key = entry.text(attribute)?.trim().to_ascii_lowercase();
-    (key.len() <= 200 && !key.chars().any(char::is_control)).then_some(key)
+    let key = std::str::from_utf8(value).ok()?.trim().to_ascii_lowercase();
+    let readable = !key.is_empty() && key.len() <= LONGEST_ID && !key.chars().any(char::is_control);
+    readable.then_some(key)
+}
+
+/// A filter (RFC 4515) that finds entries by their stable id.
+pub(super) fn id_filter(attribute: &str, key: &str) -> String {
+    let bytes = match uuid::Uuid::parse_str(key) {
+        Ok(id) if is_guid(attribute) => id.to_bytes_le().to_vec(),
+        _ => key.as_bytes().to_vec(),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let value: String =
+        bytes
+            .iter()
+            .map(|byte| {
+                if !is_guid(attribute) && plain(*byte) {
+                    char::from(*byte).to_string()
+                } else {
+                    format!("\\{byte:02x}")
+                }
+            })
+            .collect();
+    format!("({attribute}={value})")
+}
+
+fn is_guid(attribute: &str) -> bool {
+    attribute.eq_ignore_ascii_case("objectGUID")
 }
 
 /// How entries become documents.
@@ -92,20 +127,61 @@ pub struct Mapping<'a> {
     pub join: Option<&'a str>,
 }
 
-/// Reads a person.
-pub fn user(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidUser, SetAside> {
+/// What is known of a person already: it stays where the entry shows nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Before {
+    /// Not switched off.
+    pub active: bool,
+    /// The join key.
+    pub join_key: Option<Vec<u8>>,
+}
+
+/// Reads a person. What the entry does not show is as it was `before`.
+pub fn user(
+    entry: &Entry,
+    mapping: Mapping<'_>,
+    before: &dyn Fn(&str) -> Option<Before>,
+) -> Result<SaidUser, SetAside> {
     let settings = mapping.settings;
     let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
     let logins = settings.names(Field::UserName);
     let user_name = logins.iter().find_map(|name| entry.text(name)).map(str::trim);
     let user_name = user_name.ok_or_else(|| SetAside::NoLogin(logins.join(", ")))?.to_owned();
-    let active = !is_disabled(entry, settings);
+    let before = before(&key);
+    let (active, silent) = match (switch(entry, settings), &before) {
+        (Switch::Shown(on), _) => (on, false),
+        (Switch::Silent(on), _) => (on, true),
+        (Switch::Unknown(_), Some(before)) => (before.active, false),
+        (Switch::Unknown(attribute), None) => return Err(SetAside::NoSwitch(attribute.to_owned())),
+    };
     let body = user_doc(entry, settings, &key, &user_name, active);
     let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
-    let join_key = mapping.join.and_then(|attribute| join_key(entry, settings, attribute, &key, &user_name));
+    let join_key = mapping.join.and_then(|attribute| {
+        join_key(entry, settings, attribute, &key, &user_name)
+            .or_else(|| before.and_then(|before| before.join_key).map(|stored| JoinKey::kept(attribute, stored)))
+    });
     fit::user(&doc, None, join_key.as_ref()).map_err(|error| SetAside::Refused(error.to_string()))?;
     let hash = hash(&doc, join_key.as_ref().map(JoinKey::bytes));
-    Ok(SaidUser { key, user_name, join_key, active, doc, hash })
+    Ok(SaidUser { key, user_name, join_key, active, silent, doc, hash })
+}
+
+impl SaidUser {
+    /// Keeps the person switched on or off as before, whatever the entry says.
+    pub(super) fn keep_active(&mut self, active: bool) {
+        self.active = active;
+        self.doc.insert("active".to_owned(), active.into());
+        self.rehash();
+    }
+
+    /// Keeps a part of the document as it was in `before`.
+    pub(super) fn keep(&mut self, part: &Part, before: &Document) {
+        part.copy(before, &mut self.doc);
+        self.rehash();
+    }
+
+    fn rehash(&mut self) {
+        self.hash = hash(&self.doc, self.join_key.as_ref().map(JoinKey::bytes));
+    }
 }
 
 /// Reads a group without its members.
@@ -132,7 +208,6 @@ fn accepted(result: Result<resource::Accepted, crate::scim::error::ScimError>) -
 
 fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, active: bool) -> Value {
     const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     let first = |field| settings.names(field).iter().find_map(|name| entry.text(name));
     let all = |field| {
         let mut values: Vec<&str> = settings.names(field).iter().flat_map(|name| entry.texts(name)).collect();
@@ -192,18 +267,93 @@ fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, acti
     Value::Object(doc)
 }
 
-/// Whether an entry says that its person is switched off.
-fn is_disabled(entry: &Entry, settings: &Settings) -> bool {
-    settings.disabled.iter().any(|sign| {
+/// What an entry shows of whether its person is switched off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Switch<'s> {
+    /// It says so, or says the contrary with every sign.
+    Shown(bool),
+    /// It does not show a sign that others show, and by that is on or off; or it may not be read.
+    Silent(bool),
+    /// It does not show this sign, which the product shows of everybody.
+    Unknown(&'s str),
+}
+
+fn switch<'s>(entry: &Entry, settings: &'s Settings) -> Switch<'s> {
+    let mut found = Switch::Shown(true);
+    for sign in &settings.disabled {
         let value = entry.text(&sign.attribute).map(str::trim);
-        match &sign.test {
-            Test::Equals(text) => value.is_some_and(|value| value.eq_ignore_ascii_case(text)),
-            Test::Bits(bits) => {
-                value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value & bits != 0)
+        let shown = !entry.values(&sign.attribute).is_empty();
+        let off = match &sign.test {
+            Test::Equals(text) => value.map(|value| value.eq_ignore_ascii_case(text)),
+            Test::Bits(bits) => value.and_then(|value| value.parse::<i64>().ok()).map(|value| value & bits != 0),
+            Test::Present(present) => shown.then_some(*present),
+        };
+        let always = settings.always.iter().any(|name| name.eq_ignore_ascii_case(&sign.attribute));
+        found = match (off, found) {
+            (Some(true), _) => return Switch::Shown(false),
+            (Some(false), found) => found,
+            (None, Switch::Unknown(other)) => Switch::Unknown(other),
+            // A value that cannot be understood says as little as none.
+            (None, _) if always || shown => Switch::Unknown(&sign.attribute),
+            (None, _) if sign.test == Test::Present(false) => Switch::Silent(false),
+            (None, Switch::Silent(on)) => Switch::Silent(on),
+            (None, Switch::Shown(_)) => Switch::Silent(true),
+        };
+    }
+    found
+}
+
+/// A part of a person's document that an attribute of the directory fills and that may decide over rights.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Part(String);
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+impl Part {
+    /// The part of this name, as [`Part::name`] gives it.
+    pub fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// Its name: an attribute of SCIM.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The parts that `before` has and `now` lacks.
+    pub(super) fn vanished(before: &Document, now: &Document) -> Vec<Self> {
+        let mut gone = Vec::new();
+        for (name, value) in before.iter().filter(|(name, _)| *name != "schemas" && *name != "active") {
+            match (value.as_object(), now.get(name)) {
+                (Some(inner), there) => {
+                    let there = there.and_then(Value::as_object);
+                    let lost = inner.keys().filter(|key| there.is_none_or(|there| !there.contains_key(*key)));
+                    gone.extend(lost.map(|key| Self(format!("{name}:{key}"))));
+                }
+                (None, None) => gone.push(Self(name.clone())),
+                (None, Some(_)) => {}
             }
-            Test::Present(present) => *present != entry.values(&sign.attribute).is_empty(),
         }
-    })
+        gone
+    }
+
+    fn copy(&self, from: &Document, to: &mut Document) {
+        let Some((outer, inner)) = self.0.rsplit_once(':') else {
+            to.extend(from.get(&self.0).map(|value| (self.0.clone(), value.clone())));
+            return;
+        };
+        let Some(value) = from.get(outer).and_then(|object| object.get(inner)) else { return };
+        let object = to.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+        if let Some(object) = object.as_object_mut() {
+            object.insert(inner.to_owned(), value.clone());
+        }
+        if outer == ENTERPRISE
+            && let Some(schemas) = to.get_mut("schemas").and_then(Value::as_array_mut)
+            && !schemas.iter().any(|urn| urn == ENTERPRISE)
+        {
+            schemas.push(ENTERPRISE.into());
+        }
+    }
 }
 
 /// The join key: the stable id in its text form, the login as it is taken, or any other attribute as it stands.
@@ -253,7 +403,7 @@ mod tests {
     }
 
     fn read(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
-        user(entry, Mapping { settings, schemas: &SchemaSet::base(), join })
+        user(entry, Mapping { settings, schemas: &SchemaSet::base(), join }, &|_| None)
     }
 
     const ADA: &[(&str, &[&str])] = &[

@@ -1,13 +1,15 @@
 //! The order in which a plan is carried out: who is switched off goes first, removals that free a name come before
 //! those who take it, and nobody leaves a group before having come into the other.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
+use crate::domain::text::fold;
 use crate::provision::ProvisionError;
 
 use super::apply::{Act, Ended, Hand, Outcome, group_member, in_parts, user_member};
+use super::entry::SaidUser;
 use super::plan::{Absences, Accepted, Change, ChangeKind, Match, Plan};
-use super::report::{AsideLine, Counts, Report};
+use super::report::{Counts, PairCounts, Report};
 use super::said::Said;
 
 /// Where what is said stands here; `None` where it was refused.
@@ -35,9 +37,17 @@ pub(super) async fn execute(
     people(hand, said, accepted, plan, removals, report, &mut ids).await?;
     groups(hand, said, accepted, plan, report, &mut ids).await?;
     memberships(hand, accepted, plan, removals, report, &ids).await?;
-    let gone = removals.groups.iter().filter_map(|at| accepted.groups.get(*at as usize));
-    let acts: Vec<Act<'_>> = gone.map(|group| Act::RemoveGroup(group.id)).collect();
-    report.groups.removed += done(&hand.all(&acts).await?);
+    let gone: Vec<_> = removals.groups.iter().filter_map(|at| accepted.groups.get(*at as usize)).collect();
+    let acts: Vec<Act<'_>> = gone.iter().map(|group| Act::RemoveGroup(group.id)).collect();
+    for (group, outcome) in gone.into_iter().zip(hand.all(&acts).await?) {
+        match outcome {
+            Ok(_) => report.groups.removed += 1,
+            Err(error) => {
+                report.groups.not_removed += 1;
+                report.refused(group.name.clone(), Some(group.key.clone()), in_words(&error));
+            }
+        }
+    }
     Ok(())
 }
 
@@ -52,15 +62,36 @@ async fn people(
 ) -> Result<(), Ended> {
     let is_off = |change: &&Change| change.kind == ChangeKind::SwitchedOff;
     let off: Vec<Step<'_>> = plan.change_users.iter().filter(is_off).map(Step::Change).collect();
-    steps(hand, said, accepted, off, report, ids).await?;
+    let waiting = steps(hand, said, accepted, off, report, ids).await?;
 
-    let gone = removals.users.iter().filter_map(|at| accepted.users.get(*at as usize));
-    let acts: Vec<Act<'_>> = gone.map(|user| Act::RemoveUser(user.id)).collect();
-    report.users.removed += done(&hand.all(&acts).await?);
+    let gone: Vec<_> = removals.users.iter().filter_map(|at| accepted.users.get(*at as usize)).collect();
+    let acts: Vec<Act<'_>> = gone.iter().map(|user| Act::RemoveUser(user.id)).collect();
+    for (user, outcome) in gone.into_iter().zip(hand.all(&acts).await?) {
+        match outcome {
+            Ok(_) => report.users.removed += 1,
+            Err(error) => {
+                report.users.not_removed += 1;
+                report.refused(user.user_name.clone(), Some(user.key.clone()), in_words(&error));
+            }
+        }
+    }
 
     let changes = plan.change_users.iter().filter(|change| !is_off(change)).map(Step::Change);
     let creations = plan.create_users.iter().map(|at| Step::Create(*at));
-    steps(hand, said, accepted, changes.chain(creations).collect(), report, ids).await
+    // Who was to be switched off first, and wants the login name of somebody who changes only now, is among them.
+    let waiting = waiting.into_iter().map(|(step, _)| step);
+    let open = waiting.chain(changes).chain(creations).collect();
+    for (step, error) in steps(hand, said, accepted, open, report, ids).await? {
+        aside(said, step, &error, report);
+    }
+    Ok(())
+}
+
+fn aside(said: &Said, step: Step<'_>, error: &ProvisionError, report: &mut Report) {
+    report.users.set_aside += 1;
+    if let Some(user) = said.users.get(step.said() as usize) {
+        report.refused(user.user_name.clone(), Some(user.key.clone()), in_words(error));
+    }
 }
 
 /// A person to change or to create.
@@ -70,42 +101,34 @@ enum Step<'a> {
     Create(u32),
 }
 
+impl Step<'_> {
+    fn said(self) -> u32 {
+        match self {
+            Self::Change(change) => change.said,
+            Self::Create(at) => at,
+        }
+    }
+}
+
 /// Carries out steps until none is left or none of the rest can be done: a login may be free only after another
-/// person's change.
-async fn steps(
+/// person's change, and where they wait for each other in a circle they change at once. Answers those that were refused
+/// because somebody who does not change has their login.
+async fn steps<'a>(
     hand: &Hand<'_>,
     said: &Said,
     accepted: &Accepted,
-    mut open: Vec<Step<'_>>,
+    mut open: Vec<Step<'a>>,
     report: &mut Report,
     ids: &mut Ids,
-) -> Result<(), Ended> {
+) -> Result<Vec<(Step<'a>, ProvisionError)>, Ended> {
     loop {
-        let mut acts = Vec::with_capacity(open.len());
-        let mut asked = Vec::with_capacity(open.len());
-        for step in &open {
-            let at = match step {
-                Step::Change(change) => change.said,
-                Step::Create(at) => *at,
-            };
-            let Some(user) = said.users.get(at as usize) else { continue };
-            let act = match step {
-                Step::Create(_) => Some(Act::CreateUser(user)),
-                Step::Change(change) => {
-                    accepted.users.get(change.known as usize).map(|known| Act::ChangeUser(known.id, user))
-                }
-            };
-            if let Some(act) = act {
-                acts.push(act);
-                asked.push((*step, at, user));
-            }
-        }
+        let acts: Vec<_> = open.iter().filter_map(|step| Some((*step, act(hand, said, accepted, *step)?))).collect();
+        let (asked, acts): (Vec<Step<'a>>, Vec<Act<'_>>) = acts.into_iter().unzip();
         let outcomes = hand.all(&acts).await?;
         let mut again = Vec::new();
-        let mut refused = Vec::new();
-        for ((step, at, user), outcome) in asked.into_iter().zip(outcomes) {
+        for (step, outcome) in asked.into_iter().zip(outcomes) {
             match (outcome, step) {
-                (Ok(Outcome::User(id)), Step::Create(_)) => {
+                (Ok(Outcome::User(id)), Step::Create(at)) => {
                     report.users.created += 1;
                     if let Some(slot) = ids.users.get_mut(at as usize) {
                         *slot = Some(id);
@@ -113,34 +136,98 @@ async fn steps(
                 }
                 (Ok(_), Step::Create(_)) => {}
                 (Ok(_), Step::Change(change)) => count(&mut report.users, change.kind),
-                (Err(error), step) => {
-                    if matches!(error, ProvisionError::Uniqueness { .. }) {
-                        again.push(step);
-                    }
-                    refused.push((user, error));
-                }
+                (Err(error @ ProvisionError::Uniqueness { .. }), step) => again.push((step, error)),
+                (Err(error), step) => aside(said, step, &error, report),
             }
         }
-        let stuck = again.len() == open.len() || again.is_empty();
-        if stuck {
-            for (user, error) in refused {
-                report.users.set_aside += 1;
-                report.set_aside.push(AsideLine {
-                    dn: user.user_name.clone(),
-                    id: Some(user.key.clone()),
-                    why: in_words(&error),
-                });
+        if again.len() == open.len() {
+            let swapped = circles(hand, said, accepted, &again, report).await?;
+            if swapped.is_empty() {
+                return Ok(again);
             }
-            return Ok(());
+            again.retain(|(step, _)| !matches!(step, Step::Change(change) if swapped.contains(&change.said)));
         }
-        let lasting = refused.into_iter().filter(|(_, error)| !matches!(error, ProvisionError::Uniqueness { .. }));
-        for (user, error) in lasting {
-            report.users.set_aside += 1;
-            let (dn, id) = (user.user_name.clone(), Some(user.key.clone()));
-            report.set_aside.push(AsideLine { dn, id, why: in_words(&error) });
+        if again.is_empty() {
+            return Ok(again);
         }
-        open = again;
+        open = again.into_iter().map(|(step, _)| step).collect();
     }
+}
+
+fn act<'s>(hand: &Hand<'_>, said: &'s Said, accepted: &Accepted, step: Step<'_>) -> Option<Act<'s>> {
+    let user = said.users.get(step.said() as usize)?;
+    match step {
+        Step::Create(_) if hand.gone.contains(&user.key) => Some(Act::ReturnUser(user)),
+        Step::Create(_) => Some(Act::CreateUser(user)),
+        Step::Change(change) => Some(Act::ChangeUser(accepted.users.get(change.known as usize)?.id, user)),
+    }
+}
+
+/// Changes those at once who want each other's login names in a circle; the positions of those who were changed.
+async fn circles(
+    hand: &Hand<'_>,
+    said: &Said,
+    accepted: &Accepted,
+    stuck: &[(Step<'_>, ProvisionError)],
+    report: &mut Report,
+) -> Result<BTreeSet<u32>, Ended> {
+    let mut swapped = BTreeSet::new();
+    let changes: Vec<&Change> = stuck
+        .iter()
+        .filter_map(|(step, _)| match step {
+            Step::Change(change) => Some(*change),
+            Step::Create(_) => None,
+        })
+        .collect();
+    let names = changes.iter().map(|change| {
+        let has = accepted.users.get(change.known as usize).map(|user| fold(&user.user_name)).unwrap_or_default();
+        let wants = said.users.get(change.said as usize).map(|user| fold(&user.user_name)).unwrap_or_default();
+        (has, wants)
+    });
+    for circle in circles_of(&names.collect::<Vec<_>>()) {
+        let members: Vec<&Change> = circle.iter().filter_map(|at| changes.get(*at).copied()).collect();
+        let of = |change: &&Change| -> Option<(ExternalUserId, &SaidUser)> {
+            Some((accepted.users.get(change.known as usize)?.id, said.users.get(change.said as usize)?))
+        };
+        let acts = [Act::ChangeTogether(members.iter().filter_map(of).collect())];
+        if hand.all(&acts).await?.iter().all(Result::is_ok) {
+            for change in members {
+                count(&mut report.users, change.kind);
+                swapped.insert(change.said);
+            }
+        }
+    }
+    Ok(swapped)
+}
+
+/// Of what each has and wants: the circles in which each wants what the next has, by position.
+pub(super) fn circles_of(names: &[(String, String)]) -> Vec<Vec<usize>> {
+    let holder: HashMap<&str, usize> = names.iter().enumerate().map(|(at, (has, _))| (has.as_str(), at)).collect();
+    let next = |at: usize| names.get(at).and_then(|(_, wants)| holder.get(wants.as_str())).copied();
+    let mut seen_from: Vec<Option<usize>> = vec![None; names.len()];
+    let mut circles = Vec::new();
+    for start in 0..names.len() {
+        let mut at = Some(start);
+        while let Some(here) = at {
+            let Some(seen) = seen_from.get_mut(here) else { break };
+            if seen.is_some() {
+                // Met on this walk: a circle that nobody has met before. Met on an earlier one: known.
+                if *seen == Some(start) {
+                    let mut circle = vec![here];
+                    let mut follow = next(here);
+                    while let Some(one) = follow.filter(|one| *one != here) {
+                        circle.push(one);
+                        follow = next(one);
+                    }
+                    circles.push(circle);
+                }
+                break;
+            }
+            *seen = Some(start);
+            at = next(here);
+        }
+    }
+    circles
 }
 
 async fn groups(
@@ -164,8 +251,7 @@ async fn groups(
             Ok(_) => {}
             Err(error) => {
                 report.groups.set_aside += 1;
-                let (dn, id) = (group.name.clone(), Some(group.key.clone()));
-                report.set_aside.push(AsideLine { dn, id, why: in_words(&error) });
+                report.refused(group.name.clone(), Some(group.key.clone()), in_words(&error));
             }
         }
     }
@@ -175,8 +261,12 @@ async fn groups(
     });
     let (changes, acts): (Vec<&Change>, Vec<Act<'_>>) = changed.unzip();
     for (change, outcome) in changes.iter().zip(hand.all(&acts).await?) {
-        if outcome.is_ok() {
-            count(&mut report.groups, change.kind);
+        match (outcome, said.groups.get(change.said as usize)) {
+            (Err(error), Some(group)) => {
+                report.groups.set_aside += 1;
+                report.refused(group.name.clone(), Some(group.key.clone()), in_words(&error));
+            }
+            _ => count(&mut report.groups, change.kind),
         }
     }
     Ok(())
@@ -197,19 +287,19 @@ async fn memberships(
 
     let nested =
         plan.add_nested.iter().filter_map(|(outer, inner)| Some((group(*outer)?, group_member(group(*inner)?))));
-    report.nested.added += members(&hand.all(&additions(nested)).await?).0;
+    members(&mut report.nested, &hand.all(&additions(nested)).await?);
     let people =
         plan.add_members.iter().filter_map(|(outer, inner)| Some((group(*outer)?, user_member(user(*inner)?))));
-    report.members.added += members(&hand.all(&additions(people)).await?).0;
+    members(&mut report.members, &hand.all(&additions(people)).await?);
 
     let people = removals.members.iter();
     let people =
         people.filter_map(|(outer, inner)| Some((known_group(*outer)?, known_user(*inner)?.uuid().to_string())));
-    report.members.removed += members(&hand.all(&departures(people)).await?).1;
+    members(&mut report.members, &hand.all(&departures(people)).await?);
     let nested = removals.nested.iter();
     let nested =
         nested.filter_map(|(outer, inner)| Some((known_group(*outer)?, known_group(*inner)?.uuid().to_string())));
-    report.nested.removed += members(&hand.all(&departures(nested)).await?).1;
+    members(&mut report.nested, &hand.all(&departures(nested)).await?);
     Ok(())
 }
 
@@ -237,15 +327,17 @@ fn by_group<T>(pairs: impl Iterator<Item = (ExternalGroupId, T)>) -> BTreeMap<Ex
     groups
 }
 
-fn done(outcomes: &[Result<Outcome, ProvisionError>]) -> u64 {
-    outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64
-}
-
-fn members(outcomes: &[Result<Outcome, ProvisionError>]) -> (u64, u64) {
-    outcomes.iter().fold((0, 0), |(came, left), outcome| match outcome {
-        Ok(Outcome::Members(in_, out)) => (came + in_, left + out),
-        _ => (came, left),
-    })
+fn members(counts: &mut PairCounts, outcomes: &[Result<Outcome, ProvisionError>]) {
+    for outcome in outcomes {
+        match outcome {
+            Ok(Outcome::Members(came, left)) => {
+                counts.added += came;
+                counts.removed += left;
+            }
+            Ok(_) => {}
+            Err(_) => counts.refused += 1,
+        }
+    }
 }
 
 /// Counts a change.

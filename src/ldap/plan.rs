@@ -94,9 +94,9 @@ pub enum ChangeKind {
     Attributes,
     /// The login name or the group's name.
     Renamed,
-    /// The entry says so: evidence, never held.
+    /// Held only where it follows from what the entry does not show.
     SwitchedOff,
-    /// The entry says so.
+    /// Many at once are held.
     SwitchedOn,
 }
 
@@ -211,11 +211,11 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
     plan
 }
 
-/// What is missing. What was set aside is there and not missing, and so are its memberships; an entry
-/// without a stable id may be anybody, so then nobody is missing.
+/// What is missing. What was set aside is there and not missing, and so are its memberships, and those of a group of
+/// which some cannot be read; where what was read contradicts itself, nobody is missing.
 pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
     let said = said.get();
-    if said.nameless {
+    if said.doubt.is_some() {
         return Absences::default();
     }
     let matched = Match::new(said, accepted);
@@ -225,15 +225,16 @@ pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
     let groups = (0..).zip(&accepted.groups);
     let groups = groups
         .filter(|(at, group)| get(&matched.said_group, *at).is_none() && !said.present_groups.contains(&group.key));
+    let unclear = |group: u32| get(&matched.said_group, group).is_none_or(|group| said.unclear.contains(&group));
     let listed: HashSet<(u32, u32)> = said.members.iter().copied().collect();
     let members = accepted.members.iter().copied().filter(|(group, user)| {
         let pair = get(&matched.said_group, *group).zip(get(&matched.said_user, *user));
-        pair.is_some_and(|pair| !listed.contains(&pair))
+        pair.is_some_and(|pair| !listed.contains(&pair)) && !unclear(*group)
     });
     let listed: HashSet<(u32, u32)> = said.nested.iter().copied().collect();
     let nested = accepted.nested.iter().copied().filter(|(outer, inner)| {
         let pair = get(&matched.said_group, *outer).zip(get(&matched.said_group, *inner));
-        pair.is_some_and(|pair| !listed.contains(&pair))
+        pair.is_some_and(|pair| !listed.contains(&pair)) && !unclear(*outer)
     });
     Absences {
         users: users.map(|(at, _)| at).collect(),

@@ -109,6 +109,11 @@ impl Preset {
         }
     }
 
+    /// Attributes that it shows of every person.
+    pub fn always(self) -> &'static [&'static str] {
+        if self.is_ad() { &["userAccountControl"] } else { &[] }
+    }
+
     /// For each of our attributes, the directory's.
     pub fn attributes(self) -> BTreeMap<Field, Vec<String>> {
         let login: &[&str] = if self.is_ad() { &["userPrincipalName", "sAMAccountName"] } else { &["uid"] };

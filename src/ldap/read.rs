@@ -168,7 +168,13 @@ async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Readin
 async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]) -> Result<(), LdapFailure> {
     let bounds = client.bounds;
     for entry in entries {
-        let Some(mut next) = entry.range_of(attribute) else { continue };
+        if !entry.has_range(attribute) {
+            continue;
+        }
+        let mut next = entry.range_from(attribute, 0).ok_or_else(|| LdapFailure::Incomplete {
+            what: format!("The members of {}", entry.dn),
+            why: "the server sent a range that cannot be read".to_owned(),
+        })?;
         let mut values = entry.take_ranged(attribute);
         let mut parts = 0;
         while let Some(from) = next {
@@ -182,7 +188,8 @@ async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]
             let asked = [format!("{attribute};range={from}-*")];
             let part = client.entry(&what, &entry.dn, &asked).await?;
             let mut part = part.ok_or_else(|| incomplete("the group has disappeared meanwhile"))?;
-            next = part.range_of(attribute).ok_or_else(|| incomplete("the server sent no range"))?;
+            let range = part.range_from(attribute, from);
+            next = range.ok_or_else(|| incomplete("the server did not send the range that begins there"))?;
             if next.is_some_and(|next| next <= from) {
                 return Err(incomplete("the server repeats a range"));
             }

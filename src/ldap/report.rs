@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{Id as _, RunId};
 use crate::domain::time::Timestamp;
 
-use super::brake::{Reason, Removal};
+use super::brake::{Removal, Verdict};
+use super::entry::Part;
 use super::plan::{Accepted, ChangeKind, Plan};
+use super::reason::Reason;
 use super::said::Said;
 
 /// The report of one run. Its JSON form only ever grows.
@@ -37,7 +39,7 @@ pub struct Report {
     pub members: PairCounts,
     /// What became of memberships of groups.
     pub nested: PairCounts,
-    /// Removals that wait for approval.
+    /// What waits for approval.
     pub held: Vec<HeldLine>,
     /// Entries that could not be taken.
     pub set_aside: Vec<AsideLine>,
@@ -55,9 +57,9 @@ pub struct Report {
 pub enum Status {
     /// Everything is as the directory says.
     Done,
-    /// All but the removals that wait for approval.
+    /// All but what waits for approval.
     Held,
-    /// It ended early. What it had changed until then is true and stays; the next run goes on.
+    /// It ended early, or nobody who was read can be taken. What it had changed until then is true and stays; the next run goes on.
     Failed,
 }
 
@@ -74,6 +76,7 @@ impl Status {
 
 /// What was read.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReadCounts {
     /// Entries of people.
     pub users: u64,
@@ -87,10 +90,17 @@ pub struct ReadCounts {
     pub strangers: u64,
     /// Whether it is proven that nothing is left out.
     pub whole: bool,
+    /// Why it is not, where what was read contradicts itself or cannot be recognised again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+    /// People and groups that seemed to be missing and were found when they were looked up once more.
+    pub found_again: u64,
 }
 
-/// What became of people or groups.
+/// What became of people or groups. Everything that was read is in exactly one of `created`, `changed`, `unchanged`,
+/// `waiting` and `set_aside`; `removed` and `held` speak of what was not read, or of what waits.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Counts {
     pub created: u64,
@@ -102,26 +112,44 @@ pub struct Counts {
     /// Of the changed.
     pub switched_on: u64,
     pub removed: u64,
+    /// Removals that were refused; they are tried again.
+    pub not_removed: u64,
+    /// Lines of `held` that speak of them.
     pub held: u64,
     pub unchanged: u64,
+    /// Read, and nothing was done: what would be done waits for approval, or the run ended before.
+    pub waiting: u64,
     pub set_aside: u64,
+    /// Of all people of the connection after the run: linked to nobody until somebody decides who they are.
+    pub for_review: u64,
+}
+
+impl Counts {
+    /// How many of what was read it speaks of.
+    pub fn read(&self) -> u64 {
+        self.created + self.changed + self.unchanged + self.waiting + self.set_aside
+    }
 }
 
 /// What became of memberships.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct PairCounts {
     pub added: u64,
     pub removed: u64,
     pub held: u64,
+    /// Additions and removals that were refused; they are tried again.
+    pub refused: u64,
 }
 
-/// A removal that waits.
+/// Something that waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HeldLine {
-    /// `user`, `group`, `member` or `nested`.
+    /// `user`, `group`, `member` or `nested`: a removal. `switch_on`, `switch_off`, `part` (an attribute that many would
+    /// lose) or `read` (everything that was read).
     pub kind: String,
-    /// Stable id of what would be removed.
+    /// Stable id of what would be removed or switched; the name of the attribute; what names the read.
     pub subject: String,
     /// Stable id of the group it would be removed from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -223,8 +251,9 @@ impl Report {
 
     /// Notes what was set aside before anything is applied.
     pub(super) fn asides(&mut self, said: &Said) {
-        self.users.set_aside = said.present_users.len() as u64;
-        self.groups.set_aside = said.present_groups.len() as u64;
+        self.users.set_aside = said.users_aside;
+        self.groups.set_aside = said.groups_aside;
+        self.read.doubt.clone_from(&said.doubt);
         self.set_aside = said
             .set_aside
             .iter()
@@ -232,19 +261,41 @@ impl Report {
             .collect();
     }
 
-    /// Notes what waits.
-    pub(super) fn hold(&mut self, held: &[(Removal, Reason)], accepted: &Accepted) {
-        for (removal, reason) in held {
+    /// Notes what waits: the whole read, parts of what people are, then removals and switches.
+    pub(super) fn hold(&mut self, verdict: &Verdict, parts: &[(Part, Reason)], accepted: &Accepted, read: &str) {
+        if let Some(reason) = &verdict.whole {
+            self.waits("read", read.to_owned(), None, "everything that was read".to_owned(), reason);
+        }
+        for (part, reason) in parts {
+            self.users.held += 1;
+            self.waits("part", part.name().to_owned(), None, format!("{} of many people", part.name()), reason);
+        }
+        for (removal, reason) in &verdict.held {
             let (kind, subject, outer_group, title) = named(*removal, accepted);
             match removal {
-                Removal::User(_) => self.users.held += 1,
+                Removal::User(_) | Removal::SwitchOn(_) | Removal::SwitchOff(_) => self.users.held += 1,
                 Removal::Group(_) => self.groups.held += 1,
                 Removal::Member(..) => self.members.held += 1,
                 Removal::Nested(..) => self.nested.held += 1,
             }
-            let (kind, says) = (kind.to_owned(), reason.to_string());
-            self.held.push(HeldLine { kind, subject, outer_group, title, reason: reason.clone(), says });
+            self.waits(kind, subject, outer_group, title, reason);
         }
+    }
+
+    fn waits(&mut self, kind: &str, subject: String, outer_group: Option<String>, title: String, reason: &Reason) {
+        let (kind, says) = (kind.to_owned(), reason.to_string());
+        self.held.push(HeldLine { kind, subject, outer_group, title, reason: reason.clone(), says });
+    }
+
+    /// Whatever was read and not reached waits.
+    pub(super) fn settle(&mut self) {
+        self.users.waiting += self.read.users.saturating_sub(self.users.read());
+        self.groups.waiting += self.read.groups.saturating_sub(self.groups.read());
+    }
+
+    /// Notes something that was refused while it was carried out.
+    pub(super) fn refused(&mut self, dn: String, id: Option<String>, why: String) {
+        self.set_aside.push(AsideLine { dn, id, why });
     }
 
     /// The lines of a plan.
@@ -289,6 +340,8 @@ pub(super) fn named(removal: Removal, accepted: &Accepted) -> (&'static str, Str
         Removal::Group(at) => ("group", group(at), None),
         Removal::Member(outer, at) => ("member", user(at), group(outer)),
         Removal::Nested(outer, at) => ("nested", group(at), group(outer)),
+        Removal::SwitchOn(at) => ("switch_on", user(at), None),
+        Removal::SwitchOff(at) => ("switch_off", user(at), None),
     };
     let (key, name) = subject.unwrap_or_default();
     match outer {
@@ -312,27 +365,44 @@ impl std::fmt::Display for Report {
         if let Some(failure) = &self.failure {
             writeln!(f, "  {failure}")?;
         }
-        let ReadCounts { users, groups, pages, references, strangers, whole } = &self.read;
-        let proof = if *whole { "proven whole" } else { "not proven whole, so nothing counts as removed" };
+        let ReadCounts { users, groups, pages, references, strangers, whole, doubt, found_again } = &self.read;
+        let proof = match (whole, doubt) {
+            (true, _) => "proven whole".to_owned(),
+            (false, None) => "not proven whole, so nothing counts as removed".to_owned(),
+            (false, Some(doubt)) => format!("nothing counts as removed, because {doubt}"),
+        };
         if let Some(server) = &self.server {
             writeln!(f, "  read {users} people and {groups} groups in {pages} pages from {server}; {proof}")?;
         }
         for (what, counts) in [("people", &self.users), ("groups", &self.groups)] {
-            let Counts { created, changed, renamed, switched_off, switched_on, removed, held, unchanged, set_aside } =
-                counts;
+            let Counts { created, changed, renamed, switched_off, switched_on, removed, not_removed, .. } = counts;
+            let Counts { held, unchanged, waiting, set_aside, for_review, .. } = counts;
             writeln!(
                 f,
                 "  {what}: {created} {verb} created, {changed} changed ({renamed} renamed, {switched_off} switched off, \
-                 {switched_on} on), {removed} removed, {unchanged} unchanged, {held} held, {set_aside} set aside"
+                 {switched_on} on), {removed} removed, {unchanged} unchanged, {waiting} waiting, {set_aside} set aside; \
+                 {held} held"
             )?;
+            if *not_removed > 0 {
+                writeln!(f, "  {what}: {not_removed} removals were refused")?;
+            }
+            if *for_review > 0 {
+                writeln!(f, "  {what}: {for_review} wait until somebody decides who they are")?;
+            }
         }
-        for (what, PairCounts { added, removed, held }) in
+        for (what, PairCounts { added, removed, held, refused }) in
             [("memberships", &self.members), ("groups in groups", &self.nested)]
         {
             writeln!(f, "  {what}: {added} {verb} added, {removed} removed, {held} held")?;
+            if *refused > 0 {
+                writeln!(f, "  {what}: {refused} changes were refused")?;
+            }
         }
         if *strangers + *references > 0 {
             writeln!(f, "  {strangers} members name nobody who was read; {references} references were not followed")?;
+        }
+        if *found_again > 0 {
+            writeln!(f, "  {found_again} that seemed to be missing were found when they were looked up once more")?;
         }
         for line in self.held.iter().take(10) {
             writeln!(f, "  held: {} {}: {}", line.kind, line.title, line.says)?;

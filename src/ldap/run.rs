@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
-use crate::domain::id::{Id as _, RunId};
-use crate::domain::text::fold;
+use crate::domain::id::{ExternalUserId, Id as _, RunId};
 use crate::provision::{Source, UnknownMembers};
+use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, Purpose};
 use crate::store::connections::{self, Door};
@@ -23,14 +23,15 @@ use crate::store::stage::{self, Held};
 use crate::store::{Store, StoreError, Tx, runs};
 
 use super::apply::{Ended, Hand, LEASE_SECONDS};
-use super::brake::{self, Circumstances, Removal, Verdict, brake};
+use super::brake::{self, Circumstances, Removal, Taken, WINDOW_HOURS};
 use super::client::{Guard, LdapFailure};
-use super::entry::Mapping;
+use super::compare::{Basis, Compared, First};
+use super::entry::Part;
 use super::execute;
-use super::plan::{Absences, Accepted, KnownGroup, KnownUser, Plan, absences, plan};
-use super::read::Evidence;
+use super::identity::{Difference, Identity};
+use super::look;
+use super::plan::{Accepted, KnownGroup, KnownUser};
 use super::report::{PairCounts, Report, Status, named};
-use super::said::{Holders, Said, translate};
 use super::settings::{Settings, Wrong};
 use super::source::{Snapshot, snapshot};
 
@@ -161,16 +162,6 @@ async fn begin(tx: &mut Tx, ctx: &Ctx, door: &Door, run: RunId, dry: bool) -> Re
     Ok(Some(lease))
 }
 
-/// What a read comes to, compared with the accepted state.
-struct Compared {
-    said: Said,
-    accepted: Accepted,
-    plan: Plan,
-    missing: Absences,
-    verdict: Verdict,
-    other_server: bool,
-}
-
 impl Prepared {
     /// The run's id; its row can be read while it goes on.
     pub fn id(&self) -> RunId {
@@ -233,50 +224,62 @@ impl Prepared {
             self.report.status = Status::Failed;
             self.report.failure = Some(failure.to_string());
         }
+        self.report.settle();
         self.end().await;
         self.report
     }
 
     async fn phases(&mut self, snapshot: Snapshot) -> Result<(), Failure> {
         self.report.server = Some(snapshot.url.clone());
-        let identity = snapshot.identity;
+        let identity = snapshot.identity.clone();
 
         let began = Instant::now();
         let stop = self.env.stop.clone();
-        let compared = until(&*stop, self.compare(snapshot)).await??;
+        let (mut compared, approved) = until(&*stop, self.compare(snapshot, &identity)).await??;
+        let again = look::again(&self.settings, self.password.as_ref(), &self.env.guard, &mut compared, &approved);
+        self.report.read.found_again = until(&*stop, again).await??;
+        self.describe(&compared, &identity).await?;
         self.report.milliseconds.compare = millis(began);
-        self.report.status = if compared.verdict.held.is_empty() { Status::Done } else { Status::Held };
+        self.nobody_counts(&compared)?;
+        self.report.status = if compared.holds() { Status::Held } else { Status::Done };
         if self.order.dry {
             self.expected(&compared);
             return Ok(());
         }
 
         let began = Instant::now();
-        self.hold().await?;
+        self.hold(&compared, &approved).await?;
         let outcome = self.apply(&compared).await;
         self.report.milliseconds.apply = millis(began);
         outcome?;
-        let settled = !compared.other_server || compared.verdict.held.is_empty();
-        if let Some(server) = identity.filter(|_| settled && self.report.read.whole) {
-            let (at, run, now) = (self.door.extent, self.id(), self.env.clock.now());
+        let (at, run, now) = (self.door.extent, self.id(), self.env.clock.now());
+        if compared.settles() {
+            let server = identity.stored();
             self.env.store.write(async |tx: &mut Tx| runs::set_server(tx, &at, &server, run, now).await).await?;
         }
+        self.report.users.for_review = self.unlinked().await?;
         Ok(())
     }
 
-    /// Translates the read, loads the accepted state, and decides.
-    async fn compare(&mut self, snapshot: Snapshot) -> Result<Compared, Failure> {
-        let at = self.door.extent;
-        let store = &self.env.store;
+    /// Translates the read, loads the accepted state, and decides; with what a person has approved.
+    async fn compare(
+        &mut self,
+        snapshot: Snapshot,
+        identity: &Identity,
+    ) -> Result<(Compared, HashSet<Removal>), Failure> {
+        let (people, groups) = snapshot.read.get();
+        let read = &mut self.report.read;
+        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
+        read.pages = people.pages + groups.pages;
+        read.references = (people.references.len() + groups.references.len()) as u64;
+
+        let (at, since) = (self.door.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
         let mut accepted = self.accepted().await?;
-        let holders = Holders {
-            logins: accepted.users.iter().map(|user| (fold(&user.user_name), user.key.clone())).collect(),
-            joins: accepted.users.iter().filter_map(|user| Some((user.join_key.clone()?, user.key.clone()))).collect(),
-        };
-        let mut reader = store.reader().await?;
-        let server = runs::server(&mut reader, &at).await?;
+        let mut reader = self.env.store.reader().await?;
+        let before = runs::server(&mut reader, &at).await?.as_deref().and_then(Identity::parse);
         let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
         let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
+        let taken = stage::taken(&mut reader, &at, since).await?;
         drop(reader);
         for user in &mut accepted.users {
             user.privileged = privileged.contains(&user.id);
@@ -284,57 +287,84 @@ impl Prepared {
         for group in &mut accepted.groups {
             group.mapped = mapped.contains(&group.id);
         }
-        let other_server = matches!((&server, &snapshot.identity), (Some(old), Some(new)) if old.as_slice() != new);
+        let Difference { strange, narrowed } = before.map(|before| identity.differs(&before)).unwrap_or_default();
         let approved = self.approved(&accepted);
-        let (people, groups) = snapshot.read.get();
-        let read = &mut self.report.read;
-        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
-        read.pages = people.pages + groups.pages;
-        read.references = (people.references.len() + groups.references.len()) as u64;
+        let named = |kind: &'static str| self.approved.iter().filter(move |held| held.kind == kind);
+        let fingerprint = identity.fingerprint();
+        let basis = Arc::new(Basis {
+            settings: self.settings.clone(),
+            join: self.join(),
+            adds_only: self.door.mode == Mode::Additive,
+            about: Circumstances {
+                strange,
+                narrowed,
+                approved_read: named("read").any(|held| held.subject == fingerprint),
+                approved: approved.clone(),
+                before: added_up(taken),
+            },
+            approved_parts: named("part").map(|held| Part::named(&held.subject)).collect(),
+        });
 
         // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
-        let (settings, join) = (self.settings.clone(), self.join());
-        let (read, adds_only) = (snapshot.read, self.door.mode == Mode::Additive);
-        let about = Circumstances { other_server, approved };
-        let work = move || {
-            let schemas = SchemaSet::base();
-            let mapping = Mapping { settings: &settings, schemas: &schemas, join: join.as_deref() };
-            let said = read.map(|(people, groups)| translate(&people, &groups, mapping, &holders));
-            let plan = plan(said.get(), &accepted);
-            let missing = match &said {
-                Evidence::Whole(said) if !adds_only => absences(said, &accepted),
-                _ => Absences::default(),
-            };
-            let verdict = brake(said.get(), &accepted, &plan, &missing, settings.config.brake, &about);
-            let whole = matches!(&said, Evidence::Whole(said) if !said.get().nameless);
-            let said = match said {
-                Evidence::Whole(said) => said.into_inner(),
-                Evidence::Partial(said) => said,
-            };
-            (Compared { said, accepted, plan, missing, verdict, other_server }, whole)
-        };
-        let (compared, whole) = tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Comparing)?;
+        let (read, about) = (snapshot.read, basis.clone());
+        let first = tokio::task::spawn_blocking(move || First::of(read, accepted, &about)).await;
+        let first = first.map_err(|_| Failure::Comparing)?;
+        let documents = self.documents(&first.changed()).await?;
+        let compared = tokio::task::spawn_blocking(move || first.decide(&documents, &basis)).await;
+        Ok((compared.map_err(|_| Failure::Comparing)?, approved))
+    }
+
+    /// The documents of those who changed, as they were.
+    async fn documents(&self, ids: &[ExternalUserId]) -> Result<HashMap<ExternalUserId, Document>, StoreError> {
+        let mut documents = HashMap::with_capacity(ids.len());
+        for part in ids.chunks(1_000) {
+            let mut reader = self.env.store.reader().await?;
+            documents.extend(stage::documents(&mut reader, &self.door.extent, part).await?);
+        }
+        Ok(documents)
+    }
+
+    /// Notes in the report what was read and decided.
+    async fn describe(&mut self, compared: &Compared, identity: &Identity) -> Result<(), StoreError> {
+        let Compared { said, accepted, plan, verdict, parts, concerned, whole, .. } = compared;
+        let for_review = self.unlinked().await?;
         let report = &mut self.report;
-        report.read.whole = whole;
-        report.read.strangers = compared.said.strangers;
-        report.asides(&compared.said);
-        report.hold(&compared.verdict.held, &compared.accepted);
-        report.plan(&compared.plan, &compared.said);
-        for removal in brake::all(&compared.verdict.apply) {
-            let (kind, id, _, title) = named(removal, &compared.accepted);
+        report.read.whole = *whole;
+        report.read.strangers = said.strangers;
+        report.asides(said);
+        report.hold(verdict, parts, accepted, &identity.fingerprint());
+        report.plan(plan, said);
+        for removal in brake::all(&verdict.apply) {
+            let (kind, id, _, title) = named(removal, accepted);
             if matches!(removal, Removal::User(_) | Removal::Group(_)) {
                 report.line(kind, "removed", &id, &title);
             }
         }
-        report.users.unchanged =
-            (compared.said.users.len() - compared.plan.create_users.len() - compared.plan.change_users.len()) as u64;
-        report.groups.unchanged =
-            (compared.said.groups.len() - compared.plan.create_groups.len() - compared.plan.change_groups.len()) as u64;
-        debug_assert_eq!(
-            brake::all(&compared.missing).count(),
-            brake::all(&compared.verdict.apply).count() + compared.verdict.held.len()
-        );
-        Ok(compared)
+        let left = |all: usize, some: usize| all.saturating_sub(some) as u64;
+        report.users.unchanged = left(said.users.len(), concerned.0);
+        report.users.waiting = left(concerned.0, plan.create_users.len() + plan.change_users.len());
+        report.users.for_review = for_review;
+        report.groups.unchanged = left(said.groups.len(), concerned.1);
+        report.groups.waiting = left(concerned.1, plan.create_groups.len() + plan.change_groups.len());
+        Ok(())
+    }
+
+    async fn unlinked(&self) -> Result<u64, StoreError> {
+        let mut reader = self.env.store.reader().await?;
+        Ok(u64::try_from(stage::unlinked(&mut reader, &self.door.extent).await?).unwrap_or_default())
+    }
+
+    /// A run in which nobody counts is not done: people were read and none can be taken, or none were read and nobody
+    /// was known who could be missing.
+    fn nobody_counts(&self, compared: &Compared) -> Result<(), Failure> {
+        if !compared.said.users.is_empty() || compared.holds() {
+            return Ok(());
+        }
+        let aside = &compared.said.set_aside;
+        match aside.first() {
+            Some(one) => Err(Failure::NobodyTaken { of: self.report.read.users, one: one.why.to_string() }),
+            None => Err(Failure::NobodyRead { filter: self.settings.user_filter.clone() }),
+        }
     }
 
     async fn accepted(&self) -> Result<Accepted, StoreError> {
@@ -377,7 +407,10 @@ impl Prepared {
                 "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),
                 "group" => groups.get(held.subject.as_str()).map(|at| Removal::Group(*at)),
                 "member" => Some(Removal::Member(outer()?, *users.get(held.subject.as_str())?)),
-                _ => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
+                "nested" => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
+                "switch_on" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOn(*at)),
+                "switch_off" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOff(*at)),
+                _ => None,
             }
         };
         self.approved.iter().filter_map(removal).collect()
@@ -403,9 +436,17 @@ impl Prepared {
         pairs(&mut report.nested, plan.add_nested.len(), verdict.apply.nested.len());
     }
 
-    /// Stages the removals that wait.
-    async fn hold(&self) -> Result<(), Failure> {
-        let run = self.id();
+    /// Stages what waits, and notes what goes without anybody's approval.
+    async fn hold(&self, compared: &Compared, approved: &HashSet<Removal>) -> Result<(), Failure> {
+        let (run, at, now) = (self.id(), self.door.extent, self.env.clock.now());
+        let Compared { said, accepted, plan, verdict, .. } = compared;
+        let taken = brake::taken(said, accepted, plan, &verdict.apply, approved);
+        let taken = in_rows(&taken);
+        let since = now.plus_seconds(-WINDOW_HOURS * 3_600);
+        let note = async |tx: &mut Tx| stage::take(tx, &at, run, (&taken, &compared.back), (now, since)).await;
+        if !(taken.is_empty() && compared.back.is_empty()) {
+            self.env.store.write(note).await?;
+        }
         for (at, lines) in self.report.held.chunks(400).enumerate() {
             let rows: Vec<Held> = lines
                 .iter()
@@ -426,7 +467,9 @@ impl Prepared {
         let schemas = SchemaSet::base();
         let actor = Actor::Connection { connection: self.door.connection.id, run: Some(self.id()) };
         let stop = self.env.stop.clone();
+        let gone = stage::deleted(&mut self.env.store.reader().await?, &self.door.extent).await?;
         let hand = Hand {
+            gone: gone.into_iter().collect(),
             store: &self.env.store,
             clock: self.env.clock,
             actor,
@@ -483,6 +526,35 @@ enum Failure {
     Ended(#[from] Ended),
     #[error("Comparing what was read failed; this is a fault of ours. Nothing was changed.")]
     Comparing,
+    #[error("None of the {of} people who were read can be taken; of the first, {one}. Nothing was changed.")]
+    NobodyTaken { of: u64, one: String },
+    #[error(
+        "Nobody was read: below the bases nothing matches {filter}, or this name may not see it. Nothing was changed."
+    )]
+    NobodyRead { filter: String },
+}
+
+/// What the runs of the last hours removed.
+fn added_up(rows: Vec<stage::Taken>) -> Taken {
+    let mut taken = Taken::default();
+    for (what, subject, lost) in rows {
+        let lost = u64::try_from(lost).unwrap_or_default();
+        match what.as_str() {
+            "memberships" => taken.memberships += lost,
+            "groups" => taken.groups += lost,
+            _ => *taken.mapped.entry(subject).or_default() += lost,
+        }
+    }
+    taken
+}
+
+/// As it is stored; what is nothing is left out.
+fn in_rows(taken: &Taken) -> Vec<stage::Taken> {
+    let of_all = [("memberships", taken.memberships), ("groups", taken.groups)];
+    let of_all = of_all.into_iter().map(|(what, lost)| (what, String::new(), lost));
+    let mapped = taken.mapped.iter().map(|(group, lost)| ("mapped", group.clone(), *lost));
+    let rows = of_all.chain(mapped).filter(|(_, _, lost)| *lost > 0);
+    rows.map(|(what, subject, lost)| (what.to_owned(), subject, i64::try_from(lost).unwrap_or(i64::MAX))).collect()
 }
 
 /// What a read brought.

@@ -6,7 +6,7 @@ use crate::domain::text::fold;
 
 use super::ber::Entry;
 use super::dn::Dn;
-use super::entry::{self, Mapping, SaidGroup, SaidUser, SetAside};
+use super::entry::{self, Before, Mapping, SaidGroup, SaidUser, SetAside};
 use super::read::Reading;
 use super::settings::Settings;
 
@@ -27,8 +27,14 @@ pub struct Said {
     pub present_users: HashSet<String>,
     /// The same of groups.
     pub present_groups: HashSet<String>,
-    /// An entry had no stable id: it may be anybody, so nobody is proven missing.
-    pub nameless: bool,
+    /// How many entries of people could not be taken.
+    pub users_aside: u64,
+    /// The same of groups.
+    pub groups_aside: u64,
+    /// What was read contradicts itself or cannot be recognised, as a sentence: then nobody is proven missing.
+    pub doubt: Option<String>,
+    /// Groups, by position, of whose members some cannot be read: of theirs none is missing.
+    pub unclear: HashSet<u32>,
     /// Members that name nobody who was read.
     pub strangers: u64,
 }
@@ -44,9 +50,11 @@ pub struct Aside {
     pub why: SetAside,
 }
 
-/// Which entries already hold a login name or join key, by stable id: where two claim one, the holder keeps it.
+/// What is known of people already, by stable id. Where two claim one login name or join key, its holder keeps it.
 #[derive(Clone, Debug, Default)]
 pub struct Holders {
+    /// What stays where an entry does not show it.
+    pub before: HashMap<String, Before>,
     /// Folded login name to stable id.
     pub logins: HashMap<String, String>,
     /// Join key to stable id.
@@ -59,7 +67,7 @@ pub fn translate(users: &Reading, groups: &Reading, mapping: Mapping<'_>, holder
     let mut said = Said::default();
     let mut people = Vec::with_capacity(users.entries.len());
     for entry in &users.entries {
-        match entry::user(entry, mapping) {
+        match entry::user(entry, mapping, &|key| holders.before.get(key).cloned()) {
             Ok(user) => people.push((entry, user)),
             Err(why) => said.user_aside(entry, entry::stable_key(entry, &settings.id), why),
         }
@@ -119,15 +127,30 @@ enum Target {
 
 impl Said {
     fn user_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
-        self.nameless |= key.is_none();
+        self.users_aside += 1;
         self.present_users.extend(key.clone());
-        self.set_aside.push(Aside { dn: entry.dn.clone(), key, why });
+        self.aside(entry, key, why);
     }
 
     fn group_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
-        self.nameless |= key.is_none();
+        self.groups_aside += 1;
         self.present_groups.extend(key.clone());
+        self.aside(entry, key, why);
+    }
+
+    fn aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+        match &key {
+            // It may be anybody.
+            None => self.doubt(|| format!("\"{}\": {why}", entry.dn)),
+            Some(key) if why == SetAside::SameId => self.doubt(|| format!("two entries have the id {key}")),
+            Some(_) => {}
+        }
         self.set_aside.push(Aside { dn: entry.dn.clone(), key, why });
+    }
+
+    /// The first contradiction is told; one is enough.
+    fn doubt(&mut self, says: impl FnOnce() -> String) {
+        self.doubt.get_or_insert_with(says);
     }
 
     /// Of people who claim the same, the one who holds it already keeps it; with no holder among them nobody
@@ -172,22 +195,45 @@ impl Said {
         // Servers mostly write a member as they write the entry: that is found without parsing.
         let mut verbatim: HashMap<&str, Target> = HashMap::with_capacity(names.capacity());
         for (name, entry, target) in users.chain(inner) {
-            let Some(name) = name else { continue };
-            names.entry(name).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
+            let Some(name) = name else {
+                self.doubt(|| format!("\"{}\" is no distinguished name", entry.dn));
+                continue;
+            };
+            // One entry may be read as a person and as a group; two of one kind cannot have one name.
+            let same = |known: &mut Target| {
+                let alike = matches!(
+                    (*known, target),
+                    (Target::User(_), Target::User(_)) | (Target::Group(_), Target::Group(_))
+                );
+                if alike && !by_login {
+                    self.doubt.get_or_insert_with(|| format!("two entries are called \"{}\"", entry.dn));
+                }
+                *known = Target::Ambiguous;
+            };
+            names.entry(name).and_modify(same).or_insert(target);
             if !by_login {
                 verbatim.entry(&entry.dn).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
             }
         }
         for (at, (entry, _)) in (0..).zip(groups) {
+            let mut read = 0;
             for member in entry.texts(&settings.member) {
-                let target = verbatim.get(member).copied().or_else(|| {
-                    let name = if by_login {
-                        Name::Login(member.trim().to_owned())
-                    } else {
-                        Name::Dn(Dn::parse(member).ok()?)
+                read += 1;
+                let known = verbatim.get(member).copied();
+                let name = || match by_login {
+                    true => Some(Name::Login(member.trim().to_owned())),
+                    false => Dn::parse(member).ok().map(Name::Dn),
+                };
+                let target = known.or_else(|| {
+                    let Some(name) = name() else {
+                        self.unclear.insert(at);
+                        return None;
                     };
                     names.get(&name).copied()
                 });
+                if target == Some(Target::Ambiguous) {
+                    self.unclear.insert(at);
+                }
                 match target {
                     Some(Target::User(user)) => self.members.push((at, user)),
                     // A group that must have a member has itself when it has no other.
@@ -195,6 +241,9 @@ impl Said {
                     Some(Target::Group(inner)) => self.nested.push((at, inner)),
                     Some(Target::Ambiguous) | None => self.strangers += 1,
                 }
+            }
+            if read < entry.values(&settings.member).len() {
+                self.unclear.insert(at);
             }
         }
         for pairs in [&mut self.members, &mut self.nested] {
@@ -324,7 +373,68 @@ mod tests {
     fn an_entry_without_id_may_be_anybody() {
         let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
         let said = read(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
-        assert!(said.nameless);
-        assert_eq!(said.set_aside.len(), 1);
+        assert_eq!(said.doubt.as_deref(), Some("\"uid=1,ou=p,dc=x\": it has no entryUUID that can be read"));
+        assert_eq!((said.set_aside.len(), said.users_aside), (1, 1));
+    }
+
+    #[test]
+    fn what_is_double_or_malformed_is_a_doubt_or_makes_a_group_unclear() {
+        let settings = settings("member");
+        let none = || reading(vec![]);
+        let ann = || person("uid=ann,ou=p,dc=x", "a", "ann", "ann@x");
+        let people = |other: Entry| read(&reading(vec![ann(), other]), &none(), &settings, None, &Holders::default());
+        let doubts = [
+            ("two entries have the id a", person("uid=bob,ou=p,dc=x", "A", "bob", "b@x")),
+            ("it has no entryUUID", entry("uid=bob,ou=p,dc=x", &[("entryUUID", &["b", "c"]), ("uid", &["bob"])])),
+            ("it has no entryUUID", person("uid=bob,ou=p,dc=x", "b\u{7}", "bob", "b@x")),
+            ("it has no entryUUID", person("uid=bob,ou=p,dc=x", &"b".repeat(201), "bob", "b@x")),
+            ("is no distinguished name", person("uid=bob\\,ou=p+,dc=x", "b", "bob", "b@x")),
+            ("two entries are called", person("UID=Ann,ou=p,dc=x", "b", "bob", "b@x")),
+        ];
+        for (part, other) in doubts {
+            let said = people(other.clone());
+            assert!(said.doubt.as_ref().is_some_and(|says| says.contains(part)), "{other:?}: {:?}", said.doubt);
+        }
+        assert_eq!(people(person("uid=bob,ou=p,dc=x", "b", "bob", "b@x")).doubt, None);
+
+        let group = |member: &str| {
+            let values: &[&str] = &[member, "uid=ann,ou=p,dc=x"];
+            let groups = vec![entry("cn=g,ou=g,dc=x", &[("entryUUID", &["g"]), ("cn", &["g"]), ("member", values)])];
+            let said = read(&reading(vec![ann()]), &reading(groups), &settings, None, &Holders::default());
+            (said.members.len(), said.unclear.len(), said.doubt)
+        };
+        assert_eq!(group("uid=left,ou=p,dc=x"), (1, 0, None), "a stranger is clear");
+        assert_eq!(group("uid=ann\\,ou=p+,dc=x"), (1, 1, None));
+        assert_eq!(group("uid=a\0,ou=p,dc=x"), (1, 1, None), "no text");
+    }
+
+    #[test]
+    fn what_an_entry_does_not_show_stays_as_it_was() {
+        let ad = |person: Option<&str>, before: Option<bool>| {
+            let settings = Settings::from_json(
+                "active_directory",
+                &json!({"urls": ["ldap://d.example"], "security": "none", "id": "entryUUID", "users": {"bases": ["dc=x"]},
+                    "attributes": {"user_name": ["uid"]}}),
+            )
+            .unwrap();
+            let mut attributes: Vec<(&str, &[&str])> = vec![("entryUUID", &["a"]), ("uid", &["ann"])];
+            let values = [person.unwrap_or_default()];
+            if person.is_some() {
+                attributes.push(("userAccountControl", &values));
+            }
+            let before = before.map(|active| ("a".to_owned(), Before { active, join_key: Some(b"key".to_vec()) }));
+            let holders = Holders { before: before.into_iter().collect(), ..Holders::default() };
+            let people = reading(vec![entry("uid=ann,dc=x", &attributes)]);
+            let said = read(&people, &reading(vec![]), &settings, Some("employeeNumber"), &holders);
+            said.users.first().map(|user| (user.active, user.join_key.as_ref().map(|key| key.bytes().to_vec())))
+        };
+        let key = || Some(b"key".to_vec());
+        for unreadable in [None, Some("many"), Some("")] {
+            assert_eq!(ad(unreadable, Some(false)), Some((false, key())), "{unreadable:?}");
+            assert_eq!(ad(unreadable, Some(true)), Some((true, key())), "{unreadable:?}");
+            assert_eq!(ad(unreadable, None), None, "nobody is let in of whom nothing is known: {unreadable:?}");
+        }
+        assert_eq!(ad(Some("512"), Some(false)), Some((true, key())));
+        assert_eq!(ad(Some("514"), None), Some((false, None)));
     }
 }

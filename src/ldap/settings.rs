@@ -241,6 +241,8 @@ pub struct Settings {
     pub attributes: BTreeMap<Field, Vec<String>>,
     /// When a person is switched off.
     pub disabled: Vec<DisabledWhen>,
+    /// Attributes that this product shows of every person, so that an entry without them could not be read.
+    pub always: &'static [&'static str],
 }
 
 /// What is wrong with a configuration, a sentence each.
@@ -276,6 +278,7 @@ impl Settings {
             id: config.id.clone().unwrap_or_else(|| preset.id().to_owned()),
             disabled: config.disabled.clone().unwrap_or_else(|| preset.disabled()),
             security: config.security.unwrap_or(by_default),
+            always: preset.always(),
             attributes,
             config,
         };

@@ -1,22 +1,26 @@
 //! One read of a directory: its people, its groups, and which server it was.
 use std::sync::Arc;
 
-use ring::digest;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::scim::schema::SchemaSet;
+
 use super::client::{Client, Guard, LdapFailure};
+use super::entry::Mapping;
+use super::identity::Identity;
 use super::read::{self, Evidence, Reading, Wanted};
-use super::settings::{Field, Settings};
+use super::said::{Holders, translate};
+use super::settings::Settings;
 
 /// What a directory holds at one moment, as read.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The address that answered.
     pub url: String,
-    /// What makes this server's data recognisable; `None` when it shows no ids of its bases.
-    pub identity: Option<[u8; 32]>,
+    /// What makes this server's data recognisable, and how it was read.
+    pub identity: Identity,
     /// People and groups.
     pub read: Evidence<(Reading, Reading)>,
 }
@@ -58,7 +62,7 @@ async fn everything(
     guard: &Guard,
 ) -> Result<Snapshot, LdapFailure> {
     let mut client = Client::connect(settings, password, guard).await?;
-    let identity = identity(&mut client, settings).await?;
+    let identity = Identity::read(&mut client, settings).await?;
     let people = settings.user_attributes(join);
     let people = Wanted {
         what: "Reading people",
@@ -83,26 +87,6 @@ async fn everything(
         }
     };
     Ok(Snapshot { url: client.url.clone(), identity, read: people.and(groups) })
-}
-
-/// The ids of the bases: the same on every replica, different in another directory.
-async fn identity(client: &mut Client, settings: &Settings) -> Result<Option<[u8; 32]>, LdapFailure> {
-    let ids: Vec<String> =
-        [&settings.id, "entryUUID", "nsUniqueId", "objectGUID"].iter().map(|name| (*name).to_owned()).collect();
-    let branches = [Some(&settings.config.users), settings.config.groups.as_ref()];
-    let mut found = Vec::new();
-    for base in branches.into_iter().flatten().flat_map(|branch| &branch.bases) {
-        let entry = client.entry("Reading the base", base, &ids).await?;
-        let id = entry.and_then(|entry| ids.iter().find_map(|name| entry.values(name).first().cloned()));
-        found.extend(id);
-    }
-    if found.is_empty() {
-        return Ok(None);
-    }
-    found.sort_unstable();
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, &found.join(&0)).as_ref());
-    Ok(Some(hash))
 }
 
 /// One step of a connection test.
@@ -146,8 +130,8 @@ async fn tried(
     guard: &Guard,
     steps: &mut Vec<Step>,
 ) -> Result<(), LdapFailure> {
-    let mut passed = |title: &str, says: String| steps.push(Step { title: title.to_owned(), passed: true, says });
     let mut client = Client::connect(settings, password, guard).await?;
+    let mut passed = |title: &str, says: String| steps.push(Step { title: title.to_owned(), passed: true, says });
     passed("Reach the server", format!("{} answers{}.", client.url, settings.security.says()));
     passed(
         "Sign in",
@@ -156,38 +140,53 @@ async fn tried(
             None => "Nobody signs in: the server answers anybody.".to_owned(),
         },
     );
-    let branches = [
+    let schemas = SchemaSet::base();
+    let mapping = Mapping { settings, schemas: &schemas, join: None };
+    let parts = [
         ("people", Some(&settings.config.users), &settings.user_filter, settings.user_attributes(None)),
         ("groups", settings.config.groups.as_ref(), &settings.group_filter, settings.group_attributes()),
     ];
-    for (what, branch, filter, attributes) in branches {
-        for base in branch.iter().flat_map(|branch| &branch.bases) {
-            let scope = branch.map_or(ldap3::Scope::Subtree, |branch| branch.scope.into());
+    for (what, branch, filter, attributes) in parts {
+        let Some(branch) = branch else { continue };
+        let mut seen = Reading::default();
+        for base in &branch.bases {
             let reading = format!("Reading {what} below \"{base}\"");
-            let page = client.first_page(&reading, base, scope, filter, &attributes).await?;
+            let page = client.first_page(&reading, base, branch.scope.into(), filter, &attributes).await?;
             let more = if page.cookie.is_empty() { "" } else { " and there are more" };
-            let missing = |name: &str| page.entries.iter().filter(|entry| entry.values(name).is_empty()).count();
-            let logins = settings.names(Field::UserName);
-            let nameless = page.entries.iter().filter(|entry| logins.iter().all(|name| entry.text(name).is_none()));
-            let title = format!("Read {what}");
-            let mut says = format!("{} {what} on the first page below \"{base}\"{more}.", page.entries.len());
-            if page.entries.is_empty() {
-                says = format!("Nothing below \"{base}\" matches {filter}, or this name may not see it.");
-            } else if missing(&settings.id) > 0 {
-                says = format!(
-                    "{says} {} of them show no {}; they could not be recognised again.",
-                    missing(&settings.id),
-                    settings.id
-                );
-            } else if what == "people" && nameless.clone().count() > 0 {
-                says = format!(
-                    "{says} {} of them have no login name ({}) and would be set aside.",
-                    nameless.count(),
-                    logins.join(", ")
-                );
-            }
-            passed(&title, says);
+            let says = match page.entries.len() {
+                0 => format!("Nothing below \"{base}\" matches {filter}, or this name may not see it."),
+                number => format!("{number} {what} on the first page below \"{base}\"{more}."),
+            };
+            seen.entries.extend(page.entries);
+            steps.push(Step { title: format!("Read {what}"), passed: true, says });
+        }
+        let (passed, says) = judged(what, &seen, mapping);
+        if let Some(last) = steps.last_mut() {
+            last.passed = passed;
+            last.says = format!("{} {says}", last.says);
         }
     }
     Ok(())
+}
+
+/// Whether a run would take what was seen: as runs do, entry by entry.
+fn judged(what: &str, seen: &Reading, mapping: Mapping<'_>) -> (bool, String) {
+    let of = seen.entries.len();
+    if of == 0 {
+        return (false, format!("There are no {what}, so a run would take none."));
+    }
+    let nothing = Reading::default();
+    let (people, groups) = if what == "people" { (seen, &nothing) } else { (&nothing, seen) };
+    let said = translate(people, groups, mapping, &Holders::default());
+    let taken = said.users.len() + said.groups.len();
+    let why = said.set_aside.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();
+    let says = match &said.doubt {
+        _ if taken == of => format!("All {of} of the first {what} would be taken."),
+        _ if taken == 0 => format!("None of the first {of} {what} would be taken.{why}"),
+        Some(doubt) => format!(
+            "Nobody could ever count as gone, because {doubt}. {taken} of the first {of} {what} would be taken."
+        ),
+        None => format!("{taken} of the first {of} {what} would be taken; the others would be set aside.{why}"),
+    };
+    (taken > 0 && said.doubt.is_none(), says)
 }

@@ -56,7 +56,7 @@ kinds! {
     ExternalUserChanged = "external_user.changed";
     /// A directory no longer knows a person.
     ExternalUserDeleted = "external_user.deleted";
-    /// A deleted external user was put back by an administrator.
+    /// A deleted external user was put back, by an administrator or because its directory said it again.
     ExternalUserRestored = "external_user.restored";
     /// An external user was linked to a person.
     ExternalUserLinked = "external_user.linked";
@@ -74,7 +74,7 @@ kinds! {
     ExternalGroupChanged = "external_group.changed";
     /// A directory no longer knows a group.
     ExternalGroupDeleted = "external_group.deleted";
-    /// A deleted group was put back by an administrator.
+    /// A deleted group was put back, by an administrator or because its directory said it again.
     ExternalGroupRestored = "external_group.restored";
     /// People or groups came into an external group; `members` lists them.
     MemberAdded = "member.added";
@@ -140,6 +140,9 @@ kinds! {
     ClientRevoked = "client.revoked";
     /// A rule set came into force.
     RulesActivated = "rules.activated";
+    /// The name that a rule gave to a group was bound to the `group` that has it, or (`outcome` is `several`) no longer,
+    /// because more than one has it.
+    RulesBound = "rules.bound";
     /// An attribute condition came to be.
     ConditionCreated = "condition.created";
     /// A synchronisation run began.

@@ -7,7 +7,7 @@ use super::listing::{Listed, Listing, counted, in_time};
 use super::members::Changes;
 use super::run::run;
 use super::users::{check, finish};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, events, fit};
+use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, bind, events, fit};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Condition;
@@ -70,7 +70,9 @@ impl<'r> Reading<'r> {
     }
 }
 
-/// Creates a group with its members. When a mapping rule awaits a group of this name, it gets the id the rule knows.
+/// Creates a group with its members. One that this connection had and deleted, known by its stable key or else by its
+/// external id, comes back as what it was: rules that ask for it count again. When rules wait for a group of this name,
+/// they are bound to it.
 ///
 /// # Errors
 /// [`ProvisionError::Uniqueness`] when the connection has one of this stable key or external id;
@@ -98,32 +100,49 @@ pub async fn create_in(
     let at = &source.extent;
     fit::group(&new.document, None)?;
     let reading = Reading::of(source, &new.document, new.row_hash.as_ref());
-    let awaited = external_groups::take_awaited(tx, at, &reading.facts.display_name).await?;
-    let id = awaited.unwrap_or_else(|| ctx.id());
-    let stable_key = new.stable_key.clone().unwrap_or_else(|| id.to_string());
-    fit::stable_key(&stable_key)?;
-    external_groups::insert(tx, at, id, &stable_key, reading.stored(), ctx.now()).await?;
-    nesting::start(tx, at, id).await?;
-
+    if let Some(key) = &new.stable_key {
+        fit::stable_key(key)?;
+    }
     let mut effect = Effect {
         attributes: new.document.keys().filter(|name| *name != "schemas").cloned().collect(),
         ..Effect::default()
     };
-    effect.event(Event::of(Kind::ExternalGroupCreated, id).id("connection", at.connection()));
+    let external_id = reading.facts.external_id.as_deref();
+    let known = deleted::group_of(tx, at, new.stable_key.as_deref(), external_id).await?;
+    let id = match known {
+        Some(id) => {
+            deleted::restore_group(tx, at, id, ctx.now()).await?;
+            external_groups::update(tx, at, id, reading.stored()).await?;
+            effect.event(Event::of(Kind::ExternalGroupRestored, id).id("connection", at.connection()));
+            id
+        }
+        None => {
+            let id = ctx.id();
+            let stable_key = new.stable_key.clone().unwrap_or_else(|| ExternalGroupId::to_string(&id));
+            external_groups::insert(tx, at, id, &stable_key, reading.stored(), ctx.now()).await?;
+            effect.event(Event::of(Kind::ExternalGroupCreated, id).id("connection", at.connection()));
+            id
+        }
+    };
+    nesting::start(tx, at, id).await?;
+    bind::settle(tx, ctx, source, &reading.facts.display_name, &mut effect).await?;
     if !new.members.is_empty() {
         let mut changes = Changes::new(source, id);
         changes.add(tx, &new.members).await?;
         changes.report(tx, &mut effect).await?;
     }
     finish(tx, ctx, source, &mut effect).await?;
-    let value = ExternalGroup {
-        id,
-        external_id: reading.facts.external_id,
-        display_name: reading.facts.display_name,
-        doc: new.document.clone(),
-        version: 1,
-        created_at: ctx.now(),
-        changed_at: ctx.now(),
+    let value = match known {
+        Some(id) => external_groups::get(tx, at, id).await?.ok_or(ProvisionError::NotFound)?,
+        None => ExternalGroup {
+            id,
+            external_id: reading.facts.external_id,
+            display_name: reading.facts.display_name,
+            doc: new.document.clone(),
+            version: 1,
+            created_at: ctx.now(),
+            changed_at: ctx.now(),
+        },
     };
     Ok(Done { value, changed: true, effect })
 }
@@ -172,6 +191,10 @@ pub async fn update_in(
         let event = Event::of(kind, id).id("connection", at.connection());
         effect.event(event.names("attributes", &effect.attributes));
         external_groups::update(tx, at, id, reading.stored()).await?;
+        if renamed {
+            bind::settle(tx, ctx, source, &before.display_name, &mut effect).await?;
+            bind::settle(tx, ctx, source, &reading.facts.display_name, &mut effect).await?;
+        }
     } else if let Some(hash) = reading.row_hash {
         external_groups::set_row_hash(tx, at, id, hash).await?;
     }
@@ -192,7 +215,7 @@ pub async fn update_in(
         return Ok(Done { value: before, changed, effect });
     }
     // Who is in a group that no placing rule asks for may change without moving anybody: none of them is looked at.
-    if people::placed_by_group(tx, at, id).await? {
+    if renamed || people::placed_by_group(tx, at, id).await? {
         finish(tx, ctx, source, &mut effect).await?;
     } else {
         events::append(tx, ctx, at.partner(), &effect.events).await?;
@@ -258,6 +281,7 @@ pub async fn delete_in(
     effect.events.extend(listing(Kind::MemberRemoved, id, "groups", &inner));
     deleted::keep_group(tx, at, id, ctx.now()).await?;
     external_groups::delete(tx, at, id).await?;
+    bind::settle(tx, ctx, source, &before.display_name, &mut effect).await?;
     finish(tx, ctx, source, &mut effect).await?;
     Ok(Done { value: (), changed: true, effect })
 }

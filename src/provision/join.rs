@@ -46,6 +46,12 @@ impl JoinKey {
         Self { bytes, lasting: false }
     }
 
+    /// The stored key of a user whose door does not show `attribute` at the moment.
+    pub fn kept(attribute: &str, bytes: Vec<u8>) -> Self {
+        let lasting = std::str::from_utf8(&bytes).is_ok_and(|value| Self::new(attribute, value).lasting);
+        Self { bytes, lasting }
+    }
+
     /// The bytes that are stored and compared.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -19,6 +19,7 @@
 //! source, …)` inside one that is open, for bulk requests and batches (each item in a `tx.attempt`). Its events commit
 //! with it or not at all. A write that changes nothing leaves version, time and log alone.
 mod additive;
+mod bind;
 pub mod conditions;
 mod effect;
 mod error;

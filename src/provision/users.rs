@@ -1,12 +1,16 @@
 //! Users as a connection says them.
+mod back;
 mod create;
+mod exchange;
 mod many;
 mod read;
 mod together;
 
 use serde_json::Value as Json;
 
+pub use self::back::return_in;
 pub use self::create::{create, create_in, wait_in};
+pub use self::exchange::exchange_in;
 pub use self::many::{MOST_TOGETHER, create_many_in};
 pub use self::read::{UserView, get, list, named, names_somebody};
 pub use self::together::Arrivals;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, OperatorExtent};
-use super::{Reader, Row, StoreError, Tx, external_emails, first};
+use super::{Reader, Row, StoreError, Tx, external_emails, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -18,7 +18,18 @@ const USER: &str = "id, connection, directory, stable_key, join_key, external_id
 const GROUP: &str =
     "id, connection, directory, stable_key, external_id, display_name, display_key, doc, keys, row_hash";
 
+/// A rule in force names the deleted group: it is not forgotten, because the rule counts again when it comes back.
+const NAMED: &str = "SELECT 1 FROM rule_atom a JOIN mapping_rule r ON r.id = a.rule \
+    JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
+    WHERE a.people = deleted_group.id AND a.kind = 'group'";
+
 statements! {
+    USER_OF = "SELECT id, deleted_at FROM deleted_user WHERE connection = $1 AND stable_key = $2 \
+        ORDER BY deleted_at DESC LIMIT 1";
+    GROUP_OF_KEY = "SELECT id FROM deleted_group WHERE connection = $1 AND stable_key = $2 \
+        ORDER BY deleted_at DESC, id LIMIT 1";
+    GROUP_OF_EXTERNAL_ID = "SELECT id FROM deleted_group WHERE connection = $1 AND external_id = $2 \
+        ORDER BY deleted_at DESC, id LIMIT 1";
     KEEP_USER = format!("INSERT INTO deleted_user ({USER}, version, created_at, deleted_at) \
         SELECT {USER}, version, created_at, $3 FROM external_user WHERE id = $1 AND connection = $2");
     KEEP_GROUP = format!("INSERT INTO deleted_group ({GROUP}, version, created_at, deleted_at) \
@@ -51,12 +62,12 @@ statements! {
         EXISTS (SELECT 1 FROM deleted_group n WHERE n.connection = d.connection \
             AND n.display_key = d.display_key AND n.created_at >= d.deleted_at) \
         FROM deleted_group d WHERE d.connection = $1 AND d.id IN ($2)";
-    OLD = "SELECT EXISTS (SELECT 1 FROM deleted_user WHERE deleted_at < $1) \
-        OR EXISTS (SELECT 1 FROM deleted_group WHERE deleted_at < $1)";
+    OLD = format!("SELECT EXISTS (SELECT 1 FROM deleted_user WHERE deleted_at < $1) \
+        OR EXISTS (SELECT 1 FROM deleted_group WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}))");
     FORGET_USERS = "DELETE FROM deleted_user WHERE id IN \
         (SELECT id FROM deleted_user WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
-    FORGET_GROUPS = "DELETE FROM deleted_group WHERE id IN \
-        (SELECT id FROM deleted_group WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
+    FORGET_GROUPS = format!("DELETE FROM deleted_group WHERE id IN \
+        (SELECT id FROM deleted_group WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}) ORDER BY deleted_at LIMIT $2)");
 }
 
 /// Keeps a user of the connection as it is now, just before it is deleted.
@@ -118,6 +129,36 @@ pub async fn restore_group(
     let restored = tx.execute(&RESTORE_GROUP, binds![id, at.connection(), now]).await? > 0;
     tx.execute(&FORGET_GROUP, binds![id, at.connection()]).await?;
     Ok(restored)
+}
+
+/// The deleted user of the connection that had this stable key, and when it was deleted.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn user_of(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: &str,
+) -> Result<Option<(ExternalUserId, Timestamp)>, StoreError> {
+    reader.optional(&USER_OF, binds![at.connection(), stable_key], tuple).await
+}
+
+/// The deleted group of the connection that is said again: by the source's stable key, or where our id is the key, by
+/// the client's own id.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn group_of(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    stable_key: Option<&str>,
+    external_id: Option<&str>,
+) -> Result<Option<ExternalGroupId>, StoreError> {
+    match (stable_key, external_id) {
+        (Some(key), _) => reader.optional(&GROUP_OF_KEY, binds![at.connection(), key], first).await,
+        (None, Some(id)) => reader.optional(&GROUP_OF_EXTERNAL_ID, binds![at.connection(), id], first).await,
+        (None, None) => Ok(None),
+    }
 }
 
 /// What restoring a user rests on.

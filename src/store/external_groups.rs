@@ -35,7 +35,6 @@ statements! {
     TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
         AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
     DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
-    AWAITED = "DELETE FROM awaited_group WHERE directory = $1 AND name_key = $2 RETURNING id";
     OF_USERS: set = format!("{GROUPS_OF} IN ($2)");
     OF_USER: question[Uuid, Uuid] = format!("{GROUPS_OF} = $2");
 }
@@ -268,18 +267,6 @@ pub async fn touch_outer(
 /// `StoreError::ForeignKey` when a membership came in between.
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalGroupId) -> Result<(), StoreError> {
     tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
-}
-
-/// Takes the id that was reserved for a group of this name before the directory said it, if one was.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn take_awaited(
-    tx: &mut Tx,
-    at: &ConnectionExtent,
-    display_name: &str,
-) -> Result<Option<ExternalGroupId>, StoreError> {
-    tx.optional(&AWAITED, binds![at.directory(), fold(display_name).into_bytes()], first).await
 }
 
 /// A group a user is in.

@@ -31,6 +31,7 @@ statements! {
         WHERE id = $1 AND connection = $2";
     SET_STABLE_KEY = "UPDATE external_user SET stable_key = $3 WHERE id = $1 AND connection = $2";
     SET_ROW_HASH = "UPDATE external_user SET row_hash = $3 WHERE id = $1 AND connection = $2";
+    SET_NAME_FREE = "UPDATE external_user SET user_name_key = $3 WHERE id = $1 AND connection = $2";
     LINK = "UPDATE external_user SET person = $3, link = $4 WHERE id = $1 AND connection = $2";
     DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
     PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE connection = $1 AND person IS NOT NULL \
@@ -332,6 +333,17 @@ pub async fn set_row_hash(
     row_hash: &[u8],
 ) -> Result<(), StoreError> {
     tx.execute(&SET_ROW_HASH, binds![id, at.connection(), row_hash]).await.map(drop)
+}
+
+/// Lets others have its name until it is written anew in the same transaction. No text folds to what stands for it
+/// meanwhile.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn set_name_free(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<(), StoreError> {
+    let mut nobody = vec![0];
+    nobody.extend_from_slice(id.uuid().as_bytes());
+    tx.execute(&SET_NAME_FREE, binds![id, at.connection(), nobody]).await.map(drop)
 }
 
 /// Links it to a person, or to nobody. The version stays: the document is the same.

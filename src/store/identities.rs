@@ -16,6 +16,13 @@ statements! {
     CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");
     TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
         AND NOT EXISTS (SELECT 1 FROM live_person p WHERE p.id = identity.person)";
+    HAND_OVER = "UPDATE identity SET person = (SELECT u.person FROM external_user u WHERE u.directory = $1 \
+            AND u.join_key = $2 AND u.person IS NOT NULL ORDER BY u.id LIMIT 1) \
+        WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) \
+        AND EXISTS (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 \
+            AND u.person IS NOT NULL) \
+        AND NOT EXISTS (SELECT 1 FROM external_user v WHERE v.directory = $1 AND v.join_key = $2 \
+            AND v.person = identity.person)";
     RELEASE = "DELETE FROM identity WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) AND NOT EXISTS \
         (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
 }
@@ -69,7 +76,8 @@ pub async fn claim(
     Ok(tx.execute(&TAKE_OVER, values).await? > 0)
 }
 
-/// Forgets a key that may be given to somebody else, once no linked external user has it. A lasting one is forgotten
+/// Forgets a key that may be given to somebody else, once no linked external user has it; when another's has it by now,
+/// it names that one's person. A lasting one is forgotten
 /// only when the directory took it back (`even_lasting`), not when its external user goes.
 ///
 /// # Errors
@@ -80,5 +88,6 @@ pub async fn release(
     join_key: &[u8],
     even_lasting: bool,
 ) -> Result<(), StoreError> {
+    tx.execute(&HAND_OVER, binds![at.directory(), join_key, even_lasting]).await?;
     tx.execute(&RELEASE, binds![at.directory(), join_key, even_lasting]).await.map(drop)
 }

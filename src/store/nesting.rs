@@ -31,6 +31,9 @@ statements! {
     PEOPLE_INSIDE = "SELECT DISTINCT u.person FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
         JOIN external_user u ON u.id = m.member \
         WHERE c.ancestor = $1 AND u.connection = $2 AND u.person IS NOT NULL";
+    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.person FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
+        JOIN external_user u ON u.id = m.member \
+        WHERE c.ancestor = $1 AND u.directory = $2 AND u.person IS NOT NULL";
 }
 
 /// Holds the connection's nesting until this transaction ends.
@@ -106,6 +109,18 @@ pub async fn people_inside(
     group: ExternalGroupId,
 ) -> Result<Vec<UserId>, StoreError> {
     tx.all(&PEOPLE_INSIDE, binds![group, at.connection()], first).await
+}
+
+/// [`people_inside`] of a group of any door of the connection's directory.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn people_inside_any(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+) -> Result<Vec<UserId>, StoreError> {
+    tx.all(&PEOPLE_INSIDE_ANY, binds![group, at.directory()], first).await
 }
 
 /// Cuts every edge of a group that is about to be deleted; the groups it was nested in directly.

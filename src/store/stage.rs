@@ -1,9 +1,11 @@
 //! What a run compares with: the accepted external state of a connection, and the removals that wait.
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::extent::ConnectionExtent;
-use super::{FromRow as _, Reader, Store, StoreError, Tx, first, tuple};
+use super::{FromRow as _, Reader, Row, Store, StoreError, Tx, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, RunId};
+use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 statements! {
@@ -35,11 +37,19 @@ statements! {
             JOIN rule_atom a ON a.rule = r.id AND a.kind = 'condition' AND NOT a.negated \
             JOIN condition_member m ON m.condition = a.people JOIN external_user u ON u.id = m.external_user \
             WHERE u.connection = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role IN ({RISKY})");
-    HOLD: rows = "INSERT INTO sync_stage (run, ordinal, kind, subject, outer_group, title, reason) \
+    HOLD: rows = "INSERT INTO sync_held (run, ordinal, kind, subject, outer_group, title, reason) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    HELD = "SELECT s.kind, s.subject, s.outer_group, s.title, s.reason FROM sync_stage s \
+    HELD = "SELECT s.kind, s.subject, s.outer_group, s.title, s.reason FROM sync_held s \
         JOIN sync_run r ON r.id = s.run WHERE s.run = $1 AND r.connection = $2 AND s.ordinal >= $3 \
         ORDER BY s.ordinal LIMIT $4";
+    DOCUMENTS: set = "SELECT id, doc FROM external_user WHERE connection = $1 AND id IN ($2)";
+    DELETED = "SELECT stable_key FROM deleted_user WHERE connection = $1";
+    UNLINKED = "SELECT COUNT(*) FROM external_user WHERE connection = $1 AND person IS NULL";
+    TAKE: rows = "INSERT INTO sync_taken (run, connection, at, what, subject, lost) VALUES ($1, $2, $3, $4, $5, $6)";
+    TAKEN = "SELECT what, subject, CAST(SUM(lost) AS BIGINT) FROM sync_taken WHERE connection = $1 AND at > $2 \
+        GROUP BY what, subject";
+    FORGET_MAPPED = "DELETE FROM sync_taken WHERE connection = $1 AND what = 'mapped' AND subject = $2";
+    FORGET_TAKEN = "DELETE FROM sync_taken WHERE connection = $1 AND at <= $2";
 }
 
 /// Roles that change what others may do, or act as others.
@@ -86,9 +96,10 @@ from_row!(StagedGroup { id, stable_key, name, row_hash });
 /// A removal that waits for approval.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Held {
-    /// `user`, `group`, `member` or `nested`.
+    /// `user`, `group`, `member` or `nested`: a removal. `switch_on`, `switch_off`, `part` (an attribute that many would
+    /// lose) or `read` (all of it).
     pub kind: String,
-    /// Stable id of what would be removed.
+    /// Stable id of what would be removed or switched; the name of the attribute; what names the read.
     pub subject: String,
     /// Stable id of the group it would be removed from.
     pub outer_group: Option<String>,
@@ -222,6 +233,65 @@ pub async fn held(
 ) -> Result<Vec<Held>, StoreError> {
     let rows = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     reader.all(&HELD, binds![run, at.connection(), rows(from), rows(limit)], Held::from_row).await
+}
+
+/// The documents of those of `ids` that the connection has, in no order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn documents(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    ids: &[ExternalUserId],
+) -> Result<Vec<(ExternalUserId, Map<String, Json>)>, StoreError> {
+    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
+    reader.all_in(&DOCUMENTS, binds![at.connection()], ids.iter().copied(), read).await
+}
+
+/// The stable keys of people whom the connection said once and who are kept as they were.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn deleted(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<String>, StoreError> {
+    reader.all(&DELETED, binds![at.connection()], first).await
+}
+
+/// How many people of the connection are linked to nobody and wait for somebody to decide.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn unlinked(reader: &mut Reader, at: &ConnectionExtent) -> Result<i64, StoreError> {
+    reader.one(&UNLINKED, binds![at.connection()], first).await
+}
+
+/// Something a run removed without approval: `what`, of which group, how many.
+pub type Taken = (String, String, i64);
+
+/// Notes what a run removes without approval, and forgets what runs removed up to `since`, and from groups that are back.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn take(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    run: RunId,
+    (taken, back): (&[Taken], &[String]),
+    (now, since): (Timestamp, Timestamp),
+) -> Result<(), StoreError> {
+    tx.execute(&FORGET_TAKEN, binds![at.connection(), since]).await?;
+    for group in back {
+        tx.execute(&FORGET_MAPPED, binds![at.connection(), group]).await?;
+    }
+    let rows = taken.iter().map(|(what, subject, lost)| binds![run, at.connection(), now, what, subject, *lost]);
+    tx.execute_rows(&TAKE, rows).await.map(drop)
+}
+
+/// What runs of the connection removed without approval after `since`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn taken(reader: &mut Reader, at: &ConnectionExtent, since: Timestamp) -> Result<Vec<Taken>, StoreError> {
+    reader.all(&TAKEN, binds![at.connection(), since], tuple).await
 }
 
 fn limit() -> i64 {

@@ -17,12 +17,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::database::on_both;
-use crate::support::world::{World, ctx, fresh_id};
+use crate::support::world::{World, ctx};
 
 statements! {
     CLOSURE = "SELECT ancestor, descendant FROM group_closure";
-    AWAIT = "INSERT INTO awaited_group (directory, name_key, id, name) VALUES ($1, $2, $3, 'Ops')";
-    AWAITED = "SELECT COUNT(*) FROM awaited_group";
     EVENTS = "SELECT COUNT(*) FROM event";
 }
 
@@ -175,16 +173,6 @@ on_both! {
         let read = groups::get(&mut store.reader().await.unwrap(), &source, made.id).await.unwrap().unwrap();
         assert_eq!(read, done.value);
         assert!(groups::get(&mut store.reader().await.unwrap(), &world.at(world.doors[1]), made.id).await.unwrap().is_none());
-    }
-
-    async fn a_group_that_a_rule_awaits_gets_the_id_the_rule_knows(db: &Database) {
-        let (store, world) = (&db.store, World::new(&db.store).await);
-        let (source, kept) = (world.source(), fresh_id());
-        store.write(async |tx: &mut Tx| tx.execute(&AWAIT, binds![world.directory, b"ops", kept]).await).await.unwrap();
-        assert_eq!(group(store, &world, &source, "OPS", vec![]).await.value.id.uuid(), kept);
-        assert_ne!(group(store, &world, &source, "OPS", vec![]).await.value.id.uuid(), kept);
-        let left: i64 = store.reader().await.unwrap().one(&AWAITED, binds![], first).await.unwrap();
-        assert_eq!(left, 0);
     }
 
     async fn d04_a_deleted_user_leaves_its_groups(db: &Database) {

@@ -288,7 +288,10 @@ async fn group(
         }
     }
     match (awaited::said(tx, set.at, set.directory, name).await?.as_slice(), gone) {
-        ([one], _) => Ok(*one),
+        ([one], _) => {
+            awaited::confirm(tx, set.at, set.directory, name).await?;
+            Ok(*one)
+        }
         (_, Some(gone)) => Ok(gone),
         ([], None) => Ok(awaited::awaited(tx, set.at, set.directory, name, run.ctx.id()).await?),
         (_, None) => Err(spot.wrong(format!("the directory has more than one group called `{name}`"))),

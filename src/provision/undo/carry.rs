@@ -12,7 +12,7 @@ use crate::provision::event::{Event, Kind};
 use crate::provision::groups::{self, GroupChange};
 use crate::provision::link::{self, INACTIVE};
 use crate::provision::users::{self, Join, Said, finish};
-use crate::provision::{Effect, ProvisionError, Source, conditions, merge};
+use crate::provision::{Effect, ProvisionError, Source, bind, conditions, merge};
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberKind, MemberRef};
 use crate::store::members::Who;
@@ -121,7 +121,7 @@ async fn said_since(
 }
 
 /// Puts a deleted user back as it was, linked to the person it was linked to; false when that cannot be.
-async fn user(
+pub(in crate::provision) async fn user(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &Source<'_>,
@@ -173,6 +173,9 @@ async fn group(
     }
     nesting::start(tx, at, id).await?;
     effect.event(Event::of(Kind::ExternalGroupRestored, id).id("connection", at.connection()));
+    if let Some(group) = external_groups::get(tx, at, id).await? {
+        bind::settle(tx, ctx, source, &group.display_name, effect).await?;
+    }
     Ok(true)
 }
 

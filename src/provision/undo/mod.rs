@@ -18,6 +18,7 @@ mod look;
 mod plan;
 mod word;
 
+pub(super) use carry::user;
 pub use carry::{Carried, carry_in};
 pub use ledger::Span;
 pub use look::{NotPlanned, look};

@@ -19,6 +19,7 @@ use crate::domain::directory::Mode;
 use crate::domain::grant::{Reach, Scope};
 use crate::domain::id::{DirectoryId, Id as _, RuleId};
 use crate::domain::rule::Effect;
+use crate::store::awaited::{self, Loose};
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, StoreError, connections, directories, directory_facts, effective, resources, rules};
 use crate::web::App;
@@ -56,6 +57,8 @@ struct Rule {
     verb: &'static str,
     then: String,
     matches: String,
+    /// Why groups that it asks for are not there.
+    loose: Vec<String>,
 }
 
 /// Shows the directory.
@@ -77,6 +80,7 @@ pub(super) async fn show(
             let written = rules::in_force(reader, &at, directory).await?;
             let rows = directories::ceilings(reader, &at, directory).await?;
             let names = names(reader, &mut Sight::of(me, now), &written, &rows).await?;
+            let loose = awaited::loose(reader, &at, directory).await?;
             Ok::<_, Halt>(Page {
                 frame,
                 doors: connections::of_directory(reader, &at, directory)
@@ -88,7 +92,7 @@ pub(super) async fn show(
                     .iter()
                     .map(|row| Ceiling { role: names.of(row.role.uuid()), scope: names.scope(&row.scope) })
                     .collect(),
-                rules: written.into_iter().map(|rule| names.rule(rule)).collect(),
+                rules: written.into_iter().map(|rule| names.rule(rule, &loose)).collect(),
                 unlinked: directory_facts::unlinked(reader, &at, directory).await?,
                 may_write: place::may(reader, me, Core::ConnectionWrite, about, now).await?,
                 at: place(reader, me, &at, now).await?,
@@ -200,12 +204,14 @@ impl Names {
         capital(&text)
     }
 
-    fn rule(&self, written: rules::Written) -> Rule {
+    fn rule(&self, written: rules::Written, loose: &[Loose]) -> Rule {
         let (verb, then) = match &written.rule.effect {
             Effect::Place { group } => ("place in", self.of(group.uuid())),
             Effect::Join { group } => ("label", self.of(group.uuid())),
             Effect::Grant { role, scope } => ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope))),
         };
-        Rule { id: written.rule.id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned() }
+        let id = written.rule.id;
+        let loose = loose.iter().filter(|loose| loose.rule == id).map(Loose::to_string).collect();
+        Rule { id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned(), loose }
     }
 }

@@ -63,6 +63,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("client.created", "OAuth client made", "warn"),
     ("client.revoked", "OAuth client ended", "bad"),
     ("rules.activated", "Rules put in force", "warn"),
+    ("rules.bound", "Rules found their group, or more than one", "warn"),
     ("condition.created", "Condition created", ""),
     ("run.started", "Synchronisation began", ""),
     ("run.finished", "Synchronisation ended", ""),

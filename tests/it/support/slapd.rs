@@ -96,6 +96,25 @@ impl Slapd {
         slapd
     }
 
+    /// Hides from the reader what `rule` names (`attrs=…`, `dn.exact="…"`), beside what was hidden before; nothing is
+    /// hidden any more when it is empty.
+    pub async fn hide(&mut self, rule: &str) {
+        self.stop();
+        let file = self.folder.join("slapd.conf");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut hidden = false;
+        let shown: String = text
+            .lines()
+            .filter(|line| !std::mem::replace(&mut hidden, *line == "# hidden") && !hidden)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let general = "access to attrs=userPassword";
+        let more = format!("# hidden\naccess to {rule} by * none\n{general}");
+        let text = if rule.is_empty() { shown } else { text.replacen(general, &more, 1) };
+        std::fs::write(&file, text).unwrap();
+        self.resume().await;
+    }
+
     /// Ends the server process; its address refuses from now on.
     pub fn stop(&mut self) {
         self.child.kill().unwrap();
@@ -197,6 +216,9 @@ fn configuration(folder: &Path, certificate: Option<&Certificate>) -> String {
     format!(
         "modulepath {modules}\nmoduleload back_mdb.so\nmoduleload ppolicy.so\n\
          include {schemas}/core.schema\ninclude {schemas}/cosine.schema\ninclude {schemas}/inetorgperson.schema\n{tls}\
+         attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch \
+         SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )\n\
+         objectclass ( 1.3.6.1.4.1.99999.7.1 NAME 'likeActiveDirectory' SUP top AUXILIARY MAY userAccountControl )\n\
          database mdb\nsuffix \"{BASE}\"\nrootdn \"{ROOT}\"\nrootpw root-secret\ndirectory {folder}/data\ndbnosync\n\
          index objectClass,entryUUID,uid,member eq\noverlay ppolicy\n\
          limits dn.exact=\"{READER}\" size.soft=500 size.hard=500 size.prtotal=unlimited\n\
@@ -294,6 +316,71 @@ pub fn group_dn(name: &str) -> String {
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// A line to a server that stops once so many bytes of answers have passed, until it is let go on: what is done meanwhile
+/// falls into the middle of a read.
+pub struct Gate {
+    /// Where to connect.
+    pub address: String,
+    reached: Arc<tokio::sync::Notify>,
+    opened: Arc<tokio::sync::Notify>,
+}
+
+impl Gate {
+    /// To `server`; of the first connection, so many bytes pass before it stops.
+    pub async fn to(server: &str, bytes: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (reached, opened) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+        let (server, at, go) = (server.to_owned(), reached.clone(), opened.clone());
+        tokio::spawn(async move {
+            let (client, _) = listener.accept().await.unwrap();
+            tokio::spawn(stopping(client, server.clone(), bytes, at, go));
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, server.clone(), u64::MAX));
+            }
+        });
+        Self { address, reached, opened }
+    }
+
+    /// Waits until it stopped.
+    pub async fn stopped(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets it go on.
+    pub fn open(&self) {
+        self.opened.notify_one();
+    }
+}
+
+async fn stopping(
+    client: TcpStream,
+    server: String,
+    bytes: usize,
+    reached: Arc<tokio::sync::Notify>,
+    opened: Arc<tokio::sync::Notify>,
+) {
+    let server = TcpStream::connect(server).await.unwrap();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut left = Some(bytes);
+    let mut buffer = vec![0; 65_536];
+    while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+        if let Some(more) = left {
+            left = more.checked_sub(read);
+            if left.is_none() {
+                reached.notify_one();
+                opened.notified().await;
+            }
+        }
+        if to_client.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    asking.abort();
 }
 
 /// A line to a server that breaks or stalls once so many bytes of answers have passed.

@@ -10,10 +10,11 @@ use crate::admin::authority;
 use crate::domain::capability::Core;
 use crate::domain::id::{DirectoryId, Id as _, RoleId, UserGroupId};
 use crate::domain::rule::Effect;
+use crate::store::awaited::Loose;
 use crate::store::extent::PartnerExtent;
 use crate::store::rules::Written;
 use crate::store::told::{self, Sight};
-use crate::store::{Reader, StoreError, connections, directories, roles, rules, user_groups};
+use crate::store::{Reader, StoreError, awaited, connections, directories, roles, rules, user_groups};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::connections::{ConnectionView, view as door_view};
 use crate::web::api::model::{Ref, ScopeView};
@@ -63,6 +64,21 @@ struct RuleView {
     role: Option<Ref>,
     /// Over what it grants.
     scope: Option<ScopeView>,
+    /// External groups that it asks for and that are not there, so that it matches nobody by them.
+    loose: Vec<LooseView>,
+}
+
+/// An external group that a rule asks for and that is not there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LooseGroup)]
+struct LooseView {
+    /// Its name, as far as it is known.
+    name: Option<String>,
+    /// `gone` (the directory said it once; it counts again when it comes back), `awaited` (the directory has not said it
+    /// yet) or `several` (more than one group has the name, so none of them is taken).
+    why: String,
+    /// The same as a sentence.
+    says: String,
 }
 
 /// One directory. Needs `core.connection.view` over its partner.
@@ -103,11 +119,12 @@ async fn read(
             *scope = told::scope_of_directory(reader, sight, scope.clone()).await?;
         }
     }
+    let loose = awaited::loose(reader, at, id).await?;
     let doors = connections::of_directory(reader, at, id).await?;
     Ok(Whole {
         directory: view(directory),
         ceiling,
-        rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups)).collect(),
+        rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups, &loose)).collect(),
         connections: doors.into_iter().map(|door| door_view(door, public_url)).collect(),
     })
 }
@@ -116,8 +133,16 @@ fn role_ref(roles: &HashMap<RoleId, String>, id: RoleId) -> Ref {
     Ref::new(id, roles.get(&id).cloned().unwrap_or_default())
 }
 
-fn rule_view(written: Written, roles: &HashMap<RoleId, String>, groups: &HashMap<UserGroupId, String>) -> RuleView {
+fn rule_view(
+    written: Written,
+    roles: &HashMap<RoleId, String>,
+    groups: &HashMap<UserGroupId, String>,
+    loose: &[Loose],
+) -> RuleView {
     let Written { rule, when, .. } = written;
+    let loose = loose.iter().filter(|loose| loose.rule == rule.id);
+    let loose =
+        loose.map(|loose| LooseView { name: loose.name.clone(), why: loose.why.clone(), says: loose.to_string() });
     let mut view = RuleView {
         id: rule.id.uuid(),
         ordinal: rule.ordinal,
@@ -127,6 +152,7 @@ fn rule_view(written: Written, roles: &HashMap<RoleId, String>, groups: &HashMap
         group: None,
         role: None,
         scope: None,
+        loose: loose.collect(),
     };
     match &rule.effect {
         Effect::Place { group } | Effect::Join { group } => {

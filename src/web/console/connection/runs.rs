@@ -93,8 +93,14 @@ fn summary(report: &Report) -> String {
     part(report.groups.removed, "groups gone");
     part(report.members.added, "memberships more");
     part(report.members.removed, "memberships fewer");
-    part(report.users.held + report.groups.held + report.members.held + report.nested.held, "removals wait");
+    part(report.users.held + report.groups.held + report.members.held + report.nested.held, "changes wait");
     part(report.users.set_aside + report.groups.set_aside, "entries set aside");
+    part(report.users.for_review, "people wait for a match");
+    part(report.users.not_removed + report.groups.not_removed, "removals refused");
+    part(report.members.refused + report.nested.refused, "changes of memberships refused");
+    let whole = report.held.iter().find(|line| line.kind == "read");
+    parts.extend(whole.map(|line| format!("nothing is taken because {}", line.says)));
+    parts.extend(report.read.doubt.as_ref().map(|doubt| format!("nothing counts as gone because {doubt}")));
     if parts.len() == 1 {
         parts.push("nothing changes".to_owned());
     }

@@ -1,0 +1,139 @@
+//! From a read and the accepted state to what is to be done and what waits. Pure: it takes seconds of processor time for
+//! a large directory and runs apart from requests.
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::domain::id::ExternalUserId;
+use crate::domain::text::fold;
+use crate::scim::resource::Document;
+use crate::scim::schema::SchemaSet;
+
+use super::brake::{Circumstances, Verdict, brake};
+use super::entry::{Before, Mapping, Part};
+use super::plan::{Absences, Accepted, Plan, absences, plan};
+use super::read::{Evidence, Reading};
+use super::reason::Reason;
+use super::said::{Holders, Said, translate};
+use super::settings::Settings;
+use super::unseen;
+
+/// What a comparison rests on beside the read and the accepted state.
+pub(super) struct Basis {
+    pub settings: Arc<Settings>,
+    /// The attribute that joins people with the directory's other doors.
+    pub join: Option<String>,
+    /// Nothing is taken away.
+    pub adds_only: bool,
+    pub about: Circumstances,
+    /// Attributes whose vanishing a person has approved.
+    pub approved_parts: HashSet<Part>,
+}
+
+/// What a read says, and what it would change if everything it shows were so.
+pub(super) struct First {
+    said: Evidence<Said>,
+    accepted: Accepted,
+    plan: Plan,
+}
+
+/// What a read comes to.
+pub(super) struct Compared {
+    pub said: Said,
+    /// It is proven that nothing is left out.
+    pub whole: bool,
+    pub accepted: Accepted,
+    /// What is to be done, removals apart.
+    pub plan: Plan,
+    pub verdict: Verdict,
+    /// Attributes that stay as they were.
+    pub parts: Vec<(Part, Reason)>,
+    /// Of the people and of the groups that were read: for how many something would be done.
+    pub concerned: (usize, usize),
+    /// Groups that lost people in the last hours and are back.
+    pub back: Vec<String>,
+}
+
+impl First {
+    /// Translates a read and compares it.
+    pub fn of(read: Evidence<(Reading, Reading)>, accepted: Accepted, basis: &Basis) -> Self {
+        let schemas = SchemaSet::base();
+        let mapping = Mapping { settings: &basis.settings, schemas: &schemas, join: basis.join.as_deref() };
+        let users = &accepted.users;
+        let before = |user: &super::plan::KnownUser| {
+            (user.key.clone(), Before { active: user.active, join_key: user.join_key.clone() })
+        };
+        let holders = Holders {
+            before: users.iter().map(before).collect(),
+            logins: users.iter().map(|user| (fold(&user.user_name), user.key.clone())).collect(),
+            joins: users.iter().filter_map(|user| Some((user.join_key.clone()?, user.key.clone()))).collect(),
+        };
+        let said = read.map(|(people, groups)| translate(&people, &groups, mapping, &holders));
+        let plan = plan(said.get(), &accepted);
+        Self { said, accepted, plan }
+    }
+
+    /// The known people of whom something else is said than before.
+    pub fn changed(&self) -> Vec<ExternalUserId> {
+        let known = |at: u32| self.accepted.users.get(at as usize).map(|user| user.id);
+        self.plan.change_users.iter().filter_map(|change| known(change.known)).collect()
+    }
+
+    /// Decides, with the documents of those who changed as they were.
+    pub fn decide(self, documents: &HashMap<ExternalUserId, Document>, basis: &Basis) -> Compared {
+        let Self { said, accepted, plan: first } = self;
+        let limits = basis.settings.config.brake;
+        let mut parts = Vec::new();
+        let said = said.map(|mut said| {
+            let approved = &basis.approved_parts;
+            parts = unseen::keep_parts(&mut said, &accepted, &first, documents, limits, approved);
+            said
+        });
+        let next = plan(said.get(), &accepted);
+        let missing = match &said {
+            Evidence::Whole(said) if !basis.adds_only => absences(said, &accepted),
+            _ => Absences::default(),
+        };
+        let mut verdict = brake(said.get(), &accepted, &next, &missing, limits, &basis.about);
+        if verdict.whole.is_some() {
+            parts.clear();
+        }
+        let whole = matches!(&said, Evidence::Whole(said) if said.get().doubt.is_none());
+        let mut said = match said {
+            Evidence::Whole(said) => said.into_inner(),
+            Evidence::Partial(said) => said,
+        };
+        unseen::keep_switches(&mut said, &accepted, verdict.held.iter().map(|(removal, _)| *removal));
+        verdict.held.sort_by_key(|(removal, _)| *removal);
+        let concerned = (
+            first.create_users.len() + first.change_users.len(),
+            first.create_groups.len() + first.change_groups.len(),
+        );
+        let mut compared = Compared { said, whole, accepted, plan: first, verdict, parts, concerned, back: Vec::new() };
+        compared.again();
+        let new = compared.plan.create_groups.iter().filter_map(|at| compared.said.groups.get(*at as usize));
+        let back = new.filter(|group| basis.about.before.mapped.contains_key(&group.key));
+        compared.back = back.map(|group| group.key.clone()).collect();
+        compared
+    }
+}
+
+impl Compared {
+    /// Works out again what is to be done, after what is said was corrected.
+    pub fn again(&mut self) {
+        self.plan = match self.verdict.whole {
+            Some(_) => Plan::default(),
+            None => plan(&self.said, &self.accepted),
+        };
+    }
+
+    /// Whether anything waits.
+    pub fn holds(&self) -> bool {
+        self.verdict.whole.is_some() || !self.verdict.held.is_empty() || !self.parts.is_empty()
+    }
+
+    /// Whether the next run may be compared with this one: nothing waits because the directory may be another one.
+    pub fn settles(&self) -> bool {
+        let narrowed = |(_, reason): &(_, Reason)| matches!(reason, Reason::Narrowed { .. });
+        self.verdict.whole.is_none() && !self.verdict.held.iter().any(narrowed)
+    }
+}

@@ -1,0 +1,48 @@
+//! Users that a connection had, no longer said, and says again under the same stable key.
+use super::{NewUser, create_in, finish, update_in};
+use crate::domain::ctx::Ctx;
+use crate::provision::{Done, Effect, ProvisionError, Source, What, undo};
+use crate::scim::resource::Document;
+use crate::store::external_users::ExternalUser;
+use crate::store::{Tx, deleted, people};
+
+/// How soon somebody is back, in seconds, for whom being gone was a mistake: a read that was wrong, a move that was taken
+/// back. Later it is somebody who had left, and manual grants wait for an administrator.
+const MISTAKE_SECONDS: i64 = 86_400;
+
+/// Puts a user back as it was, under its own id, and says of it what is said now. One that is not kept, or whose name or
+/// person is somebody else's by now, is created as anybody is.
+///
+/// # Errors
+/// As [`super::create`] and [`super::update`].
+pub async fn return_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    new: NewUser,
+) -> Result<Done<ExternalUser>, ProvisionError> {
+    let at = &source.extent;
+    let known = match &new.stable_key {
+        Some(key) => deleted::user_of(tx, at, key).await?,
+        None => None,
+    };
+    let Some((id, deleted_at)) = known else { return create_in(tx, ctx, source, new).await };
+    let mut effect = Effect::default();
+    if !undo::user(tx, ctx, source, id, &mut effect).await? {
+        return create_in(tx, ctx, source, new).await;
+    }
+    let said = new.said;
+    if ctx.now() >= deleted_at.plus_seconds(MISTAKE_SECONDS)
+        && let Some(person) = crate::store::external_users::get(tx, at, id).await?.and_then(|user| user.person)
+    {
+        let grants_aside = people::set_grants_aside(tx, at, person, ctx.now()).await?;
+        effect.person(at.connection(), person, What::Revived { grants_aside });
+    }
+    finish(tx, ctx, source, &mut effect).await?;
+    let done = update_in(tx, ctx, source, id, None, &|_: &Document| Ok(said.clone())).await?;
+    effect.attributes = done.effect.attributes;
+    effect.people.extend(done.effect.people);
+    effect.events.extend(done.effect.events);
+    effect.touch(done.effect.touched);
+    Ok(Done { value: done.value, changed: true, effect })
+}

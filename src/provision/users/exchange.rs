@@ -1,0 +1,45 @@
+//! Users who take each other's names: none of them can be changed first.
+use super::{Said, update_in};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::ExternalUserId;
+use crate::provision::event::{Event, Kind};
+use crate::provision::{ProvisionError, Source, events};
+use crate::scim::resource::Document;
+use crate::store::{Tx, external_users, people};
+
+/// Changes users of the connection all at once, in an open transaction: what each of them was called is free for any
+/// other. All are changed or, when one is refused, none should be kept.
+///
+/// # Errors
+/// As [`super::update`].
+pub async fn exchange_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &Source<'_>,
+    users: &[(ExternalUserId, Said)],
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    let mut ordered: Vec<ExternalUserId> = users.iter().map(|(id, _)| *id).collect();
+    ordered.sort_unstable();
+    let mut named = Vec::new();
+    for id in ordered {
+        let user = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+        external_users::set_name_free(tx, at, id).await?;
+        let Some(person) = user.person else { continue };
+        if people::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_some()) {
+            people::set_login(tx, at, person, &None, ctx.now()).await?;
+            named.push(person);
+        }
+    }
+    for (id, said) in users {
+        let change = |_: &Document| Ok(said.clone());
+        update_in(tx, ctx, source, *id, None, &change).await?;
+    }
+    for person in named {
+        if people::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_none()) {
+            let event = Event::of(Kind::LoginCollision, person).id("connection", at.connection());
+            events::append(tx, ctx, at.partner(), &[event]).await?;
+        }
+    }
+    Ok(())
+}
