@@ -200,6 +200,46 @@ async fn circles(
     Ok(swapped)
 }
 
+/// Who would be refused because somebody who stays as before has the login name, by position in what is said: what
+/// [`execute`] comes to, foreseen.
+pub(super) fn blocked(said: &Said, accepted: &Accepted, plan: &Plan, removals: &Absences) -> Vec<u32> {
+    let gone: BTreeSet<u32> = removals.users.iter().copied().collect();
+    let staying = (0..).zip(&accepted.users).filter(|(at, _)| !gone.contains(at));
+    let mut holders: HashMap<String, Option<u32>> =
+        staying.map(|(at, user)| (fold(&user.user_name), Some(at))).collect();
+    let changes = plan.change_users.iter().map(|change| (change.said, Some(change.known)));
+    let mut open: Vec<(u32, Option<u32>)> = changes.chain(plan.create_users.iter().map(|at| (*at, None))).collect();
+    let wants = |at: u32| said.users.get(at as usize).map(|user| fold(&user.user_name)).unwrap_or_default();
+    let has = |known: Option<u32>| {
+        known.and_then(|at| accepted.users.get(at as usize)).map(|user| fold(&user.user_name)).unwrap_or_default()
+    };
+    loop {
+        let before = open.len();
+        open.retain(|(at, known)| {
+            let name = wants(*at);
+            let free = holders.get(&name).is_none_or(|holder| known.is_some() && holder == known);
+            if free {
+                if known.is_some() {
+                    holders.remove(&has(*known));
+                }
+                holders.insert(name, *known);
+            }
+            !free
+        });
+        if open.len() < before {
+            continue;
+        }
+        let changes: Vec<u32> = open.iter().filter(|(_, known)| known.is_some()).map(|(at, _)| *at).collect();
+        let names = open.iter().filter(|(_, known)| known.is_some()).map(|(at, known)| (has(*known), wants(*at)));
+        let circles = circles_of(&names.collect::<Vec<_>>());
+        let together: BTreeSet<u32> = circles.iter().flatten().filter_map(|at| changes.get(*at).copied()).collect();
+        if together.is_empty() {
+            return open.into_iter().map(|(at, _)| at).collect();
+        }
+        open.retain(|(at, _)| !together.contains(at));
+    }
+}
+
 /// Of what each has and wants: the circles in which each wants what the next has, by position.
 pub(super) fn circles_of(names: &[(String, String)]) -> Vec<Vec<usize>> {
     let holder: HashMap<&str, usize> = names.iter().enumerate().map(|(at, (has, _))| (has.as_str(), at)).collect();
@@ -351,7 +391,7 @@ pub(super) fn count(counts: &mut Counts, kind: ChangeKind) {
     }
 }
 
-fn in_words(error: &ProvisionError) -> String {
+pub(super) fn in_words(error: &ProvisionError) -> String {
     match error {
         ProvisionError::Uniqueness { .. } => {
             "its login name still belongs to another entry of this connection".to_owned()

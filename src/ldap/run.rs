@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
 use crate::domain::id::{ExternalUserId, Id as _, RunId};
-use crate::provision::{Source, UnknownMembers};
+use crate::provision::{ProvisionError, Source, UnknownMembers};
 use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, Purpose};
@@ -420,12 +420,20 @@ impl Prepared {
     fn expected(&mut self, compared: &Compared) {
         let Compared { plan, verdict, .. } = compared;
         let report = &mut self.report;
-        report.users.created = plan.create_users.len() as u64;
+        let blocked: HashSet<u32> =
+            execute::blocked(&compared.said, &compared.accepted, plan, &verdict.apply).into_iter().collect();
+        for user in blocked.iter().filter_map(|at| compared.said.users.get(*at as usize)) {
+            let why = execute::in_words(&ProvisionError::Uniqueness { attribute: "userName" });
+            report.refused(user.user_name.clone(), Some(user.key.clone()), why);
+        }
+        report.users.set_aside += blocked.len() as u64;
+        report.users.created = plan.create_users.iter().filter(|at| !blocked.contains(at)).count() as u64;
         report.groups.created = plan.create_groups.len() as u64;
-        for (counts, changes) in [(&mut report.users, &plan.change_users), (&mut report.groups, &plan.change_groups)] {
-            for change in changes {
-                execute::count(counts, change.kind);
-            }
+        for change in plan.change_users.iter().filter(|change| !blocked.contains(&change.said)) {
+            execute::count(&mut report.users, change.kind);
+        }
+        for change in &plan.change_groups {
+            execute::count(&mut report.groups, change.kind);
         }
         report.users.removed = verdict.apply.users.len() as u64;
         report.groups.removed = verdict.apply.groups.len() as u64;
