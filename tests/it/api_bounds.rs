@@ -24,7 +24,7 @@ fn takes_null(schema: &Value) -> bool {
 on_both! {
     async fn queries_are_bounded_as_they_are_described(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
-        let app = App::start(db).await;
+        let app = App::start_with(db, |config| config.api.requests_per_second = 0).await;
         let owner = Api::owner(&app, &house).await;
         let described = serde_json::to_value(openapi::document()).unwrap();
         let (mut limits, mut others) = (0, 0);
@@ -64,7 +64,7 @@ on_both! {
 
     async fn bodies_are_bounded_as_they_are_described(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
-        let app = App::start(db).await;
+        let app = App::start_with(db, |config| config.api.requests_per_second = 0).await;
         let owner = Api::owner(&app, &house).await;
         let described = serde_json::to_value(openapi::document()).unwrap();
         let number = std::sync::atomic::AtomicUsize::new(0);
@@ -145,7 +145,7 @@ on_both! {
     }
     async fn a_decision_knows_an_id_in_one_spelling(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
-        let app = App::start(db).await;
+        let app = App::start_with(db, |config| config.api.requests_per_second = 0).await;
         let helper = house.person("Hedda Helper").await;
         house.grant(helper, &[Core::UserView], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;

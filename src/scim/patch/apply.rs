@@ -127,7 +127,7 @@ impl<'s> Work<'s> {
                     self.attribute(kind, target, None, value)?;
                 }
                 Some(Located::Extension(schema)) => self.extension(kind, schema, value)?,
-                _ if key.contains('[') || path.is_some_and(|path| self.resource.locate_loosely(&path).is_some()) => {
+                _ if key.contains('[') || path.is_some_and(|path| self.resource.knows(&path)) => {
                     return Err(invalid_value(format!(
                         "\"{key}\" is a path; send it as the \"path\" of an operation."
                     )));

@@ -261,6 +261,11 @@ fn filters_of_the_providers_documentation_are_understood() {
     assert!(
         two.users().extension_attribute("department").is_none() && two.users().extension_attribute("floor").is_some()
     );
+    // What two extensions have is nobody's, and not dropped either.
+    let body = json!({"schemas": [USER_URN], "userName": "ada", "department": "D"});
+    let strict = Profile::Generic.switches().translate_body(two.users(), Purpose::Create, body);
+    let refused = create(two.users(), strict.request, Profile::Generic.switches().rules()).unwrap_err();
+    assert_eq!(refused.kind, Some(ScimType::InvalidValue));
     let groups = SchemaSet::base();
     assert!(groups.groups().extension_attribute("department").is_none());
     assert_eq!(groups.groups().core.id, GROUP_URN);

@@ -218,7 +218,7 @@ impl<'s> Reader<'s> {
             }
         }
         // A known name in a notation that is not taken here must not be lost in silence.
-        let known = AttrPath::parse(key).is_some_and(|path| self.resource.locate_loosely(&path).is_some());
+        let known = AttrPath::parse(key).is_some_and(|path| self.resource.knows(&path));
         if known || key.contains('[') {
             return Err(invalid_value(format!("\"{key}\" is a path, which is no name of an attribute here.")));
         }

@@ -231,6 +231,13 @@ impl<'s> Resource<'s> {
         })
     }
 
+    /// Whether `path` is a name of the type in some notation, be it one that says too little to be taken.
+    #[must_use]
+    pub fn knows(&self, path: &AttrPath) -> bool {
+        let of_some_extension = || self.extensions().any(|(schema, _)| find(&schema.attributes, &path.name).is_some());
+        self.locate_loosely(path).is_some() || (path.urn.is_none() && of_some_extension())
+    }
+
     fn finish(&self, extension: Option<&'s Schema>, attr: &'s Attribute, path: &AttrPath) -> Option<Located<'s>> {
         let sub = match &path.sub {
             Some(name) => Some(attr.sub(name)?),

@@ -24,18 +24,19 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     let kind = offer.set.users();
     let view = visit.params()?.projection()?.view(kind);
     let accepted = accept(visit, kind, visit.app.config.server.limits.body_bytes).await?;
-    let (written, document) = (accepted.written, accepted.document);
-    let new = NewUser { stable_key: None, said: document.clone().into() };
+    let written = accepted.written;
+    let again = offer.switches.is_on(Switch::ReprovisionInactive).then(|| accepted.document.clone());
+    let new = NewUser { stable_key: None, said: accepted.document.into() };
     let (app, source) = (&visit.app, visit.source(&offer));
     let created = match visit.mode() {
         Mode::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
         tried => users::create(&app.store, &visit.ctx, &source, new, tried).await,
     };
-    let done = match created {
-        Err(error @ ProvisionError::Uniqueness { .. }) if offer.switches.is_on(Switch::ReprovisionInactive) => {
+    let done = match (created, again) {
+        (Err(error @ ProvisionError::Uniqueness { .. }), Some(document)) => {
             revive(visit, &offer, &document).await?.ok_or_else(|| refused(error))?
         }
-        created => created.map_err(refused)?,
+        (created, _) => created.map_err(refused)?,
     };
     let beside = visit.beside(&offer, &done.value.doc, None).await?;
     let shown = visit.show_user(&view, kind, done.value.clone(), beside, Some(&written));
