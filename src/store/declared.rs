@@ -1,6 +1,6 @@
 //! What declarations speak of, read for many partners in one statement: `apply` and `export` go through thousands of
 //! them, and a trip for each would cost more than everything else.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::connections::{self, Door};
 use super::extent::OperatorExtent;
@@ -35,6 +35,8 @@ statements! {
     PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_person p WHERE p.partner = $1 \
         AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", people::COLUMNS);
     NAMES: set = "SELECT p.id, p.partner, COALESCE(p.login_name, p.display_name) FROM live_person p WHERE p.id IN ($1)";
+    LOGINS = format!("SELECT p.login_key, p.partner FROM live_person p WHERE p.login_key IS NOT NULL \
+        AND {OF_NO_DIRECTORY}");
     HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_person p JOIN role_grant g ON g.holder_person = p.id \
         WHERE p.partner IN ($1)", grants::COLUMNS);
     HELD_BY_GROUPS: set = format!("SELECT {} FROM user_group u JOIN role_grant g ON g.holder_group = u.id \
@@ -163,6 +165,28 @@ pub async fn names(
 ) -> Result<HashMap<UserId, (PartnerId, String)>, StoreError> {
     let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
     Ok(reader.all_in(&NAMES, binds![], ids.iter().copied(), read).await?.into_iter().collect())
+}
+
+/// The partners at which someone of whom no directory speaks signs in by one of these names, which are folded. For many
+/// names: it goes through everybody once. Each name has an entry.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn homes(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    names: HashSet<Vec<u8>>,
+) -> Result<HashMap<Vec<u8>, Vec<PartnerId>>, StoreError> {
+    let mut homes: HashMap<Vec<u8>, Vec<PartnerId>> = names.into_iter().map(|name| (name, Vec::new())).collect();
+    reader
+        .each(&LOGINS, binds![], |row| {
+            if let Some(at) = homes.get_mut(&row.get::<Vec<u8>>(0)?) {
+                at.push(row.get(1)?);
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(homes)
 }
 
 /// The manual grants of everyone at home in these partners and of their user groups, the oldest first.

@@ -261,6 +261,16 @@ on_both! {
         assert_eq!(apply(&db.store, &format!("{DEMO}\n{second}")).await.unwrap().len(), 1, "two people, both declared");
     }
 
+    async fn among_many_newcomers_a_namesake_is_found(db: &Database) {
+        apply(&db.store, DEMO).await.unwrap();
+        let user = |login: &str| format!("[[user]]\npartner = \"quayside\"\nlogin = \"{login}\"\nname = \"N\"\n");
+        let many: String = (0..40).map(|number| user(&format!("n{number}"))).collect();
+        let error = refused(&db.store, &format!("{many}{}", user("lena@lighthouse.example"))).await;
+        assert!(error.contains("at home in lighthouse") && error.lines().count() == 1, "{error}");
+        assert_eq!(apply(&db.store, &many).await.unwrap().len(), 40);
+        assert_eq!(apply(&db.store, &many).await.unwrap(), []);
+    }
+
     async fn the_reason_of_a_grant_is_changed(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         let other = with("\"Runs Harbor\"", "\"Owns Harbor\"");

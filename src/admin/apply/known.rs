@@ -2,7 +2,7 @@
 //! nothing to do, an application asks the store as often for thousands of partners as for one.
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::admin::declaration::{Declaration, ScopeDecl};
+use crate::admin::declaration::{Declaration, ScopeDecl, UserDecl};
 use crate::domain::capability::CapabilityId;
 use crate::domain::directory::{Ceiling, Directory};
 use crate::domain::grant::{Holder, ManualGrant};
@@ -17,6 +17,9 @@ use crate::store::connections::Door;
 use crate::store::extent::OperatorExtent;
 use crate::store::rules::Written;
 use crate::store::{StoreError, Tx, declared};
+
+/// Most newcomers whose namesakes are looked for one by one.
+const FEW: usize = 32;
 
 /// What was there when the application began, and what it has made since. Whoever does not find a thing here asks the
 /// store, unless it is said to be complete.
@@ -38,6 +41,8 @@ pub(super) struct Known {
     grants: HashMap<Holder, Vec<ManualGrant>>,
     homes: HashMap<PartnerId, Vec<Holder>>,
     names: HashMap<UserId, (PartnerId, String)>,
+    /// Where else people sign in by the names of those who are new, when they are many.
+    elsewhere: HashMap<Vec<u8>, Vec<PartnerId>>,
     directories: HashMap<PartnerId, Vec<Directory>>,
     ceilings: HashMap<DirectoryId, Vec<Ceiling>>,
     doors: HashMap<DirectoryId, Vec<Door>>,
@@ -67,6 +72,7 @@ impl Known {
         let line: Vec<PartnerId> = known.partners.keys().copied().collect();
         known.tree(tx, by, &places, &ids, &line).await?;
         known.people(tx, by, &places).await?;
+        known.newcomers(tx, by, declaration).await?;
         known.directories(tx, by, &places).await?;
         Ok(known)
     }
@@ -127,6 +133,30 @@ impl Known {
             grants.push(grant);
         }
         Ok(())
+    }
+
+    /// Looks for namesakes of many newcomers at once; of few, each is looked for.
+    async fn newcomers(
+        &mut self,
+        tx: &mut Tx,
+        by: &OperatorExtent,
+        declaration: &Declaration,
+    ) -> Result<(), StoreError> {
+        let new = |user: &&UserDecl| match self.keyed(&user.partner) {
+            [one] => !self.logins.contains_key(&(*one, fold(&user.login))),
+            _ => true,
+        };
+        let fresh: HashSet<Vec<u8>> =
+            declaration.users.iter().filter(new).map(|user| fold(&user.login).into_bytes()).collect();
+        if fresh.len() > FEW {
+            self.elsewhere = declared::homes(tx, by, fresh).await?;
+        }
+        Ok(())
+    }
+
+    /// The partners at which someone signed in by this name when the application began; none when it was not looked for.
+    pub(super) fn homes_of(&self, login: &str) -> Option<&[PartnerId]> {
+        self.elsewhere.get(fold(login).as_bytes()).map(Vec::as_slice)
     }
 
     async fn directories(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {

@@ -243,7 +243,11 @@ async fn nowhere_else(
     declaration: &Declaration,
     login: &str,
 ) -> Result<(), ApplyError> {
-    for home in people::homes_of_login(tx, &run.by, login).await? {
+    let homes = match run.known.homes_of(login) {
+        Some(known) => known.to_vec(),
+        None => people::homes_of_login(tx, &run.by, login).await?,
+    };
+    for home in homes {
         let home = run.key(tx, home).await?;
         let declared = |user: &UserDecl| user.partner == home && fold(&user.login) == fold(login);
         if !declaration.users.iter().any(declared) {
