@@ -17,8 +17,11 @@ async fn decide(api: &Api<'_>, slug: &str, id: &str, verdict: &str, user: UserId
     api.post(&format!("/connections/{slug}/matches/{id}/{verdict}"), json!({"user": user})).await
 }
 
-/// Those who wait at a connection: id, and the proposals as (person, evidence).
-async fn waiting(api: &Api<'_>, slug: &str) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+/// A person who is proposed, and why.
+type Proposed = (String, Vec<String>);
+
+/// Those who wait at a connection, each with its proposals.
+async fn waiting(api: &Api<'_>, slug: &str) -> Vec<(String, Vec<Proposed>)> {
     let words = |value: &Value| serde_json::from_value::<Vec<String>>(value.clone()).unwrap();
     let rows = api.all(&format!("/connections/{slug}/matches"), 2).await;
     rows.iter()

@@ -8,6 +8,7 @@ pub mod house;
 pub mod peer;
 pub mod profile;
 pub mod provider;
+pub mod script;
 pub mod sign_in;
 pub mod slapd;
 pub mod stage;
