@@ -11,5 +11,6 @@ pub mod provider;
 pub mod sign_in;
 pub mod slapd;
 pub mod stage;
+pub mod wire;
 /// The world the room is tested in.
 pub mod world;
