@@ -91,7 +91,12 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         let folder = &config.store.data_dir;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let options = Options { connections: config.store.connections, ..Options::default() };
+    let options = Options {
+        connections: config.store.connections,
+        longest_pause: Duration::from_secs(config.store.pause_seconds.into()),
+        longest_lock: Duration::from_secs(config.store.lock_seconds.into()),
+        ..Options::default()
+    };
     explained(config, Store::open(&config.store.url(), &options).await)
 }
 

@@ -109,8 +109,20 @@ pub struct Limits {
     pub head_seconds: u64,
     /// Seconds a client may take to send the body.
     pub body_seconds: u64,
+    /// Seconds from the head of a request until its answer begins; then it is given up.
+    pub answer_seconds: u64,
+    /// Seconds a client may read nothing of what is sent to it.
+    pub write_seconds: u64,
+    /// Seconds a connection without a request stays open.
+    pub keep_alive_seconds: u64,
     /// Connections open at the same time, for each worker.
     pub connections: usize,
+    /// Connections open at the same time from one address; 0 sets no limit.
+    pub connections_per_address: usize,
+    /// Requests a second that one address may keep up where no connection or person is counted; 0 sets no limit.
+    pub requests_per_second: u32,
+    /// Requests one address may send at once before that rate counts.
+    pub burst: u32,
 }
 
 impl Default for Limits {
@@ -121,7 +133,13 @@ impl Default for Limits {
             header_bytes: 32 << 10,
             head_seconds: 10,
             body_seconds: 30,
+            answer_seconds: 60,
+            write_seconds: 30,
+            keep_alive_seconds: 75,
             connections: 10_000,
+            connections_per_address: 256,
+            requests_per_second: 100,
+            burst: 500,
         }
     }
 }
@@ -136,11 +154,21 @@ pub struct Store {
     pub database_url: Option<Secret>,
     /// Most connections to PostgreSQL.
     pub connections: u32,
+    /// Seconds after which PostgreSQL ends a transaction whose server says nothing any more.
+    pub pause_seconds: u32,
+    /// Seconds a write waits for rows that another holds.
+    pub lock_seconds: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("data"), database_url: None, connections: 16 }
+        Self {
+            data_dir: PathBuf::from("data"),
+            database_url: None,
+            connections: 16,
+            pause_seconds: 5,
+            lock_seconds: 10,
+        }
     }
 }
 
@@ -382,8 +410,35 @@ impl Config {
         if !(1..=1_440).contains(&self.storms.window_minutes) {
             return Some(("storms.window_minutes", "must be 1 to 1440"));
         }
-        if self.server.limits.head_seconds == 0 || self.server.limits.body_seconds == 0 {
-            return Some(("server.limits", "`head_seconds` and `body_seconds` must be at least 1"));
+        self.server.limits.contradiction().or_else(|| self.store.contradiction())
+    }
+}
+
+impl Limits {
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        if self.head_seconds == 0 || self.body_seconds == 0 || self.write_seconds == 0 {
+            return Some(("server.limits", "`head_seconds`, `body_seconds` and `write_seconds` must be at least 1"));
+        }
+        if self.answer_seconds <= self.body_seconds {
+            return Some(("server.limits.answer_seconds", "must be above `body_seconds`: the body comes within it"));
+        }
+        if self.keep_alive_seconds == 0 || self.connections == 0 {
+            return Some(("server.limits", "`keep_alive_seconds` and `connections` must be at least 1"));
+        }
+        if self.requests_per_second > 0 && self.burst == 0 {
+            return Some(("server.limits.burst", "must be at least 1 when there is a rate"));
+        }
+        None
+    }
+}
+
+impl Store {
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        if self.pause_seconds == 0 || self.lock_seconds <= self.pause_seconds {
+            return Some((
+                "store.lock_seconds",
+                "must be above `pause_seconds`, and that at least 1: who waits sees a hung server ended",
+            ));
         }
         None
     }

@@ -1,13 +1,19 @@
 //! What is wrong with a store, in sentences: for `rolecall doctor`, here or through the server that runs.
 use serde::{Deserialize, Serialize};
 
+use super::health;
 use crate::admin::{keys, setup};
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
 use crate::provision::conditions;
 use crate::provision::events::{self, Broken};
 use crate::secret::Keyring;
 use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::OperatorExtent;
-use crate::store::{Store, awaited, laws, migrate, spoken_for};
+use crate::store::{Reader, Store, awaited, entrance, events as lines, laws, migrate, soundness, spoken_for};
+
+/// How long an event may wait for its number, in seconds, before that is told.
+const MOST_WAIT: i64 = 60;
 
 /// What a look at a store brought.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -62,20 +68,41 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
     Ok(remarks)
 }
 
-/// Everything that is wrong with a store: how its server is set up, statements it does not take, broken laws, a broken
-/// chain of events. Empty when nothing is.
+/// Everything that is wrong with a store: how its server is set up, the clock, damage, statements it does not take, no
+/// room, events that wait or lie in the future, nobody who can come in, broken laws, a broken chain of events. Empty when
+/// nothing is.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
     let mut findings = store.objections().await?;
+    findings.extend(health::off(store, Clock).await?);
+    let damage = soundness::examine(store, &OperatorExtent::assume()).await?;
+    if !damage.is_empty() {
+        // Nothing that is read of a damaged database means anything.
+        findings.extend(damage.into_iter().map(|told| format!("The database is damaged: {told}.")));
+        findings.push("Stop the server and put the newest backup back.".to_owned());
+        return Ok(findings);
+    }
     if let Err(error) = store.check().await {
         findings.extend(error.to_string().lines().map(str::to_owned));
         findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", migrate::newest()));
         return Ok(findings);
     }
     let operator = OperatorExtent::assume();
+    if let Err(refused) = store.try_write().await {
+        findings.push(format!("The database takes no writes: {refused}."));
+    }
+    findings.extend(store.room().filter(|room| *room < health::LITTLE_ROOM).map(health::little));
     let mut reader = store.reader().await?;
+    findings.extend(log_of_events(&mut reader, &operator).await?);
+    if entrance::is_shut(&mut reader, &operator, Clock.now()).await? {
+        findings.push(
+            "Nobody can come in: no session, no one-time link and no active OpenID connection is left. `rolecall admin \
+             recover-owner` makes a link."
+                .to_owned(),
+        );
+    }
     for (count, sentence) in laws::broken(&mut reader, &operator).await? {
         findings.push(format!("{count} {sentence}."));
     }
@@ -99,6 +126,26 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
     }
     if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
         findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));
+    }
+    Ok(findings)
+}
+
+/// What is wrong with the time and the numbering of events.
+async fn log_of_events(reader: &mut Reader, operator: &OperatorExtent) -> anyhow::Result<Vec<String>> {
+    let (now, mut findings) = (Clock.now(), Vec::new());
+    let soon = Timestamp::from_micros(now.micros().saturating_add(health::MOST_OFF));
+    let (ahead, line) = lines::after_moment(reader, operator, soon).await?;
+    if ahead > 0 {
+        let line = line.map(|line| format!(", the first at line {line}")).unwrap_or_default();
+        findings.push(format!(
+            "{ahead} events lie in the future{line}: the clock was wrong when they were written, or is wrong now."
+        ));
+    }
+    if let Some((_, at)) = lines::oldest_unsealed(reader, operator).await? {
+        let waits = now.micros().saturating_sub(at.micros()) / 1_000_000;
+        if waits > MOST_WAIT {
+            findings.push(format!("Events have waited {waits} s for their number: is a server running?"));
+        }
     }
     Ok(findings)
 }

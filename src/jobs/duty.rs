@@ -1,55 +1,55 @@
 //! A job that one process of the installation does at a time, under a lease that is renewed while there is work.
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
-use crate::domain::time::Timestamp;
 use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, Tx};
 
-/// How long a process that vanished keeps others from the job, in seconds.
-const HOLD: i64 = 10;
+/// How long a process that vanished keeps others from the job.
+const HOLD: Duration = Duration::from_secs(10);
 
-/// How long before its end the lease is renewed, in seconds.
-const MARGIN: i64 = 5;
+/// When the lease is renewed.
+const AGE: Duration = Duration::from_secs(5);
 
 /// A process's part in a job.
 pub(super) struct Duty {
     name: &'static str,
-    clock: Clock,
     holder: Uuid,
-    held: Option<(Lease, i64)>,
+    /// With the moment at which it was asked for: no clock that somebody can set.
+    held: Option<(Lease, Instant)>,
 }
 
 impl Duty {
     /// Nobody's yet.
     pub fn new(name: &'static str, clock: Clock) -> Self {
         let holder = Uuid::from_bytes(clock.ctx(Actor::System).random());
-        Self { name, clock, holder, held: None }
+        Self { name, holder, held: None }
     }
 
     /// Whether this process is the one that does the job; takes it up when nobody does.
     pub async fn hold(&mut self, store: &Store) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        if self.held.as_ref().is_some_and(|(_, until)| now.seconds() + MARGIN < *until) {
+        let now = Instant::now();
+        if self.held.as_ref().is_some_and(|(_, since)| since.elapsed() < AGE) {
             return Ok(true);
         }
-        let until = now.plus_seconds(HOLD);
         let (before, holder, name) = (self.held.take(), self.holder, self.name);
         let lease = store
             .write(async |tx| match &before {
-                Some((lease, _)) if leases::renew(tx, lease, until).await? => Ok::<_, StoreError>(Some(lease.clone())),
-                _ => leases::acquire(tx, name, holder, now, until).await,
+                Some((lease, _)) if leases::renew(tx, lease, HOLD).await? => Ok::<_, StoreError>(Some(lease.clone())),
+                _ => leases::acquire(tx, name, holder, HOLD).await,
             })
             .await?;
-        self.held = lease.map(|lease| (lease, until.seconds()));
+        self.held = lease.map(|lease| (lease, now));
         Ok(self.held.is_some())
     }
 
     /// Whether the job is still this process's; until the transaction ends nobody else can take it.
     pub async fn confirm(&self, tx: &mut Tx) -> Result<bool, StoreError> {
         match &self.held {
-            Some((lease, until)) => leases::renew(tx, lease, Timestamp::from_micros(0).plus_seconds(*until)).await,
+            Some((lease, _)) => leases::renew(tx, lease, HOLD).await,
             None => Ok(false),
         }
     }

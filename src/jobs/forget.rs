@@ -1,8 +1,10 @@
 //! Forgets deleted users and groups when their time is over.
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::health::Health;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::store::extent::OperatorExtent;
@@ -14,12 +16,24 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Rows of each kind in one transaction.
 const BATCH: u32 = 500;
 
-/// Looks until `told` turns true. Every process does: forgetting twice is harmless.
-pub async fn run(store: Store, clock: Clock, kept: Retention, mut told: watch::Receiver<bool>) {
+/// Looks until `told` turns true. Every process does: forgetting twice is harmless. Nothing is
+/// forgotten while it is not sure what time it is.
+pub async fn run(store: Store, clock: Clock, kept: Retention, health: Arc<Health>, mut told: watch::Receiver<bool>) {
     while tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
-        if let Err(error) = turn(&store, clock, kept.deleted_days).await {
+        if let Err(error) = look(&store, clock, &kept, &health).await {
             tracing::warn!(%error, "deleted users and groups could not be forgotten; that is tried again");
         }
+    }
+}
+
+/// One look.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn look(store: &Store, clock: Clock, kept: &Retention, health: &Health) -> Result<(), StoreError> {
+    match health.knows_the_time() {
+        true => turn(store, clock, kept.deleted_days).await,
+        false => Ok(()),
     }
 }
 

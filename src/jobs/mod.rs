@@ -2,6 +2,7 @@
 pub mod doctor;
 mod duty;
 pub mod forget;
+pub mod health;
 pub mod schedule;
 pub mod sealer;
 pub mod statistics;

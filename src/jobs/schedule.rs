@@ -100,8 +100,9 @@ async fn due(env: &Env) -> Result<Vec<Door>, StoreError> {
     let mut waiting = Vec::new();
     let doors = connections::active_ldap(&mut env.store.reader().await?, &OperatorExtent::assume()).await?;
     for door in doors {
-        let last = runs::last_start(&mut env.store.reader().await?, &door.extent).await?;
-        if is_due(&door, last, env.clock.now()) {
+        let now = env.clock.now();
+        let last = runs::last_start(&mut env.store.reader().await?, &door.extent, now).await?;
+        if is_due(&door, last, now) {
             waiting.push((last, door));
         }
     }

@@ -87,8 +87,8 @@ pub(super) struct Hand<'a> {
     pub stop: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
-/// Seconds a lease is taken for; renewed with every batch and by the heartbeat.
-pub(super) const LEASE_SECONDS: i64 = 90;
+/// How long a lease is taken for; renewed with every batch and by the heartbeat.
+pub(super) const LEASE: Duration = Duration::from_secs(90);
 
 impl Hand<'_> {
     /// Carries out steps in order. An item that the room refuses is answered with the refusal and hurts no other.
@@ -118,7 +118,7 @@ impl Hand<'_> {
         ctx: &Ctx,
         acts: &[Act<'_>],
     ) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
-        if !leases::renew(tx, self.lease, ctx.now().plus_seconds(LEASE_SECONDS)).await? {
+        if !leases::renew(tx, self.lease, LEASE).await? {
             return Err(Ended::LeaseLost);
         }
         let began = Instant::now();

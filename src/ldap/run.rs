@@ -22,7 +22,7 @@ use crate::store::leases::{self, Lease};
 use crate::store::stage::{self, Held};
 use crate::store::{Store, StoreError, Tx, runs};
 
-use super::apply::{Ended, Hand, LEASE_SECONDS};
+use super::apply::{Ended, Hand, LEASE};
 use super::brake::{self, Circumstances, Removal, Taken, WINDOW_HOURS};
 use super::client::{Guard, LdapFailure};
 use super::compare::{Basis, Compared, First};
@@ -152,8 +152,7 @@ pub fn opened(keys: &Keyring, door: &Door, sealed: &[u8]) -> Option<SecretString
 /// Takes the lease, ends what a process that died left running, and writes the run's row.
 async fn begin(tx: &mut Tx, ctx: &Ctx, door: &Door, run: RunId, dry: bool) -> Result<Option<Lease>, StoreError> {
     let name = format!("sync:{}", door.connection.id);
-    let until = ctx.now().plus_seconds(LEASE_SECONDS);
-    let Some(lease) = leases::acquire(tx, &name, run.uuid(), ctx.now(), until).await? else {
+    let Some(lease) = leases::acquire(tx, &name, run.uuid(), LEASE).await? else {
         return Ok(None);
     };
     let lost = r#"{"failure":"The process that ran this ended before the run did."}"#;
@@ -496,14 +495,13 @@ impl Prepared {
 
     /// Renews the lease while a long read or comparison goes on.
     fn heartbeat(&self) -> JoinHandle<()> {
-        let (store, clock, lease) = (self.env.store.clone(), self.env.clock, self.lease.clone());
+        let (store, lease) = (self.env.store.clone(), self.lease.clone());
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(Duration::from_secs(LEASE_SECONDS as u64 / 4)).await;
-                let until = clock.now().plus_seconds(LEASE_SECONDS);
+                tokio::time::sleep(LEASE / 4).await;
                 let lease = &lease;
                 // Whether it is still ours is asked where something is written.
-                let _renewed = store.write(async |tx: &mut Tx| leases::renew(tx, lease, until).await).await;
+                let _renewed = store.write(async |tx: &mut Tx| leases::renew(tx, lease, LEASE).await).await;
             }
         })
     }

@@ -260,7 +260,7 @@ pub async fn delete_in(
     let at = &source.extent;
     nesting::lock(tx, at).await?;
     external_groups::lock_outer(tx, at, id).await?;
-    let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    let before = external_groups::lock_to_delete(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
     additive::check(tx, at, true).await?;
 

@@ -312,7 +312,7 @@ pub async fn delete_in(
     let at = &source.extent;
     // Groups before the user, in the order of those who add members: two that meet wait for each other, not in a circle.
     external_groups::lock_groups_of(tx, at, id).await?;
-    let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+    let before = external_users::lock_to_delete(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
     additive::check(tx, at, true).await?;
 

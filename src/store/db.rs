@@ -15,6 +15,7 @@ use super::lock::OwnerLock;
 use super::pool::Pool;
 use super::reader::{Link, Reader, Shared};
 use super::readers::Readers;
+use super::state::State;
 use super::tx::Tx;
 use super::{Dialect, OpenError, Question, Row, StoreError, Value, check, migrate, postgres};
 use crate::domain::time::Timestamp;
@@ -25,6 +26,10 @@ const KEPT_STATEMENTS: usize = 2_048;
 /// No read transaction lasts longer: it would keep SQLite's log from being folded in, PostgreSQL's rows from being
 /// swept. Longer work pages by key.
 const LONGEST_SNAPSHOT: Duration = Duration::from_secs(1);
+
+/// How often a write waits for rows that another holds as long as it may. A node that hangs leaves others of its own
+/// in line before us, and each has its time.
+const MOST_WAITS: usize = 2;
 
 /// Runs of one write that meets other writers, before it is given up (PostgreSQL).
 const MOST_TRIES: u32 = 12;
@@ -43,13 +48,24 @@ pub struct Options {
     pub readers: u32,
     /// How long a caller waits for a free connection (PostgreSQL).
     pub patience: Duration,
+    /// How long a transaction may pause before the server takes its node for hung and ends it (PostgreSQL).
+    pub longest_pause: Duration,
+    /// How long a write waits for rows that another holds (PostgreSQL).
+    pub longest_lock: Duration,
     /// Whether to bring the schema up to date first. Off for a command that only looks.
     pub migrate: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 10, readers: 8, patience: Duration::from_secs(10), migrate: true }
+        Self {
+            connections: 10,
+            readers: 8,
+            patience: Duration::from_secs(10),
+            longest_pause: Duration::from_secs(5),
+            longest_lock: Duration::from_secs(10),
+            migrate: true,
+        }
     }
 }
 
@@ -88,6 +104,7 @@ enum Backend {
 
 #[derive(Debug)]
 struct Sqlite {
+    file: PathBuf,
     readers: Arc<Readers>,
     writer: Writer,
 }
@@ -132,7 +149,6 @@ impl Store {
             None => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
         };
         let owner = OwnerLock::take(&path)?;
-        create_private(&path).map_err(|error| OpenError(format!("cannot open {}: {error}", path.display())))?;
         let failed = |error: sqlx::Error| OpenError(format!("cannot open {}: {error}", path.display()));
         let connect = SqliteConnectOptions::new()
             .filename(&path)
@@ -149,13 +165,15 @@ impl Store {
         let mut first = connect.connect().await.map_err(failed)?;
         if options.migrate {
             migrate::run(&mut first).await?;
+            // Whoever held a job is gone: the file is ours alone. What its clock said must not keep us from the work.
+            sqlx::query("UPDATE lease SET until_at = 0").execute(&mut first).await.map_err(failed)?;
         }
         let catalog = Catalog::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
         drop(first);
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
         let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
-        let sqlite = Sqlite { readers, writer };
-        let shared = Arc::new(Shared { dialect: Dialect::Sqlite, catalog });
+        let sqlite = Sqlite { file: path, readers, writer };
+        let shared = Arc::new(Shared { dialect: Dialect::Sqlite, catalog, state: State::default() });
         Ok(Self(Arc::new(Inner { shared, backend: Backend::Sqlite(Box::new(sqlite)) })))
     }
 
@@ -170,7 +188,8 @@ impl Store {
             let mut connection = options.connect().await.map_err(unreachable)?;
             migrate::run(&mut connection).await?;
         }
-        let shared = Arc::new(Shared { dialect: Dialect::Postgres, catalog: Catalog::default() });
+        let shared =
+            Arc::new(Shared { dialect: Dialect::Postgres, catalog: Catalog::default(), state: State::default() });
         let backend = Backend::Postgres {
             writers: postgres::writing(&options, given),
             gather: Gather::new(postgres::gathering(&options, given), Arc::clone(&shared)),
@@ -212,7 +231,7 @@ impl Store {
     ) -> Result<T, E> {
         refuse_inside_a_write()?;
         let shared = &self.0.shared;
-        let mut tries = 0;
+        let (mut tries, mut held) = (0, 0);
         loop {
             let (once, most) = match &self.0.backend {
                 // Whoever shared a commit that failed is run once more, alone.
@@ -227,8 +246,10 @@ impl Store {
                 Once::Again(error) => error,
             };
             tries += 1;
+            held += usize::from(error == StoreError::Held);
             metrics::counter!("rolecall_store_writes_run_again_total").increment(1);
-            if tries == most {
+            if tries == most || held == MOST_WAITS {
+                shared.state.noticed(Some(&error));
                 return Err(error.into());
             }
             if self.dialect() == Dialect::Postgres {
@@ -407,6 +428,19 @@ impl Store {
     /// Whether the database answers: for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.reader().await?.control("SELECT 1".to_owned()).await
+    }
+
+    /// What was noticed about the database so far.
+    pub(super) fn state(&self) -> &State {
+        &self.0.shared.state
+    }
+
+    /// Which file it is, on SQLite.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.0.backend {
+            Backend::Sqlite(sqlite) => Some(&sqlite.file),
+            Backend::Postgres { .. } => None,
+        }
     }
 
     /// Commits what is under way and closes every connection. Without it the same happens, unobserved, on drop.

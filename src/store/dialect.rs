@@ -76,6 +76,14 @@ impl Dialect {
         }
     }
 
+    /// The database's own clock, in microseconds since the epoch: the same for every node that uses it.
+    pub fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
     /// The usual text of the UUID in `column`: lower case, with hyphens.
     pub fn uuid_text(self, column: &str) -> String {
         match self {

@@ -181,7 +181,7 @@ pub(super) async fn witnesses(
     reader.all(&WITNESSES, binds![person, rule], witness).await
 }
 
-fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
+pub(super) fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
     let kind: String = row.get("kind")?;
     let set = match kind.as_str() {
         "group" => PeopleSet::Group(row.get("people")?),
@@ -195,7 +195,7 @@ fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
 type Order = (Option<i64>, Option<i64>, (Option<Uuid>, Option<i64>, Option<Uuid>, Option<Uuid>));
 
 /// One row of the decision.
-struct Line {
+pub(super) struct Line {
     order: Order,
     standing: Result<Vec<Miss>, Absent>,
     nearest: Option<Nearest>,
@@ -208,7 +208,7 @@ impl Line {
     }
 }
 
-fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
+pub(super) fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
     let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
     let grants = grants
         .map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })
@@ -217,7 +217,7 @@ fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
     Ok(Explanation { decision: conclude(first.standing, first.nearest), grants })
 }
 
-fn line(row: &Row) -> Result<Line, StoreError> {
+pub(super) fn line(row: &Row) -> Result<Line, StoreError> {
     let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
     let source = (row.get("source")?, row.get("ground")?, row.get("rule")?, row.get("directory")?);
     let order = (row.get("distance")?, row.get("kind")?, source);

@@ -38,9 +38,21 @@ pub enum StoreError {
     /// The disk is full, or the database has reached its size limit.
     #[error("the database is full")]
     Full,
-    /// The database does not answer, or has no connection free.
+    /// The database is not there, or has no connection free.
     #[error("the database is not available; try again")]
     Unavailable,
+    /// The database did not answer in the time it has for it.
+    #[error("the database does not answer in time; try again")]
+    Unanswered,
+    /// Another writer held the rows longer than anybody waits for them (PostgreSQL).
+    #[error("another writer holds the same rows; try again")]
+    Held,
+    /// The database takes no writes: it is a replica by now, or its file may only be read.
+    #[error("the database takes no writes")]
+    ReadOnly,
+    /// What the database has stored is damaged. Trying again does not help.
+    #[error("the database is damaged; `rolecall doctor` says where")]
+    Damaged,
     /// A column does not hold what the program expects there.
     #[error("column {0} does not hold what was expected")]
     Decode(String),
@@ -56,7 +68,34 @@ impl StoreError {
     /// A connection could not be had: whatever the reason, the database is not there for us now.
     pub(super) fn unreachable(error: &sqlx::Error) -> Self {
         tracing::error!(%error, "no connection to the database");
-        Self::Unavailable
+        match error {
+            sqlx::Error::PoolTimedOut => Self::Unanswered,
+            _ => Self::Unavailable,
+        }
+    }
+
+    /// Whether the same request may well succeed a moment later, nothing being wrong with it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Lost
+            | Self::Conflict
+            | Self::TooLong
+            | Self::Full
+            | Self::Unavailable
+            | Self::Unanswered
+            | Self::Held
+            | Self::ReadOnly => true,
+            Self::Unique(_)
+            | Self::ForeignKey
+            | Self::Check
+            | Self::NotFound
+            | Self::Nested
+            | Self::Failed
+            | Self::Damaged
+            | Self::Decode(_)
+            | Self::Binds(_)
+            | Self::Refused(_) => false,
+        }
     }
 
     /// The error of `statement`, logged when it is one that should not happen.
@@ -66,9 +105,9 @@ impl StoreError {
             sqlx::Error::Database(database) => of_database(statement, &**database, dialect, catalog),
             sqlx::Error::ColumnNotFound(column) => Self::Decode(column.clone()),
             sqlx::Error::ColumnDecode { index, .. } => Self::Decode(index.clone()),
+            sqlx::Error::PoolTimedOut => Self::Unanswered,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed => Self::Unavailable,
@@ -102,7 +141,9 @@ fn of_sqlite(statement: &'static str, error: &dyn DatabaseError) -> StoreError {
     match code & 0xff {
         13 => StoreError::Full,
         9 => StoreError::TooLong,
-        5 | 6 | 10 | 11 | 14 | 26 => StoreError::Unavailable,
+        8 => StoreError::ReadOnly,
+        11 | 26 => StoreError::Damaged,
+        5 | 6 | 10 | 14 => StoreError::Unavailable,
         _ => StoreError::Refused(statement),
     }
 }
@@ -114,6 +155,11 @@ fn of_postgres(statement: &'static str, error: &dyn DatabaseError) -> StoreError
         "40001" | "40P01" => StoreError::Conflict,
         "53100" => StoreError::Full,
         "57014" => StoreError::TooLong,
+        "55P03" => StoreError::Held,
+        "25006" => StoreError::ReadOnly,
+        // This program stood still in the middle of a transaction, and the server has ended it meanwhile.
+        "25P03" => StoreError::Unavailable,
+        "XX001" | "XX002" => StoreError::Damaged,
         code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => StoreError::Unavailable,
         _ => StoreError::Refused(statement),
     }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::extent::{OperatorExtent, PartnerExtent};
 use super::external_users::text;
-use super::{FromRow, Reader, Row, StoreError, Tx, first};
+use super::{FromRow, Reader, Row, StoreError, Tx, first, tuple};
 use crate::domain::id::{EventId, PartnerId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -15,6 +15,9 @@ statements! {
     APPEND: insert[Uuid, I64, Text, Uuid, Uuid, Text, Text] = "INSERT INTO event (id, at, kind, partner, subject, actor, data, seq, hash) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
     UNSEALED = "SELECT id, at, kind, partner, subject, actor, data FROM event WHERE seq IS NULL ORDER BY id LIMIT $1";
+    OLDEST = "SELECT id, at FROM event WHERE seq IS NULL ORDER BY id LIMIT 1";
+    NEWEST = "SELECT at FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    AHEAD = "SELECT COUNT(*), MIN(seq) FROM event WHERE at > $1";
     LAST = "SELECT seq, hash FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
     SEAL: rows (d) = format!("UPDATE event SET seq = sealed.column2, hash = sealed.column3 \
         FROM (VALUES ({}, {}, {})) AS sealed WHERE event.id = sealed.column1 AND event.seq IS NULL",
@@ -111,6 +114,37 @@ pub async fn append(tx: &mut Tx, lines: Vec<Line>) -> Result<(), StoreError> {
 /// Only those of the store.
 pub async fn unsealed(tx: &mut Tx, limit: u32) -> Result<Vec<Line>, StoreError> {
     tx.all(&UNSEALED, binds![limit], Line::from_row).await
+}
+
+/// The oldest line that has no number yet, and when it happened.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn oldest_unsealed(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+) -> Result<Option<(EventId, Timestamp)>, StoreError> {
+    reader.optional(&OLDEST, binds![], tuple::<(EventId, Timestamp)>).await
+}
+
+/// When the last sealed line happened.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn newest(reader: &mut Reader, _by: &OperatorExtent) -> Result<Option<Timestamp>, StoreError> {
+    reader.optional(&NEWEST, binds![], first).await
+}
+
+/// How many lines happened after a moment, and the lowest number among them. Reads the whole log.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn after_moment(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    moment: Timestamp,
+) -> Result<(i64, Option<i64>), StoreError> {
+    reader.one(&AHEAD, binds![moment], tuple::<(i64, Option<i64>)>).await
 }
 
 /// Number and hash of the last sealed line.

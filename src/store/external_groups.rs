@@ -18,6 +18,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, FALSE, 1, $11, $11)";
     BY_ID = format!("SELECT {COLUMNS} FROM external_group g WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone");
     LOCK(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
+        WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_no_key_update());
+    LOCK_TO_DELETE(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
         WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_update());
     AMONG: set = format!("SELECT {COLUMNS} FROM external_group g \
         WHERE g.connection = $1 AND NOT g.gone AND g.id IN ($2)");
@@ -27,11 +29,11 @@ statements! {
     TOUCH = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE id = $1 AND connection = $2";
     SET_ROW_HASH = "UPDATE external_group SET row_hash = $3 WHERE id = $1 AND connection = $2";
     LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
-        AND id IN (SELECT grp FROM external_member WHERE member = $2) ORDER BY id {}", dialect.for_update());
+        AND id IN (SELECT grp FROM external_member WHERE member = $2) ORDER BY id {}", dialect.for_no_key_update());
     TOUCH_GROUPS_OF = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
         AND id IN (SELECT grp FROM external_member WHERE member = $2)";
     LOCK_OUTER(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
-        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2) ORDER BY id {}", dialect.for_update());
+        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2) ORDER BY id {}", dialect.for_no_key_update());
     TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
         AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
     DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
@@ -141,6 +143,18 @@ pub async fn lock(
     id: ExternalGroupId,
 ) -> Result<Option<ExternalGroup>, StoreError> {
     tx.optional(&LOCK, binds![id, at.connection()], ExternalGroup::from_row).await
+}
+
+/// Like [`lock`], for one that is about to go: nobody begins to refer to it either.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock_to_delete(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalGroupId,
+) -> Result<Option<ExternalGroup>, StoreError> {
+    tx.optional(&LOCK_TO_DELETE, binds![id, at.connection()], ExternalGroup::from_row).await
 }
 
 /// Those of `ids` that the connection has, in no order.

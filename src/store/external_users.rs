@@ -22,6 +22,8 @@ statements! {
     NAMED: question[Bytes, Uuid] = format!(
         "SELECT {COLUMNS} FROM external_user u WHERE u.user_name_key = $1 AND u.connection = $2");
     LOCK(dialect) = format!(
+        "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_no_key_update());
+    LOCK_TO_DELETE(dialect) = format!(
         "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_update());
     AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE u.connection = $1 AND u.id IN ($2)");
     BY_STABLE_KEY = "SELECT id FROM external_user WHERE connection = $1 AND stable_key = $2";
@@ -233,12 +235,24 @@ pub async fn find_named(
     store.ask(&NAMED, binds![name_key.as_bytes(), at.connection()], ExternalUser::from_row).await
 }
 
-/// Like [`get`]; nobody else changes it until this transaction ends.
+/// Like [`get`]; nobody else changes it until this transaction ends. Groups may take it in meanwhile.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn lock(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<Option<ExternalUser>, StoreError> {
     tx.optional(&LOCK, binds![id, at.connection()], ExternalUser::from_row).await
+}
+
+/// Like [`lock`], for one that is about to go: nobody begins to refer to it either.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn lock_to_delete(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+) -> Result<Option<ExternalUser>, StoreError> {
+    tx.optional(&LOCK_TO_DELETE, binds![id, at.connection()], ExternalUser::from_row).await
 }
 
 /// Those of `ids` that the connection has, in no order.

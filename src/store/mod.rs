@@ -9,8 +9,9 @@
 //! | `gather` | reads on PostgreSQL that share a trip |
 //! | `statement`, `bulk` | static texts and their many-row sizes |
 //! | `value`, `row` | values in, rows out |
-//! | `error`, `constraint` | what callers may know of a failure |
+//! | `error`, `constraint`, `state` | what callers may know of a failure |
 //! | `dialect` | the few fragments that differ |
+//! | `soundness` | whether what is stored is whole, and can be written to |
 //! | `registry`, `check`, `migrate`, `lock`, `readers` | start-up: statements, schema, the file's owner, connections |
 //! | everything else | one file a table, and `search` |
 //!
@@ -67,8 +68,10 @@ pub mod directory_facts;
 pub mod effective;
 pub mod effective_below;
 pub mod effective_lists;
+pub mod effective_many;
 mod effective_sql;
 pub mod effective_tree;
+pub mod entrance;
 mod error;
 pub mod events;
 pub mod exceptions;
@@ -113,8 +116,10 @@ pub mod scopes;
 pub mod sealed;
 pub mod search;
 pub mod sessions;
+pub mod soundness;
 pub mod spoken_for;
 pub mod stage;
+mod state;
 mod statement;
 pub mod storms;
 pub mod takings;

@@ -8,7 +8,7 @@ use crate::domain::id::{ExternalGroupId, UserId};
 use crate::{binds, statements};
 
 statements! {
-    LOCK(dialect) = format!("SELECT id FROM connection WHERE id = $1 {}", dialect.for_update());
+    LOCK(dialect) = format!("SELECT id FROM connection WHERE id = $1 {}", dialect.for_no_key_update());
     START = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $1)";
     ADD: set (dialect) = format!("INSERT INTO external_subgroup (grp, child) \
         SELECT {}, g.id FROM external_group g WHERE g.connection = $2 AND g.id IN ($3) \
@@ -36,7 +36,7 @@ statements! {
         WHERE c.ancestor = $1 AND u.directory = $2 AND u.person IS NOT NULL";
 }
 
-/// Holds the connection's nesting until this transaction ends.
+/// Holds the connection's nesting until this transaction ends. Its key stays free: users and groups are created meanwhile.
 ///
 /// # Errors
 /// Only those of the store.

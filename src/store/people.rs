@@ -41,7 +41,7 @@ statements! {
         WHERE confirmed_at IS NOT NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     LOCK(dialect) = format!(
         "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
-        dialect.for_update());
+        dialect.for_no_key_update());
     HOLD: set(dialect) = format!("SELECT id FROM person WHERE id IN ($1) ORDER BY id {}", dialect.for_no_key_update());
     SET_PROFILE = format!("UPDATE person SET display_name = $3, given_name = $4, family_name = $5, email = $6, \
         email_key = $7, sort_key = $8, changed_at = $9 WHERE id = $1 AND {LINKED}");

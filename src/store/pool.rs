@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// A connection that rested longer may have been cut by something in between.
@@ -17,6 +17,21 @@ const OLDEST: Duration = Duration::from_secs(1_800);
 
 /// What is waited between two tries to reach a server that is just starting.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// How long an answer is waited for before the server is asked whether it is still there.
+const DOUBT: Duration = Duration::from_secs(3);
+
+/// How long the server has for a sign of life: to take a new connection, or to say why not.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
+
+/// How long nobody else waits for a server that gave no sign of life.
+const KNOWN_SILENT: Duration = Duration::from_secs(1);
+
+/// How much later than the server itself ends a statement its answer is given up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a connection that somebody left in the middle of something may take to be clean again.
+const CLEANING: Duration = Duration::from_secs(5);
 
 /// Connections to the server, opened on the runtime that opened the store: a connection is driven by the runtime it
 /// was opened on, and that of a web worker also runs requests.
@@ -30,7 +45,13 @@ struct Stack {
     patience: Duration,
     /// What the server ends a statement after, when nobody wishes otherwise.
     limit: Option<Duration>,
+    /// Whether its connections write.
+    writes: bool,
     idle: Mutex<Vec<Resting>>,
+    /// When the server was last asked for a sign of life, and whether it gave one. Held while it is asked.
+    life: Turn<Option<(Instant, bool)>>,
+    /// Until when it is known to be silent.
+    silent: Mutex<Option<Instant>>,
     places: Arc<Semaphore>,
     home: Handle,
 }
@@ -46,13 +67,21 @@ struct Resting {
 }
 
 impl Pool {
-    pub(super) fn new(options: PgConnectOptions, most: u32, patience: Duration, limit: Option<Duration>) -> Self {
-        let options = match limit {
-            Some(limit) => options.options([("statement_timeout", milliseconds(limit).to_string())]),
-            None => options,
-        };
+    /// At most `most` connections, on which the server ends each statement after `limit`.
+    pub(super) fn new(options: PgConnectOptions, most: u32, patience: Duration, limit: Duration, writes: bool) -> Self {
+        let options = options.options([("statement_timeout", milliseconds(limit).to_string())]);
         let places = Arc::new(Semaphore::new(most.try_into().unwrap_or(1).max(1)));
-        Self(Arc::new(Stack { options, patience, limit, idle: Mutex::default(), places, home: Handle::current() }))
+        Self(Arc::new(Stack {
+            options,
+            patience,
+            limit: Some(limit),
+            writes,
+            idle: Mutex::default(),
+            life: Turn::default(),
+            silent: Mutex::default(),
+            places,
+            home: Handle::current(),
+        }))
     }
 
     /// A connection, opened when none is idle and the limit allows.
@@ -85,6 +114,9 @@ impl Pool {
 
     async fn take_for(&self, limit: Option<Duration>) -> Result<Lent, sqlx::Error> {
         let stack = &self.0;
+        if stack.is_known_silent() {
+            return Err(sqlx::Error::PoolTimedOut);
+        }
         let began = Instant::now();
         let place = timeout(stack.patience, Arc::clone(&stack.places).acquire_owned()).await;
         let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
@@ -147,6 +179,50 @@ impl Stack {
         }
     }
 
+    /// Waits while the server shows signs of life, and no longer than it lets a statement run.
+    async fn until_silent(&self, limit: Option<Duration>) {
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(DOUBT).await;
+            if limit.is_some_and(|limit| began.elapsed() >= limit + GRACE) || !self.is_alive().await {
+                return;
+            }
+        }
+    }
+
+    /// Whether the server takes a connection, or says why not. Who asks while it is asked hears the same answer.
+    async fn is_alive(&self) -> bool {
+        let asked = Instant::now();
+        let mut life = self.life.lock().await;
+        if let Some((at, alive)) = *life
+            && at >= asked
+        {
+            return alive;
+        }
+        let options = self.options.clone();
+        let sign = self.home.spawn(async move {
+            match timeout(SIGN_OF_LIFE, options.connect()).await {
+                Ok(Ok(connection)) => timeout(SIGN_OF_LIFE, connection.close()).await.is_ok(),
+                // Too many connections, say: somebody is there who refuses.
+                Ok(Err(error)) => error.as_database_error().is_some(),
+                Err(_) => false,
+            }
+        });
+        let alive = sign.await.unwrap_or(false);
+        let now = Instant::now();
+        *life = Some((now, alive));
+        if !alive {
+            tracing::error!("the PostgreSQL server gives no sign of life");
+            *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = now.checked_add(KNOWN_SILENT);
+        }
+        alive
+    }
+
+    fn is_known_silent(&self) -> bool {
+        let silent = *self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.is_some_and(|until| Instant::now() < until)
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Resting>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -192,6 +268,17 @@ impl Lent {
         self.resting.as_mut().map(|resting| &mut resting.connection).ok_or(sqlx::Error::PoolClosed)
     }
 
+    /// How the answer to what is said on the connection next is to be waited for.
+    pub(super) fn ear(&self) -> Ear {
+        let limit = self.resting.as_ref().and_then(|resting| resting.limit).unwrap_or(self.stack.limit);
+        Ear { stack: Arc::clone(&self.stack), limit }
+    }
+
+    /// Whether it is one for writes.
+    pub(super) fn writes(&self) -> bool {
+        self.stack.writes
+    }
+
     /// The statement's answer has been seen.
     pub(super) fn answered(&mut self) {
         self.running = false;
@@ -219,7 +306,8 @@ impl Lent {
             resting.limit = None;
         }
         let words = limit.map_or_else(|| "DEFAULT".to_owned(), |limit| milliseconds(limit).to_string());
-        sqlx::raw_sql(AssertSqlSafe(format!("SET statement_timeout = {words}"))).execute(self.connection()?).await?;
+        let query = sqlx::raw_sql(AssertSqlSafe(format!("SET statement_timeout = {words}")));
+        self.ear().hear(async { query.execute(self.connection()?).await }).await?;
         self.answered();
         if let Some(resting) = &mut self.resting {
             resting.limit = Some(limit);
@@ -228,9 +316,26 @@ impl Lent {
     }
 
     async fn say(&mut self, words: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(words).execute(self.connection()?).await?;
+        self.ear().hear(async { sqlx::raw_sql(words).execute(self.connection()?).await }).await?;
         self.answered();
         Ok(())
+    }
+}
+
+/// Waits for answers of the server, as long as it shows signs of life.
+pub(super) struct Ear {
+    stack: Arc<Stack>,
+    limit: Option<Duration>,
+}
+
+impl Ear {
+    /// What `work` is answered; [`sqlx::Error::PoolTimedOut`] when the server is silent.
+    pub(super) async fn hear<T, E: From<sqlx::Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            answer = work => answer,
+            () = self.stack.until_silent(self.limit) => Err(sqlx::Error::PoolTimedOut.into()),
+        }
     }
 }
 
@@ -244,10 +349,12 @@ impl Drop for Lent {
         // connection that does not answer is closed.
         let (stack, place, transaction) = (Arc::clone(&self.stack), self.place.take(), self.transaction);
         self.stack.home.spawn(async move {
-            match undone(&mut resting.connection, transaction).await {
-                Ok(()) => stack.give_back(resting),
+            match timeout(CLEANING, undone(&mut resting.connection, transaction)).await {
+                Ok(Ok(())) => stack.give_back(resting),
                 // What cut this one has cut those that rest, too.
-                Err(_) => stack.idle().clear(),
+                Ok(Err(_)) => stack.idle().clear(),
+                // The server ends by itself what still runs on it.
+                Err(_) => {}
             }
             drop(place);
         });

@@ -17,6 +17,17 @@ const OLDEST: i32 = 140_000;
 /// A statement of a reader that runs longer is ended by the server, whatever became of its caller.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 
+/// The same for a writer. Nobody's rows are held longer by one statement.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
+
+/// How the server notices that a node is not there any more, on TCP: it asks after 10 s of silence, three times.
+const VANISHED: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "15000"),
+];
+
 /// Connections for gathered reads: each kind of question has up to two trips under way, and seldom more than two kinds
 /// are asked at the same moment.
 const GATHERING: u32 = 4;
@@ -47,24 +58,32 @@ pub(super) fn by_index() -> String {
     BY_INDEX.map(|(name, value)| format!("SET LOCAL {name} = {value}")).join("; ")
 }
 
+/// What keeps a node that hangs or vanishes from holding others up: the server ends a transaction in which it says
+/// nothing any more, and nobody waits for a row without end.
+fn bounded(options: &PgConnectOptions, given: &Options) -> PgConnectOptions {
+    let waits = [("idle_in_transaction_session_timeout", given.longest_pause), ("lock_timeout", given.longest_lock)];
+    let waits = waits.map(|(name, time)| (name, time.as_millis().max(1).to_string()));
+    options.clone().options(waits).options(VANISHED)
+}
+
 /// Connections for writes.
 pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Pool {
-    Pool::new(options.clone(), given.connections, given.patience, None)
+    Pool::new(bounded(options, given), given.connections, given.patience, LONGEST_WRITE, true)
 }
 
 /// Connections that the server itself keeps from writing.
 pub(super) fn reading(options: &PgConnectOptions, given: &Options) -> Pool {
-    readers(options, given.readers, given.patience)
+    readers(options, given, given.readers)
 }
 
 /// Connections for reads that are gathered: of their own, because one that waited for a long read would hold up many.
 pub(super) fn gathering(options: &PgConnectOptions, given: &Options) -> Pool {
-    readers(options, GATHERING, given.patience)
+    readers(options, given, GATHERING)
 }
 
-fn readers(options: &PgConnectOptions, most: u32, patience: Duration) -> Pool {
-    let options = options.clone().options([("default_transaction_read_only", "on")]).options(BY_INDEX);
-    Pool::new(options, most, patience, Some(LONGEST_READ))
+fn readers(options: &PgConnectOptions, given: &Options, most: u32) -> Pool {
+    let options = bounded(options, given).options([("default_transaction_read_only", "on")]).options(BY_INDEX);
+    Pool::new(options, most, given.patience, LONGEST_READ, false)
 }
 
 /// One try of a write.
@@ -85,8 +104,8 @@ pub(super) async fn once<T, E: From<StoreError>>(
     };
     let mut tx = Tx::new(Reader::new(Link::Postgres(lent), Arc::clone(shared), true));
     let result = WRITING.scope((), work(&mut tx)).await;
-    if tx.conflict {
-        return Once::Again(StoreError::Conflict);
+    if let Some(conflict) = tx.conflict.take() {
+        return Once::Again(conflict);
     }
     let value = match result {
         Ok(value) => value,
@@ -95,14 +114,14 @@ pub(super) async fn once<T, E: From<StoreError>>(
     let mut lent = match tx.settled().await {
         Ok(Link::Postgres(lent)) => lent,
         Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
-        Err(StoreError::Conflict) => return Once::Again(StoreError::Conflict),
+        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => return Once::Again(conflict),
         Err(error) => return Once::Refused(error.into()),
     };
     match lent.end("COMMIT").await.map_err(translate) {
         Ok(()) => Once::Done(value),
-        Err(StoreError::Conflict) => Once::Again(StoreError::Conflict),
+        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => Once::Again(conflict),
         // The connection broke: whether it was kept is not known, so it must not be run again.
-        Err(StoreError::Unavailable) => Once::Refused(StoreError::Lost.into()),
+        Err(StoreError::Unavailable | StoreError::Unanswered) => Once::Refused(StoreError::Lost.into()),
         Err(error) => Once::Refused(error.into()),
     }
 }
@@ -151,9 +170,8 @@ pub(super) async fn look_again(pool: &Pool) -> Result<Vec<String>, sqlx::Error> 
 /// The server's clock, in microseconds since the epoch.
 pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
     let mut lent = pool.take().await?;
-    let micros = sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
-        .fetch_one(lent.connection()?)
-        .await?;
+    let question = sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)");
+    let micros = lent.ear().hear(async { question.fetch_one(lent.connection()?).await }).await?;
     lent.answered();
     Ok(micros)
 }

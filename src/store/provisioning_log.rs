@@ -5,7 +5,7 @@ mod writer;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,15 @@ const SCHEMA: [(&str, &str); 2] = [
 /// The newest rows of a connection before a moment.
 const NEWEST: &str = "SELECT id, at, entry FROM scim_request WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
      ORDER BY at DESC, id DESC LIMIT $4";
+/// PostgreSQL: what its connections are opened with, so that none waits without end.
+const POSTGRES: [(&str, &str); 4] = [
+    ("synchronous_commit", "off"),
+    ("statement_timeout", "10000"),
+    ("lock_timeout", "5000"),
+    ("idle_in_transaction_session_timeout", "5000"),
+];
+/// How long a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows that may wait to be written.
 const QUEUE: usize = 8_192;
 /// Rows of a connection that a search looks through.
@@ -118,6 +127,7 @@ pub struct RequestLog {
     on: bool,
     queue: mpsc::Sender<Line>,
     dropped: Arc<AtomicU64>,
+    failing: Arc<AtomicBool>,
     backend: Backend,
 }
 
@@ -155,14 +165,21 @@ use on;
 pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(RequestLog, LogWriter), LogError> {
     let backend = if url.starts_with("postgres") {
         // A crash may take the last rows: nobody waits for the disk on their account.
-        let options = url.parse::<PgConnectOptions>()?.options([("synchronous_commit", "off")]);
-        Backend::Postgres(PgPoolOptions::new().max_connections(2).connect_lazy_with(options))
+        let options = url.parse::<PgConnectOptions>()?.options(POSTGRES);
+        Backend::Postgres(PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect_lazy_with(options))
     } else {
         Backend::Sqlite(file(&data_dir.join("log.db")).await?)
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let log = RequestLog { on: keep_days > 0, queue: sender, dropped: Arc::default(), backend: backend.clone() };
-    Ok((log, LogWriter { queue: receiver, backend, keep_seconds: i64::from(keep_days) * 86_400 }))
+    let (dropped, failing) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+    let log = RequestLog {
+        on: keep_days > 0,
+        queue: sender,
+        dropped: Arc::clone(&dropped),
+        failing: Arc::clone(&failing),
+        backend: backend.clone(),
+    };
+    Ok((log, LogWriter { queue: receiver, backend, keep_seconds: i64::from(keep_days) * 86_400, dropped, failing }))
 }
 
 async fn file(path: &Path) -> Result<SqlitePool, LogError> {
@@ -201,6 +218,11 @@ impl RequestLog {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("rolecall_request_log_dropped_total").increment(1);
         }
+    }
+
+    /// Whether entries wait because they cannot be written.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// How many entries were dropped since the start.

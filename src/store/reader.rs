@@ -8,9 +8,10 @@ use sqlx::{PgConnection, SqliteConnection};
 use super::bulk::{IdSet, MOST, Shape};
 use super::constraint::Catalog;
 use super::group::Turn;
-use super::pool::Lent;
+use super::pool::{Ear, Lent};
 use super::readers::Pooled;
 use super::row::Driver;
+use super::state::State;
 use super::statement::{Source, Sql};
 use super::waiting::{Part, Waiting};
 use super::{Dialect, Question, Row, StoreError, Value, value};
@@ -20,6 +21,7 @@ use super::{Dialect, Question, Row, StoreError, Value, value};
 pub(super) struct Shared {
     pub(super) dialect: Dialect,
     pub(super) catalog: Catalog,
+    pub(super) state: State,
 }
 
 /// Runs statements and reads their rows. A [`Tx`](super::Tx) is one too, so a function that only reads takes
@@ -37,7 +39,7 @@ pub struct Reader {
     /// A statement failed, or was begun and never answered.
     pub(super) failed: bool,
     /// A statement met another writer: the whole transaction is to be run again.
-    pub(super) conflict: bool,
+    pub(super) conflict: Option<StoreError>,
 }
 
 /// The connection behind a reader, with what gives it back when dropped.
@@ -54,6 +56,14 @@ enum Live<'r> {
 }
 
 impl Link {
+    /// How an answer is to be waited for; SQLite's own thread is not doubted.
+    fn ear(&self) -> Option<Ear> {
+        match self {
+            Self::Turn(_) | Self::Sqlite(_) => None,
+            Self::Postgres(lent) => Some(lent.ear()),
+        }
+    }
+
     fn live(&mut self) -> Result<Live<'_>, StoreError> {
         Ok(match self {
             Self::Turn(turn) => Live::Sqlite(turn.connection()?),
@@ -65,7 +75,7 @@ impl Link {
 
 impl Reader {
     pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
-        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: false }
+        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: None }
     }
 
     /// The database, for the few texts that differ; see [`Dialect`].
@@ -118,7 +128,8 @@ impl Reader {
         mut read: impl FnMut(&Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (name, text, values) = self.ask(sql.into(), values).await?;
-        let answer: Result<(), Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<(), Broken> = heard(ear, async {
             match self.link.live()? {
                 Live::Sqlite(connection) => {
                     let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
@@ -136,7 +147,7 @@ impl Reader {
                 }
             }
             Ok(())
-        }
+        })
         .await;
         self.leave(name, answer)
     }
@@ -165,7 +176,8 @@ impl Reader {
 
     async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
         let (name, text, values) = self.ask(sql, values).await?;
-        let answer: Result<_, Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<_, Broken> = heard(ear, async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
                     let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
@@ -176,7 +188,7 @@ impl Reader {
                     query.fetch_optional(connection).await?.map(Driver::Postgres)
                 }
             })
-        }
+        })
         .await;
         self.leave(name, answer).map(|row| row.map(Row))
     }
@@ -209,13 +221,14 @@ impl Reader {
     ) -> Result<Vec<Row>, StoreError> {
         self.flush().await?;
         let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
-        let answer: Result<_, Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<_, Broken> = heard(ear, async {
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let arrays = vec![(question.kinds(), keys.to_vec())];
             let arrays = value::postgres_arrays(arrays).map_err(sqlx::Error::Encode)?;
             let rows = sqlx::query_with(text, arrays).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect())
-        }
+        })
         .await;
         self.leave(name, answer)
     }
@@ -232,12 +245,13 @@ impl Reader {
         let (whole, values) = self.waiting.take_rows(questions);
         let sql = Sql(Source::Together { name: statement.name(), whole });
         let (name, text) = self.enter(sql, values.len())?;
-        let answer: Result<_, Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<_, Broken> = heard(ear, async {
             let Live::Sqlite(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let values = value::sqlite(values).map_err(sqlx::Error::Encode)?;
             let rows = sqlx::query_with(text, values).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect())
-        }
+        })
         .await;
         self.leave(name, answer)
     }
@@ -279,19 +293,21 @@ impl Reader {
         let (whole, columns) = self.waiting.take_columns();
         let values = columns.iter().map(|(kinds, _)| kinds.len()).sum();
         let (name, text) = self.enter(Sql(Source::Together { name, whole }), values)?;
-        let answer: Result<_, Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<_, Broken> = heard(ear, async {
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let arrays = value::postgres_arrays(columns).map_err(sqlx::Error::Encode)?;
             sqlx::query_with(text, arrays).execute(connection).await?;
             Ok(())
-        }
+        })
         .await;
         self.leave(name, answer)
     }
 
     async fn sent(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
         let (name, text) = self.enter(sql, values.len())?;
-        let answer: Result<_, Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<_, Broken> = heard(ear, async {
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
                     let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
@@ -302,7 +318,7 @@ impl Reader {
                     query.execute(connection).await?.rows_affected()
                 }
             })
-        }
+        })
         .await;
         self.leave(name, answer)
     }
@@ -312,13 +328,14 @@ impl Reader {
         self.flush().await?;
         self.failed = self.strict;
         let query = sqlx::raw_sql(AssertSqlSafe(text));
-        let answer: Result<(), Broken> = async {
+        let ear = self.link.ear();
+        let answer: Result<(), Broken> = heard(ear, async {
             match self.link.live()? {
                 Live::Sqlite(connection) => query.execute(connection).await.map(|_| ())?,
                 Live::Postgres(connection) => query.execute(connection).await.map(|_| ())?,
             }
             Ok(())
-        }
+        })
         .await;
         self.leave("a savepoint", answer)
     }
@@ -363,12 +380,45 @@ impl Reader {
             Broken::Driver(error) => StoreError::of(name, error, self.shared.dialect, &self.shared.catalog),
             Broken::Store(error) => error,
         });
-        match &answer {
-            Ok(_) => self.failed = false,
-            Err(StoreError::Conflict) => self.conflict = true,
-            Err(_) => {}
+        let reads = match &self.link {
+            Link::Turn(_) => false,
+            Link::Sqlite(_) => true,
+            Link::Postgres(lent) => !lent.writes(),
+        };
+        let answer = match answer {
+            // Readers are kept from writing by us: that says nothing about the database.
+            Err(StoreError::ReadOnly) if reads => Err(StoreError::Refused(name)),
+            answer => answer,
+        };
+        match (&answer, &self.link) {
+            // The disk itself refused, for whatever reason.
+            (Err(StoreError::Unavailable), Link::Turn(_)) => self.shared.state.noticed(Some(&StoreError::Full)),
+            _ => self.shared.state.noticed(answer.as_ref().err()),
         }
-        answer
+        match answer {
+            // The server ended a statement of a write: no question that could be put in another way.
+            Err(StoreError::TooLong) if matches!(&self.link, Link::Postgres(lent) if lent.writes()) => {
+                Err(StoreError::Unanswered)
+            }
+            Ok(answer) => {
+                self.failed = false;
+                Ok(answer)
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Conflict | StoreError::Held) {
+                    self.conflict = Some(error.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What `work` is answered, waited for as `ear` says.
+async fn heard<T>(ear: Option<Ear>, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    match ear {
+        Some(ear) => ear.hear(work).await,
+        None => work.await,
     }
 }
 

@@ -17,7 +17,8 @@ statements! {
     BY_ID = format!("SELECT {COLUMNS} FROM sync_run WHERE id = $1 AND connection = $2");
     NEWEST = format!("SELECT {COLUMNS} FROM sync_run WHERE connection = $1 AND started_at < $2 \
         ORDER BY started_at DESC, id DESC LIMIT $3");
-    LAST_START = "SELECT MAX(started_at) FROM sync_run WHERE connection = $1 AND NOT dry";
+    // A start in the future was written by a clock that was wrong; nothing waits for it.
+    LAST_START = "SELECT MAX(started_at) FROM sync_run WHERE connection = $1 AND NOT dry AND started_at <= $2";
     SERVER = "SELECT server FROM sync_state WHERE connection = $1";
     SET_SERVER = "INSERT INTO sync_state (connection, server, run, changed_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (connection) DO UPDATE SET server = excluded.server, run = excluded.run, \
@@ -108,8 +109,12 @@ pub async fn newest(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn last_start(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Timestamp>, StoreError> {
-    reader.one(&LAST_START, binds![at.connection()], first).await
+pub async fn last_start(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    reader.one(&LAST_START, binds![at.connection(), now], first).await
 }
 
 /// What the server of the last run was.

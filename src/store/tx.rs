@@ -143,7 +143,7 @@ impl Tx {
             result = Err(StoreError::Failed.into());
         }
         self.depth = depth - 1;
-        if self.reader.conflict {
+        if self.reader.conflict.is_some() {
             self.reader.failed = true;
             return result;
         }

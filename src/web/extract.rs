@@ -1,6 +1,6 @@
 //! What handlers read from a request, each within its limits.
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage, HttpRequest, web};
@@ -18,12 +18,23 @@ pub struct Client {
     pub https: bool,
     /// The id of the request, also in the `x-request-id` header of the answer.
     pub request_id: String,
+    /// When it is given up; `None` for what may take as long as it takes.
+    pub until: Option<Instant>,
 }
+
+/// How much earlier than the edge a door gives a request up, to write it down.
+const AHEAD: Duration = Duration::from_millis(500);
 
 impl Client {
     /// The client of a request that has passed the middleware.
     pub fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
+    }
+
+    /// The time that is left for the answer, but for what writing it down takes.
+    pub fn left(&self) -> Duration {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(Duration::MAX, |left| left.saturating_sub(AHEAD))
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use subtle::ConstantTimeEq;
 
 use super::problem::{Face, Refusal, sentence};
@@ -13,6 +13,36 @@ use crate::domain::time::Timestamp;
 
 /// The one recorder of this process: the `metrics` facade takes no second one.
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Buckets of durations, in seconds.
+const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Buckets of what a disk takes, in seconds.
+const DISK_SECONDS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
+/// Buckets of how many went together.
+const COUNTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Counters without labels.
+const COUNTERS: [(&str, &str); 6] = [
+    ("rolecall_http_connections_refused_total", "Connections refused because their address had as many as it may"),
+    ("rolecall_request_log_dropped_total", "Entries that the log of requests lost"),
+    ("rolecall_scim_tokens_refused_total", "SCIM requests whose token opened nothing"),
+    ("rolecall_storms_raised_total", "Alarms raised because much was taken away"),
+    ("rolecall_store_groups_lost_total", "Shared commits that failed"),
+    ("rolecall_store_writes_run_again_total", "Writes that were run again"),
+];
+
+/// Why the server ends connections.
+const ENDS: [&str; 3] = ["write", "answer", "rest"];
+
+/// Distributions.
+const OTHERS: [(&str, &str); 4] = [
+    ("rolecall_http_request_seconds", "From the head of a request to the head of its answer"),
+    ("rolecall_store_commit_seconds", "What the disk took for a commit"),
+    ("rolecall_store_group_writes", "Writes that shared a commit"),
+    ("rolecall_users_created_together", "Users written by one statement"),
+];
 
 /// The routes of this module.
 pub const ROUTES: &[Entry] = &[Entry {
@@ -27,13 +57,49 @@ pub const ROUTES: &[Entry] = &[Entry {
 pub fn collect() {
     RECORDER.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
-            .set_buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
+            .set_buckets(&SECONDS)
+            .ok()?
+            .set_buckets_for_metric(Matcher::Full("rolecall_store_commit_seconds".to_owned()), &DISK_SECONDS)
+            .ok()?
+            .set_buckets_for_metric(Matcher::Full("rolecall_store_group_writes".to_owned()), &COUNTS)
+            .ok()?
+            .set_buckets_for_metric(Matcher::Full("rolecall_users_created_together".to_owned()), &COUNTS)
             .ok()?
             .build_recorder();
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder).ok()?;
+        begin();
         Some(handle)
     });
+}
+
+/// What each series is, and every counter from nought on: one that appears with its first count hides it from whoever
+/// watches how fast it grows.
+fn begin() {
+    for (name, told) in COUNTERS {
+        ::metrics::describe_counter!(name, told);
+        ::metrics::counter!(name).increment(0);
+    }
+    for why in ENDS {
+        ::metrics::counter!("rolecall_http_connections_ended_total", "why" => why).increment(0);
+    }
+    for (name, told) in OTHERS {
+        ::metrics::describe_histogram!(name, told);
+    }
+    ::metrics::describe_counter!(
+        "rolecall_http_connections_ended_total",
+        "Connections that the server ended because their client stalled"
+    );
+    ::metrics::describe_counter!("rolecall_http_requests_total", "Answered requests");
+    ::metrics::describe_gauge!("rolecall_degraded", "1 while this is wrong; /readyz names the same");
+    for entry in super::routes::all() {
+        for method in entry.methods() {
+            for status in ["200", "500", "503"] {
+                let labels = [("route", entry.path), ("method", method), ("status", status)];
+                ::metrics::counter!("rolecall_http_requests_total", &labels).increment(0);
+            }
+        }
+    }
 }
 
 /// Everything collected so far.

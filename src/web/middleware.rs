@@ -1,6 +1,8 @@
 //! What every request passes: an id, limits on its head, the log, figures, errors in the right
 //! form, and the headers every answer carries.
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,11 +14,21 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::extract::{self, Client};
-use super::problem::{Face, Refusal, sentence};
-use super::{App, metrics};
+use super::operator::Operator;
+use super::paced::Paced;
+use super::problem::{DAMAGED, Face, LATE, Refusal, sentence};
+use super::socket::Line;
+use super::{App, listen, metrics, routes};
+use crate::jobs::health::Trouble;
 
 /// The header that carries the id of a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// When whoever was answered 503 may come back, in seconds.
+const RETRY_SECONDS: &str = "2";
+
+/// What an HTTP/2 client is told that has too much under way on one connection.
+const TOO_MANY_AT_ONCE: &str = "Too many requests are under way on this connection; wait for some of their answers.";
 
 /// Pages load nothing from elsewhere and run no inline script.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -29,24 +41,56 @@ const ADDRESS_BYTES: usize = 32_768;
 pub async fn edge<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+) -> Result<ServiceResponse<Paced<EitherBody<B, BoxBody>>>, Error> {
     let app = request.app_data::<web::Data<App>>().cloned();
     let app = app.ok_or_else(|| Refusal::new(Face::Plain, StatusCode::INTERNAL_SERVER_ERROR, "No state."))?;
     let begun = app.clock.now();
     tidy_path(&mut request);
     let face = Face::of(request.path());
-    let client = client_of(&request, &app);
+    let route = request.match_pattern();
+    let limit = limit_of(&request, &app, route.as_deref());
+    let client = client_of(&request, &app, limit);
     let id = client.request_id.clone();
     let https = client.https;
     let method = request.method().clone();
     let span = tracing::info_span!("request", id, %method, path = request.path(), client = %client.ip);
+    let address = client.ip;
     request.extensions_mut().insert(client);
+    let line = listen::line_of(request.request()).cloned();
+    let stay = line.as_ref().and_then(Line::begin);
+    let crowded = line.is_some() && stay.is_none();
+    let presented = extract::bearer(request.request()).is_some();
 
     let outcome = if let Err(refusal) = fit(&request, face, app.config.server.limits.header_bytes) {
         Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
+    } else if crowded {
+        let refusal = Refusal::new(face, StatusCode::TOO_MANY_REQUESTS, TOO_MANY_AT_ONCE);
+        Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
+    } else if let Some(refusal) = stranger(&app, face, route.as_deref(), presented, address)
+        .or_else(|| out_of_order(&app, face, route.as_deref()))
+    {
+        Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
     } else {
         let answer = next.call(request).map(|answer| answer.map(ServiceResponse::map_into_left_body));
-        AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await
+        let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone());
+        let answered = match limit {
+            Some(limit) => tokio::time::timeout(limit, answer).await,
+            None => Ok(answer.await),
+        };
+        match answered {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let _entered = span.entered();
+                tracing::error!(
+                    seconds = limit.map(|limit| limit.as_secs()),
+                    "a request was given up: no answer in time"
+                );
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let route = route.as_deref().unwrap_or("unmatched");
+                metrics::answered(route, &method, status, begun, app.clock.now());
+                return Err(Dressed::new(Refusal::new(face, status, LATE), &id, https).into());
+            }
+        }
     };
 
     let _entered = span.entered();
@@ -64,12 +108,24 @@ pub async fn edge<B: MessageBody + 'static>(
             return Err(Dressed::new(Refusal::new(face, status, sentence(status)), &id, https).into());
         }
     };
+    // Whoever guesses at tokens is held up; a good one never meets this.
+    if response.status() == StatusCode::UNAUTHORIZED
+        && presented
+        && let Err(wait) = app.strangers.admit(address)
+    {
+        response = response.into_response(too_often(face, wait).error_response()).map_into_right_body();
+    }
+    // "Try again" would be untrue of a store that has met damage, whichever door says it.
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE && app.store.damaged() && !is_about_itself(route.as_deref())
+    {
+        let refusal = Refusal::new(face, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
+        response = response.into_response(refusal.error_response()).map_into_right_body();
+    }
     if wants_form(face, &response) {
         response = in_form(face, response);
     }
     let status = response.status();
-    dress(response.headers_mut(), face, &id, https);
-    let route = response.request().match_pattern();
+    dress(response.headers_mut(), status, face, &id, https);
     let route = route.as_deref().unwrap_or("unmatched");
     metrics::answered(route, &method, status, begun, app.clock.now());
     let micros = app.clock.now().micros().saturating_sub(begun.micros());
@@ -78,7 +134,7 @@ pub async fn edge<B: MessageBody + 'static>(
     } else {
         tracing::debug!(status = status.as_u16(), micros, route, "answered");
     }
-    Ok(response)
+    Ok(response.map_body(|_, body| Paced::new(body, stay)))
 }
 
 /// Takes doubled slashes and a slash at the end out of the path, so that `//Users/` is `/Users`.
@@ -107,11 +163,47 @@ fn tidy_path(request: &mut ServiceRequest) {
     }
 }
 
-fn client_of(request: &ServiceRequest, app: &App) -> Client {
+/// How long a request may take: the operator's own, and what waits for a directory, take as long as they take.
+fn limit_of(request: &ServiceRequest, app: &App, route: Option<&str>) -> Option<Duration> {
+    let lasting = route.is_some_and(routes::is_lasting);
+    let operator = request.app_data::<web::Data<Operator>>();
+    let operated = || operator.is_some_and(|own| extract::bearer(request.request()).is_some_and(|token| own.is(token)));
+    (!lasting && !operated()).then(|| Duration::from_secs(app.config.server.limits.answer_seconds))
+}
+
+/// Refuses a request that no SCIM connection and no person is counted for, when its address sends too many.
+fn stranger(app: &App, face: Face, route: Option<&str>, presented: bool, address: IpAddr) -> Option<Refusal> {
+    let counted_elsewhere = presented && route.is_some_and(routes::counts_callers);
+    if counted_elsewhere {
+        return None;
+    }
+    app.strangers.admit(address).err().map(|wait| too_often(face, wait))
+}
+
+fn too_often(face: Face, wait: Duration) -> Refusal {
+    let seconds = wait.as_secs().saturating_add(1);
+    let detail = format!("Too many requests come from your address; wait {seconds} s.");
+    Refusal::new(face, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds.to_string())
+}
+
+/// While this server's clock is not to be trusted it answers nothing that depends on what time it is, which is
+/// everything but how it is.
+fn out_of_order(app: &App, face: Face, route: Option<&str>) -> Option<Refusal> {
+    let told = app.health.of(Trouble::Clock)?;
+    (!is_about_itself(route)).then(|| Refusal::new(face, StatusCode::SERVICE_UNAVAILABLE, told))
+}
+
+/// Whether the server is asked how it is.
+fn is_about_itself(route: Option<&str>) -> bool {
+    matches!(route, Some("/livez" | "/readyz" | "/metrics"))
+}
+
+fn client_of(request: &ServiceRequest, app: &App, limit: Option<Duration>) -> Client {
     let peer = request.peer_addr().map_or_else(|| [0, 0, 0, 0].into(), |peer| peer.ip());
     let tls = app.config.server.tls.files().is_some();
     let (ip, https) = extract::origin(peer, tls, request.headers(), &app.config.server.trusted_proxies);
-    Client { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id() }
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+    Client { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id(), until }
 }
 
 /// Refuses a head that no handler should see.
@@ -182,7 +274,10 @@ fn in_form<B>(face: Face, response: ServiceResponse<EitherBody<B>>) -> ServiceRe
 }
 
 /// The headers every answer carries.
-fn dress(headers: &mut HeaderMap, face: Face, id: &str, https: bool) {
+fn dress(headers: &mut HeaderMap, status: StatusCode, face: Face, id: &str, https: bool) {
+    if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    }
     if let (Ok(id), false) = (HeaderValue::from_str(id), headers.contains_key(REQUEST_ID)) {
         headers.insert(REQUEST_ID, id);
     }
@@ -230,7 +325,7 @@ impl ResponseError for Dressed {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = self.refusal.error_response();
-        dress(response.headers_mut(), self.face, &self.id, self.https);
+        dress(response.headers_mut(), self.refusal.status_code(), self.face, &self.id, self.https);
         response
     }
 }

@@ -14,6 +14,13 @@ pub const SCIM_JSON: &str = "application/scim+json";
 /// Media type of problem details (RFC 9457 §6.1).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// What is said when the database itself is damaged: to repeat the request would not help.
+pub const DAMAGED: &str = "What this server has stored is damaged, and its operator must mend it: repeating the request \
+     does not help. `rolecall doctor` says what is wrong.";
+/// What is said when an answer was not found in the time a request has.
+pub const LATE: &str = "The answer took too long and was given up; whether anything was changed is not known. Repeat the \
+     request shortly.";
+
 /// Which form an answer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {

@@ -3,6 +3,9 @@
 //! The server mounts what stands here and nothing else, and `tests/it/edge_routes.rs` drives
 //! every entry without a token, with a wrong one and with another tenant's; a new entry without
 //! a case there fails the build.
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
@@ -69,6 +72,8 @@ pub struct Entry {
     pub delete: Handler,
     /// Every other method; without it they are answered with 405.
     pub other: Handler,
+    /// Whether it waits for others (a directory, a long plan), and so may take longer than a request otherwise may.
+    pub lasting: bool,
 }
 
 impl Entry {
@@ -84,6 +89,7 @@ impl Entry {
         patch: None,
         delete: None,
         other: None,
+        lasting: false,
     };
 
     /// The methods it answers to.
@@ -178,6 +184,22 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         scim::ROUTES,
     ];
     areas.into_iter().flatten()
+}
+
+/// Whether the route of this pattern may take as long as it takes.
+pub fn is_lasting(pattern: &str) -> bool {
+    static LASTING: LazyLock<HashSet<&'static str>> =
+        LazyLock::new(|| all().filter(|entry| entry.lasting).map(|entry| entry.path).collect());
+    LASTING.contains(pattern)
+}
+
+/// Whether whoever is let in at the route of this pattern is counted there: as a SCIM connection, or as a person.
+pub fn counts_callers(pattern: &str) -> bool {
+    static COUNTING: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+        let counting = all().filter(|entry| matches!(entry.access, Access::Connection | Access::Token));
+        counting.map(|entry| entry.path).collect()
+    });
+    COUNTING.contains(pattern)
 }
 
 /// Mounts every route, and an answer for every other path. Paths are tried one after another, so those that begin

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{HttpServer, web};
+use actix_web::web;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -15,11 +15,12 @@ use super::login::Desk;
 use super::operator::Operator;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
-use super::{App, metrics, middleware, routes, sync};
+use super::{App, listen, metrics, middleware, routes, sync};
 use crate::admin::keys::{self, KeysRefused};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
+use crate::jobs::health::{self, Health, Look, Trouble};
 use crate::jobs::{forget, schedule, sealer, statistics, storms};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The keys are not those of the installation.
     #[error(transparent)]
     OtherKeys(#[from] KeysRefused),
+    /// The clock of this server and that of its database differ.
+    #[error("{0}")]
+    Clock(String),
     /// A setting for signing in is unusable.
     #[error("{0}")]
     SignIn(String),
@@ -74,11 +78,14 @@ pub struct Running {
 /// [`StartError`]: the address is taken, or certificate and key cannot be used.
 pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running, StartError> {
     metrics::collect();
-    let listener = listen(config.server.listen)?;
+    if let Some(off) = health::off(&store, clock).await? {
+        return Err(StartError::Clock(off));
+    }
+    let listener = bind(config.server.listen)?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(config.server.listen, error))?;
     let certificate = config.server.tls.files().map(|(certificate, key)| Certificate::open(certificate, key));
     let certificate = certificate.transpose()?;
-    let figures = config.metrics.listen.map(listen).transpose()?;
+    let figures = config.metrics.listen.map(bind).transpose()?;
     let public_url = config.public_url(address);
     let folder = &config.store.data_dir;
     std::fs::create_dir_all(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
@@ -90,25 +97,36 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
     let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
     let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
-    let app = web::Data::new(App::new(config, store, clock, public_url, keyring, Arc::new(desk), log));
+    let health = Arc::new(Health::new());
+    let mut look = Look::new(store.clone(), clock, log.clone());
+    look.turn(&health).await;
+    let app = App::new(config, store, clock, public_url, keyring, Arc::new(desk), log, Arc::clone(&health));
+    let app = web::Data::new(app);
 
     let mut servers = vec![spawn(main_server(&app, &operator, listener, certificate.as_ref())?)];
     if let Some(listener) = figures {
-        servers.push(spawn(figures_server(listener)?));
+        servers.push(spawn(figures_server(listener, &app.config.server)?));
     }
     let (tell, told) = watch::channel(false);
+    let beside = |job: &'static str, task: JoinHandle<()>| tokio::spawn(missed(job, task, app.clone(), told.clone()));
+    let (kept, by_time) = (app.config.retention.clone(), Arc::clone(&health));
     let mut tasks = vec![
-        tokio::spawn(writer.run(move || clock.now(), told.clone())),
-        tokio::spawn(uses::keep(app.clone(), told.clone())),
-        tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
+        beside("request log", tokio::spawn(writer.run(move || clock.now(), told.clone()))),
+        beside("last uses", tokio::spawn(uses::keep(app.clone(), told.clone()))),
+        beside("sealer", tokio::spawn(sealer::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(statistics::run(app.store.clone(), told.clone())),
-        tokio::spawn(storms::run(app.store.clone(), clock, app.config.storms, told.clone())),
-        tokio::spawn(forget::run(app.store.clone(), clock, app.config.retention.clone(), told.clone())),
-        schedule::start(sync::env(&app), told.clone()),
-        tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone())),
+        beside("retention", tokio::spawn(forget::run(app.store.clone(), clock, kept, by_time, told.clone()))),
+        beside("schedule", schedule::start(sync::env(&app), told.clone())),
+        beside("sessions", tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone()))),
+        tokio::spawn(health::run(look, health, told.clone())),
     ];
+    if storms::watches(&app.config.storms) {
+        let watch = storms::run(app.store.clone(), clock, app.config.storms, told.clone());
+        tasks.push(beside("storms", tokio::spawn(watch)));
+    }
     if let Some(certificate) = certificate.clone() {
-        tasks.push(tokio::spawn(watch_certificate(certificate, operator.clone(), told.clone())));
+        let watch = watch_certificate(certificate, operator.clone(), told.clone());
+        tasks.push(beside("certificate", tokio::spawn(watch)));
     }
     Ok(Running { address, app, operator, servers, certificate, tell, tasks })
 }
@@ -197,7 +215,7 @@ async fn secrets_exist(store: &Store) -> Result<bool, StoreError> {
     sealed::any(&mut reader).await
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|error| StartError::Listen(address, error))
 }
 
@@ -212,35 +230,45 @@ fn main_server(
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Server, StartError> {
     let settings = &app.config.server;
-    let failed = |error| StartError::Listen(settings.listen, error);
     let (state, operator) = (app.clone(), operator.clone());
-    let mut server = HttpServer::new(move || {
+    let build = move || {
         actix_web::App::new()
             .app_data(state.clone())
             .app_data(operator.clone())
             .configure(routes::mount)
             .wrap(Compress::default())
             .wrap(from_fn(middleware::edge))
-    })
-    .disable_signals()
-    .shutdown_timeout(settings.stop_seconds)
-    .client_request_timeout(Duration::from_secs(settings.limits.head_seconds))
-    .max_connections(settings.limits.connections);
-    if settings.workers > 0 {
-        server = server.workers(settings.workers);
-    }
-    let server = match certificate {
-        Some(certificate) => server.listen_rustls_0_23(listener, certificate.settings()),
-        None => server.listen(listener),
     };
-    Ok(server.map_err(failed)?.run())
+    let served = listen::serve(build, listener, certificate, settings);
+    served.map_err(|error| StartError::Listen(settings.listen, error))
 }
 
-fn figures_server(listener: TcpListener) -> Result<Server, StartError> {
+fn figures_server(listener: TcpListener, settings: &config::Server) -> Result<Server, StartError> {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-    let server = HttpServer::new(|| actix_web::App::new().route("/metrics", web::get().to(async || metrics::page())));
-    let server = server.workers(1).disable_signals().shutdown_timeout(1).listen(listener);
-    Ok(server.map_err(|error| StartError::Listen(address, error))?.run())
+    let page = || actix_web::App::new().route("/metrics", web::get().to(async || metrics::page()));
+    let settings = config::Server { workers: 1, stop_seconds: 1, ..settings.clone() };
+    listen::serve(page, listener, None, &settings).map_err(|error| StartError::Listen(address, error))
+}
+
+/// A task that ends with whoever waits for it.
+struct Ended(JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Waits for a task; one that ends before it was told to is missed.
+async fn missed(job: &'static str, task: JoinHandle<()>, app: web::Data<App>, told: watch::Receiver<bool>) {
+    let mut task = Ended(task);
+    let ended = (&mut task.0).await;
+    if !*told.borrow() {
+        let told = format!("The work \"{job}\" has ended by itself; start this server anew.");
+        app.health.set(Trouble::Job, Some(told));
+    } else if let Err(error) = ended {
+        tracing::error!(%error, job, "a task beside the server ended badly");
+    }
 }
 
 async fn watch_certificate(

@@ -1,4 +1,5 @@
 //! What every handler can reach.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{ConnectionId, UserId};
+use crate::jobs::health::Health;
 use crate::provision::users::Arrivals;
 use crate::secret::Keyring;
 use crate::store::Store;
@@ -51,6 +53,10 @@ pub struct App {
     pub opened: Opened,
     /// When tokens were last used.
     pub uses: Uses,
+    /// How often each address may ask where nobody else is counted.
+    pub strangers: Fairness<IpAddr>,
+    /// What is wrong with this server, as far as it knows.
+    pub health: Arc<Health>,
     stopping: AtomicBool,
 }
 
@@ -64,7 +70,9 @@ impl App {
         keyring: Arc<Keyring>,
         desk: Arc<Desk>,
         request_log: RequestLog,
+        health: Arc<Health>,
     ) -> Self {
+        let limits = &config.server.limits;
         Self {
             fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
             refusals_told: Fairness::new(1, 1),
@@ -74,6 +82,8 @@ impl App {
             arrivals: Arrivals::new(store.clone()),
             opened: Opened::default(),
             uses: Uses::default(),
+            strangers: Fairness::new(limits.requests_per_second, limits.burst),
+            health,
             stopping: AtomicBool::new(false),
             config,
             store,

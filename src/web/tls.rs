@@ -76,7 +76,9 @@ impl Certificate {
 
     /// The settings of a listener that uses this certificate.
     pub fn settings(self: &Arc<Self>) -> ServerConfig {
-        ServerConfig::builder().with_no_client_auth().with_cert_resolver(self.clone())
+        let mut settings = ServerConfig::builder().with_no_client_auth().with_cert_resolver(self.clone());
+        settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        settings
     }
 }
 

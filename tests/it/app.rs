@@ -35,7 +35,8 @@ impl App {
         (Self::start_on(database, store.clone(), |_| ()).await, store)
     }
 
-    async fn start_on(database: &Database, store: Store, change: impl FnOnce(&mut Config)) -> Self {
+    /// Starts a server on a store of one's own.
+    pub async fn start_on(database: &Database, store: Store, change: impl FnOnce(&mut Config)) -> Self {
         // Only fails when another test has installed it.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::default();
@@ -44,6 +45,7 @@ impl App {
         config.server.stop_seconds = 5;
         config.store.data_dir = database.folder();
         config.scim.requests_per_second = 0;
+        config.server.limits.requests_per_second = 0;
         if database.url.starts_with("postgres") {
             config.store.database_url = Some(database.url.clone().into());
         }

@@ -14,7 +14,7 @@ use rolecall::provision::Mode;
 use rolecall::provision::users::{self, NewUser};
 use rolecall::secret::{Keyring, Purpose};
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, StoreError, Tx, first, leases, runs, tuple};
+use rolecall::store::{Store, StoreError, Tx, first, runs, tuple};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -443,28 +443,6 @@ on_both! {
         assert_eq!(lab.users().await.len(), 0);
         done(&third.run().await);
         assert_eq!(lab.names().await, ["u000", "u001", "u002"]);
-    }
-
-    async fn a_lease_passes_on_only_when_it_ran_out(db: &Database) {
-        let store = &db.store;
-        let (a, b) = (fresh(), fresh());
-        let at = Timestamp::from_micros;
-        let take = async |holder: Uuid, now: i64, until: i64| {
-            let work = async |tx: &mut Tx| leases::acquire(tx, "job", holder, at(now), at(until)).await;
-            store.write(work).await.unwrap()
-        };
-        let renew = async |lease: &leases::Lease, until: i64| store.write(async |tx: &mut Tx| leases::renew(tx, lease, at(until)).await).await.unwrap();
-        let first = take(a, 0, 10).await.unwrap();
-        assert_eq!(take(b, 9, 19).await, None);
-        assert!(renew(&first, 20).await);
-        assert_eq!(take(b, 15, 25).await, None);
-        let second = take(b, 20, 30).await.unwrap();
-        assert!(!renew(&first, 40).await);
-        assert!(renew(&second, 40).await);
-        store.write(async |tx: &mut Tx| leases::release(tx, &first).await).await.unwrap();
-        assert_eq!(take(a, 30, 50).await, None, "who lost it cannot give it back");
-        store.write(async |tx: &mut Tx| leases::release(tx, &second).await).await.unwrap();
-        assert!(take(a, 31, 50).await.is_some());
     }
 
     async fn what_cannot_run_says_why(db: &Database) {

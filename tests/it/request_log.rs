@@ -151,3 +151,83 @@ async fn an_older_log_is_read_on() {
     }
     db.remove().await;
 }
+
+/// How many entries a door has, once it has as many as are awaited, or after a while.
+async fn awaited(log: &RequestLog, door: &ConnectionExtent, wanted: usize) -> usize {
+    let mut found = 0;
+    for _ in 0..400 {
+        found = pages(log, door, "", 500).await.len();
+        if found == wanted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    found
+}
+
+/// Another process holds the file for longer than anybody waits: what came meanwhile is there when that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_the_file_cannot_be_written() {
+    let db = Database::sqlite().await;
+    let world = World::new(&db.store).await;
+    let door = world.doors[0];
+    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
+    let (stop, told) = watch::channel(false);
+    let writing = tokio::spawn(writer.run(|| Timestamp::from_micros(0), told));
+    log.record(door.connection(), Uuid::from_u128(0), &entry(0));
+    assert_eq!(awaited(&log, &door, 1).await, 1);
+    let file = SqliteConnectOptions::new().filename(db.folder().join("log.db"));
+    let mut other = file.connect().await.unwrap();
+    // Longer than a writer waits for a lock.
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    for number in 1..300 {
+        log.record(door.connection(), Uuid::from_u128(number), &entry(number as usize));
+    }
+    let mut failing = false;
+    for _ in 0..200 {
+        failing = log.is_failing();
+        if failing {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(failing, "it is told that entries wait");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(awaited(&log, &door, 300).await, 300);
+    assert_eq!((log.dropped(), log.is_failing()), (0, false));
+    other.close().await.unwrap();
+    stop.send_replace(true);
+    writing.await.unwrap();
+    db.remove().await;
+}
+
+/// The same while nobody can connect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_the_database_takes_no_writes() {
+    let db = Database::postgres().await;
+    let world = World::new(&db.store).await;
+    let door = world.doors[0];
+    std::fs::create_dir_all(db.folder()).unwrap();
+    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
+    let (stop, told) = watch::channel(false);
+    let writing = tokio::spawn(writer.run(|| Timestamp::from_micros(0), told));
+    db.lock_out(true).await;
+    for number in 0..300 {
+        log.record(door.connection(), Uuid::from_u128(number), &entry(number as usize));
+    }
+    let mut failing = false;
+    for _ in 0..400 {
+        failing = log.is_failing();
+        if failing {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(failing, "it is told that entries wait");
+    db.lock_out(false).await;
+    assert_eq!(awaited(&log, &door, 300).await, 300);
+    assert_eq!((log.dropped(), log.is_failing()), (0, false));
+    stop.send_replace(true);
+    writing.await.unwrap();
+    db.remove().await;
+}

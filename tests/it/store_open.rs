@@ -7,6 +7,7 @@ use crate::support::database::{Database, on_both};
 
 statements! {
     CREATE = "CREATE TABLE mark (number BIGINT PRIMARY KEY)";
+    DROP = "DROP TABLE mark";
     MARK = "INSERT INTO mark (number) VALUES ($1)";
     COUNT = "SELECT COUNT(*) FROM mark";
     NEWER = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -66,6 +67,38 @@ async fn one_process_owns_a_file() {
     let refused = open(&db.url).await.unwrap_err();
     assert!(refused.contains("in use by another process"), "{refused}");
     assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+    db.remove().await;
+}
+
+/// The lock is on the file itself: whatever is removed beside it, a second process is refused.
+#[tokio::test]
+async fn a_second_process_is_refused_whatever_lies_beside_the_file() {
+    let db = Database::sqlite().await;
+    let path = db.url.strip_prefix("sqlite:").unwrap().to_owned();
+    let another = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        command
+            .arg("migrate")
+            .env_remove("ROLECALL_CONFIG")
+            .env("ROLECALL_STORE_DATABASE_URL", format!("sqlite:{path}"));
+        let output = command.env("ROLECALL_STORE_DATA_DIR", db.folder()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for beside in [None, Some(".lock")] {
+        if let Some(beside) = beside {
+            std::fs::remove_file(format!("{path}{beside}")).unwrap();
+        }
+        let (good, said) = another();
+        assert!(!good && said.contains("in use by another process"), "{beside:?}: {said}");
+        let here = open(&db.url).await.unwrap_err();
+        assert!(here.contains("in use by another process"), "{here}");
+        // What the refused ones did has not let go of anything.
+        db.store.write(async |tx| tx.execute(&CREATE, binds![]).await.map(drop)).await.unwrap();
+        db.store.write(async |tx| tx.execute(&DROP, binds![]).await.map(drop)).await.unwrap();
+    }
+    db.store.close().await;
+    let (good, said) = another();
+    assert!(good, "{said}");
     db.remove().await;
 }
 

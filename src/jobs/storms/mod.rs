@@ -30,9 +30,14 @@ const STEP: i64 = 1_000;
 /// A line may be sealed after a later one; what is read again begins this much earlier, in seconds.
 const SLACK: i64 = 60;
 
+/// Whether anything raises an alarm.
+pub fn watches(settings: &Storms) -> bool {
+    settings.people > 0 || settings.share_percent > 0
+}
+
 /// Watches until `told` turns true.
 pub async fn run(store: Store, clock: Clock, settings: Storms, mut told: watch::Receiver<bool>) {
-    if settings.people == 0 && settings.share_percent == 0 {
+    if !watches(&settings) {
         return;
     }
     let mut watch = Watch::new(store, clock, settings);

@@ -1,5 +1,6 @@
 //! Writing the log of requests, and deleting what is old.
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,11 @@ const BATCH: usize = 256;
 const ROWS: usize = 64;
 /// How long rows are collected, unless a whole transaction of them waits.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What is waited between two tries to write, at first and at last.
+const SHORTEST_REST: Duration = Duration::from_millis(200);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// PostgreSQL: how long an answer is waited for.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How often old rows are deleted.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// Connections without old rows that are passed in one go.
@@ -35,6 +41,9 @@ pub struct LogWriter {
     pub(super) queue: mpsc::Receiver<Line>,
     pub(super) backend: Backend,
     pub(super) keep_seconds: i64,
+    pub(super) dropped: Arc<AtomicU64>,
+    /// Whether the last try to write has failed.
+    pub(super) failing: Arc<AtomicBool>,
 }
 
 /// Where the deletion of rows from before a moment is: at this connection.
@@ -67,35 +76,62 @@ impl LogWriter {
                 () = stop(&mut told) => break,
             }
             let more = batch.len() == BATCH;
-            self.write(&mut batch).await;
+            self.write(&mut batch, &mut told).await;
             if !more {
                 let _passed = tokio::time::timeout(PAUSE, stop(&mut told)).await;
             }
         }
         self.queue.close();
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
-            self.write(&mut batch).await;
+            self.write(&mut batch, &mut told).await;
         }
     }
 
-    async fn write(&self, batch: &mut Vec<Line>) {
-        if batch.is_empty() {
-            return;
+    /// Writes a batch, however often that has to be tried: a full disk and a locked file pass. Meanwhile entries wait in
+    /// the queue, and only what finds no place there is lost. At the end it is tried once more, and then given up.
+    async fn write(&self, batch: &mut Vec<Line>, told: &mut watch::Receiver<bool>) {
+        let mut pause = SHORTEST_REST;
+        while !batch.is_empty() {
+            let stopping = *told.borrow();
+            match self.insert(batch).await {
+                Ok(()) => {
+                    batch.clear();
+                    self.failing.store(false, Ordering::Relaxed);
+                }
+                Err(error) if passes(&error) && !stopping => {
+                    if !self.failing.swap(true, Ordering::Relaxed) {
+                        tracing::error!(%error, "the log of requests cannot be written; it is tried again");
+                    }
+                    let _passed = tokio::time::timeout(pause, stop(told)).await;
+                    pause = (pause * 2).min(LONGEST_REST);
+                }
+                Err(error) if passes(&error) => {
+                    self.lose(batch.len(), &error);
+                    batch.clear();
+                }
+                // Something is wrong with a row: the others are written.
+                Err(_) => {
+                    for line in batch.drain(..) {
+                        if let Err(error) = self.insert(std::slice::from_ref(&line)).await {
+                            self.lose(1, &error);
+                        }
+                    }
+                }
+            }
         }
-        let rows = batch.len();
-        if let Err(error) = self.insert(batch).await {
-            tracing::error!(%error, rows, "the log of requests lost rows");
-            metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
-        }
-        batch.clear();
     }
 
-    async fn insert(&self, batch: &mut Vec<Line>) -> Result<(), sqlx::Error> {
+    fn lose(&self, rows: usize, error: &sqlx::Error) {
+        tracing::error!(%error, rows, "the log of requests lost rows");
+        self.dropped.fetch_add(rows as u64, Ordering::Relaxed);
+        metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
+    }
+
+    async fn insert(&self, batch: &[Line]) -> Result<(), sqlx::Error> {
         match &self.backend {
             Backend::Sqlite(pool) => {
                 let mut transaction = pool.begin().await?;
-                while !batch.is_empty() {
-                    let part = batch.drain(..batch.len().min(ROWS));
+                for part in batch.chunks(ROWS) {
                     let mut query = sqlx::query(insert(part.len()));
                     for Line { connection, at, id, text } in part {
                         query = query.bind(connection).bind(at).bind(id).bind(text);
@@ -109,8 +145,10 @@ impl LogWriter {
                     .bind(batch.iter().map(|line| line.connection).collect::<Vec<Uuid>>())
                     .bind(batch.iter().map(|line| line.at).collect::<Vec<i64>>())
                     .bind(batch.iter().map(|line| line.id).collect::<Vec<Uuid>>())
-                    .bind(batch.drain(..).map(|line| line.text).collect::<Vec<String>>());
-                query.execute(pool).await.map(drop)
+                    .bind(batch.iter().map(|line| &*line.text).collect::<Vec<&str>>());
+                // A server that says nothing is asked again on another connection.
+                let written = tokio::time::timeout(ANSWER, query.execute(pool)).await;
+                written.map_err(|_| sqlx::Error::PoolTimedOut)?.map(drop)
             }
         }
     }
@@ -129,6 +167,17 @@ impl LogWriter {
             sweep.at = next;
         }
         Ok(true)
+    }
+}
+
+/// Whether it says nothing against the rows, so that the same may be written a little later.
+fn passes(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(database) = error else { return !matches!(error, sqlx::Error::Encode(_)) };
+    let code = database.code().unwrap_or_default();
+    match database.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+        // Busy, locked, read-only, disk error, full, cannot be opened: <https://www.sqlite.org/rescode.html>.
+        Some(_) => code.parse().is_ok_and(|code: i64| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
+        None => ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)),
     }
 }
 

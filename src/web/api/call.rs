@@ -108,12 +108,7 @@ impl FromRequest for Asked {
 
 impl Call {
     async fn admitted(sent: Sent) -> Result<Self, Fault> {
-        let caller = Caller::of(&sent.request, &sent.app).await?;
-        if let Err(wait) = sent.app.api_fairness.admit(caller.person()) {
-            let seconds = wait.as_secs().saturating_add(1).to_string();
-            let detail = "You send more requests than one person may; wait as long as Retry-After says.";
-            return Err(Fault::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds));
-        }
+        let caller = Caller::admitted(&sent.request, &sent.app).await?;
         Ok(Self { sent, caller })
     }
 

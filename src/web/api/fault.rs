@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::admin::refused::Refused;
 use crate::store::StoreError;
-use crate::web::problem::{Face, Refusal, sentence};
+use crate::web::problem::{DAMAGED, Face, Refusal, sentence};
 
 /// A refusal that is ready to be sent.
 #[derive(Debug)]
@@ -60,12 +60,9 @@ impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::hidden(),
-            StoreError::Full
-            | StoreError::Unavailable
-            | StoreError::Lost
-            | StoreError::Conflict
-            | StoreError::TooLong => {
-                tracing::warn!(%error, "the store could not take a request of the API");
+            StoreError::Damaged => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DAMAGED),
+            passing if passing.may_pass() => {
+                tracing::warn!(error = %passing, "the store could not take a request of the API");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE))
                     .with(header::RETRY_AFTER, "1")
             }

@@ -82,16 +82,16 @@ pub const ROUTES: &[Entry] = &[
         post: Some(|| web::to(connections::matches::refuse)),
         ..at("/api/v1/connections/{slug}/matches/{id}/refuse")
     },
-    Entry { post: Some(|| web::to(connections::sync::sync)), ..at("/api/v1/connections/{slug}/sync") },
+    Entry { lasting: true, post: Some(|| web::to(connections::sync::sync)), ..at("/api/v1/connections/{slug}/sync") },
     Entry { get: Some(|| web::to(connections::runs::list)), ..at("/api/v1/connections/{slug}/runs") },
     Entry { get: Some(|| web::to(connections::runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },
-    Entry { post: Some(|| web::to(connections::test::test)), ..at("/api/v1/connections/{slug}/test") },
+    Entry { lasting: true, post: Some(|| web::to(connections::test::test)), ..at("/api/v1/connections/{slug}/test") },
     Entry { get: Some(|| web::to(connections::storms::list)), ..at("/api/v1/connections/{slug}/storms") },
     Entry {
         post: Some(|| web::to(connections::storms::dismiss)),
         ..at("/api/v1/connections/{slug}/storms/{id}/dismiss")
     },
-    Entry { post: Some(|| web::to(connections::undo::undo)), ..at("/api/v1/connections/{slug}/undo") },
+    Entry { lasting: true, post: Some(|| web::to(connections::undo::undo)), ..at("/api/v1/connections/{slug}/undo") },
     Entry { get: Some(|| web::to(connections::said::users)), ..at("/api/v1/connections/{slug}/external-users") },
     Entry { get: Some(|| web::to(connections::said::groups)), ..at("/api/v1/connections/{slug}/external-groups") },
     Entry {

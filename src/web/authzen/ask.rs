@@ -3,20 +3,22 @@ use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Payload};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::board::Board;
 use super::model::{Asked, Entity, Object};
 use crate::access::decide::{Decision, Question};
 use crate::access::explain::{Absent, Miss, Reason};
 use crate::domain::capability::{CapabilityId, Core};
 use crate::domain::grant::Resource;
-use crate::domain::id::UserId;
+use crate::domain::id::{Id as _, UserId};
 use crate::domain::time::Timestamp;
+use crate::store::StoreError;
 use crate::store::exceptions::Exception;
 use crate::store::told::{self, Sight, Told};
-use crate::store::{Reader, StoreError, catalog, effective, resources};
 use crate::web::App;
 use crate::web::extract;
-use crate::web::problem::Refusal;
+use crate::web::problem::{DAMAGED, Refusal};
 
 /// The largest request, in bytes.
 const MOST_BYTES: usize = 256 * 1024;
@@ -41,45 +43,42 @@ pub(super) fn bad(request: &HttpRequest, wrong: String) -> Refusal {
 /// 503: no decision is never a yes.
 pub(super) fn down(request: &HttpRequest, error: &StoreError) -> Refusal {
     tracing::error!(%error, "a decision could not be made");
+    if *error == StoreError::Damaged {
+        return Refusal::at(request, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
+    }
     let detail = "The server cannot decide at the moment; treat it as a refusal and ask again shortly.";
     Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 /// Answers `asked` as `asker` may know it.
 pub(super) async fn answer(
-    reader: &mut Reader,
+    board: &mut Board<'_>,
     asker: UserId,
     asked: &Asked,
     now: Timestamp,
 ) -> Result<Value, StoreError> {
-    let resource = resource(reader, &asked.resource).await?;
-    let capability = catalog::capability(reader, &asked.action).await?;
+    let resource = resource(board, &asked.resource).await?;
+    let capability = board.capability(&asked.action).await?;
     let subject = user(&asked.subject);
     let Some(resource) = resource else { return Ok(hidden(now)) };
     let about_self = subject == Some(asker);
-    let may = async |reader: &mut Reader, capability: Core| {
+    let may = async |board: &mut Board<'_>, capability: Core| {
         let question = Question { principal: asker, capability: capability.id(), resource, now };
-        effective::decide(reader, &question).await.map(|decision| decision.allowed)
+        board.permits(&question).await
     };
-    if !about_self && !may(reader, Core::AccessAsk).await? {
+    if !about_self && !may(board, Core::AccessAsk).await? {
         return Ok(hidden(now));
     }
     let decision = match (subject, capability) {
-        (Some(principal), Some(capability)) => {
-            effective::decide_with_witnesses(reader, &Question { principal, capability, resource, now }).await?
-        }
+        (Some(principal), Some(capability)) => board.decide(&Question { principal, capability, resource, now }).await?,
         (None, _) => return Ok(veiled(false, now)),
         (_, None) => absent(Absent::Capability),
     };
     // Whoever asks about themselves learns of a partner only what they may see of it.
-    if !decision.allowed
-        && about_self
-        && !may(reader, Core::PartnerView).await?
-        && !may(reader, Core::AccessAsk).await?
-    {
+    if !decision.allowed && about_self && !may(board, Core::PartnerView).await? && !may(board, Core::AccessAsk).await? {
         return Ok(hidden(now));
     }
-    if !about_self && !may_know(reader, asker, subject, resource, now).await? {
+    if !about_self && !may_know(board, asker, subject, resource, now).await? {
         return Ok(veiled(decision.allowed, now));
     }
     let question =
@@ -88,7 +87,7 @@ pub(super) async fn answer(
         true => Sight::of(asker, now),
         false => Sight::of_product(asker, &resource, now),
     };
-    Ok(told(&told::decision(reader, &mut sight, &question, &asked.action, decision).await?, now))
+    Ok(told(&told::decision(board.reader(), &mut sight, &question, &asked.action, decision).await?, now))
 }
 
 /// The capability of a question about none.
@@ -97,19 +96,42 @@ const NONE: CapabilityId = CapabilityId(0);
 /// Whether the asker may learn why: of a person of the resource's own partner, and of whomever else they may ask about.
 /// Others are known to a product by their id alone, and so is nobody.
 async fn may_know(
-    reader: &mut Reader,
+    board: &mut Board<'_>,
     asker: UserId,
     subject: Option<UserId>,
     resource: Resource,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(subject) = subject else { return Ok(false) };
-    let Some(home) = resources::of_user(reader, subject).await? else { return Ok(false) };
+    let Some(home) = board.person(subject).await? else { return Ok(false) };
     if home.partner == resource.partner && resource.group.is_none() && resource.owner.is_none() {
         return Ok(true);
     }
-    let question = Question { principal: asker, capability: Core::AccessAsk.id(), resource: home, now };
-    effective::permits(reader, &question).await
+    board.permits(&Question { principal: asker, capability: Core::AccessAsk.id(), resource: home, now }).await
+}
+
+/// Every question whose answer [`answer`] may need for `asked`.
+pub(super) fn questions(asker: UserId, asked: &Asked, board: &Board<'_>, now: Timestamp) -> Vec<Question> {
+    let Some(resource) = board.known_resource(&asked.resource) else { return Vec::new() };
+    let ask = |principal, capability, resource| Question { principal, capability, resource, now };
+    let mut all = vec![ask(asker, Core::AccessAsk.id(), resource)];
+    let Some(subject) = user(&asked.subject) else { return all };
+    all.extend(board.known_capability(&asked.action).map(|capability| ask(subject, capability, resource)));
+    if subject == asker {
+        all.push(ask(asker, Core::PartnerView.id(), resource));
+    } else if let Some(home) = board.known_person(subject) {
+        all.push(ask(asker, Core::AccessAsk.id(), home));
+    }
+    all
+}
+
+/// The ids of people and user groups, and the name of the capability, that `asked` is about.
+pub(super) fn named(asked: &Asked) -> (Vec<Uuid>, String) {
+    let mut ids: Vec<Uuid> = user(&asked.subject).into_iter().map(|user| user.uuid()).collect();
+    if matches!(asked.resource.kind.as_str(), "user" | "user_group") {
+        ids.extend(asked.resource.id.parse::<UserId>().ok().map(|id| id.uuid()));
+    }
+    (ids, asked.action.clone())
 }
 
 fn absent(what: Absent) -> Decision {
@@ -122,23 +144,28 @@ fn user(subject: &Entity) -> Option<UserId> {
 }
 
 /// What a resource is, for a decision; none when there is no such thing.
-async fn resource(reader: &mut Reader, entity: &Entity) -> Result<Option<Resource>, StoreError> {
+async fn resource(board: &mut Board<'_>, entity: &Entity) -> Result<Option<Resource>, StoreError> {
     match entity.kind.as_str() {
-        "partner" => Ok(entity.id.parse().ok().map(|partner| Resource { partner, group: None, owner: None })),
+        "partner" => Ok(partner(entity)),
         "user" => match entity.id.parse() {
-            Ok(user) => resources::of_user(reader, user).await,
+            Ok(user) => board.person(user).await,
             Err(_) => Ok(None),
         },
         "user_group" => match entity.id.parse() {
-            Ok(group) => resources::of_group(reader, group).await,
+            Ok(group) => board.group(group).await,
             Err(_) => Ok(None),
         },
         _ => Ok(product(entity)),
     }
 }
 
+/// A partner as a resource.
+pub(super) fn partner(entity: &Entity) -> Option<Resource> {
+    entity.id.parse().ok().map(|partner| Resource { partner, group: None, owner: None })
+}
+
 /// A product's own thing: it says where it belongs. One that says it wrongly belongs nowhere.
-fn product(entity: &Entity) -> Option<Resource> {
+pub(super) fn product(entity: &Entity) -> Option<Resource> {
     let text = |name: &str| match entity.properties.get(name) {
         None | Some(Value::Null) => Some(None),
         Some(Value::String(text)) => Some(Some(text.as_str())),

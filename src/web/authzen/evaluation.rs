@@ -2,6 +2,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ask::{answer, bad, body, down};
+use super::board::Board;
 use super::model::{Object, asked};
 use crate::web::App;
 use crate::web::login::Caller;
@@ -13,7 +14,7 @@ pub(super) async fn evaluate(
     app: web::Data<App>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::of(&request, &app).await?;
+    let caller = Caller::admitted(&request, &app).await?;
     let object = body(&request, &app, payload).await?;
     single(&request, &app, &caller, &object).await
 }
@@ -28,7 +29,7 @@ pub(super) async fn single(
     let asked = asked(object).map_err(|wrong| bad(request, wrong))?;
     let decided = async {
         let mut reader = app.store.reader().await?;
-        answer(&mut reader, caller.person(), &asked, app.clock.now()).await
+        answer(&mut Board::new(&mut reader), caller.person(), &asked, app.clock.now()).await
     };
     let answer = decided.await.map_err(|error| down(request, &error))?;
     Ok(echoed(request, HttpResponse::Ok().json(answer)))

@@ -3,8 +3,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::ask::{answer, bad, body, down};
+use super::board::Board;
 use super::evaluation::{echoed, single};
-use super::model::{Semantic, batch};
+use super::model::{Asked, Semantic, batch};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
 use crate::web::login::Caller;
@@ -16,7 +17,7 @@ pub(super) async fn evaluate(
     app: web::Data<App>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::of(&request, &app).await?;
+    let caller = Caller::admitted(&request, &app).await?;
     let object = body(&request, &app, payload).await?;
     let Some(batch) = batch(&object).map_err(|wrong| bad(&request, wrong))? else {
         return single(&request, &app, &caller, &object).await;
@@ -25,10 +26,12 @@ pub(super) async fn evaluate(
     let answers: Result<Vec<Value>, StoreError> = app
         .store
         .snapshot(async |reader: &mut Reader| {
+            let good: Vec<&Asked> = batch.items.iter().flatten().collect();
+            let mut board = Board::of(reader, caller.person(), &good, now).await?;
             let mut answers = Vec::new();
             for item in &batch.items {
                 let one = match item {
-                    Ok(asked) => answer(reader, caller.person(), asked, now).await?,
+                    Ok(asked) => answer(&mut board, caller.person(), asked, now).await?,
                     Err(wrong) => json!({"decision": false, "context": {"error": {"status": 400, "message": wrong}}}),
                 };
                 let decision = one.get("decision") == Some(&Value::Bool(true));

@@ -20,6 +20,8 @@ pub enum Halt {
     Invalid(String),
     /// The server cannot answer; nothing was changed.
     Down,
+    /// What is stored is damaged.
+    Damaged,
     /// Already answered: the way to the sign-in.
     Answered(Box<HttpResponse>),
 }
@@ -45,6 +47,7 @@ impl Halt {
                 "The server cannot answer at the moment",
                 "Nothing was changed. Try again shortly.",
             ),
+            Self::Damaged => (StatusCode::INTERNAL_SERVER_ERROR, "What is stored here is damaged", problem::DAMAGED),
             Self::Answered(_) => (StatusCode::OK, "", ""),
         };
         match self {
@@ -66,7 +69,7 @@ impl From<StoreError> for Halt {
             return Self::NotFound;
         }
         tracing::error!(%error, "a page could not be read");
-        Self::Down
+        if error == StoreError::Damaged { Self::Damaged } else { Self::Down }
     }
 }
 

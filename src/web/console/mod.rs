@@ -61,11 +61,16 @@ pub const ROUTES: &[Entry] = &[
     Entry { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
     Entry { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/clients") },
     Entry { post: Some(|| web::to(connection::clients::end)), ..at("/connections/{slug}/clients/{client}/revoke") },
-    Entry { post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
-    Entry { post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
+    Entry { lasting: true, post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
+    Entry { lasting: true, post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
     Entry { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
-    Entry { post: Some(|| web::to(connection::runs::approve)), ..at("/connections/{slug}/runs/{run}/approve") },
     Entry {
+        lasting: true,
+        post: Some(|| web::to(connection::runs::approve)),
+        ..at("/connections/{slug}/runs/{run}/approve")
+    },
+    Entry {
+        lasting: true,
         get: Some(|| web::to(connection::undo::show)),
         post: Some(|| web::to(connection::undo::carry_out)),
         ..at("/connections/{slug}/undo")

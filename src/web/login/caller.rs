@@ -40,6 +40,20 @@ impl Caller {
         }
     }
 
+    /// The caller of this request, whose rate admits it.
+    ///
+    /// # Errors
+    /// As [`Self::of`]; 429 beyond the rate of the person.
+    pub async fn admitted(request: &HttpRequest, app: &App) -> Result<Self, Refusal> {
+        let caller = Self::of(request, app).await?;
+        app.api_fairness.admit(caller.person()).map_err(|wait| {
+            let seconds = wait.as_secs().saturating_add(1).to_string();
+            let detail = "You send more requests than one person may; wait as long as Retry-After says.";
+            Refusal::at(request, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds)
+        })?;
+        Ok(caller)
+    }
+
     /// The person.
     pub fn person(&self) -> UserId {
         self.bearer.person()

@@ -25,8 +25,8 @@ use crate::store::StoreError;
 use crate::store::connections::Door;
 use crate::store::provisioning_log::{Body, Entry};
 use crate::store::tokens::{self, Presented};
-use crate::web::extract;
-use crate::web::problem::{Face, Refusal, sentence};
+use crate::web::extract::{self, Client};
+use crate::web::problem::{DAMAGED, Face, LATE, Refusal, sentence};
 use crate::web::{App, metrics};
 
 /// The header that asks for a dry run, and marks the answer of one.
@@ -177,7 +177,8 @@ pub fn of_store(error: &StoreError) -> ScimError {
             let text = "The query takes too long; narrow the filter, or page with a cursor.";
             ScimError::new(ScimType::TooMany, text)
         }
-        StoreError::Full | StoreError::Unavailable | StoreError::Lost | StoreError::Conflict => {
+        StoreError::Damaged => ScimError::plain(500, DAMAGED),
+        passing if passing.may_pass() => {
             ScimError::plain(503, "The store cannot take the request at the moment; repeat it shortly.")
                 .wait(STORE_SECONDS)
         }
@@ -214,7 +215,12 @@ impl Visit {
         work: &impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
     ) -> Result<Result<Answer, ScimError>, Duration> {
         self.app.fairness.admit(self.door.connection.id)?;
-        Ok(work(self).await)
+        // A little before the edge gives the request up, so that the log of requests has a line of it.
+        let left = Client::of(&self.request).map(|client| client.left()).unwrap_or(Duration::MAX);
+        match tokio::time::timeout(left, work(self)).await {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Ok(Err(ScimError::plain(503, LATE))),
+        }
     }
 
     /// Answers with the outcome, and writes it down.

@@ -12,5 +12,6 @@ pub mod script;
 pub mod sign_in;
 pub mod slapd;
 pub mod stage;
+pub mod wire;
 /// The world the room is tested in.
 pub mod world;
