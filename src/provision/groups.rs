@@ -307,14 +307,21 @@ pub async fn list(
     wanted: Listing<'_>,
     with_members: bool,
 ) -> Result<Listed<GroupView>, StoreError> {
+    let at = &source.extent;
     let page = async |reader: &mut Reader| {
-        search::groups(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await
+        if wanted.is_everything() {
+            return search::all_groups(reader, at, wanted.page).await;
+        }
+        search::groups(reader, at, wanted.filter, wanted.sort, wanted.page).await
     };
-    let found = if wanted.is_lookup() {
+    let found = if wanted.is_everything() {
         page(&mut store.reader().await?).await?
+    } else if wanted.filter.is_some_and(search::leads_to_groups) {
+        store.statement_within(wanted.searching, page).await?
     } else {
         store.snapshot_within(wanted.searching, page).await?
     };
+    let told = found.total;
     let (beside, more) = (found.beside, found.more);
     let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();
     let all = if with_members {
@@ -329,7 +336,7 @@ pub async fn list(
             members.push(member);
         }
     }
-    let total = match counted(wanted.page, rows.len(), more) {
+    let total = match told.or_else(|| counted(wanted.page, rows.len(), more)) {
         None if !wanted.counting.is_zero() => {
             let count = store.statement_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_groups(reader, &source.extent, wanted.filter).await

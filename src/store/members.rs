@@ -11,24 +11,24 @@ use crate::{binds, statements};
 
 statements! {
     ADD: set (dialect) = format!("INSERT INTO external_member (grp, member) \
-        SELECT {}, u.id FROM external_user u WHERE u.connection = $2 AND u.id IN ($3) \
+        SELECT {}, u.id FROM external_user u WHERE COALESCE(u.connection = $2, FALSE) AND u.id IN ($3) \
         ON CONFLICT DO NOTHING RETURNING member", dialect.typed("$1", "uuid"));
     REMOVE: set = "DELETE FROM external_member WHERE grp = $1 AND member IN ($2) RETURNING member";
     CLEAR = "DELETE FROM external_member WHERE grp = $1 RETURNING member";
-    KNOWN_USERS: set = "SELECT id FROM external_user WHERE connection = $1 AND id IN ($2)";
-    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND id IN ($2)";
+    KNOWN_USERS: set = "SELECT id FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
+    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
     MEMBERS = "SELECT member FROM external_member WHERE grp = $1 ORDER BY member";
     LEAVE_ALL = "DELETE FROM external_member WHERE member = $1 RETURNING grp";
     USERS_PAGE = "SELECT u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND u.connection = $2 AND m.member > $3 ORDER BY m.member LIMIT $4";
+        WHERE m.grp = $1 AND COALESCE(u.connection = $2, FALSE) AND m.member > $3 ORDER BY m.member LIMIT $4";
     GROUPS_PAGE = "SELECT g.id, g.display_name FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND g.connection = $2 AND s.child > $3 ORDER BY s.child LIMIT $4";
+        WHERE s.grp = $1 AND COALESCE(g.connection = $2, FALSE) AND s.child > $3 ORDER BY s.child LIMIT $4";
     COUNT = "SELECT COUNT(*) FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE m.grp = $1 AND g.connection = $2";
+        WHERE m.grp = $1 AND COALESCE(g.connection = $2, FALSE)";
     USERS_OF: set = "SELECT m.grp, u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE u.connection = $1 AND m.grp IN ($2) ORDER BY m.grp, m.member";
+        WHERE COALESCE(u.connection = $1, FALSE) AND m.grp IN ($2) ORDER BY m.grp, m.member";
     GROUPS_OF: set = "SELECT s.grp, g.id, g.display_name FROM external_subgroup s \
-        JOIN external_group g ON g.id = s.child WHERE g.connection = $1 AND s.grp IN ($2) ORDER BY s.grp, s.child";
+        JOIN external_group g ON g.id = s.child WHERE COALESCE(g.connection = $1, FALSE) AND s.grp IN ($2) ORDER BY s.grp, s.child";
 }
 
 /// Adds users of the connection; those that were not members before. Ids it does not know are passed over.

@@ -20,7 +20,7 @@ use crate::admin::keys::{self, KeysRefused};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
-use crate::jobs::{forget, schedule, sealer, statistics, storms};
+use crate::jobs::{forget, schedule, sealer, statistics, storms, totals};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -102,6 +102,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         tokio::spawn(uses::keep(app.clone(), told.clone())),
         tokio::spawn(sealer::run(app.store.clone(), clock, told.clone())),
         tokio::spawn(statistics::run(app.store.clone(), told.clone())),
+        tokio::spawn(totals::run(app.store.clone(), clock, told.clone())),
         tokio::spawn(storms::run(app.store.clone(), clock, app.config.storms, told.clone())),
         tokio::spawn(forget::run(app.store.clone(), clock, app.config.retention.clone(), told.clone())),
         schedule::start(sync::env(&app), told.clone()),
