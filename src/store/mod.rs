@@ -82,6 +82,7 @@ pub mod grants;
 mod group;
 pub mod holds;
 pub mod identities;
+mod kept;
 pub mod laws;
 pub mod leases;
 pub mod links;

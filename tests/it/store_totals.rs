@@ -20,7 +20,7 @@ async fn told(store: &Store, source: &Source<'_>) -> (Option<u64>, Option<u64>) 
     let page = Page::Index { start: 1, count: 1 };
     let wanted = Listing { filter: None, sort: None, page: &page, searching: SECOND, counting: SECOND };
     let people = users::list(store, source, wanted, false).await.unwrap().total;
-    (people, groups::list(store, source, wanted, false).await.unwrap().total)
+    (people, groups::list(store, source, wanted).await.unwrap().total)
 }
 
 async fn fold(store: &Store) {

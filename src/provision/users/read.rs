@@ -129,7 +129,11 @@ async fn views(
     }
     let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
     let all = external_groups::of_users(reader, &source.extent, &ids).await?;
-    let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
+    // In the order of users.
+    let of = |id| {
+        let (from, to) = (all.partition_point(|row| row.member < id), all.partition_point(|row| row.member <= id));
+        all.get(from..to).unwrap_or_default().to_vec()
+    };
     Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), named: named(&user), user }).collect())
 }
 
