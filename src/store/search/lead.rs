@@ -115,8 +115,10 @@ impl Composer {
 
     fn select(&self, by: By, values: &str) -> Vec<String> {
         let table = self.of.whole();
+        // The index of groups' external ids has only those that are there.
+        let there = if self.of == Of::Groups { "NOT gone AND " } else { "" };
         let column =
-            |name: &str| vec![format!("SELECT id FROM {table} WHERE connection = $1 AND {name} IN ({values})")];
+            |name: &str| vec![format!("SELECT id FROM {table} WHERE connection = $1 AND {there}{name} IN ({values})")];
         match by {
             By::Id => {
                 vec![format!("SELECT id FROM {table} WHERE COALESCE(connection = $1, FALSE) AND id IN ({values})")]
