@@ -24,4 +24,4 @@ CREATE UNIQUE INDEX person_login ON person (partner, login_key) WHERE state = 'l
 -- of a directory who wait to be linked.
 DROP INDEX external_user_join;
 CREATE INDEX external_user_join ON external_user (directory, join_key) WHERE join_key IS NOT NULL;
-CREATE INDEX external_user_waiting ON external_user (directory, id) WHERE person IS NULL;
+CREATE INDEX external_user_unlinked ON external_user (directory, id) WHERE person IS NULL;

@@ -40,6 +40,8 @@ const LARGE: &[(&str, &[&str])] = &[
 const MAY: &[(&str, &str)] = &[
     ("awaited::NAMES", "names to choose from, for whoever wrote one that the directory has not"),
     ("connections::INSERT", "SQLite's plan of a reference that is only looked at when one was broken before"),
+    ("declared::HELD_BY_PEOPLE", "what the people of a partner hold, for whoever declares that partner"),
+    ("declared::PEOPLE", "whoever declares a partner has all of its own people"),
     ("deleted::FORGET_GROUPS", "the oldest first, up to a moment"),
     ("deleted::FORGET_USERS", "the oldest first, up to a moment"),
     ("deleted::OLD", "whether the oldest is older than a moment"),
