@@ -9,6 +9,7 @@ mod disk;
 pub mod floor;
 mod groups;
 pub mod inserts;
+pub mod probes;
 mod reads;
 mod run;
 mod seed;
@@ -85,6 +86,22 @@ async fn prepare(start: &Start) -> Result<()> {
     let mut connection = Connection::open(&server.ready.scim).await?;
     let status = connection.send("POST", "/Users", &user(seed::TEMPLATE)).await?;
     anyhow::ensure!(status == 201, "the template: {status} {}", String::from_utf8_lossy(connection.body()));
+    server.stop().await?;
+    Ok(())
+}
+
+/// The same with the group that is copied, and groups that are filled afterwards.
+async fn prepare_groups(start: &Start, crowds: usize) -> Result<()> {
+    prepare(start).await?;
+    let server = Server::start(start).await?;
+    let mut connection = Connection::open(&server.ready.scim).await?;
+    let crowds = (0..crowds).map(|number| format!("crowd-{number}"));
+    for name in crowds.chain([seed::TEMPLATE_GROUP.to_owned()]) {
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
+        let group = json!({"schemas": schemas, "displayName": name, "externalId": name}).to_string();
+        let status = connection.send("POST", "/Groups", &group).await?;
+        anyhow::ensure!(status == 201, "a group: {status} {}", String::from_utf8_lossy(connection.body()));
+    }
     server.stop().await?;
     Ok(())
 }

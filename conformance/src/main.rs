@@ -59,6 +59,7 @@ async fn run() -> Result<bool> {
         "console" => console::run(&args, &mut report).await,
         "refusals" => refusals::run(&args, &mut report).await,
         "newcomer" => newcomer::run(&args, &mut report).await,
+        "bench-probes" => load::probes::bench_probes(&args, &mut report).await,
         "bench-scim" => load::bench_scim(&args, &mut report).await,
         other => bail!("there is no lab '{other}'"),
     };

@@ -7,3 +7,4 @@ pub mod schedule;
 pub mod sealer;
 pub mod statistics;
 pub mod storms;
+pub mod totals;

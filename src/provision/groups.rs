@@ -14,7 +14,6 @@ use crate::scim::etag::Condition;
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::store::external_groups::{ExternalGroup, SaidGroup};
-use crate::store::members::{Member, Who};
 use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, people, search};
 
 /// A group that the connection says for the first time.
@@ -298,30 +297,7 @@ pub async fn get(
     external_groups::get(reader, &source.extent, id).await
 }
 
-/// A page of a group's direct members, those after `after`: for streaming them.
-///
-/// # Errors
-/// Only those of the store.
-pub async fn members_page(
-    reader: &mut Reader,
-    source: &Source<'_>,
-    id: ExternalGroupId,
-    after: Option<Who>,
-    limit: usize,
-) -> Result<Vec<Member>, StoreError> {
-    members::page(reader, &source.extent, id, after, limit).await
-}
-
-/// A group with its members when they were asked for.
-#[derive(Clone, PartialEq, Debug)]
-pub struct GroupView {
-    /// The group.
-    pub group: ExternalGroup,
-    /// Its direct members.
-    pub members: Option<Vec<Member>>,
-}
-
-/// A page of the connection's groups, with their members when `with_members`.
+/// A page of the connection's groups, without their members.
 ///
 /// # Errors
 /// Only those of the store.
@@ -329,31 +305,25 @@ pub async fn list(
     store: &Store,
     source: &Source<'_>,
     wanted: Listing<'_>,
-    with_members: bool,
-) -> Result<Listed<GroupView>, StoreError> {
+) -> Result<Listed<ExternalGroup>, StoreError> {
+    let at = &source.extent;
     let page = async |reader: &mut Reader| {
-        search::groups(reader, &source.extent, wanted.filter, wanted.sort, wanted.page).await
+        if wanted.is_everything() {
+            return search::all_groups(reader, at, wanted.page).await;
+        }
+        search::groups(reader, at, wanted.filter, wanted.sort, wanted.page).await
     };
-    let found = if wanted.is_lookup() {
+    let found = if wanted.is_everything() {
         page(&mut store.reader().await?).await?
+    } else if wanted.filter.is_some_and(search::leads_to_groups) {
+        store.statement_within(wanted.searching, page).await?
     } else {
         store.snapshot_within(wanted.searching, page).await?
     };
+    let told = found.total;
     let (beside, more) = (found.beside, found.more);
-    let ids: Vec<ExternalGroupId> = found.rows.iter().map(|group| group.id).collect();
-    let all = if with_members {
-        members::of_groups(&mut store.reader().await?, &source.extent, &ids).await?
-    } else {
-        Vec::new()
-    };
-    let mut rows: Vec<GroupView> =
-        found.rows.into_iter().map(|group| GroupView { group, members: with_members.then(Vec::new) }).collect();
-    for (group, member) in all {
-        if let Some(members) = rows.iter_mut().find(|row| row.group.id == group).and_then(|row| row.members.as_mut()) {
-            members.push(member);
-        }
-    }
-    let total = match counted(wanted.page, rows.len(), more) {
+    let rows = found.rows;
+    let total = match told.or_else(|| counted(wanted.page, rows.len(), more)) {
         None if !wanted.counting.is_zero() => {
             let count = store.statement_within(wanted.counting, async |reader: &mut Reader| {
                 search::count_groups(reader, &source.extent, wanted.filter).await

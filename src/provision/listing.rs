@@ -1,7 +1,7 @@
 //! Lists of users or groups: what is asked for, and how they are counted.
 use std::time::Duration;
 
-use crate::domain::filter::{Filter, Op};
+use crate::domain::filter::Filter;
 use crate::domain::page::{Beside, Page, Sort};
 use crate::store::StoreError;
 
@@ -21,15 +21,9 @@ pub struct Listing<'q> {
 }
 
 impl Listing<'_> {
-    /// Whether an index leads straight to the page, so that nothing need bound the time it takes.
-    pub(super) fn is_lookup(&self) -> bool {
-        let straight = |filter: &Filter| match filter {
-            Filter::Compare { field, op: Op::Eq, .. } => {
-                matches!(field.path.as_slice(), [name] if ["id", "userName", "externalId"].contains(&name.as_str()))
-            }
-            _ => false,
-        };
-        self.sort.is_none() && self.filter.is_none_or(straight)
+    /// Whether a page of everything is asked for, in the order of ids, with the number of all.
+    pub(super) fn is_everything(&self) -> bool {
+        self.filter.is_none() && self.sort.is_none() && self.page.count() > 0
     }
 }
 

@@ -44,18 +44,35 @@ pub struct ListPage {
 }
 
 impl ListPage {
+    /// The ListResponse (I01, L04, V01) around resources that are written apart, `count` of them: what stands before
+    /// them, and what behind.
+    #[must_use]
+    pub fn around(self, count: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut body = self.members(count);
+        body.remove("Resources");
+        let mut head = Value::Object(body).to_string().into_bytes();
+        head.pop();
+        head.extend_from_slice(b",\"Resources\":[");
+        (head, b"]}".to_vec())
+    }
+
     /// The ListResponse (I01, L04, V01).
     #[must_use]
     pub fn into_json(self) -> Value {
+        let count = self.resources.len();
+        Value::Object(self.members(count))
+    }
+
+    fn members(self, count: usize) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("schemas".into(), json!([LIST_URN]));
         body.extend(self.total.map(|total| ("totalResults".to_owned(), total.into())));
         body.extend(self.start.map(|start| ("startIndex".to_owned(), start.into())));
-        body.insert("itemsPerPage".into(), self.resources.len().into());
+        body.insert("itemsPerPage".into(), count.into());
         body.extend(self.next_cursor.map(|c| ("nextCursor".to_owned(), c.into())));
         body.extend(self.previous_cursor.map(|c| ("previousCursor".to_owned(), c.into())));
         body.insert("Resources".into(), Value::Array(self.resources));
-        Value::Object(body)
+        body
     }
 }
 

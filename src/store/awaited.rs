@@ -21,11 +21,11 @@ const LOOSE: &str = "SELECT DISTINCT r.id AS rule, r.name AS rule_name, d.name A
 
 statements! {
     // By connection, because that is what the index over names begins with.
-    SAID = "SELECT g.id FROM directory d JOIN connection c ON c.directory = d.id \
-        JOIN external_group g ON g.connection = c.id WHERE d.id = $1 AND d.partner = $2 AND g.display_key = $3 \
+    SAID = "SELECT g.id FROM directory d CROSS JOIN connection c CROSS JOIN external_group g \
+        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND g.connection = c.id AND g.display_key = $3 \
         AND NOT g.gone ORDER BY g.id LIMIT 2";
     LIVING: set = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
-        WHERE g.directory = $1 AND d.partner = $2 AND g.id IN ($3)";
+        WHERE COALESCE(g.directory = $1, FALSE) AND d.partner = $2 AND g.id IN ($3)";
     AWAITED = "SELECT a.id FROM awaited_group a JOIN directory d ON d.id = a.directory \
         WHERE a.directory = $1 AND d.partner = $2 AND a.name_key = $3";
     AWAIT = "INSERT INTO awaited_group (directory, name_key, id, name) \
@@ -45,8 +45,8 @@ statements! {
     FORGET = "DELETE FROM awaited_group WHERE directory = $1 AND name_key = $2";
     LOOSE_OF = format!("{LOOSE} AND d.id = $1 AND d.partner = $2 ORDER BY r.ordinal, name");
     LOOSE_ANYWHERE = format!("{LOOSE} ORDER BY directory, r.ordinal, name");
-    NAMES = "SELECT g.id, g.display_name FROM external_group g JOIN directory d ON d.id = g.directory \
-        WHERE g.directory = $1 AND d.partner = $2 ORDER BY g.display_key, g.id LIMIT $3";
+    NAMES = "SELECT g.id, g.display_name FROM directory d CROSS JOIN connection c CROSS JOIN external_group g \
+        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND g.connection = c.id ORDER BY g.display_key, g.id LIMIT $3";
 }
 
 /// The groups of that name that the directory has said; two mean that the name does not tell which.

@@ -3,8 +3,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{Reader, Row, StoreError, Tx, tuple};
-use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId, Id as _};
+use super::{Reader, Row, StoreError, Tx, first, tuple};
+use crate::domain::id::{ConditionId, ConnectionId, DirectoryId, ExternalUserId, Id as _};
 use crate::{binds, statements};
 
 statements! {
@@ -13,15 +13,18 @@ statements! {
     ADD: insert[Uuid, Uuid] = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     REMOVE: set = "DELETE FROM condition_member WHERE condition = $1 AND external_user IN ($2)";
     FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
+    DOORS = "SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory \
+        WHERE c.directory = $1 AND d.partner = $2 ORDER BY c.id";
+    DOORS_OF = "SELECT id FROM connection WHERE directory = $1 ORDER BY id";
     KEYS_PAGE = KEYS;
     NOTED_PAGE = "SELECT u.id, u.keys, EXISTS (SELECT 1 FROM condition_member m \
-        WHERE m.condition = $2 AND m.external_user = u.id) FROM external_user u \
-        WHERE u.directory = $1 AND u.id > $3 ORDER BY u.id LIMIT $4";
+        WHERE m.condition = $4 AND m.external_user = u.id) FROM external_user u \
+        WHERE u.connection = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
     HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
 }
 
-const KEYS: &str = "SELECT u.id, u.keys FROM external_user u JOIN directory d ON d.id = u.directory \
-    WHERE u.directory = $1 AND d.partner = $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
+const KEYS: &str =
+    "SELECT u.id, u.keys FROM external_user u WHERE u.connection = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
 
 /// A condition of the directory, and whether it holds for a user so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,8 +91,13 @@ pub async fn keys_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
-    reader.all(&KEYS_PAGE, binds![directory, at.partner(), behind(after), limit], read).await
+    let doors: Vec<ConnectionId> = reader.all(&DOORS, binds![directory, at.partner()], first).await?;
+    let mut found = Vec::new();
+    for door in doors {
+        let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
+        found.extend(reader.all(&KEYS_PAGE, binds![door, behind(after), limit], read).await?);
+    }
+    Ok(first_of(found, limit, |(id, _)| *id))
 }
 
 /// A page of a directory's users by id, those after `after`: the comparable twin of each, and whether the condition is
@@ -104,8 +112,13 @@ pub async fn noted_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json, bool)>, StoreError> {
-    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?, row.get(2)?));
-    reader.all(&NOTED_PAGE, binds![directory, condition, behind(after), limit], read).await
+    let doors: Vec<ConnectionId> = reader.all(&DOORS_OF, binds![directory], first).await?;
+    let mut found = Vec::new();
+    for door in doors {
+        let read = |row: &Row| Ok((row.get(0)?, row.json(1)?, row.get(2)?));
+        found.extend(reader.all(&NOTED_PAGE, binds![door, behind(after), limit, condition], read).await?);
+    }
+    Ok(first_of(found, limit, |(id, ..)| *id))
 }
 
 /// Like [`keys_page`]; nobody else changes those users until this transaction ends.
@@ -119,8 +132,20 @@ pub async fn hold_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
-    tx.all(&HOLD_PAGE, binds![directory, at.partner(), behind(after), limit], read).await
+    let doors: Vec<ConnectionId> = tx.all(&DOORS, binds![directory, at.partner()], first).await?;
+    let mut found = Vec::new();
+    for door in doors {
+        let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
+        found.extend(tx.all(&HOLD_PAGE, binds![door, behind(after), limit], read).await?);
+    }
+    Ok(first_of(found, limit, |(id, _)| *id))
+}
+
+/// The first of what several connections of a directory have, each in the order of ids: one page of the directory.
+fn first_of<T>(mut found: Vec<T>, limit: u32, id: impl Fn(&T) -> ExternalUserId) -> Vec<T> {
+    found.sort_by_key(|one| id(one));
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    found
 }
 
 /// Where a page begins: every id is greater than the one it stands behind.

@@ -20,7 +20,8 @@ use super::tx::Tx;
 use super::{Dialect, OpenError, Question, Row, StoreError, Value, check, migrate, postgres};
 use crate::domain::time::Timestamp;
 
-/// Statements a connection keeps prepared; more than the program has.
+/// Statements a connection keeps prepared; more than the program has. Of those that are put together at run time it keeps
+/// few, by their length: see [`kept`](super::kept).
 const KEPT_STATEMENTS: usize = 2_048;
 
 /// No read transaction lasts longer: it would keep SQLite's log from being folded in, PostgreSQL's rows from being

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, OperatorExtent};
+use super::totals::{self, What};
 use super::{Reader, Row, StoreError, Tx, external_emails, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
@@ -45,13 +46,13 @@ statements! {
         EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection \
             AND u.user_name_key = d.user_name_key) \
         OR EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection AND u.stable_key = d.stable_key) \
-        OR EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection AND u.person = d.person), \
+        OR EXISTS (SELECT 1 FROM external_user u WHERE COALESCE(u.connection = d.connection, FALSE) AND u.person = d.person), \
         EXISTS (SELECT 1 FROM deleted_user n WHERE n.connection = d.connection \
             AND n.user_name_key = d.user_name_key AND n.deleted_at > d.deleted_at) \
-        OR EXISTS (SELECT 1 FROM deleted_user n WHERE n.person = d.person AND n.connection = d.connection \
+        OR EXISTS (SELECT 1 FROM deleted_user n WHERE n.person = d.person AND COALESCE(n.connection = d.connection, FALSE) \
             AND n.deleted_at > d.deleted_at), \
         d.person IS NULL OR EXISTS (SELECT 1 FROM live_person p WHERE p.id = d.person) \
-        FROM deleted_user d WHERE d.connection = $1 AND d.id IN ($2)";
+        FROM deleted_user d WHERE COALESCE(d.connection = $1, FALSE) AND d.id IN ($2)";
     // Names of groups are not unique: only one that came after the other was gone takes its place.
     GROUPS: set = "SELECT d.id, d.display_name, \
         EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
@@ -61,7 +62,7 @@ statements! {
             AND g.external_id = d.external_id AND NOT g.gone), \
         EXISTS (SELECT 1 FROM deleted_group n WHERE n.connection = d.connection \
             AND n.display_key = d.display_key AND n.created_at >= d.deleted_at) \
-        FROM deleted_group d WHERE d.connection = $1 AND d.id IN ($2)";
+        FROM deleted_group d WHERE COALESCE(d.connection = $1, FALSE) AND d.id IN ($2)";
     OLD = format!("SELECT EXISTS (SELECT 1 FROM deleted_user WHERE deleted_at < $1) \
         OR EXISTS (SELECT 1 FROM deleted_group WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}))");
     FORGET_USERS = "DELETE FROM deleted_user WHERE id IN \
@@ -113,6 +114,7 @@ pub async fn restore_user(
     let addresses = external_emails::others(&kept.doc, &kept.user_name);
     external_emails::keep(tx, at, id, &BTreeSet::new(), addresses).await?;
     tx.execute(&FORGET_USER, binds![id, at.connection()]).await?;
+    totals::add(tx, at, What::Users, id, 1).await?;
     Ok(true)
 }
 
@@ -128,6 +130,9 @@ pub async fn restore_group(
 ) -> Result<bool, StoreError> {
     let restored = tx.execute(&RESTORE_GROUP, binds![id, at.connection(), now]).await? > 0;
     tx.execute(&FORGET_GROUP, binds![id, at.connection()]).await?;
+    if restored {
+        totals::add(tx, at, What::Groups, id, 1).await?;
+    }
     Ok(restored)
 }
 

@@ -1,14 +1,13 @@
 //! What pages say of directories beside their own columns: how many people and groups, how many a rule matches.
 use super::extent::PartnerExtent;
+use super::totals::{self, What};
 use super::{Reader, StoreError, first, tuple};
 use crate::domain::id::{ConnectionId, DirectoryId, RuleId};
 use crate::{binds, statements};
 
 statements! {
-    PEOPLE = "SELECT u.connection, COUNT(*) FROM external_user u JOIN directory d ON d.id = u.directory \
-        WHERE d.partner = $1 GROUP BY u.connection";
-    GROUPS = "SELECT g.connection, COUNT(*) FROM external_group g JOIN directory d ON d.id = g.directory \
-        WHERE d.partner = $1 AND NOT g.gone GROUP BY g.connection";
+    PEOPLE = totals::of_partner(What::Users);
+    GROUPS = totals::of_partner(What::Groups);
     UNLINKED = "SELECT COUNT(*) FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE d.id = $1 AND d.partner = $2 AND u.person IS NULL";
     // The people for whom some term holds: in as many of its sets as it has positive ones, and in no negated one.

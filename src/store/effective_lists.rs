@@ -31,8 +31,8 @@ statements! {
     PARTNER_INSIDE = "SELECT partner FROM partner_ancestor WHERE partner = $1 AND ancestor = $2 AND (depth = 0 OR $3)";
     PARTNERS_BELOW = "SELECT partner FROM partner_ancestor WHERE ancestor = $1 AND partner > $2 \
         ORDER BY partner LIMIT $3";
-    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.person FROM external_user e JOIN directory d ON d.id = e.directory \
-        WHERE e.directory = $1 AND d.partner = $2 AND e.person > $3 ORDER BY e.person LIMIT $4";
+    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.person FROM directory d CROSS JOIN connection c CROSS JOIN external_user e \
+        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND e.connection = c.id AND e.person > $3 ORDER BY e.person LIMIT $4";
 }
 
 /// A role over a scope, and when.

@@ -20,16 +20,18 @@ statements! {
 /// Longer addresses come from a time before there was a bound; they are not indexed.
 const LONGEST: usize = INDEXED_TEXT_BYTES;
 
-/// The users, by id, who may have the address that the parameter `key` holds, folded: all who have it are among them.
-/// `None` when the index does not know addresses of this length.
-pub(super) fn candidates(folded: &str, key: impl FnOnce() -> String) -> Option<String> {
-    (folded.len() <= LONGEST).then(|| {
-        let key = key();
-        format!(
-            "SELECT en.id FROM external_user en WHERE en.connection = $1 AND en.user_name_key = {key} \
-             UNION ALL SELECT ee.member FROM external_email ee WHERE ee.connection = $1 AND ee.address_key = {key}"
-        )
-    })
+/// Whether the index knows addresses of this length.
+pub(super) fn knows(folded: &str) -> bool {
+    folded.len() <= LONGEST
+}
+
+/// The users, by id, who may have one of the addresses that the parameters `keys` hold, folded: all who have it are
+/// among them.
+pub(super) fn candidates(keys: &str) -> [String; 2] {
+    [
+        format!("SELECT id FROM external_user WHERE connection = $1 AND user_name_key IN ({keys})"),
+        format!("SELECT member FROM external_email WHERE connection = $1 AND address_key IN ({keys})"),
+    ]
 }
 
 /// The addresses of a document that are to be written, folded.

@@ -3,6 +3,7 @@ use serde_json::{Map, Value as Json};
 
 use super::extent::ConnectionExtent;
 use super::external_users::text;
+use super::totals::{self, What};
 use super::{FromRow, Reader, Row, Store, StoreError, Tx, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::domain::text::fold;
@@ -22,19 +23,19 @@ statements! {
     LOCK_TO_DELETE(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
         WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_update());
     AMONG: set = format!("SELECT {COLUMNS} FROM external_group g \
-        WHERE g.connection = $1 AND NOT g.gone AND g.id IN ($2)");
+        WHERE COALESCE(g.connection = $1, FALSE) AND NOT g.gone AND g.id IN ($2)");
     BY_STABLE_KEY = "SELECT id FROM external_group WHERE connection = $1 AND stable_key = $2";
     UPDATE = "UPDATE external_group SET external_id = $3, display_name = $4, display_key = $5, doc = $6, keys = $7, \
         row_hash = $8 WHERE id = $1 AND connection = $2";
     TOUCH = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE id = $1 AND connection = $2";
     SET_ROW_HASH = "UPDATE external_group SET row_hash = $3 WHERE id = $1 AND connection = $2";
-    LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
+    LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) \
         AND id IN (SELECT grp FROM external_member WHERE member = $2) ORDER BY id {}", dialect.for_no_key_update());
-    TOUCH_GROUPS_OF = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
+    TOUCH_GROUPS_OF = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE COALESCE(connection = $1, FALSE) \
         AND id IN (SELECT grp FROM external_member WHERE member = $2)";
-    LOCK_OUTER(dialect) = format!("SELECT id FROM external_group WHERE connection = $1 \
+    LOCK_OUTER(dialect) = format!("SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) \
         AND id IN (SELECT grp FROM external_subgroup WHERE child = $2) ORDER BY id {}", dialect.for_no_key_update());
-    TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE connection = $1 \
+    TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE COALESCE(connection = $1, FALSE) \
         AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
     DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
     OF_USERS: set = format!("{GROUPS_OF} IN ($2)");
@@ -43,7 +44,7 @@ statements! {
 
 const GROUPS_OF: &str = "SELECT m.member, g.id, g.display_name, m.grp FROM external_member m \
     JOIN group_closure c ON c.descendant = m.grp JOIN external_group g ON g.id = c.ancestor \
-    WHERE g.connection = $1 AND NOT g.gone AND m.member";
+    WHERE COALESCE(g.connection = $1, FALSE) AND NOT g.gone AND m.member";
 
 /// A group as a connection says it.
 #[derive(Clone, PartialEq, Debug)]
@@ -118,7 +119,8 @@ pub async fn insert(
         said.row_hash,
         now
     ];
-    tx.execute(&INSERT, values).await.map(drop)
+    tx.execute(&INSERT, values).await?;
+    totals::add(tx, at, What::Groups, id, 1).await
 }
 
 /// One group of the connection.
@@ -280,7 +282,10 @@ pub async fn touch_outer(
 /// # Errors
 /// `StoreError::ForeignKey` when a membership came in between.
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalGroupId) -> Result<(), StoreError> {
-    tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
+    if tx.execute(&DELETE, binds![id, at.connection()]).await? > 0 {
+        totals::add(tx, at, What::Groups, id, -1).await?;
+    }
+    Ok(())
 }
 
 /// A group a user is in.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, PartnerExtent};
+use super::totals::{self, What};
 use super::{FromRow, Reader, Row, Store, StoreError, Tx, external_emails, first};
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
@@ -25,7 +26,7 @@ statements! {
         "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_no_key_update());
     LOCK_TO_DELETE(dialect) = format!(
         "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_update());
-    AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE u.connection = $1 AND u.id IN ($2)");
+    AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE COALESCE(u.connection = $1, FALSE) AND u.id IN ($2)");
     BY_STABLE_KEY = "SELECT id FROM external_user WHERE connection = $1 AND stable_key = $2";
     BY_NAME = "SELECT id FROM external_user WHERE connection = $1 AND user_name_key = $2";
     UPDATE = "UPDATE external_user SET join_key = $3, external_id = $4, user_name = $5, user_name_key = $6, \
@@ -36,20 +37,20 @@ statements! {
     SET_NAME_FREE = "UPDATE external_user SET user_name_key = $3 WHERE id = $1 AND connection = $2";
     LINK = "UPDATE external_user SET person = $3, link = $4 WHERE id = $1 AND connection = $2";
     DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
-    PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE connection = $1 AND person IS NOT NULL \
+    PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE COALESCE(connection = $1, FALSE) AND person IS NOT NULL \
         AND id IN ($2)";
     WAITING = format!("SELECT {COLUMNS} FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
     DOOR_OF = "SELECT u.connection, d.id, d.partner FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
-    ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND connection = $2 AND id <> $3)";
+    ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND COALESCE(connection = $2, FALSE) AND id <> $3)";
     OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
         CASE WHEN d.mode = 'observe' THEN 9223372036854775807 WHEN c.kind = 'oidc' THEN 9223372036854775806 \
             ELSE d.authority END \
         FROM external_user u JOIN directory d ON d.id = u.directory JOIN connection c ON c.id = u.connection \
         WHERE u.person = $1 \
-        AND EXISTS (SELECT 1 FROM external_user mine WHERE mine.person = $1 AND mine.connection = $2)";
+        AND EXISTS (SELECT 1 FROM external_user mine WHERE mine.person = $1 AND COALESCE(mine.connection = $2, FALSE))";
 }
 
 /// A person as a connection says it.
@@ -196,7 +197,10 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[New<'_>]) -> Resu
         let addresses = external_emails::others(said.doc, said.user_name);
         external_emails::keep(tx, at, *id, &BTreeSet::new(), addresses).await?;
     }
-    Ok(())
+    match all.first() {
+        Some(first) => totals::add(tx, at, What::Users, first.id, i64::try_from(all.len()).unwrap_or(i64::MAX)).await,
+        None => Ok(()),
+    }
 }
 
 /// One external user of the connection.
@@ -380,7 +384,10 @@ pub async fn link(
 /// `StoreError::ForeignKey` when a membership came in between.
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<(), StoreError> {
     external_emails::clear(tx, id).await?;
-    tx.execute(&DELETE, binds![id, at.connection()]).await.map(drop)
+    if tx.execute(&DELETE, binds![id, at.connection()]).await? > 0 {
+        totals::add(tx, at, What::Users, id, -1).await?;
+    }
+    Ok(())
 }
 
 /// The people behind `ids`, each once.

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::db::{Once, WRITING};
+use super::kept::{Kept, MOST_WRITING};
 use super::reader::{Link, Reader, Shared};
 use super::tx::Tx;
 
@@ -78,6 +79,8 @@ enum State {
 pub(super) struct Line {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
+    /// What of composed texts the connection keeps prepared.
+    kept: Kept,
     /// Nobody is left to commit, and the file may be another process's by now.
     closed: bool,
     state: State,
@@ -107,6 +110,7 @@ impl Writer {
         let line = Line {
             options,
             connection,
+            kept: Kept::new(MOST_WRITING),
             closed: false,
             state: State::Idle,
             group: None,
@@ -291,6 +295,10 @@ impl Turn {
         self.line.connection.as_mut().ok_or(StoreError::Unavailable)
     }
 
+    pub(super) fn kept(&mut self) -> &mut Kept {
+        &mut self.line.kept
+    }
+
     /// Makes this turn's work part of the group. No await lies between the closure's answer and this record.
     fn accept(mut self) -> watch::Receiver<Option<Result<(), StoreError>>> {
         self.line.state = State::Accepted;
@@ -391,6 +399,7 @@ impl Line {
                 StoreError::Unavailable
             })?;
             self.connection = Some(connection);
+            self.kept = Kept::new(MOST_WRITING);
         }
         Ok(())
     }
@@ -422,6 +431,7 @@ mod tests {
         let line = Line {
             options: SqliteConnectOptions::new(),
             connection: None,
+            kept: Kept::new(MOST_WRITING),
             closed: false,
             state: State::Idle,
             group: None,

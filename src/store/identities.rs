@@ -9,7 +9,8 @@ use crate::{binds, statements};
 const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
 
 statements! {
-    NAMED = "SELECT i.person, (SELECT u.id FROM external_user u WHERE u.person = i.person AND u.connection = $3 \
+    NAMED = "SELECT i.person, (SELECT u.id FROM external_user u WHERE u.person = i.person \
+            AND COALESCE(u.connection = $3, FALSE) \
             ORDER BY u.id LIMIT 1) \
         FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
     INSERT: insert[Uuid, Bytes, Uuid, Bool, I64] = NEW;

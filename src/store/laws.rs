@@ -27,6 +27,13 @@ statements! {
         JOIN external_user u ON u.id = m.member WHERE g.connection <> u.connection";
     USERS_IN_NO_TIME = "SELECT COUNT(*) FROM external_user WHERE version < 1 OR changed_at < created_at";
     GROUPS_IN_NO_TIME = "SELECT COUNT(*) FROM external_group WHERE version < 1 OR changed_at < created_at";
+    COUNTED_WRONG = "SELECT COUNT(*) FROM connection c WHERE \
+        (SELECT COUNT(*) FROM external_user u WHERE u.connection = c.id) \
+            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t \
+                WHERE t.connection = c.id AND t.what = 'users') \
+        OR (SELECT COUNT(*) FROM external_group g WHERE g.connection = c.id AND NOT g.gone) \
+            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t \
+                WHERE t.connection = c.id AND t.what = 'groups')";
     PEOPLE_AFTER = "SELECT id FROM live_person WHERE id > $1 ORDER BY id LIMIT 256";
 }
 
@@ -59,6 +66,7 @@ static LAWS: &[(&Statement, &str)] = &[
     (&MEMBERS_ACROSS, "external groups have members of another connection"),
     (&USERS_IN_NO_TIME, "external users have a version or time that cannot be"),
     (&GROUPS_IN_NO_TIME, "external groups have a version or time that cannot be"),
+    (&COUNTED_WRONG, "connections have another number of users or groups than the one that is kept"),
 ];
 
 /// What is broken, each with how often.

@@ -32,7 +32,8 @@ statements! {
     DECIDE = "INSERT INTO matches (external_user, person, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (external_user, person) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
         decided_at = excluded.decided_at";
-    OF_PERSON = "SELECT u.id FROM external_user u WHERE u.person = $1 AND u.connection = $2 ORDER BY u.id LIMIT 1";
+    OF_PERSON = "SELECT u.id FROM external_user u WHERE u.person = $1 \
+        AND COALESCE(u.connection = $2, FALSE) ORDER BY u.id LIMIT 1";
 }
 
 /// One who waits.

@@ -5,31 +5,38 @@
 use uuid::Uuid;
 
 use super::extent::ConnectionExtent;
-use super::{Reader, Row, StoreError, Tx, Value, first};
+use super::{Reader, Row, StoreError, Tx, Value, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::{binds, statements};
 
 statements! {
     ADD: set (dialect) = format!("INSERT INTO external_member (grp, member) \
-        SELECT {}, u.id FROM external_user u WHERE u.connection = $2 AND u.id IN ($3) \
+        SELECT {}, u.id FROM external_user u WHERE COALESCE(u.connection = $2, FALSE) AND u.id IN ($3) \
         ON CONFLICT DO NOTHING RETURNING member", dialect.typed("$1", "uuid"));
     REMOVE: set = "DELETE FROM external_member WHERE grp = $1 AND member IN ($2) RETURNING member";
     CLEAR = "DELETE FROM external_member WHERE grp = $1 RETURNING member";
-    KNOWN_USERS: set = "SELECT id FROM external_user WHERE connection = $1 AND id IN ($2)";
-    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND id IN ($2)";
+    KNOWN_USERS: set = "SELECT id FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
+    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
     MEMBERS = "SELECT member FROM external_member WHERE grp = $1 ORDER BY member";
     LEAVE_ALL = "DELETE FROM external_member WHERE member = $1 RETURNING grp";
     USERS_PAGE = "SELECT u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND u.connection = $2 AND m.member > $3 ORDER BY m.member LIMIT $4";
+        WHERE m.grp = $1 AND COALESCE(u.connection = $2, FALSE) AND m.member > $3 ORDER BY m.member LIMIT $4";
     GROUPS_PAGE = "SELECT g.id, g.display_name FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND g.connection = $2 AND s.child > $3 ORDER BY s.child LIMIT $4";
+        WHERE s.grp = $1 AND COALESCE(g.connection = $2, FALSE) AND s.child > $3 ORDER BY s.child LIMIT $4";
     COUNT = "SELECT COUNT(*) FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE m.grp = $1 AND g.connection = $2";
+        WHERE m.grp = $1 AND COALESCE(g.connection = $2, FALSE)";
+    SIZES: set = format!("SELECT g.id, \
+        (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_member m WHERE m.grp = g.id LIMIT {MANY}) people) \
+        + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_subgroup s WHERE s.grp = g.id LIMIT {MANY}) groups) \
+        FROM external_group g WHERE COALESCE(g.connection = $1, FALSE) AND g.id IN ($2)");
     USERS_OF: set = "SELECT m.grp, u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE u.connection = $1 AND m.grp IN ($2) ORDER BY m.grp, m.member";
+        WHERE COALESCE(u.connection = $1, FALSE) AND m.grp IN ($2) ORDER BY m.grp, m.member";
     GROUPS_OF: set = "SELECT s.grp, g.id, g.display_name FROM external_subgroup s \
-        JOIN external_group g ON g.id = s.child WHERE g.connection = $1 AND s.grp IN ($2) ORDER BY s.grp, s.child";
+        JOIN external_group g ON g.id = s.child WHERE COALESCE(g.connection = $1, FALSE) AND s.grp IN ($2) ORDER BY s.grp, s.child";
 }
+
+/// Groups of so many members or more are read by page.
+pub const MANY: usize = 1_000;
 
 /// Adds users of the connection; those that were not members before. Ids it does not know are passed over.
 ///
@@ -157,21 +164,63 @@ pub async fn page(
     limit: usize,
 ) -> Result<Vec<Member>, StoreError> {
     let mut found = Vec::new();
+    let see = |who: Who, display: &str| found.push(Member { who, display: display.to_owned() });
+    each(reader, at, group, after, limit, see).await?;
+    Ok(found)
+}
+
+/// Like [`page`], keeping none of them; the last one when there may be more.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn each(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    group: ExternalGroupId,
+    after: Option<Who>,
+    limit: usize,
+    mut see: impl FnMut(Who, &str),
+) -> Result<Option<Who>, StoreError> {
+    let mut left = limit;
+    let mut last = after;
     let rows = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
     if !matches!(after, Some(Who::Group(_))) {
         let from = after.map_or(Uuid::nil(), Who::uuid);
-        let values = binds![group, at.connection(), from, rows(limit)];
-        found = reader.all(&USERS_PAGE, values, |row| member(row, 0, false)).await?;
+        let read = |row: &Row| {
+            let (who, display): (_, String) = (Who::User(row.get(0)?), row.get(1)?);
+            see(who, &display);
+            (last, left) = (Some(who), left.saturating_sub(1));
+            Ok(())
+        };
+        reader.each(&USERS_PAGE, binds![group, at.connection(), from, rows(limit)], read).await?;
     }
-    if found.len() < limit {
+    if left > 0 {
         let from = match after {
             Some(Who::Group(id)) => id.uuid(),
             _ => Uuid::nil(),
         };
-        let values = binds![group, at.connection(), from, rows(limit - found.len())];
-        found.extend(reader.all(&GROUPS_PAGE, values, |row| member(row, 0, true)).await?);
+        let values = binds![group, at.connection(), from, rows(left)];
+        let read = |row: &Row| {
+            let (who, display): (_, String) = (Who::Group(row.get(0)?), row.get(1)?);
+            see(who, &display);
+            (last, left) = (Some(who), left.saturating_sub(1));
+            Ok(())
+        };
+        reader.each(&GROUPS_PAGE, values, read).await?;
     }
-    Ok(found)
+    Ok(last.filter(|_| left == 0))
+}
+
+/// How many members each of some groups has; [`MANY`] or more stand for as many or more.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn sizes(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    groups: &[ExternalGroupId],
+) -> Result<Vec<(ExternalGroupId, usize)>, StoreError> {
+    reader.all_in(&SIZES, binds![at.connection()], groups.iter().copied(), tuple).await
 }
 
 /// All direct members of several groups, for a page of groups; by group.

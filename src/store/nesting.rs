@@ -11,7 +11,7 @@ statements! {
     LOCK(dialect) = format!("SELECT id FROM connection WHERE id = $1 {}", dialect.for_no_key_update());
     START = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $1)";
     ADD: set (dialect) = format!("INSERT INTO external_subgroup (grp, child) \
-        SELECT {}, g.id FROM external_group g WHERE g.connection = $2 AND g.id IN ($3) \
+        SELECT {}, g.id FROM external_group g WHERE COALESCE(g.connection = $2, FALSE) AND g.id IN ($3) \
         ON CONFLICT DO NOTHING RETURNING child", dialect.typed("$1", "uuid"));
     CONNECT = "INSERT INTO group_closure (ancestor, descendant) SELECT outside.ancestor, inside.descendant \
         FROM group_closure outside JOIN group_closure inside ON inside.ancestor = $2 WHERE outside.descendant = $1 \
@@ -28,12 +28,12 @@ statements! {
     LEAVE_OUTER = "DELETE FROM external_subgroup WHERE child = $1 RETURNING grp";
     DROP_CHILDREN = "DELETE FROM external_subgroup WHERE grp = $1";
     DROP = "DELETE FROM group_closure WHERE ancestor = $1 OR descendant = $1";
-    PEOPLE_INSIDE = "SELECT DISTINCT u.person FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
-        JOIN external_user u ON u.id = m.member \
-        WHERE c.ancestor = $1 AND u.connection = $2 AND u.person IS NOT NULL";
-    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.person FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
-        JOIN external_user u ON u.id = m.member \
-        WHERE c.ancestor = $1 AND u.directory = $2 AND u.person IS NOT NULL";
+    PEOPLE_INSIDE = "SELECT DISTINCT u.person FROM group_closure c CROSS JOIN external_member m CROSS JOIN external_user u \
+        WHERE c.ancestor = $1 AND m.grp = c.descendant AND u.id = m.member AND COALESCE(u.connection = $2, FALSE) \
+        AND u.person IS NOT NULL";
+    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.person FROM group_closure c CROSS JOIN external_member m \
+        CROSS JOIN external_user u WHERE c.ancestor = $1 AND m.grp = c.descendant AND u.id = m.member \
+        AND COALESCE(u.directory = $2, FALSE) AND u.person IS NOT NULL";
 }
 
 /// Holds the connection's nesting until this transaction ends. Its key stays free: users and groups are created meanwhile.

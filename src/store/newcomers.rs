@@ -57,7 +57,7 @@ statements! {
     // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
     MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes, Uuid] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
             EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS lives, \
-            EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND u.connection = $3) AS taken, \
+            EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND COALESCE(u.connection = $3, FALSE)) AS taken, \
             EXISTS (SELECT 1 FROM external_user v WHERE v.connection = $3 AND v.user_name_key = $8) AS name_taken, \
             EXISTS (SELECT 1 FROM matches r WHERE r.external_user = $9 AND r.person = i.person AND r.state = 'refused') \
                 AS refused, \

@@ -16,11 +16,31 @@ pub(super) const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name,
 pub(super) const WIDTH: usize = 12;
 
 /// The person is linked to an external user of the connection: what lets a connection touch it at all.
-const LINKED: &str = "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND u.connection = $2)";
+const LINKED: &str =
+    "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND COALESCE(u.connection = $2, FALSE))";
 
 /// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
 const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
+
+/// The people of partner `$1`, and those of it and of all partners below: looked for at their partners, so that those of
+/// others cost nothing.
+const HERE: &str = "live_person p WHERE p.partner = $1";
+const BELOW: &str = "partner_ancestor a CROSS JOIN live_person p WHERE a.ancestor = $1 AND p.partner = a.partner";
+
+/// Those after the sort key `$2` and the id `$3`, at most `$4`.
+const AFTER: &str = "AND p.sort_key >= $2 AND (p.sort_key > $2 OR p.id > $3) ORDER BY p.sort_key, p.id LIMIT $4";
+
+/// Whose name, address or sign-in name contains `$5`.
+fn matching(dialect: Dialect) -> String {
+    let contains = |text: &str| dialect.contains(text, "$5");
+    format!(
+        "({} OR {} OR {})",
+        contains("p.sort_key"),
+        contains("COALESCE(p.email_key, p.sort_key)"),
+        contains("COALESCE(p.login_key, p.sort_key)")
+    )
+}
 
 /// `columns` of the rules `r` in force of directory `$1` that place people, with what is `joined` to them.
 pub(super) fn placing(columns: &str, joined: &str) -> String {
@@ -59,15 +79,12 @@ statements! {
         AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";
     PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement <> $2";
     BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
-    LIST = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
-        AND (p.sort_key > $3 OR (p.sort_key = $3 AND p.id > $4)) ORDER BY p.sort_key, p.id LIMIT $5");
-    LIST_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM live_person p WHERE {AT_HOME} \
-        AND (p.sort_key > $3 OR (p.sort_key = $3 AND p.id > $4)) AND ({} OR {} OR {}) \
-        ORDER BY p.sort_key, p.id LIMIT $5",
-        dialect.contains("p.sort_key", "$6"),
-        dialect.contains("COALESCE(p.email_key, p.sort_key)", "$6"),
-        dialect.contains("COALESCE(p.login_key, p.sort_key)", "$6"));
-    COUNT = format!("SELECT COUNT(*) FROM live_person p WHERE {AT_HOME}");
+    LIST_HERE = format!("SELECT {COLUMNS} FROM {HERE} {AFTER}");
+    LIST_BELOW = format!("SELECT {COLUMNS} FROM {BELOW} {AFTER}");
+    LIST_MATCHING_HERE(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND {} {AFTER}", matching(dialect));
+    LIST_MATCHING_BELOW(dialect) = format!("SELECT {COLUMNS} FROM {BELOW} AND {} {AFTER}", matching(dialect));
+    COUNT_HERE = format!("SELECT COUNT(*) FROM {HERE}");
+    COUNT_BELOW = format!("SELECT COUNT(*) FROM {BELOW}");
     SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
         WHERE u.person = $3 AND {AT_HOME}");
     HOME_BELOW = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
@@ -436,15 +453,17 @@ pub async fn list(
         Some((key, id)) => (key.to_vec(), super::Value::from(id)),
         None => (Vec::new(), super::Value::Uuid(uuid::Uuid::nil())),
     };
-    let mut values = binds![at.partner(), at.subtree(), key];
+    let mut values = binds![at.partner(), key];
     values.extend([id, limit.into()]);
-    match matching.map(fold).filter(|text| !text.is_empty()) {
-        None => reader.all(&LIST, values, User::from_row).await,
+    let statement = match matching.map(fold).filter(|text| !text.is_empty()) {
+        None if at.subtree() => &LIST_BELOW,
+        None => &LIST_HERE,
         Some(text) => {
             values.push(text.into_bytes().into());
-            reader.all(&LIST_MATCHING, values, User::from_row).await
+            if at.subtree() { &LIST_MATCHING_BELOW } else { &LIST_MATCHING_HERE }
         }
-    }
+    };
+    reader.all(statement, values, User::from_row).await
 }
 
 /// The key [`list`] orders by.
@@ -457,7 +476,8 @@ pub fn sort_key(user: &User) -> Vec<u8> {
 /// # Errors
 /// Only those of the store.
 pub async fn count(reader: &mut Reader, at: &PartnerExtent) -> Result<u64, StoreError> {
-    reader.one(&COUNT, binds![at.partner(), at.subtree()], first).await
+    let statement = if at.subtree() { &COUNT_BELOW } else { &COUNT_HERE };
+    reader.one(statement, binds![at.partner()], first).await
 }
 
 /// Pins a person within the extent in an exclusive group of the home partner, or unpins; the caller places anew after

@@ -9,6 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::kept::{Kept, MOST_READING};
+
 /// A connection that rested longer may have been cut by something in between.
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
@@ -60,6 +62,7 @@ struct Stack {
 #[derive(Debug)]
 struct Resting {
     connection: PgConnection,
+    kept: Kept,
     opened: Instant,
     since: Instant,
     /// What the server ends a statement after on it; unknown to us when nobody waited for the answer.
@@ -171,7 +174,13 @@ impl Stack {
             match self.options.connect().await {
                 Ok(connection) => {
                     let now = Instant::now();
-                    return Ok(Resting { connection, opened: now, since: now, limit: Some(self.limit) });
+                    return Ok(Resting {
+                        connection,
+                        kept: Kept::new(MOST_READING),
+                        opened: now,
+                        since: now,
+                        limit: Some(self.limit),
+                    });
                 }
                 Err(error) if is_starting(&error) => tokio::time::sleep(BETWEEN_TRIES).await,
                 Err(error) => return Err(error),
@@ -277,6 +286,11 @@ impl Lent {
     /// Whether it is one for writes.
     pub(super) fn writes(&self) -> bool {
         self.stack.writes
+    }
+
+    /// What of composed texts it keeps prepared.
+    pub(super) fn kept(&mut self) -> Option<&mut Kept> {
+        self.resting.as_mut().map(|resting| &mut resting.kept)
     }
 
     /// The statement's answer has been seen.

@@ -14,13 +14,13 @@ statements! {
         WHERE connection = $1 AND NOT gone AND id > $2 ORDER BY id LIMIT $3";
     GROUP = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND stable_key = $2";
     DIRECT_USERS = "SELECT u.id, u.stable_key FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND u.connection = $2 AND m.member > $3 ORDER BY m.member LIMIT $4";
+        WHERE m.grp = $1 AND COALESCE(u.connection = $2, FALSE) AND m.member > $3 ORDER BY m.member LIMIT $4";
     DIRECT_GROUPS = "SELECT g.id, g.stable_key FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND g.connection = $2 AND s.child > $3 ORDER BY s.child LIMIT $4";
+        WHERE s.grp = $1 AND COALESCE(g.connection = $2, FALSE) AND s.child > $3 ORDER BY s.child LIMIT $4";
     EFFECTIVE = "SELECT u.id, u.stable_key FROM (\
             SELECT DISTINCT m.member FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
             WHERE c.ancestor = $1 AND m.member > $3 ORDER BY m.member LIMIT $4) inside \
-        JOIN external_user u ON u.id = inside.member WHERE u.connection = $2 ORDER BY u.id";
+        CROSS JOIN external_user u WHERE u.id = inside.member AND COALESCE(u.connection = $2, FALSE) ORDER BY u.id";
 }
 
 /// A person as the directory says it.

@@ -2,12 +2,13 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 use sqlx::{PgConnection, SqliteConnection};
 
 use super::bulk::{IdSet, MOST, Shape};
 use super::constraint::Catalog;
 use super::group::Turn;
+use super::kept::{Keep, Kept};
 use super::pool::{Ear, Lent};
 use super::readers::Pooled;
 use super::row::Driver;
@@ -71,6 +72,37 @@ impl Link {
             Self::Postgres(lent) => Live::Postgres(lent.connection().map_err(|_| StoreError::Unavailable)?),
         })
     }
+
+    /// What of composed texts the connection keeps prepared.
+    fn kept(&mut self) -> Option<&mut Kept> {
+        match self {
+            Self::Turn(turn) => Some(turn.kept()),
+            Self::Sqlite(pooled) => Some(pooled.kept()),
+            Self::Postgres(lent) => lent.kept(),
+        }
+    }
+
+    /// Whether the connection is to keep this text prepared.
+    async fn keeps(&mut self, text: &Text) -> Result<bool, Broken> {
+        let keep = match self.kept() {
+            Some(kept) if text.composed => kept.keep(text.sql.as_str()),
+            _ => Keep::Yes,
+        };
+        if keep == Keep::Anew {
+            match self.live()? {
+                Live::Sqlite(connection) => connection.clear_cached_statements().await?,
+                Live::Postgres(connection) => connection.clear_cached_statements().await?,
+            }
+        }
+        Ok(keep != Keep::No)
+    }
+}
+
+/// A text on its way to the database.
+struct Text {
+    sql: SqlStr,
+    /// It was put together at run time.
+    composed: bool,
 }
 
 impl Reader {
@@ -130,16 +162,19 @@ impl Reader {
         let (name, text, values) = self.ask(sql.into(), values).await?;
         let ear = self.link.ear();
         let answer: Result<(), Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             match self.link.live()? {
                 Live::Sqlite(connection) => {
-                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     let mut rows = query.fetch(connection);
                     while let Some(row) = rows.try_next().await? {
                         read(&Row(Driver::Sqlite(row)))?;
                     }
                 }
                 Live::Postgres(connection) => {
-                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     let mut rows = query.fetch(connection);
                     while let Some(row) = rows.try_next().await? {
                         read(&Row(Driver::Postgres(row)))?;
@@ -178,13 +213,16 @@ impl Reader {
         let (name, text, values) = self.ask(sql, values).await?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
-                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     query.fetch_optional(connection).await?.map(Driver::Sqlite)
                 }
                 Live::Postgres(connection) => {
-                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     query.fetch_optional(connection).await?.map(Driver::Postgres)
                 }
             })
@@ -223,10 +261,11 @@ impl Reader {
         let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let arrays = vec![(question.kinds(), keys.to_vec())];
             let arrays = value::postgres_arrays(arrays).map_err(sqlx::Error::Encode)?;
-            let rows = sqlx::query_with(text, arrays).fetch_all(connection).await?;
+            let rows = sqlx::query_with(text.sql, arrays).persistent(keep).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect())
         })
         .await;
@@ -247,9 +286,10 @@ impl Reader {
         let (name, text) = self.enter(sql, values.len())?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             let Live::Sqlite(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let values = value::sqlite(values).map_err(sqlx::Error::Encode)?;
-            let rows = sqlx::query_with(text, values).fetch_all(connection).await?;
+            let rows = sqlx::query_with(text.sql, values).persistent(keep).fetch_all(connection).await?;
             Ok(rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect())
         })
         .await;
@@ -263,7 +303,7 @@ impl Reader {
     }
 
     /// What is sent for a question. Inserts that wait go before it; on SQLite in the same trip.
-    async fn ask(&mut self, sql: Sql, values: Vec<Value>) -> Result<(&'static str, SqlStr, Vec<Value>), StoreError> {
+    async fn ask(&mut self, sql: Sql, values: Vec<Value>) -> Result<(&'static str, Text, Vec<Value>), StoreError> {
         match (&sql.0, self.shared.dialect) {
             (Source::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
                 let question = Part { statement, shape: Shape::Once };
@@ -295,9 +335,10 @@ impl Reader {
         let (name, text) = self.enter(Sql(Source::Together { name, whole }), values)?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             let Live::Postgres(connection) = self.link.live()? else { return Err(StoreError::Refused(name).into()) };
             let arrays = value::postgres_arrays(columns).map_err(sqlx::Error::Encode)?;
-            sqlx::query_with(text, arrays).execute(connection).await?;
+            sqlx::query_with(text.sql, arrays).persistent(keep).execute(connection).await?;
             Ok(())
         })
         .await;
@@ -308,13 +349,16 @@ impl Reader {
         let (name, text) = self.enter(sql, values.len())?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
+            let keep = self.link.keeps(&text).await?;
             Ok(match self.link.live()? {
                 Live::Sqlite(connection) => {
-                    let query = sqlx::query_with(text, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::sqlite(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     query.execute(connection).await?.rows_affected()
                 }
                 Live::Postgres(connection) => {
-                    let query = sqlx::query_with(text, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = sqlx::query_with(text.sql, value::postgres(values).map_err(sqlx::Error::Encode)?);
+                    let query = query.persistent(keep);
                     query.execute(connection).await?.rows_affected()
                 }
             })
@@ -342,7 +386,7 @@ impl Reader {
 
     /// Checks a call, and holds the transaction for failed until the answer is there: a caller that stops waiting
     /// in between must not go on as if nothing had happened.
-    fn enter(&mut self, sql: Sql, values: usize) -> Result<(&'static str, SqlStr), StoreError> {
+    fn enter(&mut self, sql: Sql, values: usize) -> Result<(&'static str, Text), StoreError> {
         if self.failed {
             return Err(StoreError::Failed);
         }
@@ -350,16 +394,17 @@ impl Reader {
             Source::Declared(statement) => {
                 let ready = statement.ready(self.shared.dialect);
                 let text: &'static str = &ready.text;
-                (statement.name(), text.into_sql_str(), ready.parameters)
+                (statement.name(), Text { sql: text.into_sql_str(), composed: false }, ready.parameters)
             }
             Source::Together { name, whole } => {
                 let parameters = whole.parameters;
-                (name, whole.text(), parameters)
+                (name, Text { sql: whole.text(), composed: true }, parameters)
             }
             Source::Composed { name, text } => {
                 let parameters = super::statement::parameters(&text);
                 let text = self.shared.dialect.steady(text.into());
-                (name, AssertSqlSafe(text.into_owned()).into_sql_str(), parameters)
+                let sql = AssertSqlSafe(text.into_owned()).into_sql_str();
+                (name, Text { sql, composed: true }, parameters)
             }
         };
         self.failed = self.strict;

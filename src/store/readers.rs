@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
+use super::kept::{Kept, MOST_READING};
 
 /// How long a caller waits for a free reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +30,7 @@ struct Resting {
     connection: SqliteConnection,
     /// Set to end the statement that is running.
     stop: Arc<AtomicBool>,
+    kept: Kept,
 }
 
 impl Readers {
@@ -49,10 +51,11 @@ impl Readers {
                 StoreError::Unavailable
             })?,
         };
-        let Resting { connection, stop } = resting;
+        let Resting { connection, stop, kept } = resting;
         Ok(Pooled {
             connection: Some(connection),
             stop,
+            kept,
             running: false,
             snapshot: false,
             readers: Arc::clone(self),
@@ -68,7 +71,7 @@ impl Readers {
             .lock_handle()
             .await?
             .set_progress_handler(STEPS_BETWEEN_LOOKS, move || !wanted.load(Ordering::Relaxed));
-        Ok(Resting { connection, stop })
+        Ok(Resting { connection, stop, kept: Kept::new(MOST_READING) })
     }
 
     /// Ends the pool and its idle connections; those in use end when they come back.
@@ -96,6 +99,7 @@ impl Readers {
 pub(super) struct Pooled {
     connection: Option<SqliteConnection>,
     stop: Arc<AtomicBool>,
+    kept: Kept,
     /// A statement was begun and its answer not seen.
     running: bool,
     /// A transaction is open.
@@ -109,6 +113,11 @@ impl Pooled {
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.running = true;
         self.connection.as_mut().ok_or(StoreError::Unavailable)
+    }
+
+    /// What of composed texts it keeps prepared.
+    pub(super) fn kept(&mut self) -> &mut Kept {
+        &mut self.kept
     }
 
     /// The statement's answer has been seen.
@@ -138,7 +147,8 @@ impl Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        let mut resting = Resting { connection, stop: Arc::clone(&self.stop) };
+        let kept = std::mem::replace(&mut self.kept, Kept::new(0));
+        let mut resting = Resting { connection, stop: Arc::clone(&self.stop), kept };
         if !self.running && !self.snapshot {
             return self.readers.give_back(resting);
         }

@@ -1,6 +1,7 @@
 //! Every static statement of the program, so that each is prepared when the store opens. A new table module adds one
 //! line here; a test finds modules that forgot it.
 use super::statement::{Statement, Statements};
+use super::{Dialect, postgres};
 
 static TABLES: &[Statements] = &[
     super::activity::STATEMENTS,
@@ -58,6 +59,7 @@ static TABLES: &[Statements] = &[
     super::storms::STATEMENTS,
     super::takings::STATEMENTS,
     super::tokens::STATEMENTS,
+    super::totals::STATEMENTS,
     super::user_groups::STATEMENTS,
     super::visible::STATEMENTS,
 ];
@@ -65,6 +67,26 @@ static TABLES: &[Statements] = &[
 /// All of them.
 pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
     TABLES.iter().flat_map(|module| module.iter()).flat_map(|list| list())
+}
+
+/// A statement as a database gets it, for those who look at plans.
+pub struct Text {
+    /// The statement's name.
+    pub name: &'static str,
+    /// What the database gets.
+    pub text: &'static str,
+    /// The types of its parameters, as PostgreSQL names them, where they are declared.
+    pub types: Vec<&'static str>,
+}
+
+/// Every statement as `dialect` gets it.
+pub fn texts(dialect: Dialect) -> Vec<Text> {
+    let text = |statement: &'static Statement| Text {
+        name: statement.name(),
+        text: &statement.ready(dialect).text,
+        types: statement.kinds().iter().map(|kind| postgres::type_name(*kind)).collect(),
+    };
+    statements().map(text).collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ statements! {
         spoken_of("g.holder_person"), spoken_of("u.person"), spoken_of("p.id"), spoken_of("p.id"));
     BESIDE = format!("SELECT c.role, c.scope FROM directory d CROSS JOIN directory_ceiling c \
         WHERE d.partner = $2 AND d.id <> $1 AND d.mode <> 'observe' AND c.directory = d.id \
-            AND EXISTS (SELECT 1 FROM external_user o WHERE o.directory = d.id AND o.person IS NOT NULL AND {})",
+            AND EXISTS (SELECT 1 FROM connection n CROSS JOIN external_user o \
+                WHERE n.directory = d.id AND o.connection = n.id AND o.person IS NOT NULL AND {})",
         spoken_of("o.person"));
     BY_EXISTING = format!("SELECT DISTINCT g.role, g.scope, g.valid_from, g.valid_until \
         FROM live_person p CROSS JOIN user_group w CROSS JOIN role_grant g \

@@ -14,12 +14,12 @@ statements! {
     GROUPS = "SELECT id, stable_key, display_name AS name, row_hash FROM external_group \
         WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
     MEMBERS = "SELECT m.grp, m.member FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE g.connection = $1 AND (m.grp, m.member) > ($2, $3) ORDER BY m.grp, m.member LIMIT $4";
+        WHERE g.connection = $1 AND g.id >= $2 AND (m.grp, m.member) > ($2, $3) ORDER BY m.grp, m.member LIMIT $4";
     NESTED = "SELECT s.grp, s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
-        WHERE g.connection = $1 AND (s.grp, s.child) > ($2, $3) ORDER BY s.grp, s.child LIMIT $4";
+        WHERE g.connection = $1 AND g.id >= $2 AND (s.grp, s.child) > ($2, $3) ORDER BY s.grp, s.child LIMIT $4";
     MAPPED = "SELECT DISTINCT a.people FROM rule_atom a JOIN mapping_rule r ON r.id = a.rule \
         JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
-        JOIN external_group g ON g.id = a.people WHERE d.id = $1 AND a.kind = 'group' AND g.connection = $2";
+        JOIN external_group g ON g.id = a.people WHERE d.id = $1 AND a.kind = 'group' AND COALESCE(g.connection = $2, FALSE)";
     PRIVILEGED = format!("SELECT u.id FROM external_user u JOIN role_grant g ON g.holder_person = u.person \
             WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
         UNION SELECT u.id FROM external_user u JOIN live_person p ON p.id = u.person \

@@ -24,20 +24,20 @@ statements! {
     UNSEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.seq IS NULL AND e.partner = $1 AND e.kind IN {KINDS} \
         ORDER BY e.id");
     // Two branches and not an OR: sealed lines and those that wait are in different indexes.
-    NEWER: set = format!("SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq > $2 AND e.kind IN {KINDS} \
+    NEWER: set = format!("SELECT {COLUMNS} FROM event e WHERE COALESCE(e.partner = $1, FALSE) AND e.seq > $2 AND e.kind IN {KINDS} \
             AND e.subject IN ($3) \
         UNION ALL SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq IS NULL AND e.kind IN {KINDS} \
             AND e.subject IN ($3)");
-    USERS: set = "SELECT id, user_name, active, person FROM external_user WHERE connection = $1 AND id IN ($2)";
-    GROUPS: set = "SELECT id, display_name FROM external_group WHERE connection = $1 AND NOT gone AND id IN ($2)";
+    USERS: set = "SELECT id, user_name, active, person FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
+    GROUPS: set = "SELECT id, display_name FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
     IN_GROUP: set = "SELECT m.member FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE g.connection = $1 AND m.grp = $2 AND m.member IN ($3)";
+        WHERE COALESCE(g.connection = $1, FALSE) AND m.grp = $2 AND m.member IN ($3)";
     NESTED: set = "SELECT s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
-        WHERE g.connection = $1 AND s.grp = $2 AND s.child IN ($3)";
+        WHERE COALESCE(g.connection = $1, FALSE) AND s.grp = $2 AND s.child IN ($3)";
     KEPT_OUT: set = "SELECT u.id FROM external_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE u.connection = $1 AND s.source <> $2 AND u.id IN ($3)";
+        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND u.id IN ($3)";
     KEPT_OUT_GONE: set = "SELECT u.id FROM deleted_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE u.connection = $1 AND s.source <> $2 AND u.id IN ($3)";
+        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND u.id IN ($3)";
 }
 
 /// A line of the log.

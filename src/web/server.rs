@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::jobs::health::{self, Health, Look, Trouble};
-use crate::jobs::{forget, schedule, sealer, statistics, storms};
+use crate::jobs::{forget, schedule, sealer, statistics, storms, totals};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -118,6 +118,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         beside("retention", tokio::spawn(forget::run(app.store.clone(), clock, kept, by_time, told.clone()))),
         beside("schedule", schedule::start(sync::env(&app), told.clone())),
         beside("sessions", tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone()))),
+        beside("totals", tokio::spawn(totals::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(health::run(look, health, told.clone())),
     ];
     if storms::watches(&app.config.storms) {

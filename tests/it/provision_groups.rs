@@ -69,7 +69,7 @@ async fn who(store: &Store, source: &Source<'_>, id: ExternalGroupId) -> BTreeSe
     let mut reader = store.reader().await.unwrap();
     let (mut all, mut after) = (BTreeSet::new(), None);
     loop {
-        let page = groups::members_page(&mut reader, source, id, after, 2).await.unwrap();
+        let page = members::page(&mut reader, &source.extent, id, after, 2).await.unwrap();
         let Some(last) = page.last() else { return all };
         after = Some(last.who);
         for member in page {

@@ -15,6 +15,7 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "scim", needs: &[Need::Postgres], act: scim },
+    Bench { name: "probes", needs: &[Need::Postgres], act: probes },
     Bench { name: "store", needs: &[], act: store },
     Bench { name: "decision", needs: &[Need::Postgres], act: decision },
 ];
@@ -54,6 +55,23 @@ fn scim(lab: &mut Lab, words: &[String]) -> Result<bool> {
     for database in ["sqlite", &url] {
         let status =
             lab.conformance_command("release", "bench-scim", database).args(words).status().context("conformance")?;
+        good &= status.success();
+    }
+    Ok(good)
+}
+
+/// `--users N`: how many the large store has. Both stores of PostgreSQL have a database of their own.
+fn probes(lab: &mut Lab, words: &[String]) -> Result<bool> {
+    let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    lab.database("probes_small")?;
+    let url = lab.database("probes")?;
+    let mut good = true;
+    for database in ["sqlite", &url] {
+        let status =
+            lab.conformance_command("release", "bench-probes", database).args(words).status().context("conformance")?;
         good &= status.success();
     }
     Ok(good)

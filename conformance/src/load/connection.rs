@@ -56,6 +56,7 @@ impl Connection {
         let length: usize = match length {
             Some(length) => length.trim().parse().context("content-length")?,
             None if status == 204 => 0,
+            None if text.contains("transfer-encoding: chunked") => return self.chunks(head).await.map(|()| status),
             None => bail!("an answer of unknown length: {text}"),
         };
         while self.buffer.len() < head + length {
@@ -63,6 +64,34 @@ impl Connection {
         }
         self.body = head..head + length;
         Ok(status)
+    }
+
+    /// Reads a body that is sent while it is made, and puts its parts together.
+    async fn chunks(&mut self, head: usize) -> Result<()> {
+        let (mut at, mut whole) = (head, Vec::new());
+        loop {
+            let line = loop {
+                let rest = self.buffer.get(at..).unwrap_or_default();
+                if let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+                    break at + end;
+                }
+                self.more().await?;
+            };
+            let size = std::str::from_utf8(&self.buffer[at..line]).context("the size of a part")?;
+            let size = usize::from_str_radix(size.trim(), 16).context("the size of a part")?;
+            let (from, to) = (line + 2, line + 2 + size);
+            while self.buffer.len() < to + 2 {
+                self.more().await?;
+            }
+            if size == 0 {
+                break;
+            }
+            whole.extend_from_slice(&self.buffer[from..to]);
+            at = to + 2;
+        }
+        self.body = 0..whole.len();
+        self.buffer = whole;
+        Ok(())
     }
 
     /// The body of the last answer.

@@ -24,20 +24,8 @@ impl Meter {
 
     /// Seconds of processor time so far.
     pub fn seconds(&self) -> f64 {
-        let mut ticks = ticks(self.server).unwrap_or(0);
-        if let Some(database) = &self.database {
-            for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-                let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-                    continue;
-                };
-                // A PostgreSQL process shows user and database in the place of its command line.
-                let title = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-                if title.starts_with("postgres:") && title.contains(database.as_str()) {
-                    ticks += self::ticks(pid).unwrap_or(0);
-                }
-            }
-        }
-        ticks as f64 / TICKS_PER_SECOND
+        let processes = self.backends().into_iter().chain([self.server]);
+        processes.filter_map(ticks).sum::<u64>() as f64 / TICKS_PER_SECOND
     }
 
     /// Resident memory of the server now, in MiB.
@@ -64,12 +52,38 @@ impl Meter {
         fs::write(format!("/proc/{}/clear_refs", self.server), "5").context("clearing the peak")
     }
 
-    fn status(&self, name: &str) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server)).context("the server's memory")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such figure")?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("a number")?;
-        Ok(kib / 1024.0)
+    /// Resident memory of the server, and what the database's processes hold for themselves, in MiB.
+    ///
+    /// # Errors
+    /// When the server is gone.
+    pub fn everyone(&self) -> Result<f64> {
+        let of_database: f64 = self.backends().iter().filter_map(|pid| status(*pid, "RssAnon:").ok()).sum();
+        Ok(self.resident()? + of_database)
     }
+
+    /// The database server's processes that serve the database.
+    fn backends(&self) -> Vec<u32> {
+        let Some(database) = &self.database else { return Vec::new() };
+        let pid = |entry: fs::DirEntry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // A PostgreSQL process shows user and database in the place of its command line.
+            let title = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            (title.starts_with("postgres:") && title.contains(database.as_str())).then_some(pid)
+        };
+        fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(pid).collect()
+    }
+
+    fn status(&self, name: &str) -> Result<f64> {
+        status(self.server, name)
+    }
+}
+
+/// A figure of a process's memory, in MiB.
+fn status(pid: u32, name: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("a process's memory")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such figure")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("a number")?;
+    Ok(kib / 1024.0)
 }
 
 /// User and system time, fields 14 and 15 of proc(5), counted after the name in parentheses.

@@ -3,12 +3,16 @@
 use super::file_of;
 use crate::args::Args;
 use anyhow::{Context, Result};
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::path::Path;
 
 /// The name whose rows are copied; each copy has its own number in this one's place.
 pub const TEMPLATE: &str = "seed-template";
+
+/// The group whose rows are copied.
+pub const TEMPLATE_GROUP: &str = "seed-template-group";
 
 /// Rows made in one transaction.
 const BATCH: usize = 50_000;
@@ -21,6 +25,16 @@ pub fn name(at: usize) -> String {
 /// The id of a copy.
 pub fn id(at: usize) -> String {
     format!("01970000-0000-7000-8000-{at:012x}")
+}
+
+/// The id of a copied group.
+pub fn group_id(at: usize) -> String {
+    format!("01970000-0000-7002-8000-{at:012x}")
+}
+
+/// The name of a copied group, which is its external id, too.
+pub fn group_name(at: usize) -> String {
+    format!("seed-{at}-group")
 }
 
 /// The words in which the two databases differ.
@@ -105,6 +119,50 @@ pub async fn copies(args: &Args, keep: &Path, from: usize, to: usize) -> Result<
     store.tidy().await
 }
 
+/// Makes the copies of the group numbered 1 to `to`. The server must be stopped.
+///
+/// # Errors
+/// When there is no template, or the database refuses.
+pub async fn groups(args: &Args, keep: &Path, to: usize) -> Result<()> {
+    let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
+    let (text, id, numbers) = (words.text, words.id.replace("KIND", "2"), words.numbers);
+    let copied = ["t.external_id", "t.display_name"].map(text).join(", ");
+    let said = ["t.doc", "t.keys"].map(text).join(", ");
+    let key = (words.bytes)("t.display_key");
+    let groups = format!(
+        "INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, display_key, doc, \
+         keys, row_hash, gone, version, created_at, changed_at) {numbers} SELECT {id}, t.connection, t.directory, \
+         'seed-' || n.i, {copied}, {key}, {said}, t.row_hash, t.gone, t.version, t.created_at, t.changed_at \
+         FROM n, external_group t WHERE t.display_name = '{TEMPLATE_GROUP}'"
+    );
+    let itself = format!("INSERT INTO group_closure (ancestor, descendant) {numbers} SELECT {id}, {id} FROM n");
+    let mut store = Store::open(args, keep).await?;
+    store.all(&[groups, itself], 1, to).await.context("copying groups")?;
+    store.tidy().await
+}
+
+/// Reads the members of the first `groups` crowds `times` times, as plainly as the driver lets one; processor seconds of
+/// this process and of the database.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn read_members(args: &Args, keep: &Path, groups: usize, times: usize) -> Result<f64> {
+    let meter = super::cpu::Meter::new(std::process::id(), &args.database);
+    let text = "SELECT u.id, u.user_name FROM external_group g JOIN external_member m ON m.grp = g.id \
+        JOIN external_user u ON u.id = m.member WHERE g.display_name = $1 ORDER BY m.member";
+    let mut store = Store::open(args, keep).await?;
+    // Once before, so that the statement is prepared and the pages are read.
+    store.read(text, 0).await?;
+    let before = meter.seconds();
+    for _ in 0..times {
+        for crowd in 0..groups {
+            store.read(text, crowd).await?;
+        }
+    }
+    let spent = meter.seconds() - before;
+    Ok(spent)
+}
+
 /// Makes the copies from 1 to `to` members of the group that has this name.
 ///
 /// # Errors
@@ -121,6 +179,13 @@ pub async fn members(args: &Args, keep: &Path, group: &str, to: usize) -> Result
     store.all(&[text], 1, to).await.context("filling a group")?;
     store.tidy().await
 }
+
+/// The numbers that the server keeps of users and groups, from what is there.
+const COUNT: &str = "DELETE FROM external_total;
+    INSERT INTO external_total (connection, what, id, number)
+        SELECT connection, 'users', connection, COUNT(*) FROM external_user GROUP BY connection;
+    INSERT INTO external_total (connection, what, id, number)
+        SELECT connection, 'groups', connection, COUNT(*) FROM external_group WHERE NOT gone GROUP BY connection";
 
 enum Store {
     Sqlite(SqliteConnection),
@@ -162,14 +227,37 @@ impl Store {
         Ok(())
     }
 
+    /// Reads the members of a crowd.
+    async fn read(&mut self, text: &'static str, crowd: usize) -> Result<()> {
+        let (name, mut bytes) = (format!("crowd-{crowd}"), 0);
+        match self {
+            Store::Sqlite(connection) => {
+                let mut rows = sqlx::query_as::<_, (uuid::Uuid, String)>(text).bind(name).fetch(connection);
+                while let Some((_, name)) = rows.try_next().await? {
+                    bytes += name.len();
+                }
+            }
+            Store::Postgres(connection) => {
+                let mut rows = sqlx::query_as::<_, (uuid::Uuid, String)>(text).bind(name).fetch(connection);
+                while let Some((_, name)) = rows.try_next().await? {
+                    bytes += name.len();
+                }
+            }
+        }
+        anyhow::ensure!(bytes > 0, "nobody is in the group");
+        Ok(())
+    }
+
     /// What a server would have done by itself in the time it takes to fill a store slowly.
     async fn tidy(self) -> Result<()> {
         match self {
             Store::Sqlite(mut connection) => {
+                sqlx::raw_sql(COUNT).execute(&mut connection).await?;
                 sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
                 connection.close().await?;
             }
             Store::Postgres(mut connection) => {
+                sqlx::raw_sql(COUNT).execute(&mut connection).await?;
                 sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;
                 connection.close().await?;
             }

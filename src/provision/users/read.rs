@@ -55,26 +55,28 @@ pub async fn list(
         return Ok(Listed { rows, total: found.total, beside: found.beside });
     }
     let (filter, sort, page) = (wanted.filter, wanted.sort, wanted.page);
-    if wanted.is_lookup() && !wanted.counting.is_zero() && page.count() > 0 {
-        // In one trip, and of one moment; when counting takes too long, the page alone is not held up by it.
-        let both = store.statement_within(wanted.counting, async |reader: &mut Reader| {
-            let found = search::users_and_total(reader, at, filter, page).await?;
-            let rows = views(reader, source, found.rows, with_groups).await?;
-            Ok::<_, StoreError>((rows, found.total, found.beside))
-        });
-        match both.await {
-            Ok((rows, Some(total), beside)) => return Ok(Listed { rows, total: Some(total), beside }),
-            Ok((_, None, _)) | Err(StoreError::TooLong) => {}
-            Err(error) => return Err(error),
-        }
+    if wanted.is_everything() {
+        let mut reader = store.reader().await?;
+        let found = search::all_users(&mut reader, at, page).await?;
+        let rows = views(&mut reader, source, found.rows, with_groups).await?;
+        let total = match found.total {
+            None => counted(page, rows.len(), found.more),
+            told => told,
+        };
+        let total = match total {
+            None if !wanted.counting.is_zero() => Some(search::count_users(&mut reader, at, None).await?),
+            known => known,
+        };
+        return Ok(Listed { rows, total, beside: found.beside });
     }
     let read = async |reader: &mut Reader| {
         let found = search::users(reader, at, filter, sort, page).await?;
         let beside = (found.beside, found.more);
         Ok::<_, StoreError>((views(reader, source, found.rows, with_groups).await?, beside))
     };
-    let (rows, (beside, more)) = if wanted.is_lookup() {
-        read(&mut store.reader().await?).await?
+    let (rows, (beside, more)) = if filter.is_some_and(search::leads_to_users) {
+        // Few rows, and few trips: what belongs beside them is read a moment later, as for one user.
+        store.statement_within(wanted.searching, read).await?
     } else {
         store.snapshot_within(wanted.searching, read).await?
     };
@@ -127,7 +129,11 @@ async fn views(
     }
     let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
     let all = external_groups::of_users(reader, &source.extent, &ids).await?;
-    let of = |id| all.iter().filter(|row| row.member == id).cloned().collect();
+    // In the order of users.
+    let of = |id| {
+        let (from, to) = (all.partition_point(|row| row.member < id), all.partition_point(|row| row.member <= id));
+        all.get(from..to).unwrap_or_default().to_vec()
+    };
     Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), named: named(&user), user }).collect())
 }
 

@@ -78,7 +78,7 @@ impl Execution {
 
     /// The next call; none when all is done or enough has failed (R02).
     /// Entries that cannot run are answered on the way.
-    /// Every call must be reported before the next is asked for.
+    /// Every call must be reported before the next is asked for, but for those that [`Self::beside`] gives.
     pub fn next_call(&mut self) -> Option<Ready> {
         loop {
             if self.fail_on_errors.is_some_and(|most| self.errors >= most) {
@@ -94,6 +94,24 @@ impl Execution {
                 Err((entry, error)) => self.refuse(entry, None, error),
             }
         }
+    }
+
+    /// Calls that come right after `first` and, like it, make a user and rest on nothing else of this request: they may be
+    /// carried out beside it. None when an error may end the request, for then what comes behind it must not have run.
+    pub fn beside(&mut self, first: &Ready, most: usize) -> Vec<Ready> {
+        let mut found = Vec::new();
+        if self.fail_on_errors.is_some() || !makes_user_alone(&first.call) {
+            return found;
+        }
+        while found.len() < most
+            && let Some(Step::Run { entry, without }) = self.steps.as_slice().first()
+            && without.is_empty()
+            && let Some(Ok(call)) = self.entries.get(*entry).map(|entry| entry.call.as_ref())
+            && makes_user_alone(call)
+        {
+            found.extend(self.next_call());
+        }
+        found
     }
 
     fn run(&mut self, entry: usize, without: &[String]) -> Result<Option<Ready>, (usize, ScimError)> {
@@ -184,6 +202,11 @@ impl Execution {
             .collect();
         json!({"schemas": [BULK_RESPONSE_URN], "Operations": operations})
     }
+}
+
+/// Whether a call makes a user without naming anything that this request makes.
+fn makes_user_alone(call: &Call) -> bool {
+    call.method == Method::Post && call.endpoint == "/Users" && references::of(call).is_empty()
 }
 
 fn render(entry: &Entry, outcome: Outcome, base: &str) -> Value {

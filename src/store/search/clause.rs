@@ -4,7 +4,6 @@ use uuid::Uuid;
 use super::{Composer, Of};
 use crate::domain::filter::{Field, Filter, Kind, Op, Value};
 use crate::domain::id::exact;
-use crate::store::external_emails;
 
 /// Where a path starts.
 #[derive(Clone, Debug)]
@@ -148,16 +147,8 @@ impl Composer {
         let alias = self.alias();
         let path: Vec<&str> = list.path.iter().map(String::as_str).collect();
         let rows = self.dialect.json_each(&format!("{}.keys", self.of.table()), &path, &alias);
-        let narrowed = self.by_address(&path, inner);
         let inner = self.part(inner, &Scope::Element(alias));
-        format!("({narrowed}EXISTS (SELECT 1 FROM {rows} WHERE {inner}))")
-    }
-
-    /// `… AND `, when the index of addresses can say who may have the one that `inner` asks for.
-    fn by_address(&mut self, list: &[&str], inner: &Filter) -> String {
-        let asked = if self.of == Of::Users && list == ["emails"] { text_equals(inner) } else { None };
-        let among = asked.and_then(|asked| external_emails::candidates(asked, || self.bind(asked.as_bytes())));
-        among.map_or_else(String::new, |among| format!("u.id IN ({among}) AND "))
+        format!("EXISTS (SELECT 1 FROM {rows} WHERE {inner})")
     }
 
     /// Whether some membership satisfies `inner`, for the lists that are rows of their own.
@@ -327,7 +318,7 @@ fn constant(truth: bool) -> String {
 }
 
 /// The id in a filter that asks for one element by its `value`.
-fn value_equals(inner: &Filter) -> Option<Uuid> {
+pub(super) fn value_equals(inner: &Filter) -> Option<Uuid> {
     match inner {
         Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => exact(text),
         _ => None,
@@ -335,7 +326,7 @@ fn value_equals(inner: &Filter) -> Option<Uuid> {
 }
 
 /// The text that the `value` of every element that satisfies `inner` is.
-fn text_equals(inner: &Filter) -> Option<&str> {
+pub(super) fn text_equals(inner: &Filter) -> Option<&str> {
     match inner {
         Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => Some(text),
         Filter::And(parts) => parts.iter().find_map(text_equals),

@@ -3,15 +3,19 @@
 //! A neutral filter becomes a WHERE clause ([`clause`]), an order becomes a key ([`order`]). Indexed columns answer for
 //! the attributes that have one; every other attribute is read from `keys`, the comparable twin of the document, so
 //! that both databases compare exactly as [`Filter::matches`] does. What was asked goes into binds, never into text.
+//!
+//! What a filter names its rows by is looked up first ([`lead`]); the number of all of a connection is kept
+//! ([`totals`]).
 mod clause;
+mod lead;
 mod order;
 
 use super::extent::ConnectionExtent;
 use super::external_groups::{self, ExternalGroup};
 use super::external_users::{self, ExternalUser};
-use super::{Dialect, FromRow, Reader, Row, Sql, Store, StoreError, Value, first};
+use super::{Dialect, FromRow, Reader, Row, Sql, Store, StoreError, Value, first, totals};
 use crate::domain::filter::{self, Filter, Op};
-use crate::domain::id::Id as _;
+use crate::domain::id::{ConnectionId, Id as _};
 use crate::domain::page::{Beside, Page, Position, Sort, SortKey};
 use order::Order;
 
@@ -39,10 +43,26 @@ impl Of {
         }
     }
 
-    fn from(self) -> &'static str {
+    /// The rows of the connection `$1`, as far as any are there for others to see.
+    fn all(self) -> &'static str {
         match self {
-            Self::Users => "external_user u WHERE u.connection = $1",
-            Self::Groups => "external_group g WHERE g.connection = $1 AND NOT g.gone",
+            Self::Users => "u.connection = $1",
+            Self::Groups => "g.connection = $1 AND NOT g.gone",
+        }
+    }
+
+    /// The same of rows that are known by their ids: written so that no index can begin at the connection.
+    fn among_found(self) -> &'static str {
+        match self {
+            Self::Users => "COALESCE(u.connection = $1, FALSE)",
+            Self::Groups => "COALESCE(g.connection = $1, FALSE) AND NOT g.gone",
+        }
+    }
+
+    fn what(self) -> totals::What {
+        match self {
+            Self::Users => totals::What::Users,
+            Self::Groups => totals::What::Groups,
         }
     }
 
@@ -82,18 +102,40 @@ pub async fn users(
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
 }
 
-/// A page of the connection's users by id, with the number of all as of the same moment.
+/// A page of all users of the connection by id, with their number as of the same moment.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn users_and_total(
+pub async fn all_users(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    filter: Option<&Filter>,
     page: &Page,
 ) -> Result<Found<ExternalUser>, StoreError> {
-    let wanted = Wanted { filter, sort: None, page, total: true };
+    let wanted = Wanted { filter: None, sort: None, page, total: true };
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
+}
+
+/// A page of all groups of the connection by id, with their number as of the same moment.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn all_groups(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    page: &Page,
+) -> Result<Found<ExternalGroup>, StoreError> {
+    let wanted = Wanted { filter: None, sort: None, page, total: true };
+    rows(reader, at, Of::Groups, wanted, |group: &ExternalGroup| group.id.uuid()).await
+}
+
+/// Whether an index leads to all users that a filter can find.
+pub fn leads_to_users(filter: &Filter) -> bool {
+    lead::is_led(Of::Users, filter)
+}
+
+/// Whether an index leads to all groups that a filter can find.
+pub fn leads_to_groups(filter: &Filter) -> bool {
+    lead::is_led(Of::Groups, filter)
 }
 
 /// The page of the one user that `userName eq` finds, asked together with others; none when anything else is asked.
@@ -167,8 +209,8 @@ struct Composer {
 }
 
 impl Composer {
-    fn new(dialect: Dialect, of: Of, at: &ConnectionExtent) -> Self {
-        Self { dialect, of, values: vec![at.connection().into()], aliases: 0 }
+    fn new(dialect: Dialect, of: Of, at: ConnectionId) -> Self {
+        Self { dialect, of, values: vec![at.into()], aliases: 0 }
     }
 
     /// The parameter that stands for `value`.
@@ -183,9 +225,36 @@ impl Composer {
         format!("e{}", self.aliases)
     }
 
-    /// ` AND …`, or nothing.
-    fn restrict(&mut self, filter: Option<&Filter>) -> String {
-        filter.map_or_else(String::new, |filter| format!(" AND {}", self.clause(filter)))
+    /// The rows that satisfy a filter.
+    fn found(&mut self, filter: Option<&Filter>) -> Rows {
+        let (table, alias, all, among) = (self.of.whole(), self.of.table(), self.of.all(), self.of.among_found());
+        let led = self.led(filter);
+        let restriction = filter.map_or_else(String::new, |filter| format!(" AND {}", self.clause(filter)));
+        match led {
+            // CROSS JOIN: SQLite begins with the left side then.
+            Some(led) => Rows {
+                with: format!("hit (id) AS MATERIALIZED ({led})"),
+                from: format!("hit CROSS JOIN {table} {alias} WHERE {alias}.id = hit.id AND {among}{restriction}"),
+            },
+            None => Rows { with: String::new(), from: format!("{table} {alias} WHERE {all}{restriction}") },
+        }
+    }
+}
+
+/// A source of rows, as text.
+struct Rows {
+    /// What stands in WITH, if anything.
+    with: String,
+    /// What stands behind FROM, to which further conditions may be added.
+    from: String,
+}
+
+impl Rows {
+    /// `WITH …` of this and what else is given, or nothing.
+    fn with(&self, more: Option<String>) -> String {
+        let with = [Some(self.with.clone()).filter(|with| !with.is_empty()), more];
+        let with: Vec<String> = with.into_iter().flatten().collect();
+        if with.is_empty() { String::new() } else { format!("WITH {} ", with.join(", ")) }
     }
 }
 
@@ -195,7 +264,7 @@ struct Wanted<'q> {
     filter: Option<&'q Filter>,
     sort: Option<&'q Sort>,
     page: &'q Page,
-    /// Also how many match in all; only of an order by id.
+    /// Also how many there are in all; only without a filter.
     total: bool,
 }
 
@@ -210,10 +279,43 @@ async fn rows<T: FromRow>(
     if wanted == 0 {
         return Ok(Found { rows: Vec::new(), beside: Beside::default(), more: false, total: None });
     }
-    let mut composer = Composer::new(reader.dialect(), of, at);
-    let restriction = composer.restrict(filter);
     let backwards = matches!(page, Page::Back { .. });
-    let order = Order::new(&mut composer, sort, backwards);
+    let (order, text, values) = page_text(reader.dialect(), of, at.connection(), Wanted { filter, sort, page, total });
+    let read = |row: &Row| {
+        let told: Option<u64> = if total { row.get("told")? } else { None };
+        Ok((T::from_row(row)?, order.key(row)?, told))
+    };
+    let mut found = reader.all(Sql::composed("search", text), values, read).await?;
+    let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
+    found.truncate(page.count() as usize);
+    if backwards {
+        found.reverse();
+    }
+    let place = |(row, key, _): &(T, Option<SortKey>, _)| Position { key: key.clone(), id: id(row) };
+    let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
+    let total = found.first().and_then(|(_, _, told)| *told);
+    Ok(Found { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
+}
+
+/// How many rows a page passes over.
+fn passed(page: &Page) -> u64 {
+    match page {
+        Page::Index { start, .. } => start.saturating_sub(1),
+        Page::Cursor { .. } | Page::Back { .. } => 0,
+    }
+}
+
+/// What asks for a page.
+fn page_text(
+    dialect: Dialect,
+    of: Of,
+    at: ConnectionId,
+    Wanted { filter, sort, page, total }: Wanted<'_>,
+) -> (Order, String, Vec<Value>) {
+    let wanted = i64::from(page.count());
+    let mut composer = Composer::new(dialect, of, at);
+    let found = composer.found(filter);
+    let order = Order::new(&mut composer, sort, matches!(page, Page::Back { .. }));
     let after = match page {
         Page::Cursor { after: Some(position), .. } | Page::Back { before: position, .. } => {
             format!(" AND {}", order.after(&mut composer, position))
@@ -222,55 +324,54 @@ async fn rows<T: FromRow>(
     };
     let limit = match page {
         Page::Cursor { .. } | Page::Back { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
-        Page::Index { start, .. } => {
-            let skipped = i64::try_from(start.saturating_sub(1)).unwrap_or(i64::MAX);
+        Page::Index { .. } => {
             let limit = composer.bind(wanted);
-            format!("LIMIT {limit} OFFSET {}", composer.bind(skipped))
+            format!("LIMIT {limit} OFFSET {}", composer.bind(i64::try_from(passed(page)).unwrap_or(i64::MAX)))
         }
     };
-    let (columns, key, from, by) = (of.columns(), order.selected(), of.from(), order.clause());
-    let passed = match page {
-        Page::Index { start, .. } => start.saturating_sub(1),
-        Page::Cursor { .. } | Page::Back { .. } => 0,
-    };
-    let text = if passed > 0 {
-        // Rows that are passed over are passed over by an index, when there is one, and not read; and not counted again.
-        let (alias, table) = (of.table(), of.whole());
-        let beyond = format!("{alias}.id > (SELECT page.id FROM page ORDER BY page.id DESC LIMIT 1)");
-        let told = if total {
-            format!(", (SELECT COUNT(*) FROM {from}{restriction} AND {beyond}) AS told")
-        } else {
-            String::new()
-        };
+    let told = if total { format!(", ({}) AS told", totals::kept(of.what())) } else { String::new() };
+    let (alias, table) = (of.table(), of.whole());
+    let (columns, key, from, by) = (of.columns(), order.selected(), &found.from, order.clause());
+    let text = if passed(page) > 0 {
+        // Rows that are passed over are passed over by an index, when there is one, and not read.
+        let one = format!("page (id) AS MATERIALIZED (SELECT {alias}.id FROM {from} {by} {limit})");
         format!(
-            "WITH page AS MATERIALIZED (SELECT {alias}.id FROM {from}{restriction} {by} {limit}) \
-             SELECT {columns}, {key} AS sort_key{told} FROM page JOIN {table} {alias} ON {alias}.id = page.id {by}"
+            "{}SELECT {columns}, {key} AS sort_key{told} FROM page JOIN {table} {alias} ON {alias}.id = page.id {by}",
+            found.with(Some(one))
         )
     } else {
-        let told = if total { format!(", (SELECT COUNT(*) FROM {from}{restriction}) AS told") } else { String::new() };
-        format!("SELECT {columns}, {key} AS sort_key{told} FROM {from}{restriction}{after} {by} {limit}")
+        format!("{}SELECT {columns}, {key} AS sort_key{told} FROM {from}{after} {by} {limit}", found.with(None))
     };
-    let read = |row: &Row| {
-        let told: Option<u64> = if total { row.get("told")? } else { None };
-        Ok((T::from_row(row)?, order.key(row)?, told))
-    };
-    let mut found = reader.all(Sql::composed("search", text), composer.values, read).await?;
-    let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
-    found.truncate(page.count() as usize);
-    if backwards {
-        found.reverse();
+    (order, text, composer.values)
+}
+
+/// What asks for the number of those that satisfy a filter.
+fn count_text(dialect: Dialect, of: Of, at: ConnectionId, filter: Option<&Filter>) -> (String, Vec<Value>) {
+    let mut composer = Composer::new(dialect, of, at);
+    if filter.is_none() {
+        return (totals::kept(of.what()), composer.values);
     }
-    let place = |(row, key, _): &(T, Option<SortKey>, _)| Position { key: key.clone(), id: id(row) };
-    let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
-    let told = found.first().and_then(|(_, _, told)| *told);
-    let held = if passed > 0 { passed + found.len() as u64 } else { 0 };
-    let total = told.map(|told| told + held);
-    Ok(Found { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
+    let found = composer.found(filter);
+    (format!("{}SELECT COUNT(*) FROM {}", found.with(None), found.from), composer.values)
+}
+
+/// The texts of a search for users, or for groups, as a database gets them: the page, and the number of all. For those
+/// who look at plans.
+pub fn texts(
+    dialect: Dialect,
+    groups: bool,
+    filter: Option<&Filter>,
+    sort: Option<&Sort>,
+    page: &Page,
+) -> [(String, Vec<Value>); 2] {
+    let (of, nowhere) = (if groups { Of::Groups } else { Of::Users }, ConnectionId::from_uuid(uuid::Uuid::nil()));
+    let total = filter.is_none() && sort.is_none();
+    let (_, text, values) = page_text(dialect, of, nowhere, Wanted { filter, sort, page, total });
+    [(text, values), count_text(dialect, of, nowhere, filter)]
+        .map(|(text, values)| (dialect.steady(text.into()).into_owned(), values))
 }
 
 async fn count(reader: &mut Reader, at: &ConnectionExtent, of: Of, filter: Option<&Filter>) -> Result<u64, StoreError> {
-    let mut composer = Composer::new(reader.dialect(), of, at);
-    let restriction = composer.restrict(filter);
-    let text = format!("SELECT COUNT(*) FROM {}{restriction}", of.from());
-    reader.one(Sql::composed("search count", text), composer.values, first).await
+    let (text, values) = count_text(reader.dialect(), of, at.connection(), filter);
+    reader.one(Sql::composed("search count", text), values, first).await
 }

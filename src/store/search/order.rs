@@ -18,6 +18,8 @@ pub(super) struct Order {
 struct Key {
     sql: String,
     kind: KeyKind,
+    /// It is a column that is never NULL, and may have an index.
+    column: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,10 @@ impl Order {
         let id = self.id;
         let ties = if self.backwards { " DESC" } else { "" };
         match &self.key {
+            // Where nothing is missing, it need not be said where what is missing stands: SQLite would not use the index.
+            Some(Key { sql, column: true, .. }) => {
+                format!("ORDER BY {sql}{}, {id}{ties}", if self.descending { " DESC" } else { "" })
+            }
             Some(Key { sql, .. }) if self.descending => format!("ORDER BY {sql} DESC NULLS FIRST, {id}{ties}"),
             Some(Key { sql, .. }) => format!("ORDER BY {sql} ASC NULLS LAST, {id}{ties}"),
             None if self.descending => format!("ORDER BY {id} DESC"),
@@ -65,7 +71,7 @@ impl Order {
     /// The condition of the rows that follow `position`.
     pub(super) fn after(&self, composer: &mut Composer, position: &Position) -> String {
         let id = composer.bind(position.id);
-        let Some(Key { sql, kind }) = &self.key else {
+        let Some(Key { sql, kind, column }) = &self.key else {
             let sign = if self.descending { "<" } else { ">" };
             return format!("{} {sign} {id}", self.id);
         };
@@ -77,6 +83,11 @@ impl Order {
             _ => None,
         };
         match (key, self.descending) {
+            // The first half is what an index begins from.
+            (Some(key), down) if *column => {
+                let sign = if down { "<" } else { ">" };
+                format!("{sql} {sign}= {key} AND ({sql} {sign} {key} OR {tie})")
+            }
             (Some(key), false) => format!("({sql} > {key} OR ({sql} = {key} AND {tie}) OR {sql} IS NULL)"),
             (Some(key), true) => format!("({sql} < {key} OR ({sql} = {key} AND {tie}))"),
             (None, false) => format!("({sql} IS NULL AND {tie})"),
@@ -101,7 +112,7 @@ impl Order {
 fn key(composer: &mut Composer, sort: &Sort) -> Option<Key> {
     let table = composer.of.table();
     let path: Vec<&str> = sort.field.path.iter().map(String::as_str).collect();
-    let column = |name: &str, kind| Some(Key { sql: format!("{table}.{name}"), kind });
+    let column = |name: &str, kind| Some(Key { sql: format!("{table}.{name}"), kind, column: true });
     match (&sort.list, composer.of, path.as_slice()) {
         (None, _, ["id"] | ["meta"]) => None,
         (None, Of::Users, ["userName"]) => column("user_name_key", KeyKind::Bytes),
@@ -110,9 +121,11 @@ fn key(composer: &mut Composer, sort: &Sort) -> Option<Key> {
         (None, _, ["meta", "lastModified"]) => column("changed_at", KeyKind::Number),
         (None, _, ["meta", "version"]) => column("version", KeyKind::Number),
         (None, _, ["meta", ..]) => None,
-        (None, Of::Users, ["active"]) => {
-            Some(Key { sql: format!("CASE WHEN {table}.active THEN 1 ELSE 0 END"), kind: KeyKind::Number })
-        }
+        (None, Of::Users, ["active"]) => Some(Key {
+            sql: format!("CASE WHEN {table}.active THEN 1 ELSE 0 END"),
+            kind: KeyKind::Number,
+            column: false,
+        }),
         (None, _, path) => Some(value(composer, &format!("{table}.keys"), path, sort.field.kind)),
         (Some(list), Of::Users, _) if list.path == ["groups"] => None,
         (Some(list), Of::Groups, _) if list.path == ["members"] => None,
@@ -125,12 +138,14 @@ fn value(composer: &Composer, column: &str, path: &[&str], kind: Kind) -> Key {
     let text = if path.is_empty() { column.to_owned() } else { dialect.json_text(column, path) };
     match kind {
         Kind::Integer | Kind::Time if !path.is_empty() => {
-            Key { sql: format!("({})", dialect.json_integer(column, path)), kind: KeyKind::Number }
+            Key { sql: format!("({})", dialect.json_integer(column, path)), kind: KeyKind::Number, column: false }
         }
-        Kind::Bool => {
-            Key { sql: format!("CASE ({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"), kind: KeyKind::Number }
-        }
-        _ => Key { sql: dialect.by_code_point(&format!("({text})")), kind: KeyKind::Text },
+        Kind::Bool => Key {
+            sql: format!("CASE ({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"),
+            kind: KeyKind::Number,
+            column: false,
+        },
+        _ => Key { sql: dialect.by_code_point(&format!("({text})")), kind: KeyKind::Text, column: false },
     }
 }
 
@@ -140,7 +155,7 @@ fn element(composer: &mut Composer, list: &Field, path: &[&str], kind: Kind) -> 
     let names: Vec<&str> = list.path.iter().map(String::as_str).collect();
     let rows = composer.dialect.json_each(&format!("{}.keys", composer.of.table()), &names, &alias);
     let item = format!("{alias}.value");
-    let Key { sql, kind } = value(composer, &item, path, kind);
+    let Key { sql, kind, .. } = value(composer, &item, path, kind);
     let first = format!("(SELECT {sql} FROM {rows} LIMIT 1)");
     // Elements that are plain values have no mark.
     let chosen = if path.is_empty() {
@@ -153,5 +168,5 @@ fn element(composer: &mut Composer, list: &Field, path: &[&str], kind: Kind) -> 
         )
     };
     let sql = if kind == KeyKind::Text { composer.dialect.by_code_point(&chosen) } else { chosen };
-    Key { sql, kind }
+    Key { sql, kind, column: false }
 }

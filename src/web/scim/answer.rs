@@ -23,6 +23,7 @@ pub struct Answer {
 enum Body {
     None,
     Whole(Value),
+    Text(Vec<u8>),
     Parts(Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>),
 }
 
@@ -30,6 +31,11 @@ impl Answer {
     /// A status with a message.
     pub fn new(status: u16, body: Value) -> Self {
         Self { status, body: Body::Whole(body), etag: None, location: None, content_location: None }
+    }
+
+    /// A status with a message that is JSON already.
+    pub fn text(status: u16, text: Vec<u8>) -> Self {
+        Self { body: Body::Text(text), ..Self::new(status, Value::Null) }
     }
 
     /// A status with a message that is sent while it is made.
@@ -92,6 +98,7 @@ impl Answer {
             Body::Whole(body) => {
                 response.insert_header((header::CONTENT_TYPE, media_type(visit))).body(body.to_string())
             }
+            Body::Text(text) => response.insert_header((header::CONTENT_TYPE, media_type(visit))).body(text),
             Body::Parts(parts) => response.insert_header((header::CONTENT_TYPE, media_type(visit))).streaming(parts),
         }
     }

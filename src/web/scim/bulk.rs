@@ -1,9 +1,11 @@
 //! POST /Bulk: many operations in one request (RFC 7644 §3.7).
 //!
-//! Operations run one after another, each in a transaction of its own, as if they had been sent alone. A dry run runs
-//! them all in one transaction that is undone.
+//! Operations run one after another, as if they had been sent alone, each in a transaction of its own; users who are
+//! created one after another, and of whom none rests on another one, are created together. A dry run runs all operations
+//! in one transaction that is undone.
 use std::sync::Mutex;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -32,6 +34,8 @@ const MOST_TRIED: usize = 500;
 const MOST_TRIES: usize = 5;
 /// At every so many operations it is asked whether the caller may still write.
 const BATCH: usize = 20;
+/// The most users who are created together.
+const TOGETHER: usize = 64;
 /// Effects that the log keeps of one request.
 const KEPT: usize = 100;
 
@@ -109,12 +113,24 @@ async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
     let mut shut = Ok(());
     let mut number = 0;
     while let Some(ready) = execution.next_call() {
-        number += 1;
-        if number % BATCH == 0 && shut.is_ok() {
+        let others = execution.beside(&ready, TOGETHER - 1);
+        let before = number / BATCH;
+        number += 1 + others.len();
+        if number / BATCH > before && shut.is_ok() {
             shut = visit.still_writing().await;
         }
         if let Err(error) = &shut {
-            execution.failed(&ready, error.clone());
+            for ready in others.iter().chain([&ready]) {
+                execution.failed(ready, error.clone());
+            }
+            continue;
+        }
+        if !others.is_empty() {
+            let all: Vec<Ready> = [vec![ready], others].concat();
+            let created = all.iter().map(|ready| work.create_beside_others(visit, ready));
+            for (ready, result) in all.iter().zip(join_all(created).await) {
+                work.report(&mut execution, ready, result);
+            }
             continue;
         }
         // Ids are made from the time of their act, so each operation has its own.
@@ -170,13 +186,25 @@ impl Work<'_> {
         }
     }
 
+    /// Creates a user together with those who arrive at the same moment.
+    async fn create_beside_others(&self, visit: &Visit, ready: &Ready) -> Result<(Success, Effect), ProvisionError> {
+        let ctx = visit.app.ctx(self.ctx.actor());
+        let new = self.new_user(&ready.call)?;
+        let done = visit.app.arrivals.create(&ctx, &self.source, &self.offer.set, new).await?;
+        Ok(success(201, done.value.id.to_string(), Some(done.value.version), done))
+    }
+
+    fn new_user(&self, call: &Call) -> Result<NewUser, ProvisionError> {
+        let body = self.body(self.offer.set.users(), call, Purpose::Create);
+        let accepted = resource::create(self.offer.set.users(), body, self.offer.switches.rules())?;
+        self.left_out(accepted.ignored);
+        Ok(NewUser { stable_key: None, said: accepted.document.into() })
+    }
+
     async fn user(&self, tx: &mut Tx, call: &Call, strict: bool) -> Result<(Success, Effect), ProvisionError> {
         let (kind, rules) = (self.offer.set.users(), self.offer.switches.rules());
         if call.method == Method::Post {
-            let accepted = resource::create(kind, self.body(kind, call, Purpose::Create), rules)?;
-            self.left_out(accepted.ignored);
-            let new = NewUser { stable_key: None, said: accepted.document.into() };
-            let done = users::create_in(tx, self.ctx, &self.source, new).await?;
+            let done = users::create_in(tx, self.ctx, &self.source, self.new_user(call)?).await?;
             let (id, version) = (done.value.id.to_string(), done.value.version);
             return Ok(success(201, id, Some(version), done));
         }

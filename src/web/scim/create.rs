@@ -85,9 +85,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     };
     let source = visit.source(&offer);
     let done = groups::create(&visit.app.store, &visit.ctx, &source, &new, visit.mode()).await.map_err(refused)?;
-    let members = visit.few_members(&offer, done.value.id, view.needs_members()).await?;
-    let shown = visit.show_group(&view, kind, done.value.clone(), members, Some(&written));
-    Ok(visit.answer(201, &done, Some(shown)))
+    visit.group_answer(201, &offer, &view, &done, Some(&written)).await
 }
 
 /// Reads the body and brings it into its strict form.

@@ -1,11 +1,10 @@
 //! Lists: GET with parameters, and POST to `/.search` (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::answer::Answer;
 use super::door::{Visit, of_store};
 use super::elsewhere;
+use super::members::Item;
 use super::offered::items;
 use super::resource::Beheld;
 use crate::domain::page::{Beside, Page, Position};
@@ -18,6 +17,7 @@ use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
 use crate::scim::reference::localise_filter;
 use crate::scim::schema::Resource;
 use crate::scim::shelf;
+use crate::store::external_groups::ExternalGroup;
 
 /// `GET /Users`.
 pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
@@ -112,9 +112,9 @@ fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Resul
     Ok(query)
 }
 
-/// One part of a list, rendered.
+/// One part of a list, rendered but for the members of groups.
 struct Part {
-    rows: Vec<Value>,
+    rows: Vec<Item>,
     total: Option<u64>,
     beside: Beside,
 }
@@ -140,8 +140,8 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
         let text = "Too many resources to count; narrow the filter, or page with a cursor.";
         return Err(ScimError::new(ScimType::TooMany, text));
     }
-    let page = ListPage { total: part.total, start, resources: part.rows, next_cursor, previous_cursor };
-    Ok(Answer::new(200, page.into_json()))
+    let page = ListPage { total: part.total, start, resources: Vec::new(), next_cursor, previous_cursor };
+    send(visit, &query, page, part.rows).await
 }
 
 /// Users, then groups, then what else the connection offers, as one list.
@@ -169,11 +169,11 @@ async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> 
     let page = ListPage {
         total: Some(total),
         start: by_position.then_some(start),
-        resources: rows,
+        resources: Vec::new(),
         next_cursor: None,
         previous_cursor: None,
     };
-    Ok(Answer::new(200, page.into_json()))
+    send(visit, &query, page, rows).await
 }
 
 /// A page by cursor of all types, one type after another. Its total is not told: each type would have to be counted.
@@ -196,8 +196,15 @@ async fn walk_all(visit: &mut Visit, query: &Query, count: u32) -> Result<Answer
         }
     }
     let next_cursor = next.map(|place| visit.seal(&query.cursor("/", place, now))).transpose()?;
-    let page = ListPage { total: None, start: None, resources: rows, next_cursor, previous_cursor: None };
-    Ok(Answer::new(200, page.into_json()))
+    let page = ListPage { total: None, start: None, resources: Vec::new(), next_cursor, previous_cursor: None };
+    send(visit, query, page, rows).await
+}
+
+/// Answers with a page and its resources.
+async fn send(visit: &Visit, query: &Query, page: ListPage, rows: Vec<Item>) -> Result<Answer, ScimError> {
+    let view = query.projection.view(visit.offer.set.groups());
+    let (head, tail) = page.around(rows.len());
+    visit.send(200, &view, head, rows, tail).await
 }
 
 async fn read(
@@ -220,18 +227,23 @@ async fn read(
     let failed = |error| of_store(&error);
     if let Some(items) = items(visit, kind).await? {
         let found = shelf::part(kind, items, resolved, page);
-        let rows = found.rows.into_iter().map(|document| view.apply(document, None).into()).collect();
+        let show = |document| Item::Whole(view.apply(document, None).into());
+        let rows = found.rows.into_iter().map(show).collect();
         return Ok(Part { rows, total: Some(found.total), beside: found.beside });
     }
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
         let show = |row: users::UserView| {
             let beside = Beheld { groups: row.groups, named: row.named };
-            visit.show_user(&view, kind, row.user, beside, None).body
+            Item::Whole(visit.show_user(&view, kind, row.user, beside, None).body)
         };
         return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside });
     }
-    let found = groups::list(&visit.app.store, &source, wanted, view.needs_members()).await.map_err(failed)?;
-    let show = |row: groups::GroupView| visit.show_group(&view, kind, row.group, row.members, None).body;
+    let found = groups::list(&visit.app.store, &source, wanted).await.map_err(failed)?;
+    let show = |group: ExternalGroup| {
+        let id = group.id;
+        let bare = visit.show_group(&view, kind, group, None).body;
+        if view.needs_members() { Item::Group(bare, id) } else { Item::Whole(bare) }
+    };
     Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside })
 }

@@ -72,12 +72,12 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
         _ if projection.is_only() => false,
         GroupPatchAnswer::Full => false,
         GroupPatchAnswer::Empty => true,
-        GroupPatchAnswer::Auto => view.needs_members() && visit.has_more_members(&offer, id, SHOWN).await?,
+        GroupPatchAnswer::Auto => view.needs_members() && visit.has_more_members(id, SHOWN).await?,
     };
     if !empty {
-        return visit.group_answer(&offer, &view, &done, Some(&written)).await;
+        return visit.group_answer(200, &offer, &view, &done, Some(&written)).await;
     }
-    let shown = visit.show_group(&view, kind, done.value.clone(), None, Some(&written));
+    let shown = visit.show_group(&view, kind, done.value.clone(), Some(&written));
     Ok(visit.answer(204, &done, Some(shown)))
 }
 

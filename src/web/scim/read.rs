@@ -3,7 +3,6 @@ use actix_web::http::header;
 
 use super::answer::Answer;
 use super::door::{Visit, of_store};
-use super::members::PAGE;
 use super::offer::Offer;
 use super::resource::{Beheld, Shown};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
@@ -13,7 +12,7 @@ use crate::scim::etag::{check_match, not_modified};
 use crate::scim::projection::View;
 use crate::scim::resource::Document;
 use crate::store::external_groups::{ExternalGroup, GroupOf};
-use crate::store::members::Member;
+use crate::store::members;
 
 /// `GET /Users/{id}`.
 pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
@@ -28,7 +27,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
     fresh(visit, shown)
 }
 
-/// `GET /Groups/{id}`. Its members are streamed when there are many.
+/// `GET /Groups/{id}`. Its members are sent while they are read.
 pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
@@ -39,7 +38,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
         groups::get(&mut reader, &visit.source(&offer), id).await
     };
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
-    let bare = visit.show_group(&view, kind, found.clone(), None, None);
+    let bare = visit.show_group(&view, kind, found, None);
     check_match(visit.condition(header::IF_MATCH)?.as_ref(), bare.version)?;
     if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), bare.version) {
         return Ok(Answer::not_modified().with_etag(bare.version.to_string()).at(&bare.location));
@@ -47,12 +46,8 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     if !view.needs_members() {
         return fresh(visit, bare);
     }
-    let members = visit.first_members(&offer, id).await?;
-    if members.len() < PAGE {
-        return fresh(visit, visit.show_group(&view, kind, found, Some(members), None));
-    }
     let etag = bare.version.to_string();
-    Ok(visit.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
+    Ok(visit.send_group(200, bare.body, id, &view).await?.with_etag(etag).with_location(bare.location))
 }
 
 /// 200, or 304 when the client has this version (T02), or 412 when it asked for another (RFC 9110 §13.1.1).
@@ -98,38 +93,30 @@ impl Visit {
         Ok(Beheld { groups, named })
     }
 
-    /// The members of a group that was just written, when they are shown.
-    pub async fn few_members(
-        &self,
-        offer: &Offer,
-        id: ExternalGroupId,
-        wanted: bool,
-    ) -> Result<Option<Vec<Member>>, ScimError> {
-        if !wanted || self.dry {
-            return Ok(None);
-        }
-        self.first_members(offer, id).await.map(Some)
+    /// Whether a group has more than `most` members.
+    pub async fn has_more_members(&self, id: ExternalGroupId, most: usize) -> Result<bool, ScimError> {
+        let failed = |error| of_store(&error);
+        let mut reader = self.app.store.reader().await.map_err(failed)?;
+        let page = members::page(&mut reader, &self.door.extent, id, None, most + 1).await;
+        Ok(page.map_err(failed)?.len() > most)
     }
 
-    /// Answers a write of a group with the group; a large one is streamed.
+    /// Answers a write of a group with the group and all of its members.
     pub async fn group_answer(
         &mut self,
+        status: u16,
         offer: &Offer,
         view: &View<'_>,
         done: &Done<ExternalGroup>,
         written: Option<&Document>,
     ) -> Result<Answer, ScimError> {
-        let (kind, group) = (offer.set.groups(), done.value.clone());
-        let members = self.few_members(offer, group.id, view.needs_members()).await?;
-        let members = members.unwrap_or_default();
-        if members.len() < PAGE {
-            let shown = self.show_group(view, kind, group, Some(members), written);
-            return Ok(self.answer(200, done, Some(shown)));
+        let shown = self.show_group(view, offer.set.groups(), done.value.clone(), written);
+        if self.dry || !view.needs_members() {
+            return Ok(self.answer(status, done, Some(shown)));
         }
-        let id = group.id;
-        let bare = self.show_group(view, kind, group, None, written);
         self.changed(&done.effect.note());
-        let etag = bare.version.to_string();
-        Ok(self.stream_group(&bare.body, id, members)?.with_etag(etag).with_location(bare.location))
+        let etag = shown.version.to_string();
+        let answer = self.send_group(status, shown.body, done.value.id, view).await?;
+        Ok(answer.with_etag(etag).with_location(shown.location))
     }
 }

@@ -64,7 +64,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let done = updated.await.map_err(refused)?;
     visit.ignored(&ignored.into_inner().unwrap_or_default());
     let written = written.into_inner().unwrap_or_default();
-    visit.group_answer(&offer, &view, &done, Some(&written)).await
+    visit.group_answer(200, &offer, &view, &done, Some(&written)).await
 }
 
 /// What a PUT makes of a group's members.

@@ -14,11 +14,10 @@ use crate::scim::etag::Version;
 use crate::scim::profile::UnknownMember;
 use crate::scim::projection::View;
 use crate::scim::query::Params;
-use crate::scim::resource::{Document, MemberKind, render};
+use crate::scim::resource::{Document, render};
 use crate::scim::schema::Resource;
 use crate::store::external_groups::{ExternalGroup, GroupOf};
 use crate::store::external_users::ExternalUser;
-use crate::store::members::{Member, Who};
 
 /// Schema of the answer to a dry run.
 pub const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun";
@@ -98,22 +97,16 @@ impl Visit {
         self.show(view, kind, document, &stamp, written)
     }
 
-    /// A group as this client sees it, with its members as far as they are given.
+    /// A group as this client sees it, without its members.
     pub fn show_group(
         &self,
         view: &View<'_>,
         kind: Resource<'_>,
         group: ExternalGroup,
-        members: Option<Vec<Member>>,
         written: Option<&Document>,
     ) -> Shown {
-        let mut document = group.doc;
-        let members = members.unwrap_or_default();
-        if !members.is_empty() {
-            document.insert("members".to_owned(), show_members(&members, &self.base));
-        }
         let stamp = Stamp::new(group.id, group.created_at, group.changed_at, group.version);
-        self.show(view, kind, document, &stamp, written)
+        self.show(view, kind, group.doc, &stamp, written)
     }
 
     fn show(
@@ -163,17 +156,6 @@ impl Visit {
             None => answer,
         }
     }
-}
-
-/// Members as they stand in a group.
-pub fn show_members(members: &[Member], base: &str) -> Value {
-    let kind = |member: &Member| match member.who {
-        Who::User(_) => MemberKind::User,
-        Who::Group(_) => MemberKind::Group,
-    };
-    let one =
-        |member: &Member| render::member(kind(member), &member.who.uuid().to_string(), Some(&member.display), base);
-    members.iter().map(one).collect()
 }
 
 /// Changes when a user's groups do, and when those it names come to be known here or no longer are. It need not be the
