@@ -27,4 +27,5 @@ pub mod said;
 pub mod settings;
 pub mod source;
 mod unseen;
-pub mod wire;
+pub mod window;
+mod wire;

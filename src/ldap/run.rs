@@ -23,7 +23,7 @@ use crate::store::stage::{self, Held};
 use crate::store::{Store, StoreError, Tx, runs};
 
 use super::apply::{Ended, Hand, LEASE};
-use super::brake::{self, Circumstances, Removal, Taken, WINDOW_HOURS};
+use super::brake::{self, Circumstances, Removal, WINDOW_HOURS};
 use super::client::{Guard, LdapFailure};
 use super::compare::{Basis, Compared, First};
 use super::entry::Part;
@@ -34,6 +34,7 @@ use super::plan::{Accepted, KnownGroup, KnownUser};
 use super::report::{PairCounts, Report, Status, named};
 use super::settings::{Settings, Wrong};
 use super::source::{Snapshot, snapshot};
+use super::window;
 
 /// What a run works with.
 #[derive(Clone)]
@@ -299,7 +300,7 @@ impl Prepared {
                 narrowed,
                 approved_read: named("read").any(|held| held.subject == fingerprint),
                 approved: approved.clone(),
-                before: added_up(taken),
+                before: window::added_up(taken),
             },
             approved_parts: named("part").map(|held| Part::named(&held.subject)).collect(),
         });
@@ -448,7 +449,7 @@ impl Prepared {
         let (run, at, now) = (self.id(), self.door.extent, self.env.clock.now());
         let Compared { said, accepted, plan, verdict, .. } = compared;
         let taken = brake::taken(said, accepted, plan, &verdict.apply, approved);
-        let taken = in_rows(&taken);
+        let taken = window::in_rows(&taken);
         let since = now.plus_seconds(-WINDOW_HOURS * 3_600);
         let note = async |tx: &mut Tx| stage::take(tx, &at, run, (&taken, &compared.back), (now, since)).await;
         if !(taken.is_empty() && compared.back.is_empty()) {
@@ -538,29 +539,6 @@ enum Failure {
         "Nobody was read: below the bases nothing matches {filter}, or this name may not see it. Nothing was changed."
     )]
     NobodyRead { filter: String },
-}
-
-/// What the runs of the last hours removed.
-fn added_up(rows: Vec<stage::Taken>) -> Taken {
-    let mut taken = Taken::default();
-    for (what, subject, lost) in rows {
-        let lost = u64::try_from(lost).unwrap_or_default();
-        match what.as_str() {
-            "memberships" => taken.memberships += lost,
-            "groups" => taken.groups += lost,
-            _ => *taken.mapped.entry(subject).or_default() += lost,
-        }
-    }
-    taken
-}
-
-/// As it is stored; what is nothing is left out.
-fn in_rows(taken: &Taken) -> Vec<stage::Taken> {
-    let of_all = [("memberships", taken.memberships), ("groups", taken.groups)];
-    let of_all = of_all.into_iter().map(|(what, lost)| (what, String::new(), lost));
-    let mapped = taken.mapped.iter().map(|(group, lost)| ("mapped", group.clone(), *lost));
-    let rows = of_all.chain(mapped).filter(|(_, _, lost)| *lost > 0);
-    rows.map(|(what, subject, lost)| (what.to_owned(), subject, i64::try_from(lost).unwrap_or(i64::MAX))).collect()
 }
 
 /// What a read brought.

@@ -162,7 +162,8 @@ impl Header {
     /// Whether it can be this one of the elements of a message: its number, what a server answers, and controls. Active
     /// Directory puts the name of a notice of disconnection where controls belong.
     fn stands_in_a_message(&self, nth: usize) -> bool {
-        const ANSWERS: [u8; 6] = [0x61, 0x64, 0x65, 0x73, 0x78, 0x79];
+        // Of a bind, an entry, the end of a search, a comparison, a reference, an extended and an intermediate answer.
+        const ANSWERS: [u8; 7] = [0x61, 0x64, 0x65, 0x6f, 0x73, 0x78, 0x79];
         match nth {
             1 => self.tag == INTEGER && (1..=4).contains(&self.length),
             2 => ANSWERS.contains(&self.tag),

@@ -12,7 +12,8 @@ const WAITING: &str = "SELECT u.id, u.connection, c.slug, u.stable_key, u.user_n
 /// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
 /// is not asked again.
 const PERSON: &str = "JOIN directory d ON d.id = u.directory JOIN live_person p ON p.partner = d.partner";
-const OPEN: &str = "u.person IS NULL AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = u.id \
+// Users are looked up by their ids: the index of all who wait is kept out of the plan.
+const OPEN: &str = "COALESCE(u.person IS NULL, FALSE) AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = u.id \
     AND r.person = p.id AND r.state = 'refused')";
 
 statements! {
@@ -26,9 +27,10 @@ statements! {
         AND p.login_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
     BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
         AND p.email_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
-    BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
-        JOIN external_email m ON m.connection = u.connection AND m.member = u.id AND m.address_key = p.email_key \
-        WHERE {OPEN} AND u.id IN ($1)");
+    BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u \
+        CROSS JOIN external_email m CROSS JOIN directory d CROSS JOIN live_person p \
+        WHERE m.member = u.id AND d.id = u.directory AND p.partner = d.partner \
+        AND p.email_key = m.address_key AND {OPEN} AND u.id IN ($1)");
     DECIDE = "INSERT INTO matches (external_user, person, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (external_user, person) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
         decided_at = excluded.decided_at";

@@ -19,7 +19,10 @@ statements! {
     ADOPT = "UPDATE partner SET external_id = $2, name = $3, sort_key = $4, level = $5, version = version + 1, \
         changed_at = $6 WHERE id = $1 AND parent IS NULL";
     BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
-    MADE_BY = "SELECT actor FROM event WHERE subject = $1 AND kind = 'partner.created' ORDER BY id LIMIT 1";
+    // Two branches and not an OR: sealed lines and those that wait are in different indexes.
+    MADE_BY = "SELECT actor FROM event WHERE subject = $1 AND seq IS NOT NULL AND kind = 'partner.created' \
+        UNION ALL SELECT actor FROM event WHERE subject = $1 AND seq IS NULL AND kind = 'partner.created'";
+    KEYED = "SELECT COUNT(*) FROM live_partner WHERE external_id = $1";
     AT_LEAST = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id LIMIT 1 OFFSET $2";
     CHILDREN = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE parent = $1 ORDER BY sort_key, id";
@@ -167,6 +170,14 @@ pub async fn subtree(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Tree
 /// `StoreError`.
 pub async fn children(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Partner>, StoreError> {
     reader.all(&CHILDREN, binds![at.partner()], Partner::from_row).await
+}
+
+/// How many partners have this key, anywhere in the tree.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn keyed(reader: &mut Reader, _by: &OperatorExtent, key: &str) -> Result<i64, StoreError> {
+    reader.one(&KEYED, binds![key], first).await
 }
 
 /// Whether the operator made the partner, and not somebody in the tree.

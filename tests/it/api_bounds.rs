@@ -79,10 +79,11 @@ on_both! {
         let calls: [(&str, &str, String, &dyn Fn() -> Value); 6] = [
             ("post", "/api/v1/partners", "/partners".to_owned(), &|| json!({"parent": below, "name": fresh(9), "level": "reseller", "kind": "department"})),
             ("post", "/api/v1/partners/{id}/directories", format!("/partners/{below}/directories"), &|| json!({"name": fresh(9)})),
-            ("post", "/api/v1/partners/{id}/suspend", format!("/partners/{below}/suspend"), &|| json!({"cause": "unpaid"})),
             ("post", "/api/v1/connections/{slug}/tokens", "/connections/acme/tokens".to_owned(), &|| json!({"name": fresh(9)})),
             ("post", "/api/v1/connections/{slug}/clients", "/connections/acme/clients".to_owned(), &|| json!({"name": fresh(9)})),
             ("patch", "/api/v1/connections/{slug}", "/connections/acme".to_owned(), &|| json!({"profile": "generic"})),
+            // The last one: what is below a suspended partner answers nothing else.
+            ("post", "/api/v1/partners/{id}/suspend", format!("/partners/{below}/suspend"), &|| json!({"cause": "unpaid"})),
         ];
         let mut bounds = 0;
         for (method, pattern, path, base) in calls {

@@ -114,7 +114,8 @@ on_both! {
             assert!(theirs.text.contains("There is nothing here"));
         }
         let mine = format!("/people/{}", lena.id);
-        for to in [format!("/people/{henrik}/suspend"), format!("/people/{henrik}/resume")] {
+        for act in ["suspend", "resume", "confirm", "unconfirm"] {
+            let to = format!("/people/{henrik}/{act}");
             let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }

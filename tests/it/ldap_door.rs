@@ -47,9 +47,22 @@ async fn post(app: &App, path: &str, token: &str, body: &Json) -> (u16, Json) {
 }
 
 /// `rolecall sync run` on the data folder of the running server.
-fn command(db: &Database, arguments: &[&str]) -> (i32, Json, String) {
+fn command(db: &Database, loopback: bool, arguments: &[&str]) -> (i32, Json, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
-    command.args(["sync", "run"]).args(arguments).arg("--json").arg("--data").arg(db.folder());
+    command.args(["sync", "run"]).args(arguments).arg("--json");
+    match db.url.starts_with("postgres") {
+        false => command.arg("--data").arg(db.folder()),
+        // On PostgreSQL the command works beside the servers, with a configuration like theirs.
+        true => {
+            let file = db.folder().join("rolecall.toml");
+            let (url, folder) = (&db.url, db.folder().display().to_string());
+            let text = format!(
+                "[store]\ndatabase_url = \"{url}\"\ndata_dir = \"{folder}\"\n[outgoing]\nloopback = {loopback}\n"
+            );
+            std::fs::write(&file, text).unwrap();
+            command.arg("--config").arg(file)
+        }
+    };
     let output = command.env_remove("ROLECALL_CONFIG").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
@@ -63,22 +76,22 @@ on_both! {
         let slapd = slapd(7).await;
         let (house, connection) = house(db, &slapd).await;
         let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
-        let (code, dry, said) = command(db, &["acme-ldap", "--dry-run"]);
+        let (code, dry, said) = command(db, true, &["acme-ldap", "--dry-run"]);
         assert_eq!((code, &dry["status"], &dry["users"]["created"]), (0, &json!("done"), &json!(7)), "{said}");
         assert_eq!(house.external_users(connection).await, 0);
-        let (code, report, said) = command(db, &["acme-ldap"]);
+        let (code, report, said) = command(db, true, &["acme-ldap"]);
         assert_eq!((code, &report["users"]["created"], &report["members"]["added"]), (0, &json!(7), &json!(1)), "{said}");
         assert_eq!(house.external_users(connection).await, 7);
 
         for uid in ["u001", "u002"] {
             slapd.delete(&person_dn(uid)).await;
         }
-        let (code, held, _) = command(db, &["acme-ldap"]);
+        let (code, held, _) = command(db, true, &["acme-ldap"]);
         assert_eq!((code, &held["status"], &held["users"]["held"]), (3, &json!("held"), &json!(2)));
-        let (code, _, _) = command(db, &["acme-ldap", "--approve", held["run"].as_str().unwrap()]);
+        let (code, _, _) = command(db, true, &["acme-ldap", "--approve", held["run"].as_str().unwrap()]);
         assert_eq!((code, house.external_users(connection).await), (0, 5));
 
-        let (code, nothing, said) = command(db, &["nobody"]);
+        let (code, nothing, said) = command(db, true, &["nobody"]);
         assert_eq!((code, nothing), (1, Json::Null));
         assert!(said.contains("There is no such thing"), "{said}");
         let notice = db.folder().join("server.json");
@@ -91,7 +104,7 @@ on_both! {
         let slapd = slapd(3).await;
         let (house, connection) = house(db, &slapd).await;
         let app = App::start(db).await;
-        let (code, report, _) = command(db, &["acme-ldap"]);
+        let (code, report, _) = command(db, false, &["acme-ldap"]);
         assert_eq!((code, &report["status"]), (1, &json!("failed")));
         assert!(report["failure"].as_str().unwrap().contains("not in `outgoing.allow`"), "{report}");
         assert_eq!(house.external_users(connection).await, 0);

@@ -87,7 +87,12 @@ impl Run<'_> {
                 Err(error) => return Err(error.into()),
             },
         };
-        Ok(found.filter(|one| one.external_id.as_ref().is_none_or(|key| self.known.keyed(key).len() > 1)))
+        let Some(partner) = found else { return Ok(None) };
+        let unnamed = match &partner.external_id {
+            None => true,
+            Some(key) => partners::keyed(tx, &self.by, key).await? > 1,
+        };
+        Ok(unnamed.then_some(partner))
     }
 
     /// Those of these partners that the operator made.
