@@ -257,7 +257,7 @@ mod tests {
         let see = |bytes: &[u8]| Inspector::new(small).message(bytes);
         assert!(see(&entry(8)).is_ok());
         assert_eq!(see(&entry(9)), Err(Breach::List(8)));
-        let lists = message(&element(0x64, &vec![[0x30, 2, 4, 0]; 5].concat()));
+        let lists = message(&element(0x64, &[[0x30, 2, 4, 0]; 5].concat()));
         assert_eq!(see(&lists), Err(Breach::MessageElements(12)));
 
         let mut line = Inspector::new(small);

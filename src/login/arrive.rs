@@ -151,13 +151,13 @@ impl<'a> Arrival<'a> {
     }
 
     async fn say_first(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
-        let first = self.new(&self.described.document);
+        let first = self.newcomer(&self.described.document);
         match tx.attempt(false, async |tx: &mut Tx| users::create_in(tx, ctx, &self.source, first.clone()).await).await
         {
             Ok(_) => Ok(()),
             // Another subject of this provider has the name; this one is always free.
             Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
-                let first = self.new(&self.described.nameless);
+                let first = self.newcomer(&self.described.nameless);
                 users::create_in(tx, ctx, &self.source, first).await.map(drop).map_err(fault)
             }
             Err(error) => Err(fault(error)),
@@ -167,11 +167,11 @@ impl<'a> Arrival<'a> {
     /// Where nobody is made: writes somebody down who is proven to resemble a person here, so that an administrator can
     /// say whether it is them.
     async fn wait(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
-        let new = self.new(&self.described.document);
+        let new = self.newcomer(&self.described.document);
         match tx.attempt(false, async |tx: &mut Tx| users::wait_in(tx, ctx, &self.source, new.clone()).await).await {
             Ok(_) => Ok(()),
             Err(ProvisionError::Uniqueness { attribute: "userName" }) => {
-                let new = self.new(&self.described.nameless);
+                let new = self.newcomer(&self.described.nameless);
                 users::wait_in(tx, ctx, &self.source, new).await.map(drop).map_err(fault)
             }
             Err(error) => Err(fault(error)),
@@ -195,7 +195,7 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    fn new(&self, document: &Document) -> NewUser {
+    fn newcomer(&self, document: &Document) -> NewUser {
         NewUser { stable_key: Some(self.stable_key.clone()), said: self.said(document, true) }
     }
 

@@ -61,7 +61,10 @@ pub struct Denied {
 
 /// The keys that clients publish, as far as they were asked for.
 #[derive(Default)]
-pub struct Published(Mutex<HashMap<OauthClientId, (String, Arc<Kept<Keys>>)>>);
+pub struct Published(Mutex<HashMap<OauthClientId, Address>>);
+
+/// Where a client publishes its keys, and what was read there.
+type Address = (String, Arc<Kept<Keys>>);
 
 impl Published {
     /// Where the keys of a client are kept. A changed address starts from nothing.

@@ -156,12 +156,13 @@ pub async fn resting(reader: &mut Reader, _by: &OperatorExtent) -> Result<(i64, 
     Ok((count, found))
 }
 
+/// Completes a row by its ceiling and its scope.
+type MakeHeld = Box<dyn FnOnce(Vec<Ceiling>, Scope) -> Held + Send>;
+
 /// Reads a row as far as it goes: ceiling and scope are read apart.
-fn resting_row(
-    row: &Row,
-) -> Result<(impl FnOnce(Vec<Ceiling>, Scope) -> Held + use<>, DirectoryId, ScopeId), StoreError> {
+fn resting_row(row: &Row) -> Result<(MakeHeld, DirectoryId, ScopeId), StoreError> {
     let (partner, directory, people) = (row.get(0)?, row.get(1)?, row.get(6)?);
     let role = (row.get(3)?, row.get(4)?);
-    let make = move |ceiling, scope| Held { partner, directory, ceiling, role, scope, people };
+    let make: MakeHeld = Box::new(move |ceiling, scope| Held { partner, directory, ceiling, role, scope, people });
     Ok((make, row.get(2)?, row.get(5)?))
 }

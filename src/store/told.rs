@@ -356,7 +356,8 @@ async fn proof(
     whole: Proof,
 ) -> Result<Option<Proof>, StoreError> {
     let own = holder == sight.asker;
-    if !own && !(sight.partner(reader, whole.scope.partner.id).await? && sight.roles_of(reader, holder).await?) {
+    let seen = own || (sight.partner(reader, whole.scope.partner.id).await? && sight.roles_of(reader, holder).await?);
+    if !seen {
         return Ok(None);
     }
     let Proof { role, scope, support } = whole;

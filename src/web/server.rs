@@ -100,7 +100,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let health = Arc::new(Health::new());
     let mut look = Look::new(store.clone(), clock, log.clone());
     look.turn(&health).await;
-    let app = App::new(config, store, clock, public_url, keyring, Arc::new(desk), log, Arc::clone(&health));
+    let app = App::new(config, store, clock, public_url, keyring, Arc::new(desk), (log, Arc::clone(&health)));
     let app = web::Data::new(app);
 
     let mut servers = vec![spawn(main_server(&app, &operator, listener, certificate.as_ref())?)];

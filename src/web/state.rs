@@ -69,8 +69,7 @@ impl App {
         public_url: PublicUrl,
         keyring: Arc<Keyring>,
         desk: Arc<Desk>,
-        request_log: RequestLog,
-        health: Arc<Health>,
+        (request_log, health): (RequestLog, Arc<Health>),
     ) -> Self {
         let limits = &config.server.limits;
         Self {

@@ -65,7 +65,7 @@ on_both! {
         let store = &stage.console.store;
         let ops = stage.scim.group("Backup Operators", &[]).await.id();
         let before = asked(&stage, OPERATORS).await;
-        assert_eq!(before.iter().map(ToString::to_string).collect::<Vec<_>>(), [ops.clone()]);
+        assert_eq!(before.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&ops));
         rename(&stage, &ops, "Backup Team").await;
         assert_eq!(lines(store, DEMO).await, [""; 0], "the file that was applied means what it meant");
         // An edit of another rule, while a stranger takes the old name.

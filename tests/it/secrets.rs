@@ -32,9 +32,12 @@ fn oidc() -> Value {
     json!({"issuer": "https://login.harbor.example", "client_id": "rolecall", "client_auth": "basic"})
 }
 
+/// Kind, name, settings, and settings that change where its secret goes.
+type Connected = (&'static str, &'static str, Value, Vec<(&'static str, Value)>);
+
 /// A connection of each kind that has a secret, its settings, and each of them changed so that the secret would be shown
 /// to somebody else, as somebody else, or on another line.
-fn destinations() -> Vec<(&'static str, &'static str, Value, Vec<(&'static str, Value)>)> {
+fn destinations() -> Vec<Connected> {
     let ldap_changes = vec![
         ("urls", json!(["ldaps://elsewhere.example"])),
         ("urls", json!(["ldaps://ldap.harbor.example", "ldaps://elsewhere.example"])),

@@ -155,6 +155,9 @@ fn moment(now: Timestamp) -> Ctx {
     Ctx::new(now, Actor::Operator, std::sync::Arc::new(crate::support::house::Machine))
 }
 
+/// Who set what in whose name, and when.
+type Rows<'a> = BTreeMap<(HoldKind, PartnerId), (&'a str, Timestamp)>;
+
 on_both! {
     async fn a_partner_is_switched_on_by_whoever_may_where_it_was_decided(db: &Database) {
         let app = App::start(db).await;
@@ -371,7 +374,7 @@ on_both! {
             let mut dice = Dice::new(seed ^ 0x29);
             let mut now = Clock.ctx(Actor::Operator).now();
             // What should be there: for the partner and the person, who set which kind in whose name.
-            let mut model: [BTreeMap<(HoldKind, PartnerId), (&str, Timestamp)>; 2] = Default::default();
+            let mut model: [Rows; 2] = Default::default();
             for step in 0..60 {
                 now = Timestamp::from_micros(now.micros() + i64::try_from(dice.below(10)).unwrap() * 3_600_000_000);
                 // Nobody's things are changed at a partner that is off, so the two are tried apart.

@@ -129,10 +129,13 @@ struct Probe {
     hit: bool,
 }
 
+/// Makes the filter of a numbered resource.
+type Filter = Box<dyn Fn(usize) -> String>;
+
 /// Every identifier alone, each two of them with `and` and with `or`, and with `active`; groups with and without their
 /// members; each found and not, ordered and not.
 fn all_probes() -> Vec<Probe> {
-    let mut filters: Vec<(String, bool, Box<dyn Fn(usize) -> String>)> = Vec::new();
+    let mut filters: Vec<(String, bool, Filter)> = Vec::new();
     for (groups, kinds) in [(false, &USERS[..]), (true, &OF_GROUPS[..])] {
         for (number, (name, make)) in kinds.iter().enumerate() {
             let (name, make) = (*name, *make);

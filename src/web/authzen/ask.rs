@@ -188,14 +188,17 @@ fn told(told: &Told, now: Timestamp) -> Value {
         Some(reason) => serde_json::to_value(reason).unwrap_or_default(),
         None => json!({"outcome": "granted", "hidden": true}),
     };
-    if let Some(missing) = &told.missing {
-        detail["capability"] = json!(missing);
-    }
-    if let Some(exception) = &told.exception {
-        detail["exception"] = match exception {
-            Exception::Partner(partner) => json!({"partner": partner}),
-            Exception::Group(group) => json!({"user_group": group}),
-        };
+    if let Some(members) = detail.as_object_mut() {
+        if let Some(missing) = &told.missing {
+            members.insert("capability".to_owned(), json!(missing));
+        }
+        if let Some(exception) = &told.exception {
+            let exception = match exception {
+                Exception::Partner(partner) => json!({"partner": partner}),
+                Exception::Group(group) => json!({"user_group": group}),
+            };
+            members.insert("exception".to_owned(), exception);
+        }
     }
     json!({
         "decision": told.allowed,

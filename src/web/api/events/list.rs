@@ -97,14 +97,21 @@ impl EventView {
         if let Some(user) = self.actor.get("user").and_then(id)
             && !sight.person(reader, UserId::from_uuid(user)).await?
         {
-            self.actor["user"] = Value::Null;
+            blank(&mut self.actor, "user");
         }
         if let Some(standing) = self.data.get("standing").and_then(id)
             && !sight.partner(reader, PartnerId::from_uuid(standing)).await?
         {
-            self.data["standing"] = Value::Null;
+            blank(&mut self.data, "standing");
         }
         Ok(())
+    }
+}
+
+/// Leaves a member of an object without its value.
+fn blank(object: &mut Value, name: &str) {
+    if let Some(value) = object.get_mut(name) {
+        *value = Value::Null;
     }
 }
 
