@@ -261,6 +261,10 @@ async fn a_dead_provider_is_asked_once_and_its_old_description_still_serves() {
     let known = sign_in.providers.of(sign_in.connection, &issuer);
     known.metadata(sign_in.providers.fetch(), &Running::from(begin.now())).await.unwrap();
     provider.stop().await;
+    // Nobody else of these tests takes the port, and nobody answers there.
+    let address = provider.base.trim_start_matches("http://").to_owned();
+    let held = std::net::TcpListener::bind(address).unwrap();
+    std::thread::spawn(move || held.incoming().for_each(drop));
     let hours = begin.now().plus_seconds(2 * 3_600);
     known.metadata(sign_in.providers.fetch(), &Running::from(hours)).await.unwrap();
     let day = Running::from(begin.now().plus_seconds(25 * 3_600));

@@ -12,7 +12,7 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const HARBOR: &str = "urn:ietf:params:scim:schemas:extension:harbor:2.0:User";
 
 on_both! {
-    async fn what_is_shown_is_what_counts(db: &Database) {
+    async fn a_removed_active_is_unassigned_and_the_value_in_force_is_found(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
         let scim = app.scim(db, &world, world.doors[0]).await;
@@ -21,24 +21,24 @@ on_both! {
             let path = format!("/Users/{user}");
             scim.patch(&path, json!([{"op": "replace", "path": "active", "value": active}])).await;
             let taken = scim.patch(&path, json!([{"op": "remove", "path": "active"}])).await;
-            assert_eq!((taken.status, &taken.body["active"]), (200, &json!(active)), "{taken:?}");
+            assert_eq!((taken.status, &taken.body["active"]), (200, &Value::Null), "what was removed is unassigned (RFC 7644 §3.5.2.2): {taken:?}");
             let replaced = scim.put(&path, json!({"schemas": [USER], "userName": name, "title": "T"})).await;
-            assert_eq!(replaced.body["active"], active);
-            assert_eq!(scim.get(&path).await.body["active"], active);
-            assert_eq!(scim.get(&format!("{path}?attributes=active")).await.body["active"], active);
+            assert_eq!(replaced.body["active"], Value::Null);
+            assert_eq!(scim.get(&path).await.body["active"], Value::Null);
+            assert_eq!(scim.get(&format!("{path}?attributes=active")).await.body["active"], Value::Null);
             for (filter, found) in [(format!("active eq {active}"), true), (format!("active eq {}", !active), false), ("active pr".to_owned(), true),
                 ("active eq null".to_owned(), false)] {
                 let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": format!("userName eq \"{name}\" and {filter}")});
                 let answer = scim.post("/Users/.search", body).await;
                 assert_eq!(answer.body["totalResults"] == 1, found, "{name}: {filter}");
                 if found {
-                    assert_eq!(answer.body["Resources"][0]["active"], active, "{filter}");
+                    assert_eq!(answer.body["Resources"][0]["active"], Value::Null, "{filter}");
                 }
             }
         }
         let listed = scim.get("/Users?sortBy=active").await;
-        let order: Vec<&Value> = listed.body["Resources"].as_array().unwrap().iter().map(|user| &user["active"]).collect();
-        assert_eq!(order, [&json!(false), &json!(true)]);
+        let order: Vec<&Value> = listed.body["Resources"].as_array().unwrap().iter().map(|user| &user["userName"]).collect();
+        assert_eq!(order, [&json!("off"), &json!("on")], "sorted by the value in force");
         app.stop().await;
     }
 

@@ -333,9 +333,9 @@ on_both! {
         assert_eq!((count(&plan, "restorable"), &plan["entries"][0]["kept_out"]), (1, &json!(true)));
         assert_eq!(stage.apply(from, to, &plan["hash"]).await.body["applied"]["restored"], 1);
         let person = stage.get(&format!("/api/v1/people/{ann_here}")).await;
-        let sources: Vec<_> = person["suspensions"].as_array().unwrap().iter().map(|one| one["source"].as_str().unwrap()).collect();
+        let sources: Vec<_> = person["suspensions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
         assert_eq!(sources.len(), 2, "{person}");
-        assert!(sources.contains(&"admin"));
+        assert!(sources.contains(&"partner"));
         assert_eq!(second.get(&format!("/Users/{ann_there}")).await.body["active"], false);
         stage.console.app.stop().await;
     }

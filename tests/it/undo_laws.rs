@@ -165,7 +165,14 @@ async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known
         }
     };
     match done {
-        Ok(()) | Err(ProvisionError::NotFound | ProvisionError::Uniqueness { .. } | ProvisionError::Scim(_)) => {}
+        // A whole list of which nothing is known is refused.
+        Ok(())
+        | Err(
+            ProvisionError::NotFound
+            | ProvisionError::Uniqueness { .. }
+            | ProvisionError::Scim(_)
+            | ProvisionError::UnknownMembers { .. },
+        ) => {}
         Err(error) => panic!("{error:?}"),
     }
 }

@@ -79,8 +79,6 @@ impl Visit {
     ) -> Shown {
         let Beheld { groups, named } = beside;
         let mut document = user.doc;
-        // Left unsaid, it is in force nevertheless.
-        document.entry("active").or_insert(Value::Bool(user.active));
         let known = |id: &str| named.iter().any(|user| user.to_string() == id);
         render::link_users(kind, &mut document, &known, &self.base);
         let groups = groups.unwrap_or_default();
