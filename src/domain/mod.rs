@@ -4,6 +4,7 @@ pub mod capability;
 pub mod catalog;
 pub mod ctx;
 pub mod directory;
+pub mod event_kind;
 pub mod filter;
 pub mod grant;
 pub mod group;

@@ -2,15 +2,16 @@
 use super::events::Line;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, Row, StoreError, tuple};
+use crate::domain::capability::Core;
 use crate::{binds, statements};
 use uuid::Uuid;
 
 statements! {
-    NEWEST = "SELECT e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.seq, p.name \
+    NEWEST = format!("SELECT e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.seq, p.name \
         FROM event e JOIN live_partner p ON p.id = e.partner JOIN partner_ancestor a ON a.partner = e.partner \
         WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
-        AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = 60) \
-        ORDER BY e.seq DESC LIMIT $4";
+        AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = {}) \
+        ORDER BY e.seq DESC LIMIT $4", Core::AuditView.id().0);
     PEOPLE: set = "SELECT id, display_name FROM live_person WHERE id IN ($1)";
     EXTERNAL_USERS: set = "SELECT id, user_name FROM external_user WHERE id IN ($1)";
     EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_group WHERE id IN ($1)";

@@ -2,15 +2,16 @@
 use super::events::Sealed;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, StoreError};
+use crate::domain::capability::Core;
 use crate::{binds, statements};
 
 statements! {
-    // Capability 60 is seeing the log: partners of a level that never allows it stay out.
-    AFTER = "SELECT e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash FROM event e \
+    // Partners of a level at which nobody may see the log stay out.
+    AFTER = format!("SELECT e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash FROM event e \
         WHERE e.seq > $3 AND EXISTS (SELECT 1 FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner \
-            JOIN level_capability k ON k.level = p.level AND k.capability = 60 \
+            JOIN level_capability k ON k.level = p.level AND k.capability = {} \
             WHERE a.partner = e.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0)) \
-        ORDER BY e.seq LIMIT $4";
+        ORDER BY e.seq LIMIT $4", Core::AuditView.id().0);
 }
 
 /// The lines within any of the extents after number `seq`, in order, each once; at most `limit`.

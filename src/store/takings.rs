@@ -3,31 +3,54 @@ use uuid::Uuid;
 
 use super::extent::{ConnectionExtent, OperatorExtent};
 use super::{FromRow as _, Reader, Row, StoreError, first, tuple};
+use crate::domain::event_kind::EventKind;
 use crate::domain::id::{EventId, ExternalGroupId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.subject, e.actor, e.data";
 
-/// Kinds of lines that take something away or give it.
-const KINDS: &str = "('external_user.changed', 'external_user.deleted', 'external_user.restored', \
-    'external_group.deleted', 'external_group.restored', 'member.added', 'member.removed')";
+/// Kinds of lines that take something away.
+const TAKING: [EventKind; 4] = [
+    EventKind::ExternalUserChanged,
+    EventKind::ExternalUserDeleted,
+    EventKind::ExternalGroupDeleted,
+    EventKind::MemberRemoved,
+];
+
+/// Kinds of lines that give something.
+const GIVING: [EventKind; 3] =
+    [EventKind::ExternalUserRestored, EventKind::ExternalGroupRestored, EventKind::MemberAdded];
+
+/// Lines that take something away.
+fn takes() -> String {
+    one_of(&TAKING)
+}
+
+/// Lines that take something away or give it.
+fn counts() -> String {
+    one_of(&[TAKING.as_slice(), &GIVING].concat())
+}
+
+fn one_of(kinds: &[EventKind]) -> String {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
+    format!("e.kind IN ({})", words.join(", "))
+}
 
 statements! {
     LAST = "SELECT seq, at FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
     LAST_BEFORE = "SELECT seq FROM event WHERE seq <= $1 AND at < $2 ORDER BY seq DESC LIMIT 1";
-    REMOVALS = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 AND e.seq <= $2 AND e.kind IN \
-        ('external_user.changed', 'external_user.deleted', 'external_group.deleted', 'member.removed') ORDER BY e.seq");
+    REMOVALS = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 AND e.seq <= $2 AND {} ORDER BY e.seq", takes());
     LAST_BEFORE_AT = "SELECT seq FROM event WHERE partner = $1 AND seq IS NOT NULL AND at < $2 ORDER BY seq DESC LIMIT 1";
     SEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq > $2 AND e.seq <= $3 \
-        AND e.kind IN {KINDS} ORDER BY e.seq LIMIT $4");
-    UNSEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.seq IS NULL AND e.partner = $1 AND e.kind IN {KINDS} \
-        ORDER BY e.id");
+        AND {} ORDER BY e.seq LIMIT $4", counts());
+    UNSEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.seq IS NULL AND e.partner = $1 AND {} \
+        ORDER BY e.id", counts());
     // Two branches and not an OR: sealed lines and those that wait are in different indexes.
-    NEWER: set = format!("SELECT {COLUMNS} FROM event e WHERE COALESCE(e.partner = $1, FALSE) AND e.seq > $2 AND e.kind IN {KINDS} \
+    NEWER: set = format!("SELECT {COLUMNS} FROM event e WHERE COALESCE(e.partner = $1, FALSE) AND e.seq > $2 AND {kinds} \
             AND e.subject IN ($3) \
-        UNION ALL SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq IS NULL AND e.kind IN {KINDS} \
-            AND e.subject IN ($3)");
+        UNION ALL SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq IS NULL AND {kinds} \
+            AND e.subject IN ($3)", kinds = counts());
     USERS: set = "SELECT id, user_name, active, person FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
     GROUPS: set = "SELECT id, display_name FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
     IN_GROUP: set = "SELECT m.member FROM external_member m JOIN external_group g ON g.id = m.grp \

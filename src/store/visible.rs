@@ -22,21 +22,26 @@ const NODE: &str = "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.ve
     (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
     FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level";
 
-/// The partner is in the extent `$1`, `$2`, and its level allows to be seen (capability 1).
-const SEEN: &str = "a.ancestor = $1 AND ($2 OR a.depth = 0) \
-    AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = 1)";
+/// The partner is in the extent `$1`, `$2`, and its level allows to be seen.
+fn seen() -> String {
+    format!(
+        "a.ancestor = $1 AND ($2 OR a.depth = 0) AND EXISTS (SELECT 1 FROM level_capability k \
+        WHERE k.level = p.level AND k.capability = {})",
+        Core::PartnerView.id().0
+    )
+}
 
 statements! {
     CHILDREN = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id";
     SUSPENSIONS = "SELECT COUNT(*) FROM partner_ancestor a JOIN partner_suspension s ON s.partner = a.ancestor \
         WHERE a.partner = $1";
-    NODES = format!("SELECT {NODE} WHERE {SEEN} ORDER BY a.depth, p.sort_key, p.id LIMIT $3");
-    PAGE = format!("SELECT {NODE} WHERE {SEEN} AND p.id > $3 ORDER BY p.id LIMIT $4");
+    NODES = format!("SELECT {NODE} WHERE {} ORDER BY a.depth, p.sort_key, p.id LIMIT $3", seen());
+    PAGE = format!("SELECT {NODE} WHERE {} AND p.id > $3 ORDER BY p.id LIMIT $4", seen());
     ONE = format!("SELECT {NODE} WHERE a.ancestor = $1 AND a.depth = 0");
-    BELOW = format!("SELECT {NODE} WHERE {SEEN} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4");
+    BELOW = format!("SELECT {NODE} WHERE {} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4", seen());
     MATCHING(dialect) = format!(
-        "SELECT {NODE} WHERE {SEEN} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
-        dialect.contains("p.sort_key", "$4"));
+        "SELECT {NODE} WHERE {} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
+        seen(), dialect.contains("p.sort_key", "$4"));
 }
 
 /// A part of the tree: a partner, with what is below it, without some of that.

@@ -16,6 +16,7 @@ use actix_web::dev::{AppConfig, Extensions, Response, Service};
 use actix_web::{Error, HttpRequest};
 
 use super::doors::{Doors, open_files};
+use super::frames::Wire;
 use super::socket::{Line, Patience, Socket};
 use super::tls::Certificate;
 use crate::config;
@@ -99,7 +100,7 @@ where
             let certificate = certificate.settings();
             builder.listen("https", listener, move || {
                 let accept = accept.clone();
-                let line = |io: &TlsStream<Socket>, data: &mut Extensions| note(io.get_ref().0.line(), data);
+                let line = |wire: &Wire, data: &mut Extensions| note(wire.socket().line(), data);
                 let http = http!(signal, app, line);
                 let mut greeting = Acceptor::new(certificate.clone());
                 greeting.set_handshake_timeout(GREETING);
@@ -115,7 +116,7 @@ where
                         socket.line().speaks_http2();
                     }
                     let peer = socket.stream().peer_addr().ok();
-                    Ok((io, if two { Protocol::Http2 } else { Protocol::Http1 }, peer))
+                    Ok((Wire::new(io, two), if two { Protocol::Http2 } else { Protocol::Http1 }, peer))
                 })
                 .and_then(http.map_err(drop))
             })?

@@ -34,7 +34,7 @@ const COUNTERS: [(&str, &str); 6] = [
 ];
 
 /// Why the server ends connections.
-const ENDS: [&str; 3] = ["write", "answer", "rest"];
+const ENDS: [&str; 4] = ["write", "answer", "rest", "frames"];
 
 /// Distributions.
 const OTHERS: [(&str, &str); 4] = [
@@ -88,7 +88,7 @@ fn begin() {
     }
     ::metrics::describe_counter!(
         "rolecall_http_connections_ended_total",
-        "Connections that the server ended because their client stalled"
+        "Connections that the server ended because their client stalled or sent too many empty frames"
     );
     ::metrics::describe_counter!("rolecall_http_requests_total", "Answered requests");
     ::metrics::describe_gauge!("rolecall_degraded", "1 while this is wrong; /readyz names the same");

@@ -10,6 +10,7 @@ pub mod console;
 mod doors;
 pub mod extract;
 pub mod fairness;
+mod frames;
 pub mod health;
 mod listen;
 pub mod login;

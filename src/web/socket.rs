@@ -153,7 +153,7 @@ impl Socket {
         let patience = self.line.patience.write;
         let full = self.full.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(full.as_mut().poll(context));
-        stalled("write");
+        ended("write");
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
@@ -165,7 +165,7 @@ impl Socket {
                 return Poll::Pending;
             };
             if end <= Instant::now() {
-                stalled(if self.line.under_way.get() > 0 { "answer" } else { "rest" });
+                ended(if self.line.under_way.get() > 0 { "answer" } else { "rest" });
                 return Poll::Ready(ErrorKind::TimedOut.into());
             }
             let look = self.look.get_or_insert_with(|| Box::pin(sleep(Duration::ZERO)));
@@ -177,8 +177,9 @@ impl Socket {
     }
 }
 
-fn stalled(at: &'static str) {
-    metrics::counter!("rolecall_http_connections_ended_total", "why" => at).increment(1);
+/// Counts a connection that the server ends.
+pub(super) fn ended(why: &'static str) {
+    metrics::counter!("rolecall_http_connections_ended_total", "why" => why).increment(1);
 }
 
 impl AsyncRead for Socket {

@@ -3,6 +3,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::domain::ctx::Actor;
+use crate::domain::event_kind::EventKind;
 use crate::domain::id::{ConnectionId, ExternalGroupId, ExternalUserId, Id as _};
 use crate::store::members::Who;
 use crate::store::takings::Line;
@@ -71,14 +72,16 @@ pub fn turns(line: &Line) -> Vec<(Item, Turn)> {
     const TAKEN: Turn = Turn::Taken { unsaid: false };
     let Some(subject) = line.subject else { return Vec::new() };
     let (user, group) = (ExternalUserId::from_uuid(subject), ExternalGroupId::from_uuid(subject));
-    match line.kind.as_str() {
-        "external_user.deleted" => vec![(Item::User(user), TAKEN)],
-        "external_user.restored" => vec![(Item::User(user), Turn::Given)],
-        "external_group.deleted" => vec![(Item::Group(group), TAKEN)],
-        "external_group.restored" => vec![(Item::Group(group), Turn::Given)],
-        "external_user.changed" => switched(&line.data).map(|turn| (Item::Active(user), turn)).into_iter().collect(),
-        "member.added" => members(group, &line.data, Turn::Given),
-        "member.removed" => members(group, &line.data, TAKEN),
+    match EventKind::parse(&line.kind) {
+        Some(EventKind::ExternalUserDeleted) => vec![(Item::User(user), TAKEN)],
+        Some(EventKind::ExternalUserRestored) => vec![(Item::User(user), Turn::Given)],
+        Some(EventKind::ExternalGroupDeleted) => vec![(Item::Group(group), TAKEN)],
+        Some(EventKind::ExternalGroupRestored) => vec![(Item::Group(group), Turn::Given)],
+        Some(EventKind::ExternalUserChanged) => {
+            switched(&line.data).map(|turn| (Item::Active(user), turn)).into_iter().collect()
+        }
+        Some(EventKind::MemberAdded) => members(group, &line.data, Turn::Given),
+        Some(EventKind::MemberRemoved) => members(group, &line.data, TAKEN),
         _ => Vec::new(),
     }
 }
@@ -106,11 +109,11 @@ mod tests {
     use crate::domain::id::EventId;
     use crate::domain::time::Timestamp;
 
-    fn line(kind: &str, data: &str) -> Line {
+    fn line(kind: EventKind, data: &str) -> Line {
         let id = EventId::from_uuid(Uuid::from_u128(9));
         let actor = r#"{"kind":"connection","connection":"00000000-0000-0000-0000-000000000007"}"#.to_owned();
         let (at, subject) = (Timestamp::from_micros(1), Some(Uuid::from_u128(1)));
-        Line { seq: Some(1), id, at, kind: kind.to_owned(), subject, actor, data: data.to_owned() }
+        Line { seq: Some(1), id, at, kind: kind.as_str().to_owned(), subject, actor, data: data.to_owned() }
     }
 
     #[test]
@@ -119,22 +122,25 @@ mod tests {
         let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
         let other = ExternalUserId::from_uuid(Uuid::from_u128(2));
         let taken = Turn::Taken { unsaid: false };
-        assert_eq!(turns(&line("external_user.changed", r#"{"attributes":["title"]}"#)), []);
+        assert_eq!(turns(&line(EventKind::ExternalUserChanged, r#"{"attributes":["title"]}"#)), []);
         assert_eq!(
-            turns(&line("external_user.changed", r#"{"active":false,"unsaid":true}"#)),
+            turns(&line(EventKind::ExternalUserChanged, r#"{"active":false,"unsaid":true}"#)),
             [(Item::Active(user), Turn::Taken { unsaid: true })]
         );
-        assert_eq!(turns(&line("external_user.changed", r#"{"active":true}"#)), [(Item::Active(user), Turn::Given)]);
-        assert_eq!(turns(&line("external_group.deleted", "{}")), [(Item::Group(group), taken)]);
+        assert_eq!(
+            turns(&line(EventKind::ExternalUserChanged, r#"{"active":true}"#)),
+            [(Item::Active(user), Turn::Given)]
+        );
+        assert_eq!(turns(&line(EventKind::ExternalGroupDeleted, "{}")), [(Item::Group(group), taken)]);
         let members = r#"{"members":["00000000-0000-0000-0000-000000000002"]}"#;
-        assert_eq!(turns(&line("member.removed", members)), [(Item::Member(group, Who::User(other)), taken)]);
-        assert_eq!(turns(&line("member.removed", "not JSON")), []);
-        assert_eq!(turns(&line("user.suspended", "{}")), []);
+        assert_eq!(turns(&line(EventKind::MemberRemoved, members)), [(Item::Member(group, Who::User(other)), taken)]);
+        assert_eq!(turns(&line(EventKind::MemberRemoved, "not JSON")), []);
+        assert_eq!(turns(&line(EventKind::UserSuspended, "{}")), []);
     }
 
     #[test]
     fn only_connections_are_takers() {
-        let mut line = line("member.removed", "{}");
+        let mut line = line(EventKind::MemberRemoved, "{}");
         assert_eq!(taker(&line), Some(ConnectionId::from_uuid(Uuid::from_u128(7))));
         line.actor = r#"{"kind":"operator"}"#.to_owned();
         assert_eq!(taker(&line), None);

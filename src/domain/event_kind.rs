@@ -1,0 +1,192 @@
+//! The kinds of events. Whoever writes, reads or shows one takes it from here.
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
+        /// The published catalogue of event kinds. It only ever grows.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum EventKind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl EventKind {
+            /// Every kind, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stored and published word.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// The kind of a stored word; none when it is not in the catalogue.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A person came to be.
+    UserCreated = "user.created";
+    /// A person's own columns changed; `attributes` names them.
+    UserChanged = "user.changed";
+    /// A source switched a person off.
+    UserSuspended = "user.suspended";
+    /// A source lifted its suspension; the person may still be suspended by another.
+    UserResumed = "user.resumed";
+    /// A person who had left came back; manual grants wait for an administrator.
+    UserRevived = "user.revived";
+    /// A person's exclusive user group changed.
+    UserPlaced = "user.placed";
+    /// Somebody said that a person whom a directory made belongs here: its ceiling bounds them no longer.
+    UserConfirmed = "user.confirmed";
+    /// That was taken back.
+    UserUnconfirmed = "user.unconfirmed";
+    /// A person was deleted.
+    UserDeleted = "user.deleted";
+    /// A directory said a person for the first time.
+    ExternalUserCreated = "external_user.created";
+    /// What a directory says of a person changed; `attributes` names what, and `active` says whether it lets the person
+    /// in, when that is among it.
+    ExternalUserChanged = "external_user.changed";
+    /// A directory no longer knows a person.
+    ExternalUserDeleted = "external_user.deleted";
+    /// A deleted external user was put back, by an administrator or because its directory said it again.
+    ExternalUserRestored = "external_user.restored";
+    /// An external user was linked to a person.
+    ExternalUserLinked = "external_user.linked";
+    /// An external user was separated from its person.
+    ExternalUserUnlinked = "external_user.unlinked";
+    /// An external user resembles someone who is here already; an administrator decides.
+    LinkReview = "link.review";
+    /// A sign-in name is taken by another person of the partner, so this person has none.
+    LoginCollision = "login.collision";
+    /// A directory said a group for the first time.
+    ExternalGroupCreated = "external_group.created";
+    /// A directory renamed a group.
+    ExternalGroupRenamed = "external_group.renamed";
+    /// What a directory says of a group changed, not its name.
+    ExternalGroupChanged = "external_group.changed";
+    /// A directory no longer knows a group.
+    ExternalGroupDeleted = "external_group.deleted";
+    /// A deleted group was put back, by an administrator or because its directory said it again.
+    ExternalGroupRestored = "external_group.restored";
+    /// People or groups came into an external group; `members` lists them.
+    MemberAdded = "member.added";
+    /// People or groups left an external group; `members` lists them.
+    MemberRemoved = "member.removed";
+    /// Ids were named as members that the connection does not know; `count` says how many.
+    MemberUnknown = "member.unknown";
+    /// A partner came to be.
+    PartnerCreated = "partner.created";
+    /// A partner's columns changed.
+    PartnerChanged = "partner.changed";
+    /// A partner was switched off.
+    PartnerSuspended = "partner.suspended";
+    /// A partner was switched on again.
+    PartnerResumed = "partner.resumed";
+    /// A partner was deleted.
+    PartnerDeleted = "partner.deleted";
+    /// A user group came to be.
+    UserGroupCreated = "user_group.created";
+    /// A user group changed.
+    UserGroupChanged = "user_group.changed";
+    /// A user group was deleted.
+    UserGroupDeleted = "user_group.deleted";
+    /// People were added to a user group by an administrator.
+    UserGroupMemberAdded = "user_group_member.added";
+    /// People were taken out of a user group by an administrator.
+    UserGroupMemberRemoved = "user_group_member.removed";
+    /// A role came to be.
+    RoleCreated = "role.created";
+    /// A role's capabilities or parent changed.
+    RoleChanged = "role.changed";
+    /// A role was deleted.
+    RoleDeleted = "role.deleted";
+    /// A role was granted.
+    GrantCreated = "grant.created";
+    /// What is written of a grant changed, not what it confers; `attributes` names it.
+    GrantChanged = "grant.changed";
+    /// A grant was put aside.
+    GrantSuspended = "grant.suspended";
+    /// A grant that was put aside is in force again.
+    GrantResumed = "grant.resumed";
+    /// A grant was taken back.
+    GrantDeleted = "grant.deleted";
+    /// A directory came to be.
+    DirectoryCreated = "directory.created";
+    /// A directory's mode, ceiling or name changed.
+    DirectoryChanged = "directory.changed";
+    /// A directory was deleted.
+    DirectoryDeleted = "directory.deleted";
+    /// A connection came to be.
+    ConnectionCreated = "connection.created";
+    /// A connection's settings changed.
+    ConnectionChanged = "connection.changed";
+    /// A connection was deleted.
+    ConnectionDeleted = "connection.deleted";
+    /// A token was issued.
+    TokenCreated = "token.created";
+    /// A token was revoked.
+    TokenRevoked = "token.revoked";
+    /// An OAuth 2.0 client of a SCIM connection came to be.
+    ClientCreated = "client.created";
+    /// An OAuth 2.0 client was withdrawn, with every token it had.
+    ClientRevoked = "client.revoked";
+    /// A rule set came into force.
+    RulesActivated = "rules.activated";
+    /// The name that a rule gave to a group was bound to the `group` that has it, or (`outcome` is `several`) no longer,
+    /// because more than one has it.
+    RulesBound = "rules.bound";
+    /// An attribute condition came to be.
+    ConditionCreated = "condition.created";
+    /// A synchronisation run began.
+    RunStarted = "run.started";
+    /// A synchronisation run ended; `outcome` says how.
+    RunFinished = "run.finished";
+    /// A synchronisation run waits for approval.
+    RunHeld = "run.held";
+    /// An administrator said that an external user is a person; `user` says whom.
+    MatchConfirmed = "match.confirmed";
+    /// An administrator said that an external user is not a person whom it resembles.
+    MatchRefused = "match.refused";
+    /// A provider knows a linked person by another subject; the one of before is of no use any more.
+    SubjectChanged = "external_user.subject_changed";
+    /// Someone signed in.
+    SessionStarted = "session.started";
+    /// A session was ended.
+    SessionEnded = "session.ended";
+    /// An attempt to sign in was refused; `reason` says why.
+    SignInRefused = "sign_in.refused";
+    /// A one-time link was issued.
+    LinkIssued = "link.issued";
+    /// A one-time link was used.
+    LinkUsed = "link.used";
+    /// A connection takes away much in a short time; `people` says from how many so far.
+    StormRaised = "storm.raised";
+    /// An administrator has seen a storm and put its notice away.
+    StormDismissed = "storm.dismissed";
+    /// An administrator gave back what a connection had taken away between two moments.
+    RemovalsUndone = "removals.undone";
+    /// The installation was set up, restored or changed as a whole.
+    InstallationChanged = "installation.changed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_dotted_unique_and_read_back() {
+        let words: std::collections::BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), EventKind::ALL.len());
+        assert!(words.iter().all(|word| word.split('.').count() == 2));
+        assert!(EventKind::ALL.iter().all(|kind| EventKind::parse(kind.as_str()) == Some(*kind)));
+        assert_eq!(EventKind::parse("user.unknown"), None);
+    }
+}
