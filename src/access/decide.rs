@@ -118,8 +118,9 @@ fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Absent> {
     let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Absent::Partner) };
     let Some(on_suspended) = world.capabilities.get(&question.capability) else { return Err(Absent::Capability) };
     let mut misses = Vec::new();
-    if let Some(source) = person.suspended_by.first() {
-        misses.push(Miss::PersonSuspended { source: *source });
+    let ended = person.ends.filter(|(at, _)| *at <= question.now).map(|(_, source)| source);
+    if let Some(source) = person.suspended_by.first().copied().or(ended) {
+        misses.push(Miss::PersonSuspended { source });
     }
     if let Some((partner, source)) = suspended_above(view, person.partner) {
         misses.push(Miss::HomeSuspended { partner, source });

@@ -506,6 +506,7 @@ impl fmt::Display for By {
             }
             SuspensionSource::Decided(HoldKind::Billing, _) => f.write_str("for a bill"),
             SuspensionSource::Decided(HoldKind::Security, _) => f.write_str("for safety"),
+            SuspensionSource::Decided(HoldKind::End, _) => f.write_str("since the day they were to leave"),
             SuspensionSource::Connection(_) => f.write_str("by its directory"),
         }
     }

@@ -54,7 +54,9 @@ fn world() -> World {
     }
     for (n, name, home) in [(11, "Ada", 2), (12, "Bea", 1)] {
         let (partner, pin, confirmed) = (id(home), None, true);
-        world.people.insert(id(n), Person { name: name.into(), partner, pin, confirmed, suspended_by: vec![] });
+        world
+            .people
+            .insert(id(n), Person { name: name.into(), partner, pin, confirmed, suspended_by: vec![], ends: None });
     }
     world.roles.insert(id(21), Role { name: "Help desk".into(), parent: None, capabilities: all });
     let ceilings = vec![Ceiling { role: id(21), scope: subtree(2) }];

@@ -86,6 +86,8 @@ pub struct Person {
     pub confirmed: bool,
     /// Who switched the person off; empty: nobody.
     pub suspended_by: Vec<SuspensionSource>,
+    /// From when on the person is off because they were to leave then, in whose name; none: no such day.
+    pub ends: Option<(Timestamp, SuspensionSource)>,
 }
 
 /// A user group.

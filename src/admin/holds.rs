@@ -31,6 +31,8 @@ pub struct Order<'a> {
     pub notice: Option<&'a str>,
     /// In whose name; none: as high as the actor stands.
     pub standing: Option<PartnerId>,
+    /// From when on: of [`HoldKind::End`], and of nothing else.
+    pub at: Option<Timestamp>,
 }
 
 /// What came of lifting.
@@ -55,7 +57,7 @@ pub(super) struct Case {
 pub(super) fn needs(kind: HoldKind, of_person: bool) -> Core {
     match (kind, of_person) {
         (HoldKind::Partner, false) => Core::PartnerSuspend,
-        (HoldKind::Partner, true) => Core::UserWrite,
+        (HoldKind::Partner, true) | (HoldKind::End, _) => Core::UserWrite,
         (HoldKind::Billing, _) => Core::BillingHold,
         (HoldKind::Security, _) => Core::SecurityHold,
     }
@@ -91,12 +93,25 @@ impl Case {
 
     /// The row that an order makes.
     pub(super) async fn hold(&self, reader: &mut Reader, ctx: &Ctx, order: &Order<'_>) -> Result<Hold, Refused> {
+        let invalid = |why: &str| Err(Refused::Invalid(why.to_owned()));
+        let standing = match (order.kind, order.at) {
+            (HoldKind::End, _) if !self.of_person() => return invalid("Only people have an end: leave `kind` out."),
+            (HoldKind::End, None) => return invalid("The kind `end` needs `at`: the moment from which they are off."),
+            // Whoever may change the person so far may move the day: it stands in no other name than their home's.
+            (HoldKind::End, Some(_)) if order.standing.is_some_and(|asked| asked != self.home()) => {
+                return invalid("An end stands in the name of the person's home: leave `standing` out.");
+            }
+            (HoldKind::End, Some(_)) => self.home(),
+            (_, Some(_)) => return invalid("Only the kind `end` has a moment; others hold at once: leave `at` out."),
+            (_, None) => self.standing(reader, order).await?,
+        };
         Ok(Hold {
-            source: SuspensionSource::Decided(order.kind, self.standing(reader, order).await?),
+            source: SuspensionSource::Decided(order.kind, standing),
             cause: text::name("cause", order.cause)?,
             notice: text::optional("notice", order.notice)?,
             by: Some(self.actor),
             since: ctx.now(),
+            from: order.at,
         })
     }
 
@@ -195,6 +210,9 @@ impl Case {
         if kind == HoldKind::Security && own && !cooled {
             return Ok(false);
         }
+        if kind == HoldKind::End {
+            return guard(reader).await;
+        }
         let mine = effective_lists::authority(reader, self.actor, self.now).await?;
         let both: Vec<PartnerId> = standing.into_iter().chain([self.home()]).collect();
         if !self.reaching(reader, &mine, needs, &both).await?.is_empty() {
@@ -207,7 +225,10 @@ impl Case {
 
 /// The line of the log about a row that came or went, with how many are there now.
 pub(super) fn line(what: Kind, subject: impl Id, hold: &Hold, still: usize) -> Event {
-    let line = Event::of(what, subject).word("kind", hold.source.kind()).count("still", still);
+    let mut line = Event::of(what, subject).word("kind", hold.source.kind()).count("still", still);
+    if let Some(from) = hold.from {
+        line = line.moment("from", from);
+    }
     match hold.source {
         SuspensionSource::Decided(_, standing) => line.id("standing", standing),
         SuspensionSource::Admin | SuspensionSource::Connection(_) => line,

@@ -7,7 +7,7 @@ use super::storms::Schemas;
 use super::{authority, record};
 use crate::domain::capability::Core;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::ConnectionKind;
+use crate::domain::directory::{ConnectionKind, Mode};
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::provision::event::{Event, Kind};
 use crate::provision::{ProvisionError, Source, UnknownMembers, review, succession, users};
@@ -96,6 +96,10 @@ async fn allowed(tx: &mut Tx, ctx: &Ctx, wanted: Decision<'_>) -> Result<(Partne
     let Decision { actor, slug, external, person } = wanted;
     let (at, door) = authority::at_connection(tx, actor, Core::UserWrite, slug, ctx.now()).await?;
     let home = authority::at_person(tx, actor, Core::UserWrite, person, ctx.now()).await?;
+    if door.mode == Mode::Observe {
+        let why = "This directory is being tried out: it makes and links nobody until it is put in force.";
+        return Err(Refused::Conflict(why.to_owned()));
+    }
     let user = external_users::get(tx, &door.extent, external).await?.ok_or(Refused::NotFound)?;
     if home.partner() != at.partner() {
         return Err(Refused::Invalid(

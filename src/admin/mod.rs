@@ -4,6 +4,7 @@ pub mod apply;
 pub mod authority;
 pub mod catalog;
 pub mod clients;
+pub mod confirmations;
 pub mod connections;
 pub mod declaration;
 pub mod directories;

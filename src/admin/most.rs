@@ -15,6 +15,8 @@ pub const CONNECTIONS: usize = 20;
 pub const RULES: usize = 1_000;
 /// Partners directly below one.
 pub const PARTNERS_BELOW: usize = 10_000;
+/// People who are confirmed at once.
+pub const CONFIRMED_AT_ONCE: usize = 200;
 /// Names of tokens that have ended, kept of one person or connection; the oldest are forgotten.
 pub const ENDED_TOKENS: i64 = 100;
 

@@ -12,8 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
 use crate::provision::event::{Event, Kind};
 use crate::store::extent::{OperatorExtent, PartnerExtent};
+use crate::store::told::Sight;
 use crate::store::{
-    Reader, Store, StoreError, Tx, effective_below, effective_lists, holds, partners, people, user_groups,
+    Reader, Store, StoreError, Tx, effective_below, effective_lists, holds, partners, people, stopped, user_groups,
 };
 
 /// The name of the exclusive group every partner begins with.
@@ -166,6 +167,41 @@ pub async fn suspend(
         })
         .await
 }
+
+/// Who would be stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// How many, seen or not.
+    pub counts: stopped::Counts,
+    /// By partner, as far as the administrator may see them; the first of them.
+    pub by_partner: Vec<stopped::Of>,
+}
+
+/// Whom switching a partner off would stop, for somebody who may do that.
+///
+/// # Errors
+/// [`Refused`]: the actor may not.
+pub async fn stopped(
+    reader: &mut Reader,
+    actor: UserId,
+    partner: PartnerId,
+    now: Timestamp,
+) -> Result<Stopped, Refused> {
+    let target = Resource { partner, group: None, owner: None };
+    let at = holding::extent_to_lift(reader, actor, target, None, now).await?;
+    let counts = stopped::counts(reader, &at, now).await?;
+    let mut sight = Sight::of(actor, now);
+    let mut by_partner = Vec::new();
+    for one in stopped::by_partner(reader, &at, now, MOST_TOLD).await? {
+        if sight.partner(reader, one.partner.id).await? {
+            by_partner.push(one);
+        }
+    }
+    Ok(Stopped { counts, by_partner })
+}
+
+/// Partners that are told by name of those that are switched off with one.
+const MOST_TOLD: u32 = 100;
 
 /// Lifts what the administrator may lift of what keeps a partner off, of one kind or of any.
 ///

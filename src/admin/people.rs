@@ -31,7 +31,7 @@ pub async fn suspend(
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = match order.kind {
-                HoldKind::Partner => guarded(tx, ctx, actor, person).await?,
+                HoldKind::Partner | HoldKind::End => guarded(tx, ctx, actor, person).await?,
                 kind => authority::at_person(tx, actor, holding::needs(kind, true), person, ctx.now()).await?,
             };
             let target = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
@@ -73,6 +73,10 @@ pub async fn resume(
                 let guard = async |reader: &mut Reader| Ok(visible::outranks(reader, actor, person, ctx.now()).await?);
                 if case.may_lift(tx, hold, guard).await? && holds::lift_person(tx, &at, person, hold.source).await? {
                     (still, lifted) = (still.saturating_sub(1), lifted + 1);
+                    if hold.from.is_some() && hold.holds(ctx.now()) {
+                        // Sessions of before do not come back: as with every suspension of a person.
+                        holds::end_sessions(tx, &at, person, ctx.now()).await?;
+                    }
                     let line = holding::line(Kind::UserResumed, person, hold, still);
                     events::append(tx, ctx, at.partner(), &[line]).await?;
                 }

@@ -39,7 +39,7 @@ impl Doctor {
                     Err(_) => false,
                 };
                 let keyring = if secrets { Some(super::keyring(&config, &store).await?) } else { None };
-                let told = doctor::told(&store, keyring.as_ref()).await?;
+                let told = doctor::told(&store, &config.store.data_dir, keyring.as_ref()).await?;
                 store.close().await;
                 told
             }

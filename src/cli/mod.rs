@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
-use crate::store::{OpenError, Options, Store, sealed};
+use crate::store::{Most, OpenError, Options, Store, sealed};
 use crate::web::operator::Notice;
 
 /// The exit code of a command that showed what it would do, and was not told to do it.
@@ -95,6 +95,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         connections: config.store.connections,
         longest_pause: Duration::from_secs(config.store.pause_seconds.into()),
         longest_lock: Duration::from_secs(config.store.lock_seconds.into()),
+        most: Most { users: config.store.connection_users.into(), groups: config.store.connection_groups.into() },
         ..Options::default()
     };
     explained(config, Store::open(&config.store.url(), &options).await)

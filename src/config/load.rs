@@ -53,6 +53,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("store.connections", Kind::Number),
     ("store.pause_seconds", Kind::Number),
     ("store.lock_seconds", Kind::Number),
+    ("store.connection_users", Kind::Number),
+    ("store.connection_groups", Kind::Number),
     ("secret.keys", Kind::Secret),
     ("secret.key_file", Kind::Text),
     ("outgoing.allow", Kind::List),

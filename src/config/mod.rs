@@ -158,6 +158,10 @@ pub struct Store {
     pub pause_seconds: u32,
     /// Seconds a write waits for rows that another holds.
     pub lock_seconds: u32,
+    /// Most users that one connection may say.
+    pub connection_users: u32,
+    /// Most groups.
+    pub connection_groups: u32,
 }
 
 impl Default for Store {
@@ -168,6 +172,8 @@ impl Default for Store {
             connections: 16,
             pause_seconds: 5,
             lock_seconds: 10,
+            connection_users: 2_000_000,
+            connection_groups: 1_000_000,
         }
     }
 }

@@ -62,11 +62,13 @@ pub enum HoldKind {
     Billing,
     /// Safety: sessions end for good.
     Security,
+    /// Somebody leaves at a moment that is known: from then on, and of people only.
+    End,
 }
 
 impl HoldKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Partner, Self::Billing, Self::Security];
+    pub const ALL: &'static [Self] = &[Self::Partner, Self::Billing, Self::Security, Self::End];
 
     /// The stored and published word.
     pub const fn as_str(self) -> &'static str {
@@ -74,6 +76,7 @@ impl HoldKind {
             Self::Partner => "partner",
             Self::Billing => "billing",
             Self::Security => "security",
+            Self::End => "end",
         }
     }
 }

@@ -1,4 +1,6 @@
 //! What is wrong with a store, in sentences: for `rolecall doctor`, here or through the server that runs.
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::health;
@@ -10,7 +12,9 @@ use crate::provision::events::{self, Broken};
 use crate::secret::Keyring;
 use crate::store::effective_lists::{self, Clip};
 use crate::store::extent::OperatorExtent;
-use crate::store::{Reader, Store, awaited, entrance, events as lines, laws, migrate, soundness, spoken_for};
+use crate::store::{
+    Reader, Store, awaited, entrance, events as lines, laws, migrate, provisioning_log, soundness, spoken_for,
+};
 
 /// How long an event may wait for its number, in seconds, before that is told.
 const MOST_WAIT: i64 = 60;
@@ -25,17 +29,26 @@ pub struct Told {
     pub remarks: Vec<String>,
 }
 
-/// Looks at everything. `keyring` is that of the installation, when there is something to open with it.
+/// Looks at everything. `folder` is the data folder; `keyring` is that of the installation, when there is something to open with it.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn told(store: &Store, keyring: Option<&Keyring>) -> anyhow::Result<Told> {
+pub async fn told(store: &Store, folder: &Path, keyring: Option<&Keyring>) -> anyhow::Result<Told> {
     let mut findings = examine(store).await?;
+    findings.extend(log(folder).await);
     if let Some(keyring) = keyring {
         findings.extend(keys::findings(store, keyring).await?);
     }
     let remarks = if findings.is_empty() { remarks(store).await? } else { Vec::new() };
     Ok(Told { findings, remarks })
+}
+
+/// What is wrong with the file of the request log.
+async fn log(folder: &Path) -> Vec<String> {
+    match provisioning_log::examine(folder).await {
+        Ok(told) => told.into_iter().map(|line| format!("The log of requests (log.db) is damaged: {line}.")).collect(),
+        Err(error) => vec![format!("The log of requests (log.db) cannot be read: {error}.")],
+    }
 }
 
 /// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them.

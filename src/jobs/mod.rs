@@ -3,6 +3,7 @@ pub mod doctor;
 mod duty;
 pub mod forget;
 pub mod health;
+pub mod introductions;
 pub mod schedule;
 pub mod sealer;
 pub mod statistics;

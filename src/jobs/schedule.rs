@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_secs(30);
 /// compare at the same time is bounded where they do.
 pub const AT_ONCE: usize = 128;
 
+/// How often a connection is tried whose settings are no longer read, in minutes, at most.
+const UNREADABLE_MINUTES: i64 = 60;
+
 /// Connections of one partner that run at the same time on one node.
 pub const OF_A_PARTNER: usize = 4;
 
@@ -111,7 +114,14 @@ async fn due(env: &Env) -> Result<Vec<Door>, StoreError> {
 }
 
 fn is_due(door: &Door, last: Option<Timestamp>, now: Timestamp) -> bool {
-    let Ok(settings) = Settings::from_json(&door.connection.profile, &door.connection.config) else { return false };
-    let Some(minutes) = settings.config.every_minutes else { return false };
-    last.is_none_or(|last| last.plus_seconds(i64::from(minutes) * 60) <= now)
+    let minutes = match Settings::from_json(&door.connection.profile, &door.connection.config) {
+        Ok(settings) => settings.config.every_minutes.map(i64::from),
+        // It is tried, so that its page says what is wrong; as often as it says, if that at least can be read.
+        Err(_) => match door.connection.config.get("every_minutes") {
+            None | Some(serde_json::Value::Null) => None,
+            Some(said) => Some(said.as_i64().map_or(UNREADABLE_MINUTES, |said| said.clamp(1, UNREADABLE_MINUTES))),
+        },
+    };
+    let Some(minutes) = minutes else { return false };
+    last.is_none_or(|last| last.plus_seconds(minutes * 60) <= now)
 }

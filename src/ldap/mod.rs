@@ -26,6 +26,7 @@ pub mod run;
 pub mod said;
 pub mod settings;
 pub mod source;
+mod unbegun;
 mod unseen;
 pub mod window;
 mod wire;

@@ -19,6 +19,9 @@ pub struct Report {
     pub connection: String,
     /// Only looked.
     pub dry: bool,
+    /// The directory was only observed: nobody is made or linked.
+    #[serde(default)]
+    pub observed: bool,
     /// How it ended.
     pub status: Status,
     /// Why it failed, as a sentence.
@@ -206,6 +209,7 @@ impl Report {
             run,
             connection: connection.to_owned(),
             dry,
+            observed: false,
             status: Status::Failed,
             failure: None,
             server: None,
@@ -387,7 +391,12 @@ impl std::fmt::Display for Report {
                 writeln!(f, "  {what}: {not_removed} removals were refused")?;
             }
             if *for_review > 0 {
-                writeln!(f, "  {what}: {for_review} wait until somebody decides who they are")?;
+                let until = if self.observed {
+                    "the directory is no longer only observed"
+                } else {
+                    "somebody decides who they are"
+                };
+                writeln!(f, "  {what}: {for_review} wait until {until}")?;
             }
         }
         for (what, PairCounts { added, removed, held, refused }) in

@@ -34,6 +34,7 @@ use super::plan::{Accepted, KnownGroup, KnownUser};
 use super::report::{PairCounts, Report, Status, named};
 use super::settings::{Settings, Wrong};
 use super::source::{Snapshot, snapshot};
+pub use super::unbegun::prepare;
 use super::window;
 
 /// What a run works with.
@@ -107,7 +108,7 @@ pub struct Prepared {
 }
 
 /// Begins a run: checks what can be checked at once, takes the lease and writes the run's row.
-pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, NotStarted> {
+pub(super) async fn checked(env: &Env, slug: &str, order: Order) -> Result<Prepared, NotStarted> {
     let name = slug.to_owned();
     let mut reader = env.store.reader().await?;
     let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?;
@@ -140,7 +141,8 @@ pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, No
     let run: RunId = ctx.id();
     let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &door, run, order.dry).await).await?;
     let lease = lease.ok_or(NotStarted::Busy(name))?;
-    let report = Report::begin(run, slug, order.dry, ctx.now());
+    let mut report = Report::begin(run, slug, order.dry, ctx.now());
+    report.observed = door.mode == Mode::Observe;
     Ok(Prepared { env: env.clone(), door, settings, password, order, approved, lease, report })
 }
 

@@ -67,9 +67,13 @@ impl Login {
         let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Oidc).await?;
         let door =
             door.ok_or_else(|| Refusal::new(Kind::Unknown, "connection.unknown", format!("no sign-in {slug:?}")))?;
-        if door.connection.state != ConnectionState::Active || door.mode == Mode::Observe {
-            let why = format!("{slug:?} is switched off, or its directory is only observed");
+        if door.connection.state != ConnectionState::Active {
+            let why = format!("{slug:?} is switched off");
             return Err(Refusal::new(Kind::Unknown, "connection.unknown", why).at(door.connection.id));
+        }
+        if door.mode == Mode::Observe {
+            let why = format!("the directory of {slug:?} is only observed");
+            return Err(Refusal::new(Kind::Observed, "connection.observed", why).at(door.connection.id));
         }
         let config = OidcConfig::read(&door.connection.config)
             .map_err(|problem| Refusal::setup("connection.config", problem).at(door.connection.id))?;

@@ -17,6 +17,8 @@ pub struct Refusal {
     pub detail: String,
     /// The connection at which it happened, when it is known.
     pub connection: Option<ConnectionId>,
+    /// What those who switched the person off say to them; empty of any other refusal.
+    pub notices: Vec<String>,
     /// What is known of the person, for administrators: the subject, and what the provider says they are called.
     pub who: Option<Value>,
 }
@@ -26,6 +28,8 @@ pub struct Refusal {
 pub enum Kind {
     /// No such sign-in, or it is switched off.
     Unknown,
+    /// The directory is being tried out, and lets nobody in.
+    Observed,
     /// The attempt is over, was never begun, or began in another browser.
     Stale,
     /// The person or the provider said no.
@@ -53,7 +57,7 @@ pub enum Kind {
 impl Refusal {
     /// A refusal with its detail.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code, detail: detail.into(), connection: None, who: None }
+        Self { kind, code, detail: detail.into(), connection: None, notices: Vec::new(), who: None }
     }
 
     /// At this connection, unless it is known already.
@@ -79,6 +83,9 @@ impl Kind {
         match self {
             Self::Unknown => {
                 "There is no sign-in of this name, or it is switched off. Check the name with your administrator."
+            }
+            Self::Observed => {
+                "This sign-in is being tried out and lets nobody in yet. Sign in as before, or ask your administrator."
             }
             Self::Stale => "This sign-in has ended or was begun in another browser. Please start again.",
             Self::Declined => {

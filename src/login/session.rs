@@ -85,6 +85,15 @@ impl Login {
         Ok(())
     }
 
+    /// Forgets sessions that have ended by the database's clock, whatever this server's own, `own`, says; how many. SQLite
+    /// has no clock but that.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn purge_ended(&self, own: Timestamp) -> Result<u64, StoreError> {
+        self.purge(self.store.clock().await?.unwrap_or(own)).await
+    }
+
     /// Forgets sessions that have ended; how many. They count for nothing already.
     ///
     /// # Errors
@@ -132,7 +141,8 @@ pub(super) async fn start(
         expires_at: ctx.now().plus_seconds(LIFE),
     };
     if !sessions::start(tx, of, &new).await? {
-        return Err(Refusal::new(Kind::Suspended, "person.suspended", format!("person {}", of.person())));
+        let refusal = Refusal::new(Kind::Suspended, "person.suspended", format!("person {}", of.person()));
+        return Err(Refusal { notices: sessions::notices(tx, of, ctx.now()).await?, ..refusal });
     }
     sessions::bound(tx, of, MOST).await?;
     let partner = sessions::home(tx, of).await?;

@@ -1,6 +1,7 @@
 //! How long the texts of what a directory says may be: at every door, because all of them come through this room.
 use serde_json::Value as Json;
 
+use super::ProvisionError;
 use super::join::JoinKey;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 use crate::scim::error::{ScimError, ScimType};
@@ -91,6 +92,15 @@ fn too_long(what: &str, most: usize) -> ScimError {
     }
     let folded = if most == INDEXED_TEXT_BYTES { ", as it is written or as it is compared" } else { "" };
     ScimError::new(ScimType::InvalidValue, format!("{what} is longer than {most} bytes{folded}. Nothing was changed."))
+}
+
+/// The refusal of one more user or group than a connection may have.
+pub(super) fn full(what: &str, most: i64) -> ProvisionError {
+    let text = format!(
+        "This connection has {most} {what} already, which is the most: delete some, or ask whoever runs the server for \
+         more. Nothing was changed."
+    );
+    ScimError::plain(403, text).into()
 }
 
 #[cfg(test)]

@@ -116,6 +116,10 @@ pub async fn create_in(
             id
         }
         None => {
+            let most = tx.most().groups;
+            if external_groups::about(tx, at).await? >= most {
+                return Err(fit::full("groups", most));
+            }
             let id = ctx.id();
             let stable_key = new.stable_key.clone().unwrap_or_else(|| ExternalGroupId::to_string(&id));
             external_groups::insert(tx, at, id, &stable_key, reading.stored(), ctx.now()).await?;

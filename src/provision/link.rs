@@ -1,5 +1,6 @@
 //! From an external user to a person.
 //!
+//! 0. In a directory that is only observed nobody is linked, and nobody is made: the external user waits.
 //! 1. The directory's join names somebody: joined; when this connection had removed that person, revived.
 //! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
 //! 3. Else a new person is made.
@@ -72,8 +73,12 @@ pub(super) async fn meet(
 pub(super) async fn introduce(
     tx: &mut Tx,
     source: &Source<'_>,
+    house: &House,
     strangers: Vec<(Stranger<'_>, Met, &mut Effect)>,
 ) -> Result<Vec<Option<(UserId, Link)>>, ProvisionError> {
+    if house.observed {
+        return Ok(vec![None; strangers.len()]);
+    }
     let at = &source.extent;
     let (mut people, mut made) = (Vec::with_capacity(strangers.len()), Vec::new());
     let mut joined = BTreeSet::new();

@@ -7,6 +7,7 @@
 //! | `listing` | what a list asks for, and when its total is known |
 //! | `members` | changes of a group's members, as sets |
 //! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
+//! | `introduce` | people for those who waited while their directory was only observed |
 //! | `succession`, `nameless` | a person whom the source knows by another key; people without a sign-in name |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
 //! | `fit` | how long texts may be |
@@ -28,6 +29,7 @@ pub mod events;
 mod facts;
 pub mod fit;
 pub mod groups;
+pub mod introduce;
 pub mod join;
 mod link;
 pub mod listing;

@@ -231,9 +231,9 @@ async fn follow(
         let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
         let stranger = Stranger { ctx, external: id, user_name, profile: &profile, key };
-        let (_, met) = link::meet(tx, source, &[stranger]).await?;
+        let (house, met) = link::meet(tx, source, &[stranger]).await?;
         let strangers = met.into_iter().zip([&mut tried]).map(|(met, tried)| (stranger, met, tried)).collect();
-        let found = link::introduce(tx, source, strangers).await?.into_iter().next().flatten();
+        let found = link::introduce(tx, source, &house, strangers).await?.into_iter().next().flatten();
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
             effect.people.append(&mut tried.people);

@@ -1,6 +1,6 @@
 //! Bearer tokens of the API. A token acts with the authority its person has at that moment; only its SHA-256 is stored.
 use super::extent::{PartnerExtent, SelfExtent};
-use super::sessions::IN_GOOD_STANDING;
+use super::sessions::in_good_standing;
 use super::tokens::Token;
 use super::{FromRow, Reader, Row, StoreError, Tx};
 use crate::domain::ctx::Ctx;
@@ -15,7 +15,7 @@ statements! {
     BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
         FROM api_token t JOIN live_person p ON p.id = t.person \
         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
-        AND {IN_GOOD_STANDING}");
+        AND {}", in_good_standing("$2"));
     LIST = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM api_token \
         WHERE person = $1 ORDER BY created_at, id";
     FORGET_ENDED = "DELETE FROM api_token WHERE id IN (SELECT id FROM api_token WHERE person = $1 \

@@ -10,6 +10,8 @@ statements! {
     INSERT = "INSERT INTO login_attempt \
         (id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    BOUND = "DELETE FROM login_attempt WHERE id IN (SELECT id FROM login_attempt WHERE connection = $1 \
+        ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)";
     FIND = "SELECT id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at \
         FROM login_attempt WHERE id = $1";
     TAKE = "DELETE FROM login_attempt WHERE id = $1 \
@@ -18,6 +20,9 @@ statements! {
     END_AT = "DELETE FROM login_attempt WHERE connection = $1";
     END_OF = "DELETE FROM login_attempt WHERE connection IN (SELECT id FROM connection WHERE directory = $1)";
 }
+
+/// Attempts of one connection that are open; a further one ends the oldest.
+pub const MOST_OPEN: u32 = 5_000;
 
 /// An attempt as it is kept: the PKCE verifier sealed, of the rest what is secret as hashes.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +49,7 @@ pub struct Kept {
 
 crate::from_row!(Kept { id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at });
 
-/// Writes an attempt and forgets those that ended by its beginning.
+/// Writes an attempt, and forgets those that ended by its beginning and the oldest beyond [`MOST_OPEN`].
 ///
 /// # Errors
 /// Only those of the store.
@@ -61,7 +66,8 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<()
         new.created_at,
         new.expires_at
     ];
-    tx.execute(&INSERT, values).await.map(drop)
+    tx.execute(&INSERT, values).await?;
+    tx.execute(&BOUND, binds![at.connection(), MOST_OPEN]).await.map(drop)
 }
 
 /// An attempt, which stays.

@@ -53,6 +53,8 @@ pub struct Options {
     pub longest_pause: Duration,
     /// How long a write waits for rows that another holds (PostgreSQL).
     pub longest_lock: Duration,
+    /// How much one connection may say.
+    pub most: Most,
     /// Whether to bring the schema up to date first. Off for a command that only looks.
     pub migrate: bool,
 }
@@ -65,8 +67,24 @@ impl Default for Options {
             patience: Duration::from_secs(10),
             longest_pause: Duration::from_secs(5),
             longest_lock: Duration::from_secs(10),
+            most: Most::default(),
             migrate: true,
         }
+    }
+}
+
+/// How much one connection may say. Whoever is beyond it is refused before anything is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Most {
+    /// External users.
+    pub users: i64,
+    /// External groups.
+    pub groups: i64,
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self { users: 2_000_000, groups: 1_000_000 }
     }
 }
 
@@ -174,7 +192,8 @@ impl Store {
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
         let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
         let sqlite = Sqlite { file: path, readers, writer };
-        let shared = Arc::new(Shared { dialect: Dialect::Sqlite, catalog, state: State::default() });
+        let shared =
+            Arc::new(Shared { dialect: Dialect::Sqlite, catalog, state: State::default(), most: options.most });
         Ok(Self(Arc::new(Inner { shared, backend: Backend::Sqlite(Box::new(sqlite)) })))
     }
 
@@ -189,8 +208,12 @@ impl Store {
             let mut connection = options.connect().await.map_err(unreachable)?;
             migrate::run(&mut connection).await?;
         }
-        let shared =
-            Arc::new(Shared { dialect: Dialect::Postgres, catalog: Catalog::default(), state: State::default() });
+        let shared = Arc::new(Shared {
+            dialect: Dialect::Postgres,
+            catalog: Catalog::default(),
+            state: State::default(),
+            most: given.most,
+        });
         let backend = Backend::Postgres {
             writers: postgres::writing(&options, given),
             gather: Gather::new(postgres::gathering(&options, given), Arc::clone(&shared)),

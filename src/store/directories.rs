@@ -1,10 +1,10 @@
 //! Directories and their ceilings.
-use super::extent::{ConnectionExtent, PartnerExtent};
+use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, attempts, first, scopes, tuple};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Ceiling, Directory, Mode};
-use crate::domain::id::{DirectoryId, RoleId, ScopeId};
+use crate::domain::id::{DirectoryId, PartnerId, RoleId, ScopeId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::statements;
@@ -12,8 +12,13 @@ use crate::statements;
 statements! {
     INSERT = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)";
-    UPDATE = "UPDATE directory SET name = $3, name_key = $4, mode = $5, authority = $6, version = version + 1 \
-        WHERE id = $1 AND partner = $2";
+    // Of the mode of before: who leaves `observe` leaves people behind that wait.
+    UPDATE = "UPDATE directory SET name = $3, name_key = $4, mode = $5, authority = $6, version = version + 1, \
+        introducing = (introducing OR mode = 'observe') AND $5 <> 'observe' WHERE id = $1 AND partner = $2";
+    INTRODUCING = "SELECT id, partner FROM directory WHERE introducing ORDER BY id";
+    INTRODUCED = "UPDATE directory SET introducing = FALSE WHERE id = $1 AND partner = $2";
+    SPEAKS = "SELECT EXISTS (SELECT 1 FROM connection c CROSS JOIN external_user e \
+        WHERE c.directory = $1 AND e.connection = c.id AND e.person > $2)";
     ACTIVATE = "UPDATE directory SET rule_version = $3, version = version + 1 WHERE id = $1 AND partner = $2";
     BY_ID = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
         WHERE id = $1 AND partner = $2";
@@ -82,6 +87,33 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
         attempts::end_of(tx, changed.id).await?;
     }
     Ok(())
+}
+
+/// Directories that have left the mode `observe` and where some may still wait for it, with their partners.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn introducing(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+) -> Result<Vec<(DirectoryId, PartnerId)>, StoreError> {
+    reader.all(&INTRODUCING, binds![], tuple).await
+}
+
+/// Notes that everybody has been looked at who waited while a directory of the extent's partner was only observed.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn introduced(tx: &mut Tx, at: &PartnerExtent, directory: DirectoryId) -> Result<(), StoreError> {
+    tx.execute(&INTRODUCED, binds![directory, at.partner()]).await.map(drop)
+}
+
+/// Whether a directory speaks of anybody: an external user of it is linked to a person.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn speaks(reader: &mut Reader, _at: &PartnerExtent, directory: DirectoryId) -> Result<bool, StoreError> {
+    reader.one(&SPEAKS, binds![directory, uuid::Uuid::nil()], first).await
 }
 
 /// The mode of the directory that a connection belongs to.

@@ -268,7 +268,8 @@ best (distance, kind, source, role, scope, user_group, ground, rule, directory, 
 ),
 standing (person, person_off, home_off, side_off, level, on_suspended, in_level) AS MATERIALIZED (
     SELECT subject.person,
-        (SELECT x.source FROM person_suspension x WHERE x.person = $1 ORDER BY x.since LIMIT 1),
+        (SELECT x.source FROM person_suspension x WHERE x.person = $1 AND COALESCE(x.from_at, $5) <= $5
+            ORDER BY x.since, x.source LIMIT 1),
         ({home_off}),
         ({side_off}),
         target.level,
@@ -319,7 +320,7 @@ WHERE p.id = $1 AND g.holder_person = p.id AND g.suspended_at IS NULL
         SELECT 1 FROM scope_without_partner w CROSS JOIN partner_ancestor a
         WHERE w.scope = s.id AND a.partner = $4 AND a.ancestor = w.partner)
     AND target.id = $4 AND k.level = target.level AND k.capability = $3
-    AND NOT EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id)
+    AND NOT EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id AND COALESCE(x.from_at, $5) <= $5)
     AND NOT EXISTS ({home_off})
     AND (NOT EXISTS ({side_off}) OR EXISTS (SELECT 1 FROM capability c WHERE c.id = $3 AND c.on_suspended))
     AND r.id = g.role AND top.id = s.partner

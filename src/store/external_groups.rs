@@ -14,6 +14,7 @@ use crate::{binds, statements};
 pub(super) const COLUMNS: &str = "g.id, g.external_id, g.display_name, g.doc, g.version, g.created_at, g.changed_at";
 
 statements! {
+    ABOUT = totals::about(What::Groups, "$1");
     INSERT = "INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, \
         display_key, doc, keys, row_hash, gone, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, FALSE, 1, $11, $11)";
@@ -92,6 +93,14 @@ pub struct SaidGroup<'a> {
     pub external_id: Option<&'a str>,
     /// A hash of the source's row, for doors that compare before they write.
     pub row_hash: Option<&'a [u8]>,
+}
+
+/// About how many groups the connection has that are not gone.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn about(reader: &mut Reader, at: &ConnectionExtent) -> Result<i64, StoreError> {
+    reader.one(&ABOUT, binds![at.connection()], first).await
 }
 
 /// Writes a new group, without members.

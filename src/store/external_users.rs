@@ -41,6 +41,7 @@ statements! {
         AND id IN ($2)";
     WAITING = format!("SELECT {COLUMNS} FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    UNLINKED_HERE = "SELECT id FROM external_user WHERE connection = $1 AND person IS NULL AND id > $2 ORDER BY id LIMIT $3";
     DOOR_OF = "SELECT u.connection, d.id, d.partner FROM external_user u JOIN directory d ON d.id = u.directory \
         WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
@@ -447,6 +448,19 @@ pub async fn waiting(
 ) -> Result<Vec<ExternalUser>, StoreError> {
     let from = after.map_or(uuid::Uuid::nil(), |id| id.uuid());
     reader.all(&WAITING, binds![at.partner(), from, limit], ExternalUser::from_row).await
+}
+
+/// A page of the unlinked external users of a connection, by id, those after `after`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn unlinked(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    after: ExternalUserId,
+    limit: u32,
+) -> Result<Vec<ExternalUserId>, StoreError> {
+    reader.all(&UNLINKED_HERE, binds![at.connection(), after, limit], first).await
 }
 
 /// Whether an external user of the connection other than `user` is linked to the person.

@@ -12,15 +12,21 @@ const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
 
 statements! {
-    OF_PARTNER = "SELECT source, cause, notice, set_by, since FROM partner_suspension WHERE partner = $1 \
+    OF_PARTNER = "SELECT source, cause, notice, set_by, since, CAST(NULL AS BIGINT) AS from_at FROM partner_suspension WHERE partner = $1 \
         ORDER BY since, source";
-    OF_PERSON = format!("SELECT s.source, s.cause, s.notice, s.set_by, s.since FROM person_suspension s \
+    OF_PERSON = format!("SELECT s.source, s.cause, s.notice, s.set_by, s.since, s.from_at FROM person_suspension s \
         JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
     SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, notice, set_by, since) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (partner, source) DO NOTHING";
     SUSPEND_PERSON = format!("INSERT INTO person_suspension (person, source, cause, notice, set_by, since) \
         SELECT p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $3 AND {AT_HOME} \
         ON CONFLICT (person, source) DO NOTHING");
+    // The day may be moved; who says the same again changes nothing.
+    END_PERSON = format!("INSERT INTO person_suspension (person, source, cause, notice, set_by, since, from_at) \
+        SELECT p.id, $4, $5, $6, $7, $8, $9 FROM live_person p WHERE p.id = $3 AND {AT_HOME} \
+        ON CONFLICT (person, source) DO UPDATE SET cause = excluded.cause, notice = excluded.notice, \
+        set_by = excluded.set_by, since = excluded.since, from_at = excluded.from_at \
+        WHERE person_suspension.from_at <> excluded.from_at");
     LIFT_PARTNER = "DELETE FROM partner_suspension WHERE partner = $1 AND source = $2";
     LIFT_PERSON = format!("DELETE FROM person_suspension WHERE source = $4 AND person IN \
         (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
@@ -41,8 +47,17 @@ pub struct Hold {
     pub notice: Option<String>,
     /// The person who did it; none for a directory.
     pub by: Option<UserId>,
-    /// Since when.
+    /// When it was decided.
     pub since: Timestamp,
+    /// From when on it holds; none: since it was decided.
+    pub from: Option<Timestamp>,
+}
+
+impl Hold {
+    /// Whether it keeps anything off at `now`.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= now)
+    }
 }
 
 impl FromRow for Hold {
@@ -54,6 +69,7 @@ impl FromRow for Hold {
             notice: row.get("notice")?,
             by: row.get("set_by")?,
             since: row.get("since")?,
+            from: row.get("from_at")?,
         })
     }
 }
@@ -85,18 +101,30 @@ pub async fn suspend_partner(tx: &mut Tx, at: &PartnerExtent, hold: &Hold) -> Re
 }
 
 /// Switches a person within the extent off, and ends the sessions of before; false when that was done in the same name
-/// already.
+/// already. One that holds from a moment on is moved to it, and sessions go on until then.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn suspend_person(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &Hold) -> Result<bool, StoreError> {
     let mut values = binds![at.partner(), at.subtree(), id, hold.source.to_string(), &hold.cause];
     values.extend(binds![&hold.notice, hold.by, hold.since]);
+    if let Some(from) = hold.from {
+        values.extend(binds![from]);
+        return Ok(tx.execute(&END_PERSON, values).await? > 0);
+    }
     let suspended = tx.execute(&SUSPEND_PERSON, values).await? > 0;
     if suspended {
         tx.execute(&END_SESSIONS_OF_PERSON, binds![at.partner(), at.subtree(), id, hold.since]).await?;
     }
     Ok(suspended)
+}
+
+/// Ends the sessions that a person within the extent has.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn end_sessions(tx: &mut Tx, at: &PartnerExtent, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(&END_SESSIONS_OF_PERSON, binds![at.partner(), at.subtree(), id, now]).await.map(drop)
 }
 
 /// Takes a row of the extent's partner away; false when there was none.

@@ -1,13 +1,14 @@
 //! External users that wait for an administrator: whom each of them may be, by what, and what was decided of it.
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, first};
+use crate::domain::directory::Mode;
 use crate::domain::id::{ConnectionId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 /// Columns of one who waits.
-const WAITING: &str = "SELECT u.id, u.connection, c.slug, u.stable_key, u.user_name, u.active, u.doc, u.changed_at \
-    FROM external_user u JOIN connection c ON c.id = u.connection";
+const WAITING: &str = "SELECT u.id, u.connection, c.slug, u.stable_key, u.user_name, u.active, u.doc, u.changed_at, \
+    (SELECT o.mode FROM directory o WHERE o.id = u.directory) FROM external_user u JOIN connection c ON c.id = u.connection";
 
 /// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
 /// is not asked again.
@@ -57,6 +58,8 @@ pub struct Waiting {
     pub doc: serde_json::Map<String, serde_json::Value>,
     /// When it last changed.
     pub changed_at: Timestamp,
+    /// Whether its directory is only observed: until that ends nobody decides.
+    pub observed: bool,
     /// Whom it may be.
     pub candidates: Vec<Candidate>,
 }
@@ -102,6 +105,7 @@ fn waiting(row: &Row) -> Result<Waiting, StoreError> {
         active: row.get(5)?,
         doc: row.json(6)?,
         changed_at: row.get(7)?,
+        observed: row.get::<String>(8)? == Mode::Observe.as_str(),
         candidates: Vec::new(),
     })
 }

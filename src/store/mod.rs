@@ -122,6 +122,7 @@ pub mod spoken_for;
 pub mod stage;
 mod state;
 mod statement;
+pub mod stopped;
 pub mod storms;
 pub mod takings;
 pub mod tokens;
@@ -135,7 +136,7 @@ mod waiting;
 
 pub use bulk::{IdSet, Insert, Rows};
 pub use constraint::Constraint;
-pub use db::{Options, Store};
+pub use db::{Most, Options, Store};
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};
 pub use gather::Question;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::condition_members::Held;
 use super::extent::ConnectionExtent;
 use super::people;
+use super::totals::{self, What};
 use super::{FromRow as _, Reader, StoreError};
 use crate::domain::id::{ConditionId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
@@ -17,6 +18,8 @@ const NEWCOMER: i64 = 1;
 const CONDITION: i64 = 2;
 const PLACES: i64 = 3;
 const OPEN_TERM: i64 = 4;
+const OBSERVED: i64 = 5;
+const USERS: i64 = 6;
 
 /// A row of the answer.
 struct Line {
@@ -72,8 +75,13 @@ statements! {
             WHERE c.directory = $1 AND $7 \
         UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directory h \
             WHERE h.id = $1 AND $7 AND EXISTS ({}) \
+        UNION ALL SELECT {OBSERVED}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directory o \
+            WHERE o.id = $1 AND $7 AND o.mode = 'observe' \
+        UNION ALL SELECT {USERS}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, CAST(({}) AS TEXT) \
+            FROM (SELECT 1) counted WHERE $7 \
         UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
         people::placing("1", ""),
+        totals::about(What::Users, "$3"),
         people::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
 }
 
@@ -97,6 +105,10 @@ pub struct House {
     pub conditions: Vec<Held>,
     /// Whether a rule in force places people.
     pub placing: bool,
+    /// About how many users the connection has.
+    pub users: i64,
+    /// Whether the directory is only observed: nobody is made, linked or asked about.
+    pub observed: bool,
     /// The terms of such rules that may match people who are in no group: the conditions each of them asks for.
     pub open_terms: Vec<BTreeSet<ConditionId>>,
 }
@@ -170,6 +182,8 @@ pub async fn meet(
                 (OPEN_TERM, Some(rule)) => {
                     terms.entry((rule, words)).or_default().extend(other.map(ConditionId::from_uuid));
                 }
+                (USERS, _) => house.users = words.and_then(|words| words.parse().ok()).unwrap_or_default(),
+                (OBSERVED, _) => house.observed = true,
                 _ => house.placing = true,
             }
         }

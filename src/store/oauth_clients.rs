@@ -28,8 +28,13 @@ statements! {
     FORGET = "DELETE FROM oauth_assertion WHERE client = $1 AND expires_at < $2";
     ISSUE = "INSERT INTO connection_token (id, connection, client, name, prefix, hash, created_at, expires_at) \
         SELECT $1, o.connection, o.id, o.name, $3, $4, $5, $6 FROM oauth_client o WHERE o.id = $2";
+    BOUND = "DELETE FROM connection_token WHERE id IN (SELECT id FROM connection_token WHERE client = $1 \
+        ORDER BY expires_at DESC, id DESC LIMIT 1000 OFFSET $2)";
     SWEEP = "DELETE FROM connection_token WHERE client = $1 AND expires_at < $2";
 }
+
+/// Access tokens of one client that have not ended; a further one ends the oldest.
+pub const MOST_TOKENS: u32 = 1_000;
 
 /// How a client proves who it is. Exactly one is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -183,6 +188,7 @@ pub async fn issue(
     tx.execute(&SWEEP, binds![claimant.id, now]).await?;
     let values = binds![new.id, claimant.id, &new.prefix, new.hash, now, new.expires_at];
     found(tx.execute(&ISSUE, values).await?)?;
+    tx.execute(&BOUND, binds![claimant.id, MOST_TOKENS]).await?;
     Ok(true)
 }
 

@@ -83,6 +83,7 @@ statements! {
     LIST_BELOW = format!("SELECT {COLUMNS} FROM {BELOW} {AFTER}");
     LIST_MATCHING_HERE(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND {} {AFTER}", matching(dialect));
     LIST_MATCHING_BELOW(dialect) = format!("SELECT {COLUMNS} FROM {BELOW} AND {} {AFTER}", matching(dialect));
+    UNCONFIRMED_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND p.confirmed_at IS NULL AND {} {AFTER}", matching(dialect));
     COUNT_HERE = format!("SELECT COUNT(*) FROM {HERE}");
     COUNT_BELOW = format!("SELECT COUNT(*) FROM {BELOW}");
     SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
@@ -464,6 +465,21 @@ pub async fn list(
         }
     };
     reader.all(statement, values, User::from_row).await
+}
+
+/// The people of the extent's partner whom nobody has confirmed and whose name, address or sign-in name contains `text`,
+/// by name; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn unconfirmed(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    text: &str,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    let values = binds![at.partner(), Vec::<u8>::new(), uuid::Uuid::nil(), limit, fold(text).into_bytes()];
+    reader.all(&UNCONFIRMED_MATCHING, values, User::from_row).await
 }
 
 /// The key [`list`] orders by.

@@ -16,7 +16,7 @@ statements! {
     GROUPS = "SELECT g.display_name FROM external_member m JOIN external_group g ON g.id = m.grp \
         WHERE m.member = $1 ORDER BY g.display_key, g.id LIMIT 50";
     SUSPENDED: set = format!("SELECT DISTINCT s.person FROM person_suspension s JOIN live_person p ON p.id = s.person \
-        WHERE {AT_HOME} AND s.person IN ($3)");
+        WHERE {AT_HOME} AND COALESCE(s.from_at, $3) <= $3 AND s.person IN ($4)");
     SAID_BY: set = format!("SELECT DISTINCT u.person, d.name FROM external_user u JOIN live_person p ON p.id = u.person \
         JOIN directory d ON d.id = u.directory WHERE {AT_HOME} AND u.person IN ($3) ORDER BY d.name");
     GROUP_NAME = "SELECT g.name FROM user_group g WHERE g.id = $1 \
@@ -71,12 +71,17 @@ pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> R
     Ok(doors)
 }
 
-/// Those of `people` within the extent whom anybody suspends.
+/// Those of `people` within the extent whom anybody suspends at `now`.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn suspended(reader: &mut Reader, at: &PartnerExtent, people: &[UserId]) -> Result<Vec<UserId>, StoreError> {
-    reader.all_in(&SUSPENDED, binds![at.partner(), at.subtree()], people.iter().copied(), first).await
+pub async fn suspended(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    people: &[UserId],
+    now: Timestamp,
+) -> Result<Vec<UserId>, StoreError> {
+    reader.all_in(&SUSPENDED, binds![at.partner(), at.subtree(), now], people.iter().copied(), first).await
 }
 
 /// The names of the directories that speak of each of `people` within the extent.

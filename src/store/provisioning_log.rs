@@ -182,6 +182,23 @@ pub async fn open(url: &str, data_dir: &Path, keep_days: u32) -> Result<(Request
     Ok((log, LogWriter { queue: receiver, backend, keep_seconds: i64::from(keep_days) * 86_400, dropped, failing }))
 }
 
+/// Has SQLite look through `log.db` in `data_dir`; what is wrong, in its own words. Nothing when there is no such file, as on
+/// PostgreSQL, where the log is a table of the database.
+///
+/// # Errors
+/// [`LogError`]: the file cannot be read at all.
+pub async fn examine(data_dir: &Path) -> Result<Vec<String>, LogError> {
+    let path = data_dir.join("log.db");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let options = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(Duration::from_secs(5));
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let told: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)").fetch_all(&pool).await?;
+    pool.close().await;
+    Ok(told.into_iter().filter(|line| line != "ok").collect())
+}
+
 async fn file(path: &Path) -> Result<SqlitePool, LogError> {
     create_private(path).map_err(sqlx::Error::Io)?;
     let options = SqliteConnectOptions::new()

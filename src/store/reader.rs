@@ -15,7 +15,7 @@ use super::row::Driver;
 use super::state::State;
 use super::statement::{Source, Sql};
 use super::waiting::{Part, Waiting};
-use super::{Dialect, Question, Row, StoreError, Value, value};
+use super::{Dialect, Most, Question, Row, StoreError, Value, value};
 
 /// What every connection of a store shares.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) dialect: Dialect,
     pub(super) catalog: Catalog,
     pub(super) state: State,
+    /// How much one connection may say.
+    pub(super) most: Most,
 }
 
 /// Runs statements and reads their rows. A [`Tx`](super::Tx) is one too, so a function that only reads takes
@@ -106,6 +108,11 @@ struct Text {
 }
 
 impl Reader {
+    /// How much one connection may say.
+    pub fn most(&self) -> Most {
+        self.shared.most
+    }
+
     pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
         Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: None }
     }

@@ -56,6 +56,7 @@ static TABLES: &[Statements] = &[
     super::sessions::STATEMENTS,
     super::spoken_for::STATEMENTS,
     super::stage::STATEMENTS,
+    super::stopped::STATEMENTS,
     super::storms::STATEMENTS,
     super::takings::STATEMENTS,
     super::tokens::STATEMENTS,

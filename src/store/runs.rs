@@ -19,11 +19,26 @@ statements! {
         ORDER BY started_at DESC, id DESC LIMIT $3");
     // A start in the future was written by a clock that was wrong; nothing waits for it.
     LAST_START = "SELECT MAX(started_at) FROM sync_run WHERE connection = $1 AND NOT dry AND started_at <= $2";
+    // The newest are kept, the one that says which server it was, and those of which removals are still added up.
+    OLD = "SELECT r.id FROM sync_run r WHERE r.connection = $1 AND r.status <> 'running' \
+        AND NOT EXISTS (SELECT 1 FROM sync_state s WHERE s.connection = r.connection AND s.run = r.id) \
+        AND NOT EXISTS (SELECT 1 FROM sync_taken t WHERE t.run = r.id AND t.at > $2) \
+        ORDER BY r.started_at DESC, r.id DESC LIMIT 1000 OFFSET $3";
+    FORGET_STAGED: set = "DELETE FROM sync_stage WHERE run IN ($1)";
+    FORGET_HELD: set = "DELETE FROM sync_held WHERE run IN ($1)";
+    FORGET_TAKEN: set = "DELETE FROM sync_taken WHERE run IN ($1)";
+    FORGET: set = "DELETE FROM sync_run WHERE id IN ($1)";
     SERVER = "SELECT server FROM sync_state WHERE connection = $1";
     SET_SERVER = "INSERT INTO sync_state (connection, server, run, changed_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (connection) DO UPDATE SET server = excluded.server, run = excluded.run, \
         changed_at = excluded.changed_at";
 }
+
+/// Runs of one connection that are kept; beyond that the oldest are forgotten, with what they held.
+pub const MOST_KEPT: u32 = 2_000;
+
+/// How long what runs removed is added up, in seconds, and twice as much for care.
+const ADDED_UP: i64 = 2 * 86_400;
 
 /// One run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,7 +59,7 @@ pub struct Run {
 
 from_row!(Run { id, dry, status, started_at, finished_at, report });
 
-/// Notes that a run begins.
+/// Notes that a run begins, and forgets the oldest beyond [`MOST_KEPT`].
 ///
 /// # Errors
 /// Only those of the store.
@@ -55,7 +70,21 @@ pub async fn insert(
     dry: bool,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.execute(&INSERT, binds![run, at.connection(), dry, now]).await.map(drop)
+    tx.execute(&INSERT, binds![run, at.connection(), dry, now]).await?;
+    forget(tx, at, now).await
+}
+
+/// Forgets the oldest runs beyond those that are kept.
+async fn forget(tx: &mut Tx, at: &ConnectionExtent, now: Timestamp) -> Result<(), StoreError> {
+    let values = binds![at.connection(), now.plus_seconds(-ADDED_UP), MOST_KEPT];
+    let old: Vec<RunId> = tx.all(&OLD, values, first).await?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    for part in [&FORGET_STAGED, &FORGET_HELD, &FORGET_TAKEN, &FORGET] {
+        tx.execute_in(part, binds![], old.iter().copied()).await?;
+    }
+    Ok(())
 }
 
 /// Notes how a run ended.

@@ -1,32 +1,43 @@
 //! Console sessions. A session is a row that counts only as long as the person does: every request reads session,
 //! person and suspensions in one statement, so what takes the right to be here away ends the session with its commit.
 use super::extent::{ConnectionExtent, SelfExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx};
+use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::domain::id::{ConnectionId, ExternalUserId, PartnerId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-/// Whether a person `p` may act at all: at home in a living partner, switched off by nobody, and neither is the partner
-/// or one above it.
-pub(super) const IN_GOOD_STANDING: &str = "EXISTS (SELECT 1 FROM live_partner h WHERE h.id = p.partner) \
-    AND NOT EXISTS (SELECT 1 FROM person_suspension s1 WHERE s1.person = p.id) \
-    AND NOT EXISTS (SELECT 1 FROM partner_ancestor a JOIN partner_suspension s2 ON s2.partner = a.ancestor \
-        WHERE a.partner = p.partner)";
+/// Whether a person `p` may act at all at `now`: at home in a living partner, switched off by nobody, and neither is the
+/// partner or one above it.
+pub(super) fn in_good_standing(now: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM live_partner h WHERE h.id = p.partner) \
+        AND NOT EXISTS (SELECT 1 FROM person_suspension s1 WHERE s1.person = p.id \
+            AND COALESCE(s1.from_at, {now}) <= {now}) \
+        AND NOT EXISTS (SELECT 1 FROM partner_ancestor a JOIN partner_suspension s2 ON s2.partner = a.ancestor \
+            WHERE a.partner = p.partner)"
+    )
+}
 
 statements! {
     START = format!("INSERT INTO session (id, hash, person, connection, person_version, connection_version, created_at, \
         seen_at, expires_at) \
         SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connection c WHERE c.id = $4), $5, $5, $6 \
-        FROM live_person p WHERE p.id = $3 AND {IN_GOOD_STANDING}");
+        FROM live_person p WHERE p.id = $3 AND {}", in_good_standing("$5"));
     BY_HASH = format!("SELECT s.id, s.connection, s.created_at, s.seen_at, s.expires_at, p.id AS person, p.partner, \
         p.display_name \
         FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
-        WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {IN_GOOD_STANDING} \
+        WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {} \
         AND NOT EXISTS (SELECT 1 FROM partner_ancestor u JOIN live_partner q ON q.id = u.ancestor \
             WHERE u.partner = p.partner AND q.sessions_after >= s.created_at) \
         AND (s.connection IS NULL OR EXISTS \
             (SELECT 1 FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = s.connection \
-            AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))");
+            AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))", in_good_standing("$2"));
+    // What those below are told, the newest first: of the person, of the partner and of those above it.
+    NOTICES = "SELECT x.notice, x.since FROM person_suspension x WHERE x.person = $1 AND x.notice IS NOT NULL \
+            AND COALESCE(x.from_at, $2) <= $2 \
+        UNION ALL SELECT y.notice, y.since FROM live_person p CROSS JOIN partner_ancestor a CROSS JOIN partner_suspension y \
+            WHERE p.id = $1 AND a.partner = p.partner AND y.partner = a.ancestor AND y.notice IS NOT NULL \
+        ORDER BY 2 DESC, 1 LIMIT 3";
     TOUCH = "UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
     BOUND = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE person = $1 \
         ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)";
@@ -112,6 +123,14 @@ impl FromRow for Signed {
 pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &New) -> Result<bool, StoreError> {
     let values = binds![new.id, new.hash, of.person(), new.connection, new.now, new.expires_at];
     Ok(tx.execute(&START, values).await? == 1)
+}
+
+/// What somebody who is switched off is told of it by those who did it, the newest first; a few at most.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn notices(reader: &mut Reader, of: &SelfExtent, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    reader.all(&NOTICES, binds![of.person(), now], first).await
 }
 
 /// Ends the oldest sessions of a person beyond the last `most`.

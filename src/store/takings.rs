@@ -57,10 +57,10 @@ statements! {
         WHERE COALESCE(g.connection = $1, FALSE) AND m.grp = $2 AND m.member IN ($3)";
     NESTED: set = "SELECT s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
         WHERE COALESCE(g.connection = $1, FALSE) AND s.grp = $2 AND s.child IN ($3)";
-    KEPT_OUT: set = "SELECT u.id FROM external_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND u.id IN ($3)";
-    KEPT_OUT_GONE: set = "SELECT u.id FROM deleted_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND u.id IN ($3)";
+    KEPT_OUT: set(d) = format!("SELECT u.id FROM external_user u JOIN person_suspension s ON s.person = u.person \
+        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
+    KEPT_OUT_GONE: set(d) = format!("SELECT u.id FROM deleted_user u JOIN person_suspension s ON s.person = u.person \
+        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
 }
 
 /// A line of the log.

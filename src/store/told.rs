@@ -446,7 +446,7 @@ pub async fn names(reader: &mut Reader, sight: &mut Sight, ids: &[Uuid]) -> Resu
 /// A suspension as one asker is told of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ToldHold {
-    /// `partner`, `billing`, `security` or `directory`.
+    /// `partner`, `billing`, `security`, `end` or `directory`.
     pub kind: &'static str,
     /// The partner in whose name it was decided, when the asker may see it.
     pub standing: Option<Named<PartnerId>>,
@@ -456,8 +456,10 @@ pub struct ToldHold {
     pub words: String,
     /// Why, when the asker may see in whose name; else what those below are told, when anything is said to them.
     pub cause: Option<String>,
-    /// Since when.
+    /// When it was decided.
     pub since: Timestamp,
+    /// From when on it holds; none: since it was decided.
+    pub from: Option<Timestamp>,
 }
 
 /// Suspensions of a partner, or of a person at home there, as one asker is told of them.
@@ -480,7 +482,15 @@ pub async fn holds(
             SuspensionSource::Connection(connection) => {
                 let words = "its directory".to_owned();
                 let (cause, since) = (Some(hold.cause), hold.since);
-                told.push(ToldHold { kind, standing: None, connection: Some(connection), words, cause, since });
+                told.push(ToldHold {
+                    kind,
+                    standing: None,
+                    connection: Some(connection),
+                    words,
+                    cause,
+                    since,
+                    from: None,
+                });
                 continue;
             }
         };
@@ -500,7 +510,7 @@ pub async fn holds(
             None => "a partner above".to_owned(),
         };
         let cause = if standing.is_some() { Some(hold.cause) } else { hold.notice };
-        told.push(ToldHold { kind, standing, connection: None, words, cause, since: hold.since });
+        told.push(ToldHold { kind, standing, connection: None, words, cause, since: hold.since, from: hold.from });
     }
     Ok(told)
 }

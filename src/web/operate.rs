@@ -128,7 +128,7 @@ async fn export(asked: Asked) -> Result<HttpResponse, Refusal> {
 
 /// What is wrong with the store.
 async fn examine(asked: Asked) -> Result<HttpResponse, Refusal> {
-    let told = doctor::told(&asked.app.store, Some(&asked.app.keyring))
+    let told = doctor::told(&asked.app.store, &asked.app.config.store.data_dir, Some(&asked.app.keyring))
         .await
         .map_err(|error| failed(&format!("{error:#}")))?;
     Ok(answer(&json!(told)))

@@ -20,8 +20,9 @@ use crate::admin::keys::{self, KeysRefused};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
+use crate::domain::time::Timestamp;
 use crate::jobs::health::{self, Health, Look, Trouble};
-use crate::jobs::{forget, schedule, sealer, statistics, storms, totals};
+use crate::jobs::{forget, introductions, schedule, sealer, statistics, storms, totals};
 use crate::secret::KeyFault;
 use crate::store::provisioning_log::{self, LogError};
 use crate::store::{Store, StoreError, sealed};
@@ -110,12 +111,14 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let (tell, told) = watch::channel(false);
     let beside = |job: &'static str, task: JoinHandle<()>| tokio::spawn(missed(job, task, app.clone(), told.clone()));
     let (kept, by_time) = (app.config.retention.clone(), Arc::clone(&health));
+    let by_clock = app.store.clone();
     let mut tasks = vec![
-        beside("request log", tokio::spawn(writer.run(move || clock.now(), told.clone()))),
+        beside("request log", tokio::spawn(writer.run(move || database_time(by_clock.clone(), clock), told.clone()))),
         beside("last uses", tokio::spawn(uses::keep(app.clone(), told.clone()))),
         beside("sealer", tokio::spawn(sealer::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(statistics::run(app.store.clone(), told.clone())),
         beside("retention", tokio::spawn(forget::run(app.store.clone(), clock, kept, by_time, told.clone()))),
+        beside("introductions", tokio::spawn(introductions::run(app.store.clone(), clock, told.clone()))),
         beside("schedule", schedule::start(sync::env(&app), told.clone())),
         beside("sessions", tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone()))),
         beside("totals", tokio::spawn(totals::run(app.store.clone(), clock, told.clone()))),
@@ -292,5 +295,17 @@ fn reload(certificate: &Certificate, operator: &Operator, forced: bool) {
         }
         Ok(false) => {}
         Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+    }
+}
+
+/// What time it is by the database's clock: by it rows of the log of requests grow old, whatever a server's own says. None
+/// while it does not tell.
+async fn database_time(store: Store, clock: Clock) -> Option<Timestamp> {
+    match store.clock().await {
+        Ok(there) => Some(there.unwrap_or_else(|| clock.now())),
+        Err(error) => {
+            tracing::warn!(%error, "the database does not tell what time it is");
+            None
+        }
     }
 }

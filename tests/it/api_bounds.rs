@@ -139,6 +139,15 @@ on_both! {
             let body = json!({"parent": spelled, "name": fresh(9), "level": "reseller", "kind": "department"});
             assert_eq!(owner.post("/partners", body).await.status, 400, "{spelled}");
             assert_eq!(owner.get(&format!("/partners/{spelled}")).await.status, 404, "{spelled}");
+            let bodies = [
+                (format!("/partners/{below}/suspend"), json!({"cause": "x", "standing": spelled})),
+                (format!("/partners/{below}/confirmations"), json!({"people": [spelled]})),
+                (format!("/connections/acme/matches/{below}/confirm"), json!({"user": spelled})),
+                (format!("/connections/acme/matches/{below}/refuse"), json!({"user": spelled})),
+            ];
+            for (path, body) in bodies {
+                assert_eq!(owner.post(&path, body).await.status, 400, "{path} {spelled}");
+            }
         }
         let slugs = described["components"]["schemas"]["NewConnectionBody"]["properties"]["slug"]["pattern"].as_str().unwrap();
         assert_eq!(slugs, "^[a-z0-9][a-z0-9-]{0,59}$");

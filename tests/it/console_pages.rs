@@ -119,6 +119,11 @@ on_both! {
             let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }
+        for act in ["suspend", "resume"] {
+            let to = format!("/partners/{harbor}/{act}");
+            let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
+            assert_eq!(answer.status, 404, "{to}");
+        }
         let log = lena.get("/activity").await.text;
         assert_hides(&log, &["Harbor", "Meridian", "Henrik"]);
         console.app.stop().await;

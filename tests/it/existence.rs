@@ -197,6 +197,73 @@ on_both! {
         app.stop().await;
     }
 
+    async fn many_are_confirmed_as_they_were_shown(db: &Database) {
+        let stage = Stage::set(db).await;
+        let house = &stage.house;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, house).await;
+        let path = format!("/partners/{}/confirmations", house.reseller);
+        let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
+        let (_, bea) = house.push("bea@harbor.example", "k-bea").await;
+        let (_, cleo) = house.push("cleo@elsewhere.example", "k-cleo").await;
+        stage.ceiling(house.directory, &[Core::PartnerView], "partner").await;
+        let named = |plan: &serde_json::Value, state: &str| {
+            let lines = plan["people"].as_array().unwrap().iter().filter(|line| line["state"] == state);
+            let mut ids: Vec<String> = lines.map(|line| line["user"]["id"].as_str().unwrap().to_owned()).collect();
+            ids.sort();
+            ids
+        };
+        let sorted = |ids: &[UserId]| {
+            let mut ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            ids.sort();
+            ids
+        };
+        // By a search: those whom nobody has confirmed, with what would come to each.
+        let shown = owner.post(&path, json!({"q": "HARBOR.example"})).await;
+        assert_eq!(shown.status, 200, "{shown:?}");
+        assert_eq!(named(&shown.body, "confirmable"), sorted(&[ada, bea]));
+        assert_eq!((&shown.body["confirmable"], &shown.body["confirmed"]), (&json!(2), &json!(null)));
+        let gain = &shown.body["people"][0]["gains"][0];
+        assert_eq!((&gain["now"], &gain["scope"]["reach"]), (&json!("part"), &json!("subtree")), "{shown:?}");
+        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed", "it was only shown");
+        // Whom it would not reach is refused, and told; nobody is confirmed by a hash that is not about them.
+        let clerk = house.person("Claus Clerk").await;
+        house.grant(clerk, &[Core::PartnerView, Core::UserView, Core::UserWrite], "subtree", house.reseller).await;
+        let clerks = Api::of(&app, house, clerk, house.reseller).await;
+        let theirs = clerks.post(&path, json!({"people": [ada, bea]})).await;
+        assert_eq!(named(&theirs.body, "refused"), sorted(&[ada, bea]), "{theirs:?}");
+        assert!(theirs.body["people"][0]["why"].as_str().unwrap().contains("could not give"), "{theirs:?}");
+        let done = clerks.post(&path, json!({"people": [ada, bea], "plan": theirs.body["hash"]})).await;
+        assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(0)), "{done:?}");
+        problem(&clerks.post(&path, json!({"people": [ada, bea], "plan": shown.body["hash"]})).await, 409, "changed");
+        // What would come to them changed, or somebody new is meant: the plan is another one.
+        stage.grant(house.everyone, "partner", house.reseller).await;
+        let changed = owner.post(&path, json!({"q": "harbor.example", "plan": shown.body["hash"]})).await;
+        problem(&changed, 409, "changed");
+        assert_eq!(named(&changed.body["plan"], "confirmable"), sorted(&[ada, bea]));
+        assert_eq!(changed.body["plan"]["people"][0]["gains"].as_array().unwrap().len(), 2, "{changed:?}");
+        house.push("dora@harbor.example", "k-dora").await;
+        problem(&owner.post(&path, json!({"q": "harbor.example", "plan": changed.body["plan"]["hash"]})).await, 409, "changed");
+        // Exactly those who were shown.
+        let shown = owner.post(&path, json!({"people": [ada, bea, ada]})).await;
+        let done = owner.post(&path, json!({"people": [ada, bea], "plan": shown.body["hash"]})).await;
+        assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(2)), "{done:?}");
+        assert_eq!((stage.may(ada, Core::UserWrite).await, stage.may(bea, Core::UserWrite).await), ("yes", "yes"));
+        assert_eq!(stage.may(cleo, Core::UserWrite).await, "unconfirmed");
+        assert_eq!(house.events("user.confirmed").await, 2);
+        let again = owner.post(&path, json!({"people": [ada, bea]})).await;
+        assert_eq!((named(&again.body, "confirmed").len(), &again.body["confirmable"]), (2, &json!(0)));
+        // Somebody who is at home elsewhere, nobody, too many, both, neither.
+        problem(&owner.post(&path, json!({"people": [ada, house.owner]})).await, 404, "");
+        let nobody: UserId = ctx().id();
+        problem(&owner.post(&path, json!({"people": [nobody]})).await, 404, "");
+        let many: Vec<UserId> = (0..201).map(|_| ada).collect();
+        problem(&owner.post(&path, json!({"people": many})).await, 400, "200");
+        problem(&owner.post(&path, json!({"people": [ada], "q": ""})).await, 400, "either");
+        problem(&owner.post(&path, json!({})).await, 400, "either");
+        app.stop().await;
+    }
+
     async fn who_changes_how_a_directory_is_reached_holds_what_could_come_through_it(db: &Database) {
         let stage = Stage::set(db).await;
         let house = &stage.house;

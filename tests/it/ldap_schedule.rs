@@ -10,6 +10,7 @@ use rolecall::jobs::schedule::{self, OF_A_PARTNER};
 use rolecall::ldap::client::Guard;
 use rolecall::ldap::run::Env;
 use rolecall::secret::Keyring;
+use rolecall::store::runs::MOST_KEPT;
 use rolecall::store::{Store, Tx, tuple};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -25,6 +26,16 @@ statements! {
     CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
         changed_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, 1, 0, 0)";
     RUNS = "SELECT c.slug, r.status FROM sync_run r JOIN connection c ON c.id = r.connection ORDER BY c.slug, r.started_at";
+    BREAK = "UPDATE connection SET config = $2 WHERE slug = $1";
+    SEALED = "UPDATE connection SET secret = $2 WHERE slug = $1";
+    PAUSE = "UPDATE connection SET state = 'paused' WHERE slug = $1";
+    MOVE = "UPDATE connection SET directory = $2 WHERE slug = $1";
+    FREEZE = "UPDATE directory SET mode = 'paused' WHERE id = $1";
+    OLD_RUN = "INSERT INTO sync_run (id, connection, dry, status, started_at, finished_at, report) \
+        SELECT $1, c.id, FALSE, 'failed', $3, $3, '{}' FROM connection c WHERE c.slug = $2";
+    OLD_HELD = "INSERT INTO sync_held (run, ordinal, kind, subject, title, reason) VALUES ($1, 0, 'user', 's', 't', 'r')";
+    RUN_IDS = "SELECT id FROM sync_run";
+    RUN = "SELECT 1 FROM sync_run WHERE id = $1";
     REPORTS = "SELECT r.status, r.report FROM sync_run r";
 }
 
@@ -132,6 +143,92 @@ on_both! {
         let reports: Vec<(String, String)> = store.reader().await.unwrap().all(&REPORTS, binds![], tuple).await.unwrap();
         let stopped = reports.iter().filter(|(status, report)| status == "failed" && report.contains("The server is stopping"));
         assert_eq!(stopped.count(), OF_A_PARTNER);
+    }
+
+    async fn a_run_that_cannot_begin_is_told_like_one_that_failed(db: &Database) {
+        let store = &db.store;
+        let house = House::build(store, "http://127.0.0.1:1").await;
+        let app = App::start(db).await;
+        let api = crate::support::api::Api::owner(&app, &house).await;
+        let good = quick().await;
+        for slug in ["a-settings", "b-secret", "c-paused", "d-frozen", "e-good", "f-unscheduled"] {
+            connect(store, house.directory, slug, &good).await;
+        }
+        let own = directory(store, house.reseller).await;
+        let broken = json!({"urls": 7, "every_minutes": 5}).to_string();
+        let unscheduled = json!({"urls": 7}).to_string();
+        for (statement, values) in [
+            (&BREAK, binds!["a-settings", &broken]),
+            (&BREAK, binds!["f-unscheduled", &unscheduled]),
+            (&SEALED, binds!["b-secret", b"not sealed by any key"]),
+            (&PAUSE, binds!["c-paused"]),
+            (&MOVE, binds!["d-frozen", own]),
+            (&FREEZE, binds![own]),
+        ] {
+            db.execute(statement, values).await;
+        }
+        let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
+        let env = Env { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
+        let (tell, told) = tokio::sync::watch::channel(false);
+        let schedule = schedule::start_every(Duration::from_millis(50), env.clone(), told);
+        let of = async |slug: &str| -> Vec<String> {
+            runs(store).await.into_iter().filter(|(other, _)| other == slug).map(|(_, status)| status).collect()
+        };
+        until("the schedule tries them", async || {
+            !of("a-settings").await.is_empty() && !of("b-secret").await.is_empty() && of("e-good").await.iter().any(|status| status != "running")
+        })
+        .await;
+        // It looked many times by now, and told it once: the next try is due when a run would be.
+        tell.send_replace(true);
+        schedule.await.unwrap();
+        assert_eq!((of("a-settings").await, of("b-secret").await), (vec!["failed".to_owned()], vec!["failed".to_owned()]));
+        assert_eq!(of("f-unscheduled").await, Vec::<String>::new());
+        // Whoever asks is told, and so is who looks at the connection; a dry run leaves nothing.
+        for (slug, part) in [("a-settings", "cannot be read"), ("b-secret", "cannot be opened"), ("c-paused", "is paused"), ("d-frozen", "is paused")] {
+            let path = format!("/connections/{slug}/sync");
+            for _ in 0..3 {
+                crate::support::api::problem(&api.post(&path, json!({})).await, 409, part);
+            }
+            let listed = api.get(&format!("/connections/{slug}/runs")).await;
+            let lines = listed.body["items"].as_array().unwrap();
+            assert_eq!(lines.len(), 1, "{slug}: the same within a minute is one line: {listed:?}");
+            let failure = lines[0]["failure"].as_str().unwrap();
+            assert!(failure.starts_with("It did not begin") && failure.contains(part), "{slug}: {failure}");
+            assert_eq!(lines[0]["status"], "failed");
+        }
+        app.stop().await;
+    }
+
+    async fn so_many_runs_are_kept(db: &Database) {
+        let store = &db.store;
+        let house = House::build(store, "http://127.0.0.1:1").await;
+        let good = quick().await;
+        connect(store, house.directory, "ldap", &good).await;
+        let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
+        let env = Env { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
+        let run = async || rolecall::ldap::run::start(&env, "ldap", Default::default()).await.unwrap().run;
+        let first = run().await;
+        let long_ago: Vec<_> = (0..i64::from(MOST_KEPT) + 50)
+            .map(|at| { let id: rolecall::domain::id::RunId = ctx().id(); binds![id, "ldap", at] })
+            .collect();
+        let held: Vec<_> = long_ago.iter().map(|row| vec![row[0].clone()]).collect();
+        let written: Result<_, rolecall::store::StoreError> = store.write(async |tx: &mut Tx| {
+            for row in &long_ago {
+                tx.execute(&OLD_RUN, row.clone()).await?;
+            }
+            for row in held.iter().take(20) {
+                tx.execute(&OLD_HELD, row.clone()).await?;
+            }
+            Ok(())
+        }).await;
+        written.unwrap();
+        let last = run().await;
+        let all: Vec<rolecall::domain::id::RunId> = store.reader().await.unwrap().all(&RUN_IDS, binds![], rolecall::store::first).await.unwrap();
+        assert!(all.len() <= usize::try_from(MOST_KEPT).unwrap() + 3, "{}", all.len());
+        assert!(all.contains(&first) && all.contains(&last), "the newest stay");
+        let oldest = long_ago[0][0].clone();
+        let there = store.reader().await.unwrap().optional(&RUN, vec![oldest], |_| Ok(())).await.unwrap();
+        assert!(there.is_none(), "the oldest went, with what it held");
     }
 
     async fn a_server_stops_in_time_whatever_it_waits_for(db: &Database) {

@@ -175,7 +175,7 @@ on_both! {
         assert_eq!(after.version, version + 1);
 
         let by_hand = SuspensionSource::Decided(HoldKind::Partner, world.partner);
-        let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now() };
+        let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now(), from: None };
         db.store.write(async |tx: &mut Tx| holds::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
         let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Mode::Real).await.unwrap();
         assert_eq!(whats(&on.effect), [What::Resumed]);

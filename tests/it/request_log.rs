@@ -98,7 +98,7 @@ on_both! {
             }
         }
         let (stop, told) = watch::channel(true);
-        writer.run(|| Timestamp::from_micros(0), told).await;
+        writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told).await;
         let left = async |log: &RequestLog| {
             let mut left = Vec::new();
             for (door, _) in &ages {
@@ -110,7 +110,7 @@ on_both! {
 
         let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
         stop.send_replace(false);
-        let sweeper = tokio::spawn(writer.run(move || now, stop.subscribe()));
+        let sweeper = tokio::spawn(writer.run(move || std::future::ready(Some(now)), stop.subscribe()));
         for _ in 0..300 {
             if left(&log).await == [40, 7, 0] {
                 break;
@@ -173,7 +173,7 @@ async fn nothing_is_lost_while_the_file_cannot_be_written() {
     let door = world.doors[0];
     let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
-    let writing = tokio::spawn(writer.run(|| Timestamp::from_micros(0), told));
+    let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
     log.record(door.connection(), Uuid::from_u128(0), &entry(0));
     assert_eq!(awaited(&log, &door, 1).await, 1);
     let file = SqliteConnectOptions::new().filename(db.folder().join("log.db"));
@@ -210,7 +210,7 @@ async fn nothing_is_lost_while_the_database_takes_no_writes() {
     std::fs::create_dir_all(db.folder()).unwrap();
     let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
-    let writing = tokio::spawn(writer.run(|| Timestamp::from_micros(0), told));
+    let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
     db.lock_out(true).await;
     for number in 0..300 {
         log.record(door.connection(), Uuid::from_u128(number), &entry(number as usize));
@@ -229,5 +229,68 @@ async fn nothing_is_lost_while_the_database_takes_no_writes() {
     assert_eq!((log.dropped(), log.is_failing()), (0, false));
     stop.send_replace(true);
     writing.await.unwrap();
+    db.remove().await;
+}
+
+/// What SQLite finds wrong with the file of the log, `doctor` tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_of_the_log_is_told() {
+    let db = Database::sqlite().await;
+    let world = World::new(&db.store).await;
+    let folder = db.folder();
+    std::fs::create_dir_all(&folder).unwrap();
+    assert_eq!(provisioning_log::examine(&folder).await.unwrap(), Vec::<String>::new(), "no file is no damage");
+    let (log, writer) = provisioning_log::open(&db.url, &folder, 2).await.unwrap();
+    for number in 0..2_000 {
+        log.record(world.doors[0].connection(), Uuid::from_u128(number), &entry(3));
+    }
+    let (_stop, told) = watch::channel(true);
+    writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told).await;
+    drop(log);
+    let told = rolecall::jobs::doctor::told(&db.store, &folder, None).await.unwrap();
+    assert!(!told.findings.iter().any(|line| line.contains("log.db")), "{told:?}");
+    // Everything that is still beside the file goes into it; then its middle is written over.
+    let path = folder.join("log.db");
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (from, to) = (bytes.len() / 3, bytes.len() / 3 + 40_960);
+    bytes[from..to].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let told = rolecall::jobs::doctor::told(&db.store, &folder, None).await.unwrap();
+    assert!(told.findings.iter().any(|line| line.contains("log.db")), "{told:?}");
+    db.remove().await;
+}
+
+/// Nothing is old while it is not known what time it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_forgotten_while_the_time_is_not_known() {
+    let db = Database::sqlite().await;
+    let world = World::new(&db.store).await;
+    std::fs::create_dir_all(db.folder()).unwrap();
+    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+    log.record(world.doors[0].connection(), Uuid::from_u128(1), &entry(3));
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (counted, (stop, told)) = (std::sync::Arc::clone(&asked), watch::channel(false));
+    let writing = tokio::spawn(writer.run(
+        move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            std::future::ready(None)
+        },
+        told,
+    ));
+    assert_eq!(awaited(&log, &world.doors[0], 1).await, 1);
+    for _ in 0..400 {
+        if asked.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(asked.load(std::sync::atomic::Ordering::Relaxed) > 0, "it is asked what is old");
+    stop.send_replace(true);
+    writing.await.unwrap();
+    assert_eq!(pages(&log, &world.doors[0], "", 10).await.len(), 1);
     db.remove().await;
 }

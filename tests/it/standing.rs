@@ -378,7 +378,7 @@ on_both! {
             for step in 0..60 {
                 now = Timestamp::from_micros(now.micros() + i64::try_from(dice.below(10)).unwrap() * 3_600_000_000);
                 // Nobody's things are changed at a partner that is off, so the two are tried apart.
-                let (name, kind, about) = (*dice.pick(&names), *dice.pick(HoldKind::ALL), usize::from(seed % 2 == 1));
+                let (name, kind, about) = (*dice.pick(&names), *dice.pick(&[HoldKind::Partner, HoldKind::Billing, HoldKind::Security]), usize::from(seed % 2 == 1));
                 let ((actor, over), ctx) = (tree.actors[name], moment(now));
                 let standing = tree.standing(name);
                 if dice.percent(55) {

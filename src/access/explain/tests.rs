@@ -94,6 +94,7 @@ fn every_miss_has_one_sentence_and_one_word() {
         (SuspensionSource::Decided(HoldKind::Partner, above), "partner", "by an administrator"),
         (SuspensionSource::Decided(HoldKind::Billing, above), "billing", "for a bill"),
         (SuspensionSource::Decided(HoldKind::Security, above), "security", "for safety"),
+        (SuspensionSource::Decided(HoldKind::End, above), "end", "since the day they were to leave"),
     ] {
         let miss = Miss::PersonSuspended { source };
         assert_eq!(to_value(&miss).unwrap(), json!({"miss": "person_suspended", "kind": kind}));

@@ -8,7 +8,7 @@ use crate::domain::id::DirectoryId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::place;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, directories};
+use crate::store::{Tx, directories, directory_facts};
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[DirectoryDecl]) -> Result<(), ApplyError> {
     for (number, decl) in decls.iter().enumerate() {
@@ -68,12 +68,23 @@ async fn directory(
     };
     let wanted = Directory { name, mode, authority: decl.authority, ..known.clone() };
     if wanted != known {
+        let (into, out) = (mode == Mode::Observe, known.mode == Mode::Observe);
+        if into && !out && directories::speaks(tx, at, known.id).await? {
+            let why = "people are linked to this directory, and whoever leaves it would stay in unseen: use `paused`";
+            return Err(place.part("mode").wrong(why));
+        }
         directories::update(tx, at, &wanted).await?;
         // Whether its rules count, and before whose, decides who is placed where.
         place::everyone(tx, run.ctx, at, known.id).await?;
         run.loose.places.insert(known.id, *at);
+        let mut differs = differences(&known, &wanted);
+        if out && !into {
+            run.loose.observed.insert(known.id, *at);
+            let waiting = directory_facts::unlinked(tx, at, known.id).await?;
+            differs.push(format!("{waiting} who wait are linked to people, made people, or wait for a match"));
+        }
         record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, known.id)).await?;
-        run.plan.changed(format!("{place}: {}", differences(&known, &wanted).join(", ")));
+        run.plan.changed(format!("{place}: {}", differs.join(", ")));
     }
     Ok(known.id)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ConditionId, DirectoryId};
-use crate::provision::{ProvisionError, conditions, place};
+use crate::provision::{ProvisionError, conditions, introduce, place};
 use crate::scim::schema::SchemaSet;
 use crate::store::extent::PartnerExtent;
 use crate::store::{Dialect, Store, Tx, others};
@@ -24,6 +24,8 @@ pub(super) struct Loose {
     pub(super) conditions: Vec<(PartnerExtent, DirectoryId, ConditionId, String)>,
     /// Directories whose people may belong elsewhere.
     pub(super) places: BTreeMap<DirectoryId, PartnerExtent>,
+    /// Directories that have left the mode `observe`: who waited there is looked at.
+    pub(super) observed: BTreeMap<DirectoryId, PartnerExtent>,
 }
 
 impl Loose {
@@ -31,6 +33,16 @@ impl Loose {
     pub(super) async fn tie(&self, store: &Store, ctx: &Ctx) {
         if let Err(error) = self.look_again(store, ctx).await {
             tracing::error!(%error, "what was written beside this application was not looked at; see `rolecall doctor`");
+        }
+        for (directory, at) in &self.observed {
+            match introduce::directory(store, ctx, at, *directory).await {
+                Ok(done) => {
+                    tracing::info!(%directory, ?done, "those who waited at an observed directory were looked at")
+                }
+                Err(error) => {
+                    tracing::error!(%error, "not everybody who waited was looked at; the server goes on with it")
+                }
+            }
         }
     }
 

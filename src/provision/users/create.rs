@@ -5,6 +5,7 @@ use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::text::fold;
 use crate::domain::user::Profile;
 use crate::provision::event::{Event, Kind};
+use crate::provision::fit::full;
 use crate::provision::link::{self, Stranger};
 use crate::provision::run::run;
 use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, fit, merge, place};
@@ -48,9 +49,15 @@ pub async fn create_in(
 pub async fn wait_in(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<bool, ProvisionError> {
     let arrival = Arrival::read(ctx, source, new)?;
     let (house, met) = link::meet(tx, source, &[arrival.stranger()]).await?;
+    if house.observed {
+        return Ok(false);
+    }
     let Some((met, resembles)) = met.first().and_then(|met| Some((*met, met.lookalike?))) else { return Ok(false) };
     if met.name_taken {
         return Err(ProvisionError::Uniqueness { attribute: "userName" });
+    }
+    if house.users >= tx.most().users {
+        return Err(full("users", tx.most().users));
     }
     let mut entry = Entry::begin(source, &arrival, met);
     link::review(source, arrival.id, resembles, &mut entry.effect);
@@ -171,10 +178,12 @@ pub(super) async fn create_all(
 ) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, ProvisionError> {
     let strangers: Vec<Stranger<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
     let (house, met) = link::meet(tx, source, &strangers).await?;
-    let entering = arrivals.iter().zip(&met).filter(|(_, met)| !met.name_taken);
+    let most = tx.most().users;
+    let room = usize::try_from(most.saturating_sub(house.users)).unwrap_or(0);
+    let entering = arrivals.iter().zip(&met).filter(|(_, met)| !met.name_taken).take(room);
     let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, met)| Entry::begin(source, arrival, *met)).collect();
     let strangers = entries.iter_mut().map(|entry| (entry.arrival.stranger(), entry.met, &mut entry.effect));
-    let people = link::introduce(tx, source, strangers.collect()).await?;
+    let people = link::introduce(tx, source, &house, strangers.collect()).await?;
     for (entry, person) in entries.iter_mut().zip(people) {
         entry.person = person;
     }
@@ -182,7 +191,10 @@ pub(super) async fn create_all(
 
     let mut done = entries.into_iter().map(Entry::done);
     let taken = ProvisionError::Uniqueness { attribute: "userName" };
-    let answer = |met: Met| if met.name_taken { None } else { done.next() }.ok_or_else(|| taken.clone());
+    let answer = |met: Met| match met.name_taken {
+        true => Err(taken.clone()),
+        false => done.next().ok_or_else(|| full("users", most)),
+    };
     Ok(met.into_iter().map(answer).collect())
 }
 

@@ -54,17 +54,27 @@ struct Sweep {
 }
 
 impl LogWriter {
-    /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old.
-    pub async fn run(mut self, now: impl Fn() -> Timestamp, mut told: watch::Receiver<bool>) {
+    /// Writes entries until `told` turns, then those that wait still. `now` tells which rows are old; while it is not known
+    /// what time it is, none is.
+    pub async fn run<F: Future<Output = Option<Timestamp>>>(
+        mut self,
+        now: impl Fn() -> F,
+        mut told: watch::Receiver<bool>,
+    ) {
         let (mut due, mut sweep) = (tokio::time::interval(SWEEP), None);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 taken = self.queue.recv_many(&mut batch, BATCH) => if taken == 0 { break },
                 _ = due.tick() => {
-                    let before = || now().plus_seconds(-self.keep_seconds);
+                    let Some(begun) = (match sweep.take() {
+                        Some(begun) => Some(begun),
+                        None => now().await.map(|now| Sweep { before: now.plus_seconds(-self.keep_seconds), at: Uuid::nil() }),
+                    }) else {
+                        continue;
+                    };
                     // Some at a time: entries go on to be written.
-                    match self.expire(sweep.get_or_insert_with(|| Sweep { before: before(), at: Uuid::nil() })).await {
+                    match self.expire(sweep.insert(begun)).await {
                         Ok(true) => due.reset_immediately(),
                         Ok(false) => sweep = None,
                         Err(error) => {

@@ -33,9 +33,18 @@ pub const ROUTES: &[Entry] = &[
         ..at("/api/v1/partners")
     },
     Entry { get: Some(|| web::to(partners::show::show)), ..at("/api/v1/partners/{id}") },
-    Entry { post: Some(|| web::to(partners::suspend::suspend)), ..at("/api/v1/partners/{id}/suspend") },
+    Entry {
+        get: Some(|| web::to(partners::stopped::show)),
+        post: Some(|| web::to(partners::suspend::suspend)),
+        ..at("/api/v1/partners/{id}/suspend")
+    },
     Entry { post: Some(|| web::to(partners::resume::resume)), ..at("/api/v1/partners/{id}/resume") },
     Entry { get: Some(|| web::to(partners::people::people)), ..at("/api/v1/partners/{id}/people") },
+    Entry {
+        lasting: true,
+        post: Some(|| web::to(partners::confirmations::confirm)),
+        ..at("/api/v1/partners/{id}/confirmations")
+    },
     Entry { get: Some(|| web::to(partners::groups::groups)), ..at("/api/v1/partners/{id}/groups") },
     Entry { get: Some(|| web::to(partners::matches::list)), ..at("/api/v1/partners/{id}/matches") },
     Entry { get: Some(|| web::to(partners::roles::roles)), ..at("/api/v1/partners/{id}/roles") },

@@ -117,14 +117,22 @@ pub(super) struct Cause {
     /// What those below are told; left out: nothing. At most 200 characters.
     pub notice: Option<String>,
     /// The partner in whose name, so that whoever may do the same there may lift it; left out: as high as the caller stands.
-    pub standing: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub standing: Option<PartnerId>,
+    /// Of the kind `end`, and of no other: the moment from which they are off. Sent again, it moves that.
+    pub at: Option<Moment>,
 }
 
 impl Cause {
     /// The same as an order.
     pub(super) fn order(&self) -> Order<'_> {
-        let standing = self.standing.map(PartnerId::from_uuid);
-        Order { kind: self.kind.into(), cause: &self.cause, notice: self.notice.as_deref(), standing }
+        Order {
+            kind: self.kind.into(),
+            cause: &self.cause,
+            notice: self.notice.as_deref(),
+            standing: self.standing,
+            at: self.at.map(|at| at.0),
+        }
     }
 }
 
@@ -162,13 +170,15 @@ pub(super) enum HoldWord {
     Billing,
     /// Safety: in the name of a partner above, sessions end for good; needs `core.security.hold`.
     Security,
+    /// Somebody leaves at the moment `at`; of people only.
+    End,
 }
 
 /// A suspension, as the caller may know of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Suspension)]
 pub(super) struct SuspensionView {
-    /// `partner`, `billing`, `security`, or `directory`.
+    /// `partner`, `billing`, `security`, `end`, or `directory`.
     kind: &'static str,
     /// The partner in whose name it was decided; null when the caller may not see it, and for a directory.
     standing: Option<Ref>,
@@ -178,8 +188,10 @@ pub(super) struct SuspensionView {
     by: String,
     /// Why; of a partner that the caller may not see: what those below are told, or null.
     cause: Option<String>,
-    /// Since when.
+    /// When it was decided.
     since: Moment,
+    /// From when on it holds: of the kind `end`, which may lie ahead; null: since it was decided.
+    from: Option<Moment>,
 }
 
 impl From<ToldHold> for SuspensionView {
@@ -191,6 +203,7 @@ impl From<ToldHold> for SuspensionView {
             by: told.words,
             cause: told.cause,
             since: Moment(told.since),
+            from: told.from.map(Moment),
         }
     }
 }
@@ -250,6 +263,6 @@ macro_rules! words {
 words! {
     KindWord = ConnectionKind { Scim, Oidc, Ldap };
     StateWord = ConnectionState { Active, Paused };
-    HoldWord = HoldKind { Partner, Billing, Security };
+    HoldWord = HoldKind { Partner, Billing, Security, End };
     ModeWord = Mode { Observe, Additive, Authoritative, Paused };
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::fault::Fault;
+use crate::domain::id::Id;
 
 /// Entries on a page when the caller does not say how many.
 pub(super) const USUAL: usize = 100;
@@ -72,8 +73,8 @@ impl<C: Serialize + DeserializeOwned> Wanted<C> {
     }
 
     /// One more than a page: whether there is more is seen by that.
-    pub(super) fn rows(&self) -> usize {
-        self.limit + 1
+    pub(super) fn rows(&self) -> u32 {
+        u32::try_from(self.limit.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
     /// The page of `rows`, of which at most [`Wanted::rows`] were read, each rendered; `place` is where a row stands.
@@ -82,6 +83,13 @@ impl<C: Serialize + DeserializeOwned> Wanted<C> {
         rows.truncate(self.limit);
         let next = rows.last().filter(|_| more).map(|row| sealed(&place(row)));
         Page { items: rows.into_iter().map(render).collect(), next }
+    }
+}
+
+impl<I: Id + Serialize + DeserializeOwned> Wanted<I> {
+    /// The id behind which a page of rows in the order of their ids begins.
+    pub(super) fn from(&self) -> I {
+        self.after.unwrap_or(I::from_uuid(uuid::Uuid::nil()))
     }
 }
 

@@ -36,6 +36,8 @@ impl Frame {
 fn notice(word: &str) -> Option<&'static str> {
     Some(match word {
         "suspended" => "Switched off. Sessions have ended, and nothing is allowed from now on.",
+        "ends" => "Noted. From that day on nothing is allowed.",
+        "partner_suspended" => "Switched off, with everything below: nothing is allowed there from now on.",
         "resumed" => "Your suspension is lifted.",
         "confirmed" => "Confirmed. What the default group holds reaches this person in full.",
         "unconfirmed" => "The confirmation is taken back.",
@@ -105,6 +107,11 @@ pub fn see_other(place: &str) -> HttpResponse {
 pub fn parameter(request: &HttpRequest, name: &str) -> String {
     let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// The last word of the address that is asked for.
+pub fn last(request: &HttpRequest) -> &str {
+    request.path().rsplit('/').next().unwrap_or_default()
 }
 
 /// An address with parameters, the empty ones left out.

@@ -3,13 +3,17 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::halt::Halt;
-use super::page::{Frame, id, minute, ok, visitor};
+use super::page::{Frame, count, id, last, minute, ok, see_other, submitted, visitor};
 use super::person::Suspension;
 use super::place::{self, Place, place};
 use super::tree::Node;
+use crate::admin;
+use crate::admin::holds::Order;
+use crate::admin::partners::Stopped;
 use crate::domain::capability::Core;
+use crate::domain::id::PartnerId;
 use crate::store::told::{self, Sight};
-use crate::store::{Reader, effective, holds, partners, user_groups, visible};
+use crate::store::{Reader, effective, holds, partners, people, user_groups, visible};
 use crate::web::App;
 
 /// Most partners below that are listed.
@@ -25,6 +29,18 @@ struct Page {
     since: String,
     groups: Option<Vec<Group>>,
     children: Vec<Node>,
+    /// Who would be stopped, for a visitor who may switch the partner off.
+    stops: Option<Stops>,
+    /// Whether the visitor may try to lift what is decided.
+    may_resume: bool,
+}
+
+/// Who would be stopped.
+struct Stops {
+    /// `12 people in 3 partners, 4 of them signed in`.
+    whom: String,
+    /// The partners below, as far as the visitor sees them: each with its people.
+    below: Vec<(String, String)>,
 }
 
 struct Group {
@@ -54,9 +70,17 @@ pub(super) async fn show(
             let mut sight = Sight::of(me, now);
             let found = holds::of_partner(reader, &at).await?;
             let suspensions = told::holds(reader, &mut sight, &at, partner.id, found).await?;
+            let may_suspend = place::may(reader, me, Core::PartnerSuspend, asked, now).await?;
+            let own = people::at_home_below(reader, &at, me).await?;
+            let stops = match may_suspend && !own && suspensions.is_empty() {
+                true => Some(Stops::of(&admin::partners::stopped(reader, me, partner.id, now).await?, partner.id)),
+                false => None,
+            };
             Ok::<_, Halt>(Page {
                 frame,
-                suspensions: suspensions.into_iter().map(Suspension::from).collect(),
+                may_resume: may_suspend && !suspensions.is_empty(),
+                suspensions: suspensions.into_iter().map(|one| Suspension::of(one, now)).collect(),
+                stops,
                 at: place(reader, me, &at, now).await?,
                 since: minute(partner.created_at),
                 external_id: partner.external_id,
@@ -67,6 +91,44 @@ pub(super) async fn show(
         })
         .await?;
     Ok(ok(&page))
+}
+
+/// Switches the partner off, or lifts what the visitor may lift: the last word of the address says which.
+pub(super) async fn act(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Halt> {
+    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let partner: PartnerId = id(&path)?;
+    let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
+    let done = match last(&request) {
+        "suspend" => {
+            let notice = Some(form.field("notice")).filter(|notice| !notice.trim().is_empty());
+            let order = Order { cause: form.field("cause"), notice, ..Order::default() };
+            admin::partners::suspend(store, &ctx, me, partner, &order).await.map(|_| "partner_suspended")?
+        }
+        "resume" => admin::partners::resume(store, &ctx, me, partner, None).await.map(|_| "resumed")?,
+        _ => return Err(Halt::NotFound),
+    };
+    Ok(see_other(&format!("/partners/{partner}?done={done}")))
+}
+
+impl Stops {
+    fn of(stopped: &Stopped, own: PartnerId) -> Self {
+        let counts = stopped.counts;
+        let whom = format!(
+            "{} in {}, {} of them signed in, with {}",
+            count(counts.people, "person", "people"),
+            count(counts.partners, "partner", "partners"),
+            counts.signed_in,
+            count(counts.tokens, "API token", "API tokens"),
+        );
+        let below = stopped.by_partner.iter().filter(|one| one.partner.id != own);
+        let below = below.map(|one| (one.partner.name.clone(), count(one.people, "person", "people")));
+        Self { whom, below: below.collect() }
+    }
 }
 
 impl Group {

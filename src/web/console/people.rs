@@ -70,7 +70,8 @@ pub(super) async fn show(
                 .map(|(group, _)| (group.id, group.name))
                 .collect();
             let ids: Vec<UserId> = list.iter().map(|user| user.id).collect();
-            let suspended: BTreeSet<UserId> = people_facts::suspended(reader, &at, &ids).await?.into_iter().collect();
+            let suspended: BTreeSet<UserId> =
+                people_facts::suspended(reader, &at, &ids, now).await?.into_iter().collect();
             let mut said: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
             for (person, directory) in people_facts::said_by(reader, &at, &ids).await? {
                 said.entry(person).or_default().push(directory);

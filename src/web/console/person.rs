@@ -14,6 +14,7 @@ use crate::domain::capability::Core;
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
+use crate::domain::user::HoldKind;
 use crate::store::extent::PartnerExtent;
 use crate::store::told::{self, Sight, ToldHold};
 use crate::store::{
@@ -40,6 +41,8 @@ struct Page {
     rests_on: String,
     suspensions: Vec<Suspension>,
     may_change: bool,
+    /// Whether anything keeps the person off now.
+    off: bool,
     suspended_by_admin: bool,
     placement: String,
     labels: Vec<String>,
@@ -55,12 +58,16 @@ pub(super) struct Suspension {
     pub(super) by: String,
     pub(super) cause: String,
     pub(super) since: String,
+    /// The day that lies ahead from which it holds; none when it holds already.
+    pub(super) ahead: Option<String>,
 }
 
-impl From<ToldHold> for Suspension {
-    fn from(told: ToldHold) -> Self {
+impl Suspension {
+    /// As it stands at `now`.
+    pub(super) fn of(told: ToldHold, now: Timestamp) -> Self {
         let cause = told.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self { by: told.words, cause, since: page::minute(told.since) }
+        let ahead = told.from.filter(|from| *from > now).map(page::minute);
+        Self { by: told.words, cause, since: page::minute(told.from.unwrap_or(told.since)), ahead }
     }
 }
 
@@ -143,8 +150,9 @@ impl Look<'_> {
             rests_on,
             at: place(reader, me, &self.at, self.now).await?,
             may_change: me != self.person && place::may(reader, me, Core::UserWrite, self.about, self.now).await?,
+            off: suspensions.iter().any(|one| one.from.is_none_or(|from| from <= self.now)),
             suspended_by_admin: suspensions.iter().any(|one| one.connection.is_none()),
-            suspensions: suspensions.into_iter().map(Suspension::from).collect(),
+            suspensions: suspensions.into_iter().map(|one| Suspension::of(one, self.now)).collect(),
             id: user.id.to_string(),
             name: user.profile.display_name,
             login: user.profile.login_name.unwrap_or_default(),
@@ -249,34 +257,8 @@ impl Look<'_> {
     }
 }
 
-/// Says that the person belongs here.
-pub(super) async fn confirm(
-    request: HttpRequest,
-    app: web::Data<App>,
-    payload: web::Payload,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let person: UserId = id(&path)?;
-    admin::people::confirm(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
-    Ok(see_other(&format!("/people/{person}?done=confirmed")))
-}
-
-/// Takes that back.
-pub(super) async fn unconfirm(
-    request: HttpRequest,
-    app: web::Data<App>,
-    payload: web::Payload,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let person: UserId = id(&path)?;
-    admin::people::unconfirm(&app.store, &visitor.ctx(&app), visitor.person(), person).await?;
-    Ok(see_other(&format!("/people/{person}?done=unconfirmed")))
-}
-
-/// Switches the person off.
-pub(super) async fn suspend(
+/// What a form of the page does: the last word of its address says which.
+pub(super) async fn act(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
@@ -284,20 +266,28 @@ pub(super) async fn suspend(
 ) -> Result<HttpResponse, Halt> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let person: UserId = id(&path)?;
-    let order = Order { cause: form.field("cause"), ..Order::default() };
-    admin::people::suspend(&app.store, &visitor.ctx(&app), visitor.person(), person, &order).await?;
-    Ok(see_other(&format!("/people/{person}?done=suspended")))
+    let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
+    let done = match page::last(&request) {
+        "confirm" => admin::people::confirm(store, &ctx, me, person).await.map(|_| "confirmed")?,
+        "unconfirm" => admin::people::unconfirm(store, &ctx, me, person).await.map(|_| "unconfirmed")?,
+        "suspend" => {
+            let at = day(form.field("day"))?;
+            let kind = if at.is_some() { HoldKind::End } else { HoldKind::Partner };
+            let order = Order { kind, cause: form.field("cause"), at, ..Order::default() };
+            let done = if at.is_some() { "ends" } else { "suspended" };
+            admin::people::suspend(store, &ctx, me, person, &order).await.map(|_| done)?
+        }
+        "resume" => admin::people::resume(store, &ctx, me, person, None).await.map(|_| "resumed")?,
+        _ => return Err(Halt::NotFound),
+    };
+    Ok(see_other(&format!("/people/{person}?done={done}")))
 }
 
-/// Lifts what the visitor may lift of what administrators decided.
-pub(super) async fn resume(
-    request: HttpRequest,
-    app: web::Data<App>,
-    payload: web::Payload,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let person: UserId = id(&path)?;
-    admin::people::resume(&app.store, &visitor.ctx(&app), visitor.person(), person, None).await?;
-    Ok(see_other(&format!("/people/{person}?done=resumed")))
+/// The first moment of a day, in UTC; none when none was chosen.
+fn day(text: &str) -> Result<Option<Timestamp>, Halt> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let moment = Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", text.trim()));
+    moment.map(Some).ok_or_else(|| Halt::Invalid("The day is written as in 2027-01-31.".to_owned()))
 }

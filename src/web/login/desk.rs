@@ -70,7 +70,7 @@ impl Desk {
                 limits.tidy(clock.now());
             }
             if minute.is_multiple_of(60) {
-                match self.login.purge(clock.now()).await {
+                match self.login.purge_ended(clock.now()).await {
                     Ok(count) => tracing::debug!(count, "ended sessions were forgotten"),
                     Err(error) => tracing::warn!(%error, "ended sessions could not be forgotten"),
                 }

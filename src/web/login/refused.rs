@@ -13,6 +13,7 @@ use crate::web::scim::log;
 #[template(path = "login/refused.html")]
 struct Page<'a> {
     sentence: &'a str,
+    notices: &'a [String],
     code: &'a str,
     request: &'a str,
     again: &'a str,
@@ -33,7 +34,8 @@ pub(super) fn page(request: &HttpRequest, app: &App, refusal: &Refusal, again: &
     } else {
         tracing::warn!(code = refusal.code, detail = refusal.detail, "a sign-in was refused");
     }
-    let page = Page { sentence: refusal.kind.sentence(), code: refusal.code, request: id, again };
+    let notices = refusal.notices.as_slice();
+    let page = Page { sentence: refusal.kind.sentence(), notices, code: refusal.code, request: id, again };
     let mut response = html(status(refusal.kind), &page);
     if refusal.kind == Kind::Busy {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("60"));
@@ -46,7 +48,7 @@ pub(super) fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unknown => StatusCode::NOT_FOUND,
         Kind::Stale | Kind::Spent => StatusCode::BAD_REQUEST,
-        Kind::Declined | Kind::NotLinked | Kind::Waiting | Kind::Suspended => StatusCode::FORBIDDEN,
+        Kind::Declined | Kind::Observed | Kind::NotLinked | Kind::Waiting | Kind::Suspended => StatusCode::FORBIDDEN,
         Kind::Unreachable | Kind::Setup | Kind::Untrusted => StatusCode::BAD_GATEWAY,
         Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
         Kind::Down => StatusCode::SERVICE_UNAVAILABLE,

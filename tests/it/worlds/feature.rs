@@ -28,6 +28,7 @@ macro_rules! features {
 
 features! {
     "suspended people": World |m| m.people.iter_mut().for_each(|p| p.suspended = None);
+    "people who were to leave": World |m| m.people.iter_mut().for_each(|p| p.ends = None);
     "suspended partners": World |m| m.partners.iter_mut().for_each(|p| p.suspended = false);
     "capabilities for suspended partners": World |m| m.capabilities.iter_mut().for_each(|c| c.1 = false);
     "people nobody has confirmed": World |m| m.people.iter_mut().for_each(|p| p.confirmed = true);

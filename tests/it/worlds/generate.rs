@@ -109,7 +109,8 @@ fn groups_and_people(m: &mut Model, dice: &mut Dice) {
             .percent(8)
             .then(|| if dice.percent(50) { SuspensionSource::Admin } else { SuspensionSource::Connection(dice.id()) });
         let confirmed = dice.percent(45);
-        m.people.push(Person { id, partner, pin, confirmed, suspended });
+        let ends = dice.percent(12).then(|| Timestamp::from_micros([10, 40, 50, 90][dice.below(4)]));
+        m.people.push(Person { id, partner, pin, confirmed, suspended, ends });
         if dice.percent(30) {
             m.members.push((*dice.pick(&labels), id));
         }

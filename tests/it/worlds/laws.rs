@@ -53,7 +53,7 @@ fn invented(m: &Model, directory: DirectoryId, dice: &mut Dice) -> Model {
     let home = m.directories.iter().find(|d| d.id == directory).unwrap().partner;
     for at in 0..4 {
         let (id, partner) = (dice.id(), if at < 3 { home } else { m.partners[dice.below(9)].id });
-        m.people.push(Person { id, partner, pin: None, confirmed: false, suspended: None });
+        m.people.push(Person { id, partner, pin: None, confirmed: false, suspended: None, ends: None });
         let user =
             ExternalUser { id: dice.id(), directory, person: Some(id), candidate: id, active: true, second: false };
         m.external_users.push(user);

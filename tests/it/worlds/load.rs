@@ -23,6 +23,7 @@ statements! {
     PEOPLE: rows = "INSERT INTO person (id, partner, display_name, sort_key, placement, placement_pin, state, version, \
         created_at, changed_at, confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7, $8)";
     PERSON_SUSPENSIONS: rows = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, $2, $3, $4)";
+    ENDS: rows = "INSERT INTO person_suspension (person, source, cause, since, from_at) VALUES ($1, $2, $3, $4, $5)";
     MEMBERS: rows = "INSERT INTO user_group_member (user_group, person, created_at) VALUES ($1, $2, $3)";
     ROLES: rows = "INSERT INTO role (id, partner, name, name_key, parent, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $6)";
@@ -97,6 +98,9 @@ async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     tx.execute_rows(&PEOPLE, shuffled(people.collect())).await?;
     let off = m.people.iter().filter_map(|p| Some(binds![p.id, p.suspended?.to_string(), "test", 1])).collect();
     tx.execute_rows(&PERSON_SUSPENSIONS, shuffled(off)).await?;
+    let ends =
+        m.people.iter().filter_map(|p| Some(binds![p.id, format!("end:{}", p.partner), "test", 1, p.ends?])).collect();
+    tx.execute_rows(&ENDS, shuffled(ends)).await?;
     let members = m.members.iter().map(|(group, person)| binds![*group, *person, 1]).collect();
     tx.execute_rows(&MEMBERS, shuffled(members)).await?;
 

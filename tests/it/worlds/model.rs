@@ -13,7 +13,7 @@ use rolecall::domain::id::{
 use rolecall::domain::partner::LevelId;
 use rolecall::domain::rule::Rule;
 use rolecall::domain::time::{Timestamp, Window};
-use rolecall::domain::user::SuspensionSource;
+use rolecall::domain::user::{HoldKind, SuspensionSource};
 
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -60,6 +60,8 @@ pub struct Person {
     /// Whether somebody has said that the person belongs here.
     pub confirmed: bool,
     pub suspended: Option<SuspensionSource>,
+    /// When the person was to leave.
+    pub ends: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -127,7 +129,8 @@ impl Model {
             people: map(&self.people, |p| {
                 let suspended_by = p.suspended.into_iter().collect();
                 let (name, confirmed) = (name(p.id), p.confirmed);
-                (p.id, world::Person { name, partner: p.partner, pin: p.pin, confirmed, suspended_by })
+                let ends = p.ends.map(|at| (at, SuspensionSource::Decided(HoldKind::End, p.partner)));
+                (p.id, world::Person { name, partner: p.partner, pin: p.pin, confirmed, suspended_by, ends })
             }),
             groups: map(&self.groups, |g| {
                 let Group { id, partner, exclusive, is_default } = *g;

@@ -15,7 +15,7 @@ pub fn allowed(m: &Model, q: &Asked) -> bool {
     let Some(person) = m.people.iter().find(|p| p.id == q.principal) else { return false };
     let Some(target) = m.partners.iter().find(|p| p.id == q.resource.partner) else { return false };
     let Some((_, on_suspended)) = m.capabilities.iter().find(|(id, _)| *id == q.capability) else { return false };
-    if person.suspended.is_some() || switched_off(m, person.partner) {
+    if person.suspended.is_some() || person.ends.is_some_and(|at| at <= q.now) || switched_off(m, person.partner) {
         return false;
     }
     if switched_off(m, target.id) && !on_suspended {

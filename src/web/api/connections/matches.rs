@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::admin::authority;
 use crate::admin::matches::{self as acts, Decision};
 use crate::domain::capability::Core;
-use crate::domain::id::{ExternalUserId, Id};
+use crate::domain::id::{ExternalUserId, Id, UserId};
 use crate::store::matches::{self, Candidate, Evidence, Waiting};
 use crate::web::api::call::{Answer, Call, ok};
 use crate::web::api::model::{Changed, Moment, Ref};
@@ -33,6 +33,8 @@ pub(in crate::web::api) struct MatchView {
     document: Value,
     /// When the directory last said something new.
     changed_at: Moment,
+    /// What it waits for: `match`, an administrator's word; `observe`, that its directory is no longer only observed.
+    waits_for: &'static str,
     /// Whom it may be, the strongest evidence first; nobody when all were refused.
     proposals: Vec<ProposalView>,
 }
@@ -66,7 +68,8 @@ pub(in crate::web::api) enum EvidenceWord {
 #[schema(as = MatchDecision)]
 pub(in crate::web::api) struct DecisionBody {
     /// The person's id.
-    user: Uuid,
+    #[schema(value_type = Uuid)]
+    user: UserId,
 }
 
 /// The external users of a connection that wait to be matched. Needs `core.connection.view` and `core.user.view` over
@@ -82,7 +85,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let rows = call.read(async |reader| {
         let (_, door) = authority::at_connection(reader, call.person(), Core::ConnectionView, slug, call.now()).await?;
         authority::at_connection(reader, call.person(), Core::UserView, slug, call.now()).await?;
-        Ok(matches::of_connection(reader, &door.extent, after(&wanted), rows(&wanted)).await?)
+        Ok(matches::of_connection(reader, &door.extent, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, rows.await?))
 }
@@ -118,22 +121,10 @@ pub(in crate::web::api) async fn refuse(mut call: Call) -> Answer {
     ok(&Changed { changed: true })
 }
 
-async fn decision(
-    call: &mut Call,
-) -> Result<(ExternalUserId, crate::domain::id::UserId), crate::web::api::fault::Fault> {
+async fn decision(call: &mut Call) -> Result<(ExternalUserId, UserId), crate::web::api::fault::Fault> {
     let external = call.id("id")?;
     let body: DecisionBody = call.body().await?;
-    Ok((external, Id::from_uuid(body.user)))
-}
-
-/// Where a page begins.
-pub(in crate::web::api) fn after(wanted: &Wanted<ExternalUserId>) -> ExternalUserId {
-    wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()))
-}
-
-/// How many rows are read for it.
-pub(in crate::web::api) fn rows(wanted: &Wanted<ExternalUserId>) -> u32 {
-    u32::try_from(wanted.rows()).unwrap_or(u32::MAX)
+    Ok((external, body.user))
 }
 
 /// A page of those who wait.
@@ -150,6 +141,7 @@ fn view(row: Waiting) -> MatchView {
         active: row.active,
         document: Value::Object(row.doc),
         changed_at: Moment(row.changed_at),
+        waits_for: if row.observed { "observe" } else { "match" },
         proposals: row.candidates.into_iter().map(proposal).collect(),
     }
 }

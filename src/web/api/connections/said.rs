@@ -80,7 +80,7 @@ pub(in crate::web::api) async fn users(call: Call) -> Answer {
     let wanted = Wanted::<ExternalUserId>::of(&call)?;
     let door = door(&call, Core::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
-    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(readback::users(reader, &door.extent, after, limit).await?)).await?;
     let view = |row: readback::SaidUser| UserView {
         id: row.stable_key,
@@ -103,7 +103,7 @@ pub(in crate::web::api) async fn groups(call: Call) -> Answer {
     let wanted = Wanted::<ExternalGroupId>::of(&call)?;
     let door = door(&call, Core::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
-    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(readback::groups(reader, &door.extent, after, limit).await?)).await?;
     let view = |row: readback::SaidGroup| GroupView { id: row.stable_key, name: row.display_name };
     ok(&wanted.page(rows, |row| row.id, view))
@@ -126,7 +126,7 @@ pub(in crate::web::api) async fn members(call: Call) -> Answer {
         true => Who::Group(Id::from_uuid(id)),
         false => Who::User(Id::from_uuid(id)),
     });
-    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let limit = wanted.rows();
     let rows = call.read(async |reader| {
         let group = readback::group(reader, &door.extent, stable_id).await?;
         Ok(readback::members(reader, &door.extent, group, after, limit).await?)
@@ -153,7 +153,7 @@ pub(in crate::web::api) async fn effective_members(call: Call) -> Answer {
     let door = door(&call, Core::ConnectionView).await?;
     let stable_id = stable_id(&call)?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
-    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let limit = wanted.rows();
     let rows = call.read(async |reader| {
         let group = readback::group(reader, &door.extent, stable_id).await?;
         Ok(readback::effective_members(reader, &door.extent, group, after, limit).await?)

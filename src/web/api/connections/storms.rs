@@ -49,7 +49,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let wanted = Wanted::<Timestamp>::of(&call)?;
     let door = door(&call, Core::ConnectionView).await?;
     let before = wanted.after.unwrap_or(Timestamp::from_micros(i64::MAX));
-    let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+    let limit = wanted.rows();
     let found = call.read(async |reader| Ok(storms::list(reader, &door.extent, before, limit).await?)).await?;
     ok(&wanted.page(found, |storm| storm.since, view))
 }

@@ -20,7 +20,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let (nodes, levels, seen) = call
         .read(async |reader| {
             let regions = visible::regions(reader, call.by(), Core::PartnerView, call.now()).await?;
-            let nodes = visible::page(reader, &regions, after, wanted.rows()).await?;
+            let nodes = visible::page(reader, &regions, after, wanted.limit.saturating_add(1)).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let mut seen = BTreeSet::new();
             for parent in nodes.iter().filter_map(|node| node.partner.parent) {

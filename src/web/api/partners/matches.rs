@@ -4,7 +4,7 @@ use crate::domain::capability::Core;
 use crate::domain::id::{ExternalUserId, PartnerId};
 use crate::store::matches;
 use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::connections::matches::{MatchView, after, page, rows};
+use crate::web::api::connections::matches::{MatchView, page};
 use crate::web::api::page::{Page, Wanted};
 
 /// The external users of all connections of a partner that wait to be matched. Needs `core.connection.view` and
@@ -20,7 +20,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     let found = call.read(async |reader| {
         let at = authority::at_partner(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
         authority::at_partner(reader, call.person(), Core::UserView, id, call.now()).await?;
-        Ok(matches::of_partner(reader, &at, after(&wanted), rows(&wanted)).await?)
+        Ok(matches::of_partner(reader, &at, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, found.await?))
 }

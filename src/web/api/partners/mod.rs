@@ -1,4 +1,5 @@
 //! Partners: the tree.
+pub(super) mod confirmations;
 pub(super) mod create;
 pub(super) mod groups;
 pub(super) mod list;
@@ -7,6 +8,7 @@ pub(super) mod people;
 pub(super) mod resume;
 pub(super) mod roles;
 pub(super) mod show;
+pub(super) mod stopped;
 pub(super) mod suspend;
 
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,7 @@ pub(in crate::web::api) async fn people(call: Call) -> Answer {
         .read(async |reader| {
             let at = authority::at_partner(reader, call.person(), Core::UserView, id, call.now()).await?.alone();
             let after = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
-            let limit = u32::try_from(wanted.rows()).unwrap_or(u32::MAX);
+            let limit = wanted.rows();
             Ok(people::list(reader, &at, after, Some(&wanted.search), limit).await?)
         })
         .await?;

@@ -5,7 +5,8 @@ use crate::web::api::model::{Cause, Changed};
 
 /// Switches a person off, from the next request on, in the name of a partner at or above their home; their sessions end.
 /// Needs `core.user.write` over the person and holding all that the person holds; or `core.billing.hold` or
-/// `core.security.hold`, for those kinds.
+/// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
+/// move or lift it.
 #[utoipa::path(post, path = "/api/v1/people/{id}/suspend", tag = "People", operation_id = "suspendPerson",
     params(("id" = uuid::Uuid, Path, description = "the person")), request_body = Cause,
     responses((status = 200, description = "they are off", body = Changed)))]

@@ -95,7 +95,9 @@ fn summary(report: &Report) -> String {
     part(report.members.removed, "memberships fewer");
     part(report.users.held + report.groups.held + report.members.held + report.nested.held, "changes wait");
     part(report.users.set_aside + report.groups.set_aside, "entries set aside");
-    part(report.users.for_review, "people wait for a match");
+    let waiting =
+        if report.observed { "people wait, because the directory is only observed" } else { "people wait for a match" };
+    part(report.users.for_review, waiting);
     part(report.users.not_removed + report.groups.not_removed, "removals refused");
     part(report.members.refused + report.nested.refused, "changes of memberships refused");
     let whole = report.held.iter().find(|line| line.kind == "read");

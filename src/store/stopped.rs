@@ -1,0 +1,92 @@
+//! Who is stopped when a partner is switched off: counted, and told by partner.
+use super::extent::PartnerExtent;
+use super::{Reader, StoreError, first};
+use crate::access::explain::Named;
+use crate::domain::id::PartnerId;
+use crate::domain::time::Timestamp;
+use crate::{binds, from_row, statements};
+
+/// A session of a person that has not ended by `$2`.
+const SIGNED_IN: &str = "s.person = p.id AND s.person_version = p.version AND s.expires_at > $2";
+
+/// An API token of a person that has not ended by `$2`.
+const TOKEN: &str = "t.person = p.id AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)";
+
+statements! {
+    PARTNERS = "SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner";
+    PEOPLE = "SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_person p WHERE a.ancestor = $1 AND p.partner = a.partner";
+    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestor a CROSS JOIN live_person p CROSS JOIN session s \
+        WHERE a.ancestor = $1 AND p.partner = a.partner AND {SIGNED_IN}");
+    TOKENS = format!("SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_person p CROSS JOIN api_token t \
+        WHERE a.ancestor = $1 AND p.partner = a.partner AND {TOKEN}");
+    BY_PARTNER = format!("SELECT q.id, q.name, \
+            (SELECT COUNT(*) FROM live_person p WHERE p.partner = q.id) AS people, \
+            (SELECT COUNT(DISTINCT p.id) FROM live_person p CROSS JOIN session s WHERE p.partner = q.id AND {SIGNED_IN}) \
+                AS signed_in \
+        FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner \
+        ORDER BY a.depth, q.sort_key, q.id LIMIT $3");
+}
+
+/// How many there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Partners: this one and all below.
+    pub partners: i64,
+    /// People at home in them.
+    pub people: i64,
+    /// Those of them who are signed in.
+    pub signed_in: i64,
+    /// Their API tokens that have not ended.
+    pub tokens: i64,
+}
+
+/// One of the partners.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Of {
+    /// Which.
+    pub partner: Named<PartnerId>,
+    /// How many people are at home there.
+    pub people: i64,
+    /// How many of them are signed in.
+    pub signed_in: i64,
+}
+
+struct Line {
+    id: PartnerId,
+    name: String,
+    people: i64,
+    signed_in: i64,
+}
+
+from_row!(Line { id, name, people, signed_in });
+
+/// How many are stopped with the extent's partner, whatever the extent reaches.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn counts(reader: &mut Reader, at: &PartnerExtent, now: Timestamp) -> Result<Counts, StoreError> {
+    let top = at.partner();
+    Ok(Counts {
+        partners: reader.one(&PARTNERS, binds![top], first).await?,
+        people: reader.one(&PEOPLE, binds![top], first).await?,
+        signed_in: reader.one(&PEOPLE_SIGNED_IN, binds![top, now], first).await?,
+        tokens: reader.one(&TOKENS, binds![top, now], first).await?,
+    })
+}
+
+/// The extent's partner and those below it, the nearest first; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn by_partner(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Of>, StoreError> {
+    use super::FromRow as _;
+    let lines = reader.all(&BY_PARTNER, binds![at.partner(), now, limit], Line::from_row).await?;
+    let of =
+        |line: Line| Of { partner: Named::new(line.id, line.name), people: line.people, signed_in: line.signed_in };
+    Ok(lines.into_iter().map(of).collect())
+}

@@ -1,0 +1,235 @@
+//! Somebody who is to leave at a moment: until then nothing changes, from then on they are off everywhere; who is stopped with
+//! a partner is shown before; and those who are off are told what was written for them.
+use rolecall::access::decide::Question;
+use rolecall::domain::capability::Core;
+use rolecall::domain::grant::Resource;
+use rolecall::domain::id::{SessionId, UserId};
+use rolecall::domain::time::Timestamp;
+use rolecall::store::{effective, sessions};
+use rolecall::{binds, statements};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::support::api::{Api, problem};
+use crate::support::browser::Browser;
+use crate::support::console::Console;
+use crate::support::database::{Database, on_both};
+use crate::support::house::{House, ctx};
+use crate::support::provider::{HostileProvider, SUBJECT};
+
+statements! {
+    SESSION = "INSERT INTO session (id, hash, person, person_version, created_at, seen_at, expires_at) \
+        SELECT $1, $2, p.id, p.version, $4, $4, $5 FROM person p WHERE p.id = $3";
+}
+
+fn moment(at: Timestamp) -> Value {
+    json!(at.to_string())
+}
+
+async fn may(house: &House, principal: UserId, now: Timestamp) -> bool {
+    let resource = Resource { partner: house.reseller, group: None, owner: None };
+    let question = Question { principal, capability: Core::PartnerView.id(), resource, now };
+    let mut reader = house.store.reader().await.unwrap();
+    let decision = effective::decide(&mut reader, &question).await.unwrap();
+    let whole = effective::explain(&mut reader, &question).await.unwrap().decision;
+    assert_eq!(decision.allowed, whole.allowed);
+    if !whole.allowed {
+        let rolecall::access::explain::Reason::Refused { misses } = &whole.reason else { panic!("{whole:?}") };
+        assert_eq!(misses[0].word(), "person_suspended");
+        assert!(misses[0].to_string().contains("were to leave"), "{}", misses[0]);
+    }
+    decision.allowed
+}
+
+async fn session(db: &Database, person: UserId) -> [u8; 32] {
+    let (id, hash, now): (SessionId, [u8; 32], _) = (ctx().id(), ctx().random(), ctx().now());
+    db.execute(&SESSION, binds![id, hash, person, now, now.plus_seconds(10 * 86_400)]).await;
+    hash
+}
+
+async fn lives(db: &Database, hash: [u8; 32], now: Timestamp) -> bool {
+    let mut reader = db.store.reader().await.unwrap();
+    sessions::authenticate(&mut reader, hash, now, now.plus_seconds(-20 * 86_400)).await.unwrap().is_some()
+}
+
+on_both! {
+    async fn somebody_is_off_from_their_last_moment_on(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let ida = house.person("Ida").await;
+        house.grant(ida, &[Core::PartnerView, Core::UserView], "partner", house.reseller).await;
+        let own = Api::of(&app, &house, ida, house.reseller).await;
+        let hash = session(db, ida).await;
+        let now = ctx().now();
+        let end = now.plus_seconds(86_400);
+        let path = format!("/people/{ida}/suspend");
+        let body = |at: Timestamp| json!({"kind": "end", "cause": "contract ends", "at": moment(at)});
+        assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
+        assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": false}), "the same day again");
+        // Before and after, to the microsecond, in every way to be let in.
+        let before = Timestamp::from_micros(end.micros() - 1);
+        assert!(may(&house, ida, now).await && may(&house, ida, before).await && !may(&house, ida, end).await);
+        assert!(lives(db, hash, before).await && !lives(db, hash, end).await);
+        assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 200);
+        let shown = owner.get(&format!("/people/{ida}")).await.body["suspensions"].clone();
+        assert_eq!((&shown[0]["kind"], &shown[0]["from"], &shown[0]["cause"]), (&json!("end"), &moment(end), &json!("contract ends")));
+        assert_eq!(shown.as_array().unwrap().len(), 1);
+        // Moved into the past, it holds at once: token, session and decision.
+        assert_eq!(owner.post(&path, body(now.plus_seconds(-5))).await.body, json!({"changed": true}));
+        assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 401);
+        assert!(!may(&house, ida, ctx().now()).await && !lives(db, hash, ctx().now()).await);
+        // Lifted, sessions of before do not come back.
+        let resume = format!("/people/{ida}/resume");
+        assert_eq!(owner.post(&resume, json!({"kind": "end"})).await.body, json!({"changed": true, "still": 0}));
+        assert!(may(&house, ida, end).await && !lives(db, hash, ctx().now()).await);
+        // Lifted before its day it ends nothing.
+        let hash = session(db, ida).await;
+        assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
+        assert_eq!(owner.post(&resume, json!({})).await.body, json!({"changed": true, "still": 0}));
+        assert!(lives(db, hash, end).await);
+        assert_eq!((house.events("user.suspended").await, house.events("user.resumed").await), (3, 2));
+        app.stop().await;
+    }
+
+    async fn whoever_could_set_an_end_may_move_and_lift_it_and_nobody_else(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let ida = house.person("Ida").await;
+        house.grant(ida, &[Core::PartnerView, Core::RoleView], "partner", house.reseller).await;
+        let able = house.person("Able").await;
+        house.grant(able, &[Core::PartnerView, Core::UserView, Core::UserWrite, Core::RoleView], "partner", house.reseller).await;
+        let weak = house.person("Weak").await;
+        house.grant(weak, &[Core::PartnerView, Core::UserView, Core::UserWrite], "partner", house.reseller).await;
+        let able = Api::of(&app, &house, able, house.reseller).await;
+        let weak = Api::of(&app, &house, weak, house.reseller).await;
+        let (path, resume) = (format!("/people/{ida}/suspend"), format!("/people/{ida}/resume"));
+        let end = |days: i64| json!({"kind": "end", "cause": "leaves", "at": moment(ctx().now().plus_seconds(days * 86_400))});
+        problem(&weak.post(&path, end(3)).await, 403, "do not hold yourself");
+        assert_eq!(owner.post(&path, end(3)).await.body["changed"], true);
+        problem(&weak.post(&path, end(4)).await, 403, "do not hold yourself");
+        problem(&weak.post(&resume, json!({})).await, 403, "");
+        assert_eq!(able.post(&path, end(5)).await.body["changed"], true, "moved by who could have set it");
+        assert_eq!(able.post(&resume, json!({"kind": "end"})).await.body, json!({"changed": true, "still": 0}));
+        // A suspension of another kind beside it is lifted by its own law.
+        assert_eq!(owner.post(&path, end(3)).await.body["changed"], true);
+        assert_eq!(owner.post(&path, json!({"cause": "now"})).await.body["changed"], true);
+        assert_eq!(able.post(&resume, json!({})).await.body, json!({"changed": true, "still": 1}));
+        for (body, part) in [
+            (json!({"kind": "end", "cause": "x"}), "`at`"),
+            (json!({"cause": "x", "at": "2027-01-01T00:00:00Z"}), "leave `at` out"),
+            (json!({"kind": "billing", "cause": "x", "at": "2027-01-01T00:00:00Z"}), "leave `at` out"),
+            (json!({"kind": "end", "cause": "x", "at": "2027-01-01T00:00:00Z", "standing": house.top}), "leave `standing` out"),
+            (json!({"kind": "end", "cause": "x", "at": "tomorrow"}), "moment"),
+        ] {
+            problem(&owner.post(&path, body.clone()).await, 400, part);
+        }
+        let whole = format!("/partners/{}/suspend", house.reseller);
+        problem(&owner.post(&whole, json!({"kind": "end", "cause": "x", "at": "2027-01-01T00:00:00Z"})).await, 400, "Only people");
+        app.stop().await;
+    }
+
+    async fn who_is_stopped_is_shown_before(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let body = json!({"parent": house.reseller, "name": "Dock", "level": "reseller", "kind": "department"});
+        let dock = owner.post("/partners", body).await.id();
+        let (ida, ole) = (house.person("Ida").await, house.person("Ole").await);
+        house.grant(ida, &[Core::PartnerView, Core::PartnerSuspend], "partner", house.reseller).await;
+        session(db, ida).await;
+        session(db, ida).await;
+        house.api_token(ole, house.reseller).await;
+        house.push("ada@harbor.example", "k-ada").await;
+        let path = format!("/partners/{}/suspend", house.reseller);
+        let told = owner.get(&path).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        let numbers = |told: &Value| ["partners", "people", "signed_in", "tokens"].map(|name| told[name].as_i64().unwrap());
+        assert_eq!(numbers(&told.body), [2, 3, 1, 1]);
+        let of = |name: &str| told.body["by_partner"].as_array().unwrap().iter().find(|one| one["partner"]["name"] == name).cloned();
+        let harbor = of("Harbor").unwrap();
+        assert_eq!((&harbor["people"], &harbor["signed_in"]), (&json!(3), &json!(1)));
+        assert_eq!(of("Dock").unwrap()["partner"]["id"], json!(dock));
+        assert_eq!(owner.get(&format!("/partners/{dock}/suspend")).await.body["people"], 0);
+        // Whoever may suspend this partner alone is told of no other by name; all are counted.
+        let near = Api::of(&app, &house, ida, house.reseller).await;
+        let theirs = near.get(&path).await;
+        assert_eq!(numbers(&theirs.body), [2, 3, 1, 2], "{theirs:?}");
+        assert_eq!(theirs.body["by_partner"].as_array().unwrap().len(), 1, "{theirs:?}");
+        // Whoever may only look is not told.
+        let looks = house.person("Lou").await;
+        house.grant(looks, &[Core::PartnerView, Core::UserView], "subtree", house.reseller).await;
+        let looks = Api::of(&app, &house, looks, house.reseller).await;
+        problem(&looks.get(&path).await, 403, "core.partner.suspend");
+        app.stop().await;
+    }
+
+    async fn the_pages_say_what_stops_and_when(db: &Database) {
+        let console = Console::open(db).await;
+        let ada = console.push("ada@harbor.example", "Backup Operators").await;
+        let mut olga = console.sign_in("meridian", "olga@meridian.example").await;
+        let harbor = console.partner("harbor").await.partner();
+        let page = olga.get(&format!("/partners/{harbor}")).await.text;
+        assert!(page.contains("Stops 3 people in ") && page.contains("Lighthouse"), "{page}");
+        let path = format!("/partners/{harbor}");
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "unpaid since May"), ("notice", "Ask your landlord")]).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let page = olga.get(&path).await.text;
+        assert!(page.contains("unpaid since May") && page.contains("Switch on again") && !page.contains("Stops "), "{page}");
+        let sent = olga.submit(&path, &format!("{path}/resume"), &[]).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        assert!(!olga.get(&path).await.text.contains("unpaid since May"));
+
+        let path = format!("/people/{ada}");
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "moves on"), ("day", "2999-03-01")]).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let page = olga.get(&path).await.text;
+        assert!(page.contains("Will be switched off") && page.contains("1 Mar 2999") && page.contains(">active<"), "{page}");
+        let list = olga.get(&format!("/partners/{harbor}/people?q=ada")).await.text;
+        assert!(!list.contains(">suspended<"), "{list}");
+        assert_eq!(olga.submit(&path, &format!("{path}/suspend"), &[("cause", "x"), ("day", "soon")]).await.status, 422);
+        assert_eq!(olga.submit(&path, &format!("{path}/resume"), &[]).await.status, 303);
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "moved on"), ("day", "2020-03-01")]).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let page = olga.get(&path).await.text;
+        assert!(page.contains("Switched off by") && page.contains("1 Mar 2020") && page.contains(">suspended<"), "{page}");
+        assert!(olga.get(&format!("/partners/{harbor}/people?q=ada")).await.text.contains(">suspended<"));
+        console.app.stop().await;
+    }
+
+    async fn who_is_off_is_told_what_was_written_for_them(db: &Database) {
+        let provider = HostileProvider::start().await;
+        let house = House::build(&db.store, &provider.issuer("ok_public")).await;
+        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let owner = Api::owner(&app, &house).await;
+        let (_, ada) = house.push("ada", SUBJECT).await;
+        let enter = async || {
+            let mut browser = Browser::new();
+            let there = browser.get(format!("{}/login/acme-sso", app.base)).await.location.unwrap();
+            let back = browser.get(there).await.location.unwrap();
+            browser.get(back).await
+        };
+        assert_eq!(enter().await.status, 303);
+        let partner = format!("/partners/{}", house.reseller);
+        let of_partner = json!({"cause": "unpaid since May", "notice": "Ask the landlord & friends"});
+        assert_eq!(owner.post(&format!("{partner}/suspend"), of_partner).await.status, 200);
+        let page = enter().await;
+        assert_eq!(page.status, 403);
+        for (part, there) in [("suspended", true), ("Ask the landlord", true), ("unpaid since May", false), ("<& friends", false)] {
+            assert_eq!(page.text.contains(part), there, "{part}: {}", page.text);
+        }
+        assert_eq!(owner.post(&format!("{partner}/resume"), json!({})).await.status, 200);
+        let path = format!("/people/{ada}/suspend");
+        let later = moment(ctx().now().plus_seconds(86_400));
+        let of_person = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": later});
+        assert_eq!(owner.post(&path, of_person).await.status, 200);
+        assert_eq!(enter().await.status, 303, "not yet");
+        let of_person = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": moment(ctx().now())});
+        assert_eq!(owner.post(&path, of_person).await.status, 200);
+        let page = enter().await;
+        assert!(page.text.contains("Thank you for everything") && !page.text.contains("contract"), "{}", page.text);
+        app.stop().await;
+        provider.stop().await;
+    }
+}
