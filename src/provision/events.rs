@@ -25,15 +25,27 @@ const GENESIS: [u8; 32] = [0; 32];
 /// # Errors
 /// Only those of the store.
 pub async fn append(tx: &mut Tx, ctx: &Ctx, partner: PartnerId, events: &[Event]) -> Result<(), StoreError> {
-    if events.is_empty() {
+    each(tx, ctx, events, |event| (partner, event)).await
+}
+
+/// Writes events, each of its partner, in the transaction of the changes they tell of; they keep their order.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn append_each(tx: &mut Tx, ctx: &Ctx, events: &[(PartnerId, Event)]) -> Result<(), StoreError> {
+    each(tx, ctx, events, |(partner, event)| (*partner, event)).await
+}
+
+async fn each<T>(tx: &mut Tx, ctx: &Ctx, all: &[T], of: impl Fn(&T) -> (PartnerId, &Event)) -> Result<(), StoreError> {
+    if all.is_empty() {
         return Ok(());
     }
     let first: EventId = ctx.id();
     let actor = events::stored(&ctx.actor());
-    let (mut place, mut rest) = (0_u128, events);
+    let (mut place, mut rest) = (0_u128, all);
     while !rest.is_empty() {
-        let (few, later) = rest.split_at(held_at_once(rest));
-        let lines = (place..).zip(few).map(|(place, event)| Line {
+        let (few, later) = rest.split_at(held_at_once(rest.iter().map(|one| of(one).1)));
+        let lines = (place..).zip(few).map(|(place, one)| (place, of(one))).map(|(place, (partner, event))| Line {
             id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
             at: ctx.now(),
             kind: event.kind.as_str().to_owned(),
@@ -50,9 +62,9 @@ pub async fn append(tx: &mut Tx, ctx: &Ctx, partner: PartnerId, events: &[Event]
 }
 
 /// How many of the events, from the first on, are written in one go: written out, an id takes 40 bytes.
-fn held_at_once(events: &[Event]) -> usize {
+fn held_at_once<'e>(events: impl Iterator<Item = &'e Event>) -> usize {
     let mut ids = 0;
-    let few = events.iter().take_while(|event| {
+    let few = events.take_while(|event| {
         let room = ids < MOST_IDS_HELD;
         ids += event.ids_listed();
         room

@@ -34,9 +34,9 @@ statements! {
         people::COLUMNS);
     PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_person p WHERE p.partner = $1 \
         AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", people::COLUMNS);
-    NAMES: set = "SELECT p.id, p.partner, COALESCE(p.login_name, p.display_name) FROM live_person p WHERE p.id IN ($1)";
-    LOGINS = format!("SELECT p.login_key, p.partner FROM live_person p WHERE p.login_key IS NOT NULL \
-        AND {OF_NO_DIRECTORY}");
+    NAMES: set = "SELECT p.id, p.partner, p.display_name, p.login_name FROM live_person p WHERE p.id IN ($1)";
+    LOGINS = format!("SELECT p.login_key, p.partner, p.id, {OF_NO_DIRECTORY} FROM live_person p \
+        WHERE p.login_key IS NOT NULL");
     HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_person p JOIN role_grant g ON g.holder_person = p.id \
         WHERE p.partner IN ($1)", grants::COLUMNS);
     HELD_BY_GROUPS: set = format!("SELECT {} FROM user_group u JOIN role_grant g ON g.holder_group = u.id \
@@ -154,7 +154,18 @@ pub async fn page(
     reader.all(&PAGE, values, |row| Ok((User::from_row(row)?, row.get(people::WIDTH)?))).await
 }
 
-/// Where these people are at home, and what they are called: by the name they sign in with, else by the one people see.
+/// What a person is called, and where they are at home.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// The partner.
+    pub home: PartnerId,
+    /// The name that people see.
+    pub display_name: String,
+    /// The name they sign in with.
+    pub login_name: Option<String>,
+}
+
+/// What these people are called.
 ///
 /// # Errors
 /// Only those of the store.
@@ -162,31 +173,43 @@ pub async fn names(
     reader: &mut Reader,
     _by: &OperatorExtent,
     ids: &[UserId],
-) -> Result<HashMap<UserId, (PartnerId, String)>, StoreError> {
-    let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+) -> Result<HashMap<UserId, Called>, StoreError> {
+    let read =
+        |row: &Row| Ok((row.get(0)?, Called { home: row.get(1)?, display_name: row.get(2)?, login_name: row.get(3)? }));
     Ok(reader.all_in(&NAMES, binds![], ids.iter().copied(), read).await?.into_iter().collect())
 }
 
-/// The partners at which someone of whom no directory speaks signs in by one of these names, which are folded. For many
-/// names: it goes through everybody once. Each name has an entry.
+/// Somebody who signs in by a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Namesake {
+    /// Where they are at home.
+    pub home: PartnerId,
+    /// Who they are.
+    pub id: UserId,
+    /// No directory speaks of them.
+    pub own: bool,
+}
+
+/// Everyone who signs in by one of these names, which are folded. For many names: it goes through everybody once. Each
+/// name has an entry.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn homes(
+pub async fn namesakes(
     reader: &mut Reader,
     _by: &OperatorExtent,
     names: HashSet<Vec<u8>>,
-) -> Result<HashMap<Vec<u8>, Vec<PartnerId>>, StoreError> {
-    let mut homes: HashMap<Vec<u8>, Vec<PartnerId>> = names.into_iter().map(|name| (name, Vec::new())).collect();
+) -> Result<HashMap<Vec<u8>, Vec<Namesake>>, StoreError> {
+    let mut found: HashMap<Vec<u8>, Vec<Namesake>> = names.into_iter().map(|name| (name, Vec::new())).collect();
     reader
         .each(&LOGINS, binds![], |row| {
-            if let Some(at) = homes.get_mut(&row.get::<Vec<u8>>(0)?) {
-                at.push(row.get(1)?);
+            if let Some(at) = found.get_mut(&row.get::<Vec<u8>>(0)?) {
+                at.push(Namesake { home: row.get(1)?, id: row.get(2)?, own: row.get(3)? });
             }
             Ok(())
         })
         .await?;
-    Ok(homes)
+    Ok(found)
 }
 
 /// The manual grants of everyone at home in these partners and of their user groups, the oldest first.

@@ -1,5 +1,5 @@
 //! Manual grants.
-use super::extent::PartnerExtent;
+use super::extent::{OperatorExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, first, scopes};
 use crate::domain::grant::{Holder, ManualGrant, Scope};
 use crate::domain::id::{GrantId, RoleId, ScopeId, UserId};
@@ -16,7 +16,7 @@ const HELD_AT: &str = "EXISTS (SELECT 1 FROM partner_ancestor a WHERE a.ancestor
     (SELECT u.partner FROM user_group u WHERE u.id = g.holder_group)))";
 
 statements! {
-    INSERT = "INSERT INTO role_grant (id, role, holder_person, holder_group, scope, valid_from, valid_until, \
+    INSERT: insert[Uuid, Uuid, Uuid, Uuid, Uuid, I64, I64, Uuid, Text, I64] = "INSERT INTO role_grant (id, role, holder_person, holder_group, scope, valid_from, valid_until, \
         suspended_at, granted_by, reason, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $9, $10)";
     OF_PERSON = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_person = $3 AND {HELD_AT} ORDER BY g.id");
     OF_GROUP = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_group = $3 AND {HELD_AT} ORDER BY g.id");
@@ -80,29 +80,33 @@ impl Found {
     }
 }
 
-/// Writes a grant. That its giver holds as much is for the use case to have checked.
+/// Writes grants, each with the id of its scope. That their giver holds as much is for the use case to have checked.
 ///
 /// # Errors
-/// `StoreError::ForeignKey` when role, holder or scope name something that does not exist.
-pub async fn insert(tx: &mut Tx, _at: &PartnerExtent, new: &ManualGrant, scope: ScopeId) -> Result<(), StoreError> {
-    scopes::insert(tx, scope, &new.scope).await?;
-    let (person, group) = match new.holder {
-        Holder::User(user) => (Some(user), None),
-        Holder::Group(group) => (None, Some(group)),
-    };
-    let values = binds![
-        new.id,
-        new.role,
-        person,
-        group,
-        scope,
-        new.window.from,
-        new.window.until,
-        new.granted_by,
-        &new.reason,
-        new.created_at
-    ];
-    tx.execute(&INSERT, values).await.map(drop)
+/// `StoreError::ForeignKey` when role, holder or scope name something that does not exist. At the next statement, as
+/// [`Tx::later`] has it.
+pub async fn insert(tx: &mut Tx, _by: &OperatorExtent, new: &[(ScopeId, ManualGrant)]) -> Result<(), StoreError> {
+    let scopes: Vec<_> = new.iter().map(|(scope, grant)| (*scope, &grant.scope)).collect();
+    scopes::insert_all(tx, &scopes).await?;
+    let rows = new.iter().map(|(scope, new)| {
+        let (person, group) = match new.holder {
+            Holder::User(user) => (Some(user), None),
+            Holder::Group(group) => (None, Some(group)),
+        };
+        binds![
+            new.id,
+            new.role,
+            person,
+            group,
+            *scope,
+            new.window.from,
+            new.window.until,
+            new.granted_by,
+            &new.reason,
+            new.created_at
+        ]
+    });
+    tx.later(&INSERT, rows).await
 }
 
 /// The grants of a holder within the extent, the oldest first.

@@ -12,7 +12,7 @@ use crate::statements;
 statements! {
     INSERT = "INSERT INTO partner (id, parent, external_id, name, sort_key, kind, level, state, version, \
         authority_version, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 1, 1, $8, $8)";
-    INSERT_SELF = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $1, 0)";
+    INSERT_SELF: insert[Uuid] = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $1, 0)";
     INSERT_ANCESTORS = "INSERT INTO partner_ancestor (partner, ancestor, depth) \
         SELECT $1, ancestor, depth + 1 FROM partner_ancestor WHERE partner = $2";
     RENAME = "UPDATE partner SET name = $2, sort_key = $3, version = version + 1, changed_at = $4 WHERE id = $1";
@@ -113,8 +113,7 @@ async fn insert_row(tx: &mut Tx, new: &Partner) -> Result<(), StoreError> {
         new.created_at
     ];
     tx.execute(&INSERT, values).await?;
-    tx.execute(&INSERT_SELF, binds![new.id]).await?;
-    Ok(())
+    tx.later(&INSERT_SELF, [binds![new.id]]).await
 }
 
 /// Changes the name.

@@ -1,6 +1,6 @@
 //! People: our own record of a person, merged from what the directories say.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{Dialect, FromRow, Reader, Row, StoreError, Tx, first};
+use super::{Dialect, FromRow, Reader, Row, StoreError, Tx, Value, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -55,6 +55,11 @@ statements! {
         login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
         (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11)";
+    INSERT_CONFIRMED: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO person \
+        (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
+        login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at, confirmed_at, confirmed_by) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11, $11, NULL)";
     CONFIRM_AT = format!("UPDATE person SET confirmed_at = $4, confirmed_by = $5, changed_at = $4 \
         WHERE confirmed_at IS NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     UNCONFIRM_AT = format!("UPDATE person SET confirmed_at = NULL, confirmed_by = NULL, changed_at = $4 \
@@ -139,7 +144,11 @@ async fn create(
     profile: &Profile,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let values = binds![
+    tx.later(&INSERT, [row(partner, id, profile, now)]).await
+}
+
+fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec<Value> {
+    binds![
         id,
         partner,
         &profile.display_name,
@@ -151,8 +160,7 @@ async fn create(
         key(&profile.login_name),
         fold(&profile.display_name).into_bytes(),
         now
-    ];
-    tx.later(&INSERT, [values]).await
+    ]
 }
 
 /// Writes a new person of the directory's partner, placed in its default group.
@@ -339,18 +347,17 @@ pub async fn place_at(
     Ok(tx.execute(&PLACE_AT, values).await? > 0)
 }
 
-/// Writes a new person at home in the extent's partner.
+/// Writes new people of whom the operator says that they belong there: each with the partner they are at home in.
 ///
 /// # Errors
 /// As [`insert`].
-pub async fn insert_at(
+pub async fn insert_confirmed(
     tx: &mut Tx,
-    at: &PartnerExtent,
-    id: UserId,
-    profile: &Profile,
+    _by: &OperatorExtent,
+    new: &[(PartnerId, UserId, Profile)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    create(tx, at.partner(), id, profile, now).await
+    tx.later(&INSERT_CONFIRMED, new.iter().map(|(partner, id, profile)| row(*partner, *id, profile, now))).await
 }
 
 /// Says that a person within the extent belongs here, in the name of `by`, or of the operator; false when that was said
@@ -451,8 +458,8 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<User>, StoreError> {
     let (key, id) = match after {
-        Some((key, id)) => (key.to_vec(), super::Value::from(id)),
-        None => (Vec::new(), super::Value::Uuid(uuid::Uuid::nil())),
+        Some((key, id)) => (key.to_vec(), Value::from(id)),
+        None => (Vec::new(), Value::Uuid(uuid::Uuid::nil())),
     };
     let mut values = binds![at.partner(), key];
     values.extend([id, limit.into()]);

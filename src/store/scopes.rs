@@ -7,10 +7,10 @@ use crate::domain::id::{PartnerId, ScopeId, UserGroupId};
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    INSERT_GROUPS: rows = "INSERT INTO scope_group (scope, user_group) VALUES ($1, $2)";
-    INSERT_WITHOUT_PARTNERS: rows = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
-    INSERT_WITHOUT_GROUPS: rows = "INSERT INTO scope_without_group (scope, user_group) VALUES ($1, $2)";
+    INSERT: insert[Uuid, Text, Uuid] = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
+    INSERT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_group (scope, user_group) VALUES ($1, $2)";
+    INSERT_WITHOUT_PARTNERS: insert[Uuid, Uuid] = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
+    INSERT_WITHOUT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_without_group (scope, user_group) VALUES ($1, $2)";
     BY_ID = "SELECT reach, partner FROM scope WHERE id = $1";
     GROUPS = "SELECT user_group FROM scope_group WHERE scope = $1";
     WITHOUT_PARTNERS = "SELECT partner FROM scope_without_partner WHERE scope = $1";
@@ -20,17 +20,27 @@ statements! {
 /// Writes a scope. Whoever writes it has been allowed to speak of it: a scope is no tenant's row by itself.
 ///
 /// # Errors
-/// `StoreError::ForeignKey` when a partner or group in it does not exist.
+/// `StoreError::ForeignKey` when a partner or group in it does not exist. At the next statement, as [`Tx::later`] has it.
 pub(in crate::store) async fn insert(tx: &mut Tx, id: ScopeId, scope: &Scope) -> Result<(), StoreError> {
-    tx.execute(&INSERT, binds![id, scope.reach.word(), scope.partner()]).await?;
-    if let Reach::Groups { groups, .. } = &scope.reach {
-        tx.execute_rows(&INSERT_GROUPS, groups.iter().map(|group| binds![id, *group])).await?;
-    }
-    let partners = scope.without_partners.iter().map(|partner| binds![id, *partner]);
-    tx.execute_rows(&INSERT_WITHOUT_PARTNERS, partners).await?;
-    let groups = scope.without_groups.iter().map(|group| binds![id, *group]);
-    tx.execute_rows(&INSERT_WITHOUT_GROUPS, groups).await?;
-    Ok(())
+    insert_all(tx, &[(id, scope)]).await
+}
+
+/// Writes scopes.
+///
+/// # Errors
+/// As [`insert`].
+pub(in crate::store) async fn insert_all(tx: &mut Tx, new: &[(ScopeId, &Scope)]) -> Result<(), StoreError> {
+    tx.later(&INSERT, new.iter().map(|(id, scope)| binds![*id, scope.reach.word(), scope.partner()])).await?;
+    let groups = new.iter().filter_map(|(id, scope)| match &scope.reach {
+        Reach::Groups { groups, .. } => Some(groups.iter().map(|group| binds![*id, *group])),
+        _ => None,
+    });
+    tx.later(&INSERT_GROUPS, groups.flatten()).await?;
+    let partners =
+        new.iter().flat_map(|(id, scope)| scope.without_partners.iter().map(|partner| binds![*id, *partner]));
+    tx.later(&INSERT_WITHOUT_PARTNERS, partners).await?;
+    let groups = new.iter().flat_map(|(id, scope)| scope.without_groups.iter().map(|group| binds![*id, *group]));
+    tx.later(&INSERT_WITHOUT_GROUPS, groups).await
 }
 
 /// Reads a scope.

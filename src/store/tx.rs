@@ -90,11 +90,22 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let mut items = items.into_iter();
         let few: Vec<Vec<Value>> = items.by_ref().take(FEW + 1).collect();
-        if few.len() > FEW {
+        if few.len() > FEW && self.reader.dialect() == Dialect::Sqlite {
             return self.execute_rows(insert.rows(), few.into_iter().chain(items)).await.map(drop);
         }
-        self.reader.waiting.add(insert, few);
-        if self.reader.waiting.is_full() { self.reader.flush().await } else { Ok(()) }
+        // PostgreSQL takes an array for each column: one text for any number of rows.
+        let mut items = few.into_iter().chain(items);
+        loop {
+            let some: Vec<Vec<Value>> = items.by_ref().take(MOST).collect();
+            let last = some.len() < MOST;
+            self.reader.waiting.add(insert, some);
+            if self.reader.waiting.is_full() {
+                self.reader.flush().await?;
+            }
+            if last {
+                return Ok(());
+            }
+        }
     }
 
     /// Runs a `set` template (UPDATE, DELETE) over any number of ids; rows changed.

@@ -183,7 +183,7 @@ on_both! {
                 id: ctx().id(), role, holder: Holder::Group(holder), scope, window: Window::default(),
                 granted_by: None, reason: None, created_at: ctx().now(),
             };
-            grants::insert(tx, &at, &grant, ctx().id::<ScopeId>()).await
+            grants::insert(tx, &OperatorExtent::assume(), &[(ctx().id::<ScopeId>(), grant)]).await
         })
         .await
         .unwrap();

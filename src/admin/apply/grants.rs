@@ -38,7 +38,7 @@ pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[GrantDecl]) -> 
         let done = settle(tx, run, wanted).await;
         run.note(done)?;
     }
-    Ok(())
+    Ok(run.written(tx).await?)
 }
 
 async fn look_up(tx: &mut Tx, run: &mut Run<'_>, place: Spot, decl: &GrantDecl) -> Result<Wanted, ApplyError> {
@@ -123,14 +123,15 @@ async fn give(tx: &mut Tx, run: &mut Run<'_>, wanted: &Wanted, old: Option<&Manu
         reason: wanted.reason.clone().or_else(|| old.and_then(|old| old.reason.clone())),
         created_at: run.ctx.now(),
     };
-    stored::insert(tx, &wanted.at, &new, run.ctx.id()).await?;
     let event = told(Event::of(Kind::GrantCreated, new.id), &new);
-    record(tx, run.ctx, wanted.at.partner(), event).await?;
     run.named.insert(new.id);
     let over = run.over(tx, &new.scope).await?;
+    run.make_grant(tx, wanted.at.partner(), new, event).await?;
     match old {
         None => run.plan.created(format!("{} over {over}", wanted.place)),
         Some(old) => {
+            // Whether somebody is left who holds it is asked of the store.
+            run.written(tx).await?;
             take_back(tx, run, &wanted.at, &wanted.place, old).await?;
             let before = run.over(tx, &old.scope).await?;
             run.plan.changed(format!("{}: {before} → {over}", wanted.place));

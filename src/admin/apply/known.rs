@@ -14,6 +14,7 @@ use crate::domain::rule::PeopleSet;
 use crate::domain::text::fold;
 use crate::domain::user::User;
 use crate::store::connections::Door;
+use crate::store::declared::{Called, Namesake};
 use crate::store::extent::OperatorExtent;
 use crate::store::rules::Written;
 use crate::store::{StoreError, Tx, declared};
@@ -40,9 +41,12 @@ pub(super) struct Known {
     logins: HashMap<(PartnerId, String), UserId>,
     grants: HashMap<Holder, Vec<ManualGrant>>,
     homes: HashMap<PartnerId, Vec<Holder>>,
-    names: HashMap<UserId, (PartnerId, String)>,
-    /// Where else people sign in by the names of those who are new, when they are many.
-    elsewhere: HashMap<Vec<u8>, Vec<PartnerId>>,
+    /// Holders of whom a directory speaks.
+    names: HashMap<UserId, Called>,
+    /// Their sign-in names, and those of people whom this application made.
+    others: HashMap<(PartnerId, String), UserId>,
+    /// Who signs in by the names of those who are new, when they are many.
+    namesakes: HashMap<Vec<u8>, Vec<Namesake>>,
     directories: HashMap<PartnerId, Vec<Directory>>,
     ceilings: HashMap<DirectoryId, Vec<Ceiling>>,
     doors: HashMap<DirectoryId, Vec<Door>>,
@@ -121,6 +125,8 @@ impl Known {
             .collect();
         let strangers: Vec<UserId> = strangers.into_iter().collect();
         self.names = declared::names(tx, by, &strangers).await?;
+        let logins = self.names.iter().filter_map(|(id, one)| Some(((one.home, fold(one.login_name.as_ref()?)), *id)));
+        self.others = logins.collect();
         for grant in held {
             let home = match grant.holder {
                 Holder::User(id) => self.home(id),
@@ -149,14 +155,14 @@ impl Known {
         let fresh: HashSet<Vec<u8>> =
             declaration.users.iter().filter(new).map(|user| fold(&user.login).into_bytes()).collect();
         if fresh.len() > FEW {
-            self.elsewhere = declared::homes(tx, by, fresh).await?;
+            self.namesakes = declared::namesakes(tx, by, fresh).await?;
         }
         Ok(())
     }
 
-    /// The partners at which someone signed in by this name when the application began; none when it was not looked for.
-    pub(super) fn homes_of(&self, login: &str) -> Option<&[PartnerId]> {
-        self.elsewhere.get(fold(login).as_bytes()).map(Vec::as_slice)
+    /// Who signed in by this name when the application began; none when it was not looked for.
+    pub(super) fn namesakes(&self, login: &str) -> Option<&[Namesake]> {
+        self.namesakes.get(fold(login).as_bytes()).map(Vec::as_slice)
     }
 
     async fn directories(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {
@@ -184,6 +190,12 @@ impl Known {
     /// The partners of an external id.
     pub(super) fn keyed(&self, key: &str) -> &[PartnerId] {
         self.by_key.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// A partner that was just made: nobody and nothing is there but what this application puts there.
+    pub(super) fn made_partner(&mut self, partner: Partner) {
+        self.places.insert(partner.id);
+        self.add_partner(partner);
     }
 
     pub(super) fn add_partner(&mut self, partner: Partner) {
@@ -268,12 +280,22 @@ impl Known {
     /// What a person is called.
     pub(super) fn person_name(&self, id: UserId) -> Option<&str> {
         let profile = self.people.get(&id).map(|user| &user.profile);
-        let name = profile.map(|profile| profile.login_name.as_ref().unwrap_or(&profile.display_name));
-        name.or_else(|| self.names.get(&id).map(|(_, name)| name)).map(String::as_str)
+        let own = profile.map(|profile| (&profile.login_name, &profile.display_name));
+        let of_a_directory = || self.names.get(&id).map(|one| (&one.login_name, &one.display_name));
+        own.or_else(of_a_directory).map(|(login, display)| login.as_ref().unwrap_or(display).as_str())
+    }
+
+    /// The holder of a name of whom a directory speaks, or someone whom this application made.
+    pub(super) fn other_person(&self, partner: PartnerId, login: &str) -> Option<UserId> {
+        self.others.get(&(partner, fold(login))).copied()
+    }
+
+    pub(super) fn made_person(&mut self, partner: PartnerId, login: &str, id: UserId) {
+        self.others.insert((partner, fold(login)), id);
     }
 
     fn home(&self, id: UserId) -> Option<PartnerId> {
-        let of_a_directory = self.names.get(&id).map(|(home, _)| *home);
+        let of_a_directory = self.names.get(&id).map(|one| one.home);
         self.people.get(&id).map(|user| user.partner).or(of_a_directory)
     }
 

@@ -8,6 +8,7 @@ mod ceilings;
 mod connections;
 mod directories;
 mod fault;
+mod fresh;
 mod grants;
 mod known;
 mod loose;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fault::Spot;
 pub use fault::{ApplyError, Fault, Faults};
+use fresh::Fresh;
 use known::Known;
 use loose::Loose;
 use names::Names;
@@ -76,6 +78,8 @@ struct Run<'a> {
     named: BTreeSet<GrantId>,
     /// Grants that another one has taken the place of.
     replaced: BTreeSet<GrantId>,
+    /// What is made and not written yet.
+    fresh: Fresh,
     loose: Loose,
     /// What is declared a second time, by its place in the file.
     twice: HashSet<String>,
@@ -197,6 +201,7 @@ async fn all(
         names: Names::default(),
         named: BTreeSet::new(),
         replaced: BTreeSet::new(),
+        fresh: Fresh::default(),
         loose: Loose::default(),
         twice: HashSet::new(),
         faults: Faults::default(),
@@ -209,7 +214,7 @@ async fn all(
     tree::catalog_roles(tx, &mut run).await?;
     people::groups(tx, &mut run, &declaration.groups).await?;
     people::roles(tx, &mut run, &declaration.roles).await?;
-    people::users(tx, &mut run, declaration).await?;
+    people::users(tx, &mut run, &declaration.users).await?;
     grants::all(tx, &mut run, &declaration.grants).await?;
     directories::all(tx, &mut run, &declaration.directories).await?;
     if run.faults.0.is_empty() {

@@ -179,6 +179,9 @@ impl Run<'_> {
         if let Some(known) = self.known.person(at.partner(), login) {
             return Ok(known.id);
         }
+        if let Some(known) = self.known.other_person(at.partner(), login) {
+            return Ok(known);
+        }
         let found = people::by_login(tx, at, login).await?;
         found.ok_or_else(|| self.missing(spot, "user", login))
     }

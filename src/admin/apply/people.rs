@@ -1,9 +1,9 @@
 //! User groups, roles, and people who come from no directory.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::fault::Spot;
 use super::{ApplyError, Run};
-use crate::admin::declaration::{Declaration, GroupDecl, RoleDecl, UserDecl};
+use crate::admin::declaration::{GroupDecl, RoleDecl, UserDecl};
 use crate::admin::record;
 use crate::domain::capability::CapabilityId;
 use crate::domain::group::UserGroup;
@@ -151,22 +151,26 @@ fn capability(run: &Run<'_>, id: CapabilityId) -> String {
     found.map_or_else(|| id.0.to_string(), |one| one.name.clone())
 }
 
-pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, declaration: &Declaration) -> Result<(), ApplyError> {
-    for (number, decl) in declaration.users.iter().enumerate() {
+/// Sign-in names that are declared, each with the partner's key.
+type Logins<'a> = HashSet<(&'a str, String)>;
+
+pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, decls: &[UserDecl]) -> Result<(), ApplyError> {
+    let logins = decls.iter().map(|decl| (decl.partner.as_str(), fold(&decl.login))).collect();
+    for (number, decl) in decls.iter().enumerate() {
         let spot = decl.spot(number);
         if !run.twice.contains(spot.at()) {
-            let done = user(tx, run, &spot, declaration, decl).await;
+            let done = user(tx, run, &spot, &logins, decl).await;
             run.done("user", &decl.login, done)?;
         }
     }
-    Ok(())
+    Ok(run.written(tx).await?)
 }
 
 async fn user(
     tx: &mut Tx,
     run: &mut Run<'_>,
     place: &Spot,
-    declaration: &Declaration,
+    logins: &Logins<'_>,
     decl: &UserDecl,
 ) -> Result<(), ApplyError> {
     let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
@@ -180,18 +184,20 @@ async fn user(
         let (id, known) = (known.id, known.profile.clone());
         return change(tx, run, place, &at, (id, known, false), profile).await;
     }
-    if let Some(id) = people::by_login(tx, &at, &decl.login).await? {
+    let there = match run.known.namesakes(&decl.login) {
+        Some(all) => all.iter().find(|one| one.home == at.partner()).map(|one| one.id),
+        None => people::by_login(tx, &at, &decl.login).await?,
+    };
+    if let Some(id) = there {
         let Some(known) = people::get(tx, &at, id).await? else { return Ok(()) };
         let has_source = people::has_source(tx, &at, id).await?;
         return change(tx, run, place, &at, (id, known.profile, has_source), profile).await;
     }
-    nowhere_else(tx, run, place, declaration, &decl.login).await?;
+    nowhere_else(tx, run, place, logins, &decl.login).await?;
     let id: UserId = run.ctx.id();
-    people::insert_at(tx, &at, id, &profile, run.ctx.now()).await?;
-    people::confirm(tx, &at, id, None, run.ctx.now()).await?;
-    record(tx, run.ctx, at.partner(), Event::of(Kind::UserCreated, id)).await?;
     run.plan.created(format!("{place}, “{}”", profile.display_name));
-    Ok(())
+    run.known.made_person(at.partner(), &decl.login, id);
+    Ok(run.make_person(tx, at.partner(), id, profile).await?)
 }
 
 /// Gives a person what the declaration says; what it leaves out stays.
@@ -240,17 +246,16 @@ async fn nowhere_else(
     tx: &mut Tx,
     run: &mut Run<'_>,
     place: &Spot,
-    declaration: &Declaration,
+    logins: &Logins<'_>,
     login: &str,
 ) -> Result<(), ApplyError> {
-    let homes = match run.known.homes_of(login) {
-        Some(known) => known.to_vec(),
+    let homes = match run.known.namesakes(login) {
+        Some(all) => all.iter().filter(|one| one.own).map(|one| one.home).collect(),
         None => people::homes_of_login(tx, &run.by, login).await?,
     };
     for home in homes {
         let home = run.key(tx, home).await?;
-        let declared = |user: &UserDecl| user.partner == home && fold(&user.login) == fold(login);
-        if !declaration.users.iter().any(declared) {
+        if !logins.contains(&(home.as_str(), fold(login))) {
             let why = format!(
                 "someone of this login is at home in {home}, and people cannot be moved; if these are two people, \
                  declare the one of {home} too"

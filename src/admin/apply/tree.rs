@@ -131,7 +131,7 @@ async fn create(
         let new = use_case::NewPartner { external_id: Some(decl.key.clone()), name, kind, level };
         let root = use_case::create_root(tx, run.ctx, &run.by, new).await?;
         run.names.partners.insert(decl.key.clone(), run.by.at(root.id));
-        run.known.add_partner(root);
+        run.known.made_partner(root);
         run.plan.created(format!("{place} “{}”, the root, {}", decl.name, decl.level));
         return Ok(());
     };
@@ -148,7 +148,7 @@ async fn create(
     }
     let partner = use_case::create_below(tx, run.ctx, &parent, new).await?;
     run.names.partners.insert(decl.key.clone(), run.by.at(partner.id));
-    run.known.add_partner(partner);
+    run.known.made_partner(partner);
     let what = if decl.department { "department" } else { decl.level.as_str() };
     run.plan.created(format!("{place} “{}” below {key}, {what}", decl.name));
     Ok(())

@@ -1,0 +1,59 @@
+//! What an application makes in large numbers: people and grants are written many at a time, with their events.
+use super::Run;
+use crate::domain::grant::ManualGrant;
+use crate::domain::id::{PartnerId, ScopeId, UserId};
+use crate::domain::user::Profile;
+use crate::provision::event::{Event, Kind};
+use crate::provision::events;
+use crate::store::{StoreError, Tx, grants, people};
+
+/// So many wait at most: as many as one statement takes.
+const MOST: usize = 256;
+
+/// What was made and is not written yet.
+#[derive(Default)]
+pub(super) struct Fresh {
+    people: Vec<(PartnerId, UserId, Profile)>,
+    grants: Vec<(ScopeId, ManualGrant)>,
+    events: Vec<(PartnerId, Event)>,
+}
+
+impl Run<'_> {
+    /// Makes a person of whom no directory speaks.
+    pub(super) async fn make_person(
+        &mut self,
+        tx: &mut Tx,
+        home: PartnerId,
+        id: UserId,
+        profile: Profile,
+    ) -> Result<(), StoreError> {
+        self.fresh.people.push((home, id, profile));
+        self.fresh.events.push((home, Event::of(Kind::UserCreated, id)));
+        self.written_if_many(tx).await
+    }
+
+    /// Gives a grant.
+    pub(super) async fn make_grant(
+        &mut self,
+        tx: &mut Tx,
+        home: PartnerId,
+        new: ManualGrant,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        self.fresh.grants.push((self.ctx.id(), new));
+        self.fresh.events.push((home, event));
+        self.written_if_many(tx).await
+    }
+
+    async fn written_if_many(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        if self.fresh.events.len() < MOST { Ok(()) } else { self.written(tx).await }
+    }
+
+    /// Writes what waits.
+    pub(super) async fn written(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        let Fresh { people, grants, events } = std::mem::take(&mut self.fresh);
+        people::insert_confirmed(tx, &self.by, &people, self.ctx.now()).await?;
+        grants::insert(tx, &self.by, &grants).await?;
+        events::append_each(tx, self.ctx, &events).await
+    }
+}
