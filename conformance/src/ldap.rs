@@ -1,6 +1,7 @@
 //! A real slapd with a generated directory of every odd case, and a server that syncs from it.
 
 mod authority;
+pub mod bench;
 mod dn;
 mod groups;
 mod ldif;

@@ -3,8 +3,9 @@
 //! A small store has 10,000 users, the large one N. What is compared is measured in turns within one run. The large
 //! store is filled by copying what the server itself wrote for one user.
 
+pub mod apply;
 mod connection;
-mod cpu;
+pub mod cpu;
 mod disk;
 pub mod floor;
 mod groups;
@@ -13,7 +14,7 @@ pub mod probes;
 mod reads;
 mod run;
 mod seed;
-mod table;
+pub mod table;
 mod walk;
 mod writes;
 

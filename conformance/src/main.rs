@@ -59,6 +59,8 @@ async fn run() -> Result<bool> {
         "console" => console::run(&args, &mut report).await,
         "refusals" => refusals::run(&args, &mut report).await,
         "newcomer" => newcomer::run(&args, &mut report).await,
+        "bench-apply" => load::apply::bench_apply(&args, &mut report).await,
+        "bench-ldap" => ldap::bench::run(&args, &mut report).await,
         "bench-probes" => load::probes::bench_probes(&args, &mut report).await,
         "bench-scim" => load::bench_scim(&args, &mut report).await,
         other => bail!("there is no lab '{other}'"),

@@ -11,9 +11,10 @@ use crate::provision::{Done, ProvisionError, Source};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{Document, MemberKind, MemberRef};
 use crate::store::leases::{self, Lease};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, stage};
 
 use super::entry::{SaidGroup, SaidUser};
+use super::mark::Mark;
 
 /// The most people, groups or members one transaction takes.
 const MOST: usize = 500;
@@ -27,18 +28,44 @@ const TRIES: usize = 3;
 /// One step of a plan.
 #[derive(Clone, Debug)]
 pub(super) enum Act<'a> {
-    CreateUser(&'a SaidUser),
+    CreateUser(Words<'a>),
     /// Somebody who was here, went, and is back under the same stable id.
-    ReturnUser(&'a SaidUser),
-    ChangeUser(ExternalUserId, &'a SaidUser),
+    ReturnUser(Words<'a>),
+    ChangeUser(ExternalUserId, Words<'a>),
     /// People who take each other's login names: all of them or none.
-    ChangeTogether(Vec<(ExternalUserId, &'a SaidUser)>),
+    ChangeTogether(Vec<(ExternalUserId, Words<'a>)>),
     RemoveUser(ExternalUserId),
     CreateGroup(&'a SaidGroup),
     ChangeGroup(ExternalGroupId, &'a SaidGroup),
     RemoveGroup(ExternalGroupId),
     AddMembers(ExternalGroupId, Vec<MemberRef>),
     RemoveMembers(ExternalGroupId, Vec<String>),
+}
+
+/// What is said of somebody who is new or changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    said: &'a SaidUser,
+    document: &'a Document,
+}
+
+impl<'a> Words<'a> {
+    /// None for somebody who is known to be as before.
+    pub(super) fn of(said: &'a SaidUser) -> Option<Self> {
+        Some(Self { said, document: said.doc.as_ref()? })
+    }
+
+    fn newcomer(self) -> NewUser {
+        NewUser { stable_key: Some(self.said.key.clone()), said: self.words() }
+    }
+
+    fn words(self) -> users::Said {
+        users::Said {
+            document: self.document.clone(),
+            join: Join::Key(self.said.join_key.clone()),
+            row_hash: Some(self.said.mark.stored()),
+        }
+    }
 }
 
 impl Act<'_> {
@@ -112,6 +139,25 @@ impl Hand<'_> {
         Ok(outcomes)
     }
 
+    /// Writes marks of people who are as before.
+    pub async fn note(&self, marks: &[(ExternalUserId, Mark)]) -> Result<(), Ended> {
+        for some in marks.chunks(MOST) {
+            if (self.stop)() {
+                return Err(Ended::Stopped);
+            }
+            let at = &self.source.extent;
+            let rows: Vec<_> = some.iter().map(|(id, mark)| (*id, mark.stored())).collect();
+            let write = async |tx: &mut Tx| {
+                if !leases::renew(tx, self.lease, LEASE).await? {
+                    return Err(Ended::LeaseLost);
+                }
+                Ok(stage::note(tx, at, &rows).await?)
+            };
+            self.store.write(write).await?;
+        }
+        Ok(())
+    }
+
     async fn batch(
         &self,
         tx: &mut Tx,
@@ -155,21 +201,20 @@ impl Hand<'_> {
         let source = &self.source;
         match act {
             Act::CreateUser(said) => {
-                let new = newcomer(said);
+                let new = said.newcomer();
                 let done = users::create_in(tx, ctx, source, new).await?;
                 Ok(Outcome::User(done.value.id))
             }
             Act::ReturnUser(said) => {
-                let new = NewUser { stable_key: Some(said.key.clone()), said: words(said) };
-                Ok(Outcome::User(users::return_in(tx, ctx, source, new).await?.value.id))
+                Ok(Outcome::User(users::return_in(tx, ctx, source, said.newcomer()).await?.value.id))
             }
             Act::ChangeUser(id, said) => {
-                let change = |_: &Document| Ok(words(said));
+                let change = |_: &Document| Ok(said.words());
                 let done = users::update_in(tx, ctx, source, *id, None, &change).await?;
                 Ok(Outcome::User(done.value.id))
             }
             Act::ChangeTogether(people) => {
-                let people: Vec<_> = people.iter().map(|(id, said)| (*id, words(said))).collect();
+                let people: Vec<_> = people.iter().map(|(id, said)| (*id, said.words())).collect();
                 users::exchange_in(tx, ctx, source, &people).await?;
                 Ok(Outcome::Members(0, 0))
             }
@@ -215,22 +260,10 @@ impl Hand<'_> {
 /// Those at the beginning who are new and can be created together.
 fn arriving(acts: &[Act<'_>]) -> Vec<NewUser> {
     let new = acts.iter().map_while(|act| match act {
-        Act::CreateUser(said) => Some(newcomer(said)),
+        Act::CreateUser(said) => Some(said.newcomer()),
         _ => None,
     });
     new.take(users::MOST_TOGETHER).collect()
-}
-
-fn newcomer(said: &SaidUser) -> NewUser {
-    NewUser { stable_key: Some(said.key.clone()), said: words(said) }
-}
-
-fn words(said: &SaidUser) -> users::Said {
-    users::Said {
-        document: said.doc.clone(),
-        join: Join::Key(said.join_key.clone()),
-        row_hash: Some(said.hash.to_vec()),
-    }
 }
 
 fn only_members(doc: &Document, op: MemberOp) -> GroupChange {

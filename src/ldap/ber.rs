@@ -1,4 +1,7 @@
 //! What a server answers, decoded without trusting it: a malformed answer is an error, never a panic.
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
 
@@ -7,13 +10,35 @@ use ldap3::asn1::{PL, StructureTag};
 pub struct Entry {
     /// The distinguished name as the server writes it.
     pub dn: String,
-    attributes: Vec<(String, Vec<Vec<u8>>)>,
+    attributes: Vec<(Arc<str>, Vec<Vec<u8>>)>,
 }
+
+/// Names of attributes that entries share: all of them have the same ones.
+#[derive(Default)]
+pub(super) struct Names(HashSet<Arc<str>>);
+
+/// Different names that are shared at most. Servers send those that were asked for.
+const MOST_SHARED: usize = 256;
 
 impl Entry {
     /// An entry with these attributes.
     pub fn new(dn: impl Into<String>, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Self {
+        let attributes = attributes.into_iter().map(|(name, values)| (name.into(), values)).collect();
         Self { dn: dn.into(), attributes }
+    }
+
+    /// Takes no more memory than it needs from here on: a whole directory is held until it is compared.
+    pub(super) fn settle(&mut self, names: &mut Names) {
+        self.dn.shrink_to_fit();
+        self.attributes.shrink_to_fit();
+        for (name, values) in &mut self.attributes {
+            values.shrink_to_fit();
+            match names.0.get(name) {
+                Some(known) => *name = Arc::clone(known),
+                None if names.0.len() < MOST_SHARED => drop(names.0.insert(Arc::clone(name))),
+                None => {}
+            }
+        }
     }
 
     /// All values of an attribute; its name is compared without case. Empty when it is absent.
@@ -70,7 +95,7 @@ impl Entry {
     pub(super) fn take_ranged(&mut self, name: &str) -> Vec<Vec<u8>> {
         let mut taken = Vec::new();
         self.attributes.retain_mut(|(attribute, values)| {
-            let base = attribute.split_once(';').map_or(attribute.as_str(), |(base, _)| base);
+            let base = attribute.split_once(';').map_or(&**attribute, |(base, _)| base);
             let ours = base.eq_ignore_ascii_case(name);
             if ours {
                 taken.append(values);
@@ -82,7 +107,7 @@ impl Entry {
 
     /// Adds an attribute.
     pub(super) fn put(&mut self, name: &str, values: Vec<Vec<u8>>) {
-        self.attributes.push((name.to_owned(), values));
+        self.attributes.push((name.into(), values));
     }
 }
 
@@ -130,7 +155,7 @@ fn entry(tag: StructureTag) -> Result<Entry, Malformed> {
         let mut parts = constructed(attribute)?.into_iter();
         let name = text(parts.next().ok_or(Malformed)?)?;
         let values = constructed(parts.next().ok_or(Malformed)?)?;
-        attributes.push((name, values.into_iter().map(primitive).collect::<Result<_, _>>()?));
+        attributes.push((name.into(), values.into_iter().map(primitive).collect::<Result<_, _>>()?));
     }
     Ok(Entry { dn, attributes })
 }

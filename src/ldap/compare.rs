@@ -10,7 +10,7 @@ use crate::scim::schema::SchemaSet;
 
 use super::brake::{Circumstances, Verdict, brake};
 use super::entry::{Before, Mapping, Part};
-use super::plan::{Absences, Accepted, Plan, absences, plan};
+use super::plan::{Absences, Accepted, KnownUser, Plan, absences, plan};
 use super::read::{Evidence, Reading};
 use super::reason::Reason;
 use super::said::{Holders, Said, translate};
@@ -53,21 +53,25 @@ pub(super) struct Compared {
     pub back: Vec<String>,
 }
 
+fn holders(accepted: &Accepted) -> Holders<'_> {
+    let users = || accepted.users.iter().map(|user| (user.key.as_str(), user));
+    Holders {
+        before: users().map(|(key, user)| (key, before(user))).collect(),
+        logins: users().map(|(key, user)| (fold(&user.user_name), key)).collect(),
+        joins: users().filter_map(|(key, user)| Some((user.join_key.as_deref()?, key))).collect(),
+    }
+}
+
+fn before(user: &KnownUser) -> Before<'_> {
+    Before { active: user.active, join_key: user.join_key.as_deref(), mark: user.mark }
+}
+
 impl First {
     /// Translates a read and compares it.
     pub fn of(read: Evidence<(Reading, Reading)>, accepted: Accepted, basis: &Basis) -> Self {
         let schemas = SchemaSet::base();
         let mapping = Mapping { settings: &basis.settings, schemas: &schemas, join: basis.join.as_deref() };
-        let users = &accepted.users;
-        let before = |user: &super::plan::KnownUser| {
-            (user.key.clone(), Before { active: user.active, join_key: user.join_key.clone() })
-        };
-        let holders = Holders {
-            before: users.iter().map(before).collect(),
-            logins: users.iter().map(|user| (fold(&user.user_name), user.key.clone())).collect(),
-            joins: users.iter().filter_map(|user| Some((user.join_key.clone()?, user.key.clone()))).collect(),
-        };
-        let said = read.map(|(people, groups)| translate(&people, &groups, mapping, &holders));
+        let said = read.map(|(people, groups)| translate(people, groups, mapping, &holders(&accepted)));
         let plan = plan(said.get(), &accepted);
         Self { said, accepted, plan }
     }

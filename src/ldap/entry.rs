@@ -9,6 +9,7 @@ use crate::scim::schema::SchemaSet;
 use crate::secret::sha256;
 
 use super::ber::Entry;
+use super::mark::{Mark, Marker};
 use super::settings::{Field, Settings, Test};
 
 /// A person as the directory says it.
@@ -24,10 +25,10 @@ pub struct SaidUser {
     pub active: bool,
     /// `active` follows only from an attribute that the entry does not show, and that may as well be unreadable.
     pub silent: bool,
-    /// The SCIM document, canonical.
-    pub doc: Document,
-    /// Equal hashes mean nothing changed.
-    pub hash: [u8; 32],
+    /// The SCIM document, canonical; none when it is known to be the accepted one.
+    pub doc: Option<Document>,
+    /// By which a later run knows whether anything changed.
+    pub mark: Mark,
 }
 
 /// A group as the directory says it.
@@ -71,9 +72,6 @@ pub enum SetAside {
     #[error("{0}")]
     Refused(String),
 }
-
-/// Which stored form a mapping makes; raised when this module changes it, so that every row is written anew.
-const MAPPING: u8 = 1;
 
 /// The longest stable id, in bytes.
 const LONGEST_ID: usize = 200;
@@ -128,19 +126,22 @@ pub struct Mapping<'a> {
 }
 
 /// What is known of a person already: it stays where the entry shows nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Before {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Before<'a> {
     /// Not switched off.
     pub active: bool,
     /// The join key.
-    pub join_key: Option<Vec<u8>>,
+    pub join_key: Option<&'a [u8]>,
+    /// Of what was said last.
+    pub mark: Option<Mark>,
 }
 
-/// Reads a person. What the entry does not show is as it was `before`.
-pub fn user(
+/// Reads a person. What the entry does not show is as it was before.
+pub(super) fn user<'b>(
     entry: &Entry,
     mapping: Mapping<'_>,
-    before: &dyn Fn(&str) -> Option<Before>,
+    marker: &Marker,
+    before: &dyn Fn(&str) -> Option<Before<'b>>,
 ) -> Result<SaidUser, SetAside> {
     let settings = mapping.settings;
     let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
@@ -154,33 +155,41 @@ pub fn user(
         (Switch::Unknown(_), Some(before)) => (before.active, false),
         (Switch::Unknown(attribute), None) => return Err(SetAside::NoSwitch(attribute.to_owned())),
     };
+    let join_key = mapping.join.and_then(|attribute| {
+        let kept = || Some(JoinKey::kept(attribute, before?.join_key?.to_vec()));
+        join_key(entry, settings, attribute, &key, &user_name).or_else(kept)
+    });
+    let known = before.and_then(|before| before.mark);
+    let shown = marker.entry(entry, active, join_key.as_ref().map(JoinKey::bytes));
+    if let Some(mark) = known.filter(|mark| mark.is_of(&shown)) {
+        return Ok(SaidUser { key, user_name, join_key, active, silent, doc: None, mark });
+    }
     let body = user_doc(entry, settings, &key, &user_name, active);
     let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
-    let join_key = mapping.join.and_then(|attribute| {
-        join_key(entry, settings, attribute, &key, &user_name)
-            .or_else(|| before.and_then(|before| before.join_key).map(|stored| JoinKey::kept(attribute, stored)))
-    });
     fit::user(&doc, None, join_key.as_ref()).map_err(|error| SetAside::Refused(error.to_string()))?;
-    let hash = hash(&doc, join_key.as_ref().map(JoinKey::bytes));
-    Ok(SaidUser { key, user_name, join_key, active, silent, doc, hash })
+    let mark = Mark::of_entry(hash(&doc, join_key.as_ref().map(JoinKey::bytes)), shown);
+    let doc = Some(doc).filter(|_| known.is_none_or(|known| !known.same(&mark)));
+    Ok(SaidUser { key, user_name, join_key, active, silent, doc, mark })
 }
 
 impl SaidUser {
     /// Keeps the person switched on or off as before, whatever the entry says.
     pub(super) fn keep_active(&mut self, active: bool) {
         self.active = active;
-        self.doc.insert("active".to_owned(), active.into());
-        self.rehash();
+        self.correct(|doc| drop(doc.insert("active".to_owned(), active.into())));
     }
 
     /// Keeps a part of the document as it was in `before`.
     pub(super) fn keep(&mut self, part: &Part, before: &Document) {
-        part.copy(before, &mut self.doc);
-        self.rehash();
+        self.correct(|doc| part.copy(before, doc));
     }
 
-    fn rehash(&mut self) {
-        self.hash = hash(&self.doc, self.join_key.as_ref().map(JoinKey::bytes));
+    /// Corrects the document, which then is not what the entry alone makes. One that is the accepted one needs none.
+    fn correct(&mut self, how: impl FnOnce(&mut Document)) {
+        if let Some(doc) = &mut self.doc {
+            how(doc);
+            self.mark = Mark::of(hash(doc, self.join_key.as_ref().map(JoinKey::bytes)));
+        }
     }
 }
 
@@ -370,8 +379,7 @@ fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str, logi
 }
 
 fn hash(doc: &Document, join_key: Option<&[u8]>) -> [u8; 32] {
-    let mut bytes = vec![MAPPING];
-    bytes.extend_from_slice(serde_json::to_string(doc).unwrap_or_default().as_bytes());
+    let mut bytes = serde_json::to_vec(doc).unwrap_or_default();
     if let Some(key) = join_key {
         bytes.push(0);
         bytes.extend_from_slice(key);
@@ -403,7 +411,9 @@ mod tests {
     }
 
     fn read(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
-        user(entry, Mapping { settings, schemas: &SchemaSet::base(), join }, &|_| None)
+        let schemas = SchemaSet::base();
+        let mapping = Mapping { settings, schemas: &schemas, join };
+        user(entry, mapping, &Marker::new(mapping), &|_| None)
     }
 
     const ADA: &[(&str, &[&str])] = &[
@@ -423,24 +433,63 @@ mod tests {
         assert_eq!(ada.join_key.as_ref().map(JoinKey::bytes), Some(ada.key.as_bytes()));
         assert_eq!(ada.user_name, "ada");
         assert!(ada.active);
-        assert_eq!(ada.doc["name"]["formatted"], "Ada Lovelace");
-        assert_eq!(ada.doc["displayName"], "Ada Lovelace");
-        assert_eq!(ada.doc["emails"].as_array().unwrap().len(), 2);
-        assert_eq!(ada.doc["emails"][0], json!({"value": "ada@example.com", "type": "work", "primary": true}));
-        let enterprise = &ada.doc["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"];
+        let doc = ada.doc.unwrap();
+        assert_eq!(doc["name"]["formatted"], "Ada Lovelace");
+        assert_eq!(doc["displayName"], "Ada Lovelace");
+        assert_eq!(doc["emails"].as_array().unwrap().len(), 2);
+        assert_eq!(doc["emails"][0], json!({"value": "ada@example.com", "type": "work", "primary": true}));
+        let enterprise = &doc["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"];
         assert_eq!(enterprise["department"], "Engines");
     }
 
     #[test]
     fn the_hash_follows_what_is_said_and_not_where_the_entry_stands() {
         let settings = settings(json!({}));
-        let hash = |entry: &Entry| read(entry, &settings, None).unwrap().hash;
+        let hash = |entry: &Entry| read(entry, &settings, None).unwrap().mark;
         let mut moved = entry(ADA);
         moved.dn = "cn=elsewhere,dc=x".into();
         assert_eq!(hash(&entry(ADA)), hash(&moved));
         let mut renamed = ADA.to_vec();
         renamed[1] = ("uid", &["countess"]);
         assert_ne!(hash(&entry(ADA)), hash(&entry(&renamed)));
+    }
+
+    #[test]
+    fn who_is_as_before_is_not_translated() {
+        let own = settings(json!({}));
+        let schemas = SchemaSet::base();
+        let again = |of: &Entry, settings: &Settings, before: Before<'_>| {
+            let mapping = Mapping { settings, schemas: &schemas, join: Some("employeeNumber") };
+            user(of, mapping, &Marker::new(mapping), &|_| Some(before)).unwrap()
+        };
+        let first = again(&entry(ADA), &own, Before { active: true, join_key: Some(b"7"), mark: None });
+        assert!(first.doc.is_some());
+        let before = Before { active: true, join_key: Some(b"7"), mark: Some(first.mark) };
+        let same = again(&entry(ADA), &own, before);
+        assert_eq!(same, SaidUser { doc: None, ..first.clone() });
+
+        // Another writing of the same: looked at, and found to say the same.
+        let mut other = ADA.to_vec();
+        other[5] = ("mail", &["ada@example.com", "countess@example.com", "ada@example.com"]);
+        let same = again(&entry(&other), &own, before);
+        assert_eq!(same.doc, None);
+        assert!(same.mark.same(&first.mark) && same.mark != first.mark);
+
+        // Whatever the document rests on is looked at.
+        other[5] = ("mail", &["countess@example.com"]);
+        assert!(again(&entry(&other), &own, before).doc.is_some());
+        let otherwise = settings(json!({"attributes": {"department": ["businessCategory"]}}));
+        assert!(again(&entry(ADA), &otherwise, before).doc.is_some());
+        let mut joined = ADA.to_vec();
+        joined.push(("employeeNumber", &["8"]));
+        assert!(again(&entry(&joined), &own, before).doc.is_some());
+        let off = settings(json!({"disabled": [{"attribute": "cn", "equals": "Ada Lovelace"}]}));
+        assert!(!again(&entry(ADA), &off, before).doc.unwrap()["active"].as_bool().unwrap());
+
+        // What was corrected is no more what the entry makes, and is looked at again.
+        let mut kept = first.clone();
+        kept.keep_active(false);
+        assert!(again(&entry(ADA), &own, Before { active: false, mark: Some(kept.mark), ..before }).doc.is_some());
     }
 
     #[test]
@@ -481,7 +530,7 @@ mod tests {
             let values = [value];
             attributes.push((attribute, &values));
             let ada = read(&entry(&attributes), &settings, None).unwrap();
-            assert_eq!((ada.active, &ada.doc["active"]), (active, &json!(active)), "{preset} {value}");
+            assert_eq!((ada.active, &ada.doc.unwrap()["active"]), (active, &json!(active)), "{preset} {value}");
         }
     }
 

@@ -6,9 +6,8 @@ use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::domain::text::fold;
 use crate::provision::ProvisionError;
 
-use super::apply::{Act, Ended, Hand, Outcome, group_member, in_parts, user_member};
-use super::entry::SaidUser;
-use super::plan::{Absences, Accepted, Change, ChangeKind, Match, Plan};
+use super::apply::{Act, Ended, Hand, Outcome, Words, group_member, in_parts, user_member};
+use super::plan::{Absences, Accepted, Change, ChangeKind, Match, Plan, stale_marks};
 use super::report::{Counts, PairCounts, Report};
 use super::said::Said;
 
@@ -37,6 +36,7 @@ pub(super) async fn execute(
     people(hand, said, accepted, plan, removals, report, &mut ids).await?;
     groups(hand, said, accepted, plan, report, &mut ids).await?;
     memberships(hand, accepted, plan, removals, report, &ids).await?;
+    hand.note(&stale_marks(said, accepted)).await?;
     let gone: Vec<_> = removals.groups.iter().filter_map(|at| accepted.groups.get(*at as usize)).collect();
     let acts: Vec<Act<'_>> = gone.iter().map(|group| Act::RemoveGroup(group.id)).collect();
     for (group, outcome) in gone.into_iter().zip(hand.all(&acts).await?) {
@@ -156,10 +156,11 @@ async fn steps<'a>(
 
 fn act<'s>(hand: &Hand<'_>, said: &'s Said, accepted: &Accepted, step: Step<'_>) -> Option<Act<'s>> {
     let user = said.users.get(step.said() as usize)?;
+    let words = Words::of(user)?;
     match step {
-        Step::Create(_) if hand.gone.contains(&user.key) => Some(Act::ReturnUser(user)),
-        Step::Create(_) => Some(Act::CreateUser(user)),
-        Step::Change(change) => Some(Act::ChangeUser(accepted.users.get(change.known as usize)?.id, user)),
+        Step::Create(_) if hand.gone.contains(&user.key) => Some(Act::ReturnUser(words)),
+        Step::Create(_) => Some(Act::CreateUser(words)),
+        Step::Change(change) => Some(Act::ChangeUser(accepted.users.get(change.known as usize)?.id, words)),
     }
 }
 
@@ -186,8 +187,8 @@ async fn circles(
     });
     for circle in circles_of(&names.collect::<Vec<_>>()) {
         let members: Vec<&Change> = circle.iter().filter_map(|at| changes.get(*at).copied()).collect();
-        let of = |change: &&Change| -> Option<(ExternalUserId, &SaidUser)> {
-            Some((accepted.users.get(change.known as usize)?.id, said.users.get(change.said as usize)?))
+        let of = |change: &&Change| -> Option<(ExternalUserId, Words<'_>)> {
+            Some((accepted.users.get(change.known as usize)?.id, Words::of(said.users.get(change.said as usize)?)?))
         };
         let acts = [Act::ChangeTogether(members.iter().filter_map(of).collect())];
         if hand.all(&acts).await?.iter().all(Result::is_ok) {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::brake::{Circumstances, Removal, Taken, Verdict, all, brake, taken};
 use super::entry::{SaidGroup, SaidUser};
 use super::execute::circles_of;
+use super::mark::Mark;
 use super::plan::{Absences, Accepted, ChangeKind, KnownGroup, KnownUser, absences, plan};
 use super::read::Complete;
 use super::reason::Reason;
@@ -41,41 +42,12 @@ impl World {
             join_key: None,
             active: *active,
             silent: false,
-            doc: Default::default(),
-            hash: [
-                *login,
-                u8::from(*active),
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-            ],
+            doc: Some(Default::default()),
+            mark: Mark::of(std::array::from_fn(|at| match at {
+                0 => *login,
+                1 => u8::from(*active),
+                _ => 0,
+            })),
         };
         let group = |(key, name): (&u8, &u8)| SaidGroup {
             key: key.to_string(),
@@ -107,7 +79,7 @@ impl World {
                     key: user.key.clone(),
                     user_name: user.user_name.clone(),
                     join_key: None,
-                    hash: Some(user.hash.to_vec()),
+                    mark: Some(user.mark),
                     active: user.active,
                     privileged: privileged.contains(&user.key.parse().unwrap()),
                 })

@@ -17,6 +17,7 @@ pub mod identity;
 mod laws;
 mod line;
 mod look;
+pub mod mark;
 pub mod plan;
 pub mod preset;
 pub mod read;

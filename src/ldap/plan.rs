@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::domain::text::fold;
 
+use super::mark::Mark;
 use super::read::Complete;
 use super::said::Said;
 
@@ -35,7 +36,7 @@ pub struct KnownUser {
     /// The join key.
     pub join_key: Option<Vec<u8>>,
     /// Of the last accepted entry.
-    pub hash: Option<Vec<u8>>,
+    pub mark: Option<Mark>,
     /// Not switched off.
     pub active: bool,
     /// An owner, or someone who may change what others may do.
@@ -165,7 +166,7 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
     for (at, user) in (0..).zip(&said.users) {
         match get(&matched.known_user, at).and_then(|known| Some((known, accepted.users.get(known as usize)?))) {
             None => plan.create_users.push(at),
-            Some((_, old)) if old.hash.as_deref() == Some(&user.hash) => plan.unchanged += 1,
+            Some((_, old)) if old.mark.is_some_and(|old| old.same(&user.mark)) => plan.unchanged += 1,
             Some((known, old)) => {
                 let kind = match (old.active, user.active) {
                     (true, false) => ChangeKind::SwitchedOff,
@@ -209,6 +210,19 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
         })
         .collect();
     plan
+}
+
+/// Marks that are to be written anew, though nothing changed: the entry is another one and says the same, or another way of
+/// reading it came to the same.
+pub(super) fn stale_marks(said: &Said, accepted: &Accepted) -> Vec<(ExternalUserId, Mark)> {
+    let matched = Match::new(said, accepted);
+    let known = |at: &Option<u32>| accepted.users.get((*at)? as usize);
+    let pairs = matched.known_user.iter().map(known).zip(&said.users);
+    let stale = pairs.filter_map(|(known, user)| {
+        let known = known?;
+        known.mark.is_some_and(|before| before.same(&user.mark) && before != user.mark).then_some((known.id, user.mark))
+    });
+    stale.collect()
 }
 
 /// What is missing. What was set aside is there and not missing, and so are its memberships, and those of a group of

@@ -5,7 +5,7 @@
 //! proves nothing; the brake holds it (see `brake`).
 use std::collections::HashSet;
 
-use super::ber::Entry;
+use super::ber::{Entry, Names};
 use super::client::{Client, LdapFailure, Search};
 use super::settings::{Branch, References, Settings};
 
@@ -133,12 +133,13 @@ pub async fn branch(
 async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Reading) -> Result<(), LdapFailure> {
     let incomplete = |why: String| LdapFailure::Incomplete { what: search.what.to_owned(), why };
     let bounds = client.bounds;
-    let mut cookie = Vec::new();
+    let (mut cookie, mut names) = (Vec::new(), Names::default());
     // What each page began with. A cookie may stand for the place in a search that moves on, so it may come again; a
     // page may not.
     let mut begun = HashSet::new();
     loop {
-        let page = client.page(search, cookie).await?;
+        let mut page = client.page(search, cookie).await?;
+        page.entries.iter_mut().for_each(|entry| entry.settle(&mut names));
         if let Some(first) = page.entries.first()
             && !begun.insert(first.dn.clone())
         {

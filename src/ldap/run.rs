@@ -1,20 +1,31 @@
 //! One run: read, prove, compare, brake, apply, report. The command line, the console, the API and the schedule all
 //! come here.
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+mod known;
+mod tell;
+mod turns;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
 
 use secrecy::SecretString;
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::runtime::Handle;
+use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
 
+use super::apply::{Ended, Hand, LEASE};
+use super::brake::{self, Removal, WINDOW_HOURS};
+use super::client::{Guard, LdapFailure};
+use super::compare::Compared;
+use super::report::{Report, Status};
+use super::settings::{Settings, Wrong};
+use super::source::{Snapshot, snapshot};
+use super::{execute, look, window};
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
-use crate::domain::id::{ExternalUserId, Id as _, RunId};
-use crate::provision::{ProvisionError, Source, UnknownMembers};
-use crate::scim::resource::Document;
+use crate::domain::id::{Id as _, RunId};
+use crate::provision::{Source, UnknownMembers};
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, Purpose};
 use crate::store::connections::{self, Door};
@@ -22,20 +33,9 @@ use crate::store::leases::{self, Lease};
 use crate::store::stage::{self, Held};
 use crate::store::{Store, StoreError, Tx, runs};
 
-use super::apply::{Ended, Hand, LEASE};
-use super::brake::{self, Circumstances, Removal, WINDOW_HOURS};
-use super::client::{Guard, LdapFailure};
-use super::compare::{Basis, Compared, First};
-use super::entry::Part;
-use super::execute;
-use super::identity::{Difference, Identity};
-use super::look;
-use super::plan::{Accepted, KnownGroup, KnownUser};
-use super::report::{PairCounts, Report, Status, named};
-use super::settings::{Settings, Wrong};
-use super::source::{Snapshot, snapshot};
 pub use super::unbegun::prepare;
-use super::window;
+pub use turns::TURNS_AT_ONCE;
+use turns::{Beat, TURNS, threads, until};
 
 /// What a run works with.
 #[derive(Clone)]
@@ -263,189 +263,6 @@ impl Prepared {
         Ok(())
     }
 
-    /// Translates the read, loads the accepted state, and decides; with what a person has approved.
-    async fn compare(
-        &mut self,
-        snapshot: Snapshot,
-        identity: &Identity,
-    ) -> Result<(Compared, HashSet<Removal>), Failure> {
-        let (people, groups) = snapshot.read.get();
-        let read = &mut self.report.read;
-        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
-        read.pages = people.pages + groups.pages;
-        read.references = (people.references.len() + groups.references.len()) as u64;
-
-        let (at, since) = (self.door.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
-        let mut accepted = self.accepted().await?;
-        let mut reader = self.env.store.reader().await?;
-        let before = runs::server(&mut reader, &at).await?.as_deref().and_then(Identity::parse);
-        let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
-        let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
-        let taken = stage::taken(&mut reader, &at, since).await?;
-        drop(reader);
-        for user in &mut accepted.users {
-            user.privileged = privileged.contains(&user.id);
-        }
-        for group in &mut accepted.groups {
-            group.mapped = mapped.contains(&group.id);
-        }
-        let Difference { strange, narrowed } = before.map(|before| identity.differs(&before)).unwrap_or_default();
-        let approved = self.approved(&accepted);
-        let named = |kind: &'static str| self.approved.iter().filter(move |held| held.kind == kind);
-        let fingerprint = identity.fingerprint();
-        let basis = Arc::new(Basis {
-            settings: self.settings.clone(),
-            join: self.join(),
-            adds_only: self.door.mode == Mode::Additive,
-            about: Circumstances {
-                strange,
-                narrowed,
-                approved_read: named("read").any(|held| held.subject == fingerprint),
-                approved: approved.clone(),
-                before: window::added_up(taken),
-            },
-            approved_parts: named("part").map(|held| Part::named(&held.subject)).collect(),
-        });
-
-        // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
-        let (read, about) = (snapshot.read, basis.clone());
-        let first = tokio::task::spawn_blocking(move || First::of(read, accepted, &about)).await;
-        let first = first.map_err(|_| Failure::Comparing)?;
-        let documents = self.documents(&first.changed()).await?;
-        let compared = tokio::task::spawn_blocking(move || first.decide(&documents, &basis)).await;
-        Ok((compared.map_err(|_| Failure::Comparing)?, approved))
-    }
-
-    /// The documents of those who changed, as they were.
-    async fn documents(&self, ids: &[ExternalUserId]) -> Result<HashMap<ExternalUserId, Document>, StoreError> {
-        let mut documents = HashMap::with_capacity(ids.len());
-        for part in ids.chunks(1_000) {
-            let mut reader = self.env.store.reader().await?;
-            documents.extend(stage::documents(&mut reader, &self.door.extent, part).await?);
-        }
-        Ok(documents)
-    }
-
-    /// Notes in the report what was read and decided.
-    async fn describe(&mut self, compared: &Compared, identity: &Identity) -> Result<(), StoreError> {
-        let Compared { said, accepted, plan, verdict, parts, concerned, whole, .. } = compared;
-        let for_review = self.unlinked().await?;
-        let report = &mut self.report;
-        report.read.whole = *whole;
-        report.read.strangers = said.strangers;
-        report.asides(said);
-        report.hold(verdict, parts, accepted, &identity.fingerprint());
-        report.plan(plan, said);
-        for removal in brake::all(&verdict.apply) {
-            let (kind, id, _, title) = named(removal, accepted);
-            if matches!(removal, Removal::User(_) | Removal::Group(_)) {
-                report.line(kind, "removed", &id, &title);
-            }
-        }
-        let left = |all: usize, some: usize| all.saturating_sub(some) as u64;
-        report.users.unchanged = left(said.users.len(), concerned.0);
-        report.users.waiting = left(concerned.0, plan.create_users.len() + plan.change_users.len());
-        report.users.for_review = for_review;
-        report.groups.unchanged = left(said.groups.len(), concerned.1);
-        report.groups.waiting = left(concerned.1, plan.create_groups.len() + plan.change_groups.len());
-        Ok(())
-    }
-
-    async fn unlinked(&self) -> Result<u64, StoreError> {
-        let mut reader = self.env.store.reader().await?;
-        Ok(u64::try_from(stage::unlinked(&mut reader, &self.door.extent).await?).unwrap_or_default())
-    }
-
-    /// A run in which nobody counts is not done: people were read and none can be taken, or none were read and nobody
-    /// was known who could be missing.
-    fn nobody_counts(&self, compared: &Compared) -> Result<(), Failure> {
-        if !compared.said.users.is_empty() || compared.holds() {
-            return Ok(());
-        }
-        let aside = &compared.said.set_aside;
-        match aside.first() {
-            Some(one) => Err(Failure::NobodyTaken { of: self.report.read.users, one: one.why.to_string() }),
-            None => Err(Failure::NobodyRead { filter: self.settings.user_filter.clone() }),
-        }
-    }
-
-    async fn accepted(&self) -> Result<Accepted, StoreError> {
-        let (store, at) = (&self.env.store, &self.door.extent);
-        let users = stage::users(store, at).await?;
-        let groups = stage::groups(store, at).await?;
-        let user_at: HashMap<_, u32> = users.iter().map(|user| user.id).zip(0..).collect();
-        let group_at: HashMap<_, u32> = groups.iter().map(|group| group.id).zip(0..).collect();
-        let members = stage::members(store, at).await?;
-        let members = members.iter().filter_map(|(group, user)| Some((*group_at.get(group)?, *user_at.get(user)?)));
-        let nested = stage::nested(store, at).await?;
-        let nested = nested.iter().filter_map(|(outer, inner)| Some((*group_at.get(outer)?, *group_at.get(inner)?)));
-        let (members, nested) = (members.collect(), nested.collect());
-        let users = users.into_iter().map(|user| KnownUser {
-            id: user.id,
-            key: user.stable_key,
-            user_name: user.user_name,
-            join_key: user.join_key,
-            hash: user.row_hash,
-            active: user.active,
-            privileged: false,
-        });
-        let groups = groups.into_iter().map(|group| KnownGroup {
-            id: group.id,
-            key: group.stable_key,
-            name: group.name,
-            hash: group.row_hash,
-            mapped: false,
-        });
-        Ok(Accepted { users: users.collect(), groups: groups.collect(), members, nested })
-    }
-
-    /// The approved removals as far as what they name is still there.
-    fn approved(&self, accepted: &Accepted) -> HashSet<Removal> {
-        let users: HashMap<&str, u32> = accepted.users.iter().map(|user| user.key.as_str()).zip(0..).collect();
-        let groups: HashMap<&str, u32> = accepted.groups.iter().map(|group| group.key.as_str()).zip(0..).collect();
-        let removal = |held: &Held| {
-            let outer = || groups.get(held.outer_group.as_deref()?).copied();
-            match held.kind.as_str() {
-                "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),
-                "group" => groups.get(held.subject.as_str()).map(|at| Removal::Group(*at)),
-                "member" => Some(Removal::Member(outer()?, *users.get(held.subject.as_str())?)),
-                "nested" => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
-                "switch_on" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOn(*at)),
-                "switch_off" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOff(*at)),
-                _ => None,
-            }
-        };
-        self.approved.iter().filter_map(removal).collect()
-    }
-
-    /// The counts of a dry run: what would be.
-    fn expected(&mut self, compared: &Compared) {
-        let Compared { plan, verdict, .. } = compared;
-        let report = &mut self.report;
-        let blocked: HashSet<u32> =
-            execute::blocked(&compared.said, &compared.accepted, plan, &verdict.apply).into_iter().collect();
-        for user in blocked.iter().filter_map(|at| compared.said.users.get(*at as usize)) {
-            let why = execute::in_words(&ProvisionError::Uniqueness { attribute: "userName" });
-            report.refused(user.user_name.clone(), Some(user.key.clone()), why);
-        }
-        report.users.set_aside += blocked.len() as u64;
-        report.users.created = plan.create_users.iter().filter(|at| !blocked.contains(at)).count() as u64;
-        report.groups.created = plan.create_groups.len() as u64;
-        for change in plan.change_users.iter().filter(|change| !blocked.contains(&change.said)) {
-            execute::count(&mut report.users, change.kind);
-        }
-        for change in &plan.change_groups {
-            execute::count(&mut report.groups, change.kind);
-        }
-        report.users.removed = verdict.apply.users.len() as u64;
-        report.groups.removed = verdict.apply.groups.len() as u64;
-        let pairs = |counts: &mut PairCounts, added: usize, removed: usize| {
-            (counts.added, counts.removed) = (added as u64, removed as u64);
-        };
-        pairs(&mut report.members, plan.add_members.len(), verdict.apply.members.len());
-        pairs(&mut report.nested, plan.add_nested.len(), verdict.apply.nested.len());
-    }
-
     /// Stages what waits, and notes what goes without anybody's approval.
     async fn hold(&self, compared: &Compared, approved: &HashSet<Removal>) -> Result<(), Failure> {
         let (run, at, now) = (self.id(), self.door.extent, self.env.clock.now());
@@ -549,44 +366,6 @@ struct Read {
     beat: Beat,
     /// What the directory holds, and the right to compare it now.
     found: Result<(Snapshot, Option<SemaphorePermit<'static>>), Failure>,
-}
-
-/// Ends with what it beats for.
-struct Beat(JoinHandle<()>);
-
-impl Drop for Beat {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Runs of a process that compare and apply at the same time: that takes processor time and memory, where a read mostly
-/// waits.
-pub const TURNS_AT_ONCE: usize = 4;
-
-static TURNS: Semaphore = Semaphore::const_new(TURNS_AT_ONCE);
-
-/// Where runs go on: whoever serves requests has other threads, and no run takes one while it waits.
-fn threads() -> Handle {
-    static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
-        let mut threads = Builder::new_multi_thread();
-        threads.worker_threads(2).thread_name("ldap").enable_all().build().ok()
-    });
-    THREADS.as_ref().map_or_else(Handle::current, |threads| threads.handle().clone())
-}
-
-/// What comes of `work`, unless the process is stopping before.
-async fn until<T>(stop: &(dyn Fn() -> bool + Send + Sync), work: impl Future<Output = T>) -> Result<T, Ended> {
-    const LOOK: Duration = Duration::from_millis(100);
-    let stopped = async {
-        while !stop() {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    tokio::select! {
-        done = work => Ok(done),
-        () = stopped => Err(Ended::Stopped),
-    }
 }
 
 fn millis(since: Instant) -> u64 {

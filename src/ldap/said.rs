@@ -7,6 +7,7 @@ use crate::domain::text::fold;
 use super::ber::Entry;
 use super::dn::Dn;
 use super::entry::{self, Before, Mapping, SaidGroup, SaidUser, SetAside};
+use super::mark::Marker;
 use super::read::Reading;
 use super::settings::Settings;
 
@@ -52,31 +53,31 @@ pub struct Aside {
 
 /// What is known of people already, by stable id. Where two claim one login name or join key, its holder keeps it.
 #[derive(Clone, Debug, Default)]
-pub struct Holders {
+pub struct Holders<'a> {
     /// What stays where an entry does not show it.
-    pub before: HashMap<String, Before>,
+    pub before: HashMap<&'a str, Before<'a>>,
     /// Folded login name to stable id.
-    pub logins: HashMap<String, String>,
+    pub logins: HashMap<String, &'a str>,
     /// Join key to stable id.
-    pub joins: HashMap<Vec<u8>, String>,
+    pub joins: HashMap<&'a [u8], &'a str>,
 }
 
-/// Translates a read.
-pub fn translate(users: &Reading, groups: &Reading, mapping: Mapping<'_>, holders: &Holders) -> Said {
-    let settings = mapping.settings;
+/// Translates a read. Of people who are as before it keeps what tells them apart, and of every entry of a person the name.
+pub fn translate(users: Reading, groups: Reading, mapping: Mapping<'_>, holders: &Holders<'_>) -> Said {
+    let (settings, marker) = (mapping.settings, Marker::new(mapping));
     let mut said = Said::default();
     let mut people = Vec::with_capacity(users.entries.len());
-    for entry in &users.entries {
-        match entry::user(entry, mapping, &|key| holders.before.get(key).cloned()) {
-            Ok(user) => people.push((entry, user)),
-            Err(why) => said.user_aside(entry, entry::stable_key(entry, &settings.id), why),
+    for entry in users.entries {
+        match entry::user(&entry, mapping, &marker, &|key| holders.before.get(key).copied()) {
+            Ok(user) => people.push((entry.dn, user)),
+            Err(why) => said.user_aside(&entry.dn, entry::stable_key(&entry, &settings.id), why),
         }
     }
     let people = said.unique(people, |user| user.key.clone(), |_, _| false, |_| SetAside::SameId);
     let people = said.unique(
         people,
         |user| fold(&user.user_name),
-        |name, key| holders.logins.get(name).is_some_and(|holder| holder == key),
+        |name, key| holders.logins.get(name).is_some_and(|holder| *holder == key),
         |user| SetAside::SameLogin(user.user_name.clone()),
     );
     let joined_by = mapping.join.unwrap_or_default().to_owned();
@@ -84,17 +85,17 @@ pub fn translate(users: &Reading, groups: &Reading, mapping: Mapping<'_>, holder
     let joined = said.unique(
         joined,
         |user| user.join_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
-        |join, key| holders.joins.get(join).is_some_and(|holder| holder == key),
+        |join, key| holders.joins.get(join.as_slice()).is_some_and(|holder| *holder == key),
         |_| SetAside::SameJoin(joined_by.clone()),
     );
     let mut people: Vec<_> = joined.into_iter().chain(loose).collect();
     people.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
 
     let mut group_entries = Vec::with_capacity(groups.entries.len());
-    for entry in &groups.entries {
-        match entry::group(entry, mapping) {
+    for entry in groups.entries {
+        match entry::group(&entry, mapping) {
             Ok(group) => group_entries.push((entry, group)),
-            Err(why) => said.group_aside(entry, entry::stable_key(entry, &settings.id), why),
+            Err(why) => said.group_aside(&entry.dn, entry::stable_key(&entry, &settings.id), why),
         }
     }
     let mut seen = HashMap::new();
@@ -104,7 +105,7 @@ pub fn translate(users: &Reading, groups: &Reading, mapping: Mapping<'_>, holder
     group_entries.retain(|(entry, group)| {
         let once = seen.get(&group.key) == Some(&1);
         if !once {
-            said.group_aside(entry, Some(group.key.clone()), SetAside::SameId);
+            said.group_aside(&entry.dn, Some(group.key.clone()), SetAside::SameId);
         }
         once
     });
@@ -126,26 +127,26 @@ enum Target {
 }
 
 impl Said {
-    fn user_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+    fn user_aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
         self.users_aside += 1;
         self.present_users.extend(key.clone());
-        self.aside(entry, key, why);
+        self.aside(dn, key, why);
     }
 
-    fn group_aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+    fn group_aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
         self.groups_aside += 1;
         self.present_groups.extend(key.clone());
-        self.aside(entry, key, why);
+        self.aside(dn, key, why);
     }
 
-    fn aside(&mut self, entry: &Entry, key: Option<String>, why: SetAside) {
+    fn aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
         match &key {
             // It may be anybody.
-            None => self.doubt(|| format!("\"{}\": {why}", entry.dn)),
+            None => self.doubt(|| format!("\"{dn}\": {why}")),
             Some(key) if why == SetAside::SameId => self.doubt(|| format!("two entries have the id {key}")),
             Some(_) => {}
         }
-        self.set_aside.push(Aside { dn: entry.dn.clone(), key, why });
+        self.set_aside.push(Aside { dn: dn.to_owned(), key, why });
     }
 
     /// The first contradiction is told; one is enough.
@@ -155,48 +156,48 @@ impl Said {
 
     /// Of people who claim the same, the one who holds it already keeps it; with no holder among them nobody
     /// gets it, because which of them it was meant for cannot be known.
-    fn unique<'a, K: Hash + Eq>(
+    fn unique<K: Hash + Eq>(
         &mut self,
-        people: Vec<(&'a Entry, SaidUser)>,
+        people: Vec<(String, SaidUser)>,
         claim: impl Fn(&SaidUser) -> K,
         holds: impl Fn(&K, &str) -> bool,
         why: impl Fn(&SaidUser) -> SetAside,
-    ) -> Vec<(&'a Entry, SaidUser)> {
+    ) -> Vec<(String, SaidUser)> {
         let mut claims: HashMap<K, u32> = HashMap::with_capacity(people.len());
         for (_, user) in &people {
             *claims.entry(claim(user)).or_default() += 1;
         }
         let mut kept = Vec::with_capacity(people.len());
-        for (entry, user) in people {
+        for (dn, user) in people {
             let claimed = claim(&user);
             let alone = claims.get(&claimed) == Some(&1);
             if alone || holds(&claimed, &user.key) {
-                kept.push((entry, user));
+                kept.push((dn, user));
             } else {
                 let why = why(&user);
-                self.user_aside(entry, Some(user.key), why);
+                self.user_aside(&dn, Some(user.key), why);
             }
         }
         kept
     }
 
-    fn resolve_members(&mut self, people: &[(&Entry, SaidUser)], groups: &[(&Entry, SaidGroup)], settings: &Settings) {
+    fn resolve_members(&mut self, people: &[(String, SaidUser)], groups: &[(Entry, SaidGroup)], settings: &Settings) {
         let by_login = settings.members_by_login();
-        let user_name = |entry: &Entry, user: &SaidUser| match by_login {
+        let user_name = |dn: &str, user: &SaidUser| match by_login {
             true => Some(Name::Login(user.user_name.clone())),
-            false => Dn::parse(&entry.dn).ok().map(Name::Dn),
+            false => Dn::parse(dn).ok().map(Name::Dn),
         };
-        let users = (0..).zip(people).map(|(at, (entry, user))| (user_name(entry, user), *entry, Target::User(at)));
+        let users = (0..).zip(people).map(|(at, (dn, user))| (user_name(dn, user), dn, Target::User(at)));
         let inner = (0..)
             .zip(groups)
-            .map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), *entry, Target::Group(at)));
+            .map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), &entry.dn, Target::Group(at)));
         let inner = inner.filter(|_| !by_login);
         let mut names: HashMap<Name, Target> = HashMap::with_capacity(people.len() + groups.len());
         // Servers mostly write a member as they write the entry: that is found without parsing.
         let mut verbatim: HashMap<&str, Target> = HashMap::with_capacity(names.capacity());
-        for (name, entry, target) in users.chain(inner) {
+        for (name, dn, target) in users.chain(inner) {
             let Some(name) = name else {
-                self.doubt(|| format!("\"{}\" is no distinguished name", entry.dn));
+                self.doubt(|| format!("\"{dn}\" is no distinguished name"));
                 continue;
             };
             // One entry may be read as a person and as a group; two of one kind cannot have one name.
@@ -206,13 +207,13 @@ impl Said {
                     (Target::User(_), Target::User(_)) | (Target::Group(_), Target::Group(_))
                 );
                 if alike && !by_login {
-                    self.doubt.get_or_insert_with(|| format!("two entries are called \"{}\"", entry.dn));
+                    self.doubt.get_or_insert_with(|| format!("two entries are called \"{dn}\""));
                 }
                 *known = Target::Ambiguous;
             };
             names.entry(name).and_modify(same).or_insert(target);
             if !by_login {
-                verbatim.entry(&entry.dn).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
+                verbatim.entry(dn).and_modify(|known| *known = Target::Ambiguous).or_insert(target);
             }
         }
         for (at, (entry, _)) in (0..).zip(groups) {
@@ -281,7 +282,12 @@ mod tests {
     }
 
     fn read(people: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
-        translate(people, groups, Mapping { settings, schemas: &crate::scim::schema::SchemaSet::base(), join }, holders)
+        translate(
+            people.clone(),
+            groups.clone(),
+            Mapping { settings, schemas: &crate::scim::schema::SchemaSet::base(), join },
+            holders,
+        )
     }
 
     fn reading(entries: Vec<Entry>) -> Reading {
@@ -350,7 +356,7 @@ mod tests {
         let said = read(&people, &none, &settings("member"), None, &Holders::default());
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
         assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
-        let holders = Holders { logins: HashMap::from([("same".to_owned(), "b".to_owned())]), ..Holders::default() };
+        let holders = Holders { logins: HashMap::from([("same".to_owned(), "b")]), ..Holders::default() };
         let said = read(&people, &none, &settings("member"), None, &holders);
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(said.set_aside.len(), 1);
@@ -422,7 +428,7 @@ mod tests {
             if person.is_some() {
                 attributes.push(("userAccountControl", &values));
             }
-            let before = before.map(|active| ("a".to_owned(), Before { active, join_key: Some(b"key".to_vec()) }));
+            let before = before.map(|active| ("a", Before { active, join_key: Some(b"key"), mark: None }));
             let holders = Holders { before: before.into_iter().collect(), ..Holders::default() };
             let people = reading(vec![entry("uid=ann,dc=x", &attributes)]);
             let said = read(&people, &reading(vec![]), &settings, Some("employeeNumber"), &holders);

@@ -176,7 +176,8 @@ fn judged(what: &str, seen: &Reading, mapping: Mapping<'_>) -> (bool, String) {
         return (false, format!("There are no {what}, so a run would take none."));
     }
     let nothing = Reading::default();
-    let (people, groups) = if what == "people" { (seen, &nothing) } else { (&nothing, seen) };
+    let seen = seen.clone();
+    let (people, groups) = if what == "people" { (seen, nothing) } else { (nothing, seen) };
     let said = translate(people, groups, mapping, &Holders::default());
     let taken = said.users.len() + said.groups.len();
     let why = said.set_aside.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();

@@ -25,8 +25,8 @@ pub(super) fn keep_parts(
     for change in &plan.change_users {
         let known = accepted.users.get(change.known as usize);
         let (Some(known), Some(now)) = (known, said.users.get(change.said as usize)) else { continue };
-        let Some(before) = documents.get(&known.id) else { continue };
-        for part in Part::vanished(before, &now.doc) {
+        let (Some(before), Some(doc)) = (documents.get(&known.id), &now.doc) else { continue };
+        for part in Part::vanished(before, doc) {
             losers.entry(part).or_default().push((change.said, known.id));
         }
     }

@@ -43,6 +43,10 @@ statements! {
         JOIN sync_run r ON r.id = s.run WHERE s.run = $1 AND r.connection = $2 AND s.ordinal >= $3 \
         ORDER BY s.ordinal LIMIT $4";
     DOCUMENTS: set = "SELECT id, doc FROM external_user WHERE connection = $1 AND id IN ($2)";
+    NOTE: rows (d) = format!("UPDATE external_user SET row_hash = marked.column2 \
+        FROM (VALUES ({}, {}, {})) AS marked WHERE external_user.id = marked.column1 \
+        AND COALESCE(external_user.connection = marked.column3, FALSE)",
+        d.typed("$1", "uuid"), d.typed("$2", "bytea"), d.typed("$3", "uuid"));
     DELETED = "SELECT stable_key FROM deleted_user WHERE connection = $1";
     UNLINKED = "SELECT COUNT(*) FROM external_user WHERE connection = $1 AND person IS NULL";
     TAKE: rows = "INSERT INTO sync_taken (run, connection, at, what, subject, lost) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -246,6 +250,15 @@ pub async fn documents(
 ) -> Result<Vec<(ExternalUserId, Map<String, Json>)>, StoreError> {
     let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
     reader.all_in(&DOCUMENTS, binds![at.connection()], ids.iter().copied(), read).await
+}
+
+/// Notes hashes of rows that say the same as before.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn note(tx: &mut Tx, at: &ConnectionExtent, hashes: &[(ExternalUserId, Vec<u8>)]) -> Result<(), StoreError> {
+    let rows = hashes.iter().map(|(id, hash)| binds![*id, hash.clone(), at.connection()]);
+    tx.execute_rows(&NOTE, rows).await.map(drop)
 }
 
 /// The stable keys of people whom the connection said once and who are kept as they were.

@@ -16,6 +16,8 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench { name: "scim", needs: &[Need::Postgres], act: scim },
     Bench { name: "probes", needs: &[Need::Postgres], act: probes },
+    Bench { name: "apply", needs: &[Need::Postgres], act: apply },
+    Bench { name: "ldap", needs: &[Need::Postgres, Need::Slapd], act: ldap },
     Bench { name: "store", needs: &[], act: store },
     Bench { name: "decision", needs: &[Need::Postgres], act: decision },
 ];
@@ -46,32 +48,40 @@ pub fn run(words: &[String]) -> Result<bool> {
 
 /// `--users N`: how many the large store has.
 fn scim(lab: &mut Lab, words: &[String]) -> Result<bool> {
-    let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
-    if !status.success() {
-        bail!("the release build failed");
-    }
     let url = lab.database("bench")?;
-    let mut good = true;
-    for database in ["sqlite", &url] {
-        let status =
-            lab.conformance_command("release", "bench-scim", database).args(words).status().context("conformance")?;
-        good &= status.success();
-    }
-    Ok(good)
+    on_both(lab, "bench-scim", &url, words)
 }
 
 /// `--users N`: how many the large store has. Both stores of PostgreSQL have a database of their own.
 fn probes(lab: &mut Lab, words: &[String]) -> Result<bool> {
+    lab.database("probes_small")?;
+    let url = lab.database("probes")?;
+    on_both(lab, "bench-probes", &url, words)
+}
+
+/// `--users N`: how many people are declared.
+fn apply(lab: &mut Lab, words: &[String]) -> Result<bool> {
+    let url = lab.database("apply")?;
+    on_both(lab, "bench-apply", &url, words)
+}
+
+/// `--users N`: how many people the larger directory has.
+fn ldap(lab: &mut Lab, words: &[String]) -> Result<bool> {
+    lab.database("ldap_few")?;
+    lab.database("ldap_many")?;
+    let url = lab.database("ldap")?;
+    on_both(lab, "bench-ldap", &url, words)
+}
+
+/// Runs a measurement of the conformance crate against the release build.
+fn on_both(lab: &mut Lab, name: &str, url: &str, words: &[String]) -> Result<bool> {
     let status = lab.cargo(["build", "--release", "--workspace", "--bins"]).status().context("cargo build")?;
     if !status.success() {
         bail!("the release build failed");
     }
-    lab.database("probes_small")?;
-    let url = lab.database("probes")?;
     let mut good = true;
-    for database in ["sqlite", &url] {
-        let status =
-            lab.conformance_command("release", "bench-probes", database).args(words).status().context("conformance")?;
+    for database in ["sqlite", url] {
+        let status = lab.conformance_command("release", name, database).args(words).status().context("conformance")?;
         good &= status.success();
     }
     Ok(good)

@@ -44,6 +44,32 @@ pub async fn all(
     Ok(found)
 }
 
+/// Reads people and groups with their members, as a synchronisation would, and keeps nothing; how many entries.
+///
+/// # Errors
+/// When any page is missing.
+pub async fn whole(address: &str) -> Result<usize> {
+    let (connection, mut ldap) = LdapConnAsync::new(&format!("ldap://{address}")).await.context("connecting")?;
+    ldap3::drive!(connection);
+    ldap.simple_bind(READER, READER_PASSWORD).await?.success().context("bind")?;
+    let mut count = 0;
+    for (folder, class, wanted) in [
+        ("people", "inetOrgPerson", &["entryUUID", "uid", "givenName", "sn", "cn", "displayName", "mail"][..]),
+        ("groups", "groupOfNames", &["entryUUID", "cn", "member"][..]),
+    ] {
+        let (base, filter) = (format!("ou={folder},{BASE}"), format!("(objectClass={class})"));
+        let adapters: Vec<Box<dyn Adapter<_, _>>> =
+            vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(1_000))];
+        let mut search = ldap.streaming_search_with(adapters, &base, Scope::Subtree, &filter, wanted.to_vec()).await?;
+        while let Some(entry) = search.next().await.context("in the middle of a page")? {
+            count += usize::from(!SearchEntry::construct(entry).dn.is_empty());
+        }
+        search.finish().await.success().context("the end of the search")?;
+    }
+    ldap.unbind().await.ok();
+    Ok(count)
+}
+
 fn trusting(pem: &str) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).context("the authority's certificate")?)?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// The demo's LDAP connection.
-const SLUG: &str = "fjordnet-ldap";
+pub const SLUG: &str = "fjordnet-ldap";
 /// In the middle of a page of people.
 const CUT: usize = 1_500_000;
 
@@ -69,6 +69,14 @@ fn settings(address: &str, security: &str, authority: Option<&str>) -> Value {
     if let Some(authority) = authority {
         settings["ca"] = authority.into();
     }
+    settings
+}
+
+/// The same, for a directory that takes its time.
+pub fn lasting(address: &str) -> Value {
+    let mut settings = settings(address, "none", None);
+    settings["page_size"] = 1_000.into();
+    settings["timeouts"] = json!({"connect": 5, "answer": 60, "read": 600});
     settings
 }
 

@@ -110,6 +110,15 @@ impl Tree {
         }
     }
 
+    /// The last so many groups come into others that no group was in.
+    pub fn nest(&mut self, count: usize) {
+        let Some(inner) = self.groups.len().checked_sub(count) else { return };
+        let outer = inner.saturating_sub(count);
+        for at in 0..count {
+            self.groups[outer + at].members.push(Member::Group(inner + at));
+        }
+    }
+
     /// The text to load.
     pub fn ldif(&self) -> String {
         let mut entries = head();

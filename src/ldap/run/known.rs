@@ -1,0 +1,132 @@
+//! What a run compares a read with.
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Failure, Prepared};
+use crate::domain::directory::Mode;
+use crate::domain::id::ExternalUserId;
+use crate::ldap::brake::{Circumstances, Removal, WINDOW_HOURS};
+use crate::ldap::compare::{Basis, Compared, First};
+use crate::ldap::entry::Part;
+use crate::ldap::identity::{Difference, Identity};
+use crate::ldap::mark::Mark;
+use crate::ldap::plan::{Accepted, KnownGroup, KnownUser};
+use crate::ldap::source::Snapshot;
+use crate::ldap::window;
+use crate::scim::resource::Document;
+use crate::store::stage::{self, Held};
+use crate::store::{StoreError, runs};
+
+impl Prepared {
+    /// Translates the read, loads the accepted state, and decides; with what a person has approved.
+    pub(super) async fn compare(
+        &mut self,
+        snapshot: Snapshot,
+        identity: &Identity,
+    ) -> Result<(Compared, HashSet<Removal>), Failure> {
+        let (people, groups) = snapshot.read.get();
+        let read = &mut self.report.read;
+        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
+        read.pages = people.pages + groups.pages;
+        read.references = (people.references.len() + groups.references.len()) as u64;
+
+        let (at, since) = (self.door.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
+        let mut accepted = self.accepted().await?;
+        let mut reader = self.env.store.reader().await?;
+        let before = runs::server(&mut reader, &at).await?.as_deref().and_then(Identity::parse);
+        let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
+        let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
+        let taken = stage::taken(&mut reader, &at, since).await?;
+        drop(reader);
+        for user in &mut accepted.users {
+            user.privileged = privileged.contains(&user.id);
+        }
+        for group in &mut accepted.groups {
+            group.mapped = mapped.contains(&group.id);
+        }
+        let Difference { strange, narrowed } = before.map(|before| identity.differs(&before)).unwrap_or_default();
+        let approved = self.approved(&accepted);
+        let named = |kind: &'static str| self.approved.iter().filter(move |held| held.kind == kind);
+        let fingerprint = identity.fingerprint();
+        let basis = Arc::new(Basis {
+            settings: self.settings.clone(),
+            join: self.join(),
+            adds_only: self.door.mode == Mode::Additive,
+            about: Circumstances {
+                strange,
+                narrowed,
+                approved_read: named("read").any(|held| held.subject == fingerprint),
+                approved: approved.clone(),
+                before: window::added_up(taken),
+            },
+            approved_parts: named("part").map(|held| Part::named(&held.subject)).collect(),
+        });
+
+        // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
+        let (read, about) = (snapshot.read, basis.clone());
+        let first = tokio::task::spawn_blocking(move || First::of(read, accepted, &about)).await;
+        let first = first.map_err(|_| Failure::Comparing)?;
+        let documents = self.documents(&first.changed()).await?;
+        let compared = tokio::task::spawn_blocking(move || first.decide(&documents, &basis)).await;
+        Ok((compared.map_err(|_| Failure::Comparing)?, approved))
+    }
+
+    /// The documents of those who changed, as they were.
+    async fn documents(&self, ids: &[ExternalUserId]) -> Result<HashMap<ExternalUserId, Document>, StoreError> {
+        let mut documents = HashMap::with_capacity(ids.len());
+        for part in ids.chunks(1_000) {
+            let mut reader = self.env.store.reader().await?;
+            documents.extend(stage::documents(&mut reader, &self.door.extent, part).await?);
+        }
+        Ok(documents)
+    }
+
+    async fn accepted(&self) -> Result<Accepted, StoreError> {
+        let (store, at) = (&self.env.store, &self.door.extent);
+        let users = stage::users(store, at).await?;
+        let groups = stage::groups(store, at).await?;
+        let user_at: HashMap<_, u32> = users.iter().map(|user| user.id).zip(0..).collect();
+        let group_at: HashMap<_, u32> = groups.iter().map(|group| group.id).zip(0..).collect();
+        let members = stage::members(store, at).await?;
+        let members = members.iter().filter_map(|(group, user)| Some((*group_at.get(group)?, *user_at.get(user)?)));
+        let nested = stage::nested(store, at).await?;
+        let nested = nested.iter().filter_map(|(outer, inner)| Some((*group_at.get(outer)?, *group_at.get(inner)?)));
+        let (members, nested) = (members.collect(), nested.collect());
+        let users = users.into_iter().map(|user| KnownUser {
+            id: user.id,
+            key: user.stable_key,
+            user_name: user.user_name,
+            join_key: user.join_key,
+            mark: user.row_hash.as_deref().and_then(Mark::read),
+            active: user.active,
+            privileged: false,
+        });
+        let groups = groups.into_iter().map(|group| KnownGroup {
+            id: group.id,
+            key: group.stable_key,
+            name: group.name,
+            hash: group.row_hash,
+            mapped: false,
+        });
+        Ok(Accepted { users: users.collect(), groups: groups.collect(), members, nested })
+    }
+
+    /// The approved removals as far as what they name is still there.
+    fn approved(&self, accepted: &Accepted) -> HashSet<Removal> {
+        let users: HashMap<&str, u32> = accepted.users.iter().map(|user| user.key.as_str()).zip(0..).collect();
+        let groups: HashMap<&str, u32> = accepted.groups.iter().map(|group| group.key.as_str()).zip(0..).collect();
+        let removal = |held: &Held| {
+            let outer = || groups.get(held.outer_group.as_deref()?).copied();
+            match held.kind.as_str() {
+                "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),
+                "group" => groups.get(held.subject.as_str()).map(|at| Removal::Group(*at)),
+                "member" => Some(Removal::Member(outer()?, *users.get(held.subject.as_str())?)),
+                "nested" => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
+                "switch_on" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOn(*at)),
+                "switch_off" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOff(*at)),
+                _ => None,
+            }
+        };
+        self.approved.iter().filter_map(removal).collect()
+    }
+}
