@@ -119,19 +119,26 @@ on_both! {
         let paused = olga.submit(here, &format!("{here}/sync"), &[]).await;
         assert_eq!(paused.status, 422);
         assert!(paused.text.contains("is paused"));
+        // Whoever looks at the connection later sees it too.
+        let page = shown(&mut olga, here).await;
+        assert!(page.contains("It did not begin") && page.contains("is paused"), "{page}");
+        let refused = page.split_once(&format!("{here}/runs/")).unwrap().1.split('"').next().unwrap().to_owned();
+        assert!(shown(&mut olga, &format!("{here}/runs/{refused}")).await.contains("It did not begin"));
         let dry = olga.submit(here, &format!("{here}/sync"), &[("dry", "yes")]).await;
         assert_eq!(dry.status, 303, "{}", dry.text);
-        let mut page = shown(&mut olga, here).await;
+        let page = shown(&mut olga, here).await;
+        assert!(page.contains("dry run"), "{page}");
+        let run = page.split_once(&format!("{here}/runs/")).unwrap().1.split('"').next().unwrap().to_owned();
+        assert_ne!(run, refused, "the newest is first");
+        let mut report = String::new();
         for _ in 0..100 {
-            if page.contains("failed") {
+            report = shown(&mut olga, &format!("{here}/runs/{run}")).await;
+            if report.contains("failed") {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            page = shown(&mut olga, here).await;
         }
-        assert!(page.contains("failed") && page.contains("dry run"), "{page}");
-        let run = page.split_once(&format!("{here}/runs/")).unwrap().1.split('"').next().unwrap().to_owned();
-        assert!(shown(&mut olga, &format!("{here}/runs/{run}")).await.contains("failed"));
+        assert!(report.contains("failed"), "{report}");
         console.app.stop().await;
     }
 
