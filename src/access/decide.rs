@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 
 /// May this person do this, to this, now?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Who.
     pub principal: UserId,

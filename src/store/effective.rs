@@ -28,7 +28,7 @@ statements! {
 }
 
 /// Most grants an explanation lists.
-const MOST_GRANTS: i64 = 50;
+pub(super) const MOST_GRANTS: i64 = 50;
 
 /// A decision with every grant that carries the capability, the one that gets furthest first.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -105,7 +105,7 @@ pub async fn permits(reader: &mut Reader, question: &Question) -> Result<bool, S
 /// `StoreError`.
 pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
     let mut rows = lines(reader, question, MOST_GRANTS).await?;
-    for rule in rows.iter_mut().filter_map(|line| row_support(&mut line.nearest.as_mut()?.proof.support)) {
+    for rule in rows.iter_mut().filter_map(Line::rule) {
         rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
     }
     concluded(rows)
@@ -153,7 +153,7 @@ async fn direct(reader: &mut Reader, question: &Question) -> Result<Option<Proof
     reader.optional(&DIRECT, values, direct_proof).await.map(Option::flatten)
 }
 
-fn direct_proof(row: &Row) -> Result<Option<Proof>, StoreError> {
+pub(super) fn direct_proof(row: &Row) -> Result<Option<Proof>, StoreError> {
     if !row.get::<bool>("certain")? {
         return Ok(None);
     }
@@ -161,15 +161,13 @@ fn direct_proof(row: &Row) -> Result<Option<Proof>, StoreError> {
     Ok(Some(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support }))
 }
 
-/// The rows of the whole decision, the grant that gets furthest first.
+/// The rows of the whole decision, in no order.
 async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<Vec<Line>, StoreError> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     let Resource { partner, group, owner } = resource;
     let values = binds![principal, owner, capability, partner, now, group, limit];
     let statement = if owner.is_some() { &DECISION_OWNED } else { &DECISION };
-    let mut rows = reader.all(statement, values, line).await?;
-    rows.sort_by_key(|line| line.order);
-    Ok(rows)
+    reader.all(statement, values, line).await
 }
 
 /// The positive sets of the first term of a rule that matches a person, with their names.
@@ -203,12 +201,19 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn allows(&self) -> bool {
+    pub(super) fn allows(&self) -> bool {
         self.nearest.as_ref().is_some_and(|nearest| nearest.rank == Rank::Allows)
+    }
+
+    /// The rule behind its grant.
+    pub(super) fn rule(&mut self) -> Option<&mut RuleLine> {
+        row_support(&mut self.nearest.as_mut()?.proof.support)
     }
 }
 
-pub(super) fn concluded(rows: Vec<Line>) -> Result<Explanation, StoreError> {
+/// What rows of a decision, in any order, come to: the grant that gets furthest stands first.
+pub(super) fn concluded(mut rows: Vec<Line>) -> Result<Explanation, StoreError> {
+    rows.sort_by_key(|line| line.order);
     let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
     let grants = grants
         .map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })

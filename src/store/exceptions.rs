@@ -1,4 +1,7 @@
 //! What exception of a scope keeps a resource out.
+use uuid::Uuid;
+
+use super::effective_many::of_each;
 use super::{Reader, Row, StoreError};
 use crate::access::explain::{Named, Proof, Support};
 use crate::domain::grant::Resource;
@@ -6,18 +9,19 @@ use crate::domain::id::{Id as _, PartnerId, UserGroupId};
 use crate::{binds, statements};
 
 statements! {
-    PARTNER = "SELECT w.partner, p.name FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
+    // Of partners, the nearest.
+    HIT: question[Uuid, Uuid, Uuid, Uuid] = "SELECT 0 AS kind, a.depth AS far, w.partner AS id, p.name \
+        FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
             UNION ALL SELECT r.scope FROM mapping_rule r WHERE r.id = $1) held \
         JOIN scope_without_partner w ON w.scope = held.scope \
         JOIN partner_ancestor a ON a.ancestor = w.partner JOIN live_partner p ON p.id = w.partner \
-        WHERE a.partner = $2 ORDER BY a.depth LIMIT 1";
-    GROUP = "SELECT w.user_group, u.name FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
+        WHERE a.partner = $2 \
+        UNION ALL SELECT 1, 0, w.user_group, u.name FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
             UNION ALL SELECT r.scope FROM mapping_rule r WHERE r.id = $1) held \
         JOIN scope_without_group w ON w.scope = held.scope JOIN user_group u ON u.id = w.user_group \
         WHERE u.partner = $2 AND (u.id = $3 \
             OR EXISTS (SELECT 1 FROM live_person p WHERE p.id = $4 AND p.placement = u.id) \
-            OR EXISTS (SELECT 1 FROM user_group_member m WHERE m.person = $4 AND m.user_group = u.id)) \
-        ORDER BY u.id LIMIT 1";
+            OR EXISTS (SELECT 1 FROM user_group_member m WHERE m.person = $4 AND m.user_group = u.id))";
 }
 
 /// An exception of a scope.
@@ -29,23 +33,42 @@ pub enum Exception {
     Group(Named<UserGroupId>),
 }
 
-/// The exception of the scope behind `proof` that the resource falls under; none when another thing is in the way.
+/// The question whether an exception of the scope of a grant or rule keeps a resource out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Exemption {
+    held: Uuid,
+    resource: Resource,
+}
+
+impl Exemption {
+    /// Of the scope behind `proof`; none when that has no exceptions.
+    pub fn of(proof: &Proof, resource: Resource) -> Option<Self> {
+        let held = match &proof.support {
+            Support::Manual { grant, .. } => grant.uuid(),
+            Support::Rule(line) => line.rule.id.uuid(),
+        };
+        proof.scope.exclusions.then_some(Self { held, resource })
+    }
+}
+
+/// For each, the exception that the resource falls under; none when another thing is in the way.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn hit(reader: &mut Reader, proof: &Proof, resource: &Resource) -> Result<Option<Exception>, StoreError> {
-    if !proof.scope.exclusions {
-        return Ok(None);
-    }
-    let held = match &proof.support {
-        Support::Manual { grant, .. } => grant.uuid(),
-        Support::Rule(line) => line.rule.id.uuid(),
+pub(super) async fn hits(reader: &mut Reader, all: &[Exemption]) -> Result<Vec<Option<Exception>>, StoreError> {
+    let key = |one: &Exemption| {
+        let Resource { partner, group, owner } = one.resource;
+        binds![one.held, partner, group.map(|group| group.uuid()), owner.map(|owner| owner.uuid())]
     };
-    let partner = |row: &Row| Ok(Exception::Partner(Named::new(row.get(0)?, row.get::<String>(1)?)));
-    if let Some(found) = reader.optional(&PARTNER, binds![held, resource.partner], partner).await? {
-        return Ok(Some(found));
-    }
-    let group = |row: &Row| Ok(Exception::Group(Named::new(row.get(0)?, row.get::<String>(1)?)));
-    let values = binds![held, resource.partner, resource.group, resource.owner];
-    reader.optional(&GROUP, values, group).await
+    let read = |row: &Row| {
+        let (kind, id, name): (i64, Uuid, String) = (row.get("kind")?, row.get("id")?, row.get("name")?);
+        let found = match kind {
+            0 => Exception::Partner(Named::new(PartnerId::from_uuid(id), name)),
+            _ => Exception::Group(Named::new(UserGroupId::from_uuid(id), name)),
+        };
+        Ok(((kind, row.get::<i64>("far")?, id), found))
+    };
+    let found = of_each(reader, &HIT, all.iter().map(key).collect(), read).await?;
+    let first = |rows: Vec<_>| rows.into_iter().min_by_key(|(order, _)| *order).map(|(_, found)| found);
+    Ok(found.into_iter().map(first).collect())
 }

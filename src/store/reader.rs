@@ -43,6 +43,8 @@ pub struct Reader {
     pub(super) failed: bool,
     /// A statement met another writer: the whole transaction is to be run again.
     pub(super) conflict: Option<StoreError>,
+    /// Statements sent so far.
+    trips: u64,
 }
 
 /// The connection behind a reader, with what gives it back when dropped.
@@ -114,12 +116,17 @@ impl Reader {
     }
 
     pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
-        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: None }
+        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: None, trips: 0 }
     }
 
     /// The database, for the few texts that differ; see [`Dialect`].
     pub fn dialect(&self) -> Dialect {
         self.shared.dialect
+    }
+
+    /// How many statements this reader has sent: on PostgreSQL, trips to it.
+    pub fn trips(&self) -> u64 {
+        self.trips
     }
 
     /// The one row of the answer. [`StoreError::NotFound`] when there is none.
@@ -415,6 +422,7 @@ impl Reader {
             }
         };
         self.failed = self.strict;
+        self.trips = self.trips.saturating_add(1);
         if parameters != values {
             tracing::error!(statement = name, parameters, values, "wrong number of values");
             return Err(StoreError::Binds(name));

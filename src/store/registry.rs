@@ -32,6 +32,7 @@ static TABLES: &[Statements] = &[
     super::grants::STATEMENTS,
     super::holds::STATEMENTS,
     super::identities::STATEMENTS,
+    super::known::STATEMENTS,
     super::laws::STATEMENTS,
     super::leases::STATEMENTS,
     super::soundness::STATEMENTS,

@@ -1,127 +1,23 @@
 //! What somebody is told of grounds: each name only as far as they may see what it names. Whoever prints what stands behind
 //! an answer asks here first, whatever the door; what is hidden is counted, and never named.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::effective::{self, RankedProof};
+use super::effective::RankedProof;
 use super::effective_lists::{GrantOfPerson, GroupOfPerson};
-use super::effective_tree::StoredTree;
-use super::exceptions::{self, Exception};
+use super::exceptions::{Exception, Exemption};
 use super::extent::PartnerExtent;
 use super::holds::{self, Hold};
-use super::{Reader, StoreError, activity, resources, roles};
+use super::known::{Known, Learnt, every};
+pub use super::sight::{Eyes, Sight};
+use super::{Reader, StoreError, activity};
 use crate::access::decide::{Decision, Nearest, Question, Rank, near_miss};
 use crate::access::explain::{GroundLine, Miss, Named, Proof, Reason, RuleLine, Support, Through};
-use crate::access::scope::Tree as _;
-use crate::domain::capability::Core;
 use crate::domain::grant::{Reach, Resource, Scope};
-use crate::domain::id::{ConnectionId, DirectoryId, Id, PartnerId, UserGroupId, UserId};
+use crate::domain::id::{ConnectionId, DirectoryId, Id as _, PartnerId, RoleId, UserGroupId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
-
-/// What one person may see, asked once for each thing.
-#[derive(Debug)]
-pub struct Sight {
-    asker: UserId,
-    now: Timestamp,
-    known: BTreeMap<(i64, Uuid), bool>,
-    /// A product, which asks about partners and people that it knows by id, and is told no person's name.
-    product: bool,
-}
-
-impl Sight {
-    /// The sight of `asker`.
-    pub fn of(asker: UserId, now: Timestamp) -> Self {
-        Self { asker, now, known: BTreeMap::new(), product: false }
-    }
-
-    /// The sight of whoever asks for decisions as a product does: what they may ask about, they may read the reasons of.
-    /// That they may ask about `resource` and its owner has been seen.
-    pub fn of_product(asker: UserId, resource: &Resource, now: Timestamp) -> Self {
-        let mut sight = Self { product: true, ..Self::of(asker, now) };
-        sight.known.insert((Core::AccessAsk.id().0, resource.partner.uuid()), true);
-        sight
-    }
-
-    /// Who looks.
-    pub fn asker(&self) -> UserId {
-        self.asker
-    }
-
-    async fn may(
-        &mut self,
-        reader: &mut Reader,
-        needs: Core,
-        of: Uuid,
-        resource: Option<Resource>,
-    ) -> Result<bool, StoreError> {
-        let key = (needs.id().0, of);
-        if let Some(known) = self.known.get(&key) {
-            return Ok(*known);
-        }
-        let seen = match resource {
-            None => false,
-            Some(resource) => {
-                let question = Question { principal: self.asker, capability: needs.id(), resource, now: self.now };
-                effective::permits(reader, &question).await?
-            }
-        };
-        self.known.insert(key, seen);
-        Ok(seen)
-    }
-
-    /// Whether the asker may see a partner.
-    ///
-    /// # Errors
-    /// Only those of the store.
-    pub async fn partner(&mut self, reader: &mut Reader, id: PartnerId) -> Result<bool, StoreError> {
-        let resource = Resource { partner: id, group: None, owner: None };
-        if self.product && self.may(reader, Core::AccessAsk, id.uuid(), Some(resource)).await? {
-            return Ok(true);
-        }
-        self.may(reader, Core::PartnerView, id.uuid(), Some(resource)).await
-    }
-
-    /// Whether the asker may see a person; everybody sees themselves.
-    ///
-    /// # Errors
-    /// Only those of the store.
-    pub async fn person(&mut self, reader: &mut Reader, id: UserId) -> Result<bool, StoreError> {
-        if id == self.asker || self.product {
-            return Ok(id == self.asker);
-        }
-        let resource = resources::of_user(reader, id).await?;
-        self.may(reader, Core::UserView, id.uuid(), resource).await
-    }
-
-    /// Whether the asker may see what a person holds; everybody sees what they hold themselves.
-    async fn roles_of(&mut self, reader: &mut Reader, id: UserId) -> Result<bool, StoreError> {
-        if id == self.asker || self.product {
-            return Ok(true);
-        }
-        let resource = resources::of_user(reader, id).await?;
-        self.may(reader, Core::RoleView, id.uuid(), resource).await
-    }
-
-    /// Whether the asker may see a user group.
-    ///
-    /// # Errors
-    /// Only those of the store.
-    pub async fn group(&mut self, reader: &mut Reader, id: UserGroupId) -> Result<bool, StoreError> {
-        let resource = resources::of_group(reader, id).await?;
-        self.may(reader, Core::GroupView, id.uuid(), resource).await
-    }
-
-    /// Whether the asker may see a directory.
-    ///
-    /// # Errors
-    /// Only those of the store.
-    pub async fn directory(&mut self, reader: &mut Reader, id: DirectoryId) -> Result<bool, StoreError> {
-        let resource = resources::of_directory(reader, id).await?;
-        self.may(reader, Core::ConnectionView, id.uuid(), resource).await
-    }
-}
 
 /// An answer as one asker is told of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,13 +45,27 @@ pub async fn decision(
     capability: &str,
     decision: Decision,
 ) -> Result<Told, StoreError> {
+    sight.settle(reader, |known, eyes| answer(known, eyes, question, capability, &decision)).await
+}
+
+/// [`decision`], worked out from what is known.
+///
+/// # Errors
+/// Something had to be known first.
+pub fn answer(
+    known: &mut Known,
+    eyes: &Eyes,
+    question: &Question,
+    capability: &str,
+    decision: &Decision,
+) -> Learnt<Told> {
     let allowed = decision.allowed;
     let told = |sentence, reason| Told { allowed, sentence, reason, exception: None, missing: None };
-    match decision.reason {
+    match &decision.reason {
         Reason::Granted(first) => {
-            let shown = match proof(reader, sight, question.principal, *first).await? {
+            let shown = match proof(known, eyes, question.principal, first)? {
                 Some(proof) => Some(proof),
-                None => nearest(reader, sight, question, true).await?.0.map(|nearest| nearest.proof),
+                None => nearest(known, eyes, question, true)?.0.map(|nearest| nearest.proof),
             };
             let Some(proof) = shown else {
                 return Ok(told("Allowed. A ground you may not see stands behind it.".to_owned(), None));
@@ -164,13 +74,12 @@ pub async fn decision(
             Ok(told(reason.to_string(), Some(reason)))
         }
         Reason::Refused { misses } => {
-            let (mut shown, mut exception) = (Vec::with_capacity(misses.len()), None);
-            for one in misses {
-                let one = miss(reader, sight, question, one).await?;
-                if let Miss::OutOfScope { nearest } = &one {
-                    exception = seen_exception(reader, sight, nearest, &question.resource).await?;
+            let shown = every(misses.iter().map(|one| miss(known, eyes, question, one)))?;
+            let mut exception = None;
+            for one in &shown {
+                if let Miss::OutOfScope { nearest } = one {
+                    exception = seen_exception(known, eyes, nearest, question.resource)?;
                 }
-                shown.push(one);
             }
             let sentence = match (shown.first(), &exception) {
                 (Some(Miss::NoGrant), _) => format!("No grant of the person carries the capability {capability}."),
@@ -195,31 +104,23 @@ impl Exception {
     }
 }
 
-async fn seen_exception(
-    reader: &mut Reader,
-    sight: &mut Sight,
-    nearest: &Proof,
-    resource: &Resource,
-) -> Result<Option<Exception>, StoreError> {
-    let Some(found) = exceptions::hit(reader, nearest, resource).await? else { return Ok(None) };
+fn seen_exception(known: &mut Known, eyes: &Eyes, nearest: &Proof, resource: Resource) -> Learnt<Option<Exception>> {
+    let Some(of) = Exemption::of(nearest, resource) else { return Ok(None) };
+    let Some(found) = known.exception(of)? else { return Ok(None) };
     let seen = match &found {
-        Exception::Partner(partner) => sight.partner(reader, partner.id).await?,
-        Exception::Group(group) => sight.group(reader, group.id).await?,
+        Exception::Partner(partner) => eyes.partner(known, partner.id)?,
+        Exception::Group(group) => eyes.group(known, group.id)?,
     };
     Ok(Some(found).filter(|_| seen))
 }
 
 /// The grant that gets furthest of those that are shown, and how many are not. With `allowing`, only one that allows.
-async fn nearest(
-    reader: &mut Reader,
-    sight: &mut Sight,
-    question: &Question,
-    allowing: bool,
-) -> Result<(Option<Nearest>, usize), StoreError> {
+fn nearest(known: &mut Known, eyes: &Eyes, question: &Question, allowing: bool) -> Learnt<(Option<Nearest>, usize)> {
     let (mut found, mut hidden) = (None, 0_usize);
-    for line in effective::explain(reader, question).await?.grants {
-        let RankedProof { rank, proof: whole, asleep } = line;
-        match proof(reader, sight, question.principal, whole).await? {
+    let lines = known.grants(*question)?;
+    let proofs = every(lines.iter().map(|line| proof(known, eyes, question.principal, &line.proof)))?;
+    for (RankedProof { rank, asleep, .. }, proof) in lines.into_iter().zip(proofs) {
+        match proof {
             None => hidden = hidden.saturating_add(1),
             Some(_) if found.is_some() || (allowing && rank != Rank::Allows) => {}
             Some(proof) => found = Some(Nearest { rank, proof, dormant: asleep }),
@@ -228,38 +129,36 @@ async fn nearest(
     Ok((found, hidden))
 }
 
-async fn miss(reader: &mut Reader, sight: &mut Sight, question: &Question, miss: Miss) -> Result<Miss, StoreError> {
+fn miss(known: &mut Known, eyes: &Eyes, question: &Question, miss: &Miss) -> Learnt<Miss> {
     let whole = match miss {
         Miss::HomeSuspended { partner, source } => {
-            let partner = partner_or_hidden(reader, sight, partner).await?;
-            return Ok(Miss::HomeSuspended { partner, source });
+            let partner = partner_or_hidden(known, eyes, partner)?;
+            return Ok(Miss::HomeSuspended { partner, source: *source });
         }
         Miss::PartnerSuspended { partner, source } => {
-            let partner = partner_or_hidden(reader, sight, partner).await?;
-            return Ok(Miss::PartnerSuspended { partner, source });
+            let partner = partner_or_hidden(known, eyes, partner)?;
+            return Ok(Miss::PartnerSuspended { partner, source: *source });
         }
-        Miss::NotNow { nearest, cause } => Nearest { rank: Rank::Dormant, proof: *nearest, dormant: Some(cause) },
-        Miss::OutOfScope { nearest } => Nearest { rank: Rank::OutOfScope, proof: *nearest, dormant: None },
+        Miss::NotNow { nearest, cause } => {
+            Nearest { rank: Rank::Dormant, proof: (**nearest).clone(), dormant: Some(*cause) }
+        }
+        Miss::OutOfScope { nearest } => Nearest { rank: Rank::OutOfScope, proof: (**nearest).clone(), dormant: None },
         Miss::Clipped { nearest, .. } | Miss::Unconfirmed { nearest } => {
-            Nearest { rank: Rank::Clipped, proof: *nearest, dormant: None }
+            Nearest { rank: Rank::Clipped, proof: (**nearest).clone(), dormant: None }
         }
-        other => return Ok(other),
+        other => return Ok(other.clone()),
     };
-    if let Some(proof) = proof(reader, sight, question.principal, whole.proof.clone()).await?
+    if let Some(proof) = proof(known, eyes, question.principal, &whole.proof)?
         && let Some(miss) = near_miss(Nearest { proof, ..whole })
     {
         return Ok(miss);
     }
-    let (shown, hidden) = nearest(reader, sight, question, false).await?;
+    let (shown, hidden) = nearest(known, eyes, question, false)?;
     Ok(shown.and_then(near_miss).unwrap_or_else(|| Miss::Hidden { hidden_grounds: counted(hidden) }))
 }
 
-async fn partner_or_hidden(
-    reader: &mut Reader,
-    sight: &mut Sight,
-    partner: Named<PartnerId>,
-) -> Result<Named<PartnerId>, StoreError> {
-    Ok(if sight.partner(reader, partner.id).await? { partner } else { Named::hidden() })
+fn partner_or_hidden(known: &mut Known, eyes: &Eyes, partner: &Named<PartnerId>) -> Learnt<Named<PartnerId>> {
+    Ok(if eyes.partner(known, partner.id)? { partner.clone() } else { Named::hidden() })
 }
 
 /// How many grounds are hidden: exact to 9, then `10+`.
@@ -277,10 +176,15 @@ pub async fn grants(
     holder: UserId,
     all: Vec<GrantOfPerson>,
 ) -> Result<(Vec<GrantOfPerson>, usize), StoreError> {
+    let one = |known: &mut Known, eyes: &Eyes, line: &GrantOfPerson| -> Learnt<Option<(Proof, Scope)>> {
+        let Some(proof) = proof(known, eyes, holder, &line.proof)? else { return Ok(None) };
+        Ok(Some((proof, cut(known, eyes, &line.scope)?)))
+    };
+    let told = sight.settle(reader, |known, eyes| every(all.iter().map(|line| one(known, eyes, line)))).await?;
     let (mut shown, mut hidden) = (Vec::with_capacity(all.len()), 0_usize);
-    for line in all {
-        match proof(reader, sight, holder, line.proof).await? {
-            Some(proof) => shown.push(GrantOfPerson { proof, scope: scope(reader, sight, line.scope).await?, ..line }),
+    for (line, told) in all.into_iter().zip(told) {
+        match told {
+            Some((proof, scope)) => shown.push(GrantOfPerson { proof, scope, ..line }),
             None => hidden = hidden.saturating_add(1),
         }
     }
@@ -297,11 +201,10 @@ pub async fn groups(
     person: UserId,
     all: Vec<GroupOfPerson>,
 ) -> Result<Vec<GroupOfPerson>, StoreError> {
-    let mut told = Vec::with_capacity(all.len());
-    for line in all {
-        told.push(GroupOfPerson { ground: ground(reader, sight, person, line.ground).await?, ..line });
-    }
-    Ok(told)
+    let grounds =
+        |known: &mut Known, eyes: &Eyes| every(all.iter().map(|line| ground(known, eyes, person, &line.ground)));
+    let grounds = sight.settle(reader, grounds).await?;
+    Ok(all.into_iter().zip(grounds).map(|(line, ground)| GroupOfPerson { ground, ..line }).collect())
 }
 
 /// A scope without what the asker may not see; it says nothing of how much that is.
@@ -309,23 +212,23 @@ pub async fn groups(
 /// # Errors
 /// Only those of the store.
 pub async fn scope(reader: &mut Reader, sight: &mut Sight, whole: Scope) -> Result<Scope, StoreError> {
-    let mut scope = Scope { without_partners: Default::default(), without_groups: Default::default(), ..whole.clone() };
-    for partner in whole.without_partners {
-        if sight.partner(reader, partner).await? {
-            scope.without_partners.insert(partner);
-        }
+    sight.settle(reader, |known, eyes| cut(known, eyes, &whole)).await
+}
+
+fn cut(known: &mut Known, eyes: &Eyes, whole: &Scope) -> Learnt<Scope> {
+    let mut groups: BTreeSet<UserGroupId> = whole.without_groups.clone();
+    if let Reach::Groups { groups: reached, .. } = &whole.reach {
+        groups.extend(reached);
     }
-    for group in whole.without_groups {
-        if sight.group(reader, group).await? {
-            scope.without_groups.insert(group);
-        }
-    }
-    if let Reach::Groups { groups, .. } = &mut scope.reach {
-        for group in groups.clone() {
-            if !sight.group(reader, group).await? {
-                groups.remove(&group);
-            }
-        }
+    let partners = every(whole.without_partners.iter().map(|id| Ok((*id, eyes.partner(known, *id)?))));
+    let groups = every(groups.into_iter().map(|id| Ok((id, eyes.group(known, id)?))));
+    let (partners, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (partners?.into_iter().collect(), groups?.into_iter().collect());
+    let mut scope = whole.clone();
+    scope.without_partners.retain(|id| partners.get(id) == Some(&true));
+    scope.without_groups.retain(|id| groups.get(id) == Some(&true));
+    if let Reach::Groups { groups: reached, .. } = &mut scope.reach {
+        reached.retain(|id| groups.get(id) == Some(&true));
     }
     Ok(scope)
 }
@@ -349,76 +252,58 @@ pub async fn scope_of_directory(reader: &mut Reader, sight: &mut Sight, whole: S
 }
 
 /// A ground with nothing in it that the asker may not see; none when all of it is hidden.
-async fn proof(
-    reader: &mut Reader,
-    sight: &mut Sight,
-    holder: UserId,
-    whole: Proof,
-) -> Result<Option<Proof>, StoreError> {
-    let own = holder == sight.asker;
-    let seen = own || (sight.partner(reader, whole.scope.partner.id).await? && sight.roles_of(reader, holder).await?);
-    if !seen {
+fn proof(known: &mut Known, eyes: &Eyes, holder: UserId, whole: &Proof) -> Learnt<Option<Proof>> {
+    let own = holder == eyes.asker;
+    let (partner, roles) = (own || eyes.partner(known, whole.scope.partner.id)?, eyes.roles_of(known, holder)?);
+    if !partner || !roles {
         return Ok(None);
     }
-    let Proof { role, scope, support } = whole;
-    let role = if own || usable(reader, sight, &role, scope.partner.id).await? { role } else { Named::hidden() };
-    let support = match support {
-        Support::Rule(line) => Support::Rule(rule(reader, sight, own, line).await?),
-        Support::Manual { grant, granted_by, at, through } => {
-            let granted_by = match granted_by {
-                Some(by) if !sight.person(reader, by.id).await? => Some(Named::hidden()),
-                seen => seen,
-            };
-            let through = match through {
-                None => None,
-                Some(Through { group, ground: whole }) => {
-                    let seen = own || sight.product || sight.group(reader, group.id).await?;
-                    let group = if seen { group } else { Named::hidden() };
-                    Some(Through { group, ground: ground(reader, sight, holder, whole).await? })
-                }
-            };
-            Support::Manual { grant, granted_by, at, through }
-        }
+    let usable = if own { Ok(true) } else { usable(known, eyes, &whole.role, whole.scope.partner.id) };
+    let support = support(known, eyes, holder, &whole.support);
+    let role = if usable? { whole.role.clone() } else { Named::hidden() };
+    Ok(Some(Proof { role, scope: whole.scope.clone(), support: support? }))
+}
+
+fn support(known: &mut Known, eyes: &Eyes, holder: UserId, whole: &Support) -> Learnt<Support> {
+    let own = holder == eyes.asker;
+    let (grant, granted_by, at, through) = match whole {
+        Support::Rule(line) => return Ok(Support::Rule(rule(known, eyes, own, line)?)),
+        Support::Manual { grant, granted_by, at, through } => (*grant, granted_by, *at, through),
     };
-    Ok(Some(Proof { role, scope, support }))
+    let granted_by = granted_by.as_ref().map(|by| {
+        let seen = eyes.person(known, by.id)?;
+        Ok(if seen { by.clone() } else { Named::hidden() })
+    });
+    let through = through.as_ref().map(|Through { group, ground: whole }| {
+        let (seen, ground) = (eyes.group_of(known, holder, group.id), ground(known, eyes, holder, whole));
+        let group = if seen? { group.clone() } else { Named::hidden() };
+        Ok(Through { group, ground: ground? })
+    });
+    Ok(Support::Manual { grant, granted_by: granted_by.transpose()?, at, through: through.transpose()? })
 }
 
 /// Whether the asker may know a role that is held over a partner they see: its owner is one they see, or above one.
-async fn usable<T>(reader: &mut Reader, sight: &mut Sight, role: &Named<T>, over: PartnerId) -> Result<bool, StoreError>
-where
-    T: Id,
-{
-    let Some(owner) = roles::owner(reader, crate::domain::id::RoleId::from_uuid(role.id.uuid())).await? else {
-        return Ok(true);
-    };
-    if owner == over {
-        return Ok(true);
-    }
-    let tree = StoredTree::load(reader, &[Scope::of(Reach::Partner { partner: over })]).await?;
-    Ok(tree.within(over, owner) || sight.partner(reader, owner).await?)
+fn usable(known: &mut Known, eyes: &Eyes, role: &Named<RoleId>, over: PartnerId) -> Learnt<bool> {
+    let Some(owner) = known.owner(role.id)? else { return Ok(true) };
+    Ok(owner == over || known.within(over, owner)? || eyes.partner(known, owner)?)
 }
 
-async fn ground(
-    reader: &mut Reader,
-    sight: &mut Sight,
-    person: UserId,
-    whole: GroundLine,
-) -> Result<GroundLine, StoreError> {
+fn ground(known: &mut Known, eyes: &Eyes, person: UserId, whole: &GroundLine) -> Learnt<GroundLine> {
     Ok(match whole {
-        GroundLine::Rule(line) => GroundLine::Rule(rule(reader, sight, person == sight.asker, line).await?),
+        GroundLine::Rule(line) => GroundLine::Rule(rule(known, eyes, person == eyes.asker, line)?),
         GroundLine::Resting { directory: Some(directory) } => {
-            let seen = sight.directory(reader, directory.id).await?;
-            GroundLine::Resting { directory: Some(if seen { directory } else { Named::hidden() }) }
+            let seen = eyes.directory(known, directory.id)?;
+            GroundLine::Resting { directory: Some(if seen { directory.clone() } else { Named::hidden() }) }
         }
-        plain => plain,
+        plain => plain.clone(),
     })
 }
 
-async fn rule(reader: &mut Reader, sight: &mut Sight, own: bool, line: RuleLine) -> Result<RuleLine, StoreError> {
-    if sight.directory(reader, line.directory.id).await? {
-        return Ok(line);
+fn rule(known: &mut Known, eyes: &Eyes, own: bool, line: &RuleLine) -> Learnt<RuleLine> {
+    if eyes.directory(known, line.directory.id)? {
+        return Ok(line.clone());
     }
-    let witnesses = if own { line.witnesses } else { Vec::new() };
+    let witnesses = if own { line.witnesses.clone() } else { Vec::new() };
     Ok(RuleLine { rule: Named::hidden(), directory: Named::hidden(), witnesses })
 }
 
@@ -427,20 +312,17 @@ async fn rule(reader: &mut Reader, sight: &mut Sight, own: bool, line: RuleLine)
 /// # Errors
 /// Only those of the store.
 pub async fn names(reader: &mut Reader, sight: &mut Sight, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, StoreError> {
-    let mut seen = Vec::new();
-    for (kind, id, name) in activity::kinds(reader, ids).await? {
-        let may = match kind {
-            activity::Thing::Person => sight.person(reader, UserId::from_uuid(id)).await?,
-            activity::Thing::Partner => sight.partner(reader, PartnerId::from_uuid(id)).await?,
-            activity::Thing::Directory => sight.directory(reader, DirectoryId::from_uuid(id)).await?,
-            activity::Thing::UserGroup => sight.group(reader, UserGroupId::from_uuid(id)).await?,
-            activity::Thing::Other => true,
-        };
-        if may {
-            seen.push((id, name));
-        }
-    }
-    Ok(seen)
+    let all = activity::kinds(reader, ids).await?;
+    let may = |known: &mut Known, eyes: &Eyes, kind: &activity::Thing, id: Uuid| match kind {
+        activity::Thing::Person => eyes.person(known, UserId::from_uuid(id)),
+        activity::Thing::Partner => eyes.partner(known, PartnerId::from_uuid(id)),
+        activity::Thing::Directory => eyes.directory(known, DirectoryId::from_uuid(id)),
+        activity::Thing::UserGroup => eyes.group(known, UserGroupId::from_uuid(id)),
+        activity::Thing::Other => Ok(true),
+    };
+    let seen = |known: &mut Known, eyes: &Eyes| every(all.iter().map(|(kind, id, _)| may(known, eyes, kind, *id)));
+    let seen = sight.settle(reader, seen).await?;
+    Ok(all.into_iter().zip(seen).filter(|(_, seen)| *seen).map(|((_, id, name), _)| (id, name)).collect())
 }
 
 /// A suspension as one asker is told of it.

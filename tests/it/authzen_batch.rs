@@ -136,7 +136,7 @@ on_both! {
         let body = json!({"evaluations": items});
         let app = &stage.console.app;
         for _ in 0..3 {
-            let asked = (0..2).map(|_| ask(app, &token, MANY, &body));
+            let asked = (0..6).map(|_| ask(app, &token, MANY, &body));
             for (status, answer) in join_all(asked).await {
                 assert_eq!(status, 200, "{answer}");
                 assert_eq!(answer["evaluations"].as_array().unwrap().len(), MOST);

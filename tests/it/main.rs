@@ -14,6 +14,7 @@ mod apply_many;
 mod apply_names;
 mod authzen_batch;
 mod authzen_evaluation;
+mod authzen_trips;
 mod beside;
 mod bounds_texts;
 mod clocks;

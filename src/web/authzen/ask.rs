@@ -3,19 +3,18 @@ use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Payload};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::board::Board;
 use super::model::{Asked, Entity, Object};
 use crate::access::decide::{Decision, Question};
 use crate::access::explain::{Absent, Miss, Reason};
 use crate::domain::capability::{CapabilityId, Core};
 use crate::domain::grant::Resource;
-use crate::domain::id::{Id as _, UserId};
+use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::exceptions::Exception;
-use crate::store::told::{self, Sight, Told};
+use crate::store::known::{Known, Learnt};
+use crate::store::told::{self, Eyes, Told};
 use crate::web::App;
 use crate::web::extract;
 use crate::web::problem::{DAMAGED, Refusal};
@@ -50,89 +49,59 @@ pub(super) fn down(request: &HttpRequest, error: &StoreError) -> Refusal {
     Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
-/// Answers `asked` as `asker` may know it.
-pub(super) async fn answer(
-    board: &mut Board<'_>,
-    asker: UserId,
-    asked: &Asked,
-    now: Timestamp,
-) -> Result<Value, StoreError> {
-    let resource = resource(board, &asked.resource).await?;
-    let capability = board.capability(&asked.action).await?;
+/// Answers `asked` as `asker` may know it. What is needed soon is asked for early: several answers are worked out from one
+/// [`Known`], and each further step is a trip to the database for all of them.
+pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Timestamp) -> Learnt<Value> {
     let subject = user(&asked.subject);
-    let Some(resource) = resource else { return Ok(hidden(now)) };
     let about_self = subject == Some(asker);
-    let may = async |board: &mut Board<'_>, capability: Core| {
-        let question = Question { principal: asker, capability: capability.id(), resource, now };
-        board.permits(&question).await
+    let home = match subject {
+        Some(subject) if !about_self => known.person(subject),
+        _ => Ok(None),
     };
-    if !about_self && !may(board, Core::AccessAsk).await? {
-        return Ok(hidden(now));
-    }
+    let (resource, capability) = (resource(known, &asked.resource), known.capability(&asked.action));
+    let (Some(resource), capability, home) = (resource?, capability?, home?) else { return Ok(hidden(now)) };
+    let ask = |principal, capability, resource| Question { principal, capability, resource, now };
+    let asks = |known: &mut Known, over| known.permits(ask(asker, Core::AccessAsk.id(), over));
+    let may_ask = if about_self { Ok(true) } else { asks(known, resource) };
     let decision = match (subject, capability) {
-        (Some(principal), Some(capability)) => board.decide(&Question { principal, capability, resource, now }).await?,
-        (None, _) => return Ok(veiled(false, now)),
-        (_, None) => absent(Absent::Capability),
+        (Some(principal), Some(capability)) => known.decision(ask(principal, capability, resource)).map(Some),
+        (None, _) => Ok(None),
+        (_, None) => Ok(Some(absent(Absent::Capability))),
     };
-    // Whoever asks about themselves learns of a partner only what they may see of it.
-    if !decision.allowed && about_self && !may(board, Core::PartnerView).await? && !may(board, Core::AccessAsk).await? {
+    let may_know = match home {
+        _ if about_self => Ok(true),
+        // Of a person of the resource's own partner, and of whomever else they may ask about, the asker may learn why.
+        // Others are known to a product by their id alone, and so is nobody.
+        None => Ok(false),
+        Some(home) if home.partner == resource.partner && resource.group.is_none() && resource.owner.is_none() => {
+            Ok(true)
+        }
+        Some(home) => asks(known, home),
+    };
+    if !may_ask? {
         return Ok(hidden(now));
     }
-    if !about_self && !may_know(board, asker, subject, resource, now).await? {
+    let Some(decision) = decision? else { return Ok(veiled(false, now)) };
+    // Whoever asks about themselves learns of a partner only what they may see of it.
+    if !decision.allowed && about_self {
+        let sees = known.permits(ask(asker, Core::PartnerView.id(), resource));
+        if !sees? && !asks(known, resource)? {
+            return Ok(hidden(now));
+        }
+    }
+    if !may_know? {
         return Ok(veiled(decision.allowed, now));
     }
-    let question =
-        Question { principal: subject.unwrap_or(asker), capability: capability.unwrap_or(NONE), resource, now };
-    let mut sight = match about_self {
-        true => Sight::of(asker, now),
-        false => Sight::of_product(asker, &resource, now),
+    let question = ask(subject.unwrap_or(asker), capability.unwrap_or(NONE), resource);
+    let eyes = match about_self {
+        true => Eyes::of(asker, now),
+        false => Eyes::of_product(asker, &resource, now),
     };
-    Ok(told(&told::decision(board.reader(), &mut sight, &question, &asked.action, decision).await?, now))
+    Ok(told(&told::answer(known, &eyes, &question, &asked.action, &decision)?, now))
 }
 
 /// The capability of a question about none.
 const NONE: CapabilityId = CapabilityId(0);
-
-/// Whether the asker may learn why: of a person of the resource's own partner, and of whomever else they may ask about.
-/// Others are known to a product by their id alone, and so is nobody.
-async fn may_know(
-    board: &mut Board<'_>,
-    asker: UserId,
-    subject: Option<UserId>,
-    resource: Resource,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let Some(subject) = subject else { return Ok(false) };
-    let Some(home) = board.person(subject).await? else { return Ok(false) };
-    if home.partner == resource.partner && resource.group.is_none() && resource.owner.is_none() {
-        return Ok(true);
-    }
-    board.permits(&Question { principal: asker, capability: Core::AccessAsk.id(), resource: home, now }).await
-}
-
-/// Every question whose answer [`answer`] may need for `asked`.
-pub(super) fn questions(asker: UserId, asked: &Asked, board: &Board<'_>, now: Timestamp) -> Vec<Question> {
-    let Some(resource) = board.known_resource(&asked.resource) else { return Vec::new() };
-    let ask = |principal, capability, resource| Question { principal, capability, resource, now };
-    let mut all = vec![ask(asker, Core::AccessAsk.id(), resource)];
-    let Some(subject) = user(&asked.subject) else { return all };
-    all.extend(board.known_capability(&asked.action).map(|capability| ask(subject, capability, resource)));
-    if subject == asker {
-        all.push(ask(asker, Core::PartnerView.id(), resource));
-    } else if let Some(home) = board.known_person(subject) {
-        all.push(ask(asker, Core::AccessAsk.id(), home));
-    }
-    all
-}
-
-/// The ids of people and user groups, and the name of the capability, that `asked` is about.
-pub(super) fn named(asked: &Asked) -> (Vec<Uuid>, String) {
-    let mut ids: Vec<Uuid> = user(&asked.subject).into_iter().map(|user| user.uuid()).collect();
-    if matches!(asked.resource.kind.as_str(), "user" | "user_group") {
-        ids.extend(asked.resource.id.parse::<UserId>().ok().map(|id| id.uuid()));
-    }
-    (ids, asked.action.clone())
-}
 
 fn absent(what: Absent) -> Decision {
     Decision::because(Reason::Refused { misses: vec![Miss::from(what)] })
@@ -144,15 +113,15 @@ fn user(subject: &Entity) -> Option<UserId> {
 }
 
 /// What a resource is, for a decision; none when there is no such thing.
-async fn resource(board: &mut Board<'_>, entity: &Entity) -> Result<Option<Resource>, StoreError> {
+fn resource(known: &mut Known, entity: &Entity) -> Learnt<Option<Resource>> {
     match entity.kind.as_str() {
         "partner" => Ok(partner(entity)),
         "user" => match entity.id.parse() {
-            Ok(user) => board.person(user).await,
+            Ok(user) => known.person(user),
             Err(_) => Ok(None),
         },
         "user_group" => match entity.id.parse() {
-            Ok(group) => board.group(group).await,
+            Ok(group) => known.group(group),
             Err(_) => Ok(None),
         },
         _ => Ok(product(entity)),
@@ -160,12 +129,12 @@ async fn resource(board: &mut Board<'_>, entity: &Entity) -> Result<Option<Resou
 }
 
 /// A partner as a resource.
-pub(super) fn partner(entity: &Entity) -> Option<Resource> {
+fn partner(entity: &Entity) -> Option<Resource> {
     entity.id.parse().ok().map(|partner| Resource { partner, group: None, owner: None })
 }
 
 /// A product's own thing: it says where it belongs. One that says it wrongly belongs nowhere.
-pub(super) fn product(entity: &Entity) -> Option<Resource> {
+fn product(entity: &Entity) -> Option<Resource> {
     let text = |name: &str| match entity.properties.get(name) {
         None | Some(Value::Null) => Some(None),
         Some(Value::String(text)) => Some(Some(text.as_str())),

@@ -2,8 +2,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ask::{answer, bad, body, down};
-use super::board::Board;
 use super::model::{Object, asked};
+use crate::store::known::Known;
 use crate::web::App;
 use crate::web::login::Caller;
 use crate::web::problem::Refusal;
@@ -29,7 +29,8 @@ pub(super) async fn single(
     let asked = asked(object).map_err(|wrong| bad(request, wrong))?;
     let decided = async {
         let mut reader = app.store.reader().await?;
-        answer(&mut Board::new(&mut reader), caller.person(), &asked, app.clock.now()).await
+        let (asker, now) = (caller.person(), app.clock.now());
+        Known::default().settle(&mut reader, |known| answer(known, asker, &asked, now)).await
     };
     let answer = decided.await.map_err(|error| down(request, &error))?;
     Ok(echoed(request, HttpResponse::Ok().json(answer)))

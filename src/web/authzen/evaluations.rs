@@ -3,9 +3,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::ask::{answer, bad, body, down};
-use super::board::Board;
 use super::evaluation::{echoed, single};
-use super::model::{Asked, Semantic, batch};
+use super::model::{Batch, Semantic, batch};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::store::known::{Known, Wanting};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
 use crate::web::login::Caller;
@@ -22,32 +24,45 @@ pub(super) async fn evaluate(
     let Some(batch) = batch(&object).map_err(|wrong| bad(&request, wrong))? else {
         return single(&request, &app, &caller, &object).await;
     };
-    let now = app.clock.now();
-    let answers: Result<Vec<Value>, StoreError> = app
-        .store
-        .snapshot(async |reader: &mut Reader| {
-            let good: Vec<&Asked> = batch.items.iter().flatten().collect();
-            let mut board = Board::of(reader, caller.person(), &good, now).await?;
-            let mut answers = Vec::new();
-            for item in &batch.items {
-                let one = match item {
-                    Ok(asked) => answer(&mut board, caller.person(), asked, now).await?,
-                    Err(wrong) => json!({"decision": false, "context": {"error": {"status": 400, "message": wrong}}}),
-                };
-                let decision = one.get("decision") == Some(&Value::Bool(true));
-                answers.push(one);
-                let last = match batch.semantic {
-                    Semantic::ExecuteAll => false,
-                    Semantic::DenyOnFirstDeny => !decision,
-                    Semantic::PermitOnFirstPermit => decision,
-                };
-                if last {
-                    break;
-                }
-            }
-            Ok(answers)
-        })
-        .await;
+    let (asker, now) = (caller.person(), app.clock.now());
+    let answers = app.store.snapshot(async |reader: &mut Reader| answers(reader, asker, &batch, now).await).await;
     let answers = answers.map_err(|error| down(&request, &error))?;
     Ok(echoed(&request, HttpResponse::Ok().json(json!({"evaluations": answers}))))
+}
+
+/// The answers to a batch, in its order. They take as many trips to the database as the deepest of them alone.
+///
+/// # Errors
+/// Only those of the store: treat them as a refusal of all.
+pub async fn answers(
+    reader: &mut Reader,
+    asker: UserId,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<Vec<Value>, StoreError> {
+    let wrong = |wrong: &String| json!({"decision": false, "context": {"error": {"status": 400, "message": wrong}}});
+    let mut answers: Vec<Option<Value>> = batch.items.iter().map(|item| item.as_ref().err().map(wrong)).collect();
+    let work = |known: &mut Known| {
+        for (item, answered) in batch.items.iter().zip(&mut answers) {
+            if let (Ok(asked), None) = (item, &*answered) {
+                *answered = answer(known, asker, asked, now).ok();
+            }
+        }
+        if answers.iter().all(Option::is_some) { Ok(()) } else { Err(Wanting) }
+    };
+    Known::default().settle(reader, work).await?;
+    let mut shown = Vec::with_capacity(answers.len());
+    for one in answers.into_iter().flatten() {
+        let decision = one.get("decision") == Some(&Value::Bool(true));
+        shown.push(one);
+        let last = match batch.semantic {
+            Semantic::ExecuteAll => false,
+            Semantic::DenyOnFirstDeny => !decision,
+            Semantic::PermitOnFirstPermit => decision,
+        };
+        if last {
+            break;
+        }
+    }
+    Ok(shown)
 }

@@ -4,13 +4,15 @@
 //! person, a user group, or a product's own thing with the properties `partner`, `group` and `owner`. Who asks is the
 //! person of the API token: they need `core.access.ask` over the resource's partner, or ask about themselves.
 mod ask;
-mod board;
 mod evaluation;
 mod evaluations;
 mod metadata;
 mod model;
 
 use actix_web::web;
+
+pub use evaluations::answers;
+pub use model::{Batch, Object, Wrong, batch};
 
 use super::routes::{Access, Entry, Isolation};
 

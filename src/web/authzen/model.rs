@@ -2,10 +2,10 @@
 use serde_json::{Map, Value};
 
 /// What is wrong with a request, for the sender.
-pub(super) type Wrong = String;
+pub type Wrong = String;
 
 /// A JSON object.
-pub(super) type Object = Map<String, Value>;
+pub type Object = Map<String, Value>;
 
 /// Who, what and on what.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,9 +24,10 @@ pub(super) struct Entity {
 }
 
 /// Several questions in one request.
-pub(super) struct Batch {
-    pub items: Vec<Result<Asked, Wrong>>,
-    pub semantic: Semantic,
+#[derive(Debug)]
+pub struct Batch {
+    pub(super) items: Vec<Result<Asked, Wrong>>,
+    pub(super) semantic: Semantic,
 }
 
 /// When a batch stops.
@@ -65,7 +66,10 @@ pub(super) fn asked(body: &Object) -> Result<Asked, Wrong> {
 }
 
 /// Reads several questions; what a question leaves out stands at the top. `None` when it is a single one after all.
-pub(super) fn batch(body: &Object) -> Result<Option<Batch>, Wrong> {
+///
+/// # Errors
+/// What is wrong with the batch as a whole.
+pub fn batch(body: &Object) -> Result<Option<Batch>, Wrong> {
     let semantic = match member(body, "options")?.and_then(|options| options.get("evaluations_semantic")) {
         None => Semantic::ExecuteAll,
         Some(Value::String(word)) => match word.as_str() {

@@ -1,0 +1,225 @@
+//! What is known of the tables while answers are worked out.
+//!
+//! An answer is worked out from what is known alone. What it finds wanting is noted, all of it is looked up together, and
+//! the answer is worked out again. So two hundred answers take as many trips to the database as the deepest of them alone:
+//! what counts is how often one thing must be known before another can be asked for, and not how much is asked for.
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use uuid::Uuid;
+
+use super::effective::RankedProof;
+use super::effective_many::{self, Depth, of_each};
+use super::exceptions::{self, Exception, Exemption};
+use super::{Reader, Row, StoreError, Value};
+use crate::access::decide::{Decision, Question};
+use crate::domain::capability::CapabilityId;
+use crate::domain::grant::Resource;
+use crate::domain::id::{DirectoryId, Id as _, PartnerId, RoleId, UserGroupId, UserId};
+use crate::{binds, statements};
+
+statements! {
+    // Each part is for one kind of fact; the others are not run.
+    FACT: question (d) [I64, Uuid, Uuid, Text] = format!(
+        "SELECT p.partner, {number} AS number FROM live_person p WHERE $1 = 0 AND p.id = $2 \
+        UNION ALL SELECT g.partner, {number} FROM user_group g WHERE $1 = 1 AND g.id = $2 \
+        UNION ALL SELECT d.partner, {number} FROM directory d WHERE $1 = 2 AND d.id = $2 \
+        UNION ALL SELECT r.partner, {number} FROM role r WHERE $1 = 3 AND r.id = $2 \
+        UNION ALL SELECT a.ancestor, {number} FROM partner_ancestor a \
+            WHERE $1 = 4 AND a.partner = $2 AND a.ancestor = $3 \
+        UNION ALL SELECT {partner}, c.id FROM capability c WHERE $1 = 5 AND c.name = $4",
+        number = d.typed("NULL", "bigint"), partner = d.typed("NULL", "uuid"));
+}
+
+/// Something had to be known first; it is noted, and will be looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanting;
+
+/// What is worked out from what is known.
+pub type Learnt<T> = Result<T, Wanting>;
+
+/// Each of them, when all are known. What several find wanting is noted together.
+pub fn every<T>(all: impl Iterator<Item = Learnt<T>>) -> Learnt<Vec<T>> {
+    let all: Vec<Learnt<T>> = all.collect();
+    all.into_iter().collect()
+}
+
+/// Answers of one kind, and the questions that wait for one.
+#[derive(Debug)]
+struct Shelf<K, T> {
+    known: HashMap<K, T>,
+    wanted: HashSet<K>,
+}
+
+impl<K, T> Default for Shelf<K, T> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), wanted: HashSet::new() }
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
+    fn get(&mut self, key: K) -> Learnt<T> {
+        match self.known.get(&key) {
+            Some(known) => Ok(known.clone()),
+            None => {
+                self.wanted.insert(key);
+                Err(Wanting)
+            }
+        }
+    }
+
+    fn taken(&mut self) -> Vec<K> {
+        self.wanted.drain().collect()
+    }
+}
+
+/// Something small, found by its key.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Fact {
+    Person(Uuid),
+    Group(Uuid),
+    Directory(Uuid),
+    Role(Uuid),
+    Within(Uuid, Uuid),
+    Capability(String),
+}
+
+impl Fact {
+    fn key(&self) -> Vec<Value> {
+        let nobody = Uuid::nil();
+        match self {
+            Self::Person(id) => binds![0, *id, nobody, ""],
+            Self::Group(id) => binds![1, *id, nobody, ""],
+            Self::Directory(id) => binds![2, *id, nobody, ""],
+            Self::Role(id) => binds![3, *id, nobody, ""],
+            Self::Within(partner, top) => binds![4, *partner, *top, ""],
+            Self::Capability(name) => binds![5, nobody, nobody, name],
+        }
+    }
+}
+
+/// A fact's partner or number.
+type Found = (Option<PartnerId>, Option<i64>);
+
+/// What is known so far, and what is wanting.
+#[derive(Debug, Default)]
+pub struct Known {
+    facts: Shelf<Fact, Option<Found>>,
+    permitted: Shelf<Question, bool>,
+    decisions: Shelf<Question, Decision>,
+    grants: Shelf<Question, Vec<RankedProof>>,
+    exceptions: Shelf<Exemption, Option<Exception>>,
+}
+
+impl Known {
+    /// What `work` comes to, when everything it needs is known.
+    ///
+    /// # Errors
+    /// Only those of the store.
+    pub async fn settle<T>(
+        &mut self,
+        reader: &mut Reader,
+        mut work: impl FnMut(&mut Self) -> Learnt<T>,
+    ) -> Result<T, StoreError> {
+        loop {
+            match work(self) {
+                Ok(done) => return Ok(done),
+                Err(Wanting) => self.look_up(reader).await?,
+            }
+        }
+    }
+
+    /// Looks everything up that is wanting: a trip for each kind at most, but decisions take up to three.
+    async fn look_up(&mut self, reader: &mut Reader) -> Result<(), StoreError> {
+        let facts = self.facts.taken();
+        let found = |row: &Row| Ok((row.get("partner")?, row.get("number")?));
+        let rows = of_each(reader, &FACT, facts.iter().map(Fact::key).collect(), found).await?;
+        self.facts.known.extend(facts.into_iter().zip(rows.into_iter().map(|rows| rows.into_iter().next())));
+        self.decide(reader).await?;
+        let exceptions = self.exceptions.taken();
+        let hits = exceptions::hits(reader, &exceptions).await?;
+        self.exceptions.known.extend(exceptions.into_iter().zip(hits));
+        Ok(())
+    }
+
+    async fn decide(&mut self, reader: &mut Reader) -> Result<(), StoreError> {
+        let (decisions, grants) = (self.decisions.taken(), self.grants.taken());
+        let mut permitted = self.permitted.taken();
+        // Whoever wants the whole decision learns whether it is allowed, too.
+        permitted.retain(|question| !decisions.contains(question));
+        let asked = |questions: &[Question], depth| questions.iter().map(|one| (*one, depth)).collect::<Vec<_>>();
+        let all =
+            [asked(&decisions, Depth::Decided), asked(&permitted, Depth::Allowed), asked(&grants, Depth::Explained)]
+                .concat();
+        let answers = effective_many::answer(reader, &all).await?;
+        for ((question, depth), answer) in all.into_iter().zip(answers) {
+            match depth {
+                Depth::Allowed => drop(self.permitted.known.insert(question, answer.decision.allowed)),
+                Depth::Decided => {
+                    self.permitted.known.insert(question, answer.decision.allowed);
+                    self.decisions.known.insert(question, answer.decision);
+                }
+                Depth::Explained => drop(self.grants.known.insert(question, answer.grants)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is allowed.
+    pub fn permits(&mut self, question: Question) -> Learnt<bool> {
+        self.permitted.get(question)
+    }
+
+    /// The decision, with the external groups and conditions behind a rule that allows.
+    pub fn decision(&mut self, question: Question) -> Learnt<Decision> {
+        self.decisions.get(question)
+    }
+
+    /// Every grant that bears on a question, the one that gets furthest first.
+    pub(super) fn grants(&mut self, question: Question) -> Learnt<Vec<RankedProof>> {
+        self.grants.get(question)
+    }
+
+    /// A person as the thing that is acted on.
+    pub fn person(&mut self, user: UserId) -> Learnt<Option<Resource>> {
+        let partner = self.partner_of(Fact::Person(user.uuid()))?;
+        Ok(partner.map(|partner| Resource { partner, group: None, owner: Some(user) }))
+    }
+
+    /// A user group as the thing that is acted on.
+    pub fn group(&mut self, group: UserGroupId) -> Learnt<Option<Resource>> {
+        let partner = self.partner_of(Fact::Group(group.uuid()))?;
+        Ok(partner.map(|partner| Resource { partner, group: Some(group), owner: None }))
+    }
+
+    /// The partner of a directory.
+    pub(super) fn directory(&mut self, directory: DirectoryId) -> Learnt<Option<Resource>> {
+        let partner = self.partner_of(Fact::Directory(directory.uuid()))?;
+        Ok(partner.map(|partner| Resource { partner, group: None, owner: None }))
+    }
+
+    /// The partner that owns a role.
+    pub(super) fn owner(&mut self, role: RoleId) -> Learnt<Option<PartnerId>> {
+        self.partner_of(Fact::Role(role.uuid()))
+    }
+
+    /// Whether a partner is `top` or below it.
+    pub(super) fn within(&mut self, partner: PartnerId, top: PartnerId) -> Learnt<bool> {
+        Ok(self.partner_of(Fact::Within(partner.uuid(), top.uuid()))?.is_some())
+    }
+
+    /// The capability of a name.
+    pub fn capability(&mut self, name: &str) -> Learnt<Option<CapabilityId>> {
+        let found = self.facts.get(Fact::Capability(name.to_owned()))?;
+        Ok(found.and_then(|(_, number)| number).map(CapabilityId))
+    }
+
+    /// The exception that keeps a resource out of a scope.
+    pub(super) fn exception(&mut self, of: Exemption) -> Learnt<Option<Exception>> {
+        self.exceptions.get(of)
+    }
+
+    fn partner_of(&mut self, fact: Fact) -> Learnt<Option<PartnerId>> {
+        Ok(self.facts.get(fact)?.and_then(|(partner, _)| partner))
+    }
+}

@@ -1,0 +1,144 @@
+//! Two hundred decisions take as many trips to the database as one of their kind, whatever is told of them.
+use rolecall::domain::capability::Core;
+use rolecall::domain::id::{ConditionId, ExternalUserId, PartnerId, RoleId, RuleId, ScopeId, UserId};
+use rolecall::domain::time::Timestamp;
+use rolecall::store::{Statement, Store, StoreError, Tx, Value};
+use rolecall::web::authzen;
+use rolecall::{binds, statements};
+use serde_json::{Value as Json, json};
+
+use crate::app::App;
+use crate::support::api::Api;
+use crate::support::database::on_both;
+use crate::support::house::{House, ctx};
+
+statements! {
+    ROLE_OF = "SELECT role FROM role_grant WHERE holder_person = $1";
+    SCOPES = "SELECT scope FROM role_grant WHERE holder_person = $1";
+    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
+    WITHOUT = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
+    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
+    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, role, scope, created_at) \
+        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
+    TERM = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, 0, 1)";
+    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
+    CONDITION = "INSERT INTO condition (id, directory, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
+    HOLDS = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2)";
+}
+
+/// The documented most.
+const MOST: usize = 200;
+/// Trips that a batch may take, whatever is in it.
+const TRIPS: u64 = 16;
+
+async fn write(house: &House, rows: Vec<(&'static Statement, Vec<Value>)>) {
+    let work = async |tx: &mut Tx| -> Result<(), StoreError> {
+        for (statement, values) in &rows {
+            tx.execute(*statement, values.clone()).await?;
+        }
+        Ok(())
+    };
+    house.store.write(work).await.unwrap();
+}
+
+fn question(subject: UserId, action: Core, partner: PartnerId) -> Json {
+    json!({
+        "subject": {"type": "user", "id": subject}, "action": {"name": action.name()},
+        "resource": {"type": "mailbox", "id": "m", "properties": {"partner": partner}},
+    })
+}
+
+/// The answers, and how many statements they took.
+async fn asked(store: &Store, asker: UserId, questions: &[Json]) -> (Vec<Json>, u64) {
+    let body = json!({"evaluations": questions});
+    let batch = authzen::batch(body.as_object().unwrap()).unwrap().unwrap();
+    let now: Timestamp = ctx().now();
+    let mut reader = store.reader().await.unwrap();
+    let answers = authzen::answers(&mut reader, asker, &batch, now).await.unwrap();
+    (answers, reader.trips())
+}
+
+on_both! {
+    async fn many_answers_take_as_many_trips_as_one(db: &Database) {
+        let house = House::build(&db.store, "https://login.example.com").await;
+        let app = App::start(db).await;
+        let owner = Api::owner(&app, &house).await;
+        let dock = json!({"parent": house.reseller, "name": "Dock", "level": "reseller", "kind": "department"});
+        let dock: PartnerId = owner.post("/partners", dock).await.id().parse().unwrap();
+        // A product that sees little of what it may ask about, and one that sees all.
+        let product = house.person("Poly Product").await;
+        house.grant(product, &[Core::AccessAsk], "subtree", house.reseller).await;
+        let model = house.person("Mo Model").await;
+        house.grant(model, &[Core::UserView], "partner", house.reseller).await;
+        let (mut people, mut pushed): (Vec<UserId>, Vec<(ExternalUserId, UserId)>) = Default::default();
+        for number in 0..MOST {
+            let person = house.person(&format!("Person {number}")).await;
+            house.grant(person, &[Core::UserWrite], "subtree", house.reseller).await;
+            house.grant(person, &[Core::PartnerDelete], "subtree", house.top).await;
+            house.grant(person, &[Core::GroupWrite], "subtree", house.top).await;
+            let mut reader = db.store.reader().await.unwrap();
+            let scopes: Vec<ScopeId> = reader.all(&SCOPES, binds![person], |row| row.get(0)).await.unwrap();
+            drop(reader);
+            // What was granted last leaves the reseller out, and the first one the department below.
+            write(&house, vec![(&WITHOUT, binds![scopes[0], dock]), (&WITHOUT, binds![scopes[2], house.reseller])]).await;
+            people.push(person);
+            pushed.push(house.push(&format!("ada{number}@harbor.example"), &format!("k{number}")).await);
+        }
+        let mut reader = db.store.reader().await.unwrap();
+        let role: RoleId = reader.one(&ROLE_OF, binds![model], |row| row.get(0)).await.unwrap();
+        drop(reader);
+        let (rule, over, condition): (RuleId, ScopeId, ConditionId) = (ctx().id(), ctx().id(), ctx().id());
+        let mut rows: Vec<(&'static Statement, Vec<Value>)> = vec![
+            (&SCOPE, binds![over, "partner", house.reseller]),
+            (&CEILING, binds![house.directory, role, over]),
+            (&CONDITION, binds![condition, house.directory]),
+            (&RULE, binds![rule, house.directory, role, over]),
+            (&TERM, binds![rule]),
+            (&ATOM, binds![rule, condition]),
+        ];
+        rows.extend(pushed.iter().map(|(user, _)| (&HOLDS as _, binds![condition, *user])));
+        write(&house, rows).await;
+
+        let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;
+        let here: Vec<UserId> = pushed.iter().map(|(_, person)| *person).collect();
+        let kinds: [(&str, &[UserId], Core, PartnerId, bool, [&str; 2]); 6] = [
+            ("allowed by a grant", &people, Core::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
+            ("allowed by what is above", &people, Core::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
+            ("allowed by a rule", &here, Core::UserView, house.reseller, true, ["Rule of Harbor", "a rule of a directory"]),
+            ("carried by nothing", &here, Core::PartnerEdit, house.reseller, false, ["No grant", "No grant"]),
+            ("an exception", &people, Core::UserWrite, dock, false, ["Dock is an exception", "Dock is an exception"]),
+            ("an exception of what is above", &people, Core::GroupWrite, house.reseller, false, ["is an exception", "1 ground is hidden"]),
+        ];
+        for (kind, people, action, partner, allowed, told) in kinds {
+            for (asker, told) in [house.owner, product].into_iter().zip(told) {
+                let questions: Vec<Json> = people.iter().map(|person| question(*person, action, partner)).collect();
+                let (one, alone) = asked(&db.store, asker, &questions[..1]).await;
+                let (all, together) = asked(&db.store, asker, &questions).await;
+                assert_eq!(all.len(), MOST);
+                for answer in one.iter().chain(&all) {
+                    assert_eq!(answer["decision"], allowed, "{kind}: {answer}");
+                    assert!(answer["context"]["reason"].as_str().unwrap().contains(told), "{kind}, {told}: {answer}");
+                }
+                // SQLite runs in the process, where a statement is no trip: there it is one for each thing that is asked.
+                let bound = if sqlite { alone * MOST as u64 } else { alone };
+                assert!(together <= bound && (sqlite || together == alone), "{kind}: {together} for {MOST}, {alone} for one");
+                assert!(alone <= TRIPS, "{kind}: {alone} for one");
+            }
+        }
+        // Each kind beside each other.
+        let mixed: Vec<Json> = (0..MOST)
+            .map(|at| {
+                let (_, people, action, partner, ..) = kinds[at % kinds.len()];
+                question(people[at], action, partner)
+            })
+            .collect();
+        let (_, few) = asked(&db.store, product, &mixed[..kinds.len()]).await;
+        let (_, together) = asked(&db.store, product, &mixed).await;
+        assert!(sqlite || (together == few && together <= TRIPS), "{together} for {MOST}, {few} for {}", kinds.len());
+        // One and the same costs what it costs once, on either database.
+        let same = vec![mixed[2].clone(); MOST];
+        let (_, once) = asked(&db.store, product, &same[..1]).await;
+        assert_eq!(asked(&db.store, product, &same).await.1, once);
+        app.stop().await;
+    }
+}
