@@ -92,12 +92,11 @@ async fn prepare(start: &Start) -> Result<()> {
 }
 
 /// The same with the group that is copied, and groups that are filled afterwards.
-async fn prepare_groups(start: &Start, crowds: usize) -> Result<()> {
+async fn prepare_groups(start: &Start, named: impl Iterator<Item = String>) -> Result<()> {
     prepare(start).await?;
     let server = Server::start(start).await?;
     let mut connection = Connection::open(&server.ready.scim).await?;
-    let crowds = (0..crowds).map(|number| format!("crowd-{number}"));
-    for name in crowds.chain([seed::TEMPLATE_GROUP.to_owned()]) {
+    for name in named.chain([seed::TEMPLATE_GROUP.to_owned()]) {
         let schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
         let group = json!({"schemas": schemas, "displayName": name, "externalId": name}).to_string();
         let status = connection.send("POST", "/Groups", &group).await?;

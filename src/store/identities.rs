@@ -11,7 +11,7 @@ const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, s
 statements! {
     NAMED = "SELECT i.person, (SELECT u.id FROM external_user u WHERE u.person = i.person \
             AND COALESCE(u.connection = $3, FALSE) \
-            ORDER BY u.id LIMIT 1) \
+            ORDER BY u.created_at, u.id LIMIT 1) \
         FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
     INSERT: insert[Uuid, Bytes, Uuid, Bool, I64] = NEW;
     CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");

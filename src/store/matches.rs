@@ -36,7 +36,7 @@ statements! {
         ON CONFLICT (external_user, person) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
         decided_at = excluded.decided_at";
     OF_PERSON = "SELECT u.id FROM external_user u WHERE u.person = $1 \
-        AND COALESCE(u.connection = $2, FALSE) ORDER BY u.id LIMIT 1";
+        AND COALESCE(u.connection = $2, FALSE) ORDER BY u.created_at, u.id LIMIT 1";
 }
 
 /// One who waits.

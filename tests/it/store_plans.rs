@@ -1,6 +1,6 @@
 //! No statement begins at everything that a tenant has: asserted of the plan of each, on SQLite without statistics, which
-//! it never has, and on PostgreSQL with large tables that were looked at as closely as the server's job has them looked
-//! at, for values that are not known. What may, is listed with its reason.
+//! it never has, and on PostgreSQL, for values that are not known, with large tables that were never looked at, and with the
+//! same looked at as closely as the server's job has them looked at. What may, is listed with its reason.
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::domain::filter::Filter;
@@ -99,6 +99,26 @@ const MAY: &[(&str, &str)] = &[
     ("visible::NODES", "counts the people of the partners that it shows, and of no others"),
     ("visible::ONE", "counts the people of the partner that it shows"),
     ("visible::PAGE", "counts the people of the partners that it shows, and of no others"),
+];
+
+/// Statements that PostgreSQL begins at a whole table as long as it has no statistics of any: it takes one row in two hundred
+/// for found then, whatever is looked for, so that two looks-up by index cost more than one table in order. The server's
+/// job has tables that grew looked at within two seconds (`jobs/statistics`), and a plan that is kept is made anew then.
+const BLIND: &[&str] = &[
+    "members.value eq \"018f4e6a-7a70-7cc0-8000-000000000001\"",
+    "rolecall::store::directory_facts::MATCHES",
+    "rolecall::store::effective::DECISION_OWNED",
+    "rolecall::store::effective_lists::CANDIDATES",
+    "rolecall::store::effective_many::DECISIONS",
+    "rolecall::store::external_groups::LOCK_GROUPS_OF",
+    "rolecall::store::external_groups::OF_USER",
+    "rolecall::store::external_groups::OF_USERS",
+    "rolecall::store::external_groups::TOUCH_GROUPS_OF",
+    "rolecall::store::matches::BY_EMAIL",
+    "rolecall::store::matches::BY_LOGIN",
+    "rolecall::store::members::USERS_OF",
+    "rolecall::store::people_facts::SAID_BY",
+    "rolecall::store::people_facts::SUSPENDED",
 ];
 
 /// A place where a plan goes through a large table.
@@ -395,22 +415,27 @@ async fn postgres() {
     let database = Database::postgres().await;
     let mut connection = database.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
     sqlx::raw_sql(MANY).execute(&mut connection).await.unwrap();
-    sqlx::raw_sql("SET default_statistics_target = 10; ANALYZE").execute(&mut connection).await.unwrap();
     sqlx::raw_sql(PLANNING).execute(&mut connection).await.unwrap();
     let rows = sqlx::query("SELECT indexname::text, tablename::text FROM pg_indexes WHERE schemaname = 'public'")
         .fetch_all(&mut connection)
         .await
         .unwrap();
     let indexes: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let mut faults = BTreeMap::new();
-    for statement in texts(Dialect::Postgres) {
-        let asked = (statement.text, statement.types.as_slice(), parameters(statement.text));
-        judge(statement.name, on_postgres(&mut connection, &indexes, asked).await, &mut faults);
+    for (statistics, may) in [("", BLIND), ("SET default_statistics_target = 10; ANALYZE", &[])] {
+        sqlx::raw_sql(statistics).execute(&mut connection).await.unwrap();
+        let mut faults = BTreeMap::new();
+        for statement in texts(Dialect::Postgres) {
+            let asked = (statement.text, statement.types.as_slice(), parameters(statement.text));
+            judge(statement.name, on_postgres(&mut connection, &indexes, asked).await, &mut faults);
+        }
+        for (name, text, values) in searches(Dialect::Postgres) {
+            judge(&name, on_postgres(&mut connection, &indexes, (&text, &[], values)).await, &mut faults);
+        }
+        for name in may {
+            assert!(faults.remove(*name).is_some(), "{name} is right without statistics, too");
+        }
+        settle(Dialect::Postgres, faults);
     }
-    for (name, text, values) in searches(Dialect::Postgres) {
-        judge(&name, on_postgres(&mut connection, &indexes, (&text, &[], values)).await, &mut faults);
-    }
-    settle(Dialect::Postgres, faults);
     drop(connection);
     database.remove().await;
 }

@@ -11,6 +11,7 @@ pub struct Connection {
     host: String,
     prefix: String,
     token: String,
+    kind: &'static str,
     buffer: Vec<u8>,
     body: std::ops::Range<usize>,
 }
@@ -26,7 +27,20 @@ impl Connection {
         let stream = TcpStream::connect(host).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let prefix = format!("/{}", path.trim_end_matches('/'));
-        Ok(Connection { stream, host: host.into(), prefix, token: door.token.clone(), buffer: Vec::new(), body: 0..0 })
+        Ok(Connection {
+            stream,
+            host: host.into(),
+            prefix,
+            token: door.token.clone(),
+            kind: "application/scim+json",
+            buffer: Vec::new(),
+            body: 0..0,
+        })
+    }
+
+    /// To a door that takes plain JSON, beside the one it was opened to.
+    pub fn plain(self, prefix: &str) -> Connection {
+        Connection { prefix: prefix.to_owned(), kind: "application/json", ..self }
     }
 
     /// Sends one request and reads the whole answer; its status.
@@ -36,10 +50,11 @@ impl Connection {
     pub async fn send(&mut self, method: &str, path: &str, body: &str) -> Result<u16> {
         let request = format!(
             "{method} {}{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/scim+json\r\ncontent-length: {}\r\n\r\n{body}",
+             content-type: {}\r\ncontent-length: {}\r\n\r\n{body}",
             self.prefix,
             self.host,
             self.token,
+            self.kind,
             body.len()
         );
         self.stream.write_all(request.as_bytes()).await?;

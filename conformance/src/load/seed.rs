@@ -100,7 +100,52 @@ fn users(words: &Words) -> Vec<String> {
              keys, row_hash, person, link, version, created_at, changed_at",
             &of_user,
         ),
+        // The addresses, which are looked up by themselves.
+        format!(
+            "INSERT INTO external_email (connection, address_key, member) {} \
+             SELECT t.connection, {}, {} FROM n, external_user t JOIN external_email m ON m.member = t.id \
+             WHERE t.user_name = '{TEMPLATE}@example.com'",
+            words.numbers,
+            bytes("m.address_key"),
+            words.id.replace("KIND", "0"),
+        ),
     ]
+}
+
+/// Who is copied into another partner, and the name of such a copy.
+const LOCAL: &str = "lena";
+
+/// The name of a copy of a partner's own person.
+pub fn local(at: usize) -> String {
+    format!("{LOCAL}-{at}")
+}
+
+/// Makes so many people of a partner's own, who come from no directory. The server must be stopped.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn locals(args: &Args, keep: &Path, to: usize) -> Result<()> {
+    let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
+    let (text, bytes) = (words.text, words.bytes);
+    let of = |made: String| made.replace(TEMPLATE, LOCAL).replace("'seed-'", &format!("'{LOCAL}-'"));
+    let texts = ["email", "login_name"].map(|column| of(text(column))).join(", ");
+    let keys = ["email_key", "login_key", "sort_key"].map(|column| of(bytes(column))).join(", ");
+    let copy = format!(
+        "INSERT INTO person (id, partner, display_name, email, login_name, email_key, login_key, sort_key, placement, \
+         state, version, created_at, changed_at) {} SELECT {}, partner, {}, {texts}, {keys}, placement, state, version, \
+         created_at, changed_at FROM n, person WHERE login_name = '{LOCAL}@lighthouse.example'",
+        words.numbers,
+        words.id.replace("KIND", "3"),
+        of(text("login_name")),
+    );
+    let mut store = Store::open(args, keep).await?;
+    store.all(&[copy], 1, to).await.context("copying people of a partner")?;
+    store.tidy().await
+}
+
+/// The id of the person of a copy.
+pub fn person_id(at: usize) -> String {
+    format!("01970000-0000-7001-8000-{at:012x}")
 }
 
 /// Makes the copies numbered `from` (not less than 1) to `to`. The server must be stopped.
