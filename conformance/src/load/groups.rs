@@ -23,8 +23,8 @@ pub async fn run(bench: &mut Bench<'_>) -> Result<()> {
     let huge = create(&server.ready.scim, "bench-huge").await?;
     let small = create(&server.ready.scim, "bench-small").await?;
     server.stop().await?;
-    seed::members(bench.args, &bench.start.keep, "bench-huge", members).await?;
-    seed::members(bench.args, &bench.start.keep, "bench-small", SMALL).await?;
+    seed::members(bench.args, &bench.start.keep, "bench-huge", (1, members)).await?;
+    seed::members(bench.args, &bench.start.keep, "bench-small", (1, SMALL)).await?;
 
     let (server, meter) = bench.serve().await?;
     let mut connection = Connection::open(&server.ready.scim).await?;

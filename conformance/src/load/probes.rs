@@ -68,7 +68,7 @@ pub async fn bench_probes(args: &Args, report: &mut Report) -> Result<()> {
 }
 
 /// A store with so many users and groups, of which some groups are crowds; its server is stopped.
-async fn store(args: &Args, name: &str, users: usize, groups: usize, crowds: usize) -> Result<(Args, Start)> {
+async fn store(args: &Args, name: &str, users: usize, groups: usize, crowds: usize) -> Result<Filled> {
     let mut args = args.clone();
     if args.database != "sqlite" && name == "small" {
         args.database = format!("{}_small", args.database);
@@ -76,14 +76,27 @@ async fn store(args: &Args, name: &str, users: usize, groups: usize, crowds: usi
     let start = Start::new(&args, &format!("probes-{name}"))?;
     let named = (0..crowds).map(|crowd| format!("crowd-{crowd}")).chain([OPERATORS.to_owned()]);
     prepare_groups(&start, named).await?;
+    let server = Server::start(&start).await?;
+    let partners = partners(&server).await?;
+    server.stop().await?;
     seed::copies(&args, &start.keep, 1, users).await?;
     seed::groups(&args, &start.keep, groups).await?;
     for crowd in 0..crowds {
-        seed::members(&args, &start.keep, &format!("crowd-{crowd}"), MEMBERS).await?;
+        // Of the last users: those of the first pages are in as few groups as those of the small store.
+        let last = (users.saturating_sub(MEMBERS) + 1, users);
+        seed::members(&args, &start.keep, &format!("crowd-{crowd}"), last).await?;
     }
-    seed::members(&args, &start.keep, OPERATORS, QUESTIONS).await?;
+    seed::members(&args, &start.keep, OPERATORS, (1, QUESTIONS)).await?;
     seed::locals(&args, &start.keep, LOCALS).await?;
-    Ok((args, start))
+    Ok(Filled { args, start, partners })
+}
+
+/// A store that has been filled.
+struct Filled {
+    args: Args,
+    start: Start,
+    /// The id of each partner by its name.
+    partners: BTreeMap<String, String>,
 }
 
 /// A server on one of the stores.
@@ -92,13 +105,14 @@ struct Side {
     meter: Meter,
     users: usize,
     groups: usize,
+    partners: BTreeMap<String, String>,
 }
 
 impl Side {
-    async fn open((args, start): &(Args, Start), users: usize, groups: usize) -> Result<Self> {
-        let server = Server::start(start).await?;
-        let meter = Meter::new(server.pid()?, &args.database);
-        Ok(Self { server, meter, users, groups })
+    async fn open(filled: &Filled, users: usize, groups: usize) -> Result<Self> {
+        let server = Server::start(&filled.start).await?;
+        let meter = Meter::new(server.pid()?, &filled.args.database);
+        Ok(Self { server, meter, users, groups, partners: filled.partners.clone() })
     }
 
     fn door(&self) -> &Door {
@@ -282,7 +296,7 @@ async fn in_turns(doors: &mut [(Connection, String, Vec<f64>)]) -> Result<[f64; 
 }
 
 /// Groups of many members, against reading the same rows through the same driver.
-async fn crowds(much: &Side, (args, start): &(Args, Start), table: &mut Table) -> Result<()> {
+async fn crowds(much: &Side, Filled { args, start, .. }: &Filled, table: &mut Table) -> Result<()> {
     let mut connection = Connection::open(much.door()).await?;
     timed(&mut connection, &format!("/Groups?filter={}", encoded("displayName eq \"crowd-0\""))).await?;
     let body: Value = serde_json::from_slice(connection.body()).context("no JSON")?;
@@ -349,14 +363,19 @@ async fn shapes(much: &Side, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// A door of the administration interface, and the id of each partner by its name.
-async fn administration(side: &Side) -> Result<(Connection, BTreeMap<String, String>)> {
-    let mut connection = Connection::open(&side.server.ready.api).await?.plain("/api/v1");
+/// The id of each partner by its name.
+async fn partners(server: &Server) -> Result<BTreeMap<String, String>> {
+    let mut connection = administration(server).await?;
     timed(&mut connection, "/partners").await?;
     let body: Value = serde_json::from_slice(connection.body()).context("no JSON")?;
     let items = body["items"].as_array().context("no partners")?.iter();
     let named = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["id"].as_str()?.to_owned()));
-    Ok((connection, items.filter_map(named).collect()))
+    Ok(items.filter_map(named).collect())
+}
+
+/// A door of the administration interface.
+async fn administration(server: &Server) -> Result<Connection> {
+    Ok(Connection::open(&server.ready.api).await?.plain("/api/v1"))
 }
 
 /// People of one partner, and a search among them, with few and with many people elsewhere.
@@ -364,8 +383,8 @@ async fn partner(little: &Side, much: &Side, table: &mut Table) -> Result<()> {
     for (name, query) in [("people of one partner", String::new()), ("q= in it", format!("&q={}", seed::local(7)))] {
         let mut doors = Vec::new();
         for side in [little, much] {
-            let (connection, partners) = administration(side).await?;
-            let id = partners.get("Lighthouse Dental").context("no such partner")?;
+            let connection = administration(&side.server).await?;
+            let id = side.partners.get("Lighthouse Dental").context("no such partner")?;
             doors.push((connection, format!("/partners/{id}/people?limit=50{query}"), Vec::new()));
         }
         let [here, there] = in_turns(&mut doors).await?;
@@ -377,9 +396,8 @@ async fn partner(little: &Side, much: &Side, table: &mut Table) -> Result<()> {
 
 /// A batch of decisions about people of whom a rule makes operators, over partners some of which are exceptions.
 async fn decisions(much: &Side, table: &mut Table) -> Result<()> {
-    let (connection, partners) = administration(much).await?;
-    let mut connection = connection.plain("/access/v1");
-    let there: Vec<&String> = partners.values().collect();
+    let mut connection = administration(&much.server).await?.plain("/access/v1");
+    let there: Vec<&String> = much.partners.values().collect();
     let actions = ["core.user.view", "core.partner.view", "core.partner.delete"];
     let question = |at: usize| {
         json!({

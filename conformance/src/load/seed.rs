@@ -208,11 +208,11 @@ pub async fn read_members(args: &Args, keep: &Path, groups: usize, times: usize)
     Ok(spent)
 }
 
-/// Makes the copies from 1 to `to` members of the group that has this name.
+/// Makes the copies numbered `from` to `to` members of the group that has this name.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn members(args: &Args, keep: &Path, group: &str, to: usize) -> Result<()> {
+pub async fn members(args: &Args, keep: &Path, group: &str, (from, to): (usize, usize)) -> Result<()> {
     let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
     let text = format!(
         "INSERT INTO external_member (grp, member) {} SELECT g.id, {} FROM n, external_group g \
@@ -221,7 +221,7 @@ pub async fn members(args: &Args, keep: &Path, group: &str, to: usize) -> Result
         words.id.replace("KIND", "0"),
     );
     let mut store = Store::open(args, keep).await?;
-    store.all(&[text], 1, to).await.context("filling a group")?;
+    store.all(&[text], from, to).await.context("filling a group")?;
     store.tidy().await
 }
 
