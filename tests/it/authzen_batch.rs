@@ -136,7 +136,17 @@ on_both! {
         let body = json!({"evaluations": items});
         let app = &stage.console.app;
         for _ in 0..3 {
-            let asked = (0..6).map(|_| ask(app, &token, MANY, &body));
+            // What takes longer than a second is given up, and the answer says to ask again: a machine that does much else
+            // gives a test no second. Whoever does as told is answered.
+            let asked = (0..6).map(async |_| {
+                for _ in 0..4 {
+                    let answer = ask(app, &token, MANY, &body).await;
+                    if answer.0 != 503 {
+                        return answer;
+                    }
+                }
+                ask(app, &token, MANY, &body).await
+            });
             for (status, answer) in join_all(asked).await {
                 assert_eq!(status, 200, "{answer}");
                 assert_eq!(answer["evaluations"].as_array().unwrap().len(), MOST);
