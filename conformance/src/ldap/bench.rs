@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Groups of either size.
 const GROUPS: usize = 1_000;
 /// Groups that are put into others when the rest is there.
-const NESTED: usize = 50;
+const NESTED: usize = 450;
 
 /// Runs every measure on one database.
 ///
