@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::app::{Answer, App, Scim};
 use crate::support::database::on_both;
@@ -26,6 +28,30 @@ fn groups(list: &Answer) -> BTreeMap<String, BTreeSet<String>> {
     assert_eq!(list.body["itemsPerPage"], all.len());
     let groups = all.iter().filter(|one| one["meta"]["resourceType"] == "Group");
     groups.map(|group| (group["id"].as_str().unwrap().to_owned(), values(group))).collect()
+}
+
+/// The lengths of the parts in which an answer is sent while it is read.
+async fn parts(app: &App, scim: &Scim, path: &str) -> Vec<usize> {
+    let (place, token) = (&scim.base[app.base.len()..], &scim.token);
+    let mut socket = TcpStream::connect(app.running.address()).await.unwrap();
+    let ask =
+        format!("GET {place}{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+    socket.write_all(ask.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    socket.read_to_end(&mut all).await.unwrap();
+    let text = String::from_utf8(all).unwrap();
+    let (head, mut body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "{path} is sent whole: {head}");
+    let mut parts = Vec::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n").unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return parts;
+        }
+        parts.push(length);
+        body = &rest[length + 2..];
+    }
 }
 
 async fn people(scim: &Scim, count: usize) -> Vec<String> {
@@ -78,6 +104,18 @@ on_both! {
         }
 
         assert_eq!(groups(&scim.get("/Groups").await), expected);
+        // What is held at once does not grow with the answer, whatever the answer is.
+        let large = expected.iter().max_by_key(|(_, members)| members.len()).map(|(id, _)| id).unwrap();
+        for path in [
+            "/Groups".to_owned(),
+            "/Groups?sortBy=displayName&sortOrder=descending".to_owned(),
+            "/Groups?filter=displayName%20sw%20%22of%22".to_owned(),
+            format!("/?startIndex={}&count=50", users.len() + 1),
+            format!("/Groups/{large}"),
+        ] {
+            let parts = parts(&app, &scim, &path).await;
+            assert!(parts.len() > 1 && parts.iter().all(|part| *part < 1 << 20), "{path}: {parts:?}");
+        }
         assert_eq!(groups(&scim.get("/Groups?sortBy=displayName&sortOrder=descending").await), expected);
         assert_eq!(groups(&scim.get("/Groups?filter=displayName%20sw%20%22of%22").await), expected);
         assert_eq!(groups(&scim.get(&format!("/?startIndex={}&count=50", users.len() + 1)).await), expected);
