@@ -110,6 +110,14 @@ impl Serving {
     }
 }
 
+impl Drop for Serving {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
 /// The token of the link that is told.
 fn link(said: &str) -> String {
     let word = said.split_whitespace().find(|word| word.contains("/link?token="));
@@ -176,6 +184,22 @@ fn a_notice_that_a_killed_server_left_is_no_server() {
     assert!(Notice::read(&folder.0.join("data")).is_some(), "it is still there");
     let (code, said, error) = folder.run(&["export"]);
     assert!(code == 0 && said.contains("Our company"), "{error}");
+}
+
+/// The server that runs on a folder is asked for its own database alone.
+#[test]
+fn a_server_of_another_database_is_not_asked() {
+    let folder = Folder::new("other");
+    let world = folder.file("world.toml", DEMO);
+    let server = folder.serve(&[]);
+    let other = format!("sqlite:{}", folder.0.join("other.db").display());
+    let mut apply = folder.command(&["apply", &world, "--yes"]);
+    let Output { status, stdout, stderr } = apply.env("ROLECALL_STORE_DATABASE_URL", other).output().unwrap();
+    let said = String::from_utf8_lossy(&stdout);
+    assert!(status.success() && said.contains("Applied: "), "{said}{}", String::from_utf8_lossy(&stderr));
+    let (code, said, error) = folder.run(&["export"]);
+    assert!(code == 0 && said.contains("Our company") && !said.contains("lighthouse"), "{said}{error}");
+    server.stop();
 }
 
 #[test]
