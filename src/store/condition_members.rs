@@ -17,8 +17,9 @@ statements! {
         WHERE c.directory = $1 AND d.partner = $2 ORDER BY c.id";
     DOORS_OF = "SELECT id FROM connection WHERE directory = $1 ORDER BY id";
     KEYS_PAGE = KEYS;
-    NOTED_PAGE = "SELECT u.id, u.keys, EXISTS (SELECT 1 FROM condition_member m \
-        WHERE m.condition = $4 AND m.external_user = u.id) FROM external_user u \
+    // No EXISTS: PostgreSQL would rather read all whom the condition holds for, at every page.
+    NOTED_PAGE = "SELECT u.id, u.keys, (SELECT m.external_user FROM condition_member m \
+        WHERE m.condition = $4 AND m.external_user = u.id LIMIT 1) IS NOT NULL FROM external_user u \
         WHERE u.connection = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
     HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
 }

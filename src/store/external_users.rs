@@ -11,9 +11,11 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-/// The columns of an [`ExternalUser`], of the table called `u`.
+/// The columns of an [`ExternalUser`], of the table called `u`. Whether it is in a group is no EXISTS: for a long page
+/// PostgreSQL would rather put everybody's memberships into a table first, and look there.
 pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.doc, u.join_key, u.person, u.link, \
-    u.version, u.created_at, u.changed_at, EXISTS (SELECT 1 FROM external_member om WHERE om.member = u.id)";
+    u.version, u.created_at, u.changed_at, \
+    (SELECT om.member FROM external_member om WHERE om.member = u.id LIMIT 1) IS NOT NULL";
 
 statements! {
     INSERT: insert[Uuid, Uuid, Uuid, Text, Bytes, Text, Text, Bytes, Bool, Text, Text, Bytes, Uuid, Text, I64] = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \

@@ -332,9 +332,11 @@ fn page_text(
     let told = if total { format!(", ({}) AS told", totals::kept(of.what())) } else { String::new() };
     let (alias, table) = (of.table(), of.whole());
     let (columns, key, from, by) = (of.columns(), order.selected(), &found.from, order.clause());
-    let text = if passed(page) > 0 {
-        // Rows that are passed over are passed over by an index, when there is one, and not read.
-        let one = format!("page (id) AS MATERIALIZED (SELECT {alias}.id FROM {from} {by} {limit})");
+    // Rows that are passed over are passed over by an index, when there is one, and not read. Nor are other tenants' rows:
+    // PostgreSQL walks everybody's in order of id when few connections have most of them, unless an index has it all.
+    let by_index = passed(page) > 0 || (dialect == Dialect::Postgres && found.with.is_empty());
+    let text = if by_index {
+        let one = format!("page (id) AS MATERIALIZED (SELECT {alias}.id FROM {from}{after} {by} {limit})");
         format!(
             "{}SELECT {columns}, {key} AS sort_key{told} FROM page JOIN {table} {alias} ON {alias}.id = page.id {by}",
             found.with(Some(one))
