@@ -58,6 +58,9 @@ async fn asked(store: &Store, asker: UserId, questions: &[Json]) -> (Vec<Json>, 
     (answers, reader.trips())
 }
 
+/// Questions of one kind: its name, of whom, what, where, the answer, and what the owner and the product are told.
+type Kind<'a> = (&'a str, &'a [UserId], Core, PartnerId, bool, [&'a str; 2]);
+
 on_both! {
     async fn many_answers_take_as_many_trips_as_one(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
@@ -101,7 +104,7 @@ on_both! {
 
         let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;
         let here: Vec<UserId> = pushed.iter().map(|(_, person)| *person).collect();
-        let kinds: [(&str, &[UserId], Core, PartnerId, bool, [&str; 2]); 6] = [
+        let kinds: [Kind<'_>; 6] = [
             ("allowed by a grant", &people, Core::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
             ("allowed by what is above", &people, Core::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
             ("allowed by a rule", &here, Core::UserView, house.reseller, true, ["Rule of Harbor", "a rule of a directory"]),
