@@ -132,7 +132,8 @@ impl Bench<'_> {
         for turn in 1..=2 {
             let ran = self.run(&format!("{name} ({turn})"), &["export"], AtMost(10.0)).await?;
             let users = ran.said.matches("[[user]]").count();
-            ensure!(users == self.args.users, "{users} users were exported");
+            // Where a server has run, the owner whom it set up is one more.
+            ensure!((self.args.users..=self.args.users + 1).contains(&users), "{users} users were exported");
             std::fs::write(self.folder.join("export.toml"), ran.said).context("keeping the export")?;
         }
         Ok(())
