@@ -162,7 +162,13 @@ impl Hand {
                     check_join: connection_settings::check_join,
                 };
                 match operator::apply(store, &Clock.ctx(Actor::Operator), with, order).await {
-                    Ok(plan) => Ok(Told::Plan(plan)),
+                    Ok(plan) => {
+                        // A first application fills empty tables, and no server need be running whose job this is.
+                        if order.agreed.is_some() {
+                            let _tried_again_later = store.look_again().await;
+                        }
+                        Ok(Told::Plan(plan))
+                    }
                     Err(ApplyError::Refused(faults)) => Ok(Told::Wrong(faults)),
                     Err(error) => Err(error.into()),
                 }
