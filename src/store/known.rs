@@ -31,9 +31,10 @@ statements! {
         number = d.typed("NULL", "bigint"), partner = d.typed("NULL", "uuid"));
 }
 
-/// Something had to be known first; it is noted, and will be looked up.
+/// Something had to be known first; it is noted, and will be looked up. Only a look at what is known makes one, so there
+/// is always something to look up, and [`Known::settle`] comes to its end.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanting;
+pub struct Wanting(());
 
 /// What is worked out from what is known.
 pub type Learnt<T> = Result<T, Wanting>;
@@ -63,7 +64,7 @@ impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
             Some(known) => Ok(known.clone()),
             None => {
                 self.wanted.insert(key);
-                Err(Wanting)
+                Err(Wanting(()))
             }
         }
     }
@@ -124,7 +125,7 @@ impl Known {
         loop {
             match work(self) {
                 Ok(done) => return Ok(done),
-                Err(Wanting) => self.look_up(reader).await?,
+                Err(Wanting(())) => self.look_up(reader).await?,
             }
         }
     }

@@ -7,7 +7,7 @@ use super::evaluation::{echoed, single};
 use super::model::{Batch, Semantic, batch};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::store::known::{Known, Wanting};
+use crate::store::known::{Known, every};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
 use crate::web::login::Caller;
@@ -43,12 +43,13 @@ pub async fn answers(
     let wrong = |wrong: &String| json!({"decision": false, "context": {"error": {"status": 400, "message": wrong}}});
     let mut answers: Vec<Option<Value>> = batch.items.iter().map(|item| item.as_ref().err().map(wrong)).collect();
     let work = |known: &mut Known| {
-        for (item, answered) in batch.items.iter().zip(&mut answers) {
+        every(batch.items.iter().zip(&mut answers).map(|(item, answered)| {
             if let (Ok(asked), None) = (item, &*answered) {
-                *answered = answer(known, asker, asked, now).ok();
+                *answered = Some(answer(known, asker, asked, now)?);
             }
-        }
-        if answers.iter().all(Option::is_some) { Ok(()) } else { Err(Wanting) }
+            Ok(())
+        }))
+        .map(drop)
     };
     Known::default().settle(reader, work).await?;
     let mut shown = Vec::with_capacity(answers.len());
