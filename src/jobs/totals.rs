@@ -1,4 +1,4 @@
-//! Adds up what writers wrote of how many users and groups came and left, so that few rows are read for a total.
+//! Adds up what writers wrote of how many users, groups and members came and left, so that few rows are read for a total.
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,8 +11,9 @@ use crate::store::{Store, StoreError, Tx, totals};
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// A connection may have so many rows before they are added up.
-const MOST: u32 = 64;
+/// A connection, partner or user group may have so many rows before they are added up. All of them are looked at each time,
+/// and there may be many partners.
+const MOST: u32 = 16;
 
 /// Adds up until `told` turns true.
 pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {

@@ -4,6 +4,7 @@
 //! 1. The directory's join names somebody: joined; when this connection had removed that person, revived.
 //! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
 //! 3. Else a new person is made.
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::event::{Event, Kind};
@@ -80,7 +81,7 @@ pub(super) async fn introduce(
         return Ok(vec![None; strangers.len()]);
     }
     let at = &source.extent;
-    let (mut people, mut made) = (Vec::with_capacity(strangers.len()), Vec::new());
+    let (mut people, mut made, mut new) = (Vec::with_capacity(strangers.len()), Vec::new(), Vec::new());
     let mut joined = BTreeSet::new();
     for (stranger, mut met, effect) in strangers {
         if let Some(named) = &mut met.named {
@@ -90,13 +91,17 @@ pub(super) async fn introduce(
         let person = stranger.person(source, met, effect);
         if let Some((person, Link::Created)) = person {
             // Somebody has the sign-in name whom an administrator refused.
-            let nameless = met.login_taken.then(|| Profile { login_name: None, ..stranger.profile.clone() });
-            let profile = nameless.as_ref().unwrap_or(stranger.profile);
-            people::insert(tx, at, person, profile, stranger.ctx.now()).await?;
+            let profile = if met.login_taken {
+                Cow::Owned(Profile { login_name: None, ..stranger.profile.clone() })
+            } else {
+                Cow::Borrowed(stranger.profile)
+            };
+            new.push((person, profile, stranger.ctx.now()));
             made.push((stranger, met, person));
         }
         people.push(person);
     }
+    people::insert(tx, at, &new).await?;
     // Apart from the people, so that each are rows of one statement.
     for (stranger, met, person) in made {
         // Whose key names somebody else for good, by an administrator's word, has none.

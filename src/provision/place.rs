@@ -31,10 +31,10 @@ pub(super) async fn by_rules(
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
     let touched: Vec<UserId> = acts.iter().flat_map(|(_, effect)| effect.touched.iter().copied()).collect();
-    for (person, group) in effective_lists::misplaced(tx, &touched).await? {
+    for (person, from, group) in effective_lists::misplaced(tx, &touched).await? {
         let mut acts = acts.iter_mut();
         let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&person)) else { continue };
-        if people::place(tx, at, person, group, ctx.now()).await? {
+        if people::place(tx, at, person, (from, group), ctx.now()).await? {
             effect.person(at.connection(), person, What::Placed { group });
         }
     }
@@ -84,8 +84,8 @@ pub async fn page_again(
 /// Places those of `people` anew who are misplaced; how many moved.
 async fn anew(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, people: &[UserId]) -> Result<usize, ProvisionError> {
     let mut moved = 0;
-    for (person, group) in effective_lists::misplaced(tx, people).await? {
-        if people::place_at(tx, at, person, group, ctx.now()).await? {
+    for (person, from, group) in effective_lists::misplaced(tx, people).await? {
+        if people::place_at(tx, at, person, (from, group), ctx.now()).await? {
             let line = Event::of(Kind::UserPlaced, person).id("group", group);
             events::append(tx, ctx, at.partner(), &[line]).await?;
             moved += 1;

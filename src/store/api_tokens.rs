@@ -10,8 +10,8 @@ use crate::secret::{Token as TokenText, TokenKind, presented_hash};
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at) \
-        SELECT $1, p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
+    INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at, partner) \
+        SELECT $1, p.id, $4, $5, $6, $7, $8, p.partner FROM live_person p WHERE p.id = $2 AND p.partner = $3";
     BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
         FROM api_token t JOIN live_person p ON p.id = t.person \
         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \

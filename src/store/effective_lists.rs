@@ -131,12 +131,15 @@ pub fn texts() -> [(&'static str, String); 9] {
     ]
 }
 
-/// Those of `people` whose stored placement is not what the view says, each with the right one. For whoever writes
+/// Those of `people` whose stored placement is not what the view says, each with that one and the right one. For whoever writes
 /// what placement rests on, in the same transaction, and for `doctor`.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn misplaced(reader: &mut Reader, people: &[UserId]) -> Result<Vec<(UserId, UserGroupId)>, StoreError> {
+pub async fn misplaced(
+    reader: &mut Reader,
+    people: &[UserId],
+) -> Result<Vec<(UserId, UserGroupId, UserGroupId)>, StoreError> {
     reader.all_in(&MISPLACED, binds![], people.iter().copied(), tuple).await
 }
 

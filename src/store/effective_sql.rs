@@ -402,7 +402,7 @@ place (person, user_group) AS (
     LEFT JOIN mapping_rule r ON r.id = s.rule
     LEFT JOIN user_group g ON g.partner = s.home AND g.is_default
 )
-SELECT w.person, w.user_group
+SELECT w.person, p.placement, w.user_group
 FROM place w CROSS JOIN live_person p
 WHERE p.id = w.person AND p.placement <> w.user_group"
     )

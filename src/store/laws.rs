@@ -1,6 +1,7 @@
 //! The cheap laws of the stored state: what is kept beside its source must equal what follows from it.
 use super::extent::OperatorExtent;
 use super::statement::Statement;
+use super::totals::{self, What};
 use super::{Reader, StoreError, effective_lists, first};
 use crate::domain::id::{Id as _, UserId};
 use crate::{binds, statements};
@@ -34,6 +35,11 @@ statements! {
         OR (SELECT COUNT(*) FROM external_group g WHERE g.connection = c.id AND NOT g.gone) \
             <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t \
                 WHERE t.connection = c.id AND t.what = 'groups')";
+    PARTNERS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM live_partner q WHERE \
+        (SELECT COUNT(*) FROM live_person p WHERE p.partner = q.id) <> ({})", totals::kept(What::AtHome, "q.id"));
+    GROUPS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM user_group g WHERE CASE WHEN g.exclusive \
+        THEN (SELECT COUNT(*) FROM live_person p WHERE p.placement = g.id) \
+        ELSE (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = g.id) END <> {}", totals::members());
     PEOPLE_AFTER = "SELECT id FROM live_person WHERE id > $1 ORDER BY id LIMIT 256";
 }
 
@@ -67,6 +73,8 @@ static LAWS: &[(&Statement, &str)] = &[
     (&USERS_IN_NO_TIME, "external users have a version or time that cannot be"),
     (&GROUPS_IN_NO_TIME, "external groups have a version or time that cannot be"),
     (&COUNTED_WRONG, "connections have another number of users or groups than the one that is kept"),
+    (&PARTNERS_COUNTED_WRONG, "partners have another number of users than the one that is kept"),
+    (&GROUPS_COUNTED_WRONG, "user groups have another number of members than the one that is kept"),
 ];
 
 /// What is broken, each with how often.

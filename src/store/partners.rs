@@ -1,5 +1,6 @@
 //! The partner tree and its ancestor pairs.
 use super::extent::{OperatorExtent, PartnerExtent};
+use super::totals::{self, What};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::binds;
 use crate::domain::ctx::Actor;
@@ -28,13 +29,13 @@ statements! {
         WHERE parent = $1 ORDER BY sort_key, id";
     ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
         WHERE parent IS NULL";
-    SUBTREE = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
+    SUBTREE = format!("SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
             l.title AS level_title, \
-            (SELECT COUNT(*) FROM live_person u WHERE u.partner = p.id) AS people, \
+            ({}) AS people, \
             (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
             (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
         FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level \
-        WHERE a.ancestor = $1 ORDER BY p.sort_key, p.id";
+        WHERE a.ancestor = $1 ORDER BY p.sort_key, p.id", totals::kept(What::AtHome, "p.id"));
     ANCESTORS = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at \
         FROM partner_ancestor a JOIN live_partner p ON p.id = a.ancestor WHERE a.partner = $1 ORDER BY a.depth DESC";
     COUNT = "SELECT COUNT(*) FROM live_partner";

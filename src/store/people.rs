@@ -1,5 +1,9 @@
 //! People: our own record of a person, merged from what the directories say.
+use std::borrow::Cow;
+
+use super::bulk::Insert;
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
+use super::totals::{self, What};
 use super::{Dialect, FromRow, Reader, Row, StoreError, Tx, Value, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
@@ -82,15 +86,17 @@ statements! {
     PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM group_closure c JOIN rule_atom a ON a.people = c.ancestor \
         JOIN mapping_rule r ON r.id = a.rule JOIN directory d ON d.id = r.directory \
         AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";
-    PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement <> $2";
+    PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement = $4";
+    PLACEMENT(dialect) = format!("SELECT p.placement FROM person p WHERE p.id IN (SELECT p.id FROM live_person p \
+        WHERE p.id = $3 AND {AT_HOME}) {}", dialect.for_no_key_update());
     BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
     LIST_HERE = format!("SELECT {COLUMNS} FROM {HERE} {AFTER}");
     LIST_BELOW = format!("SELECT {COLUMNS} FROM {BELOW} {AFTER}");
     LIST_MATCHING_HERE(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND {} {AFTER}", matching(dialect));
     LIST_MATCHING_BELOW(dialect) = format!("SELECT {COLUMNS} FROM {BELOW} AND {} {AFTER}", matching(dialect));
     UNCONFIRMED_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND p.confirmed_at IS NULL AND {} {AFTER}", matching(dialect));
-    COUNT_HERE = format!("SELECT COUNT(*) FROM {HERE}");
-    COUNT_BELOW = format!("SELECT COUNT(*) FROM {BELOW}");
+    COUNT_HERE = totals::kept(What::AtHome, "$1");
+    COUNT_BELOW = totals::at_home_below();
     SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
         WHERE u.person = $3 AND {AT_HOME}");
     HOME_BELOW = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
@@ -104,7 +110,7 @@ statements! {
     SET_AT = format!("UPDATE person SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
         login_name = $8, login_key = $9, changed_at = $10 \
         WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    PLACE_AT = format!("UPDATE person SET placement = $4, changed_at = $5 WHERE placement <> $4 AND id IN \
+    PLACE_AT = format!("UPDATE person SET placement = $4, changed_at = $5 WHERE placement = $6 AND id IN \
         (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
     PIN_AT = format!("UPDATE person SET placement_pin = $4, placement = COALESCE($4, placement), changed_at = $5 \
         WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
@@ -136,15 +142,16 @@ pub(super) fn key(text: &Option<String>) -> Option<Vec<u8>> {
     text.as_deref().map(|text| fold(text).into_bytes())
 }
 
-/// Writes a new person of `partner`, placed in its default group.
+/// Writes new people, each of a partner and placed in its default group, and that they came. All who are ever made are
+/// written here.
 async fn create(
     tx: &mut Tx,
-    partner: PartnerId,
-    id: UserId,
-    profile: &Profile,
-    now: Timestamp,
+    insert: &'static Insert,
+    homes: Vec<(PartnerId, UserId)>,
+    rows: Vec<Vec<Value>>,
 ) -> Result<(), StoreError> {
-    tx.later(&INSERT, [row(partner, id, profile, now)]).await
+    tx.later(insert, rows).await?;
+    totals::made(tx, &homes).await
 }
 
 fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec<Value> {
@@ -163,7 +170,7 @@ fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec
     ]
 }
 
-/// Writes a new person of the directory's partner, placed in its default group.
+/// Writes new people of the directory's partner, placed in its default group.
 ///
 /// # Errors
 /// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::PersonLogin)` when the
@@ -171,11 +178,11 @@ fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    id: UserId,
-    profile: &Profile,
-    now: Timestamp,
+    new: &[(UserId, Cow<'_, Profile>, Timestamp)],
 ) -> Result<(), StoreError> {
-    create(tx, at.partner(), id, profile, now).await
+    let rows = new.iter().map(|(id, profile, now)| row(at.partner(), *id, profile, *now)).collect();
+    let homes = new.iter().map(|(id, ..)| (at.partner(), *id)).collect();
+    create(tx, &INSERT, homes, rows).await
 }
 
 /// A person the connection is linked to; nobody else changes it until this transaction ends.
@@ -318,7 +325,8 @@ pub async fn hold(tx: &mut Tx, people: &[UserId]) -> Result<(), StoreError> {
     tx.all_in(&HOLD, binds![], people, nothing).await.map(drop)
 }
 
-/// Stores the derived placement of a person the connection speaks of; true when it changed.
+/// Stores the derived placement of a person the connection speaks of, who was placed in the first group until now and
+/// belongs in the second; true when it changed.
 ///
 /// # Errors
 /// Only those of the store.
@@ -326,13 +334,17 @@ pub async fn place(
     tx: &mut Tx,
     _at: &ConnectionExtent,
     id: UserId,
-    group: UserGroupId,
+    (from, to): (UserGroupId, UserGroupId),
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(&PLACE, binds![id, group, now]).await? > 0)
+    let placed = from != to && tx.execute(&PLACE, binds![id, to, now, from]).await? > 0;
+    if placed {
+        totals::moved(tx, id, Some(from), Some(to)).await?;
+    }
+    Ok(placed)
 }
 
-/// Stores the derived placement of a person at home in the extent; true when it changed.
+/// [`place`] for a person at home in the extent.
 ///
 /// # Errors
 /// Only those of the store.
@@ -340,11 +352,15 @@ pub async fn place_at(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: UserId,
-    group: UserGroupId,
+    (from, to): (UserGroupId, UserGroupId),
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let values = binds![at.partner(), at.subtree(), id, group, now];
-    Ok(tx.execute(&PLACE_AT, values).await? > 0)
+    let values = binds![at.partner(), at.subtree(), id, to, now, from];
+    let placed = from != to && tx.execute(&PLACE_AT, values).await? > 0;
+    if placed {
+        totals::moved(tx, id, Some(from), Some(to)).await?;
+    }
+    Ok(placed)
 }
 
 /// Writes new people of whom the operator says that they belong there: each with the partner they are at home in.
@@ -357,7 +373,9 @@ pub async fn insert_confirmed(
     new: &[(PartnerId, UserId, Profile)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.later(&INSERT_CONFIRMED, new.iter().map(|(partner, id, profile)| row(*partner, *id, profile, now))).await
+    let rows = new.iter().map(|(partner, id, profile)| row(*partner, *id, profile, now)).collect();
+    let homes = new.iter().map(|(partner, id, _)| (*partner, *id)).collect();
+    create(tx, &INSERT_CONFIRMED, homes, rows).await
 }
 
 /// Says that a person within the extent belongs here, in the name of `by`, or of the operator; false when that was said
@@ -515,7 +533,13 @@ pub async fn pin(
     group: Option<UserGroupId>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(&PIN_AT, binds![at.partner(), at.subtree(), id, group, now]).await? > 0)
+    let here = binds![at.partner(), at.subtree(), id];
+    let Some(from) = tx.optional(&PLACEMENT, here, first::<UserGroupId>).await? else { return Ok(false) };
+    tx.execute(&PIN_AT, binds![at.partner(), at.subtree(), id, group, now]).await?;
+    if group.is_some_and(|group| group != from) {
+        totals::moved(tx, id, Some(from), group).await?;
+    }
+    Ok(true)
 }
 
 /// Whether any directory speaks of the person.

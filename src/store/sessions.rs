@@ -20,8 +20,8 @@ pub(super) fn in_good_standing(now: &str) -> String {
 
 statements! {
     START = format!("INSERT INTO session (id, hash, person, connection, person_version, connection_version, created_at, \
-        seen_at, expires_at) \
-        SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connection c WHERE c.id = $4), $5, $5, $6 \
+        seen_at, expires_at, partner) \
+        SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connection c WHERE c.id = $4), $5, $5, $6, p.partner \
         FROM live_person p WHERE p.id = $3 AND {}", in_good_standing("$5"));
     BY_HASH = format!("SELECT s.id, s.connection, s.created_at, s.seen_at, s.expires_at, p.id AS person, p.partner, \
         p.display_name \

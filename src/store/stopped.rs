@@ -1,5 +1,6 @@
 //! Who is stopped when a partner is switched off: counted, and told by partner.
 use super::extent::PartnerExtent;
+use super::totals::{self, What};
 use super::{Reader, StoreError, first};
 use crate::access::explain::Named;
 use crate::domain::id::PartnerId;
@@ -7,24 +8,24 @@ use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 /// A session of a person that has not ended by `$2`.
-const SIGNED_IN: &str = "s.person = p.id AND s.person_version = p.version AND s.expires_at > $2";
+const SIGNED_IN: &str = "s.expires_at > $2 AND p.id = s.person AND p.version = s.person_version";
 
 /// An API token of a person that has not ended by `$2`.
-const TOKEN: &str = "t.person = p.id AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)";
+const TOKEN: &str = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND p.id = t.person";
 
 statements! {
     PARTNERS = "SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner";
-    PEOPLE = "SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_person p WHERE a.ancestor = $1 AND p.partner = a.partner";
-    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestor a CROSS JOIN live_person p CROSS JOIN session s \
-        WHERE a.ancestor = $1 AND p.partner = a.partner AND {SIGNED_IN}");
-    TOKENS = format!("SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_person p CROSS JOIN api_token t \
-        WHERE a.ancestor = $1 AND p.partner = a.partner AND {TOKEN}");
+    PEOPLE = totals::at_home_below();
+    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestor a CROSS JOIN session s CROSS JOIN live_person p \
+        WHERE a.ancestor = $1 AND s.partner = a.partner AND {SIGNED_IN}");
+    TOKENS = format!("SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN api_token t CROSS JOIN live_person p \
+        WHERE a.ancestor = $1 AND t.partner = a.partner AND {TOKEN}");
     BY_PARTNER = format!("SELECT q.id, q.name, \
-            (SELECT COUNT(*) FROM live_person p WHERE p.partner = q.id) AS people, \
-            (SELECT COUNT(DISTINCT p.id) FROM live_person p CROSS JOIN session s WHERE p.partner = q.id AND {SIGNED_IN}) \
+            ({}) AS people, \
+            (SELECT COUNT(DISTINCT p.id) FROM session s CROSS JOIN live_person p WHERE s.partner = q.id AND {SIGNED_IN}) \
                 AS signed_in \
         FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner \
-        ORDER BY a.depth, q.sort_key, q.id LIMIT $3");
+        ORDER BY a.depth, q.sort_key, q.id LIMIT $3", totals::kept(What::AtHome, "q.id"));
 }
 
 /// How many there are.

@@ -1,52 +1,121 @@
-//! How many users and groups a connection has, without counting them. Whoever adds or takes away writes how many, as a
-//! row of its own: writers never wait for each other's row, and the number is exact at every moment. A job adds rows up
-//! ([`fold`]), so that few are ever read.
+//! How many users and groups a connection has, users a partner, and members a user group, without counting them. Whoever
+//! adds or takes away writes how many, as a row of its own: writers never wait for each other's row, and the number is
+//! exact at every moment. A job adds rows up ([`fold`]), so that few are ever read.
+//!
+//! Users are placed in the default group of their partner when they are made, so that group has as many members as the
+//! partner has users, and what moves wrote of it besides.
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
+use super::bulk::Insert;
 use super::extent::{ConnectionExtent, OperatorExtent};
+use super::statement::Statement;
 use super::{Reader, StoreError, Tx, first, tuple};
-use crate::domain::id::{ConnectionId, Id};
+use crate::domain::id::{Id, PartnerId, UserGroupId, UserId};
 use crate::{binds, statements};
 
 statements! {
-    ADD: insert[Uuid, Text, Uuid, I64] = "INSERT INTO external_total (connection, what, id, number) \
-        VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (connection, what, id) DO UPDATE SET number = external_total.number + excluded.number";
-    LONG = "SELECT connection, what FROM external_total GROUP BY connection, what HAVING COUNT(*) > $1";
-    TAKE = "DELETE FROM external_total WHERE connection = $1 AND what = $2 RETURNING number";
+    ADD: insert[Uuid, Text, Uuid, I64] = add_text(EXTERNAL);
+    LONG = long_text(EXTERNAL);
+    TAKE = take_text(EXTERNAL);
+    ADD_USERS: insert[Uuid, Text, Uuid, I64] = add_text(USER);
+    LONG_USERS = long_text(USER);
+    TAKE_USERS = take_text(USER);
+}
+
+/// A table of numbers, and the column that says whose.
+type Table = (&'static str, &'static str);
+const EXTERNAL: Table = ("external_total", "connection");
+const USER: Table = ("user_total", "owner");
+
+/// What is done to a table.
+struct Book {
+    add: &'static Insert,
+    long: &'static Statement,
+    take: &'static Statement,
+}
+
+static BOOKS: [Book; 2] =
+    [Book { add: &ADD, long: &LONG, take: &TAKE }, Book { add: &ADD_USERS, long: &LONG_USERS, take: &TAKE_USERS }];
+
+fn add_text((table, whose): Table) -> String {
+    format!(
+        "INSERT INTO {table} ({whose}, what, id, number) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT ({whose}, what, id) DO UPDATE SET number = {table}.number + excluded.number"
+    )
+}
+
+fn long_text((table, whose): Table) -> String {
+    format!("SELECT {whose}, what FROM {table} GROUP BY {whose}, what HAVING COUNT(*) > $1")
+}
+
+fn take_text((table, whose): Table) -> String {
+    format!("DELETE FROM {table} WHERE {whose} = $1 AND what = $2 RETURNING number")
 }
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum What {
+    /// Users that a connection has told.
     Users,
-    /// Groups that are not gone.
+    /// Groups that a connection has told and that are not gone.
     Groups,
+    /// Living users who are at home in a partner.
+    AtHome,
+    /// What was written of the members of a user group; [`members`] is how many there are.
+    Members,
 }
 
 impl What {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Users => "users",
+            Self::Users | Self::AtHome => "users",
             Self::Groups => "groups",
+            Self::Members => "members",
+        }
+    }
+
+    fn table(self) -> Table {
+        match self {
+            Self::Users | Self::Groups => EXTERNAL,
+            Self::AtHome | Self::Members => USER,
         }
     }
 }
 
-/// A SELECT of the number of those of connection `$1`.
-pub(super) fn kept(what: What) -> String {
+/// A SELECT of the number of those of the one in `place`.
+pub(super) fn kept(what: What, place: &str) -> String {
+    let (table, whose) = what.table();
     format!(
-        "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t WHERE t.connection = $1 AND t.what = '{}'",
+        "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM {table} t WHERE t.{whose} = {place} AND t.what = '{}'",
         what.as_str()
     )
+}
+
+/// How many members a user group has, of the table called `g`: those placed there, or those an administrator added.
+pub(super) fn members() -> String {
+    format!(
+        "(({}) + CASE WHEN g.is_default THEN ({}) ELSE 0 END)",
+        kept(What::Members, "g.id"),
+        kept(What::AtHome, "g.partner")
+    )
+}
+
+/// A SELECT of the number of those at home in partner `$1` and in all below.
+pub(super) fn at_home_below() -> String {
+    "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM partner_ancestor a CROSS JOIN user_total t \
+     WHERE a.ancestor = $1 AND t.owner = a.partner AND t.what = 'users'"
+        .to_owned()
 }
 
 /// A SELECT of about the number of those of the connection in `place`: exact while few rows are beside the sum, and less
 /// what came since a job last added them up otherwise. It reads few rows, however many writers there are.
 pub(super) fn about(what: What, place: &str) -> String {
+    let (table, whose) = what.table();
     format!(
-        "SELECT CAST(COALESCE(SUM(f.number), 0) AS BIGINT) FROM (SELECT t.number FROM external_total t \
-         WHERE t.connection = {place} AND t.what = '{}' ORDER BY t.id LIMIT 66) f",
+        "SELECT CAST(COALESCE(SUM(f.number), 0) AS BIGINT) FROM (SELECT t.number FROM {table} t \
+         WHERE t.{whose} = {place} AND t.what = '{}' ORDER BY t.id LIMIT 66) f",
         what.as_str()
     )
 }
@@ -72,16 +141,48 @@ pub(super) async fn add(
     tx.later(&ADD, [binds![at.connection(), what.as_str(), one.uuid(), number]]).await
 }
 
-/// What is written in more than `most` rows: the connection, and what of it.
+/// Notes that these users were made, each at home in a partner and placed in its default group.
+pub(super) async fn made(tx: &mut Tx, users: &[(PartnerId, UserId)]) -> Result<(), StoreError> {
+    let mut homes: BTreeMap<PartnerId, (UserId, i64)> = BTreeMap::new();
+    for (partner, user) in users {
+        homes.entry(*partner).or_insert((*user, 0)).1 += 1;
+    }
+    let row = |(partner, (one, number))| binds![partner, What::AtHome.as_str(), one, number];
+    let rows: Vec<_> = homes.into_iter().map(row).collect();
+    tx.later(&ADD_USERS, rows).await
+}
+
+/// Notes that a user, whose row this transaction has, came into a group, and left another.
+pub(super) async fn moved(
+    tx: &mut Tx,
+    user: UserId,
+    from: Option<UserGroupId>,
+    to: Option<UserGroupId>,
+) -> Result<(), StoreError> {
+    let moves = [(from, -1), (to, 1)].into_iter().filter_map(|(group, number)| Some((group?, number)));
+    let rows: Vec<_> = moves.map(|(group, number)| binds![group, What::Members.as_str(), user, number]).collect();
+    tx.later(&ADD_USERS, rows).await
+}
+
+/// What is written in more than `most` rows: whose it is, and what.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn long(
+pub async fn long(reader: &mut Reader, at: &OperatorExtent, most: u32) -> Result<Vec<(Uuid, String)>, StoreError> {
+    let mut found = Vec::new();
+    for book in &BOOKS {
+        found.extend(long_in(reader, at, book, most).await?);
+    }
+    Ok(found)
+}
+
+async fn long_in(
     reader: &mut Reader,
     _at: &OperatorExtent,
+    book: &Book,
     most: u32,
-) -> Result<Vec<(ConnectionId, String)>, StoreError> {
-    reader.all(&LONG, binds![most], tuple).await
+) -> Result<Vec<(Uuid, String)>, StoreError> {
+    reader.all(book.long, binds![most], tuple).await
 }
 
 /// Adds up what is written in more than `most` rows. What comes meanwhile stays beside the sum.
@@ -89,10 +190,12 @@ pub async fn long(
 /// # Errors
 /// Only those of the store.
 pub async fn fold(tx: &mut Tx, at: &OperatorExtent, most: u32) -> Result<(), StoreError> {
-    for (connection, what) in long(tx, at, most).await? {
-        let taken: Vec<i64> = tx.all(&TAKE, binds![connection, &what], first).await?;
-        let sum: i64 = taken.iter().sum();
-        tx.later(&ADD, [binds![connection, &what, Uuid::nil(), sum]]).await?;
+    for book in &BOOKS {
+        for (whose, what) in long_in(tx, at, book, most).await? {
+            let taken: Vec<i64> = tx.all(book.take, binds![whose, &what], first).await?;
+            let sum: i64 = taken.iter().sum();
+            tx.later(book.add, [binds![whose, &what, Uuid::nil(), sum]]).await?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! User groups: the named sets of a partner's people, and who was put there by an administrator.
 use super::extent::PartnerExtent;
-use super::{FromRow, Reader, Row, StoreError, Tx};
+use super::{FromRow, Reader, Row, StoreError, Tx, totals};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{UserGroupId, UserId};
 use crate::domain::text::fold;
@@ -14,10 +14,8 @@ statements! {
     BY_ID = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE id = $1 AND partner = $2";
     BY_NAME = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE partner = $1 AND name_key = $2";
     DEFAULT = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE partner = $1 AND is_default";
-    OF_PARTNER = "SELECT g.id, g.partner, g.name, g.exclusive, g.is_default, CASE WHEN g.exclusive \
-            THEN (SELECT COUNT(*) FROM live_person p WHERE p.placement = g.id) \
-            ELSE (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = g.id) END AS people \
-        FROM user_group g WHERE g.partner = $1 ORDER BY g.name_key, g.id";
+    OF_PARTNER = format!("SELECT g.id, g.partner, g.name, g.exclusive, g.is_default, {} AS people \
+        FROM user_group g WHERE g.partner = $1 ORDER BY g.name_key, g.id", totals::members());
     ADD = "INSERT INTO user_group_member (user_group, person, added_by, created_at) \
         SELECT g.id, p.id, $3, $4 FROM user_group g JOIN live_person p ON p.partner = g.partner \
         WHERE g.id = $1 AND p.id = $2 AND g.partner = $5 AND NOT g.exclusive ON CONFLICT DO NOTHING";
@@ -103,7 +101,11 @@ pub async fn add(
     person: UserId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(&ADD, binds![id, person, at.actor(), now, at.partner()]).await? > 0)
+    let added = tx.execute(&ADD, binds![id, person, at.actor(), now, at.partner()]).await? > 0;
+    if added {
+        totals::moved(tx, person, None, Some(id)).await?;
+    }
+    Ok(added)
 }
 
 /// Takes a person out of a group; true when an administrator had put the person there.
@@ -111,5 +113,9 @@ pub async fn add(
 /// # Errors
 /// Only those of the store.
 pub async fn remove(tx: &mut Tx, at: &PartnerExtent, id: UserGroupId, person: UserId) -> Result<bool, StoreError> {
-    Ok(tx.execute(&REMOVE, binds![id, person, at.partner()]).await? > 0)
+    let removed = tx.execute(&REMOVE, binds![id, person, at.partner()]).await? > 0;
+    if removed {
+        totals::moved(tx, person, Some(id), None).await?;
+    }
+    Ok(removed)
 }

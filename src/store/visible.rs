@@ -5,6 +5,7 @@ use super::effective_lists::authority;
 use super::effective_tree::StoredTree;
 use super::extent::{PartnerExtent, SelfExtent};
 use super::partners::TreeNode;
+use super::totals::{self, What};
 use super::{FromRow as _, Reader, StoreError, first};
 use crate::access::dominates::dominates;
 use crate::access::scope::Tree as _;
@@ -15,12 +16,17 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-const NODE: &str = "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
-    l.title AS level_title, \
-    (SELECT COUNT(*) FROM live_person u WHERE u.partner = p.id) AS people, \
-    (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
-    (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
-    FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level";
+/// The columns of a [`TreeNode`], and where they are from.
+fn columns() -> String {
+    format!(
+        "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
+        l.title AS level_title, ({}) AS people, \
+        (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
+        (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
+        FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level",
+        totals::kept(What::AtHome, "p.id")
+    )
+}
 
 /// The partner is in the extent `$1`, `$2`, and its level allows to be seen.
 fn seen() -> String {
@@ -35,13 +41,13 @@ statements! {
     CHILDREN = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id";
     SUSPENSIONS = "SELECT COUNT(*) FROM partner_ancestor a JOIN partner_suspension s ON s.partner = a.ancestor \
         WHERE a.partner = $1";
-    NODES = format!("SELECT {NODE} WHERE {} ORDER BY a.depth, p.sort_key, p.id LIMIT $3", seen());
-    PAGE = format!("SELECT {NODE} WHERE {} AND p.id > $3 ORDER BY p.id LIMIT $4", seen());
-    ONE = format!("SELECT {NODE} WHERE a.ancestor = $1 AND a.depth = 0");
-    BELOW = format!("SELECT {NODE} WHERE {} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4", seen());
+    NODES = format!("SELECT {} WHERE {} ORDER BY a.depth, p.sort_key, p.id LIMIT $3", columns(), seen());
+    PAGE = format!("SELECT {} WHERE {} AND p.id > $3 ORDER BY p.id LIMIT $4", columns(), seen());
+    ONE = format!("SELECT {} WHERE a.ancestor = $1 AND a.depth = 0", columns());
+    BELOW = format!("SELECT {} WHERE {} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4", columns(), seen());
     MATCHING(dialect) = format!(
-        "SELECT {NODE} WHERE {} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
-        seen(), dialect.contains("p.sort_key", "$4"));
+        "SELECT {} WHERE {} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
+        columns(), seen(), dialect.contains("p.sort_key", "$4"));
 }
 
 /// A part of the tree: a partner, with what is below it, without some of that.

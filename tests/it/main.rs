@@ -97,6 +97,7 @@ mod store_plans;
 mod store_silent;
 mod store_storm;
 mod store_totals;
+mod store_user_totals;
 mod store_verbs;
 mod storms;
 mod told;

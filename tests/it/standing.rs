@@ -39,8 +39,8 @@ statements! {
         VALUES ($1, $2, 1, 1, 'all', 'grant', $3, $4, 0)";
     NO_RULE = "DELETE FROM mapping_rule WHERE directory = $1";
     NO_GRANT = "DELETE FROM role_grant WHERE holder_group = $1";
-    SESSION = "INSERT INTO session (id, hash, person, person_version, created_at, seen_at, expires_at) \
-        VALUES ($1, $2, $3, 1, $4, $4, $5)";
+    SESSION = "INSERT INTO session (id, hash, person, person_version, created_at, seen_at, expires_at, partner) \
+        SELECT $1, $2, p.id, 1, $4, $4, $5, p.partner FROM person p WHERE p.id = $3";
     OLD_ROW = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', 'long ago', 0)";
 }
 

@@ -230,7 +230,16 @@ const COUNT: &str = "DELETE FROM external_total;
     INSERT INTO external_total (connection, what, id, number)
         SELECT connection, 'users', connection, COUNT(*) FROM external_user GROUP BY connection;
     INSERT INTO external_total (connection, what, id, number)
-        SELECT connection, 'groups', connection, COUNT(*) FROM external_group WHERE NOT gone GROUP BY connection";
+        SELECT connection, 'groups', connection, COUNT(*) FROM external_group WHERE NOT gone GROUP BY connection;
+    DELETE FROM user_total;
+    INSERT INTO user_total (owner, what, id, number)
+        SELECT partner, 'users', partner, COUNT(*) FROM person WHERE state = 'live' GROUP BY partner;
+    INSERT INTO user_total (owner, what, id, number)
+        SELECT u.id, 'members', u.id, (SELECT COUNT(*) FROM person p WHERE p.placement = u.id AND p.state = 'live')
+            + (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = u.id AND NOT u.exclusive)
+            - CASE WHEN u.is_default THEN (SELECT COUNT(*) FROM person p WHERE p.partner = u.partner AND p.state = 'live')
+                ELSE 0 END
+        FROM user_group u";
 
 enum Store {
     Sqlite(SqliteConnection),

@@ -329,7 +329,7 @@ fn page_text(
             format!("LIMIT {limit} OFFSET {}", composer.bind(i64::try_from(passed(page)).unwrap_or(i64::MAX)))
         }
     };
-    let told = if total { format!(", ({}) AS told", totals::kept(of.what())) } else { String::new() };
+    let told = if total { format!(", ({}) AS told", totals::kept(of.what(), "$1")) } else { String::new() };
     let (alias, table) = (of.table(), of.whole());
     let (columns, key, from, by) = (of.columns(), order.selected(), &found.from, order.clause());
     // Rows that are passed over are passed over by an index, when there is one, and not read. Nor are other tenants' rows:
@@ -351,7 +351,7 @@ fn page_text(
 fn count_text(dialect: Dialect, of: Of, at: ConnectionId, filter: Option<&Filter>) -> (String, Vec<Value>) {
     let mut composer = Composer::new(dialect, of, at);
     if filter.is_none() {
-        return (totals::kept(of.what()), composer.values);
+        return (totals::kept(of.what(), "$1"), composer.values);
     }
     let found = composer.found(filter);
     (format!("{}SELECT COUNT(*) FROM {}", found.with(None), found.from), composer.values)

@@ -28,6 +28,7 @@ statements! {
         VALUES ($1, $2, 'Everyone', $3, TRUE, TRUE, 0)";
     PERSON = "INSERT INTO person (id, partner, display_name, sort_key, placement, state, version, created_at, changed_at) \
         VALUES ($1, $2, $3, $4, $5, 'live', 1, 0, 0)";
+    TOTAL = "INSERT INTO user_total (owner, what, id, number) VALUES ($1, 'users', $2, 1)";
     ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
     ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
     ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
@@ -98,6 +99,7 @@ impl House {
             (&GROUP, binds![above, house.top, b"everyone"]),
             (&GROUP, binds![house.everyone, house.reseller, b"everyone"]),
             (&PERSON, binds![house.owner, house.top, "Olga Owner", b"olga", above]),
+            (&TOTAL, binds![house.top, house.owner]),
             (&DIRECTORY, binds![house.directory, house.reseller, "Our Entra", b"our entra"]),
             (&CONNECTION, binds![house.scim, house.directory, "scim", "acme", "{}", none.clone(), "externalId"]),
             (&CONNECTION, binds![house.oidc, house.directory, "oidc", "acme-sso", config, none, "sub"]),
@@ -135,7 +137,11 @@ impl House {
     /// A person at the reseller who came from nowhere.
     pub async fn person(&self, name: &str) -> UserId {
         let person: UserId = ctx().id();
-        self.write(vec![(&PERSON, binds![person, self.reseller, name, name.as_bytes(), self.everyone])]).await;
+        self.write(vec![
+            (&PERSON, binds![person, self.reseller, name, name.as_bytes(), self.everyone]),
+            (&TOTAL, binds![self.reseller, person]),
+        ])
+        .await;
         person
     }
 
