@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFormat};
 
 /// Reads the filter, as [`start`] does.
 ///
 /// # Errors
 /// The filter is not one.
-pub fn check(log: &Log) -> Result<(), ParseError> {
+pub fn check(log: &LogConfig) -> Result<(), ParseError> {
     EnvFilter::builder().parse(&log.filter).map(drop)
 }
 
@@ -18,7 +18,7 @@ pub fn check(log: &Log) -> Result<(), ParseError> {
 ///
 /// # Errors
 /// The filter is not one.
-pub fn start(log: &Log) -> Result<(), ParseError> {
+pub fn start(log: &LogConfig) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);

@@ -12,7 +12,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use rolecall::access::decide::Question;
-use rolecall::access::explain::{Reason, Support};
+use rolecall::access::explain::{DecisionReason, GrantOrigin};
 use rolecall::domain::grant::Resource;
 use rolecall::domain::id::UserId;
 use rolecall::domain::time::Timestamp;
@@ -101,9 +101,11 @@ async fn ask(
         let resource = Resource { partner, group: None, owner: None };
         let question = Question { principal: person.id, capability: capability(&mut dice), resource, now };
         let kind = match effective::decide(reader, &question).await?.reason {
-            Reason::Granted(proof) if matches!(proof.support, Support::Manual { through: None, .. }) => &mut own,
-            Reason::Granted(_) => &mut said,
-            Reason::Refused { .. } => &mut refused,
+            DecisionReason::Granted(proof) if matches!(proof.support, GrantOrigin::Manual { through: None, .. }) => {
+                &mut own
+            }
+            DecisionReason::Granted(_) => &mut said,
+            DecisionReason::Refused { .. } => &mut refused,
         };
         if kind.len() < most {
             kind.push(question);

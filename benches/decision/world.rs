@@ -1,8 +1,8 @@
 //! A world that does not flatter: a tenth of the partners suspended, one person in twenty with two sources, groups
 //! nested four deep, one group of everyone in each directory, attribute and negated rules, ceilings that clip.
-use rolecall::domain::capability::{CapabilityId, Core};
+use rolecall::domain::capability::{CapabilityId, CoreCapability};
 use rolecall::domain::id::{Id, PartnerId, UserId};
-use rolecall::store::{Store, StoreError, Tx, Value};
+use rolecall::store::{SqlValue, Store, StoreError, Tx};
 use rolecall::{binds, statements};
 use uuid::Uuid;
 
@@ -167,7 +167,7 @@ async fn frame(
 ) -> Result<(), StoreError> {
     let mut dice = dice(seed);
     tx.execute(&LEVEL, binds![]).await?;
-    let ask = Core::AccessAsk;
+    let ask = CoreCapability::AccessAsk;
     let products = (1..=CAPABILITIES).map(|id| (id, product_capability(id)));
     let capabilities: Vec<_> = products.chain([(ask.id().0, ask.name().to_owned())]).collect();
     tx.execute_rows(&CAPABILITY, capabilities.iter().map(|(id, name)| binds![*id, name.clone()])).await?;
@@ -206,7 +206,7 @@ async fn product(
     tx.execute_rows(&PERSON, [binds![asker, partners[0], key(asker), homes[0]]]).await?;
     tx.execute_rows(&ROLE, [binds![role, partners[0], key(role), None::<Uuid>]]).await?;
     tx.execute_rows(&ROLE_ANCESTOR, [binds![role, role]]).await?;
-    tx.execute_rows(&ROLE_CAPABILITY, [binds![role, Core::AccessAsk.id().0]]).await?;
+    tx.execute_rows(&ROLE_CAPABILITY, [binds![role, CoreCapability::AccessAsk.id().0]]).await?;
     tx.execute_rows(&SCOPE, [binds![scope, "subtree", partners[0]]]).await?;
     tx.execute_rows(&GRANT, [binds![grant, role, asker, scope]]).await?;
     Ok(())
@@ -273,9 +273,9 @@ async fn said(
 ) -> Result<Vec<Person>, StoreError> {
     let mut dice = dice(seed);
     let mut told = Vec::new();
-    let (mut persons, mut users, mut members, mut holding): (Vec<Vec<Value>>, Vec<_>, Vec<_>, Vec<_>) =
+    let (mut persons, mut users, mut members, mut holding): (Vec<Vec<SqlValue>>, Vec<_>, Vec<_>, Vec<_>) =
         Default::default();
-    let (mut scopes, mut grants): (Vec<Vec<Value>>, Vec<Vec<Value>>) = Default::default();
+    let (mut scopes, mut grants): (Vec<Vec<SqlValue>>, Vec<Vec<SqlValue>>) = Default::default();
     for person in people {
         let source = dice.pick(sources);
         persons.push(binds![*person, partners[source.home], key(*person), homes[source.home]]);

@@ -3,14 +3,17 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::derive::{Bound, Ground, Held, View};
-use super::explain::{Absent, Dormant, GroundLine, Miss, Named, Proof, Reason, RuleLine, ScopeLine, Support, Through};
+use super::derive::{AccessView, Bound, DerivedGrant, MembershipReason};
+use super::explain::{
+    Absent, DecisionReason, DenialReason, GrantExplanation, GrantOrigin, InactiveReason, MembershipSummary, NamedRef,
+    RuleSummary, ScopeSummary, ViaGroup,
+};
 use super::scope::{Target, reaches};
 use crate::domain::capability::CapabilityId;
 use crate::domain::grant::Resource;
 use crate::domain::id::{DirectoryId, PartnerId, RuleId, UserGroupId, UserId};
 use crate::domain::partner::LevelId;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 
@@ -33,13 +36,13 @@ pub struct Decision {
     /// Yes or no.
     pub allowed: bool,
     /// Why.
-    pub reason: Reason,
+    pub reason: DecisionReason,
 }
 
 impl Decision {
     /// The decision a reason stands for.
-    pub fn because(reason: Reason) -> Self {
-        Self { allowed: matches!(reason, Reason::Granted(_)), reason }
+    pub fn because(reason: DecisionReason) -> Self {
+        Self { allowed: matches!(reason, DecisionReason::Granted(_)), reason }
     }
 }
 
@@ -61,58 +64,58 @@ pub enum Rank {
 ///
 /// There is no general deny: status, the level's ceiling, exclusions and directory ceilings only subtract,
 /// so the answer does not depend on any order.
-pub fn decide(view: &View<'_>, question: &Question) -> Decision {
+pub fn decide(view: &AccessView<'_>, question: &Question) -> Decision {
     let nearest = best_grant(view, question).and_then(|(rank, held)| {
         let proof = proof(view, question.principal, held)?;
-        Some(Nearest { rank, proof, dormant: dormant(view, held, question.now) })
+        Some(ClosestGrant { rank, proof, dormant: dormant(view, held, question.now) })
     });
     conclude(standing(view, question), nearest)
 }
 
 /// The grant that gets furthest.
 #[derive(Clone, Debug)]
-pub struct Nearest {
+pub struct ClosestGrant {
     /// How far.
     pub rank: Rank,
     /// What stands behind it.
-    pub proof: Proof,
+    pub proof: GrantExplanation,
     /// Why it is asleep, if it is.
-    pub dormant: Option<Dormant>,
+    pub dormant: Option<InactiveReason>,
 }
 
 /// Puts the decision together from the standing of both sides (what fails there, or what is not there at all)
 /// and the grant that gets furthest, if any carries the capability.
-pub fn conclude(standing: Result<Vec<Miss>, Absent>, nearest: Option<Nearest>) -> Decision {
+pub fn conclude(standing: Result<Vec<DenialReason>, Absent>, nearest: Option<ClosestGrant>) -> Decision {
     let mut misses = match standing {
         Ok(misses) => misses,
-        Err(absent) => return Decision::because(Reason::Refused { misses: vec![absent.into()] }),
+        Err(absent) => return Decision::because(DecisionReason::Refused { misses: vec![absent.into()] }),
     };
     match nearest {
         Some(nearest) if nearest.rank == Rank::Allows && misses.is_empty() => {
-            return Decision::because(Reason::Granted(Box::new(nearest.proof)));
+            return Decision::because(DecisionReason::Granted(Box::new(nearest.proof)));
         }
         Some(nearest) => misses.extend(near_miss(nearest)),
-        None => misses.push(Miss::NoGrant),
+        None => misses.push(DenialReason::NoGrant),
     }
-    Decision::because(Reason::Refused { misses })
+    Decision::because(DecisionReason::Refused { misses })
 }
 
 /// What a grant that gets near misses.
-pub fn near_miss(nearest: Nearest) -> Option<Miss> {
-    let Nearest { rank, proof, dormant } = nearest;
+pub fn near_miss(nearest: ClosestGrant) -> Option<DenialReason> {
+    let ClosestGrant { rank, proof, dormant } = nearest;
     let directory = proof.support.directory().cloned();
     let nearest = Box::new(proof);
     match rank {
         Rank::Allows => None,
-        Rank::Clipped if nearest.support.resting() => Some(Miss::Unconfirmed { nearest }),
-        Rank::Clipped => Some(Miss::Clipped { nearest, directory: directory? }),
-        Rank::OutOfScope => Some(Miss::OutOfScope { nearest }),
-        Rank::Dormant => Some(Miss::NotNow { nearest, cause: dormant? }),
+        Rank::Clipped if nearest.support.resting() => Some(DenialReason::Unconfirmed { nearest }),
+        Rank::Clipped => Some(DenialReason::Clipped { nearest, directory: directory? }),
+        Rank::OutOfScope => Some(DenialReason::OutOfScope { nearest }),
+        Rank::Dormant => Some(DenialReason::NotNow { nearest, cause: dormant? }),
     }
 }
 
 /// The conditions that do not depend on any grant; an error when there is nothing to speak of.
-fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Absent> {
+fn standing(view: &AccessView<'_>, question: &Question) -> Result<Vec<DenialReason>, Absent> {
     let world = view.world;
     let Some(person) = world.people.get(&question.principal) else { return Err(Absent::Person) };
     let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Absent::Partner) };
@@ -120,31 +123,31 @@ fn standing(view: &View<'_>, question: &Question) -> Result<Vec<Miss>, Absent> {
     let mut misses = Vec::new();
     let ended = person.ends.filter(|(at, _)| *at <= question.now).map(|(_, source)| source);
     if let Some(source) = person.suspended_by.first().copied().or(ended) {
-        misses.push(Miss::PersonSuspended { source });
+        misses.push(DenialReason::PersonSuspended { source });
     }
     if let Some((partner, source)) = suspended_above(view, person.partner) {
-        misses.push(Miss::HomeSuspended { partner, source });
+        misses.push(DenialReason::HomeSuspended { partner, source });
     }
     let side = suspended_above(view, question.resource.partner).filter(|_| !on_suspended);
-    misses.extend(side.map(|(partner, source)| Miss::PartnerSuspended { partner, source }));
+    misses.extend(side.map(|(partner, source)| DenialReason::PartnerSuspended { partner, source }));
     let level = world.levels.get(&partner.level);
     if !level.is_some_and(|level| level.ceiling.contains(&question.capability)) {
         let name = level.map(|level| level.name.clone()).unwrap_or_default();
-        misses.push(Miss::BeyondLevel { level: Named::<LevelId>::new(partner.level, name) });
+        misses.push(DenialReason::BeyondLevel { level: NamedRef::<LevelId>::new(partner.level, name) });
     }
     Ok(misses)
 }
 
 /// The nearest suspended partner at or above this one.
-fn suspended_above(view: &View<'_>, partner: PartnerId) -> Option<(Named<PartnerId>, SuspensionSource)> {
+fn suspended_above(view: &AccessView<'_>, partner: PartnerId) -> Option<(NamedRef<PartnerId>, SuspensionSource)> {
     view.above(partner).iter().find_map(|id| {
         let partner = view.world.partners.get(id)?;
-        Some((Named::new(*id, &partner.name), *partner.suspended_by.first()?))
+        Some((NamedRef::new(*id, &partner.name), *partner.suspended_by.first()?))
     })
 }
 
 /// The grant that gets furthest, of those that carry the capability.
-fn best_grant(view: &View<'_>, question: &Question) -> Option<(Rank, Held)> {
+fn best_grant(view: &AccessView<'_>, question: &Question) -> Option<(Rank, DerivedGrant)> {
     let groups = resource_groups(view, &question.resource);
     let target = Target { principal: question.principal, resource: question.resource, groups: &groups };
     let holds = &view.person(question.principal)?.holds;
@@ -152,7 +155,7 @@ fn best_grant(view: &View<'_>, question: &Question) -> Option<(Rank, Held)> {
 }
 
 /// The user groups of the resource's partner that it belongs to: the stated one and its owner's.
-pub fn resource_groups(view: &View<'_>, resource: &Resource) -> BTreeSet<UserGroupId> {
+pub fn resource_groups(view: &AccessView<'_>, resource: &Resource) -> BTreeSet<UserGroupId> {
     let stated = resource.group.into_iter();
     let of_owner = resource.owner.into_iter().flat_map(|owner| view.groups_of(owner));
     let here = |id: &UserGroupId| view.world.groups.get(id).is_some_and(|group| group.partner == resource.partner);
@@ -160,7 +163,7 @@ pub fn resource_groups(view: &View<'_>, resource: &Resource) -> BTreeSet<UserGro
 }
 
 /// How far one held grant gets; `None` when it does not carry the capability.
-fn rank(view: &View<'_>, question: &Question, target: &Target<'_>, held: Held) -> Option<Rank> {
+fn rank(view: &AccessView<'_>, question: &Question, target: &Target<'_>, held: DerivedGrant) -> Option<Rank> {
     let (role, scope) = view.substance(held)?;
     if !view.confers(role, question.capability) {
         return None;
@@ -178,7 +181,7 @@ fn rank(view: &View<'_>, question: &Question, target: &Target<'_>, held: Held) -
 
 /// Whether what bounds a held grant lets this capability through to this target: a ceiling row does so for what its role
 /// confers, over what its scope reaches, whatever the role of the grant is called.
-fn lets_through(view: &View<'_>, question: &Question, target: &Target<'_>, bound: Bound) -> bool {
+fn lets_through(view: &AccessView<'_>, question: &Question, target: &Target<'_>, bound: Bound) -> bool {
     match bound {
         Bound::Free => true,
         Bound::Nobody => false,
@@ -188,28 +191,28 @@ fn lets_through(view: &View<'_>, question: &Question, target: &Target<'_>, bound
     }
 }
 
-fn dormant(view: &View<'_>, held: Held, now: Timestamp) -> Option<Dormant> {
+fn dormant(view: &AccessView<'_>, held: DerivedGrant, now: Timestamp) -> Option<InactiveReason> {
     let grant = view.manual(held)?;
     if grant.suspended {
-        return Some(Dormant::Suspended);
+        return Some(InactiveReason::Suspended);
     }
     if grant.window.contains(now) {
         return None;
     }
-    Some(if grant.window.from.is_some_and(|from| now < from) { Dormant::NotYet } else { Dormant::Over })
+    Some(if grant.window.from.is_some_and(|from| now < from) { InactiveReason::NotYet } else { InactiveReason::Over })
 }
 
 /// What stands behind a grant that `person` holds.
-pub fn proof(view: &View<'_>, person: UserId, held: Held) -> Option<Proof> {
+pub fn proof(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Option<GrantExplanation> {
     let world = view.world;
     let (role, scope) = view.substance(held)?;
     let partner = world.partners.get(&scope.partner()).map(|partner| partner.name.clone()).unwrap_or_default();
     let support = match held {
-        Held::Rule(rule, from) => Support::Rule(rule_line(view, person, rule, from)),
-        Held::Manual(id) | Held::ThroughGroup(id, _) => {
+        DerivedGrant::Rule(rule, from) => GrantOrigin::Rule(rule_line(view, person, rule, from)),
+        DerivedGrant::Manual(id) | DerivedGrant::ThroughGroup(id, _) => {
             let grant = world.grants.get(&id)?;
-            let by = |id: UserId| Some(Named::new(id, &world.people.get(&id)?.name));
-            Support::Manual {
+            let by = |id: UserId| Some(NamedRef::new(id, &world.people.get(&id)?.name));
+            GrantOrigin::Manual {
                 grant: id,
                 granted_by: grant.granted_by.and_then(by),
                 at: grant.created_at,
@@ -218,43 +221,43 @@ pub fn proof(view: &View<'_>, person: UserId, held: Held) -> Option<Proof> {
         }
     };
     let name = world.roles.get(&role).map(|role| role.name.clone()).unwrap_or_default();
-    Some(Proof { role: Named::new(role, name), scope: ScopeLine::of(scope, partner), support })
+    Some(GrantExplanation { role: NamedRef::new(role, name), scope: ScopeSummary::of(scope, partner), support })
 }
 
-fn through(view: &View<'_>, person: UserId, held: Held) -> Option<Through> {
-    let Held::ThroughGroup(_, place) = held else { return None };
+fn through(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Option<ViaGroup> {
+    let DerivedGrant::ThroughGroup(_, place) = held else { return None };
     let group = view.world.groups.get(&place.group)?;
     let ground = match place.ground {
-        Ground::Added => GroundLine::Added,
-        Ground::Pinned => GroundLine::Pinned,
-        Ground::Default => GroundLine::Default,
-        Ground::Resting(word) => GroundLine::Resting { directory: word.map(|id| directory(view, id)) },
-        Ground::Rule(rule, directory) => GroundLine::Rule(rule_line(view, person, rule, directory)),
+        MembershipReason::Added => MembershipSummary::Added,
+        MembershipReason::Pinned => MembershipSummary::Pinned,
+        MembershipReason::Default => MembershipSummary::Default,
+        MembershipReason::Resting(word) => MembershipSummary::Resting { directory: word.map(|id| directory(view, id)) },
+        MembershipReason::Rule(rule, directory) => MembershipSummary::Rule(rule_line(view, person, rule, directory)),
     };
-    Some(Through { group: Named::new(place.group, &group.name), ground })
+    Some(ViaGroup { group: NamedRef::new(place.group, &group.name), ground })
 }
 
 /// A rule with its directory and the positive atoms of the term that matched.
-fn rule_line(view: &View<'_>, person: UserId, id: RuleId, from: DirectoryId) -> RuleLine {
+fn rule_line(view: &AccessView<'_>, person: UserId, id: RuleId, from: DirectoryId) -> RuleSummary {
     let rule = view.rule(id);
     let term = view.person(person).and_then(|derived| derived.matched.get(&id)).copied();
     let terms = rule.map_or(&[][..], |rule| &rule.when.terms);
     let atoms = term.and_then(|term| terms.get(term)).into_iter().flat_map(|term| &term.atoms);
-    RuleLine {
-        rule: Named::new(id, rule.map(|rule| rule.name.clone()).unwrap_or_default()),
+    RuleSummary {
+        rule: NamedRef::new(id, rule.map(|rule| rule.name.clone()).unwrap_or_default()),
         directory: directory(view, from),
         witnesses: atoms.filter(|atom| !atom.negated).map(|atom| named_set(view, atom.set)).collect(),
     }
 }
 
-fn named_set(view: &View<'_>, set: PeopleSet) -> Named<PeopleSet> {
+fn named_set(view: &AccessView<'_>, set: ExternalSet) -> NamedRef<ExternalSet> {
     let name = match set {
-        PeopleSet::Group(id) => view.world.external_groups.get(&id).map(|group| group.name.clone()),
-        PeopleSet::Condition(id) => view.world.conditions.get(&id).cloned(),
+        ExternalSet::Group(id) => view.world.external_groups.get(&id).map(|group| group.name.clone()),
+        ExternalSet::Condition(id) => view.world.conditions.get(&id).cloned(),
     };
-    Named::new(set, name.unwrap_or_default())
+    NamedRef::new(set, name.unwrap_or_default())
 }
 
-fn directory(view: &View<'_>, id: DirectoryId) -> Named<DirectoryId> {
-    Named::new(id, view.world.directories.get(&id).map(|directory| directory.name.clone()).unwrap_or_default())
+fn directory(view: &AccessView<'_>, id: DirectoryId) -> NamedRef<DirectoryId> {
+    NamedRef::new(id, view.world.directories.get(&id).map(|directory| directory.name.clone()).unwrap_or_default())
 }

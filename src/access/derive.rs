@@ -8,22 +8,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Tree;
-use super::world::{Grant, World};
+use super::world::{AccessSnapshot, SnapshotGrant};
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::{Ceiling, Mode};
+use crate::domain::directory::{CeilingEntry, DirectoryMode};
 use crate::domain::grant::{Holder, Scope};
 use crate::domain::id::{
     ConditionId, DirectoryId, ExternalGroupId, ExternalUserId, GrantId, Id, PartnerId, RoleId, RuleId, UserGroupId,
     UserId,
 };
-use crate::domain::rule::{Effect, Matcher, PeopleSet, Rule};
+use crate::domain::rule::{ExternalSet, Rule, RuleEffect, RuleFilter};
 
 /// What a world yields: the derived state of everyone, and the shapes decisions ask about.
 #[derive(Debug)]
-pub struct View<'w> {
+pub struct AccessView<'w> {
     /// What it was derived from.
-    pub world: &'w World,
-    people: BTreeMap<UserId, Derived>,
+    pub world: &'w AccessSnapshot,
+    people: BTreeMap<UserId, DerivedAccess>,
     /// Each partner with those above it, nearest first, itself leading.
     above: BTreeMap<PartnerId, Vec<PartnerId>>,
     /// Each role with those above it, itself leading.
@@ -32,7 +32,7 @@ pub struct View<'w> {
 
 /// What one person gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Derived {
+pub struct DerivedAccess {
     /// The one exclusive group, and why.
     pub placement: Option<Membership>,
     /// Labels, and why; one line for each ground.
@@ -40,7 +40,7 @@ pub struct Derived {
     /// The rules that match, with the first term that does.
     pub matched: BTreeMap<RuleId, usize>,
     /// Every grant held, live or not, clipped or not.
-    pub holds: Vec<Held>,
+    pub holds: Vec<DerivedGrant>,
 }
 
 /// A person's place in a user group, and why.
@@ -49,12 +49,12 @@ pub struct Membership {
     /// The user group.
     pub group: UserGroupId,
     /// Why the person is in it.
-    pub ground: Ground,
+    pub ground: MembershipReason,
 }
 
 /// Why a person is in a user group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ground {
+pub enum MembershipReason {
     /// An administrator added the person.
     Added,
     /// An administrator pinned the person there.
@@ -62,7 +62,7 @@ pub enum Ground {
     /// It is the default of the home partner, and no rule says otherwise.
     Default,
     /// The same, of somebody whom nobody has confirmed: by the word of a directory that vouches, or by no word at all.
-    /// Only a [`Held`] has this ground, one for each directory that vouches.
+    /// Only a [`DerivedGrant`] has this ground, one for each directory that vouches.
     Resting(Option<DirectoryId>),
     /// A rule of a directory says so.
     Rule(RuleId, DirectoryId),
@@ -70,7 +70,7 @@ pub enum Ground {
 
 /// A grant that bears on a person, and how it comes to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Held {
+pub enum DerivedGrant {
     /// An administrator's grant to the person.
     Manual(GrantId),
     /// An administrator's grant to a user group the person is in.
@@ -90,16 +90,18 @@ pub enum Bound {
     Nobody,
 }
 
-impl Held {
+impl DerivedGrant {
     /// What bounds it.
     pub fn bound(self) -> Bound {
         match self {
             Self::Rule(_, directory) => Bound::Ceiling(directory),
             Self::Manual(_) => Bound::Free,
             Self::ThroughGroup(_, Membership { ground, .. }) => match ground {
-                Ground::Rule(_, directory) | Ground::Resting(Some(directory)) => Bound::Ceiling(directory),
-                Ground::Resting(None) => Bound::Nobody,
-                Ground::Added | Ground::Pinned | Ground::Default => Bound::Free,
+                MembershipReason::Rule(_, directory) | MembershipReason::Resting(Some(directory)) => {
+                    Bound::Ceiling(directory)
+                }
+                MembershipReason::Resting(None) => Bound::Nobody,
+                MembershipReason::Added | MembershipReason::Pinned | MembershipReason::Default => Bound::Free,
             },
         }
     }
@@ -114,7 +116,7 @@ impl Held {
 }
 
 /// What the world yields for everyone.
-pub fn derive(world: &World) -> View<'_> {
+pub fn derive(world: &AccessSnapshot) -> AccessView<'_> {
     let above = lines_of(&world.partners, |partner| partner.parent);
     let lines = lines_of(&world.roles, |role| role.parent);
     let seats = Seats::of(world);
@@ -129,38 +131,41 @@ pub fn derive(world: &World) -> View<'_> {
             let matched = rules.matching(*id, &seats);
             let placement = person
                 .pin
-                .map(|group| Membership { group, ground: Ground::Pinned })
+                .map(|group| Membership { group, ground: MembershipReason::Pinned })
                 .or_else(|| rules.place(world, person.partner, &matched))
                 .or_else(|| default_place(world, person.partner));
             let labels: BTreeSet<_> = (added.get(id).into_iter().flatten())
-                .map(|group| Membership { group: *group, ground: Ground::Added })
+                .map(|group| Membership { group: *group, ground: MembershipReason::Added })
                 .chain(rules.labels(world, person.partner, &matched))
                 .collect();
-            let holds = (held_by.get(&Holder::User(*id)).into_iter().flatten().map(|grant| Held::Manual(*grant)))
-                .chain(placement.iter().chain(&labels).flat_map(|place| {
-                    let grants = held_by.get(&Holder::Group(place.group)).into_iter().flatten();
-                    let words = match (place.ground, person.confirmed) {
-                        (Ground::Default, false) => resting(*place, vouchers.get(id)),
-                        _ => vec![*place],
-                    };
-                    grants.flat_map(move |grant| words.clone().into_iter().map(|at| Held::ThroughGroup(*grant, at)))
-                }))
-                .chain(rules.grants(&matched))
-                .collect();
-            (*id, Derived { placement, labels, matched, holds })
+            let holds =
+                (held_by.get(&Holder::User(*id)).into_iter().flatten().map(|grant| DerivedGrant::Manual(*grant)))
+                    .chain(placement.iter().chain(&labels).flat_map(|place| {
+                        let grants = held_by.get(&Holder::Group(place.group)).into_iter().flatten();
+                        let words = match (place.ground, person.confirmed) {
+                            (MembershipReason::Default, false) => resting(*place, vouchers.get(id)),
+                            _ => vec![*place],
+                        };
+                        grants.flat_map(move |grant| {
+                            words.clone().into_iter().map(|at| DerivedGrant::ThroughGroup(*grant, at))
+                        })
+                    }))
+                    .chain(rules.grants(&matched))
+                    .collect();
+            (*id, DerivedAccess { placement, labels, matched, holds })
         })
         .collect();
-    View { world, people, above, lines }
+    AccessView { world, people, above, lines }
 }
 
-impl View<'_> {
+impl AccessView<'_> {
     /// What a person gets; `None` when there is no such person.
-    pub fn person(&self, id: UserId) -> Option<&Derived> {
+    pub fn person(&self, id: UserId) -> Option<&DerivedAccess> {
         self.people.get(&id)
     }
 
     /// Everyone, in id order.
-    pub fn people(&self) -> impl Iterator<Item = (UserId, &Derived)> {
+    pub fn people(&self) -> impl Iterator<Item = (UserId, &DerivedAccess)> {
         self.people.iter().map(|(id, derived)| (*id, derived))
     }
 
@@ -188,23 +193,23 @@ impl View<'_> {
     }
 
     /// The role and scope a held grant speaks of.
-    pub fn substance(&self, held: Held) -> Option<(RoleId, &Scope)> {
+    pub fn substance(&self, held: DerivedGrant) -> Option<(RoleId, &Scope)> {
         match held {
-            Held::Manual(id) | Held::ThroughGroup(id, _) => {
+            DerivedGrant::Manual(id) | DerivedGrant::ThroughGroup(id, _) => {
                 self.world.grants.get(&id).map(|grant| (grant.role, &grant.scope))
             }
-            Held::Rule(id, _) => match self.rule(id).map(|rule| &rule.effect) {
-                Some(Effect::Grant { role, scope }) => Some((*role, scope)),
+            DerivedGrant::Rule(id, _) => match self.rule(id).map(|rule| &rule.effect) {
+                Some(RuleEffect::Grant { role, scope }) => Some((*role, scope)),
                 _ => None,
             },
         }
     }
 
     /// The manual grant behind a held one, when there is one.
-    pub fn manual(&self, held: Held) -> Option<&Grant> {
+    pub fn manual(&self, held: DerivedGrant) -> Option<&SnapshotGrant> {
         match held {
-            Held::Manual(id) | Held::ThroughGroup(id, _) => self.world.grants.get(&id),
-            Held::Rule(..) => None,
+            DerivedGrant::Manual(id) | DerivedGrant::ThroughGroup(id, _) => self.world.grants.get(&id),
+            DerivedGrant::Rule(..) => None,
         }
     }
 
@@ -214,7 +219,7 @@ impl View<'_> {
     }
 
     /// The ceiling rows of a directory.
-    pub fn ceilings(&self, directory: DirectoryId) -> impl Iterator<Item = &Ceiling> {
+    pub fn ceilings(&self, directory: DirectoryId) -> impl Iterator<Item = &CeilingEntry> {
         self.world.directories.get(&directory).into_iter().flat_map(|directory| &directory.ceilings)
     }
 
@@ -229,7 +234,7 @@ impl View<'_> {
     }
 }
 
-impl Tree for View<'_> {
+impl Tree for AccessView<'_> {
     fn within(&self, partner: PartnerId, top: PartnerId) -> bool {
         self.above(partner).contains(&top)
     }
@@ -239,10 +244,10 @@ impl Tree for View<'_> {
 }
 
 /// For each (person, directory): the sets of external users it is in, through any active external user.
-struct Seats(BTreeMap<(UserId, DirectoryId), BTreeSet<PeopleSet>>);
+struct Seats(BTreeMap<(UserId, DirectoryId), BTreeSet<ExternalSet>>);
 
 impl Seats {
-    fn of(world: &World) -> Self {
+    fn of(world: &AccessSnapshot) -> Self {
         let outer = outer_groups(world);
         let mut groups: BTreeMap<ExternalUserId, Vec<ExternalGroupId>> = BTreeMap::new();
         for (group, member) in &world.external_members {
@@ -254,13 +259,14 @@ impl Seats {
         }
         let mut seats: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (id, external) in world.external_users.iter().filter(|(_, external)| external.active) {
-            let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != Mode::Observe);
+            let counts =
+                world.directories.get(&external.directory).is_some_and(|from| from.mode != DirectoryMode::Observe);
             let (true, Some(person)) = (counts, external.person) else { continue };
             let sets = seats.entry((person, external.directory)).or_default();
             for direct in groups.get(id).into_iter().flatten() {
-                sets.extend(outer.get(direct).into_iter().flatten().map(|group| PeopleSet::Group(*group)));
+                sets.extend(outer.get(direct).into_iter().flatten().map(|group| ExternalSet::Group(*group)));
             }
-            sets.extend(conditions.get(id).into_iter().flatten().map(|condition| PeopleSet::Condition(*condition)));
+            sets.extend(conditions.get(id).into_iter().flatten().map(|condition| ExternalSet::Condition(*condition)));
         }
         Self(seats)
     }
@@ -270,7 +276,7 @@ impl Seats {
 struct Rules<'w>(Vec<(DirectoryId, Vec<&'w Rule>)>);
 
 impl<'w> Rules<'w> {
-    fn of(world: &'w World) -> Self {
+    fn of(world: &'w AccessSnapshot) -> Self {
         let mut directories: Vec<_> = world.directories.iter().collect();
         directories.sort_by_key(|(id, directory)| (directory.authority, **id));
         let in_force = |id: DirectoryId, version: i64| {
@@ -293,34 +299,39 @@ impl<'w> Rules<'w> {
         self.0.iter().flat_map(|(_, rules)| rules.iter().copied()).filter(|rule| matched.contains_key(&rule.id))
     }
 
-    fn place(&self, world: &World, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> Option<Membership> {
+    fn place(&self, world: &AccessSnapshot, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> Option<Membership> {
         self.matched(matched).find_map(|rule| match rule.effect {
-            Effect::Place { group } if is_place(world, home, group) => {
-                Some(Membership { group, ground: Ground::Rule(rule.id, rule.directory) })
+            RuleEffect::Place { group } if is_place(world, home, group) => {
+                Some(Membership { group, ground: MembershipReason::Rule(rule.id, rule.directory) })
             }
             _ => None,
         })
     }
 
-    fn labels(&self, world: &World, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> BTreeSet<Membership> {
+    fn labels(
+        &self,
+        world: &AccessSnapshot,
+        home: PartnerId,
+        matched: &BTreeMap<RuleId, usize>,
+    ) -> BTreeSet<Membership> {
         self.matched(matched)
             .filter_map(|rule| match rule.effect {
-                Effect::Join { group } if is_label(world, home, group) => {
-                    Some(Membership { group, ground: Ground::Rule(rule.id, rule.directory) })
+                RuleEffect::Join { group } if is_label(world, home, group) => {
+                    Some(Membership { group, ground: MembershipReason::Rule(rule.id, rule.directory) })
                 }
                 _ => None,
             })
             .collect()
     }
 
-    fn grants<'a>(&'a self, matched: &'a BTreeMap<RuleId, usize>) -> impl Iterator<Item = Held> + 'a {
-        let grants = self.matched(matched).filter(|rule| matches!(rule.effect, Effect::Grant { .. }));
-        grants.map(|rule| Held::Rule(rule.id, rule.directory))
+    fn grants<'a>(&'a self, matched: &'a BTreeMap<RuleId, usize>) -> impl Iterator<Item = DerivedGrant> + 'a {
+        let grants = self.matched(matched).filter(|rule| matches!(rule.effect, RuleEffect::Grant { .. }));
+        grants.map(|rule| DerivedGrant::Rule(rule.id, rule.directory))
     }
 }
 
 /// The first term that holds: every positive set, no negated one, and at least one positive.
-pub fn matching_term(when: &Matcher, sets: &BTreeSet<PeopleSet>) -> Option<usize> {
+pub fn matching_term(when: &RuleFilter, sets: &BTreeSet<ExternalSet>) -> Option<usize> {
     when.terms.iter().position(|term| {
         term.atoms.iter().any(|atom| !atom.negated)
             && term.atoms.iter().all(|atom| sets.contains(&atom.set) != atom.negated)
@@ -328,18 +339,18 @@ pub fn matching_term(when: &Matcher, sets: &BTreeSet<PeopleSet>) -> Option<usize
 }
 
 /// A rule places only in an exclusive group of the person's home.
-fn is_place(world: &World, home: PartnerId, group: UserGroupId) -> bool {
+fn is_place(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
     world.groups.get(&group).is_some_and(|group| group.exclusive && group.partner == home)
 }
 
 /// A rule joins only labels of the person's home.
-fn is_label(world: &World, home: PartnerId, group: UserGroupId) -> bool {
+fn is_label(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
     world.groups.get(&group).is_some_and(|group| !group.exclusive && group.partner == home)
 }
 
 /// A place by existence alone, once for each directory that vouches.
 fn resting(place: Membership, vouchers: Option<&BTreeSet<DirectoryId>>) -> Vec<Membership> {
-    let by = |word| Membership { ground: Ground::Resting(word), ..place };
+    let by = |word| Membership { ground: MembershipReason::Resting(word), ..place };
     match vouchers {
         Some(vouchers) => vouchers.iter().map(|directory| by(Some(*directory))).collect(),
         None => vec![by(None)],
@@ -347,10 +358,10 @@ fn resting(place: Membership, vouchers: Option<&BTreeSet<DirectoryId>>) -> Vec<M
 }
 
 /// The directories that vouch for each person: those that count and say that an active external user of theirs is them.
-fn vouchers(world: &World) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
+fn vouchers(world: &AccessSnapshot) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
     let mut vouchers: BTreeMap<UserId, BTreeSet<DirectoryId>> = BTreeMap::new();
     for external in world.external_users.values().filter(|external| external.active) {
-        let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != Mode::Observe);
+        let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != DirectoryMode::Observe);
         if let (true, Some(person)) = (counts, external.person) {
             vouchers.entry(person).or_default().insert(external.directory);
         }
@@ -358,12 +369,12 @@ fn vouchers(world: &World) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
     vouchers
 }
 
-fn default_place(world: &World, home: PartnerId) -> Option<Membership> {
+fn default_place(world: &AccessSnapshot, home: PartnerId) -> Option<Membership> {
     let (id, _) = world.groups.iter().find(|(_, group)| group.partner == home && group.is_default)?;
-    Some(Membership { group: *id, ground: Ground::Default })
+    Some(Membership { group: *id, ground: MembershipReason::Default })
 }
 
-fn grants_by_holder(world: &World) -> BTreeMap<Holder, Vec<GrantId>> {
+fn grants_by_holder(world: &AccessSnapshot) -> BTreeMap<Holder, Vec<GrantId>> {
     let mut by_holder: BTreeMap<Holder, Vec<GrantId>> = BTreeMap::new();
     for (id, grant) in &world.grants {
         by_holder.entry(grant.holder).or_default().push(*id);
@@ -371,7 +382,7 @@ fn grants_by_holder(world: &World) -> BTreeMap<Holder, Vec<GrantId>> {
     by_holder
 }
 
-fn added_labels(world: &World) -> BTreeMap<UserId, Vec<UserGroupId>> {
+fn added_labels(world: &AccessSnapshot) -> BTreeMap<UserId, Vec<UserGroupId>> {
     let mut added: BTreeMap<UserId, Vec<UserGroupId>> = BTreeMap::new();
     for (group, person) in &world.members {
         added.entry(*person).or_default().push(*group);
@@ -380,7 +391,7 @@ fn added_labels(world: &World) -> BTreeMap<UserId, Vec<UserGroupId>> {
 }
 
 /// Each external group with every group it is nested in, itself among them. Cycles end where they began.
-fn outer_groups(world: &World) -> BTreeMap<ExternalGroupId, BTreeSet<ExternalGroupId>> {
+fn outer_groups(world: &AccessSnapshot) -> BTreeMap<ExternalGroupId, BTreeSet<ExternalGroupId>> {
     let mut parents: BTreeMap<ExternalGroupId, Vec<ExternalGroupId>> = BTreeMap::new();
     for (outer, inner) in &world.subgroups {
         parents.entry(*inner).or_default().push(*outer);

@@ -1,16 +1,16 @@
 //! Nobody gives more than they hold: authority as capability sets over scopes, and when it covers a grant.
 use std::collections::BTreeSet;
 
-use super::derive::{Bound, View};
+use super::derive::{AccessView, Bound};
 use super::scope::{Tree, contains, disjoint};
 use crate::domain::capability::CapabilityId;
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::UserId;
 use crate::domain::time::{Timestamp, Window};
 
 /// One thing held: capabilities over everything that lies in all of the scopes, within a window.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Holding {
+pub struct EffectiveGrant {
     /// What the role confers.
     pub capabilities: BTreeSet<CapabilityId>,
     /// The scope of the grant, and, where a directory stands behind it, of the ceiling that clips it.
@@ -19,7 +19,7 @@ pub struct Holding {
     pub window: Window,
 }
 
-impl Holding {
+impl EffectiveGrant {
     /// What a ceiling row lets through of capabilities over a scope; none when they share no capability.
     pub fn under(
         capabilities: &BTreeSet<CapabilityId>,
@@ -37,12 +37,12 @@ impl Holding {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Authority {
     /// Each grant as far as it is not clipped.
-    pub holdings: Vec<Holding>,
+    pub holdings: Vec<EffectiveGrant>,
 }
 
 /// Capabilities over a scope within a window, about to be given.
 #[derive(Clone, Copy, Debug)]
-pub struct Gift<'a> {
+pub struct ProposedGrant<'a> {
     /// What the role confers.
     pub capabilities: &'a BTreeSet<CapabilityId>,
     /// Over what.
@@ -54,7 +54,7 @@ pub struct Gift<'a> {
 /// Whether the authority covers the gift: each capability, over the whole scope, for the whole window, by
 /// one holding. Sound and conservative: several holdings that only together cover a scope do not count,
 /// except that groups may each be covered by another.
-pub fn covers(authority: &Authority, gift: &Gift<'_>, tree: &impl Tree) -> bool {
+pub fn covers(authority: &Authority, gift: &ProposedGrant<'_>, tree: &impl Tree) -> bool {
     parts(gift.scope).iter().all(|scope| {
         gift.capabilities.iter().all(|capability| {
             authority.holdings.iter().any(|holding| {
@@ -86,13 +86,13 @@ pub fn dominates(above: &Authority, below: &Authority, tree: &impl Tree) -> bool
     below.holdings.iter().all(|holding| {
         // What lies in all scopes lies in each: covering one of them is enough.
         holding.within.iter().any(|scope| {
-            covers(above, &Gift { capabilities: &holding.capabilities, scope, window: holding.window }, tree)
+            covers(above, &ProposedGrant { capabilities: &holding.capabilities, scope, window: holding.window }, tree)
         })
     })
 }
 
 /// Everything a person holds at `now`, by the law.
-pub fn authority(view: &View<'_>, person: UserId, now: Timestamp) -> Authority {
+pub fn authority(view: &AccessView<'_>, person: UserId, now: Timestamp) -> Authority {
     let held = view.person(person).map_or(&[][..], |derived| &derived.holds);
     let mut holdings = Vec::new();
     for held in held {
@@ -104,10 +104,10 @@ pub fn authority(view: &View<'_>, person: UserId, now: Timestamp) -> Authority {
         }
         let capabilities = view.capabilities_of(role);
         match held.bound() {
-            Bound::Free => holdings.push(Holding { capabilities, within: vec![scope.clone()], window }),
+            Bound::Free => holdings.push(EffectiveGrant { capabilities, within: vec![scope.clone()], window }),
             Bound::Ceiling(directory) => {
                 let rows = view.ceilings(directory).map(|row| (view.capabilities_of(row.role), &row.scope));
-                holdings.extend(rows.filter_map(|row| Holding::under(&capabilities, scope, row, window)));
+                holdings.extend(rows.filter_map(|row| EffectiveGrant::under(&capabilities, scope, row, window)));
             }
             Bound::Nobody => {}
         }
@@ -118,10 +118,10 @@ pub fn authority(view: &View<'_>, person: UserId, now: Timestamp) -> Authority {
 /// A scope of several groups as one scope for each group.
 fn parts(scope: &Scope) -> Vec<Scope> {
     match &scope.reach {
-        Reach::Groups { partner, groups } => groups
+        ScopeBase::Groups { partner, groups } => groups
             .iter()
             .map(|group| Scope {
-                reach: Reach::Groups { partner: *partner, groups: BTreeSet::from([*group]) },
+                reach: ScopeBase::Groups { partner: *partner, groups: BTreeSet::from([*group]) },
                 ..scope.clone()
             })
             .collect(),

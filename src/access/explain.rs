@@ -3,10 +3,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, RuleId, UserGroupId, UserId};
 use crate::domain::partner::LevelId;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{HoldKind, SuspensionSource};
 
@@ -15,14 +15,14 @@ mod tests;
 
 /// A thing and the name people know it by.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Named<T> {
+pub struct NamedRef<T> {
     /// Its identity.
     pub id: T,
     /// Its name.
     pub name: String,
 }
 
-impl<T> Named<T> {
+impl<T> NamedRef<T> {
     /// A thing with its name.
     pub fn new(id: T, name: impl Into<String>) -> Self {
         Self { id, name: name.into() }
@@ -34,7 +34,7 @@ impl<T> Named<T> {
     }
 }
 
-impl<T: Id> Named<T> {
+impl<T: Id> NamedRef<T> {
     /// Something that whoever is told may not see: the nil id, and no name.
     pub fn hidden() -> Self {
         Self { id: T::from_uuid(uuid::Uuid::nil()), name: String::new() }
@@ -44,34 +44,34 @@ impl<T: Id> Named<T> {
 /// Why a decision came out as it did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Reason {
+pub enum DecisionReason {
     /// Allowed by this grant. Others may allow it too.
-    Granted(Box<Proof>),
+    Granted(Box<GrantExplanation>),
     /// Refused; every condition that fails, the weightiest first. At least one.
     Refused {
         /// The failing conditions.
-        misses: Vec<Miss>,
+        misses: Vec<DenialReason>,
     },
 }
 
 /// A grant with all that stands behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Proof {
+pub struct GrantExplanation {
     /// The role.
-    pub role: Named<RoleId>,
+    pub role: NamedRef<RoleId>,
     /// Over what.
-    pub scope: ScopeLine,
+    pub scope: ScopeSummary,
     /// Why it is held.
-    pub support: Support,
+    pub support: GrantOrigin,
 }
 
 /// A scope in brief.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct ScopeLine {
+pub struct ScopeSummary {
     /// What it covers.
-    pub reach: ReachKind,
+    pub reach: ScopeKind,
     /// The partner it hangs on.
-    pub partner: Named<PartnerId>,
+    pub partner: NamedRef<PartnerId>,
     /// Whether partners or groups are cut out of it.
     pub exclusions: bool,
 }
@@ -79,7 +79,7 @@ pub struct ScopeLine {
 /// The kinds of reach a scope has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ReachKind {
+pub enum ScopeKind {
     /// The holder's own person and things.
     Own,
     /// One partner.
@@ -93,35 +93,35 @@ pub enum ReachKind {
 /// Why a grant is held.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
-pub enum Support {
+pub enum GrantOrigin {
     /// An administrator granted it.
     Manual {
         /// The grant.
         grant: GrantId,
         /// Who granted it; none for the first owner.
-        granted_by: Option<Named<UserId>>,
+        granted_by: Option<NamedRef<UserId>>,
         /// When.
         at: Timestamp,
         /// The user group that holds it; none when the person does.
-        through: Option<Through>,
+        through: Option<ViaGroup>,
     },
     /// A mapping rule grants it.
-    Rule(RuleLine),
+    Rule(RuleSummary),
 }
 
 /// A user group between a grant and a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Through {
+pub struct ViaGroup {
     /// The group.
-    pub group: Named<UserGroupId>,
+    pub group: NamedRef<UserGroupId>,
     /// Why the person is in it.
-    pub ground: GroundLine,
+    pub ground: MembershipSummary,
 }
 
 /// Why a person is in a user group.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
-pub enum GroundLine {
+pub enum MembershipSummary {
     /// An administrator added the person.
     Added,
     /// An administrator pinned the person there.
@@ -131,27 +131,27 @@ pub enum GroundLine {
     /// The same, of somebody whom nobody has confirmed: the ceiling of a directory that vouches bounds it.
     Resting {
         /// The directory; none when no directory vouches any more, and nothing comes of it.
-        directory: Option<Named<DirectoryId>>,
+        directory: Option<NamedRef<DirectoryId>>,
     },
     /// A mapping rule says so.
-    Rule(RuleLine),
+    Rule(RuleSummary),
 }
 
 /// A matching rule, where it comes from and what it matched.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct RuleLine {
+pub struct RuleSummary {
     /// The rule.
-    pub rule: Named<RuleId>,
+    pub rule: NamedRef<RuleId>,
     /// Its directory.
-    pub directory: Named<DirectoryId>,
+    pub directory: NamedRef<DirectoryId>,
     /// External groups and conditions of the matching term that the person is in.
-    pub witnesses: Vec<Named<PeopleSet>>,
+    pub witnesses: Vec<NamedRef<ExternalSet>>,
 }
 
 /// One condition of a decision that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "miss", rename_all = "snake_case")]
-pub enum Miss {
+pub enum DenialReason {
     /// There is no such person.
     NoPerson,
     /// There is no such partner.
@@ -167,7 +167,7 @@ pub enum Miss {
     /// The person's home, or a partner above it, is switched off.
     HomeSuspended {
         /// Which partner.
-        partner: Named<PartnerId>,
+        partner: NamedRef<PartnerId>,
         /// By whom.
         #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
@@ -175,7 +175,7 @@ pub enum Miss {
     /// The resource's partner, or one above it, is switched off.
     PartnerSuspended {
         /// Which partner.
-        partner: Named<PartnerId>,
+        partner: NamedRef<PartnerId>,
         /// By whom.
         #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
@@ -183,33 +183,33 @@ pub enum Miss {
     /// Partners of this level never have this done to them.
     BeyondLevel {
         /// The level.
-        level: Named<LevelId>,
+        level: NamedRef<LevelId>,
     },
     /// Nothing the person holds carries the capability.
     NoGrant,
     /// A grant carries it, but not at this moment.
     NotNow {
         /// The grant.
-        nearest: Box<Proof>,
+        nearest: Box<GrantExplanation>,
         /// Why not.
-        cause: Dormant,
+        cause: InactiveReason,
     },
     /// A grant carries it, but does not reach the resource.
     OutOfScope {
         /// The nearest grant.
-        nearest: Box<Proof>,
+        nearest: Box<GrantExplanation>,
     },
     /// A grant would do, but its directory may not confer that much.
     Clipped {
         /// The grant.
-        nearest: Box<Proof>,
+        nearest: Box<GrantExplanation>,
         /// The directory whose ceiling is in the way.
-        directory: Named<DirectoryId>,
+        directory: NamedRef<DirectoryId>,
     },
     /// A grant would do, but it comes by existence alone, and nobody has confirmed the person.
     Unconfirmed {
         /// The grant.
-        nearest: Box<Proof>,
+        nearest: Box<GrantExplanation>,
     },
     /// What comes near is not for whoever is told to see.
     Hidden {
@@ -221,7 +221,7 @@ pub enum Miss {
 /// Why a grant is asleep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Dormant {
+pub enum InactiveReason {
     /// It begins later.
     NotYet,
     /// It has ended.
@@ -241,7 +241,7 @@ pub enum Absent {
     Capability,
 }
 
-impl From<Absent> for Miss {
+impl From<Absent> for DenialReason {
     fn from(absent: Absent) -> Self {
         match absent {
             Absent::Person => Self::NoPerson,
@@ -251,16 +251,16 @@ impl From<Absent> for Miss {
     }
 }
 
-impl Support {
+impl GrantOrigin {
     /// The directory whose word the support rests on, and whose ceiling clips it; none when only administrators
     /// stand behind it.
-    pub fn directory(&self) -> Option<&Named<DirectoryId>> {
+    pub fn directory(&self) -> Option<&NamedRef<DirectoryId>> {
         match self {
             Self::Rule(line) => Some(&line.directory),
             Self::Manual { through: Some(through), .. } => match &through.ground {
-                GroundLine::Rule(line) => Some(&line.directory),
-                GroundLine::Resting { directory } => directory.as_ref(),
-                GroundLine::Added | GroundLine::Pinned | GroundLine::Default => None,
+                MembershipSummary::Rule(line) => Some(&line.directory),
+                MembershipSummary::Resting { directory } => directory.as_ref(),
+                MembershipSummary::Added | MembershipSummary::Pinned | MembershipSummary::Default => None,
             },
             Self::Manual { .. } => None,
         }
@@ -268,18 +268,18 @@ impl Support {
 
     /// Whether it comes by existence alone to somebody whom nobody has confirmed.
     pub fn resting(&self) -> bool {
-        matches!(self, Self::Manual { through: Some(Through { ground: GroundLine::Resting { .. }, .. }), .. })
+        matches!(self, Self::Manual { through: Some(ViaGroup { ground: MembershipSummary::Resting { .. }, .. }), .. })
     }
 }
 
-impl ReachKind {
+impl ScopeKind {
     /// The kind of a scope's reach.
-    pub fn of(reach: &Reach) -> Self {
+    pub fn of(reach: &ScopeBase) -> Self {
         match reach {
-            Reach::Own { .. } => Self::Own,
-            Reach::Partner { .. } => Self::Partner,
-            Reach::Subtree { .. } => Self::Subtree,
-            Reach::Groups { .. } => Self::Groups,
+            ScopeBase::Own { .. } => Self::Own,
+            ScopeBase::Partner { .. } => Self::Partner,
+            ScopeBase::Subtree { .. } => Self::Subtree,
+            ScopeBase::Groups { .. } => Self::Groups,
         }
     }
 
@@ -295,18 +295,18 @@ impl ReachKind {
     }
 }
 
-impl ScopeLine {
+impl ScopeSummary {
     /// A scope in brief, with its partner's name.
     pub fn of(scope: &Scope, partner: impl Into<String>) -> Self {
         Self {
-            reach: ReachKind::of(&scope.reach),
-            partner: Named::new(scope.partner(), partner),
+            reach: ScopeKind::of(&scope.reach),
+            partner: NamedRef::new(scope.partner(), partner),
             exclusions: !scope.without_partners.is_empty() || !scope.without_groups.is_empty(),
         }
     }
 }
 
-impl Miss {
+impl DenialReason {
     /// The stable word for this kind of miss, for machines and logs.
     pub fn word(&self) -> &'static str {
         match self {
@@ -328,7 +328,7 @@ impl Miss {
 }
 
 /// One sentence: what allowed it, or the weightiest thing in the way.
-impl fmt::Display for Reason {
+impl fmt::Display for DecisionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Granted(proof) => write!(f, "Allowed by {proof}."),
@@ -341,7 +341,7 @@ impl fmt::Display for Reason {
 }
 
 /// One sentence.
-impl fmt::Display for Miss {
+impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPerson => f.write_str("There is no such person."),
@@ -360,9 +360,9 @@ impl fmt::Display for Miss {
             Self::NoGrant => f.write_str("No grant of the person carries this capability."),
             Self::NotNow { nearest, cause } => {
                 let cause = match cause {
-                    Dormant::NotYet => "begins later",
-                    Dormant::Over => "has ended",
-                    Dormant::Suspended => "is put aside until an administrator returns it",
+                    InactiveReason::NotYet => "begins later",
+                    InactiveReason::Over => "has ended",
+                    InactiveReason::Suspended => "is put aside until an administrator returns it",
                 };
                 write!(f, "The nearest grant {cause}: {nearest}.")
             }
@@ -389,7 +389,7 @@ impl fmt::Display for Miss {
     }
 }
 
-impl fmt::Display for Proof {
+impl fmt::Display for GrantExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.role.name.as_str() {
             "" => f.write_str("a role")?,
@@ -399,20 +399,20 @@ impl fmt::Display for Proof {
     }
 }
 
-impl fmt::Display for ScopeLine {
+impl fmt::Display for ScopeSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.partner.or("a partner");
         match self.reach {
-            ReachKind::Own => write!(f, "the person's own things in {name}")?,
-            ReachKind::Partner => f.write_str(name)?,
-            ReachKind::Subtree => write!(f, "{name} and everything below")?,
-            ReachKind::Groups => write!(f, "chosen user groups of {name}")?,
+            ScopeKind::Own => write!(f, "the person's own things in {name}")?,
+            ScopeKind::Partner => f.write_str(name)?,
+            ScopeKind::Subtree => write!(f, "{name} and everything below")?,
+            ScopeKind::Groups => write!(f, "chosen user groups of {name}")?,
         }
         if self.exclusions { f.write_str(" (with exceptions)") } else { Ok(()) }
     }
 }
 
-impl fmt::Display for Support {
+impl fmt::Display for GrantOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manual { granted_by, at, through, .. } => {
@@ -421,7 +421,7 @@ impl fmt::Display for Support {
                 let day = moment.split('T').next().unwrap_or(&moment);
                 match through {
                     None => write!(f, "granted by {by} on {day}"),
-                    Some(Through { group, ground }) => match group.name.as_str() {
+                    Some(ViaGroup { group, ground }) => match group.name.as_str() {
                         "" => write!(f, "granted by {by} on {day} to a user group, {ground}"),
                         name => write!(f, "granted by {by} on {day} to the user group {name}, {ground}"),
                     },
@@ -432,7 +432,7 @@ impl fmt::Display for Support {
     }
 }
 
-impl fmt::Display for GroundLine {
+impl fmt::Display for MembershipSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Added => f.write_str("to which an administrator added the person"),
@@ -449,7 +449,7 @@ impl fmt::Display for GroundLine {
     }
 }
 
-impl fmt::Display for RuleLine {
+impl fmt::Display for RuleSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rule.name.as_str() {
             "" => write!(f, "a rule of {}", Directory(&self.directory))?,
@@ -470,13 +470,13 @@ fn kind<S: serde::Serializer>(value: &SuspensionSource, out: S) -> Result<S::Ok,
     out.serialize_str(value.kind())
 }
 
-struct Quoted<'a>(&'a Named<PeopleSet>);
+struct Quoted<'a>(&'a NamedRef<ExternalSet>);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.id {
-            PeopleSet::Group(_) => write!(f, "the external group {}", self.0.name),
-            PeopleSet::Condition(_) => write!(f, "the condition {}", self.0.name),
+            ExternalSet::Group(_) => write!(f, "the external group {}", self.0.name),
+            ExternalSet::Condition(_) => write!(f, "the condition {}", self.0.name),
         }
     }
 }
@@ -485,7 +485,7 @@ impl fmt::Display for Quoted<'_> {
 const ABOVE: &str = "a partner above";
 
 /// A directory in words.
-struct Directory<'a>(&'a Named<DirectoryId>);
+struct Directory<'a>(&'a NamedRef<DirectoryId>);
 
 impl fmt::Display for Directory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

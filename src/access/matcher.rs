@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::rule::{Atom, MAX_TERMS, Matcher, PeopleSet, Term};
+use crate::domain::rule::{Criterion, ExternalSet, FilterTerm, MAX_TERMS, RuleFilter};
 
 /// A condition as an administrator writes it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// In this external group (nested members too), or one for whom this attribute condition holds.
-    In(PeopleSet),
+    In(ExternalSet),
     /// Not this.
     Not(Box<Self>),
     /// All of these; an empty list always holds.
@@ -44,7 +44,7 @@ const WORK: usize = 1024;
 ///
 /// # Errors
 /// [`MatcherError`] when it needs more than 16 terms, never holds, or has a term without a positive atom.
-pub fn terms(condition: &Condition) -> Result<Matcher, MatcherError> {
+pub fn terms(condition: &Condition) -> Result<RuleFilter, MatcherError> {
     let terms = reduced(expand(condition, false)?);
     if terms.is_empty() {
         return Err(MatcherError::Never);
@@ -55,12 +55,12 @@ pub fn terms(condition: &Condition) -> Result<Matcher, MatcherError> {
     if terms.iter().any(|term| term.values().all(|negated| *negated)) {
         return Err(MatcherError::OnlyNegative);
     }
-    let atoms = |term: Conjunction| term.into_iter().map(|(set, negated)| Atom { set, negated }).collect();
-    Ok(Matcher { terms: terms.into_iter().map(|term| Term { atoms: atoms(term) }).collect() })
+    let atoms = |term: Conjunction| term.into_iter().map(|(set, negated)| Criterion { set, negated }).collect();
+    Ok(RuleFilter { terms: terms.into_iter().map(|term| FilterTerm { atoms: atoms(term) }).collect() })
 }
 
 /// Each set with whether one must not be in it.
-type Conjunction = BTreeMap<PeopleSet, bool>;
+type Conjunction = BTreeMap<ExternalSet, bool>;
 
 /// The alternatives of a condition, or of its opposite. Negation is carried inwards.
 fn expand(condition: &Condition, negated: bool) -> Result<Vec<Conjunction>, MatcherError> {
@@ -126,8 +126,8 @@ mod tests {
     use crate::access::derive::matching_term;
     use crate::domain::id::{ExternalGroupId, Id};
 
-    fn set(n: u8) -> PeopleSet {
-        PeopleSet::Group(ExternalGroupId::from_uuid(Uuid::from_u128(n.into())))
+    fn set(n: u8) -> ExternalSet {
+        ExternalSet::Group(ExternalGroupId::from_uuid(Uuid::from_u128(n.into())))
     }
     fn is(n: u8) -> Condition {
         Condition::In(set(n))
@@ -136,7 +136,7 @@ mod tests {
         Condition::Not(Box::new(inner))
     }
 
-    fn holds(condition: &Condition, sets: &BTreeSet<PeopleSet>) -> bool {
+    fn holds(condition: &Condition, sets: &BTreeSet<ExternalSet>) -> bool {
         match condition {
             Condition::In(set) => sets.contains(set),
             Condition::Not(inner) => !holds(inner, sets),

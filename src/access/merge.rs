@@ -1,6 +1,6 @@
 //! A person's own columns, merged from what the directories say.
 use crate::domain::id::{DirectoryId, ExternalUserId};
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 
 /// Profile columns as one source has them; what it does not say stays empty.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Columns {
 
 /// What one external user says of the person it is linked to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Said {
+pub struct ProfileSource {
     /// The directory's authority; lower speaks first.
     pub authority: i64,
     /// The directory.
@@ -34,8 +34,8 @@ pub struct Said {
 /// (authority, directory, external user). Blank text says nothing. The order of `said` does not matter.
 ///
 /// Without any display name the person is shown by given and family name, mail address or login name.
-pub fn merge(pinned: &Columns, said: &[Said]) -> Profile {
-    let mut sources: Vec<&Said> = said.iter().collect();
+pub fn merge(pinned: &Columns, said: &[ProfileSource]) -> UserProfile {
+    let mut sources: Vec<&ProfileSource> = said.iter().collect();
     sources.sort_by_key(|said| (said.authority, said.directory, said.by));
     let all = || std::iter::once(pinned).chain(sources.iter().map(|said| &said.columns));
     let first = |column: fn(&Columns) -> &Option<String>| all().find_map(|columns| spoken(column(columns)));
@@ -53,7 +53,7 @@ pub fn merge(pinned: &Columns, said: &[Said]) -> Profile {
         .or_else(|| email.clone())
         .or_else(|| login_name.clone())
         .unwrap_or_default();
-    Profile { display_name, given_name, family_name, email, login_name }
+    UserProfile { display_name, given_name, family_name, email, login_name }
 }
 
 fn spoken(text: &Option<String>) -> Option<String> {
@@ -67,8 +67,8 @@ mod tests {
     use super::*;
     use crate::domain::id::Id;
 
-    fn said(authority: i64, n: u128, display_name: &str, email: Option<&str>) -> Said {
-        Said {
+    fn said(authority: i64, n: u128, display_name: &str, email: Option<&str>) -> ProfileSource {
+        ProfileSource {
             authority,
             directory: DirectoryId::from_uuid(Uuid::from_u128(n)),
             by: ExternalUserId::from_uuid(Uuid::from_u128(n)),

@@ -1,6 +1,6 @@
 //! Who may do what, as a law: pure functions from what directories say and administrators decided.
 //!
-//! Access is a view, not a copy. [`world::World`] holds the accepted external state and the stored
+//! Access is a view, not a copy. [`world::AccessSnapshot`] holds the accepted external state and the stored
 //! decisions; [`derive`] computes from it, in a fixed order, what each person holds (link, place, join,
 //! grants of the person, grants of the user groups the person is in); [`decide`] answers one question and
 //! says why. `store::effective` computes the same in SQL; the world tests keep the two equal.
@@ -16,6 +16,6 @@ mod tests;
 pub mod world;
 
 pub use decide::{Decision, Question, decide};
-pub use derive::{View, derive};
-pub use explain::Reason;
-pub use world::World;
+pub use derive::{AccessView, derive};
+pub use explain::DecisionReason;
+pub use world::AccessSnapshot;

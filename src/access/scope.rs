@@ -1,7 +1,7 @@
 //! What a scope reaches, and when one scope lies inside another.
 use std::collections::BTreeSet;
 
-use crate::domain::grant::{Reach, Resource, Scope};
+use crate::domain::grant::{Resource, Scope, ScopeBase};
 use crate::domain::id::{PartnerId, UserGroupId, UserId};
 
 /// The shape of the partner tree, as far as scopes ask about it.
@@ -27,10 +27,10 @@ pub struct Target<'a> {
 pub fn reaches(scope: &Scope, target: &Target<'_>, tree: &impl Tree) -> bool {
     let partner = target.resource.partner;
     let inside = match &scope.reach {
-        Reach::Own { partner: home } => partner == *home && target.resource.owner == Some(target.principal),
-        Reach::Partner { partner: only } => partner == *only,
-        Reach::Subtree { partner: top } => tree.within(partner, *top),
-        Reach::Groups { partner: owner, groups } => partner == *owner && !groups.is_disjoint(target.groups),
+        ScopeBase::Own { partner: home } => partner == *home && target.resource.owner == Some(target.principal),
+        ScopeBase::Partner { partner: only } => partner == *only,
+        ScopeBase::Subtree { partner: top } => tree.within(partner, *top),
+        ScopeBase::Groups { partner: owner, groups } => partner == *owner && !groups.is_disjoint(target.groups),
     };
     inside
         && !scope.without_partners.iter().any(|cut| tree.within(partner, *cut))
@@ -47,13 +47,13 @@ pub fn contains(outer: &Scope, inner: &Scope, tree: &impl Tree) -> bool {
         return true;
     }
     let reached = match (&outer.reach, &inner.reach) {
-        (Reach::Own { .. }, _) | (Reach::Partner { .. }, Reach::Subtree { .. }) => false,
-        (Reach::Partner { partner }, _) => inner.partner() == *partner,
-        (Reach::Subtree { partner }, _) => tree.within(inner.partner(), *partner),
-        (Reach::Groups { partner, groups }, Reach::Groups { partner: owner, groups: few }) => {
+        (ScopeBase::Own { .. }, _) | (ScopeBase::Partner { .. }, ScopeBase::Subtree { .. }) => false,
+        (ScopeBase::Partner { partner }, _) => inner.partner() == *partner,
+        (ScopeBase::Subtree { partner }, _) => tree.within(inner.partner(), *partner),
+        (ScopeBase::Groups { partner, groups }, ScopeBase::Groups { partner: owner, groups: few }) => {
             partner == owner && few.is_subset(groups)
         }
-        (Reach::Groups { .. }, _) => false,
+        (ScopeBase::Groups { .. }, _) => false,
     };
     reached
         && outer.without_partners.iter().all(|cut| avoids_partner(inner, *cut, tree))
@@ -64,9 +64,11 @@ pub fn contains(outer: &Scope, inner: &Scope, tree: &impl Tree) -> bool {
 pub fn disjoint(one: &Scope, other: &Scope, tree: &impl Tree) -> bool {
     let (first, second) = (one.partner(), other.partner());
     let apart = match (&one.reach, &other.reach) {
-        (Reach::Subtree { .. }, Reach::Subtree { .. }) => !tree.within(first, second) && !tree.within(second, first),
-        (Reach::Subtree { .. }, _) => !tree.within(second, first),
-        (_, Reach::Subtree { .. }) => !tree.within(first, second),
+        (ScopeBase::Subtree { .. }, ScopeBase::Subtree { .. }) => {
+            !tree.within(first, second) && !tree.within(second, first)
+        }
+        (ScopeBase::Subtree { .. }, _) => !tree.within(second, first),
+        (_, ScopeBase::Subtree { .. }) => !tree.within(first, second),
         _ => first != second,
     };
     apart || cut_away(one, second, tree) || cut_away(other, first, tree) || is_empty(one, tree) || is_empty(other, tree)
@@ -85,7 +87,7 @@ fn cut_away(scope: &Scope, partner: PartnerId, tree: &impl Tree) -> bool {
 /// Whether the scope reaches nothing at or below `cut`.
 fn avoids_partner(scope: &Scope, cut: PartnerId, tree: &impl Tree) -> bool {
     let top = scope.partner();
-    let above = matches!(scope.reach, Reach::Subtree { .. }) && tree.within(cut, top);
+    let above = matches!(scope.reach, ScopeBase::Subtree { .. }) && tree.within(cut, top);
     cut_away(scope, cut, tree) || !(above || tree.within(top, cut))
 }
 
@@ -96,7 +98,7 @@ fn avoids_group(scope: &Scope, cut: UserGroupId, tree: &impl Tree) -> bool {
     }
     let Some(owner) = tree.owner(cut) else { return true };
     let meets = match &scope.reach {
-        Reach::Subtree { partner } => tree.within(owner, *partner),
+        ScopeBase::Subtree { partner } => tree.within(owner, *partner),
         _ => owner == scope.partner(),
     };
     !meets || cut_away(scope, owner, tree)
@@ -134,16 +136,16 @@ mod tests {
     }
 
     fn subtree(n: u128) -> Scope {
-        Scope::of(Reach::Subtree { partner: partner(n) })
+        Scope::of(ScopeBase::Subtree { partner: partner(n) })
     }
     fn only(n: u128) -> Scope {
-        Scope::of(Reach::Partner { partner: partner(n) })
+        Scope::of(ScopeBase::Partner { partner: partner(n) })
     }
     fn groups(n: u128, ids: &[u128]) -> Scope {
-        Scope::of(Reach::Groups { partner: partner(n), groups: ids.iter().map(|id| group(*id)).collect() })
+        Scope::of(ScopeBase::Groups { partner: partner(n), groups: ids.iter().map(|id| group(*id)).collect() })
     }
     fn own(n: u128) -> Scope {
-        Scope::of(Reach::Own { partner: partner(n) })
+        Scope::of(ScopeBase::Own { partner: partner(n) })
     }
 
     #[test]
@@ -228,7 +230,7 @@ mod tests {
             }
         }
         all.retain(|scope| match &scope.reach {
-            Reach::Groups { groups, .. } => groups.is_disjoint(&scope.without_groups),
+            ScopeBase::Groups { groups, .. } => groups.is_disjoint(&scope.without_groups),
             _ => true,
         });
         all
@@ -256,7 +258,7 @@ mod tests {
                 let inside = little & !much == 0;
                 let careful = matches!(
                     (&outer.reach, &inner.reach),
-                    (Reach::Own { .. }, _) | (Reach::Partner { .. }, Reach::Subtree { .. })
+                    (ScopeBase::Own { .. }, _) | (ScopeBase::Partner { .. }, ScopeBase::Subtree { .. })
                 );
                 let expected = inside && (!careful || *little == 0);
                 assert_eq!(contains(outer, inner, &Small), expected, "{outer:?}\n{inner:?}");

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::decide::{Question, decide};
-use super::derive::{Ground, derive};
-use super::dominates::{Gift, authority, covers, dominates};
-use super::explain::Reason;
-use super::world::{Directory, ExternalGroup, ExternalUser, Grant, Group, Level, Partner, Person, Role, World};
+use super::derive::{MembershipReason, derive};
+use super::dominates::{ProposedGrant, authority, covers, dominates};
+use super::explain::DecisionReason;
+use super::world::{
+    AccessSnapshot, SnapshotDirectory, SnapshotExternalGroup, SnapshotExternalUser, SnapshotGrant, SnapshotGroup,
+    SnapshotLevel, SnapshotPartner, SnapshotRole, SnapshotUser,
+};
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::{Ceiling, Mode};
-use crate::domain::grant::{Holder, Reach, Resource, Scope};
+use crate::domain::directory::{CeilingEntry, DirectoryMode};
+use crate::domain::grant::{Holder, Resource, Scope, ScopeBase};
 use crate::domain::id::Id;
 use crate::domain::partner::LevelId;
-use crate::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule, Term};
+use crate::domain::rule::{Criterion, ExternalSet, FilterTerm, Rule, RuleEffect, RuleFilter};
 use crate::domain::time::{Timestamp, Window};
 use crate::domain::user::SuspensionSource;
 
@@ -29,76 +32,86 @@ fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 fn subtree(n: u128) -> Scope {
-    Scope::of(Reach::Subtree { partner: id(n) })
+    Scope::of(ScopeBase::Subtree { partner: id(n) })
 }
-fn is(n: u128) -> Atom {
-    Atom { set: PeopleSet::Group(id(n)), negated: false }
+fn is(n: u128) -> Criterion {
+    Criterion { set: ExternalSet::Group(id(n)), negated: false }
 }
-fn is_not(n: u128) -> Atom {
-    Atom { negated: true, ..is(n) }
+fn is_not(n: u128) -> Criterion {
+    Criterion { negated: true, ..is(n) }
 }
 
 /// Partners 1 ─ 2 ─ 3 and 1 ─ 4. Ada (11) at home in 2, Bea (12) in 1. Role 21 Help desk: read, write, resume.
 /// Directory 31 of partner 2 may give role 21 over the subtree of 2; its group 41 holds group 42, Ada is in 42.
-fn world() -> World {
-    let mut world = World::default();
+fn world() -> AccessSnapshot {
+    let mut world = AccessSnapshot::default();
     let all = BTreeSet::from([READ, WRITE, RESUME]);
-    world.levels.insert(LEVEL, Level { name: "Reseller".into(), ceiling: all.clone() });
+    world.levels.insert(LEVEL, SnapshotLevel { name: "Reseller".into(), ceiling: all.clone() });
     world.capabilities.extend([(READ, false), (WRITE, false), (RESUME, true)]);
     for (n, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(1))] {
-        let partner =
-            Partner { name: format!("Partner {n}"), parent: parent.map(id), level: LEVEL, suspended_by: vec![] };
+        let partner = SnapshotPartner {
+            name: format!("Partner {n}"),
+            parent: parent.map(id),
+            level: LEVEL,
+            suspended_by: vec![],
+        };
         world.partners.insert(id(n), partner);
-        let place = Group { name: "Everyone".into(), partner: id(n), exclusive: true, is_default: true };
+        let place = SnapshotGroup { name: "Everyone".into(), partner: id(n), exclusive: true, is_default: true };
         world.groups.insert(id(60 + n), place);
     }
     for (n, name, home) in [(11, "Ada", 2), (12, "Bea", 1)] {
         let (partner, pin, confirmed) = (id(home), None, true);
-        world
-            .people
-            .insert(id(n), Person { name: name.into(), partner, pin, confirmed, suspended_by: vec![], ends: None });
+        world.people.insert(
+            id(n),
+            SnapshotUser { name: name.into(), partner, pin, confirmed, suspended_by: vec![], ends: None },
+        );
     }
-    world.roles.insert(id(21), Role { name: "Help desk".into(), parent: None, capabilities: all });
-    let ceilings = vec![Ceiling { role: id(21), scope: subtree(2) }];
-    let directory =
-        Directory { name: "Entra".into(), mode: Mode::Authoritative, authority: 0, rule_version: 1, ceilings };
+    world.roles.insert(id(21), SnapshotRole { name: "Help desk".into(), parent: None, capabilities: all });
+    let ceilings = vec![CeilingEntry { role: id(21), scope: subtree(2) }];
+    let directory = SnapshotDirectory {
+        name: "Entra".into(),
+        mode: DirectoryMode::Authoritative,
+        authority: 0,
+        rule_version: 1,
+        ceilings,
+    };
     world.directories.insert(id(31), directory);
-    world.external_users.insert(id(51), ExternalUser { directory: id(31), person: Some(id(11)), active: true });
+    world.external_users.insert(id(51), SnapshotExternalUser { directory: id(31), person: Some(id(11)), active: true });
     for n in [41, 42, 43] {
-        world.external_groups.insert(id(n), ExternalGroup { name: format!("Group {n}"), directory: id(31) });
+        world.external_groups.insert(id(n), SnapshotExternalGroup { name: format!("Group {n}"), directory: id(31) });
     }
     world.subgroups.extend([(id(41), id(42)), (id(42), id(41))]);
     world.external_members.insert((id(42), id(51)));
     world
 }
 
-fn rule(n: u128, atoms: Vec<Atom>, effect: Effect) -> Rule {
-    let when = Matcher { terms: vec![Term { atoms }] };
+fn rule(n: u128, atoms: Vec<Criterion>, effect: RuleEffect) -> Rule {
+    let when = RuleFilter { terms: vec![FilterTerm { atoms }] };
     let ordinal = i64::try_from(n).unwrap();
     Rule { id: id(n), directory: id(31), version: 1, ordinal, name: format!("Rule {n}"), when, effect }
 }
 
 /// A label of a partner.
-fn label(world: &mut World, n: u128, partner: u128) {
-    let group = Group { name: format!("Label {n}"), partner: id(partner), exclusive: false, is_default: false };
+fn label(world: &mut AccessSnapshot, n: u128, partner: u128) {
+    let group = SnapshotGroup { name: format!("Label {n}"), partner: id(partner), exclusive: false, is_default: false };
     world.groups.insert(id(n), group);
 }
 
 /// A second directory, 32, that says of Ada that she is in its group 44.
-fn second_directory(world: &mut World, authority: i64) {
-    let directory = Directory { name: "Okta".into(), authority, ..world.directories[&id(31)].clone() };
+fn second_directory(world: &mut AccessSnapshot, authority: i64) {
+    let directory = SnapshotDirectory { name: "Okta".into(), authority, ..world.directories[&id(31)].clone() };
     world.directories.insert(id(32), directory);
-    world.external_users.insert(id(52), ExternalUser { directory: id(32), person: Some(id(11)), active: true });
-    world.external_groups.insert(id(44), ExternalGroup { name: "Group 44".into(), directory: id(32) });
+    world.external_users.insert(id(52), SnapshotExternalUser { directory: id(32), person: Some(id(11)), active: true });
+    world.external_groups.insert(id(44), SnapshotExternalGroup { name: "Group 44".into(), directory: id(32) });
     world.external_members.insert((id(44), id(52)));
 }
 
-fn grant(scope: Scope) -> Effect {
-    Effect::Grant { role: id(21), scope }
+fn grant(scope: Scope) -> RuleEffect {
+    RuleEffect::Grant { role: id(21), scope }
 }
 
-fn manual(holder: Holder, scope: Scope) -> Grant {
-    Grant {
+fn manual(holder: Holder, scope: Scope) -> SnapshotGrant {
+    SnapshotGrant {
         role: id(21),
         holder,
         scope,
@@ -115,10 +128,10 @@ fn ask(capability: CapabilityId, partner: u128) -> Question {
 }
 
 /// "allowed", or the word of the weightiest miss.
-fn answer(world: &World, question: &Question) -> &'static str {
+fn answer(world: &AccessSnapshot, question: &Question) -> &'static str {
     match decide(&derive(world), question).reason {
-        Reason::Granted(_) => "allowed",
-        Reason::Refused { misses } => misses[0].word(),
+        DecisionReason::Granted(_) => "allowed",
+        DecisionReason::Refused { misses } => misses[0].word(),
     }
 }
 
@@ -149,7 +162,7 @@ fn a_rule_never_exceeds_the_ceiling_of_its_directory() {
 fn a_group_reached_by_a_rule_confers_no_more_than_the_ceiling() {
     let mut world = world();
     label(&mut world, 69, 2);
-    world.rules.push(rule(71, vec![is(41)], Effect::Join { group: id(69) }));
+    world.rules.push(rule(71, vec![is(41)], RuleEffect::Join { group: id(69) }));
     world.grants.insert(id(81), manual(Holder::Group(id(69)), subtree(1)));
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
     assert_eq!(answer(&world, &ask(READ, 4)), "clipped");
@@ -165,9 +178,9 @@ fn negated_atoms_and_inactive_or_observed_sources_match_nothing() {
     world.external_members.insert((id(43), id(51)));
     assert_eq!(answer(&world, &ask(READ, 2)), "no_grant");
     world.external_members.remove(&(id(43), id(51)));
-    world.directories.get_mut(&id(31)).unwrap().mode = Mode::Observe;
+    world.directories.get_mut(&id(31)).unwrap().mode = DirectoryMode::Observe;
     assert_eq!(answer(&world, &ask(READ, 2)), "no_grant");
-    world.directories.get_mut(&id(31)).unwrap().mode = Mode::Paused;
+    world.directories.get_mut(&id(31)).unwrap().mode = DirectoryMode::Paused;
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
     world.external_users.get_mut(&id(51)).unwrap().active = false;
     assert_eq!(answer(&world, &ask(READ, 2)), "no_grant");
@@ -189,7 +202,7 @@ fn a_rule_counts_in_its_version_and_for_its_directory_alone() {
 fn a_scope_of_groups_reaches_what_is_said_to_be_in_them_and_what_their_people_own() {
     let mut world = world();
     let groups = BTreeSet::from([id(62), id(63)]);
-    world.grants.insert(id(81), manual(Holder::User(id(11)), Scope::of(Reach::Groups { partner: id(2), groups })));
+    world.grants.insert(id(81), manual(Holder::User(id(11)), Scope::of(ScopeBase::Groups { partner: id(2), groups })));
     let about = |group: Option<u128>, owner: Option<u128>| {
         let resource = Resource { partner: id(2), group: group.map(id), owner: owner.map(id) };
         answer(&world, &Question { resource, ..ask(READ, 2) })
@@ -221,7 +234,7 @@ fn levels_parent_roles_and_windows_cut_down() {
     world.grants.insert(id(81), manual(Holder::User(id(11)), subtree(1)));
     world.levels.get_mut(&LEVEL).unwrap().ceiling.remove(&WRITE);
     assert_eq!(answer(&world, &ask(WRITE, 2)), "beyond_level");
-    let readers = Role { name: "Readers".into(), parent: None, capabilities: BTreeSet::from([READ]) };
+    let readers = SnapshotRole { name: "Readers".into(), parent: None, capabilities: BTreeSet::from([READ]) };
     world.roles.insert(id(22), readers);
     world.roles.get_mut(&id(21)).unwrap().parent = Some(id(22));
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
@@ -236,12 +249,12 @@ fn levels_parent_roles_and_windows_cut_down() {
 #[test]
 fn a_grant_asleep_says_whether_it_begins_has_ended_or_was_put_aside() {
     let mut world = world();
-    let why = |world: &World, now: i64| {
+    let why = |world: &AccessSnapshot, now: i64| {
         let sentence = decide(&derive(world), &Question { now: at(now), ..ask(READ, 2) }).reason.to_string();
         sentence.split(": the role").next().unwrap().to_owned()
     };
     let window = Window { from: Some(at(100)), until: Some(at(200)) };
-    world.grants.insert(id(81), Grant { window, ..manual(Holder::User(id(11)), subtree(2)) });
+    world.grants.insert(id(81), SnapshotGrant { window, ..manual(Holder::User(id(11)), subtree(2)) });
     assert_eq!(why(&world, 99), "The nearest grant begins later");
     assert_eq!(why(&world, 200), "The nearest grant has ended");
     world.grants.get_mut(&id(81)).unwrap().window.until = Some(at(100));
@@ -262,28 +275,32 @@ fn what_does_not_exist_is_said_and_nothing_more() {
 fn placement_is_the_pin_else_the_first_rule_else_the_default() {
     let mut world = world();
     for n in [68, 69] {
-        world.groups.insert(id(n), Group { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
+        world
+            .groups
+            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
     }
-    let place = |world: &World| derive(world).person(id(11)).unwrap().placement.unwrap();
-    assert_eq!((place(&world).group, place(&world).ground), (id(62), Ground::Default));
-    world.rules.push(rule(72, vec![is(41)], Effect::Place { group: id(69) }));
-    world.rules.push(rule(71, vec![is(42)], Effect::Place { group: id(68) }));
-    world.rules.push(rule(70, vec![is(42)], Effect::Place { group: id(63) })); // another partner's: not a place
-    assert_eq!((place(&world).group, place(&world).ground), (id(68), Ground::Rule(id(71), id(31))));
+    let place = |world: &AccessSnapshot| derive(world).person(id(11)).unwrap().placement.unwrap();
+    assert_eq!((place(&world).group, place(&world).ground), (id(62), MembershipReason::Default));
+    world.rules.push(rule(72, vec![is(41)], RuleEffect::Place { group: id(69) }));
+    world.rules.push(rule(71, vec![is(42)], RuleEffect::Place { group: id(68) }));
+    world.rules.push(rule(70, vec![is(42)], RuleEffect::Place { group: id(63) })); // another partner's: not a place
+    assert_eq!((place(&world).group, place(&world).ground), (id(68), MembershipReason::Rule(id(71), id(31))));
     world.people.get_mut(&id(11)).unwrap().pin = Some(id(69));
-    assert_eq!((place(&world).group, place(&world).ground), (id(69), Ground::Pinned));
+    assert_eq!((place(&world).group, place(&world).ground), (id(69), MembershipReason::Pinned));
 }
 
 #[test]
 fn the_directory_of_the_lower_authority_places_and_the_older_one_of_equals() {
     let mut world = world();
     for n in [68, 69] {
-        world.groups.insert(id(n), Group { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
+        world
+            .groups
+            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
     }
     second_directory(&mut world, 1);
-    world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], Effect::Place { group: id(68) }) });
-    world.rules.push(Rule { directory: id(32), ..rule(1, vec![is(44)], Effect::Place { group: id(69) }) });
-    let place = |world: &World| derive(world).person(id(11)).unwrap().placement.unwrap().group;
+    world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], RuleEffect::Place { group: id(68) }) });
+    world.rules.push(Rule { directory: id(32), ..rule(1, vec![is(44)], RuleEffect::Place { group: id(69) }) });
+    let place = |world: &AccessSnapshot| derive(world).person(id(11)).unwrap().placement.unwrap().group;
     for (authority, group) in [(1, id(68)), (0, id(68)), (-1, id(69))] {
         world.directories.get_mut(&id(32)).unwrap().authority = authority;
         assert_eq!(place(&world), group, "authority {authority}");
@@ -296,12 +313,12 @@ fn a_rule_joins_labels_of_the_home_and_nothing_else() {
     label(&mut world, 68, 2);
     label(&mut world, 69, 3);
     for (n, group) in [(71, 68), (72, 69), (73, 61), (74, 62)] {
-        world.rules.push(rule(n, vec![is(41)], Effect::Join { group: id(group) }));
+        world.rules.push(rule(n, vec![is(41)], RuleEffect::Join { group: id(group) }));
     }
-    world.rules.push(rule(75, vec![is(43)], Effect::Join { group: id(68) })); // Ada is not in 43
+    world.rules.push(rule(75, vec![is(43)], RuleEffect::Join { group: id(68) })); // Ada is not in 43
     let view = derive(&world);
     let labels: Vec<_> = view.person(id(11)).unwrap().labels.iter().map(|label| (label.group, label.ground)).collect();
-    assert_eq!(labels, [(id(68), Ground::Rule(id(71), id(31)))]);
+    assert_eq!(labels, [(id(68), MembershipReason::Rule(id(71), id(31)))]);
     assert_eq!(view.people().map(|(id, _)| id).collect::<Vec<_>>(), [id(11), id(12)], "everyone, in order");
 }
 
@@ -316,7 +333,7 @@ fn authority_covers_what_lies_inside_and_no_more() {
     assert!(dominates(&bea, &ada, &view), "what the ceiling clips does not count");
     assert!(!dominates(&ada, &bea, &view));
     let gift = |capabilities: &BTreeSet<CapabilityId>, scope: &Scope, window: Window| {
-        covers(&ada, &Gift { capabilities, scope, window }, &view)
+        covers(&ada, &ProposedGrant { capabilities, scope, window }, &view)
     };
     let (few, many) = (BTreeSet::from([READ]), BTreeSet::from([READ, CapabilityId(9)]));
     let open = Window::default();
@@ -335,7 +352,7 @@ fn nobody_gives_for_longer_than_they_hold() {
     let ada = authority(&view, id(11), at(0));
     let few = BTreeSet::from([READ]);
     let until = |until| Window { from: None, until };
-    let gift = |window| covers(&ada, &Gift { capabilities: &few, scope: &subtree(2), window }, &view);
+    let gift = |window| covers(&ada, &ProposedGrant { capabilities: &few, scope: &subtree(2), window }, &view);
     assert!(gift(until(Some(at(50)))));
     assert!(!gift(until(Some(at(51)))));
     assert!(!gift(until(None)));
@@ -346,15 +363,15 @@ fn nobody_gives_for_longer_than_they_hold() {
 fn nobody_gives_from_sooner_than_they_hold() {
     let mut world = world();
     let window = Window { from: Some(at(50)), until: None };
-    world.grants.insert(id(81), Grant { window, ..manual(Holder::User(id(11)), subtree(2)) });
-    world.grants.insert(id(82), Grant { suspended: true, ..manual(Holder::User(id(11)), subtree(1)) });
+    world.grants.insert(id(81), SnapshotGrant { window, ..manual(Holder::User(id(11)), subtree(2)) });
+    world.grants.insert(id(82), SnapshotGrant { suspended: true, ..manual(Holder::User(id(11)), subtree(1)) });
     let view = derive(&world);
     assert!(authority(&view, id(11), at(49)).holdings.is_empty(), "not yet, and put aside");
     let ada = authority(&view, id(11), at(50));
     let few = BTreeSet::from([READ]);
     let gift = |from, scope: &Scope| {
         let window = Window { from, until: None };
-        covers(&ada, &Gift { capabilities: &few, scope, window }, &view)
+        covers(&ada, &ProposedGrant { capabilities: &few, scope, window }, &view)
     };
     assert!(gift(Some(at(50)), &subtree(2)));
     assert!(!gift(Some(at(49)), &subtree(2)));
@@ -368,14 +385,14 @@ fn a_gift_over_several_groups_may_be_covered_group_by_group() {
     label(&mut world, 68, 2);
     label(&mut world, 69, 2);
     let over = |groups: &[u128]| {
-        Scope::of(Reach::Groups { partner: id(2), groups: groups.iter().map(|group| id(*group)).collect() })
+        Scope::of(ScopeBase::Groups { partner: id(2), groups: groups.iter().map(|group| id(*group)).collect() })
     };
     world.grants.insert(id(81), manual(Holder::User(id(11)), over(&[62])));
     world.grants.insert(id(82), manual(Holder::User(id(11)), over(&[68])));
     let view = derive(&world);
     let ada = authority(&view, id(11), at(0));
     let gift = |scope: &Scope| {
-        covers(&ada, &Gift { capabilities: &BTreeSet::from([READ]), scope, window: Window::default() }, &view)
+        covers(&ada, &ProposedGrant { capabilities: &BTreeSet::from([READ]), scope, window: Window::default() }, &view)
     };
     assert!(gift(&over(&[62, 68])));
     assert!(!gift(&over(&[62, 69])));
@@ -388,7 +405,7 @@ fn an_excluded_group_is_not_given_with_its_partner() {
     most.without_groups.insert(id(62));
     world.grants.insert(id(81), manual(Holder::User(id(12)), most));
     world.grants.insert(id(82), manual(Holder::User(id(11)), subtree(2)));
-    let dominated = |world: &World| {
+    let dominated = |world: &AccessSnapshot| {
         let view = derive(world);
         let [ada, bea] = [11, 12].map(|n| authority(&view, id(n), at(0)));
         dominates(&bea, &ada, &view)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::{Ceiling, Mode};
+use crate::domain::directory::{CeilingEntry, DirectoryMode};
 use crate::domain::grant::{Holder, Scope};
 use crate::domain::id::{
     ConditionId, DirectoryId, ExternalGroupId, ExternalUserId, GrantId, PartnerId, RoleId, UserGroupId, UserId,
@@ -16,31 +16,31 @@ use crate::domain::user::SuspensionSource;
 
 /// Everything a decision depends on, except the time.
 #[derive(Clone, Debug, Default)]
-pub struct World {
+pub struct AccessSnapshot {
     /// The level scheme.
-    pub levels: BTreeMap<LevelId, Level>,
+    pub levels: BTreeMap<LevelId, SnapshotLevel>,
     /// The catalog's capabilities; true: works on suspended partners too.
     pub capabilities: BTreeMap<CapabilityId, bool>,
     /// The partner tree.
-    pub partners: BTreeMap<PartnerId, Partner>,
+    pub partners: BTreeMap<PartnerId, SnapshotPartner>,
     /// Everyone.
-    pub people: BTreeMap<UserId, Person>,
+    pub people: BTreeMap<UserId, SnapshotUser>,
     /// User groups of all partners.
-    pub groups: BTreeMap<UserGroupId, Group>,
+    pub groups: BTreeMap<UserGroupId, SnapshotGroup>,
     /// Who an administrator put in which user group.
     pub members: BTreeSet<(UserGroupId, UserId)>,
     /// Roles of all partners.
-    pub roles: BTreeMap<RoleId, Role>,
+    pub roles: BTreeMap<RoleId, SnapshotRole>,
     /// What administrators granted.
-    pub grants: BTreeMap<GrantId, Grant>,
+    pub grants: BTreeMap<GrantId, SnapshotGrant>,
     /// Directories of all partners.
-    pub directories: BTreeMap<DirectoryId, Directory>,
+    pub directories: BTreeMap<DirectoryId, SnapshotDirectory>,
     /// Mapping rules of every rule-set version.
     pub rules: Vec<Rule>,
     /// People as the directories say them.
-    pub external_users: BTreeMap<ExternalUserId, ExternalUser>,
+    pub external_users: BTreeMap<ExternalUserId, SnapshotExternalUser>,
     /// Groups as the directories say them.
-    pub external_groups: BTreeMap<ExternalGroupId, ExternalGroup>,
+    pub external_groups: BTreeMap<ExternalGroupId, SnapshotExternalGroup>,
     /// Direct memberships of external users.
     pub external_members: BTreeSet<(ExternalGroupId, ExternalUserId)>,
     /// Direct nesting: the outer group, the group in it. May hold cycles.
@@ -53,7 +53,7 @@ pub struct World {
 
 /// A level and its ceiling.
 #[derive(Clone, Debug, Default)]
-pub struct Level {
+pub struct SnapshotLevel {
     /// The name people see.
     pub name: String,
     /// All that may ever be done to a partner of this level.
@@ -62,7 +62,7 @@ pub struct Level {
 
 /// A partner of the tree.
 #[derive(Clone, Debug)]
-pub struct Partner {
+pub struct SnapshotPartner {
     /// The name people see.
     pub name: String,
     /// The partner above.
@@ -75,7 +75,7 @@ pub struct Partner {
 
 /// A person.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct SnapshotUser {
     /// The name people see.
     pub name: String,
     /// The home partner.
@@ -92,7 +92,7 @@ pub struct Person {
 
 /// A user group.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct SnapshotGroup {
     /// The name people see.
     pub name: String,
     /// Whose people it holds.
@@ -105,7 +105,7 @@ pub struct Group {
 
 /// A role.
 #[derive(Clone, Debug)]
-pub struct Role {
+pub struct SnapshotRole {
     /// The name people see.
     pub name: String,
     /// The role it never exceeds.
@@ -116,7 +116,7 @@ pub struct Role {
 
 /// A manual grant.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct SnapshotGrant {
     /// The role.
     pub role: RoleId,
     /// Who holds it.
@@ -135,22 +135,22 @@ pub struct Grant {
 
 /// A directory.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub struct SnapshotDirectory {
     /// The name people see.
     pub name: String,
     /// Whether its word counts.
-    pub mode: Mode,
+    pub mode: DirectoryMode,
     /// Lower wins where two directories place one person.
     pub authority: i64,
     /// The rule set in force.
     pub rule_version: i64,
     /// The most it may confer.
-    pub ceilings: Vec<Ceiling>,
+    pub ceilings: Vec<CeilingEntry>,
 }
 
 /// A person as a directory says it.
 #[derive(Clone, Debug)]
-pub struct ExternalUser {
+pub struct SnapshotExternalUser {
     /// Which directory says so.
     pub directory: DirectoryId,
     /// The person it is linked to; unlinked ones confer nothing.
@@ -161,7 +161,7 @@ pub struct ExternalUser {
 
 /// A group as a directory says it.
 #[derive(Clone, Debug)]
-pub struct ExternalGroup {
+pub struct SnapshotExternalGroup {
     /// The name people see.
     pub name: String,
     /// Which directory says so.

@@ -2,12 +2,12 @@
 //! so making one gives nothing away.
 use super::most;
 use super::record;
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::text;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, TokenId};
 use crate::provision::event::{Event, Kind};
-use crate::secret::Token;
+use crate::secret::PlainToken;
 use crate::store::extent::SelfExtent;
 use crate::store::{Store, Tx, api_tokens};
 
@@ -17,7 +17,7 @@ const MOST_DAYS: u32 = 3_660;
 /// Makes a token for the person, at home at `home`, that ends after so many days; 0 lets it last.
 ///
 /// # Errors
-/// [`Refused::Invalid`] for a name or life that will not do; [`Refused::Conflict`] when the person has as many as there may
+/// [`AdminError::Invalid`] for a name or life that will not do; [`AdminError::Conflict`] when the person has as many as there may
 /// be.
 pub async fn make(
     store: &Store,
@@ -25,10 +25,10 @@ pub async fn make(
     (of, home): (&SelfExtent, PartnerId),
     name: &str,
     days: u32,
-) -> Result<Token, Refused> {
+) -> Result<PlainToken, AdminError> {
     let name = &text::name("name", name)?;
     if days > MOST_DAYS {
-        return Err(Refused::Invalid(format!("A token ends after {MOST_DAYS} days at most, or lasts.")));
+        return Err(AdminError::Invalid(format!("A token ends after {MOST_DAYS} days at most, or lasts.")));
     }
     let expires_at = (days > 0).then(|| ctx.now().plus_seconds(i64::from(days) * 86_400));
     store
@@ -50,13 +50,13 @@ pub async fn make(
 /// Ends one of the person's own tokens.
 ///
 /// # Errors
-/// [`Refused::NotFound`] when it is not theirs, or has ended.
+/// [`AdminError::NotFound`] when it is not theirs, or has ended.
 pub async fn end(
     store: &Store,
     ctx: &Ctx,
     (of, home): (&SelfExtent, PartnerId),
     token: TokenId,
-) -> Result<(), Refused> {
+) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             api_tokens::revoke(tx, of, token, ctx.now()).await?;

@@ -1,24 +1,24 @@
 //! Whether an administrator may do what they ask for, decided in the transaction that does it.
-use super::refused::Refused;
-use crate::domain::capability::Core;
+use super::refused::AdminError;
+use crate::domain::capability::CoreCapability;
 use crate::domain::grant::Resource;
 use crate::domain::id::{DirectoryId, PartnerId, UserId};
 use crate::domain::time::{Timestamp, Window};
-use crate::store::connections::{self, Door};
+use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Reader, directories, effective, effective_lists, resources, spoken_for};
 
 /// The extent over a partner in which `actor` may do `needs`.
 ///
 /// # Errors
-/// [`Refused::NotFound`], [`Refused::Forbidden`] with the reason, or the store's.
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`] with the reason, or the store's.
 pub async fn at_partner(
     reader: &mut Reader,
     actor: UserId,
-    needs: Core,
+    needs: CoreCapability,
     partner: PartnerId,
     now: Timestamp,
-) -> Result<PartnerExtent, Refused> {
+) -> Result<PartnerExtent, AdminError> {
     at(reader, actor, needs, Resource { partner, group: None, owner: None }, now).await
 }
 
@@ -29,11 +29,11 @@ pub async fn at_partner(
 pub async fn at_person(
     reader: &mut Reader,
     actor: UserId,
-    needs: Core,
+    needs: CoreCapability,
     person: UserId,
     now: Timestamp,
-) -> Result<PartnerExtent, Refused> {
-    let resource = resources::of_user(reader, person).await?.ok_or(Refused::NotFound)?;
+) -> Result<PartnerExtent, AdminError> {
+    let resource = resources::of_user(reader, person).await?.ok_or(AdminError::NotFound)?;
     at(reader, actor, needs, resource, now).await
 }
 
@@ -44,11 +44,11 @@ pub async fn at_person(
 pub async fn at_directory(
     reader: &mut Reader,
     actor: UserId,
-    needs: Core,
+    needs: CoreCapability,
     directory: DirectoryId,
     now: Timestamp,
-) -> Result<PartnerExtent, Refused> {
-    let resource = resources::of_directory(reader, directory).await?.ok_or(Refused::NotFound)?;
+) -> Result<PartnerExtent, AdminError> {
+    let resource = resources::of_directory(reader, directory).await?.ok_or(AdminError::NotFound)?;
     at(reader, actor, needs, resource, now).await
 }
 
@@ -59,11 +59,11 @@ pub async fn at_directory(
 pub async fn at_connection(
     reader: &mut Reader,
     actor: UserId,
-    needs: Core,
+    needs: CoreCapability,
     slug: &str,
     now: Timestamp,
-) -> Result<(PartnerExtent, Door), Refused> {
-    let (id, resource) = resources::of_connection(reader, slug).await?.ok_or(Refused::NotFound)?;
+) -> Result<(PartnerExtent, ConnectionContext), AdminError> {
+    let (id, resource) = resources::of_connection(reader, slug).await?.ok_or(AdminError::NotFound)?;
     let extent = at(reader, actor, needs, resource, now).await?;
     Ok((extent, connections::get(reader, &extent, id).await?))
 }
@@ -71,14 +71,14 @@ pub async fn at_connection(
 pub(super) async fn at(
     reader: &mut Reader,
     actor: UserId,
-    needs: Core,
+    needs: CoreCapability,
     resource: Resource,
     now: Timestamp,
-) -> Result<PartnerExtent, Refused> {
+) -> Result<PartnerExtent, AdminError> {
     match effective::authorize(reader, actor, needs, resource, now).await {
-        Err(effective::Refusal::Forbidden(told)) => {
+        Err(effective::AuthzError::Forbidden(told)) => {
             let why = format!("This needs the capability {}. {}", needs.name(), told.sentence);
-            Err(Refused::Forbidden(why))
+            Err(AdminError::Forbidden(why))
         }
         other => Ok(other?),
     }
@@ -93,20 +93,20 @@ pub(super) async fn covers(
     at: &PartnerExtent,
     directory: DirectoryId,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<(), AdminError> {
     let mine = effective_lists::authority(reader, actor, now).await?;
     let ceilings = directories::ceilings(reader, at, directory).await?;
     let most: Vec<_> = ceilings.into_iter().map(|row| (row.role, row.scope, Window::default())).collect();
-    if !effective_lists::holds_all(reader, &mine, &most, Some(Core::RoleAssign)).await? {
+    if !effective_lists::holds_all(reader, &mine, &most, Some(CoreCapability::RoleAssign)).await? {
         let why = "This directory may confer a role that you could not give yourself, so you may not change how it is \
             reached.";
-        return Err(Refused::Forbidden(why.to_owned()));
+        return Err(AdminError::Forbidden(why.to_owned()));
     }
     let held = spoken_for::held_otherwise(reader, at, directory, now).await?;
     if !effective_lists::holds_all(reader, &mine, &held, None).await? {
         let why = "This directory speaks for someone who may do more than you, so you may not change how it is \
             reached.";
-        return Err(Refused::Forbidden(why.to_owned()));
+        return Err(AdminError::Forbidden(why.to_owned()));
     }
     Ok(())
 }

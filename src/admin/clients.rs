@@ -1,13 +1,13 @@
 //! OAuth 2.0 clients of SCIM connections: who may fetch short-lived tokens instead of holding a lasting one.
 use super::connections::guarded;
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::{most, record, text};
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{OauthClientId, UserId};
 use crate::provision::event::{Event, Kind};
-use crate::secret::{Token, TokenKind};
-use crate::store::oauth_clients::{self, NewClient, Proof};
+use crate::secret::{PlainToken, TokenKind};
+use crate::store::oauth_clients::{self, NewClient, StoredCredential};
 use crate::store::{Store, Tx};
 
 /// What a client is to prove itself with. What keys and addresses will do is for the caller to have checked.
@@ -24,7 +24,7 @@ pub enum Credential {
 /// Makes a client of a SCIM connection; its secret, if it has one, is told this once.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`AdminError`].
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
@@ -32,18 +32,18 @@ pub async fn create(
     slug: &str,
     name: &str,
     credential: &Credential,
-) -> Result<(OauthClientId, Option<Token>), Refused> {
+) -> Result<(OauthClientId, Option<PlainToken>), AdminError> {
     let name = &text::name("name", name)?;
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
             if door.connection.kind != ConnectionKind::Scim {
-                return Err(Refused::Conflict("Only SCIM connections have OAuth clients.".to_owned()));
+                return Err(AdminError::Conflict("Only SCIM connections have OAuth clients.".to_owned()));
             }
             let known = oauth_clients::list(tx, &at, door.connection.id).await?;
             let living = known.iter().filter(|one| one.revoked_at.is_none()).count();
             most::another("OAuth clients of this connection", living, most::CLIENTS)?;
-            let secret = (*credential == Credential::Secret).then(|| Token::generate(TokenKind::Client, ctx));
+            let secret = (*credential == Credential::Secret).then(|| PlainToken::generate(TokenKind::Client, ctx));
             let (jwks, jwks_uri) = match credential {
                 Credential::Secret => (None, None),
                 Credential::Keys(jwks) => (Some(jwks.clone()), None),
@@ -53,8 +53,12 @@ pub async fn create(
                 id: ctx.id(),
                 connection: door.connection.id,
                 name,
-                prefix: secret.as_ref().map(Token::hint),
-                proof: Proof { secret_hash: secret.as_ref().map(|secret| secret.hash().to_vec()), jwks, jwks_uri },
+                prefix: secret.as_ref().map(PlainToken::hint),
+                proof: StoredCredential {
+                    secret_hash: secret.as_ref().map(|secret| secret.hash().to_vec()),
+                    jwks,
+                    jwks_uri,
+                },
             };
             let id = new.id;
             oauth_clients::insert(tx, &at, new, ctx.now()).await?;
@@ -68,8 +72,8 @@ pub async fn create(
 /// Ends a client and every token it was given: the next request with one is refused.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn end(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, client: OauthClientId) -> Result<(), Refused> {
+/// [`AdminError`].
+pub async fn end(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, client: OauthClientId) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use super::authority;
 use super::most::CONFIRMED_AT_ONCE;
-use super::refused::Refused;
-use crate::access::explain::{GroundLine, Support};
-use crate::domain::capability::Core;
+use super::refused::AdminError;
+use crate::access::explain::{GrantOrigin, MembershipSummary};
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{GrantId, PartnerId, UserId};
 use crate::domain::user::User;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::secret::sha256;
-use crate::store::effective_lists::{Clip, GrantOfPerson};
+use crate::store::effective_lists::{CeilingEffect, UserGrant};
 use crate::store::extent::PartnerExtent;
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, Store, StoreError, Tx, effective_lists, people, spoken_for};
@@ -40,13 +40,13 @@ pub enum Fate {
 
 /// One of those who are meant.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct UserToConfirm {
     /// The person.
     pub person: User,
     /// What would become of them.
     pub fate: Fate,
     /// What would come to them, as far as whoever asks may see it.
-    pub gains: Vec<GrantOfPerson>,
+    pub gains: Vec<UserGrant>,
     /// How much would come to them besides.
     pub hidden: usize,
     /// What the hash is about: the grants that would reach them further, whoever looks.
@@ -58,7 +58,7 @@ pub struct Line {
 pub struct Plan {
     partner: PartnerId,
     /// Those who are meant, by name where they were searched for, else as they were named.
-    pub lines: Vec<Line>,
+    pub lines: Vec<UserToConfirm>,
 }
 
 impl Plan {
@@ -85,12 +85,12 @@ impl Plan {
 #[derive(Debug)]
 pub enum NotConfirmed {
     /// It is refused.
-    Refused(Refused),
+    Refused(AdminError),
     /// It would by now do something else than what was shown: this.
     Changed(Box<Plan>),
 }
 
-impl<T: Into<Refused>> From<T> for NotConfirmed {
+impl<T: Into<AdminError>> From<T> for NotConfirmed {
     fn from(why: T) -> Self {
         Self::Refused(why.into())
     }
@@ -99,13 +99,13 @@ impl<T: Into<Refused>> From<T> for NotConfirmed {
 /// What confirming would do; changes nothing.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, somebody who is named is not at home there, or they are too many.
+/// [`AdminError`]: the actor may not, somebody who is named is not at home there, or they are too many.
 pub async fn plan(
     reader: &mut Reader,
     ctx: &Ctx,
     (actor, partner): (UserId, PartnerId),
     whom: &Whom,
-) -> Result<Plan, Refused> {
+) -> Result<Plan, AdminError> {
     look(reader, ctx, (actor, partner), whom).await.map(|(_, plan)| plan)
 }
 
@@ -144,8 +144,8 @@ async fn look(
     ctx: &Ctx,
     (actor, partner): (UserId, PartnerId),
     whom: &Whom,
-) -> Result<(PartnerExtent, Plan), Refused> {
-    let at = authority::at_partner(reader, actor, Core::UserWrite, partner, ctx.now()).await?.alone();
+) -> Result<(PartnerExtent, Plan), AdminError> {
+    let at = authority::at_partner(reader, actor, CoreCapability::UserWrite, partner, ctx.now()).await?.alone();
     let meant = meant(reader, &at, whom).await?;
     let may_give = match meant.first() {
         Some(first) => gives(reader, ctx, actor, &at, first.id).await?,
@@ -159,23 +159,23 @@ async fn look(
         let gaining = if fate == Fate::Confirmed { Vec::new() } else { further(all) };
         let gained = gaining.iter().filter_map(|line| Some((line.grant?, word(line.clip)))).collect();
         let (gains, hidden) = told::grants(reader, &mut sight, person.id, gaining).await?;
-        lines.push(Line { person, fate, gains, hidden, gained });
+        lines.push(UserToConfirm { person, fate, gains, hidden, gained });
     }
     Ok((at, Plan { partner, lines }))
 }
 
-async fn meant(reader: &mut Reader, at: &PartnerExtent, whom: &Whom) -> Result<Vec<User>, Refused> {
+async fn meant(reader: &mut Reader, at: &PartnerExtent, whom: &Whom) -> Result<Vec<User>, AdminError> {
     let too_many = || {
         let why =
             format!("More than {CONFIRMED_AT_ONCE} people are meant: confirm them in parts, by `people` or by `q`.");
-        Refused::Invalid(why)
+        AdminError::Invalid(why)
     };
     match whom {
         Whom::These(ids) if ids.len() > CONFIRMED_AT_ONCE => Err(too_many()),
         Whom::These(ids) => {
             let (mut found, mut seen) = (Vec::with_capacity(ids.len()), BTreeSet::new());
             for id in ids.iter().filter(|id| seen.insert(**id)) {
-                found.push(people::get(reader, at, *id).await?.ok_or(Refused::NotFound)?);
+                found.push(people::get(reader, at, *id).await?.ok_or(AdminError::NotFound)?);
             }
             Ok(found)
         }
@@ -197,10 +197,16 @@ async fn gives(
 ) -> Result<bool, StoreError> {
     let gained = spoken_for::by_existing(reader, at, one, ctx.now()).await?;
     let mine = effective_lists::authority(reader, actor, ctx.now()).await?;
-    effective_lists::holds_all(reader, &mine, &gained, Some(Core::RoleAssign)).await
+    effective_lists::holds_all(reader, &mine, &gained, Some(CoreCapability::RoleAssign)).await
 }
 
-async fn fate(reader: &mut Reader, ctx: &Ctx, actor: UserId, person: &User, may_give: bool) -> Result<Fate, Refused> {
+async fn fate(
+    reader: &mut Reader,
+    ctx: &Ctx,
+    actor: UserId,
+    person: &User,
+    may_give: bool,
+) -> Result<Fate, AdminError> {
     if person.confirmed_at.is_some() {
         return Ok(Fate::Confirmed);
     }
@@ -211,35 +217,37 @@ async fn fate(reader: &mut Reader, ctx: &Ctx, actor: UserId, person: &User, may_
         let why = "The default group holds something that you could not give yourself.";
         return Ok(Fate::Refused(why.to_owned()));
     }
-    match authority::at_person(reader, actor, Core::UserWrite, person.id, ctx.now()).await {
+    match authority::at_person(reader, actor, CoreCapability::UserWrite, person.id, ctx.now()).await {
         Ok(_) => Ok(Fate::Confirmable),
-        Err(Refused::Forbidden(why)) => Ok(Fate::Refused(why)),
-        Err(Refused::NotFound) => Ok(Fate::Refused("You may not change this person.".to_owned())),
+        Err(AdminError::Forbidden(why)) => Ok(Fate::Refused(why)),
+        Err(AdminError::NotFound) => Ok(Fate::Refused("You may not change this person.".to_owned())),
         Err(other) => Err(other),
     }
 }
 
 /// Of what somebody holds, what reaches them no further than a ceiling because they exist by a directory's word alone. What
 /// one directory lets through whole comes to them already.
-fn further(all: Vec<GrantOfPerson>) -> Vec<GrantOfPerson> {
-    let by_existing = |line: &GrantOfPerson| match &line.proof.support {
-        Support::Manual { through: Some(through), .. } => matches!(through.ground, GroundLine::Resting { .. }),
+fn further(all: Vec<UserGrant>) -> Vec<UserGrant> {
+    let by_existing = |line: &UserGrant| match &line.proof.support {
+        GrantOrigin::Manual { through: Some(through), .. } => {
+            matches!(through.ground, MembershipSummary::Resting { .. })
+        }
         _ => false,
     };
     let whole: BTreeSet<Option<GrantId>> =
-        all.iter().filter(|line| line.clip == Clip::Whole).map(|line| line.grant).collect();
+        all.iter().filter(|line| line.clip == CeilingEffect::Whole).map(|line| line.grant).collect();
     let mut seen = BTreeSet::new();
-    let further = |line: &GrantOfPerson| by_existing(line) && !whole.contains(&line.grant) && seen.insert(line.grant);
+    let further = |line: &UserGrant| by_existing(line) && !whole.contains(&line.grant) && seen.insert(line.grant);
     let mut gained = all;
     let mut keep = further;
     gained.retain(|line| keep(line));
     gained
 }
 
-fn word(clip: Clip) -> &'static str {
+fn word(clip: CeilingEffect) -> &'static str {
     match clip {
-        Clip::Whole => "whole",
-        Clip::Part => "part",
-        Clip::Nothing => "nothing",
+        CeilingEffect::Whole => "whole",
+        CeilingEffect::Part => "part",
+        CeilingEffect::Nothing => "nothing",
     }
 }

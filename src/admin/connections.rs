@@ -7,16 +7,16 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::directories::{self, NewDirectory};
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::{authority, most, record, slug, text};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{DirectoryId, PartnerId, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::provision::event::{Event, Kind};
-use crate::secret::{Keyring, Purpose, Token};
-use crate::store::connections::{Door, Extra};
+use crate::secret::{Keyring, PlainToken, SealPurpose};
+use crate::store::connections::{ConnectionContext, ConnectionSecrets};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Reader, Store, Tx, connections, tokens};
 
@@ -43,7 +43,7 @@ pub struct Tools<'a> {
 
 /// A door about to be made, to be filled in later.
 #[derive(Clone, Debug)]
-pub struct NewDoor {
+pub struct NewConnection {
     /// Which door.
     pub kind: ConnectionKind,
     /// Its name in addresses.
@@ -56,7 +56,7 @@ pub struct NewDoor {
 
 /// What a door begins with.
 #[derive(Clone, Debug)]
-pub struct Filling {
+pub struct ConnectionInit {
     /// Settings of its kind.
     pub settings: Value,
     /// Whether it is open.
@@ -67,7 +67,7 @@ pub struct Filling {
 
 /// What becomes different; what is none stays.
 #[derive(Clone, Debug, Default)]
-pub struct Change {
+pub struct ConnectionPatch {
     /// Another profile.
     pub profile: Option<String>,
     /// Another join, or none any more.
@@ -80,7 +80,7 @@ pub struct Change {
     pub secret: Option<Option<SecretString>>,
 }
 
-impl Filling {
+impl ConnectionInit {
     /// Nothing yet. SCIM doors are open at once (nobody has a token); the others wait for their settings.
     fn none(kind: ConnectionKind) -> Self {
         let state = if kind == ConnectionKind::Scim { ConnectionState::Active } else { ConnectionState::Paused };
@@ -91,20 +91,20 @@ impl Filling {
 /// Makes a directory of a partner with its first door.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, a name is taken or will not do.
+/// [`AdminError`]: the actor may not, a name is taken or will not do.
 pub async fn connect(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     partner: PartnerId,
     name: &str,
-    door: &NewDoor,
-) -> Result<(), Refused> {
-    let new = NewDirectory { name: name.to_owned(), mode: Mode::Authoritative, authority: None };
-    let door = &drafted(ctx, door, &Filling::none(door.kind))?;
+    door: &NewConnection,
+) -> Result<(), AdminError> {
+    let new = NewDirectory { name: name.to_owned(), mode: DirectoryMode::Authoritative, authority: None };
+    let door = &drafted(ctx, door, &ConnectionInit::none(door.kind))?;
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_partner(tx, actor, Core::ConnectionWrite, partner, ctx.now()).await?;
+            let at = authority::at_partner(tx, actor, CoreCapability::ConnectionWrite, partner, ctx.now()).await?;
             let directory = directories::insert(tx, ctx, &at, &new).await?;
             insert(tx, ctx, &at, directory.id, door.clone(), None).await.map(drop)
         })
@@ -120,9 +120,9 @@ pub async fn add(
     ctx: &Ctx,
     actor: UserId,
     directory: DirectoryId,
-    door: &NewDoor,
-) -> Result<(), Refused> {
-    let door = drafted(ctx, door, &Filling::none(door.kind))?;
+    door: &NewConnection,
+) -> Result<(), AdminError> {
+    let door = drafted(ctx, door, &ConnectionInit::none(door.kind))?;
     added(store, ctx, actor, directory, (door, None)).await.map(drop)
 }
 
@@ -135,9 +135,9 @@ pub async fn create(
     ctx: &Ctx,
     actor: UserId,
     directory: DirectoryId,
-    (door, filling): (&NewDoor, &Filling),
+    (door, filling): (&NewConnection, &ConnectionInit),
     tools: &Tools<'_>,
-) -> Result<Door, Refused> {
+) -> Result<ConnectionContext, AdminError> {
     let draft = drafted(ctx, door, filling)?;
     fit(&draft.0, tools.check)?;
     joins(&draft.0, draft.1.as_deref(), tools.check_join)?;
@@ -154,11 +154,11 @@ async fn added(
     actor: UserId,
     directory: DirectoryId,
     (draft, secret): (Draft, Option<Vec<u8>>),
-) -> Result<Door, Refused> {
+) -> Result<ConnectionContext, AdminError> {
     let (draft, secret) = (&draft, &secret);
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_directory(tx, actor, Core::ConnectionWrite, directory, ctx.now()).await?;
+            let at = authority::at_directory(tx, actor, CoreCapability::ConnectionWrite, directory, ctx.now()).await?;
             authority::covers(tx, actor, &at, directory, ctx.now()).await?;
             insert(tx, ctx, &at, directory, draft.clone(), secret.clone()).await
         })
@@ -166,8 +166,8 @@ async fn added(
 }
 
 /// A connection of these parts, checked as far as it can be without its settings.
-pub(super) fn drafted(ctx: &Ctx, door: &NewDoor, filling: &Filling) -> Result<Draft, Refused> {
-    slug::check(&door.slug).map_err(|why| Refused::Invalid(format!("The field `slug` will not do: {why}.")))?;
+pub(super) fn drafted(ctx: &Ctx, door: &NewConnection, filling: &ConnectionInit) -> Result<Draft, AdminError> {
+    slug::check(&door.slug).map_err(|why| AdminError::Invalid(format!("The field `slug` will not do: {why}.")))?;
     let connection = Connection {
         id: ctx.id(),
         directory: ctx.id(),
@@ -189,11 +189,11 @@ async fn insert(
     directory: DirectoryId,
     (connection, join_attribute): Draft,
     secret: Option<Vec<u8>>,
-) -> Result<Door, Refused> {
+) -> Result<ConnectionContext, AdminError> {
     let known = connections::of_directory(tx, at, directory).await?.len();
     most::another("connections of this directory", known, most::CONNECTIONS)?;
     let new = Connection { directory, ..connection };
-    connections::insert(tx, at, &new, Extra { join_attribute, secret }, ctx.now()).await?;
+    connections::insert(tx, at, &new, ConnectionSecrets { join_attribute, secret }, ctx.now()).await?;
     let line = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
     record(tx, ctx, at.partner(), line).await?;
     Ok(connections::get(tx, at, new.id).await?)
@@ -202,20 +202,20 @@ async fn insert(
 /// Changes a connection; with `expected`, only when it still has that version. An open one must have settings that work.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`AdminError`].
 pub async fn change(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     (slug, expected): (&str, Option<i64>),
-    change: &Change,
+    change: &ConnectionPatch,
     tools: &Tools<'_>,
-) -> Result<Door, Refused> {
+) -> Result<ConnectionContext, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
             if expected.is_some_and(|version| version != door.connection.version) {
-                return Err(Refused::Stale);
+                return Err(AdminError::Stale);
             }
             let (wanted, join, mut changed) = wanted(&door, change)?;
             if !changed.is_empty() {
@@ -243,7 +243,10 @@ pub async fn change(
 }
 
 /// What a connection becomes: itself, its join, and the names of what differs.
-pub(super) fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option<String>, Vec<String>), Refused> {
+pub(super) fn wanted(
+    door: &ConnectionContext,
+    change: &ConnectionPatch,
+) -> Result<(Connection, Option<String>, Vec<String>), AdminError> {
     let known = &door.connection;
     let profile = change.profile.as_deref().map(|profile| text::name("profile", profile)).transpose()?;
     let wanted = Connection {
@@ -267,31 +270,35 @@ pub(super) fn wanted(door: &Door, change: &Change) -> Result<(Connection, Option
 }
 
 /// An open door must have settings that work; one that is set up step by step may have none yet.
-pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), Refused> {
+pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), AdminError> {
     let empty = connection.config.as_object().is_some_and(serde_json::Map::is_empty);
     if empty && connection.state == ConnectionState::Paused {
         return Ok(());
     }
     check(connection.kind, &connection.profile, &connection.config)
-        .map_err(|why| Refused::Invalid(format!("The `settings` will not do: {why}")))
+        .map_err(|why| AdminError::Invalid(format!("The `settings` will not do: {why}")))
 }
 
 /// Refuses a join attribute that the connection cannot have.
-pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoin) -> Result<(), Refused> {
+pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoin) -> Result<(), AdminError> {
     let Some(join) = join else { return Ok(()) };
     check(connection.kind, &connection.profile, &connection.config, join)
-        .map_err(|why| Refused::Invalid(format!("The field `join` will not do: {why}")))
+        .map_err(|why| AdminError::Invalid(format!("The field `join` will not do: {why}")))
 }
 
 /// Refuses a change that would show the stored secret to somebody else than it was given for, under another name, or on
 /// a line that is protected otherwise.
-pub(super) async fn keeps_secret(reader: &mut Reader, door: &Door, wanted: &Connection) -> Result<(), Refused> {
+pub(super) async fn keeps_secret(
+    reader: &mut Reader,
+    door: &ConnectionContext,
+    wanted: &Connection,
+) -> Result<(), AdminError> {
     if wanted.destination() == door.connection.destination() {
         return Ok(());
     }
     match connections::secret(reader, &door.extent).await? {
         None => Ok(()),
-        Some(_) => Err(Refused::Invalid(format!(
+        Some(_) => Err(AdminError::Invalid(format!(
             "The stored secret belongs to the address, the name and the protection that it was given for. Give the \
              secret again together with the new settings ({}), or take the stored one away.",
             door.connection.kind.destination_settings().join(", ")
@@ -305,30 +312,30 @@ pub(super) fn sealed(
     keys: &Keyring,
     connection: &Connection,
     secret: Option<&SecretString>,
-) -> Result<Option<Vec<u8>>, Refused> {
+) -> Result<Option<Vec<u8>>, AdminError> {
     let Some(secret) = secret else { return Ok(None) };
     if connection.kind == ConnectionKind::Scim {
-        return Err(Refused::Invalid("A SCIM connection has no `secret` but tokens: make one.".to_owned()));
+        return Err(AdminError::Invalid("A SCIM connection has no `secret` but tokens: make one.".to_owned()));
     }
     let plain = secret.expose_secret();
     if plain.is_empty() || plain.len() > LONGEST_SECRET {
-        return Err(Refused::Invalid(format!("The `secret` needs 1 to {LONGEST_SECRET} bytes.")));
+        return Err(AdminError::Invalid(format!("The `secret` needs 1 to {LONGEST_SECRET} bytes.")));
     }
-    let sealed = keys.seal(ctx, Purpose::secret_of(connection), plain.as_bytes());
-    sealed.map(Some).map_err(|fault| Refused::Invalid(fault.to_string()))
+    let sealed = keys.seal(ctx, SealPurpose::secret_of(connection), plain.as_bytes());
+    sealed.map(Some).map_err(|fault| AdminError::Invalid(fault.to_string()))
 }
 
 /// Opens or pauses a connection.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`AdminError`].
 pub async fn set_state(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     slug: &str,
     state: ConnectionState,
-) -> Result<(), Refused> {
+) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
@@ -347,7 +354,7 @@ pub async fn set_state(
 /// checked.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`AdminError`].
 pub async fn set_settings(
     store: &Store,
     ctx: &Ctx,
@@ -355,9 +362,9 @@ pub async fn set_settings(
     slug: &str,
     (config, secret): (&Value, Option<&str>),
     keys: &Keyring,
-) -> Result<(), Refused> {
+) -> Result<(), AdminError> {
     let secret = secret.map(|secret| Some(SecretString::from(secret.to_owned())));
-    let wanted = Change { settings: Some(config.clone()), secret, ..Change::default() };
+    let wanted = ConnectionPatch { settings: Some(config.clone()), secret, ..ConnectionPatch::default() };
     change(
         store,
         ctx,
@@ -373,31 +380,37 @@ pub async fn set_settings(
 /// Makes a bearer token for a SCIM connection; the only time it is told.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn make_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, name: &str) -> Result<Token, Refused> {
+/// [`AdminError`].
+pub async fn make_token(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    slug: &str,
+    name: &str,
+) -> Result<PlainToken, AdminError> {
     issue_token(store, ctx, actor, slug, (name, None)).await.map(|(_, token)| token)
 }
 
 /// Like [`make_token`], for a token that ends by itself.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`AdminError`].
 pub async fn issue_token(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     slug: &str,
     (name, expires_at): (&str, Option<Timestamp>),
-) -> Result<(TokenId, Token), Refused> {
+) -> Result<(TokenId, PlainToken), AdminError> {
     let name = &text::name("name", name)?;
     if expires_at.is_some_and(|end| end <= ctx.now()) {
-        return Err(Refused::Invalid("The moment in `expires_at` lies in the past.".to_owned()));
+        return Err(AdminError::Invalid("The moment in `expires_at` lies in the past.".to_owned()));
     }
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
             if door.connection.kind != ConnectionKind::Scim {
-                return Err(Refused::Conflict("Only SCIM connections have tokens.".to_owned()));
+                return Err(AdminError::Conflict("Only SCIM connections have tokens.".to_owned()));
             }
             let known = tokens::list(tx, &at, door.connection.id).await?;
             let living = known.iter().filter(|one| one.lives(ctx.now())).count();
@@ -414,14 +427,14 @@ pub async fn issue_token(
 /// Ends a token: the next request with it is refused.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, token: TokenId) -> Result<(), Refused> {
+/// [`AdminError`].
+pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, token: TokenId) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;
             let known = tokens::list(tx, &at, door.connection.id).await?;
             if !known.iter().any(|one| one.id == token) {
-                return Err(Refused::NotFound);
+                return Err(AdminError::NotFound);
             }
             tokens::revoke(tx, &at, token, ctx.now()).await?;
             let line = Event::of(Kind::TokenRevoked, door.connection.id).id("token", token);
@@ -436,8 +449,8 @@ pub(super) async fn guarded(
     ctx: &Ctx,
     actor: UserId,
     slug: &str,
-) -> Result<(PartnerExtent, Door), Refused> {
-    let (at, door) = authority::at_connection(reader, actor, Core::ConnectionWrite, slug, ctx.now()).await?;
+) -> Result<(PartnerExtent, ConnectionContext), AdminError> {
+    let (at, door) = authority::at_connection(reader, actor, CoreCapability::ConnectionWrite, slug, ctx.now()).await?;
     authority::covers(reader, actor, &at, door.connection.directory, ctx.now()).await?;
     Ok((at, door))
 }

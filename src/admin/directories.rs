@@ -1,9 +1,9 @@
 //! Directories, as administrators set them up.
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::{authority, most, record, text};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::{Directory, Mode};
+use crate::domain::directory::{Directory, DirectoryMode};
 use crate::domain::id::{PartnerId, UserId};
 use crate::provision::event::{Event, Kind};
 use crate::store::extent::PartnerExtent;
@@ -15,7 +15,7 @@ pub struct NewDirectory {
     /// The name, unique in the partner.
     pub name: String,
     /// Whether and how its word counts.
-    pub mode: Mode,
+    pub mode: DirectoryMode,
     /// Lower wins; none puts it after those that are there.
     pub authority: Option<i64>,
 }
@@ -23,17 +23,17 @@ pub struct NewDirectory {
 /// Makes a directory of a partner. Its ceiling is empty: it confers nothing until somebody who holds as much sets one.
 ///
 /// # Errors
-/// [`Refused`]: also when the partner has one of that name.
+/// [`AdminError`]: also when the partner has one of that name.
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     partner: PartnerId,
     new: &NewDirectory,
-) -> Result<Directory, Refused> {
+) -> Result<Directory, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_partner(tx, actor, Core::ConnectionWrite, partner, ctx.now()).await?;
+            let at = authority::at_partner(tx, actor, CoreCapability::ConnectionWrite, partner, ctx.now()).await?;
             insert(tx, ctx, &at, new).await
         })
         .await
@@ -45,7 +45,7 @@ pub(super) async fn insert(
     ctx: &Ctx,
     at: &PartnerExtent,
     new: &NewDirectory,
-) -> Result<Directory, Refused> {
+) -> Result<Directory, AdminError> {
     let known = directories::of_partner(tx, at).await?;
     most::another("directories of this partner", known.len(), most::DIRECTORIES)?;
     let last = known.iter().map(|known| known.authority).max();

@@ -10,17 +10,17 @@ use super::declaration::{
 };
 use super::partners::DEFAULT_GROUP;
 use super::when;
-use crate::domain::directory::{Ceiling, ConnectionState, Directory};
-use crate::domain::grant::{Holder, ManualGrant, Reach, Scope};
+use crate::domain::directory::{CeilingEntry, ConnectionState, Directory};
+use crate::domain::grant::{Holder, ManualGrant, Scope, ScopeBase};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, UserGroupId, UserId};
 use crate::domain::partner::{Partner, PartnerKind};
 use crate::domain::role::Role;
-use crate::domain::rule::Effect;
+use crate::domain::rule::RuleEffect;
 use crate::domain::text::fold;
-use crate::store::connections::Door;
+use crate::store::connections::ConnectionContext;
 use crate::store::extent::OperatorExtent;
-use crate::store::rules::Written;
+use crate::store::rules::StoredRule;
 use crate::store::{Store, StoreError, catalog, declared, partners, people};
 
 /// People are read in pages of this size.
@@ -35,7 +35,7 @@ const TOGETHER: usize = 256;
 /// Only those of the store.
 pub async fn whole(store: &Store, by: &OperatorExtent) -> Result<Declaration, StoreError> {
     let mut all = Declaration::default();
-    let mut export = Export::begin(store, by).await?;
+    let mut export = RunningExport::begin(store, by).await?;
     while let Some(part) = export.next().await? {
         all.append(part);
     }
@@ -43,7 +43,7 @@ pub async fn whole(store: &Store, by: &OperatorExtent) -> Result<Declaration, St
 }
 
 /// An export that is going on.
-pub struct Export {
+pub struct RunningExport {
     store: Store,
     by: OperatorExtent,
     book: Book,
@@ -62,7 +62,7 @@ enum Step {
     Done,
 }
 
-impl Export {
+impl RunningExport {
     /// Reads the tree and the names.
     ///
     /// # Errors
@@ -220,7 +220,7 @@ impl Export {
         let found = declared::directories(&mut reader, by, of).await?;
         let ids: Vec<DirectoryId> = found.iter().map(|directory| directory.id).collect();
         let mut ceilings = declared::ceilings(&mut reader, by, &ids).await?;
-        let mut doors: HashMap<DirectoryId, Vec<Door>> = HashMap::new();
+        let mut doors: HashMap<DirectoryId, Vec<ConnectionContext>> = HashMap::new();
         for door in declared::doors(&mut reader, by, &ids).await? {
             doors.entry(door.connection.directory).or_default().push(door);
         }
@@ -254,7 +254,7 @@ impl Export {
     }
 }
 
-fn connection(door: Door) -> ConnectionDecl {
+fn connection(door: ConnectionContext) -> ConnectionDecl {
     ConnectionDecl {
         kind: door.connection.kind.as_str().to_owned(),
         slug: door.connection.slug,
@@ -362,10 +362,10 @@ impl Book {
             ..ScopeDecl::default()
         };
         match &scope.reach {
-            Reach::Own { partner } => decl.own = Some(self.key(*partner)),
-            Reach::Partner { partner } => decl.partner = Some(self.key(*partner)),
-            Reach::Subtree { partner } => decl.subtree = Some(self.key(*partner)),
-            Reach::Groups { partner, groups } => {
+            ScopeBase::Own { partner } => decl.own = Some(self.key(*partner)),
+            ScopeBase::Partner { partner } => decl.partner = Some(self.key(*partner)),
+            ScopeBase::Subtree { partner } => decl.subtree = Some(self.key(*partner)),
+            ScopeBase::Groups { partner, groups } => {
                 decl.groups_of = Some(self.key(*partner));
                 decl.groups = groups.iter().map(|id| self.group(*id)).collect();
             }
@@ -395,20 +395,20 @@ impl Book {
         decls
     }
 
-    fn ceilings(&self, at: PartnerId, rows: Vec<Ceiling>) -> Vec<CeilingDecl> {
-        let named = |row: Ceiling| CeilingDecl { role: self.role(at, row.role), scope: self.scope(&row.scope) };
+    fn ceilings(&self, at: PartnerId, rows: Vec<CeilingEntry>) -> Vec<CeilingDecl> {
+        let named = |row: CeilingEntry| CeilingDecl { role: self.role(at, row.role), scope: self.scope(&row.scope) };
         let mut ceilings: Vec<_> = rows.into_iter().map(named).collect();
         ceilings.sort_by(|one, two| one.role.cmp(&two.role));
         ceilings
     }
 
-    fn rule(&self, at: PartnerId, one: Written, called: &HashMap<ExternalGroupId, String>) -> RuleDecl {
+    fn rule(&self, at: PartnerId, one: StoredRule, called: &HashMap<ExternalGroupId, String>) -> RuleDecl {
         let when = when::as_called(&one, called);
         let (mut place, mut join, mut grant, mut scope) = (None, None, None, None);
         match &one.rule.effect {
-            Effect::Place { group } => place = Some(self.group(*group)),
-            Effect::Join { group } => join = Some(self.group(*group)),
-            Effect::Grant { role, scope: over } => {
+            RuleEffect::Place { group } => place = Some(self.group(*group)),
+            RuleEffect::Join { group } => join = Some(self.group(*group)),
+            RuleEffect::Grant { role, scope: over } => {
                 grant = Some(self.role(at, *role));
                 scope = Some(self.scope(over));
             }

@@ -39,7 +39,7 @@ impl std::error::Error for Slips {}
 /// Everything that is wrong with its form, each with its line: TOML that does not parse, unknown keys, values of another
 /// kind, keys that are missing.
 pub fn read(text: &str) -> Result<Declaration, Slips> {
-    let mut reading = Reading { lines: Lines::of(text), slips: Vec::new() };
+    let mut reading = Reading { lines: LineIndex::of(text), slips: Vec::new() };
     if text.len() > MOST_BYTES {
         reading.slip(0..0, format!("the declaration is longer than {MOST_BYTES} bytes"));
         return Err(Slips(reading.slips));
@@ -59,7 +59,7 @@ pub fn read(text: &str) -> Result<Declaration, Slips> {
 }
 
 struct Reading {
-    lines: Lines,
+    lines: LineIndex,
     slips: Vec<Slip>,
 }
 
@@ -140,9 +140,9 @@ impl Reading {
 }
 
 /// Where the lines of a text begin.
-struct Lines(Vec<usize>);
+struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     fn of(text: &str) -> Self {
         Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
     }
@@ -153,15 +153,15 @@ impl Lines {
 }
 
 /// Finds the lines of what a declaration says, for those who only know which declaration it was.
-pub struct Places<'a> {
-    lines: Lines,
+pub struct SourcePositions<'a> {
+    lines: LineIndex,
     table: DeTable<'a>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> SourcePositions<'a> {
     /// The places of a text that [`read`] has read.
     pub fn of(text: &'a str) -> Self {
-        Self { lines: Lines::of(text), table: DeTable::parse_recoverable(text).0.into_inner() }
+        Self { lines: LineIndex::of(text), table: DeTable::parse_recoverable(text).0.into_inner() }
     }
 
     /// The line of `directory/2/rule/0/when`; that of what it stands in when there is no such value.
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_declared_has_a_line() {
         read(FILE).unwrap();
-        let places = Places::of(FILE);
+        let places = SourcePositions::of(FILE);
         for (at, line) in [
             ("catalog", 1),
             ("partner/0", 3),

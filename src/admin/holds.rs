@@ -1,13 +1,13 @@
 //! Switching off and on: in whose name, and who may lift it (guard G16). What was decided above is not undone from below.
 use super::authority;
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::text;
 use crate::access::decide::Question;
 use crate::access::dominates::Authority;
 use crate::access::scope::contains;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
-use crate::domain::grant::{Reach, Resource, Scope};
+use crate::domain::grant::{Resource, Scope, ScopeBase};
 use crate::domain::id::{Id, PartnerId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{HoldKind, SuspensionSource};
@@ -22,7 +22,7 @@ const COOLING: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// What is to be switched off, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Order<'a> {
+pub struct SuspensionOrder<'a> {
     /// For what.
     pub kind: HoldKind,
     /// Why, for those who may see in whose name.
@@ -54,12 +54,12 @@ pub(super) struct Case {
 }
 
 /// What somebody must be allowed to do to hold a partner, or a person when `of_person`.
-pub(super) fn needs(kind: HoldKind, of_person: bool) -> Core {
+pub(super) fn needs(kind: HoldKind, of_person: bool) -> CoreCapability {
     match (kind, of_person) {
-        (HoldKind::Partner, false) => Core::PartnerSuspend,
-        (HoldKind::Partner, true) | (HoldKind::End, _) => Core::UserWrite,
-        (HoldKind::Billing, _) => Core::BillingHold,
-        (HoldKind::Security, _) => Core::SecurityHold,
+        (HoldKind::Partner, false) => CoreCapability::PartnerSuspend,
+        (HoldKind::Partner, true) | (HoldKind::End, _) => CoreCapability::UserWrite,
+        (HoldKind::Billing, _) => CoreCapability::BillingHold,
+        (HoldKind::Security, _) => CoreCapability::SecurityHold,
     }
 }
 
@@ -70,16 +70,16 @@ pub(super) async fn extent_to_lift(
     target: Resource,
     kind: Option<HoldKind>,
     now: Timestamp,
-) -> Result<PartnerExtent, Refused> {
+) -> Result<PartnerExtent, AdminError> {
     let mut refused = None;
     for kind in HoldKind::ALL.iter().filter(|one| kind.is_none_or(|kind| kind == **one)) {
         match authority::at(reader, actor, needs(*kind, target.owner.is_some()), target, now).await {
             Ok(at) => return Ok(at),
-            Err(why @ (Refused::Forbidden(_) | Refused::NotFound)) => refused = refused.or(Some(why)),
+            Err(why @ (AdminError::Forbidden(_) | AdminError::NotFound)) => refused = refused.or(Some(why)),
             Err(other) => return Err(other),
         }
     }
-    Err(refused.unwrap_or(Refused::NotFound))
+    Err(refused.unwrap_or(AdminError::NotFound))
 }
 
 impl Case {
@@ -92,8 +92,13 @@ impl Case {
     }
 
     /// The row that an order makes.
-    pub(super) async fn hold(&self, reader: &mut Reader, ctx: &Ctx, order: &Order<'_>) -> Result<Hold, Refused> {
-        let invalid = |why: &str| Err(Refused::Invalid(why.to_owned()));
+    pub(super) async fn hold(
+        &self,
+        reader: &mut Reader,
+        ctx: &Ctx,
+        order: &SuspensionOrder<'_>,
+    ) -> Result<Hold, AdminError> {
+        let invalid = |why: &str| Err(AdminError::Invalid(why.to_owned()));
         let standing = match (order.kind, order.at) {
             (HoldKind::End, _) if !self.of_person() => return invalid("Only people have an end: leave `kind` out."),
             (HoldKind::End, None) => return invalid("The kind `end` needs `at`: the moment from which they are off."),
@@ -117,7 +122,7 @@ impl Case {
 
     /// In whose name: the actor's home when it is the target or above it, else where the grant that allows it begins, of
     /// several the lowest; or lower, when the actor asks for it.
-    async fn standing(&self, reader: &mut Reader, order: &Order<'_>) -> Result<PartnerId, Refused> {
+    async fn standing(&self, reader: &mut Reader, order: &SuspensionOrder<'_>) -> Result<PartnerId, AdminError> {
         let names = holds::names(reader, &self.at, self.home()).await?;
         // An act of the institution is in the name of a partner above the one it stops.
         let strictly = order.kind != HoldKind::Partner && !self.of_person();
@@ -133,26 +138,26 @@ impl Case {
             (None, true) => {
                 let why =
                     "This is held in the name of a partner above, and nothing you hold begins above this partner.";
-                return Err(Refused::Forbidden(why.to_owned()));
+                return Err(AdminError::Forbidden(why.to_owned()));
             }
         };
         let wanted = match order.standing {
             None => highest,
             Some(asked) => fit.iter().position(|name| *name == asked).filter(|at| *at <= highest).ok_or_else(|| {
                 let why = "`standing` names a partner between the one that is switched off and the one you stand for.";
-                Refused::Invalid(why.to_owned())
+                AdminError::Invalid(why.to_owned())
             })?,
         };
-        fit.get(wanted).copied().ok_or(Refused::NotFound)
+        fit.get(wanted).copied().ok_or(AdminError::NotFound)
     }
 
     /// Where the actor's grants that carry `needs` and reach the target begin: the lowest of `names`, by its place there.
     async fn lowest_top(
         &self,
         reader: &mut Reader,
-        needs: Core,
+        needs: CoreCapability,
         names: &[PartnerId],
-    ) -> Result<Option<usize>, Refused> {
+    ) -> Result<Option<usize>, AdminError> {
         let mine = effective_lists::authority(reader, self.actor, self.now).await?;
         let mut lowest = None;
         for within in self.reaching(reader, &mine, needs, &[self.home()]).await? {
@@ -172,10 +177,10 @@ impl Case {
         &self,
         reader: &mut Reader,
         mine: &'a Authority,
-        needs: Core,
+        needs: CoreCapability,
         partners: &[PartnerId],
-    ) -> Result<Vec<&'a [Scope]>, Refused> {
-        let wanted: Vec<Scope> = partners.iter().map(|one| Scope::of(Reach::Partner { partner: *one })).collect();
+    ) -> Result<Vec<&'a [Scope]>, AdminError> {
+        let wanted: Vec<Scope> = partners.iter().map(|one| Scope::of(ScopeBase::Partner { partner: *one })).collect();
         let held = mine.holdings.iter().filter(|holding| holding.capabilities.contains(&needs.id()));
         let held: Vec<&[Scope]> = held.map(|holding| holding.within.as_slice()).collect();
         let scopes = held.iter().flat_map(|within| within.iter()).chain(&wanted);
@@ -191,8 +196,8 @@ impl Case {
         &self,
         reader: &mut Reader,
         hold: &Hold,
-        guard: impl AsyncFnOnce(&mut Reader) -> Result<bool, Refused>,
-    ) -> Result<bool, Refused> {
+        guard: impl AsyncFnOnce(&mut Reader) -> Result<bool, AdminError>,
+    ) -> Result<bool, AdminError> {
         let (kind, standing) = match hold.source {
             SuspensionSource::Decided(kind, standing) => (kind, Some(standing)),
             // Of before names were kept: nobody below the top knows who decided it.
@@ -236,8 +241,8 @@ pub(super) fn line(what: Kind, subject: impl Id, hold: &Hold, still: usize) -> E
 }
 
 /// What a refused lifting says.
-pub(super) fn not_yours() -> Refused {
+pub(super) fn not_yours() -> AdminError {
     let why = "This was switched off in the name of a partner above, or for a reason that is not yours to lift: whoever \
         may do the same there lifts it.";
-    Refused::Forbidden(why.to_owned())
+    AdminError::Forbidden(why.to_owned())
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ConnectionId, Id as _};
-use crate::secret::{KeyId, Keyring, Purpose, SealFault, SealedUnder};
+use crate::secret::{KeyId, Keyring, SealFault, SealPurpose, SealedUnder};
 use crate::store::extent::OperatorExtent;
 use crate::store::sealed::{self, SealedSecret};
 use crate::store::{Store, StoreError, Tx};
@@ -45,7 +45,7 @@ pub enum KeysRefused {
 pub async fn confirm(store: &Store, ctx: &Ctx, keyring: &Keyring) -> Result<(), KeysRefused> {
     let mark = sealed::mark(&mut store.reader().await?).await?;
     if let Some(mark) = &mark {
-        keyring.open(Purpose::Mark, mark).map_err(|_| KeysRefused::Others)?;
+        keyring.open(SealPurpose::Mark, mark).map_err(|_| KeysRefused::Others)?;
     }
     let by = OperatorExtent::assume();
     let seen = look(store, &by, keyring).await?;
@@ -55,7 +55,7 @@ pub async fn confirm(store: &Store, ctx: &Ctx, keyring: &Keyring) -> Result<(), 
     seal_anew(store, ctx, &by, keyring).await?;
     // The mark comes last: under the first key, it says that everything is.
     if mark.is_none_or(|mark| keyring.under(&mark) != SealedUnder::First) {
-        let mark = keyring.seal(ctx, Purpose::Mark, b"rolecall")?;
+        let mark = keyring.seal(ctx, SealPurpose::Mark, b"rolecall")?;
         store.write_serializable(async |tx: &mut Tx| sealed::set_mark(tx, &mark).await).await?;
     }
     Ok(())

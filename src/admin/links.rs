@@ -5,16 +5,16 @@ use crate::domain::ctx::Ctx;
 use crate::domain::id::UserId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
-use crate::secret::{Keyring, Purpose as Sealed, Token, TokenKind};
+use crate::secret::{Keyring, PlainToken, SealPurpose as Sealed, TokenKind};
 use crate::store::extent::{OperatorExtent, PartnerExtent};
-use crate::store::links::{self, Purpose};
+use crate::store::links::{self, OneTimeLinkPurpose};
 use crate::store::{StoreError, Tx};
 
 /// Seconds until an unused link ends.
 pub const LIFE: i64 = 24 * 60 * 60;
 
 /// The address of a link, to hand over.
-pub fn address(public_url: &str, token: &Token) -> Zeroizing<String> {
+pub fn address(public_url: &str, token: &PlainToken) -> Zeroizing<String> {
     Zeroizing::new(format!("{}/link?token={}", public_url.trim_end_matches('/'), token.reveal()))
 }
 
@@ -28,9 +28,9 @@ pub async fn create(
     ctx: &Ctx,
     at: &PartnerExtent,
     person: UserId,
-    purpose: Purpose,
-) -> Result<Token, StoreError> {
-    let token = Token::generate(TokenKind::Link, ctx);
+    purpose: OneTimeLinkPurpose,
+) -> Result<PlainToken, StoreError> {
+    let token = PlainToken::generate(TokenKind::Link, ctx);
     links::withdraw(tx, at, person).await?;
     links::insert(tx, at, person, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
     let line = Event::of(Kind::LinkIssued, person).word("purpose", purpose.as_str());
@@ -49,12 +49,12 @@ pub async fn of_first_owner(
     at: &PartnerExtent,
     person: UserId,
     keyring: &Keyring,
-) -> Result<Token, StoreError> {
-    let (purpose, seal) = (Purpose::SetUp, Sealed::SetUpLink(person));
+) -> Result<PlainToken, StoreError> {
+    let (purpose, seal) = (OneTimeLinkPurpose::SetUp, Sealed::SetUpLink(person));
     let made = links::last(tx, &OperatorExtent::assume(), purpose).await?;
     let stands = made.filter(|link| link.person == person && !link.used && link.expires_at > ctx.now());
     let opened = stands.and_then(|link| keyring.open(seal, &link.sealed?).ok());
-    let token = opened.and_then(|text| Token::parse(TokenKind::Link, std::str::from_utf8(&text).ok()?));
+    let token = opened.and_then(|text| PlainToken::parse(TokenKind::Link, std::str::from_utf8(&text).ok()?));
     if let Some(token) = token {
         return Ok(token);
     }

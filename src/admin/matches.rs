@@ -2,16 +2,16 @@
 //!
 //! Whoever is matched may from then on sign in as the person, and the person gets what the directory's rules give. So it
 //! takes holding everything that the person holds, before and afterwards (guard G5), and nobody matches themselves.
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::storms::Schemas;
 use super::{authority, record};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::{ConnectionKind, Mode};
+use crate::domain::directory::{ConnectionKind, DirectoryMode};
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::provision::event::{Event, Kind};
-use crate::provision::{ProvisionError, Source, UnknownMembers, review, succession, users};
-use crate::store::connections::Door;
+use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers, review, succession, users};
+use crate::store::connections::ConnectionContext;
 use crate::store::extent::PartnerExtent;
 use crate::store::matches::{self, Verdict};
 use crate::store::{Store, StoreError, Tx, external_users, visible};
@@ -21,7 +21,7 @@ const MOST_TRIES: usize = 5;
 
 /// What is decided.
 #[derive(Clone, Copy, Debug)]
-pub struct Decision<'a> {
+pub struct MatchDecision<'a> {
     /// Who decides.
     pub actor: UserId,
     /// The connection, by its name in addresses.
@@ -35,11 +35,11 @@ pub struct Decision<'a> {
 /// Links an external user that waits to a person. When the connection has linked the person before, that link ends.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or holds less than the person does or would; it does not wait any more.
-pub async fn confirm(store: &Store, ctx: &Ctx, wanted: Decision<'_>, schemas: Schemas) -> Result<(), Refused> {
+/// [`AdminError`]: the actor may not, or holds less than the person does or would; it does not wait any more.
+pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
         let (at, door) = allowed(tx, ctx, wanted).await?;
-        let set = schemas(&door).map_err(|why| Refused::Conflict(format!("The `settings` will not do: {why}")))?;
+        let set = schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
         let source = source(&door, &set, UnknownMembers::Skip);
         if let Some(old) = matches::linked_here(tx, &door.extent, wanted.person).await? {
             review::detach_in(tx, ctx, &at, &set, old).await?;
@@ -64,12 +64,13 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: Decision<'_>, schemas: Sc
 ///
 /// # Errors
 /// As [`confirm`].
-pub async fn refuse(store: &Store, ctx: &Ctx, wanted: Decision<'_>, schemas: Schemas) -> Result<(), Refused> {
+pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
         let (at, door) = allowed(tx, ctx, wanted).await?;
         decided(tx, ctx, &at, &door, wanted, Verdict::Refused).await?;
         if makes_people(&door) {
-            let set = schemas(&door).map_err(|why| Refused::Conflict(format!("The `settings` will not do: {why}")))?;
+            let set =
+                schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
             users::reconsider_in(tx, ctx, &source(&door, &set, UnknownMembers::Skip), wanted.external).await?;
         }
         Ok(())
@@ -78,62 +79,66 @@ pub async fn refuse(store: &Store, ctx: &Ctx, wanted: Decision<'_>, schemas: Sch
 }
 
 /// Whether who resembles nobody becomes a person: always but where people only sign in, unless the settings say so.
-fn makes_people(door: &Door) -> bool {
+fn makes_people(door: &ConnectionContext) -> bool {
     door.connection.kind != ConnectionKind::Oidc
         || door.connection.config.get("jit") == Some(&serde_json::Value::Bool(true))
 }
 
 fn source<'a>(
-    door: &'a Door,
+    door: &'a ConnectionContext,
     schemas: &'a crate::scim::schema::SchemaSet,
     unknown_members: UnknownMembers,
-) -> Source<'a> {
-    Source { extent: door.extent, schemas, join_attribute: door.join_attribute.as_deref(), unknown_members }
+) -> ProvisionSource<'a> {
+    ProvisionSource { extent: door.extent, schemas, join_attribute: door.join_attribute.as_deref(), unknown_members }
 }
 
 /// The connection, when the actor may decide this.
-async fn allowed(tx: &mut Tx, ctx: &Ctx, wanted: Decision<'_>) -> Result<(PartnerExtent, Door), Refused> {
-    let Decision { actor, slug, external, person } = wanted;
-    let (at, door) = authority::at_connection(tx, actor, Core::UserWrite, slug, ctx.now()).await?;
-    let home = authority::at_person(tx, actor, Core::UserWrite, person, ctx.now()).await?;
-    if door.mode == Mode::Observe {
+async fn allowed(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    wanted: MatchDecision<'_>,
+) -> Result<(PartnerExtent, ConnectionContext), AdminError> {
+    let MatchDecision { actor, slug, external, person } = wanted;
+    let (at, door) = authority::at_connection(tx, actor, CoreCapability::UserWrite, slug, ctx.now()).await?;
+    let home = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
+    if door.mode == DirectoryMode::Observe {
         let why = "This directory is being tried out: it makes and links nobody until it is put in force.";
-        return Err(Refused::Conflict(why.to_owned()));
+        return Err(AdminError::Conflict(why.to_owned()));
     }
-    let user = external_users::get(tx, &door.extent, external).await?.ok_or(Refused::NotFound)?;
+    let user = external_users::get(tx, &door.extent, external).await?.ok_or(AdminError::NotFound)?;
     if home.partner() != at.partner() {
-        return Err(Refused::Invalid(
+        return Err(AdminError::Invalid(
             "Only a person at home in the directory's own partner can be matched.".to_owned(),
         ));
     }
     if user.person.is_some() {
-        return Err(Refused::Conflict("It does not wait any more: it is linked to a person.".to_owned()));
+        return Err(AdminError::Conflict("It does not wait any more: it is linked to a person.".to_owned()));
     }
     if actor == person {
-        return Err(Refused::Forbidden("Nobody decides who is themselves; ask another administrator.".to_owned()));
+        return Err(AdminError::Forbidden("Nobody decides who is themselves; ask another administrator.".to_owned()));
     }
     dominates(tx, ctx, wanted).await?;
     Ok((at, door))
 }
 
-async fn dominates(tx: &mut Tx, ctx: &Ctx, wanted: Decision<'_>) -> Result<(), Refused> {
+async fn dominates(tx: &mut Tx, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<(), AdminError> {
     if visible::outranks(tx, wanted.actor, wanted.person, ctx.now()).await? {
         return Ok(());
     }
     let why = "This person holds something that you do not hold yourself, or would hold it afterwards, so you may not \
         decide who they are.";
-    Err(Refused::Forbidden(why.to_owned()))
+    Err(AdminError::Forbidden(why.to_owned()))
 }
 
 async fn decided(
     tx: &mut Tx,
     ctx: &Ctx,
     at: &PartnerExtent,
-    door: &Door,
-    wanted: Decision<'_>,
+    door: &ConnectionContext,
+    wanted: MatchDecision<'_>,
     verdict: Verdict,
-) -> Result<(), Refused> {
-    let Decision { actor, external, person, .. } = wanted;
+) -> Result<(), AdminError> {
+    let MatchDecision { actor, external, person, .. } = wanted;
     matches::decide(tx, &door.extent, (external, person), verdict, Some(actor), ctx.now()).await?;
     let kind = if verdict == Verdict::Confirmed { Kind::MatchConfirmed } else { Kind::MatchRefused };
     let line = Event::of(kind, external).id("connection", door.connection.id).id("user", person);
@@ -142,12 +147,12 @@ async fn decided(
 
 /// Why a transaction did nothing.
 enum Stopped {
-    Refused(Refused),
+    Refused(AdminError),
     Provision(ProvisionError),
 }
 
-impl From<Refused> for Stopped {
-    fn from(why: Refused) -> Self {
+impl From<AdminError> for Stopped {
+    fn from(why: AdminError) -> Self {
         Self::Refused(why)
     }
 }
@@ -164,16 +169,18 @@ impl From<StoreError> for Stopped {
     }
 }
 
-async fn tried(store: &Store, work: impl AsyncFn(&mut Tx) -> Result<(), Stopped>) -> Result<(), Refused> {
+async fn tried(store: &Store, work: impl AsyncFn(&mut Tx) -> Result<(), Stopped>) -> Result<(), AdminError> {
     let mut tries = 1;
     loop {
         match store.write_serializable(async |tx: &mut Tx| work(tx).await).await {
             Ok(()) => return Ok(()),
             Err(Stopped::Refused(why)) => return Err(why),
             Err(Stopped::Provision(ProvisionError::Raced)) if tries < MOST_TRIES => tries += 1,
-            Err(Stopped::Provision(ProvisionError::NotFound)) => return Err(Refused::NotFound),
+            Err(Stopped::Provision(ProvisionError::NotFound)) => return Err(AdminError::NotFound),
             Err(Stopped::Provision(ProvisionError::Store(error))) => return Err(error.into()),
-            Err(Stopped::Provision(error)) => return Err(Refused::Conflict(format!("Nothing was changed: {error}."))),
+            Err(Stopped::Provision(error)) => {
+                return Err(AdminError::Conflict(format!("Nothing was changed: {error}.")));
+            }
         }
     }
 }

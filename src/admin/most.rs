@@ -1,5 +1,5 @@
 //! How much a person or a connection may make that stays. What is beyond is refused; something has to go first.
-use super::refused::Refused;
+use super::refused::AdminError;
 
 /// API tokens of one person that have not ended.
 pub const API_TOKENS: usize = 100;
@@ -21,11 +21,11 @@ pub const CONFIRMED_AT_ONCE: usize = 200;
 pub const ENDED_TOKENS: i64 = 100;
 
 /// Refuses one more of `what` when `there` are as many as there may be.
-pub(super) fn another(what: &str, there: usize, most: usize) -> Result<(), Refused> {
+pub(super) fn another(what: &str, there: usize, most: usize) -> Result<(), AdminError> {
     if there < most {
         return Ok(());
     }
-    Err(Refused::Conflict(format!(
+    Err(AdminError::Conflict(format!(
         "There are {there} {what} already, and {most} are the most. End or remove one first."
     )))
 }

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::{self, ApplyError, Means, Plan};
+use super::apply::{self, ApplyContext, ApplyError, ApplyPlan};
 use super::connections::{Check, CheckJoin};
 use super::declaration::Declaration;
-use super::export::Export;
+use super::export::RunningExport;
 use super::links;
 use super::setup::{self, LockedOut, SetUp, When};
 use crate::domain::ctx::Ctx;
-use crate::secret::{Keyring, Token};
+use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
 use crate::store::{Store, StoreError};
 
 /// A declaration with what it points to, looked up where the command runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
+pub struct ResolvedDeclaration {
     /// The declaration.
     pub declaration: Declaration,
     /// Bind passwords and client secrets by the connection's slug.
@@ -37,7 +37,7 @@ pub struct Order {
 
 /// What applying takes beside the store.
 #[derive(Clone, Copy)]
-pub struct Apply<'a> {
+pub struct ApplyServices<'a> {
     /// Seals secrets.
     pub keyring: &'a Keyring,
     /// Checks settings.
@@ -50,8 +50,13 @@ pub struct Apply<'a> {
 ///
 /// # Errors
 /// As [`apply::apply`].
-pub async fn apply(store: &Store, ctx: &Ctx, with: Apply<'_>, order: &Order) -> Result<Plan, ApplyError> {
-    let mut means = Means::new(with.keyring, with.check, with.check_join);
+pub async fn apply(
+    store: &Store,
+    ctx: &Ctx,
+    with: ApplyServices<'_>,
+    order: &ResolvedDeclaration,
+) -> Result<ApplyPlan, ApplyError> {
+    let mut means = ApplyContext::new(with.keyring, with.check, with.check_join);
     let secrets =
         |of: &BTreeMap<String, String>| of.iter().map(|(slug, secret)| (slug.clone(), secret.clone().into())).collect();
     means.connections = secrets(&order.secrets);
@@ -68,8 +73,8 @@ pub async fn apply(store: &Store, ctx: &Ctx, with: Apply<'_>, order: &Order) -> 
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn export(store: &Store) -> Result<Export, StoreError> {
-    Export::begin(store, &OperatorExtent::assume()).await
+pub async fn export(store: &Store) -> Result<RunningExport, StoreError> {
+    RunningExport::begin(store, &OperatorExtent::assume()).await
 }
 
 /// A link that the operator asks for.
@@ -96,7 +101,7 @@ pub async fn link(
     ctx: &Ctx,
     (keyring, wanted): (&Keyring, &SetUp<'_>),
     link: &Link,
-) -> Result<Option<Token>, ApplyError> {
+) -> Result<Option<PlainToken>, ApplyError> {
     let by = OperatorExtent::assume();
     match link {
         Link::SetUp => setup::set_up(store, ctx, by, keyring, (wanted, When::Asked)).await,
@@ -108,6 +113,6 @@ pub async fn link(
 }
 
 /// The address of a link, to hand over.
-pub fn address(public_url: &str, token: &Token) -> String {
+pub fn address(public_url: &str, token: &PlainToken) -> String {
     links::address(public_url, token).to_string()
 }

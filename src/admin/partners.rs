@@ -1,8 +1,8 @@
 //! Use cases of the partner tree.
-use super::holds::{self as holding, Case, Lifted, Order};
-use super::refused::Refused;
+use super::holds::{self as holding, Case, Lifted, SuspensionOrder};
+use super::refused::AdminError;
 use super::{authority, most, record, text};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::grant::Resource;
 use crate::domain::group::UserGroup;
@@ -98,14 +98,14 @@ pub(super) fn fits(kind: PartnerKind, level: LevelId, above: LevelId) -> bool {
 /// Makes a partner below `parent`, as an administrator does it.
 ///
 /// # Errors
-/// [`Refused`]: also when the external id is taken, or the level stands above that of the parent.
+/// [`AdminError`]: also when the external id is taken, or the level stands above that of the parent.
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     parent: PartnerId,
     new: &NewPartner,
-) -> Result<Partner, Refused> {
+) -> Result<Partner, AdminError> {
     let new = &NewPartner {
         name: text::name("name", &new.name)?,
         external_id: text::optional("external_id", new.external_id.as_deref())?,
@@ -113,11 +113,11 @@ pub async fn create(
     };
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_partner(tx, actor, Core::PartnerAdd, parent, ctx.now()).await?;
+            let at = authority::at_partner(tx, actor, CoreCapability::PartnerAdd, parent, ctx.now()).await?;
             let above = partners::get(tx, &at).await?.level;
             if !fits(new.kind, new.level, above) {
                 let why = "The `level` of a company stands below that of its parent; a department has its parent's.";
-                return Err(Refused::Invalid(why.to_owned()));
+                return Err(AdminError::Invalid(why.to_owned()));
             }
             if partners::at_least_below(tx, &at, most::PARTNERS_BELOW).await? {
                 most::another("partners directly below this one", most::PARTNERS_BELOW, most::PARTNERS_BELOW)?;
@@ -131,27 +131,27 @@ pub async fn create(
 /// already; the first cause stays.
 ///
 /// # Errors
-/// [`Refused`]: also when the administrator's own home would be switched off with it, or when somebody at home there holds
+/// [`AdminError`]: also when the administrator's own home would be switched off with it, or when somebody at home there holds
 /// something that the administrator does not (but for a bill and for safety, which give nobody anything).
 pub async fn suspend(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     partner: PartnerId,
-    order: &Order<'_>,
-) -> Result<bool, Refused> {
+    order: &SuspensionOrder<'_>,
+) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let needs = holding::needs(order.kind, false);
             let at = authority::at_partner(tx, actor, needs, partner, ctx.now()).await?;
             if people::at_home_below(tx, &at, actor).await? {
                 let why = "You are at home in this partner or below it: you would lock yourself out.";
-                return Err(Refused::Forbidden(why.to_owned()));
+                return Err(AdminError::Forbidden(why.to_owned()));
             }
             if order.kind == HoldKind::Partner && !outranks_all(tx, actor, &at, ctx.now()).await? {
                 let why = "Somebody at home in this partner or below it holds something that you do not hold yourself, \
                     so you may not switch them off.";
-                return Err(Refused::Forbidden(why.to_owned()));
+                return Err(AdminError::Forbidden(why.to_owned()));
             }
             let case = case(actor, at, partner, ctx);
             let hold = case.hold(tx, ctx, order).await?;
@@ -172,7 +172,7 @@ pub async fn suspend(
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stopped {
     /// How many, seen or not.
-    pub counts: stopped::Counts,
+    pub counts: stopped::StoppedCounts,
     /// By partner, as far as the administrator may see them; the first of them.
     pub by_partner: Vec<stopped::Of>,
 }
@@ -180,13 +180,13 @@ pub struct Stopped {
 /// Whom switching a partner off would stop, for somebody who may do that.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not.
+/// [`AdminError`]: the actor may not.
 pub async fn stopped(
     reader: &mut Reader,
     actor: UserId,
     partner: PartnerId,
     now: Timestamp,
-) -> Result<Stopped, Refused> {
+) -> Result<Stopped, AdminError> {
     let target = Resource { partner, group: None, owner: None };
     let at = holding::extent_to_lift(reader, actor, target, None, now).await?;
     let counts = stopped::counts(reader, &at, now).await?;
@@ -206,14 +206,14 @@ const MOST_TOLD: u32 = 100;
 /// Lifts what the administrator may lift of what keeps a partner off, of one kind or of any.
 ///
 /// # Errors
-/// [`Refused`]: also when nothing of what is there is theirs to lift.
+/// [`AdminError`]: also when nothing of what is there is theirs to lift.
 pub async fn resume(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     partner: PartnerId,
     kind: Option<HoldKind>,
-) -> Result<Lifted, Refused> {
+) -> Result<Lifted, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let target = Resource { partner, group: None, owner: None };
@@ -242,7 +242,12 @@ fn case(actor: UserId, at: PartnerExtent, partner: PartnerId, ctx: &Ctx) -> Case
 }
 
 /// Whether the actor holds all that is held at home in the extent's partner and below.
-async fn outranks_all(reader: &mut Reader, actor: UserId, at: &PartnerExtent, now: Timestamp) -> Result<bool, Refused> {
+async fn outranks_all(
+    reader: &mut Reader,
+    actor: UserId,
+    at: &PartnerExtent,
+    now: Timestamp,
+) -> Result<bool, AdminError> {
     let mine = effective_lists::authority(reader, actor, now).await?;
     Ok(effective_below::outranked(reader, at, &mine, now).await?)
 }

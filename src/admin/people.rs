@@ -1,8 +1,8 @@
 //! People switched off and on again, and confirmed, by an administrator.
 use super::authority;
-use super::holds::{self as holding, Case, Lifted, Order};
-use super::refused::Refused;
-use crate::domain::capability::Core;
+use super::holds::{self as holding, Case, Lifted, SuspensionOrder};
+use super::refused::AdminError;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::UserId;
 use crate::domain::user::{HoldKind, SuspensionSource};
@@ -16,17 +16,17 @@ use crate::store::{Reader, Store, Tx, effective_lists, people, resources, spoken
 /// done in the same name already; the first cause stays.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or holds less than the person (but for a bill and for safety); the cause is missing or
+/// [`AdminError`]: the actor may not, or holds less than the person (but for a bill and for safety); the cause is missing or
 /// too long; it is the actor.
 pub async fn suspend(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     person: UserId,
-    order: &Order<'_>,
-) -> Result<bool, Refused> {
+    order: &SuspensionOrder<'_>,
+) -> Result<bool, AdminError> {
     if actor == person {
-        return Err(Refused::Invalid("Nobody switches themselves off: you could not come back.".to_owned()));
+        return Err(AdminError::Invalid("Nobody switches themselves off: you could not come back.".to_owned()));
     }
     store
         .write_serializable(async |tx: &mut Tx| {
@@ -34,7 +34,7 @@ pub async fn suspend(
                 HoldKind::Partner | HoldKind::End => guarded(tx, ctx, actor, person).await?,
                 kind => authority::at_person(tx, actor, holding::needs(kind, true), person, ctx.now()).await?,
             };
-            let target = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
+            let target = resources::of_user(tx, person).await?.ok_or(AdminError::NotFound)?;
             let case = Case { actor, at, target, now: ctx.now() };
             let hold = case.hold(tx, ctx, order).await?;
             let changed = holds::suspend_person(tx, &at, person, &hold).await?;
@@ -51,17 +51,17 @@ pub async fn suspend(
 /// Lifts what the administrator may lift of what keeps a person off, of one kind or of any; what directories say stays.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or nothing of what was decided is theirs to lift.
+/// [`AdminError`]: the actor may not, or nothing of what was decided is theirs to lift.
 pub async fn resume(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
     person: UserId,
     kind: Option<HoldKind>,
-) -> Result<Lifted, Refused> {
+) -> Result<Lifted, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let target = resources::of_user(tx, person).await?.ok_or(Refused::NotFound)?;
+            let target = resources::of_user(tx, person).await?.ok_or(AdminError::NotFound)?;
             let at = holding::extent_to_lift(tx, actor, target, kind, ctx.now()).await?;
             let case = Case { actor, at, target, now: ctx.now() };
             let found = holds::of_person(tx, &at, person).await?;
@@ -93,20 +93,20 @@ pub async fn resume(
 /// longer. False when that was said before.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not change the person, could not give what would come to them (guard G4), or is that person.
-pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, Refused> {
+/// [`AdminError`]: the actor may not change the person, could not give what would come to them (guard G4), or is that person.
+pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_person(tx, actor, Core::UserWrite, person, ctx.now()).await?;
+            let at = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
             if actor == person {
-                return Err(Refused::Forbidden("Nobody confirms themselves; ask another administrator.".to_owned()));
+                return Err(AdminError::Forbidden("Nobody confirms themselves; ask another administrator.".to_owned()));
             }
             let gained = spoken_for::by_existing(tx, &at, person, ctx.now()).await?;
             let mine = effective_lists::authority(tx, actor, ctx.now()).await?;
-            if !effective_lists::holds_all(tx, &mine, &gained, Some(Core::RoleAssign)).await? {
+            if !effective_lists::holds_all(tx, &mine, &gained, Some(CoreCapability::RoleAssign)).await? {
                 let why = "The default group of this person's partner holds something that you could not give \
                     yourself, so you may not confirm them.";
-                return Err(Refused::Forbidden(why.to_owned()));
+                return Err(AdminError::Forbidden(why.to_owned()));
             }
             let changed = people::confirm(tx, &at, person, Some(actor), ctx.now()).await?;
             if changed {
@@ -121,8 +121,8 @@ pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) ->
 /// existing. False when nobody had said so.
 ///
 /// # Errors
-/// [`Refused`]: the actor may not, or holds less than the person.
-pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, Refused> {
+/// [`AdminError`]: the actor may not, or holds less than the person.
+pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = guarded(tx, ctx, actor, person).await?;
@@ -136,11 +136,11 @@ pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) 
 }
 
 /// The extent in which `actor` may change `person`: allowed to, and holding at least as much.
-async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, person: UserId) -> Result<PartnerExtent, Refused> {
-    let at = authority::at_person(tx, actor, Core::UserWrite, person, ctx.now()).await?;
+async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, person: UserId) -> Result<PartnerExtent, AdminError> {
+    let at = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
     if !visible::outranks(tx, actor, person, ctx.now()).await? {
         let why = "This person holds something that you do not hold yourself, so you may not change them.";
-        return Err(Refused::Forbidden(why.to_owned()));
+        return Err(AdminError::Forbidden(why.to_owned()));
     }
     Ok(at)
 }

@@ -3,7 +3,7 @@ use crate::store::{Constraint, StoreError, effective};
 
 /// Why not. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum AdminError {
     /// There is no such thing, or the actor may not know of it.
     #[error("There is no such thing.")]
     NotFound,
@@ -24,7 +24,7 @@ pub enum Refused {
     Store(StoreError),
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
@@ -42,12 +42,12 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl From<effective::Refusal> for Refused {
-    fn from(refusal: effective::Refusal) -> Self {
+impl From<effective::AuthzError> for AdminError {
+    fn from(refusal: effective::AuthzError) -> Self {
         match refusal {
-            effective::Refusal::Hidden => Self::NotFound,
-            effective::Refusal::Forbidden(told) => Self::Forbidden(told.sentence),
-            effective::Refusal::Store(error) => error.into(),
+            effective::AuthzError::Hidden => Self::NotFound,
+            effective::AuthzError::Forbidden(told) => Self::Forbidden(told.sentence),
+            effective::AuthzError::Store(error) => error.into(),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The first owner: how an empty store becomes an installation, and the way back in when every owner is locked out.
-use super::apply::{self, ApplyError, Means};
+use super::apply::{self, ApplyContext, ApplyError};
 use super::declaration::{Declaration, GrantDecl, PartnerDecl, ScopeDecl, UserDecl};
 use super::{catalog, links, text};
 use crate::domain::catalog::Catalog;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, UserId};
 use crate::domain::partner::Partner;
-use crate::secret::{Keyring, Token};
+use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
-use crate::store::links::{self as stored_links, Purpose};
+use crate::store::links::{self as stored_links, OneTimeLinkPurpose};
 use crate::store::{Reader, Store, StoreError, Tx, catalog as stored, declared, grants, partners, people};
 
 /// The external id of the root that setting up makes. A declaration with a root of its own takes that one over.
@@ -63,7 +63,7 @@ pub async fn set_up(
     by: OperatorExtent,
     keyring: &Keyring,
     (wanted, when): (&SetUp<'_>, When),
-) -> Result<Option<Token>, ApplyError> {
+) -> Result<Option<PlainToken>, ApplyError> {
     let mut tries = 1;
     loop {
         let work = async |tx: &mut Tx| first_owner(tx, ctx, by, keyring, (wanted, when)).await;
@@ -81,8 +81,8 @@ async fn first_owner(
     by: OperatorExtent,
     keyring: &Keyring,
     (wanted, when): (&SetUp<'_>, When),
-) -> Result<Option<Token>, ApplyError> {
-    let issued = stored_links::last(tx, &by, Purpose::SetUp).await?;
+) -> Result<Option<PlainToken>, ApplyError> {
+    let issued = stored_links::last(tx, &by, OneTimeLinkPurpose::SetUp).await?;
     if issued.as_ref().is_some_and(|link| link.used) {
         return Ok(None);
     }
@@ -148,7 +148,7 @@ async fn make_owner(
     };
     let declaration = declaration(&catalog, wanted, (&key, root.is_none()));
     // It declares no connection, so there are no settings to check.
-    let means = Means::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
+    let means = ApplyContext::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
     apply::within(tx, ctx, by, &declaration, &means).await?;
     let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
     let owner = people::by_login(tx, &by.at(root.id).alone(), wanted.owner).await?;
@@ -204,7 +204,12 @@ pub struct LockedOut<'a> {
 ///
 /// # Errors
 /// `ApplyError::Refused` when there is no such partner or person.
-pub async fn recover(store: &Store, ctx: &Ctx, by: OperatorExtent, who: LockedOut<'_>) -> Result<Token, ApplyError> {
+pub async fn recover(
+    store: &Store,
+    ctx: &Ctx,
+    by: OperatorExtent,
+    who: LockedOut<'_>,
+) -> Result<PlainToken, ApplyError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let partner = match who.partner {
@@ -227,7 +232,7 @@ pub async fn recover(store: &Store, ctx: &Ctx, by: OperatorExtent, who: LockedOu
                      to be let in",
                 ),
             })?;
-            Ok(links::create(tx, ctx, &at, person, Purpose::Recover).await?)
+            Ok(links::create(tx, ctx, &at, person, OneTimeLinkPurpose::Recover).await?)
         })
         .await
 }

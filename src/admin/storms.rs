@@ -1,17 +1,17 @@
 //! Storms and what can be done about them: putting the notice away, and giving back what was taken.
 use std::sync::Arc;
 
-use super::refused::Refused;
+use super::refused::AdminError;
 use super::{authority, connections::guarded, record};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{StormId, UserId};
 use crate::provision::event::{Event, Kind};
-use crate::provision::undo::{self, Carried, Entry, NotPlanned, Plan, Span};
-use crate::provision::{ProvisionError, Source, UnknownMembers};
+use crate::provision::undo::{self, TimeRange, UndoEntry, UndoPlan, UndoPlanError, UndoResult};
+use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers};
 use crate::scim::schema::SchemaSet;
-use crate::store::connections::{self, Door};
+use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::OperatorExtent;
 use crate::store::{Reader, Store, StoreError, Tx, storms};
 
@@ -23,35 +23,35 @@ const MOST_TRIES: usize = 5;
 
 /// What the documents of a connection may hold. The doors know it, which stand beside this room; so whoever calls from
 /// above brings it.
-pub type Schemas = fn(&Door) -> Result<Arc<SchemaSet>, String>;
+pub type Schemas = fn(&ConnectionContext) -> Result<Arc<SchemaSet>, String>;
 
 /// Whose removals are to be undone, by whom, and when they were made.
 #[derive(Clone, Copy, Debug)]
-pub struct Undo<'a> {
+pub struct UndoRequest<'a> {
     /// Who asks; none is the operator.
     pub actor: Option<UserId>,
     /// The connection, by its name in addresses.
     pub slug: &'a str,
     /// The time.
-    pub span: Span,
+    pub span: TimeRange,
 }
 
 /// Why a plan was not carried out. What is already given back stays so.
 #[derive(Debug, thiserror::Error)]
-pub enum NotUndone {
+pub enum UndoError {
     /// The plan would do something else by now than what was approved; this is what it would do. Nothing was changed.
     #[error("The plan has changed since you saw it. Nothing was changed; look at the new plan.")]
-    Changed(Box<Plan>),
+    Changed(Box<UndoPlan>),
     /// Not for this actor, or not now.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] AdminError),
 }
 
-impl From<NotPlanned> for Refused {
-    fn from(why: NotPlanned) -> Self {
+impl From<UndoPlanError> for AdminError {
+    fn from(why: UndoPlanError) -> Self {
         match why {
-            NotPlanned::TooMuch => Self::Invalid(why.to_string()),
-            NotPlanned::Store(error) => error.into(),
+            UndoPlanError::TooMuch => Self::Invalid(why.to_string()),
+            UndoPlanError::Store(error) => error.into(),
         }
     }
 }
@@ -59,16 +59,18 @@ impl From<NotPlanned> for Refused {
 /// What the connection took away, and what undoing it would do. Whoever may see the connection may look.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn plan(store: &Store, ctx: &Ctx, wanted: Undo<'_>) -> Result<Plan, Refused> {
-    let Span { from, to } = wanted.span;
+/// [`AdminError`].
+pub async fn plan(store: &Store, ctx: &Ctx, wanted: UndoRequest<'_>) -> Result<UndoPlan, AdminError> {
+    let TimeRange { from, to } = wanted.span;
     if from >= to {
-        return Err(Refused::Invalid("The time is empty: its end must be later than its beginning.".to_owned()));
+        return Err(AdminError::Invalid("The time is empty: its end must be later than its beginning.".to_owned()));
     }
     let mut reader = store.reader().await?;
     let door = match wanted.actor {
         Some(actor) => {
-            authority::at_connection(&mut reader, actor, Core::ConnectionView, wanted.slug, ctx.now()).await?.1
+            authority::at_connection(&mut reader, actor, CoreCapability::ConnectionView, wanted.slug, ctx.now())
+                .await?
+                .1
         }
         None => door(&mut reader, wanted.slug).await?,
     };
@@ -79,23 +81,23 @@ pub async fn plan(store: &Store, ctx: &Ctx, wanted: Undo<'_>) -> Result<Plan, Re
 /// A second time there is nothing left to do.
 ///
 /// # Errors
-/// [`NotUndone`].
+/// [`UndoError`].
 pub async fn carry_out(
     store: &Store,
     ctx: &Ctx,
-    wanted: Undo<'_>,
+    wanted: UndoRequest<'_>,
     hash: &str,
     schemas: Schemas,
-) -> Result<(Plan, Carried), NotUndone> {
-    let mut reader = store.reader().await.map_err(Refused::from)?;
+) -> Result<(UndoPlan, UndoResult), UndoError> {
+    let mut reader = store.reader().await.map_err(AdminError::from)?;
     may_change(&mut reader, ctx, wanted).await?;
     drop(reader);
     let plan = plan(store, ctx, wanted).await?;
     if plan.hash() != hash {
-        return Err(NotUndone::Changed(Box::new(plan)));
+        return Err(UndoError::Changed(Box::new(plan)));
     }
-    let all: Vec<Entry> = plan.restorable().copied().collect();
-    let mut sum = Carried::default();
+    let all: Vec<UndoEntry> = plan.restorable().copied().collect();
+    let mut sum = UndoResult::default();
     for part in all.chunks(PART) {
         let carried = carried(store, ctx, wanted, (&plan, part), schemas).await?;
         sum.restored += carried.restored;
@@ -107,18 +109,18 @@ pub async fn carry_out(
 async fn carried(
     store: &Store,
     ctx: &Ctx,
-    wanted: Undo<'_>,
-    (plan, part): (&Plan, &[Entry]),
+    wanted: UndoRequest<'_>,
+    (plan, part): (&UndoPlan, &[UndoEntry]),
     schemas: Schemas,
-) -> Result<Carried, Refused> {
+) -> Result<UndoResult, AdminError> {
     let mut tries = 1;
     loop {
         let done = store
-            .write_serializable(async |tx: &mut Tx| -> Result<Carried, Stopped> {
+            .write_serializable(async |tx: &mut Tx| -> Result<UndoResult, Stopped> {
                 let door = may_change(tx, ctx, wanted).await?;
                 let set =
-                    schemas(&door).map_err(|why| Refused::Conflict(format!("The `settings` will not do: {why}")))?;
-                let source = Source {
+                    schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+                let source = ProvisionSource {
                     extent: door.extent,
                     schemas: &set,
                     join_attribute: door.join_attribute.as_deref(),
@@ -138,14 +140,14 @@ async fn carried(
             Err(Stopped::Provision(error)) => {
                 tracing::error!(?error, "undoing was refused by the provisioning core");
                 let why = "Something else changed at the same moment. What is already given back stays; try again.";
-                return Err(Refused::Conflict(why.to_owned()));
+                return Err(AdminError::Conflict(why.to_owned()));
             }
         }
     }
 }
 
 enum Stopped {
-    Refused(Refused),
+    Refused(AdminError),
     Provision(ProvisionError),
 }
 
@@ -155,8 +157,8 @@ impl From<StoreError> for Stopped {
     }
 }
 
-impl From<Refused> for Stopped {
-    fn from(why: Refused) -> Self {
+impl From<AdminError> for Stopped {
+    fn from(why: AdminError) -> Self {
         Self::Refused(why)
     }
 }
@@ -169,28 +171,28 @@ impl From<ProvisionError> for Stopped {
 
 /// The connection, when the actor may change it: as for every other change of it, by holding what its directory may
 /// confer.
-async fn may_change(reader: &mut Reader, ctx: &Ctx, wanted: Undo<'_>) -> Result<Door, Refused> {
+async fn may_change(reader: &mut Reader, ctx: &Ctx, wanted: UndoRequest<'_>) -> Result<ConnectionContext, AdminError> {
     match wanted.actor {
         Some(actor) => Ok(guarded(reader, ctx, actor, wanted.slug).await?.1),
         None => door(reader, wanted.slug).await,
     }
 }
 
-async fn door(reader: &mut Reader, slug: &str) -> Result<Door, Refused> {
+async fn door(reader: &mut Reader, slug: &str) -> Result<ConnectionContext, AdminError> {
     for kind in [ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Oidc] {
         if let Some(door) = connections::open_door_named(reader, slug, kind).await? {
             let by = OperatorExtent::assume().at(door.extent.partner());
             return Ok(connections::get(reader, &by, door.connection.id).await?);
         }
     }
-    Err(Refused::NotFound)
+    Err(AdminError::NotFound)
 }
 
 /// Puts the notice of a storm away, for everybody; false when it already was.
 ///
 /// # Errors
-/// [`Refused`].
-pub async fn dismiss(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, storm: StormId) -> Result<bool, Refused> {
+/// [`AdminError`].
+pub async fn dismiss(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, storm: StormId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use crate::access::matcher::Condition;
 use crate::domain::id::ExternalGroupId;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::text::fold;
-use crate::scim::filter::{Filter, Foreign, Literal, Op};
+use crate::scim::filter::{FilterAst, FilterOp, Foreign, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
-use crate::store::rules::Written;
+use crate::store::rules::StoredRule;
 
 /// The attribute that stands for membership of an external group.
 const MEMBER_OF: &str = "memberOf";
@@ -41,28 +41,28 @@ pub enum Leaf {
 
 /// A condition over names: [`Condition`] before the names are bound to ids.
 #[derive(Clone, PartialEq, Debug)]
-pub enum When {
+pub enum NamedRuleFilter {
     /// One test.
     Is(Leaf),
     /// Not this.
-    Not(Box<When>),
+    Not(Box<NamedRuleFilter>),
     /// All of these.
-    All(Vec<When>),
+    All(Vec<NamedRuleFilter>),
     /// Any of these.
-    Any(Vec<When>),
+    Any(Vec<NamedRuleFilter>),
 }
 
-impl When {
+impl NamedRuleFilter {
     /// Reads a condition and checks its attributes against the schema of people.
     ///
     /// # Errors
     /// `WhenError`, for the administrator to read.
     pub fn parse(text: &str, schemas: &SchemaSet) -> Result<Self, WhenError> {
         let refuse = |why: String| WhenError::Filter { text: text.to_owned(), why };
-        let filter = Filter::parse(text).map_err(|error| refuse(error.detail.into_owned()))?;
+        let filter = FilterAst::parse(text).map_err(|error| refuse(error.detail.into_owned()))?;
         let when = split(&filter)?;
         for attribute in when.leaves().filter_map(Leaf::attribute) {
-            Filter::parse(attribute)
+            FilterAst::parse(attribute)
                 .and_then(|filter| filter.resolve(schemas.users(), Foreign::Refuse))
                 .map_err(|error| refuse(error.detail.into_owned()))?;
         }
@@ -79,7 +79,7 @@ impl When {
     }
 
     /// The condition over ids; `bind` knows the id behind each test.
-    pub fn bind(&self, bind: &impl Fn(&Leaf) -> PeopleSet) -> Condition {
+    pub fn bind(&self, bind: &impl Fn(&Leaf) -> ExternalSet) -> Condition {
         let all = |parts: &[Self]| parts.iter().map(|part| part.bind(bind)).collect();
         match self {
             Self::Is(leaf) => Condition::In(bind(leaf)),
@@ -92,9 +92,9 @@ impl When {
 
 /// A rule's condition with the names that its groups have now; `called` knows them. Where that would not be clear, and
 /// for a group that is gone, the text the rule was saved with.
-pub fn as_called(rule: &Written, called: &HashMap<ExternalGroupId, String>) -> String {
+pub fn as_called(rule: &StoredRule, called: &HashMap<ExternalGroupId, String>) -> String {
     let saved = || rule.when.clone();
-    let Ok(mut filter) = Filter::parse(&rule.when) else { return saved() };
+    let Ok(mut filter) = FilterAst::parse(&rule.when) else { return saved() };
     let meant = |name: &str| {
         let key = fold(name);
         // The names of this text come before those that were noted later.
@@ -129,17 +129,17 @@ impl Leaf {
 
 /// Attribute tests stay together as one condition as long as no group stands among them: a condition costs one set of
 /// people, however much it asks.
-fn split(filter: &Filter) -> Result<When, WhenError> {
+fn split(filter: &FilterAst) -> Result<NamedRuleFilter, WhenError> {
     if filter.find_path(&is_member_of).is_none() {
-        return Ok(When::Is(Leaf::Attribute(filter.to_string())));
+        return Ok(NamedRuleFilter::Is(Leaf::Attribute(filter.to_string())));
     }
-    let all = |parts: &[Filter]| parts.iter().map(split).collect::<Result<Vec<_>, _>>();
+    let all = |parts: &[FilterAst]| parts.iter().map(split).collect::<Result<Vec<_>, _>>();
     match filter {
-        Filter::And(parts) => Ok(When::All(all(parts)?)),
-        Filter::Or(parts) => Ok(When::Any(all(parts)?)),
-        Filter::Not(inner) => Ok(When::Not(Box::new(split(inner)?))),
-        Filter::Compare { path, op: Op::Eq, value: Literal::Text(name) } if path.sub.is_none() => {
-            Ok(When::Is(Leaf::Group(name.clone())))
+        FilterAst::And(parts) => Ok(NamedRuleFilter::All(all(parts)?)),
+        FilterAst::Or(parts) => Ok(NamedRuleFilter::Any(all(parts)?)),
+        FilterAst::Not(inner) => Ok(NamedRuleFilter::Not(Box::new(split(inner)?))),
+        FilterAst::Compare { path, op: FilterOp::Eq, value: Literal::Text(name) } if path.sub.is_none() => {
+            Ok(NamedRuleFilter::Is(Leaf::Group(name.clone())))
         }
         _ => Err(WhenError::MemberOf),
     }
@@ -153,33 +153,33 @@ fn is_member_of(path: &AttrPath) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<When, WhenError> {
-        When::parse(text, &SchemaSet::base())
+    fn parse(text: &str) -> Result<NamedRuleFilter, WhenError> {
+        NamedRuleFilter::parse(text, &SchemaSet::base())
     }
 
-    fn group(name: &str) -> When {
-        When::Is(Leaf::Group(name.to_owned()))
+    fn group(name: &str) -> NamedRuleFilter {
+        NamedRuleFilter::Is(Leaf::Group(name.to_owned()))
     }
 
     #[test]
     fn groups_and_attributes_come_apart() {
         let when = parse(r#"memberOf eq "Ops" and not (title co "Trainee") and active eq true"#).unwrap();
-        let When::All(parts) = when else { panic!("{when:?}") };
+        let NamedRuleFilter::All(parts) = when else { panic!("{when:?}") };
         assert_eq!(parts[0], group("Ops"));
-        assert_eq!(parts[1], When::Is(Leaf::Attribute(r#"not (title co "Trainee")"#.to_owned())));
+        assert_eq!(parts[1], NamedRuleFilter::Is(Leaf::Attribute(r#"not (title co "Trainee")"#.to_owned())));
         assert_eq!(parts.len(), 3);
     }
 
     #[test]
     fn attributes_alone_are_one_condition() {
         let when = parse(r#"title eq "A" or (userType eq "B" and active eq true)"#).unwrap();
-        assert!(matches!(when, When::Is(Leaf::Attribute(_))));
+        assert!(matches!(when, NamedRuleFilter::Is(Leaf::Attribute(_))));
     }
 
     #[test]
     fn negated_groups_are_kept() {
         let when = parse(r#"memberof eq "A" and not (memberOf eq "B")"#).unwrap();
-        assert_eq!(when, When::All(vec![group("A"), When::Not(Box::new(group("B")))]));
+        assert_eq!(when, NamedRuleFilter::All(vec![group("A"), NamedRuleFilter::Not(Box::new(group("B")))]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::ConfigFile;
+use super::ConfigFileArgs;
 use super::running::running;
 use crate::admin::keys;
 use crate::admin::operator::{self, Link};
@@ -17,14 +17,14 @@ use crate::domain::ctx::Actor;
 #[derive(Subcommand)]
 pub enum AdminCommand {
     /// Make a one-time sign-in link for somebody who is locked out; it is written into the event log
-    RecoverOwner(RecoverOwner),
+    RecoverOwner(RecoverOwnerArgs),
     /// Show the first owner's one-time link again, as long as nobody has used it
-    SetupLink(SetupLink),
+    SetupLink(SetupLinkArgs),
 }
 
 /// Make a one-time sign-in link for somebody.
 #[derive(Args)]
-pub struct RecoverOwner {
+pub struct RecoverOwnerArgs {
     /// The partner, by its key or id; without it, the root
     #[arg(long, value_name = "KEY")]
     partner: Option<String>,
@@ -32,14 +32,14 @@ pub struct RecoverOwner {
     #[arg(long, value_name = "NAME")]
     login: Option<String>,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
 /// Show the first owner's link.
 #[derive(Args)]
-pub struct SetupLink {
+pub struct SetupLinkArgs {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
 impl AdminCommand {
@@ -49,7 +49,7 @@ impl AdminCommand {
     /// The store cannot be had, or there is no such person.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::RecoverOwner(RecoverOwner { partner, login, config }) => {
+            Self::RecoverOwner(RecoverOwnerArgs { partner, login, config }) => {
                 let link = Link::Recover { partner, person: login };
                 match address(&config.load()?, &link).await? {
                     Some(address) => println!("Once, within a day: {address}"),
@@ -57,7 +57,7 @@ impl AdminCommand {
                 }
                 eprintln!("This is in the event log as link.issued, by the operator.");
             }
-            Self::SetupLink(SetupLink { config }) => match address(&config.load()?, &Link::SetUp).await? {
+            Self::SetupLink(SetupLinkArgs { config }) => match address(&config.load()?, &Link::SetUp).await? {
                 Some(address) => println!("The first owner signs in here, once, within a day:\n{address}"),
                 None => {
                     eprintln!(

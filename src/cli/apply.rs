@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::running::{Running, running};
-use super::{ConfigFile, NOT_AGREED};
-use crate::admin::apply::{ApplyError, Beside, Faults, Plan};
+use super::running::{RunningServer, running};
+use super::{ConfigFileArgs, NOT_AGREED};
+use crate::admin::apply::{ApplyError, ApplyPlan, Faults, Undeclared};
 use crate::admin::declaration::{Declaration, SecretRef};
-use crate::admin::file::{self, Places, Slip, Slips};
-use crate::admin::operator::{self, Order};
+use crate::admin::file::{self, Slip, Slips, SourcePositions};
+use crate::admin::operator::{self, ResolvedDeclaration};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
@@ -23,7 +23,7 @@ use crate::web::connection_settings;
 
 /// Declare partners, roles, directories and rules in one file
 #[derive(Args)]
-pub struct Apply {
+pub struct ApplyArgs {
     /// The declaration
     file: PathBuf,
     /// Do not ask
@@ -33,22 +33,22 @@ pub struct Apply {
     #[arg(long)]
     prune: bool,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
 /// Whoever has the store: the server that runs on it, or this process.
 enum Hand {
-    Server(Running),
+    Server(RunningServer),
     Here(Store, Box<Keyring>),
 }
 
 /// What the hand answers.
-enum Told {
-    Plan(Plan),
+enum PlanOutput {
+    Plan(ApplyPlan),
     Wrong(Faults),
 }
 
-impl Apply {
+impl ApplyArgs {
     /// Shows what changes, asks, applies. Through the server that runs on the data folder; without one, in this process.
     /// The exit code is 0 when the store says what the file says, 3 when nobody agreed to what would change, 1 when
     /// something is wrong.
@@ -73,10 +73,10 @@ impl Apply {
         code
     }
 
-    async fn through(&self, hand: &Hand, text: &str, mut order: Order) -> anyhow::Result<ExitCode> {
+    async fn through(&self, hand: &Hand, text: &str, mut order: ResolvedDeclaration) -> anyhow::Result<ExitCode> {
         let plan = match hand.apply(&order).await? {
-            Told::Plan(plan) => plan,
-            Told::Wrong(faults) => return Ok(self.refused(located(text, faults))),
+            PlanOutput::Plan(plan) => plan,
+            PlanOutput::Wrong(faults) => return Ok(self.refused(located(text, faults))),
         };
         print(&self.said(&plan))?;
         let count = plan.changes.len();
@@ -86,7 +86,7 @@ impl Apply {
         }
         if count > 0 || plan.names {
             order.agreed = Some(plan.hash());
-            if let Told::Wrong(faults) = hand.apply(&order).await? {
+            if let PlanOutput::Wrong(faults) = hand.apply(&order).await? {
                 return Ok(self.refused(located(text, faults)));
             }
         }
@@ -110,7 +110,7 @@ impl Apply {
     }
 
     /// What changes, and what the store has besides.
-    fn said(&self, plan: &Plan) -> String {
+    fn said(&self, plan: &ApplyPlan) -> String {
         let file = self.file.display();
         let mut said: String = plan.changes.iter().map(|change| format!("{change}\n")).collect();
         if plan.changes.is_empty() {
@@ -144,19 +144,21 @@ impl Hand {
         Ok(Self::Here(store, Box::new(keyring)))
     }
 
-    async fn apply(&self, order: &Order) -> anyhow::Result<Told> {
+    async fn apply(&self, order: &ResolvedDeclaration) -> anyhow::Result<PlanOutput> {
         match self {
             Self::Server(server) => {
                 let body = serde_json::to_string(order).context("the declaration cannot be sent")?;
                 let mut answer = server.post_text("/operator/apply", body).await?;
                 if let Some(faults) = answer.get_mut("faults").map(Value::take) {
-                    return Ok(Told::Wrong(serde_json::from_value(faults).context("the answer cannot be read")?));
+                    return Ok(PlanOutput::Wrong(serde_json::from_value(faults).context("the answer cannot be read")?));
                 }
                 let plan = answer.get_mut("plan").map(Value::take).unwrap_or_default();
-                Ok(Told::Plan(serde_json::from_value(plan).context("the running server's answer cannot be read")?))
+                Ok(PlanOutput::Plan(
+                    serde_json::from_value(plan).context("the running server's answer cannot be read")?,
+                ))
             }
             Self::Here(store, keyring) => {
-                let with = operator::Apply {
+                let with = operator::ApplyServices {
                     keyring,
                     check: connection_settings::check,
                     check_join: connection_settings::check_join,
@@ -167,9 +169,9 @@ impl Hand {
                         if order.agreed.is_some() {
                             let _tried_again_later = store.look_again().await;
                         }
-                        Ok(Told::Plan(plan))
+                        Ok(PlanOutput::Plan(plan))
                     }
-                    Err(ApplyError::Refused(faults)) => Ok(Told::Wrong(faults)),
+                    Err(ApplyError::Refused(faults)) => Ok(PlanOutput::Wrong(faults)),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -191,12 +193,12 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn located(text: &str, faults: Faults) -> Vec<Slip> {
-    let places = Places::of(text);
+    let places = SourcePositions::of(text);
     faults.0.into_iter().map(|fault| Slip { line: places.line(&fault.at), why: fault.to_string() }).collect()
 }
 
 /// Things of one kind, not more of them than a person reads.
-fn listed(these: &[Beside]) -> String {
+fn listed(these: &[Undeclared]) -> String {
     const MOST: usize = 50;
     let mut lines: String = these.iter().take(MOST).map(|one| format!("  {}\n", one.what)).collect();
     if let (Some(first), Some(more)) = (these.first(), these.len().checked_sub(MOST).filter(|more| *more > 0)) {
@@ -219,15 +221,15 @@ fn agreed(count: usize) -> anyhow::Result<bool> {
 }
 
 /// A declaration with the secrets it points to, as they are where the command runs.
-fn order(declaration: Declaration) -> Result<Order, Faults> {
-    let (mut order, mut missing) = (Order::default(), Faults::default());
+fn order(declaration: Declaration) -> Result<ResolvedDeclaration, Faults> {
+    let (mut order, mut missing) = (ResolvedDeclaration::default(), Faults::default());
     for (number, directory) in declaration.directories.iter().enumerate() {
         for (at, door) in directory.connections.iter().enumerate() {
             let mut found = |kind: &str, reference: &Option<SecretRef>, into: &mut BTreeMap<String, String>| {
                 let Some(reference) = reference else { return };
                 match look_up(reference) {
                     Ok(secret) => drop(into.insert(door.slug.clone(), secret)),
-                    Err(why) => missing.0.push(crate::admin::apply::Fault {
+                    Err(why) => missing.0.push(crate::admin::apply::DeclarationError {
                         at: format!("directory/{number}/connection/{at}/{kind}"),
                         place: format!("connection {}", door.slug),
                         why: format!("{why:#}"),

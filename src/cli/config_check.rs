@@ -3,13 +3,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::ConfigFile;
+use super::ConfigFileArgs;
 
 /// Commands about the configuration.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Read the file and the environment and say what is wrong
-    Check(ConfigFile),
+    Check(ConfigFileArgs),
 }
 
 impl ConfigCommand {

@@ -4,20 +4,20 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::ConfigFile;
+use super::ConfigFileArgs;
 use super::running::running;
-use crate::jobs::doctor::{self, Told};
+use crate::jobs::doctor::{self, DoctorReport};
 pub use crate::jobs::doctor::{examine, remarks};
 use crate::store::{Options, Store, sealed};
 
 /// Check the store.
 #[derive(Args)]
-pub struct Doctor {
+pub struct DoctorArgs {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
-impl Doctor {
+impl DoctorArgs {
     /// Runs it, through the server that runs on the data folder when there is one; the exit code is 1 when something is
     /// wrong.
     ///
@@ -25,7 +25,7 @@ impl Doctor {
     /// The database cannot be opened or does not answer.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
-        let told: Told = match running(&config).await? {
+        let told: DoctorReport = match running(&config).await? {
             Some(server) if config.store.is_a_file() => {
                 let told = server.get("/operator/doctor").await?;
                 serde_json::from_value(told).context("the running server's answer cannot be read")?

@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::ConfigFile;
+use super::ConfigFileArgs;
 use super::running::running;
 use crate::admin::operator;
 
 /// Write what is declared in the store as one file, without secrets
 #[derive(Args)]
-pub struct Export {
+pub struct ExportArgs {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
-impl Export {
+impl ExportArgs {
     /// Prints the declaration, part by part. Through the server that runs on the data folder; without one, in this
     /// process.
     ///

@@ -5,20 +5,20 @@ use anyhow::bail;
 use clap::Args;
 
 use super::running::running;
-use super::{ConfigFile, NOT_AGREED};
+use super::{ConfigFileArgs, NOT_AGREED};
 use crate::store::migrate;
 
 /// Bring the schema up to date.
 #[derive(Args)]
-pub struct Migrate {
+pub struct MigrateArgs {
     /// Only say whether there is something to do: the exit code is 3 then. Changes nothing
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
-impl Migrate {
+impl MigrateArgs {
     /// Runs it. A server that runs on the data folder has brought the schema to its own version when it started.
     ///
     /// # Errors

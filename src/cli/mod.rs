@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
 use crate::store::{Most, OpenError, Options, Store, sealed};
-use crate::web::operator::Notice;
+use crate::web::operator::ServerNotice;
 
 /// The exit code of a command that showed what it would do, and was not told to do it.
 const NOT_AGREED: u8 = 3;
@@ -32,7 +32,7 @@ const NOT_AGREED: u8 = 3;
 /// Identity provisioning for partner platforms.
 #[derive(Parser)]
 #[command(name = "rolecall", version, about)]
-struct Line {
+struct RolecallArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -40,20 +40,20 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server until it is told to stop
-    Serve(serve::Serve),
+    Serve(serve::ServeArgs),
     /// Bring the database to this version's schema
-    Migrate(migrate::Migrate),
+    Migrate(migrate::MigrateArgs),
     /// Look at the configuration without starting anything
     #[command(subcommand)]
     Config(config_check::ConfigCommand),
     /// Check the store and say in sentences what is wrong
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorArgs),
     /// Show the whole idea at work, in a folder of its own
-    Demo(demo::Demo),
+    Demo(demo::DemoArgs),
     /// Declare partners, roles, directories and rules in one file
-    Apply(apply::Apply),
+    Apply(apply::ApplyArgs),
     /// Write what is declared in the store as one file, without secrets
-    Export(export::Export),
+    Export(export::ExportArgs),
     /// What only the operator may do
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -61,18 +61,18 @@ enum Command {
     #[command(subcommand)]
     Sync(sync::SyncCommand),
     /// Show what a connection took away between two moments, and give it back
-    Undo(undo::Undo),
+    Undo(undo::UndoArgs),
 }
 
 /// Where the configuration comes from; part of every command that needs one.
 #[derive(Args)]
-pub struct ConfigFile {
+pub struct ConfigFileArgs {
     /// The configuration file; every key is explained in config/rolecall.toml
     #[arg(long, env = "ROLECALL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-impl ConfigFile {
+impl ConfigFileArgs {
     /// Reads the file and the environment.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
 
 /// Says of a store that cannot be had who may have it.
 fn explained(config: &Config, opened: Result<Store, OpenError>) -> anyhow::Result<Store> {
-    let notice = Notice::read(&config.store.data_dir).filter(|_| config.store.is_a_file());
+    let notice = ServerNotice::read(&config.store.data_dir).filter(|_| config.store.is_a_file());
     match (opened, notice) {
         (Err(error), Some(notice)) => Err(error).with_context(|| {
             format!(
@@ -126,7 +126,7 @@ pub async fn keyring(config: &Config, store: &Store) -> anyhow::Result<Keyring> 
 
 /// Reads the command line and runs one command.
 pub fn run() -> ExitCode {
-    let line = Line::parse();
+    let line = RolecallArgs::parse();
     match start(line.command) {
         Ok(code) => code,
         Err(error) => {

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::secret::sha256;
-use crate::web::operator::{Notice, database, hex};
+use crate::web::operator::{ServerNotice, database, hex};
 
 /// How long a server may take to say that it is one.
 const GREETING: Duration = Duration::from_secs(5);
 
 /// A server that runs on this machine, asked with the operator's token.
-pub(super) struct Running {
+pub(super) struct RunningServer {
     client: reqwest::Client,
     base: String,
     token: String,
@@ -32,8 +32,8 @@ pub(super) struct Running {
 ///
 /// # Errors
 /// A client cannot be made.
-pub(super) async fn running(config: &Config) -> anyhow::Result<Option<Running>> {
-    let Some(notice) = Notice::read(&config.store.data_dir) else { return Ok(None) };
+pub(super) async fn running(config: &Config) -> anyhow::Result<Option<RunningServer>> {
+    let Some(notice) = ServerNotice::read(&config.store.data_dir) else { return Ok(None) };
     if notice.database != database(&config.store) {
         return Ok(None);
     }
@@ -47,7 +47,7 @@ pub(super) async fn running(config: &Config) -> anyhow::Result<Option<Running>> 
     };
     let base = format!("{scheme}://{}", reached(notice.listens));
     let client = client.build().context("cannot make a client")?;
-    let mut server = Running { client, base, token: notice.token, about: Value::Null };
+    let mut server = RunningServer { client, base, token: notice.token, about: Value::Null };
     let greeting = server.request(reqwest::Method::GET, "/operator/server").timeout(GREETING).send().await;
     match greeting {
         Ok(answer) if answer.status().is_success() => {
@@ -69,7 +69,7 @@ fn reached(listens: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listens.port())
 }
 
-impl Running {
+impl RunningServer {
     /// The number of the newest migration that the server has.
     pub fn schema(&self) -> Option<i64> {
         self.about.get("schema").and_then(Value::as_i64)
@@ -86,7 +86,7 @@ impl Running {
     /// Posts JSON and reads the answer.
     ///
     /// # Errors
-    /// As [`Running::get`].
+    /// As [`RunningServer::get`].
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.post_text(path, body.to_string()).await
     }
@@ -94,7 +94,7 @@ impl Running {
     /// Posts JSON that is text already.
     ///
     /// # Errors
-    /// As [`Running::get`].
+    /// As [`RunningServer::get`].
     pub async fn post_text(&self, path: &str, body: String) -> anyhow::Result<Value> {
         let request = self.request(reqwest::Method::POST, path);
         read(request.header("content-type", "application/json").body(body)).await
@@ -103,7 +103,7 @@ impl Running {
     /// Gets an answer of any length and hands it on as it comes.
     ///
     /// # Errors
-    /// As [`Running::get`]; also when it ends before its end.
+    /// As [`RunningServer::get`]; also when it ends before its end.
     pub async fn stream(&self, path: &str, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) -> anyhow::Result<()> {
         let mut answer = accepted(self.request(reqwest::Method::GET, path)).await?;
         while let Some(part) = answer.chunk().await.context("the running server's answer ended too early")? {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::ConfigFile;
+use super::ConfigFileArgs;
 use crate::admin::setup::{self, SetUp, When};
 use crate::admin::{keys, links};
 use crate::clock::Clock;
@@ -16,12 +16,12 @@ use crate::web::server;
 
 /// Run the server.
 #[derive(Args)]
-pub struct Serve {
+pub struct ServeArgs {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
-impl Serve {
+impl ServeArgs {
     /// Runs it; returns after a graceful stop.
     ///
     /// # Errors

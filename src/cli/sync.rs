@@ -7,26 +7,26 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::ConfigFile;
-use super::running::{Running, running};
+use super::ConfigFileArgs;
+use super::running::{RunningServer, running};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::RunId;
 use crate::ldap::client::Guard;
 use crate::ldap::report::{Report, Status};
-use crate::ldap::run::{self, Env, Order};
+use crate::ldap::run::{self, SyncContext, SyncOptions};
 use crate::web::login::policy;
 
 /// Synchronise with directories
 #[derive(Subcommand)]
 pub enum SyncCommand {
     /// Read a directory now and take over what changed
-    Run(SyncRun),
+    Run(SyncRunArgs),
 }
 
 /// Read a directory now and take over what changed
 #[derive(Args)]
-pub struct SyncRun {
+pub struct SyncRunArgs {
     /// The connection, by its name in addresses
     name: String,
     /// Show what would change, and change nothing
@@ -42,7 +42,7 @@ pub struct SyncRun {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
 impl SyncCommand {
@@ -57,7 +57,7 @@ impl SyncCommand {
     }
 }
 
-impl SyncRun {
+impl SyncRunArgs {
     /// Through the server that runs on the data folder; without one, in this process. The exit code is 0 when everything
     /// is as the directory says, 3 when removals wait for approval, 1 when the run failed.
     async fn run(self) -> anyhow::Result<ExitCode> {
@@ -86,13 +86,13 @@ impl SyncRun {
         let keys = Arc::new(super::keyring(config, &store).await?);
         let policy = policy(config);
         let guard = Guard::new(move |address| policy.permits(address));
-        let env = Env { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
-        let report = run::start(&env, &self.name, Order { dry: self.dry_run, approve: self.approve }).await;
+        let env = SyncContext { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
+        let report = run::start(&env, &self.name, SyncOptions { dry: self.dry_run, approve: self.approve }).await;
         store.close().await;
         Ok(report?)
     }
 
-    async fn ask(&self, server: &Running) -> anyhow::Result<Report> {
+    async fn ask(&self, server: &RunningServer) -> anyhow::Result<Report> {
         let path = format!("/api/v1/connections/{}/sync", self.name);
         let body = json!({"dry_run": self.dry_run, "approve": self.approve, "wait": true});
         let report = server.post(&path, &body).await?;

@@ -6,19 +6,19 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ConfigFile;
-use super::running::{Running, running};
-use crate::admin::storms::{self, NotUndone, Undo as Wanted};
+use super::ConfigFileArgs;
+use super::running::{RunningServer, running};
+use crate::admin::storms::{self, UndoError, UndoRequest as Wanted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
 use crate::domain::time::Timestamp;
-use crate::provision::undo::Span;
+use crate::provision::undo::TimeRange;
 use crate::web::{api, connection_settings};
 
 /// Show what a connection took away between two moments, and give it back
 #[derive(Args)]
-pub struct Undo {
+pub struct UndoArgs {
     /// The connection, by its name in addresses
     name: String,
     /// From this moment on, such as 2026-11-22T01:30:00Z
@@ -37,14 +37,14 @@ pub struct Undo {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
 }
 
 fn moment(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse_rfc3339(text).ok_or("write it like 2026-11-22T01:30:00Z")
 }
 
-impl Undo {
+impl UndoArgs {
     /// Through the server that runs on the data folder; without one, in this process. The exit code is 0 when everything
     /// is back, or nothing had to come back, and 3 when something could come back and was only shown.
     ///
@@ -56,7 +56,7 @@ impl Undo {
             config.store.data_dir.clone_from(folder);
         }
         let to = self.to.unwrap_or_else(|| Clock.now().plus_seconds(1));
-        let span = Span { from: self.from, to };
+        let span = TimeRange { from: self.from, to };
         let plan = match running(&config).await? {
             Some(server) => self.ask(&server, span).await?,
             None => self.here(&config, span).await?,
@@ -70,7 +70,7 @@ impl Undo {
         Ok(if waits { ExitCode::from(3) } else { ExitCode::SUCCESS })
     }
 
-    async fn ask(&self, server: &Running, span: Span) -> anyhow::Result<Value> {
+    async fn ask(&self, server: &RunningServer, span: TimeRange) -> anyhow::Result<Value> {
         let path = format!("/api/v1/connections/{}/undo", self.name);
         let (from, to) = (span.from.to_string(), span.to.to_string());
         let plan = server.post(&path, &json!({"from": from, "to": to})).await?;
@@ -80,7 +80,7 @@ impl Undo {
         server.post(&path, &json!({"from": from, "to": to, "plan": plan.get("hash")})).await
     }
 
-    async fn here(&self, config: &Config, span: Span) -> anyhow::Result<Value> {
+    async fn here(&self, config: &Config, span: TimeRange) -> anyhow::Result<Value> {
         let store = super::open_store(config).await?;
         let ctx = Clock.ctx(Actor::Operator);
         let wanted = Wanted { actor: None, slug: &self.name, span };
@@ -90,8 +90,8 @@ impl Undo {
             let done = storms::carry_out(&store, &ctx, wanted, &plan.hash(), connection_settings::schemas).await;
             match done {
                 Ok((plan, carried)) => view = api::undo_plan(&plan, Some(carried)),
-                Err(NotUndone::Refused(why)) => return Err(self.said(why.to_string())),
-                Err(changed @ NotUndone::Changed(_)) => bail!("{changed}"),
+                Err(UndoError::Refused(why)) => return Err(self.said(why.to_string())),
+                Err(changed @ UndoError::Changed(_)) => bail!("{changed}"),
             }
         }
         store.close().await;

@@ -21,33 +21,33 @@ pub use values::{PublicUrl, Secret};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The HTTP server.
-    pub server: Server,
+    pub server: ServerConfig,
     /// Where state is kept.
-    pub store: Store,
+    pub store: StoreConfig,
     /// The keys that seal secrets at rest.
     pub secret: SecretKey,
     /// Requests to providers.
-    pub outgoing: Outgoing,
+    pub outgoing: OutboundConfig,
     /// The program's own log.
-    pub log: Log,
+    pub log: LogConfig,
     /// What one connection may ask for.
-    pub scim: Scim,
+    pub scim: ScimConfig,
     /// What one person may ask of the API.
-    pub api: Api,
+    pub api: ApiConfig,
     /// When much taken away at once is an alarm.
-    pub storms: Storms,
+    pub storms: RemovalAlertConfig,
     /// How long records are kept.
-    pub retention: Retention,
+    pub retention: RetentionConfig,
     /// Figures for a monitoring system.
-    pub metrics: Metrics,
+    pub metrics: MetricsConfig,
     /// What an empty store begins with.
-    pub setup: Setup,
+    pub setup: SetupConfig,
 }
 
 /// The HTTP server.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Server {
+pub struct ServerConfig {
     /// Address and port to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
     /// The address people and providers reach us by; derived from `listen` when absent.
@@ -59,12 +59,12 @@ pub struct Server {
     /// Seconds that running requests get when the server stops.
     pub stop_seconds: u64,
     /// Certificate and key, when the server itself speaks TLS.
-    pub tls: Tls,
+    pub tls: TlsConfig,
     /// Limits on what comes in.
-    pub limits: Limits,
+    pub limits: LimitsConfig,
 }
 
-impl Default for Server {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -72,8 +72,8 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             workers: 0,
             stop_seconds: 30,
-            tls: Tls::default(),
-            limits: Limits::default(),
+            tls: TlsConfig::default(),
+            limits: LimitsConfig::default(),
         }
     }
 }
@@ -81,14 +81,14 @@ impl Default for Server {
 /// Certificate and key of the server, both PEM. Read again when they change.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Tls {
+pub struct TlsConfig {
     /// The certificate, then its intermediates.
     pub certificate: Option<PathBuf>,
     /// The private key.
     pub key: Option<PathBuf>,
 }
 
-impl Tls {
+impl TlsConfig {
     /// The two files; `None` when TLS is off.
     pub fn files(&self) -> Option<(&Path, &Path)> {
         self.certificate.as_deref().zip(self.key.as_deref())
@@ -98,7 +98,7 @@ impl Tls {
 /// Limits on what comes in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitsConfig {
     /// Largest request body, in bytes.
     pub body_bytes: usize,
     /// Largest body of a request to a SCIM group or `/Bulk`, in bytes.
@@ -125,7 +125,7 @@ pub struct Limits {
     pub burst: u32,
 }
 
-impl Default for Limits {
+impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -147,7 +147,7 @@ impl Default for Limits {
 /// Where state is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Store {
+pub struct StoreConfig {
     /// The folder of this installation.
     pub data_dir: PathBuf,
     /// A PostgreSQL address; without it SQLite in `data_dir`.
@@ -164,7 +164,7 @@ pub struct Store {
     pub connection_groups: u32,
 }
 
-impl Default for Store {
+impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data"),
@@ -178,7 +178,7 @@ impl Default for Store {
     }
 }
 
-impl Store {
+impl StoreConfig {
     /// Whether the database is a file, which belongs to one process.
     pub fn is_a_file(&self) -> bool {
         self.database_url.as_ref().is_none_or(|url| url.expose().starts_with("sqlite:"))
@@ -206,7 +206,7 @@ pub struct SecretKey {
 /// Requests to OpenID providers: https, and never into private networks unless it says so here.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Outgoing {
+pub struct OutboundConfig {
     /// Private networks that providers may live in.
     pub allow: Vec<Network>,
     /// Whether providers may run on this machine, without TLS: for trying out.
@@ -218,14 +218,14 @@ pub struct Outgoing {
 /// The program's own log, on standard error.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct LogConfig {
     /// Lines for people or JSON for machines.
     pub format: LogFormat,
     /// What is logged: a level, or levels by module.
     pub filter: String,
 }
 
-impl Default for Log {
+impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".into() }
     }
@@ -244,14 +244,14 @@ pub enum LogFormat {
 /// What one person may ask of the API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Api {
+pub struct ApiConfig {
     /// Requests a second that one person may keep up; 0 sets no limit.
     pub requests_per_second: u32,
     /// Requests one person may send at once.
     pub burst: u32,
 }
 
-impl Default for Api {
+impl Default for ApiConfig {
     fn default() -> Self {
         Self { requests_per_second: 200, burst: 1_000 }
     }
@@ -260,7 +260,7 @@ impl Default for Api {
 /// What one SCIM connection may ask for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Scim {
+pub struct ScimConfig {
     /// Requests a second that one connection may keep up; 0 sets no limit.
     pub requests_per_second: u32,
     /// Requests one connection may send at once before the rate counts.
@@ -283,7 +283,7 @@ pub struct Scim {
     pub open_discovery: bool,
 }
 
-impl Default for Scim {
+impl Default for ScimConfig {
     fn default() -> Self {
         Self {
             requests_per_second: 50,
@@ -303,7 +303,7 @@ impl Default for Scim {
 /// What an empty store begins with; read only once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Setup {
+pub struct SetupConfig {
     /// The catalog of levels, capabilities and roles.
     pub catalog: String,
     /// The name of the company at the top of the partner tree.
@@ -312,7 +312,7 @@ pub struct Setup {
     pub owner: String,
 }
 
-impl Default for Setup {
+impl Default for SetupConfig {
     fn default() -> Self {
         Self { catalog: "cove".into(), company: "Our company".into(), owner: "owner".into() }
     }
@@ -321,7 +321,7 @@ impl Default for Setup {
 /// When it is an alarm that one connection takes much away. The removals themselves are never delayed.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Storms {
+pub struct RemovalAlertConfig {
     /// From so many people on within the window; 0: their number raises no alarm.
     pub people: u32,
     /// From this share of the connection's users on, in percent, once it is at least five of them; 0: no share does.
@@ -330,7 +330,7 @@ pub struct Storms {
     pub window_minutes: u32,
 }
 
-impl Default for Storms {
+impl Default for RemovalAlertConfig {
     fn default() -> Self {
         Self { people: 20, share_percent: 20, window_minutes: 10 }
     }
@@ -339,14 +339,14 @@ impl Default for Storms {
 /// How long records are kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retention {
+pub struct RetentionConfig {
     /// Days that the log of SCIM requests keeps a request; 0 writes none and deletes what was kept.
     pub request_log_days: u32,
     /// Days that a deleted external user or group is kept, so that its deletion can be undone; 0 keeps none.
     pub deleted_days: u32,
 }
 
-impl Default for Retention {
+impl Default for RetentionConfig {
     fn default() -> Self {
         Self { request_log_days: 30, deleted_days: 30 }
     }
@@ -355,7 +355,7 @@ impl Default for Retention {
 /// Figures in the Prometheus text format at `/metrics`; off until one of the two is set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Metrics {
+pub struct MetricsConfig {
     /// An address of its own, without a token.
     pub listen: Option<SocketAddr>,
     /// The bearer token for `/metrics` on the main address.
@@ -420,7 +420,7 @@ impl Config {
     }
 }
 
-impl Limits {
+impl LimitsConfig {
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
         if self.head_seconds == 0 || self.body_seconds == 0 || self.write_seconds == 0 {
             return Some(("server.limits", "`head_seconds`, `body_seconds` and `write_seconds` must be at least 1"));
@@ -438,7 +438,7 @@ impl Limits {
     }
 }
 
-impl Store {
+impl StoreConfig {
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
         if self.pause_seconds == 0 || self.lock_seconds <= self.pause_seconds {
             return Some((

@@ -10,7 +10,7 @@ pub struct CapabilityId(pub i64);
 /// every catalog; products bring their own above.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(i64)]
-pub enum Core {
+pub enum CoreCapability {
     /// See a partner.
     PartnerView = 1,
     /// Create a partner below.
@@ -63,7 +63,7 @@ pub enum Core {
     AccessAsk = 70,
 }
 
-impl Core {
+impl CoreCapability {
     /// Every core capability, in number order.
     pub const ALL: &'static [Self] = &[
         Self::PartnerView,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::capability::{CapabilityId, Core};
+use super::capability::{CapabilityId, CoreCapability};
 use super::partner::LevelId;
 
-/// First number free for products; those below are `Core`.
+/// First number free for products; those below are `CoreCapability`.
 const FIRST_PRODUCT_ID: i64 = 1_000;
 
 /// A validated catalog.
@@ -238,7 +238,7 @@ fn read<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Resul
 
 fn capabilities(text: &str) -> Result<Vec<Capability>, CatalogError> {
     let file = "capabilities.toml";
-    let core = Core::ALL.iter().map(|core| Capability {
+    let core = CoreCapability::ALL.iter().map(|core| Capability {
         id: core.id(),
         name: core.name().to_owned(),
         title: core.title().to_owned(),
@@ -317,9 +317,9 @@ mod tests {
     #[test]
     fn families_and_ceilings_are_resolved() {
         let catalog = parse(LEVELS, CAPABILITIES, ROLES).unwrap();
-        assert_eq!(catalog.roles[0].capabilities.len(), Core::ALL.len() + 1);
+        assert_eq!(catalog.roles[0].capabilities.len(), CoreCapability::ALL.len() + 1);
         assert!(!catalog.level("top").unwrap().ceiling.contains(&CapabilityId(1000)));
-        assert!(catalog.level("top").unwrap().ceiling.contains(&Core::PartnerView.id()));
+        assert!(catalog.level("top").unwrap().ceiling.contains(&CoreCapability::PartnerView.id()));
     }
 
     #[test]
@@ -336,8 +336,8 @@ mod tests {
 
     #[test]
     fn core_numbers_are_unique_and_reserved() {
-        let ids: BTreeSet<_> = Core::ALL.iter().map(|core| core.id()).collect();
-        assert_eq!(ids.len(), Core::ALL.len());
+        let ids: BTreeSet<_> = CoreCapability::ALL.iter().map(|core| core.id()).collect();
+        assert_eq!(ids.len(), CoreCapability::ALL.len());
         assert!(ids.iter().all(|id| id.0 < FIRST_PRODUCT_ID));
     }
 }

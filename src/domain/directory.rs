@@ -15,7 +15,7 @@ pub struct Directory {
     /// The name, unique in the partner.
     pub name: String,
     /// Whether and how its word counts.
-    pub mode: Mode,
+    pub mode: DirectoryMode,
     /// The rule set in force.
     pub rule_version: i64,
     /// Lower wins where two directories place one person or name one attribute.
@@ -27,7 +27,7 @@ pub struct Directory {
 /// Whether and how a directory's word counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum DirectoryMode {
     /// Left out of the view: shown, confers nothing.
     Observe,
     /// Only ever adds.
@@ -38,7 +38,7 @@ pub enum Mode {
     Paused,
 }
 
-impl Mode {
+impl DirectoryMode {
     const ALL: [Self; 4] = [Self::Observe, Self::Additive, Self::Authoritative, Self::Paused];
 
     /// The stored word.
@@ -59,7 +59,7 @@ impl Mode {
 
 /// The most a directory may confer: one role over one scope. A directory has any number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Ceiling {
+pub struct CeilingEntry {
     /// The role, or a role below it.
     pub role: RoleId,
     /// Over what.

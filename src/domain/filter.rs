@@ -9,7 +9,7 @@
 //! prepared the same way, so every comparison is a plain one.
 //!
 //! Meaning of the nodes:
-//! - a field that is absent has no value. `Compare` with [`Op::Ne`] holds for
+//! - a field that is absent has no value. `Compare` with [`FilterOp::Ne`] holds for
 //!   it, every other operator does not; `Present` does not.
 //! - a list only ever appears in [`Filter::Each`] (some element satisfies the
 //!   inner filter) and [`Filter::Present`] (the list is not empty).
@@ -30,18 +30,18 @@ pub enum Filter {
     /// One single value compared with a constant.
     Compare {
         /// The value compared. Never a list or an object.
-        field: Field,
+        field: FilterField,
         /// How.
-        op: Op,
+        op: FilterOp,
         /// With what; its variant always fits `field.kind`.
-        value: Value,
+        value: FilterValue,
     },
     /// The field has a value; for a list, at least one element.
-    Present(Field),
+    Present(FilterField),
     /// Some element of the list satisfies `inner`.
     Each {
         /// The list.
-        list: Field,
+        list: FilterField,
         /// What one element must satisfy; its paths start at the element.
         inner: Box<Filter>,
     },
@@ -52,16 +52,16 @@ pub enum Filter {
 
 /// Where a value lies in the document, and how it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Field {
+pub struct FilterField {
     /// Keys from the root (or from the element inside [`Filter::Each`]).
     pub path: Vec<String>,
     /// How its values are stored in the comparable twin.
-    pub kind: Kind,
+    pub kind: FieldType,
 }
 
 /// Type of a field, as far as comparing goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FieldType {
     /// Text. `exact` text is compared byte by byte, other text folded.
     Text {
         /// Whether case counts.
@@ -83,7 +83,7 @@ pub enum Kind {
 
 /// Comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Op {
+pub enum FilterOp {
     /// Equal.
     Eq,
     /// Not equal, or absent.
@@ -106,7 +106,7 @@ pub enum Op {
 
 /// The constant side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum FilterValue {
     /// Text, already folded unless the field is exact.
     Text(String),
     /// Truth value.
@@ -121,7 +121,7 @@ pub enum Value {
 
 /// One value read from a document, ready to compare.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Leaf<'a> {
+pub enum FieldValue<'a> {
     /// Text, folded unless exact.
     Text(Cow<'a, str>),
     /// Truth value.
@@ -142,7 +142,7 @@ impl Filter {
     /// Whether `root` satisfies this filter, values being read by `read`.
     pub fn eval<R>(&self, root: &Json, read: &R) -> bool
     where
-        R: for<'a> Fn(Kind, &'a Json) -> Option<Leaf<'a>>,
+        R: for<'a> Fn(FieldType, &'a Json) -> Option<FieldValue<'a>>,
     {
         match self {
             Filter::And(parts) => parts.iter().all(|part| part.eval(root, read)),
@@ -158,14 +158,14 @@ impl Filter {
                 let leaf = field.find(root).and_then(|found| read(field.kind, found));
                 match leaf {
                     Some(leaf) => compare(&leaf, *op, value),
-                    None => *op == Op::Ne,
+                    None => *op == FilterOp::Ne,
                 }
             }
         }
     }
 }
 
-impl Field {
+impl FilterField {
     /// The value at this path, if every key on the way exists.
     #[must_use]
     pub fn find<'a>(&self, root: &'a Json) -> Option<&'a Json> {
@@ -182,40 +182,42 @@ fn is_present(value: &Json) -> bool {
     }
 }
 
-fn read_key(kind: Kind, value: &Json) -> Option<Leaf<'_>> {
+fn read_key(kind: FieldType, value: &Json) -> Option<FieldValue<'_>> {
     match kind {
-        Kind::Text { .. } | Kind::Binary => value.as_str().map(|s| Leaf::Text(Cow::Borrowed(s))),
-        Kind::Bool => value.as_bool().map(Leaf::Bool),
-        Kind::Integer | Kind::Time => value.as_i64().map(Leaf::Integer),
-        Kind::Decimal => value.as_f64().map(Leaf::Decimal),
-        Kind::Object => None,
+        FieldType::Text { .. } | FieldType::Binary => value.as_str().map(|s| FieldValue::Text(Cow::Borrowed(s))),
+        FieldType::Bool => value.as_bool().map(FieldValue::Bool),
+        FieldType::Integer | FieldType::Time => value.as_i64().map(FieldValue::Integer),
+        FieldType::Decimal => value.as_f64().map(FieldValue::Decimal),
+        FieldType::Object => None,
     }
 }
 
-fn compare(leaf: &Leaf<'_>, op: Op, value: &Value) -> bool {
+fn compare(leaf: &FieldValue<'_>, op: FilterOp, value: &FilterValue) -> bool {
     match (leaf, value) {
-        (Leaf::Text(have), Value::Text(want)) => match op {
-            Op::Co => have.contains(want.as_str()),
-            Op::Sw => have.starts_with(want.as_str()),
-            Op::Ew => have.ends_with(want.as_str()),
+        (FieldValue::Text(have), FilterValue::Text(want)) => match op {
+            FilterOp::Co => have.contains(want.as_str()),
+            FilterOp::Sw => have.starts_with(want.as_str()),
+            FilterOp::Ew => have.ends_with(want.as_str()),
             _ => ordered(have.as_bytes().cmp(want.as_bytes()), op),
         },
-        (Leaf::Bool(have), Value::Bool(want)) => ordered(have.cmp(want), op),
-        (Leaf::Integer(have), Value::Integer(want) | Value::Time(want)) => ordered(have.cmp(want), op),
-        (Leaf::Decimal(have), Value::Decimal(want)) => ordered(have.total_cmp(want), op),
+        (FieldValue::Bool(have), FilterValue::Bool(want)) => ordered(have.cmp(want), op),
+        (FieldValue::Integer(have), FilterValue::Integer(want) | FilterValue::Time(want)) => {
+            ordered(have.cmp(want), op)
+        }
+        (FieldValue::Decimal(have), FilterValue::Decimal(want)) => ordered(have.total_cmp(want), op),
         // A value of another type is not identical, and nothing else.
-        _ => op == Op::Ne,
+        _ => op == FilterOp::Ne,
     }
 }
 
-fn ordered(order: std::cmp::Ordering, op: Op) -> bool {
+fn ordered(order: std::cmp::Ordering, op: FilterOp) -> bool {
     match op {
-        Op::Eq => order.is_eq(),
-        Op::Ne => order.is_ne(),
-        Op::Gt => order.is_gt(),
-        Op::Ge => order.is_ge(),
-        Op::Lt => order.is_lt(),
-        Op::Le => order.is_le(),
-        Op::Co | Op::Sw | Op::Ew => false,
+        FilterOp::Eq => order.is_eq(),
+        FilterOp::Ne => order.is_ne(),
+        FilterOp::Gt => order.is_gt(),
+        FilterOp::Ge => order.is_ge(),
+        FilterOp::Lt => order.is_lt(),
+        FilterOp::Le => order.is_le(),
+        FilterOp::Co | FilterOp::Sw | FilterOp::Ew => false,
     }
 }

@@ -11,7 +11,7 @@ use super::time::{Timestamp, Window};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Scope {
     /// What it covers.
-    pub reach: Reach,
+    pub reach: ScopeBase,
     /// Partners cut out, each with everything below it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub without_partners: BTreeSet<PartnerId>,
@@ -23,7 +23,7 @@ pub struct Scope {
 /// What a scope covers before exclusions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reach", rename_all = "snake_case")]
-pub enum Reach {
+pub enum ScopeBase {
     /// Only the holder's own person and things, at home in `partner`.
     Own {
         /// The holder's home partner.
@@ -50,22 +50,22 @@ pub enum Reach {
 
 impl Scope {
     /// A scope without exclusions.
-    pub fn of(reach: Reach) -> Self {
+    pub fn of(reach: ScopeBase) -> Self {
         Self { reach, without_partners: BTreeSet::new(), without_groups: BTreeSet::new() }
     }
 
     /// The partner the scope hangs on.
     pub fn partner(&self) -> PartnerId {
         match self.reach {
-            Reach::Own { partner }
-            | Reach::Partner { partner }
-            | Reach::Subtree { partner }
-            | Reach::Groups { partner, .. } => partner,
+            ScopeBase::Own { partner }
+            | ScopeBase::Partner { partner }
+            | ScopeBase::Subtree { partner }
+            | ScopeBase::Groups { partner, .. } => partner,
         }
     }
 }
 
-impl Reach {
+impl ScopeBase {
     /// The stored word.
     pub fn word(&self) -> &'static str {
         match self {

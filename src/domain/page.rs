@@ -1,6 +1,6 @@
 //! Which part of a list is wanted, and in which order.
 
-use super::filter::{Field, Kind};
+use super::filter::{FieldType, FilterField};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// Which page of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Page {
+pub enum PageRequest {
     /// By position: the classic, which misses rows when others delete.
     Index {
         /// Position of the first row wanted, from 1.
@@ -32,12 +32,14 @@ pub enum Page {
     },
 }
 
-impl Page {
+impl PageRequest {
     /// At most so many rows are wanted.
     #[must_use]
     pub fn count(&self) -> u32 {
         match self {
-            Page::Index { count, .. } | Page::Cursor { count, .. } | Page::Back { count, .. } => *count,
+            PageRequest::Index { count, .. } | PageRequest::Cursor { count, .. } | PageRequest::Back { count, .. } => {
+                *count
+            }
         }
     }
 }
@@ -64,24 +66,24 @@ pub enum SortKey {
 
 /// Where the pages beside a cursor page are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beside {
+pub struct AdjacentPages {
     /// The row after which the next page starts; none after the last page.
     pub next: Option<Position>,
     /// The row before which the page before ends; none on the first page.
     pub previous: Option<Position>,
 }
 
-impl Beside {
+impl AdjacentPages {
     /// What is beside `page`, which holds the rows from `first` to `last`. `more` says whether there are rows beyond it,
     /// in the direction it was asked for.
     #[must_use]
-    pub fn of(page: &Page, first: Option<Position>, last: Option<Position>, more: bool) -> Self {
+    pub fn of(page: &PageRequest, first: Option<Position>, last: Option<Position>, more: bool) -> Self {
         match page {
-            Page::Index { .. } => Self::default(),
-            Page::Cursor { after, .. } => {
+            PageRequest::Index { .. } => Self::default(),
+            PageRequest::Cursor { after, .. } => {
                 Self { next: last.filter(|_| more), previous: first.filter(|_| after.is_some()) }
             }
-            Page::Back { .. } => Self { next: last, previous: first.filter(|_| more) },
+            PageRequest::Back { .. } => Self { next: last, previous: first.filter(|_| more) },
         }
     }
 }
@@ -91,9 +93,9 @@ impl Beside {
 pub struct Sort {
     /// The list the field lies in, when the sorted attribute has many values:
     /// the element marked `primary` counts, else the first.
-    pub list: Option<Field>,
+    pub list: Option<FilterField>,
     /// The field sorted by; inside `list` its path starts at the element.
-    pub field: Field,
+    pub field: FilterField,
     /// Rows without a value come last ascending and first descending.
     pub descending: bool,
 }
@@ -113,10 +115,10 @@ impl Sort {
         };
         let value = self.field.find(from)?;
         match self.field.kind {
-            Kind::Text { .. } => value.as_str().map(|text| SortKey::Text(text.to_owned())),
-            Kind::Bool => value.as_bool().map(|truth| SortKey::Integer(i64::from(truth))),
-            Kind::Integer | Kind::Time => value.as_i64().map(SortKey::Integer),
-            Kind::Decimal | Kind::Binary | Kind::Object => None,
+            FieldType::Text { .. } => value.as_str().map(|text| SortKey::Text(text.to_owned())),
+            FieldType::Bool => value.as_bool().map(|truth| SortKey::Integer(i64::from(truth))),
+            FieldType::Integer | FieldType::Time => value.as_i64().map(SortKey::Integer),
+            FieldType::Decimal | FieldType::Binary | FieldType::Object => None,
         }
     }
 
@@ -140,9 +142,9 @@ mod tests {
     use serde_json::json;
 
     fn order(descending: bool, documents: &[Value]) -> Vec<u128> {
-        let text = |path: &str| Field { path: vec![path.to_owned()], kind: Kind::Text { exact: false } };
+        let text = |path: &str| FilterField { path: vec![path.to_owned()], kind: FieldType::Text { exact: false } };
         let sort = Sort {
-            list: Some(Field { path: vec!["emails".into()], kind: Kind::Object }),
+            list: Some(FilterField { path: vec!["emails".into()], kind: FieldType::Object }),
             field: text("value"),
             descending,
         };

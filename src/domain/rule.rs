@@ -18,33 +18,33 @@ pub struct Rule {
     /// The name people see.
     pub name: String,
     /// Whom it matches.
-    pub when: Matcher,
+    pub when: RuleFilter,
     /// What it does.
-    pub effect: Effect,
+    pub effect: RuleEffect,
 }
 
 /// Whom a rule matches: any of the terms.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Matcher {
+pub struct RuleFilter {
     /// At most 16.
-    pub terms: Vec<Term>,
+    pub terms: Vec<FilterTerm>,
 }
 
 /// One term of a matcher: in every positive group and in no negated one. At least one positive
 /// atom, so that a term never matches by absence alone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Term {
+pub struct FilterTerm {
     /// The groups asked about.
-    pub atoms: Vec<Atom>,
+    pub atoms: Vec<Criterion>,
 }
 
 /// One test of a term.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Atom {
+pub struct Criterion {
     /// The set of people asked about.
-    pub set: PeopleSet,
+    pub set: ExternalSet,
     /// True: must not be in it.
     #[serde(default)]
     pub negated: bool,
@@ -53,7 +53,7 @@ pub struct Atom {
 /// A set of a directory's external users.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "set", content = "id", rename_all = "snake_case")]
-pub enum PeopleSet {
+pub enum ExternalSet {
     /// Members of an external group, nested ones too.
     Group(ExternalGroupId),
     /// Those for whom an attribute condition holds.
@@ -63,7 +63,7 @@ pub enum PeopleSet {
 /// What a matching rule does.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
-pub enum Effect {
+pub enum RuleEffect {
     /// Puts the person in an exclusive user group; the first matching rule wins.
     Place {
         /// The group.
@@ -83,7 +83,7 @@ pub enum Effect {
     },
 }
 
-impl Effect {
+impl RuleEffect {
     /// The stored word.
     pub fn word(&self) -> &'static str {
         match self {

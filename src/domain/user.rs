@@ -13,7 +13,7 @@ pub struct User {
     pub partner: PartnerId,
     /// The merged columns.
     #[serde(flatten)]
-    pub profile: Profile,
+    pub profile: UserProfile,
     /// The one exclusive user group this person is in; written by derive.
     pub placement: UserGroupId,
     /// Placement chosen by an administrator; beats every rule.
@@ -28,7 +28,7 @@ pub struct User {
 
 /// What we keep of a person ourselves, merged from what the directories say.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Profile {
+pub struct UserProfile {
     /// The name people see.
     pub display_name: String,
     /// Given name.

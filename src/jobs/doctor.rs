@@ -8,9 +8,9 @@ use crate::admin::{keys, setup};
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
 use crate::provision::conditions;
-use crate::provision::events::{self, Broken};
+use crate::provision::events::{self, BrokenChain};
 use crate::secret::Keyring;
-use crate::store::effective_lists::{self, Clip};
+use crate::store::effective_lists::{self, CeilingEffect};
 use crate::store::extent::OperatorExtent;
 use crate::store::{
     Reader, Store, awaited, entrance, events as lines, laws, migrate, provisioning_log, soundness, spoken_for,
@@ -21,7 +21,7 @@ const MOST_WAIT: i64 = 60;
 
 /// What a look at a store brought.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Told {
+pub struct DoctorReport {
     /// What is wrong.
     pub findings: Vec<String>,
     /// What is as it should be, and still worth knowing. Empty when something is wrong.
@@ -33,14 +33,14 @@ pub struct Told {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn told(store: &Store, folder: &Path, keyring: Option<&Keyring>) -> anyhow::Result<Told> {
+pub async fn told(store: &Store, folder: &Path, keyring: Option<&Keyring>) -> anyhow::Result<DoctorReport> {
     let mut findings = examine(store).await?;
     findings.extend(log(folder).await);
     if let Some(keyring) = keyring {
         findings.extend(keys::findings(store, keyring).await?);
     }
     let remarks = if findings.is_empty() { remarks(store).await? } else { Vec::new() };
-    Ok(Told { findings, remarks })
+    Ok(DoctorReport { findings, remarks })
 }
 
 /// What is wrong with the file of the request log.
@@ -68,9 +68,9 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
     for one in held {
         let clip = effective_lists::clipped_by(&mut reader, &one.ceiling, one.role.1, &one.scope).await?.0;
         let much = match clip {
-            Clip::Whole => continue,
-            Clip::Part => "in part",
-            Clip::Nothing => "not",
+            CeilingEffect::Whole => continue,
+            CeilingEffect::Part => "in part",
+            CeilingEffect::Nothing => "not",
         };
         let (people, role, partner, directory) = (one.people, &one.role.0, &one.partner, &one.directory);
         remarks.push(format!(
@@ -137,7 +137,7 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
             findings.push(format!("Rule “{}” of the directory “{}”: {loose}", loose.rule_name, loose.directory));
         }
     }
-    if let Err(Broken { seq }) = events::verify(&mut reader, &operator).await? {
+    if let Err(BrokenChain { seq }) = events::verify(&mut reader, &operator).await? {
         findings.push(format!("The log of events is broken at line {seq}: a line was changed, or taken out."));
     }
     Ok(findings)

@@ -15,14 +15,14 @@ const HOLD: Duration = Duration::from_secs(10);
 const AGE: Duration = Duration::from_secs(5);
 
 /// A process's part in a job.
-pub(super) struct Duty {
+pub(super) struct LeaderLease {
     name: &'static str,
     holder: Uuid,
     /// With the moment at which it was asked for: no clock that somebody can set.
     held: Option<(Lease, Instant)>,
 }
 
-impl Duty {
+impl LeaderLease {
     /// Nobody's yet.
     pub fn new(name: &'static str, clock: Clock) -> Self {
         let holder = Uuid::from_bytes(clock.ctx(Actor::System).random());

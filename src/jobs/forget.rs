@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::health::Health;
 use crate::clock::Clock;
-use crate::config::Retention;
+use crate::config::RetentionConfig;
 use crate::store::extent::OperatorExtent;
 use crate::store::{Store, StoreError, deleted};
 
@@ -18,7 +18,13 @@ const BATCH: u32 = 500;
 
 /// Looks until `told` turns true. Every process does: forgetting twice is harmless. Nothing is
 /// forgotten while it is not sure what time it is.
-pub async fn run(store: Store, clock: Clock, kept: Retention, health: Arc<Health>, mut told: watch::Receiver<bool>) {
+pub async fn run(
+    store: Store,
+    clock: Clock,
+    kept: RetentionConfig,
+    health: Arc<Health>,
+    mut told: watch::Receiver<bool>,
+) {
     while tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
         if let Err(error) = look(&store, clock, &kept, &health).await {
             tracing::warn!(%error, "deleted users and groups could not be forgotten; that is tried again");
@@ -30,7 +36,7 @@ pub async fn run(store: Store, clock: Clock, kept: Retention, health: Arc<Health
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn look(store: &Store, clock: Clock, kept: &Retention, health: &Health) -> Result<(), StoreError> {
+pub async fn look(store: &Store, clock: Clock, kept: &RetentionConfig, health: &Health) -> Result<(), StoreError> {
     match health.knows_the_time() {
         true => turn(store, clock, kept.deleted_days).await,
         false => Ok(()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::duty::Duty;
+use super::duty::LeaderLease;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::provision::{ProvisionError, introduce};
@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Looks until `told` turns true.
 pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {
-    let mut duty = Duty::new("introductions", clock);
+    let mut duty = LeaderLease::new("introductions", clock);
     while tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
         match duty.hold(&store).await {
             Ok(true) => {}

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use crate::domain::id::PartnerId;
 use crate::domain::time::Timestamp;
-use crate::ldap::run::{self, Env, NotStarted, Order};
-use crate::ldap::settings::Settings;
-use crate::store::connections::{self, Door};
+use crate::ldap::run::{self, SyncContext, SyncOptions, SyncStartError};
+use crate::ldap::settings::ResolvedLdapSettings;
+use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::OperatorExtent;
 use crate::store::{StoreError, runs};
 
@@ -35,16 +35,16 @@ pub const OF_A_PARTNER: usize = 4;
 
 /// Looks for due connections until `told` turns true, and then waits for the runs, which end by themselves when the
 /// process is stopping.
-pub fn start(env: Env, told: watch::Receiver<bool>) -> JoinHandle<()> {
+pub fn start(env: SyncContext, told: watch::Receiver<bool>) -> JoinHandle<()> {
     start_every(LOOK, env, told)
 }
 
 /// [`start`], looking this often. On a thread of its own, which does nothing but look: runs go on elsewhere.
-pub fn start_every(interval: Duration, env: Env, told: watch::Receiver<bool>) -> JoinHandle<()> {
+pub fn start_every(interval: Duration, env: SyncContext, told: watch::Receiver<bool>) -> JoinHandle<()> {
     spawn_blocking(move || Handle::current().block_on(look(interval, env, told)))
 }
 
-async fn look(interval: Duration, env: Env, mut told: watch::Receiver<bool>) {
+async fn look(interval: Duration, env: SyncContext, mut told: watch::Receiver<bool>) {
     let stop = told.wait_for(|stop| *stop);
     tokio::pin!(stop);
     let mut next = tokio::time::interval_at(Instant::now() + interval, interval);
@@ -71,7 +71,7 @@ async fn look(interval: Duration, env: Env, mut told: watch::Receiver<bool>) {
 }
 
 /// Which of those that are due find a place; who finds none is still due the next time.
-fn places(due: Vec<Door>, going: &mut HashMap<String, PartnerId>) -> Vec<String> {
+fn places(due: Vec<ConnectionContext>, going: &mut HashMap<String, PartnerId>) -> Vec<String> {
     let mut begin = Vec::new();
     for door in due {
         let (slug, partner) = (door.connection.slug, door.extent.partner());
@@ -85,21 +85,21 @@ fn places(due: Vec<Door>, going: &mut HashMap<String, PartnerId>) -> Vec<String>
     begin
 }
 
-async fn one(env: &Env, slug: String) -> String {
-    match run::prepare(env, &slug, Order::default()).await {
+async fn one(env: &SyncContext, slug: String) -> String {
+    match run::prepare(env, &slug, SyncOptions::default()).await {
         Ok(prepared) => {
             let report = prepared.run_apart().await;
             tracing::info!(connection = slug, status = report.status.as_str(), "a scheduled run ended");
         }
         // Another node was faster.
-        Err(NotStarted::Busy(_)) => {}
+        Err(SyncStartError::Busy(_)) => {}
         Err(error) => tracing::warn!(connection = slug, %error, "a scheduled run did not begin"),
     }
     slug
 }
 
 /// The connections whose last run began longer ago than they want; who waits longest is first.
-async fn due(env: &Env) -> Result<Vec<Door>, StoreError> {
+async fn due(env: &SyncContext) -> Result<Vec<ConnectionContext>, StoreError> {
     let mut waiting = Vec::new();
     let doors = connections::active_ldap(&mut env.store.reader().await?, &OperatorExtent::assume()).await?;
     for door in doors {
@@ -113,8 +113,8 @@ async fn due(env: &Env) -> Result<Vec<Door>, StoreError> {
     Ok(waiting.into_iter().map(|(_, door)| door).collect())
 }
 
-fn is_due(door: &Door, last: Option<Timestamp>, now: Timestamp) -> bool {
-    let minutes = match Settings::from_json(&door.connection.profile, &door.connection.config) {
+fn is_due(door: &ConnectionContext, last: Option<Timestamp>, now: Timestamp) -> bool {
+    let minutes = match ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config) {
         Ok(settings) => settings.config.every_minutes.map(i64::from),
         // It is tried, so that its page says what is wrong; as often as it says, if that at least can be read.
         Err(_) => match door.connection.config.get("every_minutes") {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::duty::Duty;
+use super::duty::LeaderLease;
 use crate::clock::Clock;
 use crate::provision::events;
 use crate::store::{Store, StoreError, events as lines};
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Seals until `told` turns true, and once more then.
 pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {
-    let mut duty = Duty::new("sealer", clock);
+    let mut duty = LeaderLease::new("sealer", clock);
     loop {
         let stopping = tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_ok();
         match turn(&store, &mut duty).await {
@@ -29,7 +29,7 @@ pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {
 }
 
 /// Writes only when there is something to seal, so an idle installation writes nothing.
-async fn turn(store: &Store, duty: &mut Duty) -> Result<(), StoreError> {
+async fn turn(store: &Store, duty: &mut LeaderLease) -> Result<(), StoreError> {
     if !lines::any_unsealed(&mut store.reader().await?).await? || !duty.hold(store).await? {
         return Ok(());
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::duty::Duty;
+use super::duty::LeaderLease;
 use crate::clock::Clock;
 use crate::store::extent::OperatorExtent;
 use crate::store::{Store, StoreError, Tx, totals};
@@ -17,7 +17,7 @@ const MOST: u32 = 16;
 
 /// Adds up until `told` turns true.
 pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {
-    let mut duty = Duty::new("totals", clock);
+    let mut duty = LeaderLease::new("totals", clock);
     while tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
         if let Err(error) = turn(&store, &mut duty).await {
             tracing::debug!(%error, "the numbers of users and groups were not added up; they are later");
@@ -26,7 +26,7 @@ pub async fn run(store: Store, clock: Clock, mut told: watch::Receiver<bool>) {
     duty.end(&store).await;
 }
 
-async fn turn(store: &Store, duty: &mut Duty) -> Result<(), StoreError> {
+async fn turn(store: &Store, duty: &mut LeaderLease) -> Result<(), StoreError> {
     let at = OperatorExtent::assume();
     if totals::long(&mut store.reader().await?, &at, MOST).await?.is_empty() || !duty.hold(store).await? {
         return Ok(());

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
-use crate::provision::groups::{self, GroupChange, NewGroup};
-use crate::provision::users::{self, Join, NewUser};
-use crate::provision::{Done, ProvisionError, Source};
+use crate::provision::groups::{self, GroupInput, NewExternalGroup};
+use crate::provision::users::{self, MatchKeySource, NewExternalUser};
+use crate::provision::{Outcome, ProvisionError, ProvisionSource};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{Document, MemberKind, MemberRef};
 use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, Tx, stage};
 
-use super::entry::{SaidGroup, SaidUser};
+use super::entry::{LdapGroup, LdapUser};
 use super::mark::Mark;
 
 /// The most people, groups or members one transaction takes.
@@ -27,16 +27,16 @@ const TRIES: usize = 3;
 
 /// One step of a plan.
 #[derive(Clone, Debug)]
-pub(super) enum Act<'a> {
-    CreateUser(Words<'a>),
+pub(super) enum SyncOperation<'a> {
+    CreateUser(EntryFacts<'a>),
     /// Somebody who was here, went, and is back under the same stable id.
-    ReturnUser(Words<'a>),
-    ChangeUser(ExternalUserId, Words<'a>),
+    ReturnUser(EntryFacts<'a>),
+    ChangeUser(ExternalUserId, EntryFacts<'a>),
     /// People who take each other's login names: all of them or none.
-    ChangeTogether(Vec<(ExternalUserId, Words<'a>)>),
+    ChangeTogether(Vec<(ExternalUserId, EntryFacts<'a>)>),
     RemoveUser(ExternalUserId),
-    CreateGroup(&'a SaidGroup),
-    ChangeGroup(ExternalGroupId, &'a SaidGroup),
+    CreateGroup(&'a LdapGroup),
+    ChangeGroup(ExternalGroupId, &'a LdapGroup),
     RemoveGroup(ExternalGroupId),
     AddMembers(ExternalGroupId, Vec<MemberRef>),
     RemoveMembers(ExternalGroupId, Vec<String>),
@@ -44,31 +44,31 @@ pub(super) enum Act<'a> {
 
 /// What is said of somebody who is new or changed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Words<'a> {
-    said: &'a SaidUser,
+pub(super) struct EntryFacts<'a> {
+    said: &'a LdapUser,
     document: &'a Document,
 }
 
-impl<'a> Words<'a> {
+impl<'a> EntryFacts<'a> {
     /// None for somebody who is known to be as before.
-    pub(super) fn of(said: &'a SaidUser) -> Option<Self> {
+    pub(super) fn of(said: &'a LdapUser) -> Option<Self> {
         Some(Self { said, document: said.doc.as_ref()? })
     }
 
-    fn newcomer(self) -> NewUser {
-        NewUser { stable_key: Some(self.said.key.clone()), said: self.words() }
+    fn newcomer(self) -> NewExternalUser {
+        NewExternalUser { stable_key: Some(self.said.key.clone()), said: self.words() }
     }
 
-    fn words(self) -> users::Said {
-        users::Said {
+    fn words(self) -> users::UserInput {
+        users::UserInput {
             document: self.document.clone(),
-            join: Join::Key(self.said.join_key.clone()),
+            join: MatchKeySource::Key(self.said.join_key.clone()),
             row_hash: Some(self.said.mark.stored()),
         }
     }
 }
 
-impl Act<'_> {
+impl SyncOperation<'_> {
     fn weight(&self) -> usize {
         match self {
             Self::ChangeTogether(people) => people.len(),
@@ -81,7 +81,7 @@ impl Act<'_> {
 
 /// What came of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(super) enum OperationResult {
     User(ExternalUserId),
     Group(ExternalGroupId),
     /// Members that came in and that left.
@@ -90,7 +90,7 @@ pub(super) enum Outcome {
 
 /// Why the carrying out ended early.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
-pub enum Ended {
+pub enum AbortReason {
     /// The store failed.
     #[error("The store failed: {0}.")]
     Store(#[from] StoreError),
@@ -103,11 +103,11 @@ pub enum Ended {
 }
 
 /// Everything that carrying out needs.
-pub(super) struct Hand<'a> {
+pub(super) struct Applier<'a> {
     pub store: &'a Store,
     pub clock: Clock,
     pub actor: Actor,
-    pub source: Source<'a>,
+    pub source: ProvisionSource<'a>,
     /// Stable ids of people who were here once.
     pub gone: HashSet<String>,
     pub lease: &'a Lease,
@@ -117,14 +117,17 @@ pub(super) struct Hand<'a> {
 /// How long a lease is taken for; renewed with every batch and by the heartbeat.
 pub(super) const LEASE: Duration = Duration::from_secs(90);
 
-impl Hand<'_> {
+impl Applier<'_> {
     /// Carries out steps in order. An item that the room refuses is answered with the refusal and hurts no other.
-    pub async fn all(&self, acts: &[Act<'_>]) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
+    pub async fn all(
+        &self,
+        acts: &[SyncOperation<'_>],
+    ) -> Result<Vec<Result<OperationResult, ProvisionError>>, AbortReason> {
         let mut outcomes = Vec::with_capacity(acts.len());
         let mut looked = Instant::now();
         while outcomes.len() < acts.len() {
             if (self.stop)() {
-                return Err(Ended::Stopped);
+                return Err(AbortReason::Stopped);
             }
             // A first run fills empty tables within seconds, and no server need be running whose job this is.
             if looked.elapsed() > LOOK {
@@ -140,16 +143,16 @@ impl Hand<'_> {
     }
 
     /// Writes marks of people who are as before.
-    pub async fn note(&self, marks: &[(ExternalUserId, Mark)]) -> Result<(), Ended> {
+    pub async fn note(&self, marks: &[(ExternalUserId, Mark)]) -> Result<(), AbortReason> {
         for some in marks.chunks(MOST) {
             if (self.stop)() {
-                return Err(Ended::Stopped);
+                return Err(AbortReason::Stopped);
             }
             let at = &self.source.extent;
             let rows: Vec<_> = some.iter().map(|(id, mark)| (*id, mark.stored())).collect();
             let write = async |tx: &mut Tx| {
                 if !leases::renew(tx, self.lease, LEASE).await? {
-                    return Err(Ended::LeaseLost);
+                    return Err(AbortReason::LeaseLost);
                 }
                 Ok(stage::note(tx, at, &rows).await?)
             };
@@ -162,10 +165,10 @@ impl Hand<'_> {
         &self,
         tx: &mut Tx,
         ctx: &Ctx,
-        acts: &[Act<'_>],
-    ) -> Result<Vec<Result<Outcome, ProvisionError>>, Ended> {
+        acts: &[SyncOperation<'_>],
+    ) -> Result<Vec<Result<OperationResult, ProvisionError>>, AbortReason> {
         if !leases::renew(tx, self.lease, LEASE).await? {
-            return Err(Ended::LeaseLost);
+            return Err(AbortReason::LeaseLost);
         }
         let began = Instant::now();
         let (mut outcomes, mut weight) = (Vec::new(), 0);
@@ -180,13 +183,18 @@ impl Hand<'_> {
                 continue;
             }
             let created = users::create_many_in(tx, ctx, &self.source, arriving).await?;
-            outcomes.extend(created.into_iter().map(|answer| answer.map(|done| Outcome::User(done.value.id))));
+            outcomes.extend(created.into_iter().map(|answer| answer.map(|done| OperationResult::User(done.value.id))));
         }
         Ok(outcomes)
     }
 
     /// One step in a savepoint of its own; a failure of the store is the batch's, a refusal the item's.
-    async fn one(&self, tx: &mut Tx, ctx: &Ctx, act: &Act<'_>) -> Result<Result<Outcome, ProvisionError>, StoreError> {
+    async fn one(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        act: &SyncOperation<'_>,
+    ) -> Result<Result<OperationResult, ProvisionError>, StoreError> {
         let mut tries = 1;
         loop {
             match tx.attempt(false, async |tx: &mut Tx| self.perform(tx, ctx, act).await).await {
@@ -197,58 +205,63 @@ impl Hand<'_> {
         }
     }
 
-    async fn perform(&self, tx: &mut Tx, ctx: &Ctx, act: &Act<'_>) -> Result<Outcome, ProvisionError> {
+    async fn perform(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        act: &SyncOperation<'_>,
+    ) -> Result<OperationResult, ProvisionError> {
         let source = &self.source;
         match act {
-            Act::CreateUser(said) => {
+            SyncOperation::CreateUser(said) => {
                 let new = said.newcomer();
                 let done = users::create_in(tx, ctx, source, new).await?;
-                Ok(Outcome::User(done.value.id))
+                Ok(OperationResult::User(done.value.id))
             }
-            Act::ReturnUser(said) => {
-                Ok(Outcome::User(users::return_in(tx, ctx, source, said.newcomer()).await?.value.id))
+            SyncOperation::ReturnUser(said) => {
+                Ok(OperationResult::User(users::return_in(tx, ctx, source, said.newcomer()).await?.value.id))
             }
-            Act::ChangeUser(id, said) => {
+            SyncOperation::ChangeUser(id, said) => {
                 let change = |_: &Document| Ok(said.words());
                 let done = users::update_in(tx, ctx, source, *id, None, &change).await?;
-                Ok(Outcome::User(done.value.id))
+                Ok(OperationResult::User(done.value.id))
             }
-            Act::ChangeTogether(people) => {
+            SyncOperation::ChangeTogether(people) => {
                 let people: Vec<_> = people.iter().map(|(id, said)| (*id, said.words())).collect();
                 users::exchange_in(tx, ctx, source, &people).await?;
-                Ok(Outcome::Members(0, 0))
+                Ok(OperationResult::Members(0, 0))
             }
-            Act::RemoveUser(id) => {
+            SyncOperation::RemoveUser(id) => {
                 users::delete_in(tx, ctx, source, *id, None).await?;
-                Ok(Outcome::User(*id))
+                Ok(OperationResult::User(*id))
             }
-            Act::CreateGroup(said) => {
-                let new = NewGroup {
+            SyncOperation::CreateGroup(said) => {
+                let new = NewExternalGroup {
                     stable_key: Some(said.key.clone()),
                     document: said.doc.clone(),
                     members: Vec::new(),
                     row_hash: Some(said.hash.to_vec()),
                 };
                 let done = groups::create_in(tx, ctx, source, &new).await?;
-                Ok(Outcome::Group(done.value.id))
+                Ok(OperationResult::Group(done.value.id))
             }
-            Act::ChangeGroup(id, said) => {
+            SyncOperation::ChangeGroup(id, said) => {
                 let change = |_: &Document| {
                     let (document, row_hash) = (said.doc.clone(), Some(said.hash.to_vec()));
-                    Ok(GroupChange { document, members: Vec::new(), row_hash })
+                    Ok(GroupInput { document, members: Vec::new(), row_hash })
                 };
                 groups::update_in(tx, ctx, source, *id, None, &change).await?;
-                Ok(Outcome::Group(*id))
+                Ok(OperationResult::Group(*id))
             }
-            Act::RemoveGroup(id) => {
+            SyncOperation::RemoveGroup(id) => {
                 groups::delete_in(tx, ctx, source, *id, None).await?;
-                Ok(Outcome::Group(*id))
+                Ok(OperationResult::Group(*id))
             }
-            Act::AddMembers(id, members) => {
+            SyncOperation::AddMembers(id, members) => {
                 let change = |doc: &Document| Ok(only_members(doc, MemberOp::Add(members.clone())));
                 Ok(counted(groups::update_in(tx, ctx, source, *id, None, &change).await?))
             }
-            Act::RemoveMembers(id, members) => {
+            SyncOperation::RemoveMembers(id, members) => {
                 let selected = MemberSelector::Ids(members.clone());
                 let change = |doc: &Document| Ok(only_members(doc, MemberOp::Remove(selected.clone())));
                 Ok(counted(groups::update_in(tx, ctx, source, *id, None, &change).await?))
@@ -258,20 +271,20 @@ impl Hand<'_> {
 }
 
 /// Those at the beginning who are new and can be created together.
-fn arriving(acts: &[Act<'_>]) -> Vec<NewUser> {
+fn arriving(acts: &[SyncOperation<'_>]) -> Vec<NewExternalUser> {
     let new = acts.iter().map_while(|act| match act {
-        Act::CreateUser(said) => Some(said.newcomer()),
+        SyncOperation::CreateUser(said) => Some(said.newcomer()),
         _ => None,
     });
     new.take(users::MOST_TOGETHER).collect()
 }
 
-fn only_members(doc: &Document, op: MemberOp) -> GroupChange {
-    GroupChange { document: doc.clone(), members: vec![op], row_hash: None }
+fn only_members(doc: &Document, op: MemberOp) -> GroupInput {
+    GroupInput { document: doc.clone(), members: vec![op], row_hash: None }
 }
 
-fn counted<T>(done: Done<T>) -> Outcome {
-    Outcome::Members(done.effect.members_added as u64, done.effect.members_removed as u64)
+fn counted<T>(done: Outcome<T>) -> OperationResult {
+    OperationResult::Members(done.effect.members_added as u64, done.effect.members_removed as u64)
 }
 
 /// A person as a member.

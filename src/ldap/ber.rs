@@ -7,7 +7,7 @@ use ldap3::asn1::{PL, StructureTag};
 
 /// One entry with the attributes that were asked for. Names keep the server's spelling.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Entry {
+pub struct LdapEntry {
     /// The distinguished name as the server writes it.
     pub dn: String,
     attributes: Vec<(Arc<str>, Vec<Vec<u8>>)>,
@@ -15,12 +15,12 @@ pub struct Entry {
 
 /// Names of attributes that entries share: all of them have the same ones.
 #[derive(Default)]
-pub(super) struct Names(HashSet<Arc<str>>);
+pub(super) struct AttributeNames(HashSet<Arc<str>>);
 
 /// Different names that are shared at most. Servers send those that were asked for.
 const MOST_SHARED: usize = 256;
 
-impl Entry {
+impl LdapEntry {
     /// An entry with these attributes.
     pub fn new(dn: impl Into<String>, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Self {
         let attributes = attributes.into_iter().map(|(name, values)| (name.into(), values)).collect();
@@ -28,7 +28,7 @@ impl Entry {
     }
 
     /// Takes no more memory than it needs from here on: a whole directory is held until it is compared.
-    pub(super) fn settle(&mut self, names: &mut Names) {
+    pub(super) fn settle(&mut self, names: &mut AttributeNames) {
         self.dn.shrink_to_fit();
         self.attributes.shrink_to_fit();
         for (name, values) in &mut self.attributes {
@@ -117,9 +117,9 @@ fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> 
 }
 
 /// One message of a search before its end.
-pub enum Item {
+pub enum SearchMessage {
     /// An entry.
-    Entry(Entry),
+    Entry(LdapEntry),
     /// A part of the tree is kept elsewhere (RFC 4511 §4.5.3); the addresses.
     Reference(Vec<String>),
     /// Something else, without entries.
@@ -135,18 +135,18 @@ const ENTRY: u64 = 4;
 const REFERENCE: u64 = 19;
 
 /// Decodes one message of a search.
-pub fn decode(message: ResultEntry) -> Result<Item, Malformed> {
+pub fn decode(message: ResultEntry) -> Result<SearchMessage, Malformed> {
     match message.0.id {
-        ENTRY => entry(message.0).map(Item::Entry),
+        ENTRY => entry(message.0).map(SearchMessage::Entry),
         REFERENCE => {
             let urls = constructed(message.0)?.into_iter().map(text).collect::<Result<_, _>>()?;
-            Ok(Item::Reference(urls))
+            Ok(SearchMessage::Reference(urls))
         }
-        _ => Ok(Item::Other),
+        _ => Ok(SearchMessage::Other),
     }
 }
 
-fn entry(tag: StructureTag) -> Result<Entry, Malformed> {
+fn entry(tag: StructureTag) -> Result<LdapEntry, Malformed> {
     let mut parts = constructed(tag)?.into_iter();
     let dn = text(parts.next().ok_or(Malformed)?)?;
     let list = constructed(parts.next().ok_or(Malformed)?)?;
@@ -157,7 +157,7 @@ fn entry(tag: StructureTag) -> Result<Entry, Malformed> {
         let values = constructed(parts.next().ok_or(Malformed)?)?;
         attributes.push((name.into(), values.into_iter().map(primitive).collect::<Result<_, _>>()?));
     }
-    Ok(Entry { dn, attributes })
+    Ok(LdapEntry { dn, attributes })
 }
 
 fn constructed(tag: StructureTag) -> Result<Vec<StructureTag>, Malformed> {
@@ -260,20 +260,21 @@ mod tests {
     #[test]
     fn ranges_are_seen_and_collected() {
         let values = |range: std::ops::Range<u8>| range.map(|n| vec![n]).collect::<Vec<_>>();
-        let mut entry = Entry::new("cn=g", vec![("member".into(), vec![]), ("member;range=0-2".into(), values(0..3))]);
+        let mut entry =
+            LdapEntry::new("cn=g", vec![("member".into(), vec![]), ("member;range=0-2".into(), values(0..3))]);
         assert_eq!((entry.has_range("Member"), entry.range_from("Member", 0)), (true, Some(Some(3))));
         assert_eq!(entry.range_from("member", 3), None, "it begins elsewhere");
         assert_eq!(entry.take_ranged("member"), values(0..3));
-        let last = Entry::new("cn=g", vec![("member;Range=3-*".into(), values(3..5))]);
+        let last = LdapEntry::new("cn=g", vec![("member;Range=3-*".into(), values(3..5))]);
         assert_eq!(last.range_from("member", 3), Some(None));
-        assert!(!Entry::new("cn=g", vec![("member".into(), values(0..1))]).has_range("member"));
+        assert!(!LdapEntry::new("cn=g", vec![("member".into(), values(0..1))]).has_range("member"));
         for broken in ["0-", "-1", "0-x", "x-*", "0", "0-1", "0-3", "1-0", "0-18446744073709551615", "00x-*"] {
-            let entry = Entry::new("cn=g", vec![(format!("member;range={broken}"), values(0..3))]);
+            let entry = LdapEntry::new("cn=g", vec![(format!("member;range={broken}"), values(0..3))]);
             assert!(entry.has_range("member"));
             assert_eq!(entry.range_from("member", 0), None, "{broken}");
         }
         let twice = vec![("member;range=0-2".to_owned(), values(0..3)), ("member;range=0-*".to_owned(), values(0..3))];
-        assert_eq!(Entry::new("cn=g", twice).range_from("member", 0), None);
+        assert_eq!(LdapEntry::new("cn=g", twice).range_from("member", 0), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// Bounds of what comes over one line. They are looked at before anything is decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wire {
+pub struct WireBounds {
     /// Elements inside each other. LDAP needs seven.
     pub depth: usize,
     /// Bytes of a message, also of one that is merely announced.
@@ -18,7 +18,7 @@ pub struct Wire {
 }
 
 /// The bounds of every line to a directory.
-pub const WIRE: Wire = Wire {
+pub const WIRE: WireBounds = WireBounds {
     depth: 16,
     message_bytes: 32 * 1024 * 1024,
     message_elements: 1_000_000,
@@ -31,7 +31,7 @@ pub const WIRE: Wire = Wire {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
     /// What comes over its line.
-    pub wire: Wire,
+    pub wire: WireBounds,
     /// People, or groups.
     pub entries: usize,
     /// Pages of people, or of groups.

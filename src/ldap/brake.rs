@@ -4,12 +4,12 @@
 //! do, and so does a whole read that is not one of the directory read before.
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Absences, Accepted, ChangeKind, Match, Plan};
-use super::reason::Reason;
-use super::said::Said;
-use super::settings::Brake;
+use super::plan::{Baseline, ChangeKind, MissingRecords, RecordMatch, SyncPlan};
+use super::reason::PendingReason;
+use super::said::DirectorySnapshot;
+use super::settings::SafeguardLimits;
 
-/// One thing that may wait; positions of `Accepted`.
+/// One thing that may wait; positions of `Baseline`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Removal {
     /// A person.
@@ -28,18 +28,18 @@ pub enum Removal {
 
 /// What the brake decided. Every absence is in exactly one of the first two.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
+pub struct SafeguardDecision {
     /// Go ahead.
-    pub apply: Absences,
+    pub apply: MissingRecords,
     /// Wait, each with the first reason that holds it.
-    pub held: Vec<(Removal, Reason)>,
+    pub held: Vec<(Removal, PendingReason)>,
     /// Why nothing at all of the read is taken.
-    pub whole: Option<Reason>,
+    pub whole: Option<PendingReason>,
 }
 
 /// Removals without approval, of this run or of those before it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Taken {
+pub struct UnapprovedRemovals {
     /// Memberships, of people and of groups.
     pub memberships: u64,
     /// Groups.
@@ -53,21 +53,27 @@ pub const WINDOW_HOURS: i64 = 24;
 
 /// What else the brake looks at.
 #[derive(Clone, Debug, Default)]
-pub struct Circumstances {
+pub struct SafeguardInput {
     /// Why the read may not be one of the directory read before.
-    pub strange: Option<Reason>,
+    pub strange: Option<PendingReason>,
     /// What was changed in how the directory is read, so that less is found.
-    pub narrowed: Option<Reason>,
+    pub narrowed: Option<PendingReason>,
     /// A person has approved this read as a whole.
     pub approved_read: bool,
     /// Removals that a person has approved.
     pub approved: HashSet<Removal>,
     /// What runs have removed in the last hours.
-    pub before: Taken,
+    pub before: UnapprovedRemovals,
 }
 
 /// What goes ahead that nobody has approved: it counts against the runs of the next hours.
-pub fn taken(said: &Said, accepted: &Accepted, plan: &Plan, apply: &Absences, approved: &HashSet<Removal>) -> Taken {
+pub fn taken(
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    apply: &MissingRecords,
+    approved: &HashSet<Removal>,
+) -> UnapprovedRemovals {
     let (memberships, groups) = counted(accepted, all(apply).filter(|removal| !approved.contains(removal)));
     let mut mapped = HashMap::new();
     // Whom an approval let go is no slow leak, and who falls out beside it is not told apart.
@@ -80,31 +86,31 @@ pub fn taken(said: &Said, accepted: &Accepted, plan: &Plan, apply: &Absences, ap
             }
         }
     }
-    Taken { memberships, groups, mapped }
+    UnapprovedRemovals { memberships, groups, mapped }
 }
 
 /// Decides over every absence, and over who is switched on or off at once.
 pub fn brake(
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
-    absences: &Absences,
-    limits: Brake,
-    about: &Circumstances,
-) -> Verdict {
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    absences: &MissingRecords,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+) -> SafeguardDecision {
     let whole = whole_read(said, accepted, plan, limits, about);
     if let Some(reason) = whole {
         let held = all(absences).map(|removal| (removal, reason.clone())).collect();
-        return Verdict { held, whole: Some(reason), ..Verdict::default() };
+        return SafeguardDecision { held, whole: Some(reason), ..SafeguardDecision::default() };
     }
-    let mut held: HashMap<Removal, Reason> = HashMap::new();
+    let mut held: HashMap<Removal, PendingReason> = HashMap::new();
     if !absences.is_empty() {
         people_or_nothing(said, absences, limits, accepted, about, &mut held);
         privileged(accepted, absences, &mut held);
         mapped_groups(said, accepted, plan, absences, limits, about, &mut held);
         shares(accepted, absences, limits, about, &mut held);
     }
-    let mut verdict = Verdict::default();
+    let mut verdict = SafeguardDecision::default();
     for removal in all(absences) {
         let approved = about.approved.contains(&removal);
         match held.remove(&removal) {
@@ -116,7 +122,7 @@ pub fn brake(
     verdict
 }
 
-impl Verdict {
+impl SafeguardDecision {
     fn let_through(&mut self, removal: Removal) {
         match removal {
             Removal::User(user) => self.apply.users.push(user),
@@ -129,7 +135,13 @@ impl Verdict {
 }
 
 /// Why the read as a whole waits: additions to another directory's people are as wrong as removals.
-fn whole_read(said: &Said, accepted: &Accepted, plan: &Plan, limits: Brake, about: &Circumstances) -> Option<Reason> {
+fn whole_read(
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+) -> Option<PendingReason> {
     if about.approved_read || (accepted.users.is_empty() && accepted.groups.is_empty()) {
         return None;
     }
@@ -138,18 +150,18 @@ fn whole_read(said: &Said, accepted: &Accepted, plan: &Plan, limits: Brake, abou
     }
     // Whatever the server shows of itself: most are not found again, and more others are there.
     let of = accepted.users.len();
-    let matched = Match::new(said, accepted);
-    let present = |(at, user): (usize, &super::plan::KnownUser)| {
+    let matched = RecordMatch::new(said, accepted);
+    let present = |(at, user): (usize, &super::plan::BaselineUser)| {
         matched.said_user.get(at).is_some_and(Option::is_some) || said.present_users.contains(&user.key)
     };
     let found = accepted.users.iter().enumerate().filter(|known| present(*known)).count();
     let new = plan.create_users.len();
     let strangers = of >= limits.at_least as usize && found * 2 < of && new > found;
-    strangers.then_some(Reason::Strangers { found: found as u64, of: of as u64, new: new as u64 })
+    strangers.then_some(PendingReason::Strangers { found: found as u64, of: of as u64, new: new as u64 })
 }
 
 /// Every absence as one removal.
-pub fn all(absences: &Absences) -> impl Iterator<Item = Removal> + '_ {
+pub fn all(absences: &MissingRecords) -> impl Iterator<Item = Removal> + '_ {
     let users = absences.users.iter().map(|user| Removal::User(*user));
     let groups = absences.groups.iter().map(|group| Removal::Group(*group));
     let members = absences.members.iter().map(|(group, user)| Removal::Member(*group, *user));
@@ -163,12 +175,12 @@ pub(super) fn exceeds(lost: usize, of: usize, at_least: u32, percent: u32) -> bo
 }
 
 fn people_or_nothing(
-    said: &Said,
-    absences: &Absences,
-    limits: Brake,
-    accepted: &Accepted,
-    about: &Circumstances,
-    held: &mut HashMap<Removal, Reason>,
+    said: &DirectorySnapshot,
+    absences: &MissingRecords,
+    limits: SafeguardLimits,
+    accepted: &Baseline,
+    about: &SafeguardInput,
+    held: &mut HashMap<Removal, PendingReason>,
 ) {
     if let Some(reason) = &about.narrowed {
         held.extend(all(absences).map(|removal| (removal, reason.clone())));
@@ -177,17 +189,17 @@ fn people_or_nothing(
     let no_people = said.users.is_empty() && said.present_users.is_empty();
     let no_groups = said.groups.is_empty() && said.present_groups.is_empty();
     if no_people {
-        let reason = Reason::EmptyRead { what: "people".to_owned() };
+        let reason = PendingReason::EmptyRead { what: "people".to_owned() };
         held.extend(all(absences).map(|removal| (removal, reason.clone())));
     }
     if no_groups {
-        let reason = Reason::EmptyRead { what: "groups".to_owned() };
+        let reason = PendingReason::EmptyRead { what: "groups".to_owned() };
         let groups = all(absences).filter(|removal| !matches!(removal, Removal::User(_)));
         held.extend(groups.map(|removal| (removal, reason.clone())));
     }
     let (missing, of) = (absences.users.len(), accepted.users.len());
     if !no_people && exceeds(missing, of, limits.at_least, limits.users_percent) {
-        let reason = Reason::ManyUsers { missing: missing as u64, of: of as u64, limit: limits.users_percent };
+        let reason = PendingReason::ManyUsers { missing: missing as u64, of: of as u64, limit: limits.users_percent };
         for user in &absences.users {
             held.entry(Removal::User(*user)).or_insert_with(|| reason.clone());
         }
@@ -196,7 +208,7 @@ fn people_or_nothing(
 
 /// How many memberships, and how many groups, removals take away. Those of people who go are theirs: people have a
 /// limit of their own.
-fn counted(accepted: &Accepted, removals: impl Iterator<Item = Removal>) -> (u64, u64) {
+fn counted(accepted: &Baseline, removals: impl Iterator<Item = Removal>) -> (u64, u64) {
     let (mut memberships, mut groups) = (0, HashSet::new());
     for removal in removals {
         match removal {
@@ -216,11 +228,11 @@ fn counted(accepted: &Accepted, removals: impl Iterator<Item = Removal>) -> (u64
 /// Groups and memberships by their share of all, whether or not a rule names them, together with what the last hours
 /// took away.
 fn shares(
-    accepted: &Accepted,
-    absences: &Absences,
-    limits: Brake,
-    about: &Circumstances,
-    held: &mut HashMap<Removal, Reason>,
+    accepted: &Baseline,
+    absences: &MissingRecords,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+    held: &mut HashMap<Removal, PendingReason>,
 ) {
     let open = |removal: &Removal| !about.approved.contains(removal);
     let (memberships, groups) = counted(accepted, all(absences).filter(open));
@@ -228,7 +240,7 @@ fn shares(
     let lost = groups + about.before.groups;
     let of = accepted.groups.len() as u64 + about.before.groups;
     if groups > 0 && exceeds(lost as usize, of as usize, limits.at_least, limit) {
-        let reason = Reason::ManyGroups { lost, of, limit, hours };
+        let reason = PendingReason::ManyGroups { lost, of, limit, hours };
         for group in &absences.groups {
             held.entry(Removal::Group(*group)).or_insert_with(|| reason.clone());
         }
@@ -236,7 +248,7 @@ fn shares(
     let lost = memberships + about.before.memberships;
     let of = (accepted.members.len() + accepted.nested.len()) as u64 + about.before.memberships;
     if memberships > 0 && exceeds(lost as usize, of as usize, limits.at_least, limit) {
-        let reason = Reason::ManyMemberships { lost, of, limit, hours };
+        let reason = PendingReason::ManyMemberships { lost, of, limit, hours };
         for removal in all(absences).filter(|removal| !matches!(removal, Removal::User(_))) {
             held.entry(removal).or_insert_with(|| reason.clone());
         }
@@ -245,12 +257,12 @@ fn shares(
 
 /// Many who are switched on at once, and many who are switched off only because a sign is not shown.
 fn switches(
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
-    limits: Brake,
-    about: &Circumstances,
-    held: &mut Vec<(Removal, Reason)>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+    held: &mut Vec<(Removal, PendingReason)>,
 ) {
     let silent = |said_at: u32| said.users.get(said_at as usize).is_some_and(|user| user.silent);
     let of = |kind: ChangeKind| plan.change_users.iter().filter(move |change| change.kind == kind);
@@ -262,27 +274,27 @@ fn switches(
         let open: Vec<Removal> = all.into_iter().filter(|switch| !about.approved.contains(switch)).collect();
         if exceeds(open.len(), people, limits.at_least, limits.users_percent) {
             let (count, of, limit) = (open.len() as u64, people as u64, limits.users_percent);
-            held.extend(open.into_iter().map(|switch| (switch, Reason::ManySwitched { on, count, of, limit })));
+            held.extend(open.into_iter().map(|switch| (switch, PendingReason::ManySwitched { on, count, of, limit })));
         }
     }
 }
 
-fn privileged(accepted: &Accepted, absences: &Absences, held: &mut HashMap<Removal, Reason>) {
+fn privileged(accepted: &Baseline, absences: &MissingRecords, held: &mut HashMap<Removal, PendingReason>) {
     let is = |user: u32| accepted.users.get(user as usize).is_some_and(|user| user.privileged);
     for user in absences.users.iter().filter(|user| is(**user)) {
-        held.entry(Removal::User(*user)).or_insert(Reason::Privileged);
+        held.entry(Removal::User(*user)).or_insert(PendingReason::Privileged);
     }
 }
 
 /// For every group that a rule names: who would fall out of it, through whatever nesting.
 fn mapped_groups(
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
-    absences: &Absences,
-    limits: Brake,
-    about: &Circumstances,
-    held: &mut HashMap<Removal, Reason>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    absences: &MissingRecords,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+    held: &mut HashMap<Removal, PendingReason>,
 ) {
     let graph = Graph::new(said, accepted, plan, absences);
     for (at, group) in (0..).zip(&accepted.groups).filter(|(_, group)| group.mapped) {
@@ -297,9 +309,9 @@ fn mapped_groups(
         let too_many = exceeds(all_lost as usize, all_of as usize, limits.at_least, limits.members_percent);
         let reason = if too_many {
             let (lost, of) = (all_lost, all_of);
-            Reason::GroupShrinks { group: group.name.clone(), lost, of, limit: limits.members_percent }
+            PendingReason::GroupShrinks { group: group.name.clone(), lost, of, limit: limits.members_percent }
         } else if lost.iter().any(is_privileged) {
-            Reason::Privileged
+            PendingReason::Privileged
         } else {
             continue;
         };
@@ -320,7 +332,7 @@ fn mapped_groups(
     }
 }
 
-/// Groups and members before the run and as they would be after it, in positions of `Accepted`. New people
+/// Groups and members before the run and as they would be after it, in positions of `Baseline`. New people
 /// cannot be lost and are left out.
 struct Graph {
     inner_before: HashMap<u32, Vec<u32>>,
@@ -337,8 +349,8 @@ impl Graph {
         (before.len(), before.difference(&after).copied().collect())
     }
 
-    fn new(said: &Said, accepted: &Accepted, plan: &Plan, absences: &Absences) -> Self {
-        let matched = Match::new(said, accepted);
+    fn new(said: &DirectorySnapshot, accepted: &Baseline, plan: &SyncPlan, absences: &MissingRecords) -> Self {
+        let matched = RecordMatch::new(said, accepted);
         let known = |list: &[Option<u32>], at: u32| list.get(at as usize).copied().flatten();
         let gone_groups: HashSet<u32> = absences.groups.iter().copied().collect();
         let gone_users: HashSet<u32> = absences.users.iter().copied().collect();

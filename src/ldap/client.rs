@@ -10,10 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::ber::{self, Entry, Item, Malformed};
+use super::ber::{self, LdapEntry, Malformed, SearchMessage};
 use super::bounds::{BOUNDS, Bounds};
-use super::line::{self, Ending, Line, tls_config};
-use super::settings::Settings;
+use super::line::{self, Ending, LdapStream, tls_config};
+use super::settings::ResolvedLdapSettings;
 
 /// Why a directory could not be read, as a sentence for whoever set it up.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ impl Guard {
 pub struct Client {
     ldap: Ldap,
     driver: JoinHandle<Result<(), LdapError>>,
-    line: Line,
+    line: LdapStream,
     answer: Duration,
     pub(super) bounds: Bounds,
     /// The address that answered.
@@ -105,8 +105,8 @@ pub struct Client {
 }
 
 /// One page of a search.
-pub(super) struct Page {
-    pub entries: Vec<Entry>,
+pub(super) struct SearchPage {
+    pub entries: Vec<LdapEntry>,
     pub references: Vec<String>,
     /// Where the next page begins; empty after the last.
     pub cookie: Vec<u8>,
@@ -116,7 +116,7 @@ impl Client {
     /// Connects to the first address that answers, and binds. A refused name or password is final: it is
     /// not tried at the next address, so that a wrong password locks nothing out twice.
     pub async fn connect(
-        settings: &Settings,
+        settings: &ResolvedLdapSettings,
         password: Option<&SecretString>,
         guard: &Guard,
     ) -> Result<Self, LdapFailure> {
@@ -126,7 +126,7 @@ impl Client {
     /// [`Client::connect`] with bounds other than those of every read.
     pub async fn connect_within(
         bounds: Bounds,
-        settings: &Settings,
+        settings: &ResolvedLdapSettings,
         password: Option<&SecretString>,
         guard: &Guard,
     ) -> Result<Self, LdapFailure> {
@@ -144,7 +144,11 @@ impl Client {
         Err(LdapFailure::Unreachable(reasons.join(" ")))
     }
 
-    async fn bind(&mut self, settings: &Settings, password: Option<&SecretString>) -> Result<(), LdapFailure> {
+    async fn bind(
+        &mut self,
+        settings: &ResolvedLdapSettings,
+        password: Option<&SecretString>,
+    ) -> Result<(), LdapFailure> {
         let Some(dn) = &settings.config.bind_dn else { return Ok(()) };
         let password = password.map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
         let password = password.ok_or(LdapFailure::NoPassword)?;
@@ -162,7 +166,7 @@ impl Client {
     /// Reads one page. Anything short of a page that ended well is a failure: the crate underneath ends a
     /// truncated page like a whole one, and keeps the result of the page before after an error, so the result
     /// is taken only from a stream that was read to its end.
-    pub(super) async fn page(&mut self, search: &Search<'_>, cookie: Vec<u8>) -> Result<Page, LdapFailure> {
+    pub(super) async fn page(&mut self, search: &Search<'_>, cookie: Vec<u8>) -> Result<SearchPage, LdapFailure> {
         let what = search.what;
         let incomplete = |why: String| LdapFailure::Incomplete { what: what.to_owned(), why };
         let (most, bounds) = (usize::try_from(search.page_size).unwrap_or(0), self.bounds);
@@ -178,20 +182,20 @@ impl Client {
             Ok(stream) => stream,
             Err(error) => return Err(self.failure(what, error).await),
         };
-        let mut page = Page { entries: Vec::new(), references: Vec::new(), cookie: Vec::new() };
+        let mut page = SearchPage { entries: Vec::new(), references: Vec::new(), cookie: Vec::new() };
         loop {
             match stream.next().await {
                 Ok(Some(message)) => match ber::decode(message).map_err(LdapFailure::malformed(what))? {
-                    Item::Entry(_) if page.entries.len() >= most => {
+                    SearchMessage::Entry(_) if page.entries.len() >= most => {
                         return Err(incomplete(format!("the server sent more than the {most} entries of a page")));
                     }
-                    Item::Entry(entry) => page.entries.push(entry),
-                    Item::Reference(urls) if page.references.len() + urls.len() > bounds.references => {
+                    SearchMessage::Entry(entry) => page.entries.push(entry),
+                    SearchMessage::Reference(urls) if page.references.len() + urls.len() > bounds.references => {
                         let most = bounds.references;
                         return Err(incomplete(format!("the server sent more than {most} references to others")));
                     }
-                    Item::Reference(urls) => page.references.extend(urls),
-                    Item::Other => {}
+                    SearchMessage::Reference(urls) => page.references.extend(urls),
+                    SearchMessage::Other => {}
                 },
                 Ok(None) => break,
                 Err(error) => return Err(self.failure(what, error).await),
@@ -222,7 +226,7 @@ impl Client {
         scope: Scope,
         filter: &str,
         attributes: &[String],
-    ) -> Result<Page, LdapFailure> {
+    ) -> Result<SearchPage, LdapFailure> {
         self.page(&Search { what, base, scope, filter, attributes, page_size: 100 }, Vec::new()).await
     }
 
@@ -232,7 +236,7 @@ impl Client {
         what: &str,
         dn: &str,
         attributes: &[String],
-    ) -> Result<Option<Entry>, LdapFailure> {
+    ) -> Result<Option<LdapEntry>, LdapFailure> {
         let stream =
             self.ldap.with_timeout(self.answer).streaming_search(dn, Scope::Base, "(objectClass=*)", attributes).await;
         let mut stream = match stream {
@@ -243,7 +247,7 @@ impl Client {
         loop {
             match stream.next().await {
                 Ok(Some(message)) => {
-                    if let Item::Entry(entry) = ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                    if let SearchMessage::Entry(entry) = ber::decode(message).map_err(LdapFailure::malformed(what))? {
                         if found.is_some() {
                             let why = "the server sent several entries for one name".to_owned();
                             return Err(LdapFailure::Incomplete { what: what.to_owned(), why });
@@ -326,7 +330,7 @@ pub(super) struct Search<'a> {
 }
 
 async fn open(
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     tls: &Arc<rustls::ClientConfig>,
     guard: &Guard,
     bounds: Bounds,

@@ -8,67 +8,67 @@ use crate::domain::text::fold;
 use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
 
-use super::brake::{Circumstances, Verdict, brake};
-use super::entry::{Before, Mapping, Part};
-use super::plan::{Absences, Accepted, KnownUser, Plan, absences, plan};
-use super::read::{Evidence, Reading};
-use super::reason::Reason;
-use super::said::{Holders, Said, translate};
-use super::settings::Settings;
+use super::brake::{SafeguardDecision, SafeguardInput, brake};
+use super::entry::{AttributePart, Before, Mapping};
+use super::plan::{Baseline, BaselineUser, MissingRecords, SyncPlan, absences, plan};
+use super::read::{BranchRead, ReadEvidence};
+use super::reason::PendingReason;
+use super::said::{DirectorySnapshot, ExistingKeys, translate};
+use super::settings::ResolvedLdapSettings;
 use super::unseen;
 
 /// What a comparison rests on beside the read and the accepted state.
 pub(super) struct Basis {
-    pub settings: Arc<Settings>,
+    pub settings: Arc<ResolvedLdapSettings>,
     /// The attribute that joins people with the directory's other doors.
     pub join: Option<String>,
     /// Nothing is taken away.
     pub adds_only: bool,
-    pub about: Circumstances,
+    pub about: SafeguardInput,
     /// Attributes whose vanishing a person has approved.
-    pub approved_parts: HashSet<Part>,
+    pub approved_parts: HashSet<AttributePart>,
 }
 
 /// What a read says, and what it would change if everything it shows were so.
 pub(super) struct First {
-    said: Evidence<Said>,
-    accepted: Accepted,
-    plan: Plan,
+    said: ReadEvidence<DirectorySnapshot>,
+    accepted: Baseline,
+    plan: SyncPlan,
 }
 
 /// What a read comes to.
 pub(super) struct Compared {
-    pub said: Said,
+    pub said: DirectorySnapshot,
     /// It is proven that nothing is left out.
     pub whole: bool,
-    pub accepted: Accepted,
+    pub accepted: Baseline,
     /// What is to be done, removals apart.
-    pub plan: Plan,
-    pub verdict: Verdict,
+    pub plan: SyncPlan,
+    pub verdict: SafeguardDecision,
     /// Attributes that stay as they were.
-    pub parts: Vec<(Part, Reason)>,
+    pub parts: Vec<(AttributePart, PendingReason)>,
     /// Of the people and of the groups that were read: for how many something would be done.
     pub concerned: (usize, usize),
     /// Groups that lost people in the last hours and are back.
     pub back: Vec<String>,
 }
 
-fn holders(accepted: &Accepted) -> Holders<'_> {
+fn holders(accepted: &Baseline) -> ExistingKeys<'_> {
     let users = || accepted.users.iter().map(|user| (user.key.as_str(), user));
-    Holders {
+    ExistingKeys {
         before: users().map(|(key, user)| (key, before(user))).collect(),
         logins: users().map(|(key, user)| (fold(&user.user_name), key)).collect(),
         joins: users().filter_map(|(key, user)| Some((user.join_key.as_deref()?, key))).collect(),
     }
 }
 
-fn before(user: &KnownUser) -> Before<'_> {
+fn before(user: &BaselineUser) -> Before<'_> {
     Before { active: user.active, join_key: user.join_key.as_deref(), mark: user.mark }
 }
 
 impl First {
     /// Translates a read and compares it.
-    pub fn of(read: Evidence<(Reading, Reading)>, accepted: Accepted, basis: &Basis) -> Self {
+    pub fn of(read: ReadEvidence<(BranchRead, BranchRead)>, accepted: Baseline, basis: &Basis) -> Self {
         let schemas = SchemaSet::base();
         let mapping = Mapping { settings: &basis.settings, schemas: &schemas, join: basis.join.as_deref() };
         let said = read.map(|(people, groups)| translate(people, groups, mapping, &holders(&accepted)));
@@ -94,17 +94,17 @@ impl First {
         });
         let next = plan(said.get(), &accepted);
         let missing = match &said {
-            Evidence::Whole(said) if !basis.adds_only => absences(said, &accepted),
-            _ => Absences::default(),
+            ReadEvidence::Whole(said) if !basis.adds_only => absences(said, &accepted),
+            _ => MissingRecords::default(),
         };
         let mut verdict = brake(said.get(), &accepted, &next, &missing, limits, &basis.about);
         if verdict.whole.is_some() {
             parts.clear();
         }
-        let whole = matches!(&said, Evidence::Whole(said) if said.get().doubt.is_none());
+        let whole = matches!(&said, ReadEvidence::Whole(said) if said.get().doubt.is_none());
         let mut said = match said {
-            Evidence::Whole(said) => said.into_inner(),
-            Evidence::Partial(said) => said,
+            ReadEvidence::Whole(said) => said.into_inner(),
+            ReadEvidence::Partial(said) => said,
         };
         unseen::keep_switches(&mut said, &accepted, verdict.held.iter().map(|(removal, _)| *removal));
         verdict.held.sort_by_key(|(removal, _)| *removal);
@@ -125,7 +125,7 @@ impl Compared {
     /// Works out again what is to be done, after what is said was corrected.
     pub fn again(&mut self) {
         self.plan = match self.verdict.whole {
-            Some(_) => Plan::default(),
+            Some(_) => SyncPlan::default(),
             None => plan(&self.said, &self.accepted),
         };
     }
@@ -137,7 +137,7 @@ impl Compared {
 
     /// Whether the next run may be compared with this one: nothing waits because the directory may be another one.
     pub fn settles(&self) -> bool {
-        let narrowed = |(_, reason): &(_, Reason)| matches!(reason, Reason::Narrowed { .. });
+        let narrowed = |(_, reason): &(_, PendingReason)| matches!(reason, PendingReason::Narrowed { .. });
         self.verdict.whole.is_none() && !self.verdict.held.iter().any(narrowed)
     }
 }

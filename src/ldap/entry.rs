@@ -3,24 +3,24 @@
 use serde_json::{Map, Value, json};
 
 use crate::provision::fit;
-use crate::provision::join::JoinKey;
+use crate::provision::join::MatchKey;
 use crate::scim::resource::{self, Document, Rules};
 use crate::scim::schema::SchemaSet;
 use crate::secret::sha256;
 
-use super::ber::Entry;
+use super::ber::LdapEntry;
 use super::mark::{Mark, Marker};
-use super::settings::{Field, Settings, Test};
+use super::settings::{MappedAttribute, ResolvedLdapSettings, Test};
 
 /// A person as the directory says it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct SaidUser {
+pub struct LdapUser {
     /// The stable id, as text.
     pub key: String,
     /// The login name.
     pub user_name: String,
     /// By which the person is found at the directory's other doors.
-    pub join_key: Option<JoinKey>,
+    pub join_key: Option<MatchKey>,
     /// False when the entry says the person is switched off, or shows nothing and it was so before.
     pub active: bool,
     /// `active` follows only from an attribute that the entry does not show, and that may as well be unreadable.
@@ -33,7 +33,7 @@ pub struct SaidUser {
 
 /// A group as the directory says it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct SaidGroup {
+pub struct LdapGroup {
     /// The stable id, as text.
     pub key: String,
     /// Its name.
@@ -46,7 +46,7 @@ pub struct SaidGroup {
 
 /// Why an entry was set aside; the run goes on without it, and it does not count as missing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SetAside {
+pub enum SkipReason {
     /// Without a stable id nothing can be recognised again.
     #[error("it has no {0} that can be read")]
     NoId(String),
@@ -78,7 +78,7 @@ const LONGEST_ID: usize = 200;
 
 /// The stable id of an entry: `objectGUID` in its usual text form, any other attribute as it stands, in
 /// small letters. Two values name nobody, and neither does one that is too long or no text.
-pub fn stable_key(entry: &Entry, attribute: &str) -> Option<String> {
+pub fn stable_key(entry: &LdapEntry, attribute: &str) -> Option<String> {
     let [value] = entry.values(attribute) else { return None };
     if is_guid(attribute) {
         let bytes: [u8; 16] = value.as_slice().try_into().ok()?;
@@ -118,7 +118,7 @@ fn is_guid(attribute: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Mapping<'a> {
     /// The directory's settings.
-    pub settings: &'a Settings,
+    pub settings: &'a ResolvedLdapSettings,
     /// What a document may hold.
     pub schemas: &'a SchemaSet,
     /// The attribute that joins people with the directory's other doors.
@@ -138,41 +138,41 @@ pub struct Before<'a> {
 
 /// Reads a person. What the entry does not show is as it was before.
 pub(super) fn user<'b>(
-    entry: &Entry,
+    entry: &LdapEntry,
     mapping: Mapping<'_>,
     marker: &Marker,
     before: &dyn Fn(&str) -> Option<Before<'b>>,
-) -> Result<SaidUser, SetAside> {
+) -> Result<LdapUser, SkipReason> {
     let settings = mapping.settings;
-    let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
-    let logins = settings.names(Field::UserName);
+    let key = stable_key(entry, &settings.id).ok_or_else(|| SkipReason::NoId(settings.id.clone()))?;
+    let logins = settings.names(MappedAttribute::UserName);
     let user_name = logins.iter().find_map(|name| entry.text(name)).map(str::trim);
-    let user_name = user_name.ok_or_else(|| SetAside::NoLogin(logins.join(", ")))?.to_owned();
+    let user_name = user_name.ok_or_else(|| SkipReason::NoLogin(logins.join(", ")))?.to_owned();
     let before = before(&key);
     let (active, silent) = match (switch(entry, settings), &before) {
         (Switch::Shown(on), _) => (on, false),
         (Switch::Silent(on), _) => (on, true),
         (Switch::Unknown(_), Some(before)) => (before.active, false),
-        (Switch::Unknown(attribute), None) => return Err(SetAside::NoSwitch(attribute.to_owned())),
+        (Switch::Unknown(attribute), None) => return Err(SkipReason::NoSwitch(attribute.to_owned())),
     };
     let join_key = mapping.join.and_then(|attribute| {
-        let kept = || Some(JoinKey::kept(attribute, before?.join_key?.to_vec()));
+        let kept = || Some(MatchKey::kept(attribute, before?.join_key?.to_vec()));
         join_key(entry, settings, attribute, &key, &user_name).or_else(kept)
     });
     let known = before.and_then(|before| before.mark);
-    let shown = marker.entry(entry, active, join_key.as_ref().map(JoinKey::bytes));
+    let shown = marker.entry(entry, active, join_key.as_ref().map(MatchKey::bytes));
     if let Some(mark) = known.filter(|mark| mark.is_of(&shown)) {
-        return Ok(SaidUser { key, user_name, join_key, active, silent, doc: None, mark });
+        return Ok(LdapUser { key, user_name, join_key, active, silent, doc: None, mark });
     }
     let body = user_doc(entry, settings, &key, &user_name, active);
     let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
-    fit::user(&doc, None, join_key.as_ref()).map_err(|error| SetAside::Refused(error.to_string()))?;
-    let mark = Mark::of_entry(hash(&doc, join_key.as_ref().map(JoinKey::bytes)), shown);
+    fit::user(&doc, None, join_key.as_ref()).map_err(|error| SkipReason::Refused(error.to_string()))?;
+    let mark = Mark::of_entry(hash(&doc, join_key.as_ref().map(MatchKey::bytes)), shown);
     let doc = Some(doc).filter(|_| known.is_none_or(|known| !known.same(&mark)));
-    Ok(SaidUser { key, user_name, join_key, active, silent, doc, mark })
+    Ok(LdapUser { key, user_name, join_key, active, silent, doc, mark })
 }
 
-impl SaidUser {
+impl LdapUser {
     /// Keeps the person switched on or off as before, whatever the entry says.
     pub(super) fn keep_active(&mut self, active: bool) {
         self.active = active;
@@ -180,7 +180,7 @@ impl SaidUser {
     }
 
     /// Keeps a part of the document as it was in `before`.
-    pub(super) fn keep(&mut self, part: &Part, before: &Document) {
+    pub(super) fn keep(&mut self, part: &AttributePart, before: &Document) {
         self.correct(|doc| part.copy(before, doc));
     }
 
@@ -188,34 +188,34 @@ impl SaidUser {
     fn correct(&mut self, how: impl FnOnce(&mut Document)) {
         if let Some(doc) = &mut self.doc {
             how(doc);
-            self.mark = Mark::of(hash(doc, self.join_key.as_ref().map(JoinKey::bytes)));
+            self.mark = Mark::of(hash(doc, self.join_key.as_ref().map(MatchKey::bytes)));
         }
     }
 }
 
 /// Reads a group without its members.
-pub fn group(entry: &Entry, mapping: Mapping<'_>) -> Result<SaidGroup, SetAside> {
+pub fn group(entry: &LdapEntry, mapping: Mapping<'_>) -> Result<LdapGroup, SkipReason> {
     let settings = mapping.settings;
-    let key = stable_key(entry, &settings.id).ok_or_else(|| SetAside::NoId(settings.id.clone()))?;
-    let names = settings.names(Field::GroupName);
+    let key = stable_key(entry, &settings.id).ok_or_else(|| SkipReason::NoId(settings.id.clone()))?;
+    let names = settings.names(MappedAttribute::GroupName);
     let name = names.iter().find_map(|name| entry.text(name));
-    let name = name.ok_or_else(|| SetAside::NoName(names.join(", ")))?.to_owned();
+    let name = name.ok_or_else(|| SkipReason::NoName(names.join(", ")))?.to_owned();
     let body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
         "displayName": name,
         "externalId": key,
     });
     let doc = accepted(resource::create(mapping.schemas.groups(), body, Rules::LENIENT))?;
-    fit::group(&doc, None).map_err(|error| SetAside::Refused(error.to_string()))?;
+    fit::group(&doc, None).map_err(|error| SkipReason::Refused(error.to_string()))?;
     let hash = hash(&doc, None);
-    Ok(SaidGroup { key, name, doc, hash })
+    Ok(LdapGroup { key, name, doc, hash })
 }
 
-fn accepted(result: Result<resource::Accepted, crate::scim::error::ScimError>) -> Result<Document, SetAside> {
-    result.map(|accepted| accepted.document).map_err(|error| SetAside::Refused(error.to_string()))
+fn accepted(result: Result<resource::Accepted, crate::scim::error::ScimError>) -> Result<Document, SkipReason> {
+    result.map(|accepted| accepted.document).map_err(|error| SkipReason::Refused(error.to_string()))
 }
 
-fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, active: bool) -> Value {
+fn user_doc(entry: &LdapEntry, settings: &ResolvedLdapSettings, key: &str, user_name: &str, active: bool) -> Value {
     const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
     let first = |field| settings.names(field).iter().find_map(|name| entry.text(name));
     let all = |field| {
@@ -224,31 +224,31 @@ fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, acti
         values.retain(|value| seen.insert(*value));
         values
     };
-    let texts = |fields: &[(Field, &str)]| -> Map<String, Value> {
+    let texts = |fields: &[(MappedAttribute, &str)]| -> Map<String, Value> {
         fields.iter().filter_map(|(field, name)| Some(((*name).to_owned(), first(*field)?.into()))).collect()
     };
     let mut doc = texts(&[
-        (Field::DisplayName, "displayName"),
-        (Field::Title, "title"),
-        (Field::PreferredLanguage, "preferredLanguage"),
+        (MappedAttribute::DisplayName, "displayName"),
+        (MappedAttribute::Title, "title"),
+        (MappedAttribute::PreferredLanguage, "preferredLanguage"),
     ]);
     doc.insert("userName".into(), user_name.into());
     doc.insert("externalId".into(), key.into());
     doc.insert("active".into(), active.into());
     let mut name = texts(&[
-        (Field::GivenName, "givenName"),
-        (Field::FamilyName, "familyName"),
-        (Field::FormattedName, "formatted"),
+        (MappedAttribute::GivenName, "givenName"),
+        (MappedAttribute::FamilyName, "familyName"),
+        (MappedAttribute::FormattedName, "formatted"),
     ]);
     if !name.contains_key("formatted")
-        && let (Some(given), Some(family)) = (first(Field::GivenName), first(Field::FamilyName))
+        && let (Some(given), Some(family)) = (first(MappedAttribute::GivenName), first(MappedAttribute::FamilyName))
     {
         name.insert("formatted".into(), format!("{} {}", given.trim(), family.trim()).into());
     }
     if !name.is_empty() {
         doc.insert("name".into(), name.into());
     }
-    let mails = all(Field::Email);
+    let mails = all(MappedAttribute::Email);
     if !mails.is_empty() {
         let mails = mails.iter().enumerate().map(|(at, mail)| match at {
             0 => json!({"value": mail, "type": "work", "primary": true}),
@@ -256,16 +256,16 @@ fn user_doc(entry: &Entry, settings: &Settings, key: &str, user_name: &str, acti
         });
         doc.insert("emails".into(), mails.collect());
     }
-    let phones = all(Field::Phone);
+    let phones = all(MappedAttribute::Phone);
     if !phones.is_empty() {
         doc.insert("phoneNumbers".into(), phones.iter().map(|phone| json!({"value": phone, "type": "work"})).collect());
     }
     let enterprise = texts(&[
-        (Field::EmployeeNumber, "employeeNumber"),
-        (Field::Department, "department"),
-        (Field::Division, "division"),
-        (Field::Organization, "organization"),
-        (Field::CostCenter, "costCenter"),
+        (MappedAttribute::EmployeeNumber, "employeeNumber"),
+        (MappedAttribute::Department, "department"),
+        (MappedAttribute::Division, "division"),
+        (MappedAttribute::Organization, "organization"),
+        (MappedAttribute::CostCenter, "costCenter"),
     ]);
     let mut schemas = vec![CORE];
     if !enterprise.is_empty() {
@@ -287,7 +287,7 @@ enum Switch<'s> {
     Unknown(&'s str),
 }
 
-fn switch<'s>(entry: &Entry, settings: &'s Settings) -> Switch<'s> {
+fn switch<'s>(entry: &LdapEntry, settings: &'s ResolvedLdapSettings) -> Switch<'s> {
     let mut found = Switch::Shown(true);
     for sign in &settings.disabled {
         let value = entry.text(&sign.attribute).map(str::trim);
@@ -314,12 +314,12 @@ fn switch<'s>(entry: &Entry, settings: &'s Settings) -> Switch<'s> {
 
 /// A part of a person's document that an attribute of the directory fills and that may decide over rights.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Part(String);
+pub struct AttributePart(String);
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-impl Part {
-    /// The part of this name, as [`Part::name`] gives it.
+impl AttributePart {
+    /// The part of this name, as [`AttributePart::name`] gives it.
     pub fn named(name: &str) -> Self {
         Self(name.to_owned())
     }
@@ -366,7 +366,13 @@ impl Part {
 }
 
 /// The join key: the stable id in its text form, the login as it is taken, or any other attribute as it stands.
-fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str, login: &str) -> Option<JoinKey> {
+fn join_key(
+    entry: &LdapEntry,
+    settings: &ResolvedLdapSettings,
+    attribute: &str,
+    key: &str,
+    login: &str,
+) -> Option<MatchKey> {
     let named = |name: &str| attribute.eq_ignore_ascii_case(name);
     let value = if named(&settings.id) || named("externalId") {
         key
@@ -375,7 +381,7 @@ fn join_key(entry: &Entry, settings: &Settings, attribute: &str, key: &str, logi
     } else {
         entry.text(attribute)?.trim()
     };
-    Some(JoinKey::new(attribute, value))
+    Some(MatchKey::new(attribute, value))
 }
 
 fn hash(doc: &Document, join_key: Option<&[u8]>) -> [u8; 32] {
@@ -391,26 +397,26 @@ fn hash(doc: &Document, join_key: Option<&[u8]>) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn settings(extra: Value) -> Settings {
+    fn settings(extra: Value) -> ResolvedLdapSettings {
         settings_for("openldap", extra)
     }
 
-    fn settings_for(profile: &str, extra: Value) -> Settings {
+    fn settings_for(profile: &str, extra: Value) -> ResolvedLdapSettings {
         let mut config = json!({
             "urls": ["ldap://d.example"], "security": "none",
             "users": {"bases": ["dc=x"]}, "groups": {"bases": ["dc=x"]},
         });
         let (Some(config_map), Value::Object(extra)) = (config.as_object_mut(), extra) else { panic!("objects") };
         config_map.extend(extra);
-        Settings::from_json(profile, &config).unwrap()
+        ResolvedLdapSettings::from_json(profile, &config).unwrap()
     }
 
-    fn entry(attributes: &[(&str, &[&str])]) -> Entry {
+    fn entry(attributes: &[(&str, &[&str])]) -> LdapEntry {
         let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
-        Entry::new("cn=x,dc=x", attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
+        LdapEntry::new("cn=x,dc=x", attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
     }
 
-    fn read(entry: &Entry, settings: &Settings, join: Option<&str>) -> Result<SaidUser, SetAside> {
+    fn read(entry: &LdapEntry, settings: &ResolvedLdapSettings, join: Option<&str>) -> Result<LdapUser, SkipReason> {
         let schemas = SchemaSet::base();
         let mapping = Mapping { settings, schemas: &schemas, join };
         user(entry, mapping, &Marker::new(mapping), &|_| None)
@@ -430,7 +436,7 @@ mod tests {
     fn a_person_becomes_a_scim_document() {
         let ada = read(&entry(ADA), &settings(json!({})), Some("entryUUID")).unwrap();
         assert_eq!(ada.key, "6f1a3b2c-0000-4000-8000-00000000000a");
-        assert_eq!(ada.join_key.as_ref().map(JoinKey::bytes), Some(ada.key.as_bytes()));
+        assert_eq!(ada.join_key.as_ref().map(MatchKey::bytes), Some(ada.key.as_bytes()));
         assert_eq!(ada.user_name, "ada");
         assert!(ada.active);
         let doc = ada.doc.unwrap();
@@ -445,7 +451,7 @@ mod tests {
     #[test]
     fn the_hash_follows_what_is_said_and_not_where_the_entry_stands() {
         let settings = settings(json!({}));
-        let hash = |entry: &Entry| read(entry, &settings, None).unwrap().mark;
+        let hash = |entry: &LdapEntry| read(entry, &settings, None).unwrap().mark;
         let mut moved = entry(ADA);
         moved.dn = "cn=elsewhere,dc=x".into();
         assert_eq!(hash(&entry(ADA)), hash(&moved));
@@ -458,7 +464,7 @@ mod tests {
     fn who_is_as_before_is_not_translated() {
         let own = settings(json!({}));
         let schemas = SchemaSet::base();
-        let again = |of: &Entry, settings: &Settings, before: Before<'_>| {
+        let again = |of: &LdapEntry, settings: &ResolvedLdapSettings, before: Before<'_>| {
             let mapping = Mapping { settings, schemas: &schemas, join: Some("employeeNumber") };
             user(of, mapping, &Marker::new(mapping), &|_| Some(before)).unwrap()
         };
@@ -466,7 +472,7 @@ mod tests {
         assert!(first.doc.is_some());
         let before = Before { active: true, join_key: Some(b"7"), mark: Some(first.mark) };
         let same = again(&entry(ADA), &own, before);
-        assert_eq!(same, SaidUser { doc: None, ..first.clone() });
+        assert_eq!(same, LdapUser { doc: None, ..first.clone() });
 
         // Another writing of the same: looked at, and found to say the same.
         let mut other = ADA.to_vec();
@@ -496,20 +502,20 @@ mod tests {
     fn entries_without_id_or_login_are_set_aside() {
         let settings = settings(json!({}));
         let without = |name: &str| entry(&ADA.iter().copied().filter(|(n, _)| *n != name).collect::<Vec<_>>());
-        assert_eq!(read(&without("entryUUID"), &settings, None), Err(SetAside::NoId("entryUUID".into())));
-        assert_eq!(read(&without("uid"), &settings, None), Err(SetAside::NoLogin("uid".into())));
+        assert_eq!(read(&without("entryUUID"), &settings, None), Err(SkipReason::NoId("entryUUID".into())));
+        assert_eq!(read(&without("uid"), &settings, None), Err(SkipReason::NoLogin("uid".into())));
         assert_eq!(
             group(&without("cn"), Mapping { settings: &settings, schemas: &SchemaSet::base(), join: None }),
-            Err(SetAside::NoName("cn".into()))
+            Err(SkipReason::NoName("cn".into()))
         );
     }
 
     #[test]
     fn an_object_guid_has_its_usual_text_form_also_when_it_is_valid_utf8() {
         let settings = settings_for("active_directory", json!({}));
-        let guid = Entry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcfe".to_vec()])]);
+        let guid = LdapEntry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcfe".to_vec()])]);
         assert_eq!(stable_key(&guid, &settings.id).unwrap(), "30313233-3435-3637-3938-626164636665");
-        let short = Entry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcf".to_vec()])]);
+        let short = LdapEntry::new("cn=a", vec![("objectGUID".into(), vec![b"3210547698badcf".to_vec()])]);
         assert_eq!(stable_key(&short, &settings.id), None);
     }
 
@@ -525,7 +531,7 @@ mod tests {
         ] {
             let mut settings = settings_for(preset, json!({}));
             settings.id = "entryUUID".into();
-            settings.attributes.insert(Field::UserName, vec!["uid".into()]);
+            settings.attributes.insert(MappedAttribute::UserName, vec!["uid".into()]);
             let mut attributes = ADA.to_vec();
             let values = [value];
             attributes.push((attribute, &values));

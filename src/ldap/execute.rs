@@ -6,10 +6,12 @@ use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::domain::text::fold;
 use crate::provision::ProvisionError;
 
-use super::apply::{Act, Ended, Hand, Outcome, Words, group_member, in_parts, user_member};
-use super::plan::{Absences, Accepted, Change, ChangeKind, Match, Plan, stale_marks};
-use super::report::{Counts, PairCounts, Report};
-use super::said::Said;
+use super::apply::{
+    AbortReason, Applier, EntryFacts, OperationResult, SyncOperation, group_member, in_parts, user_member,
+};
+use super::plan::{Baseline, ChangeKind, MissingRecords, RecordChange, RecordMatch, SyncPlan, stale_marks};
+use super::report::{PairCounts, RecordCounts, Report};
+use super::said::DirectorySnapshot;
 
 /// Where what is said stands here; `None` where it was refused.
 struct Ids {
@@ -19,14 +21,14 @@ struct Ids {
 
 /// Carries out a plan and the removals that the brake let through.
 pub(super) async fn execute(
-    hand: &Hand<'_>,
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
-    removals: &Absences,
+    hand: &Applier<'_>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    removals: &MissingRecords,
     report: &mut Report,
-) -> Result<(), Ended> {
-    let matched = Match::new(said, accepted);
+) -> Result<(), AbortReason> {
+    let matched = RecordMatch::new(said, accepted);
     let user = |at: Option<u32>| at.and_then(|at| accepted.users.get(at as usize)).map(|user| user.id);
     let group = |at: Option<u32>| at.and_then(|at| accepted.groups.get(at as usize)).map(|group| group.id);
     let mut ids = Ids {
@@ -38,7 +40,7 @@ pub(super) async fn execute(
     memberships(hand, accepted, plan, removals, report, &ids).await?;
     hand.note(&stale_marks(said, accepted)).await?;
     let gone: Vec<_> = removals.groups.iter().filter_map(|at| accepted.groups.get(*at as usize)).collect();
-    let acts: Vec<Act<'_>> = gone.iter().map(|group| Act::RemoveGroup(group.id)).collect();
+    let acts: Vec<SyncOperation<'_>> = gone.iter().map(|group| SyncOperation::RemoveGroup(group.id)).collect();
     for (group, outcome) in gone.into_iter().zip(hand.all(&acts).await?) {
         match outcome {
             Ok(_) => report.groups.removed += 1,
@@ -52,20 +54,20 @@ pub(super) async fn execute(
 }
 
 async fn people(
-    hand: &Hand<'_>,
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
-    removals: &Absences,
+    hand: &Applier<'_>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    removals: &MissingRecords,
     report: &mut Report,
     ids: &mut Ids,
-) -> Result<(), Ended> {
-    let is_off = |change: &&Change| change.kind == ChangeKind::SwitchedOff;
+) -> Result<(), AbortReason> {
+    let is_off = |change: &&RecordChange| change.kind == ChangeKind::SwitchedOff;
     let off: Vec<Step<'_>> = plan.change_users.iter().filter(is_off).map(Step::Change).collect();
     let waiting = steps(hand, said, accepted, off, report, ids).await?;
 
     let gone: Vec<_> = removals.users.iter().filter_map(|at| accepted.users.get(*at as usize)).collect();
-    let acts: Vec<Act<'_>> = gone.iter().map(|user| Act::RemoveUser(user.id)).collect();
+    let acts: Vec<SyncOperation<'_>> = gone.iter().map(|user| SyncOperation::RemoveUser(user.id)).collect();
     for (user, outcome) in gone.into_iter().zip(hand.all(&acts).await?) {
         match outcome {
             Ok(_) => report.users.removed += 1,
@@ -87,7 +89,7 @@ async fn people(
     Ok(())
 }
 
-fn aside(said: &Said, step: Step<'_>, error: &ProvisionError, report: &mut Report) {
+fn aside(said: &DirectorySnapshot, step: Step<'_>, error: &ProvisionError, report: &mut Report) {
     report.users.set_aside += 1;
     if let Some(user) = said.users.get(step.said() as usize) {
         report.refused(user.user_name.clone(), Some(user.key.clone()), in_words(error));
@@ -97,7 +99,7 @@ fn aside(said: &Said, step: Step<'_>, error: &ProvisionError, report: &mut Repor
 /// A person to change or to create.
 #[derive(Clone, Copy)]
 enum Step<'a> {
-    Change(&'a Change),
+    Change(&'a RecordChange),
     Create(u32),
 }
 
@@ -114,21 +116,21 @@ impl Step<'_> {
 /// person's change, and where they wait for each other in a circle they change at once. Answers those that were refused
 /// because somebody who does not change has their login.
 async fn steps<'a>(
-    hand: &Hand<'_>,
-    said: &Said,
-    accepted: &Accepted,
+    hand: &Applier<'_>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
     mut open: Vec<Step<'a>>,
     report: &mut Report,
     ids: &mut Ids,
-) -> Result<Vec<(Step<'a>, ProvisionError)>, Ended> {
+) -> Result<Vec<(Step<'a>, ProvisionError)>, AbortReason> {
     loop {
         let acts: Vec<_> = open.iter().filter_map(|step| Some((*step, act(hand, said, accepted, *step)?))).collect();
-        let (asked, acts): (Vec<Step<'a>>, Vec<Act<'_>>) = acts.into_iter().unzip();
+        let (asked, acts): (Vec<Step<'a>>, Vec<SyncOperation<'_>>) = acts.into_iter().unzip();
         let outcomes = hand.all(&acts).await?;
         let mut again = Vec::new();
         for (step, outcome) in asked.into_iter().zip(outcomes) {
             match (outcome, step) {
-                (Ok(Outcome::User(id)), Step::Create(at)) => {
+                (Ok(OperationResult::User(id)), Step::Create(at)) => {
                     report.users.created += 1;
                     if let Some(slot) = ids.users.get_mut(at as usize) {
                         *slot = Some(id);
@@ -154,26 +156,31 @@ async fn steps<'a>(
     }
 }
 
-fn act<'s>(hand: &Hand<'_>, said: &'s Said, accepted: &Accepted, step: Step<'_>) -> Option<Act<'s>> {
+fn act<'s>(
+    hand: &Applier<'_>,
+    said: &'s DirectorySnapshot,
+    accepted: &Baseline,
+    step: Step<'_>,
+) -> Option<SyncOperation<'s>> {
     let user = said.users.get(step.said() as usize)?;
-    let words = Words::of(user)?;
+    let words = EntryFacts::of(user)?;
     match step {
-        Step::Create(_) if hand.gone.contains(&user.key) => Some(Act::ReturnUser(words)),
-        Step::Create(_) => Some(Act::CreateUser(words)),
-        Step::Change(change) => Some(Act::ChangeUser(accepted.users.get(change.known as usize)?.id, words)),
+        Step::Create(_) if hand.gone.contains(&user.key) => Some(SyncOperation::ReturnUser(words)),
+        Step::Create(_) => Some(SyncOperation::CreateUser(words)),
+        Step::Change(change) => Some(SyncOperation::ChangeUser(accepted.users.get(change.known as usize)?.id, words)),
     }
 }
 
 /// Changes those at once who want each other's login names in a circle; the positions of those who were changed.
 async fn circles(
-    hand: &Hand<'_>,
-    said: &Said,
-    accepted: &Accepted,
+    hand: &Applier<'_>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
     stuck: &[(Step<'_>, ProvisionError)],
     report: &mut Report,
-) -> Result<BTreeSet<u32>, Ended> {
+) -> Result<BTreeSet<u32>, AbortReason> {
     let mut swapped = BTreeSet::new();
-    let changes: Vec<&Change> = stuck
+    let changes: Vec<&RecordChange> = stuck
         .iter()
         .filter_map(|(step, _)| match step {
             Step::Change(change) => Some(*change),
@@ -186,11 +193,14 @@ async fn circles(
         (has, wants)
     });
     for circle in circles_of(&names.collect::<Vec<_>>()) {
-        let members: Vec<&Change> = circle.iter().filter_map(|at| changes.get(*at).copied()).collect();
-        let of = |change: &&Change| -> Option<(ExternalUserId, Words<'_>)> {
-            Some((accepted.users.get(change.known as usize)?.id, Words::of(said.users.get(change.said as usize)?)?))
+        let members: Vec<&RecordChange> = circle.iter().filter_map(|at| changes.get(*at).copied()).collect();
+        let of = |change: &&RecordChange| -> Option<(ExternalUserId, EntryFacts<'_>)> {
+            Some((
+                accepted.users.get(change.known as usize)?.id,
+                EntryFacts::of(said.users.get(change.said as usize)?)?,
+            ))
         };
-        let acts = [Act::ChangeTogether(members.iter().filter_map(of).collect())];
+        let acts = [SyncOperation::ChangeTogether(members.iter().filter_map(of).collect())];
         if hand.all(&acts).await?.iter().all(Result::is_ok) {
             for change in members {
                 count(&mut report.users, change.kind);
@@ -203,7 +213,12 @@ async fn circles(
 
 /// Who would be refused because somebody who stays as before has the login name, by position in what is said: what
 /// [`execute`] comes to, foreseen.
-pub(super) fn blocked(said: &Said, accepted: &Accepted, plan: &Plan, removals: &Absences) -> Vec<u32> {
+pub(super) fn blocked(
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    removals: &MissingRecords,
+) -> Vec<u32> {
     let gone: BTreeSet<u32> = removals.users.iter().copied().collect();
     let staying = (0..).zip(&accepted.users).filter(|(at, _)| !gone.contains(at));
     let mut holders: HashMap<String, Option<u32>> =
@@ -272,18 +287,18 @@ pub(super) fn circles_of(names: &[(String, String)]) -> Vec<Vec<usize>> {
 }
 
 async fn groups(
-    hand: &Hand<'_>,
-    said: &Said,
-    accepted: &Accepted,
-    plan: &Plan,
+    hand: &Applier<'_>,
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
     report: &mut Report,
     ids: &mut Ids,
-) -> Result<(), Ended> {
+) -> Result<(), AbortReason> {
     let new: Vec<_> = plan.create_groups.iter().filter_map(|at| Some((*at, said.groups.get(*at as usize)?))).collect();
-    let acts: Vec<Act<'_>> = new.iter().map(|(_, group)| Act::CreateGroup(group)).collect();
+    let acts: Vec<SyncOperation<'_>> = new.iter().map(|(_, group)| SyncOperation::CreateGroup(group)).collect();
     for ((at, group), outcome) in new.iter().zip(hand.all(&acts).await?) {
         match outcome {
-            Ok(Outcome::Group(id)) => {
+            Ok(OperationResult::Group(id)) => {
                 report.groups.created += 1;
                 if let Some(slot) = ids.groups.get_mut(*at as usize) {
                     *slot = Some(id);
@@ -298,9 +313,9 @@ async fn groups(
     }
     let changed = plan.change_groups.iter().filter_map(|change| {
         let known = accepted.groups.get(change.known as usize)?;
-        Some((change, Act::ChangeGroup(known.id, said.groups.get(change.said as usize)?)))
+        Some((change, SyncOperation::ChangeGroup(known.id, said.groups.get(change.said as usize)?)))
     });
-    let (changes, acts): (Vec<&Change>, Vec<Act<'_>>) = changed.unzip();
+    let (changes, acts): (Vec<&RecordChange>, Vec<SyncOperation<'_>>) = changed.unzip();
     for (change, outcome) in changes.iter().zip(hand.all(&acts).await?) {
         match (outcome, said.groups.get(change.said as usize)) {
             (Err(error), Some(group)) => {
@@ -314,13 +329,13 @@ async fn groups(
 }
 
 async fn memberships(
-    hand: &Hand<'_>,
-    accepted: &Accepted,
-    plan: &Plan,
-    removals: &Absences,
+    hand: &Applier<'_>,
+    accepted: &Baseline,
+    plan: &SyncPlan,
+    removals: &MissingRecords,
     report: &mut Report,
     ids: &Ids,
-) -> Result<(), Ended> {
+) -> Result<(), AbortReason> {
     let user = |at: u32| ids.users.get(at as usize).copied().flatten();
     let group = |at: u32| ids.groups.get(at as usize).copied().flatten();
     let known_user = |at: u32| accepted.users.get(at as usize).map(|user| user.id);
@@ -344,18 +359,20 @@ async fn memberships(
     Ok(())
 }
 
-fn additions<'a>(pairs: impl Iterator<Item = (ExternalGroupId, crate::scim::resource::MemberRef)>) -> Vec<Act<'a>> {
+fn additions<'a>(
+    pairs: impl Iterator<Item = (ExternalGroupId, crate::scim::resource::MemberRef)>,
+) -> Vec<SyncOperation<'a>> {
     let acts = by_group(pairs).into_iter();
     acts.flat_map(|(group, members)| {
-        in_parts(&members).map(move |part| Act::AddMembers(group, part)).collect::<Vec<_>>()
+        in_parts(&members).map(move |part| SyncOperation::AddMembers(group, part)).collect::<Vec<_>>()
     })
     .collect()
 }
 
-fn departures<'a>(pairs: impl Iterator<Item = (ExternalGroupId, String)>) -> Vec<Act<'a>> {
+fn departures<'a>(pairs: impl Iterator<Item = (ExternalGroupId, String)>) -> Vec<SyncOperation<'a>> {
     let acts = by_group(pairs).into_iter();
     acts.flat_map(|(group, members)| {
-        in_parts(&members).map(move |part| Act::RemoveMembers(group, part)).collect::<Vec<_>>()
+        in_parts(&members).map(move |part| SyncOperation::RemoveMembers(group, part)).collect::<Vec<_>>()
     })
     .collect()
 }
@@ -368,10 +385,10 @@ fn by_group<T>(pairs: impl Iterator<Item = (ExternalGroupId, T)>) -> BTreeMap<Ex
     groups
 }
 
-fn members(counts: &mut PairCounts, outcomes: &[Result<Outcome, ProvisionError>]) {
+fn members(counts: &mut PairCounts, outcomes: &[Result<OperationResult, ProvisionError>]) {
     for outcome in outcomes {
         match outcome {
-            Ok(Outcome::Members(came, left)) => {
+            Ok(OperationResult::Members(came, left)) => {
                 counts.added += came;
                 counts.removed += left;
             }
@@ -382,7 +399,7 @@ fn members(counts: &mut PairCounts, outcomes: &[Result<Outcome, ProvisionError>]
 }
 
 /// Counts a change.
-pub(super) fn count(counts: &mut Counts, kind: ChangeKind) {
+pub(super) fn count(counts: &mut RecordCounts, kind: ChangeKind) {
     counts.changed += 1;
     match kind {
         ChangeKind::Attributes => {}

@@ -3,10 +3,10 @@ use url::Url;
 
 use super::bounds;
 use super::dn::{Dn, DnError};
-use super::settings::{Brake, Branch, Field, Security, Settings, Test, Timeouts};
+use super::settings::{Branch, MappedAttribute, ResolvedLdapSettings, SafeguardLimits, Test, Timeouts, TlsMode};
 
 /// Everything that is wrong with settings, a sentence each.
-pub(super) fn faults(settings: &Settings) -> Vec<String> {
+pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {
     let mut faults = Vec::new();
     let config = &settings.config;
     if let Some(ca) = config.ca.as_ref().filter(|ca| ca.len() > bounds::CERTIFICATES_BYTES) {
@@ -32,7 +32,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
         faults.push("No server address is given.".to_owned());
     }
     faults.extend(config.urls.iter().filter_map(|url| url_fault(url, settings.security)));
-    if settings.security == Security::None && config.ca.is_some() {
+    if settings.security == TlsMode::None && config.ca.is_some() {
         faults.push("Certificates are given, but the line is not protected.".to_owned());
     }
     if let Some(dn) = &config.bind_dn {
@@ -47,7 +47,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
             faults.push(format!("\"{name}\" is not an attribute name."));
         }
     }
-    for (field, title) in [(Field::UserName, "login name"), (Field::GroupName, "group name")] {
+    for (field, title) in [(MappedAttribute::UserName, "login name"), (MappedAttribute::GroupName, "group name")] {
         if settings.names(field).is_empty() {
             faults.push(format!("No attribute is named for the {title}."));
         }
@@ -66,7 +66,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
     if compared.max() > Some(bounds::TEXT_BYTES) {
         faults.push(format!("An attribute is compared to a text of at most {} bytes.", bounds::TEXT_BYTES));
     }
-    let Brake { at_least, users_percent, members_percent } = config.brake;
+    let SafeguardLimits { at_least, users_percent, members_percent } = config.brake;
     if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
         faults.push("The brake takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
     }
@@ -76,8 +76,8 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
     faults
 }
 
-fn url_fault(text: &str, security: Security) -> Option<String> {
-    let scheme = if security == Security::Ldaps { "ldaps" } else { "ldap" };
+fn url_fault(text: &str, security: TlsMode) -> Option<String> {
+    let scheme = if security == TlsMode::Ldaps { "ldaps" } else { "ldap" };
     if text.len() > bounds::ADDRESS_BYTES {
         return Some(format!("An address has at most {} bytes.", bounds::ADDRESS_BYTES));
     }
@@ -207,7 +207,7 @@ mod tests {
                 let (parent, key) = pointer.rsplit_once('/').unwrap();
                 config.pointer_mut(parent).unwrap()[key] = value;
                 let began = std::time::Instant::now();
-                let read = Settings::from_json("openldap", &config);
+                let read = ResolvedLdapSettings::from_json("openldap", &config);
                 assert_eq!(read.is_ok(), right, "{pointer} {:.200}", format!("{read:?}"));
                 let sentence = read.err().map_or(0, |wrong| wrong.to_string().len());
                 assert!(sentence < 20_000, "{pointer} is repeated at length");

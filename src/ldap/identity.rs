@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, LdapFailure};
-use super::reason::Reason;
-use super::settings::{Branch, Depth, Settings};
+use super::reason::PendingReason;
+use super::settings::{Branch, ResolvedLdapSettings, SearchScope};
 
 /// Attributes by which a base is recognised, on every replica alike.
 const IDS: [&str; 4] = ["entryUUID", "objectGUID", "nsUniqueId", "ipaUniqueID"];
 
 /// What a directory shows of itself, and how it is read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Identity {
+pub struct DirectoryIdentity {
     /// Every base, with its id in hexadecimal when the server shows one.
     bases: BTreeMap<String, Option<String>>,
     /// The attribute of the stable id.
@@ -28,7 +28,7 @@ pub struct Identity {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Part {
     bases: BTreeSet<String>,
-    scope: Depth,
+    scope: SearchScope,
     filter: String,
 }
 
@@ -43,14 +43,14 @@ impl Part {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Difference {
     /// It may be another one: nothing of the read can be taken.
-    pub strange: Option<Reason>,
+    pub strange: Option<PendingReason>,
     /// It is read otherwise: what is missing may only not be looked for.
-    pub narrowed: Option<Reason>,
+    pub narrowed: Option<PendingReason>,
 }
 
-impl Identity {
+impl DirectoryIdentity {
     /// Reads it from the server.
-    pub(super) async fn read(client: &mut Client, settings: &Settings) -> Result<Self, LdapFailure> {
+    pub(super) async fn read(client: &mut Client, settings: &ResolvedLdapSettings) -> Result<Self, LdapFailure> {
         let names: Vec<String> = IDS.iter().map(|name| (*name).to_owned()).collect();
         let mut identity = Self::unread(settings);
         for (base, id) in &mut identity.bases {
@@ -62,7 +62,7 @@ impl Identity {
     }
 
     /// What the settings alone say.
-    fn unread(settings: &Settings) -> Self {
+    fn unread(settings: &ResolvedLdapSettings) -> Self {
         let config = &settings.config;
         let people = Part::of(&config.users, &settings.user_filter);
         let groups = config.groups.as_ref().map(|branch| Part::of(branch, &settings.group_filter));
@@ -97,12 +97,12 @@ impl Identity {
         let hidden = common.iter().any(|base| shown(before, base).is_some() && shown(self, base).is_none());
         let (changed, narrowed) = (self.changed(before), self.read_otherwise(before));
         let strange = match changed {
-            _ if other => Some(Reason::OtherServer),
-            Some(what) => Some(Reason::ReadChanged { what }),
-            None if hidden => Some(Reason::ServerHidden),
+            _ if other => Some(PendingReason::OtherServer),
+            Some(what) => Some(PendingReason::ReadChanged { what }),
+            None if hidden => Some(PendingReason::ServerHidden),
             None => None,
         };
-        Difference { strange, narrowed: narrowed.map(|what| Reason::Narrowed { what }) }
+        Difference { strange, narrowed: narrowed.map(|what| PendingReason::Narrowed { what }) }
     }
 
     /// Other bases, or another attribute to recognise entries by.
@@ -153,13 +153,13 @@ mod tests {
 
     use super::*;
 
-    fn identity(extra: Value, ids: &[(&str, &str)]) -> Identity {
+    fn identity(extra: Value, ids: &[(&str, &str)]) -> DirectoryIdentity {
         let mut config = json!({
             "urls": ["ldap://d.example"], "security": "none",
             "users": {"bases": ["ou=P,dc=x"]}, "groups": {"bases": ["ou=g,dc=x"]},
         });
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let mut identity = Identity::unread(&Settings::from_json("openldap", &config).unwrap());
+        let mut identity = DirectoryIdentity::unread(&ResolvedLdapSettings::from_json("openldap", &config).unwrap());
         for (base, id) in ids {
             identity.bases.insert((*base).to_owned(), Some((*id).to_owned()));
         }
@@ -171,13 +171,14 @@ mod tests {
     #[test]
     fn each_difference_has_its_cause() {
         let before = identity(json!({}), SHOWN);
-        assert_eq!(Identity::parse(&before.stored()), Some(before.clone()));
-        assert_eq!(Identity::parse(&[7; 32]), None);
+        assert_eq!(DirectoryIdentity::parse(&before.stored()), Some(before.clone()));
+        assert_eq!(DirectoryIdentity::parse(&[7; 32]), None);
         assert_eq!(before.differs(&before), Difference::default());
         let strange =
-            |now: &Identity| now.differs(&before).strange.map(|reason| reason.to_string()).unwrap_or_default();
-        let narrowed =
-            |now: &Identity| now.differs(&before).narrowed.map(|reason| reason.to_string()).unwrap_or_default();
+            |now: &DirectoryIdentity| now.differs(&before).strange.map(|reason| reason.to_string()).unwrap_or_default();
+        let narrowed = |now: &DirectoryIdentity| {
+            now.differs(&before).narrowed.map(|reason| reason.to_string()).unwrap_or_default()
+        };
         let other = identity(json!({}), &[("ou=p,dc=x", "01"), ("ou=g,dc=x", "ff")]);
         assert_eq!(strange(&other), "the server is not the one of the runs before");
         let hidden = identity(json!({}), &[("ou=p,dc=x", "01")]);

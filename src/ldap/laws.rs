@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::brake::{Circumstances, Removal, Taken, Verdict, all, brake, taken};
-use super::entry::{SaidGroup, SaidUser};
+use super::brake::{Removal, SafeguardDecision, SafeguardInput, UnapprovedRemovals, all, brake, taken};
+use super::entry::{LdapGroup, LdapUser};
 use super::execute::circles_of;
 use super::mark::Mark;
-use super::plan::{Absences, Accepted, ChangeKind, KnownGroup, KnownUser, absences, plan};
+use super::plan::{Baseline, BaselineGroup, BaselineUser, ChangeKind, MissingRecords, absences, plan};
 use super::read::Complete;
-use super::reason::Reason;
-use super::said::Said;
-use super::settings::Brake;
+use super::reason::PendingReason;
+use super::said::DirectorySnapshot;
+use super::settings::SafeguardLimits;
 use crate::domain::id::Id;
 
 /// A directory, or what we hold of it: everything by stable id.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct World {
+struct GeneratedDirectory {
     /// Stable id to (login, active).
     users: BTreeMap<u8, (u8, bool)>,
     /// Stable id to name.
@@ -27,7 +27,7 @@ struct World {
     nested: BTreeSet<(u8, u8)>,
 }
 
-impl World {
+impl GeneratedDirectory {
     /// Only pairs whose ends exist.
     fn tidy(mut self) -> Self {
         self.members.retain(|(group, user)| self.groups.contains_key(group) && self.users.contains_key(user));
@@ -35,8 +35,8 @@ impl World {
         self
     }
 
-    fn said(&self) -> Said {
-        let user = |(key, (login, active)): (&u8, &(u8, bool))| SaidUser {
+    fn said(&self) -> DirectorySnapshot {
+        let user = |(key, (login, active)): (&u8, &(u8, bool))| LdapUser {
             key: key.to_string(),
             user_name: login.to_string(),
             join_key: None,
@@ -49,32 +49,32 @@ impl World {
                 _ => 0,
             })),
         };
-        let group = |(key, name): (&u8, &u8)| SaidGroup {
+        let group = |(key, name): (&u8, &u8)| LdapGroup {
             key: key.to_string(),
             name: name.to_string(),
             doc: Default::default(),
             hash: [*name; 32],
         };
-        let users: Vec<SaidUser> = self.users.iter().map(user).collect();
-        let groups: Vec<SaidGroup> = self.groups.iter().map(group).collect();
+        let users: Vec<LdapUser> = self.users.iter().map(user).collect();
+        let groups: Vec<LdapGroup> = self.groups.iter().map(group).collect();
         let user_at = |key: u8| self.users.keys().position(|k| *k == key).unwrap() as u32;
         let group_at = |key: u8| self.groups.keys().position(|k| *k == key).unwrap() as u32;
-        Said {
+        DirectorySnapshot {
             members: self.members.iter().map(|(group, user)| (group_at(*group), user_at(*user))).collect(),
             nested: self.nested.iter().map(|(outer, inner)| (group_at(*outer), group_at(*inner))).collect(),
             users,
             groups,
-            ..Said::default()
+            ..DirectorySnapshot::default()
         }
     }
 
-    fn accepted(&self, privileged: &BTreeSet<u8>, mapped: &BTreeSet<u8>) -> Accepted {
+    fn accepted(&self, privileged: &BTreeSet<u8>, mapped: &BTreeSet<u8>) -> Baseline {
         let said = self.said();
-        Accepted {
+        Baseline {
             users: said
                 .users
                 .iter()
-                .map(|user| KnownUser {
+                .map(|user| BaselineUser {
                     id: Id::from_uuid(Uuid::nil()),
                     key: user.key.clone(),
                     user_name: user.user_name.clone(),
@@ -87,7 +87,7 @@ impl World {
             groups: said
                 .groups
                 .iter()
-                .map(|group| KnownGroup {
+                .map(|group| BaselineGroup {
                     id: Id::from_uuid(Uuid::nil()),
                     key: group.key.clone(),
                     name: group.name.clone(),
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Does what a plan and a verdict say.
-    fn apply(&self, said: &Said, removals: &Absences) -> Self {
+    fn apply(&self, said: &DirectorySnapshot, removals: &MissingRecords) -> Self {
         let accepted = self.accepted(&BTreeSet::new(), &BTreeSet::new());
         let plan = plan(said, &accepted);
         let mut next = self.clone();
@@ -155,17 +155,17 @@ impl World {
     }
 }
 
-fn world() -> impl Strategy<Value = World> {
+fn world() -> impl Strategy<Value = GeneratedDirectory> {
     let users = proptest::collection::btree_map(0..30u8, (0..40u8, any::<bool>()), 0..25);
     let groups = proptest::collection::btree_map(0..8u8, 0..20u8, 0..7);
     let members = proptest::collection::btree_set((0..8u8, 0..30u8), 0..60);
     let nested = proptest::collection::btree_set((0..8u8, 0..8u8), 0..8);
     (users, groups, members, nested)
-        .prop_map(|(users, groups, members, nested)| World { users, groups, members, nested }.tidy())
+        .prop_map(|(users, groups, members, nested)| GeneratedDirectory { users, groups, members, nested }.tidy())
 }
 
 /// A directory and a later state of it that differs a little.
-fn two_states() -> impl Strategy<Value = (World, World)> {
+fn two_states() -> impl Strategy<Value = (GeneratedDirectory, GeneratedDirectory)> {
     let lost = (proptest::collection::btree_set(0..30u8, 0..6), proptest::collection::btree_set(0..8u8, 0..2));
     let pairs = (
         proptest::collection::btree_set((0..8u8, 0..30u8), 0..20),
@@ -188,12 +188,17 @@ fn subset() -> impl Strategy<Value = BTreeSet<u8>> {
 }
 
 /// The absences that wait; switches have a law of their own.
-fn removals(verdict: &Verdict) -> impl Iterator<Item = Removal> + '_ {
+fn removals(verdict: &SafeguardDecision) -> impl Iterator<Item = Removal> + '_ {
     let held = verdict.held.iter().map(|(removal, _)| *removal);
     held.filter(|removal| !matches!(removal, Removal::SwitchOn(_) | Removal::SwitchOff(_)))
 }
 
-fn decide(said: &Said, accepted: &Accepted, limits: Brake, about: &Circumstances) -> (Absences, Verdict) {
+fn decide(
+    said: &DirectorySnapshot,
+    accepted: &Baseline,
+    limits: SafeguardLimits,
+    about: &SafeguardInput,
+) -> (MissingRecords, SafeguardDecision) {
     let plan = plan(said, accepted);
     let missing = absences(&Complete::assume(said.clone()), accepted);
     let verdict = brake(said, accepted, &plan, &missing, limits, about);
@@ -216,7 +221,7 @@ proptest! {
 
     #[test]
     fn without_proof_nothing_is_ever_removed((before, after) in two_states()) {
-        let arrived = before.apply(&after.said(), &Absences::default());
+        let arrived = before.apply(&after.said(), &MissingRecords::default());
         prop_assert!(before.users.keys().all(|key| arrived.users.contains_key(key)));
         prop_assert!(before.groups.keys().all(|key| arrived.groups.contains_key(key)));
         prop_assert!(arrived.members.is_superset(&before.members) && arrived.nested.is_superset(&before.nested));
@@ -224,7 +229,7 @@ proptest! {
 
     #[test]
     fn nobody_is_missing_while_what_was_read_is_in_doubt((before, after) in two_states()) {
-        let said = Said { doubt: Some("two entries have one id".to_owned()), ..after.said() };
+        let said = DirectorySnapshot { doubt: Some("two entries have one id".to_owned()), ..after.said() };
         prop_assert!(absences(&Complete::assume(said), &before.accepted(&BTreeSet::new(), &BTreeSet::new())).is_empty());
     }
 
@@ -233,7 +238,7 @@ proptest! {
         let mut without = after.clone();
         without.users.retain(|key, _| !aside.contains(key));
         let present_users = aside.iter().map(u8::to_string).collect();
-        let said = Said { present_users, ..without.tidy().said() };
+        let said = DirectorySnapshot { present_users, ..without.tidy().said() };
         let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
         let missing = absences(&Complete::assume(said), &accepted);
         let key = |at: u32| accepted.users[at as usize].key.parse::<u8>().unwrap();
@@ -247,8 +252,8 @@ proptest! {
     ) {
         let accepted = before.accepted(&privileged, &mapped);
         let said = after.said();
-        let limits = Brake::default();
-        let (missing, verdict) = decide(&said, &accepted, limits, &Circumstances::default());
+        let limits = SafeguardLimits::default();
+        let (missing, verdict) = decide(&said, &accepted, limits, &SafeguardInput::default());
         let mut decided: Vec<Removal> = all(&verdict.apply).chain(removals(&verdict)).collect();
         let mut asked: Vec<Removal> = all(&missing).collect();
         decided.sort_unstable();
@@ -274,11 +279,11 @@ proptest! {
     fn an_approval_lets_through_exactly_what_it_names((before, after) in two_states(), mapped in subset()) {
         let accepted = before.accepted(&BTreeSet::new(), &mapped);
         let said = after.said();
-        let (_, first) = decide(&said, &accepted, Brake::default(), &Circumstances::default());
+        let (_, first) = decide(&said, &accepted, SafeguardLimits::default(), &SafeguardInput::default());
         let approved: HashSet<Removal> = first.held.iter().map(|(removal, _)| *removal).step_by(2).collect();
         let read = first.whole.is_some();
-        let about = Circumstances { approved: approved.clone(), approved_read: read, ..Circumstances::default() };
-        let (_, second) = decide(&said, &accepted, Brake::default(), &about);
+        let about = SafeguardInput { approved: approved.clone(), approved_read: read, ..SafeguardInput::default() };
+        let (_, second) = decide(&said, &accepted, SafeguardLimits::default(), &about);
         prop_assert!(second.held.iter().all(|(removal, _)| !approved.contains(removal)));
         if !read {
             prop_assert!(second.held.len() + approved.len() <= first.held.len(), "what was approved counts no more");
@@ -296,17 +301,17 @@ proptest! {
     #[test]
     fn another_server_or_an_empty_read_holds_everything((before, after) in two_states()) {
         let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-        let about = Circumstances { strange: Some(Reason::OtherServer), ..Circumstances::default() };
-        let (missing, verdict) = decide(&after.said(), &accepted, Brake::default(), &about);
+        let about = SafeguardInput { strange: Some(PendingReason::OtherServer), ..SafeguardInput::default() };
+        let (missing, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &about);
         prop_assert!(verdict.apply.is_empty());
         prop_assert_eq!(verdict.held.len(), all(&missing).count());
         let nothing_known = before.users.is_empty() && before.groups.is_empty();
-        prop_assert_eq!(verdict.whole, (!nothing_known).then_some(Reason::OtherServer));
-        let (_, verdict) = decide(&World::default().said(), &accepted, Brake::default(), &Circumstances::default());
+        prop_assert_eq!(verdict.whole, (!nothing_known).then_some(PendingReason::OtherServer));
+        let (_, verdict) = decide(&GeneratedDirectory::default().said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
         prop_assert!(verdict.apply.is_empty());
-        let narrowed = Some(Reason::Narrowed { what: "x".to_owned() });
-        let about = Circumstances { narrowed, ..Circumstances::default() };
-        let (missing, verdict) = decide(&after.said(), &accepted, Brake::default(), &about);
+        let narrowed = Some(PendingReason::Narrowed { what: "x".to_owned() });
+        let about = SafeguardInput { narrowed, ..SafeguardInput::default() };
+        let (missing, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &about);
         prop_assert!(verdict.apply.is_empty());
         prop_assert_eq!(removals(&verdict).count(), all(&missing).count());
     }
@@ -318,12 +323,12 @@ proptest! {
     ) {
         let mut here = world.clone();
         let mut source = world.clone();
-        let mut before = Taken::default();
+        let mut before = UnapprovedRemovals::default();
         for leak in leaks {
             source.members.remove(&leak);
             let accepted = here.accepted(&BTreeSet::new(), &mapped);
-            let about = Circumstances { before: before.clone(), ..Circumstances::default() };
-            let (_, verdict) = decide(&source.said(), &accepted, Brake::default(), &about);
+            let about = SafeguardInput { before: before.clone(), ..SafeguardInput::default() };
+            let (_, verdict) = decide(&source.said(), &accepted, SafeguardLimits::default(), &about);
             let next = taken(&source.said(), &accepted, &plan(&source.said(), &accepted), &verdict.apply, &HashSet::new());
             before.memberships += next.memberships;
             before.groups += next.groups;
@@ -343,7 +348,7 @@ proptest! {
     #[test]
     fn groups_and_memberships_wait_by_their_share_of_all((before, after) in two_states()) {
         let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-        let (_, verdict) = decide(&after.said(), &accepted, Brake::default(), &Circumstances::default());
+        let (_, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
         let groups = verdict.apply.groups.len();
         prop_assert!(groups < 2 || groups * 100 <= accepted.groups.len() * 20);
         let gone = |group: u32| verdict.apply.groups.contains(&group);
@@ -357,7 +362,7 @@ proptest! {
     #[test]
     fn many_switched_on_at_once_wait_and_switched_off_by_a_sign_never((before, after) in two_states()) {
         let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-        let (_, verdict) = decide(&after.said(), &accepted, Brake::default(), &Circumstances::default());
+        let (_, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
         let both = before.users.iter().filter_map(|(key, (_, was))| Some((was, &after.users.get(key)?.1)));
         let on = both.filter(|(was, is)| !**was && **is).count();
         let held = verdict.held.iter().filter(|(removal, _)| matches!(removal, Removal::SwitchOn(_))).count();
@@ -389,21 +394,23 @@ proptest! {
     }
 }
 
-fn people(count: u8) -> World {
-    World { users: (0..count).map(|key| (key, (key, true))).collect(), ..World::default() }
+fn people(count: u8) -> GeneratedDirectory {
+    GeneratedDirectory { users: (0..count).map(|key| (key, (key, true))).collect(), ..GeneratedDirectory::default() }
 }
 
 #[test]
 fn one_of_few_goes_and_two_wait() {
     let before = people(10);
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-    let without =
-        |gone: u8| World { users: before.users.clone().into_iter().skip(gone.into()).collect(), ..World::default() };
-    let (_, one) = decide(&without(1).said(), &accepted, Brake::default(), &Circumstances::default());
+    let without = |gone: u8| GeneratedDirectory {
+        users: before.users.clone().into_iter().skip(gone.into()).collect(),
+        ..GeneratedDirectory::default()
+    };
+    let (_, one) = decide(&without(1).said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
     assert_eq!((one.apply.users.len(), one.held.len()), (1, 0));
-    let (_, two) = decide(&without(2).said(), &accepted, Brake::default(), &Circumstances::default());
+    let (_, two) = decide(&without(2).said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
     assert_eq!(two.apply.users.len(), 0);
-    assert_eq!(two.held[0].1, Reason::ManyUsers { missing: 2, of: 10, limit: 5 });
+    assert_eq!(two.held[0].1, PendingReason::ManyUsers { missing: 2, of: 10, limit: 5 });
     assert_eq!(two.held[0].1.to_string(), "2 of 10 people are missing, more than 5 %");
 }
 
@@ -416,12 +423,12 @@ fn a_group_with_a_rule_waits_also_through_nesting_and_one_without_by_its_share_o
     let mut after = before.clone();
     after.members.retain(|(_, user)| *user >= 5);
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::from([1]));
-    let (_, verdict) = decide(&after.said(), &accepted, Brake::default(), &Circumstances::default());
+    let (_, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
     assert_eq!(verdict.apply.members.len(), 0, "10 of 21 memberships is more than a fifth of all, rule or no rule");
     let mapped =
         verdict.held.iter().filter(|(removal, _)| matches!(removal, Removal::Member(1, _))).collect::<Vec<_>>();
     assert_eq!((mapped.len(), verdict.held.len()), (5, 10));
-    assert_eq!(mapped[0].1, Reason::GroupShrinks { group: "1".into(), lost: 5, of: 10, limit: 20 });
+    assert_eq!(mapped[0].1, PendingReason::GroupShrinks { group: "1".into(), lost: 5, of: 10, limit: 20 });
     let other = verdict.held.iter().find(|(removal, _)| matches!(removal, Removal::Member(2, _))).unwrap();
     assert_eq!(other.1.to_string(), "10 of 21 memberships would be gone within 24 hours, more than 20 %");
 }
@@ -429,10 +436,13 @@ fn a_group_with_a_rule_waits_also_through_nesting_and_one_without_by_its_share_o
 #[test]
 fn another_directory_with_the_same_names_waits_as_a_whole() {
     let before = people(10);
-    let other = World { users: (10..20).map(|key| (key, (key - 10, true))).collect(), ..World::default() };
+    let other = GeneratedDirectory {
+        users: (10..20).map(|key| (key, (key - 10, true))).collect(),
+        ..GeneratedDirectory::default()
+    };
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
-    let (_, verdict) = decide(&other.said(), &accepted, Brake::default(), &Circumstances::default());
-    assert_eq!(verdict.whole, Some(Reason::Strangers { found: 0, of: 10, new: 10 }));
+    let (_, verdict) = decide(&other.said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
+    assert_eq!(verdict.whole, Some(PendingReason::Strangers { found: 0, of: 10, new: 10 }));
     assert_eq!((verdict.apply.users.len(), verdict.held.len()), (0, 10));
 }
 
@@ -447,6 +457,6 @@ fn people_who_stay_in_by_another_way_are_not_lost() {
     after.members.retain(|(group, _)| *group != 2);
     after.members.extend((0..10).map(|user| (1, user)));
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::from([1]));
-    let (_, verdict) = decide(&after.said(), &accepted, Brake::default(), &Circumstances::default());
+    let (_, verdict) = decide(&after.said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
     assert_eq!(verdict.held, []);
 }

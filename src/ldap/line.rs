@@ -16,9 +16,9 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::ber;
-use super::bounds::Wire;
+use super::bounds::WireBounds;
 use super::client::{Guard, LdapFailure, code_in_words};
-use super::settings::{Security, Settings};
+use super::settings::{ResolvedLdapSettings, TlsMode};
 use super::wire::{Breach, Inspector};
 
 /// How a line ended.
@@ -33,19 +33,19 @@ pub(super) enum Ending {
 }
 
 /// An open line. Dropping it hangs up.
-pub(super) struct Line {
+pub(super) struct LdapStream {
     pump: JoinHandle<()>,
     ended: watch::Receiver<Option<Ending>>,
 }
 
-impl Line {
+impl LdapStream {
     /// How it ended; waits until it has.
     pub async fn ended(&mut self) -> Option<Ending> {
         self.ended.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
-impl Drop for Line {
+impl Drop for LdapStream {
     fn drop(&mut self) {
         self.pump.abort();
     }
@@ -53,24 +53,24 @@ impl Drop for Line {
 
 /// Opens a line to the server at `url`, and gives the end that is to be spoken at.
 pub(super) async fn open(
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     tls: &Arc<rustls::ClientConfig>,
     guard: &Guard,
-    bounds: Wire,
+    bounds: WireBounds,
     url: &str,
-) -> Result<(Line, Socket), String> {
+) -> Result<(LdapStream, Socket), String> {
     let url = Url::parse(url).map_err(|error| error.to_string())?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     // The address that was looked at is the one that is connected to: a name may answer differently the next time.
     let mut stream = dial(guard, host, url.port().unwrap_or(if url.scheme() == "ldaps" { 636 } else { 389 })).await?;
     let mut inspector = Inspector::new(bounds);
     match settings.security {
-        Security::None => begin(stream, inspector),
-        Security::StartTls => {
+        TlsMode::None => begin(stream, inspector),
+        TlsMode::StartTls => {
             start_tls(&mut stream, &mut inspector).await?;
             begin(protect(stream, tls, host).await?, inspector)
         }
-        Security::Ldaps => begin(protect(stream, tls, host).await?, inspector),
+        TlsMode::Ldaps => begin(protect(stream, tls, host).await?, inspector),
     }
 }
 
@@ -125,7 +125,7 @@ async fn start_tls(stream: &mut TcpStream, inspector: &mut Inspector) -> Result<
 }
 
 /// Lets messages through between the server and a fresh pair of sockets.
-fn begin<S>(stream: S, inspector: Inspector) -> Result<(Line, Socket), String>
+fn begin<S>(stream: S, inspector: Inspector) -> Result<(LdapStream, Socket), String>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
@@ -137,7 +137,7 @@ where
         // Said before the sockets close, so that who sees them closed can learn why.
         pump(stream, near, inspector, &tell).await;
     });
-    Ok((Line { pump, ended }, far))
+    Ok((LdapStream { pump, ended }, far))
 }
 
 async fn pump<S>(stream: S, near: UnixStream, mut inspector: Inspector, tell: &watch::Sender<Option<Ending>>)
@@ -201,7 +201,7 @@ fn inspected(inspector: &mut Inspector, held: &[u8]) -> Result<usize, Breach> {
 }
 
 /// How TLS is spoken with the servers of these settings.
-pub(super) fn tls_config(settings: &Settings) -> Result<Arc<rustls::ClientConfig>, LdapFailure> {
+pub(super) fn tls_config(settings: &ResolvedLdapSettings) -> Result<Arc<rustls::ClientConfig>, LdapFailure> {
     let broken = |why: String| LdapFailure::Certificates(why);
     let mut roots = rustls::RootCertStore::empty();
     match &settings.config.ca {
@@ -214,7 +214,7 @@ pub(super) fn tls_config(settings: &Settings) -> Result<Arc<rustls::ClientConfig
                 return Err(broken("no certificate is in the text".to_owned()));
             }
         }
-        None if settings.security == Security::None => {}
+        None if settings.security == TlsMode::None => {}
         None => {
             let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }

@@ -4,16 +4,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use secrecy::SecretString;
 
-use super::ber::Entry;
+use super::ber::LdapEntry;
 use super::brake::Removal;
 use super::client::{Client, Guard, LdapFailure};
 use super::compare::Compared;
 use super::dn::Dn;
 use super::entry::{id_filter, stable_key};
-use super::plan::{ChangeKind, KnownGroup, KnownUser};
-use super::read::{self, Wanted};
-use super::reason::Reason;
-use super::settings::{Branch, Settings, Test};
+use super::plan::{BaselineGroup, BaselineUser, ChangeKind};
+use super::read::{self, BranchSpec};
+use super::reason::PendingReason;
+use super::settings::{Branch, ResolvedLdapSettings, Test};
 
 /// Ids that one search asks for.
 const AT_ONCE: usize = 50;
@@ -34,7 +34,7 @@ struct Found {
     /// Names of people, one for each server that knows them.
     users: HashMap<String, Vec<String>>,
     /// Groups with their members, as each server has them.
-    groups: HashMap<String, Vec<Entry>>,
+    groups: HashMap<String, Vec<LdapEntry>>,
     /// People who are switched off by a sign that may not be read.
     still_off: HashSet<String>,
 }
@@ -42,7 +42,7 @@ struct Found {
 /// Looks up whatever would be removed, and whoever would be switched on only because a sign is not shown, at every
 /// server of the connection that answers. What is found is taken out of the removals; how many people and groups.
 pub(super) async fn again(
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     password: Option<&SecretString>,
     guard: &Guard,
     compared: &mut Compared,
@@ -84,11 +84,11 @@ fn silent(compared: &Compared, approved: &HashSet<Removal>) -> BTreeSet<String> 
     said.filter(|user| user.silent).map(|user| user.key.clone()).collect()
 }
 
-fn user(compared: &Compared, at: u32) -> Option<&KnownUser> {
+fn user(compared: &Compared, at: u32) -> Option<&BaselineUser> {
     compared.accepted.users.get(at as usize)
 }
 
-fn group(compared: &Compared, at: u32) -> Option<&KnownGroup> {
+fn group(compared: &Compared, at: u32) -> Option<&BaselineGroup> {
     compared.accepted.groups.get(at as usize)
 }
 
@@ -114,7 +114,7 @@ impl Found {
     async fn ask(
         &mut self,
         client: &mut Client,
-        settings: &Settings,
+        settings: &ResolvedLdapSettings,
         asked: &Asked,
         silent: &BTreeSet<String>,
     ) -> Result<(), LdapFailure> {
@@ -141,7 +141,7 @@ impl Found {
     }
 
     /// Takes out of the removals what was found, and what cannot be told; how many people and groups were found.
-    fn correct(&self, settings: &Settings, compared: &mut Compared, asked: &Asked) -> u64 {
+    fn correct(&self, settings: &ResolvedLdapSettings, compared: &mut Compared, asked: &Asked) -> u64 {
         let mut apply = std::mem::take(&mut compared.verdict.apply);
         let mut unsure: Vec<Removal> = Vec::new();
         let sure_of_users = asked.known_user.as_ref().is_some_and(|key| self.users.contains_key(key));
@@ -188,7 +188,7 @@ impl Found {
         compared.said.present_users.extend(users);
         compared.said.present_groups.extend(groups);
         compared.verdict.apply = apply;
-        compared.verdict.held.extend(unsure.into_iter().map(|removal| (removal, Reason::NotLookedUp)));
+        compared.verdict.held.extend(unsure.into_iter().map(|removal| (removal, PendingReason::NotLookedUp)));
         for user in &mut compared.said.users {
             if self.still_off.contains(&user.key) {
                 user.keep_active(false);
@@ -200,7 +200,7 @@ impl Found {
 
     /// Whether a group that is still there lists none of these names at any server. What has gone meanwhile is for the
     /// next run.
-    fn gone(&self, settings: &Settings, group: &str, names: Option<Vec<String>>) -> bool {
+    fn gone(&self, settings: &ResolvedLdapSettings, group: &str, names: Option<Vec<String>>) -> bool {
         let Some((entries, names)) = self.groups.get(group).zip(names) else { return false };
         let by_login = settings.members_by_login();
         let keys: HashSet<Dn> = names.iter().filter_map(|name| Dn::parse(name).ok()).collect();
@@ -215,24 +215,24 @@ impl Found {
 /// The entries of a branch with these ids, as many at a time as one filter takes.
 async fn entries(
     client: &mut Client,
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     (branch, filter): (&Branch, &str),
     (attributes, long): (&[String], Option<&str>),
     keys: BTreeSet<String>,
-) -> Result<Vec<Entry>, LdapFailure> {
+) -> Result<Vec<LdapEntry>, LdapFailure> {
     let keys: Vec<String> = keys.into_iter().collect();
     let mut found = Vec::new();
     for part in keys.chunks(AT_ONCE) {
         let ids: String = part.iter().map(|key| id_filter(&settings.id, key)).collect();
         let filter = format!("(&{filter}(|{ids}))");
-        let wanted = Wanted { what: "Looking up who is missing", branch, filter: &filter, attributes, long };
+        let wanted = BranchSpec { what: "Looking up who is missing", branch, filter: &filter, attributes, long };
         found.extend(read::branch(client, settings, wanted).await?.get().entries.iter().cloned());
     }
     Ok(found)
 }
 
 /// Whether the server holds a person switched off though the sign is not shown, or does not say.
-async fn still_off(client: &mut Client, settings: &Settings, dn: &str) -> Result<bool, LdapFailure> {
+async fn still_off(client: &mut Client, settings: &ResolvedLdapSettings, dn: &str) -> Result<bool, LdapFailure> {
     for sign in &settings.disabled {
         if let Test::Equals(value) = &sign.test
             && client.holds("Asking whether somebody is switched off", dn, &sign.attribute, value).await? != Some(false)

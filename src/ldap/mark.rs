@@ -1,7 +1,7 @@
 //! By what a run knows that nothing about a person changed: most entries of most runs are neither translated nor held.
 use crate::secret::sha256;
 
-use super::ber::Entry;
+use super::ber::LdapEntry;
 use super::entry::Mapping;
 
 /// Which stored form a mapping makes; raised when `entry` changes it, so that every row is written anew.
@@ -69,7 +69,7 @@ impl Marker {
     }
 
     /// The hash of an entry and of what is taken from before where it shows nothing.
-    pub(super) fn entry(&self, entry: &Entry, active: bool, join_key: Option<&[u8]>) -> Hash {
+    pub(super) fn entry(&self, entry: &LdapEntry, active: bool, join_key: Option<&[u8]>) -> Hash {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(&self.way);
         bytes.push(u8::from(active));

@@ -9,15 +9,15 @@ use crate::domain::text::fold;
 
 use super::mark::Mark;
 use super::read::Complete;
-use super::said::Said;
+use super::said::DirectorySnapshot;
 
 /// The accepted state of one connection. Members are named by position.
 #[derive(Clone, Debug, Default)]
-pub struct Accepted {
+pub struct Baseline {
     /// People.
-    pub users: Vec<KnownUser>,
+    pub users: Vec<BaselineUser>,
     /// Groups.
-    pub groups: Vec<KnownGroup>,
+    pub groups: Vec<BaselineGroup>,
     /// Direct members: position in `groups`, position in `users`.
     pub members: Vec<(u32, u32)>,
     /// Groups in groups: outer, inner.
@@ -26,7 +26,7 @@ pub struct Accepted {
 
 /// An accepted person.
 #[derive(Clone, Debug)]
-pub struct KnownUser {
+pub struct BaselineUser {
     /// Its identity here.
     pub id: ExternalUserId,
     /// The stable id.
@@ -45,7 +45,7 @@ pub struct KnownUser {
 
 /// An accepted group.
 #[derive(Clone, Debug)]
-pub struct KnownGroup {
+pub struct BaselineGroup {
     /// Its identity here.
     pub id: ExternalGroupId,
     /// The stable id.
@@ -58,17 +58,17 @@ pub struct KnownGroup {
     pub mapped: bool,
 }
 
-/// What to add and to change. Positions are those of `Said` and `Accepted`.
+/// What to add and to change. Positions are those of `DirectorySnapshot` and `Baseline`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct SyncPlan {
     /// New people.
     pub create_users: Vec<u32>,
     /// Changed people.
-    pub change_users: Vec<Change>,
+    pub change_users: Vec<RecordChange>,
     /// New groups.
     pub create_groups: Vec<u32>,
     /// Changed groups.
-    pub change_groups: Vec<Change>,
+    pub change_groups: Vec<RecordChange>,
     /// New members: said group, said user.
     pub add_members: Vec<(u32, u32)>,
     /// New groups in groups: said outer, said inner.
@@ -79,7 +79,7 @@ pub struct Plan {
 
 /// A change of something known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct RecordChange {
     /// Position in what is said.
     pub said: u32,
     /// Position in the accepted state.
@@ -101,9 +101,9 @@ pub enum ChangeKind {
     SwitchedOn,
 }
 
-/// Removals whose only evidence is that something is not there any more. Positions of `Accepted`.
+/// Removals whose only evidence is that something is not there any more. Positions of `Baseline`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Absences {
+pub struct MissingRecords {
     /// Missing people.
     pub users: Vec<u32>,
     /// Missing groups.
@@ -114,7 +114,7 @@ pub struct Absences {
     pub nested: Vec<(u32, u32)>,
 }
 
-impl Absences {
+impl MissingRecords {
     /// Whether nothing is missing.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && self.groups.is_empty() && self.members.is_empty() && self.nested.is_empty()
@@ -122,15 +122,15 @@ impl Absences {
 }
 
 /// For each side, where the same thing is on the other side.
-pub(super) struct Match {
+pub(super) struct RecordMatch {
     pub known_user: Vec<Option<u32>>,
     pub known_group: Vec<Option<u32>>,
     pub said_user: Vec<Option<u32>>,
     pub said_group: Vec<Option<u32>>,
 }
 
-impl Match {
-    pub fn new(said: &Said, accepted: &Accepted) -> Self {
+impl RecordMatch {
+    pub fn new(said: &DirectorySnapshot, accepted: &Baseline) -> Self {
         let (known_user, said_user) = pair(said.users.iter().map(|u| &u.key), accepted.users.iter().map(|u| &u.key));
         let (known_group, said_group) =
             pair(said.groups.iter().map(|g| &g.key), accepted.groups.iter().map(|g| &g.key));
@@ -160,9 +160,9 @@ fn get<T: Copy>(list: &[Option<T>], at: u32) -> Option<T> {
 }
 
 /// What to add and to change; needs no proof that the read is whole.
-pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
-    let matched = Match::new(said, accepted);
-    let mut plan = Plan::default();
+pub fn plan(said: &DirectorySnapshot, accepted: &Baseline) -> SyncPlan {
+    let matched = RecordMatch::new(said, accepted);
+    let mut plan = SyncPlan::default();
     for (at, user) in (0..).zip(&said.users) {
         match get(&matched.known_user, at).and_then(|known| Some((known, accepted.users.get(known as usize)?))) {
             None => plan.create_users.push(at),
@@ -174,7 +174,7 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
                     _ if fold(&old.user_name) != fold(&user.user_name) => ChangeKind::Renamed,
                     _ => ChangeKind::Attributes,
                 };
-                plan.change_users.push(Change { said: at, known, kind });
+                plan.change_users.push(RecordChange { said: at, known, kind });
             }
         }
     }
@@ -184,7 +184,7 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
             Some((_, old)) if old.hash.as_deref() == Some(&group.hash) => plan.unchanged += 1,
             Some((known, old)) => {
                 let kind = if old.name == group.name { ChangeKind::Attributes } else { ChangeKind::Renamed };
-                plan.change_groups.push(Change { said: at, known, kind });
+                plan.change_groups.push(RecordChange { said: at, known, kind });
             }
         }
     }
@@ -214,8 +214,8 @@ pub fn plan(said: &Said, accepted: &Accepted) -> Plan {
 
 /// Marks that are to be written anew, though nothing changed: the entry is another one and says the same, or another way of
 /// reading it came to the same.
-pub(super) fn stale_marks(said: &Said, accepted: &Accepted) -> Vec<(ExternalUserId, Mark)> {
-    let matched = Match::new(said, accepted);
+pub(super) fn stale_marks(said: &DirectorySnapshot, accepted: &Baseline) -> Vec<(ExternalUserId, Mark)> {
+    let matched = RecordMatch::new(said, accepted);
     let known = |at: &Option<u32>| accepted.users.get((*at)? as usize);
     let pairs = matched.known_user.iter().map(known).zip(&said.users);
     let stale = pairs.filter_map(|(known, user)| {
@@ -227,12 +227,12 @@ pub(super) fn stale_marks(said: &Said, accepted: &Accepted) -> Vec<(ExternalUser
 
 /// What is missing. What was set aside is there and not missing, and so are its memberships, and those of a group of
 /// which some cannot be read; where what was read contradicts itself, nobody is missing.
-pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
+pub fn absences(said: &Complete<DirectorySnapshot>, accepted: &Baseline) -> MissingRecords {
     let said = said.get();
     if said.doubt.is_some() {
-        return Absences::default();
+        return MissingRecords::default();
     }
-    let matched = Match::new(said, accepted);
+    let matched = RecordMatch::new(said, accepted);
     let users = (0..).zip(&accepted.users);
     let users =
         users.filter(|(at, user)| get(&matched.said_user, *at).is_none() && !said.present_users.contains(&user.key));
@@ -250,7 +250,7 @@ pub fn absences(said: &Complete<Said>, accepted: &Accepted) -> Absences {
         let pair = get(&matched.said_group, *outer).zip(get(&matched.said_group, *inner));
         pair.is_some_and(|pair| !listed.contains(&pair)) && !unclear(*outer)
     });
-    Absences {
+    MissingRecords {
         users: users.map(|(at, _)| at).collect(),
         groups: groups.map(|(at, _)| at).collect(),
         members: members.collect(),

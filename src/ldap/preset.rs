@@ -1,11 +1,11 @@
 //! What is usual in each directory product.
 use std::collections::BTreeMap;
 
-use super::settings::{DisabledWhen, Field, Test};
+use super::settings::{DisabledWhen, MappedAttribute, Test};
 
 /// A directory product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Preset {
+pub enum LdapProfile {
     /// OpenLDAP and others with `inetOrgPerson` and `groupOfNames` (RFC 2307bis).
     OpenLdap,
     /// POSIX groups that list logins (RFC 2307).
@@ -20,7 +20,7 @@ pub enum Preset {
     Samba,
 }
 
-impl Preset {
+impl LdapProfile {
     /// Every product, in the order to offer them.
     pub const ALL: [Self; 6] =
         [Self::ActiveDirectory, Self::OpenLdap, Self::Rfc2307, Self::Ds389, Self::FreeIpa, Self::Samba];
@@ -115,22 +115,25 @@ impl Preset {
     }
 
     /// For each of our attributes, the directory's.
-    pub fn attributes(self) -> BTreeMap<Field, Vec<String>> {
+    pub fn attributes(self) -> BTreeMap<MappedAttribute, Vec<String>> {
         let login: &[&str] = if self.is_ad() { &["userPrincipalName", "sAMAccountName"] } else { &["uid"] };
-        let table: &[(Field, &[&str])] = &[
-            (Field::UserName, login),
-            (Field::GivenName, &["givenName"]),
-            (Field::FamilyName, &["sn"]),
-            (Field::DisplayName, &["displayName", "cn"]),
-            (Field::Email, &["mail"]),
-            (Field::Title, &["title"]),
-            (Field::Phone, &["telephoneNumber"]),
-            (Field::PreferredLanguage, &["preferredLanguage"]),
-            (Field::EmployeeNumber, if self.is_ad() { &["employeeID", "employeeNumber"] } else { &["employeeNumber"] }),
-            (Field::Department, if self.is_ad() { &["department"] } else { &["departmentNumber"] }),
-            (Field::Division, if self.is_ad() { &["division"] } else { &[] }),
-            (Field::Organization, if self.is_ad() { &["company"] } else { &["o"] }),
-            (Field::GroupName, &["cn"]),
+        let table: &[(MappedAttribute, &[&str])] = &[
+            (MappedAttribute::UserName, login),
+            (MappedAttribute::GivenName, &["givenName"]),
+            (MappedAttribute::FamilyName, &["sn"]),
+            (MappedAttribute::DisplayName, &["displayName", "cn"]),
+            (MappedAttribute::Email, &["mail"]),
+            (MappedAttribute::Title, &["title"]),
+            (MappedAttribute::Phone, &["telephoneNumber"]),
+            (MappedAttribute::PreferredLanguage, &["preferredLanguage"]),
+            (
+                MappedAttribute::EmployeeNumber,
+                if self.is_ad() { &["employeeID", "employeeNumber"] } else { &["employeeNumber"] },
+            ),
+            (MappedAttribute::Department, if self.is_ad() { &["department"] } else { &["departmentNumber"] }),
+            (MappedAttribute::Division, if self.is_ad() { &["division"] } else { &[] }),
+            (MappedAttribute::Organization, if self.is_ad() { &["company"] } else { &["o"] }),
+            (MappedAttribute::GroupName, &["cn"]),
         ];
         table.iter().map(|(field, names)| (*field, names.iter().map(|name| (*name).to_owned()).collect())).collect()
     }

@@ -5,9 +5,9 @@
 //! proves nothing; the brake holds it (see `brake`).
 use std::collections::HashSet;
 
-use super::ber::{Entry, Names};
+use super::ber::{AttributeNames, LdapEntry};
 use super::client::{Client, LdapFailure, Search};
-use super::settings::{Branch, References, Settings};
+use super::settings::{Branch, ReferralPolicy, ResolvedLdapSettings};
 
 /// A read that is proven to be whole.
 #[derive(Clone, Debug)]
@@ -38,9 +38,9 @@ impl<T> Complete<T> {
 
 /// What a branch said.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct BranchRead {
     /// Its entries, in the server's order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LdapEntry>,
     /// Addresses of parts kept elsewhere; none was followed.
     pub references: Vec<String>,
     /// Pages read.
@@ -49,14 +49,14 @@ pub struct Reading {
 
 /// A read that ended well: whole, or with parts of the tree kept on other servers.
 #[derive(Clone, Debug)]
-pub enum Evidence<T> {
+pub enum ReadEvidence<T> {
     /// Everything was read.
     Whole(Complete<T>),
     /// Parts of the tree are elsewhere: what was read is true, but nothing counts as missing.
     Partial(T),
 }
 
-impl<T> Evidence<T> {
+impl<T> ReadEvidence<T> {
     /// What was read.
     pub fn get(&self) -> &T {
         match self {
@@ -66,20 +66,21 @@ impl<T> Evidence<T> {
     }
 
     /// The same evidence for what is worked out from it alone.
-    pub fn map<U>(self, work: impl FnOnce(T) -> U) -> Evidence<U> {
+    pub fn map<U>(self, work: impl FnOnce(T) -> U) -> ReadEvidence<U> {
         match self {
-            Self::Whole(complete) => Evidence::Whole(complete.map(work)),
-            Self::Partial(value) => Evidence::Partial(work(value)),
+            Self::Whole(complete) => ReadEvidence::Whole(complete.map(work)),
+            Self::Partial(value) => ReadEvidence::Partial(work(value)),
         }
     }
 
     /// Whole only if both are.
-    pub fn and<U>(self, other: Evidence<U>) -> Evidence<(T, U)> {
+    pub fn and<U>(self, other: ReadEvidence<U>) -> ReadEvidence<(T, U)> {
         match (self, other) {
-            (Self::Whole(a), Evidence::Whole(b)) => Evidence::Whole(Complete((a.0, b.0))),
-            (Self::Whole(Complete(a)) | Self::Partial(a), Evidence::Whole(Complete(b)) | Evidence::Partial(b)) => {
-                Evidence::Partial((a, b))
-            }
+            (Self::Whole(a), ReadEvidence::Whole(b)) => ReadEvidence::Whole(Complete((a.0, b.0))),
+            (
+                Self::Whole(Complete(a)) | Self::Partial(a),
+                ReadEvidence::Whole(Complete(b)) | ReadEvidence::Partial(b),
+            ) => ReadEvidence::Partial((a, b)),
         }
     }
 
@@ -94,7 +95,7 @@ impl<T> Evidence<T> {
 
 /// A branch to read.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct BranchSpec<'a> {
     /// What it holds, for sentences.
     pub what: &'a str,
     /// Where.
@@ -110,11 +111,11 @@ pub struct Wanted<'a> {
 /// Reads people or groups page by page. Any answer that is missing, late, refused or malformed is a failure.
 pub async fn branch(
     client: &mut Client,
-    settings: &Settings,
-    wanted: Wanted<'_>,
-) -> Result<Evidence<Reading>, LdapFailure> {
-    let Wanted { what, branch, filter, attributes, long } = wanted;
-    let mut reading = Reading::default();
+    settings: &ResolvedLdapSettings,
+    wanted: BranchSpec<'_>,
+) -> Result<ReadEvidence<BranchRead>, LdapFailure> {
+    let BranchSpec { what, branch, filter, attributes, long } = wanted;
+    let mut reading = BranchRead::default();
     for base in &branch.bases {
         let page_size = i32::try_from(settings.config.page_size).unwrap_or(i32::MAX);
         let search = Search { what, base, scope: branch.scope.into(), filter, attributes, page_size };
@@ -124,16 +125,16 @@ pub async fn branch(
         fill_ranges(client, attribute, &mut reading.entries).await?;
     }
     let hidden = reading.references.iter().any(|url| !holds_no_people(url));
-    if hidden && settings.config.references == References::MayHidePeople {
-        return Ok(Evidence::Partial(reading));
+    if hidden && settings.config.references == ReferralPolicy::MayHidePeople {
+        return Ok(ReadEvidence::Partial(reading));
     }
-    Ok(Evidence::Whole(Complete(reading)))
+    Ok(ReadEvidence::Whole(Complete(reading)))
 }
 
-async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Reading) -> Result<(), LdapFailure> {
+async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut BranchRead) -> Result<(), LdapFailure> {
     let incomplete = |why: String| LdapFailure::Incomplete { what: search.what.to_owned(), why };
     let bounds = client.bounds;
-    let (mut cookie, mut names) = (Vec::new(), Names::default());
+    let (mut cookie, mut names) = (Vec::new(), AttributeNames::default());
     // What each page began with. A cookie may stand for the place in a search that moves on, so it may come again; a
     // page may not.
     let mut begun = HashSet::new();
@@ -166,7 +167,7 @@ async fn one_base(client: &mut Client, search: &Search<'_>, reading: &mut Readin
 }
 
 /// Fetches the rest of every member list of which the server sent only a part (`member;range=0-1499`).
-async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [Entry]) -> Result<(), LdapFailure> {
+async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [LdapEntry]) -> Result<(), LdapFailure> {
     let bounds = client.bounds;
     for entry in entries {
         if !entry.has_range(attribute) {

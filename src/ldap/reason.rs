@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 /// Why a removal, a change or a whole read waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Reason {
+pub enum PendingReason {
     /// The read found no people at all, or no groups at all.
     EmptyRead {
         /// `people` or `groups`.
@@ -103,7 +103,7 @@ pub enum Reason {
     Privileged,
 }
 
-impl std::fmt::Display for Reason {
+impl std::fmt::Display for PendingReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::EmptyRead { what } => write!(f, "the read found no {what} at all"),

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{Id as _, RunId};
 use crate::domain::time::Timestamp;
 
-use super::brake::{Removal, Verdict};
-use super::entry::Part;
-use super::plan::{Accepted, ChangeKind, Plan};
-use super::reason::Reason;
-use super::said::Said;
+use super::brake::{Removal, SafeguardDecision};
+use super::entry::AttributePart;
+use super::plan::{Baseline, ChangeKind, SyncPlan};
+use super::reason::PendingReason;
+use super::said::DirectorySnapshot;
 
 /// The report of one run. Its JSON form only ever grows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -35,19 +35,19 @@ pub struct Report {
     /// What was read.
     pub read: ReadCounts,
     /// What became of people.
-    pub users: Counts,
+    pub users: RecordCounts,
     /// What became of groups.
-    pub groups: Counts,
+    pub groups: RecordCounts,
     /// What became of memberships of people.
     pub members: PairCounts,
     /// What became of memberships of groups.
     pub nested: PairCounts,
     /// What waits for approval.
-    pub held: Vec<HeldLine>,
+    pub held: Vec<PendingRemovalEntry>,
     /// Entries that could not be taken.
-    pub set_aside: Vec<AsideLine>,
+    pub set_aside: Vec<SkippedEntryReport>,
     /// What changed, one line an object.
-    pub changes: Vec<ChangeLine>,
+    pub changes: Vec<ChangedEntryReport>,
     /// True when the lists above are cut off; the counts are not.
     pub cut_off: bool,
     /// Milliseconds of each phase.
@@ -105,7 +105,7 @@ pub struct ReadCounts {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Counts {
+pub struct RecordCounts {
     pub created: u64,
     pub changed: u64,
     /// Of the changed.
@@ -127,7 +127,7 @@ pub struct Counts {
     pub for_review: u64,
 }
 
-impl Counts {
+impl RecordCounts {
     /// How many of what was read it speaks of.
     pub fn read(&self) -> u64 {
         self.created + self.changed + self.unchanged + self.waiting + self.set_aside
@@ -148,7 +148,7 @@ pub struct PairCounts {
 
 /// Something that waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct HeldLine {
+pub struct PendingRemovalEntry {
     /// `user`, `group`, `member` or `nested`: a removal. `switch_on`, `switch_off`, `part` (an attribute that many would
     /// lose) or `read` (everything that was read).
     pub kind: String,
@@ -160,14 +160,14 @@ pub struct HeldLine {
     /// What it is, for people.
     pub title: String,
     /// Why it waits.
-    pub reason: Reason,
+    pub reason: PendingReason,
     /// The same as a sentence.
     pub says: String,
 }
 
 /// An entry that could not be taken.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct AsideLine {
+pub struct SkippedEntryReport {
     /// Its name.
     pub dn: String,
     /// Its stable id, if it has one.
@@ -178,7 +178,7 @@ pub struct AsideLine {
 
 /// Something that changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ChangeLine {
+pub struct ChangedEntryReport {
     /// `user` or `group`.
     pub kind: String,
     /// `created`, `changed`, `renamed`, `switched_off`, `switched_on`, `removed` or `members`.
@@ -215,8 +215,8 @@ impl Report {
             server: None,
             started_at,
             read: ReadCounts::default(),
-            users: Counts::default(),
-            groups: Counts::default(),
+            users: RecordCounts::default(),
+            groups: RecordCounts::default(),
             members: PairCounts::default(),
             nested: PairCounts::default(),
             held: Vec::new(),
@@ -239,13 +239,13 @@ impl Report {
 
     /// Whether anything was changed or, in a dry run, would be.
     pub fn changes_something(&self) -> bool {
-        let of = |counts: &Counts| counts.created + counts.changed + counts.removed;
+        let of = |counts: &RecordCounts| counts.created + counts.changed + counts.removed;
         let pairs = |counts: &PairCounts| counts.added + counts.removed;
         of(&self.users) + of(&self.groups) + pairs(&self.members) + pairs(&self.nested) > 0
     }
 
     pub(super) fn line(&mut self, kind: &str, change: &str, id: &str, title: &str) {
-        self.changes.push(ChangeLine {
+        self.changes.push(ChangedEntryReport {
             kind: kind.to_owned(),
             change: change.to_owned(),
             id: id.to_owned(),
@@ -254,19 +254,25 @@ impl Report {
     }
 
     /// Notes what was set aside before anything is applied.
-    pub(super) fn asides(&mut self, said: &Said) {
+    pub(super) fn asides(&mut self, said: &DirectorySnapshot) {
         self.users.set_aside = said.users_aside;
         self.groups.set_aside = said.groups_aside;
         self.read.doubt.clone_from(&said.doubt);
         self.set_aside = said
             .set_aside
             .iter()
-            .map(|aside| AsideLine { dn: aside.dn.clone(), id: aside.key.clone(), why: aside.why.to_string() })
+            .map(|aside| SkippedEntryReport { dn: aside.dn.clone(), id: aside.key.clone(), why: aside.why.to_string() })
             .collect();
     }
 
     /// Notes what waits: the whole read, parts of what people are, then removals and switches.
-    pub(super) fn hold(&mut self, verdict: &Verdict, parts: &[(Part, Reason)], accepted: &Accepted, read: &str) {
+    pub(super) fn hold(
+        &mut self,
+        verdict: &SafeguardDecision,
+        parts: &[(AttributePart, PendingReason)],
+        accepted: &Baseline,
+        read: &str,
+    ) {
         if let Some(reason) = &verdict.whole {
             self.waits("read", read.to_owned(), None, "everything that was read".to_owned(), reason);
         }
@@ -286,9 +292,16 @@ impl Report {
         }
     }
 
-    fn waits(&mut self, kind: &str, subject: String, outer_group: Option<String>, title: String, reason: &Reason) {
+    fn waits(
+        &mut self,
+        kind: &str,
+        subject: String,
+        outer_group: Option<String>,
+        title: String,
+        reason: &PendingReason,
+    ) {
         let (kind, says) = (kind.to_owned(), reason.to_string());
-        self.held.push(HeldLine { kind, subject, outer_group, title, reason: reason.clone(), says });
+        self.held.push(PendingRemovalEntry { kind, subject, outer_group, title, reason: reason.clone(), says });
     }
 
     /// Whatever was read and not reached waits.
@@ -299,11 +312,11 @@ impl Report {
 
     /// Notes something that was refused while it was carried out.
     pub(super) fn refused(&mut self, dn: String, id: Option<String>, why: String) {
-        self.set_aside.push(AsideLine { dn, id, why });
+        self.set_aside.push(SkippedEntryReport { dn, id, why });
     }
 
     /// The lines of a plan.
-    pub(super) fn plan(&mut self, plan: &Plan, said: &Said) {
+    pub(super) fn plan(&mut self, plan: &SyncPlan, said: &DirectorySnapshot) {
         for user in plan.create_users.iter().filter_map(|at| said.users.get(*at as usize)) {
             self.line("user", "created", &user.key, &user.user_name);
         }
@@ -336,7 +349,7 @@ impl ChangeKind {
 }
 
 /// A removal by stable ids: kind, subject, the group it is removed from, and a title.
-pub(super) fn named(removal: Removal, accepted: &Accepted) -> (&'static str, String, Option<String>, String) {
+pub(super) fn named(removal: Removal, accepted: &Baseline) -> (&'static str, String, Option<String>, String) {
     let user = |at: u32| accepted.users.get(at as usize).map(|user| (user.key.clone(), user.user_name.clone()));
     let group = |at: u32| accepted.groups.get(at as usize).map(|group| (group.key.clone(), group.name.clone()));
     let (kind, subject, outer) = match removal {
@@ -379,8 +392,9 @@ impl std::fmt::Display for Report {
             writeln!(f, "  read {users} people and {groups} groups in {pages} pages from {server}; {proof}")?;
         }
         for (what, counts) in [("people", &self.users), ("groups", &self.groups)] {
-            let Counts { created, changed, renamed, switched_off, switched_on, removed, not_removed, .. } = counts;
-            let Counts { held, unchanged, waiting, set_aside, for_review, .. } = counts;
+            let RecordCounts { created, changed, renamed, switched_off, switched_on, removed, not_removed, .. } =
+                counts;
+            let RecordCounts { held, unchanged, waiting, set_aside, for_review, .. } = counts;
             writeln!(
                 f,
                 "  {what}: {created} {verb} created, {changed} changed ({renamed} renamed, {switched_off} switched off, \

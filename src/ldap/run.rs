@@ -13,24 +13,24 @@ use tokio::runtime::Handle;
 use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
 
-use super::apply::{Ended, Hand, LEASE};
+use super::apply::{AbortReason, Applier, LEASE};
 use super::brake::{self, Removal, WINDOW_HOURS};
 use super::client::{Guard, LdapFailure};
 use super::compare::Compared;
 use super::report::{Report, Status};
-use super::settings::{Settings, Wrong};
-use super::source::{Snapshot, snapshot};
+use super::settings::{ResolvedLdapSettings, SettingsErrors};
+use super::source::{RawRead, snapshot};
 use super::{execute, look, window};
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
-use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
+use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{Id as _, RunId};
-use crate::provision::{Source, UnknownMembers};
+use crate::provision::{ProvisionSource, UnknownMembers};
 use crate::scim::schema::SchemaSet;
-use crate::secret::{Keyring, Purpose};
-use crate::store::connections::{self, Door};
+use crate::secret::{Keyring, SealPurpose};
+use crate::store::connections::{self, ConnectionContext};
 use crate::store::leases::{self, Lease};
-use crate::store::stage::{self, Held};
+use crate::store::stage::{self, PendingRemoval};
 use crate::store::{Store, StoreError, Tx, runs};
 
 pub use super::unbegun::prepare;
@@ -39,7 +39,7 @@ use turns::{Beat, TURNS, threads, until};
 
 /// What a run works with.
 #[derive(Clone)]
-pub struct Env {
+pub struct SyncContext {
     /// The store.
     pub store: Store,
     /// Opens the bind password.
@@ -54,7 +54,7 @@ pub struct Env {
 
 /// What is asked of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Order {
+pub struct SyncOptions {
     /// Only look: everything up to the brake, and change nothing.
     pub dry: bool,
     /// Make the removals that this run held, as far as they still stand.
@@ -63,7 +63,7 @@ pub struct Order {
 
 /// Why a run did not begin.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
-pub enum NotStarted {
+pub enum SyncStartError {
     /// No LDAP connection has this name.
     #[error("There is no LDAP connection \"{0}\".")]
     Unknown(String),
@@ -78,7 +78,7 @@ pub enum NotStarted {
     Busy(String),
     /// The settings are wrong.
     #[error(transparent)]
-    Settings(#[from] Wrong),
+    Settings(#[from] SettingsErrors),
     /// The bind password cannot be opened.
     #[error("The bind password of \"{0}\" cannot be opened with the keys of this server; set it again.")]
     Secret(String),
@@ -91,46 +91,46 @@ pub enum NotStarted {
 }
 
 /// Runs a connection to its end. Whether the caller may is decided before.
-pub async fn start(env: &Env, slug: &str, order: Order) -> Result<Report, NotStarted> {
+pub async fn start(env: &SyncContext, slug: &str, order: SyncOptions) -> Result<Report, SyncStartError> {
     Ok(prepare(env, slug, order).await?.run().await)
 }
 
 /// A run that has begun: it has its row and its lease.
-pub struct Prepared {
-    env: Env,
-    door: Door,
-    settings: Arc<Settings>,
+pub struct SyncRun {
+    env: SyncContext,
+    door: ConnectionContext,
+    settings: Arc<ResolvedLdapSettings>,
     password: Option<SecretString>,
-    order: Order,
-    approved: Vec<Held>,
+    order: SyncOptions,
+    approved: Vec<PendingRemoval>,
     lease: Lease,
     report: Report,
 }
 
 /// Begins a run: checks what can be checked at once, takes the lease and writes the run's row.
-pub(super) async fn checked(env: &Env, slug: &str, order: Order) -> Result<Prepared, NotStarted> {
+pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -> Result<SyncRun, SyncStartError> {
     let name = slug.to_owned();
     let mut reader = env.store.reader().await?;
     let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?;
-    let door = door.ok_or_else(|| NotStarted::Unknown(name.clone()))?;
+    let door = door.ok_or_else(|| SyncStartError::Unknown(name.clone()))?;
     if !order.dry && door.connection.state == ConnectionState::Paused {
-        return Err(NotStarted::Paused(name));
+        return Err(SyncStartError::Paused(name));
     }
-    if !order.dry && door.mode == Mode::Paused {
-        return Err(NotStarted::DirectoryPaused(name));
+    if !order.dry && door.mode == DirectoryMode::Paused {
+        return Err(SyncStartError::DirectoryPaused(name));
     }
-    let settings = Arc::new(Settings::from_json(&door.connection.profile, &door.connection.config)?);
+    let settings = Arc::new(ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config)?);
     let sealed = connections::secret(&mut reader, &door.extent).await?;
     let password = match sealed {
         None => None,
-        Some(sealed) => Some(opened(&env.keys, &door, &sealed).ok_or_else(|| NotStarted::Secret(name.clone()))?),
+        Some(sealed) => Some(opened(&env.keys, &door, &sealed).ok_or_else(|| SyncStartError::Secret(name.clone()))?),
     };
     let approved = match order.approve {
         None => Vec::new(),
         Some(run) => {
             let held = stage::held(&mut reader, &door.extent, run, 0, usize::MAX).await?;
             if held.is_empty() {
-                return Err(NotStarted::NothingHeld(run));
+                return Err(SyncStartError::NothingHeld(run));
             }
             held
         }
@@ -140,20 +140,26 @@ pub(super) async fn checked(env: &Env, slug: &str, order: Order) -> Result<Prepa
     let ctx = env.clock.ctx(Actor::System);
     let run: RunId = ctx.id();
     let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &door, run, order.dry).await).await?;
-    let lease = lease.ok_or(NotStarted::Busy(name))?;
+    let lease = lease.ok_or(SyncStartError::Busy(name))?;
     let mut report = Report::begin(run, slug, order.dry, ctx.now());
-    report.observed = door.mode == Mode::Observe;
-    Ok(Prepared { env: env.clone(), door, settings, password, order, approved, lease, report })
+    report.observed = door.mode == DirectoryMode::Observe;
+    Ok(SyncRun { env: env.clone(), door, settings, password, order, approved, lease, report })
 }
 
 /// The bind password of a door; `None` when the keys do not fit.
-pub fn opened(keys: &Keyring, door: &Door, sealed: &[u8]) -> Option<SecretString> {
-    let plain = keys.open(Purpose::secret_of(&door.connection), sealed).ok()?;
+pub fn opened(keys: &Keyring, door: &ConnectionContext, sealed: &[u8]) -> Option<SecretString> {
+    let plain = keys.open(SealPurpose::secret_of(&door.connection), sealed).ok()?;
     Some(SecretString::from(String::from_utf8(plain.to_vec()).ok()?))
 }
 
 /// Takes the lease, ends what a process that died left running, and writes the run's row.
-async fn begin(tx: &mut Tx, ctx: &Ctx, door: &Door, run: RunId, dry: bool) -> Result<Option<Lease>, StoreError> {
+async fn begin(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    door: &ConnectionContext,
+    run: RunId,
+    dry: bool,
+) -> Result<Option<Lease>, StoreError> {
     let name = format!("sync:{}", door.connection.id);
     let Some(lease) = leases::acquire(tx, &name, run.uuid(), LEASE).await? else {
         return Ok(None);
@@ -164,7 +170,7 @@ async fn begin(tx: &mut Tx, ctx: &Ctx, door: &Door, run: RunId, dry: bool) -> Re
     Ok(Some(lease))
 }
 
-impl Prepared {
+impl SyncRun {
     /// The run's id; its row can be read while it goes on.
     pub fn id(&self) -> RunId {
         self.report.run
@@ -231,7 +237,7 @@ impl Prepared {
         self.report
     }
 
-    async fn phases(&mut self, snapshot: Snapshot) -> Result<(), Failure> {
+    async fn phases(&mut self, snapshot: RawRead) -> Result<(), Failure> {
         self.report.server = Some(snapshot.url.clone());
         let identity = snapshot.identity.clone();
 
@@ -275,9 +281,9 @@ impl Prepared {
             self.env.store.write(note).await?;
         }
         for (at, lines) in self.report.held.chunks(400).enumerate() {
-            let rows: Vec<Held> = lines
+            let rows: Vec<PendingRemoval> = lines
                 .iter()
-                .map(|line| Held {
+                .map(|line| PendingRemoval {
                     kind: line.kind.clone(),
                     subject: line.subject.clone(),
                     outer_group: line.outer_group.clone(),
@@ -295,12 +301,12 @@ impl Prepared {
         let actor = Actor::Connection { connection: self.door.connection.id, run: Some(self.id()) };
         let stop = self.env.stop.clone();
         let gone = stage::deleted(&mut self.env.store.reader().await?, &self.door.extent).await?;
-        let hand = Hand {
+        let hand = Applier {
             gone: gone.into_iter().collect(),
             store: &self.env.store,
             clock: self.env.clock,
             actor,
-            source: Source {
+            source: ProvisionSource {
                 extent: self.door.extent,
                 schemas: &schemas,
                 join_attribute: None,
@@ -349,7 +355,7 @@ enum Failure {
     #[error("The store failed: {0}.")]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Ended(#[from] Ended),
+    Ended(#[from] AbortReason),
     #[error("Comparing what was read failed; this is a fault of ours. Nothing was changed.")]
     Comparing,
     #[error("None of the {of} people who were read can be taken; of the first, {one}. Nothing was changed.")]
@@ -365,7 +371,7 @@ struct Read {
     began: Instant,
     beat: Beat,
     /// What the directory holds, and the right to compare it now.
-    found: Result<(Snapshot, Option<SemaphorePermit<'static>>), Failure>,
+    found: Result<(RawRead, Option<SemaphorePermit<'static>>), Failure>,
 }
 
 fn millis(since: Instant) -> u64 {

@@ -4,26 +4,26 @@ use std::hash::Hash;
 
 use crate::domain::text::fold;
 
-use super::ber::Entry;
+use super::ber::LdapEntry;
 use super::dn::Dn;
-use super::entry::{self, Before, Mapping, SaidGroup, SaidUser, SetAside};
+use super::entry::{self, Before, LdapGroup, LdapUser, Mapping, SkipReason};
 use super::mark::Marker;
-use super::read::Reading;
-use super::settings::Settings;
+use super::read::BranchRead;
+use super::settings::ResolvedLdapSettings;
 
 /// The accepted part and the set-aside part of one read. Members are named by position.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct DirectorySnapshot {
     /// People.
-    pub users: Vec<SaidUser>,
+    pub users: Vec<LdapUser>,
     /// Groups.
-    pub groups: Vec<SaidGroup>,
+    pub groups: Vec<LdapGroup>,
     /// Direct members: position in `groups`, position in `users`. Sorted, each once.
     pub members: Vec<(u32, u32)>,
     /// Groups in groups: outer, inner. Sorted, each once.
     pub nested: Vec<(u32, u32)>,
     /// Entries that could not be taken.
-    pub set_aside: Vec<Aside>,
+    pub set_aside: Vec<SkippedEntry>,
     /// Stable ids of people who were set aside: they are there, so they are not missing.
     pub present_users: HashSet<String>,
     /// The same of groups.
@@ -42,18 +42,18 @@ pub struct Said {
 
 /// An entry that could not be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Aside {
+pub struct SkippedEntry {
     /// Its name.
     pub dn: String,
     /// Its stable id, if it has one.
     pub key: Option<String>,
     /// Why.
-    pub why: SetAside,
+    pub why: SkipReason,
 }
 
 /// What is known of people already, by stable id. Where two claim one login name or join key, its holder keeps it.
 #[derive(Clone, Debug, Default)]
-pub struct Holders<'a> {
+pub struct ExistingKeys<'a> {
     /// What stays where an entry does not show it.
     pub before: HashMap<&'a str, Before<'a>>,
     /// Folded login name to stable id.
@@ -63,9 +63,14 @@ pub struct Holders<'a> {
 }
 
 /// Translates a read. Of people who are as before it keeps what tells them apart, and of every entry of a person the name.
-pub fn translate(users: Reading, groups: Reading, mapping: Mapping<'_>, holders: &Holders<'_>) -> Said {
+pub fn translate(
+    users: BranchRead,
+    groups: BranchRead,
+    mapping: Mapping<'_>,
+    holders: &ExistingKeys<'_>,
+) -> DirectorySnapshot {
     let (settings, marker) = (mapping.settings, Marker::new(mapping));
-    let mut said = Said::default();
+    let mut said = DirectorySnapshot::default();
     let mut people = Vec::with_capacity(users.entries.len());
     for entry in users.entries {
         match entry::user(&entry, mapping, &marker, &|key| holders.before.get(key).copied()) {
@@ -73,12 +78,12 @@ pub fn translate(users: Reading, groups: Reading, mapping: Mapping<'_>, holders:
             Err(why) => said.user_aside(&entry.dn, entry::stable_key(&entry, &settings.id), why),
         }
     }
-    let people = said.unique(people, |user| user.key.clone(), |_, _| false, |_| SetAside::SameId);
+    let people = said.unique(people, |user| user.key.clone(), |_, _| false, |_| SkipReason::SameId);
     let people = said.unique(
         people,
         |user| fold(&user.user_name),
         |name, key| holders.logins.get(name).is_some_and(|holder| *holder == key),
-        |user| SetAside::SameLogin(user.user_name.clone()),
+        |user| SkipReason::SameLogin(user.user_name.clone()),
     );
     let joined_by = mapping.join.unwrap_or_default().to_owned();
     let (joined, loose): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, user)| user.join_key.is_some());
@@ -86,7 +91,7 @@ pub fn translate(users: Reading, groups: Reading, mapping: Mapping<'_>, holders:
         joined,
         |user| user.join_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
         |join, key| holders.joins.get(join.as_slice()).is_some_and(|holder| *holder == key),
-        |_| SetAside::SameJoin(joined_by.clone()),
+        |_| SkipReason::SameJoin(joined_by.clone()),
     );
     let mut people: Vec<_> = joined.into_iter().chain(loose).collect();
     people.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
@@ -105,7 +110,7 @@ pub fn translate(users: Reading, groups: Reading, mapping: Mapping<'_>, holders:
     group_entries.retain(|(entry, group)| {
         let once = seen.get(&group.key) == Some(&1);
         if !once {
-            said.group_aside(&entry.dn, Some(group.key.clone()), SetAside::SameId);
+            said.group_aside(&entry.dn, Some(group.key.clone()), SkipReason::SameId);
         }
         once
     });
@@ -126,27 +131,27 @@ enum Target {
     Ambiguous,
 }
 
-impl Said {
-    fn user_aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
+impl DirectorySnapshot {
+    fn user_aside(&mut self, dn: &str, key: Option<String>, why: SkipReason) {
         self.users_aside += 1;
         self.present_users.extend(key.clone());
         self.aside(dn, key, why);
     }
 
-    fn group_aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
+    fn group_aside(&mut self, dn: &str, key: Option<String>, why: SkipReason) {
         self.groups_aside += 1;
         self.present_groups.extend(key.clone());
         self.aside(dn, key, why);
     }
 
-    fn aside(&mut self, dn: &str, key: Option<String>, why: SetAside) {
+    fn aside(&mut self, dn: &str, key: Option<String>, why: SkipReason) {
         match &key {
             // It may be anybody.
             None => self.doubt(|| format!("\"{dn}\": {why}")),
-            Some(key) if why == SetAside::SameId => self.doubt(|| format!("two entries have the id {key}")),
+            Some(key) if why == SkipReason::SameId => self.doubt(|| format!("two entries have the id {key}")),
             Some(_) => {}
         }
-        self.set_aside.push(Aside { dn: dn.to_owned(), key, why });
+        self.set_aside.push(SkippedEntry { dn: dn.to_owned(), key, why });
     }
 
     /// The first contradiction is told; one is enough.
@@ -158,11 +163,11 @@ impl Said {
     /// gets it, because which of them it was meant for cannot be known.
     fn unique<K: Hash + Eq>(
         &mut self,
-        people: Vec<(String, SaidUser)>,
-        claim: impl Fn(&SaidUser) -> K,
+        people: Vec<(String, LdapUser)>,
+        claim: impl Fn(&LdapUser) -> K,
         holds: impl Fn(&K, &str) -> bool,
-        why: impl Fn(&SaidUser) -> SetAside,
-    ) -> Vec<(String, SaidUser)> {
+        why: impl Fn(&LdapUser) -> SkipReason,
+    ) -> Vec<(String, LdapUser)> {
         let mut claims: HashMap<K, u32> = HashMap::with_capacity(people.len());
         for (_, user) in &people {
             *claims.entry(claim(user)).or_default() += 1;
@@ -181,9 +186,14 @@ impl Said {
         kept
     }
 
-    fn resolve_members(&mut self, people: &[(String, SaidUser)], groups: &[(Entry, SaidGroup)], settings: &Settings) {
+    fn resolve_members(
+        &mut self,
+        people: &[(String, LdapUser)],
+        groups: &[(LdapEntry, LdapGroup)],
+        settings: &ResolvedLdapSettings,
+    ) {
         let by_login = settings.members_by_login();
-        let user_name = |dn: &str, user: &SaidUser| match by_login {
+        let user_name = |dn: &str, user: &LdapUser| match by_login {
             true => Some(Name::Login(user.user_name.clone())),
             false => Dn::parse(dn).ok().map(Name::Dn),
         };
@@ -265,8 +275,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn settings(member: &str) -> Settings {
-        Settings::from_json(
+    fn settings(member: &str) -> ResolvedLdapSettings {
+        ResolvedLdapSettings::from_json(
             "openldap",
             &json!({
                 "urls": ["ldap://d.example"], "security": "none", "member": member,
@@ -276,12 +286,18 @@ mod tests {
         .unwrap()
     }
 
-    fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
+    fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> LdapEntry {
         let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
-        Entry::new(dn, attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
+        LdapEntry::new(dn, attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
     }
 
-    fn read(people: &Reading, groups: &Reading, settings: &Settings, join: Option<&str>, holders: &Holders) -> Said {
+    fn read(
+        people: &BranchRead,
+        groups: &BranchRead,
+        settings: &ResolvedLdapSettings,
+        join: Option<&str>,
+        holders: &ExistingKeys,
+    ) -> DirectorySnapshot {
         translate(
             people.clone(),
             groups.clone(),
@@ -290,11 +306,11 @@ mod tests {
         )
     }
 
-    fn reading(entries: Vec<Entry>) -> Reading {
-        Reading { entries, ..Reading::default() }
+    fn reading(entries: Vec<LdapEntry>) -> BranchRead {
+        BranchRead { entries, ..BranchRead::default() }
     }
 
-    fn person(dn: &str, id: &str, uid: &str, mail: &str) -> Entry {
+    fn person(dn: &str, id: &str, uid: &str, mail: &str) -> LdapEntry {
         entry(dn, &[("entryUUID", &[id]), ("uid", &[uid]), ("mail", &[mail])])
     }
 
@@ -325,7 +341,7 @@ mod tests {
             ),
             entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
         ]);
-        let said = read(&people, &groups, &settings("member"), None, &Holders::default());
+        let said = read(&people, &groups, &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.members, [(0, 0), (0, 1)]);
         assert_eq!(said.nested, [(0, 1), (1, 0)]);
         assert_eq!(said.strangers, 2);
@@ -340,7 +356,7 @@ mod tests {
             "cn=g,ou=g,dc=x",
             &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])],
         )]);
-        let said = read(&people, &groups, &settings("memberUid"), None, &Holders::default());
+        let said = read(&people, &groups, &settings("memberUid"), None, &ExistingKeys::default());
         assert_eq!(said.members, [(0, 1)]);
         assert_eq!(said.strangers, 1);
     }
@@ -353,10 +369,10 @@ mod tests {
             person("uid=3,ou=p,dc=x", "c", "other", "3@x"),
         ]);
         let none = reading(vec![]);
-        let said = read(&people, &none, &settings("member"), None, &Holders::default());
+        let said = read(&people, &none, &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
         assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
-        let holders = Holders { logins: HashMap::from([("same".to_owned(), "b")]), ..Holders::default() };
+        let holders = ExistingKeys { logins: HashMap::from([("same".to_owned(), "b")]), ..ExistingKeys::default() };
         let said = read(&people, &none, &settings("member"), None, &holders);
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(said.set_aside.len(), 1);
@@ -369,16 +385,19 @@ mod tests {
             person("uid=2,ou=p,dc=x", "b", "bob", "team@X"),
         ]);
         let none = reading(vec![]);
-        assert_eq!(read(&people, &none, &settings("member"), Some("entryUUID"), &Holders::default()).users.len(), 2);
-        let said = read(&people, &none, &settings("member"), Some("mail"), &Holders::default());
+        assert_eq!(
+            read(&people, &none, &settings("member"), Some("entryUUID"), &ExistingKeys::default()).users.len(),
+            2
+        );
+        let said = read(&people, &none, &settings("member"), Some("mail"), &ExistingKeys::default());
         assert_eq!(said.users.len(), 0);
-        assert_eq!(said.set_aside[0].why, SetAside::SameJoin("mail".into()));
+        assert_eq!(said.set_aside[0].why, SkipReason::SameJoin("mail".into()));
     }
 
     #[test]
     fn an_entry_without_id_may_be_anybody() {
         let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
-        let said = read(&people, &reading(vec![]), &settings("member"), None, &Holders::default());
+        let said = read(&people, &reading(vec![]), &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.doubt.as_deref(), Some("\"uid=1,ou=p,dc=x\": it has no entryUUID that can be read"));
         assert_eq!((said.set_aside.len(), said.users_aside), (1, 1));
     }
@@ -388,7 +407,8 @@ mod tests {
         let settings = settings("member");
         let none = || reading(vec![]);
         let ann = || person("uid=ann,ou=p,dc=x", "a", "ann", "ann@x");
-        let people = |other: Entry| read(&reading(vec![ann(), other]), &none(), &settings, None, &Holders::default());
+        let people =
+            |other: LdapEntry| read(&reading(vec![ann(), other]), &none(), &settings, None, &ExistingKeys::default());
         let doubts = [
             ("two entries have the id a", person("uid=bob,ou=p,dc=x", "A", "bob", "b@x")),
             ("it has no entryUUID", entry("uid=bob,ou=p,dc=x", &[("entryUUID", &["b", "c"]), ("uid", &["bob"])])),
@@ -406,7 +426,7 @@ mod tests {
         let group = |member: &str| {
             let values: &[&str] = &[member, "uid=ann,ou=p,dc=x"];
             let groups = vec![entry("cn=g,ou=g,dc=x", &[("entryUUID", &["g"]), ("cn", &["g"]), ("member", values)])];
-            let said = read(&reading(vec![ann()]), &reading(groups), &settings, None, &Holders::default());
+            let said = read(&reading(vec![ann()]), &reading(groups), &settings, None, &ExistingKeys::default());
             (said.members.len(), said.unclear.len(), said.doubt)
         };
         assert_eq!(group("uid=left,ou=p,dc=x"), (1, 0, None), "a stranger is clear");
@@ -417,7 +437,7 @@ mod tests {
     #[test]
     fn what_an_entry_does_not_show_stays_as_it_was() {
         let ad = |person: Option<&str>, before: Option<bool>| {
-            let settings = Settings::from_json(
+            let settings = ResolvedLdapSettings::from_json(
                 "active_directory",
                 &json!({"urls": ["ldap://d.example"], "security": "none", "id": "entryUUID", "users": {"bases": ["dc=x"]},
                     "attributes": {"user_name": ["uid"]}}),
@@ -429,7 +449,7 @@ mod tests {
                 attributes.push(("userAccountControl", &values));
             }
             let before = before.map(|active| ("a", Before { active, join_key: Some(b"key"), mark: None }));
-            let holders = Holders { before: before.into_iter().collect(), ..Holders::default() };
+            let holders = ExistingKeys { before: before.into_iter().collect(), ..ExistingKeys::default() };
             let people = reading(vec![entry("uid=ann,dc=x", &attributes)]);
             let said = read(&people, &reading(vec![]), &settings, Some("employeeNumber"), &holders);
             said.users.first().map(|user| (user.active, user.join_key.as_ref().map(|key| key.bytes().to_vec())))

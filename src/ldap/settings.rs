@@ -6,17 +6,17 @@ use ldap3::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::faults::{faults, is_attribute};
-use super::preset::Preset;
+use super::preset::LdapProfile;
 
 /// The configuration of an LDAP connection, without its password. What is left out comes from the preset.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct LdapSettings {
     /// `ldap://host:port` or `ldaps://host:port`; several are tried in order and must hold the same data.
     pub urls: Vec<String>,
     /// How the line is protected; by default TLS, from the first byte at `ldaps://` and on request at `ldap://`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub security: Option<Security>,
+    pub security: Option<TlsMode>,
     /// Certificates of the authority that signed the server's, as PEM. The machine's own list when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
@@ -36,7 +36,7 @@ pub struct Config {
     pub id: Option<String>,
     /// For each of our attributes, the directory's, the first with a value wins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<Field, Vec<String>>,
+    pub attributes: BTreeMap<MappedAttribute, Vec<String>>,
     /// When a person is switched off: any of these. An empty list never switches anyone off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Vec<DisabledWhen>>,
@@ -48,10 +48,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// When removals wait for approval.
     #[serde(default)]
-    pub brake: Brake,
+    pub brake: SafeguardLimits,
     /// What a reference to another server means.
     #[serde(default)]
-    pub references: References,
+    pub references: ReferralPolicy,
     /// Minutes between runs; only by hand when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_minutes: Option<u32>,
@@ -65,7 +65,7 @@ pub struct Branch {
     pub bases: Vec<String>,
     /// `sub` (the default) or `one` level.
     #[serde(default)]
-    pub scope: Depth,
+    pub scope: SearchScope,
     /// A search filter (RFC 4515); the preset's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -74,7 +74,7 @@ pub struct Branch {
 /// How deep a search goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Depth {
+pub enum SearchScope {
     /// Only directly below the base.
     One,
     /// Everything below the base.
@@ -82,11 +82,11 @@ pub enum Depth {
     Sub,
 }
 
-impl From<Depth> for Scope {
-    fn from(depth: Depth) -> Self {
+impl From<SearchScope> for Scope {
+    fn from(depth: SearchScope) -> Self {
         match depth {
-            Depth::One => Self::OneLevel,
-            Depth::Sub => Self::Subtree,
+            SearchScope::One => Self::OneLevel,
+            SearchScope::Sub => Self::Subtree,
         }
     }
 }
@@ -94,7 +94,7 @@ impl From<Depth> for Scope {
 /// How the line is protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Security {
+pub enum TlsMode {
     /// Not at all: the password travels in clear.
     None,
     /// TLS after a request on the plain port.
@@ -103,7 +103,7 @@ pub enum Security {
     Ldaps,
 }
 
-impl Security {
+impl TlsMode {
     pub(super) fn says(self) -> &'static str {
         match self {
             Self::None => ", and the line is not protected",
@@ -117,7 +117,7 @@ impl Security {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names are those of RFC 7643")]
-pub enum Field {
+pub enum MappedAttribute {
     UserName,
     GivenName,
     FamilyName,
@@ -192,7 +192,7 @@ impl Timeouts {
 /// When removals by absence wait for approval: at least so many and more than so many per cent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Brake {
+pub struct SafeguardLimits {
     /// Fewer than this never wait for their number.
     pub at_least: u32,
     /// Per cent of the directory's people.
@@ -201,7 +201,7 @@ pub struct Brake {
     pub members_percent: u32,
 }
 
-impl Default for Brake {
+impl Default for SafeguardLimits {
     fn default() -> Self {
         Self { at_least: 2, users_percent: 5, members_percent: 20 }
     }
@@ -210,7 +210,7 @@ impl Default for Brake {
 /// What a reference to another server means for the proof that everything was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum References {
+pub enum ReferralPolicy {
     /// People may be behind it: nothing counts as removed.
     #[default]
     MayHidePeople,
@@ -224,11 +224,11 @@ fn page_size() -> u32 {
 
 /// A configuration checked and completed from its preset: what the client and the reader work with.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Settings {
+pub struct ResolvedLdapSettings {
     /// The checked configuration; what it leaves out stands below.
-    pub config: Config,
+    pub config: LdapSettings,
     /// How the line is protected.
-    pub security: Security,
+    pub security: TlsMode,
     /// The users' search filter.
     pub user_filter: String,
     /// The groups' search filter.
@@ -238,7 +238,7 @@ pub struct Settings {
     /// The attribute of the stable id.
     pub id: String,
     /// For each of our attributes, the directory's.
-    pub attributes: BTreeMap<Field, Vec<String>>,
+    pub attributes: BTreeMap<MappedAttribute, Vec<String>>,
     /// When a person is switched off.
     pub disabled: Vec<DisabledWhen>,
     /// Attributes that this product shows of every person, so that an entry without them could not be read.
@@ -248,24 +248,24 @@ pub struct Settings {
 /// What is wrong with a configuration, a sentence each.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", .0.join(" "))]
-pub struct Wrong(pub Vec<String>);
+pub struct SettingsErrors(pub Vec<String>);
 
-impl Settings {
+impl ResolvedLdapSettings {
     /// Checks a connection's stored profile and configuration.
-    pub fn from_json(profile: &str, config: &serde_json::Value) -> Result<Self, Wrong> {
-        let preset = Preset::parse(profile).ok_or_else(|| {
-            let known = Preset::ALL.map(Preset::name).join(", ");
-            Wrong(vec![format!("\"{profile}\" is not a directory product; known are {known}.")])
+    pub fn from_json(profile: &str, config: &serde_json::Value) -> Result<Self, SettingsErrors> {
+        let preset = LdapProfile::parse(profile).ok_or_else(|| {
+            let known = LdapProfile::ALL.map(LdapProfile::name).join(", ");
+            SettingsErrors(vec![format!("\"{profile}\" is not a directory product; known are {known}.")])
         })?;
-        let config = Config::deserialize(config)
-            .map_err(|error| Wrong(vec![format!("The LDAP settings cannot be read: {error}.")]))?;
+        let config = LdapSettings::deserialize(config)
+            .map_err(|error| SettingsErrors(vec![format!("The LDAP settings cannot be read: {error}.")]))?;
         Self::new(preset, config)
     }
 
     /// Checks a configuration and completes it; every fault is named, not only the first.
-    pub fn new(preset: Preset, config: Config) -> Result<Self, Wrong> {
+    pub fn new(preset: LdapProfile, config: LdapSettings) -> Result<Self, SettingsErrors> {
         let tls = config.urls.first().is_some_and(|url| url.starts_with("ldaps:"));
-        let by_default = if tls { Security::Ldaps } else { Security::StartTls };
+        let by_default = if tls { TlsMode::Ldaps } else { TlsMode::StartTls };
         let mut attributes = preset.attributes();
         attributes.extend(config.attributes.iter().map(|(field, names)| (*field, names.clone())));
         let filter = |branch: Option<&Branch>, preset: &str| {
@@ -283,11 +283,11 @@ impl Settings {
             config,
         };
         let faults = faults(&settings);
-        if faults.is_empty() { Ok(settings) } else { Err(Wrong(faults)) }
+        if faults.is_empty() { Ok(settings) } else { Err(SettingsErrors(faults)) }
     }
 
     /// The directory's names for one of our attributes, best first.
-    pub fn names(&self, field: Field) -> &[String] {
+    pub fn names(&self, field: MappedAttribute) -> &[String] {
         self.attributes.get(&field).map_or(&[], Vec::as_slice)
     }
 
@@ -298,8 +298,11 @@ impl Settings {
 
     /// What to ask for of people: named attributes only, each once.
     pub fn user_attributes(&self, join: Option<&str>) -> Vec<String> {
-        let mapped =
-            self.attributes.iter().filter(|(field, _)| **field != Field::GroupName).flat_map(|(_, names)| names);
+        let mapped = self
+            .attributes
+            .iter()
+            .filter(|(field, _)| **field != MappedAttribute::GroupName)
+            .flat_map(|(_, names)| names);
         let signs = self.disabled.iter().map(|sign| &sign.attribute);
         let mut names: Vec<String> = mapped.chain(signs).chain([&self.id]).cloned().collect();
         names.extend(join.filter(|name| is_attribute(name)).map(str::to_owned));
@@ -308,7 +311,7 @@ impl Settings {
 
     /// What to ask for of groups.
     pub fn group_attributes(&self) -> Vec<String> {
-        let mut names = self.names(Field::GroupName).to_vec();
+        let mut names = self.names(MappedAttribute::GroupName).to_vec();
         names.extend([self.id.clone(), self.member.clone()]);
         distinct(names)
     }
@@ -337,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_preset_fills_what_is_left_out() {
-        let settings = Settings::from_json("openldap", &base()).unwrap();
+        let settings = ResolvedLdapSettings::from_json("openldap", &base()).unwrap();
         assert_eq!(settings.id, "entryUUID");
         assert_eq!(settings.member, "member");
         assert_eq!(settings.user_filter, "(objectClass=inetOrgPerson)");
@@ -351,8 +354,8 @@ mod tests {
         let mut config = base();
         config["attributes"] = json!({"user_name": ["employeeNumber"]});
         config["disabled"] = json!([{"attribute": "status", "equals": "left"}]);
-        let settings = Settings::from_json("active_directory", &config).unwrap();
-        assert_eq!(settings.names(Field::UserName), ["employeeNumber"]);
+        let settings = ResolvedLdapSettings::from_json("active_directory", &config).unwrap();
+        assert_eq!(settings.names(MappedAttribute::UserName), ["employeeNumber"]);
         assert_eq!(settings.id, "objectGUID");
         assert_eq!(settings.disabled, [DisabledWhen { attribute: "status".into(), test: Test::Equals("left".into()) }]);
     }
@@ -379,7 +382,9 @@ mod tests {
             let mut config = base();
             let (parent, key) = pointer.rsplit_once('/').unwrap();
             config.pointer_mut(parent).unwrap()[key] = value.clone();
-            let Err(wrong) = Settings::from_json("openldap", &config) else { panic!("{pointer} {value} passed") };
+            let Err(wrong) = ResolvedLdapSettings::from_json("openldap", &config) else {
+                panic!("{pointer} {value} passed")
+            };
             assert!(wrong.to_string().contains(part), "{pointer} {value}: {wrong}");
         }
     }
@@ -390,18 +395,18 @@ mod tests {
             let mut config = base();
             config["urls"] = json!([url]);
             config["security"] = json!(said);
-            Settings::from_json("openldap", &config).unwrap().security
+            ResolvedLdapSettings::from_json("openldap", &config).unwrap().security
         };
-        assert_eq!(security("ldaps://h", None), Security::Ldaps);
-        assert_eq!(security("ldap://h", None), Security::StartTls);
-        assert_eq!(security("ldap://h", Some("none")), Security::None);
-        assert!(Settings::from_json("openldop", &base()).unwrap_err().to_string().contains("openldap"));
+        assert_eq!(security("ldaps://h", None), TlsMode::Ldaps);
+        assert_eq!(security("ldap://h", None), TlsMode::StartTls);
+        assert_eq!(security("ldap://h", Some("none")), TlsMode::None);
+        assert!(ResolvedLdapSettings::from_json("openldop", &base()).unwrap_err().to_string().contains("openldap"));
     }
 
     #[test]
     fn a_configuration_survives_being_stored() {
-        let settings = Settings::from_json("openldap", &base()).unwrap();
+        let settings = ResolvedLdapSettings::from_json("openldap", &base()).unwrap();
         let stored = serde_json::to_value(&settings.config).unwrap();
-        assert_eq!(Settings::from_json("openldap", &stored).unwrap(), settings);
+        assert_eq!(ResolvedLdapSettings::from_json("openldap", &stored).unwrap(), settings);
     }
 }

@@ -9,30 +9,30 @@ use crate::scim::schema::SchemaSet;
 
 use super::client::{Client, Guard, LdapFailure};
 use super::entry::Mapping;
-use super::identity::Identity;
-use super::read::{self, Evidence, Reading, Wanted};
-use super::said::{Holders, translate};
-use super::settings::Settings;
+use super::identity::DirectoryIdentity;
+use super::read::{self, BranchRead, BranchSpec, ReadEvidence};
+use super::said::{ExistingKeys, translate};
+use super::settings::ResolvedLdapSettings;
 
 /// What a directory holds at one moment, as read.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct RawRead {
     /// The address that answered.
     pub url: String,
     /// What makes this server's data recognisable, and how it was read.
-    pub identity: Identity,
+    pub identity: DirectoryIdentity,
     /// People and groups.
-    pub read: Evidence<(Reading, Reading)>,
+    pub read: ReadEvidence<(BranchRead, BranchRead)>,
 }
 
 /// Reads everything within the time limit. Runs in a task of its own: whatever the protocol crate does with a
 /// malformed answer ends that task and not the process.
 pub async fn snapshot(
-    settings: Arc<Settings>,
+    settings: Arc<ResolvedLdapSettings>,
     password: Option<SecretString>,
     join: Option<String>,
     guard: Guard,
-) -> Result<Snapshot, LdapFailure> {
+) -> Result<RawRead, LdapFailure> {
     let limit = settings.config.timeouts.read();
     let mut task =
         Ends(tokio::spawn(async move { everything(&settings, password.as_ref(), join.as_deref(), &guard).await }));
@@ -56,15 +56,15 @@ impl<T> Drop for Ends<T> {
 }
 
 async fn everything(
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     password: Option<&SecretString>,
     join: Option<&str>,
     guard: &Guard,
-) -> Result<Snapshot, LdapFailure> {
+) -> Result<RawRead, LdapFailure> {
     let mut client = Client::connect(settings, password, guard).await?;
-    let identity = Identity::read(&mut client, settings).await?;
+    let identity = DirectoryIdentity::read(&mut client, settings).await?;
     let people = settings.user_attributes(join);
-    let people = Wanted {
+    let people = BranchSpec {
         what: "Reading people",
         branch: &settings.config.users,
         filter: &settings.user_filter,
@@ -73,10 +73,10 @@ async fn everything(
     };
     let people = read::branch(&mut client, settings, people).await?;
     let groups = match &settings.config.groups {
-        None => Evidence::nothing(),
+        None => ReadEvidence::nothing(),
         Some(branch) => {
             let attributes = settings.group_attributes();
-            let groups = Wanted {
+            let groups = BranchSpec {
                 what: "Reading groups",
                 branch,
                 filter: &settings.group_filter,
@@ -86,12 +86,12 @@ async fn everything(
             read::branch(&mut client, settings, groups).await?
         }
     };
-    Ok(Snapshot { url: client.url.clone(), identity, read: people.and(groups) })
+    Ok(RawRead { url: client.url.clone(), identity, read: people.and(groups) })
 }
 
 /// One step of a connection test.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Step {
+pub struct TestStep {
     /// What was tried, as a short title.
     pub title: String,
     /// Whether it worked.
@@ -102,7 +102,11 @@ pub struct Step {
 
 /// Tries a connection step by step, for whoever sets it up. Reads one page of people and one of groups, changes
 /// nothing, and stops at the first step that fails.
-pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretString>, guard: Guard) -> Vec<Step> {
+pub async fn test_connection(
+    settings: Arc<ResolvedLdapSettings>,
+    password: Option<SecretString>,
+    guard: Guard,
+) -> Vec<TestStep> {
     let mut task = Ends(tokio::spawn(async move {
         let mut steps = Vec::new();
         if let Err(failure) = tried(&settings, password.as_ref(), &guard, &mut steps).await {
@@ -111,12 +115,12 @@ pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretStr
                 LdapFailure::Bind { .. } | LdapFailure::NoPassword => "Sign in",
                 _ => "Read",
             };
-            steps.push(Step { title: title.to_owned(), passed: false, says: failure.to_string() });
+            steps.push(TestStep { title: title.to_owned(), passed: false, says: failure.to_string() });
         }
         steps
     }));
     let limit = std::time::Duration::from_secs(60);
-    let failed = |says: &str| vec![Step { title: "Read".to_owned(), passed: false, says: says.to_owned() }];
+    let failed = |says: &str| vec![TestStep { title: "Read".to_owned(), passed: false, says: says.to_owned() }];
     match timeout(limit, &mut task.0).await {
         Ok(Ok(steps)) => steps,
         Ok(Err(_)) => failed("The server sent something that is not LDAP."),
@@ -125,13 +129,13 @@ pub async fn test_connection(settings: Arc<Settings>, password: Option<SecretStr
 }
 
 async fn tried(
-    settings: &Settings,
+    settings: &ResolvedLdapSettings,
     password: Option<&SecretString>,
     guard: &Guard,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<TestStep>,
 ) -> Result<(), LdapFailure> {
     let mut client = Client::connect(settings, password, guard).await?;
-    let mut passed = |title: &str, says: String| steps.push(Step { title: title.to_owned(), passed: true, says });
+    let mut passed = |title: &str, says: String| steps.push(TestStep { title: title.to_owned(), passed: true, says });
     passed("Reach the server", format!("{} answers{}.", client.url, settings.security.says()));
     passed(
         "Sign in",
@@ -148,7 +152,7 @@ async fn tried(
     ];
     for (what, branch, filter, attributes) in parts {
         let Some(branch) = branch else { continue };
-        let mut seen = Reading::default();
+        let mut seen = BranchRead::default();
         for base in &branch.bases {
             let reading = format!("Reading {what} below \"{base}\"");
             let page = client.first_page(&reading, base, branch.scope.into(), filter, &attributes).await?;
@@ -158,7 +162,7 @@ async fn tried(
                 number => format!("{number} {what} on the first page below \"{base}\"{more}."),
             };
             seen.entries.extend(page.entries);
-            steps.push(Step { title: format!("Read {what}"), passed: true, says });
+            steps.push(TestStep { title: format!("Read {what}"), passed: true, says });
         }
         let (passed, says) = judged(what, &seen, mapping);
         if let Some(last) = steps.last_mut() {
@@ -170,15 +174,15 @@ async fn tried(
 }
 
 /// Whether a run would take what was seen: as runs do, entry by entry.
-fn judged(what: &str, seen: &Reading, mapping: Mapping<'_>) -> (bool, String) {
+fn judged(what: &str, seen: &BranchRead, mapping: Mapping<'_>) -> (bool, String) {
     let of = seen.entries.len();
     if of == 0 {
         return (false, format!("There are no {what}, so a run would take none."));
     }
-    let nothing = Reading::default();
+    let nothing = BranchRead::default();
     let seen = seen.clone();
     let (people, groups) = if what == "people" { (seen, nothing) } else { (nothing, seen) };
-    let said = translate(people, groups, mapping, &Holders::default());
+    let said = translate(people, groups, mapping, &ExistingKeys::default());
     let taken = said.users.len() + said.groups.len();
     let why = said.set_aside.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();
     let says = match &said.doubt {

@@ -1,6 +1,6 @@
 //! A run that could not begin is told where runs are told: as a run of the connection that failed, with the reason. Nobody
 //! may be looking when the schedule begins one.
-use super::run::{self, Env, NotStarted, Order, Prepared};
+use super::run::{self, SyncContext, SyncOptions, SyncRun, SyncStartError};
 use crate::domain::ctx::Actor;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::RunId;
@@ -12,7 +12,7 @@ const QUIET: i64 = 60;
 
 /// Begins a run: checks what can be checked at once, takes the lease and writes the run's row. What keeps it from beginning is
 /// told as a run that failed.
-pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, NotStarted> {
+pub async fn prepare(env: &SyncContext, slug: &str, order: SyncOptions) -> Result<SyncRun, SyncStartError> {
     let prepared = run::checked(env, slug, order).await;
     if let Err(why) = &prepared {
         note(env, slug, order, why).await;
@@ -22,12 +22,16 @@ pub async fn prepare(env: &Env, slug: &str, order: Order) -> Result<Prepared, No
 
 /// Notes why a run did not begin, when it was to change something and the connection is to blame. A failure to note it is
 /// told in the server's log only: the reason itself is answered to whoever asked.
-async fn note(env: &Env, slug: &str, order: Order, why: &NotStarted) {
+async fn note(env: &SyncContext, slug: &str, order: SyncOptions, why: &SyncStartError) {
     let told = match why {
-        NotStarted::Paused(_) | NotStarted::DirectoryPaused(_) | NotStarted::Settings(_) | NotStarted::Secret(_) => {
-            true
-        }
-        NotStarted::Unknown(_) | NotStarted::Busy(_) | NotStarted::NothingHeld(_) | NotStarted::Store(_) => false,
+        SyncStartError::Paused(_)
+        | SyncStartError::DirectoryPaused(_)
+        | SyncStartError::Settings(_)
+        | SyncStartError::Secret(_) => true,
+        SyncStartError::Unknown(_)
+        | SyncStartError::Busy(_)
+        | SyncStartError::NothingHeld(_)
+        | SyncStartError::Store(_) => false,
     };
     if !told || order.dry {
         return;
@@ -37,7 +41,7 @@ async fn note(env: &Env, slug: &str, order: Order, why: &NotStarted) {
     }
 }
 
-async fn write(env: &Env, slug: &str, why: &str) -> Result<(), StoreError> {
+async fn write(env: &SyncContext, slug: &str, why: &str) -> Result<(), StoreError> {
     let door = connections::open_door_named(&mut env.store.reader().await?, slug, ConnectionKind::Ldap).await?;
     let Some(door) = door else { return Ok(()) };
     let ctx = env.clock.ctx(Actor::System);

@@ -6,27 +6,27 @@ use crate::domain::id::ExternalUserId;
 use crate::scim::resource::Document;
 
 use super::brake::{Removal, exceeds};
-use super::entry::Part;
-use super::plan::{Accepted, Match, Plan};
-use super::reason::Reason;
-use super::said::Said;
-use super::settings::Brake;
+use super::entry::AttributePart;
+use super::plan::{Baseline, RecordMatch, SyncPlan};
+use super::reason::PendingReason;
+use super::said::DirectorySnapshot;
+use super::settings::SafeguardLimits;
 
 /// Keeps the parts that many of the changed people lose at once and nobody has approved; each with its reason.
 pub(super) fn keep_parts(
-    said: &mut Said,
-    accepted: &Accepted,
-    plan: &Plan,
+    said: &mut DirectorySnapshot,
+    accepted: &Baseline,
+    plan: &SyncPlan,
     documents: &HashMap<ExternalUserId, Document>,
-    limits: Brake,
-    approved: &HashSet<Part>,
-) -> Vec<(Part, Reason)> {
-    let mut losers: BTreeMap<Part, Vec<(u32, ExternalUserId)>> = BTreeMap::new();
+    limits: SafeguardLimits,
+    approved: &HashSet<AttributePart>,
+) -> Vec<(AttributePart, PendingReason)> {
+    let mut losers: BTreeMap<AttributePart, Vec<(u32, ExternalUserId)>> = BTreeMap::new();
     for change in &plan.change_users {
         let known = accepted.users.get(change.known as usize);
         let (Some(known), Some(now)) = (known, said.users.get(change.said as usize)) else { continue };
         let (Some(before), Some(doc)) = (documents.get(&known.id), &now.doc) else { continue };
-        for part in Part::vanished(before, doc) {
+        for part in AttributePart::vanished(before, doc) {
             losers.entry(part).or_default().push((change.said, known.id));
         }
     }
@@ -40,17 +40,17 @@ pub(super) fn keep_parts(
             }
         }
     }
-    let reason = |(part, who): (Part, Vec<_>)| {
+    let reason = |(part, who): (AttributePart, Vec<_>)| {
         let (lost, of, limit) = (who.len() as u64, of as u64, limits.users_percent);
-        let reason = Reason::PartVanishes { part: part.name().to_owned(), lost, of, limit };
+        let reason = PendingReason::PartVanishes { part: part.name().to_owned(), lost, of, limit };
         (part, reason)
     };
     losers.into_iter().map(reason).collect()
 }
 
 /// Keeps those switched on or off as before whose switch waits.
-pub(super) fn keep_switches(said: &mut Said, accepted: &Accepted, held: impl Iterator<Item = Removal>) {
-    let matched = Match::new(said, accepted);
+pub(super) fn keep_switches(said: &mut DirectorySnapshot, accepted: &Baseline, held: impl Iterator<Item = Removal>) {
+    let matched = RecordMatch::new(said, accepted);
     for removal in held {
         let (known, active) = match removal {
             Removal::SwitchOn(known) => (known, false),

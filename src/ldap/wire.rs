@@ -3,7 +3,7 @@
 //! The crate that decodes messages calls itself for every level of a message and waits for whatever length is
 //! announced. So a message reaches it only when it is whole, within the [`bounds`](super::bounds), and made of elements
 //! that fit into each other. Nothing here recurses, and nothing is kept but the message itself.
-use super::bounds::Wire;
+use super::bounds::WireBounds;
 
 /// What a server sent that is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,14 +39,14 @@ pub enum Breach {
 /// Looks at the messages of one line.
 #[derive(Debug)]
 pub struct Inspector {
-    bounds: Wire,
+    bounds: WireBounds,
     bytes: u64,
     elements: u64,
 }
 
 impl Inspector {
     /// Nothing has come yet.
-    pub fn new(bounds: Wire) -> Self {
+    pub fn new(bounds: WireBounds) -> Self {
         Self { bounds, bytes: 0, elements: 0 }
     }
 
@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn each_other_bound_holds() {
-        let small = Wire { depth: 8, message_bytes: 200, message_elements: 12, list: 8, bytes: 300, elements: 30 };
+        let small =
+            WireBounds { depth: 8, message_bytes: 200, message_elements: 12, list: 8, bytes: 300, elements: 30 };
         let entry = |values: usize| message(&element(0x64, &vec![[4, 0]; values].concat()));
         let see = |bytes: &[u8]| Inspector::new(small).message(bytes);
         assert!(see(&entry(8)).is_ok());

@@ -29,15 +29,15 @@ impl Policy {
 
 /// An address the guard turned away.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refused;
+pub struct BlockedAddress;
 
-impl fmt::Display for Refused {
+impl fmt::Display for BlockedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the address is private or reserved and not on the operator's allow-list")
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for BlockedAddress {}
 
 /// Not part of the public internet.
 fn special(address: IpAddr) -> bool {

@@ -1,21 +1,21 @@
 //! From proven claims to a person: what the provider says of the subject is written like any other word of the
 //! directory, and the directory's declared join decides whose it is. Never a name or address by itself.
-use super::Login;
+use super::LoginService;
 use super::claims::Claims;
 use super::document::{Described, describe};
-use super::house::OpenDoor;
+use super::house::OidcConnection;
 use super::joins::{self, Unnamed};
-use super::refusal::{Kind, Refusal};
+use super::refusal::{LoginError, LoginErrorKind};
 use super::session;
 use crate::domain::ctx::{Actor, Ctx};
-use crate::domain::directory::Mode;
+use crate::domain::directory::DirectoryMode;
 use crate::domain::id::ExternalUserId;
-use crate::provision::join::JoinKey;
-use crate::provision::users::{self, Join, NewUser, Said};
-use crate::provision::{ProvisionError, Source, UnknownMembers, succession};
+use crate::provision::join::MatchKey;
+use crate::provision::users::{self, MatchKeySource, NewExternalUser, UserInput};
+use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers, succession};
 use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
-use crate::secret::Token;
+use crate::secret::PlainToken;
 use crate::store::{Tx, identities, sessions};
 
 /// How often a first sign-in is tried again when another one of the same subject came between.
@@ -23,28 +23,35 @@ const MOST_TRIES: usize = 3;
 
 /// What a transaction came to. Both commit: a subject that waits for review is written down.
 enum Outcome {
-    Started(Token),
+    Started(PlainToken),
     Waits,
 }
 
-impl Login {
+impl LoginService {
     /// Lets the person behind `claims` in.
     ///
     /// # Errors
-    /// [`Kind::NotLinked`] when the join names nobody, [`Kind::Suspended`].
-    pub(super) async fn admit(&self, ctx: &Ctx, open: &OpenDoor, claims: &Claims) -> Result<Token, Refusal> {
+    /// [`LoginErrorKind::NotLinked`] when the join names nobody, [`LoginErrorKind::Suspended`].
+    pub(super) async fn admit(
+        &self,
+        ctx: &Ctx,
+        open: &OidcConnection,
+        claims: &Claims,
+    ) -> Result<PlainToken, LoginError> {
         let ctx = ctx.acting_as(Actor::Connection { connection: open.door.connection.id, run: None });
-        let arrival = Arrival::of(open, claims, &self.schemas);
+        let arrival = AdmittedUser::of(open, claims, &self.schemas);
         let mut tries = 1;
         loop {
             match self.store.write(async |tx| arrival.enter(tx, &ctx).await).await {
                 Ok(Outcome::Started(token)) => return Ok(token),
                 Ok(Outcome::Waits) => {
                     let detail = format!("{}: an administrator has to say who it is", arrival.stable_key);
-                    return Err(Refusal::new(Kind::Waiting, "person.review", detail));
+                    return Err(LoginError::new(LoginErrorKind::Waiting, "person.review", detail));
                 }
                 Err(Fault::Again) if tries < MOST_TRIES => tries += 1,
-                Err(Fault::Again) => return Err(Refusal::new(Kind::Down, "person.raced", "tried three times")),
+                Err(Fault::Again) => {
+                    return Err(LoginError::new(LoginErrorKind::Down, "person.raced", "tried three times"));
+                }
                 Err(Fault::Refused(refusal)) => return Err(refusal),
             }
         }
@@ -54,10 +61,10 @@ impl Login {
 /// Why a transaction did nothing.
 enum Fault {
     Again,
-    Refused(Refusal),
+    Refused(LoginError),
 }
 
-impl<T: Into<Refusal>> From<T> for Fault {
+impl<T: Into<LoginError>> From<T> for Fault {
     fn from(error: T) -> Self {
         Self::Refused(error.into())
     }
@@ -67,23 +74,23 @@ fn fault(error: ProvisionError) -> Fault {
     match error {
         ProvisionError::Raced | ProvisionError::Uniqueness { attribute: "id" } => Fault::Again,
         ProvisionError::Store(error) => error.into(),
-        error => Refusal::new(Kind::NotLinked, "person.refused", error.to_string()).into(),
+        error => LoginError::new(LoginErrorKind::NotLinked, "person.refused", error.to_string()).into(),
     }
 }
 
 /// Somebody at the door, with everything that is said of them.
-struct Arrival<'a> {
-    open: &'a OpenDoor,
-    source: Source<'a>,
+struct AdmittedUser<'a> {
+    open: &'a OidcConnection,
+    source: ProvisionSource<'a>,
     stable_key: String,
-    key: Result<JoinKey, Unnamed>,
+    key: Result<MatchKey, Unnamed>,
     described: Described,
 }
 
-impl<'a> Arrival<'a> {
-    fn of(open: &'a OpenDoor, claims: &Claims, schemas: &'a SchemaSet) -> Self {
+impl<'a> AdmittedUser<'a> {
+    fn of(open: &'a OidcConnection, claims: &Claims, schemas: &'a SchemaSet) -> Self {
         let subject = claims.text("sub").unwrap_or_default();
-        let source = Source {
+        let source = ProvisionSource {
             extent: open.door.extent,
             schemas,
             join_attribute: Some(open.join_claim()),
@@ -101,7 +108,7 @@ impl<'a> Arrival<'a> {
 
     async fn enter(&self, tx: &mut Tx, ctx: &Ctx) -> Result<Outcome, Fault> {
         let at = &self.source.extent;
-        if self.open.door.mode != Mode::Paused {
+        if self.open.door.mode != DirectoryMode::Paused {
             self.say(tx, ctx).await?;
         }
         match sessions::arrived(tx, at, &self.stable_key).await? {
@@ -121,7 +128,7 @@ impl<'a> Arrival<'a> {
         };
         // A lasting key is one person's for good, so it says whose this subject is whatever was thought before. An
         // address may have become somebody else's: then an administrator decides.
-        let lasting = self.key.as_ref().is_ok_and(JoinKey::lasting);
+        let lasting = self.key.as_ref().is_ok_and(MatchKey::lasting);
         match (named.filter(|_| lasting), &known) {
             (Some((_, Some(owner))), known) if known.as_ref().is_none_or(|(external, _)| *external != owner) => {
                 if let Some((external, _)) = known {
@@ -195,20 +202,20 @@ impl<'a> Arrival<'a> {
         }
     }
 
-    fn newcomer(&self, document: &Document) -> NewUser {
-        NewUser { stable_key: Some(self.stable_key.clone()), said: self.said(document, true) }
+    fn newcomer(&self, document: &Document) -> NewExternalUser {
+        NewExternalUser { stable_key: Some(self.stable_key.clone()), said: self.said(document, true) }
     }
 
-    fn said(&self, document: &Document, own: bool) -> Said {
+    fn said(&self, document: &Document, own: bool) -> UserInput {
         let key = self.key.clone().ok().filter(|_| own);
-        let join = if key.is_some() { Join::Key(key) } else { Join::Unchanged };
-        Said { document: document.clone(), join, row_hash: None }
+        let join = if key.is_some() { MatchKeySource::Key(key) } else { MatchKeySource::Unchanged };
+        UserInput { document: document.clone(), join, row_hash: None }
     }
 
-    fn unknown(&self) -> Refusal {
+    fn unknown(&self) -> LoginError {
         let claim = self.open.join_claim();
         let (code, why) = match &self.key {
-            _ if self.open.door.mode == Mode::Paused => {
+            _ if self.open.door.mode == DirectoryMode::Paused => {
                 ("person.unknown", "the directory is paused, so nobody new is taken".to_owned())
             }
             Ok(_) => {
@@ -218,6 +225,6 @@ impl<'a> Arrival<'a> {
             }
             Err(Unnamed { code, why }) => (*code, why.clone()),
         };
-        Refusal::new(Kind::NotLinked, code, format!("{}: {why}", self.stable_key))
+        LoginError::new(LoginErrorKind::NotLinked, code, format!("{}: {why}", self.stable_key))
     }
 }

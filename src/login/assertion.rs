@@ -1,7 +1,7 @@
 //! The one place that decides whether a client's assertion is to be believed (RFC 7523 §3, `private_key_jwt`).
-use super::jws::{Doubt, Jws, Profile};
+use super::jws::{Jws, Profile, VerifyError};
 use super::keys::{ALGORITHMS, Keys};
-use super::refusal::Refusal;
+use super::refusal::LoginError;
 use crate::domain::time::Timestamp;
 use crate::secret::sha256;
 
@@ -41,7 +41,7 @@ impl<'a> Assertion<'a> {
     ///
     /// # Errors
     /// When it is none, or repeats a name.
-    pub fn read(text: &'a str) -> Result<Self, Refusal> {
+    pub fn read(text: &'a str) -> Result<Self, LoginError> {
         Jws::read(text, &ASSERTION).map(Self)
     }
 
@@ -54,10 +54,10 @@ impl<'a> Assertion<'a> {
     /// any key is fetched, so that whoever does not even know what to write causes no request.
     ///
     /// # Errors
-    /// A [`Refusal`].
-    pub fn claimed(&self, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Refusal> {
+    /// A [`LoginError`].
+    pub fn claimed(&self, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, LoginError> {
         let claims = self.0.claims();
-        let wrong = |code, detail: &str| Err(Refusal::untrusted(code, detail));
+        let wrong = |code, detail: &str| Err(LoginError::untrusted(code, detail));
         if claims.text("iss") != Some(client) || claims.text("sub") != Some(client) {
             return wrong("assertion.client", "iss and sub must both be the client id");
         }
@@ -91,8 +91,8 @@ impl<'a> Assertion<'a> {
     /// Believes it, if it is signed by `client` for one of `audiences`, and fresh.
     ///
     /// # Errors
-    /// [`Doubt`]; an unknown key only when no key could be meant.
-    pub fn verify(&self, keys: &Keys, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, Doubt> {
+    /// [`VerifyError`]; an unknown key only when no key could be meant.
+    pub fn verify(&self, keys: &Keys, client: &str, audiences: &[&str], now: Timestamp) -> Result<Used, VerifyError> {
         self.0.signed_by(keys, &ALGORITHMS)?;
         Ok(self.claimed(client, audiences, now)?)
     }
@@ -148,8 +148,8 @@ mod tests {
         let assertion = Assertion::read(&text).unwrap();
         match assertion.verify(&client.keys(), "me", &HERE, Timestamp::from_micros(NOW * 1_000_000)) {
             Ok(_) => "believed".to_owned(),
-            Err(Doubt::UnknownKey) => "unknown key".to_owned(),
-            Err(Doubt::Refused(refusal)) => refusal.code.to_owned(),
+            Err(VerifyError::UnknownKey) => "unknown key".to_owned(),
+            Err(VerifyError::Refused(refusal)) => refusal.code.to_owned(),
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
         let text = other.sign(&json!({"alg": "ES256", "kid": "k"}), &claims());
         let now = Timestamp::from_micros(NOW * 1_000_000);
         let doubt = Assertion::read(&text).unwrap().verify(&client.keys(), "me", &HERE, now);
-        assert!(matches!(doubt, Err(Doubt::Refused(refusal)) if refusal.code == "assertion.signature"));
+        assert!(matches!(doubt, Err(VerifyError::Refused(refusal)) if refusal.code == "assertion.signature"));
         for bad in ["", "a.b", "a.b.c", "e30.e30", "e30.W10.", "e30.eyJhIjoxLCJhIjoxfQ.", "....", &"a".repeat(20_000)] {
             assert!(Assertion::read(bad).is_err(), "{bad}");
         }

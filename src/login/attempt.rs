@@ -4,7 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::refusal::{Kind, Refusal};
+use super::refusal::{LoginError, LoginErrorKind};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{AttemptId, ConnectionId, Id};
 use crate::domain::time::Timestamp;
@@ -16,7 +16,7 @@ pub const LIFE: i64 = 600;
 pub const HOME: &str = "/partners";
 
 /// What is remembered of an attempt. Of what the browser and the provider hold only hashes are kept.
-pub struct Attempt {
+pub struct LoginAttempt {
     /// Its identity; the first part of `state`.
     pub id: AttemptId,
     /// The connection it was begun at.
@@ -38,9 +38,9 @@ pub struct Attempt {
 }
 
 /// A new attempt, with what goes to the provider and what stays in the browser.
-pub struct Fresh {
+pub struct NewLoginAttempt {
     /// What is remembered.
-    pub attempt: Attempt,
+    pub attempt: LoginAttempt,
     /// The `state` parameter.
     pub state: String,
     /// The value of the cookie.
@@ -48,13 +48,13 @@ pub struct Fresh {
 }
 
 /// Begins an attempt at `connection`; afterwards the browser goes to `return_to`, if that is a path of ours.
-pub fn begin(ctx: &Ctx, connection: ConnectionId, return_to: &str) -> Fresh {
+pub fn begin(ctx: &Ctx, connection: ConnectionId, return_to: &str) -> NewLoginAttempt {
     let id: AttemptId = ctx.id();
     let mut state = id.uuid().as_bytes().to_vec();
     state.extend_from_slice(&ctx.random::<32>());
     let state = URL_SAFE_NO_PAD.encode(state);
     let browser = Zeroizing::new(URL_SAFE_NO_PAD.encode(ctx.random::<32>()));
-    let attempt = Attempt {
+    let attempt = LoginAttempt {
         id,
         connection,
         browser_hash: sha256(browser.as_bytes()),
@@ -65,36 +65,36 @@ pub fn begin(ctx: &Ctx, connection: ConnectionId, return_to: &str) -> Fresh {
         created_at: ctx.now(),
         expires_at: ctx.now().plus_seconds(LIFE),
     };
-    Fresh { attempt, state, browser }
+    NewLoginAttempt { attempt, state, browser }
 }
 
-/// The attempt a `state` speaks of. Only a hint where to look: [`Attempt::holds`] decides.
+/// The attempt a `state` speaks of. Only a hint where to look: [`LoginAttempt::holds`] decides.
 pub fn id_of(state: &str) -> Option<AttemptId> {
     let bytes = URL_SAFE_NO_PAD.decode(state).ok()?;
     let (id, rest) = bytes.split_first_chunk::<16>()?;
     (rest.len() == 32).then(|| AttemptId::from_uuid(Uuid::from_bytes(*id)))
 }
 
-impl Attempt {
+impl LoginAttempt {
     /// Whether an answer with `state`, at `connection`, in the browser with this cookie, belongs to this attempt.
     ///
     /// # Errors
-    /// [`Kind::Stale`].
+    /// [`LoginErrorKind::Stale`].
     pub fn holds(
         &self,
         state: &str,
         connection: ConnectionId,
         browser: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginError> {
         let Self { state_hash, browser_hash, .. } = self;
-        Held { connection: self.connection, state_hash, browser_hash, expires_at: self.expires_at }
+        ExpectedAttempt { connection: self.connection, state_hash, browser_hash, expires_at: self.expires_at }
             .by(state, connection, browser, now)
     }
 }
 
 /// What an answer must fit to belong to an attempt.
-pub(super) struct Held<'a> {
+pub(super) struct ExpectedAttempt<'a> {
     /// The connection it was begun at.
     pub(super) connection: ConnectionId,
     /// SHA-256 of `state`.
@@ -105,16 +105,16 @@ pub(super) struct Held<'a> {
     pub(super) expires_at: Timestamp,
 }
 
-impl Held<'_> {
-    /// As [`Attempt::holds`], before the attempt is used up.
+impl ExpectedAttempt<'_> {
+    /// As [`LoginAttempt::holds`], before the attempt is used up.
     pub(super) fn by(
         &self,
         state: &str,
         connection: ConnectionId,
         browser: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let stale = |code, detail: &str| Err(Refusal::new(Kind::Stale, code, detail));
+    ) -> Result<(), LoginError> {
+        let stale = |code, detail: &str| Err(LoginError::new(LoginErrorKind::Stale, code, detail));
         if !same(&sha256(state.as_bytes()), self.state_hash) {
             return stale("attempt.state", "the state is not that of the attempt");
         }
@@ -153,7 +153,7 @@ mod tests {
         let (here, there): (ConnectionId, ConnectionId) = (ctx.id(), ctx.id());
         let one = begin(&ctx, here, "/console");
         let two = begin(&ctx, here, "/console");
-        let code = |outcome: Result<(), Refusal>| outcome.map_err(|refusal| refusal.code);
+        let code = |outcome: Result<(), LoginError>| outcome.map_err(|refusal| refusal.code);
         let now = ctx.now();
         assert_eq!(id_of(&one.state), Some(one.attempt.id));
         assert_eq!(one.attempt.holds(&one.state, here, Some(&one.browser), now), Ok(()));

@@ -3,9 +3,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
-use super::attempt::Fresh;
+use super::attempt::NewLoginAttempt;
 use super::discovery::Metadata;
-use super::provider::OidcConfig;
+use super::provider::OidcSettings;
 use crate::secret::sha256;
 
 /// Where the provider sends the browser back to: one address per connection, so that an answer meant for one
@@ -15,7 +15,12 @@ pub fn redirect_uri(public_url: &Url, slug: &str) -> String {
 }
 
 /// The address to send the browser to. PKCE with S256 and a nonce always, whatever the provider says it supports.
-pub fn authorization_url(metadata: &Metadata, config: &OidcConfig, redirect_uri: &str, fresh: &Fresh) -> Url {
+pub fn authorization_url(
+    metadata: &Metadata,
+    config: &OidcSettings,
+    redirect_uri: &str,
+    fresh: &NewLoginAttempt,
+) -> Url {
     let mut url = metadata.authorization_endpoint.clone();
     let challenge = URL_SAFE_NO_PAD.encode(sha256(fresh.attempt.verifier.as_bytes()));
     let mut query = url.query_pairs_mut();

@@ -1,15 +1,15 @@
 //! Bearer tokens of the API at the door.
-use super::Login;
+use super::LoginService;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
-use crate::store::api_tokens::{self, Bearer};
+use crate::store::api_tokens::{self, TokenOwner};
 
-impl Login {
+impl LoginService {
     /// Whose API token this is, if it still counts. One indexed statement, nothing kept in memory.
     ///
     /// # Errors
     /// Only those of the store: then nobody is let in.
-    pub async fn bearer(&self, presented: &str, now: Timestamp) -> Result<Option<Bearer>, StoreError> {
+    pub async fn bearer(&self, presented: &str, now: Timestamp) -> Result<Option<TokenOwner>, StoreError> {
         let mut reader = self.store.reader().await?;
         let bearer = api_tokens::authenticate(&mut reader, presented, now).await?;
         if let Some(bearer) = &bearer {

@@ -2,19 +2,19 @@
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::Login;
-use super::attempt::{self, Fresh};
+use super::LoginService;
+use super::attempt::{self, NewLoginAttempt};
 use super::authorize::{authorization_url, redirect_uri};
-use super::house::OpenDoor;
-use super::refusal::Refusal;
+use super::house::OidcConnection;
+use super::refusal::LoginError;
 use crate::clock::Running;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::AttemptId;
-use crate::secret::Purpose;
-use crate::store::attempts::{self, Kept};
+use crate::secret::SealPurpose;
+use crate::store::attempts::{self, StoredLoginAttempt};
 
 /// A begun sign-in.
-pub struct Begun {
+pub struct LoginRedirect {
     /// Where to send the browser.
     pub there: Url,
     /// The attempt; part of the cookie's name, so that many tabs do not disturb each other.
@@ -23,18 +23,24 @@ pub struct Begun {
     pub cookie: Zeroizing<String>,
 }
 
-impl Login {
+impl LoginService {
     /// Begins a sign-in at the connection called `slug`; afterwards the browser goes to `return_to`.
     ///
     /// # Errors
-    /// A [`Refusal`]: no such connection, or its provider cannot be reached or will not do.
-    pub async fn begin(&self, ctx: &Ctx, slug: &str, return_to: &str) -> Result<Begun, Refusal> {
+    /// A [`LoginError`]: no such connection, or its provider cannot be reached or will not do.
+    pub async fn begin(&self, ctx: &Ctx, slug: &str, return_to: &str) -> Result<LoginRedirect, LoginError> {
         let open = self.open(slug).await?;
         let at = open.door.connection.id;
         self.begin_at(ctx, slug, &open, return_to).await.map_err(|refusal| refusal.at(at))
     }
 
-    async fn begin_at(&self, ctx: &Ctx, slug: &str, open: &OpenDoor, return_to: &str) -> Result<Begun, Refusal> {
+    async fn begin_at(
+        &self,
+        ctx: &Ctx,
+        slug: &str,
+        open: &OidcConnection,
+        return_to: &str,
+    ) -> Result<LoginRedirect, LoginError> {
         let connection = open.door.connection.id;
         let provider = self.providers.of(connection, &open.config.issuer);
         let metadata = provider.metadata(self.providers.fetch(), &Running::from(ctx.now())).await?;
@@ -42,16 +48,16 @@ impl Login {
         let kept = self.keep(ctx, &fresh)?;
         self.store.write(async |tx| attempts::insert(tx, &open.door.extent, &kept).await).await?;
         let there = authorization_url(&metadata, &open.config, &redirect_uri(&self.public_url, slug), &fresh);
-        Ok(Begun { there, attempt: fresh.attempt.id, cookie: fresh.browser })
+        Ok(LoginRedirect { there, attempt: fresh.attempt.id, cookie: fresh.browser })
     }
 
-    fn keep(&self, ctx: &Ctx, fresh: &Fresh) -> Result<Kept, Refusal> {
+    fn keep(&self, ctx: &Ctx, fresh: &NewLoginAttempt) -> Result<StoredLoginAttempt, LoginError> {
         let attempt = &fresh.attempt;
         let verifier = self
             .keys
-            .seal(ctx, Purpose::Attempt(attempt.id), attempt.verifier.as_bytes())
-            .map_err(|error| Refusal::setup("secret.key", error.to_string()))?;
-        Ok(Kept {
+            .seal(ctx, SealPurpose::Attempt(attempt.id), attempt.verifier.as_bytes())
+            .map_err(|error| LoginError::setup("secret.key", error.to_string()))?;
+        Ok(StoredLoginAttempt {
             id: attempt.id,
             connection: attempt.connection,
             browser_hash: attempt.browser_hash,

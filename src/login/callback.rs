@@ -1,24 +1,24 @@
 //! What the browser brings back (RFC 6749 §4.1.2, RFC 9207).
 use super::discovery::Metadata;
-use super::refusal::{Kind, Refusal};
+use super::refusal::{LoginError, LoginErrorKind};
 
 /// The longest code taken; nothing longer is sent on.
 const LONGEST_CODE: usize = 4_096;
 
 /// The provider's answer, as it came.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Callback {
+pub struct AuthorizationResponse {
     /// The `state` it carries.
     pub state: String,
     /// Code or error.
-    pub outcome: Outcome,
+    pub outcome: CallbackResult,
     /// Who says it answers (RFC 9207).
     pub issuer: Option<String>,
 }
 
 /// Code or error, never both.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallbackResult {
     /// An authorization code.
     Code(String),
     /// An error code, if it keeps to the characters such a code has.
@@ -28,9 +28,9 @@ pub enum Outcome {
 /// Reads the query of a callback.
 ///
 /// # Errors
-/// [`Kind::Stale`] without a `state`, [`Kind::Untrusted`] when a parameter is repeated or code and error come
+/// [`LoginErrorKind::Stale`] without a `state`, [`LoginErrorKind::Untrusted`] when a parameter is repeated or code and error come
 /// together.
-pub fn read(query: &str) -> Result<Callback, Refusal> {
+pub fn read(query: &str) -> Result<AuthorizationResponse, LoginError> {
     let mut state = None;
     let mut code = None;
     let mut error = None;
@@ -44,37 +44,37 @@ pub fn read(query: &str) -> Result<Callback, Refusal> {
             _ => continue,
         };
         if slot.replace(value.into_owned()).is_some() {
-            return Err(Refusal::untrusted("callback.repeated", format!("{name} came twice")));
+            return Err(LoginError::untrusted("callback.repeated", format!("{name} came twice")));
         }
     }
-    let state = state.ok_or_else(|| Refusal::new(Kind::Stale, "callback.state", "no state"))?;
+    let state = state.ok_or_else(|| LoginError::new(LoginErrorKind::Stale, "callback.state", "no state"))?;
     let outcome = match (code, error) {
-        (Some(_), Some(_)) => return Err(Refusal::untrusted("callback.both", "both a code and an error")),
-        (None, None) => return Err(Refusal::untrusted("callback.neither", "neither a code nor an error")),
+        (Some(_), Some(_)) => return Err(LoginError::untrusted("callback.both", "both a code and an error")),
+        (None, None) => return Err(LoginError::untrusted("callback.neither", "neither a code nor an error")),
         (Some(code), None) if code.is_empty() || code.len() > LONGEST_CODE => {
-            return Err(Refusal::untrusted("callback.code", format!("a code of {} bytes", code.len())));
+            return Err(LoginError::untrusted("callback.code", format!("a code of {} bytes", code.len())));
         }
-        (Some(code), None) => Outcome::Code(code),
+        (Some(code), None) => CallbackResult::Code(code),
         (None, Some(error)) => {
             let plain = error.len() <= 64 && error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            Outcome::Error(plain.then_some(error))
+            CallbackResult::Error(plain.then_some(error))
         }
     };
-    Ok(Callback { state, outcome, issuer })
+    Ok(AuthorizationResponse { state, outcome, issuer })
 }
 
-impl Callback {
+impl AuthorizationResponse {
     /// The code, if the answer comes from the provider it should come from and is not an error.
     ///
     /// # Errors
-    /// [`Kind::Untrusted`] for another issuer, [`Kind::Declined`] for an error.
-    pub fn code(self, metadata: &Metadata) -> Result<String, Refusal> {
+    /// [`LoginErrorKind::Untrusted`] for another issuer, [`LoginErrorKind::Declined`] for an error.
+    pub fn code(self, metadata: &Metadata) -> Result<String, LoginError> {
         match &self.issuer {
             Some(issuer) if *issuer != metadata.issuer => {
-                return Err(Refusal::untrusted("callback.iss", "the answer names another provider"));
+                return Err(LoginError::untrusted("callback.iss", "the answer names another provider"));
             }
             None if metadata.authorization_response_iss_parameter_supported => {
-                return Err(Refusal::untrusted(
+                return Err(LoginError::untrusted(
                     "callback.iss",
                     "the provider names itself in its answers, but not in this one",
                 ));
@@ -82,9 +82,9 @@ impl Callback {
             _ => {}
         }
         match self.outcome {
-            Outcome::Code(code) => Ok(code),
-            Outcome::Error(error) => Err(Refusal::new(
-                Kind::Declined,
+            CallbackResult::Code(code) => Ok(code),
+            CallbackResult::Error(error) => Err(LoginError::new(
+                LoginErrorKind::Declined,
                 "provider.declined",
                 error.unwrap_or_else(|| "unnamed error".to_owned()),
             )),
@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn an_error_is_kept_only_as_a_code() {
         let outcome = |query| read(query).ok().map(|callback| callback.outcome);
-        assert!(outcome("state=s&error=login_required") == Some(Outcome::Error(Some("login_required".to_owned()))));
-        assert!(outcome("state=s&error=%3Cscript%3E") == Some(Outcome::Error(None)));
+        assert!(
+            outcome("state=s&error=login_required") == Some(CallbackResult::Error(Some("login_required".to_owned())))
+        );
+        assert!(outcome("state=s&error=%3Cscript%3E") == Some(CallbackResult::Error(None)));
     }
 }

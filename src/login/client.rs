@@ -5,19 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use super::Login;
+use super::LoginService;
 use super::assertion::{Assertion, Used};
-use super::kept::Kept;
+use super::kept::Fetched;
 use super::keys::Keys;
 use super::provider::with_keys;
-use super::refusal::Refusal;
-use super::verify::Doubt;
+use super::refusal::LoginError;
+use super::verify::VerifyError;
 use crate::clock::Running;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, OauthClientId};
-use crate::secret::{Token, TokenKind, same, sha256};
-use crate::store::oauth_clients::{self, Claimant, Issue};
+use crate::secret::{PlainToken, TokenKind, same, sha256};
+use crate::store::oauth_clients::{self, Issue, TokenClient};
 use crate::store::{StoreError, Tx};
 
 /// The addresses that the token endpoint of a connection goes by.
@@ -31,7 +31,7 @@ pub struct Endpoint {
 
 /// How a client proves itself.
 #[derive(Clone, Copy)]
-pub enum Proof<'a> {
+pub enum PresentedCredential<'a> {
     /// By the secret it was given.
     Secret {
         /// The client id.
@@ -50,9 +50,9 @@ pub enum Proof<'a> {
 
 /// A token that was not given.
 #[derive(Debug)]
-pub struct Denied {
+pub struct TokenError {
     /// Why; for administrators and the log, not for the client.
-    pub refusal: Refusal,
+    pub refusal: LoginError,
     /// The connection of the client, when there is one of the id it named.
     pub connection: Option<ConnectionId>,
     /// Whether the client has proved itself, at a connection that is paused.
@@ -61,19 +61,19 @@ pub struct Denied {
 
 /// The keys that clients publish, as far as they were asked for.
 #[derive(Default)]
-pub struct Published(Mutex<HashMap<OauthClientId, Address>>);
+pub struct ClientJwksCache(Mutex<HashMap<OauthClientId, Address>>);
 
 /// Where a client publishes its keys, and what was read there.
-type Address = (String, Arc<Kept<Keys>>);
+type Address = (String, Arc<Fetched<Keys>>);
 
-impl Published {
+impl ClientJwksCache {
     /// Where the keys of a client are kept. A changed address starts from nothing.
-    fn of(&self, client: OauthClientId, place: &str) -> Arc<Kept<Keys>> {
+    fn of(&self, client: OauthClientId, place: &str) -> Arc<Fetched<Keys>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(&client) {
             Some((same, shelf)) if same == place => Arc::clone(shelf),
             _ => {
-                let shelf = Arc::new(Kept::default());
+                let shelf = Arc::new(Fetched::default());
                 known.insert(client, (place.to_owned(), Arc::clone(&shelf)));
                 shelf
             }
@@ -81,7 +81,7 @@ impl Published {
     }
 }
 
-impl Login {
+impl LoginService {
     /// A token for a client of the SCIM connection `slug` that lives for `life` seconds.
     ///
     /// # Errors
@@ -91,20 +91,20 @@ impl Login {
         ctx: &Ctx,
         slug: &str,
         endpoint: &Endpoint,
-        proof: Proof<'_>,
+        proof: PresentedCredential<'_>,
         life: u32,
-    ) -> Result<Token, Denied> {
+    ) -> Result<PlainToken, TokenError> {
         let (mut connection, mut paused) = (None, false);
         let issued = match self.proved(ctx, slug, endpoint, proof, &mut connection).await {
             // Nothing is used up: the same assertion is good once the connection is resumed.
             Ok((claimant, _)) if claimant.door.connection.state != ConnectionState::Active => {
                 paused = true;
-                Err(Refusal::untrusted("client.paused", "the connection is paused"))
+                Err(LoginError::untrusted("client.paused", "the connection is paused"))
             }
             Ok((claimant, used)) => self.written(ctx, &claimant, used, life).await,
             Err(refusal) => Err(refusal),
         };
-        issued.map_err(|refusal| Denied { refusal, connection, paused })
+        issued.map_err(|refusal| TokenError { refusal, connection, paused })
     }
 
     /// The client, and what its assertion used up. `connection` becomes known with the client, proved or not.
@@ -113,22 +113,24 @@ impl Login {
         ctx: &Ctx,
         slug: &str,
         endpoint: &Endpoint,
-        proof: Proof<'_>,
+        proof: PresentedCredential<'_>,
         connection: &mut Option<ConnectionId>,
-    ) -> Result<(Claimant, Option<Used>), Refusal> {
+    ) -> Result<(TokenClient, Option<Used>), LoginError> {
         let claimed = match proof {
-            Proof::Secret { client, .. } => client.to_owned(),
-            Proof::Assertion { assertion, .. } => Assertion::read(assertion)?.client().unwrap_or_default().to_owned(),
+            PresentedCredential::Secret { client, .. } => client.to_owned(),
+            PresentedCredential::Assertion { assertion, .. } => {
+                Assertion::read(assertion)?.client().unwrap_or_default().to_owned()
+            }
         };
         let claimant = self.claimant(slug, &claimed).await?;
         *connection = claimant.as_ref().map(|known| known.door.connection.id);
         match proof {
-            Proof::Secret { secret, .. } => Ok((by_secret(claimant, secret)?, None)),
-            Proof::Assertion { client, assertion } => {
+            PresentedCredential::Secret { secret, .. } => Ok((by_secret(claimant, secret)?, None)),
+            PresentedCredential::Assertion { client, assertion } => {
                 if client.is_some_and(|client| client != claimed) {
-                    return Err(Refusal::untrusted("assertion.client", "client_id is not the assertion's sub"));
+                    return Err(LoginError::untrusted("assertion.client", "client_id is not the assertion's sub"));
                 }
-                let unknown = || Refusal::untrusted("client.unknown", "no such client of this connection");
+                let unknown = || LoginError::untrusted("client.unknown", "no such client of this connection");
                 let claimant = claimant.ok_or_else(unknown)?;
                 let used = self.by_assertion(ctx, endpoint, &claimant, assertion).await?;
                 Ok((claimant, Some(used)))
@@ -136,9 +138,15 @@ impl Login {
         }
     }
 
-    async fn written(&self, ctx: &Ctx, claimant: &Claimant, used: Option<Used>, life: u32) -> Result<Token, Refusal> {
+    async fn written(
+        &self,
+        ctx: &Ctx,
+        claimant: &TokenClient,
+        used: Option<Used>,
+        life: u32,
+    ) -> Result<PlainToken, LoginError> {
         let used = used.map(|used| (used.jti, used.until));
-        let token = Token::generate(TokenKind::Scim, ctx);
+        let token = PlainToken::generate(TokenKind::Scim, ctx);
         let new = Issue {
             id: ctx.id(),
             prefix: token.hint(),
@@ -151,18 +159,18 @@ impl Login {
         if self.store.write(write).await? {
             return Ok(token);
         }
-        Err(Refusal::untrusted("assertion.replayed", "the assertion was used before, or the client was withdrawn"))
+        Err(LoginError::untrusted("assertion.replayed", "the assertion was used before, or the client was withdrawn"))
     }
 
     /// The connection `slug`, when it has a client of this id.
     ///
     /// # Errors
     /// Only those of the store.
-    pub async fn connection_of(&self, slug: &str, client: &str) -> Result<Option<ConnectionId>, Refusal> {
+    pub async fn connection_of(&self, slug: &str, client: &str) -> Result<Option<ConnectionId>, LoginError> {
         Ok(self.claimant(slug, client).await?.map(|known| known.door.connection.id))
     }
 
-    async fn claimant(&self, slug: &str, client: &str) -> Result<Option<Claimant>, Refusal> {
+    async fn claimant(&self, slug: &str, client: &str) -> Result<Option<TokenClient>, LoginError> {
         let Ok(client) = client.parse() else { return Ok(None) };
         Ok(oauth_clients::open(&mut self.store.reader().await?, slug, client).await?)
     }
@@ -171,9 +179,9 @@ impl Login {
         &self,
         ctx: &Ctx,
         endpoint: &Endpoint,
-        claimant: &Claimant,
+        claimant: &TokenClient,
         text: &str,
-    ) -> Result<Used, Refusal> {
+    ) -> Result<Used, LoginError> {
         let assertion = Assertion::read(text)?;
         let id = claimant.id.to_string();
         let audiences = [endpoint.token.as_str(), endpoint.issuer.as_str()];
@@ -185,12 +193,12 @@ impl Login {
                 assertion.claimed(&id, &audiences, time.now())?;
                 self.with_published(claimant.id, place, &time, check).await?
             }
-            (None, None) => return Err(Refusal::untrusted("client.method", "this client has a secret, not a key")),
+            (None, None) => return Err(LoginError::untrusted("client.method", "this client has a secret, not a key")),
         };
         match verdict {
             Ok(used) => Ok(used),
-            Err(Doubt::Refused(refusal)) => Err(refusal),
-            Err(Doubt::UnknownKey) => Err(Refusal::untrusted("assertion.key", "no key of the client matches")),
+            Err(VerifyError::Refused(refusal)) => Err(refusal),
+            Err(VerifyError::UnknownKey) => Err(LoginError::untrusted("assertion.key", "no key of the client matches")),
         }
     }
 
@@ -200,10 +208,10 @@ impl Login {
         client: OauthClientId,
         place: &str,
         time: &Running,
-        check: impl Fn(&Keys) -> Result<Used, Doubt>,
-    ) -> Result<Result<Used, Doubt>, Refusal> {
+        check: impl Fn(&Keys) -> Result<Used, VerifyError>,
+    ) -> Result<Result<Used, VerifyError>, LoginError> {
         let keys = self.published.of(client, place);
-        let place = Url::parse(place).map_err(|_| Refusal::setup("keys.place", "jwks_uri is not a URL"))?;
+        let place = Url::parse(place).map_err(|_| LoginError::setup("keys.place", "jwks_uri is not a URL"))?;
         with_keys(&keys, self.providers.fetch(), &place, time, check).await
     }
 
@@ -217,14 +225,14 @@ impl Login {
     }
 }
 
-fn by_secret(claimant: Option<Claimant>, secret: &str) -> Result<Claimant, Refusal> {
+fn by_secret(claimant: Option<TokenClient>, secret: &str) -> Result<TokenClient, LoginError> {
     let stored = claimant.as_ref().and_then(|known| known.proof.secret_hash.as_deref());
     // The comparison is made in any case, so that its absence tells nothing.
     let right = same(stored.unwrap_or(&[0; 32]), &sha256(secret.as_bytes()));
     let known = stored.is_some();
     claimant
         .filter(|_| right && known)
-        .ok_or_else(|| Refusal::untrusted("client.secret", "no such client of this connection, or another secret"))
+        .ok_or_else(|| LoginError::untrusted("client.secret", "no such client of this connection, or another secret"))
 }
 
 /// Checks the keys that a client is to prove itself with.
@@ -235,7 +243,7 @@ pub fn check_keys(jwks: &serde_json::Value) -> Result<(), String> {
     Keys::inline(jwks).map(drop).map_err(|refusal| refusal.detail)
 }
 
-fn given(jwks: &str) -> Result<Keys, Refusal> {
-    let jwks = serde_json::from_str(jwks).map_err(|_| Refusal::setup("keys.json", "the keys are not JSON"))?;
+fn given(jwks: &str) -> Result<Keys, LoginError> {
+    let jwks = serde_json::from_str(jwks).map_err(|_| LoginError::setup("keys.json", "the keys are not JSON"))?;
     Keys::inline(&jwks)
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::fetch::{DISCOVERY_LIMIT, Fetch, FetchError};
 use super::keys::ALGORITHMS;
-use super::refusal::{Kind, Refusal};
+use super::refusal::{LoginError, LoginErrorKind};
 
 /// What we use of it. Unknown members are ignored, repeated ones refused.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -34,30 +34,32 @@ pub struct Metadata {
 /// Fetches and checks the description of `issuer`.
 ///
 /// # Errors
-/// [`Kind::Unreachable`] when it does not answer, [`Kind::Setup`] when it will not do.
-pub async fn discover(fetch: &Fetch, issuer: &str) -> Result<Metadata, Refusal> {
+/// [`LoginErrorKind::Unreachable`] when it does not answer, [`LoginErrorKind::Setup`] when it will not do.
+pub async fn discover(fetch: &Fetch, issuer: &str) -> Result<Metadata, LoginError> {
     let place = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let place = Url::parse(&place).map_err(|_| Refusal::setup("discovery.issuer", "the issuer is not a URL"))?;
+    let place = Url::parse(&place).map_err(|_| LoginError::setup("discovery.issuer", "the issuer is not a URL"))?;
     let metadata = fetch.get::<Metadata>(&place, DISCOVERY_LIMIT, None).await.map_err(failed)?;
     check(fetch, issuer, &metadata)?;
     Ok(metadata)
 }
 
-fn check(fetch: &Fetch, issuer: &str, metadata: &Metadata) -> Result<(), Refusal> {
+fn check(fetch: &Fetch, issuer: &str, metadata: &Metadata) -> Result<(), LoginError> {
     if metadata.issuer != issuer {
         let detail = format!("the provider calls itself {:?}, the connection says {issuer:?}", metadata.issuer);
-        return Err(Refusal::setup("discovery.issuer", detail));
+        return Err(LoginError::setup("discovery.issuer", detail));
     }
     let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
     for endpoint in endpoints.into_iter().chain(&metadata.userinfo_endpoint) {
-        fetch.check(endpoint).map_err(|error| Refusal::setup("discovery.endpoint", format!("{endpoint}: {error}")))?;
+        fetch
+            .check(endpoint)
+            .map_err(|error| LoginError::setup("discovery.endpoint", format!("{endpoint}: {error}")))?;
     }
     if !metadata.response_types_supported.iter().any(|kind| kind == "code") {
-        return Err(Refusal::setup("discovery.code", "the provider does not offer the response type `code`"));
+        return Err(LoginError::setup("discovery.code", "the provider does not offer the response type `code`"));
     }
     if metadata.algorithms().next().is_none() {
         let offered = metadata.id_token_signing_alg_values_supported.join(", ");
-        return Err(Refusal::setup("discovery.algorithm", format!("no usable signing algorithm among: {offered}")));
+        return Err(LoginError::setup("discovery.algorithm", format!("no usable signing algorithm among: {offered}")));
     }
     Ok(())
 }
@@ -72,14 +74,14 @@ impl Metadata {
 }
 
 /// A fetch of discovery or keys that failed.
-pub(super) fn failed(error: FetchError) -> Refusal {
+pub(super) fn failed(error: FetchError) -> LoginError {
     let (kind, code) = match error {
-        FetchError::Time | FetchError::Connection(_) => (Kind::Unreachable, "provider.silent"),
-        FetchError::Status { status: 500.., .. } => (Kind::Unreachable, "provider.failing"),
-        FetchError::Status { .. } => (Kind::Setup, "provider.status"),
-        FetchError::Url | FetchError::Address(_) => (Kind::Setup, "provider.address"),
-        FetchError::Size(_) => (Kind::Setup, "provider.size"),
-        FetchError::Json(_) => (Kind::Setup, "provider.json"),
+        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.silent"),
+        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.failing"),
+        FetchError::Status { .. } => (LoginErrorKind::Setup, "provider.status"),
+        FetchError::Url | FetchError::Address(_) => (LoginErrorKind::Setup, "provider.address"),
+        FetchError::Size(_) => (LoginErrorKind::Setup, "provider.size"),
+        FetchError::Json(_) => (LoginErrorKind::Setup, "provider.json"),
     };
-    Refusal::new(kind, code, error.to_string())
+    LoginError::new(kind, code, error.to_string())
 }

@@ -1,14 +1,14 @@
 //! From a code to claims that can be believed.
 use serde::Deserialize;
 
-use super::attempt::Attempt;
-use super::callback::Callback;
+use super::attempt::LoginAttempt;
+use super::callback::AuthorizationResponse;
 use super::claims::Claims;
 use super::discovery::Metadata;
-use super::fetch::{ClientAuth, Fetch, FetchError, Said};
+use super::fetch::{ClientAuth, Fetch, FetchError, FetchedBody};
 use super::keys::Keys;
-use super::provider::{ClientAuthMethod, OidcConfig, Provider};
-use super::refusal::{Kind, Refusal};
+use super::provider::{ClientAuthMethod, OidcSettings, Provider};
+use super::refusal::{LoginError, LoginErrorKind};
 use super::verify::{Expected, id_token, userinfo};
 use crate::clock::Running;
 
@@ -19,7 +19,7 @@ pub struct Exchange<'a> {
     /// The provider.
     pub provider: &'a Provider,
     /// The connection's settings.
-    pub config: &'a OidcConfig,
+    pub config: &'a OidcSettings,
     /// The client secret; not needed by a public client.
     pub secret: Option<&'a str>,
     /// The redirect URI of the connection.
@@ -41,13 +41,13 @@ impl Exchange<'_> {
     /// The claims behind `callback`, which must already belong to `attempt`.
     ///
     /// # Errors
-    /// A [`Refusal`]; nothing is sent to the provider that a check before would have held back.
-    pub async fn claims(&self, callback: Callback, attempt: &Attempt) -> Result<Claims, Refusal> {
+    /// A [`LoginError`]; nothing is sent to the provider that a check before would have held back.
+    pub async fn claims(&self, callback: AuthorizationResponse, attempt: &LoginAttempt) -> Result<Claims, LoginError> {
         let metadata = self.provider.metadata(self.fetch, &self.time).await?;
         let code = callback.code(&metadata)?;
         let tokens = self.redeem(&metadata, &code, attempt).await?;
         if !tokens.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::untrusted("token.type", "the token type is not Bearer"));
+            return Err(LoginError::untrusted("token.type", "the token type is not Bearer"));
         }
         let algorithms: Vec<_> = metadata.algorithms().collect();
         let expected = Expected {
@@ -93,7 +93,7 @@ impl Exchange<'_> {
         asked("profile") && !named || asked("email") && !addressed
     }
 
-    async fn redeem(&self, metadata: &Metadata, code: &str, attempt: &Attempt) -> Result<Tokens, Refusal> {
+    async fn redeem(&self, metadata: &Metadata, code: &str, attempt: &LoginAttempt) -> Result<Tokens, LoginError> {
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -112,45 +112,54 @@ impl Exchange<'_> {
             }
             (ClientAuthMethod::Basic, Some(secret)) => ClientAuth::Basic { id, secret },
             (ClientAuthMethod::Basic | ClientAuthMethod::Post, None) => {
-                return Err(Refusal::setup("connection.secret", "the connection has no client secret"));
+                return Err(LoginError::setup("connection.secret", "the connection has no client secret"));
             }
         };
         self.fetch.post(&metadata.token_endpoint, &form, auth).await.map_err(failed)
     }
 
     /// Asks for further claims. What the ID token says stays.
-    async fn complete(&self, claims: &mut Claims, metadata: &Metadata, expected: &Expected<'_>) -> Result<(), Refusal> {
+    async fn complete(
+        &self,
+        claims: &mut Claims,
+        metadata: &Metadata,
+        expected: &Expected<'_>,
+    ) -> Result<(), LoginError> {
         let Some(place) = &metadata.userinfo_endpoint else { return Ok(()) };
         let said = self.fetch.userinfo::<Claims>(place, expected.access_token).await.map_err(|error| {
             let refusal = failed(error);
-            Refusal { code: "userinfo.failed", ..refusal }
+            LoginError { code: "userinfo.failed", ..refusal }
         })?;
         let more = match said {
-            Said::Plain(more) => more,
-            Said::Signed(text) => {
+            FetchedBody::Plain(more) => more,
+            FetchedBody::Signed(text) => {
                 let check = |keys: &Keys| userinfo(&text, keys, expected);
                 self.provider.verify(self.fetch, metadata, &self.time, check).await?
             }
         };
         // OpenID Connect Core 1.0 §5.3.2: never use an answer about somebody else.
         if more.text("sub") != claims.text("sub") {
-            return Err(Refusal::untrusted("userinfo.sub", "userinfo speaks of another person"));
+            return Err(LoginError::untrusted("userinfo.sub", "userinfo speaks of another person"));
         }
         claims.complete(more);
         Ok(())
     }
 }
 
-fn failed(error: FetchError) -> Refusal {
+fn failed(error: FetchError) -> LoginError {
     let (kind, code) = match &error {
-        FetchError::Time | FetchError::Connection(_) => (Kind::Unreachable, "provider.silent"),
-        FetchError::Status { status: 500.., .. } => (Kind::Unreachable, "provider.failing"),
-        FetchError::Status { error: Some(code), .. } if code == "invalid_grant" => (Kind::Stale, "token.code"),
-        FetchError::Status { error: Some(code), .. } if code == "invalid_client" => (Kind::Setup, "token.client"),
-        FetchError::Status { .. } => (Kind::Setup, "token.status"),
-        FetchError::Url | FetchError::Address(_) => (Kind::Setup, "provider.address"),
-        FetchError::Size(_) => (Kind::Untrusted, "token.size"),
-        FetchError::Json(_) => (Kind::Untrusted, "token.form"),
+        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.silent"),
+        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.failing"),
+        FetchError::Status { error: Some(code), .. } if code == "invalid_grant" => {
+            (LoginErrorKind::Stale, "token.code")
+        }
+        FetchError::Status { error: Some(code), .. } if code == "invalid_client" => {
+            (LoginErrorKind::Setup, "token.client")
+        }
+        FetchError::Status { .. } => (LoginErrorKind::Setup, "token.status"),
+        FetchError::Url | FetchError::Address(_) => (LoginErrorKind::Setup, "provider.address"),
+        FetchError::Size(_) => (LoginErrorKind::Untrusted, "token.size"),
+        FetchError::Json(_) => (LoginErrorKind::Untrusted, "token.form"),
     };
-    Refusal::new(kind, code, error.to_string())
+    LoginError::new(kind, code, error.to_string())
 }

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use super::address::{Policy, Refused};
+use super::address::{BlockedAddress, Policy};
 
 /// Largest discovery document, in bytes.
 pub const DISCOVERY_LIMIT: usize = 256 * 1024;
@@ -64,11 +64,11 @@ pub enum FetchError {
 /// The guard's refusal, as part of a [`FetchError`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct RefusedAddress(Refused);
+pub struct RefusedAddress(BlockedAddress);
 
 /// An answer of userinfo (OpenID Connect Core 1.0 §5.3.2).
 #[derive(Debug)]
-pub enum Said<T> {
+pub enum FetchedBody<T> {
     /// In the clear.
     Plain(T),
     /// Signed.
@@ -128,7 +128,7 @@ impl Fetch {
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn userinfo<T>(&self, url: &Url, token: &str) -> Result<Said<T>, FetchError>
+    pub async fn userinfo<T>(&self, url: &Url, token: &str) -> Result<FetchedBody<T>, FetchError>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -138,9 +138,9 @@ impl Fetch {
         let (kind, body) = receive(request, ANSWER_LIMIT).await?;
         if kind.eq_ignore_ascii_case("application/jwt") {
             let text = String::from_utf8(body).map_err(|_| FetchError::Json("it is not text".to_owned()))?;
-            return Ok(Said::Signed(text.trim().to_owned()));
+            return Ok(FetchedBody::Signed(text.trim().to_owned()));
         }
-        decode(body).await.map(Said::Plain)
+        decode(body).await.map(FetchedBody::Plain)
     }
 
     /// POSTs a form and reads JSON of at most [`ANSWER_LIMIT`] bytes.
@@ -184,7 +184,7 @@ impl Fetch {
             return Err(FetchError::Url);
         }
         match literal {
-            Some(address) if !self.policy.permits(address) => Err(RefusedAddress(Refused).into()),
+            Some(address) if !self.policy.permits(address) => Err(RefusedAddress(BlockedAddress).into()),
             _ => Ok(()),
         }
     }
@@ -201,7 +201,7 @@ impl Resolve for Guard {
             let some = !found.is_empty();
             let open: Vec<_> = found.into_iter().filter(|address| policy.permits(address.ip())).collect();
             if some && open.is_empty() {
-                return Err(Refused.into());
+                return Err(BlockedAddress.into());
             }
             Ok(Box::new(open.into_iter()) as Addrs)
         })
@@ -294,7 +294,7 @@ fn secret_header(text: &str) -> Result<HeaderValue, FetchError> {
 fn fault(error: reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(inner) = cause {
-        if let Some(refused) = inner.downcast_ref::<Refused>() {
+        if let Some(refused) = inner.downcast_ref::<BlockedAddress>() {
             return RefusedAddress(refused.clone()).into();
         }
         cause = inner.source();

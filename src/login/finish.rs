@@ -2,21 +2,21 @@
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::Login;
-use super::attempt::{Attempt, Held, id_of};
+use super::LoginService;
+use super::attempt::{ExpectedAttempt, LoginAttempt, id_of};
 use super::authorize::redirect_uri;
-use super::callback::Callback;
+use super::callback::AuthorizationResponse;
 use super::claims::Claims;
 use super::exchange::Exchange;
-use super::house::OpenDoor;
-use super::refusal::{Kind, Refusal};
+use super::house::OidcConnection;
+use super::refusal::{LoginError, LoginErrorKind};
 use crate::clock::Running;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::provision::event::{Event, Kind as What};
 use crate::provision::events;
-use crate::secret::{Purpose, Token};
+use crate::secret::{PlainToken, SealPurpose};
 use crate::store::StoreError;
-use crate::store::attempts::{self, Kept};
+use crate::store::attempts::{self, StoredLoginAttempt};
 
 /// What of its claims tells administrators whom a provider speaks of. Nothing of it need be true.
 const TELLING: [&str; 5] = ["sub", "name", "preferred_username", "email", "email_verified"];
@@ -37,26 +37,26 @@ fn who(claims: &Claims) -> Value {
 }
 
 /// A finished sign-in.
-pub struct Arrived {
+pub struct CompletedLogin {
     /// What the browser keeps.
-    pub session: Token,
+    pub session: PlainToken,
     /// The path of this server to go to.
     pub return_to: String,
 }
 
-impl Login {
+impl LoginService {
     /// Finishes a sign-in at the connection called `slug`, in the browser that holds `browser`. The attempt is over with
     /// the first answer in that browser, whatever comes of it; in any other one nothing happens to it.
     ///
     /// # Errors
-    /// A [`Refusal`]; nobody is signed in.
+    /// A [`LoginError`]; nobody is signed in.
     pub async fn finish(
         &self,
         ctx: &Ctx,
         slug: &str,
-        callback: Callback,
+        callback: AuthorizationResponse,
         browser: Option<&str>,
-    ) -> Result<Arrived, Refusal> {
+    ) -> Result<CompletedLogin, LoginError> {
         let open = self.open(slug).await?;
         let at = open.door.connection.id;
         let outcome = match self.own(ctx, &open, &callback, browser).await {
@@ -70,15 +70,16 @@ impl Login {
     async fn own(
         &self,
         ctx: &Ctx,
-        open: &OpenDoor,
-        callback: &Callback,
+        open: &OidcConnection,
+        callback: &AuthorizationResponse,
         browser: Option<&str>,
-    ) -> Result<Attempt, Refusal> {
-        let unknown = || Refusal::new(Kind::Stale, "attempt.unknown", "no such attempt, or it was answered before");
+    ) -> Result<LoginAttempt, LoginError> {
+        let unknown =
+            || LoginError::new(LoginErrorKind::Stale, "attempt.unknown", "no such attempt, or it was answered before");
         let id = id_of(&callback.state).ok_or_else(unknown)?;
         let known = attempts::find(&mut self.store.reader().await?, id).await?.ok_or_else(unknown)?;
-        let Kept { connection, state_hash, browser_hash, expires_at, .. } = &known;
-        let held = Held { connection: *connection, state_hash, browser_hash, expires_at: *expires_at };
+        let StoredLoginAttempt { connection, state_hash, browser_hash, expires_at, .. } = &known;
+        let held = ExpectedAttempt { connection: *connection, state_hash, browser_hash, expires_at: *expires_at };
         held.by(&callback.state, open.door.connection.id, browser, ctx.now())?;
         let taken: Result<_, StoreError> = self.store.write(async |tx| attempts::take(tx, id).await).await;
         self.unseal(taken?.ok_or_else(unknown)?)
@@ -88,19 +89,19 @@ impl Login {
         &self,
         ctx: &Ctx,
         slug: &str,
-        open: &OpenDoor,
-        callback: Callback,
-        attempt: Attempt,
-    ) -> Result<Arrived, Refusal> {
+        open: &OidcConnection,
+        callback: AuthorizationResponse,
+        attempt: LoginAttempt,
+    ) -> Result<CompletedLogin, LoginError> {
         let outcome = match self.prove(ctx, slug, open, callback, &attempt).await {
             Ok(claims) => {
                 let admitted = self.admit(ctx, open, &claims).await;
-                admitted.map_err(|refusal| Refusal { who: Some(who(&claims)), ..refusal })
+                admitted.map_err(|refusal| LoginError { who: Some(who(&claims)), ..refusal })
             }
             Err(refusal) => Err(refusal),
         };
         match outcome {
-            Ok(session) => Ok(Arrived { session, return_to: attempt.return_to }),
+            Ok(session) => Ok(CompletedLogin { session, return_to: attempt.return_to }),
             Err(refusal) => {
                 self.note(ctx, open, &refusal).await;
                 Err(refusal)
@@ -112,10 +113,10 @@ impl Login {
         &self,
         ctx: &Ctx,
         slug: &str,
-        open: &OpenDoor,
-        callback: Callback,
-        attempt: &Attempt,
-    ) -> Result<Claims, Refusal> {
+        open: &OidcConnection,
+        callback: AuthorizationResponse,
+        attempt: &LoginAttempt,
+    ) -> Result<Claims, LoginError> {
         let secret = self.client_secret(open).await?;
         let provider = self.providers.of(open.door.connection.id, &open.config.issuer);
         let exchange = Exchange {
@@ -130,14 +131,14 @@ impl Login {
         exchange.claims(callback, attempt).await
     }
 
-    fn unseal(&self, kept: Kept) -> Result<Attempt, Refusal> {
+    fn unseal(&self, kept: StoredLoginAttempt) -> Result<LoginAttempt, LoginError> {
         let verifier = self
             .keys
-            .open(Purpose::Attempt(kept.id), &kept.verifier)
-            .map_err(|error| Refusal::new(Kind::Stale, "attempt.sealed", error.to_string()))?;
+            .open(SealPurpose::Attempt(kept.id), &kept.verifier)
+            .map_err(|error| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", error.to_string()))?;
         let verifier = String::from_utf8(verifier.to_vec())
-            .map_err(|_| Refusal::new(Kind::Stale, "attempt.sealed", "the verifier is not text"))?;
-        Ok(Attempt {
+            .map_err(|_| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", "the verifier is not text"))?;
+        Ok(LoginAttempt {
             id: kept.id,
             connection: kept.connection,
             browser_hash: kept.browser_hash,
@@ -151,7 +152,7 @@ impl Login {
     }
 
     /// Writes the refusal down for the administrators of the partner. They read the code; the detail is in the log.
-    async fn note(&self, ctx: &Ctx, open: &OpenDoor, refusal: &Refusal) {
+    async fn note(&self, ctx: &Ctx, open: &OidcConnection, refusal: &LoginError) {
         let connection = open.door.connection.id;
         let ctx = ctx.acting_as(Actor::Connection { connection, run: None });
         let line = [Event::of(What::SignInRefused, connection).word("reason", refusal.code)];

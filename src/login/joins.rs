@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::claims::Claims;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
-use crate::provision::join::JoinKey;
+use crate::provision::join::MatchKey;
 
 /// Claims that people choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
 /// and §5.7, and what the large providers send beside them).
@@ -113,7 +113,7 @@ pub(super) struct Unnamed {
 }
 
 /// The key that the claims of a sign-in prove, or why they prove none.
-pub(super) fn key(claims: &Claims, claim: &str) -> Result<JoinKey, Unnamed> {
+pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
     let unnamed = |code, why| Err(Unnamed { code, why });
     let value = match claims.get(claim) {
         Some(Json::String(value)) if !value.trim().is_empty() => value,
@@ -148,7 +148,7 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<JoinKey, Unnamed> {
             return unnamed("join.unproven", why);
         }
     }
-    Ok(JoinKey::new(claim, value))
+    Ok(MatchKey::new(claim, value))
 }
 
 fn is_among(names: &[&str], claim: &str) -> bool {

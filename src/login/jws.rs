@@ -8,19 +8,19 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use super::keys::{ALGORITHMS, Keys};
-use super::refusal::Refusal;
+use super::refusal::LoginError;
 
 /// Why a token is not believed.
 #[derive(Debug)]
-pub enum Doubt {
+pub enum VerifyError {
     /// No key matches: they may have been turned over since they were fetched.
     UnknownKey,
     /// Not to be believed.
-    Refused(Refusal),
+    Refused(LoginError),
 }
 
-impl From<Refusal> for Doubt {
-    fn from(refusal: Refusal) -> Self {
+impl From<LoginError> for VerifyError {
+    fn from(refusal: LoginError) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -59,11 +59,11 @@ impl<'a> Jws<'a> {
     ///
     /// # Errors
     /// When it is too long, or none.
-    pub(super) fn read(text: &'a str, profile: &'static Profile) -> Result<Self, Refusal> {
-        let form = |detail: &str| Refusal::untrusted(profile.form, detail);
+    pub(super) fn read(text: &'a str, profile: &'static Profile) -> Result<Self, LoginError> {
+        let form = |detail: &str| LoginError::untrusted(profile.form, detail);
         if text.len() > profile.most {
             let detail = format!("{} bytes, {} are taken", text.len(), profile.most);
-            return Err(Refusal::untrusted(profile.size, detail));
+            return Err(LoginError::untrusted(profile.size, detail));
         }
         let (signed, signature) = text.rsplit_once('.').ok_or_else(|| form("not three parts"))?;
         let (header, claims) = signed.split_once('.').ok_or_else(|| form("not three parts"))?;
@@ -95,9 +95,9 @@ impl<'a> Jws<'a> {
     /// Checks the signature; the name of its algorithm.
     ///
     /// # Errors
-    /// [`Doubt`]; an unknown key only when no key could be meant, or when the key has no name to tell it by.
-    pub(super) fn signed_by(&self, keys: &Keys, allowed: &[&'static str]) -> Result<&'static str, Doubt> {
-        let refused = |code, detail: &str| Err(Refusal::untrusted(code, detail).into());
+    /// [`VerifyError`]; an unknown key only when no key could be meant, or when the key has no name to tell it by.
+    pub(super) fn signed_by(&self, keys: &Keys, allowed: &[&'static str]) -> Result<&'static str, VerifyError> {
+        let refused = |code, detail: &str| Err(LoginError::untrusted(code, detail).into());
         if self.header.get("crit").is_some() {
             return refused(self.profile.critical, "critical extensions are not understood");
         }
@@ -114,7 +114,7 @@ impl<'a> Jws<'a> {
         };
         let mut meant = keys.0.iter().filter(|key| fits(key, &algorithm, kid)).peekable();
         if meant.peek().is_none() {
-            return Err(Doubt::UnknownKey);
+            return Err(VerifyError::UnknownKey);
         }
         let meant: Vec<_> = meant.collect();
         if self.profile.one_key && meant.len() > 1 {
@@ -125,7 +125,7 @@ impl<'a> Jws<'a> {
         match meant.iter().any(signs) {
             true => Ok(name),
             // A key without a name may have been turned over unseen.
-            false if kid.is_none() => Err(Doubt::UnknownKey),
+            false if kid.is_none() => Err(VerifyError::UnknownKey),
             false => refused(self.profile.signature, "the signature is wrong"),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::refusal::{Kind, Refusal};
+use super::refusal::{LoginError, LoginErrorKind};
 use crate::clock::Running;
 use crate::domain::time::Timestamp;
 
@@ -22,17 +22,17 @@ pub(super) const REFETCH: i64 = 30;
 const PATIENCE: i64 = 1_000;
 
 /// A fetched thing, or what became of asking for it.
-pub(super) struct Kept<T>(Arc<Mutex<State<T>>>);
+pub(super) struct Fetched<T>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
     value: Option<(Arc<T>, Timestamp)>,
-    failure: Option<(Refusal, Timestamp)>,
+    failure: Option<(LoginError, Timestamp)>,
     /// When it was last asked for because what is kept did not do.
     sought: Option<Timestamp>,
     under_way: Option<UnderWay<T>>,
 }
 
-type Answer<T> = Result<Arc<T>, Refusal>;
+type Answer<T> = Result<Arc<T>, LoginError>;
 
 /// A request that was sent and has not been answered.
 struct UnderWay<T> {
@@ -47,7 +47,7 @@ enum Step<T> {
     Ask(watch::Sender<Option<Answer<T>>>),
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for Fetched<T> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(State { value: None, failure: None, sought: None, under_way: None })))
     }
@@ -59,7 +59,7 @@ impl<T> State<T> {
         (now < since.plus_seconds(seconds)).then(|| Arc::clone(value))
     }
 
-    fn recent_failure(&self, now: Timestamp) -> Option<Refusal> {
+    fn recent_failure(&self, now: Timestamp) -> Option<LoginError> {
         let (failure, since) = self.failure.as_ref()?;
         (now < since.plus_seconds(FAILED)).then(|| failure.clone())
     }
@@ -86,7 +86,7 @@ impl<T> State<T> {
     }
 
     /// Keeps what came of asking.
-    fn keep(&mut self, outcome: Result<T, Refusal>, now: Timestamp) -> Answer<T> {
+    fn keep(&mut self, outcome: Result<T, LoginError>, now: Timestamp) -> Answer<T> {
         self.under_way = None;
         match outcome {
             Ok(value) => {
@@ -103,7 +103,7 @@ impl<T> State<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
+impl<T: Send + Sync + 'static> Fetched<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,7 +116,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
     /// The thing, not older than [`FRESH`]; up to [`STALE`] when it cannot be had anew, or is just being asked for.
     pub(super) async fn fresh<F>(&self, time: &Running, ask: impl FnOnce() -> F) -> Answer<T>
     where
-        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+        F: Future<Output = Result<T, LoginError>> + Send + 'static,
     {
         let (step, stale) = {
             let (mut state, now) = (self.state(), time.now());
@@ -137,7 +137,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
     /// again within [`REFETCH`].
     pub(super) async fn again<F>(&self, time: &Running, since: Timestamp, ask: impl FnOnce() -> F) -> Answer<T>
     where
-        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+        F: Future<Output = Result<T, LoginError>> + Send + 'static,
     {
         let step = {
             let (mut state, now) = (self.state(), time.now());
@@ -159,7 +159,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
 
     async fn take<F>(&self, step: Step<T>, time: &Running, ask: impl FnOnce() -> F) -> Answer<T>
     where
-        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+        F: Future<Output = Result<T, LoginError>> + Send + 'static,
     {
         let (mut answer, patience) = match step {
             Step::Take(answer) => return answer,
@@ -185,7 +185,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
     /// Asks apart from whoever wanted to know: somebody who leaves takes nothing away from the others.
     fn spawn<F>(&self, tell: watch::Sender<Option<Answer<T>>>, time: Running, asked: F)
     where
-        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+        F: Future<Output = Result<T, LoginError>> + Send + 'static,
     {
         let kept = Self(Arc::clone(&self.0));
         tokio::spawn(async move {
@@ -196,8 +196,8 @@ impl<T: Send + Sync + 'static> Kept<T> {
     }
 }
 
-fn silent(detail: &str) -> Refusal {
-    Refusal::new(Kind::Unreachable, "provider.silent", detail)
+fn silent(detail: &str) -> LoginError {
+    LoginError::new(LoginErrorKind::Unreachable, "provider.silent", detail)
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
 
     /// Somewhere that answers when it is let.
     struct Elsewhere {
-        kept: Kept<usize>,
+        kept: Fetched<usize>,
         asked: Arc<AtomicUsize>,
         let_go: Arc<Notify>,
         fails: bool,
@@ -220,7 +220,7 @@ mod tests {
 
     impl Elsewhere {
         fn new(fails: bool) -> Arc<Self> {
-            let (kept, asked, let_go) = (Kept::default(), Arc::default(), Arc::new(Notify::new()));
+            let (kept, asked, let_go) = (Fetched::default(), Arc::default(), Arc::new(Notify::new()));
             Arc::new(Self { kept, asked, let_go, fails, began: Clock.now() })
         }
 
@@ -228,12 +228,12 @@ mod tests {
             Running::from(Timestamp::from_micros(self.began.micros() + (seconds * 1e6) as i64))
         }
 
-        fn ask(&self) -> impl Future<Output = Result<usize, Refusal>> + Send + use<> {
+        fn ask(&self) -> impl Future<Output = Result<usize, LoginError>> + Send + use<> {
             let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
             let (let_go, fails) = (Arc::clone(&self.let_go), self.fails);
             async move {
                 let_go.notified().await;
-                if fails { Err(Refusal::new(Kind::Unreachable, "test.failed", "")) } else { Ok(number) }
+                if fails { Err(LoginError::new(LoginErrorKind::Unreachable, "test.failed", "")) } else { Ok(number) }
             }
         }
 

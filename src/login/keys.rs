@@ -8,7 +8,7 @@ use url::Url;
 
 use super::discovery::failed;
 use super::fetch::{ANSWER_LIMIT, Fetch};
-use super::refusal::Refusal;
+use super::refusal::LoginError;
 
 /// The algorithms an ID token may be signed with: asymmetric ones only, whatever the provider offers.
 pub const ALGORITHMS: [&str; 5] = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
@@ -29,7 +29,7 @@ struct Document {
 ///
 /// # Errors
 /// When the document cannot be had or holds no usable key.
-pub async fn fetch_keys(fetch: &Fetch, place: &Url) -> Result<Keys, Refusal> {
+pub async fn fetch_keys(fetch: &Fetch, place: &Url) -> Result<Keys, LoginError> {
     let document = fetch.get::<Document>(place, ANSWER_LIMIT, None).await.map_err(failed)?;
     among(&document)
 }
@@ -39,23 +39,23 @@ impl Keys {
     ///
     /// # Errors
     /// When it is none, holds no usable key, or holds a private one.
-    pub fn inline(set: &Value) -> Result<Self, Refusal> {
+    pub fn inline(set: &Value) -> Result<Self, LoginError> {
         let document = Document::deserialize(set)
-            .map_err(|_| Refusal::setup("keys.json", "must be an object with a list `keys`"))?;
+            .map_err(|_| LoginError::setup("keys.json", "must be an object with a list `keys`"))?;
         if document.keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
-            return Err(Refusal::setup("keys.private", "holds a private key; give the public one only"));
+            return Err(LoginError::setup("keys.private", "holds a private key; give the public one only"));
         }
         among(&document)
     }
 }
 
-fn among(document: &Document) -> Result<Keys, Refusal> {
+fn among(document: &Document) -> Result<Keys, LoginError> {
     if document.keys.len() > MOST_KEYS {
-        return Err(Refusal::setup("keys.many", format!("{} keys", document.keys.len())));
+        return Err(LoginError::setup("keys.many", format!("{} keys", document.keys.len())));
     }
     let keys: Vec<_> = document.keys.iter().filter(|key| usable(key)).filter_map(read).collect();
     if keys.is_empty() {
-        return Err(Refusal::setup("keys.none", "no signing key of 2048 bits or more, P-256, P-384 or Ed25519"));
+        return Err(LoginError::setup("keys.none", "no signing key of 2048 bits or more, P-256, P-384 or Ed25519"));
     }
     Ok(Keys(keys))
 }

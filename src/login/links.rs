@@ -1,19 +1,19 @@
 //! One-time links: a way in that needs no provider. For the first owner, and for one who has lost every other way.
-use super::Login;
-use super::refusal::{Kind, Refusal};
+use super::LoginService;
+use super::refusal::{LoginError, LoginErrorKind};
 use super::session;
 use crate::domain::ctx::Ctx;
 use crate::provision::event::{Event, Kind as What};
 use crate::provision::events;
-use crate::secret::{Token, TokenKind, presented_hash};
-use crate::store::links::{self, Purpose};
+use crate::secret::{PlainToken, TokenKind, presented_hash};
+use crate::store::links::{self, OneTimeLinkPurpose};
 
-impl Login {
+impl LoginService {
     /// What a presented link is for. Looking does not use it up: mail filters and previews look too.
     ///
     /// # Errors
-    /// [`Kind::Spent`] when it is unknown, used or too old.
-    pub async fn link(&self, ctx: &Ctx, presented: &str) -> Result<Purpose, Refusal> {
+    /// [`LoginErrorKind::Spent`] when it is unknown, used or too old.
+    pub async fn link(&self, ctx: &Ctx, presented: &str) -> Result<OneTimeLinkPurpose, LoginError> {
         let hash = presented_hash(TokenKind::Link, presented).ok_or_else(stale)?;
         let mut reader = self.store.reader().await?;
         links::stands(&mut reader, hash, ctx.now()).await?.ok_or_else(stale)
@@ -22,8 +22,8 @@ impl Login {
     /// Uses a link up and begins a session.
     ///
     /// # Errors
-    /// [`Kind::Spent`] when it is unknown, used or too old; [`Kind::Suspended`], and then it is not used up.
-    pub async fn use_link(&self, ctx: &Ctx, presented: &str) -> Result<Token, Refusal> {
+    /// [`LoginErrorKind::Spent`] when it is unknown, used or too old; [`LoginErrorKind::Suspended`], and then it is not used up.
+    pub async fn use_link(&self, ctx: &Ctx, presented: &str) -> Result<PlainToken, LoginError> {
         let hash = presented_hash(TokenKind::Link, presented).ok_or_else(stale)?;
         self.store
             .write(async |tx| {
@@ -38,6 +38,6 @@ impl Login {
     }
 }
 
-fn stale() -> Refusal {
-    Refusal::new(Kind::Spent, "link.unknown", "unknown, used or older than a day")
+fn stale() -> LoginError {
+    LoginError::new(LoginErrorKind::Spent, "link.unknown", "unknown, used or older than a day")
 }

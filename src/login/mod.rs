@@ -38,4 +38,4 @@ pub mod refusal;
 pub mod session;
 pub mod verify;
 
-pub use house::Login;
+pub use house::LoginService;

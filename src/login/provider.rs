@@ -8,10 +8,10 @@ use url::Url;
 use super::claims::Claims;
 use super::discovery::{Metadata, discover};
 use super::fetch::Fetch;
-use super::kept::Kept;
+use super::kept::Fetched;
 use super::keys::{Keys, fetch_keys};
-use super::refusal::Refusal;
-use super::verify::Doubt;
+use super::refusal::LoginError;
+use super::verify::VerifyError;
 use crate::clock::Running;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
@@ -30,7 +30,7 @@ pub const MOST_SKEW: i64 = 300;
 /// The settings of an OpenID Connect connection: its `config`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OidcConfig {
+pub struct OidcSettings {
     /// The issuer, exactly as the provider writes it.
     pub issuer: String,
     /// Our client id there.
@@ -81,7 +81,7 @@ const fn usual_skew() -> u16 {
     60
 }
 
-impl OidcConfig {
+impl OidcSettings {
     /// Reads and checks the `config` of a connection.
     ///
     /// # Errors
@@ -127,8 +127,8 @@ pub struct Providers {
 /// What is known of one provider.
 pub struct Provider {
     issuer: String,
-    description: Kept<Metadata>,
-    keys: Kept<Keys>,
+    description: Fetched<Metadata>,
+    keys: Fetched<Keys>,
     /// When userinfo last failed.
     failed: Mutex<Option<Timestamp>>,
 }
@@ -152,8 +152,8 @@ impl Providers {
             _ => {
                 let provider = Arc::new(Provider {
                     issuer: issuer.to_owned(),
-                    description: Kept::default(),
-                    keys: Kept::default(),
+                    description: Fetched::default(),
+                    keys: Fetched::default(),
                     failed: Mutex::default(),
                 });
                 known.insert(connection, Arc::clone(&provider));
@@ -168,7 +168,7 @@ impl Provider {
     ///
     /// # Errors
     /// When it cannot be had and none is kept.
-    pub async fn metadata(&self, fetch: &Fetch, time: &Running) -> Result<Arc<Metadata>, Refusal> {
+    pub async fn metadata(&self, fetch: &Fetch, time: &Running) -> Result<Arc<Metadata>, LoginError> {
         self.description
             .fresh(time, || {
                 let (fetch, issuer, before) = (fetch.clone(), self.issuer.clone(), self.description.last());
@@ -192,12 +192,12 @@ impl Provider {
         fetch: &Fetch,
         metadata: &Metadata,
         time: &Running,
-        check: impl Fn(&Keys) -> Result<Claims, Doubt>,
-    ) -> Result<Claims, Refusal> {
+        check: impl Fn(&Keys) -> Result<Claims, VerifyError>,
+    ) -> Result<Claims, LoginError> {
         let checked = with_keys(&self.keys, fetch, &metadata.jwks_uri, time, check).await?;
         checked.map_err(|doubt| match doubt {
-            Doubt::Refused(refusal) => refusal,
-            Doubt::UnknownKey => Refusal::untrusted("id_token.key", "no key of the provider matches"),
+            VerifyError::Refused(refusal) => refusal,
+            VerifyError::UnknownKey => LoginError::untrusted("id_token.key", "no key of the provider matches"),
         })
     }
 
@@ -215,19 +215,19 @@ impl Provider {
 
 /// Checks with the keys published at `place`, and once more with fresh ones when no key matches.
 pub(super) async fn with_keys<T>(
-    keys: &Kept<Keys>,
+    keys: &Fetched<Keys>,
     fetch: &Fetch,
     place: &Url,
     time: &Running,
-    check: impl Fn(&Keys) -> Result<T, Doubt>,
-) -> Result<Result<T, Doubt>, Refusal> {
+    check: impl Fn(&Keys) -> Result<T, VerifyError>,
+) -> Result<Result<T, VerifyError>, LoginError> {
     let ask = || {
         let (fetch, place) = (fetch.clone(), place.clone());
         async move { fetch_keys(&fetch, &place).await }
     };
     let begun = time.now();
     match check(&*keys.fresh(time, ask).await?) {
-        Err(Doubt::UnknownKey) => Ok(check(&*keys.again(time, begun, ask).await?)),
+        Err(VerifyError::UnknownKey) => Ok(check(&*keys.again(time, begun, ask).await?)),
         verdict => Ok(verdict),
     }
 }

@@ -8,9 +8,9 @@ use crate::store::StoreError;
 
 /// A refused sign-in.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct LoginError {
     /// Decides the sentence and the status.
-    pub kind: Kind,
+    pub kind: LoginErrorKind,
     /// Stable, dotted; shown on the page and written to the log.
     pub code: &'static str,
     /// For administrators only; never holds a token or a part of one.
@@ -25,7 +25,7 @@ pub struct Refusal {
 
 /// What went wrong, as far as the person needs to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum LoginErrorKind {
     /// No such sign-in, or it is switched off.
     Unknown,
     /// The directory is being tried out, and lets nobody in.
@@ -54,9 +54,9 @@ pub enum Kind {
     Down,
 }
 
-impl Refusal {
+impl LoginError {
     /// A refusal with its detail.
-    pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(kind: LoginErrorKind, code: &'static str, detail: impl Into<String>) -> Self {
         Self { kind, code, detail: detail.into(), connection: None, notices: Vec::new(), who: None }
     }
 
@@ -68,16 +68,16 @@ impl Refusal {
 
     /// The provider's answer does not hold.
     pub fn untrusted(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(Kind::Untrusted, code, detail)
+        Self::new(LoginErrorKind::Untrusted, code, detail)
     }
 
     /// The provider or our settings for it are wrong.
     pub fn setup(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(Kind::Setup, code, detail)
+        Self::new(LoginErrorKind::Setup, code, detail)
     }
 }
 
-impl Kind {
+impl LoginErrorKind {
     /// What happened and what to do, for the person in front of the screen.
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -119,22 +119,22 @@ impl Kind {
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}: {}", self.kind, self.code, self.detail)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.detail)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for LoginError {}
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for LoginError {
     fn from(error: StoreError) -> Self {
-        Self::new(Kind::Down, "store", error.to_string())
+        Self::new(LoginErrorKind::Down, "store", error.to_string())
     }
 }

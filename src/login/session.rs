@@ -7,16 +7,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-use super::Login;
-use super::refusal::{Kind, Refusal};
+use super::LoginService;
+use super::refusal::{LoginError, LoginErrorKind};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::provision::event::{Event, Kind as What};
 use crate::provision::events;
-use crate::secret::{Token, TokenKind, presented_hash, same};
+use crate::secret::{PlainToken, TokenKind, presented_hash, same};
 use crate::store::extent::SelfExtent;
-use crate::store::sessions::{self, Signed};
+use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Tx, api_tokens};
 
 /// Sessions of one person; a further one ends the oldest.
@@ -35,15 +35,15 @@ pub const fn cookie_name(secure: bool) -> &'static str {
 }
 
 /// When things were last used, until that is written: a read never writes.
-pub(super) struct Uses<T>(Mutex<HashMap<T, Timestamp>>);
+pub(super) struct LastUsed<T>(Mutex<HashMap<T, Timestamp>>);
 
-impl<T> Default for Uses<T> {
+impl<T> Default for LastUsed<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Eq + Hash> Uses<T> {
+impl<T: Eq + Hash> LastUsed<T> {
     pub(super) fn note(&self, thing: T, now: Timestamp) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = noted.entry(thing).or_insert(now);
@@ -55,13 +55,13 @@ impl<T: Eq + Hash> Uses<T> {
     }
 }
 
-impl Login {
+impl LoginService {
     /// Who sends this cookie value, if that session still counts. One indexed statement; nothing is kept in memory, so
     /// a commit at any server ends the session everywhere.
     ///
     /// # Errors
     /// Only those of the store: then nobody is signed in.
-    pub async fn authenticate(&self, cookie: &str, now: Timestamp) -> Result<Option<Signed>, StoreError> {
+    pub async fn authenticate(&self, cookie: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let Some(hash) = presented_hash(TokenKind::Session, cookie) else { return Ok(None) };
         let mut reader = self.store.reader().await?;
         let signed = sessions::authenticate(&mut reader, hash, now, now.plus_seconds(-IDLE)).await?;
@@ -106,7 +106,7 @@ impl Login {
     ///
     /// # Errors
     /// Only those of the store.
-    pub async fn sign_out(&self, ctx: &Ctx, signed: &Signed, everywhere: bool) -> Result<(), StoreError> {
+    pub async fn sign_out(&self, ctx: &Ctx, signed: &Session, everywhere: bool) -> Result<(), StoreError> {
         let ctx = ctx.acting_as(Actor::User { user: signed.person() });
         self.store
             .write(async |tx| {
@@ -125,15 +125,15 @@ impl Login {
 /// Begins a session of somebody who has just proved who they are, with a fresh id, inside the caller's transaction.
 ///
 /// # Errors
-/// [`Kind::Suspended`] when the person may not act; the caller's transaction then writes nothing.
+/// [`LoginErrorKind::Suspended`] when the person may not act; the caller's transaction then writes nothing.
 pub(super) async fn start(
     tx: &mut Tx,
     ctx: &Ctx,
     of: &SelfExtent,
     connection: Option<ConnectionId>,
-) -> Result<Token, Refusal> {
-    let token = Token::generate(TokenKind::Session, ctx);
-    let new = sessions::New {
+) -> Result<PlainToken, LoginError> {
+    let token = PlainToken::generate(TokenKind::Session, ctx);
+    let new = sessions::NewSession {
         id: ctx.id(),
         hash: token.hash(),
         connection,
@@ -141,8 +141,8 @@ pub(super) async fn start(
         expires_at: ctx.now().plus_seconds(LIFE),
     };
     if !sessions::start(tx, of, &new).await? {
-        let refusal = Refusal::new(Kind::Suspended, "person.suspended", format!("person {}", of.person()));
-        return Err(Refusal { notices: sessions::notices(tx, of, ctx.now()).await?, ..refusal });
+        let refusal = LoginError::new(LoginErrorKind::Suspended, "person.suspended", format!("person {}", of.person()));
+        return Err(LoginError { notices: sessions::notices(tx, of, ctx.now()).await?, ..refusal });
     }
     sessions::bound(tx, of, MOST).await?;
     let partner = sessions::home(tx, of).await?;

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
 use serde_json::Value;
 
-pub use super::jws::Doubt;
+pub use super::jws::VerifyError;
 
 use super::claims::Claims;
 use super::jws::{Jws, Profile};
 use super::keys::Keys;
-use super::refusal::Refusal;
+use super::refusal::LoginError;
 use crate::domain::time::Timestamp;
 
 /// The largest ID token or signed answer, in bytes.
@@ -72,8 +72,8 @@ pub struct Expected<'a> {
 /// The claims of `token`, if every check holds.
 ///
 /// # Errors
-/// [`Doubt`].
-pub fn id_token(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result<Claims, Doubt> {
+/// [`VerifyError`].
+pub fn id_token(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result<Claims, VerifyError> {
     let token = Jws::read(token, &ID_TOKEN)?;
     kind(&token)?;
     let algorithm = token.signed_by(keys, expected.algorithms)?;
@@ -91,58 +91,58 @@ pub fn id_token(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result<Cla
 /// The claims of a signed answer of userinfo: from our provider and for us, where it says from and for whom it is.
 ///
 /// # Errors
-/// [`Doubt`].
-pub fn userinfo(text: &str, keys: &Keys, expected: &Expected<'_>) -> Result<Claims, Doubt> {
+/// [`VerifyError`].
+pub fn userinfo(text: &str, keys: &Keys, expected: &Expected<'_>) -> Result<Claims, VerifyError> {
     let token = Jws::read(text, &USERINFO)?;
     token.signed_by(keys, expected.algorithms)?;
     let claims = token.into_claims();
     if claims.get("iss").is_some_and(|issuer| issuer != expected.issuer) {
-        return Err(Refusal::untrusted("userinfo.iss", "another provider says it").into());
+        return Err(LoginError::untrusted("userinfo.iss", "another provider says it").into());
     }
     let ours = |one: &Value| one == expected.client;
     if claims.get("aud").is_some_and(|aud| !ours(aud) && !aud.as_array().is_some_and(|all| all.iter().any(ours))) {
-        return Err(Refusal::untrusted("userinfo.aud", "it is meant for somebody else").into());
+        return Err(LoginError::untrusted("userinfo.aud", "it is meant for somebody else").into());
     }
     Ok(claims)
 }
 
 /// A token that says it is of another kind is none (RFC 8725 §3.11): an access token or a notice of a logout is signed by
 /// the same keys.
-fn kind(token: &Jws<'_>) -> Result<(), Refusal> {
+fn kind(token: &Jws<'_>) -> Result<(), LoginError> {
     let plain = |text: &str| {
         let text = text.to_ascii_lowercase();
         text.strip_prefix("application/").unwrap_or(&text) == "jwt"
     };
     if token.header("typ").is_some_and(|typ| !typ.as_str().is_some_and(plain)) {
-        return Err(Refusal::untrusted("id_token.typ", "`typ` says that it is a token of another kind"));
+        return Err(LoginError::untrusted("id_token.typ", "`typ` says that it is a token of another kind"));
     }
     if token.header("cty").is_some_and(|cty| cty.as_str().is_none_or(plain)) {
-        return Err(Refusal::untrusted("id_token.cty", "`cty` says that there is another token inside"));
+        return Err(LoginError::untrusted("id_token.cty", "`cty` says that there is another token inside"));
     }
     Ok(())
 }
 
-fn issuer(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
+fn issuer(claims: &Claims, expected: &Expected<'_>) -> Result<(), LoginError> {
     match claims.text("iss") {
         Some(issuer) if issuer == expected.issuer => Ok(()),
-        Some(_) => Err(Refusal::untrusted("id_token.iss", "another provider issued it")),
-        None => Err(Refusal::untrusted("id_token.iss", "missing, or not a text")),
+        Some(_) => Err(LoginError::untrusted("id_token.iss", "another provider issued it")),
+        None => Err(LoginError::untrusted("id_token.iss", "missing, or not a text")),
     }
 }
 
-fn subject(claims: &Claims) -> Result<(), Refusal> {
+fn subject(claims: &Claims) -> Result<(), LoginError> {
     let subject = claims.text("sub").unwrap_or_default();
     if subject.trim().is_empty() || subject.len() > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
         let detail = "missing, empty, longer than 255 characters, or not plain text";
-        return Err(Refusal::untrusted("id_token.sub", detail));
+        return Err(LoginError::untrusted("id_token.sub", detail));
     }
     Ok(())
 }
 
 /// §3.1.3.7, steps 3 to 5: it is meant for us, for nobody beside us whom the settings do not name, and then it says that
 /// it was made for us.
-fn audience(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
-    let wrong = |detail: &str| Err(Refusal::untrusted("id_token.aud", detail));
+fn audience(claims: &Claims, expected: &Expected<'_>) -> Result<(), LoginError> {
+    let wrong = |detail: &str| Err(LoginError::untrusted("id_token.aud", detail));
     let one;
     let all: &[Value] = match claims.get("aud") {
         Some(Value::Array(all)) => all,
@@ -164,30 +164,30 @@ fn audience(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
     }
     match claims.get("azp") {
         Some(party) if party != expected.client => {
-            Err(Refusal::untrusted("id_token.azp", "it was made for another client"))
+            Err(LoginError::untrusted("id_token.azp", "it was made for another client"))
         }
         None if several => {
             let detail = "it is meant for several and does not say which of them it was made for";
-            Err(Refusal::untrusted("id_token.azp", detail))
+            Err(LoginError::untrusted("id_token.azp", detail))
         }
         _ => Ok(()),
     }
 }
 
-fn moments(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
+fn moments(claims: &Claims, expected: &Expected<'_>) -> Result<(), LoginError> {
     let soon = expected.now.seconds().saturating_add(expected.skew);
     let late = expected.now.seconds().saturating_sub(expected.skew);
-    let missing = |code| Refusal::untrusted(code, "missing, or not a number of seconds");
+    let missing = |code| LoginError::untrusted(code, "missing, or not a number of seconds");
     let end = claims.seconds("exp").ok_or_else(|| missing("id_token.exp"))?;
     if end <= late {
-        return Err(Refusal::untrusted("id_token.exp", "it has ended; is the provider's clock right?"));
+        return Err(LoginError::untrusted("id_token.exp", "it has ended; is the provider's clock right?"));
     }
     let issued = claims.seconds("iat").ok_or_else(|| missing("id_token.iat"))?;
     if issued > soon {
-        return Err(Refusal::untrusted("id_token.iat", "issued in the future; is the provider's clock right?"));
+        return Err(LoginError::untrusted("id_token.iat", "issued in the future; is the provider's clock right?"));
     }
     if issued < expected.since.seconds().saturating_sub(expected.skew) {
-        return Err(Refusal::untrusted(
+        return Err(LoginError::untrusted(
             "id_token.iat",
             "issued before this sign-in began; is the provider's clock right?",
         ));
@@ -195,19 +195,19 @@ fn moments(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
     match (claims.get("nbf"), claims.seconds("nbf")) {
         (None, _) => Ok(()),
         (Some(_), Some(begin)) if begin <= soon => Ok(()),
-        _ => Err(Refusal::untrusted("id_token.nbf", "not valid yet, or not a number of seconds")),
+        _ => Err(LoginError::untrusted("id_token.nbf", "not valid yet, or not a number of seconds")),
     }
 }
 
-fn nonce(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
+fn nonce(claims: &Claims, expected: &Expected<'_>) -> Result<(), LoginError> {
     match claims.text("nonce") {
         Some(nonce) if nonce == expected.nonce => Ok(()),
-        _ => Err(Refusal::untrusted("id_token.nonce", "missing, or not that of this sign-in")),
+        _ => Err(LoginError::untrusted("id_token.nonce", "missing, or not that of this sign-in")),
     }
 }
 
 /// The hash of the access token that came with it, where it is told (§3.1.3.6).
-fn access_token(claims: &Claims, algorithm: &str, expected: &Expected<'_>) -> Result<(), Refusal> {
+fn access_token(claims: &Claims, algorithm: &str, expected: &Expected<'_>) -> Result<(), LoginError> {
     let Some(said) = claims.get("at_hash") else { return Ok(()) };
     let by = match algorithm {
         "ES384" => &digest::SHA384,
@@ -220,23 +220,23 @@ fn access_token(claims: &Claims, algorithm: &str, expected: &Expected<'_>) -> Re
     if *said == URL_SAFE_NO_PAD.encode(half) {
         return Ok(());
     }
-    Err(Refusal::untrusted("id_token.at_hash", "not the hash of the access token it came with"))
+    Err(LoginError::untrusted("id_token.at_hash", "not the hash of the access token it came with"))
 }
 
-fn authentication(claims: &Claims, expected: &Expected<'_>) -> Result<(), Refusal> {
+fn authentication(claims: &Claims, expected: &Expected<'_>) -> Result<(), LoginError> {
     if let Some(most) = expected.max_age {
         let proved = claims
             .seconds("auth_time")
-            .ok_or_else(|| Refusal::untrusted("id_token.auth_time", "asked for, and missing or not a number"))?;
+            .ok_or_else(|| LoginError::untrusted("id_token.auth_time", "asked for, and missing or not a number"))?;
         let age = expected.now.seconds().saturating_sub(proved);
         if age > most.saturating_add(expected.skew) || age < expected.skew.saturating_neg() {
-            return Err(Refusal::untrusted("id_token.auth_time", format!("{age} seconds ago, {most} asked for")));
+            return Err(LoginError::untrusted("id_token.auth_time", format!("{age} seconds ago, {most} asked for")));
         }
     }
     if !expected.contexts.is_empty() {
         let context = claims.text("acr").unwrap_or_default();
         if !expected.contexts.iter().any(|enough| enough == context) {
-            return Err(Refusal::untrusted("id_token.acr", "the asked authentication context was not reached"));
+            return Err(LoginError::untrusted("id_token.acr", "the asked authentication context was not reached"));
         }
     }
     Ok(())
@@ -276,8 +276,8 @@ mod tests {
             let token = format!("{signed}.{}", encode(signature.as_ref()));
             match id_token(&token, &Keys::inline(&json!({"keys": [key]})).unwrap(), expected) {
                 Ok(_) => "believed".to_owned(),
-                Err(Doubt::UnknownKey) => "unknown key".to_owned(),
-                Err(Doubt::Refused(refusal)) => refusal.code.to_owned(),
+                Err(VerifyError::UnknownKey) => "unknown key".to_owned(),
+                Err(VerifyError::Refused(refusal)) => refusal.code.to_owned(),
             }
         }
     }

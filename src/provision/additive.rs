@@ -1,6 +1,6 @@
 //! What a directory in additive mode may not say.
 use super::ProvisionError;
-use crate::domain::directory::Mode;
+use crate::domain::directory::DirectoryMode;
 use crate::scim::error::ScimError;
 use crate::store::extent::ConnectionExtent;
 use crate::store::{Tx, directories};
@@ -12,7 +12,7 @@ use crate::store::{Tx, directories};
 /// # Errors
 /// 403 with the reason.
 pub(super) async fn check(tx: &mut Tx, at: &ConnectionExtent, removes: bool) -> Result<(), ProvisionError> {
-    if !removes || directories::mode(tx, at).await? != Mode::Additive {
+    if !removes || directories::mode(tx, at).await? != DirectoryMode::Additive {
         return Ok(());
     }
     let text = "This directory only adds: nobody is switched off, deleted or taken out of a group by it. Nothing was \

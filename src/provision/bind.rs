@@ -2,7 +2,7 @@
 //! one and only one. A second one soon after takes the binding back, so that it does not matter in which order groups
 //! come, nor by which door; later the rule keeps its group, and neither a rename nor a newcomer retargets it.
 use super::event::{Event, Kind};
-use super::{Effect, ProvisionError, Source};
+use super::{Effect, ProvisionError, ProvisionSource};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::store::{Tx, awaited, nesting};
@@ -15,7 +15,7 @@ const OPEN_SECONDS: i64 = 86_400;
 pub(super) async fn settle(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     name: &str,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
@@ -49,7 +49,7 @@ pub(super) async fn settle(
 /// Says what became of a name, and that those in the group may hold something else now.
 async fn tell(
     tx: &mut Tx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     group: ExternalGroupId,
     outcome: &'static str,
     effect: &mut Effect,

@@ -3,13 +3,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{ProvisionError, Source};
+use super::{ProvisionError, ProvisionSource};
 use crate::domain::filter::Filter as Neutral;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalUserId};
 use crate::scim::error::ScimError;
-use crate::scim::filter::{Filter, Foreign};
+use crate::scim::filter::{FilterAst, Foreign};
 use crate::scim::schema::SchemaSet;
-use crate::store::condition_members::Held;
+use crate::store::condition_members::ConditionState;
 use crate::store::extent::{OperatorExtent, PartnerExtent};
 use crate::store::{Reader, StoreError, Tx, condition_members, conditions};
 
@@ -17,21 +17,21 @@ use crate::store::{Reader, StoreError, Tx, condition_members, conditions};
 const PAGE: u32 = 500;
 
 /// A condition of the directory, read.
-pub(super) struct Asked<'h> {
-    held: &'h Held,
+pub(super) struct ParsedCondition<'h> {
+    held: &'h ConditionState,
     /// None when it no longer fits the schema: then it holds for nobody. It is checked when it is saved.
     filter: Option<Neutral>,
 }
 
 /// Reads conditions, as they hold so far.
-pub(super) fn read<'h>(source: &Source<'_>, held: &'h [Held]) -> Vec<Asked<'h>> {
-    held.iter().map(|held| Asked { held, filter: parse(source.schemas, &held.expression).ok() }).collect()
+pub(super) fn read<'h>(source: &ProvisionSource<'_>, held: &'h [ConditionState]) -> Vec<ParsedCondition<'h>> {
+    held.iter().map(|held| ParsedCondition { held, filter: parse(source.schemas, &held.expression).ok() }).collect()
 }
 
 /// Keeps the conditions of one user.
 pub(super) async fn keep(
     tx: &mut Tx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     user: ExternalUserId,
     keys: &Json,
 ) -> Result<(), ProvisionError> {
@@ -42,13 +42,13 @@ pub(super) async fn keep(
 /// Judges by a user's document whether conditions hold now, and writes where that is new; those that hold.
 pub(super) async fn judge(
     tx: &mut Tx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     user: ExternalUserId,
     keys: &Json,
-    conditions: &[Asked<'_>],
+    conditions: &[ParsedCondition<'_>],
 ) -> Result<BTreeSet<ConditionId>, ProvisionError> {
     let mut holding = BTreeSet::new();
-    for Asked { held, filter } in conditions {
+    for ParsedCondition { held, filter } in conditions {
         let holds = filter.as_ref().is_some_and(|filter| filter.matches(keys));
         holding.extend(holds.then_some(held.condition));
         if holds != held.holds {
@@ -127,5 +127,5 @@ pub async fn astray(reader: &mut Reader, by: &OperatorExtent) -> Result<i64, Sto
 }
 
 fn parse(schemas: &SchemaSet, expression: &str) -> Result<Neutral, ScimError> {
-    Filter::parse(expression)?.resolve(schemas.users(), Foreign::NoValue)
+    FilterAst::parse(expression)?.resolve(schemas.users(), Foreign::NoValue)
 }

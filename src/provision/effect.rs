@@ -3,14 +3,14 @@ use serde::{Serialize, Serializer};
 
 use super::event::{self, Event, Kind};
 use crate::domain::id::{ConnectionId, UserGroupId, UserId};
-use crate::store::effective_lists::Change;
+use crate::store::effective_lists::AccessChange;
 
 /// The most ids of one list that the provisioning log names.
 const MOST_NOTED: usize = 100;
 
 /// The outcome of a use case.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Done<T> {
+pub struct Outcome<T> {
     /// The resource afterwards.
     pub value: T,
     /// Whether anything of the resource changed.
@@ -31,42 +31,42 @@ pub struct Effect {
     /// Ids named as members that the connection does not know.
     pub unknown_members: Vec<String>,
     /// What happened to people, in order.
-    pub people: Vec<PersonChange>,
+    pub people: Vec<UserChange>,
     /// The events, as written or as they would be.
     pub events: Vec<Event>,
     /// The people whose access may have changed.
     pub touched: Vec<UserId>,
     /// What they hold afterwards and did not before, and the other way round.
-    pub access: Access,
+    pub access: AccessChanges,
 }
 
 /// What an act changes of what people hold: user groups, and roles over scopes.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub enum Access {
+pub enum AccessChanges {
     /// Nobody asked.
     #[default]
     NotCompared,
     /// For each person for whom anything changes.
-    Changes(Vec<Change>),
+    Changes(Vec<AccessChange>),
     /// Too many people are touched to tell within one request; a plan tells it.
     TooMany,
 }
 
 /// Something that happened to a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct PersonChange {
+pub struct UserChange {
     /// To whom.
     #[serde(rename = "user")]
     pub person: UserId,
     /// What.
     #[serde(flatten)]
-    pub what: What,
+    pub what: UserChangeKind,
 }
 
 /// What happened to a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case", rename_all_fields = "camelCase")]
-pub enum What {
+pub enum UserChangeKind {
     /// The person came to be.
     Created,
     /// An external user was linked by the directory's join.
@@ -98,21 +98,21 @@ impl Effect {
     }
 
     /// Notes what happened to a person, with the event that says so.
-    pub(super) fn person(&mut self, connection: ConnectionId, person: UserId, what: What) {
+    pub(super) fn person(&mut self, connection: ConnectionId, person: UserId, what: UserChangeKind) {
         let event = |kind| Event::of(kind, person).id("connection", connection);
         match what {
-            What::Created => self.event(event(Kind::UserCreated)),
-            What::Revived { grants_aside } => {
+            UserChangeKind::Created => self.event(event(Kind::UserCreated)),
+            UserChangeKind::Revived { grants_aside } => {
                 self.event(event(Kind::UserRevived).count("grants_aside", grants_aside as usize));
             }
-            What::Changed => self.event(event(Kind::UserChanged)),
-            What::Suspended => self.event(event(Kind::UserSuspended)),
-            What::Resumed => self.event(event(Kind::UserResumed)),
-            What::Placed { group } => self.event(event(Kind::UserPlaced).id("group", group)),
+            UserChangeKind::Changed => self.event(event(Kind::UserChanged)),
+            UserChangeKind::Suspended => self.event(event(Kind::UserSuspended)),
+            UserChangeKind::Resumed => self.event(event(Kind::UserResumed)),
+            UserChangeKind::Placed { group } => self.event(event(Kind::UserPlaced).id("group", group)),
             // Said by the event of the link.
-            What::Joined | What::Resembled => {}
+            UserChangeKind::Joined | UserChangeKind::Resembled => {}
         }
-        self.people.push(PersonChange { person, what });
+        self.people.push(UserChange { person, what });
     }
 
     /// Notes that a person's access may have changed.
@@ -128,27 +128,27 @@ impl Effect {
     }
 
     /// The effect as a dry run shows it: ids, names of attributes, counts.
-    pub fn whole(&self) -> Shown<'_> {
+    pub fn whole(&self) -> EffectPreview<'_> {
         self.shown(usize::MAX, |_| true)
     }
 
     /// The effect as the log of requests keeps it: nothing of what did not happen, and long lists of ids begun only. The
     /// event log has them whole.
-    pub fn note(&self) -> Shown<'_> {
+    pub fn note(&self) -> EffectPreview<'_> {
         self.shown(MOST_NOTED, |happened| happened)
     }
 
     /// At most `most` ids of a list; a field when it is `told`, which may depend on whether there is anything in it.
-    fn shown(&self, most: usize, told: fn(bool) -> bool) -> Shown<'_> {
+    fn shown(&self, most: usize, told: fn(bool) -> bool) -> EffectPreview<'_> {
         let Self { attributes, members_added, members_removed, unknown_members, people, events, access, .. } = self;
-        Shown {
+        EffectPreview {
             attributes: told(!attributes.is_empty()).then_some(attributes),
             members_added: told(*members_added > 0).then_some(*members_added),
             members_removed: told(*members_removed > 0).then_some(*members_removed),
             unknown_members: told(!unknown_members.is_empty()).then_some(unknown_members),
             people: told(!people.is_empty()).then_some(people),
             events: told(!events.is_empty()).then(|| events.iter().map(|event| event.shown(most)).collect()),
-            access: told(*access != Access::NotCompared).then_some(access),
+            access: told(*access != AccessChanges::NotCompared).then_some(access),
         }
     }
 }
@@ -156,7 +156,7 @@ impl Effect {
 /// An effect as it is shown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shown<'e> {
+pub struct EffectPreview<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'e [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,14 +166,14 @@ pub struct Shown<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_members: Option<&'e [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    people: Option<&'e [PersonChange]>,
+    people: Option<&'e [UserChange]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<Vec<event::Shown<'e>>>,
+    events: Option<Vec<event::EventPreview<'e>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    access: Option<&'e Access>,
+    access: Option<&'e AccessChanges>,
 }
 
-impl Serialize for Access {
+impl Serialize for AccessChanges {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::NotCompared => to.serialize_none(),

@@ -49,7 +49,7 @@ impl Serialize for Details<'_> {
 
 /// An event as it is shown.
 #[derive(Serialize)]
-pub struct Shown<'e> {
+pub struct EventPreview<'e> {
     kind: &'static str,
     subject: Option<Uuid>,
     data: Details<'e>,
@@ -83,8 +83,8 @@ impl Event {
     }
 
     /// The event as it is shown, at most `most` ids of its list; of more it says how many there are.
-    pub(super) fn shown(&self, most: usize) -> Shown<'_> {
-        Shown { kind: self.kind.as_str(), subject: self.subject, data: Details { event: self, most } }
+    pub(super) fn shown(&self, most: usize) -> EventPreview<'_> {
+        EventPreview { kind: self.kind.as_str(), subject: self.subject, data: Details { event: self, most } }
     }
 
     /// Adds the names of attributes, roles' catalog keys and the like; never values.

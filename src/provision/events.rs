@@ -7,7 +7,7 @@ use super::event::Event;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{EventId, Id as _, PartnerId};
 use crate::domain::time::Timestamp;
-use crate::store::events::{self, Line, Sealed};
+use crate::store::events::{self, SealedEvent, UnsealedEvent};
 use crate::store::extent::OperatorExtent;
 use crate::store::{Reader, Store, StoreError, Tx};
 
@@ -45,15 +45,16 @@ async fn each<T>(tx: &mut Tx, ctx: &Ctx, all: &[T], of: impl Fn(&T) -> (PartnerI
     let (mut place, mut rest) = (0_u128, all);
     while !rest.is_empty() {
         let (few, later) = rest.split_at(held_at_once(rest.iter().map(|one| of(one).1)));
-        let lines = (place..).zip(few).map(|(place, one)| (place, of(one))).map(|(place, (partner, event))| Line {
-            id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
-            at: ctx.now(),
-            kind: event.kind.as_str().to_owned(),
-            partner,
-            subject: event.subject,
-            actor: actor.clone(),
-            data: events::stored(&event.details()),
-        });
+        let lines =
+            (place..).zip(few).map(|(place, one)| (place, of(one))).map(|(place, (partner, event))| UnsealedEvent {
+                id: EventId::from_uuid(Uuid::from_u128(first.uuid().as_u128().wrapping_add(place))),
+                at: ctx.now(),
+                kind: event.kind.as_str().to_owned(),
+                partner,
+                subject: event.subject,
+                actor: actor.clone(),
+                data: events::stored(&event.details()),
+            });
         events::append(tx, lines.collect()).await?;
         place += few.len() as u128;
         rest = later;
@@ -99,7 +100,7 @@ pub async fn seal(store: &Store) -> Result<usize, StoreError> {
 
 /// The first line at which the chain is broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Broken {
+pub struct BrokenChain {
     /// The number that was expected there.
     pub seq: i64,
 }
@@ -108,10 +109,10 @@ pub struct Broken {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn verify(reader: &mut Reader, by: &OperatorExtent) -> Result<Result<i64, Broken>, StoreError> {
+pub async fn verify(reader: &mut Reader, by: &OperatorExtent) -> Result<Result<i64, BrokenChain>, StoreError> {
     let (mut seq, mut hash) = (0, GENESIS);
     loop {
-        let page: Vec<Sealed> = events::after(reader, by, seq, BATCH).await?;
+        let page: Vec<SealedEvent> = events::after(reader, by, seq, BATCH).await?;
         if page.is_empty() {
             return Ok(Ok(seq));
         }
@@ -119,14 +120,14 @@ pub async fn verify(reader: &mut Reader, by: &OperatorExtent) -> Result<Result<i
             seq += 1;
             hash = chained(hash, seq, &sealed.line);
             if sealed.seq != seq || sealed.hash != hash {
-                return Ok(Err(Broken { seq }));
+                return Ok(Err(BrokenChain { seq }));
             }
         }
     }
 }
 
 /// SHA-256 over the hash before and the line in its canonical form: JSON with sorted keys.
-fn chained(before: [u8; 32], seq: i64, line: &Line) -> [u8; 32] {
+fn chained(before: [u8; 32], seq: i64, line: &UnsealedEvent) -> [u8; 32] {
     /// The fields in the order of their names.
     #[derive(Serialize)]
     struct Canonical<'l> {
@@ -139,7 +140,7 @@ fn chained(before: [u8; 32], seq: i64, line: &Line) -> [u8; 32] {
         seq: i64,
         subject: Option<Uuid>,
     }
-    let Line { id, at, kind, partner, subject, actor, data } = line;
+    let UnsealedEvent { id, at, kind, partner, subject, actor, data } = line;
     let canonical = Canonical { actor, at: *at, data, id: *id, kind, partner: *partner, seq, subject: *subject };
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&before);
@@ -159,7 +160,7 @@ mod tests {
     fn a_line_is_chained_in_its_canonical_form() {
         let (id, partner) = (Uuid::from_u128(7), Uuid::from_u128(8));
         for subject in [None, Some(Uuid::from_u128(9))] {
-            let line = Line {
+            let line = UnsealedEvent {
                 id: EventId::from_uuid(id),
                 at: Timestamp::from_micros(5),
                 kind: "user.created".to_owned(),

@@ -9,7 +9,7 @@ use crate::scim::resource::Document;
 
 /// A user document with what was read from it.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct UserFacts {
+pub(super) struct UserAttributes {
     /// The name as said.
     pub user_name: String,
     /// The client's own id.
@@ -20,7 +20,7 @@ pub(super) struct UserFacts {
     pub columns: Columns,
 }
 
-impl UserFacts {
+impl UserAttributes {
     /// Reads a document that the schema has accepted.
     pub fn of(doc: &Document) -> Self {
         let user_name = text(doc, &["userName"]).unwrap_or_default();
@@ -35,14 +35,14 @@ impl UserFacts {
 
 /// A group document with what was read from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct GroupFacts {
+pub(super) struct GroupAttributes {
     /// The name as said.
     pub display_name: String,
     /// The client's own id.
     pub external_id: Option<String>,
 }
 
-impl GroupFacts {
+impl GroupAttributes {
     /// Reads a document that the schema has accepted.
     pub fn of(doc: &Document) -> Self {
         Self { display_name: text(doc, &["displayName"]).unwrap_or_default(), external_id: text(doc, &["externalId"]) }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_bare_document_still_names_the_person() {
-        let facts = UserFacts::of(&doc(json!({"userName": "ada@cove.example"})));
+        let facts = UserAttributes::of(&doc(json!({"userName": "ada@cove.example"})));
         assert!(facts.active);
         assert_eq!(facts.columns.email.as_deref(), Some("ada@cove.example"));
         assert_eq!(facts.columns.login_name.as_deref(), Some("ada@cove.example"));
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_primary_address_counts() {
-        let facts = UserFacts::of(&doc(json!({"userName": "ada", "name": {"givenName": "Ada"}, "active": false,
+        let facts = UserAttributes::of(&doc(json!({"userName": "ada", "name": {"givenName": "Ada"}, "active": false,
             "emails": [{"value": "a@x.example"}, {"value": "b@x.example", "primary": true}]})));
         assert!(!facts.active);
         assert_eq!(facts.columns.given_name.as_deref(), Some("Ada"));

@@ -2,7 +2,7 @@
 use serde_json::Value as Json;
 
 use super::ProvisionError;
-use super::join::JoinKey;
+use super::join::MatchKey;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::resource::Document;
@@ -19,7 +19,7 @@ const OF_GROUPS: [&str; 2] = ["displayName", "externalId"];
 ///
 /// # Errors
 /// 400 `invalidValue`, which names the attribute.
-pub fn user(document: &Document, before: Option<&Document>, join: Option<&JoinKey>) -> Result<(), ScimError> {
+pub fn user(document: &Document, before: Option<&Document>, join: Option<&MatchKey>) -> Result<(), ScimError> {
     document_fits(document, before, &OF_USERS)?;
     match join {
         Some(key) if key.bytes().len() > INDEXED_TEXT_BYTES => {
@@ -132,7 +132,7 @@ mod tests {
         let inner = doc(json!({"urn:a:B": {"c": ["y".repeat(TEXT_BYTES + 1)]}}));
         assert!(user(&inner, None, None).unwrap_err().detail.contains("\"urn:a:B:c\""));
         assert!(group(&doc(json!({"displayName": "\u{fdfa}".repeat(40)})), None).is_err());
-        assert!(user(&Document::new(), None, Some(&JoinKey::new("externalId", &long))).is_err());
+        assert!(user(&Document::new(), None, Some(&MatchKey::new("externalId", &long))).is_err());
         assert!(stable_key(&long).is_err());
     }
 }

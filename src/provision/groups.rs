@@ -2,23 +2,23 @@
 use serde_json::Value as Json;
 
 use super::event::{Event, Kind, listing};
-use super::facts::{GroupFacts, differences};
-use super::listing::{Listed, Listing, counted, in_time};
-use super::members::Changes;
+use super::facts::{GroupAttributes, differences};
+use super::listing::{ListQuery, ListResult, counted, in_time};
+use super::members::MemberChanges;
 use super::run::run;
 use super::users::{check, finish};
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, bind, events, fit};
+use super::{Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive, bind, events, fit};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
-use crate::scim::etag::Condition;
+use crate::scim::etag::Precondition;
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
-use crate::store::external_groups::{ExternalGroup, SaidGroup};
+use crate::store::external_groups::{ExternalGroup, ExternalGroupColumns};
 use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, people, search};
 
 /// A group that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
-pub struct NewGroup {
+pub struct NewExternalGroup {
     /// The source's own immutable key (an entryUUID); none where our id is the key (SCIM).
     pub stable_key: Option<String>,
     /// The document, accepted by the schema; without members.
@@ -31,7 +31,7 @@ pub struct NewGroup {
 
 /// What is to become of a group.
 #[derive(Clone, PartialEq, Debug)]
-pub struct GroupChange {
+pub struct GroupInput {
     /// The document, accepted by the schema; without members.
     pub document: Document,
     /// What becomes of its members, in order. Empty: they stay.
@@ -41,25 +41,25 @@ pub struct GroupChange {
 }
 
 /// What was read from a document, ready to be stored.
-struct Reading<'r> {
+struct ParsedGroup<'r> {
     document: &'r Document,
-    facts: GroupFacts,
+    facts: GroupAttributes,
     keys: Json,
     row_hash: Option<&'r [u8]>,
 }
 
-impl<'r> Reading<'r> {
-    fn of(source: &Source<'_>, document: &'r Document, row_hash: Option<&'r Vec<u8>>) -> Self {
+impl<'r> ParsedGroup<'r> {
+    fn of(source: &ProvisionSource<'_>, document: &'r Document, row_hash: Option<&'r Vec<u8>>) -> Self {
         Self {
             document,
-            facts: GroupFacts::of(document),
+            facts: GroupAttributes::of(document),
             keys: resource::keys(source.schemas.groups(), document),
             row_hash: row_hash.map(Vec::as_slice),
         }
     }
 
-    fn stored(&self) -> SaidGroup<'_> {
-        SaidGroup {
+    fn stored(&self) -> ExternalGroupColumns<'_> {
+        ExternalGroupColumns {
             doc: self.document,
             keys: &self.keys,
             display_name: &self.facts.display_name,
@@ -79,10 +79,10 @@ impl<'r> Reading<'r> {
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: &NewGroup,
-    mode: Mode,
-) -> Result<Done<ExternalGroup>, ProvisionError> {
+    source: &ProvisionSource<'_>,
+    new: &NewExternalGroup,
+    mode: Execution,
+) -> Result<Outcome<ExternalGroup>, ProvisionError> {
     run(store, &source.extent, mode, async |tx: &mut Tx| create_in(tx, ctx, source, new).await).await
 }
 
@@ -93,12 +93,12 @@ pub async fn create(
 pub async fn create_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: &NewGroup,
-) -> Result<Done<ExternalGroup>, ProvisionError> {
+    source: &ProvisionSource<'_>,
+    new: &NewExternalGroup,
+) -> Result<Outcome<ExternalGroup>, ProvisionError> {
     let at = &source.extent;
     fit::group(&new.document, None)?;
-    let reading = Reading::of(source, &new.document, new.row_hash.as_ref());
+    let reading = ParsedGroup::of(source, &new.document, new.row_hash.as_ref());
     if let Some(key) = &new.stable_key {
         fit::stable_key(key)?;
     }
@@ -130,7 +130,7 @@ pub async fn create_in(
     nesting::start(tx, at, id).await?;
     bind::settle(tx, ctx, source, &reading.facts.display_name, &mut effect).await?;
     if !new.members.is_empty() {
-        let mut changes = Changes::new(source, id);
+        let mut changes = MemberChanges::new(source, id);
         changes.add(tx, &new.members).await?;
         changes.report(tx, &mut effect).await?;
     }
@@ -147,7 +147,7 @@ pub async fn create_in(
             changed_at: ctx.now(),
         },
     };
-    Ok(Done { value, changed: true, effect })
+    Ok(Outcome { value, changed: true, effect })
 }
 
 /// Changes a group: PUT and PATCH, its name and its members in order. A change that changes nothing leaves version, time
@@ -160,12 +160,12 @@ pub async fn create_in(
 pub async fn update(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
-    condition: Option<&Condition>,
-    change: Change<'_, GroupChange>,
-    mode: Mode,
-) -> Result<Done<ExternalGroup>, ProvisionError> {
+    condition: Option<&Precondition>,
+    change: Change<'_, GroupInput>,
+    mode: Execution,
+) -> Result<Outcome<ExternalGroup>, ProvisionError> {
     run(store, &source.extent, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
 }
 
@@ -176,17 +176,17 @@ pub async fn update(
 pub async fn update_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
-    condition: Option<&Condition>,
-    change: Change<'_, GroupChange>,
-) -> Result<Done<ExternalGroup>, ProvisionError> {
+    condition: Option<&Precondition>,
+    change: Change<'_, GroupInput>,
+) -> Result<Outcome<ExternalGroup>, ProvisionError> {
     let at = &source.extent;
     let before = external_groups::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
     let wanted = change(&before.doc)?;
     fit::group(&wanted.document, Some(&before.doc))?;
-    let reading = Reading::of(source, &wanted.document, wanted.row_hash.as_ref());
+    let reading = ParsedGroup::of(source, &wanted.document, wanted.row_hash.as_ref());
     let mut effect = Effect { attributes: differences(&before.doc, &wanted.document), ..Effect::default() };
     let renamed = reading.facts.display_name != before.display_name;
     if !effect.attributes.is_empty() {
@@ -202,7 +202,7 @@ pub async fn update_in(
         external_groups::set_row_hash(tx, at, id, hash).await?;
     }
 
-    let mut changes = Changes::new(source, id);
+    let mut changes = MemberChanges::new(source, id);
     for op in &wanted.members {
         changes.apply(tx, op).await?;
     }
@@ -215,7 +215,7 @@ pub async fn update_in(
     if !changed {
         // Ids it does not know are told of, but what did not happen is not written down.
         effect.events.clear();
-        return Ok(Done { value: before, changed, effect });
+        return Ok(Outcome { value: before, changed, effect });
     }
     // Who is in a group that no placing rule asks for may change without moving anybody: none of them is looked at.
     if renamed || people::placed_by_group(tx, at, id).await? {
@@ -231,7 +231,7 @@ pub async fn update_in(
         changed_at: ctx.now(),
         ..before
     };
-    Ok(Done { value, changed, effect })
+    Ok(Outcome { value, changed, effect })
 }
 
 /// Deletes a group with its memberships, at once.
@@ -241,11 +241,11 @@ pub async fn update_in(
 pub async fn delete(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
-    condition: Option<&Condition>,
-    mode: Mode,
-) -> Result<Done<()>, ProvisionError> {
+    condition: Option<&Precondition>,
+    mode: Execution,
+) -> Result<Outcome<()>, ProvisionError> {
     run(store, &source.extent, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
 }
 
@@ -256,10 +256,10 @@ pub async fn delete(
 pub async fn delete_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
-    condition: Option<&Condition>,
-) -> Result<Done<()>, ProvisionError> {
+    condition: Option<&Precondition>,
+) -> Result<Outcome<()>, ProvisionError> {
     let at = &source.extent;
     nesting::lock(tx, at).await?;
     external_groups::lock_outer(tx, at, id).await?;
@@ -286,7 +286,7 @@ pub async fn delete_in(
     external_groups::delete(tx, at, id).await?;
     bind::settle(tx, ctx, source, &before.display_name, &mut effect).await?;
     finish(tx, ctx, source, &mut effect).await?;
-    Ok(Done { value: (), changed: true, effect })
+    Ok(Outcome { value: (), changed: true, effect })
 }
 
 /// One group without its members, if the connection has it.
@@ -295,7 +295,7 @@ pub async fn delete_in(
 /// Only those of the store.
 pub async fn get(
     reader: &mut Reader,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
 ) -> Result<Option<ExternalGroup>, StoreError> {
     external_groups::get(reader, &source.extent, id).await
@@ -307,9 +307,9 @@ pub async fn get(
 /// Only those of the store.
 pub async fn list(
     store: &Store,
-    source: &Source<'_>,
-    wanted: Listing<'_>,
-) -> Result<Listed<ExternalGroup>, StoreError> {
+    source: &ProvisionSource<'_>,
+    wanted: ListQuery<'_>,
+) -> Result<ListResult<ExternalGroup>, StoreError> {
     let at = &source.extent;
     let page = async |reader: &mut Reader| {
         if wanted.is_everything() {
@@ -336,5 +336,5 @@ pub async fn list(
         }
         known => known,
     };
-    Ok(Listed { rows, total, beside })
+    Ok(ListResult { rows, total, beside })
 }

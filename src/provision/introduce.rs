@@ -2,7 +2,7 @@
 //! just come. In pages, each a transaction of its own; what is left when the process dies is taken up by a job.
 use std::time::Duration;
 
-use super::{ProvisionError, Source, UnknownMembers, users};
+use super::{ProvisionError, ProvisionSource, UnknownMembers, users};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _};
 use crate::scim::schema::SchemaSet;
@@ -44,7 +44,7 @@ pub async fn directory(
     let doors = connections::of_directory(&mut store.reader().await?, at, directory).await?;
     let schemas = SchemaSet::base();
     for door in &doors {
-        let source = Source {
+        let source = ProvisionSource {
             extent: door.extent,
             schemas: &schemas,
             join_attribute: door.join_attribute.as_deref(),
@@ -71,7 +71,7 @@ pub async fn directory(
 async fn one_page(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     page: &[ExternalUserId],
 ) -> Result<Introduced, ProvisionError> {
     let mut done = Introduced::default();

@@ -6,12 +6,12 @@ use crate::scim::resource::Document;
 
 /// The value of a directory's join attribute, ready to compare.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct JoinKey {
+pub struct MatchKey {
     bytes: Vec<u8>,
     lasting: bool,
 }
 
-impl JoinKey {
+impl MatchKey {
     /// The key that `value` of `attribute` makes. Names and addresses are compared without regard to case and may be
     /// given to another person later; every other identifier is taken byte by byte and belongs to one person for good.
     pub fn new(attribute: &str, value: &str) -> Self {
@@ -100,19 +100,19 @@ mod tests {
     fn identifiers_keep_their_case_and_names_do_not() {
         let doc = doc(json!({"externalId": "00uA", "userName": "Ada", "emails": [
             {"value": "a@x.example"}, {"value": "Ada@X.example", "primary": true}]}));
-        let key = |attribute| JoinKey::of_document(attribute, &doc).unwrap();
+        let key = |attribute| MatchKey::of_document(attribute, &doc).unwrap();
         assert_eq!((key("externalId").bytes(), key("externalId").lasting()), (&b"00uA"[..], true));
         assert_eq!((key("userName").bytes(), key("userName").lasting()), (&b"ada"[..], false));
         assert_eq!(key("emails.value").bytes(), b"ada@x.example");
         assert_eq!(key("emails").bytes(), b"ada@x.example");
-        assert_eq!(JoinKey::of_document("title", &doc), None);
+        assert_eq!(MatchKey::of_document("title", &doc), None);
     }
 
     #[test]
     fn an_extension_attribute_is_found_behind_its_urn() {
         let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         let doc = doc(json!({urn: {"employeeNumber": "701984"}}));
-        let key = JoinKey::of_document(&format!("{urn}:employeeNumber"), &doc).unwrap();
+        let key = MatchKey::of_document(&format!("{urn}:employeeNumber"), &doc).unwrap();
         assert_eq!((key.bytes(), key.lasting()), (&b"701984"[..], true));
     }
 }

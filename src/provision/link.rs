@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::event::{Event, Kind};
-use super::join::JoinKey;
-use super::{Effect, ProvisionError, Source, What, additive, merge};
+use super::join::MatchKey;
+use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, additive, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
-use crate::domain::user::Profile;
-use crate::store::external_users::Link;
-use crate::store::newcomers::{self, House, Met, Named, Newcomer};
+use crate::domain::user::UserProfile;
+use crate::store::external_users::LinkOrigin;
+use crate::store::newcomers::{self, DirectoryRules, MatchQuery, MatchResult, MatchedUser};
 use crate::store::{Tx, external_users, identities, people};
 
 /// Why a person is switched off by a connection, in the words administrators read.
@@ -23,7 +23,7 @@ pub(super) const REMOVED: &str = "removed at the source";
 
 /// An external user that has no person yet.
 #[derive(Clone, Copy)]
-pub(super) struct Stranger<'s> {
+pub(super) struct UnlinkedUser<'s> {
     /// The circumstances in which it was said.
     pub(super) ctx: &'s Ctx,
     /// The external user.
@@ -31,29 +31,36 @@ pub(super) struct Stranger<'s> {
     /// Its unique name.
     pub(super) user_name: &'s str,
     /// What a person made for it would be called.
-    pub(super) profile: &'s Profile,
+    pub(super) profile: &'s UserProfile,
     /// What names the person at every door of the directory.
-    pub(super) key: Option<&'s JoinKey>,
+    pub(super) key: Option<&'s MatchKey>,
 }
 
-impl<'s> Stranger<'s> {
-    fn newcomer(&self) -> Newcomer<'s> {
-        let join_key = self.key.map(JoinKey::bytes);
-        Newcomer { external: self.external, user_name: self.user_name, join_key, profile: self.profile }
+impl<'s> UnlinkedUser<'s> {
+    fn newcomer(&self) -> MatchQuery<'s> {
+        let join_key = self.key.map(MatchKey::bytes);
+        MatchQuery { external: self.external, user_name: self.user_name, join_key, profile: self.profile }
     }
 
     /// The person, as far as it is known by `met`; none when an administrator has to decide.
-    fn person(&self, source: &Source<'_>, met: Met, effect: &mut Effect) -> Option<(UserId, Link)> {
+    fn person(
+        &self,
+        source: &ProvisionSource<'_>,
+        met: MatchResult,
+        effect: &mut Effect,
+    ) -> Option<(UserId, LinkOrigin)> {
         match (met.named, met.lookalike) {
-            (Some(named), _) if named.living && !named.taken && !named.refused => Some((named.person, Link::Joined)),
-            (Some(Named { person, living: true, refused: false, .. }), _) | (_, Some(person)) => {
+            (Some(named), _) if named.living && !named.taken && !named.refused => {
+                Some((named.person, LinkOrigin::Joined))
+            }
+            (Some(MatchedUser { person, living: true, refused: false, .. }), _) | (_, Some(person)) => {
                 review(source, self.external, person, effect);
                 None
             }
             _ => {
                 let person = self.ctx.id();
-                effect.person(source.extent.connection(), person, What::Created);
-                Some((person, Link::Created))
+                effect.person(source.extent.connection(), person, UserChangeKind::Created);
+                Some((person, LinkOrigin::Created))
             }
         }
     }
@@ -62,10 +69,10 @@ impl<'s> Stranger<'s> {
 /// What stands where strangers arrive, and whom each of them meets there.
 pub(super) async fn meet(
     tx: &mut Tx,
-    source: &Source<'_>,
-    strangers: &[Stranger<'_>],
-) -> Result<(House, Vec<Met>), ProvisionError> {
-    let newcomers: Vec<Newcomer<'_>> = strangers.iter().map(Stranger::newcomer).collect();
+    source: &ProvisionSource<'_>,
+    strangers: &[UnlinkedUser<'_>],
+) -> Result<(DirectoryRules, Vec<MatchResult>), ProvisionError> {
+    let newcomers: Vec<MatchQuery<'_>> = strangers.iter().map(UnlinkedUser::newcomer).collect();
     Ok(newcomers::meet(tx, &source.extent, &newcomers).await?)
 }
 
@@ -73,10 +80,10 @@ pub(super) async fn meet(
 /// together. None of the strangers may resemble another.
 pub(super) async fn introduce(
     tx: &mut Tx,
-    source: &Source<'_>,
-    house: &House,
-    strangers: Vec<(Stranger<'_>, Met, &mut Effect)>,
-) -> Result<Vec<Option<(UserId, Link)>>, ProvisionError> {
+    source: &ProvisionSource<'_>,
+    house: &DirectoryRules,
+    strangers: Vec<(UnlinkedUser<'_>, MatchResult, &mut Effect)>,
+) -> Result<Vec<Option<(UserId, LinkOrigin)>>, ProvisionError> {
     if house.observed {
         return Ok(vec![None; strangers.len()]);
     }
@@ -89,10 +96,10 @@ pub(super) async fn introduce(
             named.taken |= !joined.insert(named.person);
         }
         let person = stranger.person(source, met, effect);
-        if let Some((person, Link::Created)) = person {
+        if let Some((person, LinkOrigin::Created)) = person {
             // Somebody has the sign-in name whom an administrator refused.
             let profile = if met.login_taken {
-                Cow::Owned(Profile { login_name: None, ..stranger.profile.clone() })
+                Cow::Owned(UserProfile { login_name: None, ..stranger.profile.clone() })
             } else {
                 Cow::Borrowed(stranger.profile)
             };
@@ -118,9 +125,9 @@ pub(super) async fn introduce(
 }
 
 /// An administrator decides whether it is this person.
-pub(super) fn review(source: &Source<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
+pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
-    effect.person(connection, resembles, What::Resembled);
+    effect.person(connection, resembles, UserChangeKind::Resembled);
     effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));
 }
 
@@ -128,32 +135,32 @@ pub(super) fn review(source: &Source<'_>, external: ExternalUserId, resembles: U
 pub(super) async fn arrive(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     external: ExternalUserId,
-    (person, link): (UserId, Link),
+    (person, link): (UserId, LinkOrigin),
     active: bool,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
     effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", person).word("link", link.as_str()));
     effect.touch([person]);
-    if link == Link::Created && active {
+    if link == LinkOrigin::Created && active {
         return Ok(());
     }
-    if link != Link::Created {
+    if link != LinkOrigin::Created {
         additive::check(tx, at, !active).await?;
         people::lock(tx, at, person).await?;
-        if link == Link::Joined && external_users::another_here(tx, at, person, external).await? {
+        if link == LinkOrigin::Joined && external_users::another_here(tx, at, person, external).await? {
             // Another request of this door was faster to join.
             return Err(ProvisionError::Raced);
         }
-        if link == Link::Joined {
-            effect.person(at.connection(), person, What::Joined);
+        if link == LinkOrigin::Joined {
+            effect.person(at.connection(), person, UserChangeKind::Joined);
         }
         let own = at.source().to_string();
         if people::suspended_by(tx, at, person).await?.contains(&own) {
             let grants_aside = people::set_grants_aside(tx, at, person, ctx.now()).await?;
-            effect.person(at.connection(), person, What::Revived { grants_aside });
+            effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
         }
         merge::refresh(tx, ctx, source, person, None, effect).await?;
     }
@@ -164,7 +171,7 @@ pub(super) async fn arrive(
 pub(super) async fn switch(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     person: UserId,
     active: bool,
     cause: &str,
@@ -174,10 +181,10 @@ pub(super) async fn switch(
     effect.touch([person]);
     if active {
         if people::resume(tx, at, person).await? {
-            effect.person(at.connection(), person, What::Resumed);
+            effect.person(at.connection(), person, UserChangeKind::Resumed);
         }
     } else if people::suspend(tx, at, person, cause, ctx.now()).await? {
-        effect.person(at.connection(), person, What::Suspended);
+        effect.person(at.connection(), person, UserChangeKind::Suspended);
     }
     Ok(())
 }

@@ -2,25 +2,25 @@
 use std::time::Duration;
 
 use crate::domain::filter::Filter;
-use crate::domain::page::{Beside, Page, Sort};
+use crate::domain::page::{AdjacentPages, PageRequest, Sort};
 use crate::store::StoreError;
 
 /// What a list asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Listing<'q> {
+pub struct ListQuery<'q> {
     /// Which.
     pub filter: Option<&'q Filter>,
     /// In which order.
     pub sort: Option<&'q Sort>,
     /// Which page.
-    pub page: &'q Page,
+    pub page: &'q PageRequest,
     /// The longest that may be spent on finding the page when no index leads to it; never more than a second.
     pub searching: Duration,
     /// The longest that may be spent on counting them all; zero when nobody asks.
     pub counting: Duration,
 }
 
-impl Listing<'_> {
+impl ListQuery<'_> {
     /// Whether a page of everything is asked for, in the order of ids, with the number of all.
     pub(super) fn is_everything(&self) -> bool {
         self.filter.is_none() && self.sort.is_none() && self.page.count() > 0
@@ -29,23 +29,25 @@ impl Listing<'_> {
 
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Listed<T> {
+pub struct ListResult<T> {
     /// The rows, in order.
     pub rows: Vec<T>,
     /// How many there are in all; none when counting took too long.
     pub total: Option<u64>,
     /// Where the pages beside it are, when it is a cursor page.
-    pub beside: Beside,
+    pub beside: AdjacentPages,
 }
 
 /// The total, when the page itself tells: it holds the first rows and there are no more.
-pub(super) fn counted(page: &Page, rows: usize, more: bool) -> Option<u64> {
+pub(super) fn counted(page: &PageRequest, rows: usize, more: bool) -> Option<u64> {
     let wanted = page.count() as usize;
     let rows = u64::try_from(rows).ok()?;
     match page {
-        Page::Index { start, .. } if rows > 0 && (rows as usize) < wanted => Some(start.saturating_sub(1) + rows),
-        Page::Index { start: 0 | 1, .. } if rows == 0 && wanted > 0 => Some(0),
-        Page::Cursor { after: None, .. } if wanted > 0 && !more => Some(rows),
+        PageRequest::Index { start, .. } if rows > 0 && (rows as usize) < wanted => {
+            Some(start.saturating_sub(1) + rows)
+        }
+        PageRequest::Index { start: 0 | 1, .. } if rows == 0 && wanted > 0 => Some(0),
+        PageRequest::Cursor { after: None, .. } if wanted > 0 && !more => Some(rows),
         _ => None,
     }
 }

@@ -6,13 +6,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::event::{Event, Kind, listing};
-use super::{Effect, ProvisionError, Source, UnknownMembers};
+use super::{Effect, ProvisionError, ProvisionSource, UnknownMembers};
 use crate::domain::filter::Filter;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _, exact};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{MemberKind, MemberRef};
-use crate::store::members::Who;
+use crate::store::members::MemberId;
 use crate::store::{Tx, external_users, members, nesting};
 
 /// The most unknown ids an error or an effect names.
@@ -39,8 +39,8 @@ impl Named {
 }
 
 /// The change of one group, while it is carried out.
-pub(super) struct Changes<'c> {
-    pub source: &'c Source<'c>,
+pub(super) struct MemberChanges<'c> {
+    pub source: &'c ProvisionSource<'c>,
     pub group: ExternalGroupId,
     users_in: Vec<ExternalUserId>,
     users_out: Vec<ExternalUserId>,
@@ -52,8 +52,8 @@ pub(super) struct Changes<'c> {
     nesting_held: bool,
 }
 
-impl<'c> Changes<'c> {
-    pub fn new(source: &'c Source<'c>, group: ExternalGroupId) -> Self {
+impl<'c> MemberChanges<'c> {
+    pub fn new(source: &'c ProvisionSource<'c>, group: ExternalGroupId) -> Self {
         Self {
             source,
             group,
@@ -248,8 +248,8 @@ impl<'c> Changes<'c> {
             after = Some(last.who);
             for member in page {
                 let kind = match member.who {
-                    Who::User(_) => "user",
-                    Who::Group(_) => "group",
+                    MemberId::User(_) => "user",
+                    MemberId::Group(_) => "group",
                 };
                 let display = crate::domain::text::fold(&member.display);
                 let keys = json!({"value": member.who.uuid().to_string(), "type": kind, "display": display});

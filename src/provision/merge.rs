@@ -1,26 +1,31 @@
 //! A person's own columns, kept as the law of merging has them.
 use super::facts::columns;
-use super::{Effect, ProvisionError, Source, What, nameless};
-use crate::access::merge::{Columns, Said, merge};
+use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, nameless};
+use crate::access::merge::{Columns, ProfileSource, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::store::{Constraint, StoreError, Tx, external_users, people};
 
 /// The columns of a person of whom only one document speaks.
-pub(super) fn alone(source: &Source<'_>, by: ExternalUserId, user_name: &str, columns: &Columns) -> Profile {
-    let said = Said { authority: 0, directory: source.extent.directory(), by, columns: columns.clone() };
+pub(super) fn alone(
+    source: &ProvisionSource<'_>,
+    by: ExternalUserId,
+    user_name: &str,
+    columns: &Columns,
+) -> UserProfile {
+    let said = ProfileSource { authority: 0, directory: source.extent.directory(), by, columns: columns.clone() };
     called(merge(&Columns::default(), &[said]), [user_name])
 }
 
 /// Somebody of whom nobody says a name is shown by what a source calls them.
-fn called<'a>(profile: Profile, user_names: impl IntoIterator<Item = &'a str>) -> Profile {
+fn called<'a>(profile: UserProfile, user_names: impl IntoIterator<Item = &'a str>) -> UserProfile {
     if !profile.display_name.is_empty() {
         return profile;
     }
     let display_name = user_names.into_iter().find_map(nameless::spare).unwrap_or_default().to_owned();
-    Profile { display_name, ..profile }
+    UserProfile { display_name, ..profile }
 }
 
 /// Merges a linked person anew from what every door says, leaving `without` out, who is about to go. The last one to go
@@ -28,7 +33,7 @@ fn called<'a>(profile: Profile, user_names: impl IntoIterator<Item = &'a str>) -
 pub(super) async fn refresh(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     person: UserId,
     without: Option<ExternalUserId>,
     effect: &mut Effect,
@@ -37,9 +42,9 @@ pub(super) async fn refresh(
     let Some(user) = people::lock(tx, at, person).await? else { return Ok(()) };
     let documents: Vec<_> =
         external_users::said_of(tx, at, person).await?.into_iter().filter(|said| Some(said.id) != without).collect();
-    let said: Vec<Said> = documents
+    let said: Vec<ProfileSource> = documents
         .iter()
-        .map(|said| Said {
+        .map(|said| ProfileSource {
             authority: said.authority,
             directory: said.directory,
             by: said.id,
@@ -50,7 +55,7 @@ pub(super) async fn refresh(
         return Ok(());
     }
     let merged = called(merge(&Columns::default(), &said), documents.iter().map(|said| said.user_name.as_str()));
-    let unnamed = |profile: &Profile| Profile { login_name: None, ..profile.clone() };
+    let unnamed = |profile: &UserProfile| UserProfile { login_name: None, ..profile.clone() };
     let mut changed = unnamed(&merged) != unnamed(&user.profile);
     if changed {
         people::set_profile(tx, at, person, &merged, ctx.now()).await?;
@@ -59,7 +64,7 @@ pub(super) async fn refresh(
         changed |= rename(tx, ctx, source, person, &user.profile.login_name, &merged.login_name, effect).await?;
     }
     if changed {
-        effect.person(at.connection(), person, What::Changed);
+        effect.person(at.connection(), person, UserChangeKind::Changed);
     }
     Ok(())
 }
@@ -68,7 +73,7 @@ pub(super) async fn refresh(
 async fn rename(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     person: UserId,
     before: &Option<String>,
     wanted: &Option<String>,

@@ -43,7 +43,7 @@ pub mod succession;
 pub mod undo;
 pub mod users;
 
-pub use effect::{Access, Done, Effect, PersonChange, What};
+pub use effect::{AccessChanges, Effect, Outcome, UserChange, UserChangeKind};
 pub use error::ProvisionError;
 
 use crate::scim::error::ScimError;
@@ -53,12 +53,12 @@ use crate::store::extent::ConnectionExtent;
 
 /// The connection that speaks, and how it is understood. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct ProvisionSource<'a> {
     /// The connection.
     pub extent: ConnectionExtent,
     /// What its documents may hold.
     pub schemas: &'a SchemaSet,
-    /// The attribute that names the same person at every door of the directory; see [`join::JoinKey::of_document`].
+    /// The attribute that names the same person at every door of the directory; see [`join::MatchKey::of_document`].
     pub join_attribute: Option<&'a str>,
     /// What becomes of members it names that do not exist.
     pub unknown_members: UnknownMembers,
@@ -75,7 +75,7 @@ pub enum UnknownMembers {
 
 /// Whether an act is done, or only tried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub enum Execution {
     /// It is done.
     Real,
     /// It is done, and what it changes of what people hold is worked out too.

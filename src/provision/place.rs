@@ -1,6 +1,6 @@
 //! Placements: the one exclusive user group a person is in, stored when what it rests on changes.
 use super::event::{Event, Kind};
-use super::{Effect, ProvisionError, Source, What, events};
+use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, events};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{DirectoryId, UserId};
 use crate::store::extent::PartnerExtent;
@@ -10,7 +10,7 @@ use crate::store::{Tx, effective_lists, people};
 pub(super) async fn refresh(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     // Without a rule that places, nothing this directory says can move anybody.
@@ -26,7 +26,7 @@ pub(super) async fn refresh(
 /// touched. No act touched whom another did.
 pub(super) async fn by_rules(
     tx: &mut Tx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     acts: &mut [(&Ctx, &mut Effect)],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
@@ -35,7 +35,7 @@ pub(super) async fn by_rules(
         let mut acts = acts.iter_mut();
         let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&person)) else { continue };
         if people::place(tx, at, person, (from, group), ctx.now()).await? {
-            effect.person(at.connection(), person, What::Placed { group });
+            effect.person(at.connection(), person, UserChangeKind::Placed { group });
         }
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! External users that wait for an administrator: somebody of the partner resembles them.
 use super::event::{Event, Kind};
-use super::join::JoinKey;
+use super::join::MatchKey;
 use super::users::finish;
-use super::{Effect, ProvisionError, Source, UnknownMembers, link, merge};
+use super::{Effect, ProvisionError, ProvisionSource, UnknownMembers, link, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::scim::schema::SchemaSet;
 use crate::store::extent::PartnerExtent;
-use crate::store::external_users::{self, ExternalUser, Link};
+use crate::store::external_users::{self, ExternalUser, LinkOrigin};
 use crate::store::{Reader, StoreError, Tx, identities, people};
 
 /// A page of those who wait at the doors of the extent's partner, by id, those after `after`; at most `limit`.
@@ -46,9 +46,9 @@ pub async fn attach_in(
         return Err(ProvisionError::Uniqueness { attribute: "person" });
     }
     let mut effect = Effect::default();
-    let linked = (person, Link::Reviewed);
+    let linked = (person, LinkOrigin::Reviewed);
     external_users::link(tx, &source.extent, external, Some(linked)).await?;
-    if let Some(key) = user.join_key.map(JoinKey::stored) {
+    if let Some(key) = user.join_key.map(MatchKey::stored) {
         // Whether the key lasts is not known here; one that may be given away is safe either way.
         identities::claim(tx, &source.extent, key.bytes(), false, person, ctx.now()).await?;
     }
@@ -81,7 +81,7 @@ pub async fn detach_in(
 pub(super) async fn separate(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     user: &ExternalUser,
     person: UserId,
     effect: &mut Effect,
@@ -103,9 +103,9 @@ async fn found<'a>(
     at: &PartnerExtent,
     schemas: &'a SchemaSet,
     external: ExternalUserId,
-) -> Result<(Source<'a>, ExternalUser), ProvisionError> {
+) -> Result<(ProvisionSource<'a>, ExternalUser), ProvisionError> {
     let extent = external_users::door_of(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
     let user = external_users::lock(tx, &extent, external).await?.ok_or(ProvisionError::NotFound)?;
-    let source = Source { extent, schemas, join_attribute: None, unknown_members: UnknownMembers::Skip };
+    let source = ProvisionSource { extent, schemas, join_attribute: None, unknown_members: UnknownMembers::Skip };
     Ok((source, user))
 }

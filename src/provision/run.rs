@@ -1,8 +1,8 @@
 //! Running a use case for real or only for a look, and again when it met another one.
-use super::effect::Access;
-use super::{Done, Mode, ProvisionError};
+use super::effect::AccessChanges;
+use super::{Execution, Outcome, ProvisionError};
 use crate::domain::id::UserId;
-use crate::store::effective_lists::{Change, Outcome, outcomes_of};
+use crate::store::effective_lists::{AccessChange, AccessItem, outcomes_of};
 use crate::store::extent::ConnectionExtent;
 use crate::store::{Store, StoreError, Tx};
 
@@ -16,16 +16,16 @@ const MOST_COMPARED: usize = 500;
 pub(super) async fn run<T>(
     store: &Store,
     at: &ConnectionExtent,
-    mode: Mode,
-    work: impl AsyncFnOnce(&mut Tx) -> Result<Done<T>, ProvisionError> + Clone,
-) -> Result<Done<T>, ProvisionError> {
+    mode: Execution,
+    work: impl AsyncFnOnce(&mut Tx) -> Result<Outcome<T>, ProvisionError> + Clone,
+) -> Result<Outcome<T>, ProvisionError> {
     let mut tries = 1;
     loop {
         let work = work.clone();
         let whole = async move |tx: &mut Tx| match mode {
-            Mode::Real => work(tx).await,
-            Mode::Dry => tried(tx, at, work).await,
-            Mode::Told => {
+            Execution::Real => work(tx).await,
+            Execution::Dry => tried(tx, at, work).await,
+            Execution::Told => {
                 let access = tried(tx, at, work.clone()).await?.effect.access;
                 let mut done = work(tx).await?;
                 done.effect.access = access;
@@ -43,8 +43,8 @@ pub(super) async fn run<T>(
 async fn tried<T>(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    work: impl AsyncFnOnce(&mut Tx) -> Result<Done<T>, ProvisionError>,
-) -> Result<Done<T>, ProvisionError> {
+    work: impl AsyncFnOnce(&mut Tx) -> Result<Outcome<T>, ProvisionError>,
+) -> Result<Outcome<T>, ProvisionError> {
     let (mut done, after) = tx
         .attempt(true, async |tx: &mut Tx| {
             let done = work(tx).await?;
@@ -54,14 +54,18 @@ async fn tried<T>(
         .await?;
     let before = held(tx, at, &done.effect.touched).await?;
     done.effect.access = match (before, after) {
-        (Some(before), Some(after)) => Access::Changes(compared(&done.effect.touched, before, after)),
-        _ => Access::TooMany,
+        (Some(before), Some(after)) => AccessChanges::Changes(compared(&done.effect.touched, before, after)),
+        _ => AccessChanges::TooMany,
     };
     Ok(done)
 }
 
 /// What each of the people holds; none when they are too many.
-async fn held(tx: &mut Tx, at: &ConnectionExtent, people: &[UserId]) -> Result<Option<Vec<Vec<Outcome>>>, StoreError> {
+async fn held(
+    tx: &mut Tx,
+    at: &ConnectionExtent,
+    people: &[UserId],
+) -> Result<Option<Vec<Vec<AccessItem>>>, StoreError> {
     if people.len() > MOST_COMPARED {
         return Ok(None);
     }
@@ -72,11 +76,11 @@ async fn held(tx: &mut Tx, at: &ConnectionExtent, people: &[UserId]) -> Result<O
     Ok(Some(all))
 }
 
-fn compared(people: &[UserId], before: Vec<Vec<Outcome>>, after: Vec<Vec<Outcome>>) -> Vec<Change> {
-    let only = |these: &[Outcome], those: &[Outcome]| -> Vec<Outcome> {
+fn compared(people: &[UserId], before: Vec<Vec<AccessItem>>, after: Vec<Vec<AccessItem>>) -> Vec<AccessChange> {
+    let only = |these: &[AccessItem], those: &[AccessItem]| -> Vec<AccessItem> {
         these.iter().filter(|outcome| !those.contains(outcome)).cloned().collect()
     };
-    let changes = people.iter().zip(before.iter().zip(&after)).map(|(person, (before, after))| Change {
+    let changes = people.iter().zip(before.iter().zip(&after)).map(|(person, (before, after))| AccessChange {
         person: *person,
         gained: only(after, before),
         lost: only(before, after),

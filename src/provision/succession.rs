@@ -3,7 +3,7 @@
 //! whoever comes with the old key is a stranger.
 use super::event::{Event, Kind};
 use super::users::finish;
-use super::{Effect, ProvisionError, Source, review};
+use super::{Effect, ProvisionError, ProvisionSource, review};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalUserId;
 use crate::store::{Tx, condition_members, external_users, members, people};
@@ -15,7 +15,7 @@ use crate::store::{Tx, condition_members, external_users, members, people};
 pub async fn rekey_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     external: ExternalUserId,
     stable_key: &str,
 ) -> Result<(), ProvisionError> {
@@ -39,7 +39,7 @@ pub async fn rekey_in(
 pub async fn separate_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     external: ExternalUserId,
 ) -> Result<(), ProvisionError> {
     let user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
@@ -57,7 +57,7 @@ pub async fn separate_in(
 pub async fn retire_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     external: ExternalUserId,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;

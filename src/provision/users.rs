@@ -12,20 +12,23 @@ pub use self::back::return_in;
 pub use self::create::{create, create_in, wait_in};
 pub use self::exchange::exchange_in;
 pub use self::many::{MOST_TOGETHER, create_many_in};
-pub use self::read::{UserView, get, list, named, names_somebody};
-pub use self::together::Arrivals;
+pub use self::read::{UserWithGroups, get, list, named, names_somebody};
+pub use self::together::UserCreateBatcher;
 
 use super::event::{Event, Kind, listing};
-use super::facts::{UserFacts, columns, differences};
-use super::join::JoinKey;
-use super::link::{self, REMOVED, Stranger};
+use super::facts::{UserAttributes, columns, differences};
+use super::join::MatchKey;
+use super::link::{self, REMOVED, UnlinkedUser};
 use super::run::run;
-use super::{Change, Done, Effect, Mode, ProvisionError, Source, additive, conditions, events, fit, merge, place};
+use super::{
+    Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive, conditions, events, fit, merge,
+    place,
+};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
-use crate::scim::etag::{Condition, Version};
+use crate::scim::etag::{Precondition, Version};
 use crate::scim::resource::{self, Document};
-use crate::store::external_users::{ExternalUser, Link};
+use crate::store::external_users::{ExternalUser, LinkOrigin};
 use crate::store::{Store, Tx, condition_members, deleted, external_groups, external_users, identities, members};
 
 /// How often one of many is tried again that met a change of another writer.
@@ -33,63 +36,67 @@ const TRIES: usize = 3;
 
 /// What a directory says of a user.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Said {
+pub struct UserInput {
     /// The document, accepted by the schema.
     pub document: Document,
     /// What names the same person at every door of the directory.
-    pub join: Join,
+    pub join: MatchKeySource,
     /// A hash of the source's row, for doors that compare before they write.
     pub row_hash: Option<Vec<u8>>,
 }
 
-impl From<Document> for Said {
+impl From<Document> for UserInput {
     fn from(document: Document) -> Self {
-        Self { document, join: Join::OfDocument, row_hash: None }
+        Self { document, join: MatchKeySource::OfDocument, row_hash: None }
     }
 }
 
 /// Where the join key comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Join {
+pub enum MatchKeySource {
     /// From the document, by the source's join attribute.
     OfDocument,
     /// From the door: it is no attribute of the document (LDAP, OpenID Connect).
-    Key(Option<JoinKey>),
+    Key(Option<MatchKey>),
     /// It stays what it was.
     Unchanged,
 }
 
 /// A user that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
-pub struct NewUser {
+pub struct NewExternalUser {
     /// The source's own immutable key (an entryUUID, a subject); none where our id is the key (SCIM).
     pub stable_key: Option<String>,
     /// What it says.
-    pub said: Said,
+    pub said: UserInput,
 }
 
-/// What was read from [`Said`], ready to be stored.
-struct Reading {
-    said: Said,
-    facts: UserFacts,
+/// What was read from [`UserInput`], ready to be stored.
+struct ParsedUser {
+    said: UserInput,
+    facts: UserAttributes,
     keys: Json,
-    join_key: Option<JoinKey>,
+    join_key: Option<MatchKey>,
 }
 
-impl Reading {
-    fn of(source: &Source<'_>, said: Said, before: Option<&ExternalUser>) -> Result<Self, ProvisionError> {
-        let of_document = || source.join_attribute.and_then(|name| JoinKey::of_document(name, &said.document));
+impl ParsedUser {
+    fn of(
+        source: &ProvisionSource<'_>,
+        said: UserInput,
+        before: Option<&ExternalUser>,
+    ) -> Result<Self, ProvisionError> {
+        let of_document = || source.join_attribute.and_then(|name| MatchKey::of_document(name, &said.document));
         let join_key = match &said.join {
-            Join::OfDocument => of_document(),
-            Join::Key(key) => key.clone(),
-            Join::Unchanged => before.and_then(|user| user.join_key.clone()).map(|stored| {
-                of_document().filter(|key| key.bytes() == stored).unwrap_or_else(|| JoinKey::stored(stored))
+            MatchKeySource::OfDocument => of_document(),
+            MatchKeySource::Key(key) => key.clone(),
+            MatchKeySource::Unchanged => before.and_then(|user| user.join_key.clone()).map(|stored| {
+                of_document().filter(|key| key.bytes() == stored).unwrap_or_else(|| MatchKey::stored(stored))
             }),
         };
         let old_key = before.and_then(|user| user.join_key.as_deref());
         let new_key = join_key.as_ref().filter(|key| Some(key.bytes()) != old_key);
         fit::user(&said.document, before.map(|user| &user.doc), new_key)?;
-        let mut facts = UserFacts::of(&said.document);
+        let mut facts = UserAttributes::of(&said.document);
         if let Some(before) = before.filter(|_| !said.document.contains_key("active")) {
             // Taking `active` away lets nobody in who was kept out, and keeps nobody out (O04).
             facts.active = before.active;
@@ -103,11 +110,11 @@ impl Reading {
     }
 
     fn join_bytes(&self) -> Option<&[u8]> {
-        self.join_key.as_ref().map(JoinKey::bytes)
+        self.join_key.as_ref().map(MatchKey::bytes)
     }
 
-    fn stored(&self) -> external_users::Said<'_> {
-        external_users::Said {
+    fn stored(&self) -> external_users::ExternalUserColumns<'_> {
+        external_users::ExternalUserColumns {
             doc: &self.said.document,
             keys: &self.keys,
             user_name: &self.facts.user_name,
@@ -127,12 +134,12 @@ impl Reading {
 pub async fn update(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
-    condition: Option<&Condition>,
-    change: Change<'_, Said>,
-    mode: Mode,
-) -> Result<Done<ExternalUser>, ProvisionError> {
+    condition: Option<&Precondition>,
+    change: Change<'_, UserInput>,
+    mode: Execution,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
     run(store, &source.extent, mode, async |tx: &mut Tx| update_in(tx, ctx, source, id, condition, change).await).await
 }
 
@@ -143,20 +150,20 @@ pub async fn update(
 pub async fn update_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
-    condition: Option<&Condition>,
-    change: Change<'_, Said>,
-) -> Result<Done<ExternalUser>, ProvisionError> {
+    condition: Option<&Precondition>,
+    change: Change<'_, UserInput>,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
     let at = &source.extent;
     let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
-    let reading = Reading::of(source, change(&before.doc)?, Some(&before))?;
+    let reading = ParsedUser::of(source, change(&before.doc)?, Some(&before))?;
     if reading.said.document == before.doc && reading.join_bytes() == before.join_key.as_deref() {
         if let Some(hash) = &reading.said.row_hash {
             external_users::set_row_hash(tx, at, id, hash).await?;
         }
-        return Ok(Done { value: before, changed: false, effect: Effect::default() });
+        return Ok(Outcome { value: before, changed: false, effect: Effect::default() });
     }
 
     additive::check(tx, at, before.active && !reading.facts.active).await?;
@@ -181,7 +188,7 @@ pub async fn update_in(
         changed_at: ctx.now(),
         ..before
     };
-    Ok(Done { value, changed: true, effect })
+    Ok(Outcome { value, changed: true, effect })
 }
 
 /// Looks once more who a user that waits is: an administrator has said who it is not.
@@ -191,14 +198,14 @@ pub async fn update_in(
 pub async fn reconsider_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
 ) -> Result<Effect, ProvisionError> {
     let before = external_users::lock(tx, &source.extent, id).await?.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
     if before.person.is_none() {
-        let said = Said { document: before.doc.clone(), join: Join::Unchanged, row_hash: None };
-        let reading = Reading::of(source, said, Some(&before))?;
+        let said = UserInput { document: before.doc.clone(), join: MatchKeySource::Unchanged, row_hash: None };
+        let reading = ParsedUser::of(source, said, Some(&before))?;
         follow(tx, ctx, source, &before, &reading, &mut effect).await?;
         finish(tx, ctx, source, &mut effect).await?;
     }
@@ -214,15 +221,15 @@ fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
     if before.doc.contains_key("active") { event } else { event.flag("unsaid", true) }
 }
 
-type Linked = Option<(UserId, Link)>;
+type Linked = Option<(UserId, LinkOrigin)>;
 
 /// What a changed document means for the person it is linked to; one that waits for review is tried again.
 async fn follow(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     before: &ExternalUser,
-    reading: &Reading,
+    reading: &ParsedUser,
     effect: &mut Effect,
 ) -> Result<Linked, ProvisionError> {
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
@@ -230,7 +237,7 @@ async fn follow(
         let mut tried = Effect::default();
         let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
-        let stranger = Stranger { ctx, external: id, user_name, profile: &profile, key };
+        let stranger = UnlinkedUser { ctx, external: id, user_name, profile: &profile, key };
         let (house, met) = link::meet(tx, source, &[stranger]).await?;
         let strangers = met.into_iter().zip([&mut tried]).map(|(met, tried)| (stranger, met, tried)).collect();
         let found = link::introduce(tx, source, &house, strangers).await?.into_iter().next().flatten();
@@ -269,15 +276,15 @@ async fn follow(
 pub async fn set_active(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
     active: bool,
-    mode: Mode,
-) -> Result<Done<ExternalUser>, ProvisionError> {
+    mode: Execution,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
     let change = |doc: &Document| {
         let mut document = doc.clone();
         document.insert("active".to_owned(), active.into());
-        Ok(Said { document, join: Join::Unchanged, row_hash: None })
+        Ok(UserInput { document, join: MatchKeySource::Unchanged, row_hash: None })
     };
     update(store, ctx, source, id, None, &change, mode).await
 }
@@ -290,11 +297,11 @@ pub async fn set_active(
 pub async fn delete(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
-    condition: Option<&Condition>,
-    mode: Mode,
-) -> Result<Done<()>, ProvisionError> {
+    condition: Option<&Precondition>,
+    mode: Execution,
+) -> Result<Outcome<()>, ProvisionError> {
     run(store, &source.extent, mode, async |tx: &mut Tx| delete_in(tx, ctx, source, id, condition).await).await
 }
 
@@ -305,10 +312,10 @@ pub async fn delete(
 pub async fn delete_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
-    condition: Option<&Condition>,
-) -> Result<Done<()>, ProvisionError> {
+    condition: Option<&Precondition>,
+) -> Result<Outcome<()>, ProvisionError> {
     let at = &source.extent;
     // Groups before the user, in the order of those who add members: two that meet wait for each other, not in a circle.
     external_groups::lock_groups_of(tx, at, id).await?;
@@ -335,14 +342,14 @@ pub async fn delete_in(
         identities::release(tx, at, key, false).await?;
     }
     finish(tx, ctx, source, &mut effect).await?;
-    Ok(Done { value: (), changed: true, effect })
+    Ok(Outcome { value: (), changed: true, effect })
 }
 
 /// Places the people touched and writes the events.
 pub(super) async fn finish(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     place::refresh(tx, ctx, source, effect).await?;
@@ -350,7 +357,7 @@ pub(super) async fn finish(
 }
 
 /// If-Match: the version the caller named must be the one that is stored.
-pub(super) fn check(condition: Option<&Condition>, version: i64) -> Result<(), ProvisionError> {
+pub(super) fn check(condition: Option<&Precondition>, version: i64) -> Result<(), ProvisionError> {
     let current = Version::new(u64::try_from(version).unwrap_or(0));
     match condition {
         Some(condition) if !condition.holds(current) => Err(ProvisionError::PreconditionFailed),

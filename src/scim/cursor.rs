@@ -30,7 +30,7 @@ pub struct Cursor {
 
 /// The place in a list that a cursor names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct CursorPosition {
     /// Which resource type, in a list of all of them.
     pub part: usize,
     /// A row of it; none for its beginning.
@@ -40,8 +40,8 @@ pub struct Place {
 }
 
 impl Cursor {
-    pub(super) fn new(query: u64, count: u32, place: Place, issued: i64) -> Self {
-        let Place { part, at, back } = place;
+    pub(super) fn new(query: u64, count: u32, place: CursorPosition, issued: i64) -> Self {
+        let CursorPosition { part, at, back } = place;
         Self { query, count, at, back, part, issued }
     }
 
@@ -53,7 +53,7 @@ impl Cursor {
         ScimError::new(ScimType::InvalidCursor, text)
     }
 
-    pub(super) fn check(self, query: u64, count: u32, now: i64, lifetime: Option<i64>) -> Result<Place> {
+    pub(super) fn check(self, query: u64, count: u32, now: i64, lifetime: Option<i64>) -> Result<CursorPosition> {
         if self.query != query {
             return Err(Self::invalid());
         }
@@ -65,7 +65,7 @@ impl Cursor {
             let text = "The cursor is too old; begin again with an empty cursor.";
             return Err(ScimError::new(ScimType::ExpiredCursor, text));
         }
-        Ok(Place { part: self.part, at: self.at, back: self.back })
+        Ok(CursorPosition { part: self.part, at: self.at, back: self.back })
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn v03_a_cursor_lives_as_long_as_was_promised() {
-        let place = Place { part: 1, at: Some(Position { key: None, id: Uuid::nil() }), back: true };
+        let place = CursorPosition { part: 1, at: Some(Position { key: None, id: Uuid::nil() }), back: true };
         let at = |now, lifetime| Cursor::new(1, 10, place.clone(), 50).check(1, 10, now, lifetime).map_err(|e| e.kind);
         assert_eq!(at(1_050, Some(1_000)), Ok(place.clone()));
         assert_eq!(at(1_051, Some(1_000)), Err(Some(ScimType::ExpiredCursor)));

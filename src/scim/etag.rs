@@ -42,18 +42,18 @@ impl fmt::Display for Version {
 
 /// The value of an If-Match or If-None-Match header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum Precondition {
     /// `*`: any version.
     Any,
     /// One of these tags, without `W/` and quotation marks.
     OneOf(Vec<String>),
     /// Whatever does not hold: If-None-Match at a write (RFC 9110 §13.1.2).
-    Not(Box<Condition>),
+    Not(Box<Precondition>),
     /// Both.
-    Both(Box<[Condition; 2]>),
+    Both(Box<[Precondition; 2]>),
 }
 
-impl Condition {
+impl Precondition {
     /// Reads the header; a bare word counts as a tag, because clients send
     /// `meta.version` in many forms.
     ///
@@ -62,7 +62,7 @@ impl Condition {
     pub fn parse(header: &str) -> Result<Self> {
         let bad = || ScimError::plain(400, "The If-Match or If-None-Match header is not a list of entity tags.");
         if header.trim() == "*" {
-            return Ok(Condition::Any);
+            return Ok(Precondition::Any);
         }
         let mut tags = Vec::new();
         let mut rest = header.trim();
@@ -88,7 +88,7 @@ impl Condition {
         if tags.is_empty() {
             return Err(bad());
         }
-        Ok(Condition::OneOf(tags))
+        Ok(Precondition::OneOf(tags))
     }
 
     /// Whether a resource of `version` may be written. Weak comparison: our tags are weak, and clients drop the mark.
@@ -111,10 +111,10 @@ impl Condition {
 
     fn names(&self, version: &dyn Fn(&str) -> bool) -> bool {
         match self {
-            Condition::Any => true,
-            Condition::OneOf(tags) => tags.iter().any(|tag| version(tag)),
-            Condition::Not(other) => !other.names(version),
-            Condition::Both(both) => both.iter().all(|one| one.names(version)),
+            Precondition::Any => true,
+            Precondition::OneOf(tags) => tags.iter().any(|tag| version(tag)),
+            Precondition::Not(other) => !other.names(version),
+            Precondition::Both(both) => both.iter().all(|one| one.names(version)),
         }
     }
 }
@@ -123,7 +123,7 @@ impl Condition {
 ///
 /// # Errors
 /// 412 when the resource has another version.
-pub fn check_match(condition: Option<&Condition>, current: Version) -> Result<()> {
+pub fn check_match(condition: Option<&Precondition>, current: Version) -> Result<()> {
     match condition {
         Some(condition) if !condition.holds(current) => Err(ScimError::precondition()),
         _ => Ok(()),
@@ -132,7 +132,7 @@ pub fn check_match(condition: Option<&Condition>, current: Version) -> Result<()
 
 /// If-None-Match on a read (T02): true when the answer is 304.
 #[must_use]
-pub fn not_modified(condition: Option<&Condition>, current: Version) -> bool {
+pub fn not_modified(condition: Option<&Precondition>, current: Version) -> bool {
     let shown = current.tag();
     condition.is_some_and(|condition| condition.names(&|tag| tag == shown))
 }
@@ -155,26 +155,26 @@ mod tests {
     #[test]
     fn t03_lists_weak_and_strong_tags() {
         for text in ["W/\"7\"", "\"7\"", "\"1\", W/\"7\"", "*", "7", "W/\"a,b\",\"7\""] {
-            assert!(Condition::parse(text).unwrap().holds(Version::new(7)), "{text}");
+            assert!(Precondition::parse(text).unwrap().holds(Version::new(7)), "{text}");
         }
         for text in ["W/\"8\"", "\"77\"", "8, 9"] {
-            assert!(!Condition::parse(text).unwrap().holds(Version::new(7)), "{text}");
+            assert!(!Precondition::parse(text).unwrap().holds(Version::new(7)), "{text}");
         }
         for text in ["", "\"7", "\"7\" \"8\"", ",", "W/"] {
-            assert!(Condition::parse(text).is_err(), "{text}");
+            assert!(Precondition::parse(text).is_err(), "{text}");
         }
         assert_eq!(Version::new(7).to_string(), "W/\"7\"");
-        let stale = Condition::parse("\"6\"").unwrap();
+        let stale = Precondition::parse("\"6\"").unwrap();
         let of = |with: &str, without: &str| {
-            let read = |text: &str| (!text.is_empty()).then(|| Condition::parse(text).unwrap());
-            Condition::of_write(read(with), read(without)).is_none_or(|condition| condition.holds(Version::new(7)))
+            let read = |text: &str| (!text.is_empty()).then(|| Precondition::parse(text).unwrap());
+            Precondition::of_write(read(with), read(without)).is_none_or(|condition| condition.holds(Version::new(7)))
         };
         assert!(of("", "") && of("7", "") && of("", "6") && of("7", "6, 8") && of("*", "6"));
         assert!(!of("", "*") && !of("", "7-00000bee") && !of("7", "*") && !of("6", "6") && !of("7", "6, 7"));
         assert_eq!(check_match(Some(&stale), Version::new(7)).unwrap_err().status, 412);
         assert!(check_match(Some(&stale), Version::new(6)).is_ok());
         assert!(check_match(None, Version::new(7)).is_ok());
-        assert!(not_modified(Some(&Condition::Any), Version::new(7)));
+        assert!(not_modified(Some(&Precondition::Any), Version::new(7)));
         assert!(!not_modified(Some(&stale), Version::new(7)) && !not_modified(None, Version::new(7)));
     }
 
@@ -190,7 +190,7 @@ mod tests {
     fn t02_what_is_shown_beside_the_resource_counts_for_readers_only() {
         let version = Version::new(7).showing(0xbee);
         assert_eq!(version.to_string(), "W/\"7-00000bee\"");
-        let seen = Condition::parse(&version.to_string()).unwrap();
+        let seen = Precondition::parse(&version.to_string()).unwrap();
         assert!(not_modified(Some(&seen), version));
         assert!(!not_modified(Some(&seen), Version::new(7).showing(1)));
         assert!(!not_modified(Some(&seen), Version::new(7)));
@@ -200,9 +200,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn t03_any_header_is_answered(text in r#"(?:[ -~]{0,4}|W/|"|,|\*|7){0,8}"#, version in 0..9u64) {
-            let _ = Condition::parse(&text);
+            let _ = Precondition::parse(&text);
             let tag = Version::new(version).to_string();
-            proptest::prop_assert!(Condition::parse(&tag).unwrap().holds(Version::new(version)));
+            proptest::prop_assert!(Precondition::parse(&tag).unwrap().holds(Version::new(version)));
         }
     }
 }

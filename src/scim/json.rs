@@ -13,14 +13,14 @@ use std::fmt;
 
 /// What one body may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct JsonLimits {
     /// Deepest nesting of arrays and objects.
     pub depth: usize,
     /// Most values (scalars, arrays and objects) in all.
     pub values: usize,
 }
 
-impl Default for Limits {
+impl Default for JsonLimits {
     fn default() -> Self {
         Self { depth: 24, values: 1_000_000 }
     }
@@ -31,19 +31,19 @@ impl Default for Limits {
 /// # Errors
 /// 400 `invalidSyntax` for anything that is not JSON in UTF-8, or is beyond
 /// the limits.
-pub fn read(bytes: &[u8], limits: Limits) -> Result<Value> {
-    read_from(bytes, limits, Place::Elsewhere)
+pub fn read(bytes: &[u8], limits: JsonLimits) -> Result<Value> {
+    read_from(bytes, limits, JsonPosition::Elsewhere)
 }
 
 /// Reads the body of a request about a group: a long list of its members becomes a [roll](super::roll).
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_group(bytes: &[u8], limits: Limits) -> Result<Value> {
-    read_from(bytes, limits, Place::Group)
+pub fn read_group(bytes: &[u8], limits: JsonLimits) -> Result<Value> {
+    read_from(bytes, limits, JsonPosition::Group)
 }
 
-fn read_from(bytes: &[u8], limits: Limits, place: Place) -> Result<Value> {
+fn read_from(bytes: &[u8], limits: JsonLimits, place: JsonPosition) -> Result<Value> {
     let budget = Cell::new(limits.values);
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let seed = Guard { depth: limits.depth, budget: &budget, place };
@@ -58,7 +58,7 @@ fn refuse(error: serde_json::Error) -> super::error::ScimError {
 
 /// What stands where a value is read, as far as members may be in it.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum JsonPosition {
     /// Anything without members.
     Elsewhere,
     /// A group, a PATCH of one, or the value of an operation that has no path.
@@ -71,7 +71,7 @@ enum Place {
     Members,
 }
 
-impl Place {
+impl JsonPosition {
     /// The place of the elements of a list that stands here.
     fn element(self) -> Self {
         if self == Self::Operations { Self::Operation } else { Self::Elsewhere }
@@ -97,11 +97,11 @@ impl Place {
 struct Guard<'b> {
     depth: usize,
     budget: &'b Cell<usize>,
-    place: Place,
+    place: JsonPosition,
 }
 
 impl Guard<'_> {
-    fn at(self, place: Place) -> Self {
+    fn at(self, place: JsonPosition) -> Self {
         Self { place, ..self }
     }
 
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for Guard<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
         let inner = self.deeper()?.at(self.place.element());
-        if self.place == Place::Members {
+        if self.place == JsonPosition::Members {
             let mut members = Growing::new();
             while let Some(member) = items.next_element_seed(inner)? {
                 members.push(member);
@@ -245,7 +245,7 @@ mod tests {
     use serde_json::json;
 
     fn refused(text: &str) -> String {
-        let error = read(text.as_bytes(), Limits::default()).unwrap_err();
+        let error = read(text.as_bytes(), JsonLimits::default()).unwrap_err();
         assert_eq!(error.status, 400);
         error.detail.into_owned()
     }
@@ -259,15 +259,15 @@ mod tests {
         assert!(refused(r#"{"\u0000":1}"#).contains("U+0000"));
         assert!(refused("{} {}").contains("trailing"));
         let flood = format!("[{}1]", "1,".repeat(50));
-        let limits = Limits { depth: 4, values: 20 };
+        let limits = JsonLimits { depth: 4, values: 20 };
         assert!(read(flood.as_bytes(), limits).is_err());
-        assert!(read(b"\"\xff\"", Limits::default()).is_err());
-        assert!(read(b"", Limits::default()).is_err());
+        assert!(read(b"\"\xff\"", JsonLimits::default()).is_err());
+        assert!(read(b"", JsonLimits::default()).is_err());
     }
 
     #[test]
     fn limits_are_reached_before_they_are_exceeded() {
-        let limits = Limits { depth: 2, values: 5 };
+        let limits = JsonLimits { depth: 2, values: 5 };
         let accepted = |text: &str| read(text.as_bytes(), limits).is_ok();
         assert!(accepted(r#"[{"a":1},[]]"#) && accepted("[1,2,3,4]"));
         assert!(!accepted(r#"[{"a":[]}]"#) && !accepted("[[[]]]") && !accepted("[1,2,3,4,5]"));
@@ -277,7 +277,7 @@ mod tests {
     fn long_lists_of_members_are_rolled_only_where_members_stand() {
         let list = |count: usize| vec![json!({"value": "x"}); count];
         let long = json!(list(LONG + 1));
-        let read = |body: &Value| read_group(body.to_string().as_bytes(), Limits::default()).unwrap();
+        let read = |body: &Value| read_group(body.to_string().as_bytes(), JsonLimits::default()).unwrap();
         let rolled =
             |value: &Value| crate::scim::roll::entries(value).is_some_and(|entries| entries.count() == LONG + 1);
         assert!(rolled(&read(&json!({"members": long}))["members"]));
@@ -294,9 +294,9 @@ mod tests {
         }
         for same in [json!({"members": list(LONG)}), json!({"other": long}), json!({"x": {"members": long}}), long] {
             assert_eq!(read(&same), same);
-            assert_eq!(super::read(same.to_string().as_bytes(), Limits::default()).unwrap(), same);
+            assert_eq!(super::read(same.to_string().as_bytes(), JsonLimits::default()).unwrap(), same);
         }
-        let few = Limits { depth: 3, values: LONG };
+        let few = JsonLimits { depth: 3, values: LONG };
         assert!(read_group(json!({"members": list(LONG + 1)}).to_string().as_bytes(), few).is_err());
     }
 
@@ -340,12 +340,12 @@ mod tests {
         #[test]
         fn what_is_accepted_is_read_as_it_was_written(document in documents()) {
             let text = document.to_string();
-            prop_assert_eq!(read(text.as_bytes(), Limits::default()).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
+            prop_assert_eq!(read(text.as_bytes(), JsonLimits::default()).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&bytes, Limits::default());
+            let _ = read(&bytes, JsonLimits::default());
         }
     }
 }

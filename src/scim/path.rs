@@ -3,7 +3,7 @@
 //! (RFC 7644 §3.5.2, §3.10).
 
 use super::error::{Result, invalid_path};
-use super::filter::{Budget, Filter};
+use super::filter::{Budget, FilterAst};
 use std::fmt;
 
 /// A path without a value filter.
@@ -23,7 +23,7 @@ pub struct PatchPath {
     /// The attribute, or with a filter the multi-valued attribute.
     pub attr: AttrPath,
     /// Which elements of the multi-valued attribute.
-    pub filter: Option<Filter>,
+    pub filter: Option<FilterAst>,
     /// The sub-attribute after the filter.
     pub sub: Option<String>,
 }
@@ -82,18 +82,18 @@ impl PatchPath {
     /// 400 `invalidPath` when it is malformed, or longer or deeper than a
     /// filter may be.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::parse_with(text, Filter::parse_inner)
+        Self::parse_with(text, FilterAst::parse_inner)
     }
 
-    /// Reads a path whose filter takes the liberties of [`Filter::parse_lenient`].
+    /// Reads a path whose filter takes the liberties of [`FilterAst::parse_lenient`].
     ///
     /// # Errors
     /// As [`PatchPath::parse`].
     pub fn parse_lenient(text: &str) -> Result<Self> {
-        Self::parse_with(text, Filter::parse_inner_lenient)
+        Self::parse_with(text, FilterAst::parse_inner_lenient)
     }
 
-    fn parse_with(text: &str, inside: fn(&str, Budget) -> Result<Filter>) -> Result<Self> {
+    fn parse_with(text: &str, inside: fn(&str, Budget) -> Result<FilterAst>) -> Result<Self> {
         let bad = || {
             let shown: String = text.chars().take(100).collect();
             invalid_path(format!("\"{shown}\" is not an attribute path."))

@@ -3,7 +3,7 @@
 use super::error::{Result, invalid_value};
 use super::path::AttrPath;
 use super::resource::Document;
-use super::schema::{Attribute, Located, Resource, Returned, Schema, find};
+use super::schema::{Attribute, Located, ResourceSchema, Returned, Schema, find};
 use serde_json::{Map, Value};
 
 /// What the client asked to see.
@@ -49,14 +49,14 @@ impl Projection {
 
     /// The projection of one resource type; made once for a whole list.
     #[must_use]
-    pub fn view<'s>(&self, resource: Resource<'s>) -> View<'s> {
+    pub fn view<'s>(&self, resource: ResourceSchema<'s>) -> ResourceView<'s> {
         let (mode, paths) = match self {
             Projection::Default => (Mode::Default, &[][..]),
             Projection::Only(paths) => (Mode::Only, &paths[..]),
             Projection::Except(paths) => (Mode::Except, &paths[..]),
         };
         let picks = paths.iter().filter_map(|path| resource.locate(path)).collect();
-        View { resource, mode, picks }
+        ResourceView { resource, mode, picks }
     }
 }
 
@@ -69,8 +69,8 @@ enum Mode {
 
 /// A projection, found in the schema of one resource type.
 #[derive(Debug, Clone)]
-pub struct View<'s> {
-    resource: Resource<'s>,
+pub struct ResourceView<'s> {
+    resource: ResourceSchema<'s>,
     mode: Mode,
     picks: Vec<Located<'s>>,
 }
@@ -83,7 +83,7 @@ enum Named {
     Parts,
 }
 
-impl View<'_> {
+impl ResourceView<'_> {
     /// Whether the answer shows a group's members; if not, the store need not
     /// read one (M04).
     #[must_use]

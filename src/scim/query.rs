@@ -1,16 +1,16 @@
 //! Queries: parameters and SearchRequest bodies into one typed value
 //! (RFC 7644 §3.4.2, §3.4.3; RFC 9865 §2, §3).
 
-use super::cursor::{Cursor, Place};
+use super::cursor::{Cursor, CursorPosition};
 use super::error::{Result, ScimError, ScimType, invalid_filter, invalid_value};
-use super::filter::{Filter, Foreign};
+use super::filter::{FilterAst, Foreign};
 use super::json::take;
 use super::message::{SEARCH_URN, envelope};
 use super::path::AttrPath;
 use super::projection::Projection;
-use super::schema::{Located, Resource, SchemaSet, kind_of};
+use super::schema::{Located, ResourceSchema, SchemaSet, kind_of};
 use crate::domain::filter as neutral;
-use crate::domain::page::{Page, Sort};
+use crate::domain::page::{PageRequest, Sort};
 use serde_json::Value;
 
 /// Parameters as sent, before they are checked.
@@ -129,7 +129,7 @@ pub struct PageLimits {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// Which resources.
-    pub filter: Option<Filter>,
+    pub filter: Option<FilterAst>,
     /// In which order: path, and whether descending.
     pub sort: Option<(AttrPath, bool)>,
     /// Which page.
@@ -176,7 +176,7 @@ impl Query {
         let filter = match params.filter.as_deref().map(str::trim) {
             None => None,
             Some("") => return Err(invalid_filter("The filter is empty.")),
-            Some(text) => Some(Filter::parse(text)?),
+            Some(text) => Some(FilterAst::parse(text)?),
         };
         Ok(Self {
             filter,
@@ -191,7 +191,7 @@ impl Query {
     ///
     /// # Errors
     /// 400 `invalidFilter` or `invalidValue` for what the type does not have.
-    pub fn resolve(&self, resource: Resource<'_>) -> Result<Resolved> {
+    pub fn resolve(&self, resource: ResourceSchema<'_>) -> Result<Resolved> {
         self.resolve_as(resource, Foreign::Refuse)
     }
 
@@ -200,7 +200,7 @@ impl Query {
     ///
     /// # Errors
     /// As [`Query::resolve`], for an attribute that no type has.
-    pub fn resolve_all<'s>(&self, set: &'s SchemaSet) -> Result<Vec<(Resource<'s>, Resolved)>> {
+    pub fn resolve_all<'s>(&self, set: &'s SchemaSet) -> Result<Vec<(ResourceSchema<'s>, Resolved)>> {
         let known = |path: &AttrPath| set.resources().any(|r| r.locate(path).is_some());
         if let Some(path) = self.filter.as_ref().and_then(|f| f.find_path(&|p| !known(p))) {
             return Err(invalid_filter(format!("There is no attribute \"{path}\" here.")));
@@ -208,7 +208,7 @@ impl Query {
         set.resources().map(|resource| Ok((resource, self.resolve_as(resource, Foreign::NoValue)?))).collect()
     }
 
-    fn resolve_as(&self, resource: Resource<'_>, foreign: Foreign) -> Result<Resolved> {
+    fn resolve_as(&self, resource: ResourceSchema<'_>, foreign: Foreign) -> Result<Resolved> {
         let filter = self.filter.as_ref().map(|f| f.resolve(resource, foreign)).transpose()?;
         let sort = match &self.sort {
             None => None,
@@ -225,12 +225,12 @@ impl Query {
     ///
     /// # Errors
     /// 400 `invalidCursor`, `expiredCursor` or `invalidCount` (V03, V04).
-    pub fn page(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<Page> {
+    pub fn page(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<PageRequest> {
         Ok(match &self.paging {
-            Paging::Index { start, count } => Page::Index { start: *start, count: *count },
+            Paging::Index { start, count } => PageRequest::Index { start: *start, count: *count },
             Paging::Cursor { count, .. } => match self.place(endpoint, now, open)? {
-                Place { at: Some(before), back: true, .. } => Page::Back { before, count: *count },
-                Place { at: after, .. } => Page::Cursor { after, count: *count },
+                CursorPosition { at: Some(before), back: true, .. } => PageRequest::Back { before, count: *count },
+                CursorPosition { at: after, .. } => PageRequest::Cursor { after, count: *count },
             },
         })
     }
@@ -240,15 +240,15 @@ impl Query {
     ///
     /// # Errors
     /// As [`Query::page`].
-    pub fn place(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<Place> {
-        let Paging::Cursor { token: Some(token), count } = &self.paging else { return Ok(Place::default()) };
+    pub fn place(&self, endpoint: &str, now: i64, open: impl FnOnce(&str) -> Option<Cursor>) -> Result<CursorPosition> {
+        let Paging::Cursor { token: Some(token), count } = &self.paging else { return Ok(CursorPosition::default()) };
         let cursor = open(token).ok_or_else(Cursor::invalid)?;
         cursor.check(self.fingerprint(endpoint), *count, now, self.limits.cursor_lifetime)
     }
 
     /// The cursor of a place in this list, to be sealed.
     #[must_use]
-    pub fn cursor(&self, endpoint: &str, place: Place, now: i64) -> Cursor {
+    pub fn cursor(&self, endpoint: &str, place: CursorPosition, now: i64) -> Cursor {
         let count = match &self.paging {
             Paging::Index { count, .. } | Paging::Cursor { count, .. } => *count,
         };
@@ -288,7 +288,7 @@ fn sort(params: &Params) -> Result<Option<(AttrPath, bool)>> {
 }
 
 /// K01: a multi-valued attribute sorts by its primary value, else its first.
-fn resolve_sort(resource: Resource<'_>, path: &AttrPath, descending: bool) -> Result<Sort> {
+fn resolve_sort(resource: ResourceSchema<'_>, path: &AttrPath, descending: bool) -> Result<Sort> {
     let bad = |why: &str| invalid_value(format!("\"sortBy\": \"{path}\" {why}."));
     let Some(Located::Attribute(target)) = resource.locate(path) else {
         return Err(bad("is not an attribute here"));
@@ -303,7 +303,7 @@ fn resolve_sort(resource: Resource<'_>, path: &AttrPath, descending: bool) -> Re
     if leaf.is_secret() || attr.is_secret() {
         return Err(bad("cannot be sorted by"));
     }
-    if matches!(kind, neutral::Kind::Object | neutral::Kind::Binary | neutral::Kind::Decimal) {
+    if matches!(kind, neutral::FieldType::Object | neutral::FieldType::Binary | neutral::FieldType::Decimal) {
         return Err(bad(
             "cannot be sorted by; name an attribute or part that is text, a whole number, a boolean or a time",
         ));
@@ -313,7 +313,7 @@ fn resolve_sort(resource: Resource<'_>, path: &AttrPath, descending: bool) -> Re
         false => (None, target.keys()),
     };
     keys.extend(sub.map(|s| s.name.clone()));
-    let field = neutral::Field { path: keys, kind };
+    let field = neutral::FilterField { path: keys, kind };
     Ok(Sort { list, field, descending })
 }
 
@@ -407,9 +407,9 @@ mod tests {
     #[test]
     fn v03_v04_cursors_belong_to_their_query() {
         let first = query("cursor&count=10&filter=userName+sw+%22J%22").unwrap();
-        assert!(matches!(first.page("/Users", 0, |_| None).unwrap(), Page::Cursor { after: None, count: 10 }));
+        assert!(matches!(first.page("/Users", 0, |_| None).unwrap(), PageRequest::Cursor { after: None, count: 10 }));
         let position = Position { key: Some(SortKey::Text("j".into())), id: Uuid::nil() };
-        let place = Place { at: Some(position.clone()), ..Place::default() };
+        let place = CursorPosition { at: Some(position.clone()), ..CursorPosition::default() };
         let cursor = first.cursor("/Users", place.clone(), 50);
         let sealed = serde_json::to_string(&cursor).unwrap();
         let kind = |text: &str, endpoint: &str, now: i64| {
@@ -417,17 +417,17 @@ mod tests {
             query(text).and_then(|q| q.page(endpoint, now, open)).map_err(|e| e.kind.unwrap())
         };
         let same = "cursor=tok&count=10&filter=userName+sw+%22J%22";
-        assert_eq!(kind(same, "/Users", 60), Ok(Page::Cursor { after: Some(position), count: 10 }));
-        let back = first.cursor("/Users", Place { back: true, ..place }, 50);
+        assert_eq!(kind(same, "/Users", 60), Ok(PageRequest::Cursor { after: Some(position), count: 10 }));
+        let back = first.cursor("/Users", CursorPosition { back: true, ..place }, 50);
         let back = query(same).unwrap().page("/Users", 60, |_| Some(back)).unwrap();
-        assert!(matches!(back, Page::Back { before, count: 10 } if before.id.is_nil()));
+        assert!(matches!(back, PageRequest::Back { before, count: 10 } if before.id.is_nil()));
         assert_eq!(kind(same, "/Groups", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor=tok&count=10", "/Users", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor=tok&count=11&filter=userName+sw+%22J%22", "/Users", 60), Err(ScimType::InvalidCount));
         assert_eq!(kind(same, "/Users", 2_000), Err(ScimType::ExpiredCursor));
         assert_eq!(kind("cursor=t%20k", "/Users", 60), Err(ScimType::InvalidCursor));
         assert_eq!(kind("cursor&count=501", "/Users", 60), Err(ScimType::InvalidCount));
-        assert_eq!(kind("cursor&count=500", "/Users", 60), Ok(Page::Cursor { after: None, count: 500 }));
+        assert_eq!(kind("cursor&count=500", "/Users", 60), Ok(PageRequest::Cursor { after: None, count: 500 }));
         assert!(matches!(query("cursor&count=-5").unwrap().paging, Paging::Cursor { count: 0, .. }));
         let forged = query(same).unwrap().page("/Users", 60, |_| None).unwrap_err();
         assert_eq!(forged.kind, Some(ScimType::InvalidCursor));

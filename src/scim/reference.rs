@@ -3,7 +3,7 @@
 //! Before anything else reads a request, [`localise`] makes the connection's own URLs relative; whatever is still
 //! absolute after that is another server's, and names nothing here.
 
-use super::filter::{Filter, Literal};
+use super::filter::{FilterAst, Literal};
 use super::json::get;
 use super::path::{AttrPath, PatchPath};
 use super::roll;
@@ -34,7 +34,7 @@ pub fn localise(body: &mut Value, base: &str) {
 }
 
 /// Makes the connection's own URLs relative in a filter.
-pub fn localise_filter(filter: &mut Filter, base: &str) {
+pub fn localise_filter(filter: &mut FilterAst, base: &str) {
     filter.comparisons_mut(&mut |_, path, value| {
         if let (true, Literal::Text(text)) = (is_reference(path), value) {
             shorten(text, base);

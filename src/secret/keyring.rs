@@ -7,14 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::seal::{Envelope, Key, Purpose, SealFault};
+use super::seal::{Envelope, SealFault, SealKey, SealPurpose};
 use crate::domain::ctx::Ctx;
 
 /// The sealing keys: the first one seals, all of them open. A key is turned over by putting a new
 /// line on top of the file; the old line may go once a server has started with the new one, because a start seals
 /// everything stored anew.
 pub struct Keyring {
-    keys: Vec<Key>,
+    keys: Vec<SealKey>,
 }
 
 /// Why the keys could not be had.
@@ -65,7 +65,7 @@ impl Keyring {
             let fault = || KeyFault::NotAKey { origin: origin.to_owned(), line: at + 1 };
             let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(line).map_err(|_| fault())?);
             let bytes: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| fault())?;
-            keys.push(Key::new(bytes).ok_or_else(fault)?);
+            keys.push(SealKey::new(bytes).ok_or_else(fault)?);
         }
         if keys.is_empty() {
             return Err(KeyFault::Empty(origin.to_owned()));
@@ -77,7 +77,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When the value is too long to seal.
-    pub fn seal(&self, ctx: &Ctx, purpose: Purpose, plain: &[u8]) -> Result<Vec<u8>, SealFault> {
+    pub fn seal(&self, ctx: &Ctx, purpose: SealPurpose, plain: &[u8]) -> Result<Vec<u8>, SealFault> {
         self.keys.first().ok_or(SealFault::UnknownKey)?.seal(ctx, purpose, plain)
     }
 
@@ -85,7 +85,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When the key is unknown, or the value damaged or sealed for something else.
-    pub fn open(&self, purpose: Purpose, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+    pub fn open(&self, purpose: SealPurpose, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
         let envelope = Envelope::read(sealed)?;
         let key = self.keys.iter().find(|key| key.id() == envelope.key).ok_or(SealFault::UnknownKey)?;
         key.open(purpose, &envelope)
@@ -200,8 +200,8 @@ mod tests {
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     const OTHER: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA";
 
-    fn purpose(low: u128) -> Purpose {
-        Purpose::Connection(ConnectionId::from_uuid(Uuid::from_u128(low)), [0; 32])
+    fn purpose(low: u128) -> SealPurpose {
+        SealPurpose::Connection(ConnectionId::from_uuid(Uuid::from_u128(low)), [0; 32])
     }
 
     #[test]

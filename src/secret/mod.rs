@@ -4,8 +4,8 @@ mod seal;
 mod token;
 
 pub use keyring::{KeyFault, KeyId, Keyring, SealedUnder, load, load_or_create};
-pub use seal::{Purpose, SealFault};
-pub use token::{Token, TokenKind, presented_hash};
+pub use seal::{SealFault, SealPurpose};
+pub use token::{PlainToken, TokenKind, presented_hash};
 
 use subtle::ConstantTimeEq;
 

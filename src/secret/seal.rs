@@ -16,9 +16,9 @@ const ID_LEN: usize = 4;
 
 /// What a sealed value is for. It is authenticated, so a value moved to another row does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum SealPurpose {
     /// The secret of a connection: a client secret, a bind password. With the SHA-256 of the destination that it was
-    /// given for; see [`Purpose::secret_of`].
+    /// given for; see [`SealPurpose::secret_of`].
     Connection(ConnectionId, [u8; 32]),
     /// The PKCE verifier of an attempt to sign in.
     Attempt(AttemptId),
@@ -32,7 +32,7 @@ pub enum Purpose {
     Mark,
 }
 
-impl Purpose {
+impl SealPurpose {
     /// That of the secret of a connection as it is now. A secret that was sealed for another address, another name or
     /// another protection of the line does not open for it.
     pub fn secret_of(connection: &Connection) -> Self {
@@ -73,12 +73,12 @@ pub enum SealFault {
 }
 
 /// One key.
-pub(super) struct Key {
+pub(super) struct SealKey {
     id: [u8; ID_LEN],
     aead: LessSafeKey,
 }
 
-impl Key {
+impl SealKey {
     /// From its 32 bytes; the id is derived from them, so that a key file needs no bookkeeping.
     pub(super) fn new(bytes: &[u8; 32]) -> Option<Self> {
         let mut named = Zeroizing::new(b"rolecall/1/key-id".to_vec());
@@ -92,7 +92,7 @@ impl Key {
         self.id
     }
 
-    pub(super) fn seal(&self, ctx: &Ctx, purpose: Purpose, plain: &[u8]) -> Result<Vec<u8>, SealFault> {
+    pub(super) fn seal(&self, ctx: &Ctx, purpose: SealPurpose, plain: &[u8]) -> Result<Vec<u8>, SealFault> {
         let nonce = ctx.random::<NONCE_LEN>();
         let mut body = plain.to_vec();
         self.aead
@@ -106,7 +106,7 @@ impl Key {
         Ok(sealed)
     }
 
-    pub(super) fn open(&self, purpose: Purpose, envelope: &Envelope<'_>) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+    pub(super) fn open(&self, purpose: SealPurpose, envelope: &Envelope<'_>) -> Result<Zeroizing<Vec<u8>>, SealFault> {
         let mut body = Zeroizing::new(envelope.body.to_vec());
         let length = self
             .aead

@@ -40,11 +40,11 @@ impl TokenKind {
 const BODY: usize = 43;
 
 /// A token in the clear: shown once to whom it belongs, then forgotten.
-pub struct Token {
+pub struct PlainToken {
     text: Zeroizing<String>,
 }
 
-impl Token {
+impl PlainToken {
     /// A new one.
     pub fn generate(kind: TokenKind, ctx: &Ctx) -> Self {
         let random = Zeroizing::new(ctx.random::<32>());
@@ -76,7 +76,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for PlainToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_by_its_hash_and_only_as_its_kind() {
-        let token = Token::generate(TokenKind::Api, &Clock.ctx(Actor::System));
+        let token = PlainToken::generate(TokenKind::Api, &Clock.ctx(Actor::System));
         assert_eq!(presented_hash(TokenKind::Api, token.reveal()), Some(token.hash()));
         assert_eq!(presented_hash(TokenKind::Scim, token.reveal()), None);
         assert_eq!(presented_hash(TokenKind::Api, &token.reveal().replace("rca_", "rcs_")), None);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn tokens_differ_and_do_not_print() {
         let ctx = Clock.ctx(Actor::System);
-        let (one, two) = (Token::generate(TokenKind::Link, &ctx), Token::generate(TokenKind::Link, &ctx));
+        let (one, two) = (PlainToken::generate(TokenKind::Link, &ctx), PlainToken::generate(TokenKind::Link, &ctx));
         assert_ne!(one.reveal(), two.reveal());
         assert_eq!(one.reveal().len(), 47);
         assert_eq!(format!("{one:?}"), "Token(..)");

@@ -1,8 +1,8 @@
 //! The sealed log as people read it: the newest line first, with the names of things.
-use super::events::Line;
+use super::events::UnsealedEvent;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, Row, StoreError, tuple};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::{binds, statements};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ statements! {
         FROM event e JOIN live_partner p ON p.id = e.partner JOIN partner_ancestor a ON a.partner = e.partner \
         WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
         AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = {}) \
-        ORDER BY e.seq DESC LIMIT $4", Core::AuditView.id().0);
+        ORDER BY e.seq DESC LIMIT $4", CoreCapability::AuditView.id().0);
     PEOPLE: set = "SELECT id, display_name FROM live_person WHERE id IN ($1)";
     EXTERNAL_USERS: set = "SELECT id, user_name FROM external_user WHERE id IN ($1)";
     EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_group WHERE id IN ($1)";
@@ -24,11 +24,11 @@ statements! {
 
 /// A sealed line and where it belongs.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Entry {
+pub struct ActivityEntry {
     /// Its number.
     pub seq: i64,
     /// The line.
-    pub line: Line,
+    pub line: UnsealedEvent,
     /// The name of its partner.
     pub partner: String,
 }
@@ -42,8 +42,9 @@ pub async fn newest(
     at: &PartnerExtent,
     before: i64,
     limit: u32,
-) -> Result<Vec<Entry>, StoreError> {
-    let read = |row: &Row| Ok(Entry { line: Line::from_row(row)?, seq: row.get(7)?, partner: row.get(8)? });
+) -> Result<Vec<ActivityEntry>, StoreError> {
+    let read =
+        |row: &Row| Ok(ActivityEntry { line: UnsealedEvent::from_row(row)?, seq: row.get(7)?, partner: row.get(8)? });
     reader.all(&NEWEST, binds![at.partner(), at.subtree(), before, limit], read).await
 }
 

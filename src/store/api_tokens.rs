@@ -1,12 +1,12 @@
 //! Bearer tokens of the API. A token acts with the authority its person has at that moment; only its SHA-256 is stored.
 use super::extent::{PartnerExtent, SelfExtent};
 use super::sessions::in_good_standing;
-use super::tokens::Token;
+use super::tokens::TokenRecord;
 use super::{FromRow, Reader, Row, StoreError, Tx};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, TokenId, UserId};
 use crate::domain::time::Timestamp;
-use crate::secret::{Token as TokenText, TokenKind, presented_hash};
+use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash};
 use crate::{binds, statements};
 
 statements! {
@@ -26,7 +26,7 @@ statements! {
 
 /// Whoever sent a token, as of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bearer {
+pub struct TokenOwner {
     /// The witness that the request comes from this person.
     pub extent: SelfExtent,
     /// The token.
@@ -37,14 +37,14 @@ pub struct Bearer {
     pub display_name: String,
 }
 
-impl Bearer {
+impl TokenOwner {
     /// The person.
     pub fn person(&self) -> UserId {
         self.extent.person()
     }
 }
 
-impl FromRow for Bearer {
+impl FromRow for TokenOwner {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             extent: SelfExtent::new(row.get("person")?),
@@ -106,17 +106,21 @@ async fn insert(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn authenticate(reader: &mut Reader, presented: &str, now: Timestamp) -> Result<Option<Bearer>, StoreError> {
+pub async fn authenticate(
+    reader: &mut Reader,
+    presented: &str,
+    now: Timestamp,
+) -> Result<Option<TokenOwner>, StoreError> {
     let Some(hash) = presented_hash(TokenKind::Api, presented) else { return Ok(None) };
-    reader.optional(&BY_HASH, binds![hash, now], Bearer::from_row).await
+    reader.optional(&BY_HASH, binds![hash, now], TokenOwner::from_row).await
 }
 
 /// The person's own tokens, oldest first.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<Token>, StoreError> {
-    reader.all(&LIST, binds![of.person()], Token::from_row).await
+pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<TokenRecord>, StoreError> {
+    reader.all(&LIST, binds![of.person()], TokenRecord::from_row).await
 }
 
 /// Forgets tokens of the person that have ended by `now`, but for the last `kept`.

@@ -26,7 +26,7 @@ pub const MOST_OPEN: u32 = 5_000;
 
 /// An attempt as it is kept: the PKCE verifier sealed, of the rest what is secret as hashes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredLoginAttempt {
     /// Its identity.
     pub id: AttemptId,
     /// The connection it was begun at.
@@ -47,13 +47,23 @@ pub struct Kept {
     pub expires_at: Timestamp,
 }
 
-crate::from_row!(Kept { id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at });
+crate::from_row!(StoredLoginAttempt {
+    id,
+    connection,
+    browser_hash,
+    state_hash,
+    nonce,
+    verifier,
+    return_to,
+    created_at,
+    expires_at
+});
 
 /// Writes an attempt, and forgets those that ended by its beginning and the oldest beyond [`MOST_OPEN`].
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &StoredLoginAttempt) -> Result<(), StoreError> {
     tx.execute(&EXPIRED, binds![new.created_at]).await?;
     let values = binds![
         new.id,
@@ -74,16 +84,16 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &Kept) -> Result<()
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn find(reader: &mut Reader, id: AttemptId) -> Result<Option<Kept>, StoreError> {
-    reader.optional(&FIND, binds![id], Kept::from_row).await
+pub async fn find(reader: &mut Reader, id: AttemptId) -> Result<Option<StoredLoginAttempt>, StoreError> {
+    reader.optional(&FIND, binds![id], StoredLoginAttempt::from_row).await
 }
 
 /// Takes an attempt out: of two answers only one finds it.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn take(tx: &mut Tx, id: AttemptId) -> Result<Option<Kept>, StoreError> {
-    tx.optional(&TAKE, binds![id], Kept::from_row).await
+pub async fn take(tx: &mut Tx, id: AttemptId) -> Result<Option<StoredLoginAttempt>, StoreError> {
+    tx.optional(&TAKE, binds![id], StoredLoginAttempt::from_row).await
 }
 
 /// Ends the attempts at a connection: what they were begun under no longer holds.

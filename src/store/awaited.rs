@@ -7,7 +7,7 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
-/// The columns of a [`Loose`] rule; the caller says of which directories `d`.
+/// The columns of a [`UnboundRule`] rule; the caller says of which directories `d`.
 const LOOSE: &str = "SELECT DISTINCT r.id AS rule, r.name AS rule_name, d.name AS directory, \
     COALESCE(w.name, k.display_name) AS name, CASE WHEN w.id IS NULL THEN 'gone' WHEN 1 < (SELECT COUNT(*) \
         FROM connection c JOIN external_group s ON s.connection = c.id \
@@ -175,7 +175,7 @@ pub async fn forget(tx: &mut Tx, at: &ConnectionExtent, name: &str) -> Result<()
 
 /// A rule in force that asks for a group that is not there.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Loose {
+pub struct UnboundRule {
     /// The rule.
     pub rule: RuleId,
     /// Its name.
@@ -188,9 +188,9 @@ pub struct Loose {
     pub why: String,
 }
 
-from_row!(Loose { rule, rule_name, directory, name, why });
+from_row!(UnboundRule { rule, rule_name, directory, name, why });
 
-impl std::fmt::Display for Loose {
+impl std::fmt::Display for UnboundRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.name.as_deref();
         let group = || name.map_or_else(|| "a group".to_owned(), |name| format!("the group “{name}”"));
@@ -210,16 +210,20 @@ impl std::fmt::Display for Loose {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn loose(reader: &mut Reader, at: &PartnerExtent, directory: DirectoryId) -> Result<Vec<Loose>, StoreError> {
-    reader.all(&LOOSE_OF, binds![directory, at.partner()], Loose::from_row).await
+pub async fn loose(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+) -> Result<Vec<UnboundRule>, StoreError> {
+    reader.all(&LOOSE_OF, binds![directory, at.partner()], UnboundRule::from_row).await
 }
 
 /// [`loose`] of every directory.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn loose_anywhere(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<Loose>, StoreError> {
-    reader.all(&LOOSE_ANYWHERE, binds![], Loose::from_row).await
+pub async fn loose_anywhere(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<UnboundRule>, StoreError> {
+    reader.all(&LOOSE_ANYWHERE, binds![], UnboundRule::from_row).await
 }
 
 /// The names of the directory's groups, for choosing one; at most `limit`.

@@ -3,15 +3,15 @@
 //! Each template exists in several sizes, all prepared at start; any number of rows is a mix of them.
 use std::borrow::Cow;
 
-use super::statement::{Listed, Statement};
-use super::{Dialect, Kind, Value, gather, postgres};
+use super::statement::{Statement, StatementSet};
+use super::{Dialect, SqlType, SqlValue, gather, postgres};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
 const SIZES: [usize; 6] = [256, 64, 16, 3, 2, 1];
 
 /// How a template's text grows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Shape {
+pub(super) enum StatementShape {
     /// Not at all.
     Once,
     /// `VALUES ($1, $2)` becomes as many rows.
@@ -19,11 +19,11 @@ pub(super) enum Shape {
     /// `IN ($2)`, with the highest parameter, becomes as many elements.
     Set(usize),
     /// Each parameter, of these types, becomes an array with one element of each question (PostgreSQL).
-    Each(&'static [Kind]),
+    Each(&'static [SqlType]),
     /// Each row tells the number of its question (SQLite).
     Numbered(usize),
     /// Each parameter of `VALUES ($1, $2)`, of these types, becomes an array with one element of each row (PostgreSQL).
-    Columns(&'static [Kind]),
+    Columns(&'static [SqlType]),
 }
 
 /// An `INSERT … VALUES (…)` of one row that is run with many; see `Tx::execute_rows`. All parameters stand inside
@@ -42,13 +42,13 @@ pub struct IdSet {
 pub struct Insert {
     rows: Rows,
     columns: Statement,
-    kinds: &'static [Kind],
+    kinds: &'static [SqlType],
 }
 
 impl Insert {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let columns = Statement::shaped(name, text, &[], Shape::Columns(kinds));
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [SqlType]) -> Self {
+        let columns = Statement::shaped(name, text, &[], StatementShape::Columns(kinds));
         Self { rows: Rows::new(name, text, &[]), columns, kinds }
     }
 
@@ -62,23 +62,23 @@ impl Insert {
         &self.columns
     }
 
-    pub(super) fn kinds(&self) -> &'static [Kind] {
+    pub(super) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 }
 
 impl Rows {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [SqlType]) -> Self {
         let [most, more, many, three, two, one] = SIZES;
         Self {
             sizes: [
-                Statement::shaped(name, text, kinds, Shape::Rows(most)),
-                Statement::shaped(name, text, kinds, Shape::Rows(more)),
-                Statement::shaped(name, text, kinds, Shape::Rows(many)),
-                Statement::shaped(name, text, kinds, Shape::Rows(three)),
-                Statement::shaped(name, text, kinds, Shape::Rows(two)),
-                Statement::shaped(name, text, kinds, Shape::Rows(one)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(most)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(more)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(many)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(three)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(two)),
+                Statement::shaped(name, text, kinds, StatementShape::Rows(one)),
             ],
         }
     }
@@ -97,23 +97,27 @@ impl Rows {
 
 impl IdSet {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [SqlType]) -> Self {
         let [most, more, many, three, two, one] = SIZES;
         Self {
             sizes: [
-                Statement::shaped(name, text, kinds, Shape::Set(most)),
-                Statement::shaped(name, text, kinds, Shape::Set(more)),
-                Statement::shaped(name, text, kinds, Shape::Set(many)),
-                Statement::shaped(name, text, kinds, Shape::Set(three)),
-                Statement::shaped(name, text, kinds, Shape::Set(two)),
-                Statement::shaped(name, text, kinds, Shape::Set(one)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(most)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(more)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(many)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(three)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(two)),
+                Statement::shaped(name, text, kinds, StatementShape::Set(one)),
             ],
         }
     }
 
     /// The smallest size that holds `ids`, with its values: the rest of the set is filled by repeating one of them.
     /// `None` for an empty set.
-    pub(super) fn filled(&'static self, fixed: &[Value], ids: &[Value]) -> Option<(&'static Statement, Vec<Value>)> {
+    pub(super) fn filled(
+        &'static self,
+        fixed: &[SqlValue],
+        ids: &[SqlValue],
+    ) -> Option<(&'static Statement, Vec<SqlValue>)> {
         let last = ids.last()?;
         let (statement, size) = self.sizes.iter().zip(SIZES).rev().find(|(_, size)| ids.len() <= *size)?;
         let padding = std::iter::repeat_n(last, size - ids.len());
@@ -124,36 +128,36 @@ impl IdSet {
 /// The most rows or ids one statement takes.
 pub(super) const MOST: usize = 256;
 
-impl Listed for Rows {
+impl StatementSet for Rows {
     fn list(&'static self) -> Vec<&'static Statement> {
         self.sizes.iter().collect()
     }
 }
 
-impl Listed for Insert {
+impl StatementSet for Insert {
     fn list(&'static self) -> Vec<&'static Statement> {
         self.rows.sizes.iter().chain([&self.columns]).collect()
     }
 }
 
-impl Listed for IdSet {
+impl StatementSet for IdSet {
     fn list(&'static self) -> Vec<&'static Statement> {
         self.sizes.iter().collect()
     }
 }
 
 /// The text of a template at a size. A text without the expected place is left alone: the check at start reports it.
-pub(super) fn expand(text: Cow<'static, str>, shape: Shape, dialect: Dialect) -> Cow<'static, str> {
+pub(super) fn expand(text: Cow<'static, str>, shape: StatementShape, dialect: Dialect) -> Cow<'static, str> {
     let expanded = match shape {
-        Shape::Once | Shape::Rows(1) | Shape::Set(1) => None,
-        Shape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
-        Shape::Columns(kinds) if dialect == Dialect::Postgres => expand_columns(&text, kinds),
-        Shape::Columns(_) => None,
-        Shape::Numbered(number) => {
+        StatementShape::Once | StatementShape::Rows(1) | StatementShape::Set(1) => None,
+        StatementShape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
+        StatementShape::Columns(kinds) if dialect == Dialect::Postgres => expand_columns(&text, kinds),
+        StatementShape::Columns(_) => None,
+        StatementShape::Numbered(number) => {
             Some(format!("SELECT answer.*, {number} AS question_number FROM ({text}) AS answer"))
         }
-        Shape::Rows(rows) => expand_rows(&text, rows),
-        Shape::Set(ids) => expand_set(&text, ids),
+        StatementShape::Rows(rows) => expand_rows(&text, rows),
+        StatementShape::Set(ids) => expand_set(&text, ids),
     };
     expanded.map_or(text, Cow::Owned)
 }
@@ -165,7 +169,7 @@ fn expand_rows(text: &str, rows: usize) -> Option<String> {
     Some(format!("{before}VALUES {}{after}", all.join(", ")))
 }
 
-fn expand_columns(text: &str, kinds: &[Kind]) -> Option<String> {
+fn expand_columns(text: &str, kinds: &[SqlType]) -> Option<String> {
     let (before, row, after) = row_of(text)?;
     let row = named(row.strip_prefix('(')?.strip_suffix(')')?, kinds, "item");
     Some(format!("{before}SELECT {row} FROM unnest({}) AS item ({}){after}", arrays(kinds), names(kinds)))
@@ -180,18 +184,18 @@ fn row_of(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// An array for each parameter of these types.
-pub(super) fn arrays(kinds: &[Kind]) -> String {
-    let array = |(at, kind): (usize, &Kind)| format!("${at}::{}[]", postgres::type_name(*kind));
+pub(super) fn arrays(kinds: &[SqlType]) -> String {
+    let array = |(at, kind): (usize, &SqlType)| format!("${at}::{}[]", postgres::type_name(*kind));
     (1..).zip(kinds).map(array).collect::<Vec<_>>().join(", ")
 }
 
 /// Names for their elements.
-pub(super) fn names(kinds: &[Kind]) -> String {
+pub(super) fn names(kinds: &[SqlType]) -> String {
     (1..=kinds.len()).map(|at| format!("value_{at}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `text` with the elements of `table` for the parameters. The highest number first: `$1` begins `$10`, too.
-pub(super) fn named(text: &str, kinds: &[Kind], table: &str) -> String {
+pub(super) fn named(text: &str, kinds: &[SqlType], table: &str) -> String {
     let name = |text: String, at| text.replace(&format!("${at}"), &format!("{table}.value_{at}"));
     (1..=kinds.len()).rev().fold(text.to_owned(), name)
 }
@@ -248,7 +252,7 @@ mod tests {
     fn a_row_is_repeated_with_its_own_parameters() {
         let text = "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1) ON CONFLICT (a) DO UPDATE SET b = excluded.b";
         assert_eq!(
-            expand(text.into(), Shape::Rows(3), Dialect::Sqlite),
+            expand(text.into(), StatementShape::Rows(3), Dialect::Sqlite),
             "INSERT INTO t (a, b, c) VALUES ($1, lower($2), $1), ($3, lower($4), $3), ($5, lower($6), $5) \
              ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
@@ -258,7 +262,7 @@ mod tests {
     fn a_row_is_taken_from_arrays() {
         let text =
             "INSERT INTO t (a, b, c) VALUES ($1, lower($2), (SELECT d FROM u WHERE e = $1)) ON CONFLICT DO NOTHING";
-        let shape = Shape::Columns(&[Kind::Uuid, Kind::Text]);
+        let shape = StatementShape::Columns(&[SqlType::Uuid, SqlType::Text]);
         assert_eq!(
             expand(text.into(), shape, Dialect::Postgres),
             "INSERT INTO t (a, b, c) SELECT item.value_1, lower(item.value_2), (SELECT d FROM u WHERE e = item.value_1) \
@@ -276,7 +280,7 @@ mod tests {
     #[test]
     fn a_set_grows_behind_the_fixed_parameters() {
         assert_eq!(
-            expand("SELECT a FROM t WHERE b = $1 AND c IN ($2)".into(), Shape::Set(3), Dialect::Sqlite),
+            expand("SELECT a FROM t WHERE b = $1 AND c IN ($2)".into(), StatementShape::Set(3), Dialect::Sqlite),
             "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3, $4)"
         );
     }

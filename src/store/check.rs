@@ -5,7 +5,7 @@ use sqlx::{ConnectOptions as _, Either, Executor as _, Postgres, SqliteConnectio
 use sqlx::{SqlSafeStr as _, SqlStr};
 
 use super::constraint::Constraint;
-use super::{Dialect, Kind, postgres, registry};
+use super::{Dialect, SqlType, postgres, registry};
 
 /// Statements that SQLite does not take, each as a sentence. Prepared on the writer, which keeps them.
 pub(super) async fn on_sqlite(connection: &mut SqliteConnection) -> Vec<String> {
@@ -70,12 +70,12 @@ fn compare<S: sqlx::Statement>(name: &str, counted: usize, prepared: Result<S, s
     (taken != counted).then(|| format!("statement {name}: {counted} parameters written, {taken} taken"))
 }
 
-fn postgres_type(kind: Kind) -> PgTypeInfo {
+fn postgres_type(kind: SqlType) -> PgTypeInfo {
     match kind {
-        Kind::Uuid => <uuid::Uuid as sqlx::Type<Postgres>>::type_info(),
-        Kind::Bool => <bool as sqlx::Type<Postgres>>::type_info(),
-        Kind::I64 => <i64 as sqlx::Type<Postgres>>::type_info(),
-        Kind::Text => <str as sqlx::Type<Postgres>>::type_info(),
-        Kind::Bytes => <[u8] as sqlx::Type<Postgres>>::type_info(),
+        SqlType::Uuid => <uuid::Uuid as sqlx::Type<Postgres>>::type_info(),
+        SqlType::Bool => <bool as sqlx::Type<Postgres>>::type_info(),
+        SqlType::I64 => <i64 as sqlx::Type<Postgres>>::type_info(),
+        SqlType::Text => <str as sqlx::Type<Postgres>>::type_info(),
+        SqlType::Bytes => <[u8] as sqlx::Type<Postgres>>::type_info(),
     }
 }

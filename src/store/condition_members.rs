@@ -29,7 +29,7 @@ const KEYS: &str =
 
 /// A condition of the directory, and whether it holds for a user so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct ConditionState {
     /// The condition.
     pub condition: ConditionId,
     /// What it asks, as a filter.
@@ -46,10 +46,10 @@ pub async fn of_user(
     reader: &mut Reader,
     at: &ConnectionExtent,
     user: ExternalUserId,
-) -> Result<Vec<Held>, StoreError> {
+) -> Result<Vec<ConditionState>, StoreError> {
     let read = |row: &Row| {
         let (condition, expression, holds) = tuple(row)?;
-        Ok(Held { condition, expression, holds })
+        Ok(ConditionState { condition, expression, holds })
     };
     reader.all(&OF_USER, binds![at.directory(), user], read).await
 }

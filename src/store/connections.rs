@@ -1,8 +1,8 @@
 //! Connections: the doors of directories.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, Value, attempts};
+use super::{FromRow, Reader, Row, SqlValue, StoreError, Tx, attempts};
 use crate::binds;
-use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, Mode};
+use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::domain::time::Timestamp;
 use crate::statements;
@@ -27,13 +27,13 @@ statements! {
     SECRET = "SELECT secret FROM connection WHERE id = $1 AND directory = $2";
 }
 
-/// The columns of a [`Door`], with where they come from.
+/// The columns of a [`ConnectionContext`], with where they come from.
 pub(super) const COLUMNS: &str = "SELECT c.id, c.directory, c.kind, c.slug, c.profile, c.state, c.config, c.join_attribute, \
     c.version, c.created_at, d.partner, d.mode FROM connection c JOIN directory d ON d.id = c.directory";
 
 /// A connection with what its directory decides for it.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct ConnectionContext {
     /// The witness that the caller is this connection.
     pub extent: ConnectionExtent,
     /// The connection.
@@ -41,12 +41,12 @@ pub struct Door {
     /// The attribute whose value names the same person at every door of the directory.
     pub join_attribute: Option<String>,
     /// Whether and how the directory's word counts.
-    pub mode: Mode,
+    pub mode: DirectoryMode,
 }
 
 /// What a new connection is made of, besides the connection itself.
 #[derive(Clone, Debug, Default)]
-pub struct Extra {
+pub struct ConnectionSecrets {
     /// The attribute that joins it with the other doors of its directory.
     pub join_attribute: Option<String>,
     /// The sealed secret that it signs in with at the other side.
@@ -70,11 +70,12 @@ impl FromRow for Connection {
     }
 }
 
-impl Door {
+impl ConnectionContext {
     /// Reads the columns of `COLUMNS`; only for queries that have proved who the caller is.
     pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
         let connection = Connection::from_row(row)?;
-        let mode = Mode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?;
+        let mode =
+            DirectoryMode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?;
         Ok(Self {
             extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner")?),
             join_attribute: row.get("join_attribute")?,
@@ -92,7 +93,7 @@ pub async fn insert(
     tx: &mut Tx,
     at: &PartnerExtent,
     new: &Connection,
-    extra: Extra,
+    extra: ConnectionSecrets,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
@@ -119,7 +120,7 @@ pub async fn insert(
 pub async fn update(
     tx: &mut Tx,
     at: &PartnerExtent,
-    known: &Door,
+    known: &ConnectionContext,
     changed: &Connection,
     join_attribute: Option<String>,
     now: Timestamp,
@@ -159,16 +160,20 @@ pub async fn seal(
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not the extent's.
-pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: ConnectionId) -> Result<Door, StoreError> {
-    reader.one(&BY_ID, binds![id, at.partner()], Door::from_row).await
+pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: ConnectionId) -> Result<ConnectionContext, StoreError> {
+    reader.one(&BY_ID, binds![id, at.partner()], ConnectionContext::from_row).await
 }
 
 /// A connection of the extent's partner, by its name in addresses.
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn by_slug(reader: &mut Reader, at: &PartnerExtent, slug: &str) -> Result<Option<Door>, StoreError> {
-    reader.optional(&BY_SLUG, binds![slug, at.partner()], Door::from_row).await
+pub async fn by_slug(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    slug: &str,
+) -> Result<Option<ConnectionContext>, StoreError> {
+    reader.optional(&BY_SLUG, binds![slug, at.partner()], ConnectionContext::from_row).await
 }
 
 /// The connections of a directory of the extent's partner.
@@ -179,16 +184,16 @@ pub async fn of_directory(
     reader: &mut Reader,
     at: &PartnerExtent,
     directory: DirectoryId,
-) -> Result<Vec<Door>, StoreError> {
-    reader.all(&OF_DIRECTORY, binds![directory, at.partner()], Door::from_row).await
+) -> Result<Vec<ConnectionContext>, StoreError> {
+    reader.all(&OF_DIRECTORY, binds![directory, at.partner()], ConnectionContext::from_row).await
 }
 
 /// Every connection of the extent's partner, by directory.
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Door>, StoreError> {
-    reader.all(&OF_PARTNER, binds![at.partner()], Door::from_row).await
+pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<ConnectionContext>, StoreError> {
+    reader.all(&OF_PARTNER, binds![at.partner()], ConnectionContext::from_row).await
 }
 
 /// Opens a door that we go through ourselves: LDAP reads, OIDC sign-ins. `None` when there is no such connection of
@@ -200,8 +205,8 @@ pub async fn open_door(
     reader: &mut Reader,
     id: ConnectionId,
     kind: ConnectionKind,
-) -> Result<Option<Door>, StoreError> {
-    reader.optional(&OPEN, binds![id, kind.as_str()], Door::from_row).await
+) -> Result<Option<ConnectionContext>, StoreError> {
+    reader.optional(&OPEN, binds![id, kind.as_str()], ConnectionContext::from_row).await
 }
 
 /// Like [`open_door`], by the name in addresses.
@@ -212,16 +217,16 @@ pub async fn open_door_named(
     reader: &mut Reader,
     slug: &str,
     kind: ConnectionKind,
-) -> Result<Option<Door>, StoreError> {
-    reader.optional(&OPEN_SLUG, binds![slug, kind.as_str()], Door::from_row).await
+) -> Result<Option<ConnectionContext>, StoreError> {
+    reader.optional(&OPEN_SLUG, binds![slug, kind.as_str()], ConnectionContext::from_row).await
 }
 
 /// Every LDAP connection that is open, for the schedule.
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn active_ldap(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<Door>, StoreError> {
-    reader.all(&ACTIVE_LDAP, binds![], Door::from_row).await
+pub async fn active_ldap(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<ConnectionContext>, StoreError> {
+    reader.all(&ACTIVE_LDAP, binds![], ConnectionContext::from_row).await
 }
 
 /// The sealed secret of a connection.
@@ -229,7 +234,7 @@ pub async fn active_ldap(reader: &mut Reader, _by: &OperatorExtent) -> Result<Ve
 /// # Errors
 /// `StoreError`.
 pub async fn secret(reader: &mut Reader, extent: &ConnectionExtent) -> Result<Option<Vec<u8>>, StoreError> {
-    let values: Vec<Value> = binds![extent.connection(), extent.directory()];
+    let values: Vec<SqlValue> = binds![extent.connection(), extent.directory()];
     reader.one(&SECRET, values, |row| row.get("secret")).await
 }
 

@@ -59,9 +59,9 @@ constraints! {
 
 /// Column lists as SQLite reports them (`"person.partner, person.login"`), to index names.
 #[derive(Debug, Default)]
-pub(super) struct Catalog(HashMap<String, String>);
+pub(super) struct IndexNames(HashMap<String, String>);
 
-impl Catalog {
+impl IndexNames {
     /// From rows (table, index, origin, column), columns in index order.
     pub(super) fn new(rows: Vec<(String, String, String, Option<String>)>) -> Self {
         let mut indexes: Vec<(String, String, String, Vec<String>)> = Vec::new();
@@ -109,7 +109,7 @@ mod tests {
         let row = |table: &str, index: &str, origin: &str, column: &str| {
             (table.to_owned(), index.to_owned(), origin.to_owned(), Some(column.to_owned()))
         };
-        let catalog = Catalog::new(vec![
+        let catalog = IndexNames::new(vec![
             row("partner", "partner_external_id", "c", "parent"),
             row("partner", "partner_external_id", "c", "external_id"),
             row("role", "role_name", "c", "partner"),

@@ -8,16 +8,16 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::constraint::Catalog;
+use super::constraint::IndexNames;
 use super::gather::Gather;
 use super::group::Writer;
 use super::lock::OwnerLock;
 use super::pool::Pool;
-use super::reader::{Link, Reader, Shared};
+use super::reader::{DbConnection, Reader, Shared};
 use super::readers::Readers;
 use super::state::State;
 use super::tx::Tx;
-use super::{Dialect, OpenError, Question, Row, StoreError, Value, check, migrate, postgres};
+use super::{BatchedQuery, Dialect, OpenError, Row, SqlValue, StoreError, check, migrate, postgres};
 use crate::domain::time::Timestamp;
 
 /// Statements a connection keeps prepared; more than the program has. Of those that are put together at run time it keeps
@@ -90,13 +90,13 @@ impl Default for Most {
 
 /// How strictly concurrent writes are kept apart on PostgreSQL. SQLite runs them one after another anyway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Isolation {
+pub(super) enum IsolationLevel {
     ReadCommitted,
     Serializable,
 }
 
 /// What became of one try of a write.
-pub(super) enum Once<T, E> {
+pub(super) enum WriteAttempt<T, E> {
     /// It is durable.
     Done(T),
     /// The closure failed, or must not be run again.
@@ -187,7 +187,7 @@ impl Store {
             // Whoever held a job is gone: the file is ours alone. What its clock said must not keep us from the work.
             sqlx::query("UPDATE lease SET until_at = 0").execute(&mut first).await.map_err(failed)?;
         }
-        let catalog = Catalog::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
+        let catalog = IndexNames::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
         drop(first);
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
         let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
@@ -210,7 +210,7 @@ impl Store {
         }
         let shared = Arc::new(Shared {
             dialect: Dialect::Postgres,
-            catalog: Catalog::default(),
+            catalog: IndexNames::default(),
             state: State::default(),
             most: given.most,
         });
@@ -236,7 +236,7 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
-        self.tried(Isolation::ReadCommitted, work).await
+        self.tried(IsolationLevel::ReadCommitted, work).await
     }
 
     /// Like [`Self::write`], and on PostgreSQL as if writes ran one after another: for `admin`, whose decisions rest
@@ -245,12 +245,12 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
-        self.tried(Isolation::Serializable, work).await
+        self.tried(IsolationLevel::Serializable, work).await
     }
 
     async fn tried<T, E: From<StoreError>>(
         &self,
-        isolation: Isolation,
+        isolation: IsolationLevel,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
         refuse_inside_a_write()?;
@@ -265,9 +265,9 @@ impl Store {
                 }
             };
             let error = match once {
-                Once::Done(value) => return Ok(value),
-                Once::Refused(error) => return Err(error),
-                Once::Again(error) => error,
+                WriteAttempt::Done(value) => return Ok(value),
+                WriteAttempt::Refused(error) => return Err(error),
+                WriteAttempt::Again(error) => error,
             };
             tries += 1;
             held += usize::from(error == StoreError::Held);
@@ -301,9 +301,9 @@ impl Store {
     pub async fn reader(&self) -> Result<Reader, StoreError> {
         refuse_inside_a_write()?;
         let link = match &self.0.backend {
-            Backend::Sqlite(sqlite) => Link::Sqlite(sqlite.readers.take().await?),
+            Backend::Sqlite(sqlite) => DbConnection::Sqlite(sqlite.readers.take().await?),
             Backend::Postgres { readers, .. } => {
-                Link::Postgres(readers.take().await.map_err(|error| StoreError::unreachable(&error))?)
+                DbConnection::Postgres(readers.take().await.map_err(|error| StoreError::unreachable(&error))?)
             }
         };
         Ok(Reader::new(link, Arc::clone(&self.0.shared), false))
@@ -312,8 +312,8 @@ impl Store {
     /// The row that `question` finds for a key, if there is one; see [`Self::ask_all`].
     pub(super) async fn ask<T>(
         &self,
-        question: &'static Question,
-        key: Vec<Value>,
+        question: &'static BatchedQuery,
+        key: Vec<SqlValue>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         Ok(self.ask_all(question, key, read).await?.into_iter().next())
@@ -323,8 +323,8 @@ impl Store {
     /// share a trip.
     pub(super) async fn ask_all<T>(
         &self,
-        question: &'static Question,
-        key: Vec<Value>,
+        question: &'static BatchedQuery,
+        key: Vec<SqlValue>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         match &self.0.backend {
@@ -357,24 +357,24 @@ impl Store {
             Backend::Sqlite(sqlite) => {
                 let mut pooled = sqlite.readers.take().await?;
                 pooled.begin().await.map_err(|error| self.error(error))?;
-                Link::Sqlite(pooled)
+                DbConnection::Sqlite(pooled)
             }
             Backend::Postgres { readers, .. } => {
                 let lent = postgres::snapshot(readers, limit).await;
-                Link::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
+                DbConnection::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
             }
         };
         let mut reader = Reader::new(link, Arc::clone(&self.0.shared), true);
         let result = in_time(limit, work(&mut reader)).await?;
         match reader.link {
-            Link::Sqlite(mut pooled) => {
+            DbConnection::Sqlite(mut pooled) => {
                 // A failure here only means that the connection is not used again.
                 let _ = pooled.end().await;
             }
-            Link::Postgres(mut lent) => {
+            DbConnection::Postgres(mut lent) => {
                 let _ = lent.end("ROLLBACK").await;
             }
-            Link::Turn(_) => {}
+            DbConnection::Turn(_) => {}
         }
         result
     }
@@ -388,10 +388,10 @@ impl Store {
         refuse_inside_a_write()?;
         let limit = limit.min(LONGEST_SNAPSHOT);
         let link = match &self.0.backend {
-            Backend::Sqlite(sqlite) => Link::Sqlite(sqlite.readers.take().await?),
+            Backend::Sqlite(sqlite) => DbConnection::Sqlite(sqlite.readers.take().await?),
             Backend::Postgres { readers, .. } => {
                 let lent = readers.take_within(limit).await;
-                Link::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
+                DbConnection::Postgres(lent.map_err(|error| StoreError::unreachable(&error))?)
             }
         };
         let mut reader = Reader::new(link, Arc::clone(&self.0.shared), true);

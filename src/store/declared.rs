@@ -2,12 +2,12 @@
 //! them, and a trip for each would cost more than everything else.
 use std::collections::{HashMap, HashSet};
 
-use super::connections::{self, Door};
+use super::connections::{self, ConnectionContext};
 use super::extent::OperatorExtent;
-use super::rules::{self, Written};
+use super::rules::{self, StoredRule};
 use super::{FromRow, Reader, Row, StoreError, grants, people, roles, scopes, tuple};
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::{Ceiling, Directory};
+use crate::domain::directory::{CeilingEntry, Directory};
 use crate::domain::grant::ManualGrant;
 use crate::domain::group::UserGroup;
 use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
@@ -146,8 +146,8 @@ pub async fn page(
     limit: u32,
 ) -> Result<Vec<(User, bool)>, StoreError> {
     let (key, id) = match after {
-        Some((key, id)) => (key, super::Value::from(id)),
-        None => (Vec::new(), super::Value::Uuid(uuid::Uuid::nil())),
+        Some((key, id)) => (key, super::SqlValue::from(id)),
+        None => (Vec::new(), super::SqlValue::Uuid(uuid::Uuid::nil())),
     };
     let mut values = binds![partner, key];
     values.extend([id, limit.into()]);
@@ -255,7 +255,7 @@ pub async fn held_by(
 async fn with_scopes(
     reader: &mut Reader,
     by: &OperatorExtent,
-    mut rows: Vec<grants::Found>,
+    mut rows: Vec<grants::GrantRow>,
 ) -> Result<Vec<ManualGrant>, StoreError> {
     rows.sort_by_key(|row| row.id);
     let ids: Vec<ScopeId> = rows.iter().map(|row| row.scope).collect();
@@ -290,16 +290,16 @@ pub async fn ceilings(
     reader: &mut Reader,
     by: &OperatorExtent,
     directories: &[DirectoryId],
-) -> Result<HashMap<DirectoryId, Vec<Ceiling>>, StoreError> {
+) -> Result<HashMap<DirectoryId, Vec<CeilingEntry>>, StoreError> {
     let mut rows: Vec<(DirectoryId, RoleId, ScopeId)> =
         reader.all_in(&CEILINGS, binds![], directories.iter().copied(), tuple).await?;
     rows.sort_by_key(|row| row.2);
     let ids: Vec<ScopeId> = rows.iter().map(|row| row.2).collect();
     let mut scopes = scopes_of(reader, by, &ids).await?;
-    let mut all: HashMap<DirectoryId, Vec<Ceiling>> = HashMap::new();
+    let mut all: HashMap<DirectoryId, Vec<CeilingEntry>> = HashMap::new();
     for (directory, role, scope) in rows {
         let scope = scopes.remove(&scope).ok_or(StoreError::NotFound)?;
-        all.entry(directory).or_default().push(Ceiling { role, scope });
+        all.entry(directory).or_default().push(CeilingEntry { role, scope });
     }
     Ok(all)
 }
@@ -312,8 +312,8 @@ pub async fn doors(
     reader: &mut Reader,
     _by: &OperatorExtent,
     directories: &[DirectoryId],
-) -> Result<Vec<Door>, StoreError> {
-    let mut found = reader.all_in(&DOORS, binds![], directories.iter().copied(), Door::from_row).await?;
+) -> Result<Vec<ConnectionContext>, StoreError> {
+    let mut found = reader.all_in(&DOORS, binds![], directories.iter().copied(), ConnectionContext::from_row).await?;
     found.sort_by_key(|door| {
         let one = &door.connection;
         (one.directory, one.kind.as_str(), one.created_at, one.id)
@@ -329,7 +329,7 @@ pub async fn rules(
     reader: &mut Reader,
     by: &OperatorExtent,
     directories: &[DirectoryId],
-) -> Result<HashMap<DirectoryId, Vec<Written>>, StoreError> {
+) -> Result<HashMap<DirectoryId, Vec<StoredRule>>, StoreError> {
     let mut rows = reader.all_in(&RULES, binds![], directories.iter().copied(), rules::found).await?;
     rows.sort_by_key(|row| (row.directory, row.ordinal));
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
@@ -339,7 +339,7 @@ pub async fn rules(
     let mut names = rules::names(bound);
     let ids: Vec<ScopeId> = rows.iter().filter_map(|row| row.scope).collect();
     let scopes = scopes_of(reader, by, &ids).await?;
-    let mut all: HashMap<DirectoryId, Vec<Written>> = HashMap::new();
+    let mut all: HashMap<DirectoryId, Vec<StoredRule>> = HashMap::new();
     for row in rows {
         let scope = row.scope.and_then(|scope| scopes.get(&scope).cloned());
         let (when, names) = (matchers.remove(&row.id), names.remove(&row.id));

@@ -105,7 +105,7 @@ pub async fn keep_group(
 pub async fn restore_user(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    (id, kept): (ExternalUserId, &Kept),
+    (id, kept): (ExternalUserId, &DeletedUser),
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     if tx.execute(&RESTORE_USER, binds![id, at.connection(), now]).await? == 0 {
@@ -168,7 +168,7 @@ pub async fn group_of(
 
 /// What restoring a user rests on.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Kept {
+pub struct DeletedUser {
     /// The unique name, as said.
     pub user_name: String,
     /// The whole document.
@@ -185,9 +185,13 @@ pub struct Kept {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn user(reader: &mut Reader, at: &ConnectionExtent, id: ExternalUserId) -> Result<Option<Kept>, StoreError> {
+pub async fn user(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    id: ExternalUserId,
+) -> Result<Option<DeletedUser>, StoreError> {
     let read = |row: &Row| {
-        Ok(Kept {
+        Ok(DeletedUser {
             user_name: row.get(0)?,
             doc: row.json(1)?,
             active: row.get(2)?,
@@ -200,7 +204,7 @@ pub async fn user(reader: &mut Reader, at: &ConnectionExtent, id: ExternalUserId
 
 /// A deleted user or group, and what stands in the way of its return.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Gone<T> {
+pub struct DeletedItem<T> {
     /// Its id.
     pub id: T,
     /// Its name, as said.
@@ -213,7 +217,7 @@ pub struct Gone<T> {
     pub has_person: bool,
 }
 
-impl<T> Gone<T> {
+impl<T> DeletedItem<T> {
     /// Whether it can be put back.
     pub fn may_return(&self) -> bool {
         self.has_person && !self.replaced && !self.superseded
@@ -228,10 +232,10 @@ pub async fn users(
     reader: &mut Reader,
     at: &ConnectionExtent,
     ids: &[ExternalUserId],
-) -> Result<Vec<Gone<ExternalUserId>>, StoreError> {
+) -> Result<Vec<DeletedItem<ExternalUserId>>, StoreError> {
     let read = |row: &Row| {
         let (replaced, superseded) = (row.get(2)?, row.get(3)?);
-        Ok(Gone { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: row.get(4)? })
+        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: row.get(4)? })
     };
     reader.all_in(&USERS, binds![at.connection()], ids.iter().copied(), read).await
 }
@@ -244,10 +248,10 @@ pub async fn groups(
     reader: &mut Reader,
     at: &ConnectionExtent,
     ids: &[ExternalGroupId],
-) -> Result<Vec<Gone<ExternalGroupId>>, StoreError> {
+) -> Result<Vec<DeletedItem<ExternalGroupId>>, StoreError> {
     let read = |row: &Row| {
         let (replaced, superseded) = (row.get(2)?, row.get(3)?);
-        Ok(Gone { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: true })
+        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: true })
     };
     reader.all_in(&GROUPS, binds![at.connection()], ids.iter().copied(), read).await
 }

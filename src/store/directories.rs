@@ -3,7 +3,7 @@ use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, attempts, first, scopes, tuple};
 use crate::binds;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::{Ceiling, Directory, Mode};
+use crate::domain::directory::{CeilingEntry, Directory, DirectoryMode};
 use crate::domain::id::{DirectoryId, PartnerId, RoleId, ScopeId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -40,7 +40,8 @@ impl FromRow for Directory {
             id: row.get("id")?,
             partner: row.get("partner")?,
             name: row.get("name")?,
-            mode: Mode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?,
+            mode: DirectoryMode::parse(&row.get::<String>("mode")?)
+                .ok_or_else(|| StoreError::Decode("mode".to_owned()))?,
             rule_version: row.get("rule_version")?,
             authority: row.get("authority")?,
             version: row.get("version")?,
@@ -82,7 +83,7 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
         changed.authority
     ];
     found(tx.execute(&UPDATE, values).await?)?;
-    if changed.mode == Mode::Observe {
+    if changed.mode == DirectoryMode::Observe {
         tx.execute(&RENEW_TRUST, binds![changed.id]).await?;
         attempts::end_of(tx, changed.id).await?;
     }
@@ -120,9 +121,9 @@ pub async fn speaks(reader: &mut Reader, _at: &PartnerExtent, directory: Directo
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn mode(reader: &mut Reader, at: &ConnectionExtent) -> Result<Mode, StoreError> {
+pub async fn mode(reader: &mut Reader, at: &ConnectionExtent) -> Result<DirectoryMode, StoreError> {
     let word: String = reader.one(&MODE, binds![at.directory()], first).await?;
-    Mode::parse(&word).ok_or_else(|| StoreError::Decode("mode".to_owned()))
+    DirectoryMode::parse(&word).ok_or_else(|| StoreError::Decode("mode".to_owned()))
 }
 
 /// Puts a rule set in force: one row flips.
@@ -170,11 +171,15 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<D
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn ceilings(reader: &mut Reader, at: &PartnerExtent, id: DirectoryId) -> Result<Vec<Ceiling>, StoreError> {
+pub async fn ceilings(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    id: DirectoryId,
+) -> Result<Vec<CeilingEntry>, StoreError> {
     let rows: Vec<(RoleId, ScopeId)> = reader.all(&CEILINGS, binds![id, at.partner()], tuple).await?;
     let mut ceilings = Vec::with_capacity(rows.len());
     for (role, scope) in rows {
-        ceilings.push(Ceiling { role, scope: scopes::get(reader, scope).await? });
+        ceilings.push(CeilingEntry { role, scope: scopes::get(reader, scope).await? });
     }
     Ok(ceilings)
 }
@@ -187,7 +192,7 @@ pub async fn set_ceilings(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: DirectoryId,
-    ceilings: &[Ceiling],
+    ceilings: &[CeilingEntry],
     ctx: &Ctx,
 ) -> Result<(), StoreError> {
     get(tx, at, id).await?;

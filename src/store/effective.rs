@@ -5,17 +5,18 @@
 use uuid::Uuid;
 
 use super::extent::PartnerExtent;
-use super::told::{self, Sight, Told};
+use super::told::{self, Sight, VisibleDecision};
 use super::{Reader, Row, StoreError, effective_sql};
-use crate::access::decide::{Decision, Nearest, Question, Rank, conclude};
+use crate::access::decide::{ClosestGrant, Decision, Question, Rank, conclude};
 use crate::access::explain::{
-    Absent, Dormant, GroundLine, Miss, Named, Proof, ReachKind, Reason, RuleLine, ScopeLine, Support, Through,
+    Absent, DecisionReason, DenialReason, GrantExplanation, GrantOrigin, InactiveReason, MembershipSummary, NamedRef,
+    RuleSummary, ScopeKind, ScopeSummary, ViaGroup,
 };
-use crate::domain::capability::{CapabilityId, Core};
+use crate::domain::capability::{CapabilityId, CoreCapability};
 use crate::domain::grant::Resource;
 use crate::domain::id::{DirectoryId, GrantId, PartnerId, RuleId, UserId};
 use crate::domain::partner::LevelId;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
@@ -37,29 +38,29 @@ pub struct Explanation {
     #[serde(flatten)]
     pub decision: Decision,
     /// The grants, and how far each gets; at most 50.
-    pub grants: Vec<RankedProof>,
+    pub grants: Vec<RankedGrant>,
 }
 
 /// A grant and how far it gets towards allowing.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct RankedProof {
+pub struct RankedGrant {
     /// How far.
     pub rank: Rank,
     /// What stands behind it.
-    pub proof: Proof,
+    pub proof: GrantExplanation,
     /// Why it is asleep, if it is.
-    pub asleep: Option<Dormant>,
+    pub asleep: Option<InactiveReason>,
 }
 
 /// Why an act is not authorized.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthzError {
     /// The caller may not even know that it exists: to be answered like an unknown id.
     #[error("not found")]
     Hidden,
     /// The caller may see it, but not do this.
     #[error("{}", .0.sentence)]
-    Forbidden(Box<Told>),
+    Forbidden(Box<VisibleDecision>),
     /// The store could not answer; nothing is allowed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,7 +73,7 @@ pub enum Refusal {
 /// `StoreError`; treat it as a refusal.
 pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
     match direct(reader, question).await? {
-        Some(proof) => Ok(Decision::because(Reason::Granted(Box::new(proof)))),
+        Some(proof) => Ok(Decision::because(DecisionReason::Granted(Box::new(proof)))),
         None => concluded(lines(reader, question, 1).await?).map(|explanation| explanation.decision),
     }
 }
@@ -83,7 +84,7 @@ pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision
 /// `StoreError`; treat it as a refusal.
 pub async fn decide_with_witnesses(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
     let mut decision = decide(reader, question).await?;
-    if let Reason::Granted(proof) = &mut decision.reason
+    if let DecisionReason::Granted(proof) = &mut decision.reason
         && let Some(rule) = row_support(&mut proof.support)
     {
         rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
@@ -105,7 +106,7 @@ pub async fn permits(reader: &mut Reader, question: &Question) -> Result<bool, S
 /// `StoreError`.
 pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
     let mut rows = lines(reader, question, MOST_GRANTS).await?;
-    for rule in rows.iter_mut().filter_map(Line::rule) {
+    for rule in rows.iter_mut().filter_map(DecisionRow::rule) {
         rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
     }
     concluded(rows)
@@ -114,18 +115,18 @@ pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explana
 /// The extent in which `principal` may do `capability`, when it may.
 ///
 /// # Errors
-/// [`Refusal`]: hidden when the principal may not even see the partner, else forbidden with the decision.
+/// [`AuthzError`]: hidden when the principal may not even see the partner, else forbidden with the decision.
 pub async fn authorize(
     reader: &mut Reader,
     principal: UserId,
-    capability: Core,
+    capability: CoreCapability,
     resource: Resource,
     now: Timestamp,
-) -> Result<PartnerExtent, Refusal> {
+) -> Result<PartnerExtent, AuthzError> {
     let question = Question { principal, capability: capability.id(), resource, now };
     // A grant that reaches all below settles it; one that does not may stand before one that does.
     let certain = direct(reader, &question).await?;
-    if certain.is_some_and(|proof| proof.scope.reach == ReachKind::Subtree && !proof.scope.exclusions) {
+    if certain.is_some_and(|proof| proof.scope.reach == ScopeKind::Subtree && !proof.scope.exclusions) {
         return Ok(PartnerExtent::new(resource.partner, true, principal));
     }
     let rows = lines(reader, &question, MOST_GRANTS).await?;
@@ -134,35 +135,35 @@ pub async fn authorize(
     if decision.allowed {
         return Ok(PartnerExtent::new(resource.partner, whole, principal));
     }
-    if capability == Core::PartnerView {
-        return Err(Refusal::Hidden);
+    if capability == CoreCapability::PartnerView {
+        return Err(AuthzError::Hidden);
     }
-    let see = Question { capability: Core::PartnerView.id(), ..question };
+    let see = Question { capability: CoreCapability::PartnerView.id(), ..question };
     if !permits(reader, &see).await? {
-        return Err(Refusal::Hidden);
+        return Err(AuthzError::Hidden);
     }
     let mut sight = Sight::of(principal, now);
     let told = told::decision(reader, &mut sight, &question, capability.name(), decision).await?;
-    Err(Refusal::Forbidden(Box::new(told)))
+    Err(AuthzError::Forbidden(Box::new(told)))
 }
 
 /// The grant in the person's own name that allows, when there is one and no user group could make a difference.
-async fn direct(reader: &mut Reader, question: &Question) -> Result<Option<Proof>, StoreError> {
+async fn direct(reader: &mut Reader, question: &Question) -> Result<Option<GrantExplanation>, StoreError> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     let values = binds![principal, resource.owner, capability, resource.partner, now];
     reader.optional(&DIRECT, values, direct_proof).await.map(Option::flatten)
 }
 
-pub(super) fn direct_proof(row: &Row) -> Result<Option<Proof>, StoreError> {
+pub(super) fn direct_proof(row: &Row) -> Result<Option<GrantExplanation>, StoreError> {
     if !row.get::<bool>("certain")? {
         return Ok(None);
     }
     let (scope, support) = (scope_of(row)?, manual(row, None)?);
-    Ok(Some(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support }))
+    Ok(Some(GrantExplanation { role: named(row, row.get("role")?, "role_name")?, scope, support }))
 }
 
 /// The rows of the whole decision, in no order.
-async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<Vec<Line>, StoreError> {
+async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<Vec<DecisionRow>, StoreError> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     let Resource { partner, group, owner } = resource;
     let values = binds![principal, owner, capability, partner, now, group, limit];
@@ -175,17 +176,17 @@ pub(super) async fn witnesses(
     reader: &mut Reader,
     person: UserId,
     rule: RuleId,
-) -> Result<Vec<Named<PeopleSet>>, StoreError> {
+) -> Result<Vec<NamedRef<ExternalSet>>, StoreError> {
     reader.all(&WITNESSES, binds![person, rule], witness).await
 }
 
-pub(super) fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
+pub(super) fn witness(row: &Row) -> Result<NamedRef<ExternalSet>, StoreError> {
     let kind: String = row.get("kind")?;
     let set = match kind.as_str() {
-        "group" => PeopleSet::Group(row.get("people")?),
-        _ => PeopleSet::Condition(row.get("people")?),
+        "group" => ExternalSet::Group(row.get("people")?),
+        _ => ExternalSet::Condition(row.get("people")?),
     };
-    Ok(Named::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
+    Ok(NamedRef::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
 }
 
 /// Distance, kind, and then source, ground, rule and directory of a grant: the one that gets furthest first, always in
@@ -193,43 +194,43 @@ pub(super) fn witness(row: &Row) -> Result<Named<PeopleSet>, StoreError> {
 type Order = (Option<i64>, Option<i64>, (Option<Uuid>, Option<i64>, Option<Uuid>, Option<Uuid>));
 
 /// One row of the decision.
-pub(super) struct Line {
+pub(super) struct DecisionRow {
     order: Order,
-    standing: Result<Vec<Miss>, Absent>,
-    nearest: Option<Nearest>,
+    standing: Result<Vec<DenialReason>, Absent>,
+    nearest: Option<ClosestGrant>,
     whole_below: bool,
 }
 
-impl Line {
+impl DecisionRow {
     pub(super) fn allows(&self) -> bool {
         self.nearest.as_ref().is_some_and(|nearest| nearest.rank == Rank::Allows)
     }
 
     /// The rule behind its grant.
-    pub(super) fn rule(&mut self) -> Option<&mut RuleLine> {
+    pub(super) fn rule(&mut self) -> Option<&mut RuleSummary> {
         row_support(&mut self.nearest.as_mut()?.proof.support)
     }
 }
 
 /// What rows of a decision, in any order, come to: the grant that gets furthest stands first.
-pub(super) fn concluded(mut rows: Vec<Line>) -> Result<Explanation, StoreError> {
+pub(super) fn concluded(mut rows: Vec<DecisionRow>) -> Result<Explanation, StoreError> {
     rows.sort_by_key(|line| line.order);
     let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
     let grants = grants
-        .map(|nearest| RankedProof { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })
+        .map(|nearest| RankedGrant { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })
         .collect();
     let first = rows.into_iter().next().ok_or(StoreError::NotFound)?;
     Ok(Explanation { decision: conclude(first.standing, first.nearest), grants })
 }
 
-pub(super) fn line(row: &Row) -> Result<Line, StoreError> {
+pub(super) fn line(row: &Row) -> Result<DecisionRow, StoreError> {
     let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
     let source = (row.get("source")?, row.get("ground")?, row.get("rule")?, row.get("directory")?);
     let order = (row.get("distance")?, row.get("kind")?, source);
-    Ok(Line { order, standing: standing(row)?, nearest: nearest(row)?, whole_below })
+    Ok(DecisionRow { order, standing: standing(row)?, nearest: nearest(row)?, whole_below })
 }
 
-fn standing(row: &Row) -> Result<Result<Vec<Miss>, Absent>, StoreError> {
+fn standing(row: &Row) -> Result<Result<Vec<DenialReason>, Absent>, StoreError> {
     if row.get::<Option<UserId>>("person")?.is_none() {
         return Ok(Err(Absent::Person));
     }
@@ -237,15 +238,15 @@ fn standing(row: &Row) -> Result<Result<Vec<Miss>, Absent>, StoreError> {
     let Some(on_suspended) = row.get::<Option<bool>>("on_suspended")? else { return Ok(Err(Absent::Capability)) };
     let mut misses = Vec::new();
     if let Some(source) = source(row, "person_off")? {
-        misses.push(Miss::PersonSuspended { source });
+        misses.push(DenialReason::PersonSuspended { source });
     }
     if let Some((partner, source)) = switched_off(row, "home_off", "home_off_name", "home_off_by")? {
-        misses.push(Miss::HomeSuspended { partner, source });
+        misses.push(DenialReason::HomeSuspended { partner, source });
     }
     let side = switched_off(row, "side_off", "side_off_name", "side_off_by")?.filter(|_| !on_suspended);
-    misses.extend(side.map(|(partner, source)| Miss::PartnerSuspended { partner, source }));
+    misses.extend(side.map(|(partner, source)| DenialReason::PartnerSuspended { partner, source }));
     if !row.get::<bool>("in_level")? {
-        misses.push(Miss::BeyondLevel { level: named(row, level, "level_name")? });
+        misses.push(DenialReason::BeyondLevel { level: named(row, level, "level_name")? });
     }
     Ok(Ok(misses))
 }
@@ -255,7 +256,7 @@ fn switched_off(
     id: &str,
     name: &str,
     by: &str,
-) -> Result<Option<(Named<PartnerId>, SuspensionSource)>, StoreError> {
+) -> Result<Option<(NamedRef<PartnerId>, SuspensionSource)>, StoreError> {
     let (partner, source) = (row.get::<Option<PartnerId>>(id)?, source(row, by)?);
     let Some((partner, source)) = partner.zip(source) else { return Ok(None) };
     Ok(Some((named(row, partner, name)?, source)))
@@ -266,7 +267,7 @@ fn source(row: &Row, column: &str) -> Result<Option<SuspensionSource>, StoreErro
     SuspensionSource::parse(&text).map(Some).ok_or_else(|| StoreError::Decode(column.to_owned()))
 }
 
-fn nearest(row: &Row) -> Result<Option<Nearest>, StoreError> {
+fn nearest(row: &Row) -> Result<Option<ClosestGrant>, StoreError> {
     let Some(distance) = row.get::<Option<i64>>("distance")? else { return Ok(None) };
     let rank = match distance {
         0 => Rank::Allows,
@@ -275,70 +276,70 @@ fn nearest(row: &Row) -> Result<Option<Nearest>, StoreError> {
         _ => Rank::Dormant,
     };
     let dormant = match row.get::<Option<i64>>("dormant")? {
-        Some(0) => Dormant::NotYet,
-        Some(2) => Dormant::Suspended,
-        _ => Dormant::Over,
+        Some(0) => InactiveReason::NotYet,
+        Some(2) => InactiveReason::Suspended,
+        _ => InactiveReason::Over,
     };
     let proof = proof(row)?;
-    Ok(Some(Nearest { rank, proof, dormant: (rank == Rank::Dormant).then_some(dormant) }))
+    Ok(Some(ClosestGrant { rank, proof, dormant: (rank == Rank::Dormant).then_some(dormant) }))
 }
 
 /// What stands behind the grant in a row.
-pub(super) fn proof(row: &Row) -> Result<Proof, StoreError> {
+pub(super) fn proof(row: &Row) -> Result<GrantExplanation, StoreError> {
     let scope = scope_of(row)?;
     let rule = row.get::<Option<RuleId>>("rule")?.map(|id| rule_of(row, id)).transpose()?;
     let support = match (row.get::<i64>("kind")?, rule) {
-        (2, Some(rule)) => Support::Rule(rule),
+        (2, Some(rule)) => GrantOrigin::Rule(rule),
         (_, rule) => manual(row, through(row, rule)?)?,
     };
-    Ok(Proof { role: named(row, row.get("role")?, "role_name")?, scope, support })
+    Ok(GrantExplanation { role: named(row, row.get("role")?, "role_name")?, scope, support })
 }
 
-fn scope_of(row: &Row) -> Result<ScopeLine, StoreError> {
+fn scope_of(row: &Row) -> Result<ScopeSummary, StoreError> {
     let reach: String = row.get("reach")?;
-    Ok(ScopeLine {
-        reach: ReachKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
+    Ok(ScopeSummary {
+        reach: ScopeKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
         partner: named(row, row.get("scope_partner")?, "scope_name")?,
         exclusions: row.get("exclusions")?,
     })
 }
 
-fn manual(row: &Row, through: Option<Through>) -> Result<Support, StoreError> {
+fn manual(row: &Row, through: Option<ViaGroup>) -> Result<GrantOrigin, StoreError> {
     let granted_by =
         row.get::<Option<UserId>>("granted_by")?.map(|id| named(row, id, "granted_by_name")).transpose()?;
-    Ok(Support::Manual { grant: row.get::<GrantId>("source")?, granted_by, at: row.get("created_at")?, through })
+    Ok(GrantOrigin::Manual { grant: row.get::<GrantId>("source")?, granted_by, at: row.get("created_at")?, through })
 }
 
-fn through(row: &Row, rule: Option<RuleLine>) -> Result<Option<Through>, StoreError> {
+fn through(row: &Row, rule: Option<RuleSummary>) -> Result<Option<ViaGroup>, StoreError> {
     let Some(group) = row.get::<Option<_>>("user_group")? else { return Ok(None) };
     let ground = match (row.get::<i64>("ground")?, rule) {
-        (0, _) => GroundLine::Added,
-        (1, _) => GroundLine::Pinned,
-        (_, Some(rule)) => GroundLine::Rule(rule),
-        (_, None) if row.get("bounded")? => GroundLine::Resting { directory: directory_of(row)? },
-        (_, None) => GroundLine::Default,
+        (0, _) => MembershipSummary::Added,
+        (1, _) => MembershipSummary::Pinned,
+        (_, Some(rule)) => MembershipSummary::Rule(rule),
+        (_, None) if row.get("bounded")? => MembershipSummary::Resting { directory: directory_of(row)? },
+        (_, None) => MembershipSummary::Default,
     };
-    Ok(Some(Through { group: named(row, group, "group_name")?, ground }))
+    Ok(Some(ViaGroup { group: named(row, group, "group_name")?, ground }))
 }
 
-fn directory_of(row: &Row) -> Result<Option<Named<DirectoryId>>, StoreError> {
+fn directory_of(row: &Row) -> Result<Option<NamedRef<DirectoryId>>, StoreError> {
     row.get::<Option<DirectoryId>>("directory")?.map(|id| named(row, id, "directory_name")).transpose()
 }
 
-fn rule_of(row: &Row, rule: RuleId) -> Result<RuleLine, StoreError> {
+fn rule_of(row: &Row, rule: RuleId) -> Result<RuleSummary, StoreError> {
     let directory = named(row, row.get("directory")?, "directory_name")?;
-    Ok(RuleLine { rule: named(row, rule, "rule_name")?, directory, witnesses: Vec::new() })
+    Ok(RuleSummary { rule: named(row, rule, "rule_name")?, directory, witnesses: Vec::new() })
 }
 
 /// An id with its name; a thing that has gone since has none.
-fn named<T>(row: &Row, id: T, name: &str) -> Result<Named<T>, StoreError> {
-    Ok(Named::new(id, row.get::<Option<String>>(name)?.unwrap_or_default()))
+fn named<T>(row: &Row, id: T, name: &str) -> Result<NamedRef<T>, StoreError> {
+    Ok(NamedRef::new(id, row.get::<Option<String>>(name)?.unwrap_or_default()))
 }
 
-pub(super) fn row_support(support: &mut Support) -> Option<&mut RuleLine> {
+pub(super) fn row_support(support: &mut GrantOrigin) -> Option<&mut RuleSummary> {
     match support {
-        Support::Rule(line) => Some(line),
-        Support::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(line),
-        Support::Manual { .. } => None,
+        GrantOrigin::Rule(line) => Some(line),
+        GrantOrigin::Manual { through: Some(ViaGroup { ground: MembershipSummary::Rule(line), .. }), .. } => Some(line),
+        GrantOrigin::Manual { .. } => None,
     }
 }

@@ -2,8 +2,8 @@
 use super::effective_tree::{StoredTree, ceilings, conferred};
 use super::extent::PartnerExtent;
 use super::{Reader, StoreError, first, scopes, tuple};
-use crate::access::dominates::{Authority, Holding, dominates};
-use crate::domain::grant::{Reach, Scope};
+use crate::access::dominates::{Authority, EffectiveGrant, dominates};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, RoleId, ScopeId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
@@ -52,24 +52,26 @@ pub async fn outranked(
 
 async fn below(reader: &mut Reader, at: &PartnerExtent, now: Timestamp) -> Result<Authority, StoreError> {
     type Outside = (RoleId, ScopeId, Option<Timestamp>, Option<Timestamp>);
-    let all = Scope::of(Reach::Subtree { partner: at.partner() });
+    let all = Scope::of(ScopeBase::Subtree { partner: at.partner() });
     let mut below = Authority::default();
     let inside: Vec<RoleId> = reader.all(&INSIDE, binds![at.partner(), now], first).await?;
     for role in inside {
         let (capabilities, within) = (conferred(reader, role).await?, vec![all.clone()]);
-        below.holdings.push(Holding { capabilities, within, window: Window::default() });
+        below.holdings.push(EffectiveGrant { capabilities, within, window: Window::default() });
     }
     let outside: Vec<Outside> = reader.all(&OUTSIDE, binds![at.partner(), now], tuple).await?;
     for (role, scope, from, until) in outside {
         let (capabilities, within) = (conferred(reader, role).await?, vec![scopes::get(reader, scope).await?]);
-        below.holdings.push(Holding { capabilities, within, window: Window { from, until } });
+        below.holdings.push(EffectiveGrant { capabilities, within, window: Window { from, until } });
     }
     let rules: Vec<(RoleId, ScopeId, DirectoryId)> = reader.all(&RULES, binds![at.partner()], tuple).await?;
     for (role, scope, directory) in rules {
         let (capabilities, scope) = (conferred(reader, role).await?, scopes::get(reader, scope).await?);
         let rows = ceilings(reader, directory).await?;
         let rows = rows.iter().map(|(most, over)| (most.clone(), over));
-        below.holdings.extend(rows.filter_map(|row| Holding::under(&capabilities, &scope, row, Window::default())));
+        below
+            .holdings
+            .extend(rows.filter_map(|row| EffectiveGrant::under(&capabilities, &scope, row, Window::default())));
     }
     Ok(below)
 }

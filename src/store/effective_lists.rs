@@ -9,13 +9,13 @@ use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, effective_sql, first, scopes, tuple};
 use crate::access::decide::Question;
 use crate::access::derive::Bound;
-use crate::access::dominates::{Authority, Gift, Holding, covers, let_through};
-use crate::access::explain::{Dormant, GroundLine, Named, Proof, RuleLine};
-use crate::domain::capability::{CapabilityId, Core};
-use crate::domain::directory::Ceiling;
+use crate::access::dominates::{Authority, EffectiveGrant, ProposedGrant, covers, let_through};
+use crate::access::explain::{GrantExplanation, InactiveReason, MembershipSummary, NamedRef, RuleSummary};
+use crate::domain::capability::{CapabilityId, CoreCapability};
+use crate::domain::directory::CeilingEntry;
 use crate::domain::grant::{Resource, Scope};
 use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
@@ -36,13 +36,13 @@ statements! {
 }
 
 /// A role over a scope, and when.
-pub type Conferred = (RoleId, Scope, Window);
+pub type ScopedRole = (RoleId, Scope, Window);
 
 /// A grant that bears on a person, as the person's page shows it.
 #[derive(Clone, Debug, Serialize)]
-pub struct GrantOfPerson {
+pub struct UserGrant {
     /// Role, scope in brief and support.
-    pub proof: Proof,
+    pub proof: GrantExplanation,
     /// The manual grant behind it, for taking it back; none for what a rule grants.
     pub grant: Option<GrantId>,
     /// The whole scope.
@@ -50,15 +50,15 @@ pub struct GrantOfPerson {
     /// When it holds.
     pub window: Window,
     /// Why it is asleep now, if it is.
-    pub dormant: Option<Dormant>,
+    pub dormant: Option<InactiveReason>,
     /// How far the directory behind it is allowed to go.
-    pub clip: Clip,
+    pub clip: CeilingEffect,
 }
 
 /// How much of a grant the ceiling of its directory lets through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Clip {
+pub enum CeilingEffect {
     /// All of it, or no directory stands behind it.
     Whole,
     /// Part of it.
@@ -69,48 +69,48 @@ pub enum Clip {
 
 /// A user group a person is in, and why. A group may come up for several reasons.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct GroupOfPerson {
+pub struct UserMembership {
     /// The group.
-    pub group: Named<UserGroupId>,
+    pub group: NamedRef<UserGroupId>,
     /// The one place, or a label.
     pub exclusive: bool,
     /// Why.
-    pub ground: GroundLine,
+    pub ground: MembershipSummary,
 }
 
 /// A set of a directory that a person is in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct SetOfPerson {
+pub struct UserExternalSet {
     /// The directory that says so.
-    pub directory: Named<DirectoryId>,
+    pub directory: NamedRef<DirectoryId>,
     /// The external group, direct or by nesting, or the attribute condition.
-    pub set: Named<PeopleSet>,
+    pub set: NamedRef<ExternalSet>,
 }
 
 /// What a rule-set version would change for one person.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Change {
+pub struct AccessChange {
     /// The person.
     pub person: UserId,
     /// What would come.
-    pub gained: Vec<Outcome>,
+    pub gained: Vec<AccessItem>,
     /// What would go.
-    pub lost: Vec<Outcome>,
+    pub lost: Vec<AccessItem>,
 }
 
 /// One thing the view gives a person.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum AccessItem {
     /// A place or label.
     Group {
         /// The group.
-        group: Named<UserGroupId>,
+        group: NamedRef<UserGroupId>,
     },
     /// A role over a scope.
     Grant {
         /// The role.
-        role: Named<RoleId>,
+        role: NamedRef<RoleId>,
         /// Over what.
         scope: Scope,
     },
@@ -152,7 +152,7 @@ pub async fn grants_of(
     at: &PartnerExtent,
     person: UserId,
     now: Timestamp,
-) -> Result<Vec<GrantOfPerson>, StoreError> {
+) -> Result<Vec<UserGrant>, StoreError> {
     inside(reader, at, person).await?;
     let mut grants = Vec::new();
     for mut held in holdings(reader, person, None).await? {
@@ -162,8 +162,8 @@ pub async fn grants_of(
         let capabilities = conferred(reader, held.proof.role.id).await?;
         let clip = clip(reader, &held, &capabilities).await?;
         let dormant = held.dormant(now);
-        let Held { proof, grant, scope, window, .. } = held;
-        grants.push(GrantOfPerson { proof, grant, scope, window, dormant, clip });
+        let GrantOfUserRow { proof, grant, scope, window, .. } = held;
+        grants.push(UserGrant { proof, grant, scope, window, dormant, clip });
     }
     Ok(grants)
 }
@@ -176,7 +176,7 @@ pub async fn groups_of(
     reader: &mut Reader,
     at: &PartnerExtent,
     person: UserId,
-) -> Result<Vec<GroupOfPerson>, StoreError> {
+) -> Result<Vec<UserMembership>, StoreError> {
     inside(reader, at, person).await?;
     memberships(reader, person, None).await
 }
@@ -185,7 +185,11 @@ pub async fn groups_of(
 ///
 /// # Errors
 /// `StoreError::NotFound` when the person is not within the extent.
-pub async fn sets_of(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<SetOfPerson>, StoreError> {
+pub async fn sets_of(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    person: UserId,
+) -> Result<Vec<UserExternalSet>, StoreError> {
     inside(reader, at, person).await?;
     reader.all(&SETS, subject(person, None), set_of_person).await
 }
@@ -240,7 +244,7 @@ pub async fn what_can(
     person: UserId,
     capability: CapabilityId,
     now: Timestamp,
-) -> Result<Vec<GrantOfPerson>, StoreError> {
+) -> Result<Vec<UserGrant>, StoreError> {
     inside(reader, at, person).await?;
     let mut kept = Vec::new();
     for held in holdings(reader, person, None).await? {
@@ -249,9 +253,9 @@ pub async fn what_can(
             continue;
         }
         let clip = clip(reader, &held, &BTreeSet::from([capability])).await?;
-        if clip != Clip::Nothing {
-            let Held { proof, grant, scope, window, .. } = held;
-            kept.push(GrantOfPerson { proof, grant, scope, window, dormant: None, clip });
+        if clip != CeilingEffect::Nothing {
+            let GrantOfUserRow { proof, grant, scope, window, .. } = held;
+            kept.push(UserGrant { proof, grant, scope, window, dormant: None, clip });
         }
     }
     Ok(kept)
@@ -306,11 +310,12 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
         let capabilities = conferred(reader, held.proof.role.id).await?;
         let window = held.window;
         match held.bound {
-            Bound::Free => all.holdings.push(Holding { capabilities, within: vec![held.scope], window }),
+            Bound::Free => all.holdings.push(EffectiveGrant { capabilities, within: vec![held.scope], window }),
             Bound::Ceiling(directory) => {
                 let rows = ceilings(reader, directory).await?;
                 let rows = rows.iter().map(|(most, over)| (most.clone(), over));
-                all.holdings.extend(rows.filter_map(|row| Holding::under(&capabilities, &held.scope, row, window)));
+                all.holdings
+                    .extend(rows.filter_map(|row| EffectiveGrant::under(&capabilities, &held.scope, row, window)));
             }
             Bound::Nobody => {}
         }
@@ -326,15 +331,15 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
 pub async fn holds_all(
     reader: &mut Reader,
     authority: &Authority,
-    gifts: &[Conferred],
-    with: Option<Core>,
+    gifts: &[ScopedRole],
+    with: Option<CoreCapability>,
 ) -> Result<bool, StoreError> {
     let held = authority.holdings.iter().flat_map(|holding| &holding.within);
     let tree = StoredTree::load(reader, held.chain(gifts.iter().map(|(_, scope, _)| scope))).await?;
     for (role, scope, window) in gifts {
         let mut capabilities = conferred(reader, *role).await?;
-        capabilities.extend(with.map(Core::id));
-        if !covers(authority, &Gift { capabilities: &capabilities, scope, window: *window }, &tree) {
+        capabilities.extend(with.map(CoreCapability::id));
+        if !covers(authority, &ProposedGrant { capabilities: &capabilities, scope, window: *window }, &tree) {
             return Ok(false);
         }
     }
@@ -351,7 +356,7 @@ pub async fn preview(
     at: &PartnerExtent,
     (directory, version): (DirectoryId, i64),
     (after, limit): (Option<UserId>, i64),
-) -> Result<(Vec<Change>, Option<UserId>), StoreError> {
+) -> Result<(Vec<AccessChange>, Option<UserId>), StoreError> {
     let people = people_of(reader, at, directory, after, limit).await?;
     let mut changes = Vec::new();
     for person in &people {
@@ -360,7 +365,7 @@ pub async fn preview(
         let gained: Vec<_> = then.iter().filter(|outcome| !before.contains(outcome)).cloned().collect();
         let lost: Vec<_> = before.into_iter().filter(|outcome| !then.contains(outcome)).collect();
         if !gained.is_empty() || !lost.is_empty() {
-            changes.push(Change { person: *person, gained, lost });
+            changes.push(AccessChange { person: *person, gained, lost });
         }
     }
     Ok((changes, people.last().copied()))
@@ -375,7 +380,7 @@ pub async fn outcomes_of(
     reader: &mut Reader,
     at: &ConnectionExtent,
     person: UserId,
-) -> Result<Vec<Outcome>, StoreError> {
+) -> Result<Vec<AccessItem>, StoreError> {
     match reader.optional(&AT_HOME, binds![person, at.partner()], |_| Ok(())).await? {
         Some(()) => outcomes(reader, person, None).await,
         None => Ok(Vec::new()),
@@ -386,17 +391,17 @@ async fn outcomes(
     reader: &mut Reader,
     person: UserId,
     tried: Option<(DirectoryId, i64)>,
-) -> Result<Vec<Outcome>, StoreError> {
+) -> Result<Vec<AccessItem>, StoreError> {
     let mut outcomes = Vec::new();
     // The same thing may come by several ways.
-    for GroupOfPerson { group, .. } in memberships(reader, person, tried).await? {
-        let outcome = Outcome::Group { group };
+    for UserMembership { group, .. } in memberships(reader, person, tried).await? {
+        let outcome = AccessItem::Group { group };
         if !outcomes.contains(&outcome) {
             outcomes.push(outcome);
         }
     }
-    for Held { proof, scope, .. } in holdings(reader, person, tried).await? {
-        let outcome = Outcome::Grant { role: proof.role, scope };
+    for GrantOfUserRow { proof, scope, .. } in holdings(reader, person, tried).await? {
+        let outcome = AccessItem::Grant { role: proof.role, scope };
         if !outcomes.contains(&outcome) {
             outcomes.push(outcome);
         }
@@ -405,7 +410,7 @@ async fn outcomes(
 }
 
 /// The binds of a statement about one person, with the rule-set version that is tried out, if any.
-fn subject(person: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::Value> {
+fn subject(person: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::SqlValue> {
     let (directory, version) = tried.unzip();
     binds![person, directory, version]
 }
@@ -414,13 +419,13 @@ async fn memberships(
     reader: &mut Reader,
     person: UserId,
     tried: Option<(DirectoryId, i64)>,
-) -> Result<Vec<GroupOfPerson>, StoreError> {
+) -> Result<Vec<UserMembership>, StoreError> {
     reader.all(&MEMBERSHIPS, subject(person, tried), group_of_person).await
 }
 
 /// One row of what a person holds.
-struct Held {
-    proof: Proof,
+struct GrantOfUserRow {
+    proof: GrantExplanation,
     grant: Option<GrantId>,
     scope: Scope,
     window: Window,
@@ -428,15 +433,19 @@ struct Held {
     bound: Bound,
 }
 
-impl Held {
-    fn dormant(&self, now: Timestamp) -> Option<Dormant> {
+impl GrantOfUserRow {
+    fn dormant(&self, now: Timestamp) -> Option<InactiveReason> {
         if self.aside {
-            return Some(Dormant::Suspended);
+            return Some(InactiveReason::Suspended);
         }
         if self.window.contains(now) {
             return None;
         }
-        Some(if self.window.from.is_some_and(|from| now < from) { Dormant::NotYet } else { Dormant::Over })
+        Some(if self.window.from.is_some_and(|from| now < from) {
+            InactiveReason::NotYet
+        } else {
+            InactiveReason::Over
+        })
     }
 }
 
@@ -444,7 +453,7 @@ async fn holdings(
     reader: &mut Reader,
     person: UserId,
     tried: Option<(DirectoryId, i64)>,
-) -> Result<Vec<Held>, StoreError> {
+) -> Result<Vec<GrantOfUserRow>, StoreError> {
     let rows = reader.all(&HOLDINGS, subject(person, tried), held).await?;
     let mut holdings = Vec::new();
     for (make, scope) in rows {
@@ -454,7 +463,7 @@ async fn holdings(
 }
 
 /// Reads a row as far as it goes: the scope is read apart.
-fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> Held + use<>, ScopeId), StoreError> {
+fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> GrantOfUserRow + use<>, ScopeId), StoreError> {
     let proof = proof(row)?;
     let by_rule = row.get::<i64>("kind")? == 2;
     let grant = if by_rule { None } else { Some(row.get("source")?) };
@@ -465,14 +474,18 @@ fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> Held + use<>, ScopeId), Stor
         (true, Some(directory)) => Bound::Ceiling(directory),
         (true, None) => Bound::Nobody,
     };
-    Ok((move |scope| Held { proof, grant, scope, window, aside, bound }, row.get("scope")?))
+    Ok((move |scope| GrantOfUserRow { proof, grant, scope, window, aside, bound }, row.get("scope")?))
 }
 
 /// How much of `capabilities` over the scope of what is held its bound lets through.
-async fn clip(reader: &mut Reader, held: &Held, capabilities: &BTreeSet<CapabilityId>) -> Result<Clip, StoreError> {
+async fn clip(
+    reader: &mut Reader,
+    held: &GrantOfUserRow,
+    capabilities: &BTreeSet<CapabilityId>,
+) -> Result<CeilingEffect, StoreError> {
     let directory = match held.bound {
-        Bound::Free => return Ok(Clip::Whole),
-        Bound::Nobody => return Ok(Clip::Nothing),
+        Bound::Free => return Ok(CeilingEffect::Whole),
+        Bound::Nobody => return Ok(CeilingEffect::Nothing),
         Bound::Ceiling(directory) => directory,
     };
     let rows = ceilings(reader, directory).await?;
@@ -484,12 +497,12 @@ async fn clip_by(
     rows: &[CeilingRow],
     capabilities: &BTreeSet<CapabilityId>,
     scope: &Scope,
-) -> Result<Clip, StoreError> {
+) -> Result<CeilingEffect, StoreError> {
     let tree = StoredTree::load(reader, rows.iter().map(|(_, over)| over).chain([scope])).await?;
     Ok(match let_through(rows, capabilities, scope, &tree) {
-        (true, _) => Clip::Whole,
-        (false, true) => Clip::Nothing,
-        (false, false) => Clip::Part,
+        (true, _) => CeilingEffect::Whole,
+        (false, true) => CeilingEffect::Nothing,
+        (false, false) => CeilingEffect::Part,
     })
 }
 
@@ -499,10 +512,10 @@ async fn clip_by(
 /// Only those of the store.
 pub async fn clipped_by(
     reader: &mut Reader,
-    ceiling: &[Ceiling],
+    ceiling: &[CeilingEntry],
     role: RoleId,
     scope: &Scope,
-) -> Result<(Clip, BTreeSet<CapabilityId>), StoreError> {
+) -> Result<(CeilingEffect, BTreeSet<CapabilityId>), StoreError> {
     let mut rows: Vec<CeilingRow> = Vec::with_capacity(ceiling.len());
     for row in ceiling {
         rows.push((conferred(reader, row.role).await?, row.scope.clone()));
@@ -511,7 +524,7 @@ pub async fn clipped_by(
     let clip = clip_by(reader, &rows, &capabilities, scope).await?;
     let mut missing = BTreeSet::new();
     for capability in capabilities {
-        if clip_by(reader, &rows, &BTreeSet::from([capability]), scope).await? == Clip::Nothing {
+        if clip_by(reader, &rows, &BTreeSet::from([capability]), scope).await? == CeilingEffect::Nothing {
             missing.insert(capability);
         }
     }
@@ -522,35 +535,35 @@ async fn inside(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Resu
     reader.one(&PERSON_INSIDE, binds![person, at.partner(), at.subtree()], |_| Ok(())).await
 }
 
-fn group_of_person(row: &Row) -> Result<GroupOfPerson, StoreError> {
+fn group_of_person(row: &Row) -> Result<UserMembership, StoreError> {
     let rule = match row.get::<Option<_>>("rule")? {
         None => None,
-        Some(rule) => Some(RuleLine {
-            rule: Named::new(rule, row.get::<String>("rule_name")?),
-            directory: Named::new(row.get("directory")?, row.get::<String>("directory_name")?),
+        Some(rule) => Some(RuleSummary {
+            rule: NamedRef::new(rule, row.get::<String>("rule_name")?),
+            directory: NamedRef::new(row.get("directory")?, row.get::<String>("directory_name")?),
             witnesses: Vec::new(),
         }),
     };
     let ground = match (row.get::<i64>("ground")?, rule) {
-        (0, _) => GroundLine::Added,
-        (1, _) => GroundLine::Pinned,
-        (_, Some(rule)) => GroundLine::Rule(rule),
-        (_, None) => GroundLine::Default,
+        (0, _) => MembershipSummary::Added,
+        (1, _) => MembershipSummary::Pinned,
+        (_, Some(rule)) => MembershipSummary::Rule(rule),
+        (_, None) => MembershipSummary::Default,
     };
-    let group = Named::new(row.get("user_group")?, row.get::<String>("group_name")?);
-    Ok(GroupOfPerson { group, exclusive: row.get("exclusive")?, ground })
+    let group = NamedRef::new(row.get("user_group")?, row.get::<String>("group_name")?);
+    Ok(UserMembership { group, exclusive: row.get("exclusive")?, ground })
 }
 
-fn set_of_person(row: &Row) -> Result<SetOfPerson, StoreError> {
-    let directory = Named::new(row.get("directory")?, row.get::<String>("directory_name")?);
+fn set_of_person(row: &Row) -> Result<UserExternalSet, StoreError> {
+    let directory = NamedRef::new(row.get("directory")?, row.get::<String>("directory_name")?);
     let set = match row.get::<Option<String>>("group_name")? {
-        Some(name) => Named::new(PeopleSet::Group(row.get("people")?), name),
+        Some(name) => NamedRef::new(ExternalSet::Group(row.get("people")?), name),
         None => {
             let expression = row.get::<Option<String>>("expression")?.unwrap_or_default();
-            Named::new(PeopleSet::Condition(row.get("people")?), expression)
+            NamedRef::new(ExternalSet::Condition(row.get("people")?), expression)
         }
     };
-    Ok(SetOfPerson { directory, set })
+    Ok(UserExternalSet { directory, set })
 }
 
 /// A page of the people of whom a directory of the extent's partner speaks, by id: at most `limit` after `after`.

@@ -1,13 +1,13 @@
 //! Many decisions of one moment. On PostgreSQL those that are alike are one statement, because what costs is the trip, and
 //! making a plan ready to run; on SQLite they are asked one after another, which costs neither.
-use super::effective::{self, Explanation, Line, MOST_GRANTS, concluded, line};
-use super::{Dialect, Question as Statement, Reader, Row, StoreError, Value, effective_sql};
+use super::effective::{self, DecisionRow, Explanation, MOST_GRANTS, concluded, line};
+use super::{BatchedQuery as Statement, Dialect, Reader, Row, SqlValue, StoreError, effective_sql};
 use crate::access::decide::{Decision, Question};
-use crate::access::explain::{Named, Reason};
+use crate::access::explain::{DecisionReason, NamedRef};
 use crate::domain::capability::CapabilityId;
 use crate::domain::grant::Resource;
 use crate::domain::id::{Id as _, UserId};
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::{binds, statements};
 
 statements! {
@@ -58,12 +58,12 @@ pub(super) async fn answer(reader: &mut Reader, asked: &[(Question, Depth)]) -> 
 async fn direct(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<Option<Explanation>>, StoreError> {
     let mut answers: Vec<Option<Explanation>> = asked.iter().map(|_| None).collect();
     let fit = |(_, depth): &(Question, Depth)| *depth != Depth::Explained;
-    let keys: Vec<Vec<Value>> =
+    let keys: Vec<Vec<SqlValue>> =
         asked.iter().filter(|asked| fit(asked)).map(|(question, _)| direct_key(question)).collect();
     let mut found = of_each(reader, &DIRECT, keys, effective::direct_proof).await?.into_iter();
     for (_, answer) in asked.iter().zip(&mut answers).filter(|(asked, _)| fit(asked)) {
         let proof = found.next().and_then(|rows| rows.into_iter().next()).flatten();
-        let decision = proof.map(|proof| Decision::because(Reason::Granted(Box::new(proof))));
+        let decision = proof.map(|proof| Decision::because(DecisionReason::Granted(Box::new(proof))));
         *answer = decision.map(|decision| Explanation { decision, grants: Vec::new() });
     }
     Ok(answers)
@@ -75,17 +75,17 @@ async fn whole(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<E
     let mut answers = of_each(reader, &DECISIONS, keys, line).await?;
     let mut rules = Vec::new();
     for ((question, depth), lines) in asked.iter().zip(&mut answers) {
-        let wanted = |line: &&mut Line| match depth {
+        let wanted = |line: &&mut DecisionRow| match depth {
             Depth::Allowed => false,
             Depth::Decided => line.allows(),
             Depth::Explained => true,
         };
-        let of_one = lines.iter_mut().filter(wanted).filter_map(Line::rule);
+        let of_one = lines.iter_mut().filter(wanted).filter_map(DecisionRow::rule);
         rules.extend(of_one.map(|rule| (question.principal, rule)));
     }
-    let of = |(person, rule): &(UserId, &mut crate::access::explain::RuleLine)| binds![*person, rule.rule.id];
+    let of = |(person, rule): &(UserId, &mut crate::access::explain::RuleSummary)| binds![*person, rule.rule.id];
     let keys = rules.iter().map(of).collect();
-    let witnesses: Vec<Vec<Named<PeopleSet>>> = of_each(reader, &WITNESSES, keys, effective::witness).await?;
+    let witnesses: Vec<Vec<NamedRef<ExternalSet>>> = of_each(reader, &WITNESSES, keys, effective::witness).await?;
     for ((_, rule), witnesses) in rules.into_iter().zip(witnesses) {
         rule.witnesses = witnesses;
     }
@@ -96,7 +96,7 @@ async fn whole(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<E
 pub(super) async fn of_each<T>(
     reader: &mut Reader,
     statement: &'static Statement,
-    keys: Vec<Vec<Value>>,
+    keys: Vec<Vec<SqlValue>>,
     read: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Vec<Vec<T>>, StoreError> {
     if keys.is_empty() {
@@ -113,12 +113,12 @@ pub(super) async fn of_each<T>(
     Ok(found)
 }
 
-fn direct_key(question: &Question) -> Vec<Value> {
+fn direct_key(question: &Question) -> Vec<SqlValue> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     binds![principal, resource.owner.map(|owner| owner.uuid()), capability, resource.partner, now]
 }
 
-fn whole_key(question: &Question, depth: Depth) -> Vec<Value> {
+fn whole_key(question: &Question, depth: Depth) -> Vec<SqlValue> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     let Resource { partner, group, owner } = resource;
     let most = if depth == Depth::Explained { MOST_GRANTS } else { 1 };

@@ -3,7 +3,7 @@
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use super::Dialect;
-use super::constraint::{Catalog, Constraint};
+use super::constraint::{Constraint, IndexNames};
 
 /// Why a read or a write did not happen. After any of them nothing of the write is kept.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ impl StoreError {
     }
 
     /// The error of `statement`, logged when it is one that should not happen.
-    pub(super) fn of(statement: &'static str, error: sqlx::Error, dialect: Dialect, catalog: &Catalog) -> Self {
+    pub(super) fn of(statement: &'static str, error: sqlx::Error, dialect: Dialect, catalog: &IndexNames) -> Self {
         let kind = match &error {
             sqlx::Error::RowNotFound => return Self::NotFound,
             sqlx::Error::Database(database) => of_database(statement, &**database, dialect, catalog),
@@ -120,7 +120,12 @@ impl StoreError {
     }
 }
 
-fn of_database(statement: &'static str, error: &dyn DatabaseError, dialect: Dialect, catalog: &Catalog) -> StoreError {
+fn of_database(
+    statement: &'static str,
+    error: &dyn DatabaseError,
+    dialect: Dialect,
+    catalog: &IndexNames,
+) -> StoreError {
     match error.kind() {
         ErrorKind::UniqueViolation => StoreError::Unique(match dialect {
             Dialect::Sqlite => catalog.constraint(error.message()),

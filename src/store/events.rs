@@ -33,7 +33,7 @@ statements! {
 
 /// A line that is not sealed yet.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Line {
+pub struct UnsealedEvent {
     /// Its identity, in the order of time.
     pub id: EventId,
     /// When it happened.
@@ -52,29 +52,29 @@ pub struct Line {
 
 /// A sealed line.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Sealed {
+pub struct SealedEvent {
     /// Its number: dense, from 1.
     pub seq: i64,
     /// The hash over the line before and this one.
     pub hash: [u8; 32],
     /// The line.
-    pub line: Line,
+    pub line: UnsealedEvent,
 }
 
-impl FromRow for Line {
+impl FromRow for UnsealedEvent {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         line(row, 0)
     }
 }
 
-impl FromRow for Sealed {
+impl FromRow for SealedEvent {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { seq: row.get(0)?, line: line(row, 1)?, hash: row.get(8)? })
     }
 }
 
-fn line(row: &Row, at: usize) -> Result<Line, StoreError> {
-    Ok(Line {
+fn line(row: &Row, at: usize) -> Result<UnsealedEvent, StoreError> {
+    Ok(UnsealedEvent {
         id: row.get(at)?,
         at: row.get(at + 1)?,
         kind: row.get(at + 2)?,
@@ -85,7 +85,7 @@ fn line(row: &Row, at: usize) -> Result<Line, StoreError> {
     })
 }
 
-impl Sealed {
+impl SealedEvent {
     /// The details as an object.
     pub fn data(&self) -> Map<String, Json> {
         serde_json::from_str(&self.line.data).unwrap_or_default()
@@ -101,7 +101,7 @@ pub fn stored(json: &impl serde::Serialize) -> String {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn append(tx: &mut Tx, lines: Vec<Line>) -> Result<(), StoreError> {
+pub async fn append(tx: &mut Tx, lines: Vec<UnsealedEvent>) -> Result<(), StoreError> {
     let rows = lines
         .into_iter()
         .map(|line| binds![line.id, line.at, line.kind, line.partner, line.subject, line.actor, line.data]);
@@ -112,8 +112,8 @@ pub async fn append(tx: &mut Tx, lines: Vec<Line>) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn unsealed(tx: &mut Tx, limit: u32) -> Result<Vec<Line>, StoreError> {
-    tx.all(&UNSEALED, binds![limit], Line::from_row).await
+pub async fn unsealed(tx: &mut Tx, limit: u32) -> Result<Vec<UnsealedEvent>, StoreError> {
+    tx.all(&UNSEALED, binds![limit], UnsealedEvent::from_row).await
 }
 
 /// The oldest line that has no number yet, and when it happened.
@@ -169,8 +169,13 @@ pub async fn seal(tx: &mut Tx, lines: &[(EventId, i64, [u8; 32])]) -> Result<(),
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn after(reader: &mut Reader, _by: &OperatorExtent, seq: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
-    reader.all(&AFTER, binds![seq, limit], Sealed::from_row).await
+pub async fn after(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<SealedEvent>, StoreError> {
+    reader.all(&AFTER, binds![seq, limit], SealedEvent::from_row).await
 }
 
 /// Sealed lines within the extent after number `seq`, in order.
@@ -182,8 +187,8 @@ pub async fn after_at(
     at: &PartnerExtent,
     seq: i64,
     limit: u32,
-) -> Result<Vec<Sealed>, StoreError> {
-    reader.all(&AFTER_AT, binds![at.partner(), at.subtree(), seq, limit], Sealed::from_row).await
+) -> Result<Vec<SealedEvent>, StoreError> {
+    reader.all(&AFTER_AT, binds![at.partner(), at.subtree(), seq, limit], SealedEvent::from_row).await
 }
 
 /// Sealed lines within the extent about one thing, before number `seq`, the newest first.
@@ -196,9 +201,9 @@ pub async fn about(
     subject: Uuid,
     before: i64,
     limit: u32,
-) -> Result<Vec<Sealed>, StoreError> {
+) -> Result<Vec<SealedEvent>, StoreError> {
     let values = binds![at.partner(), at.subtree(), before, subject, limit];
-    reader.all(&ABOUT_AT, values, Sealed::from_row).await
+    reader.all(&ABOUT_AT, values, SealedEvent::from_row).await
 }
 
 /// How many lines wait to be sealed is read by [`unsealed`]; whether any does, by this.

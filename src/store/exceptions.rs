@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::effective_many::of_each;
 use super::{Reader, Row, StoreError};
-use crate::access::explain::{Named, Proof, Support};
+use crate::access::explain::{GrantExplanation, GrantOrigin, NamedRef};
 use crate::domain::grant::Resource;
 use crate::domain::id::{Id as _, PartnerId, UserGroupId};
 use crate::{binds, statements};
@@ -28,9 +28,9 @@ statements! {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Exception {
     /// A partner with all below it.
-    Partner(Named<PartnerId>),
+    Partner(NamedRef<PartnerId>),
     /// A user group.
-    Group(Named<UserGroupId>),
+    Group(NamedRef<UserGroupId>),
 }
 
 /// The question whether an exception of the scope of a grant or rule keeps a resource out.
@@ -42,10 +42,10 @@ pub struct Exemption {
 
 impl Exemption {
     /// Of the scope behind `proof`; none when that has no exceptions.
-    pub fn of(proof: &Proof, resource: Resource) -> Option<Self> {
+    pub fn of(proof: &GrantExplanation, resource: Resource) -> Option<Self> {
         let held = match &proof.support {
-            Support::Manual { grant, .. } => grant.uuid(),
-            Support::Rule(line) => line.rule.id.uuid(),
+            GrantOrigin::Manual { grant, .. } => grant.uuid(),
+            GrantOrigin::Rule(line) => line.rule.id.uuid(),
         };
         proof.scope.exclusions.then_some(Self { held, resource })
     }
@@ -63,8 +63,8 @@ pub(super) async fn hits(reader: &mut Reader, all: &[Exemption]) -> Result<Vec<O
     let read = |row: &Row| {
         let (kind, id, name): (i64, Uuid, String) = (row.get("kind")?, row.get("id")?, row.get("name")?);
         let found = match kind {
-            0 => Exception::Partner(Named::new(PartnerId::from_uuid(id), name)),
-            _ => Exception::Group(Named::new(UserGroupId::from_uuid(id), name)),
+            0 => Exception::Partner(NamedRef::new(PartnerId::from_uuid(id), name)),
+            _ => Exception::Group(NamedRef::new(UserGroupId::from_uuid(id), name)),
         };
         Ok(((kind, row.get::<i64>("far")?, id), found))
     };

@@ -82,7 +82,7 @@ impl FromRow for ExternalGroup {
 
 /// What is written of an external group.
 #[derive(Clone, Copy, Debug)]
-pub struct SaidGroup<'a> {
+pub struct ExternalGroupColumns<'a> {
     /// The document.
     pub doc: &'a Map<String, Json>,
     /// Its comparable twin, for filters.
@@ -112,7 +112,7 @@ pub async fn insert(
     at: &ConnectionExtent,
     id: ExternalGroupId,
     stable_key: &str,
-    said: SaidGroup<'_>,
+    said: ExternalGroupColumns<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
@@ -200,7 +200,7 @@ pub async fn update(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: ExternalGroupId,
-    said: SaidGroup<'_>,
+    said: ExternalGroupColumns<'_>,
 ) -> Result<(), StoreError> {
     let values = binds![
         id,

@@ -74,7 +74,7 @@ pub struct ExternalUser {
     /// The person it is linked to; an unlinked one confers nothing.
     pub person: Option<UserId>,
     /// How it came to be linked.
-    pub link: Option<Link>,
+    pub link: Option<LinkOrigin>,
     /// Raised at every change of the document.
     pub version: i64,
     /// When the directory first said it.
@@ -87,7 +87,7 @@ pub struct ExternalUser {
 
 /// How an external user came to be linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Link {
+pub enum LinkOrigin {
     /// The person was made for it.
     Created,
     /// The directory's join named the person.
@@ -96,7 +96,7 @@ pub enum Link {
     Reviewed,
 }
 
-impl Link {
+impl LinkOrigin {
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl FromRow for ExternalUser {
             doc: row.json(4)?,
             join_key: row.get(5)?,
             person: row.get(6)?,
-            link: link.as_deref().and_then(Link::parse),
+            link: link.as_deref().and_then(LinkOrigin::parse),
             version: row.get(8)?,
             created_at: row.get(9)?,
             changed_at: row.get(10)?,
@@ -133,7 +133,7 @@ impl FromRow for ExternalUser {
 
 /// What is written of an external user: the document and what was read from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct ExternalUserColumns<'a> {
     /// The document.
     pub doc: &'a Map<String, Json>,
     /// Its comparable twin, for filters.
@@ -157,15 +157,15 @@ pub(super) fn text(json: &impl serde::Serialize) -> String {
 
 /// An external user that is about to be written.
 #[derive(Clone, Copy, Debug)]
-pub struct New<'a> {
+pub struct ExternalUserInsert<'a> {
     /// Its identity.
     pub id: ExternalUserId,
     /// The source's own immutable key.
     pub stable_key: &'a str,
     /// What is said of it.
-    pub said: Said<'a>,
+    pub said: ExternalUserColumns<'a>,
     /// The person it is linked to, and how.
-    pub person: Option<(UserId, Link)>,
+    pub person: Option<(UserId, LinkOrigin)>,
     /// When it is said.
     pub now: Timestamp,
 }
@@ -175,8 +175,8 @@ pub struct New<'a> {
 /// # Errors
 /// `StoreError::Unique` when the connection has one of this name or stable key. At the next statement, as
 /// [`Tx::later`] has it.
-pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[New<'_>]) -> Result<(), StoreError> {
-    for New { id, stable_key, said, person, now } in all {
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[ExternalUserInsert<'_>]) -> Result<(), StoreError> {
+    for ExternalUserInsert { id, stable_key, said, person, now } in all {
         let values = binds![
             *id,
             at.connection(),
@@ -196,7 +196,7 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[New<'_>]) -> Resu
         ];
         tx.later(&INSERT, [values]).await?;
     }
-    for New { id, said, .. } in all {
+    for ExternalUserInsert { id, said, .. } in all {
         let addresses = external_emails::others(said.doc, said.user_name);
         external_emails::keep(tx, at, *id, &BTreeSet::new(), addresses).await?;
     }
@@ -306,7 +306,7 @@ pub async fn update(
     tx: &mut Tx,
     at: &ConnectionExtent,
     before: &ExternalUser,
-    said: Said<'_>,
+    said: ExternalUserColumns<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
@@ -375,10 +375,10 @@ pub async fn link(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: ExternalUserId,
-    person: Option<(UserId, Link)>,
+    person: Option<(UserId, LinkOrigin)>,
 ) -> Result<(), StoreError> {
     let (person, link) = person.unzip();
-    tx.execute(&LINK, binds![id, at.connection(), person, link.map(Link::as_str)]).await.map(drop)
+    tx.execute(&LINK, binds![id, at.connection(), person, link.map(LinkOrigin::as_str)]).await.map(drop)
 }
 
 /// Deletes it. Its memberships and condition rows must be gone.
@@ -407,7 +407,7 @@ pub async fn people_among(
 
 /// What one door says of a person.
 #[derive(Clone, PartialEq, Debug)]
-pub struct SaidOf {
+pub struct ExternalDocument {
     /// The external user.
     pub id: ExternalUserId,
     /// Its directory.
@@ -425,9 +425,13 @@ pub struct SaidOf {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn said_of(reader: &mut Reader, at: &ConnectionExtent, person: UserId) -> Result<Vec<SaidOf>, StoreError> {
+pub async fn said_of(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    person: UserId,
+) -> Result<Vec<ExternalDocument>, StoreError> {
     let read = |row: &Row| {
-        Ok(SaidOf {
+        Ok(ExternalDocument {
             id: row.get(0)?,
             directory: row.get(1)?,
             doc: row.json(2)?,

@@ -1,8 +1,8 @@
 //! The event feed: sealed lines in order, within the parts of the tree whose log somebody may read.
-use super::events::Sealed;
+use super::events::SealedEvent;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, StoreError};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::{binds, statements};
 
 statements! {
@@ -11,7 +11,7 @@ statements! {
         WHERE e.seq > $3 AND EXISTS (SELECT 1 FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner \
             JOIN level_capability k ON k.level = p.level AND k.capability = {} \
             WHERE a.partner = e.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0)) \
-        ORDER BY e.seq LIMIT $4", Core::AuditView.id().0);
+        ORDER BY e.seq LIMIT $4", CoreCapability::AuditView.id().0);
 }
 
 /// The lines within any of the extents after number `seq`, in order, each once; at most `limit`.
@@ -23,11 +23,11 @@ pub async fn after(
     regions: &[PartnerExtent],
     seq: i64,
     limit: usize,
-) -> Result<Vec<Sealed>, StoreError> {
-    let mut lines: Vec<Sealed> = Vec::new();
+) -> Result<Vec<SealedEvent>, StoreError> {
+    let mut lines: Vec<SealedEvent> = Vec::new();
     for region in regions {
         let values = binds![region.partner(), region.subtree(), seq, i64::try_from(limit).unwrap_or(i64::MAX)];
-        lines.extend(reader.all(&AFTER, values, Sealed::from_row).await?);
+        lines.extend(reader.all(&AFTER, values, SealedEvent::from_row).await?);
     }
     lines.sort_by_key(|line| line.seq);
     lines.dedup_by_key(|line| line.seq);

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::bulk::{self, Shape};
-use super::pool::{Lent, Pool};
-use super::reader::{Link, Reader, Shared};
-use super::statement::{Listed, Statement};
-use super::{Dialect, Kind, Row, StoreError, Value};
+use super::bulk::{self, StatementShape};
+use super::pool::{Pool, PooledConnection};
+use super::reader::{DbConnection, Reader, Shared};
+use super::statement::{Statement, StatementSet};
+use super::{Dialect, Row, SqlType, SqlValue, StoreError};
 
 /// Trips of one question that may be under way at a time. More of them are shorter of company, and so cost more.
 const TRIPS: usize = 2;
@@ -24,15 +24,16 @@ const TRIPS: usize = 2;
 const MOST: usize = 256;
 
 /// A statement that asks for the rows of one key, and its form that asks for those of many.
-pub struct Question {
+pub struct BatchedQuery {
     pub(super) forms: [Statement; 2],
-    kinds: &'static [Kind],
+    kinds: &'static [SqlType],
 }
 
-impl Question {
+impl BatchedQuery {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        let forms = [Statement::new(name, text, kinds), Statement::shaped(name, text, &[], Shape::Each(kinds))];
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [SqlType]) -> Self {
+        let forms =
+            [Statement::new(name, text, kinds), Statement::shaped(name, text, &[], StatementShape::Each(kinds))];
         Self { forms, kinds }
     }
 
@@ -48,12 +49,12 @@ impl Question {
         many
     }
 
-    pub(super) fn kinds(&self) -> &'static [Kind] {
+    pub(super) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 }
 
-impl Listed for Question {
+impl StatementSet for BatchedQuery {
     fn list(&'static self) -> Vec<&'static Statement> {
         self.forms.iter().collect()
     }
@@ -61,7 +62,7 @@ impl Listed for Question {
 
 /// `text` for as many keys as its parameters, now arrays, have elements. OFFSET keeps the planner from joining it with
 /// the keys in another way than from each key to its rows, by index, as it would while tables are small.
-pub(super) fn expand(text: &str, kinds: &[Kind]) -> String {
+pub(super) fn expand(text: &str, kinds: &[SqlType]) -> String {
     format!(
         "SELECT answer.*, question.number AS question_number FROM unnest({}) WITH ORDINALITY \
          AS question ({}, number) CROSS JOIN LATERAL ({} OFFSET 0) AS answer",
@@ -80,12 +81,12 @@ pub(super) struct Gather {
     shared: Arc<Shared>,
     /// Trips run where the store was opened: a request, and the runtime it runs on, may end before its company's trip.
     home: Handle,
-    lines: RwLock<HashMap<&'static str, Arc<Line>>>,
+    lines: RwLock<HashMap<&'static str, Arc<QueryQueue>>>,
 }
 
 /// Those who ask the same kind of question.
 #[derive(Default)]
-struct Line(Mutex<Standing>);
+struct QueryQueue(Mutex<Standing>);
 
 #[derive(Default)]
 struct Standing {
@@ -94,7 +95,7 @@ struct Standing {
 }
 
 struct Asked {
-    key: Vec<Value>,
+    key: Vec<SqlValue>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -104,7 +105,7 @@ impl Gather {
     }
 
     /// The rows of one key, fetched together with those that others ask for.
-    pub(super) async fn ask(&self, question: &'static Question, key: Vec<Value>) -> Answer {
+    pub(super) async fn ask(&self, question: &'static BatchedQuery, key: Vec<SqlValue>) -> Answer {
         if key.len() != question.kinds.len() {
             return Err(StoreError::Binds(question.one().name()));
         }
@@ -120,7 +121,7 @@ impl Gather {
         self.pool.close().await;
     }
 
-    fn line(&self, name: &'static str) -> Arc<Line> {
+    fn line(&self, name: &'static str) -> Arc<QueryQueue> {
         if let Some(line) = self.lines.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Arc::clone(line);
         }
@@ -134,28 +135,28 @@ impl std::fmt::Debug for Gather {
     }
 }
 
-impl Line {
+impl QueryQueue {
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stands in line; a place to travel on when one is free.
-    fn join(self: &Arc<Self>, asked: Asked) -> Option<Place> {
+    fn join(self: &Arc<Self>, asked: Asked) -> Option<QueueSlot> {
         let mut standing = self.standing();
         standing.waiting.push(asked);
         let free = standing.under_way < TRIPS;
         standing.under_way += usize::from(free);
-        free.then(|| Place { line: Arc::clone(self), given_up: false })
+        free.then(|| QueueSlot { line: Arc::clone(self), given_up: false })
     }
 }
 
 /// The right to be under way.
-struct Place {
-    line: Arc<Line>,
+struct QueueSlot {
+    line: Arc<QueryQueue>,
     given_up: bool,
 }
 
-impl Place {
+impl QueueSlot {
     /// Those who travel now. When nobody waits the place is given up, in the same moment: who comes later starts anew.
     fn depart(&mut self) -> Option<Vec<Asked>> {
         let mut standing = self.line.standing();
@@ -169,7 +170,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     /// After a panic, or at the end of the runtime: who waits is told, unless others are still under way.
     fn drop(&mut self) {
         if self.given_up {
@@ -184,7 +185,7 @@ impl Drop for Place {
 }
 
 /// Trip after trip, until nobody waits.
-async fn travel(question: &'static Question, mut place: Place, pool: Pool, shared: Arc<Shared>) {
+async fn travel(question: &'static BatchedQuery, mut place: QueueSlot, pool: Pool, shared: Arc<Shared>) {
     loop {
         // Who asks while a connection is waited for still comes along.
         let lent = pool.take().await;
@@ -201,8 +202,8 @@ async fn travel(question: &'static Question, mut place: Place, pool: Pool, share
 type Askers = Vec<Vec<oneshot::Sender<Answer>>>;
 
 /// Each key once, with everyone who asks for it.
-fn by_key(asked: Vec<Asked>) -> (Vec<Vec<Value>>, Askers) {
-    let (mut keys, mut askers): (Vec<Vec<Value>>, Askers) = (Vec::new(), Vec::new());
+fn by_key(asked: Vec<Asked>) -> (Vec<Vec<SqlValue>>, Askers) {
+    let (mut keys, mut askers): (Vec<Vec<SqlValue>>, Askers) = (Vec::new(), Vec::new());
     let mut known = HashMap::with_capacity(asked.len());
     for Asked { key, answer } in asked {
         let at = *known.entry(key).or_insert_with_key(|key| {
@@ -220,9 +221,9 @@ fn by_key(asked: Vec<Asked>) -> (Vec<Vec<Value>>, Askers) {
 /// The rows of each key; asked a second time when the connection broke while it rested, as all did when the server was
 /// started anew.
 async fn rows_again(
-    question: &'static Question,
-    keys: &[Vec<Value>],
-    lent: Lent,
+    question: &'static BatchedQuery,
+    keys: &[Vec<SqlValue>],
+    lent: PooledConnection,
     pool: &Pool,
     shared: &Arc<Shared>,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
@@ -238,12 +239,12 @@ async fn rows_again(
 
 /// The rows of each key.
 async fn rows(
-    question: &'static Question,
-    keys: &[Vec<Value>],
-    lent: Lent,
+    question: &'static BatchedQuery,
+    keys: &[Vec<SqlValue>],
+    lent: PooledConnection,
     shared: &Arc<Shared>,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
-    Reader::new(Link::Postgres(lent), Arc::clone(shared), false).of_each(question, keys).await
+    Reader::new(DbConnection::Postgres(lent), Arc::clone(shared), false).of_each(question, keys).await
 }
 
 /// Answers everyone who still waits.
@@ -271,14 +272,14 @@ mod tests {
 
     fn asked(number: i64) -> (Asked, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
-        (Asked { key: vec![Value::I64(number)], answer }, answered)
+        (Asked { key: vec![SqlValue::I64(number)], answer }, answered)
     }
 
     #[test]
     fn a_text_for_one_key_becomes_one_for_many() {
         let text = "SELECT a FROM t WHERE b = $2 AND (c = $1 OR d = $1)";
         assert_eq!(
-            expand(text, &[Kind::Uuid, Kind::Bytes]),
+            expand(text, &[SqlType::Uuid, SqlType::Bytes]),
             "SELECT answer.*, question.number AS question_number FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY \
              AS question (value_1, value_2, number) CROSS JOIN LATERAL (SELECT a FROM t \
              WHERE b = question.value_2 AND (c = question.value_1 OR d = question.value_1) OFFSET 0) AS answer"
@@ -287,8 +288,8 @@ mod tests {
 
     #[test]
     fn who_asks_while_all_trips_are_under_way_joins_the_next_and_never_one_that_left() {
-        let line = Arc::new(Line::default());
-        let mut places: Vec<Place> = (0..TRIPS).map(|_| line.join(asked(0).0).unwrap()).collect();
+        let line = Arc::new(QueryQueue::default());
+        let mut places: Vec<QueueSlot> = (0..TRIPS).map(|_| line.join(asked(0).0).unwrap()).collect();
         assert_eq!(places[0].depart().map(|asked| asked.len()), Some(TRIPS), "who asked before it left");
         assert!(line.join(asked(1).0).is_none() && line.join(asked(2).0).is_none());
         assert_eq!(places[1].depart().map(|asked| asked.len()), Some(2));
@@ -298,8 +299,8 @@ mod tests {
 
     #[test]
     fn a_trip_has_so_many_at_most() {
-        let line = Arc::new(Line::default());
-        let mut places: Vec<Place> = (0..MOST + 1).filter_map(|number| line.join(asked(number as i64).0)).collect();
+        let line = Arc::new(QueryQueue::default());
+        let mut places: Vec<QueueSlot> = (0..MOST + 1).filter_map(|number| line.join(asked(number as i64).0)).collect();
         assert_eq!(places[0].depart().map(|asked| asked.len()), Some(MOST));
         assert_eq!(places[0].depart().map(|asked| asked.len()), Some(1));
     }
@@ -308,7 +309,7 @@ mod tests {
     fn the_same_question_is_asked_once_and_everyone_is_answered() {
         let (asked, mut answers): (Vec<_>, Vec<_>) = [7, 8, 7].map(asked).into_iter().unzip();
         let (keys, askers) = by_key(asked);
-        assert_eq!(keys, [vec![Value::I64(7)], vec![Value::I64(8)]]);
+        assert_eq!(keys, [vec![SqlValue::I64(7)], vec![SqlValue::I64(8)]]);
         answers.remove(1);
         tell(askers, Ok(vec![Vec::new(), Vec::new()]));
         assert!(answers.iter_mut().all(|answer| answer.try_recv().is_ok()), "one who went away disturbs nobody");
@@ -316,8 +317,8 @@ mod tests {
 
     #[tokio::test]
     async fn when_the_last_trip_dies_everyone_who_waits_is_told() {
-        let line = Arc::new(Line::default());
-        let places: Vec<Place> = (0..TRIPS).map(|_| line.join(asked(0).0).unwrap()).collect();
+        let line = Arc::new(QueryQueue::default());
+        let places: Vec<QueueSlot> = (0..TRIPS).map(|_| line.join(asked(0).0).unwrap()).collect();
         let (late, answered) = asked(1);
         assert!(line.join(late).is_none());
         drop(places);

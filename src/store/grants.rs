@@ -6,7 +6,7 @@ use crate::domain::id::{GrantId, RoleId, ScopeId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
-/// The columns of a [`Found`], of the table called `g`.
+/// The columns of a [`GrantRow`], of the table called `g`.
 pub(super) const COLUMNS: &str = "g.id, g.role, g.holder_person, g.holder_group, g.scope, g.valid_from, g.valid_until, \
     g.granted_by, g.reason, g.created_at";
 
@@ -44,7 +44,7 @@ statements! {
 }
 
 /// A grant before its scope is read.
-pub(super) struct Found {
+pub(super) struct GrantRow {
     pub(super) id: GrantId,
     role: RoleId,
     holder: Holder,
@@ -55,13 +55,13 @@ pub(super) struct Found {
     created_at: Timestamp,
 }
 
-pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
+pub(super) fn found(row: &Row) -> Result<GrantRow, StoreError> {
     let holder = match (row.get(2)?, row.get(3)?) {
         (Some(user), None) => Holder::User(user),
         (None, Some(group)) => Holder::Group(group),
         _ => return Err(StoreError::Decode("holder_person".to_owned())),
     };
-    Ok(Found {
+    Ok(GrantRow {
         id: row.get(0)?,
         role: row.get(1)?,
         holder,
@@ -73,7 +73,7 @@ pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
     })
 }
 
-impl Found {
+impl GrantRow {
     pub(super) fn with(self, scope: Scope) -> ManualGrant {
         let Self { id, role, holder, window, granted_by, reason, created_at, .. } = self;
         ManualGrant { id, role, holder, scope, window, granted_by, reason, created_at }
@@ -125,7 +125,7 @@ pub async fn of_holder(
     scoped(reader, rows).await
 }
 
-async fn scoped(reader: &mut Reader, rows: Vec<Found>) -> Result<Vec<ManualGrant>, StoreError> {
+async fn scoped(reader: &mut Reader, rows: Vec<GrantRow>) -> Result<Vec<ManualGrant>, StoreError> {
     let mut grants = Vec::with_capacity(rows.len());
     for row in rows {
         let scope = scopes::get(reader, row.scope).await?;

@@ -23,9 +23,9 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
-use super::db::{Once, WRITING};
-use super::kept::{Kept, MOST_WRITING};
-use super::reader::{Link, Reader, Shared};
+use super::db::{WRITING, WriteAttempt};
+use super::kept::{MOST_WRITING, StatementCache};
+use super::reader::{DbConnection, Reader, Shared};
 use super::tx::Tx;
 
 /// The most callers in line at once, which bounds a group and how long anyone waits behind others.
@@ -40,7 +40,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Runs write closures one after another and answers each after a durable commit.
 #[derive(Debug)]
 pub(super) struct Writer {
-    line: Arc<Mutex<Line>>,
+    line: Arc<Mutex<WriterState>>,
     places: Arc<Semaphore>,
     wake: Arc<Notify>,
     closing: Arc<AtomicBool>,
@@ -50,7 +50,7 @@ pub(super) struct Writer {
 
 /// Ends groups. Lives in a task of its own, which no caller can interrupt.
 struct Committer {
-    line: Arc<Mutex<Line>>,
+    line: Arc<Mutex<WriterState>>,
     places: Arc<Semaphore>,
     wake: Arc<Notify>,
     closing: Arc<AtomicBool>,
@@ -76,11 +76,11 @@ enum State {
 
 /// The connection, and the transaction that is open on it.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct WriterState {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
     /// What of composed texts the connection keeps prepared.
-    kept: Kept,
+    kept: StatementCache,
     /// Nobody is left to commit, and the file may be another process's by now.
     closed: bool,
     state: State,
@@ -107,10 +107,10 @@ impl Writer {
         let connection = Some(options.connect().await?);
         let commits = Arc::<AtomicU64>::default();
         let gathered = Arc::<AtomicUsize>::default();
-        let line = Line {
+        let line = WriterState {
             options,
             connection,
-            kept: Kept::new(MOST_WRITING),
+            kept: StatementCache::new(MOST_WRITING),
             closed: false,
             state: State::Idle,
             group: None,
@@ -148,9 +148,9 @@ impl Writer {
         shared: &Arc<Shared>,
         alone: bool,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
-    ) -> Once<T, E> {
+    ) -> WriteAttempt<T, E> {
         let Ok(place) = self.places.acquire().await else {
-            return Once::Refused(StoreError::Unavailable.into());
+            return WriteAttempt::Refused(StoreError::Unavailable.into());
         };
         let entered = async {
             let mut turn = self.turn(alone).await?;
@@ -159,28 +159,28 @@ impl Writer {
         };
         let turn = match entered.await {
             Ok(turn) => turn,
-            Err(error) => return Once::Again(error),
+            Err(error) => return WriteAttempt::Again(error),
         };
-        let mut tx = Tx::new(Reader::new(Link::Turn(turn), Arc::clone(shared), true));
+        let mut tx = Tx::new(Reader::new(DbConnection::Turn(turn), Arc::clone(shared), true));
         let value = match WRITING.scope((), work(&mut tx)).await {
             Ok(value) => value,
-            Err(error) => return Once::Refused(error),
+            Err(error) => return WriteAttempt::Refused(error),
         };
         let outcome = match tx.settled().await {
-            Ok(Link::Turn(turn)) => turn.accept(),
-            Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
-            Err(error) => return Once::Refused(error.into()),
+            Ok(DbConnection::Turn(turn)) => turn.accept(),
+            Ok(_) => return WriteAttempt::Refused(StoreError::Refused("a write").into()),
+            Err(error) => return WriteAttempt::Refused(error.into()),
         };
         drop(place);
         match committed(outcome).await {
-            Ok(()) => Once::Done(value),
-            Err(error) => Once::Again(error),
+            Ok(()) => WriteAttempt::Done(value),
+            Err(error) => WriteAttempt::Again(error),
         }
     }
 
     /// Waits for a turn. A group that may not be joined, or not by this caller, is committed first: by a task of its
     /// own, so that this caller may still vanish.
-    async fn turn(&self, alone: bool) -> Result<Turn, StoreError> {
+    async fn turn(&self, alone: bool) -> Result<WriterGuard, StoreError> {
         let mut line = Arc::clone(&self.line).lock_owned().await;
         if line.group.as_ref().is_some_and(|group| alone || group.alone) {
             let commit = async move {
@@ -189,7 +189,7 @@ impl Writer {
             };
             line = tokio::spawn(commit).await.map_err(|_| StoreError::Unavailable)?;
         }
-        Ok(Turn { line })
+        Ok(WriterGuard { line })
     }
 
     /// The connection, between groups, for the store's own needs (migrations are done before; checks).
@@ -286,16 +286,16 @@ async fn fold_log(options: &SqliteConnectOptions) {
 
 /// The right to use the connection. Dropping it hands the line on; unless accepted, what was done will be undone.
 #[derive(Debug)]
-pub(super) struct Turn {
-    line: OwnedMutexGuard<Line>,
+pub(super) struct WriterGuard {
+    line: OwnedMutexGuard<WriterState>,
 }
 
-impl Turn {
+impl WriterGuard {
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.line.connection.as_mut().ok_or(StoreError::Unavailable)
     }
 
-    pub(super) fn kept(&mut self) -> &mut Kept {
+    pub(super) fn kept(&mut self) -> &mut StatementCache {
         &mut self.line.kept
     }
 
@@ -311,7 +311,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterGuard {
     fn drop(&mut self) {
         // The committer counts one permit however often it is woken, so every turn may wake it: it will stand in
         // line once, behind those who stand there now.
@@ -321,7 +321,7 @@ impl Drop for Turn {
     }
 }
 
-impl Line {
+impl WriterState {
     /// Opens a turn: sets right what a vanished predecessor left, and draws the line behind which this turn works.
     async fn enter(&mut self, alone: bool) -> Result<(), StoreError> {
         if self.state == State::Unfinished && self.run("ROLLBACK TO turn").await.is_err() {
@@ -399,7 +399,7 @@ impl Line {
                 StoreError::Unavailable
             })?;
             self.connection = Some(connection);
-            self.kept = Kept::new(MOST_WRITING);
+            self.kept = StatementCache::new(MOST_WRITING);
         }
         Ok(())
     }
@@ -428,10 +428,10 @@ mod tests {
     fn committer(took: Duration, gathered: usize, likely: usize) -> Committer {
         let wake = Arc::new(Notify::new());
         let gathered = Arc::new(AtomicUsize::new(gathered));
-        let line = Line {
+        let line = WriterState {
             options: SqliteConnectOptions::new(),
             connection: None,
-            kept: Kept::new(MOST_WRITING),
+            kept: StatementCache::new(MOST_WRITING),
             closed: false,
             state: State::Idle,
             group: None,

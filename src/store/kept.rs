@@ -26,7 +26,7 @@ pub(super) enum Keep {
 
 /// What one connection keeps.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct StatementCache {
     most: usize,
     bytes: usize,
     texts: HashSet<u64>,
@@ -34,7 +34,7 @@ pub(super) struct Kept {
     numbers: RandomState,
 }
 
-impl Kept {
+impl StatementCache {
     pub(super) fn new(most: usize) -> Self {
         let numbers = RandomState::new();
         Self { most, bytes: 0, texts: HashSet::new(), seen: VecDeque::new(), numbers }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_comes_once_is_not_kept() {
-        let mut kept = Kept::new(1_000);
+        let mut kept = StatementCache::new(1_000);
         assert_eq!(
             ["a", "b", "a", "a", "b"].map(|text| kept.keep(text)),
             [Keep::No, Keep::No, Keep::Yes, Keep::Yes, Keep::Yes]
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn never_more_is_kept_than_may_be() {
-        let mut kept = Kept::new(1_000);
+        let mut kept = StatementCache::new(1_000);
         let (mut bytes, mut anew) = (0, 0);
         for number in 0..5_000 {
             let text = format!("{number:0>200}");
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn who_came_long_ago_comes_for_the_first_time() {
-        let mut kept = Kept::new(1_000_000);
+        let mut kept = StatementCache::new(1_000_000);
         for number in 0..=MOST_SEEN {
             kept.keep(&number.to_string());
         }

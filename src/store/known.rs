@@ -8,10 +8,10 @@ use std::hash::Hash;
 
 use uuid::Uuid;
 
-use super::effective::RankedProof;
+use super::effective::RankedGrant;
 use super::effective_many::{self, Depth, of_each};
 use super::exceptions::{self, Exception, Exemption};
-use super::{Reader, Row, StoreError, Value};
+use super::{Reader, Row, SqlValue, StoreError};
 use crate::access::decide::{Decision, Question};
 use crate::domain::capability::CapabilityId;
 use crate::domain::grant::Resource;
@@ -32,39 +32,39 @@ statements! {
 }
 
 /// Something had to be known first; it is noted, and will be looked up. Only a look at what is known makes one, so there
-/// is always something to look up, and [`Known::settle`] comes to its end.
+/// is always something to look up, and [`FactCache::settle`] comes to its end.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanting(());
+pub struct MissingFact(());
 
 /// What is worked out from what is known.
-pub type Learnt<T> = Result<T, Wanting>;
+pub type FactResult<T> = Result<T, MissingFact>;
 
 /// Each of them, when all are known. What several find wanting is noted together.
-pub fn every<T>(all: impl Iterator<Item = Learnt<T>>) -> Learnt<Vec<T>> {
-    let all: Vec<Learnt<T>> = all.collect();
+pub fn every<T>(all: impl Iterator<Item = FactResult<T>>) -> FactResult<Vec<T>> {
+    let all: Vec<FactResult<T>> = all.collect();
     all.into_iter().collect()
 }
 
 /// Answers of one kind, and the questions that wait for one.
 #[derive(Debug)]
-struct Shelf<K, T> {
+struct FactTable<K, T> {
     known: HashMap<K, T>,
     wanted: HashSet<K>,
 }
 
-impl<K, T> Default for Shelf<K, T> {
+impl<K, T> Default for FactTable<K, T> {
     fn default() -> Self {
         Self { known: HashMap::new(), wanted: HashSet::new() }
     }
 }
 
-impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
-    fn get(&mut self, key: K) -> Learnt<T> {
+impl<K: Eq + Hash, T: Clone> FactTable<K, T> {
+    fn get(&mut self, key: K) -> FactResult<T> {
         match self.known.get(&key) {
             Some(known) => Ok(known.clone()),
             None => {
                 self.wanted.insert(key);
-                Err(Wanting(()))
+                Err(MissingFact(()))
             }
         }
     }
@@ -86,7 +86,7 @@ enum Fact {
 }
 
 impl Fact {
-    fn key(&self) -> Vec<Value> {
+    fn key(&self) -> Vec<SqlValue> {
         let nobody = Uuid::nil();
         match self {
             Self::Person(id) => binds![0, *id, nobody, ""],
@@ -104,15 +104,15 @@ type Found = (Option<PartnerId>, Option<i64>);
 
 /// What is known so far, and what is wanting.
 #[derive(Debug, Default)]
-pub struct Known {
-    facts: Shelf<Fact, Option<Found>>,
-    permitted: Shelf<Question, bool>,
-    decisions: Shelf<Question, Decision>,
-    grants: Shelf<Question, Vec<RankedProof>>,
-    exceptions: Shelf<Exemption, Option<Exception>>,
+pub struct FactCache {
+    facts: FactTable<Fact, Option<Found>>,
+    permitted: FactTable<Question, bool>,
+    decisions: FactTable<Question, Decision>,
+    grants: FactTable<Question, Vec<RankedGrant>>,
+    exceptions: FactTable<Exemption, Option<Exception>>,
 }
 
-impl Known {
+impl FactCache {
     /// What `work` comes to, when everything it needs is known.
     ///
     /// # Errors
@@ -120,12 +120,12 @@ impl Known {
     pub async fn settle<T>(
         &mut self,
         reader: &mut Reader,
-        mut work: impl FnMut(&mut Self) -> Learnt<T>,
+        mut work: impl FnMut(&mut Self) -> FactResult<T>,
     ) -> Result<T, StoreError> {
         loop {
             match work(self) {
                 Ok(done) => return Ok(done),
-                Err(Wanting(())) => self.look_up(reader).await?,
+                Err(MissingFact(())) => self.look_up(reader).await?,
             }
         }
     }
@@ -167,60 +167,60 @@ impl Known {
     }
 
     /// Whether it is allowed.
-    pub fn permits(&mut self, question: Question) -> Learnt<bool> {
+    pub fn permits(&mut self, question: Question) -> FactResult<bool> {
         self.permitted.get(question)
     }
 
     /// The decision, with the external groups and conditions behind a rule that allows.
-    pub fn decision(&mut self, question: Question) -> Learnt<Decision> {
+    pub fn decision(&mut self, question: Question) -> FactResult<Decision> {
         self.decisions.get(question)
     }
 
     /// Every grant that bears on a question, the one that gets furthest first.
-    pub(super) fn grants(&mut self, question: Question) -> Learnt<Vec<RankedProof>> {
+    pub(super) fn grants(&mut self, question: Question) -> FactResult<Vec<RankedGrant>> {
         self.grants.get(question)
     }
 
     /// A person as the thing that is acted on.
-    pub fn person(&mut self, user: UserId) -> Learnt<Option<Resource>> {
+    pub fn person(&mut self, user: UserId) -> FactResult<Option<Resource>> {
         let partner = self.partner_of(Fact::Person(user.uuid()))?;
         Ok(partner.map(|partner| Resource { partner, group: None, owner: Some(user) }))
     }
 
     /// A user group as the thing that is acted on.
-    pub fn group(&mut self, group: UserGroupId) -> Learnt<Option<Resource>> {
+    pub fn group(&mut self, group: UserGroupId) -> FactResult<Option<Resource>> {
         let partner = self.partner_of(Fact::Group(group.uuid()))?;
         Ok(partner.map(|partner| Resource { partner, group: Some(group), owner: None }))
     }
 
     /// The partner of a directory.
-    pub(super) fn directory(&mut self, directory: DirectoryId) -> Learnt<Option<Resource>> {
+    pub(super) fn directory(&mut self, directory: DirectoryId) -> FactResult<Option<Resource>> {
         let partner = self.partner_of(Fact::Directory(directory.uuid()))?;
         Ok(partner.map(|partner| Resource { partner, group: None, owner: None }))
     }
 
     /// The partner that owns a role.
-    pub(super) fn owner(&mut self, role: RoleId) -> Learnt<Option<PartnerId>> {
+    pub(super) fn owner(&mut self, role: RoleId) -> FactResult<Option<PartnerId>> {
         self.partner_of(Fact::Role(role.uuid()))
     }
 
     /// Whether a partner is `top` or below it.
-    pub(super) fn within(&mut self, partner: PartnerId, top: PartnerId) -> Learnt<bool> {
+    pub(super) fn within(&mut self, partner: PartnerId, top: PartnerId) -> FactResult<bool> {
         Ok(self.partner_of(Fact::Within(partner.uuid(), top.uuid()))?.is_some())
     }
 
     /// The capability of a name.
-    pub fn capability(&mut self, name: &str) -> Learnt<Option<CapabilityId>> {
+    pub fn capability(&mut self, name: &str) -> FactResult<Option<CapabilityId>> {
         let found = self.facts.get(Fact::Capability(name.to_owned()))?;
         Ok(found.and_then(|(_, number)| number).map(CapabilityId))
     }
 
     /// The exception that keeps a resource out of a scope.
-    pub(super) fn exception(&mut self, of: Exemption) -> Learnt<Option<Exception>> {
+    pub(super) fn exception(&mut self, of: Exemption) -> FactResult<Option<Exception>> {
         self.exceptions.get(of)
     }
 
-    fn partner_of(&mut self, fact: Fact) -> Learnt<Option<PartnerId>> {
+    fn partner_of(&mut self, fact: Fact) -> FactResult<Option<PartnerId>> {
         Ok(self.facts.get(fact)?.and_then(|(partner, _)| partner))
     }
 }

@@ -19,14 +19,14 @@ statements! {
 
 /// What a link is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum OneTimeLinkPurpose {
     /// The first owner sets the installation up.
     SetUp,
     /// An owner who has lost every other way in.
     Recover,
 }
 
-impl Purpose {
+impl OneTimeLinkPurpose {
     const ALL: [Self; 2] = [Self::SetUp, Self::Recover];
 
     /// The stored word.
@@ -53,7 +53,7 @@ pub async fn insert(
     at: &PartnerExtent,
     person: UserId,
     hash: [u8; 32],
-    purpose: Purpose,
+    purpose: OneTimeLinkPurpose,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
@@ -95,7 +95,11 @@ pub struct Issued {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn last(reader: &mut Reader, _by: &OperatorExtent, purpose: Purpose) -> Result<Option<Issued>, StoreError> {
+pub async fn last(
+    reader: &mut Reader,
+    _by: &OperatorExtent,
+    purpose: OneTimeLinkPurpose,
+) -> Result<Option<Issued>, StoreError> {
     let read = |row: &Row| {
         Ok(Issued {
             person: row.get(0)?,
@@ -119,15 +123,23 @@ pub async fn withdraw(tx: &mut Tx, _at: &PartnerExtent, person: UserId) -> Resul
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn stands(reader: &mut Reader, hash: [u8; 32], now: Timestamp) -> Result<Option<Purpose>, StoreError> {
-    reader.optional(&STANDS, binds![hash, now], Purpose::read).await
+pub async fn stands(
+    reader: &mut Reader,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<OneTimeLinkPurpose>, StoreError> {
+    reader.optional(&STANDS, binds![hash, now], OneTimeLinkPurpose::read).await
 }
 
 /// Uses the link up: whoever has it is the person it was made for. Of two uses only one finds it.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn take(tx: &mut Tx, hash: [u8; 32], now: Timestamp) -> Result<Option<(SelfExtent, Purpose)>, StoreError> {
-    let read = |row: &Row| Ok((SelfExtent::new(row.get("person")?), Purpose::read(row)?));
+pub async fn take(
+    tx: &mut Tx,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<(SelfExtent, OneTimeLinkPurpose)>, StoreError> {
+    let read = |row: &Row| Ok((SelfExtent::new(row.get("person")?), OneTimeLinkPurpose::read(row)?));
     tx.optional(&TAKE, binds![hash, now], read).await
 }

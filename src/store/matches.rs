@@ -1,7 +1,7 @@
 //! External users that wait for an administrator: whom each of them may be, by what, and what was decided of it.
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, first};
-use crate::domain::directory::Mode;
+use crate::domain::directory::DirectoryMode;
 use crate::domain::id::{ConnectionId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -72,12 +72,12 @@ pub struct Candidate {
     /// The name people see.
     pub display_name: String,
     /// Why, the strongest first.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<MatchEvidence>,
 }
 
 /// What speaks for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Evidence {
+pub enum MatchEvidence {
     /// The value of the attribute that joins.
     Key,
     /// The sign-in name.
@@ -105,7 +105,7 @@ fn waiting(row: &Row) -> Result<Waiting, StoreError> {
         active: row.get(5)?,
         doc: row.json(6)?,
         changed_at: row.get(7)?,
-        observed: row.get::<String>(8)? == Mode::Observe.as_str(),
+        observed: row.get::<String>(8)? == DirectoryMode::Observe.as_str(),
         candidates: Vec::new(),
     })
 }
@@ -142,10 +142,10 @@ async fn with_candidates(reader: &mut Reader, mut rows: Vec<Waiting>) -> Result<
     let ids: Vec<ExternalUserId> = rows.iter().map(|row| row.id).collect();
     let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     for (statement, evidence) in [
-        (&BY_KEY, Evidence::Key),
-        (&BY_LOGIN, Evidence::Login),
-        (&BY_NAME_AS_EMAIL, Evidence::Email),
-        (&BY_EMAIL, Evidence::Email),
+        (&BY_KEY, MatchEvidence::Key),
+        (&BY_LOGIN, MatchEvidence::Login),
+        (&BY_NAME_AS_EMAIL, MatchEvidence::Email),
+        (&BY_EMAIL, MatchEvidence::Email),
     ] {
         let found: Vec<(ExternalUserId, UserId, String)> =
             reader.all_in(statement, binds![], ids.iter().copied(), read).await?;

@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::extent::ConnectionExtent;
-use super::{Reader, Row, StoreError, Tx, Value, first, tuple};
+use super::{Reader, Row, SqlValue, StoreError, Tx, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::{binds, statements};
 
@@ -126,23 +126,23 @@ pub async fn known_groups(
 
 /// A direct member, with the name that is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Member {
+pub struct ExternalMember {
     /// Who.
-    pub who: Who,
+    pub who: MemberId,
     /// Its name.
     pub display: String,
 }
 
 /// A user or a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Who {
+pub enum MemberId {
     /// A user of the connection.
     User(ExternalUserId),
     /// A group of the connection.
     Group(ExternalGroupId),
 }
 
-impl Who {
+impl MemberId {
     /// The id, whatever it is of.
     pub fn uuid(self) -> Uuid {
         match self {
@@ -160,11 +160,11 @@ pub async fn page(
     reader: &mut Reader,
     at: &ConnectionExtent,
     group: ExternalGroupId,
-    after: Option<Who>,
+    after: Option<MemberId>,
     limit: usize,
-) -> Result<Vec<Member>, StoreError> {
+) -> Result<Vec<ExternalMember>, StoreError> {
     let mut found = Vec::new();
-    let see = |who: Who, display: &str| found.push(Member { who, display: display.to_owned() });
+    let see = |who: MemberId, display: &str| found.push(ExternalMember { who, display: display.to_owned() });
     each(reader, at, group, after, limit, see).await?;
     Ok(found)
 }
@@ -177,17 +177,17 @@ pub async fn each(
     reader: &mut Reader,
     at: &ConnectionExtent,
     group: ExternalGroupId,
-    after: Option<Who>,
+    after: Option<MemberId>,
     limit: usize,
-    mut see: impl FnMut(Who, &str),
-) -> Result<Option<Who>, StoreError> {
+    mut see: impl FnMut(MemberId, &str),
+) -> Result<Option<MemberId>, StoreError> {
     let mut left = limit;
     let mut last = after;
     let rows = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
-    if !matches!(after, Some(Who::Group(_))) {
-        let from = after.map_or(Uuid::nil(), Who::uuid);
+    if !matches!(after, Some(MemberId::Group(_))) {
+        let from = after.map_or(Uuid::nil(), MemberId::uuid);
         let read = |row: &Row| {
-            let (who, display): (_, String) = (Who::User(row.get(0)?), row.get(1)?);
+            let (who, display): (_, String) = (MemberId::User(row.get(0)?), row.get(1)?);
             see(who, &display);
             (last, left) = (Some(who), left.saturating_sub(1));
             Ok(())
@@ -196,12 +196,12 @@ pub async fn each(
     }
     if left > 0 {
         let from = match after {
-            Some(Who::Group(id)) => id.uuid(),
+            Some(MemberId::Group(id)) => id.uuid(),
             _ => Uuid::nil(),
         };
         let values = binds![group, at.connection(), from, rows(left)];
         let read = |row: &Row| {
-            let (who, display): (_, String) = (Who::Group(row.get(0)?), row.get(1)?);
+            let (who, display): (_, String) = (MemberId::Group(row.get(0)?), row.get(1)?);
             see(who, &display);
             (last, left) = (Some(who), left.saturating_sub(1));
             Ok(())
@@ -231,8 +231,8 @@ pub async fn of_groups(
     reader: &mut Reader,
     at: &ConnectionExtent,
     groups: &[ExternalGroupId],
-) -> Result<Vec<(ExternalGroupId, Member)>, StoreError> {
-    let fixed: Vec<Value> = binds![at.connection()];
+) -> Result<Vec<(ExternalGroupId, ExternalMember)>, StoreError> {
+    let fixed: Vec<SqlValue> = binds![at.connection()];
     let users = |row: &Row| Ok((row.get(0)?, member(row, 1, false)?));
     let mut found = reader.all_in(&USERS_OF, fixed.clone(), groups.iter().copied(), users).await?;
     let nested = |row: &Row| Ok((row.get(0)?, member(row, 1, true)?));
@@ -241,9 +241,9 @@ pub async fn of_groups(
     Ok(found)
 }
 
-fn member(row: &Row, at: usize, group: bool) -> Result<Member, StoreError> {
-    let who = if group { Who::Group(row.get(at)?) } else { Who::User(row.get(at)?) };
-    Ok(Member { who, display: row.get(at + 1)? })
+fn member(row: &Row, at: usize, group: bool) -> Result<ExternalMember, StoreError> {
+    let who = if group { MemberId::Group(row.get(at)?) } else { MemberId::User(row.get(at)?) };
+    Ok(ExternalMember { who, display: row.get(at + 1)? })
 }
 
 /// How many users are direct members.

@@ -3,14 +3,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::condition_members::Held;
+use super::condition_members::ConditionState;
 use super::extent::ConnectionExtent;
 use super::people;
 use super::totals::{self, What};
 use super::{FromRow as _, Reader, StoreError};
 use crate::domain::id::{ConditionId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 use crate::{binds, from_row, statements};
 
 /// What a row of the answer tells of.
@@ -22,7 +22,7 @@ const OBSERVED: i64 = 5;
 const USERS: i64 = 6;
 
 /// A row of the answer.
-struct Line {
+struct MatchRow {
     what: i64,
     /// Of a newcomer whom the key names; of a condition its id; of a term the rule it is of.
     id: Option<Uuid>,
@@ -41,7 +41,7 @@ struct Line {
     words: Option<String>,
 }
 
-from_row!(Line { what, id, lives, taken, name_taken, refused, login_taken, other, words });
+from_row!(MatchRow { what, id, lives, taken, name_taken, refused, login_taken, other, words });
 
 /// An administrator has not refused the person whose column follows.
 const NOT_REFUSED: &str =
@@ -87,7 +87,7 @@ statements! {
 
 /// Somebody of whom a connection speaks for the first time.
 #[derive(Clone, Copy, Debug)]
-pub struct Newcomer<'a> {
+pub struct MatchQuery<'a> {
     /// The external user: an administrator may have refused somebody for it.
     pub external: ExternalUserId,
     /// The user name.
@@ -95,14 +95,14 @@ pub struct Newcomer<'a> {
     /// What names the person at every door of the directory.
     pub join_key: Option<&'a [u8]>,
     /// What is said of the person.
-    pub profile: &'a Profile,
+    pub profile: &'a UserProfile,
 }
 
 /// What stands where newcomers arrive.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct House {
+pub struct DirectoryRules {
     /// The conditions of the directory; none of them holds for a newcomer yet.
-    pub conditions: Vec<Held>,
+    pub conditions: Vec<ConditionState>,
     /// Whether a rule in force places people.
     pub placing: bool,
     /// About how many users the connection has.
@@ -113,7 +113,7 @@ pub struct House {
     pub open_terms: Vec<BTreeSet<ConditionId>>,
 }
 
-impl House {
+impl DirectoryRules {
     /// Whether a rule may place somebody who is in no group, and for whom these conditions hold.
     pub fn may_place(&self, holding: &BTreeSet<ConditionId>) -> bool {
         self.open_terms.iter().any(|asked| asked.is_subset(holding))
@@ -122,11 +122,11 @@ impl House {
 
 /// Whom a newcomer meets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Met {
+pub struct MatchResult {
     /// Whether another user of the connection has the user name.
     pub name_taken: bool,
     /// Whom the join key names.
-    pub named: Option<Named>,
+    pub named: Option<MatchedUser>,
     /// A living person of the directory's partner with the same sign-in name, or else the same mail address.
     pub lookalike: Option<UserId>,
     /// Whether somebody of the partner has the sign-in name; who is no lookalike was refused.
@@ -135,7 +135,7 @@ pub struct Met {
 
 /// The person a join key names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Named {
+pub struct MatchedUser {
     /// The person.
     pub person: UserId,
     /// Whether the person lives. A key may outlive whom it named.
@@ -153,28 +153,30 @@ pub struct Named {
 pub async fn meet(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    newcomers: &[Newcomer<'_>],
-) -> Result<(House, Vec<Met>), StoreError> {
-    let key = |(place, newcomer): (usize, &Newcomer<'_>)| {
-        let Profile { login_name, email, .. } = newcomer.profile;
+    newcomers: &[MatchQuery<'_>],
+) -> Result<(DirectoryRules, Vec<MatchResult>), StoreError> {
+    let key = |(place, newcomer): (usize, &MatchQuery<'_>)| {
+        let UserProfile { login_name, email, .. } = newcomer.profile;
         let (login, email) = (people::key(login_name), people::key(email));
         let name = fold(newcomer.user_name).into_bytes();
         let at = (at.directory(), at.partner(), at.connection());
         binds![at.0, at.1, at.2, newcomer.join_key, login, email, place == 0, name, newcomer.external]
     };
     let keys: Vec<_> = newcomers.iter().enumerate().map(key).collect();
-    let (mut house, mut all) = (House::default(), Vec::with_capacity(keys.len()));
+    let (mut house, mut all) = (DirectoryRules::default(), Vec::with_capacity(keys.len()));
     let mut terms: BTreeMap<(Uuid, Option<String>), BTreeSet<ConditionId>> = BTreeMap::new();
     for rows in reader.of_each(&MEET, &keys).await? {
-        let mut met = Met::default();
+        let mut met = MatchResult::default();
         for row in &rows {
-            let Line { what, id, lives, taken, name_taken, refused, login_taken, other, words } = Line::from_row(row)?;
+            let MatchRow { what, id, lives, taken, name_taken, refused, login_taken, other, words } =
+                MatchRow::from_row(row)?;
             match (what, id) {
                 (NEWCOMER, named) => {
-                    let named = named.map(|id| Named { person: UserId::from_uuid(id), living: lives, taken, refused });
-                    met = Met { name_taken, named, lookalike: other.map(UserId::from_uuid), login_taken };
+                    let named =
+                        named.map(|id| MatchedUser { person: UserId::from_uuid(id), living: lives, taken, refused });
+                    met = MatchResult { name_taken, named, lookalike: other.map(UserId::from_uuid), login_taken };
                 }
-                (CONDITION, Some(id)) => house.conditions.push(Held {
+                (CONDITION, Some(id)) => house.conditions.push(ConditionState {
                     condition: ConditionId::from_uuid(id),
                     expression: words.unwrap_or_default(),
                     holds: false,
@@ -200,9 +202,9 @@ mod tests {
     #[test]
     fn somebody_in_no_group_is_placed_where_every_condition_of_a_term_holds() {
         let [one, two] = [1, 2].map(|number| ConditionId::from_uuid(Uuid::from_u128(number)));
-        let house = |terms: &[&[ConditionId]]| House {
+        let house = |terms: &[&[ConditionId]]| DirectoryRules {
             open_terms: terms.iter().map(|term| term.iter().copied().collect()).collect(),
-            ..House::default()
+            ..DirectoryRules::default()
         };
         let (none, first) = (BTreeSet::new(), BTreeSet::from([one]));
         assert!(!house(&[]).may_place(&first), "no rule places anybody");

@@ -1,6 +1,6 @@
 //! OAuth 2.0 clients of SCIM connections, the tokens they are given and the assertions they have used up. Of a secret
 //! only the SHA-256 is stored; it has 256 random bits.
-use super::connections::Door;
+use super::connections::ConnectionContext;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, Row, StoreError, Tx};
 use crate::domain::id::{ConnectionId, OauthClientId, TokenId};
@@ -38,7 +38,7 @@ pub const MOST_TOKENS: u32 = 1_000;
 
 /// How a client proves who it is. Exactly one is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Proof {
+pub struct StoredCredential {
     /// SHA-256 of the client secret.
     pub secret_hash: Option<Vec<u8>>,
     /// The client's public keys: a JWK set (RFC 7517 §5).
@@ -74,13 +74,13 @@ from_row!(OauthClient { id, connection, name, prefix, jwks, jwks_uri, created_at
 
 /// A client at the token endpoint.
 #[derive(Debug)]
-pub struct Claimant {
+pub struct TokenClient {
     /// Who it says it is.
     pub id: OauthClientId,
     /// The connection it may push through.
-    pub door: Door,
+    pub door: ConnectionContext,
     /// What it must prove that with.
-    pub proof: Proof,
+    pub proof: StoredCredential,
 }
 
 /// A new client.
@@ -95,7 +95,7 @@ pub struct NewClient<'a> {
     /// The first characters of its secret.
     pub prefix: Option<String>,
     /// What it proves itself with.
-    pub proof: Proof,
+    pub proof: StoredCredential,
 }
 
 /// Writes a client of a SCIM connection of the extent's partner.
@@ -103,7 +103,7 @@ pub struct NewClient<'a> {
 /// # Errors
 /// `StoreError::NotFound` when there is no such SCIM connection at the extent's partner.
 pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: NewClient<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let Proof { secret_hash, jwks, jwks_uri } = new.proof;
+    let StoredCredential { secret_hash, jwks, jwks_uri } = new.proof;
     let values = binds![new.id, new.connection, at.partner(), new.name, new.prefix, secret_hash, jwks, jwks_uri, now];
     found(tx.execute(&INSERT, values).await?)
 }
@@ -140,11 +140,14 @@ pub async fn revoke(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn open(reader: &mut Reader, slug: &str, client: OauthClientId) -> Result<Option<Claimant>, StoreError> {
+pub async fn open(reader: &mut Reader, slug: &str, client: OauthClientId) -> Result<Option<TokenClient>, StoreError> {
     let read = |row: &Row| {
-        let proof =
-            Proof { secret_hash: row.get("secret_hash")?, jwks: row.get("jwks")?, jwks_uri: row.get("jwks_uri")? };
-        Ok(Claimant { id: row.get("client")?, door: Door::from_row(row)?, proof })
+        let proof = StoredCredential {
+            secret_hash: row.get("secret_hash")?,
+            jwks: row.get("jwks")?,
+            jwks_uri: row.get("jwks_uri")?,
+        };
+        Ok(TokenClient { id: row.get("client")?, door: ConnectionContext::from_row(row)?, proof })
     };
     reader.optional(&OPEN, binds![client, slug], read).await
 }
@@ -170,7 +173,7 @@ pub struct Issue {
 /// Only those of the store.
 pub async fn issue(
     tx: &mut Tx,
-    claimant: &Claimant,
+    claimant: &TokenClient,
     new: &Issue,
     assertion: Option<&([u8; 32], Timestamp)>,
     now: Timestamp,

@@ -33,18 +33,18 @@ statements! {
 
 /// A role that rules of the directory may give.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OfferedRole {
+pub struct GrantableRole {
     /// Its identity.
     pub id: RoleId,
     /// The name people see.
     pub name: String,
 }
 
-from_row!(OfferedRole { id, name });
+from_row!(GrantableRole { id, name });
 
 /// A capability that those roles confer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OfferedCapability {
+pub struct GrantableCapability {
     /// Its number.
     pub id: CapabilityId,
     /// The name in files and requests.
@@ -59,17 +59,17 @@ pub struct OfferedCapability {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn roles(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<OfferedRole>, StoreError> {
-    reader.all(&ROLES, binds![at.directory(), at.partner()], OfferedRole::from_row).await
+pub async fn roles(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<GrantableRole>, StoreError> {
+    reader.all(&ROLES, binds![at.directory(), at.partner()], GrantableRole::from_row).await
 }
 
 /// What those roles confer together, each cut down to the roles above it, by number.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn capabilities(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<OfferedCapability>, StoreError> {
+pub async fn capabilities(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<GrantableCapability>, StoreError> {
     let read = |row: &super::Row| {
-        Ok(OfferedCapability {
+        Ok(GrantableCapability {
             id: CapabilityId(row.get("id")?),
             name: row.get("name")?,
             title: row.get("title")?,

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use super::bulk::Insert;
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::totals::{self, What};
-use super::{Dialect, FromRow, Reader, Row, StoreError, Tx, Value, first};
+use super::{Dialect, FromRow, Reader, Row, SqlValue, StoreError, Tx, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Profile, User};
+use crate::domain::user::{User, UserProfile};
 use crate::{binds, statements};
 
 /// The columns of a [`User`], of the table called `p`.
@@ -121,7 +121,7 @@ impl FromRow for User {
         Ok(Self {
             id: row.get(0)?,
             partner: row.get(1)?,
-            profile: Profile {
+            profile: UserProfile {
                 display_name: row.get(2)?,
                 given_name: row.get(3)?,
                 family_name: row.get(4)?,
@@ -148,13 +148,13 @@ async fn create(
     tx: &mut Tx,
     insert: &'static Insert,
     homes: Vec<(PartnerId, UserId)>,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<SqlValue>>,
 ) -> Result<(), StoreError> {
     tx.later(insert, rows).await?;
     totals::made(tx, &homes).await
 }
 
-fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec<Value> {
+fn row(partner: PartnerId, id: UserId, profile: &UserProfile, now: Timestamp) -> Vec<SqlValue> {
     binds![
         id,
         partner,
@@ -178,7 +178,7 @@ fn row(partner: PartnerId, id: UserId, profile: &Profile, now: Timestamp) -> Vec
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    new: &[(UserId, Cow<'_, Profile>, Timestamp)],
+    new: &[(UserId, Cow<'_, UserProfile>, Timestamp)],
 ) -> Result<(), StoreError> {
     let rows = new.iter().map(|(id, profile, now)| row(at.partner(), *id, profile, *now)).collect();
     let homes = new.iter().map(|(id, ..)| (at.partner(), *id)).collect();
@@ -201,7 +201,7 @@ pub async fn set_profile(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: UserId,
-    profile: &Profile,
+    profile: &UserProfile,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
@@ -370,7 +370,7 @@ pub async fn place_at(
 pub async fn insert_confirmed(
     tx: &mut Tx,
     _by: &OperatorExtent,
-    new: &[(PartnerId, UserId, Profile)],
+    new: &[(PartnerId, UserId, UserProfile)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let rows = new.iter().map(|(partner, id, profile)| row(*partner, *id, profile, now)).collect();
@@ -445,7 +445,7 @@ pub async fn set_at(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: UserId,
-    profile: &Profile,
+    profile: &UserProfile,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let values = binds![
@@ -476,8 +476,8 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<User>, StoreError> {
     let (key, id) = match after {
-        Some((key, id)) => (key.to_vec(), Value::from(id)),
-        None => (Vec::new(), Value::Uuid(uuid::Uuid::nil())),
+        Some((key, id)) => (key.to_vec(), SqlValue::from(id)),
+        None => (Vec::new(), SqlValue::Uuid(uuid::Uuid::nil())),
     };
     let mut values = binds![at.partner(), key];
     values.extend([id, limit.into()]);

@@ -25,7 +25,7 @@ statements! {
 
 /// What one connection says of a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Door {
+pub struct LinkedAccount {
     /// The external user.
     pub id: ExternalUserId,
     /// Its unique name there.
@@ -50,9 +50,9 @@ pub struct Door {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<Door>, StoreError> {
+pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<LinkedAccount>, StoreError> {
     let read = |row: &Row| {
-        Ok(Door {
+        Ok(LinkedAccount {
             id: row.get(0)?,
             user_name: row.get(1)?,
             active: row.get(2)?,

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::kept::{Kept, MOST_READING};
+use super::kept::{MOST_READING, StatementCache};
 
 /// A connection that rested longer may have been cut by something in between.
 const LONGEST_REST: Duration = Duration::from_secs(600);
@@ -62,7 +62,7 @@ struct Stack {
 #[derive(Debug)]
 struct Resting {
     connection: PgConnection,
-    kept: Kept,
+    kept: StatementCache,
     opened: Instant,
     since: Instant,
     /// What the server ends a statement after on it; unknown to us when nobody waited for the answer.
@@ -88,18 +88,22 @@ impl Pool {
     }
 
     /// A connection, opened when none is idle and the limit allows.
-    pub(super) async fn take(&self) -> Result<Lent, sqlx::Error> {
+    pub(super) async fn take(&self) -> Result<PooledConnection, sqlx::Error> {
         self.take_for(self.0.limit).await
     }
 
     /// A connection on which the server ends each statement after `limit`.
-    pub(super) async fn take_within(&self, limit: Duration) -> Result<Lent, sqlx::Error> {
+    pub(super) async fn take_within(&self, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
         self.take_for(Some(limit)).await
     }
 
     /// A connection with a transaction on it, on which the server ends each statement after `limit`. One that broke
     /// while it rested is noticed by these words; then no other that rested is trusted.
-    pub(super) async fn begin(&self, limit: Option<Duration>, words: &'static str) -> Result<Lent, sqlx::Error> {
+    pub(super) async fn begin(
+        &self,
+        limit: Option<Duration>,
+        words: &'static str,
+    ) -> Result<PooledConnection, sqlx::Error> {
         match self.begun(limit, words).await {
             Err(error) if !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
                 self.forget_idle();
@@ -109,13 +113,13 @@ impl Pool {
         }
     }
 
-    async fn begun(&self, limit: Option<Duration>, words: &'static str) -> Result<Lent, sqlx::Error> {
+    async fn begun(&self, limit: Option<Duration>, words: &'static str) -> Result<PooledConnection, sqlx::Error> {
         let mut lent = self.take_for(limit.or(self.0.limit)).await?;
         lent.begin(words).await?;
         Ok(lent)
     }
 
-    async fn take_for(&self, limit: Option<Duration>) -> Result<Lent, sqlx::Error> {
+    async fn take_for(&self, limit: Option<Duration>) -> Result<PooledConnection, sqlx::Error> {
         let stack = &self.0;
         if stack.is_known_silent() {
             return Err(sqlx::Error::PoolTimedOut);
@@ -131,7 +135,7 @@ impl Pool {
                 opened.map_err(|_| sqlx::Error::PoolClosed)?.map_err(|_| sqlx::Error::PoolTimedOut)??
             }
         };
-        let mut lent = Lent {
+        let mut lent = PooledConnection {
             resting: Some(resting),
             running: false,
             transaction: false,
@@ -176,7 +180,7 @@ impl Stack {
                     let now = Instant::now();
                     return Ok(Resting {
                         connection,
-                        kept: Kept::new(MOST_READING),
+                        kept: StatementCache::new(MOST_READING),
                         opened: now,
                         since: now,
                         limit: Some(self.limit),
@@ -260,7 +264,7 @@ fn milliseconds(limit: Duration) -> u128 {
 
 /// A connection in use; comes back when dropped, after whatever was left on it has been undone.
 #[derive(Debug)]
-pub(super) struct Lent {
+pub(super) struct PooledConnection {
     resting: Option<Resting>,
     /// A statement was begun and its answer not seen, or it failed.
     running: bool,
@@ -270,7 +274,7 @@ pub(super) struct Lent {
     place: Option<OwnedSemaphorePermit>,
 }
 
-impl Lent {
+impl PooledConnection {
     /// The connection, for one statement.
     pub(super) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.running = true;
@@ -289,7 +293,7 @@ impl Lent {
     }
 
     /// What of composed texts it keeps prepared.
-    pub(super) fn kept(&mut self) -> Option<&mut Kept> {
+    pub(super) fn kept(&mut self) -> Option<&mut StatementCache> {
         self.resting.as_mut().map(|resting| &mut resting.kept)
     }
 
@@ -353,7 +357,7 @@ impl Ear {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(mut resting) = self.resting.take() else { return };
         if !self.running && !self.transaction {

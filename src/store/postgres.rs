@@ -5,11 +5,11 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
-use super::db::{Isolation, Once, Options, WRITING};
-use super::pool::{Lent, Pool};
-use super::reader::{Link, Reader, Shared};
+use super::db::{IsolationLevel, Options, WRITING, WriteAttempt};
+use super::pool::{Pool, PooledConnection};
+use super::reader::{DbConnection, Reader, Shared};
 use super::tx::Tx;
-use super::{Kind, OpenError, StoreError};
+use super::{OpenError, SqlType, StoreError};
 
 /// Oldest server version the texts are written for, as `server_version_num` has it.
 const OLDEST: i32 = 140_000;
@@ -91,55 +91,55 @@ fn readers(options: &PgConnectOptions, given: &Options, most: u32) -> Pool {
 pub(super) async fn once<T, E: From<StoreError>>(
     pool: &Pool,
     shared: &Arc<Shared>,
-    isolation: Isolation,
+    isolation: IsolationLevel,
     work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
-) -> Once<T, E> {
+) -> WriteAttempt<T, E> {
     let begin = match isolation {
-        Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        IsolationLevel::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        IsolationLevel::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
     };
     let translate = |error| StoreError::of("begin or commit", error, shared.dialect, &shared.catalog);
     let lent = match pool.begin(None, begin).await {
         Ok(lent) => lent,
-        Err(error) => return Once::Refused(StoreError::unreachable(&error).into()),
+        Err(error) => return WriteAttempt::Refused(StoreError::unreachable(&error).into()),
     };
-    let mut tx = Tx::new(Reader::new(Link::Postgres(lent), Arc::clone(shared), true));
+    let mut tx = Tx::new(Reader::new(DbConnection::Postgres(lent), Arc::clone(shared), true));
     let result = WRITING.scope((), work(&mut tx)).await;
     if let Some(conflict) = tx.conflict.take() {
-        return Once::Again(conflict);
+        return WriteAttempt::Again(conflict);
     }
     let value = match result {
         Ok(value) => value,
-        Err(error) => return Once::Refused(error),
+        Err(error) => return WriteAttempt::Refused(error),
     };
     let mut lent = match tx.settled().await {
-        Ok(Link::Postgres(lent)) => lent,
-        Ok(_) => return Once::Refused(StoreError::Refused("a write").into()),
-        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => return Once::Again(conflict),
-        Err(error) => return Once::Refused(error.into()),
+        Ok(DbConnection::Postgres(lent)) => lent,
+        Ok(_) => return WriteAttempt::Refused(StoreError::Refused("a write").into()),
+        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => return WriteAttempt::Again(conflict),
+        Err(error) => return WriteAttempt::Refused(error.into()),
     };
     match lent.end("COMMIT").await.map_err(translate) {
-        Ok(()) => Once::Done(value),
-        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => Once::Again(conflict),
+        Ok(()) => WriteAttempt::Done(value),
+        Err(conflict @ (StoreError::Conflict | StoreError::Held)) => WriteAttempt::Again(conflict),
         // The connection broke: whether it was kept is not known, so it must not be run again.
-        Err(StoreError::Unavailable | StoreError::Unanswered) => Once::Refused(StoreError::Lost.into()),
-        Err(error) => Once::Refused(error.into()),
+        Err(StoreError::Unavailable | StoreError::Unanswered) => WriteAttempt::Refused(StoreError::Lost.into()),
+        Err(error) => WriteAttempt::Refused(error.into()),
     }
 }
 
 /// The name of a type.
-pub(super) fn type_name(kind: Kind) -> &'static str {
+pub(super) fn type_name(kind: SqlType) -> &'static str {
     match kind {
-        Kind::Uuid => "uuid",
-        Kind::Bool => "boolean",
-        Kind::I64 => "bigint",
-        Kind::Text => "text",
-        Kind::Bytes => "bytea",
+        SqlType::Uuid => "uuid",
+        SqlType::Bool => "boolean",
+        SqlType::I64 => "bigint",
+        SqlType::Text => "text",
+        SqlType::Bytes => "bytea",
     }
 }
 
 /// Begins a snapshot of which the server ends a statement by itself after `limit`.
-pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<Lent, sqlx::Error> {
+pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
     pool.begin(Some(limit), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 

@@ -50,7 +50,7 @@ const LOOK: usize = 500;
 
 /// One request of a connection; `E` is what it changed, or would have changed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Entry<E = serde_json::Value> {
+pub struct RequestLogEntry<E = serde_json::Value> {
     /// The name of the request, also in the answer's `x-request-id`.
     pub request_id: String,
     /// When it came.
@@ -66,7 +66,7 @@ pub struct Entry<E = serde_json::Value> {
     pub path: String,
     /// The body as it came, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<Body>,
+    pub request: Option<LoggedBody>,
     /// Which switch of the profile turned it into the strict form, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub translation: Vec<String>,
@@ -87,9 +87,9 @@ pub struct Entry<E = serde_json::Value> {
 /// The body of a request as JSON, which is kept as it stands; or a sentence about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Body(Box<RawValue>);
+pub struct LoggedBody(Box<RawValue>);
 
-impl Body {
+impl LoggedBody {
     /// Of a document, or of a sentence. None when it cannot be written as JSON.
     pub fn of(said: &impl Serialize) -> Option<Self> {
         to_raw_value(said).ok().map(Self)
@@ -103,7 +103,7 @@ impl Body {
     }
 }
 
-impl PartialEq for Body {
+impl PartialEq for LoggedBody {
     fn eq(&self, other: &Self) -> bool {
         self.text() == other.text()
     }
@@ -111,7 +111,7 @@ impl PartialEq for Body {
 
 /// A place in the log: pages go from newest to oldest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct LogPosition {
     at: Timestamp,
     id: Uuid,
 }
@@ -125,7 +125,7 @@ pub struct LogError(#[from] sqlx::Error);
 #[derive(Clone, Debug)]
 pub struct RequestLog {
     on: bool,
-    queue: mpsc::Sender<Line>,
+    queue: mpsc::Sender<LogRow>,
     dropped: Arc<AtomicU64>,
     failing: Arc<AtomicBool>,
     backend: Backend,
@@ -133,7 +133,7 @@ pub struct RequestLog {
 
 /// An entry on its way into the table.
 #[derive(Debug)]
-struct Line {
+struct LogRow {
     connection: Uuid,
     at: i64,
     id: Uuid,
@@ -227,10 +227,10 @@ impl RequestLog {
     }
 
     /// Takes an entry of a connection without waiting; when too many wait already it is dropped and counted.
-    pub fn record(&self, connection: ConnectionId, id: Uuid, entry: &Entry<impl Serialize>) {
+    pub fn record(&self, connection: ConnectionId, id: Uuid, entry: &RequestLogEntry<impl Serialize>) {
         // Written out here and at once, while what it is made of is at hand.
         let (connection, at) = (connection.uuid(), entry.at.micros());
-        let line = serde_json::to_string(entry).ok().map(|text| Line { connection, at, id, text });
+        let line = serde_json::to_string(entry).ok().map(|text| LogRow { connection, at, id, text });
         if line.is_none_or(|line| self.queue.try_send(line).is_err()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("rolecall_request_log_dropped_total").increment(1);
@@ -256,10 +256,10 @@ impl RequestLog {
         &self,
         extent: &ConnectionExtent,
         search: &str,
-        before: Option<Place>,
+        before: Option<LogPosition>,
         count: usize,
-    ) -> Result<(Vec<Entry>, Option<Place>), LogError> {
-        let mut from = before.unwrap_or(Place { at: Timestamp::from_micros(i64::MAX), id: Uuid::max() });
+    ) -> Result<(Vec<RequestLogEntry>, Option<LogPosition>), LogError> {
+        let mut from = before.unwrap_or(LogPosition { at: Timestamp::from_micros(i64::MAX), id: Uuid::max() });
         let search = fold(search.trim());
         let (mut found, mut looked_at, mut more) = (Vec::new(), 0, true);
         while more && found.len() < count && looked_at < SEARCHED {
@@ -271,7 +271,7 @@ impl RequestLog {
             for (place, text) in rows.by_ref() {
                 from = place;
                 // A row of another version that this one cannot read is left out.
-                let Ok(entry) = serde_json::from_str::<Entry>(&text) else { continue };
+                let Ok(entry) = serde_json::from_str::<RequestLogEntry>(&text) else { continue };
                 if search.is_empty() || searchable(&entry).contains(&search) {
                     found.push(entry);
                 }
@@ -288,9 +288,9 @@ impl RequestLog {
     async fn newest(
         &self,
         extent: &ConnectionExtent,
-        before: Place,
+        before: LogPosition,
         count: usize,
-    ) -> Result<Vec<(Place, String)>, LogError> {
+    ) -> Result<Vec<(LogPosition, String)>, LogError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         on!(&self.backend, pool => {
             let query = sqlx::query(NEWEST)
@@ -299,16 +299,16 @@ impl RequestLog {
                 .bind(before.id)
                 .bind(count);
             let rows = query.fetch_all(pool).await?;
-            let place = |id, at| Place { at: Timestamp::from_micros(at), id };
+            let place = |id, at| LogPosition { at: Timestamp::from_micros(at), id };
             rows.iter().map(|row| Ok((place(row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
         })
     }
 }
 
 /// What a search looks at.
-fn searchable(entry: &Entry) -> String {
+fn searchable(entry: &RequestLogEntry) -> String {
     let mut text = format!("{} {} {} {} ", entry.method, entry.path, entry.status, entry.request_id);
-    let body = entry.request.as_ref().map(Body::text);
+    let body = entry.request.as_ref().map(LoggedBody::text);
     for part in
         body.as_deref().into_iter().chain(entry.refusal.as_deref()).chain(entry.translation.iter().map(|act| &**act))
     {

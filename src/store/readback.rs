@@ -2,7 +2,7 @@
 use uuid::Uuid;
 
 use super::extent::ConnectionExtent;
-use super::members::Who;
+use super::members::MemberId;
 use super::{FromRow as _, Reader, Row, StoreError, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::{binds, from_row, statements};
@@ -25,7 +25,7 @@ statements! {
 
 /// A person as the directory says it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct SaidUser {
+pub struct ExternalUserRow {
     /// Our id of the row.
     pub id: ExternalUserId,
     /// The directory's own id.
@@ -40,11 +40,11 @@ pub struct SaidUser {
     pub doc: serde_json::Value,
 }
 
-from_row!(SaidUser { id, stable_key, user_name, active, person, doc: row => row.json("doc")? });
+from_row!(ExternalUserRow { id, stable_key, user_name, active, person, doc: row => row.json("doc")? });
 
 /// A group as the directory says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SaidGroup {
+pub struct ExternalGroupRow {
     /// Our id of the row.
     pub id: ExternalGroupId,
     /// The directory's own id.
@@ -53,13 +53,13 @@ pub struct SaidGroup {
     pub display_name: String,
 }
 
-from_row!(SaidGroup { id, stable_key, display_name });
+from_row!(ExternalGroupRow { id, stable_key, display_name });
 
 /// Someone or something in a group, by the directory's own id.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SaidMember {
+pub struct ExternalMemberRow {
     /// Our id of the row.
-    pub who: Who,
+    pub who: MemberId,
     /// The directory's own id.
     pub stable_key: String,
 }
@@ -73,8 +73,8 @@ pub async fn users(
     at: &ConnectionExtent,
     after: ExternalUserId,
     limit: u32,
-) -> Result<Vec<SaidUser>, StoreError> {
-    reader.all(&USERS, binds![at.connection(), after, limit], SaidUser::from_row).await
+) -> Result<Vec<ExternalUserRow>, StoreError> {
+    reader.all(&USERS, binds![at.connection(), after, limit], ExternalUserRow::from_row).await
 }
 
 /// Groups in id order after `after`; at most `limit`.
@@ -86,8 +86,8 @@ pub async fn groups(
     at: &ConnectionExtent,
     after: ExternalGroupId,
     limit: u32,
-) -> Result<Vec<SaidGroup>, StoreError> {
-    reader.all(&GROUPS, binds![at.connection(), after, limit], SaidGroup::from_row).await
+) -> Result<Vec<ExternalGroupRow>, StoreError> {
+    reader.all(&GROUPS, binds![at.connection(), after, limit], ExternalGroupRow::from_row).await
 }
 
 /// The group that the directory calls `stable_key`.
@@ -110,19 +110,19 @@ pub async fn members(
     reader: &mut Reader,
     at: &ConnectionExtent,
     group: ExternalGroupId,
-    after: Option<Who>,
+    after: Option<MemberId>,
     limit: u32,
-) -> Result<Vec<SaidMember>, StoreError> {
+) -> Result<Vec<ExternalMemberRow>, StoreError> {
     let mut found = Vec::new();
-    if !matches!(after, Some(Who::Group(_))) {
-        let from = after.map_or(Uuid::nil(), Who::uuid);
-        let user = |row: &Row| Ok(SaidMember { who: Who::User(row.get(0)?), stable_key: row.get(1)? });
+    if !matches!(after, Some(MemberId::Group(_))) {
+        let from = after.map_or(Uuid::nil(), MemberId::uuid);
+        let user = |row: &Row| Ok(ExternalMemberRow { who: MemberId::User(row.get(0)?), stable_key: row.get(1)? });
         found = reader.all(&DIRECT_USERS, binds![group, at.connection(), from, limit], user).await?;
     }
     let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
     if left > 0 {
-        let from = after.filter(|place| matches!(place, Who::Group(_))).map_or(Uuid::nil(), Who::uuid);
-        let nested = |row: &Row| Ok(SaidMember { who: Who::Group(row.get(0)?), stable_key: row.get(1)? });
+        let from = after.filter(|place| matches!(place, MemberId::Group(_))).map_or(Uuid::nil(), MemberId::uuid);
+        let nested = |row: &Row| Ok(ExternalMemberRow { who: MemberId::Group(row.get(0)?), stable_key: row.get(1)? });
         found.extend(reader.all(&DIRECT_GROUPS, binds![group, at.connection(), from, left], nested).await?);
     }
     Ok(found)

@@ -5,23 +5,23 @@ use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 use sqlx::{PgConnection, SqliteConnection};
 
-use super::bulk::{IdSet, MOST, Shape};
-use super::constraint::Catalog;
-use super::group::Turn;
-use super::kept::{Keep, Kept};
-use super::pool::{Ear, Lent};
-use super::readers::Pooled;
+use super::bulk::{IdSet, MOST, StatementShape};
+use super::constraint::IndexNames;
+use super::group::WriterGuard;
+use super::kept::{Keep, StatementCache};
+use super::pool::{Ear, PooledConnection};
+use super::readers::PooledReader;
 use super::row::Driver;
 use super::state::State;
-use super::statement::{Source, Sql};
-use super::waiting::{Part, Waiting};
-use super::{Dialect, Most, Question, Row, StoreError, Value, value};
+use super::statement::{Sql, SqlSource};
+use super::waiting::{DeferredInserts, StatementPart};
+use super::{BatchedQuery, Dialect, Most, Row, SqlValue, StoreError, value};
 
 /// What every connection of a store shares.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) dialect: Dialect,
-    pub(super) catalog: Catalog,
+    pub(super) catalog: IndexNames,
     pub(super) state: State,
     /// How much one connection may say.
     pub(super) most: Most,
@@ -33,12 +33,12 @@ pub(super) struct Shared {
 /// A reader from [`Store::reader`](super::Store::reader) sees the newest commit in each statement; inside
 /// [`Store::snapshot`](super::Store::snapshot) all statements see the same moment. Neither can write.
 pub struct Reader {
-    pub(super) link: Link,
+    pub(super) link: DbConnection,
     pub(super) shared: Arc<Shared>,
     /// Inside a transaction: after the first error every verb refuses.
     pub(super) strict: bool,
     /// Inserts that are sent before the next statement.
-    pub(super) waiting: Waiting,
+    pub(super) waiting: DeferredInserts,
     /// A statement failed, or was begun and never answered.
     pub(super) failed: bool,
     /// A statement met another writer: the whole transaction is to be run again.
@@ -48,10 +48,10 @@ pub struct Reader {
 }
 
 /// The connection behind a reader, with what gives it back when dropped.
-pub(super) enum Link {
-    Turn(Turn),
-    Sqlite(Pooled),
-    Postgres(Lent),
+pub(super) enum DbConnection {
+    Turn(WriterGuard),
+    Sqlite(PooledReader),
+    Postgres(PooledConnection),
 }
 
 /// A connection, ready for a statement.
@@ -60,7 +60,7 @@ enum Live<'r> {
     Postgres(&'r mut PgConnection),
 }
 
-impl Link {
+impl DbConnection {
     /// How an answer is to be waited for; SQLite's own thread is not doubted.
     fn ear(&self) -> Option<Ear> {
         match self {
@@ -78,7 +78,7 @@ impl Link {
     }
 
     /// What of composed texts the connection keeps prepared.
-    fn kept(&mut self) -> Option<&mut Kept> {
+    fn kept(&mut self) -> Option<&mut StatementCache> {
         match self {
             Self::Turn(turn) => Some(turn.kept()),
             Self::Sqlite(pooled) => Some(pooled.kept()),
@@ -115,8 +115,8 @@ impl Reader {
         self.shared.most
     }
 
-    pub(super) fn new(link: Link, shared: Arc<Shared>, strict: bool) -> Self {
-        Self { link, shared, strict, waiting: Waiting::default(), failed: false, conflict: None, trips: 0 }
+    pub(super) fn new(link: DbConnection, shared: Arc<Shared>, strict: bool) -> Self {
+        Self { link, shared, strict, waiting: DeferredInserts::default(), failed: false, conflict: None, trips: 0 }
     }
 
     /// The database, for the few texts that differ; see [`Dialect`].
@@ -133,7 +133,7 @@ impl Reader {
     pub async fn one<T>(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
         read: impl FnOnce(&Row) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.optional(sql, values, read).await?.ok_or(StoreError::NotFound)
@@ -143,7 +143,7 @@ impl Reader {
     pub async fn optional<T>(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
         read: impl FnOnce(&Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let row = self.fetch_optional(sql.into(), values).await?;
@@ -154,7 +154,7 @@ impl Reader {
     pub async fn all<T>(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
@@ -170,7 +170,7 @@ impl Reader {
     pub async fn each(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
         mut read: impl FnMut(&Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (name, text, values) = self.ask(sql.into(), values).await?;
@@ -206,14 +206,14 @@ impl Reader {
     pub async fn all_in<T>(
         &mut self,
         set: &'static IdSet,
-        fixed: Vec<Value>,
-        ids: impl IntoIterator<Item = impl Into<Value>>,
+        fixed: Vec<SqlValue>,
+        ids: impl IntoIterator<Item = impl Into<SqlValue>>,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut ids = ids.into_iter();
         let mut found = Vec::new();
         loop {
-            let chunk: Vec<Value> = ids.by_ref().take(MOST).map(Into::into).collect();
+            let chunk: Vec<SqlValue> = ids.by_ref().take(MOST).map(Into::into).collect();
             let Some((statement, values)) = set.filled(&fixed, &chunk) else { return Ok(found) };
             self.each(statement, values, |row| {
                 found.push(read(row)?);
@@ -223,7 +223,7 @@ impl Reader {
         }
     }
 
-    async fn fetch_optional(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+    async fn fetch_optional(&mut self, sql: Sql, values: Vec<SqlValue>) -> Result<Option<Row>, StoreError> {
         let (name, text, values) = self.ask(sql, values).await?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
@@ -248,8 +248,8 @@ impl Reader {
     /// The rows that `question` finds for each of many keys, in one trip; in the order of the keys.
     pub(super) async fn of_each(
         &mut self,
-        question: &'static Question,
-        keys: &[Vec<Value>],
+        question: &'static BatchedQuery,
+        keys: &[Vec<SqlValue>],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
         let mut of_keys: Vec<Vec<Row>> = keys.iter().map(|_| Vec::new()).collect();
         let rows = match self.shared.dialect {
@@ -268,8 +268,8 @@ impl Reader {
     /// PostgreSQL: one statement, with an array for each parameter.
     async fn rows_of_arrays(
         &mut self,
-        question: &'static Question,
-        keys: &[Vec<Value>],
+        question: &'static BatchedQuery,
+        keys: &[Vec<SqlValue>],
     ) -> Result<Vec<Row>, StoreError> {
         self.flush().await?;
         let (name, text) = self.enter(question.many().into(), question.kinds().len())?;
@@ -289,14 +289,14 @@ impl Reader {
     /// SQLite: as many statements in one text, behind the inserts that wait.
     async fn rows_of_parts(
         &mut self,
-        question: &'static Question,
-        keys: &[Vec<Value>],
+        question: &'static BatchedQuery,
+        keys: &[Vec<SqlValue>],
     ) -> Result<Vec<Row>, StoreError> {
         let statement = question.one();
-        let part = |number| Part { statement, shape: Shape::Numbered(number) };
+        let part = |number| StatementPart { statement, shape: StatementShape::Numbered(number) };
         let questions = (1..).map(part).zip(keys.iter().cloned()).collect();
         let (whole, values) = self.waiting.take_rows(questions);
-        let sql = Sql(Source::Together { name: statement.name(), whole });
+        let sql = Sql(SqlSource::Together { name: statement.name(), whole });
         let (name, text) = self.enter(sql, values.len())?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
@@ -311,18 +311,22 @@ impl Reader {
     }
 
     /// Runs a statement for its effect; the number of rows it changed.
-    pub(super) async fn run(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, sql: Sql, values: Vec<SqlValue>) -> Result<u64, StoreError> {
         self.flush().await?;
         self.sent(sql, values).await
     }
 
     /// What is sent for a question. Inserts that wait go before it; on SQLite in the same trip.
-    async fn ask(&mut self, sql: Sql, values: Vec<Value>) -> Result<(&'static str, Text, Vec<Value>), StoreError> {
+    async fn ask(
+        &mut self,
+        sql: Sql,
+        values: Vec<SqlValue>,
+    ) -> Result<(&'static str, Text, Vec<SqlValue>), StoreError> {
         match (&sql.0, self.shared.dialect) {
-            (Source::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
-                let question = Part { statement, shape: Shape::Once };
+            (SqlSource::Declared(statement), Dialect::Sqlite) if !self.waiting.is_empty() => {
+                let question = StatementPart { statement, shape: StatementShape::Once };
                 let (whole, values) = self.waiting.take_rows(vec![(question, values)]);
-                let together = Sql(Source::Together { name: statement.name(), whole });
+                let together = Sql(SqlSource::Together { name: statement.name(), whole });
                 let (name, text) = self.enter(together, values.len())?;
                 Ok((name, text, values))
             }
@@ -342,11 +346,11 @@ impl Reader {
         let name = "inserts that waited";
         if self.shared.dialect == Dialect::Sqlite {
             let (whole, values) = self.waiting.take_rows(Vec::new());
-            return self.sent(Sql(Source::Together { name, whole }), values).await.map(drop);
+            return self.sent(Sql(SqlSource::Together { name, whole }), values).await.map(drop);
         }
         let (whole, columns) = self.waiting.take_columns();
         let values = columns.iter().map(|(kinds, _)| kinds.len()).sum();
-        let (name, text) = self.enter(Sql(Source::Together { name, whole }), values)?;
+        let (name, text) = self.enter(Sql(SqlSource::Together { name, whole }), values)?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
             let keep = self.link.keeps(&text).await?;
@@ -359,7 +363,7 @@ impl Reader {
         self.leave(name, answer)
     }
 
-    async fn sent(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64, StoreError> {
+    async fn sent(&mut self, sql: Sql, values: Vec<SqlValue>) -> Result<u64, StoreError> {
         let (name, text) = self.enter(sql, values.len())?;
         let ear = self.link.ear();
         let answer: Result<_, Broken> = heard(ear, async {
@@ -405,16 +409,16 @@ impl Reader {
             return Err(StoreError::Failed);
         }
         let (name, text, parameters) = match sql.0 {
-            Source::Declared(statement) => {
+            SqlSource::Declared(statement) => {
                 let ready = statement.ready(self.shared.dialect);
                 let text: &'static str = &ready.text;
                 (statement.name(), Text { sql: text.into_sql_str(), composed: false }, ready.parameters)
             }
-            Source::Together { name, whole } => {
+            SqlSource::Together { name, whole } => {
                 let parameters = whole.parameters;
                 (name, Text { sql: whole.text(), composed: true }, parameters)
             }
-            Source::Composed { name, text } => {
+            SqlSource::Composed { name, text } => {
                 let parameters = super::statement::parameters(&text);
                 let text = self.shared.dialect.steady(text.into());
                 let sql = AssertSqlSafe(text.into_owned()).into_sql_str();
@@ -432,18 +436,18 @@ impl Reader {
 
     fn leave<T>(&mut self, name: &'static str, answer: Result<T, Broken>) -> Result<T, StoreError> {
         match &mut self.link {
-            Link::Sqlite(pooled) => pooled.answered(),
-            Link::Postgres(lent) if answer.is_ok() => lent.answered(),
-            Link::Postgres(_) | Link::Turn(_) => {}
+            DbConnection::Sqlite(pooled) => pooled.answered(),
+            DbConnection::Postgres(lent) if answer.is_ok() => lent.answered(),
+            DbConnection::Postgres(_) | DbConnection::Turn(_) => {}
         }
         let answer = answer.map_err(|broken| match broken {
             Broken::Driver(error) => StoreError::of(name, error, self.shared.dialect, &self.shared.catalog),
             Broken::Store(error) => error,
         });
         let reads = match &self.link {
-            Link::Turn(_) => false,
-            Link::Sqlite(_) => true,
-            Link::Postgres(lent) => !lent.writes(),
+            DbConnection::Turn(_) => false,
+            DbConnection::Sqlite(_) => true,
+            DbConnection::Postgres(lent) => !lent.writes(),
         };
         let answer = match answer {
             // Readers are kept from writing by us: that says nothing about the database.
@@ -452,12 +456,12 @@ impl Reader {
         };
         match (&answer, &self.link) {
             // The disk itself refused, for whatever reason.
-            (Err(StoreError::Unavailable), Link::Turn(_)) => self.shared.state.noticed(Some(&StoreError::Full)),
+            (Err(StoreError::Unavailable), DbConnection::Turn(_)) => self.shared.state.noticed(Some(&StoreError::Full)),
             _ => self.shared.state.noticed(answer.as_ref().err()),
         }
         match answer {
             // The server ended a statement of a write: no question that could be put in another way.
-            Err(StoreError::TooLong) if matches!(&self.link, Link::Postgres(lent) if lent.writes()) => {
+            Err(StoreError::TooLong) if matches!(&self.link, DbConnection::Postgres(lent) if lent.writes()) => {
                 Err(StoreError::Unanswered)
             }
             Ok(answer) => {

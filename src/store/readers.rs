@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
-use super::kept::{Kept, MOST_READING};
+use super::kept::{MOST_READING, StatementCache};
 
 /// How long a caller waits for a free reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ struct Resting {
     connection: SqliteConnection,
     /// Set to end the statement that is running.
     stop: Arc<AtomicBool>,
-    kept: Kept,
+    kept: StatementCache,
 }
 
 impl Readers {
@@ -40,7 +40,7 @@ impl Readers {
     }
 
     /// A connection, opened when none is idle and the limit allows.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Pooled, StoreError> {
+    pub(super) async fn take(self: &Arc<Self>) -> Result<PooledReader, StoreError> {
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         let place = place.map_err(|_| StoreError::Unavailable)?.map_err(|_| StoreError::Unavailable)?;
         let rested = self.idle().pop();
@@ -52,7 +52,7 @@ impl Readers {
             })?,
         };
         let Resting { connection, stop, kept } = resting;
-        Ok(Pooled {
+        Ok(PooledReader {
             connection: Some(connection),
             stop,
             kept,
@@ -71,7 +71,7 @@ impl Readers {
             .lock_handle()
             .await?
             .set_progress_handler(STEPS_BETWEEN_LOOKS, move || !wanted.load(Ordering::Relaxed));
-        Ok(Resting { connection, stop, kept: Kept::new(MOST_READING) })
+        Ok(Resting { connection, stop, kept: StatementCache::new(MOST_READING) })
     }
 
     /// Ends the pool and its idle connections; those in use end when they come back.
@@ -96,10 +96,10 @@ impl Readers {
 
 /// A connection in use; comes back when dropped, after whatever still runs on it has been stopped.
 #[derive(Debug)]
-pub(super) struct Pooled {
+pub(super) struct PooledReader {
     connection: Option<SqliteConnection>,
     stop: Arc<AtomicBool>,
-    kept: Kept,
+    kept: StatementCache,
     /// A statement was begun and its answer not seen.
     running: bool,
     /// A transaction is open.
@@ -108,7 +108,7 @@ pub(super) struct Pooled {
     place: Option<OwnedSemaphorePermit>,
 }
 
-impl Pooled {
+impl PooledReader {
     /// The connection, for one statement.
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.running = true;
@@ -116,7 +116,7 @@ impl Pooled {
     }
 
     /// What of composed texts it keeps prepared.
-    pub(super) fn kept(&mut self) -> &mut Kept {
+    pub(super) fn kept(&mut self) -> &mut StatementCache {
         &mut self.kept
     }
 
@@ -144,10 +144,10 @@ impl Pooled {
     }
 }
 
-impl Drop for Pooled {
+impl Drop for PooledReader {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        let kept = std::mem::replace(&mut self.kept, Kept::new(0));
+        let kept = std::mem::replace(&mut self.kept, StatementCache::new(0));
         let mut resting = Resting { connection, stop: Arc::clone(&self.stop), kept };
         if !self.running && !self.snapshot {
             return self.readers.give_back(resting);

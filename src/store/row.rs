@@ -19,18 +19,18 @@ pub(super) enum Driver {
 }
 
 /// A place in a row: its column's name, or its number from 0.
-pub trait Place: Copy {
+pub trait ColumnIndex: Copy {
     /// The number, when the row has such a column.
     fn number(self, row: &Row) -> Result<usize, StoreError>;
 }
 
-impl Place for usize {
+impl ColumnIndex for usize {
     fn number(self, _: &Row) -> Result<usize, StoreError> {
         Ok(self)
     }
 }
 
-impl Place for &str {
+impl ColumnIndex for &str {
     fn number(self, row: &Row) -> Result<usize, StoreError> {
         match &row.0 {
             Driver::Sqlite(row) => row.try_column(self).map(|column| column.ordinal()),
@@ -41,7 +41,7 @@ impl Place for &str {
 }
 
 /// A Rust type that can be read from a column.
-pub trait Field: Sized {
+pub trait FromColumn: Sized {
     /// Reads column number `at`.
     fn read(row: &Row, at: usize) -> Result<Self, StoreError>;
 }
@@ -54,18 +54,18 @@ pub trait FromRow: Sized {
 
 impl Row {
     /// The value of a column. NULL is an error unless `T` is an `Option`.
-    pub fn get<T: Field>(&self, place: impl Place) -> Result<T, StoreError> {
+    pub fn get<T: FromColumn>(&self, place: impl ColumnIndex) -> Result<T, StoreError> {
         T::read(self, place.number(self)?)
     }
 
     /// The value of a TEXT column whose content `T` parses: states, kinds, sources.
-    pub fn parse<T: FromStr>(&self, place: impl Place) -> Result<T, StoreError> {
+    pub fn parse<T: FromStr>(&self, place: impl ColumnIndex) -> Result<T, StoreError> {
         let at = place.number(self)?;
         String::read(self, at)?.parse().map_err(|_| self.error(at))
     }
 
     /// The document in a TEXT column.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, place: impl Place) -> Result<T, StoreError> {
+    pub fn json<T: serde::de::DeserializeOwned>(&self, place: impl ColumnIndex) -> Result<T, StoreError> {
         let at = place.number(self)?;
         serde_json::from_str(&String::read(self, at)?).map_err(|_| self.error(at))
     }
@@ -90,7 +90,7 @@ impl Row {
 
 macro_rules! field {
     ($($type:ty)*) => {$(
-        impl Field for $type {
+        impl FromColumn for $type {
             fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
                 match &row.0 {
                     Driver::Sqlite(row) => row.try_get::<Option<$type>, _>(at),
@@ -107,7 +107,7 @@ macro_rules! field {
 field! { Uuid bool String Vec<u8> }
 
 /// PostgreSQL gives narrower numbers for some expressions (`length`, `CASE … 1`).
-impl Field for i64 {
+impl FromColumn for i64 {
     fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         match &row.0 {
             Driver::Sqlite(row) => row.try_get::<Option<i64>, _>(at),
@@ -123,7 +123,7 @@ impl Field for i64 {
     }
 }
 
-impl<T: Field> Field for Option<T> {
+impl<T: FromColumn> FromColumn for Option<T> {
     fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         if row.is_null(at)? { Ok(None) } else { T::read(row, at).map(Some) }
     }
@@ -131,7 +131,7 @@ impl<T: Field> Field for Option<T> {
 
 macro_rules! narrow {
     ($($type:ty)*) => {$(
-        impl Field for $type {
+        impl FromColumn for $type {
             fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
                 i64::read(row, at)?.try_into().map_err(|_| row.error(at))
             }
@@ -141,19 +141,19 @@ macro_rules! narrow {
 
 narrow! { i32 u32 u16 u64 usize }
 
-impl<const N: usize> Field for [u8; N] {
+impl<const N: usize> FromColumn for [u8; N] {
     fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Vec::<u8>::read(row, at)?.try_into().map_err(|_| row.error(at))
     }
 }
 
-impl Field for Timestamp {
+impl FromColumn for Timestamp {
     fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         i64::read(row, at).map(Self::from_micros)
     }
 }
 
-impl<T: Id> Field for T {
+impl<T: Id> FromColumn for T {
     fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Uuid::read(row, at).map(Self::from_uuid)
     }
@@ -161,7 +161,7 @@ impl<T: Id> Field for T {
 
 macro_rules! tuples {
     ($(($($type:ident $at:tt),*);)*) => {$(
-        impl<$($type: Field),*> FromRow for ($($type,)*) {
+        impl<$($type: FromColumn),*> FromRow for ($($type,)*) {
             fn from_row(row: &Row) -> Result<Self, StoreError> {
                 Ok(($($type::read(row, $at)?,)*))
             }
@@ -179,7 +179,7 @@ tuples! {
 }
 
 /// The first column of a row: `tx.one(&COUNT, binds![], first).await?`.
-pub fn first<T: Field>(row: &Row) -> Result<T, StoreError> {
+pub fn first<T: FromColumn>(row: &Row) -> Result<T, StoreError> {
     row.get(0)
 }
 

@@ -6,10 +6,10 @@ use super::{Reader, Row, StoreError, Tx, scopes};
 use crate::domain::ctx::Ctx;
 use crate::domain::grant::Scope;
 use crate::domain::id::{DirectoryId, ExternalGroupId, RoleId, RuleId, ScopeId, UserGroupId};
-use crate::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule, Term};
+use crate::domain::rule::{Criterion, ExternalSet, FilterTerm, Rule, RuleEffect, RuleFilter};
 use crate::{binds, statements};
 
-/// The columns of a [`Found`], of the table called `r`.
+/// The columns of a [`RuleRow`], of the table called `r`.
 pub(super) const COLUMNS: &str =
     "r.id, r.directory, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, r.when_text";
 
@@ -27,7 +27,7 @@ statements! {
 
 /// A rule with its condition as the author wrote it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Written {
+pub struct StoredRule {
     /// The rule.
     pub rule: Rule,
     /// The condition's text.
@@ -45,7 +45,7 @@ pub async fn save(
     tx: &mut Tx,
     at: &PartnerExtent,
     directory: DirectoryId,
-    rules: &[Written],
+    rules: &[StoredRule],
     ctx: &Ctx,
 ) -> Result<(), StoreError> {
     super::directories::get(tx, at, directory).await?;
@@ -55,12 +55,12 @@ pub async fn save(
     Ok(())
 }
 
-async fn insert(tx: &mut Tx, directory: DirectoryId, written: &Written, ctx: &Ctx) -> Result<(), StoreError> {
+async fn insert(tx: &mut Tx, directory: DirectoryId, written: &StoredRule, ctx: &Ctx) -> Result<(), StoreError> {
     let rule = &written.rule;
     let (mut group, mut role, mut scope) = (None, None, None);
     match &rule.effect {
-        Effect::Place { group: to } | Effect::Join { group: to } => group = Some(*to),
-        Effect::Grant { role: what, scope: over } => {
+        RuleEffect::Place { group: to } | RuleEffect::Join { group: to } => group = Some(*to),
+        RuleEffect::Grant { role: what, scope: over } => {
             let id: ScopeId = ctx.id();
             scopes::insert(tx, id, over).await?;
             (role, scope) = (Some(*what), Some(id));
@@ -81,12 +81,13 @@ async fn insert(tx: &mut Tx, directory: DirectoryId, written: &Written, ctx: &Ct
     ];
     tx.execute(&INSERT, values).await?;
     let numbered = || (0_i64..).zip(&rule.when.terms);
-    let positives = |term: &Term| i64::try_from(term.atoms.iter().filter(|atom| !atom.negated).count()).unwrap_or(0);
+    let positives =
+        |term: &FilterTerm| i64::try_from(term.atoms.iter().filter(|atom| !atom.negated).count()).unwrap_or(0);
     tx.execute_rows(&INSERT_TERM, numbered().map(|(at, term)| binds![rule.id, at, positives(term)])).await?;
     let atoms = numbered().flat_map(|(at, term)| term.atoms.iter().map(move |atom| (at, *atom)));
     let rows = atoms.map(|(at, atom)| match atom.set {
-        PeopleSet::Group(id) => binds![rule.id, at, id, "group", atom.negated],
-        PeopleSet::Condition(id) => binds![rule.id, at, id, "condition", atom.negated],
+        ExternalSet::Group(id) => binds![rule.id, at, id, "group", atom.negated],
+        ExternalSet::Condition(id) => binds![rule.id, at, id, "condition", atom.negated],
     });
     tx.execute_rows(&INSERT_ATOM, rows).await?;
     write_names(tx, rule.id, 0, &written.names).await
@@ -112,7 +113,7 @@ async fn write_names(
 pub async fn call(
     tx: &mut Tx,
     at: &PartnerExtent,
-    rule: &Written,
+    rule: &StoredRule,
     names: &[(String, ExternalGroupId)],
 ) -> Result<(), StoreError> {
     super::directories::get(tx, at, rule.rule.directory).await?;
@@ -120,7 +121,7 @@ pub async fn call(
 }
 
 /// A rule before its scope, atoms and names are read.
-pub(super) struct Found {
+pub(super) struct RuleRow {
     pub(super) id: RuleId,
     pub(super) directory: DirectoryId,
     version: i64,
@@ -133,8 +134,8 @@ pub(super) struct Found {
     when: String,
 }
 
-pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
-    Ok(Found {
+pub(super) fn found(row: &Row) -> Result<RuleRow, StoreError> {
+    Ok(RuleRow {
         id: row.get(0)?,
         directory: row.get(1)?,
         version: row.get(2)?,
@@ -148,21 +149,21 @@ pub(super) fn found(row: &Row) -> Result<Found, StoreError> {
     })
 }
 
-impl Found {
+impl RuleRow {
     pub(super) fn with(
         self,
         scope: Option<Scope>,
-        when: Matcher,
+        when: RuleFilter,
         names: Vec<(String, ExternalGroupId)>,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<StoredRule, StoreError> {
         let effect = match (self.effect.as_str(), self.group, self.role, scope) {
-            ("place", Some(group), ..) => Effect::Place { group },
-            ("join", Some(group), ..) => Effect::Join { group },
-            ("grant", _, Some(role), Some(scope)) => Effect::Grant { role, scope },
+            ("place", Some(group), ..) => RuleEffect::Place { group },
+            ("join", Some(group), ..) => RuleEffect::Join { group },
+            ("grant", _, Some(role), Some(scope)) => RuleEffect::Grant { role, scope },
             _ => return Err(StoreError::Decode("effect".to_owned())),
         };
         let Self { id, directory, version, ordinal, name, when: text, .. } = self;
-        Ok(Written { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: text, names })
+        Ok(StoredRule { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: text, names })
     }
 }
 
@@ -174,7 +175,7 @@ pub async fn in_force(
     reader: &mut Reader,
     at: &PartnerExtent,
     directory: DirectoryId,
-) -> Result<Vec<Written>, StoreError> {
+) -> Result<Vec<StoredRule>, StoreError> {
     let rows = reader.all(&IN_FORCE, binds![directory, at.partner()], found).await?;
     let mut rules = Vec::with_capacity(rows.len());
     for row in rows {
@@ -190,25 +191,25 @@ pub async fn in_force(
 }
 
 /// An atom with its rule and the number of its term.
-pub(super) type Placed = (RuleId, i64, Atom);
+pub(super) type Placed = (RuleId, i64, Criterion);
 
 pub(super) fn atom(row: &Row) -> Result<Placed, StoreError> {
     let kind: String = row.get(3)?;
     let set = match kind.as_str() {
-        "group" => PeopleSet::Group(row.get(2)?),
-        _ => PeopleSet::Condition(row.get(2)?),
+        "group" => ExternalSet::Group(row.get(2)?),
+        _ => ExternalSet::Condition(row.get(2)?),
     };
-    Ok((row.get(0)?, row.get(1)?, Atom { set, negated: row.get(4)? }))
+    Ok((row.get(0)?, row.get(1)?, Criterion { set, negated: row.get(4)? }))
 }
 
 /// The conditions of rules, from their atoms in any order.
-pub(super) fn matchers(mut atoms: Vec<Placed>) -> HashMap<RuleId, Matcher> {
+pub(super) fn matchers(mut atoms: Vec<Placed>) -> HashMap<RuleId, RuleFilter> {
     atoms.sort_by_key(|(rule, term, atom)| (*rule, *term, atom.set));
-    let mut all: HashMap<RuleId, (i64, Matcher)> = HashMap::new();
+    let mut all: HashMap<RuleId, (i64, RuleFilter)> = HashMap::new();
     for (rule, term, atom) in atoms {
-        let (last, matcher) = all.entry(rule).or_insert_with(|| (-1, Matcher::default()));
+        let (last, matcher) = all.entry(rule).or_insert_with(|| (-1, RuleFilter::default()));
         if *last != term {
-            matcher.terms.push(Term { atoms: Vec::new() });
+            matcher.terms.push(FilterTerm { atoms: Vec::new() });
             *last = term;
         }
         if let Some(term) = matcher.terms.last_mut() {

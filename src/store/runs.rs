@@ -42,7 +42,7 @@ const ADDED_UP: i64 = 2 * 86_400;
 
 /// One run.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Run {
+pub struct SyncRunRow {
     /// Its identity; on every event it caused.
     pub id: RunId,
     /// Whether it only looked.
@@ -57,7 +57,7 @@ pub struct Run {
     pub report: String,
 }
 
-from_row!(Run { id, dry, status, started_at, finished_at, report });
+from_row!(SyncRunRow { id, dry, status, started_at, finished_at, report });
 
 /// Notes that a run begins, and forgets the oldest beyond [`MOST_KEPT`].
 ///
@@ -117,8 +117,8 @@ pub async fn abandon(tx: &mut Tx, at: &ConnectionExtent, report: &str, now: Time
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn get(reader: &mut Reader, at: &ConnectionExtent, run: RunId) -> Result<Option<Run>, StoreError> {
-    reader.optional(&BY_ID, binds![run, at.connection()], Run::from_row).await
+pub async fn get(reader: &mut Reader, at: &ConnectionExtent, run: RunId) -> Result<Option<SyncRunRow>, StoreError> {
+    reader.optional(&BY_ID, binds![run, at.connection()], SyncRunRow::from_row).await
 }
 
 /// The connection's runs that began before `before`, newest first.
@@ -130,8 +130,8 @@ pub async fn newest(
     at: &ConnectionExtent,
     before: Timestamp,
     limit: u32,
-) -> Result<Vec<Run>, StoreError> {
-    reader.all(&NEWEST, binds![at.connection(), before, limit], Run::from_row).await
+) -> Result<Vec<SyncRunRow>, StoreError> {
+    reader.all(&NEWEST, binds![at.connection(), before, limit], SyncRunRow::from_row).await
 }
 
 /// When the last run that was not dry began.

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use super::{Reader, StoreError, Tx, first, tuple};
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{PartnerId, ScopeId, UserGroupId};
 use crate::{binds, statements};
 
@@ -32,7 +32,7 @@ pub(in crate::store) async fn insert(tx: &mut Tx, id: ScopeId, scope: &Scope) ->
 pub(in crate::store) async fn insert_all(tx: &mut Tx, new: &[(ScopeId, &Scope)]) -> Result<(), StoreError> {
     tx.later(&INSERT, new.iter().map(|(id, scope)| binds![*id, scope.reach.word(), scope.partner()])).await?;
     let groups = new.iter().filter_map(|(id, scope)| match &scope.reach {
-        Reach::Groups { groups, .. } => Some(groups.iter().map(|group| binds![*id, *group])),
+        ScopeBase::Groups { groups, .. } => Some(groups.iter().map(|group| binds![*id, *group])),
         _ => None,
     });
     tx.later(&INSERT_GROUPS, groups.flatten()).await?;
@@ -64,12 +64,12 @@ pub(super) fn reach(
     word: &str,
     partner: PartnerId,
     groups: impl IntoIterator<Item = UserGroupId>,
-) -> Result<Reach, StoreError> {
+) -> Result<ScopeBase, StoreError> {
     match word {
-        "own" => Ok(Reach::Own { partner }),
-        "partner" => Ok(Reach::Partner { partner }),
-        "subtree" => Ok(Reach::Subtree { partner }),
-        "groups" => Ok(Reach::Groups { partner, groups: groups.into_iter().collect() }),
+        "own" => Ok(ScopeBase::Own { partner }),
+        "partner" => Ok(ScopeBase::Partner { partner }),
+        "subtree" => Ok(ScopeBase::Subtree { partner }),
+        "groups" => Ok(ScopeBase::Groups { partner, groups: groups.into_iter().collect() }),
         _ => Err(StoreError::Decode("reach".to_owned())),
     }
 }

@@ -3,7 +3,7 @@ use super::extent::OperatorExtent;
 use super::{FromRow, Reader, Row, StoreError, Tx};
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::ConnectionId;
-use crate::secret::Purpose;
+use crate::secret::SealPurpose;
 use crate::{binds, statements};
 
 statements! {
@@ -30,7 +30,7 @@ pub struct SealedSecret {
     /// Its name in addresses.
     pub slug: String,
     /// What it opens for.
-    pub purpose: Purpose,
+    pub purpose: SealPurpose,
     /// The envelope.
     pub sealed: Vec<u8>,
 }
@@ -42,7 +42,7 @@ impl FromRow for SealedSecret {
         let kind = kind.ok_or_else(|| StoreError::Decode("kind".to_owned()))?;
         let config = serde_json::from_str(&row.get::<String>("config")?);
         let config = config.map_err(|_| StoreError::Decode("config".to_owned()))?;
-        let purpose = Purpose::secret(connection, kind, &config);
+        let purpose = SealPurpose::secret(connection, kind, &config);
         Ok(Self { connection, slug: row.get("slug")?, purpose, sealed: row.get("secret")? })
     }
 }

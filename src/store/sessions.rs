@@ -59,7 +59,7 @@ pub async fn any(reader: &mut Reader) -> Result<bool, StoreError> {
 }
 
 /// A new session, before it is written.
-pub struct New {
+pub struct NewSession {
     /// Its identity; not secret.
     pub id: SessionId,
     /// SHA-256 of what the browser holds.
@@ -74,7 +74,7 @@ pub struct New {
 
 /// Somebody who is signed in, as of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Signed {
+pub struct Session {
     /// The witness that the request comes from this person.
     pub extent: SelfExtent,
     /// The session.
@@ -93,14 +93,14 @@ pub struct Signed {
     pub expires_at: Timestamp,
 }
 
-impl Signed {
+impl Session {
     /// The person.
     pub fn person(&self) -> UserId {
         self.extent.person()
     }
 }
 
-impl FromRow for Signed {
+impl FromRow for Session {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             extent: SelfExtent::new(row.get("person")?),
@@ -120,7 +120,7 @@ impl FromRow for Signed {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &New) -> Result<bool, StoreError> {
+pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &NewSession) -> Result<bool, StoreError> {
     let values = binds![new.id, new.hash, of.person(), new.connection, new.now, new.expires_at];
     Ok(tx.execute(&START, values).await? == 1)
 }
@@ -152,8 +152,8 @@ pub async fn authenticate(
     hash: [u8; 32],
     now: Timestamp,
     idle_since: Timestamp,
-) -> Result<Option<Signed>, StoreError> {
-    reader.optional(&BY_HASH, binds![hash, now, idle_since], Signed::from_row).await
+) -> Result<Option<Session>, StoreError> {
+    reader.optional(&BY_HASH, binds![hash, now, idle_since], Session::from_row).await
 }
 
 /// Notes when sessions were last used. Called apart from requests, with what many of them collected.

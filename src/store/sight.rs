@@ -1,15 +1,15 @@
 //! What one person may see.
-use super::known::{Known, Learnt};
+use super::known::{FactCache, FactResult};
 use super::{Reader, StoreError};
 use crate::access::decide::Question;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::grant::Resource;
 use crate::domain::id::{DirectoryId, PartnerId, UserGroupId, UserId};
 use crate::domain::time::Timestamp;
 
 /// Who looks, and as what.
 #[derive(Clone, Copy, Debug)]
-pub struct Eyes {
+pub struct Viewer {
     pub(super) asker: UserId,
     now: Timestamp,
     /// A product, which asks about partners and people that it knows by id, and is told no person's name. That it may ask
@@ -17,7 +17,7 @@ pub struct Eyes {
     product: Option<PartnerId>,
 }
 
-impl Eyes {
+impl Viewer {
     /// Of `asker`.
     pub fn of(asker: UserId, now: Timestamp) -> Self {
         Self { asker, now, product: None }
@@ -29,64 +29,64 @@ impl Eyes {
         Self { asker, now, product: Some(resource.partner) }
     }
 
-    fn may(&self, known: &mut Known, needs: Core, resource: Option<Resource>) -> Learnt<bool> {
+    fn may(&self, known: &mut FactCache, needs: CoreCapability, resource: Option<Resource>) -> FactResult<bool> {
         let Some(resource) = resource else { return Ok(false) };
         known.permits(Question { principal: self.asker, capability: needs.id(), resource, now: self.now })
     }
 
-    pub(super) fn partner(&self, known: &mut Known, id: PartnerId) -> Learnt<bool> {
+    pub(super) fn partner(&self, known: &mut FactCache, id: PartnerId) -> FactResult<bool> {
         let resource = Some(Resource { partner: id, group: None, owner: None });
         let asks = match self.product {
             None => false,
-            Some(over) => over == id || self.may(known, Core::AccessAsk, resource)?,
+            Some(over) => over == id || self.may(known, CoreCapability::AccessAsk, resource)?,
         };
-        Ok(asks || self.may(known, Core::PartnerView, resource)?)
+        Ok(asks || self.may(known, CoreCapability::PartnerView, resource)?)
     }
 
-    pub(super) fn person(&self, known: &mut Known, id: UserId) -> Learnt<bool> {
+    pub(super) fn person(&self, known: &mut FactCache, id: UserId) -> FactResult<bool> {
         if id == self.asker || self.product.is_some() {
             return Ok(id == self.asker);
         }
         let resource = known.person(id)?;
-        self.may(known, Core::UserView, resource)
+        self.may(known, CoreCapability::UserView, resource)
     }
 
     /// Whether the asker may see what a person holds; everybody sees what they hold themselves.
-    pub(super) fn roles_of(&self, known: &mut Known, id: UserId) -> Learnt<bool> {
+    pub(super) fn roles_of(&self, known: &mut FactCache, id: UserId) -> FactResult<bool> {
         if id == self.asker || self.product.is_some() {
             return Ok(true);
         }
         let resource = known.person(id)?;
-        self.may(known, Core::RoleView, resource)
+        self.may(known, CoreCapability::RoleView, resource)
     }
 
-    pub(super) fn group(&self, known: &mut Known, id: UserGroupId) -> Learnt<bool> {
+    pub(super) fn group(&self, known: &mut FactCache, id: UserGroupId) -> FactResult<bool> {
         let resource = known.group(id)?;
-        self.may(known, Core::GroupView, resource)
+        self.may(known, CoreCapability::GroupView, resource)
     }
 
     /// Whether the asker may see a user group that somebody is in.
-    pub(super) fn group_of(&self, known: &mut Known, person: UserId, id: UserGroupId) -> Learnt<bool> {
+    pub(super) fn group_of(&self, known: &mut FactCache, person: UserId, id: UserGroupId) -> FactResult<bool> {
         Ok(person == self.asker || self.product.is_some() || self.group(known, id)?)
     }
 
-    pub(super) fn directory(&self, known: &mut Known, id: DirectoryId) -> Learnt<bool> {
+    pub(super) fn directory(&self, known: &mut FactCache, id: DirectoryId) -> FactResult<bool> {
         let resource = known.directory(id)?;
-        self.may(known, Core::ConnectionView, resource)
+        self.may(known, CoreCapability::ConnectionView, resource)
     }
 }
 
 /// What one person may see, each thing asked once.
 #[derive(Debug)]
 pub struct Sight {
-    pub(super) eyes: Eyes,
-    pub(super) known: Known,
+    pub(super) eyes: Viewer,
+    pub(super) known: FactCache,
 }
 
 impl Sight {
     /// The sight of `asker`.
     pub fn of(asker: UserId, now: Timestamp) -> Self {
-        Self { eyes: Eyes::of(asker, now), known: Known::default() }
+        Self { eyes: Viewer::of(asker, now), known: FactCache::default() }
     }
 
     /// Who looks.
@@ -98,7 +98,7 @@ impl Sight {
     pub(super) async fn settle<T>(
         &mut self,
         reader: &mut Reader,
-        mut work: impl FnMut(&mut Known, &Eyes) -> Learnt<T>,
+        mut work: impl FnMut(&mut FactCache, &Viewer) -> FactResult<T>,
     ) -> Result<T, StoreError> {
         let eyes = self.eyes;
         self.known.settle(reader, |known| work(known, &eyes)).await

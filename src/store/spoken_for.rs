@@ -1,10 +1,10 @@
 //! What comes to people beside a directory's own ceiling: what the people it may speak for hold, for whoever changes how it
 //! is reached (guard G6), and what comes to somebody by existing, for whoever confirms them (guard G4).
-use super::effective_lists::Conferred;
+use super::effective_lists::ScopedRole;
 use super::extent::{OperatorExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, first, scopes, tuple};
-use crate::domain::directory::Ceiling;
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::directory::CeilingEntry;
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, RoleId, ScopeId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
@@ -57,7 +57,7 @@ statements! {
 
 type Granted = (RoleId, ScopeId, Option<Timestamp>, Option<Timestamp>);
 
-async fn with_scopes(reader: &mut Reader, granted: Vec<Granted>) -> Result<Vec<Conferred>, StoreError> {
+async fn with_scopes(reader: &mut Reader, granted: Vec<Granted>) -> Result<Vec<ScopedRole>, StoreError> {
     let mut held = Vec::with_capacity(granted.len());
     for (role, scope, from, until) in granted {
         held.push((role, scopes::get(reader, scope).await?, Window { from, until }));
@@ -75,7 +75,7 @@ pub async fn held_otherwise(
     at: &PartnerExtent,
     directory: DirectoryId,
     now: Timestamp,
-) -> Result<Vec<Conferred>, StoreError> {
+) -> Result<Vec<ScopedRole>, StoreError> {
     let granted: Vec<Granted> = reader.all(&GRANTS, binds![directory, now], tuple).await?;
     let beside: Vec<(RoleId, ScopeId)> = reader.all(&BESIDE, binds![directory, at.partner()], tuple).await?;
     let mut held = with_scopes(reader, granted).await?;
@@ -95,10 +95,10 @@ pub async fn by_existing(
     _at: &PartnerExtent,
     person: UserId,
     now: Timestamp,
-) -> Result<Vec<Conferred>, StoreError> {
+) -> Result<Vec<ScopedRole>, StoreError> {
     let granted: Vec<Granted> = reader.all(&BY_EXISTING, binds![person, now], tuple).await?;
     let mut held = with_scopes(reader, granted).await?;
-    held.retain(|(_, scope, _)| !matches!(scope.reach, Reach::Own { .. }));
+    held.retain(|(_, scope, _)| !matches!(scope.reach, ScopeBase::Own { .. }));
     Ok(held)
 }
 
@@ -122,13 +122,13 @@ pub async fn vouching(reader: &mut Reader, _at: &PartnerExtent, person: UserId) 
 
 /// A grant of a default group that does not reach people whom nobody has confirmed, or not in full.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct UnreachedGrant {
     /// The partner of the default group.
     pub partner: String,
     /// The directory the people rest on.
     pub directory: String,
     /// What it may confer at most.
-    pub ceiling: Vec<Ceiling>,
+    pub ceiling: Vec<CeilingEntry>,
     /// The role, by name and id.
     pub role: (String, RoleId),
     /// Over what it is granted.
@@ -141,7 +141,7 @@ pub struct Held {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn resting(reader: &mut Reader, _by: &OperatorExtent) -> Result<(i64, Vec<Held>), StoreError> {
+pub async fn resting(reader: &mut Reader, _by: &OperatorExtent) -> Result<(i64, Vec<UnreachedGrant>), StoreError> {
     let count = reader.one(&UNCONFIRMED, binds![], first).await?;
     let rows = reader.all(&RESTING, binds![], resting_row).await?;
     let mut found = Vec::with_capacity(rows.len());
@@ -149,7 +149,7 @@ pub async fn resting(reader: &mut Reader, _by: &OperatorExtent) -> Result<(i64, 
         let mut ceiling = Vec::new();
         let rows: Vec<(RoleId, ScopeId)> = reader.all(&CEILING, binds![directory], tuple).await?;
         for (role, scope) in rows {
-            ceiling.push(Ceiling { role, scope: scopes::get(reader, scope).await? });
+            ceiling.push(CeilingEntry { role, scope: scopes::get(reader, scope).await? });
         }
         found.push(make(ceiling, scopes::get(reader, scope).await?));
     }
@@ -157,12 +157,13 @@ pub async fn resting(reader: &mut Reader, _by: &OperatorExtent) -> Result<(i64, 
 }
 
 /// Completes a row by its ceiling and its scope.
-type MakeHeld = Box<dyn FnOnce(Vec<Ceiling>, Scope) -> Held + Send>;
+type MakeUnreachedGrant = Box<dyn FnOnce(Vec<CeilingEntry>, Scope) -> UnreachedGrant + Send>;
 
 /// Reads a row as far as it goes: ceiling and scope are read apart.
-fn resting_row(row: &Row) -> Result<(MakeHeld, DirectoryId, ScopeId), StoreError> {
+fn resting_row(row: &Row) -> Result<(MakeUnreachedGrant, DirectoryId, ScopeId), StoreError> {
     let (partner, directory, people) = (row.get(0)?, row.get(1)?, row.get(6)?);
     let role = (row.get(3)?, row.get(4)?);
-    let make: MakeHeld = Box::new(move |ceiling, scope| Held { partner, directory, ceiling, role, scope, people });
+    let make: MakeUnreachedGrant =
+        Box::new(move |ceiling, scope| UnreachedGrant { partner, directory, ceiling, role, scope, people });
     Ok((make, row.get(2)?, row.get(5)?))
 }

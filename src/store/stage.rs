@@ -65,7 +65,7 @@ const PAGE: usize = 5_000;
 
 /// An accepted person.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StagedUser {
+pub struct BaselineUserRow {
     /// Its identity.
     pub id: ExternalUserId,
     /// The stable id at the source.
@@ -80,11 +80,11 @@ pub struct StagedUser {
     pub active: bool,
 }
 
-from_row!(StagedUser { id, stable_key, user_name, join_key, row_hash, active });
+from_row!(BaselineUserRow { id, stable_key, user_name, join_key, row_hash, active });
 
 /// An accepted group.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StagedGroup {
+pub struct BaselineGroupRow {
     /// Its identity.
     pub id: ExternalGroupId,
     /// The stable id at the source.
@@ -95,11 +95,11 @@ pub struct StagedGroup {
     pub row_hash: Option<Vec<u8>>,
 }
 
-from_row!(StagedGroup { id, stable_key, name, row_hash });
+from_row!(BaselineGroupRow { id, stable_key, name, row_hash });
 
 /// A removal that waits for approval.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct PendingRemoval {
     /// `user`, `group`, `member` or `nested`: a removal. `switch_on`, `switch_off`, `part` (an attribute that many would
     /// lose) or `read` (all of it).
     pub kind: String,
@@ -113,18 +113,18 @@ pub struct Held {
     pub reason: String,
 }
 
-from_row!(Held { kind, subject, outer_group, title, reason });
+from_row!(PendingRemoval { kind, subject, outer_group, title, reason });
 
 /// The accepted people of the connection, by id.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn users(store: &Store, at: &ConnectionExtent) -> Result<Vec<StagedUser>, StoreError> {
-    let mut found: Vec<StagedUser> = Vec::new();
+pub async fn users(store: &Store, at: &ConnectionExtent) -> Result<Vec<BaselineUserRow>, StoreError> {
+    let mut found: Vec<BaselineUserRow> = Vec::new();
     loop {
         let after = found.last().map_or(Uuid::nil(), |last| last.id.uuid());
         let mut reader = store.reader().await?;
-        let page = reader.all(&USERS, binds![at.connection(), after, limit()], StagedUser::from_row).await?;
+        let page = reader.all(&USERS, binds![at.connection(), after, limit()], BaselineUserRow::from_row).await?;
         let more = page.len() == PAGE;
         found.extend(page);
         if !more {
@@ -137,12 +137,12 @@ pub async fn users(store: &Store, at: &ConnectionExtent) -> Result<Vec<StagedUse
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn groups(store: &Store, at: &ConnectionExtent) -> Result<Vec<StagedGroup>, StoreError> {
-    let mut found: Vec<StagedGroup> = Vec::new();
+pub async fn groups(store: &Store, at: &ConnectionExtent) -> Result<Vec<BaselineGroupRow>, StoreError> {
+    let mut found: Vec<BaselineGroupRow> = Vec::new();
     loop {
         let after = found.last().map_or(Uuid::nil(), |last| last.id.uuid());
         let mut reader = store.reader().await?;
-        let page = reader.all(&GROUPS, binds![at.connection(), after, limit()], StagedGroup::from_row).await?;
+        let page = reader.all(&GROUPS, binds![at.connection(), after, limit()], BaselineGroupRow::from_row).await?;
         let more = page.len() == PAGE;
         found.extend(page);
         if !more {
@@ -216,7 +216,7 @@ pub async fn privileged(reader: &mut Reader, at: &ConnectionExtent) -> Result<Ve
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn hold(tx: &mut Tx, run: RunId, from: usize, held: &[Held]) -> Result<(), StoreError> {
+pub async fn hold(tx: &mut Tx, run: RunId, from: usize, held: &[PendingRemoval]) -> Result<(), StoreError> {
     let rows = held.iter().enumerate().map(|(at, held)| {
         let ordinal = i64::try_from(from + at).unwrap_or(i64::MAX);
         binds![run, ordinal, &held.kind, &held.subject, &held.outer_group, &held.title, &held.reason]
@@ -234,9 +234,9 @@ pub async fn held(
     run: RunId,
     from: usize,
     limit: usize,
-) -> Result<Vec<Held>, StoreError> {
+) -> Result<Vec<PendingRemoval>, StoreError> {
     let rows = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    reader.all(&HELD, binds![run, at.connection(), rows(from), rows(limit)], Held::from_row).await
+    reader.all(&HELD, binds![run, at.connection(), rows(from), rows(limit)], PendingRemoval::from_row).await
 }
 
 /// The documents of those of `ids` that the connection has, in no order.
@@ -278,7 +278,7 @@ pub async fn unlinked(reader: &mut Reader, at: &ConnectionExtent) -> Result<i64,
 }
 
 /// Something a run removed without approval: `what`, of which group, how many.
-pub type Taken = (String, String, i64);
+pub type RemovalCount = (String, String, i64);
 
 /// Notes what a run removes without approval, and forgets what runs removed up to `since`, and from groups that are back.
 ///
@@ -288,7 +288,7 @@ pub async fn take(
     tx: &mut Tx,
     at: &ConnectionExtent,
     run: RunId,
-    (taken, back): (&[Taken], &[String]),
+    (taken, back): (&[RemovalCount], &[String]),
     (now, since): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
     tx.execute(&FORGET_TAKEN, binds![at.connection(), since]).await?;
@@ -303,7 +303,11 @@ pub async fn take(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn taken(reader: &mut Reader, at: &ConnectionExtent, since: Timestamp) -> Result<Vec<Taken>, StoreError> {
+pub async fn taken(
+    reader: &mut Reader,
+    at: &ConnectionExtent,
+    since: Timestamp,
+) -> Result<Vec<RemovalCount>, StoreError> {
     reader.all(&TAKEN, binds![at.connection(), since], tuple).await
 }
 

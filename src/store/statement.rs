@@ -2,21 +2,21 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::bulk::{self, Shape};
-use super::waiting::Whole;
-use super::{Dialect, Kind};
+use super::bulk::{self, StatementShape};
+use super::waiting::ComposedSql;
+use super::{Dialect, SqlType};
 
 /// A static SQL text. Declared by [`statements!`](crate::statements), so that it is prepared when the store opens.
 pub struct Statement {
     name: &'static str,
     text: fn(Dialect) -> Cow<'static, str>,
-    shape: Shape,
-    kinds: &'static [Kind],
-    ready: [OnceLock<Ready>; 2],
+    shape: StatementShape,
+    kinds: &'static [SqlType],
+    ready: [OnceLock<PreparedText>; 2],
 }
 
 /// A text as the database gets it.
-pub(super) struct Ready {
+pub(super) struct PreparedText {
     pub(super) text: Cow<'static, str>,
     /// The highest `$n` in it.
     pub(super) parameters: usize,
@@ -24,15 +24,15 @@ pub(super) struct Ready {
 
 impl Statement {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [Kind]) -> Self {
-        Self::shaped(name, text, kinds, Shape::Once)
+    pub const fn new(name: &'static str, text: fn(Dialect) -> Cow<'static, str>, kinds: &'static [SqlType]) -> Self {
+        Self::shaped(name, text, kinds, StatementShape::Once)
     }
 
     pub(super) const fn shaped(
         name: &'static str,
         text: fn(Dialect) -> Cow<'static, str>,
-        kinds: &'static [Kind],
-        shape: Shape,
+        kinds: &'static [SqlType],
+        shape: StatementShape,
     ) -> Self {
         Self { name, text, shape, kinds, ready: [OnceLock::new(), OnceLock::new()] }
     }
@@ -42,16 +42,16 @@ impl Statement {
     }
 
     /// What tells it from every other: the sizes of a template have one name.
-    pub(super) fn form(&self) -> (&'static str, Shape) {
+    pub(super) fn form(&self) -> (&'static str, StatementShape) {
         (self.name, self.shape)
     }
 
     /// Declared parameter types, for the rare text from which PostgreSQL cannot infer them; usually empty.
-    pub(super) fn kinds(&self) -> &'static [Kind] {
+    pub(super) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 
-    pub(super) fn ready(&self, dialect: Dialect) -> &Ready {
+    pub(super) fn ready(&self, dialect: Dialect) -> &PreparedText {
         let [sqlite, postgres] = &self.ready;
         let slot = match dialect {
             Dialect::Sqlite => sqlite,
@@ -60,7 +60,7 @@ impl Statement {
         slot.get_or_init(|| {
             let text = dialect.steady(bulk::expand((self.text)(dialect), self.shape, dialect));
             let parameters = parameters(&text);
-            Ready { text, parameters }
+            PreparedText { text, parameters }
         })
     }
 }
@@ -85,12 +85,12 @@ pub(super) fn parameters(text: &str) -> usize {
 }
 
 /// What a table module lists: one statement, or the sizes of one template.
-pub trait Listed {
+pub trait StatementSet {
     #[doc(hidden)]
     fn list(&'static self) -> Vec<&'static Statement>;
 }
 
-impl Listed for Statement {
+impl StatementSet for Statement {
     fn list(&'static self) -> Vec<&'static Statement> {
         vec![self]
     }
@@ -123,23 +123,23 @@ macro_rules! statements {
                     $(let $dialect = _dialect;)?
                     ::std::borrow::Cow::from($text)
                 },
-                &[$($($crate::store::Kind::$kind),*)?],
+                &[$($($crate::store::SqlType::$kind),*)?],
             );
         )*
         /// Every statement of this module.
-        pub static STATEMENTS: $crate::store::Statements = &[$(|| $crate::store::Listed::list(&$name)),*];
+        pub static STATEMENTS: $crate::store::Statements = &[$(|| $crate::store::StatementSet::list(&$name)),*];
     };
     (@type) => { $crate::store::Statement };
     (@type rows) => { $crate::store::Rows };
     (@type insert) => { $crate::store::Insert };
     (@type set) => { $crate::store::IdSet };
-    (@type question) => { $crate::store::Question };
+    (@type question) => { $crate::store::BatchedQuery };
 }
 
 /// What a verb runs: a declared statement, or a text composed from parts by `search`.
-pub struct Sql(pub(super) Source);
+pub struct Sql(pub(super) SqlSource);
 
-pub(super) enum Source {
+pub(super) enum SqlSource {
     Declared(&'static Statement),
     Composed {
         name: &'static str,
@@ -148,13 +148,13 @@ pub(super) enum Source {
     /// Declared statements that travel together.
     Together {
         name: &'static str,
-        whole: Whole,
+        whole: ComposedSql,
     },
 }
 
 impl From<&'static Statement> for Sql {
     fn from(statement: &'static Statement) -> Self {
-        Self(Source::Declared(statement))
+        Self(SqlSource::Declared(statement))
     }
 }
 
@@ -162,7 +162,7 @@ impl Sql {
     /// A text composed at run time from constant parts and parameters. Only for `store::search`: input goes into
     /// binds, never into the text. `name` stands in the log.
     pub(in crate::store) fn composed(name: &'static str, text: String) -> Self {
-        Self(Source::Composed { name, text })
+        Self(SqlSource::Composed { name, text })
     }
 }
 

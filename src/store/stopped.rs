@@ -2,7 +2,7 @@
 use super::extent::PartnerExtent;
 use super::totals::{self, What};
 use super::{Reader, StoreError, first};
-use crate::access::explain::Named;
+use crate::access::explain::NamedRef;
 use crate::domain::id::PartnerId;
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
@@ -30,7 +30,7 @@ statements! {
 
 /// How many there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
+pub struct StoppedCounts {
     /// Partners: this one and all below.
     pub partners: i64,
     /// People at home in them.
@@ -45,29 +45,29 @@ pub struct Counts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Of {
     /// Which.
-    pub partner: Named<PartnerId>,
+    pub partner: NamedRef<PartnerId>,
     /// How many people are at home there.
     pub people: i64,
     /// How many of them are signed in.
     pub signed_in: i64,
 }
 
-struct Line {
+struct StoppedRow {
     id: PartnerId,
     name: String,
     people: i64,
     signed_in: i64,
 }
 
-from_row!(Line { id, name, people, signed_in });
+from_row!(StoppedRow { id, name, people, signed_in });
 
 /// How many are stopped with the extent's partner, whatever the extent reaches.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn counts(reader: &mut Reader, at: &PartnerExtent, now: Timestamp) -> Result<Counts, StoreError> {
+pub async fn counts(reader: &mut Reader, at: &PartnerExtent, now: Timestamp) -> Result<StoppedCounts, StoreError> {
     let top = at.partner();
-    Ok(Counts {
+    Ok(StoppedCounts {
         partners: reader.one(&PARTNERS, binds![top], first).await?,
         people: reader.one(&PEOPLE, binds![top], first).await?,
         signed_in: reader.one(&PEOPLE_SIGNED_IN, binds![top, now], first).await?,
@@ -86,8 +86,11 @@ pub async fn by_partner(
     limit: u32,
 ) -> Result<Vec<Of>, StoreError> {
     use super::FromRow as _;
-    let lines = reader.all(&BY_PARTNER, binds![at.partner(), now, limit], Line::from_row).await?;
-    let of =
-        |line: Line| Of { partner: Named::new(line.id, line.name), people: line.people, signed_in: line.signed_in };
+    let lines = reader.all(&BY_PARTNER, binds![at.partner(), now, limit], StoppedRow::from_row).await?;
+    let of = |line: StoppedRow| Of {
+        partner: NamedRef::new(line.id, line.name),
+        people: line.people,
+        signed_in: line.signed_in,
+    };
     Ok(lines.into_iter().map(of).collect())
 }

@@ -34,7 +34,7 @@ statements! {
 
 /// A storm.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Storm {
+pub struct RemovalAlert {
     /// Its identity.
     pub id: StormId,
     /// Whose.
@@ -59,7 +59,7 @@ pub struct Storm {
     pub dismissed_at: Option<Timestamp>,
 }
 
-from_row!(Storm {
+from_row!(RemovalAlert {
     id,
     connection,
     since,
@@ -77,7 +77,7 @@ from_row!(Storm {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) -> Result<(), StoreError> {
     let values = binds![
         storm.id,
         at.connection(),
@@ -97,7 +97,7 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result<(), StoreError> {
+pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) -> Result<(), StoreError> {
     let values = binds![
         storm.id,
         at.connection(),
@@ -115,8 +115,8 @@ pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &Storm) -> Result<(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn latest(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Storm>, StoreError> {
-    reader.optional(&LATEST, binds![at.connection()], Storm::from_row).await
+pub async fn latest(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<RemovalAlert>, StoreError> {
+    reader.optional(&LATEST, binds![at.connection()], RemovalAlert::from_row).await
 }
 
 /// When the oldest storm began that still took something away at `moment` or later.
@@ -140,8 +140,8 @@ pub async fn list(
     at: &ConnectionExtent,
     before: Timestamp,
     limit: u32,
-) -> Result<Vec<Storm>, StoreError> {
-    reader.all(&LIST, binds![at.connection(), before, limit], Storm::from_row).await
+) -> Result<Vec<RemovalAlert>, StoreError> {
+    reader.all(&LIST, binds![at.connection(), before, limit], RemovalAlert::from_row).await
 }
 
 /// The storms of the extent's partner that nobody has put away and that took something away at `since` or later, with the
@@ -153,8 +153,8 @@ pub async fn shown(
     reader: &mut Reader,
     at: &PartnerExtent,
     since: Timestamp,
-) -> Result<Vec<(Storm, String)>, StoreError> {
-    let read = |row: &Row| Ok((Storm::from_row(row)?, row.get("slug")?));
+) -> Result<Vec<(RemovalAlert, String)>, StoreError> {
+    let read = |row: &Row| Ok((RemovalAlert::from_row(row)?, row.get("slug")?));
     reader.all(&SHOWN, binds![at.partner(), since], read).await
 }
 

@@ -65,7 +65,7 @@ statements! {
 
 /// A line of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
+pub struct RemovalEvent {
     /// Its number, once it is sealed.
     pub seq: Option<i64>,
     /// Its identity.
@@ -82,7 +82,7 @@ pub struct Line {
     pub data: String,
 }
 
-from_row!(Line { seq, id, at, kind, subject, actor, data });
+from_row!(RemovalEvent { seq, id, at, kind, subject, actor, data });
 
 /// Number and moment of the last sealed line.
 ///
@@ -113,8 +113,8 @@ pub async fn removals(
     reader: &mut Reader,
     _by: &OperatorExtent,
     (seq, to): (i64, i64),
-) -> Result<Vec<Line>, StoreError> {
-    reader.all(&REMOVALS, binds![seq, to], Line::from_row).await
+) -> Result<Vec<RemovalEvent>, StoreError> {
+    reader.all(&REMOVALS, binds![seq, to], RemovalEvent::from_row).await
 }
 
 /// The number of the last sealed line, 0 when there is none: lines with higher numbers come later.
@@ -143,16 +143,16 @@ pub async fn sealed(
     at: &ConnectionExtent,
     (seq, to): (i64, i64),
     limit: u32,
-) -> Result<Vec<Line>, StoreError> {
-    reader.all(&SEALED, binds![at.partner(), seq, to, limit], Line::from_row).await
+) -> Result<Vec<RemovalEvent>, StoreError> {
+    reader.all(&SEALED, binds![at.partner(), seq, to, limit], RemovalEvent::from_row).await
 }
 
 /// The lines of the connection's partner that wait to be sealed, in order.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn unsealed(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<Line>, StoreError> {
-    reader.all(&UNSEALED, binds![at.partner()], Line::from_row).await
+pub async fn unsealed(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<RemovalEvent>, StoreError> {
+    reader.all(&UNSEALED, binds![at.partner()], RemovalEvent::from_row).await
 }
 
 /// The lines about `subjects` that came after number `seq` or wait to be sealed, in no order.
@@ -164,13 +164,13 @@ pub async fn newer(
     at: &ConnectionExtent,
     seq: i64,
     subjects: &[Uuid],
-) -> Result<Vec<Line>, StoreError> {
-    reader.all_in(&NEWER, binds![at.partner(), seq], subjects.iter().copied(), Line::from_row).await
+) -> Result<Vec<RemovalEvent>, StoreError> {
+    reader.all_in(&NEWER, binds![at.partner(), seq], subjects.iter().copied(), RemovalEvent::from_row).await
 }
 
 /// A user of the connection as far as undoing needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct There {
+pub struct CurrentUser {
     /// Its id.
     pub id: ExternalUserId,
     /// Its name, as said.
@@ -189,8 +189,9 @@ pub async fn users(
     reader: &mut Reader,
     at: &ConnectionExtent,
     ids: &[ExternalUserId],
-) -> Result<Vec<There>, StoreError> {
-    let read = |row: &Row| Ok(There { id: row.get(0)?, name: row.get(1)?, active: row.get(2)?, person: row.get(3)? });
+) -> Result<Vec<CurrentUser>, StoreError> {
+    let read =
+        |row: &Row| Ok(CurrentUser { id: row.get(0)?, name: row.get(1)?, active: row.get(2)?, person: row.get(3)? });
     reader.all_in(&USERS, binds![at.connection()], ids.iter().copied(), read).await
 }
 

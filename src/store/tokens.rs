@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::connections::Door;
+use super::connections::ConnectionContext;
 use super::extent::PartnerExtent;
 use super::{FromRow, Reader, Row, Store, StoreError, Tx};
 use crate::binds;
@@ -11,7 +11,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, PartnerId, TokenId};
 use crate::domain::time::Timestamp;
-use crate::secret::{Token as TokenText, TokenKind, presented_hash, same};
+use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
 
 /// Tokens with the doors they were made for, of partners that live.
@@ -46,7 +46,7 @@ statements! {
 
 /// A bearer token, of a connection or of a person, as lists show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Token {
+pub struct TokenRecord {
     /// Its identity.
     pub id: TokenId,
     /// What it was called when it was made.
@@ -63,14 +63,14 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
 }
 
-impl Token {
+impl TokenRecord {
     /// Whether it has not ended by `now`.
     pub fn lives(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
     }
 }
 
-crate::from_row!(Token { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
+crate::from_row!(TokenRecord { id, name, prefix, created_at, expires_at, revoked_at, last_used_at });
 
 /// Makes a token for a SCIM connection of the extent's partner. A connection may have several, so that a new one is in
 /// use before the old one ends.
@@ -133,20 +133,24 @@ pub async fn expire(tx: &mut Tx, at: &PartnerExtent, id: TokenId, until: Timesta
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn list(reader: &mut Reader, at: &PartnerExtent, connection: ConnectionId) -> Result<Vec<Token>, StoreError> {
-    reader.all(&LIST, binds![connection, at.partner()], Token::from_row).await
+pub async fn list(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    connection: ConnectionId,
+) -> Result<Vec<TokenRecord>, StoreError> {
+    reader.all(&LIST, binds![connection, at.partner()], TokenRecord::from_row).await
 }
 
 /// What tokens opened, each with the moment of the store at which it did: while nothing has been written since, it still
 /// does. Where [`Store::moment`] is none, the store is asked each time: [`still_opens`].
 #[derive(Debug, Default)]
-pub struct Opened(RwLock<HashMap<[u8; 32], Known>>);
+pub struct TokenCache(RwLock<HashMap<[u8; 32], CachedToken>>);
 
 /// A token, and what it opened before.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct CachedToken {
     /// The door.
-    pub door: Arc<Door>,
+    pub door: Arc<ConnectionContext>,
     /// The token.
     pub token: TokenId,
     hash: [u8; 32],
@@ -155,12 +159,12 @@ pub struct Known {
     moment: Option<u64>,
 }
 
-impl Known {
-    fn refused(self, objection: Objection) -> Presented {
+impl CachedToken {
+    fn refused(self, objection: Objection) -> TokenStatus {
         let (connection, token) = (self.door.connection.id, self.token);
         match objection {
-            Objection::Shut(why) => Presented::Shut { connection, token, why },
-            Objection::Paused => Presented::Paused { connection, token },
+            Objection::Shut(why) => TokenStatus::Shut { connection, token, why },
+            Objection::Paused => TokenStatus::Paused { connection, token },
         }
     }
 }
@@ -168,13 +172,13 @@ impl Known {
 /// Tokens of which it is remembered what they open.
 const MOST_KNOWN: usize = 10_000;
 
-impl Opened {
-    fn find(&self, hash: &[u8; 32], moment: Option<u64>) -> Option<Known> {
+impl TokenCache {
+    fn find(&self, hash: &[u8; 32], moment: Option<u64>) -> Option<CachedToken> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.get(hash).filter(|known| known.moment == moment).cloned()
     }
 
-    fn keep(&self, found: Known) {
+    fn keep(&self, found: CachedToken) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KNOWN {
             known.clear();
@@ -188,7 +192,7 @@ impl Opened {
 
     /// What `presented` opened at the address `slug` when it was last used, where only the store can say whether it
     /// still does.
-    pub fn before(&self, store: &Store, slug: &str, presented: &str, now: Timestamp) -> Option<Known> {
+    pub fn before(&self, store: &Store, slug: &str, presented: &str, now: Timestamp) -> Option<CachedToken> {
         if store.moment().is_some() {
             return None;
         }
@@ -201,8 +205,8 @@ impl Opened {
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn still_opens(store: &Store, opened: &Opened, known: &Known) -> Result<bool, StoreError> {
-    let Door { connection, extent, mode, .. } = &*known.door;
+pub async fn still_opens(store: &Store, opened: &TokenCache, known: &CachedToken) -> Result<bool, StoreError> {
+    let ConnectionContext { connection, extent, mode, .. } = &*known.door;
     let read = |row: &Row| {
         Ok(row.get::<Option<Timestamp>>(0)? == known.expires_at
             && row.get::<Option<Timestamp>>(1)?.is_none()
@@ -220,9 +224,9 @@ pub async fn still_opens(store: &Store, opened: &Opened, known: &Known) -> Resul
 
 /// What a presented token comes to.
 #[derive(Debug)]
-pub enum Presented {
+pub enum TokenStatus {
     /// It opens this door.
-    Opens(Arc<Door>, TokenId),
+    Opens(Arc<ConnectionContext>, TokenId),
     /// It is a token of this connection and opens nothing. Why, is for the connection's own log and not for the caller.
     Shut {
         /// The connection it was made for.
@@ -250,23 +254,23 @@ pub enum Presented {
 /// `StoreError`.
 pub async fn authenticate(
     store: &Store,
-    opened: &Opened,
+    opened: &TokenCache,
     slug: &str,
     presented: &str,
     now: Timestamp,
-) -> Result<Presented, StoreError> {
-    let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(Presented::Unknown) };
+) -> Result<TokenStatus, StoreError> {
+    let Some(hash) = presented_hash(TokenKind::Scim, presented) else { return Ok(TokenStatus::Unknown) };
     let moment = store.moment();
     if let Some(known) = opened.before(store, slug, presented, now)
         && still_opens(store, opened, &known).await?
     {
-        return Ok(Presented::Opens(known.door, known.token));
+        return Ok(TokenStatus::Opens(known.door, known.token));
     }
     if moment.is_some()
         && let Some(known) = opened.find(&hash, moment)
     {
         return Ok(match objection(&known, None, slug, now) {
-            None => Presented::Opens(known.door, known.token),
+            None => TokenStatus::Opens(known.door, known.token),
             Some(objection) => known.refused(objection),
         });
     }
@@ -274,18 +278,18 @@ pub async fn authenticate(
         let stored: Vec<u8> = row.get("hash")?;
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
         let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
-        let door = Arc::new(Door::from_row(row)?);
-        let known = Known { door, token: row.get("token")?, hash, expires_at, moment };
+        let door = Arc::new(ConnectionContext::from_row(row)?);
+        let known = CachedToken { door, token: row.get("token")?, hash, expires_at, moment };
         Ok(same(&stored, &hash).then_some((known, revoked_at)))
     };
     let mut reader = store.reader().await?;
     let found = reader.optional(&BY_HASH, binds![hash.to_vec()], read).await?.flatten();
-    let Some((known, revoked_at)) = found else { return Ok(Presented::Unknown) };
+    let Some((known, revoked_at)) = found else { return Ok(TokenStatus::Unknown) };
     if let Some(objection) = objection(&known, revoked_at, slug, now) {
         return Ok(known.refused(objection));
     }
     opened.keep(known.clone());
-    Ok(Presented::Opens(known.door, known.token))
+    Ok(TokenStatus::Opens(known.door, known.token))
 }
 
 /// Why a token opens nothing.
@@ -297,7 +301,7 @@ enum Objection {
 }
 
 /// Why a token opens nothing; none when it opens its door.
-fn objection(known: &Known, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<Objection> {
+fn objection(known: &CachedToken, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<Objection> {
     let connection = &known.door.connection;
     if !same(connection.slug.as_bytes(), slug.as_bytes()) {
         Some(Objection::Shut("the token is of this connection, but the address of another"))

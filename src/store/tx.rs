@@ -2,10 +2,10 @@
 use std::ops::{Deref, DerefMut};
 
 use super::bulk::{IdSet, Insert, MOST, Rows};
-use super::reader::{Link, Reader};
+use super::reader::{DbConnection, Reader};
 use super::statement::Sql;
 use super::waiting::FEW;
-use super::{Dialect, StoreError, Value};
+use super::{Dialect, SqlValue, StoreError};
 
 /// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.
 ///
@@ -37,7 +37,7 @@ impl Tx {
     }
 
     /// The connection, when nothing failed and nothing is left open.
-    pub(super) async fn settled(mut self) -> Result<Link, StoreError> {
+    pub(super) async fn settled(mut self) -> Result<DbConnection, StoreError> {
         self.reader.flush().await?;
         if self.reader.failed || self.depth > 0 { Err(StoreError::Failed) } else { Ok(self.reader.link) }
     }
@@ -52,7 +52,7 @@ impl Tx {
     }
 
     /// Runs a statement for its effect; the number of rows it changed.
-    pub async fn execute(&mut self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<u64, StoreError> {
+    pub async fn execute(&mut self, sql: impl Into<Sql>, values: Vec<SqlValue>) -> Result<u64, StoreError> {
         self.reader.run(sql.into(), values).await
     }
 
@@ -61,12 +61,12 @@ impl Tx {
     pub async fn execute_rows(
         &mut self,
         rows: &'static Rows,
-        items: impl IntoIterator<Item = Vec<Value>>,
+        items: impl IntoIterator<Item = Vec<SqlValue>>,
     ) -> Result<u64, StoreError> {
         let mut items = items.into_iter();
         let mut changed = 0;
         loop {
-            let chunk: Vec<Vec<Value>> = items.by_ref().take(MOST).collect();
+            let chunk: Vec<Vec<SqlValue>> = items.by_ref().take(MOST).collect();
             let mut left = chunk.len();
             if left == 0 {
                 return Ok(changed);
@@ -86,17 +86,17 @@ impl Tx {
     pub async fn later(
         &mut self,
         insert: &'static Insert,
-        items: impl IntoIterator<Item = Vec<Value>>,
+        items: impl IntoIterator<Item = Vec<SqlValue>>,
     ) -> Result<(), StoreError> {
         let mut items = items.into_iter();
-        let few: Vec<Vec<Value>> = items.by_ref().take(FEW + 1).collect();
+        let few: Vec<Vec<SqlValue>> = items.by_ref().take(FEW + 1).collect();
         if few.len() > FEW && self.reader.dialect() == Dialect::Sqlite {
             return self.execute_rows(insert.rows(), few.into_iter().chain(items)).await.map(drop);
         }
         // PostgreSQL takes an array for each column: one text for any number of rows.
         let mut items = few.into_iter().chain(items);
         loop {
-            let some: Vec<Vec<Value>> = items.by_ref().take(MOST).collect();
+            let some: Vec<Vec<SqlValue>> = items.by_ref().take(MOST).collect();
             let last = some.len() < MOST;
             self.reader.waiting.add(insert, some);
             if self.reader.waiting.is_full() {
@@ -112,13 +112,13 @@ impl Tx {
     pub async fn execute_in(
         &mut self,
         set: &'static IdSet,
-        fixed: Vec<Value>,
-        ids: impl IntoIterator<Item = impl Into<Value>>,
+        fixed: Vec<SqlValue>,
+        ids: impl IntoIterator<Item = impl Into<SqlValue>>,
     ) -> Result<u64, StoreError> {
         let mut ids = ids.into_iter();
         let mut changed = 0;
         loop {
-            let chunk: Vec<Value> = ids.by_ref().take(MOST).map(Into::into).collect();
+            let chunk: Vec<SqlValue> = ids.by_ref().take(MOST).map(Into::into).collect();
             let Some((statement, values)) = set.filled(&fixed, &chunk) else { return Ok(changed) };
             changed += self.reader.run(statement.into(), values).await?;
         }

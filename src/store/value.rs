@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// The five column types of the house.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+pub enum SqlType {
     /// `UUID`; a 16-byte blob in SQLite.
     Uuid,
     /// `BOOLEAN`.
@@ -22,9 +22,9 @@ pub enum Kind {
 
 /// One bound value. PostgreSQL wants the type of a NULL too.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Value {
+pub enum SqlValue {
     /// No value, of a column of this type.
-    Null(Kind),
+    Null(SqlType),
     /// An id.
     Uuid(Uuid),
     /// A truth value.
@@ -37,7 +37,7 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
-impl Value {
+impl SqlValue {
     /// The bytes it takes besides its place.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -51,12 +51,12 @@ impl Value {
 /// A Rust type that can be bound to a parameter. Implement it for a newtype by naming the type it is stored as.
 pub trait Bind {
     /// The column type it is stored in.
-    const KIND: Kind;
+    const KIND: SqlType;
     /// The stored form.
-    fn bind(self) -> Value;
+    fn bind(self) -> SqlValue;
 }
 
-impl<T: Bind> From<T> for Value {
+impl<T: Bind> From<T> for SqlValue {
     fn from(value: T) -> Self {
         value.bind()
     }
@@ -65,10 +65,10 @@ impl<T: Bind> From<T> for Value {
 macro_rules! bind {
     ($($type:ty => $kind:ident($value:ident) $stored:expr;)*) => {$(
         impl Bind for $type {
-            const KIND: Kind = Kind::$kind;
-            fn bind(self) -> Value {
+            const KIND: SqlType = SqlType::$kind;
+            fn bind(self) -> SqlValue {
                 let $value = self;
-                Value::$kind($stored)
+                SqlValue::$kind($stored)
             }
         }
     )*};
@@ -91,16 +91,16 @@ bind! {
 }
 
 impl<const N: usize> Bind for [u8; N] {
-    const KIND: Kind = Kind::Bytes;
-    fn bind(self) -> Value {
-        Value::Bytes(self.to_vec())
+    const KIND: SqlType = SqlType::Bytes;
+    fn bind(self) -> SqlValue {
+        SqlValue::Bytes(self.to_vec())
     }
 }
 
 impl<T: Id> Bind for T {
-    const KIND: Kind = Kind::Uuid;
-    fn bind(self) -> Value {
-        Value::Uuid(self.uuid())
+    const KIND: SqlType = SqlType::Uuid;
+    fn bind(self) -> SqlValue {
+        SqlValue::Uuid(self.uuid())
     }
 }
 
@@ -108,73 +108,73 @@ impl<'a, T> Bind for &'a Option<T>
 where
     &'a T: Bind,
 {
-    const KIND: Kind = <&'a T as Bind>::KIND;
-    fn bind(self) -> Value {
+    const KIND: SqlType = <&'a T as Bind>::KIND;
+    fn bind(self) -> SqlValue {
         self.as_ref().bind()
     }
 }
 
 impl<const N: usize> Bind for &[u8; N] {
-    const KIND: Kind = Kind::Bytes;
-    fn bind(self) -> Value {
-        Value::Bytes(self.to_vec())
+    const KIND: SqlType = SqlType::Bytes;
+    fn bind(self) -> SqlValue {
+        SqlValue::Bytes(self.to_vec())
     }
 }
 
 impl<T: Bind> Bind for Option<T> {
-    const KIND: Kind = T::KIND;
-    fn bind(self) -> Value {
-        self.map_or(Value::Null(T::KIND), T::bind)
+    const KIND: SqlType = T::KIND;
+    fn bind(self) -> SqlValue {
+        self.map_or(SqlValue::Null(T::KIND), T::bind)
     }
 }
 
 /// The values of a statement, each turned into its stored form: `binds![user.id, name, None::<String>]`.
 #[macro_export]
 macro_rules! binds {
-    ($($value:expr),* $(,)?) => { vec![$($crate::store::Value::from($value)),*] };
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::SqlValue::from($value)),*] };
 }
 
 /// Encoding one of the five kinds cannot fail in either driver, so a failure is only passed on for the driver to say.
 type Encoded<T> = Result<T, sqlx::error::BoxDynError>;
 
-pub(super) fn sqlite(values: Vec<Value>) -> Encoded<SqliteArguments> {
+pub(super) fn sqlite(values: Vec<SqlValue>) -> Encoded<SqliteArguments> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(values.len(), 0);
     for value in values {
         match value {
-            Value::Null(_) => arguments.add(None::<i64>)?,
-            Value::Uuid(id) => arguments.add(id)?,
-            Value::Bool(truth) => arguments.add(truth)?,
-            Value::I64(number) => arguments.add(number)?,
-            Value::Text(text) => arguments.add(text)?,
-            Value::Bytes(bytes) => arguments.add(bytes)?,
+            SqlValue::Null(_) => arguments.add(None::<i64>)?,
+            SqlValue::Uuid(id) => arguments.add(id)?,
+            SqlValue::Bool(truth) => arguments.add(truth)?,
+            SqlValue::I64(number) => arguments.add(number)?,
+            SqlValue::Text(text) => arguments.add(text)?,
+            SqlValue::Bytes(bytes) => arguments.add(bytes)?,
         }
     }
     Ok(arguments)
 }
 
-pub(super) fn postgres(values: Vec<Value>) -> Encoded<PgArguments> {
+pub(super) fn postgres(values: Vec<SqlValue>) -> Encoded<PgArguments> {
     let mut arguments = PgArguments::default();
     arguments.reserve(values.len(), 16 * values.len());
     for value in values {
         match value {
-            Value::Null(Kind::Uuid) => arguments.add(None::<Uuid>)?,
-            Value::Null(Kind::Bool) => arguments.add(None::<bool>)?,
-            Value::Null(Kind::I64) => arguments.add(None::<i64>)?,
-            Value::Null(Kind::Text) => arguments.add(None::<String>)?,
-            Value::Null(Kind::Bytes) => arguments.add(None::<Vec<u8>>)?,
-            Value::Uuid(id) => arguments.add(id)?,
-            Value::Bool(truth) => arguments.add(truth)?,
-            Value::I64(number) => arguments.add(number)?,
-            Value::Text(text) => arguments.add(text)?,
-            Value::Bytes(bytes) => arguments.add(bytes)?,
+            SqlValue::Null(SqlType::Uuid) => arguments.add(None::<Uuid>)?,
+            SqlValue::Null(SqlType::Bool) => arguments.add(None::<bool>)?,
+            SqlValue::Null(SqlType::I64) => arguments.add(None::<i64>)?,
+            SqlValue::Null(SqlType::Text) => arguments.add(None::<String>)?,
+            SqlValue::Null(SqlType::Bytes) => arguments.add(None::<Vec<u8>>)?,
+            SqlValue::Uuid(id) => arguments.add(id)?,
+            SqlValue::Bool(truth) => arguments.add(truth)?,
+            SqlValue::I64(number) => arguments.add(number)?,
+            SqlValue::Text(text) => arguments.add(text)?,
+            SqlValue::Bytes(bytes) => arguments.add(bytes)?,
         }
     }
     Ok(arguments)
 }
 
 /// An array for each parameter of one or several statements, with one element of each of its rows.
-pub(super) fn postgres_arrays(all: Vec<(&[Kind], Vec<Vec<Value>>)>) -> Encoded<PgArguments> {
+pub(super) fn postgres_arrays(all: Vec<(&[SqlType], Vec<Vec<SqlValue>>)>) -> Encoded<PgArguments> {
     let mut arguments = PgArguments::default();
     let columns = all.iter().map(|(kinds, _)| kinds.len()).sum();
     arguments.reserve(columns, all.iter().map(|(kinds, rows)| 24 * kinds.len() * rows.len()).sum());
@@ -185,19 +185,19 @@ pub(super) fn postgres_arrays(all: Vec<(&[Kind], Vec<Vec<Value>>)>) -> Encoded<P
             macro_rules! array {
                 ($kind:ident) => {{
                     let element = |value| match value {
-                        Some(Value::$kind(element)) => Ok(Some(element)),
-                        Some(Value::Null(Kind::$kind)) => Ok(None),
+                        Some(SqlValue::$kind(element)) => Ok(Some(element)),
+                        Some(SqlValue::Null(SqlType::$kind)) => Ok(None),
                         _ => Err("a row with a value of another kind"),
                     };
                     arguments.add(column.map(element).collect::<Result<Vec<_>, _>>()?)?
                 }};
             }
             match kind {
-                Kind::Uuid => array!(Uuid),
-                Kind::Bool => array!(Bool),
-                Kind::I64 => array!(I64),
-                Kind::Text => array!(Text),
-                Kind::Bytes => array!(Bytes),
+                SqlType::Uuid => array!(Uuid),
+                SqlType::Bool => array!(Bool),
+                SqlType::I64 => array!(I64),
+                SqlType::Text => array!(Text),
+                SqlType::Bytes => array!(Bytes),
             }
         }
     }

@@ -9,8 +9,8 @@ use super::totals::{self, What};
 use super::{FromRow as _, Reader, StoreError, first};
 use crate::access::dominates::dominates;
 use crate::access::scope::Tree as _;
-use crate::domain::capability::Core;
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::capability::CoreCapability;
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{PartnerId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -33,7 +33,7 @@ fn seen() -> String {
     format!(
         "a.ancestor = $1 AND ($2 OR a.depth = 0) AND EXISTS (SELECT 1 FROM level_capability k \
         WHERE k.level = p.level AND k.capability = {})",
-        Core::PartnerView.id().0
+        CoreCapability::PartnerView.id().0
     )
 }
 
@@ -62,9 +62,9 @@ impl Region {
     /// What a scope covers of partners as such: nothing, when it only speaks of people or of the holder.
     fn of(scope: &Scope) -> Option<Self> {
         let (top, below) = match scope.reach {
-            Reach::Partner { partner } => (partner, false),
-            Reach::Subtree { partner } => (partner, true),
-            Reach::Own { .. } | Reach::Groups { .. } => return None,
+            ScopeBase::Partner { partner } => (partner, false),
+            ScopeBase::Subtree { partner } => (partner, true),
+            ScopeBase::Own { .. } | ScopeBase::Groups { .. } => return None,
         };
         Some(Self { top, below, without: scope.without_partners.clone() })
     }
@@ -87,7 +87,7 @@ impl Region {
 pub async fn regions(
     reader: &mut Reader,
     of: &SelfExtent,
-    capability: Core,
+    capability: CoreCapability,
     now: Timestamp,
 ) -> Result<Vec<PartnerExtent>, StoreError> {
     let all = authority(reader, of.person(), now).await?;

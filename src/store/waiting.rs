@@ -4,9 +4,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::bulk::{self, Insert, Shape, renumbered};
+use super::bulk::{self, Insert, StatementShape, renumbered};
 use super::statement::Statement;
-use super::{Dialect, Kind, Value};
+use super::{Dialect, SqlType, SqlValue};
 
 /// More rows than this of one call travel at once, in the template's own sizes.
 pub(super) const FEW: usize = 16;
@@ -14,21 +14,21 @@ pub(super) const FEW: usize = 16;
 /// Inserts of one transaction that were asked for and not sent yet, in order. Rows of one template that were asked for
 /// one after another are one statement.
 #[derive(Default)]
-pub(super) struct Waiting {
-    inserts: Vec<(&'static Insert, Vec<Vec<Value>>)>,
+pub(super) struct DeferredInserts {
+    inserts: Vec<(&'static Insert, Vec<Vec<SqlValue>>)>,
     values: usize,
     bytes: usize,
 }
 
-impl Waiting {
+impl DeferredInserts {
     /// Adds rows.
-    pub(super) fn add(&mut self, insert: &'static Insert, items: Vec<Vec<Value>>) {
+    pub(super) fn add(&mut self, insert: &'static Insert, items: Vec<Vec<SqlValue>>) {
         if items.is_empty() {
             return;
         }
         let values = || items.iter().flatten();
         self.values += values().count();
-        self.bytes += values().map(Value::len).sum::<usize>();
+        self.bytes += values().map(SqlValue::len).sum::<usize>();
         match self.inserts.last_mut() {
             Some((last, before)) if std::ptr::eq(*last, insert) => before.extend(items),
             _ => self.inserts.push((insert, items)),
@@ -51,11 +51,11 @@ impl Waiting {
     }
 
     /// SQLite: takes them all out, with questions behind them, which see what they write.
-    pub(super) fn take_rows(&mut self, questions: Vec<(Part, Vec<Value>)>) -> (Whole, Vec<Value>) {
+    pub(super) fn take_rows(&mut self, questions: Vec<(StatementPart, Vec<SqlValue>)>) -> (ComposedSql, Vec<SqlValue>) {
         let waiting = std::mem::take(self);
         let (mut parts, mut values) = (Vec::new(), Vec::with_capacity(waiting.values));
         for (insert, items) in waiting.inserts {
-            parts.push(Part { statement: insert.rows().one(), shape: Shape::Rows(items.len()) });
+            parts.push(StatementPart { statement: insert.rows().one(), shape: StatementShape::Rows(items.len()) });
             values.extend(items.into_iter().flatten());
         }
         for (part, asked) in questions {
@@ -66,23 +66,23 @@ impl Waiting {
     }
 
     /// PostgreSQL: takes them all out; their text is the same for any number of rows.
-    pub(super) fn take_columns(&mut self) -> (Whole, Vec<Columns>) {
+    pub(super) fn take_columns(&mut self) -> (ComposedSql, Vec<Columns>) {
         let inserts = std::mem::take(self).inserts;
-        let part = |insert: &'static Insert| Part { statement: insert.columns(), shape: Shape::Once };
-        let parts: Vec<Part> = inserts.iter().map(|(insert, _)| part(insert)).collect();
+        let part = |insert: &'static Insert| StatementPart { statement: insert.columns(), shape: StatementShape::Once };
+        let parts: Vec<StatementPart> = inserts.iter().map(|(insert, _)| part(insert)).collect();
         let columns = inserts.into_iter().map(|(insert, items)| (insert.kinds(), items)).collect();
         (together(Dialect::Postgres, &parts), columns)
     }
 }
 
 /// The types of a statement's parameters, and its rows.
-type Columns = (&'static [Kind], Vec<Vec<Value>>);
+type Columns = (&'static [SqlType], Vec<Vec<SqlValue>>);
 
 /// A statement of those that travel together.
 #[derive(Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct StatementPart {
     pub(super) statement: &'static Statement,
-    pub(super) shape: Shape,
+    pub(super) shape: StatementShape,
 }
 
 /// No more values than these wait, nor more bytes in their texts: a list of members may be long.
@@ -91,27 +91,27 @@ const MOST_BYTES: usize = 128 * 1024;
 
 /// Statements that travel together, as one text.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Whole {
+pub(super) struct ComposedSql {
     text: Arc<str>,
     /// The highest `$n` in it.
     pub(super) parameters: usize,
 }
 
-impl Whole {
+impl ComposedSql {
     pub(super) fn text(self) -> SqlStr {
         AssertSqlSafe(self.text).into_sql_str()
     }
 }
 
 /// Texts put together so far, by their database and what tells each of their parts from others.
-type Texts = HashMap<(Dialect, Vec<((&'static str, Shape), Shape)>), Whole>;
+type Texts = HashMap<(Dialect, Vec<((&'static str, StatementShape), StatementShape)>), ComposedSql>;
 
 /// More than these are not kept; there are as many as there are ways to create something.
 const MOST_TEXTS: usize = 500;
 
 /// Statements as one text, put together once. SQLite runs them one after another. On PostgreSQL they are parts of one
 /// statement, none of which sees what the others write; references among them are checked at its end.
-fn together(dialect: Dialect, parts: &[Part]) -> Whole {
+fn together(dialect: Dialect, parts: &[StatementPart]) -> ComposedSql {
     static KNOWN: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
     let key = (dialect, parts.iter().map(|part| (part.statement.form(), part.shape)).collect());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +120,7 @@ fn together(dialect: Dialect, parts: &[Part]) -> Whole {
     }
     let put_together = || {
         let (mut text, mut parameters) = (String::new(), 0);
-        for (at, Part { statement, shape }) in parts.iter().enumerate() {
+        for (at, StatementPart { statement, shape }) in parts.iter().enumerate() {
             let one: &'static str = &statement.ready(dialect).text;
             let whole = bulk::expand(one.into(), *shape, dialect);
             let numbered = renumbered(&whole, parameters);
@@ -133,7 +133,7 @@ fn together(dialect: Dialect, parts: &[Part]) -> Whole {
                 Dialect::Postgres => format!(", w{at} AS ({numbered})"),
             });
         }
-        Whole { text: text.into(), parameters }
+        ComposedSql { text: text.into(), parameters }
     };
     known.entry(key).or_insert_with(put_together).clone()
 }
@@ -146,12 +146,12 @@ mod tests {
     use super::*;
     use crate::binds;
 
-    static ONES: Insert = Insert::new("ones", |_| Cow::from("INSERT INTO one (a) VALUES ($1)"), &[Kind::I64]);
+    static ONES: Insert = Insert::new("ones", |_| Cow::from("INSERT INTO one (a) VALUES ($1)"), &[SqlType::I64]);
     static TWOS: Insert =
-        Insert::new("twos", |_| Cow::from("INSERT INTO two (a, b) VALUES ($1, $2)"), &[Kind::I64, Kind::I64]);
+        Insert::new("twos", |_| Cow::from("INSERT INTO two (a, b) VALUES ($1, $2)"), &[SqlType::I64, SqlType::I64]);
 
-    fn three() -> Waiting {
-        let mut waiting = Waiting::default();
+    fn three() -> DeferredInserts {
+        let mut waiting = DeferredInserts::default();
         waiting.add(&ONES, vec![binds![1]]);
         waiting.add(&TWOS, vec![binds![2, 3]]);
         waiting.add(&TWOS, vec![binds![4, 5]]);
@@ -159,10 +159,10 @@ mod tests {
         waiting
     }
 
-    fn question(shape: Shape) -> Part {
+    fn question(shape: StatementShape) -> StatementPart {
         static QUESTION: Statement =
             Statement::new("question", |_| Cow::from("SELECT a FROM two WHERE b = $1 AND c = '$1'"), &[]);
-        Part { statement: &QUESTION, shape }
+        StatementPart { statement: &QUESTION, shape }
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
              FROM unnest($2::bigint[], $3::bigint[]) AS item (value_1, value_2)) \
              INSERT INTO one (a) SELECT item.value_1 FROM unnest($4::bigint[]) AS item (value_1)"
         );
-        let (one, two): (&[Kind], &[Kind]) = (&[Kind::I64], &[Kind::I64, Kind::I64]);
+        let (one, two): (&[SqlType], &[SqlType]) = (&[SqlType::I64], &[SqlType::I64, SqlType::I64]);
         let rows = [vec![binds![1]], vec![binds![2, 3], binds![4, 5]], vec![binds![6]]];
         assert_eq!(columns, [one, two, one].into_iter().zip(rows).collect::<Vec<_>>());
         assert_eq!(three().take_columns().0, whole, "and the same again");
@@ -198,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_question_comes_last() {
-        let mut waiting = Waiting::default();
+        let mut waiting = DeferredInserts::default();
         waiting.add(&TWOS, vec![binds![1, 2]]);
-        let (whole, values) = waiting.take_rows(vec![(question(Shape::Once), binds![3])]);
+        let (whole, values) = waiting.take_rows(vec![(question(StatementShape::Once), binds![3])]);
         let expected = "INSERT INTO two (a, b) VALUES ($1, $2);\nSELECT a FROM two WHERE b = $3 AND c = '$1';\n";
         assert_eq!((&*whole.text, values), (expected, binds![1, 2, 3]));
     }
@@ -209,11 +209,12 @@ mod tests {
     fn sizes_of_one_template_are_told_apart() {
         static SET: IdSet = IdSet::new("set", |_| Cow::from("SELECT a FROM two WHERE a = $1 AND b IN ($2)"), &[]);
         for ids in [1, 2, 3, 2, 1] {
-            let mut waiting = Waiting::default();
+            let mut waiting = DeferredInserts::default();
             waiting.add(&TWOS, vec![binds![1, 2]]);
-            let ids: Vec<Value> = (0..ids).map(|id| id.into()).collect();
+            let ids: Vec<SqlValue> = (0..ids).map(|id| id.into()).collect();
             let (statement, asked) = SET.filled(&[9.into()], &ids).unwrap();
-            let (whole, values) = waiting.take_rows(vec![(Part { statement, shape: Shape::Once }, asked)]);
+            let (whole, values) =
+                waiting.take_rows(vec![(StatementPart { statement, shape: StatementShape::Once }, asked)]);
             let set: Vec<String> = (4..4 + ids.len()).map(|number| format!("${number}")).collect();
             assert!(whole.text.ends_with(&format!("WHERE a = $3 AND b IN ({});\n", set.join(", "))), "{whole:?}");
             assert_eq!((whole.parameters, values), (3 + ids.len(), [binds![1, 2, 9], ids].concat()));
@@ -222,8 +223,8 @@ mod tests {
 
     #[test]
     fn the_same_question_about_many_is_told_apart_by_its_number() {
-        let many = [1, 2].map(|number| (question(Shape::Numbered(number)), binds![number as i64]));
-        let (whole, values) = Waiting::default().take_rows(many.into());
+        let many = [1, 2].map(|number| (question(StatementShape::Numbered(number)), binds![number as i64]));
+        let (whole, values) = DeferredInserts::default().take_rows(many.into());
         let one = |number| {
             format!(
                 "SELECT answer.*, {number} AS question_number FROM (SELECT a FROM two WHERE b = ${number} AND c = '$1') \
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn much_does_not_wait() {
-        let mut waiting = Waiting::default();
+        let mut waiting = DeferredInserts::default();
         waiting.add(&ONES, vec![binds!["a".repeat(MOST_BYTES)]]);
         assert!(!waiting.is_full());
         waiting.add(&ONES, vec![binds!["b"]]);
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn one_alone_is_as_it_was_prepared() {
         let alone = || {
-            let mut waiting = Waiting::default();
+            let mut waiting = DeferredInserts::default();
             waiting.add(&TWOS, vec![binds![1, 2]]);
             waiting
         };

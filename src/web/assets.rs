@@ -3,8 +3,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ring::digest;
 
-use super::console::Halt;
-use super::routes::Entry;
+use super::console::PageError;
+use super::routes::RouteSpec;
 
 /// The files by name, each with its media type.
 const FILES: &[(&str, &str, &str)] = &[
@@ -14,23 +14,23 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 /// The routes of static files.
-pub const ROUTES: &[Entry] = &[
-    Entry { path: "/assets/{name}", get: Some(|| web::to(file)), ..Entry::NONE },
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { path: "/assets/{name}", get: Some(|| web::to(file)), ..RouteSpec::NONE },
     // Asked for by browsers beside what is not a page of ours.
-    Entry { path: "/favicon.ico", get: Some(|| web::to(icon)), ..Entry::NONE },
+    RouteSpec { path: "/favicon.ico", get: Some(|| web::to(icon)), ..RouteSpec::NONE },
 ];
 
-async fn icon(request: HttpRequest) -> Result<HttpResponse, Halt> {
+async fn icon(request: HttpRequest) -> Result<HttpResponse, PageError> {
     served(&request, "icon.svg")
 }
 
-async fn file(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Halt> {
+async fn file(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, PageError> {
     served(&request, &name)
 }
 
-fn served(request: &HttpRequest, name: &str) -> Result<HttpResponse, Halt> {
+fn served(request: &HttpRequest, name: &str) -> Result<HttpResponse, PageError> {
     let found = FILES.iter().find(|(known, ..)| *known == name);
-    let (_, media_type, text) = found.ok_or(Halt::NotFound)?;
+    let (_, media_type, text) = found.ok_or(PageError::NotFound)?;
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let tag: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let tag = header::EntityTag::new_weak(tag);

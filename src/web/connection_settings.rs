@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use crate::domain::bounds::{TEXT_BYTES, fits};
 use crate::domain::directory::ConnectionKind;
-use crate::ldap::settings::Settings;
+use crate::ldap::settings::ResolvedLdapSettings;
 use crate::login::joins;
-use crate::login::provider::OidcConfig;
+use crate::login::provider::OidcSettings;
 use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
 use crate::scim::schema::{AttrType, Located, Mutability};
-use crate::store::connections::Door;
-use crate::web::scim::offer::Offer;
+use crate::store::connections::ConnectionContext;
+use crate::web::scim::offer::ScimOptions;
 
 /// Checks the settings of a connection.
 ///
@@ -26,9 +26,11 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
         return Err(format!("hold a text longer than {TEXT_BYTES} bytes"));
     }
     match kind {
-        ConnectionKind::Scim => Offer::build(profile, settings).map(drop),
-        ConnectionKind::Ldap => Settings::from_json(profile, settings).map(drop).map_err(|wrong| wrong.to_string()),
-        ConnectionKind::Oidc => OidcConfig::read(settings).map(drop),
+        ConnectionKind::Scim => ScimOptions::build(profile, settings).map(drop),
+        ConnectionKind::Ldap => {
+            ResolvedLdapSettings::from_json(profile, settings).map(drop).map_err(|wrong| wrong.to_string())
+        }
+        ConnectionKind::Oidc => OidcSettings::read(settings).map(drop),
     }
 }
 
@@ -36,10 +38,10 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
 ///
 /// # Errors
 /// What is wrong with its settings, in a sentence.
-pub fn schemas(door: &Door) -> Result<Arc<SchemaSet>, String> {
+pub fn schemas(door: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
     let connection = &door.connection;
     match connection.kind {
-        ConnectionKind::Scim => Offer::build(&connection.profile, &connection.config).map(|offer| offer.set),
+        ConnectionKind::Scim => ScimOptions::build(&connection.profile, &connection.config).map(|offer| offer.set),
         ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(Arc::new(SchemaSet::base())),
     }
 }
@@ -56,7 +58,7 @@ pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &
         ConnectionKind::Oidc => return joins::check(join),
         ConnectionKind::Ldap => return Ok(()),
     }
-    let offer = Offer::build(profile, settings)?;
+    let offer = ScimOptions::build(profile, settings)?;
     let found = AttrPath::parse(join).and_then(|path| offer.set.users().locate(&path));
     let Some(Located::Attribute(target)) = found else {
         return Err(format!("there is no attribute \"{join}\" of users here; {JOINS}"));
@@ -78,7 +80,7 @@ pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &
 }
 
 /// What is to be known of a connection's attribute that joins.
-pub fn join_note(door: &Door) -> Option<&'static str> {
+pub fn join_note(door: &ConnectionContext) -> Option<&'static str> {
     let claim = door.join_attribute.as_deref().filter(|_| door.connection.kind == ConnectionKind::Oidc)?;
     joins::note(claim)
 }
@@ -144,9 +146,9 @@ mod tests {
         let full = json!({"urls": [], "security": "none", "ca": "", "bind_dn": "", "users": {"bases": []},
             "groups": {"bases": []}, "member": "", "id": "", "attributes": {"title": []}, "disabled": [],
             "every_minutes": 5});
-        let ldap: crate::ldap::settings::Config = serde_json::from_value(full).unwrap();
+        let ldap: crate::ldap::settings::LdapSettings = serde_json::from_value(full).unwrap();
         let full = json!({"issuer": "https://id.example", "client_id": "x", "max_age": 5, "acr_values": ["x"]});
-        let oidc = OidcConfig::read(&full).unwrap();
+        let oidc = OidcSettings::read(&full).unwrap();
         let free = [
             (ConnectionKind::Ldap, serde_json::to_value(&ldap).unwrap(), LDAP_FREE),
             (ConnectionKind::Oidc, serde_json::to_value(&oidc).unwrap(), OIDC_FREE),

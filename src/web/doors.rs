@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Limits, Network};
+use crate::config::{LimitsConfig, Network};
 
 /// Files that the process needs besides its clients: the store, the log, directories, providers.
 const OWN_FILES: u64 = 256;
 
 /// Counts the connections of each address.
 #[derive(Clone)]
-pub struct Doors(Arc<Inner>);
+pub struct ConnectionLimiter(Arc<Inner>);
 
 struct Inner {
     most: usize,
@@ -22,12 +22,12 @@ struct Inner {
 }
 
 /// One connection's place; free again when dropped.
-pub struct Place {
-    doors: Doors,
+pub struct ConnectionSlot {
+    doors: ConnectionLimiter,
     address: IpAddr,
 }
 
-impl Doors {
+impl ConnectionLimiter {
     /// At most so many connections from one address; 0 sets no limit. The `uncounted` may have any number.
     pub fn new(most: usize, uncounted: Vec<Network>) -> Self {
         Self(Arc::new(Inner { most, uncounted, open: Mutex::default() }))
@@ -37,7 +37,7 @@ impl Doors {
     ///
     /// # Errors
     /// The address has as many as it may.
-    pub fn enter(&self, address: IpAddr) -> Result<Option<Place>, Crowded> {
+    pub fn enter(&self, address: IpAddr) -> Result<Option<ConnectionSlot>, Crowded> {
         let address = address.to_canonical();
         let inner = &self.0;
         if inner.most == 0 || inner.uncounted.iter().any(|network| network.contains(address)) {
@@ -51,7 +51,7 @@ impl Doors {
             return Err(Crowded);
         }
         *count += 1;
-        Ok(Some(Place { doors: self.clone(), address }))
+        Ok(Some(ConnectionSlot { doors: self.clone(), address }))
     }
 }
 
@@ -59,7 +59,7 @@ impl Doors {
 #[derive(Debug)]
 pub struct Crowded;
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.doors.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
@@ -80,7 +80,7 @@ fn counted_as(address: IpAddr) -> IpAddr {
 }
 
 /// Lets the process open as many files as it ever may, and says how many connections each worker may then have.
-pub fn open_files(limits: &Limits, workers: usize) -> usize {
+pub fn open_files(limits: &LimitsConfig, workers: usize) -> usize {
     let now = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
     if let Err(error) = raised {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_and_the_others_theirs() {
-        let doors = Doors::new(2, vec![Network::try_from("10.0.0.0/8".to_owned()).unwrap()]);
+        let doors = ConnectionLimiter::new(2, vec![Network::try_from("10.0.0.0/8".to_owned()).unwrap()]);
         let first = doors.enter(address("192.0.2.1")).unwrap();
         let _second = doors.enter(address("::ffff:192.0.2.1")).unwrap();
         assert!(doors.enter(address("192.0.2.1")).is_err());
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_counts_as_one_address() {
-        let doors = Doors::new(1, Vec::new());
+        let doors = ConnectionLimiter::new(1, Vec::new());
         let _first = doors.enter(address("2001:db8:1:2::1")).unwrap();
         assert!(doors.enter(address("2001:db8:1:2:ffff::9")).is_err());
         assert!(doors.enter(address("2001:db8:1:3::1")).is_ok());
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn no_limit_counts_nothing() {
-        let doors = Doors::new(0, Vec::new());
+        let doors = ConnectionLimiter::new(0, Vec::new());
         let all: Vec<_> = (0..9).map(|_| doors.enter(address("192.0.2.1")).unwrap()).collect();
         assert!(all.iter().all(Option::is_none));
     }

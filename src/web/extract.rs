@@ -6,12 +6,12 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 
-use super::problem::Refusal;
+use super::problem::HttpError;
 use crate::config::Network;
 
 /// Who is at the other end, and what the request is called in the log.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct ClientInfo {
     /// The client's address, as far as trusted proxies tell it.
     pub ip: IpAddr,
     /// Whether the client spoke TLS.
@@ -25,7 +25,7 @@ pub struct Client {
 /// How much earlier than the edge a door gives a request up, to write it down.
 const AHEAD: Duration = Duration::from_millis(500);
 
-impl Client {
+impl ClientInfo {
     /// The client of a request that has passed the middleware.
     pub fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
@@ -109,8 +109,8 @@ pub async fn body(
     payload: web::Payload,
     most: usize,
     time: Duration,
-) -> Result<web::Bytes, Refusal> {
-    let refuse = |status, detail: String| Refusal::at(request, status, detail);
+) -> Result<web::Bytes, HttpError> {
+    let refuse = |status, detail: String| HttpError::at(request, status, detail);
     let too_large = || refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {most} bytes."));
     let encoded = request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
     if encoded {

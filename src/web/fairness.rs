@@ -7,12 +7,12 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 /// The rate of everyone of a kind.
-pub struct Fairness<K: Clone + Eq + Hash> {
+pub struct RequestLimiter<K: Clone + Eq + Hash> {
     limiter: Option<DefaultKeyedRateLimiter<K>>,
     clock: DefaultClock,
 }
 
-impl<K: Clone + Eq + Hash> Fairness<K> {
+impl<K: Clone + Eq + Hash> RequestLimiter<K> {
     /// So many requests a second, after a burst; a rate of 0 sets no limit.
     pub fn new(requests_per_second: u32, burst: u32) -> Self {
         let quota = NonZeroU32::new(requests_per_second)
@@ -31,7 +31,7 @@ impl<K: Clone + Eq + Hash> Fairness<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> std::fmt::Debug for Fairness<K> {
+impl<K: Clone + Eq + Hash> std::fmt::Debug for RequestLimiter<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fairness").field("limited", &self.limiter.is_some()).finish_non_exhaustive()
     }

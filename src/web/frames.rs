@@ -101,12 +101,12 @@ impl Frames {
 }
 
 /// A connection over TLS, whose frames are counted when it speaks HTTP/2.
-pub(super) struct Wire {
+pub(super) struct CountedStream {
     io: TlsStream<Socket>,
     frames: Option<Frames>,
 }
 
-impl Wire {
+impl CountedStream {
     /// The connection; `two` when it speaks HTTP/2.
     pub(super) fn new(io: TlsStream<Socket>, two: bool) -> Self {
         Self { io, frames: two.then(Frames::new) }
@@ -118,7 +118,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for CountedStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(context, into))?;
@@ -132,7 +132,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
@@ -158,7 +158,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl ActixStream for Wire {
+impl ActixStream for CountedStream {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<Result<Ready>> {
         ActixStream::poll_read_ready(&self.io, context)
     }

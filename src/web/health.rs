@@ -9,28 +9,28 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
-use super::problem::{Face, Refusal};
-use super::routes::{Access, Entry, Isolation};
+use super::problem::{ErrorFormat, HttpError};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use crate::jobs::health::Trouble;
 
 /// How long the store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The routes of this module.
-pub const ROUTES: &[Entry] = &[
-    Entry {
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec {
         path: "/livez",
-        access: Access::Open,
-        isolation: Isolation::NoTenant,
+        access: RouteAccess::Open,
+        isolation: TenantIsolation::NoTenant,
         get: Some(|| web::to(live)),
-        ..Entry::NONE
+        ..RouteSpec::NONE
     },
-    Entry {
+    RouteSpec {
         path: "/readyz",
-        access: Access::Open,
-        isolation: Isolation::NoTenant,
+        access: RouteAccess::Open,
+        isolation: TenantIsolation::NoTenant,
         get: Some(|| web::to(ready)),
-        ..Entry::NONE
+        ..RouteSpec::NONE
     },
 ];
 
@@ -52,8 +52,8 @@ enum Purpose {
     Writes,
 }
 
-async fn ready(app: web::Data<App>, query: Result<web::Query<Query>, Error>) -> Result<HttpResponse, Refusal> {
-    let refuse = |status, detail: String| Refusal::new(Face::Plain, status, detail);
+async fn ready(app: web::Data<App>, query: Result<web::Query<Query>, Error>) -> Result<HttpResponse, HttpError> {
+    let refuse = |status, detail: String| HttpError::new(ErrorFormat::Plain, status, detail);
     let unready = |detail: &str| refuse(StatusCode::SERVICE_UNAVAILABLE, detail.to_owned());
     let query = query.map_err(|_| refuse(StatusCode::BAD_REQUEST, "`for` is \"reads\" or \"writes\".".to_owned()))?;
     let writes = query.purpose == Some(Purpose::Writes);

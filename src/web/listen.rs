@@ -15,9 +15,9 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Extensions, Response, Service};
 use actix_web::{Error, HttpRequest};
 
-use super::doors::{Doors, open_files};
-use super::frames::Wire;
-use super::socket::{Line, Patience, Socket};
+use super::doors::{ConnectionLimiter, open_files};
+use super::frames::CountedStream;
+use super::socket::{HttpConnection, Patience, Socket};
 use super::tls::Certificate;
 use crate::config;
 
@@ -35,7 +35,7 @@ pub fn serve<F, I, S, B>(
     app: F,
     listener: TcpListener,
     certificate: Option<&Arc<Certificate>>,
-    settings: &config::Server,
+    settings: &config::ServerConfig,
 ) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
@@ -59,7 +59,7 @@ where
         .max_concurrent_connections(open_files(limits, workers))
         .workers(workers);
     let signal = builder.graceful_shutdown_signal();
-    let doors = Doors::new(limits.connections_per_address, settings.trusted_proxies.clone());
+    let doors = ConnectionLimiter::new(limits.connections_per_address, settings.trusted_proxies.clone());
     let patience = Patience {
         write: Duration::from_secs(limits.write_seconds),
         rest: Duration::from_secs(limits.keep_alive_seconds),
@@ -100,7 +100,7 @@ where
             let certificate = certificate.settings();
             builder.listen("https", listener, move || {
                 let accept = accept.clone();
-                let line = |wire: &Wire, data: &mut Extensions| note(wire.socket().line(), data);
+                let line = |wire: &CountedStream, data: &mut Extensions| note(wire.socket().line(), data);
                 let http = http!(signal, app, line);
                 let mut greeting = Acceptor::new(certificate.clone());
                 greeting.set_handshake_timeout(GREETING);
@@ -116,7 +116,7 @@ where
                         socket.line().speaks_http2();
                     }
                     let peer = socket.stream().peer_addr().ok();
-                    Ok((Wire::new(io, two), if two { Protocol::Http2 } else { Protocol::Http1 }, peer))
+                    Ok((CountedStream::new(io, two), if two { Protocol::Http2 } else { Protocol::Http1 }, peer))
                 })
                 .and_then(http.map_err(drop))
             })?
@@ -126,18 +126,18 @@ where
 }
 
 /// The socket of a new connection; none when its address has as many as it may, or it is gone already.
-fn accepted(doors: &Doors, patience: Patience, stream: TcpStream) -> Option<(Socket, Option<SocketAddr>)> {
+fn accepted(doors: &ConnectionLimiter, patience: Patience, stream: TcpStream) -> Option<(Socket, Option<SocketAddr>)> {
     let peer = stream.peer_addr().ok()?;
     let place = doors.enter(peer.ip()).ok()?;
     let _slower = stream.set_nodelay(true).is_err();
-    Some((Socket::new(stream, Line::new(patience, place)), Some(peer)))
+    Some((Socket::new(stream, HttpConnection::new(patience, place)), Some(peer)))
 }
 
-fn note(line: &Rc<Line>, data: &mut Extensions) {
+fn note(line: &Rc<HttpConnection>, data: &mut Extensions) {
     data.insert(Rc::clone(line));
 }
 
 /// The connection that a request came over.
-pub fn line_of(request: &HttpRequest) -> Option<&Rc<Line>> {
-    request.conn_data::<Rc<Line>>()
+pub fn line_of(request: &HttpRequest) -> Option<&Rc<HttpConnection>> {
+    request.conn_data::<Rc<HttpConnection>>()
 }

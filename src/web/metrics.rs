@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use subtle::ConstantTimeEq;
 
-use super::problem::{Face, Refusal, sentence};
-use super::routes::{Access, Entry, Isolation};
+use super::problem::{ErrorFormat, HttpError, sentence};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use super::{App, extract};
 use crate::domain::time::Timestamp;
 
@@ -45,12 +45,12 @@ const OTHERS: [(&str, &str); 4] = [
 ];
 
 /// The routes of this module.
-pub const ROUTES: &[Entry] = &[Entry {
+pub const ROUTES: &[RouteSpec] = &[RouteSpec {
     path: "/metrics",
-    access: Access::Metrics,
-    isolation: Isolation::NoTenant,
+    access: RouteAccess::Metrics,
+    isolation: TenantIsolation::NoTenant,
     get: Some(|| web::to(show)),
-    ..Entry::NONE
+    ..RouteSpec::NONE
 }];
 
 /// Starts to collect; does so once, however often it is called.
@@ -131,14 +131,18 @@ pub fn refused_tokens() {
 }
 
 /// `GET /metrics` on the main address: only with the token; without one set there is no such page.
-async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, HttpError> {
     let Some(token) = &app.config.metrics.token else {
-        return Err(Refusal::new(Face::Plain, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)));
+        return Err(HttpError::new(ErrorFormat::Plain, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)));
     };
     let given = extract::bearer(&request).unwrap_or_default();
     if given.as_bytes().ct_eq(token.expose().as_bytes()).unwrap_u8() == 0 {
-        return Err(Refusal::new(Face::Plain, StatusCode::UNAUTHORIZED, "Send the token of the metrics page.")
-            .with(header::WWW_AUTHENTICATE, "Bearer realm=\"metrics\""));
+        return Err(HttpError::new(
+            ErrorFormat::Plain,
+            StatusCode::UNAUTHORIZED,
+            "Send the token of the metrics page.",
+        )
+        .with(header::WWW_AUTHENTICATE, "Bearer realm=\"metrics\""));
     }
     Ok(page())
 }

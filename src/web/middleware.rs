@@ -13,11 +13,11 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::extract::{self, Client};
+use super::extract::{self, ClientInfo};
 use super::operator::Operator;
 use super::paced::Paced;
-use super::problem::{DAMAGED, Face, LATE, Refusal, sentence};
-use super::socket::Line;
+use super::problem::{DAMAGED, ErrorFormat, HttpError, LATE, sentence};
+use super::socket::HttpConnection;
 use super::{App, listen, metrics, routes};
 use crate::jobs::health::Trouble;
 
@@ -43,10 +43,10 @@ pub async fn edge<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<Paced<EitherBody<B, BoxBody>>>, Error> {
     let app = request.app_data::<web::Data<App>>().cloned();
-    let app = app.ok_or_else(|| Refusal::new(Face::Plain, StatusCode::INTERNAL_SERVER_ERROR, "No state."))?;
+    let app = app.ok_or_else(|| HttpError::new(ErrorFormat::Plain, StatusCode::INTERNAL_SERVER_ERROR, "No state."))?;
     let begun = app.clock.now();
     tidy_path(&mut request);
-    let face = Face::of(request.path());
+    let face = ErrorFormat::of(request.path());
     let route = request.match_pattern();
     let limit = limit_of(&request, &app, route.as_deref());
     let client = client_of(&request, &app, limit);
@@ -57,14 +57,14 @@ pub async fn edge<B: MessageBody + 'static>(
     let address = client.ip;
     request.extensions_mut().insert(client);
     let line = listen::line_of(request.request()).cloned();
-    let stay = line.as_ref().and_then(Line::begin);
+    let stay = line.as_ref().and_then(HttpConnection::begin);
     let crowded = line.is_some() && stay.is_none();
     let presented = extract::bearer(request.request()).is_some();
 
     let outcome = if let Err(refusal) = fit(&request, face, app.config.server.limits.header_bytes) {
         Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
     } else if crowded {
-        let refusal = Refusal::new(face, StatusCode::TOO_MANY_REQUESTS, TOO_MANY_AT_ONCE);
+        let refusal = HttpError::new(face, StatusCode::TOO_MANY_REQUESTS, TOO_MANY_AT_ONCE);
         Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
     } else if let Some(refusal) = stranger(&app, face, route.as_deref(), presented, address)
         .or_else(|| out_of_order(&app, face, route.as_deref()))
@@ -88,7 +88,7 @@ pub async fn edge<B: MessageBody + 'static>(
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 let route = route.as_deref().unwrap_or("unmatched");
                 metrics::answered(route, &method, status, begun, app.clock.now());
-                return Err(Dressed::new(Refusal::new(face, status, LATE), &id, https).into());
+                return Err(Dressed::new(HttpError::new(face, status, LATE), &id, https).into());
             }
         }
     };
@@ -99,13 +99,13 @@ pub async fn edge<B: MessageBody + 'static>(
         // No request is left to answer through: the error carries the finished answer out.
         Ok(Err(error)) => {
             let status = error.as_response_error().status_code();
-            return Err(Dressed::new(Refusal::new(face, status, sentence(status)), &id, https).into());
+            return Err(Dressed::new(HttpError::new(face, status, sentence(status)), &id, https).into());
         }
         Err(panic) => {
             tracing::error!(reason = reason_of(&*panic), "a handler panicked");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             metrics::answered("unmatched", &method, status, begun, app.clock.now());
-            return Err(Dressed::new(Refusal::new(face, status, sentence(status)), &id, https).into());
+            return Err(Dressed::new(HttpError::new(face, status, sentence(status)), &id, https).into());
         }
     };
     // Whoever guesses at tokens is held up; a good one never meets this.
@@ -118,7 +118,7 @@ pub async fn edge<B: MessageBody + 'static>(
     // "Try again" would be untrue of a store that has met damage, whichever door says it.
     if response.status() == StatusCode::SERVICE_UNAVAILABLE && app.store.damaged() && !is_about_itself(route.as_deref())
     {
-        let refusal = Refusal::new(face, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
+        let refusal = HttpError::new(face, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
         response = response.into_response(refusal.error_response()).map_into_right_body();
     }
     if wants_form(face, &response) {
@@ -172,7 +172,7 @@ fn limit_of(request: &ServiceRequest, app: &App, route: Option<&str>) -> Option<
 }
 
 /// Refuses a request that no SCIM connection and no person is counted for, when its address sends too many.
-fn stranger(app: &App, face: Face, route: Option<&str>, presented: bool, address: IpAddr) -> Option<Refusal> {
+fn stranger(app: &App, face: ErrorFormat, route: Option<&str>, presented: bool, address: IpAddr) -> Option<HttpError> {
     let counted_elsewhere = presented && route.is_some_and(routes::counts_callers);
     if counted_elsewhere {
         return None;
@@ -180,17 +180,17 @@ fn stranger(app: &App, face: Face, route: Option<&str>, presented: bool, address
     app.strangers.admit(address).err().map(|wait| too_often(face, wait))
 }
 
-fn too_often(face: Face, wait: Duration) -> Refusal {
+fn too_often(face: ErrorFormat, wait: Duration) -> HttpError {
     let seconds = wait.as_secs().saturating_add(1);
     let detail = format!("Too many requests come from your address; wait {seconds} s.");
-    Refusal::new(face, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds.to_string())
+    HttpError::new(face, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds.to_string())
 }
 
 /// While this server's clock is not to be trusted it answers nothing that depends on what time it is, which is
 /// everything but how it is.
-fn out_of_order(app: &App, face: Face, route: Option<&str>) -> Option<Refusal> {
+fn out_of_order(app: &App, face: ErrorFormat, route: Option<&str>) -> Option<HttpError> {
     let told = app.health.of(Trouble::Clock)?;
-    (!is_about_itself(route)).then(|| Refusal::new(face, StatusCode::SERVICE_UNAVAILABLE, told))
+    (!is_about_itself(route)).then(|| HttpError::new(face, StatusCode::SERVICE_UNAVAILABLE, told))
 }
 
 /// Whether the server is asked how it is.
@@ -198,17 +198,17 @@ fn is_about_itself(route: Option<&str>) -> bool {
     matches!(route, Some("/livez" | "/readyz" | "/metrics"))
 }
 
-fn client_of(request: &ServiceRequest, app: &App, limit: Option<Duration>) -> Client {
+fn client_of(request: &ServiceRequest, app: &App, limit: Option<Duration>) -> ClientInfo {
     let peer = request.peer_addr().map_or_else(|| [0, 0, 0, 0].into(), |peer| peer.ip());
     let tls = app.config.server.tls.files().is_some();
     let (ip, https) = extract::origin(peer, tls, request.headers(), &app.config.server.trusted_proxies);
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-    Client { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id(), until }
+    ClientInfo { ip, https: https || app.public_url.is_https(), request_id: app.fresh_id(), until }
 }
 
 /// Refuses a head that no handler should see.
-fn fit(request: &ServiceRequest, face: Face, most: usize) -> Result<(), Refusal> {
-    let refuse = |status, detail| Err(Refusal::new(face, status, detail));
+fn fit(request: &ServiceRequest, face: ErrorFormat, most: usize) -> Result<(), HttpError> {
+    let refuse = |status, detail| Err(HttpError::new(face, status, detail));
     let address = request.uri().path_and_query().map_or("", |address| address.as_str());
     if address.len() > ADDRESS_BYTES {
         return refuse(StatusCode::URI_TOO_LONG, sentence(StatusCode::URI_TOO_LONG));
@@ -255,18 +255,18 @@ fn headers_size(headers: &HeaderMap) -> usize {
 }
 
 /// Whether an answer is an error that did not come in the form of its door.
-fn wants_form<B>(face: Face, response: &ServiceResponse<B>) -> bool {
-    if face == Face::Plain || response.status().as_u16() < 400 {
+fn wants_form<B>(face: ErrorFormat, response: &ServiceResponse<B>) -> bool {
+    if face == ErrorFormat::Plain || response.status().as_u16() < 400 {
         return false;
     }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     !kind.is_some_and(|kind| kind.starts_with(face.media_type()))
 }
 
-fn in_form<B>(face: Face, response: ServiceResponse<EitherBody<B>>) -> ServiceResponse<EitherBody<B>> {
+fn in_form<B>(face: ErrorFormat, response: ServiceResponse<EitherBody<B>>) -> ServiceResponse<EitherBody<B>> {
     let status = response.status();
     let allow = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut refusal = Refusal::new(face, status, sentence(status));
+    let mut refusal = HttpError::new(face, status, sentence(status));
     if let Some(allow) = allow {
         refusal = refusal.with(header::ALLOW, &allow);
     }
@@ -274,7 +274,7 @@ fn in_form<B>(face: Face, response: ServiceResponse<EitherBody<B>>) -> ServiceRe
 }
 
 /// The headers every answer carries.
-fn dress(headers: &mut HeaderMap, status: StatusCode, face: Face, id: &str, https: bool) {
+fn dress(headers: &mut HeaderMap, status: StatusCode, face: ErrorFormat, id: &str, https: bool) {
     if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(header::RETRY_AFTER) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
     }
@@ -286,13 +286,13 @@ fn dress(headers: &mut HeaderMap, status: StatusCode, face: Face, id: &str, http
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    if face == Face::Plain {
+    if face == ErrorFormat::Plain {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY));
         }
     }
-    if face != Face::Plain && !headers.contains_key(header::CACHE_CONTROL) {
+    if face != ErrorFormat::Plain && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
@@ -300,14 +300,14 @@ fn dress(headers: &mut HeaderMap, status: StatusCode, face: Face, id: &str, http
 /// A refusal with the headers of every answer, where no response can be returned any more.
 #[derive(Debug)]
 struct Dressed {
-    refusal: Refusal,
-    face: Face,
+    refusal: HttpError,
+    face: ErrorFormat,
     id: String,
     https: bool,
 }
 
 impl Dressed {
-    fn new(refusal: Refusal, id: &str, https: bool) -> Self {
+    fn new(refusal: HttpError, id: &str, https: bool) -> Self {
         Self { face: refusal.face(), refusal, id: id.to_owned(), https }
     }
 }

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::operator::Operator;
-use super::problem::{Face, Refusal};
-use super::routes::{Access, Entry, Isolation};
+use super::problem::{ErrorFormat, HttpError};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use super::{App, connection_settings, extract};
 use crate::admin::apply::ApplyError;
 use crate::admin::declaration::MOST_BYTES;
-use crate::admin::operator::{self, Apply, Link, Order};
+use crate::admin::operator::{self, ApplyServices, Link, ResolvedDeclaration};
 use crate::admin::setup::SetUp;
 use crate::domain::ctx::Actor;
 use crate::jobs::doctor;
@@ -28,16 +28,16 @@ const MOST_OF_BODY: usize = 64 << 10;
 const TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The routes of this module.
-pub const ROUTES: &[Entry] = &[
-    Entry { get: Some(|| web::to(server)), ..at("/operator/server") },
-    Entry { post: Some(|| web::to(apply)), ..at("/operator/apply") },
-    Entry { get: Some(|| web::to(export)), ..at("/operator/export") },
-    Entry { get: Some(|| web::to(examine)), ..at("/operator/doctor") },
-    Entry { post: Some(|| web::to(link)), ..at("/operator/link") },
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { get: Some(|| web::to(server)), ..at("/operator/server") },
+    RouteSpec { post: Some(|| web::to(apply)), ..at("/operator/apply") },
+    RouteSpec { get: Some(|| web::to(export)), ..at("/operator/export") },
+    RouteSpec { get: Some(|| web::to(examine)), ..at("/operator/doctor") },
+    RouteSpec { post: Some(|| web::to(link)), ..at("/operator/link") },
 ];
 
-const fn at(path: &'static str) -> Entry {
-    Entry { path, access: Access::Operator, isolation: Isolation::Installation, ..Entry::NONE }
+const fn at(path: &'static str) -> RouteSpec {
+    RouteSpec { path, access: RouteAccess::Operator, isolation: TenantIsolation::Installation, ..RouteSpec::NONE }
 }
 
 /// A request of the operator.
@@ -48,8 +48,8 @@ struct Asked {
 }
 
 impl FromRequest for Asked {
-    type Error = Refusal;
-    type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
+    type Error = HttpError;
+    type Future = LocalBoxFuture<'static, Result<Self, HttpError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let operator = request.app_data::<web::Data<Operator>>();
@@ -67,7 +67,7 @@ impl FromRequest for Asked {
 }
 
 impl Asked {
-    async fn body<T: DeserializeOwned + Send + 'static>(&mut self, most: usize) -> Result<T, Refusal> {
+    async fn body<T: DeserializeOwned + Send + 'static>(&mut self, most: usize) -> Result<T, HttpError> {
         let Some(payload) = self.payload.take() else { return Err(unreadable("there is no body")) };
         let bytes = extract::body(&self.request, payload, most, TIME).await?;
         // Large ones take a moment that others on this thread would wait for.
@@ -76,15 +76,15 @@ impl Asked {
     }
 }
 
-fn refusal(status: StatusCode, detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::new(Face::Problem, status, detail)
+fn refusal(status: StatusCode, detail: impl Into<std::borrow::Cow<'static, str>>) -> HttpError {
+    HttpError::new(ErrorFormat::Problem, status, detail)
 }
 
-fn unreadable(why: &str) -> Refusal {
+fn unreadable(why: &str) -> HttpError {
     refusal(StatusCode::BAD_REQUEST, format!("What the command sent cannot be read: {why}"))
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Refusal {
+fn failed(error: &dyn std::fmt::Display) -> HttpError {
     tracing::error!(%error, "a command of the operator failed");
     refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
@@ -99,9 +99,9 @@ async fn server(_asked: Asked) -> HttpResponse {
 }
 
 /// Plans an order or carries it out. What is wrong with the declaration is an answer like any other.
-async fn apply(mut asked: Asked) -> Result<HttpResponse, Refusal> {
-    let order: Order = asked.body(MOST_OF_ORDER).await?;
-    let with = Apply {
+async fn apply(mut asked: Asked) -> Result<HttpResponse, HttpError> {
+    let order: ResolvedDeclaration = asked.body(MOST_OF_ORDER).await?;
+    let with = ApplyServices {
         keyring: &asked.app.keyring,
         check: connection_settings::check,
         check_join: connection_settings::check_join,
@@ -115,7 +115,7 @@ async fn apply(mut asked: Asked) -> Result<HttpResponse, Refusal> {
 }
 
 /// The export, part by part.
-async fn export(asked: Asked) -> Result<HttpResponse, Refusal> {
+async fn export(asked: Asked) -> Result<HttpResponse, HttpError> {
     let export = operator::export(&asked.app.store).await.map_err(|error| failed(&error))?;
     let parts = stream::try_unfold(export, |mut export| async move {
         let part = export.next().await.map_err(|error| failed(&error))?;
@@ -127,7 +127,7 @@ async fn export(asked: Asked) -> Result<HttpResponse, Refusal> {
 }
 
 /// What is wrong with the store.
-async fn examine(asked: Asked) -> Result<HttpResponse, Refusal> {
+async fn examine(asked: Asked) -> Result<HttpResponse, HttpError> {
     let told = doctor::told(&asked.app.store, &asked.app.config.store.data_dir, Some(&asked.app.keyring))
         .await
         .map_err(|error| failed(&format!("{error:#}")))?;
@@ -135,7 +135,7 @@ async fn examine(asked: Asked) -> Result<HttpResponse, Refusal> {
 }
 
 /// A one-time link.
-async fn link(mut asked: Asked) -> Result<HttpResponse, Refusal> {
+async fn link(mut asked: Asked) -> Result<HttpResponse, HttpError> {
     let wanted: Link = asked.body(MOST_OF_BODY).await?;
     let (app, setup) = (&asked.app, &asked.app.config.setup);
     let first = SetUp { catalog: &setup.catalog, company: &setup.company, owner: &setup.owner };

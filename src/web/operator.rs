@@ -19,7 +19,7 @@ const FILE: &str = "server.json";
 
 /// What the file says. It is written when a server starts and removed when it stops.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Notice {
+pub struct ServerNotice {
     /// Where the server listens.
     pub listens: SocketAddr,
     /// The address it answers to.
@@ -36,7 +36,7 @@ pub struct Notice {
 }
 
 /// What tells the database of a configuration from others: nothing that gives an address or a password away.
-pub fn database(store: &config::Store) -> String {
+pub fn database(store: &config::StoreConfig) -> String {
     match &store.database_url {
         Some(url) => hex(&sha256(url.expose().as_bytes())),
         None => "in the data folder".to_owned(),
@@ -48,7 +48,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Notice {
+impl ServerNotice {
     /// The notice of the server that runs on a data folder; `None` when there is none.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = fs::read_to_string(folder.join(FILE)).ok()?;
@@ -60,7 +60,7 @@ impl Notice {
 pub struct Operator {
     hash: [u8; 32],
     path: PathBuf,
-    notice: Notice,
+    notice: ServerNotice,
 }
 
 impl Operator {
@@ -69,7 +69,7 @@ impl Operator {
     /// # Errors
     /// The file cannot be written.
     pub fn announce(
-        store: &config::Store,
+        store: &config::StoreConfig,
         (listens, url): (SocketAddr, &PublicUrl),
         certificate: Option<[u8; 32]>,
         ctx: &Ctx,
@@ -77,13 +77,13 @@ impl Operator {
         let token = format!("rco_{}", URL_SAFE_NO_PAD.encode(ctx.random::<32>()));
         let hash = sha256(token.as_bytes());
         let certificate = certificate.map(|digest| hex(&digest));
-        let notice = Notice { listens, url: url.to_string(), token, database: database(store), certificate };
+        let notice = ServerNotice { listens, url: url.to_string(), token, database: database(store), certificate };
         let own = Self { hash, path: store.data_dir.join(FILE), notice };
         own.write(&own.notice)?;
         Ok(own)
     }
 
-    fn write(&self, notice: &Notice) -> std::io::Result<()> {
+    fn write(&self, notice: &ServerNotice) -> std::io::Result<()> {
         let draft = self.path.with_extension("json.new");
         let _stale = fs::remove_file(&draft);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
@@ -97,12 +97,12 @@ impl Operator {
     /// # Errors
     /// The file cannot be written.
     pub fn certified(&self, certificate: [u8; 32]) -> std::io::Result<()> {
-        self.write(&Notice { certificate: Some(hex(&certificate)), ..self.notice.clone() })
+        self.write(&ServerNotice { certificate: Some(hex(&certificate)), ..self.notice.clone() })
     }
 
     /// Removes the notice, unless it is another server's by now.
     pub fn withdraw(&self) {
-        let ours = self.path.parent().and_then(Notice::read);
+        let ours = self.path.parent().and_then(ServerNotice::read);
         if ours.is_some_and(|notice| self.is(&notice.token)) {
             let _gone = fs::remove_file(&self.path);
         }
@@ -133,19 +133,19 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let url = PublicUrl::try_from("http://127.0.0.1:8080".to_owned()).unwrap();
         let listens = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let store = config::Store { data_dir: folder.clone(), ..config::Store::default() };
+        let store = config::StoreConfig { data_dir: folder.clone(), ..config::StoreConfig::default() };
         let announce = || Operator::announce(&store, (listens, &url), None, &Clock.ctx(Actor::System)).unwrap();
         let first = announce();
-        let notice = Notice::read(&folder).unwrap();
+        let notice = ServerNotice::read(&folder).unwrap();
         assert!(first.is(&notice.token) && !first.is("rco_") && !first.is(""));
         assert_eq!(fs::metadata(folder.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
         let second = announce();
         second.certified([7; 32]).unwrap();
-        assert_eq!(Notice::read(&folder).unwrap().certificate, Some("07".repeat(32)));
+        assert_eq!(ServerNotice::read(&folder).unwrap().certificate, Some("07".repeat(32)));
         drop(first);
-        assert!(second.is(&Notice::read(&folder).unwrap().token), "the notice of another server stays");
+        assert!(second.is(&ServerNotice::read(&folder).unwrap().token), "the notice of another server stays");
         drop(second);
-        assert_eq!(Notice::read(&folder), None);
+        assert_eq!(ServerNotice::read(&folder), None);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -23,7 +23,7 @@ pub const LATE: &str = "The answer took too long and was given up; whether anyth
 
 /// Which form an answer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum ErrorFormat {
     /// RFC 7644 §3.12.
     Scim,
     /// RFC 9457.
@@ -34,7 +34,7 @@ pub enum Face {
     Plain,
 }
 
-impl Face {
+impl ErrorFormat {
     /// The form that belongs to a path.
     pub fn of(path: &str) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
@@ -64,25 +64,25 @@ impl Face {
 
 /// A refusal that is ready to be sent.
 #[derive(Debug)]
-pub struct Refusal {
-    face: Face,
+pub struct HttpError {
+    face: ErrorFormat,
     error: ScimError,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
+impl HttpError {
     /// A refusal with a status and one sentence: what is wrong and what to do.
-    pub fn new(face: Face, status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(face: ErrorFormat, status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::scim(face, ScimError::plain(status.as_u16(), detail))
     }
 
     /// The same, in the form that belongs to the request's path.
     pub fn at(request: &HttpRequest, status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Face::of(request.path()), status, detail)
+        Self::new(ErrorFormat::of(request.path()), status, detail)
     }
 
     /// A refusal of the SCIM engine; outside SCIM its keyword is left out.
-    pub fn scim(face: Face, error: ScimError) -> Self {
+    pub fn scim(face: ErrorFormat, error: ScimError) -> Self {
         Self { face, error, headers: Vec::new() }
     }
 
@@ -96,7 +96,7 @@ impl Refusal {
     }
 
     /// The form it takes.
-    pub fn face(&self) -> Face {
+    pub fn face(&self) -> ErrorFormat {
         self.face
     }
 
@@ -107,10 +107,12 @@ impl Refusal {
 
     fn body(&self) -> String {
         match self.face {
-            Face::Scim => self.error.to_json().to_string(),
-            Face::Problem => self.problem().to_string(),
-            Face::OAuth => json!({"error": self.oauth_code(), "error_description": self.error.detail}).to_string(),
-            Face::Plain => format!("{}\n", self.error.detail),
+            ErrorFormat::Scim => self.error.to_json().to_string(),
+            ErrorFormat::Problem => self.problem().to_string(),
+            ErrorFormat::OAuth => {
+                json!({"error": self.oauth_code(), "error_description": self.error.detail}).to_string()
+            }
+            ErrorFormat::Plain => format!("{}\n", self.error.detail),
         }
     }
 
@@ -129,13 +131,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for HttpError {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
-use super::problem::{Refusal, sentence};
+use super::problem::{HttpError, sentence};
 use super::{api, assets, authzen, console, health, login, metrics, oauth, operate, scim};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum RouteAccess {
     /// Anyone; it tells nothing that belongs to a tenant.
     Open,
     /// The bearer token of the SCIM connection that the path names.
@@ -31,7 +31,7 @@ pub enum Access {
 
 /// What keeps tenants apart on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
+pub enum TenantIsolation {
     /// It reads and writes nothing of any tenant.
     NoTenant,
     /// Everything is reached through the connection that the token opens; an id of another
@@ -51,13 +51,13 @@ pub type Handler = Option<fn() -> Route>;
 
 /// One path with its methods.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct RouteSpec {
     /// The pattern, as actix writes them: `/scim/{slug}/v2/Users/{id}`.
     pub path: &'static str,
     /// Who may call it.
-    pub access: Access,
+    pub access: RouteAccess,
     /// What keeps tenants apart.
-    pub isolation: Isolation,
+    pub isolation: TenantIsolation,
     /// GET, and HEAD with it.
     pub get: Handler,
     /// Whether GET does something, such as ending a sign-in: HEAD and browsers that only fetch ahead do not.
@@ -76,12 +76,12 @@ pub struct Entry {
     pub lasting: bool,
 }
 
-impl Entry {
+impl RouteSpec {
     /// No method at all: the rest of a struct literal.
     pub const NONE: Self = Self {
         path: "",
-        access: Access::Open,
-        isolation: Isolation::NoTenant,
+        access: RouteAccess::Open,
+        isolation: TenantIsolation::NoTenant,
         get: None,
         acts: false,
         post: None,
@@ -136,7 +136,7 @@ impl Entry {
                 let allow = self.allow();
                 resource.default_service(web::to(move |request: HttpRequest| {
                     let status = StatusCode::METHOD_NOT_ALLOWED;
-                    let refusal = Refusal::at(&request, status, sentence(status)).with(header::ALLOW, &allow);
+                    let refusal = HttpError::at(&request, status, sentence(status)).with(header::ALLOW, &allow);
                     async move { Err::<HttpResponse, _>(refusal) }
                 }))
             }
@@ -170,7 +170,7 @@ async fn looked(request: HttpRequest) -> HttpResponse {
 }
 
 /// Every route of the server, in the order they are tried.
-pub fn all() -> impl Iterator<Item = &'static Entry> {
+pub fn all() -> impl Iterator<Item = &'static RouteSpec> {
     let areas = [
         api::ROUTES,
         assets::ROUTES,
@@ -196,7 +196,7 @@ pub fn is_lasting(pattern: &str) -> bool {
 /// Whether whoever is let in at the route of this pattern is counted there: as a SCIM connection, or as a person.
 pub fn counts_callers(pattern: &str) -> bool {
     static COUNTING: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-        let counting = all().filter(|entry| matches!(entry.access, Access::Connection | Access::Token));
+        let counting = all().filter(|entry| matches!(entry.access, RouteAccess::Connection | RouteAccess::Token));
         counting.map(|entry| entry.path).collect()
     });
     COUNTING.contains(pattern)
@@ -205,7 +205,7 @@ pub fn counts_callers(pattern: &str) -> bool {
 /// Mounts every route, and an answer for every other path. Paths are tried one after another, so those that begin
 /// alike stand together behind what they share: a request meets the patterns of its own area only.
 pub fn mount(config: &mut web::ServiceConfig) {
-    let mut areas: Vec<(&str, Vec<&Entry>)> = Vec::new();
+    let mut areas: Vec<(&str, Vec<&RouteSpec>)> = Vec::new();
     for entry in all() {
         match areas.iter_mut().find(|(name, _)| *name == entry.area()) {
             Some((_, entries)) => entries.push(entry),
@@ -224,12 +224,12 @@ pub fn mount(config: &mut web::ServiceConfig) {
         }
     }
     config.default_service(web::to(async |request: HttpRequest| {
-        Err::<HttpResponse, _>(Refusal::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)))
+        Err::<HttpResponse, _>(HttpError::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)))
     }));
 }
 
 /// The segments that several paths begin with; empty for one path alone.
-fn shared(entries: &[&Entry]) -> &'static str {
+fn shared(entries: &[&RouteSpec]) -> &'static str {
     let (Some((first, others)), true) = (entries.split_first(), entries.len() > 1) else { return "" };
     let ends = first.path.match_indices('/').map(|(at, _)| at).skip(1).chain([first.path.len()]);
     let begins =
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn paths_share_whole_segments() {
         let prefix = |paths: &[&'static str]| {
-            let entries: Vec<Entry> = paths.iter().map(|path| Entry { path, ..Entry::NONE }).collect();
+            let entries: Vec<RouteSpec> = paths.iter().map(|path| RouteSpec { path, ..RouteSpec::NONE }).collect();
             shared(&entries.iter().collect::<Vec<_>>())
         };
         assert_eq!(prefix(&["/a/{b}/c", "/a/{b}/d", "/a/{b}"]), "/a/{b}");

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::login::Desk;
+use super::login::LoginState;
 use super::operator::Operator;
 use super::scim::uses;
 use super::tls::{self, Certificate, TlsError};
@@ -63,7 +63,7 @@ pub enum StartError {
 }
 
 /// A server that answers.
-pub struct Running {
+pub struct HttpServerHandle {
     address: SocketAddr,
     app: web::Data<App>,
     operator: web::Data<Operator>,
@@ -77,7 +77,7 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`]: the address is taken, or certificate and key cannot be used.
-pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(config: Config, store: Store, clock: Clock) -> Result<HttpServerHandle, StartError> {
     metrics::collect();
     if let Some(off) = health::off(&store, clock).await? {
         return Err(StartError::Clock(off));
@@ -96,7 +96,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
     let shown = certificate.as_ref().and_then(|certificate| certificate.digest());
     let operator = Operator::announce(&config.store, (address, &public_url), shown, &ctx);
     let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
-    let desk = Desk::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
+    let desk = LoginState::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
     let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
     let health = Arc::new(Health::new());
     let mut look = Look::new(store.clone(), clock, log.clone());
@@ -132,10 +132,10 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<Running
         let watch = watch_certificate(certificate, operator.clone(), told.clone());
         tasks.push(beside("certificate", tokio::spawn(watch)));
     }
-    Ok(Running { address, app, operator, servers, certificate, tell, tasks })
+    Ok(HttpServerHandle { address, app, operator, servers, certificate, tell, tasks })
 }
 
-impl Running {
+impl HttpServerHandle {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -156,7 +156,7 @@ impl Running {
         self.tell.subscribe()
     }
 
-    /// Work that `stop` waits for; it ends when [`Running::told`] turns.
+    /// Work that `stop` waits for; it ends when [`HttpServerHandle::told`] turns.
     pub fn add_task(&mut self, task: JoinHandle<()>) {
         self.tasks.push(task);
     }
@@ -247,10 +247,10 @@ fn main_server(
     served.map_err(|error| StartError::Listen(settings.listen, error))
 }
 
-fn figures_server(listener: TcpListener, settings: &config::Server) -> Result<Server, StartError> {
+fn figures_server(listener: TcpListener, settings: &config::ServerConfig) -> Result<Server, StartError> {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
     let page = || actix_web::App::new().route("/metrics", web::get().to(async || metrics::page()));
-    let settings = config::Server { workers: 1, stop_seconds: 1, ..settings.clone() };
+    let settings = config::ServerConfig { workers: 1, stop_seconds: 1, ..settings.clone() };
     listen::serve(page, listener, None, &settings).map_err(|error| StartError::Listen(address, error))
 }
 

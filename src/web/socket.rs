@@ -16,7 +16,7 @@ use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_rt::time::{Sleep, sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::doors::Place;
+use super::doors::ConnectionSlot;
 
 /// The most requests that one HTTP/2 connection may have under way.
 pub const MOST_AT_ONCE: usize = 128;
@@ -31,7 +31,7 @@ pub struct Patience {
 }
 
 /// One connection, as its socket and the answers on it know it.
-pub struct Line {
+pub struct HttpConnection {
     patience: Patience,
     /// Whether it speaks HTTP/2.
     many: Cell<bool>,
@@ -41,12 +41,12 @@ pub struct Line {
     under_way: Cell<usize>,
     resting_since: Cell<Instant>,
     /// Its place among those of its address; free again when the connection is gone.
-    _place: Option<Place>,
+    _place: Option<ConnectionSlot>,
 }
 
-impl Line {
+impl HttpConnection {
     /// A new connection.
-    pub fn new(patience: Patience, place: Option<Place>) -> Rc<Self> {
+    pub fn new(patience: Patience, place: Option<ConnectionSlot>) -> Rc<Self> {
         Rc::new(Self {
             patience,
             many: Cell::new(false),
@@ -90,7 +90,7 @@ impl Line {
 
 /// A request under way on a connection, until its answer is sent or dropped.
 pub struct Stay {
-    line: Rc<Line>,
+    line: Rc<HttpConnection>,
     number: u64,
 }
 
@@ -122,7 +122,7 @@ impl Drop for Stay {
 /// A socket that ends with [`ErrorKind::TimedOut`] when its client stalls.
 pub struct Socket {
     stream: TcpStream,
-    line: Rc<Line>,
+    line: Rc<HttpConnection>,
     /// Runs while the socket takes nothing.
     full: Option<Pin<Box<Sleep>>>,
     /// Wakes a read that has nothing to read, to look whether the answers stand still.
@@ -131,12 +131,12 @@ pub struct Socket {
 
 impl Socket {
     /// The socket of a connection.
-    pub fn new(stream: TcpStream, line: Rc<Line>) -> Self {
+    pub fn new(stream: TcpStream, line: Rc<HttpConnection>) -> Self {
         Self { stream, line, full: None, look: None }
     }
 
     /// What its answers share.
-    pub fn line(&self) -> &Rc<Line> {
+    pub fn line(&self) -> &Rc<HttpConnection> {
         &self.line
     }
 

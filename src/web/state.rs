@@ -11,14 +11,14 @@ use crate::config::{Config, PublicUrl};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{ConnectionId, UserId};
 use crate::jobs::health::Health;
-use crate::provision::users::Arrivals;
+use crate::provision::users::UserCreateBatcher;
 use crate::secret::Keyring;
 use crate::store::Store;
 use crate::store::provisioning_log::RequestLog;
-use crate::store::tokens::Opened;
-use crate::web::fairness::Fairness;
-use crate::web::login::Desk;
-use crate::web::scim::offer::Offers;
+use crate::store::tokens::TokenCache;
+use crate::web::fairness::RequestLimiter;
+use crate::web::login::LoginState;
+use crate::web::scim::offer::ScimOptionsCache;
 use crate::web::scim::uses::Uses;
 
 /// The state of the server; one for all its workers.
@@ -34,27 +34,27 @@ pub struct App {
     /// The keys that seal secrets.
     pub keyring: Arc<Keyring>,
     /// Signing in.
-    pub desk: Arc<Desk>,
+    pub desk: Arc<LoginState>,
     /// The log of SCIM requests.
     pub request_log: RequestLog,
     /// How often each SCIM connection may ask.
-    pub fairness: Fairness<ConnectionId>,
+    pub fairness: RequestLimiter<ConnectionId>,
     /// Which refused requests of a connection the log still tells of, one a second: a flood must not fill it.
-    pub refusals_told: Fairness<ConnectionId>,
+    pub refusals_told: RequestLimiter<ConnectionId>,
     /// The same of requests that may be anybody's: they must not hide the others.
-    pub strangers_told: Fairness<ConnectionId>,
+    pub strangers_told: RequestLimiter<ConnectionId>,
     /// How often each person may ask the API.
-    pub api_fairness: Fairness<UserId>,
+    pub api_fairness: RequestLimiter<UserId>,
     /// What each SCIM connection offers.
-    pub offers: Offers,
+    pub offers: ScimOptionsCache,
     /// Where users arrive over SCIM.
-    pub arrivals: Arrivals,
+    pub arrivals: UserCreateBatcher,
     /// What the tokens of SCIM connections open.
-    pub opened: Opened,
+    pub opened: TokenCache,
     /// When tokens were last used.
     pub uses: Uses,
     /// How often each address may ask where nobody else is counted.
-    pub strangers: Fairness<IpAddr>,
+    pub strangers: RequestLimiter<IpAddr>,
     /// What is wrong with this server, as far as it knows.
     pub health: Arc<Health>,
     stopping: AtomicBool,
@@ -68,20 +68,20 @@ impl App {
         clock: Clock,
         public_url: PublicUrl,
         keyring: Arc<Keyring>,
-        desk: Arc<Desk>,
+        desk: Arc<LoginState>,
         (request_log, health): (RequestLog, Arc<Health>),
     ) -> Self {
         let limits = &config.server.limits;
         Self {
-            fairness: Fairness::new(config.scim.requests_per_second, config.scim.burst),
-            refusals_told: Fairness::new(1, 1),
-            strangers_told: Fairness::new(1, 1),
-            api_fairness: Fairness::new(config.api.requests_per_second, config.api.burst),
-            offers: Offers::default(),
-            arrivals: Arrivals::new(store.clone()),
-            opened: Opened::default(),
+            fairness: RequestLimiter::new(config.scim.requests_per_second, config.scim.burst),
+            refusals_told: RequestLimiter::new(1, 1),
+            strangers_told: RequestLimiter::new(1, 1),
+            api_fairness: RequestLimiter::new(config.api.requests_per_second, config.api.burst),
+            offers: ScimOptionsCache::default(),
+            arrivals: UserCreateBatcher::new(store.clone()),
+            opened: TokenCache::default(),
             uses: Uses::default(),
-            strangers: Fairness::new(limits.requests_per_second, limits.burst),
+            strangers: RequestLimiter::new(limits.requests_per_second, limits.burst),
             health,
             stopping: AtomicBool::new(false),
             config,

@@ -1,6 +1,6 @@
 //! The description of the API is the server: what it declares allowed is taken, what it does not is refused.
 use reqwest::Method;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::web::api::openapi;
 use serde_json::{Value, json};
 
@@ -157,7 +157,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start_with(db, |config| config.api.requests_per_second = 0).await;
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, &[Core::UserView], "partner", house.reseller).await;
+        house.grant(helper, &[CoreCapability::UserView], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
         let ask = async |subject: &str, kind: &str, id: &str, properties: Value| {
             let question = json!({"subject": {"type": "user", "id": subject}, "action": {"name": "core.user.view"},

@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use rolecall::domain::capability::Core;
-use rolecall::domain::directory::Ceiling;
-use rolecall::domain::grant::{Reach, Scope};
+use rolecall::domain::capability::CoreCapability;
+use rolecall::domain::directory::CeilingEntry;
+use rolecall::domain::grant::{Scope, ScopeBase};
 use rolecall::store::{StoreError, Tx, directories};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::support::house::{House, ctx};
 async fn raise_the_ceiling(db: &Database, house: &House, owner: &Api<'_>) {
     let roles = owner.get(&format!("/partners/{}/roles", house.top)).await;
     let role = roles.body["items"][0]["id"].as_str().unwrap().parse().unwrap();
-    let ceiling = [Ceiling { role, scope: Scope::of(Reach::Subtree { partner: house.reseller }) }];
+    let ceiling = [CeilingEntry { role, scope: Scope::of(ScopeBase::Subtree { partner: house.reseller }) }];
     let (at, ctx) = (house.at(house.reseller), ctx());
     let set = async |tx: &mut Tx| -> Result<(), StoreError> {
         directories::set_ceilings(tx, &at, house.directory, &ceiling, &ctx).await
@@ -130,7 +130,7 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let helper = house.person("Hedda Helper").await;
-        let few = [Core::PartnerView, Core::ConnectionView, Core::ConnectionWrite, Core::RoleAssign];
+        let few = [CoreCapability::PartnerView, CoreCapability::ConnectionView, CoreCapability::ConnectionWrite, CoreCapability::RoleAssign];
         house.grant(helper, &few, "subtree", house.reseller).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
         assert_eq!(helpers.patch("/connections/acme", json!({"join": "userName"})).await.status, 200, "the ceiling is empty");

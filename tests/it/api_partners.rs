@@ -1,5 +1,5 @@
 //! Partners, people, groups, roles and the event feed over the API.
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::provision::events;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ on_both! {
 
         let path = format!("/partners/{dock}");
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, Core::ALL, "subtree", house.reseller).await;
+        house.grant(helper, CoreCapability::ALL, "subtree", house.reseller).await;
         let inside = Api::of(&app, &house, helper, house.reseller).await;
         problem(&inside.post(&format!("/partners/{}/suspend", house.reseller), json!({"cause": "oops"})).await, 403, "lock yourself out");
         let off = owner.post(&format!("{path}/suspend"), json!({"cause": "unpaid"})).await;
@@ -68,7 +68,7 @@ on_both! {
         assert_eq!(owner.get(&format!("/partners/{}/people", house.top)).await.body["items"].as_array().unwrap().len(), 1, "not those below");
 
         let cleo = format!("/people/{}", ids[0]);
-        house.grant(ids[0], &[Core::UserView], "partner", house.reseller).await;
+        house.grant(ids[0], &[CoreCapability::UserView], "partner", house.reseller).await;
         let access = owner.get(&format!("{cleo}/access")).await;
         let grant = &access.body["items"][0];
         assert_eq!((&grant["clip"], &grant["asleep"], &grant["scope"]["reach"]), (&json!("whole"), &Value::Null, &json!("partner")), "{access:?}");
@@ -91,9 +91,9 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let chief = house.person("Carla Chief").await;
-        house.grant(chief, Core::ALL, "subtree", house.reseller).await;
+        house.grant(chief, CoreCapability::ALL, "subtree", house.reseller).await;
         let clerk = house.person("Claus Clerk").await;
-        house.grant(clerk, &[Core::PartnerView, Core::UserView, Core::UserWrite], "subtree", house.reseller).await;
+        house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, &house, clerk, house.reseller).await;
         let cause = json!({"cause": "a coup"});
         problem(&clerks.post(&format!("/people/{chief}/suspend"), cause.clone()).await, 403, "do not hold yourself");
@@ -112,7 +112,7 @@ on_both! {
         assert_eq!(groups.body["items"][0]["default"], true, "{groups:?}");
         let roles = owner.get(&format!("/partners/{}/roles", house.reseller)).await;
         let all = roles.body["items"][0]["capabilities"].as_array().unwrap().len();
-        assert_eq!(all, Core::ALL.len(), "the owner's role can be used below: {roles:?}");
+        assert_eq!(all, CoreCapability::ALL.len(), "the owner's role can be used below: {roles:?}");
         assert_eq!(roles.body["items"][0]["owner"], house.top.to_string());
         app.stop().await;
     }
@@ -128,7 +128,7 @@ on_both! {
         let above = json!({"parent": house.top, "name": "Quay", "level": "reseller", "kind": "department"});
         assert_eq!(owner.post("/partners", above).await.status, 201);
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, &[Core::AuditView], "subtree", house.reseller).await;
+        house.grant(helper, &[CoreCapability::AuditView], "subtree", house.reseller).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
         while events::seal(&db.store).await.unwrap_or(1) > 0 {}
         let walk = async |api: &Api<'_>| {

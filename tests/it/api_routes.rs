@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::web::api;
-use rolecall::web::routes::{self, Access, Entry};
+use rolecall::web::routes::{self, RouteAccess, RouteSpec};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App};
@@ -33,13 +33,13 @@ fn fitting(method: &str, path: &str) -> Option<Value> {
 }
 
 /// The routes below a thing of somebody, with their methods.
-fn below_something() -> impl Iterator<Item = (&'static Entry, &'static str)> {
-    let entries = api::ROUTES.iter().filter(|entry| entry.access == Access::Token && entry.path.contains('{'));
+fn below_something() -> impl Iterator<Item = (&'static RouteSpec, &'static str)> {
+    let entries = api::ROUTES.iter().filter(|entry| entry.access == RouteAccess::Token && entry.path.contains('{'));
     entries.flat_map(|entry| entry.methods().into_iter().map(move |method| (entry, method)))
 }
 
 /// The path about a thing of the house, and the same about nothing.
-fn paths(house: &House, entry: &Entry, person: &str) -> (String, String) {
+fn paths(house: &House, entry: &RouteSpec, person: &str) -> (String, String) {
     let none = "01a200c3-0111-753b-8f53-ae56b6e37edf";
     let path = entry.path.strip_prefix("/api/v1").unwrap();
     let first = path.split('/').nth(1).unwrap();
@@ -76,7 +76,7 @@ on_both! {
         let quay = owner.post("/partners", body_of_quay).await.id();
         let person = house.person("Ida").await;
         let stranger = house.person("Sten Stranger").await;
-        house.grant(stranger, Core::ALL, "subtree", quay.parse().unwrap()).await;
+        house.grant(stranger, CoreCapability::ALL, "subtree", quay.parse().unwrap()).await;
         let stranger = Api::of(&app, &house, stranger, house.reseller).await;
         for (entry, method) in below_something() {
             let (ours, nothing) = paths(&house, entry, &person.to_string());
@@ -96,7 +96,7 @@ on_both! {
         let app = App::start(db).await;
         let person = house.person("Ida").await;
         let viewer = house.person("Viola Viewer").await;
-        house.grant(viewer, &[Core::PartnerView], "subtree", house.reseller).await;
+        house.grant(viewer, &[CoreCapability::PartnerView], "subtree", house.reseller).await;
         let viewer = Api::of(&app, &house, viewer, house.reseller).await;
         for (entry, method) in below_something() {
             if entry.path == "/api/v1/partners/{id}" {
@@ -117,7 +117,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, Core::ALL, "subtree", house.reseller).await;
+        house.grant(helper, CoreCapability::ALL, "subtree", house.reseller).await;
         let api = Api::of(&app, &house, helper, house.reseller).await;
         assert_eq!(api.get("/partners").await.status, 200);
         house.suspend_person(helper).await;

@@ -9,7 +9,7 @@ use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
 use rolecall::store::{Options, Store, Tx, tokens};
-use rolecall::web::server::{self, Running};
+use rolecall::web::server::{self, HttpServerHandle};
 use serde_json::{Value, json};
 
 use crate::support::database::Database;
@@ -20,7 +20,7 @@ pub struct App {
     /// Scheme, host and port.
     pub base: String,
     pub client: Client,
-    pub running: Running,
+    pub running: HttpServerHandle,
 }
 
 impl App {

@@ -2,19 +2,19 @@
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use rolecall::admin::apply::{self, ApplyError, Change, Means, Plan};
+use rolecall::admin::apply::{self, ApplyChange, ApplyContext, ApplyError, ApplyPlan};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::export;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
-use rolecall::domain::grant::{Holder, Reach, Scope};
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, Source, UnknownMembers};
+use rolecall::domain::grant::{Holder, Scope, ScopeBase};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionSource, UnknownMembers};
 use rolecall::scim::resource::{self, Rules};
 use rolecall::scim::schema::SchemaSet;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
-use rolecall::store::{Store, connections, grants, partners, people, user_groups};
+use rolecall::store::{Store, connections, grants, partners, user_groups};
 use rolecall::web::connection_settings;
 
 use crate::support::database::{Database, on_both};
@@ -24,23 +24,23 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
-fn means() -> Means<'static> {
-    Means::new(&KEYS, connection_settings::check, connection_settings::check_join)
+fn means() -> ApplyContext<'static> {
+    ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join)
 }
 
 /// What is done, and what the store has besides.
-async fn planned(store: &Store, text: &str, means: &Means<'_>) -> Result<Plan, ApplyError> {
+async fn planned(store: &Store, text: &str, means: &ApplyContext<'_>) -> Result<ApplyPlan, ApplyError> {
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, means).await
 }
 
-async fn apply(store: &Store, text: &str) -> Result<Vec<Change>, ApplyError> {
+async fn apply(store: &Store, text: &str) -> Result<Vec<ApplyChange>, ApplyError> {
     planned(store, text, &means()).await.map(|plan| plan.changes)
 }
 
 /// What is done, line by line.
 async fn lines(store: &Store, text: &str) -> Vec<String> {
-    apply(store, text).await.unwrap().iter().map(Change::to_string).collect()
+    apply(store, text).await.unwrap().iter().map(ApplyChange::to_string).collect()
 }
 
 /// What the store has besides, line by line.
@@ -52,7 +52,7 @@ async fn refused(store: &Store, text: &str) -> String {
     apply(store, text).await.unwrap_err().to_string()
 }
 
-async fn rehearse(store: &Store, text: &str) -> Result<Vec<Change>, ApplyError> {
+async fn rehearse(store: &Store, text: &str) -> Result<Vec<ApplyChange>, ApplyError> {
     let declaration = Declaration::parse(text).unwrap();
     let ctx = Clock.ctx(Actor::Operator);
     let plan = apply::rehearse(store, &ctx, OperatorExtent::assume(), &declaration, &means()).await?;
@@ -87,7 +87,7 @@ async fn push(store: &Store, login: &str) -> PartnerExtent {
     let at = extent(store, "harbor").await;
     let door = connections::by_slug(&mut store.reader().await.unwrap(), &at, "harbor-entra").await.unwrap().unwrap();
     let schemas = SchemaSet::base();
-    let source = Source {
+    let source = ProvisionSource {
         extent: door.extent,
         schemas: &schemas,
         join_attribute: Some("externalId"),
@@ -100,8 +100,8 @@ async fn push(store: &Store, login: &str) -> PartnerExtent {
         "title": "Trainee",
     });
     let document = resource::create(schemas.users(), body, Rules::STRICT).unwrap().document;
-    let new = NewUser { stable_key: None, said: document.into() };
-    users::create(store, &Clock.ctx(Actor::System), &source, new, Mode::Real).await.unwrap();
+    let new = NewExternalUser { stable_key: None, said: document.into() };
+    users::create(store, &Clock.ctx(Actor::System), &source, new, Execution::Real).await.unwrap();
     at
 }
 
@@ -172,8 +172,8 @@ on_both! {
         let at = push(&db.store, "tove@harbor.example").await;
         let place = async || {
             let mut reader = db.store.reader().await.unwrap();
-            let id = people::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
-            let user = people::get(&mut reader, &at, id).await.unwrap().unwrap();
+            let id = rolecall::store::people::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
+            let user = rolecall::store::people::get(&mut reader, &at, id).await.unwrap().unwrap();
             user_groups::get(&mut reader, &at, user.placement).await.unwrap().unwrap().name
         };
         assert_eq!(place().await, "Everyone");
@@ -234,8 +234,8 @@ on_both! {
         assert_eq!(apply(&db.store, &renamed).await.unwrap(), []);
         let at = extent(&db.store, "harbor").await;
         let mut reader = db.store.reader().await.unwrap();
-        let id = people::by_login(&mut reader, &at, "henrik@harbor.example").await.unwrap().unwrap();
-        let profile = people::get(&mut reader, &at, id).await.unwrap().unwrap().profile;
+        let id = rolecall::store::people::by_login(&mut reader, &at, "henrik@harbor.example").await.unwrap().unwrap();
+        let profile = rolecall::store::people::get(&mut reader, &at, id).await.unwrap().unwrap().profile;
         assert_eq!((profile.display_name.as_str(), profile.email.as_deref()), ("Henrik Holm", Some("holm@harbor.example")));
     }
 
@@ -287,9 +287,9 @@ on_both! {
         let line = "~ grant of SuperUser to henrik@harbor.example of harbor: subtree of harbor → harbor alone";
         assert_eq!(lines(&db.store, &narrow).await, [line]);
         let at = extent(&db.store, "harbor").await;
-        let henrik = people::by_login(&mut db.store.reader().await.unwrap(), &at, "henrik@harbor.example").await;
+        let henrik = rolecall::store::people::by_login(&mut db.store.reader().await.unwrap(), &at, "henrik@harbor.example").await;
         let henrik = Holder::User(henrik.unwrap().unwrap());
-        let alone = Scope::of(Reach::Partner { partner: at.partner() });
+        let alone = Scope::of(ScopeBase::Partner { partner: at.partner() });
         assert_eq!(scopes(&db.store, &at, henrik).await, std::slice::from_ref(&alone));
         assert_eq!(apply(&db.store, &narrow).await.unwrap(), []);
         assert_eq!(beside(&db.store, &narrow).await, [""; 0]);
@@ -320,13 +320,13 @@ on_both! {
 
     async fn pruning_takes_back_undeclared_grants_but_not_the_last_owner(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
-        let prune = Means { prune: true, ..means() };
+        let prune = ApplyContext { prune: true, ..means() };
         let fewer = without("role = \"Supporter\"");
         let plan = planned(&db.store, &fewer, &prune).await.unwrap();
-        let shown: Vec<_> = plan.changes.iter().map(Change::to_string).collect();
+        let shown: Vec<_> = plan.changes.iter().map(ApplyChange::to_string).collect();
         let line = "- grant of Supporter to group Technicians of harbor over subtree of harbor without saltmarsh";
         assert_eq!((shown, plan.beside), (vec![line.to_owned()], vec![]));
-        assert_eq!(planned(&db.store, &fewer, &prune).await.unwrap(), Plan::default());
+        assert_eq!(planned(&db.store, &fewer, &prune).await.unwrap(), ApplyPlan::default());
         let unowned = without("role = \"Security Officer\"");
         let error = planned(&db.store, &unowned, &prune).await.unwrap_err().to_string();
         assert!(error.contains("nobody would hold Security Officer over the whole tree"), "{error}");
@@ -373,7 +373,7 @@ on_both! {
         let shown = planned(&db.store, &other, &secret).await.unwrap().changes;
         let line = "~ connection harbor-sso of directory Harbor Entra ID of harbor: \
                     client_id \"rolecall\" → \"rolecall-2\", secret changed";
-        assert_eq!(shown.iter().map(Change::to_string).collect::<Vec<_>>(), [line]);
+        assert_eq!(shown.iter().map(ApplyChange::to_string).collect::<Vec<_>>(), [line]);
         assert_eq!(planned(&db.store, &other, &secret).await.unwrap().changes, [], "the same secret is no change");
         secret.connections.insert("harbor-entra".to_owned(), "x".to_owned().into());
         let error = planned(&db.store, &other, &secret).await.unwrap_err().to_string();

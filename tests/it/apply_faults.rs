@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use rolecall::admin::apply::{self, ApplyError, Means};
+use rolecall::admin::apply::{self, ApplyContext, ApplyError};
 use rolecall::admin::declaration::Declaration;
-use rolecall::admin::file::Places;
+use rolecall::admin::file::SourcePositions;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::secret::Keyring;
@@ -206,11 +206,11 @@ mode = "sleepy" # !
 on_both! {
     async fn all_that_is_wrong_is_told_at_once_with_its_line(db: &Database) {
         let declaration = Declaration::parse(WRONG).unwrap();
-        let means = Means::new(&KEYS, connection_settings::check, connection_settings::check_join);
+        let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
         let by = OperatorExtent::assume();
         let refused = apply::apply(&db.store, &Clock.ctx(Actor::Operator), by, &declaration, &means).await.unwrap_err();
         let ApplyError::Refused(faults) = refused else { panic!("{refused}") };
-        let places = Places::of(WRONG);
+        let places = SourcePositions::of(WRONG);
         let told: Vec<(usize, String)> = faults.0.iter().map(|fault| (places.line(&fault.at), fault.to_string())).collect();
         let lines: BTreeSet<usize> = told.iter().map(|(line, _)| *line).collect();
         let marked: BTreeSet<usize> =

@@ -1,20 +1,20 @@
 //! `rolecall apply` of very many people and grants: they are written together, and are what each alone would be.
 use std::sync::LazyLock;
 
-use rolecall::admin::apply::{self, ApplyError, Means, Plan};
+use rolecall::admin::apply::{self, ApplyContext, ApplyError, ApplyPlan};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::export;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::grant::Holder;
 use rolecall::provision::events;
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, Source, UnknownMembers};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionSource, UnknownMembers};
 use rolecall::scim::resource::{self, Rules};
 use rolecall::scim::schema::SchemaSet;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, connections, declared, events as log, grants, people};
+use rolecall::store::{Store, connections, declared, events as log, grants};
 use rolecall::web::connection_settings;
 
 use crate::support::database::on_both;
@@ -24,9 +24,9 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
-async fn apply(store: &Store, text: &str) -> Result<Plan, ApplyError> {
+async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
     let declaration = Declaration::parse(text).unwrap();
-    let means = Means::new(&KEYS, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
 
@@ -89,13 +89,13 @@ on_both! {
         let first = apply(&db.store, &whole).await.unwrap();
         let made = first.changes.iter().filter(|change| change.what.starts_with("user p")).count();
         assert_eq!(made, 1_000);
-        assert_eq!(apply(&db.store, &whole).await.unwrap(), Plan::default());
+        assert_eq!(apply(&db.store, &whole).await.unwrap(), ApplyPlan::default());
         let by = OperatorExtent::assume();
         let mut reader = db.store.reader().await.unwrap();
         let found = declared::by_key(&mut reader, &by, &["one", "quayside"]).await.unwrap();
         for partner in found {
             let at = by.at(partner.id);
-            let all = people::without_source(&mut reader, &at).await.unwrap();
+            let all = rolecall::store::people::without_source(&mut reader, &at).await.unwrap();
             let one = all.iter().find(|user| user.profile.login_name.as_deref().is_some_and(|name| name.starts_with("p4."))).unwrap();
             assert!(one.confirmed_at.is_some(), "a person made here is confirmed");
             assert_eq!(one.profile.email.as_ref().unwrap(), &format!("{}@x.example", one.profile.login_name.as_ref().unwrap()));
@@ -104,7 +104,7 @@ on_both! {
         }
         drop(reader);
         let together = (told(&db.store).await, toml::to_string(&export::whole(&db.store, &by).await.unwrap()).unwrap());
-        assert_eq!(apply(&db.store, &together.1).await.unwrap(), Plan::default());
+        assert_eq!(apply(&db.store, &together.1).await.unwrap(), ApplyPlan::default());
         let events: usize = together.0.iter().filter(|(kind, _)| kind == "user.created" || kind == "grant.created").map(|(_, count)| count).sum();
         let changes = first.changes.iter().filter(|change| change.what.starts_with("user ") || change.what.starts_with("grant ")).count();
         assert_eq!(events, changes, "one event a change: {:?}", together.0);
@@ -155,7 +155,7 @@ on_both! {
         assert_ne!(more, narrowed);
         let shown = apply(&db.store, &narrowed).await.map(|plan| plan.changes.len());
         assert!(shown.as_ref().is_ok_and(|lines| *lines > 100), "{shown:?}");
-        assert_eq!(apply(&db.store, &narrowed).await.unwrap(), Plan::default());
+        assert_eq!(apply(&db.store, &narrowed).await.unwrap(), ApplyPlan::default());
     }
 }
 
@@ -166,13 +166,17 @@ async fn of_a_directory(store: &Store) {
     let door = connections::open_door_named(&mut reader, "harbor-entra", kind).await.unwrap().unwrap();
     drop(reader);
     let schemas = SchemaSet::base();
-    let source =
-        Source { extent: door.extent, schemas: &schemas, join_attribute: None, unknown_members: UnknownMembers::Skip };
+    let source = ProvisionSource {
+        extent: door.extent,
+        schemas: &schemas,
+        join_attribute: None,
+        unknown_members: UnknownMembers::Skip,
+    };
     let body = serde_json::json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada@harbor.example",
         "displayName": "Ada", "active": true,
     });
     let document = resource::create(schemas.users(), body, Rules::STRICT).unwrap().document;
-    let new = NewUser { stable_key: None, said: document.into() };
-    users::create(store, &Clock.ctx(Actor::System), &source, new, Mode::Real).await.unwrap();
+    let new = NewExternalUser { stable_key: None, said: document.into() };
+    users::create(store, &Clock.ctx(Actor::System), &source, new, Execution::Real).await.unwrap();
 }

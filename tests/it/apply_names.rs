@@ -2,15 +2,15 @@
 //! on meaning the same thing, and what `export` writes is what is there.
 use std::sync::LazyLock;
 
-use rolecall::admin::apply::{self, Change, Means};
+use rolecall::admin::apply::{self, ApplyChange, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::export;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::{Actor, Ctx};
 use rolecall::domain::directory::Directory;
-use rolecall::domain::grant::{Holder, ManualGrant, Reach, Scope};
+use rolecall::domain::grant::{Holder, ManualGrant, Scope, ScopeBase};
 use rolecall::domain::id::{ExternalGroupId, ScopeId};
-use rolecall::domain::rule::PeopleSet;
+use rolecall::domain::rule::ExternalSet;
 use rolecall::domain::time::Window;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
@@ -31,10 +31,10 @@ fn ctx() -> Ctx {
 }
 
 async fn lines(store: &Store, text: &str) -> Vec<String> {
-    let means = Means::new(&KEYS, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
     let declaration = Declaration::parse(text).unwrap();
     let plan = apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
-    plan.changes.iter().map(Change::to_string).collect()
+    plan.changes.iter().map(ApplyChange::to_string).collect()
 }
 
 async fn exported(store: &Store) -> String {
@@ -49,7 +49,7 @@ async fn asked(stage: &Stage, rule: &str) -> Vec<ExternalGroupId> {
     let found = rules::in_force(&mut reader, &at, directory.id).await.unwrap();
     let found = found.into_iter().find(|one| one.rule.name == rule).unwrap();
     let atoms = found.rule.when.terms.into_iter().flat_map(|term| term.atoms);
-    atoms.filter_map(|atom| if let PeopleSet::Group(id) = atom.set { Some(id) } else { None }).collect()
+    atoms.filter_map(|atom| if let ExternalSet::Group(id) = atom.set { Some(id) } else { None }).collect()
 }
 
 async fn rename(stage: &Stage, group: &str, name: &str) {
@@ -146,7 +146,7 @@ on_both! {
             }
             let henrik = people::by_login(tx, &at, "henrik@harbor.example").await?.unwrap();
             let profile = people::get(tx, &at, henrik).await?.unwrap().profile;
-            let profile = rolecall::domain::user::Profile { login_name: Some("hh".to_owned()), ..profile };
+            let profile = rolecall::domain::user::UserProfile { login_name: Some("hh".to_owned()), ..profile };
             people::set_at(tx, &at, henrik, &profile, ctx().now()).await
         })
         .await
@@ -177,7 +177,7 @@ on_both! {
             let holder = user_groups::by_name(tx, &at, "On call").await?.unwrap().id;
             let out = user_groups::by_name(tx, &at, "Technicians").await?.unwrap().id;
             let role = roles::usable_by_name(tx, &at, "Supporter").await?.unwrap().id;
-            let mut scope = Scope::of(Reach::Subtree { partner: at.partner() });
+            let mut scope = Scope::of(ScopeBase::Subtree { partner: at.partner() });
             scope.without_groups.insert(out);
             let grant = ManualGrant {
                 id: ctx().id(), role, holder: Holder::Group(holder), scope, window: Window::default(),

@@ -1,6 +1,6 @@
 //! Decisions over HTTP.
 use reqwest::Method;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use serde_json::{Value, json};
 
 use crate::app::{App, header};
@@ -37,7 +37,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, &[Core::UserView, Core::UserCredential], "partner", house.reseller).await;
+        house.grant(helper, &[CoreCapability::UserView, CoreCapability::UserCredential], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
 
         let (status, yes) = ask(&app, &token, ONE, &question(helper, "core.user.credential", "partner", house.reseller)).await;
@@ -71,7 +71,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let asker = house.person("Anna Asker").await;
-        house.grant(asker, &[Core::AccessAsk], "partner", house.reseller).await;
+        house.grant(asker, &[CoreCapability::AccessAsk], "partner", house.reseller).await;
         let (_, token) = house.api_token(asker, house.reseller).await;
         let nowhere = "0190d0c0-0000-7000-8000-000000000000";
 
@@ -114,7 +114,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let asker = house.person("Anna Asker").await;
-        house.grant(asker, &[Core::AccessAsk], "partner", house.reseller).await;
+        house.grant(asker, &[CoreCapability::AccessAsk], "partner", house.reseller).await;
         let (_, token) = house.api_token(asker, house.reseller).await;
         let told = async |subject: String, action: &str| {
             timeless(ask(&app, &token, ONE, &question(subject, action, "partner", house.reseller)).await.1)
@@ -136,7 +136,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let plain = house.person("Per Plain").await;
-        house.grant(plain, &[Core::PartnerView], "partner", house.reseller).await;
+        house.grant(plain, &[CoreCapability::PartnerView], "partner", house.reseller).await;
         let (_, token) = house.api_token(plain, house.reseller).await;
         let own = |action| question(plain, action, "partner", house.reseller);
         assert_eq!(ask(&app, &token, ONE, &own("core.partner.view")).await.1["decision"], true);

@@ -1,8 +1,8 @@
 //! Two hundred decisions take as many trips to the database as one of their kind, whatever is told of them.
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::id::{ConditionId, ExternalUserId, PartnerId, RoleId, RuleId, ScopeId, UserId};
 use rolecall::domain::time::Timestamp;
-use rolecall::store::{Statement, Store, StoreError, Tx, Value};
+use rolecall::store::{SqlValue, Statement, Store, StoreError, Tx};
 use rolecall::web::authzen;
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -31,7 +31,7 @@ const MOST: usize = 200;
 /// Trips that a batch may take, whatever is in it.
 const TRIPS: u64 = 16;
 
-async fn write(house: &House, rows: Vec<(&'static Statement, Vec<Value>)>) {
+async fn write(house: &House, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
     let work = async |tx: &mut Tx| -> Result<(), StoreError> {
         for (statement, values) in &rows {
             tx.execute(*statement, values.clone()).await?;
@@ -41,7 +41,7 @@ async fn write(house: &House, rows: Vec<(&'static Statement, Vec<Value>)>) {
     house.store.write(work).await.unwrap();
 }
 
-fn question(subject: UserId, action: Core, partner: PartnerId) -> Json {
+fn question(subject: UserId, action: CoreCapability, partner: PartnerId) -> Json {
     json!({
         "subject": {"type": "user", "id": subject}, "action": {"name": action.name()},
         "resource": {"type": "mailbox", "id": "m", "properties": {"partner": partner}},
@@ -59,7 +59,7 @@ async fn asked(store: &Store, asker: UserId, questions: &[Json]) -> (Vec<Json>, 
 }
 
 /// Questions of one kind: its name, of whom, what, where, the answer, and what the owner and the product are told.
-type Kind<'a> = (&'a str, &'a [UserId], Core, PartnerId, bool, [&'a str; 2]);
+type Kind<'a> = (&'a str, &'a [UserId], CoreCapability, PartnerId, bool, [&'a str; 2]);
 
 on_both! {
     async fn many_answers_take_as_many_trips_as_one(db: &Database) {
@@ -70,15 +70,15 @@ on_both! {
         let dock: PartnerId = owner.post("/partners", dock).await.id().parse().unwrap();
         // A product that sees little of what it may ask about, and one that sees all.
         let product = house.person("Poly Product").await;
-        house.grant(product, &[Core::AccessAsk], "subtree", house.reseller).await;
+        house.grant(product, &[CoreCapability::AccessAsk], "subtree", house.reseller).await;
         let model = house.person("Mo Model").await;
-        house.grant(model, &[Core::UserView], "partner", house.reseller).await;
+        house.grant(model, &[CoreCapability::UserView], "partner", house.reseller).await;
         let (mut people, mut pushed): (Vec<UserId>, Vec<(ExternalUserId, UserId)>) = Default::default();
         for number in 0..MOST {
             let person = house.person(&format!("Person {number}")).await;
-            house.grant(person, &[Core::UserWrite], "subtree", house.reseller).await;
-            house.grant(person, &[Core::PartnerDelete], "subtree", house.top).await;
-            house.grant(person, &[Core::GroupWrite], "subtree", house.top).await;
+            house.grant(person, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
+            house.grant(person, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
+            house.grant(person, &[CoreCapability::GroupWrite], "subtree", house.top).await;
             let mut reader = db.store.reader().await.unwrap();
             let scopes: Vec<ScopeId> = reader.all(&SCOPES, binds![person], |row| row.get(0)).await.unwrap();
             drop(reader);
@@ -91,7 +91,7 @@ on_both! {
         let role: RoleId = reader.one(&ROLE_OF, binds![model], |row| row.get(0)).await.unwrap();
         drop(reader);
         let (rule, over, condition): (RuleId, ScopeId, ConditionId) = (ctx().id(), ctx().id(), ctx().id());
-        let mut rows: Vec<(&'static Statement, Vec<Value>)> = vec![
+        let mut rows: Vec<(&'static Statement, Vec<SqlValue>)> = vec![
             (&SCOPE, binds![over, "partner", house.reseller]),
             (&CEILING, binds![house.directory, role, over]),
             (&CONDITION, binds![condition, house.directory]),
@@ -105,12 +105,12 @@ on_both! {
         let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;
         let here: Vec<UserId> = pushed.iter().map(|(_, person)| *person).collect();
         let kinds: [Kind<'_>; 6] = [
-            ("allowed by a grant", &people, Core::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
-            ("allowed by what is above", &people, Core::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
-            ("allowed by a rule", &here, Core::UserView, house.reseller, true, ["Rule of Harbor", "a rule of a directory"]),
-            ("carried by nothing", &here, Core::PartnerEdit, house.reseller, false, ["No grant", "No grant"]),
-            ("an exception", &people, Core::UserWrite, dock, false, ["Dock is an exception", "Dock is an exception"]),
-            ("an exception of what is above", &people, Core::GroupWrite, house.reseller, false, ["is an exception", "1 ground is hidden"]),
+            ("allowed by a grant", &people, CoreCapability::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
+            ("allowed by what is above", &people, CoreCapability::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
+            ("allowed by a rule", &here, CoreCapability::UserView, house.reseller, true, ["Rule of Harbor", "a rule of a directory"]),
+            ("carried by nothing", &here, CoreCapability::PartnerEdit, house.reseller, false, ["No grant", "No grant"]),
+            ("an exception", &people, CoreCapability::UserWrite, dock, false, ["Dock is an exception", "Dock is an exception"]),
+            ("an exception of what is above", &people, CoreCapability::GroupWrite, house.reseller, false, ["is an exception", "1 ground is hidden"]),
         ];
         for (kind, people, action, partner, allowed, told) in kinds {
             for (asker, told) in [house.owner, product].into_iter().zip(told) {

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{ExternalGroupId, Id as _};
-use rolecall::provision::groups::{self, GroupChange};
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{ProvisionError, Source, UnknownMembers};
+use rolecall::provision::groups::{self, GroupInput};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{ProvisionError, ProvisionSource, UnknownMembers};
 use rolecall::scim::patch::MemberOp;
 use rolecall::scim::resource::{self, Document, MemberRef, Rules};
 use rolecall::scim::schema::SchemaSet;
@@ -66,21 +66,21 @@ impl Door {
         Self { extent, schemas: SchemaSet::base() }
     }
 
-    fn source(&self) -> Source<'_> {
+    fn source(&self) -> ProvisionSource<'_> {
         let (extent, schemas, unknown_members) = (self.extent, &self.schemas, UnknownMembers::Skip);
-        Source { extent, schemas, join_attribute: Some("externalId"), unknown_members }
+        ProvisionSource { extent, schemas, join_attribute: Some("externalId"), unknown_members }
     }
 
     async fn create(&self, tx: &mut Tx, body: Json) -> Result<Uuid, ProvisionError> {
         let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
-        let new = NewUser { stable_key: None, said: document.into() };
+        let new = NewExternalUser { stable_key: None, said: document.into() };
         let ctx = Clock.ctx(Actor::System);
         Ok(users::create_in(tx, &ctx, &self.source(), new).await?.value.id.uuid())
     }
 
     async fn add(&self, tx: &mut Tx, group: &str, member: &str) -> Result<(), ProvisionError> {
         let ops = vec![MemberOp::Add(vec![MemberRef::named(member, None)])];
-        let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
+        let change = |doc: &Document| Ok(GroupInput { document: doc.clone(), members: ops.clone(), row_hash: None });
         let (ctx, id) = (Clock.ctx(Actor::System), ExternalGroupId::from_uuid(group.parse().unwrap()));
         groups::update_in(tx, &ctx, &self.source(), id, None, &change).await?;
         Ok(())

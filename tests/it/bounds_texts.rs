@@ -1,13 +1,13 @@
 //! One law of length for both databases: at the bound a text is taken, beyond it refused in a sentence, at every door.
-use rolecall::admin::apply::{self, Means};
+use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;
 use rolecall::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES};
 use rolecall::domain::ctx::Actor;
-use rolecall::provision::groups::{self, NewGroup};
-use rolecall::provision::join::JoinKey;
-use rolecall::provision::users::{self, Join, NewUser, Said};
-use rolecall::provision::{Mode, ProvisionError, Source};
+use rolecall::provision::groups::{self, NewExternalGroup};
+use rolecall::provision::join::MatchKey;
+use rolecall::provision::users::{self, MatchKeySource, NewExternalUser, UserInput};
+use rolecall::provision::{Execution, ProvisionError, ProvisionSource};
 use rolecall::scim::error::ScimType;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
@@ -138,7 +138,7 @@ on_both! {
     async fn doors_without_a_schema_are_held_to_it_too(db: &Database) {
         let world = World::new(&db.store).await;
         let number = format!("{ENTERPRISE}:employeeNumber");
-        let source = Source { join_attribute: Some(&number), ..world.source() };
+        let source = ProvisionSource { join_attribute: Some(&number), ..world.source() };
         let refused = |result: Result<(), ProvisionError>, what: &str| match result {
             Err(ProvisionError::Scim(error)) => assert_eq!(error.kind, Some(ScimType::InvalidValue), "{what}"),
             other => panic!("{what}: {other:?}"),
@@ -146,9 +146,9 @@ on_both! {
         // Ids are made from the moment.
         let moment = std::sync::atomic::AtomicI64::new(1);
         let now = || ctx(moment.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let create = async |document: Value, stable_key: Option<String>, join: Join| {
-            let said = Said { document: world.user(document), join, row_hash: None };
-            users::create(&db.store, &now(), &source, NewUser { stable_key, said }, Mode::Real).await.map(drop)
+        let create = async |document: Value, stable_key: Option<String>, join: MatchKeySource| {
+            let said = UserInput { document: world.user(document), join, row_hash: None };
+            users::create(&db.store, &now(), &source, NewExternalUser { stable_key, said }, Execution::Real).await.map(drop)
         };
         let (at, beyond) = (noise(INDEXED_TEXT_BYTES), noise(INDEXED_TEXT_BYTES + 1));
         for (text, taken) in [(&at, true), (&beyond, false), (&noise(100_000), false)] {
@@ -156,17 +156,17 @@ on_both! {
             let mut numbered = body("n");
             numbered[ENTERPRISE] = json!({"employeeNumber": text});
             for (what, result) in [
-                ("stable id", create(body("s"), Some(text.clone()), Join::Key(None)).await),
-                ("join key of the door", create(body("k"), None, Join::Key(Some(JoinKey::new("sub", text)))).await),
-                ("join key of the document", create(numbered, None, Join::OfDocument).await),
+                ("stable id", create(body("s"), Some(text.clone()), MatchKeySource::Key(None)).await),
+                ("join key of the door", create(body("k"), None, MatchKeySource::Key(Some(MatchKey::new("sub", text)))).await),
+                ("join key of the document", create(numbered, None, MatchKeySource::OfDocument).await),
             ] {
                 match taken {
                     true => result.unwrap_or_else(|error| panic!("{what}: {error}")),
                     false => refused(result, what),
                 }
             }
-            let group = NewGroup { stable_key: Some(text.clone()), document: world.group("G"), members: Vec::new(), row_hash: None };
-            let made = groups::create(&db.store, &now(), &source, &group, Mode::Real).await.map(drop);
+            let group = NewExternalGroup { stable_key: Some(text.clone()), document: world.group("G"), members: Vec::new(), row_hash: None };
+            let made = groups::create(&db.store, &now(), &source, &group, Execution::Real).await.map(drop);
             if taken { made.unwrap() } else { refused(made, "stable id of a group") }
         }
     }
@@ -192,7 +192,7 @@ on_both! {
 
     async fn what_a_file_declares_is_held_to_it_too(db: &Database) {
         let keys = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-        let means = Means::new(&keys, connection_settings::check, connection_settings::check_join);
+        let means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_join);
         let applied = async |text: &str| {
             let declaration = Declaration::parse(text).unwrap();
             apply::apply(&db.store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await.map(drop)

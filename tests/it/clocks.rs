@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rolecall::cli::doctor::examine;
 use rolecall::clock::Clock;
-use rolecall::config::{Config, Retention};
+use rolecall::config::{Config, RetentionConfig};
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{PartnerId, UserId};
 use rolecall::jobs::health::{self, Health, Look, Trouble};
@@ -140,7 +140,7 @@ on_both! {
         let mut look = Look::new(db.store.clone(), Clock, log);
         look.turn(&health).await;
         assert!(health.of(Trouble::Future).is_some() && !health.knows_the_time());
-        let forget = async || forget::look(&db.store, Clock, &Retention::default(), &health).await.unwrap();
+        let forget = async || forget::look(&db.store, Clock, &RetentionConfig::default(), &health).await.unwrap();
         forget().await;
         assert_eq!(tombs().await, 1, "not while it is not sure what time it is");
         db.execute(&AT, binds![Clock.now().micros() - 1]).await;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use reqwest::Method;
 use rolecall::config::Config;
-use rolecall::domain::capability::Core;
-use rolecall::web::routes::{self, Access};
+use rolecall::domain::capability::CoreCapability;
+use rolecall::web::routes::{self, RouteAccess};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -187,7 +187,7 @@ on_both! {
                 let method: Method = method.parse().unwrap();
                 // Without anything, with a token that opens nothing, and with a good one where it counts.
                 let mut keys = vec![None, Some("rcs_none")];
-                if entry.access == Access::Token {
+                if entry.access == RouteAccess::Token {
                     keys.push(Some(&*token));
                 }
                 for key in keys {
@@ -236,7 +236,7 @@ on_both! {
         })
         .await;
         let other = house.person("Otto Other").await;
-        house.grant(other, &[Core::PartnerView], "partner", house.reseller).await;
+        house.grant(other, &[CoreCapability::PartnerView], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
         let (_, others) = house.api_token(other, house.reseller).await;
         let ask = async |token: &str, path: &str| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use reqwest::Method;
-use rolecall::web::routes::{self, Access, Entry, Isolation};
+use rolecall::web::routes::{self, RouteAccess, RouteSpec, TenantIsolation};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, Scim, header};
@@ -133,7 +133,7 @@ const ISOLATED: &[(&str, &str)] = &[
 
 #[test]
 fn every_route_has_its_isolation_case() {
-    let of_tenants = routes::all().filter(|entry| entry.isolation != Isolation::NoTenant);
+    let of_tenants = routes::all().filter(|entry| entry.isolation != TenantIsolation::NoTenant);
     let routes: BTreeSet<&str> = of_tenants.map(|entry| entry.path).collect();
     let cases: BTreeSet<&str> = ISOLATED.iter().map(|(path, _)| *path).collect();
     let missing: Vec<_> = routes.difference(&cases).collect();
@@ -151,8 +151,8 @@ fn every_route_has_its_isolation_case() {
 #[test]
 fn only_open_routes_are_without_a_tenant() {
     for entry in routes::all() {
-        let open = matches!(entry.access, Access::Open | Access::Metrics);
-        assert_eq!(open, entry.isolation == Isolation::NoTenant, "{}", entry.path);
+        let open = matches!(entry.access, RouteAccess::Open | RouteAccess::Metrics);
+        assert_eq!(open, entry.isolation == TenantIsolation::NoTenant, "{}", entry.path);
     }
 }
 
@@ -175,13 +175,13 @@ on_both! {
                     let status = answer.status().as_u16();
                     let case = format!("{method} {path} with {token:?} gave {status}");
                     match entry.access {
-                        Access::Open => assert!(status < 500, "{case}"),
-                        Access::Metrics => assert_eq!(status, 404, "{case}"),
-                        Access::Session => assert!([303, 401, 403].contains(&status), "{case}"),
-                        Access::Connection | Access::Token | Access::Operator => {
+                        RouteAccess::Open => assert!(status < 500, "{case}"),
+                        RouteAccess::Metrics => assert_eq!(status, 404, "{case}"),
+                        RouteAccess::Session => assert!([303, 401, 403].contains(&status), "{case}"),
+                        RouteAccess::Connection | RouteAccess::Token | RouteAccess::Operator => {
                             assert_eq!(status, 401, "{case}");
                             assert!(header(&answer, "www-authenticate").starts_with("Bearer"), "{case}");
-                            let scim = entry.access == Access::Connection;
+                            let scim = entry.access == RouteAccess::Connection;
                             let form = if scim { "application/scim+json" } else { "application/problem+json" };
                             assert_eq!(header(&answer, "content-type"), form, "{case}");
                         }
@@ -198,7 +198,7 @@ on_both! {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
         let own = app.scim(db, &world, world.doors[0]).await;
-        for entry in routes::all().filter(|entry| entry.access == Access::Connection) {
+        for entry in routes::all().filter(|entry| entry.access == RouteAccess::Connection) {
             for method in methods(entry) {
                 let theirs = concrete(entry.path, &world.stranger.connection().to_string());
                 let nobody = concrete(entry.path, "no-such-connection");
@@ -262,7 +262,7 @@ on_both! {
 }
 
 /// The methods to try on a route; one that answers to all is tried with GET and POST.
-fn methods(entry: &Entry) -> Vec<Method> {
+fn methods(entry: &RouteSpec) -> Vec<Method> {
     let mut methods: Vec<Method> = entry.methods().into_iter().map(|name| name.parse().unwrap()).collect();
     if entry.other.is_some() {
         methods.extend([Method::GET, Method::POST]);

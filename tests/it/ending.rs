@@ -1,7 +1,7 @@
 //! Somebody who is to leave at a moment: until then nothing changes, from then on they are off everywhere; who is stopped with
 //! a partner is shown before; and those who are off are told what was written for them.
 use rolecall::access::decide::Question;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::grant::Resource;
 use rolecall::domain::id::{SessionId, UserId};
 use rolecall::domain::time::Timestamp;
@@ -28,13 +28,13 @@ fn moment(at: Timestamp) -> Value {
 
 async fn may(house: &House, principal: UserId, now: Timestamp) -> bool {
     let resource = Resource { partner: house.reseller, group: None, owner: None };
-    let question = Question { principal, capability: Core::PartnerView.id(), resource, now };
+    let question = Question { principal, capability: CoreCapability::PartnerView.id(), resource, now };
     let mut reader = house.store.reader().await.unwrap();
     let decision = effective::decide(&mut reader, &question).await.unwrap();
     let whole = effective::explain(&mut reader, &question).await.unwrap().decision;
     assert_eq!(decision.allowed, whole.allowed);
     if !whole.allowed {
-        let rolecall::access::explain::Reason::Refused { misses } = &whole.reason else { panic!("{whole:?}") };
+        let rolecall::access::explain::DecisionReason::Refused { misses } = &whole.reason else { panic!("{whole:?}") };
         assert_eq!(misses[0].word(), "person_suspended");
         assert!(misses[0].to_string().contains("were to leave"), "{}", misses[0]);
     }
@@ -58,7 +58,7 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let ida = house.person("Ida").await;
-        house.grant(ida, &[Core::PartnerView, Core::UserView], "partner", house.reseller).await;
+        house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::UserView], "partner", house.reseller).await;
         let own = Api::of(&app, &house, ida, house.reseller).await;
         let hash = session(db, ida).await;
         let now = ctx().now();
@@ -97,11 +97,11 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let ida = house.person("Ida").await;
-        house.grant(ida, &[Core::PartnerView, Core::RoleView], "partner", house.reseller).await;
+        house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::RoleView], "partner", house.reseller).await;
         let able = house.person("Able").await;
-        house.grant(able, &[Core::PartnerView, Core::UserView, Core::UserWrite, Core::RoleView], "partner", house.reseller).await;
+        house.grant(able, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite, CoreCapability::RoleView], "partner", house.reseller).await;
         let weak = house.person("Weak").await;
-        house.grant(weak, &[Core::PartnerView, Core::UserView, Core::UserWrite], "partner", house.reseller).await;
+        house.grant(weak, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "partner", house.reseller).await;
         let able = Api::of(&app, &house, able, house.reseller).await;
         let weak = Api::of(&app, &house, weak, house.reseller).await;
         let (path, resume) = (format!("/people/{ida}/suspend"), format!("/people/{ida}/resume"));
@@ -137,7 +137,7 @@ on_both! {
         let body = json!({"parent": house.reseller, "name": "Dock", "level": "reseller", "kind": "department"});
         let dock = owner.post("/partners", body).await.id();
         let (ida, ole) = (house.person("Ida").await, house.person("Ole").await);
-        house.grant(ida, &[Core::PartnerView, Core::PartnerSuspend], "partner", house.reseller).await;
+        house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::PartnerSuspend], "partner", house.reseller).await;
         session(db, ida).await;
         session(db, ida).await;
         house.api_token(ole, house.reseller).await;
@@ -159,7 +159,7 @@ on_both! {
         assert_eq!(theirs.body["by_partner"].as_array().unwrap().len(), 1, "{theirs:?}");
         // Whoever may only look is not told.
         let looks = house.person("Lou").await;
-        house.grant(looks, &[Core::PartnerView, Core::UserView], "subtree", house.reseller).await;
+        house.grant(looks, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree", house.reseller).await;
         let looks = Api::of(&app, &house, looks, house.reseller).await;
         problem(&looks.get(&path).await, 403, "core.partner.suspend");
         app.stop().await;

@@ -2,10 +2,10 @@
 //! could give it says that they belong here.
 use rolecall::access::decide::Question;
 use rolecall::cli::doctor;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::grant::Resource;
 use rolecall::domain::id::{DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
-use rolecall::store::{Statement, StoreError, Tx, Value, effective, effective_lists, spoken_for};
+use rolecall::store::{SqlValue, Statement, StoreError, Tx, effective, effective_lists, spoken_for};
 use rolecall::{binds, statements};
 use serde_json::json;
 
@@ -46,13 +46,19 @@ impl Stage {
     async fn set(db: &crate::support::database::Database) -> Self {
         let house = House::build(&db.store, "https://login.example.com").await;
         let stage = Self { manager: ctx().id(), house };
-        let all = [Core::PartnerView, Core::PartnerSuspend, Core::UserView, Core::UserWrite, Core::RoleAssign];
+        let all = [
+            CoreCapability::PartnerView,
+            CoreCapability::PartnerSuspend,
+            CoreCapability::UserView,
+            CoreCapability::UserWrite,
+            CoreCapability::RoleAssign,
+        ];
         stage.role(stage.manager, &all).await;
         stage.grant(stage.house.everyone, "subtree", stage.house.reseller).await;
         stage
     }
 
-    async fn write(&self, rows: Vec<(&'static Statement, Vec<Value>)>) {
+    async fn write(&self, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             for (statement, values) in &rows {
                 tx.execute(*statement, values.clone()).await?;
@@ -62,9 +68,9 @@ impl Stage {
         self.house.store.write(work).await.unwrap();
     }
 
-    async fn role(&self, id: RoleId, capabilities: &[Core]) {
+    async fn role(&self, id: RoleId, capabilities: &[CoreCapability]) {
         let name = id.to_string();
-        let mut rows: Vec<(&'static Statement, Vec<Value>)> =
+        let mut rows: Vec<(&'static Statement, Vec<SqlValue>)> =
             vec![(&ROLE, binds![id, self.house.top, &name, name.as_bytes()]), (&ROLE_SELF, binds![id])];
         rows.extend(capabilities.iter().map(|core| (&ROLE_CAPABILITY as _, binds![id, core.id().0])));
         self.write(rows).await;
@@ -73,28 +79,28 @@ impl Stage {
     /// The manager's role for a user group.
     async fn grant(&self, group: UserGroupId, reach: &str, partner: PartnerId) {
         let (scope, grant): (ScopeId, GrantId) = (ctx().id(), ctx().id());
-        let rows: Vec<(&'static Statement, Vec<Value>)> =
+        let rows: Vec<(&'static Statement, Vec<SqlValue>)> =
             vec![(&SCOPE, binds![scope, reach, partner]), (&GRANT_TO_GROUP, binds![grant, self.manager, group, scope])];
         self.write(rows).await;
     }
 
-    async fn ceiling(&self, directory: DirectoryId, capabilities: &[Core], reach: &str) {
+    async fn ceiling(&self, directory: DirectoryId, capabilities: &[CoreCapability], reach: &str) {
         let (role, scope): (RoleId, ScopeId) = (ctx().id(), ctx().id());
         self.role(role, capabilities).await;
-        let rows: Vec<(&'static Statement, Vec<Value>)> =
+        let rows: Vec<(&'static Statement, Vec<SqlValue>)> =
             vec![(&SCOPE, binds![scope, reach, self.house.reseller]), (&CEILING, binds![directory, role, scope])];
         self.write(rows).await;
     }
 
     /// "yes", or the word of the first thing in the way.
-    async fn may(&self, principal: UserId, capability: Core) -> &'static str {
+    async fn may(&self, principal: UserId, capability: CoreCapability) -> &'static str {
         let resource = Resource { partner: self.house.reseller, group: None, owner: None };
         let question = Question { principal, capability: capability.id(), resource, now: ctx().now() };
         let mut reader = self.house.store.reader().await.unwrap();
         let decision = effective::decide(&mut reader, &question).await.unwrap();
         match decision.reason {
-            rolecall::access::explain::Reason::Granted(_) => "yes",
-            rolecall::access::explain::Reason::Refused { misses } => misses[0].word(),
+            rolecall::access::explain::DecisionReason::Granted(_) => "yes",
+            rolecall::access::explain::DecisionReason::Refused { misses } => misses[0].word(),
         }
     }
 
@@ -116,19 +122,19 @@ on_both! {
     async fn the_default_group_gives_the_invented_no_more_than_the_ceiling(db: &Database) {
         let stage = Stage::set(db).await;
         let (_, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed", "no ceiling at all");
-        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
-        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes", "by atoms: the ceiling has another role");
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed", "no ceiling at all");
+        stage.ceiling(stage.house.directory, &[CoreCapability::PartnerView], "partner").await;
+        assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "yes", "by atoms: the ceiling has another role");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed");
         let mut reader = db.store.reader().await.unwrap();
         let held = effective_lists::authority(&mut reader, ada, ctx().now()).await.unwrap();
         let all: Vec<_> = held.holdings.iter().flat_map(|one| &one.capabilities).copied().collect();
-        assert_eq!(all, [Core::PartnerView.id()], "nobody needs more to outrank her");
+        assert_eq!(all, [CoreCapability::PartnerView.id()], "nobody needs more to outrank her");
         drop(reader);
         stage.house.set_directory_mode("paused").await;
-        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes", "what was accepted stands");
+        assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "yes", "what was accepted stands");
         stage.house.set_directory_mode("observe").await;
-        assert_eq!(stage.may(ada, Core::PartnerView).await, "unconfirmed", "it vouches for nobody");
+        assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "unconfirmed", "it vouches for nobody");
     }
 
     async fn a_human_act_about_a_person_is_not_clipped_and_a_rule_of_nobody_lifts_nothing(db: &Database) {
@@ -137,30 +143,30 @@ on_both! {
         let label: UserGroupId = ctx().id();
         stage.write(vec![(&LABEL, binds![label, stage.house.reseller, b"label"]), (&PUT, binds![label, ada])]).await;
         stage.grant(label, "partner", stage.house.reseller).await;
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "yes", "an administrator gave her the label");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "yes", "an administrator gave her the label");
         let (_, bea) = stage.house.push("bea@harbor.example", "k-bea").await;
-        assert_eq!(stage.may(bea, Core::UserWrite).await, "unconfirmed");
+        assert_eq!(stage.may(bea, CoreCapability::UserWrite).await, "unconfirmed");
         stage.write(vec![(&PIN, binds![bea, stage.house.everyone])]).await;
-        assert_eq!(stage.may(bea, Core::UserWrite).await, "yes", "an administrator placed her");
+        assert_eq!(stage.may(bea, CoreCapability::UserWrite).await, "yes", "an administrator placed her");
         let (_, cleo) = stage.house.push("cleo@harbor.example", "k-cleo").await;
-        stage.house.grant(cleo, &[Core::RoleView], "partner", stage.house.reseller).await;
-        assert_eq!(stage.may(cleo, Core::RoleView).await, "yes", "a grant of her own");
-        assert_eq!(stage.may(cleo, Core::UserWrite).await, "unconfirmed", "which confirms nobody");
+        stage.house.grant(cleo, &[CoreCapability::RoleView], "partner", stage.house.reseller).await;
+        assert_eq!(stage.may(cleo, CoreCapability::RoleView).await, "yes", "a grant of her own");
+        assert_eq!(stage.may(cleo, CoreCapability::UserWrite).await, "unconfirmed", "which confirms nobody");
     }
 
     async fn a_second_directory_never_narrows_and_one_that_falls_silent_vouches_no_more(db: &Database) {
         let stage = Stage::set(db).await;
         let (user, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
-        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
+        stage.ceiling(stage.house.directory, &[CoreCapability::PartnerView], "partner").await;
         let (okta, second) = stage.second_directory(ada).await;
-        assert_eq!(stage.may(ada, Core::PartnerView).await, "yes");
-        stage.ceiling(okta, &[Core::UserView], "subtree").await;
-        assert_eq!((stage.may(ada, Core::PartnerView).await, stage.may(ada, Core::UserView).await), ("yes", "yes"));
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "yes");
+        stage.ceiling(okta, &[CoreCapability::UserView], "subtree").await;
+        assert_eq!((stage.may(ada, CoreCapability::PartnerView).await, stage.may(ada, CoreCapability::UserView).await), ("yes", "yes"));
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed");
         stage.write(vec![(&FORGET, binds![user])]).await;
-        assert_eq!(stage.may(ada, Core::PartnerView).await, "unconfirmed");
+        assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "unconfirmed");
         stage.write(vec![(&GONE, binds![second])]).await;
-        assert_eq!(stage.may(ada, Core::UserView).await, "unconfirmed", "nobody vouches");
+        assert_eq!(stage.may(ada, CoreCapability::UserView).await, "unconfirmed", "nobody vouches");
     }
 
     async fn confirming_asks_for_what_it_gives(db: &Database) {
@@ -169,16 +175,16 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, house).await;
         let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
-        stage.ceiling(house.directory, &[Core::PartnerView, Core::UserView], "subtree").await;
+        stage.ceiling(house.directory, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree").await;
         let path = format!("/people/{ada}/confirm");
         // May change people, and nothing of what the default group holds besides.
         let clerk = house.person("Claus Clerk").await;
-        house.grant(clerk, &[Core::PartnerView, Core::UserView, Core::UserWrite], "subtree", house.reseller).await;
+        house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
         problem(&clerks.post(&path, json!({})).await, 403, "could not give");
         // Holds all of it, over one partner alone.
         let near = house.person("Nils Near").await;
-        house.grant(near, Core::ALL, "partner", house.reseller).await;
+        house.grant(near, CoreCapability::ALL, "partner", house.reseller).await;
         let nears = Api::of(&app, house, near, house.reseller).await;
         problem(&nears.post(&path, json!({})).await, 403, "could not give");
         assert_eq!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"], json!(null));
@@ -187,11 +193,11 @@ on_both! {
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], true);
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], false);
         assert!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"].is_string());
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "yes");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "yes");
         problem(&clerks.delete(&path).await, 403, "do not hold yourself");
         assert_eq!(owner.delete(&path).await.body["changed"], true);
         assert_eq!(owner.delete(&path).await.body["changed"], false);
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed");
         problem(&owner.post(&format!("/people/{}/confirm", house.owner), json!({})).await, 403, "themselves");
         assert_eq!((house.events("user.confirmed").await, house.events("user.unconfirmed").await), (1, 1));
         app.stop().await;
@@ -206,7 +212,7 @@ on_both! {
         let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
         let (_, bea) = house.push("bea@harbor.example", "k-bea").await;
         let (_, cleo) = house.push("cleo@elsewhere.example", "k-cleo").await;
-        stage.ceiling(house.directory, &[Core::PartnerView], "partner").await;
+        stage.ceiling(house.directory, &[CoreCapability::PartnerView], "partner").await;
         let named = |plan: &serde_json::Value, state: &str| {
             let lines = plan["people"].as_array().unwrap().iter().filter(|line| line["state"] == state);
             let mut ids: Vec<String> = lines.map(|line| line["user"]["id"].as_str().unwrap().to_owned()).collect();
@@ -225,10 +231,10 @@ on_both! {
         assert_eq!((&shown.body["confirmable"], &shown.body["confirmed"]), (&json!(2), &json!(null)));
         let gain = &shown.body["people"][0]["gains"][0];
         assert_eq!((&gain["now"], &gain["scope"]["reach"]), (&json!("part"), &json!("subtree")), "{shown:?}");
-        assert_eq!(stage.may(ada, Core::UserWrite).await, "unconfirmed", "it was only shown");
+        assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed", "it was only shown");
         // Whom it would not reach is refused, and told; nobody is confirmed by a hash that is not about them.
         let clerk = house.person("Claus Clerk").await;
-        house.grant(clerk, &[Core::PartnerView, Core::UserView, Core::UserWrite], "subtree", house.reseller).await;
+        house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
         let theirs = clerks.post(&path, json!({"people": [ada, bea]})).await;
         assert_eq!(named(&theirs.body, "refused"), sorted(&[ada, bea]), "{theirs:?}");
@@ -248,8 +254,8 @@ on_both! {
         let shown = owner.post(&path, json!({"people": [ada, bea, ada]})).await;
         let done = owner.post(&path, json!({"people": [ada, bea], "plan": shown.body["hash"]})).await;
         assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(2)), "{done:?}");
-        assert_eq!((stage.may(ada, Core::UserWrite).await, stage.may(bea, Core::UserWrite).await), ("yes", "yes"));
-        assert_eq!(stage.may(cleo, Core::UserWrite).await, "unconfirmed");
+        assert_eq!((stage.may(ada, CoreCapability::UserWrite).await, stage.may(bea, CoreCapability::UserWrite).await), ("yes", "yes"));
+        assert_eq!(stage.may(cleo, CoreCapability::UserWrite).await, "unconfirmed");
         assert_eq!(house.events("user.confirmed").await, 2);
         let again = owner.post(&path, json!({"people": [ada, bea]})).await;
         assert_eq!((named(&again.body, "confirmed").len(), &again.body["confirmable"]), (2, &json!(0)));
@@ -269,7 +275,7 @@ on_both! {
         let house = &stage.house;
         let app = App::start(db).await;
         let maker = house.person("Mia Maker").await;
-        house.grant(maker, &[Core::PartnerView, Core::ConnectionView, Core::ConnectionWrite], "partner", house.reseller).await;
+        house.grant(maker, &[CoreCapability::PartnerView, CoreCapability::ConnectionView, CoreCapability::ConnectionWrite], "partner", house.reseller).await;
         let makers = Api::of(&app, house, maker, house.reseller).await;
         let token = json!({"name": "t"});
         let (user, ada) = house.push("ada@harbor.example", "k-ada").await;
@@ -291,7 +297,7 @@ on_both! {
         assert!(told.iter().any(|line| line.contains("nobody has confirmed them")), "{told:?}");
         let line = told.iter().find(|line| line.contains("Harbor holds")).unwrap();
         assert!(line.contains("not to 1 people") && line.contains("Our Entra"), "{line}");
-        stage.ceiling(stage.house.directory, &[Core::PartnerView], "partner").await;
+        stage.ceiling(stage.house.directory, &[CoreCapability::PartnerView], "partner").await;
         let told = doctor::remarks(&db.store).await.unwrap();
         assert!(told.iter().any(|line| line.contains("in part to 1 people")), "{told:?}");
     }

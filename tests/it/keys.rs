@@ -1,10 +1,10 @@
 //! Names across tenants: nobody takes a key away from another, or learns by trying that it is there.
 use std::sync::LazyLock;
 
-use rolecall::admin::apply::{self, ApplyError, Means, Plan};
+use rolecall::admin::apply::{self, ApplyContext, ApplyError, ApplyPlan};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::PartnerId;
 use rolecall::secret::Keyring;
@@ -28,8 +28,8 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
-async fn apply(store: &Store, text: &str) -> Result<Plan, ApplyError> {
-    let means = Means::new(&KEYS, connection_settings::check, connection_settings::check_join);
+async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
@@ -59,7 +59,7 @@ on_both! {
         let (top, harbor) = (house.top.to_string(), house.reseller.to_string());
         let quay = owner.post("/partners", new(&top, "quay")).await.id();
         let nora = house.person("Nora").await;
-        house.grant(nora, &[Core::PartnerView, Core::PartnerAdd], "subtree", quay.parse().unwrap()).await;
+        house.grant(nora, &[CoreCapability::PartnerView, CoreCapability::PartnerAdd], "subtree", quay.parse().unwrap()).await;
         let noras = Api::of(&app, &house, nora, house.reseller).await;
         assert_eq!(owner.post("/partners", new(&harbor, "acme")).await.status, 201);
         // She may have the key too, and is told nothing of the other.

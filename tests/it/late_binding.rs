@@ -2,8 +2,8 @@
 //! order groups come and by whatever door; and a group that goes and comes back is the one it was.
 use rolecall::cli::doctor::examine;
 use rolecall::domain::id::{ExternalGroupId, Id as _};
-use rolecall::provision::groups::{self, GroupChange, NewGroup};
-use rolecall::provision::{Mode, Source};
+use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
+use rolecall::provision::{Execution, ProvisionSource};
 use rolecall::scim::resource::{Document, MemberKind, MemberRef};
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, StoreError, Tx, awaited, first};
@@ -68,23 +68,23 @@ fn document(world: &World, name: &str, external_id: Option<&str>) -> Document {
 async fn create(
     store: &Store,
     world: &World,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     name: &str,
     external_id: Option<&str>,
 ) -> ExternalGroupId {
     let document = document(world, name, external_id);
-    let new = NewGroup { stable_key: None, document, members: vec![], row_hash: None };
-    groups::create(store, &fresh_ctx(), source, &new, Mode::Real).await.unwrap().value.id
+    let new = NewExternalGroup { stable_key: None, document, members: vec![], row_hash: None };
+    groups::create(store, &fresh_ctx(), source, &new, Execution::Real).await.unwrap().value.id
 }
 
-async fn rename(store: &Store, world: &World, source: &Source<'_>, id: ExternalGroupId, name: &str) {
+async fn rename(store: &Store, world: &World, source: &ProvisionSource<'_>, id: ExternalGroupId, name: &str) {
     let document = world.group(name);
-    let change = |_: &Document| Ok(GroupChange { document: document.clone(), members: vec![], row_hash: None });
-    groups::update(store, &fresh_ctx(), source, id, None, &change, Mode::Real).await.unwrap();
+    let change = |_: &Document| Ok(GroupInput { document: document.clone(), members: vec![], row_hash: None });
+    groups::update(store, &fresh_ctx(), source, id, None, &change, Execution::Real).await.unwrap();
 }
 
-async fn delete(store: &Store, source: &Source<'_>, id: ExternalGroupId) {
-    groups::delete(store, &fresh_ctx(), source, id, None, Mode::Real).await.unwrap();
+async fn delete(store: &Store, source: &ProvisionSource<'_>, id: ExternalGroupId) {
+    groups::delete(store, &fresh_ctx(), source, id, None, Execution::Real).await.unwrap();
 }
 
 fn fresh_ctx() -> rolecall::domain::ctx::Ctx {
@@ -221,8 +221,8 @@ on_both! {
         let read = groups::get(&mut store.reader().await.unwrap(), &source, one).await.unwrap().unwrap();
         assert_eq!((read.display_name.as_str(), read.version), ("Operations", 2));
         let inside = vec![rolecall::scim::patch::MemberOp::Add(vec![MemberRef::of(one.uuid(), Some(MemberKind::Group))])];
-        let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: inside.clone(), row_hash: None });
-        let done = groups::update(store, &ctx(99), &source, outer, None, &change, Mode::Real).await.unwrap();
+        let change = |doc: &Document| Ok(GroupInput { document: doc.clone(), members: inside.clone(), row_hash: None });
+        let done = groups::update(store, &ctx(99), &source, outer, None, &change, Execution::Real).await.unwrap();
         assert_eq!(done.effect.members_added, 1);
     }
 }

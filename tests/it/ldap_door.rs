@@ -2,7 +2,7 @@
 use std::process::Command;
 
 use reqwest::Method;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::id::ConnectionId;
 use rolecall::store::Tx;
 use rolecall::{binds, statements};
@@ -125,7 +125,7 @@ on_both! {
         let (missing, unknown) = post(&app, "/api/v1/connections/other/sync", &token, &json!({})).await;
         assert_eq!((status, missing), (404, 404));
         assert_eq!(hidden["detail"], unknown["detail"], "hidden and unknown look alike");
-        house.grant(stranger, &[Core::PartnerView], "partner", house.reseller).await;
+        house.grant(stranger, &[CoreCapability::PartnerView], "partner", house.reseller).await;
         assert_eq!(post(&app, SYNC, &token, &json!({})).await.0, 403);
         assert_eq!(house.external_users(connection).await, 0);
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall::ldap::bounds::{BOUNDS, Bounds, WIRE, Wire};
+use rolecall::ldap::bounds::{BOUNDS, Bounds, WIRE, WireBounds};
 use rolecall::ldap::client::{Client, Guard, LdapFailure};
-use rolecall::ldap::read::{self, Evidence, Reading, Wanted};
-use rolecall::ldap::settings::Settings;
+use rolecall::ldap::read::{self, BranchRead, BranchSpec, ReadEvidence};
+use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::ldap::source::snapshot;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
@@ -29,7 +29,7 @@ fn on_small_stacks<F: Future<Output = ()> + Send + 'static>(test: F) {
     ended.unwrap();
 }
 
-fn settings(peer: &Peer, protection: Protection, extra: &Json) -> Arc<Settings> {
+fn settings(peer: &Peer, protection: Protection, extra: &Json) -> Arc<ResolvedLdapSettings> {
     let mut config = json!({
         "urls": [peer.url],
         "security": match protection {
@@ -47,7 +47,7 @@ fn settings(peer: &Peer, protection: Protection, extra: &Json) -> Arc<Settings> 
         config["ca"] = json!(peer.authority);
     }
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    Arc::new(Settings::from_json("openldap", &config).unwrap())
+    Arc::new(ResolvedLdapSettings::from_json("openldap", &config).unwrap())
 }
 
 /// What a well-behaved server with nothing in it says.
@@ -77,11 +77,11 @@ async fn fails(peer: &Peer, protection: Protection, extra: Json) -> String {
 }
 
 /// A read of people within bounds of its own.
-async fn people(bounds: Bounds, peer: &Peer) -> Result<Reading, LdapFailure> {
+async fn people(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> {
     let settings = settings(peer, Protection::Plain, &json!({}));
     let (password, guard) = (SecretString::from("secret"), Guard::new(|_| true));
     let mut client = Client::connect_within(bounds, &settings, Some(&password), &guard).await?;
-    let wanted = Wanted {
+    let wanted = BranchSpec {
         what: "Reading people",
         branch: &settings.config.users,
         filter: &settings.user_filter,
@@ -89,8 +89,8 @@ async fn people(bounds: Bounds, peer: &Peer) -> Result<Reading, LdapFailure> {
         long: Some("member"),
     };
     Ok(match read::branch(&mut client, &settings, wanted).await? {
-        Evidence::Whole(reading) => reading.into_inner(),
-        Evidence::Partial(reading) => reading,
+        ReadEvidence::Whole(reading) => reading.into_inner(),
+        ReadEvidence::Partial(reading) => reading,
     })
 }
 
@@ -249,7 +249,7 @@ fn a_page_that_never_ends_is_left() {
 #[test]
 fn bytes_and_parts_of_a_read_have_an_end() {
     on_small_stacks(async {
-        let few = Wire { bytes: 200_000, elements: 1_000, ..WIRE };
+        let few = WireBounds { bytes: 200_000, elements: 1_000, ..WIRE };
         let kinds: [fn(u8, usize) -> Vec<u8>; 3] = [
             |id, _| message(id, &element(0x79, &[])),
             |id, _| message(id, &element(0x73, &element(4, b"ldap://x"))),

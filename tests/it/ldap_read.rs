@@ -2,14 +2,14 @@
 use std::time::Duration;
 
 use rolecall::ldap::client::{Client, Guard, LdapFailure};
-use rolecall::ldap::read::{self, Evidence, Reading, Wanted};
-use rolecall::ldap::settings::Settings;
+use rolecall::ldap::read::{self, BranchRead, BranchSpec, ReadEvidence};
+use rolecall::ldap::settings::ResolvedLdapSettings;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::slapd::{BASE, Certificate, PASSWORD, READER, Slapd, Tree, Wire};
 
-fn settings(url: &str, extra: Value) -> Settings {
+fn settings(url: &str, extra: Value) -> ResolvedLdapSettings {
     let mut config = json!({
         "urls": [url],
         "security": "none",
@@ -19,7 +19,7 @@ fn settings(url: &str, extra: Value) -> Settings {
         "page_size": 100,
     });
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    Settings::from_json("openldap", &config).unwrap()
+    ResolvedLdapSettings::from_json("openldap", &config).unwrap()
 }
 
 fn anywhere() -> Guard {
@@ -30,23 +30,26 @@ fn password(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text.to_owned()))
 }
 
-async fn read_people(client: &mut Client, settings: &Settings) -> Result<Evidence<Reading>, LdapFailure> {
+async fn read_people(
+    client: &mut Client,
+    settings: &ResolvedLdapSettings,
+) -> Result<ReadEvidence<BranchRead>, LdapFailure> {
     let attributes = settings.user_attributes(None);
     let filter = &settings.user_filter;
     let branch = &settings.config.users;
     read::branch(
         client,
         settings,
-        Wanted { what: "Reading people", branch, filter, attributes: &attributes, long: None },
+        BranchSpec { what: "Reading people", branch, filter, attributes: &attributes, long: None },
     )
     .await
 }
 
-async fn people(settings: &Settings) -> Result<Reading, LdapFailure> {
+async fn people(settings: &ResolvedLdapSettings) -> Result<BranchRead, LdapFailure> {
     let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await?;
     match read_people(&mut client, settings).await? {
-        Evidence::Whole(reading) => Ok(reading.into_inner()),
-        Evidence::Partial(_) => panic!("the read was partial"),
+        ReadEvidence::Whole(reading) => Ok(reading.into_inner()),
+        ReadEvidence::Partial(_) => panic!("the read was partial"),
     }
 }
 
@@ -171,13 +174,13 @@ async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there(
     );
     let slapd = Slapd::start(&tree).await;
     let url = format!("ldap://{}", slapd.address);
-    let read = async |settings: &Settings| {
+    let read = async |settings: &ResolvedLdapSettings| {
         let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await.unwrap();
         read_people(&mut client, settings).await.unwrap()
     };
-    let Evidence::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
+    let ReadEvidence::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
     assert_eq!((reading.entries.len(), reading.references.len()), (2, 1));
-    let Evidence::Whole(reading) = read(&settings(&url, json!({"references": "hide_nobody"}))).await else {
+    let ReadEvidence::Whole(reading) = read(&settings(&url, json!({"references": "hide_nobody"}))).await else {
         panic!("not whole")
     };
     assert_eq!(reading.get().entries.len(), 2);

@@ -8,7 +8,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::id::{ConnectionId, DirectoryId, PartnerId};
 use rolecall::jobs::schedule::{self, OF_A_PARTNER};
 use rolecall::ldap::client::Guard;
-use rolecall::ldap::run::Env;
+use rolecall::ldap::run::SyncContext;
 use rolecall::secret::Keyring;
 use rolecall::store::runs::MOST_KEPT;
 use rolecall::store::{Store, Tx, tuple};
@@ -121,7 +121,7 @@ on_both! {
         let watched = Arc::clone(&stopping);
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
         let stop = Arc::new(move || watched.load(Ordering::Relaxed));
-        let env = Env { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop };
+        let env = SyncContext { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop };
         let (tell, told) = tokio::sync::watch::channel(false);
         let schedule = schedule::start_every(Duration::from_millis(50), env, told);
         let done = |all: &[(String, String)]| all.iter().any(|(slug, status)| slug == "quick" && status != "running");
@@ -168,7 +168,7 @@ on_both! {
             db.execute(statement, values).await;
         }
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
-        let env = Env { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
+        let env = SyncContext { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
         let (tell, told) = tokio::sync::watch::channel(false);
         let schedule = schedule::start_every(Duration::from_millis(50), env.clone(), told);
         let of = async |slug: &str| -> Vec<String> {
@@ -205,7 +205,7 @@ on_both! {
         let good = quick().await;
         connect(store, house.directory, "ldap", &good).await;
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
-        let env = Env { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
+        let env = SyncContext { store: store.clone(), keys, clock: Clock, guard: Guard::new(|_| true), stop: Arc::new(|| false) };
         let run = async || rolecall::ldap::run::start(&env, "ldap", Default::default()).await.unwrap().run;
         let first = run().await;
         let long_ago: Vec<_> = (0..i64::from(MOST_KEPT) + 50)

@@ -9,10 +9,10 @@ use rolecall::domain::id::{ConnectionId, ExternalUserId, Id as _, RunId};
 use rolecall::domain::time::Timestamp;
 use rolecall::ldap::client::Guard;
 use rolecall::ldap::report::{Report, Status};
-use rolecall::ldap::run::{self, Env, NotStarted, Order};
-use rolecall::provision::Mode;
-use rolecall::provision::users::{self, NewUser};
-use rolecall::secret::{Keyring, Purpose};
+use rolecall::ldap::run::{self, SyncContext, SyncOptions, SyncStartError};
+use rolecall::provision::Execution;
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::secret::{Keyring, SealPurpose};
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, StoreError, Tx, first, runs, tuple};
 use rolecall::{binds, statements};
@@ -50,7 +50,7 @@ statements! {
 /// A world with an LDAP connection.
 pub(crate) struct Lab {
     pub(crate) world: World,
-    pub(crate) env: Env,
+    pub(crate) env: SyncContext,
     pub(crate) connection: ConnectionId,
     pub(crate) store: Store,
 }
@@ -79,31 +79,31 @@ impl Lab {
         let keys = Arc::new(Keyring::parse(&"A".repeat(43), "the test").unwrap());
         let connection = ConnectionId::from_uuid(fresh());
         let (directory, config) = (world.stranger.directory(), config(address));
-        let purpose = Purpose::secret(connection, ConnectionKind::Ldap, &config);
+        let purpose = SealPurpose::secret(connection, ConnectionKind::Ldap, &config);
         let (sealed, config) = (keys.seal(&ctx(1), purpose, password.as_bytes()).unwrap(), config.to_string());
         let insert =
             async |tx: &mut Tx| tx.execute(&CONNECTION, binds![connection, directory, SLUG, &config, &sealed]).await;
         store.write(insert).await.unwrap();
         let guard = Guard::new(|_| true);
-        let env = Env { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
+        let env = SyncContext { store: store.clone(), keys, clock: Clock, guard, stop: Arc::new(|| false) };
         Self { world, env, connection, store: store.clone() }
     }
 
     pub(crate) async fn run(&self) -> Report {
-        run::start(&self.env, SLUG, Order::default()).await.unwrap()
+        run::start(&self.env, SLUG, SyncOptions::default()).await.unwrap()
     }
 
     pub(crate) async fn dry(&self) -> Report {
-        run::start(&self.env, SLUG, Order { dry: true, approve: None }).await.unwrap()
+        run::start(&self.env, SLUG, SyncOptions { dry: true, approve: None }).await.unwrap()
     }
 
     pub(crate) async fn approve(&self, run: RunId) -> Report {
-        run::start(&self.env, SLUG, Order { dry: false, approve: Some(run) }).await.unwrap()
+        run::start(&self.env, SLUG, SyncOptions { dry: false, approve: Some(run) }).await.unwrap()
     }
 
     pub(crate) async fn configure(&self, config: Json) {
         let connection = self.connection;
-        let purpose = Purpose::secret(connection, ConnectionKind::Ldap, &config);
+        let purpose = SealPurpose::secret(connection, ConnectionKind::Ldap, &config);
         let (sealed, config) = (self.env.keys.seal(&ctx(1), purpose, PASSWORD.as_bytes()).unwrap(), config.to_string());
         let write = async |tx: &mut Tx| tx.execute(&CONFIGURE, binds![connection, &config, &sealed]).await;
         self.store.write(write).await.unwrap();
@@ -290,8 +290,8 @@ on_both! {
         assert_eq!((approved.users.removed, approved.users.held), (3, 1), "only what was approved: {approved}");
         assert_eq!((lab.suspensions(people[0]).await, lab.suspensions(people[1]).await), (1, 0));
         assert_eq!(lab.users().await.len(), 18);
-        let unknown = run::start(&lab.env, SLUG, Order { dry: false, approve: Some(RunId::from_uuid(Uuid::nil())) }).await;
-        assert!(matches!(unknown, Err(NotStarted::NothingHeld(_))), "{unknown:?}");
+        let unknown = run::start(&lab.env, SLUG, SyncOptions { dry: false, approve: Some(RunId::from_uuid(Uuid::nil())) }).await;
+        assert!(matches!(unknown, Err(SyncStartError::NothingHeld(_))), "{unknown:?}");
     }
 
     async fn one_removal_goes_and_who_comes_back_is_the_same_person(db: &Database) {
@@ -410,10 +410,10 @@ on_both! {
         let source = lab.world.source();
         let mut pushed = Vec::new();
         for (second, name) in (1..).zip(["u001", "u002", "other"]) {
-            let new = NewUser { stable_key: None, said: lab.world.user(json!({"userName": name, "externalId": name})).into() };
-            pushed.push(users::create(&db.store, &ctx(second), &source, new, Mode::Real).await.unwrap().value.id);
+            let new = NewExternalUser { stable_key: None, said: lab.world.user(json!({"userName": name, "externalId": name})).into() };
+            pushed.push(users::create(&db.store, &ctx(second), &source, new, Execution::Real).await.unwrap().value.id);
         }
-        users::set_active(&db.store, &ctx(9), &source, pushed[1], false, Mode::Real).await.unwrap();
+        users::set_active(&db.store, &ctx(9), &source, pushed[1], false, Execution::Real).await.unwrap();
         let theirs = async || {
             let read = |row: &rolecall::store::Row| Ok((row.get::<Uuid>(0)?, row.get::<String>(1)?, row.get::<String>(3)?, row.get::<i64>(4)?, row.get::<Option<Uuid>>(5)?));
             let at = lab.world.doors[0].connection();
@@ -431,12 +431,12 @@ on_both! {
     async fn only_one_run_at_a_time_and_one_that_was_taken_over_writes_nothing_more(db: &Database) {
         let slapd = Slapd::start(Tree::new().people(3)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
-        let first = run::prepare(&lab.env, SLUG, Order::default()).await.unwrap();
-        let second = run::start(&lab.env, SLUG, Order::default()).await;
-        assert!(matches!(second, Err(NotStarted::Busy(_))), "{second:?}");
+        let first = run::prepare(&lab.env, SLUG, SyncOptions::default()).await.unwrap();
+        let second = run::start(&lab.env, SLUG, SyncOptions::default()).await;
+        assert!(matches!(second, Err(SyncStartError::Busy(_))), "{second:?}");
         let name = format!("sync:{}", lab.connection);
         lab.store.write(async |tx: &mut Tx| tx.execute(&EXPIRE, binds![&name]).await).await.unwrap();
-        let third = run::prepare(&lab.env, SLUG, Order::default()).await.unwrap();
+        let third = run::prepare(&lab.env, SLUG, SyncOptions::default()).await.unwrap();
         let late = first.run().await;
         assert_eq!(late.status, Status::Failed, "{late}");
         assert_eq!(late.failure.unwrap(), "Another process has taken over this connection's runs; this one stopped.");
@@ -447,15 +447,15 @@ on_both! {
 
     async fn what_cannot_run_says_why(db: &Database) {
         let lab = Lab::new(&db.store, "127.0.0.1:1").await;
-        let unknown = run::start(&lab.env, "nobody", Order::default()).await.unwrap_err();
+        let unknown = run::start(&lab.env, "nobody", SyncOptions::default()).await.unwrap_err();
         assert_eq!(unknown.to_string(), "There is no LDAP connection \"nobody\".");
         lab.configure(json!({"urls": [], "users": {"bases": ["ou=x"]}})).await;
-        let settings = run::start(&lab.env, SLUG, Order::default()).await.unwrap_err();
+        let settings = run::start(&lab.env, SLUG, SyncOptions::default()).await.unwrap_err();
         assert_eq!(settings.to_string(), "No server address is given.");
         let other = Arc::new(Keyring::parse(&format!("{}A", "B".repeat(42)), "the test").unwrap());
         lab.configure(config("127.0.0.1:1")).await;
-        let env = Env { keys: other, ..lab.env.clone() };
-        let secret = run::start(&env, SLUG, Order::default()).await.unwrap_err();
+        let env = SyncContext { keys: other, ..lab.env.clone() };
+        let secret = run::start(&env, SLUG, SyncOptions::default()).await.unwrap_err();
         assert!(secret.to_string().contains("cannot be opened"), "{secret}");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rolecall::domain::id::ExternalUserId;
-use rolecall::ldap::report::{Counts, Report, Status};
-use rolecall::ldap::settings::Settings;
+use rolecall::ldap::report::{RecordCounts, Report, Status};
+use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::ldap::source::test_connection;
 use rolecall::store::{StoreError, Tx, first, tuple};
 use rolecall::{binds, statements};
@@ -40,7 +40,7 @@ fn adds_up(report: &Report) {
     for (what, read, counts) in
         [("people", report.read.users, &report.users), ("groups", report.read.groups, &report.groups)]
     {
-        let Counts { created, changed, unchanged, waiting, set_aside, .. } = counts;
+        let RecordCounts { created, changed, unchanged, waiting, set_aside, .. } = counts;
         assert_eq!(created + changed + unchanged + waiting + set_aside, read, "{what}: {report}");
     }
 }
@@ -53,7 +53,7 @@ async fn run(lab: &Lab) -> Report {
     assert_eq!(foreseen.status, report.status, "{foreseen}\n{report}");
     // Who waits for a match is known only when it is there.
     let of = |report: &Report| {
-        let users = Counts { for_review: 0, ..report.users.clone() };
+        let users = RecordCounts { for_review: 0, ..report.users.clone() };
         (users, report.groups.clone(), report.members.clone(), report.nested.clone())
     };
     assert_eq!(of(&foreseen), of(&report), "what is foreseen is what comes");
@@ -535,7 +535,7 @@ on_both! {
             let report = run(&lab).await;
             assert_eq!((report.status, report.users.set_aside), (Status::Failed, aside), "{report}");
             assert!(report.failure.as_ref().unwrap().starts_with(says), "{report}");
-            let settings = Arc::new(Settings::from_json("openldap", &wrong).unwrap());
+            let settings = Arc::new(ResolvedLdapSettings::from_json("openldap", &wrong).unwrap());
             let steps = test_connection(settings, Some(SecretString::from(PASSWORD)), lab.env.guard.clone()).await;
             let people = steps.iter().find(|step| step.title == "Read people").unwrap();
             assert!(!people.passed, "{steps:?}");
@@ -550,9 +550,9 @@ on_both! {
         let lab = Lab::new(&db.store, &slapd.address).await;
         let source = lab.world.source();
         let said = lab.world.user(json!({"userName": "u001", "externalId": "u001"})).into();
-        let new = rolecall::provision::users::NewUser { stable_key: None, said };
+        let new = rolecall::provision::users::NewExternalUser { stable_key: None, said };
         let ctx = crate::support::world::ctx(1);
-        rolecall::provision::users::create(&db.store, &ctx, &source, new, rolecall::provision::Mode::Real).await.unwrap();
+        rolecall::provision::users::create(&db.store, &ctx, &source, new, rolecall::provision::Execution::Real).await.unwrap();
         let report = run(&lab).await;
         assert_eq!((report.users.created, report.users.for_review), (4, 1), "{report}");
         assert!(report.to_string().contains("1 wait until somebody decides who they are"), "{report}");

@@ -1,7 +1,7 @@
 //! One-time links.
 use rolecall::admin::links;
 use rolecall::store::StoreError;
-use rolecall::store::links::Purpose;
+use rolecall::store::links::OneTimeLinkPurpose;
 
 use crate::app::App;
 use crate::support::browser::Browser;
@@ -11,7 +11,7 @@ use crate::support::house::{House, ctx};
 async fn link(app: &App, house: &House) -> String {
     let (at, ctx) = (house.at(house.top), ctx());
     let made: Result<_, StoreError> =
-        house.store.write(async |tx| links::create(tx, &ctx, &at, house.owner, Purpose::SetUp).await).await;
+        house.store.write(async |tx| links::create(tx, &ctx, &at, house.owner, OneTimeLinkPurpose::SetUp).await).await;
     links::address(app.running.app().public_url.as_str(), &made.unwrap()).to_string()
 }
 
@@ -81,7 +81,7 @@ on_both! {
             login.link(&at, presented).await.map_err(|refusal| refusal.code)
         };
         assert_eq!(code(&old, 0).await, Err("link.unknown"));
-        assert_eq!(code(&new, links::LIFE - 60).await, Ok(Purpose::SetUp));
+        assert_eq!(code(&new, links::LIFE - 60).await, Ok(OneTimeLinkPurpose::SetUp));
         assert_eq!(code(&new, links::LIFE + 60).await, Err("link.unknown"));
         assert_eq!(code("rcl_", 0).await, Err("link.unknown"));
         assert_eq!(code(&new.replace("rcl_", "rca_"), 0).await, Err("link.unknown"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rolecall::admin::links;
 use rolecall::store::StoreError;
-use rolecall::store::links::Purpose;
+use rolecall::store::links::OneTimeLinkPurpose;
 use rolecall::web::routes;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
@@ -31,8 +31,11 @@ async fn written(place: &Place) -> i64 {
 /// The address of a one-time link of the owner.
 async fn link(place: &Place) -> String {
     let (at, ctx) = (place.house.at(place.house.top), ctx());
-    let made: Result<_, StoreError> =
-        place.house.store.write(async |tx| links::create(tx, &ctx, &at, place.house.owner, Purpose::SetUp).await).await;
+    let made: Result<_, StoreError> = place
+        .house
+        .store
+        .write(async |tx| links::create(tx, &ctx, &at, place.house.owner, OneTimeLinkPurpose::SetUp).await)
+        .await;
     links::address(place.app.running.app().public_url.as_str(), &made.unwrap()).to_string()
 }
 

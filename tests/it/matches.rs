@@ -1,5 +1,5 @@
 //! Matching over the API: who waits, whom they may be and why; what an administrator's word does, and whose word counts.
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::id::UserId;
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ on_both! {
         let owner = Api::owner(&place.app, &place.house).await;
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
         let (_, bob) = place.house.push("bob@a.example", "oid-b").await;
-        place.house.grant(alice, Core::ALL, "subtree", place.house.reseller).await;
+        place.house.grant(alice, CoreCapability::ALL, "subtree", place.house.reseller).await;
         place.door("app", "oid", false).await;
         place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
         place.refused("app", proven("s2", "bob@a.example"), "person.review").await;
@@ -133,7 +133,7 @@ on_both! {
         let (of_alice, of_bob) = (&rows[0].0, &rows[1].0);
 
         let helper = place.house.person("Hedda Helper").await;
-        let some = [Core::PartnerView, Core::UserView, Core::UserWrite, Core::ConnectionView];
+        let some = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite, CoreCapability::ConnectionView];
         place.house.grant(helper, &some, "subtree", place.house.reseller).await;
         let helping = Api::of(&place.app, &place.house, helper, place.house.reseller).await;
         for verdict in ["confirm", "refuse"] {

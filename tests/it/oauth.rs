@@ -7,9 +7,9 @@ use reqwest::{Method, RequestBuilder};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use rolecall::admin::clients::{self, Credential};
-use rolecall::admin::refused::Refused;
+use rolecall::admin::refused::AdminError;
 use rolecall::clock::Clock;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::directory::ConnectionState;
 use rolecall::login::client::check_keys;
@@ -170,7 +170,7 @@ on_both! {
         again.get("/Users").await.refused(401, "");
         refused(&endpoint.secret(&client, &secret).await, 401, "invalid_client");
         let twice = clients::end(&db.store, &ctx(), house.owner, "acme", client.parse().unwrap()).await;
-        assert!(matches!(twice, Err(Refused::NotFound)));
+        assert!(matches!(twice, Err(AdminError::NotFound)));
         assert_eq!((house.events("client.created").await, house.events("client.revoked").await), (1, 1));
         app.stop().await;
     }
@@ -393,18 +393,18 @@ on_both! {
 
         // Making and ending clients needs the right to change the connection.
         let viewer = house.person("Vera").await;
-        house.grant(viewer, &[Core::PartnerView], "subtree", house.top).await;
+        house.grant(viewer, &[CoreCapability::PartnerView], "subtree", house.top).await;
         let stranger = house.person("Sven").await;
         for (actor, hidden) in [(viewer, false), (stranger, true)] {
             let refused = clients::create(&db.store, &ctx(), actor, "acme", "Mine", &Credential::Secret).await;
             match refused {
-                Err(Refused::Forbidden(_)) => assert!(!hidden),
-                Err(Refused::NotFound) => assert!(hidden),
+                Err(AdminError::Forbidden(_)) => assert!(!hidden),
+                Err(AdminError::NotFound) => assert!(hidden),
                 other => panic!("{other:?}"),
             }
         }
         let sso = clients::create(&db.store, &ctx(), house.owner, "acme-sso", "Mine", &Credential::Secret).await;
-        assert!(matches!(sso, Err(Refused::Conflict(_))));
+        assert!(matches!(sso, Err(AdminError::Conflict(_))));
         app.stop().await;
     }
 }

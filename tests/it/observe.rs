@@ -1,9 +1,9 @@
 //! A directory in observation makes nobody, links nobody and stops nobody, whatever it says; who waited is introduced when
 //! it is put in force.
-use rolecall::admin::apply::{self, ApplyError, Means, Plan};
+use rolecall::admin::apply::{self, ApplyContext, ApplyError, ApplyPlan};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;
-use rolecall::domain::directory::{Directory, Mode};
+use rolecall::domain::directory::{Directory, DirectoryMode};
 use rolecall::domain::id::UserId;
 use rolecall::jobs::introductions;
 use rolecall::secret::Keyring;
@@ -38,9 +38,9 @@ fn declaration(mode: &str) -> String {
     )
 }
 
-async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<Plan, ApplyError> {
+async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<ApplyPlan, ApplyError> {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = Means::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
     let declaration = Declaration::parse(&declaration(mode)).unwrap();
     let by = OperatorExtent::assume();
     match rehearse {
@@ -186,7 +186,7 @@ on_both! {
         let at = console.partner("harbor").await;
         let flip = async |tx: &mut Tx| -> Result<(), StoreError> {
             let known = directories::by_name(tx, &at, "Trial").await?.unwrap();
-            directories::update(tx, &at, &Directory { mode: Mode::Additive, ..known }).await
+            directories::update(tx, &at, &Directory { mode: DirectoryMode::Additive, ..known }).await
         };
         console.store.write(flip).await.unwrap();
         let left = async || -> i64 { console.store.reader().await.unwrap().one(&LEFT, binds![], |row| row.get(0)).await.unwrap() };

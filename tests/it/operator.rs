@@ -12,8 +12,8 @@ use rolecall::domain::ctx::Actor;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, StoreError, Tx, links};
-use rolecall::web::operator::Notice;
-use rolecall::web::routes::{self, Access};
+use rolecall::web::operator::ServerNotice;
+use rolecall::web::routes::{self, RouteAccess};
 
 use crate::app::App;
 use crate::support::database::on_both;
@@ -181,7 +181,7 @@ fn every_command_works_beside_the_server_and_without_it() {
 fn a_notice_that_a_killed_server_left_is_no_server() {
     let folder = Folder::new("stale");
     folder.serve(&[]).kill();
-    assert!(Notice::read(&folder.0.join("data")).is_some(), "it is still there");
+    assert!(ServerNotice::read(&folder.0.join("data")).is_some(), "it is still there");
     let (code, said, error) = folder.run(&["export"]);
     assert!(code == 0 && said.contains("Our company"), "{error}");
 }
@@ -228,11 +228,11 @@ fn commands_know_the_certificate_of_their_own_server() {
     }
     let (_, _, error) = folder.run(&["sync", "run", "nothing"]);
     assert!(error.contains("There is no such thing"), "it was asked: {error}");
-    let before = Notice::read(&folder.0.join("data")).unwrap().certificate;
+    let before = ServerNotice::read(&folder.0.join("data")).unwrap().certificate;
     issue();
     server.signal("-HUP");
     let begun = Instant::now();
-    while Notice::read(&folder.0.join("data")).unwrap().certificate == before {
+    while ServerNotice::read(&folder.0.join("data")).unwrap().certificate == before {
         assert!(begun.elapsed() < Duration::from_secs(30), "the new certificate is not told");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -329,9 +329,9 @@ on_both! {
 
     async fn only_the_token_in_the_data_folder_opens_what_the_operator_may(db: &Database) {
         let app = App::start(db).await;
-        let notice = Notice::read(&db.folder()).unwrap();
+        let notice = ServerNotice::read(&db.folder()).unwrap();
         let wrong = format!("{}x", &notice.token[..notice.token.len() - 1]);
-        for entry in routes::all().filter(|entry| entry.access == Access::Operator) {
+        for entry in routes::all().filter(|entry| entry.access == RouteAccess::Operator) {
             for method in entry.methods() {
                 let method: Method = method.parse().unwrap();
                 let ask = |token: &str| app.request(method.clone(), entry.path).bearer_auth(token).body("{}").send();

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rolecall::admin::declaration::{Declaration, MOST_BYTES};
-use rolecall::admin::when::When;
+use rolecall::admin::when::NamedRuleFilter;
 use rolecall::domain::id::ConnectionId;
 use rolecall::ldap::dn::Dn;
-use rolecall::ldap::settings::Settings;
+use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::login::assertion::Assertion;
 use rolecall::login::claims::Claims;
 use rolecall::login::keys::Keys;
-use rolecall::login::provider::OidcConfig;
-use rolecall::scim::filter::Filter;
-use rolecall::scim::json::{self as scim_json, Limits};
+use rolecall::login::provider::OidcSettings;
+use rolecall::scim::filter::FilterAst;
+use rolecall::scim::json::{self as scim_json, JsonLimits};
 use rolecall::scim::path::{AttrPath, PatchPath};
 use rolecall::scim::schema::SchemaSet;
 use rolecall::store::Tx;
@@ -67,12 +67,14 @@ fn json_of_every_door() {
             "{\"a\":".repeat(DEEP),
         ]
     };
-    none("a SCIM body", texts(), |text| scim_json::read(text.as_bytes(), Limits::default()).is_ok());
-    none("a SCIM body of a group", texts(), |text| scim_json::read_group(text.as_bytes(), Limits::default()).is_ok());
+    none("a SCIM body", texts(), |text| scim_json::read(text.as_bytes(), JsonLimits::default()).is_ok());
+    none("a SCIM body of a group", texts(), |text| {
+        scim_json::read_group(text.as_bytes(), JsonLimits::default()).is_ok()
+    });
     none("any body", texts(), |text| serde_json::from_str::<Json>(text).is_ok());
     none("claims", texts(), |text| serde_json::from_str::<Claims>(text).is_ok());
     let long = vec![format!("[{}1]", "1,".repeat(1_000_000))];
-    none("a long SCIM body", long, |text| scim_json::read(text.as_bytes(), Limits::default()).is_ok());
+    none("a long SCIM body", long, |text| scim_json::read(text.as_bytes(), JsonLimits::default()).is_ok());
     let coded = |text: &str| {
         use base64::Engine as _;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
@@ -102,17 +104,17 @@ fn filters_paths_and_conditions() {
             "emails[".repeat(1_000),
         ]
     };
-    none("a SCIM filter", texts(), |text| Filter::parse(text).is_ok());
+    none("a SCIM filter", texts(), |text| FilterAst::parse(text).is_ok());
     none("a path of PATCH", texts(), |text| PatchPath::parse(&format!("emails[{text}].value")).is_ok());
     let schemas = SchemaSet::base();
-    none("a rule's condition", texts(), move |text| When::parse(text, &schemas).is_ok());
+    none("a rule's condition", texts(), move |text| NamedRuleFilter::parse(text, &schemas).is_ok());
     // A path without a filter nests nothing: it only has to be read in time.
     taken("a path", vec!["a.".repeat(500_000), "a:".repeat(500_000)], |text| AttrPath::parse(text).is_some());
     let filters =
         vec![deep("(!", "(a=b)", ")"), deep("(&", "(a=b)", ")"), deep("(|", "(a=b)", ")"), "(".repeat(16_000)];
     none("an LDAP filter", filters, |text| {
         let config = json!({"urls": ["ldap://h"], "users": {"bases": ["dc=x"], "filter": text}});
-        Settings::from_json("openldap", &config).is_ok()
+        ResolvedLdapSettings::from_json("openldap", &config).is_ok()
     });
 }
 
@@ -127,14 +129,14 @@ fn names_addresses_and_certificates() {
     none("a distinguished name", names, |text| Dn::parse(text).is_ok());
     let addresses = vec![format!("ldap://{}", "a.".repeat(DEEP)), format!("ldap://h/{}", "../".repeat(DEEP))];
     none("an address of a directory", addresses, |text| {
-        Settings::from_json("openldap", &json!({"urls": [text], "users": {"bases": ["dc=x"]}})).is_ok()
+        ResolvedLdapSettings::from_json("openldap", &json!({"urls": [text], "users": {"bases": ["dc=x"]}})).is_ok()
     });
     let issuers = vec![format!("https://{}/", "ä.".repeat(DEEP)), format!("https://h/?{}", "a&".repeat(DEEP))];
-    taken("an issuer", issuers, |text| OidcConfig::read(&json!({"issuer": text, "client_id": "c"})).is_ok());
+    taken("an issuer", issuers, |text| OidcSettings::read(&json!({"issuer": text, "client_id": "c"})).is_ok());
     let certificates = vec!["-----BEGIN CERTIFICATE-----\n".repeat(DEEP), "A".repeat(5_000_000)];
     none("certificates", certificates, |text| {
         let config = json!({"urls": ["ldaps://h"], "ca": text, "users": {"bases": ["dc=x"]}});
-        Settings::from_json("openldap", &config).is_ok()
+        ResolvedLdapSettings::from_json("openldap", &config).is_ok()
     });
 }
 

@@ -1,16 +1,16 @@
 //! Groups: members as sets, nesting, names.
 use std::collections::{BTreeMap, BTreeSet};
 
-use rolecall::domain::filter::{Field, Filter, Kind as FieldKind, Op, Value};
+use rolecall::domain::filter::{FieldType as FieldKind, Filter, FilterField, FilterOp, FilterValue};
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use rolecall::provision::event::Kind;
-use rolecall::provision::groups::{self, GroupChange, NewGroup};
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Done, Effect, Mode, ProvisionError, Source, UnknownMembers};
+use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Effect, Execution, Outcome, ProvisionError, ProvisionSource, UnknownMembers};
 use rolecall::scim::patch::{MemberOp, MemberSelector};
 use rolecall::scim::resource::{Document, MemberKind, MemberRef};
 use rolecall::store::external_groups::ExternalGroup;
-use rolecall::store::members::{self, Who};
+use rolecall::store::members::{self, MemberId};
 use rolecall::store::{Store, Tx, first, tuple};
 use rolecall::{binds, statements};
 use serde_json::json;
@@ -24,9 +24,10 @@ statements! {
     EVENTS = "SELECT COUNT(*) FROM event";
 }
 
-async fn user(store: &Store, world: &World, source: &Source<'_>, name: &str) -> ExternalUserId {
-    let new = NewUser { stable_key: None, said: world.user(json!({"userName": name, "externalId": name})).into() };
-    users::create(store, &fresh(), source, new, Mode::Real).await.unwrap().value.id
+async fn user(store: &Store, world: &World, source: &ProvisionSource<'_>, name: &str) -> ExternalUserId {
+    let new =
+        NewExternalUser { stable_key: None, said: world.user(json!({"userName": name, "externalId": name})).into() };
+    users::create(store, &fresh(), source, new, Execution::Real).await.unwrap().value.id
 }
 
 /// Circumstances whose ids are not those of any other.
@@ -47,25 +48,25 @@ fn nested(id: ExternalGroupId) -> MemberRef {
 async fn group(
     store: &Store,
     world: &World,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     name: &str,
     members: Vec<MemberRef>,
-) -> Done<ExternalGroup> {
-    let new = NewGroup { stable_key: None, document: world.group(name), members, row_hash: None };
-    groups::create(store, &fresh(), source, &new, Mode::Real).await.unwrap()
+) -> Outcome<ExternalGroup> {
+    let new = NewExternalGroup { stable_key: None, document: world.group(name), members, row_hash: None };
+    groups::create(store, &fresh(), source, &new, Execution::Real).await.unwrap()
 }
 
 async fn change(
     store: &Store,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
     ops: Vec<MemberOp>,
-) -> Result<Done<ExternalGroup>, ProvisionError> {
-    let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
-    groups::update(store, &fresh(), source, id, None, &change, Mode::Real).await
+) -> Result<Outcome<ExternalGroup>, ProvisionError> {
+    let change = |doc: &Document| Ok(GroupInput { document: doc.clone(), members: ops.clone(), row_hash: None });
+    groups::update(store, &fresh(), source, id, None, &change, Execution::Real).await
 }
 
-async fn who(store: &Store, source: &Source<'_>, id: ExternalGroupId) -> BTreeSet<Uuid> {
+async fn who(store: &Store, source: &ProvisionSource<'_>, id: ExternalGroupId) -> BTreeSet<Uuid> {
     let mut reader = store.reader().await.unwrap();
     let (mut all, mut after) = (BTreeSet::new(), None);
     loop {
@@ -150,7 +151,7 @@ on_both! {
         let unknown = |value: &str| MemberRef::named(value, None);
         let wanted = vec![MemberOp::ReplaceAll(vec![unknown("nobody"), member(stranger), unknown(&a.to_string().to_uppercase())])];
 
-        let strict = Source { unknown_members: UnknownMembers::Reject, ..source };
+        let strict = ProvisionSource { unknown_members: UnknownMembers::Reject, ..source };
         let refused = change(store, &strict, id, wanted.clone()).await.unwrap_err();
         assert!(matches!(refused, ProvisionError::UnknownMembers { ref ids } if ids.len() == 3));
         assert_eq!(who(store, &source, id).await, ids(&[a]));
@@ -164,11 +165,11 @@ on_both! {
         let (store, world) = (&db.store, World::new(&db.store).await);
         let source = world.source();
         let made = group(store, &world, &source, "Ops", vec![]).await.value;
-        let rename = |_: &Document| Ok(GroupChange { document: world.group("Crew"), members: vec![], row_hash: None });
-        let done = groups::update(store, &fresh(), &source, made.id, None, &rename, Mode::Real).await.unwrap();
+        let rename = |_: &Document| Ok(GroupInput { document: world.group("Crew"), members: vec![], row_hash: None });
+        let done = groups::update(store, &fresh(), &source, made.id, None, &rename, Execution::Real).await.unwrap();
         assert_eq!((done.value.version, done.value.display_name.as_str()), (2, "Crew"));
         assert_eq!(kinds(&done.effect), [Kind::ExternalGroupRenamed]);
-        let again = groups::update(store, &fresh(), &source, made.id, None, &rename, Mode::Real).await.unwrap();
+        let again = groups::update(store, &fresh(), &source, made.id, None, &rename, Execution::Real).await.unwrap();
         assert!(!again.changed);
         let read = groups::get(&mut store.reader().await.unwrap(), &source, made.id).await.unwrap().unwrap();
         assert_eq!(read, done.value);
@@ -180,7 +181,7 @@ on_both! {
         let source = world.source();
         let (a, b) = (user(store, &world, &source, "a").await, user(store, &world, &source, "b").await);
         let id = group(store, &world, &source, "Ops", vec![member(a), member(b)]).await.value.id;
-        let gone = users::delete(store, &fresh(), &source, a, None, Mode::Real).await.unwrap();
+        let gone = users::delete(store, &fresh(), &source, a, None, Execution::Real).await.unwrap();
         assert!(kinds(&gone.effect).contains(&Kind::MemberRemoved));
         assert_eq!(who(store, &source, id).await, ids(&[b]));
         let read = groups::get(&mut store.reader().await.unwrap(), &source, id).await.unwrap().unwrap();
@@ -199,7 +200,7 @@ on_both! {
         assert_eq!(seen, BTreeMap::from([("Inner", true), ("Outer", false)]));
         assert_eq!(who(store, &source, inner).await, BTreeSet::from([person.uuid(), outer.uuid()]));
 
-        let gone = groups::delete(store, &fresh(), &source, inner, None, Mode::Real).await.unwrap();
+        let gone = groups::delete(store, &fresh(), &source, inner, None, Execution::Real).await.unwrap();
         assert_eq!(gone.effect.members_removed, 2, "a person and a group");
         assert!(who(store, &source, outer).await.is_empty());
         let read = groups::get(&mut store.reader().await.unwrap(), &source, outer).await.unwrap().unwrap();
@@ -239,7 +240,7 @@ on_both! {
             assert_eq!(stored.into_iter().collect::<BTreeSet<_>>(), walked(&edges, &all));
         }
         let gone = all.pop().unwrap();
-        groups::delete(store, &fresh(), &source, gone, None, Mode::Real).await.unwrap();
+        groups::delete(store, &fresh(), &source, gone, None, Execution::Real).await.unwrap();
         edges.retain(|(outer, inner)| *outer != gone.uuid() && *inner != gone.uuid());
         let stored: Vec<(Uuid, Uuid)> = store.reader().await.unwrap().all(&CLOSURE, binds![], tuple).await.unwrap();
         assert_eq!(stored.into_iter().collect::<BTreeSet<_>>(), walked(&edges, &all));
@@ -252,9 +253,9 @@ on_both! {
         let inner = group(store, &world, &source, "Inner", vec![]).await.value.id;
         let id = group(store, &world, &source, "Ops", vec![member(a), nested(inner)]).await.value.id;
         let filter = Filter::Compare {
-            field: Field { path: vec!["type".into()], kind: FieldKind::Text { exact: false } },
-            op: Op::Eq,
-            value: Value::Text("group".into()),
+            field: FilterField { path: vec!["type".into()], kind: FieldKind::Text { exact: false } },
+            op: FilterOp::Eq,
+            value: FilterValue::Text("group".into()),
         };
         change(store, &source, id, vec![MemberOp::Remove(MemberSelector::Matching(filter))]).await.unwrap();
         assert_eq!(who(store, &source, id).await, ids(&[a]));
@@ -266,14 +267,14 @@ on_both! {
         let (a, b) = (user(store, &world, &source, "a").await, user(store, &world, &source, "b").await);
         let id = group(store, &world, &source, "Ops", vec![member(a)]).await.value.id;
         let events: i64 = store.reader().await.unwrap().one(&EVENTS, binds![], first).await.unwrap();
-        let change = |_: &Document| Ok(GroupChange {
+        let change = |_: &Document| Ok(GroupInput {
             document: world.group("Crew"), members: vec![MemberOp::ReplaceAll(vec![member(b)])], row_hash: None,
         });
         let at = ctx(99);
-        let dry = groups::update(store, &at, &source, id, None, &change, Mode::Dry).await.unwrap();
+        let dry = groups::update(store, &at, &source, id, None, &change, Execution::Dry).await.unwrap();
         assert_eq!(who(store, &source, id).await, ids(&[a]));
         assert_eq!(store.reader().await.unwrap().one(&EVENTS, binds![], first::<i64>).await.unwrap(), events);
-        let real = groups::update(store, &ctx(99), &source, id, None, &change, Mode::Real).await.unwrap();
+        let real = groups::update(store, &ctx(99), &source, id, None, &change, Execution::Real).await.unwrap();
         assert_eq!((dry.value, dry.effect.events), (real.value, real.effect.events));
     }
 
@@ -288,7 +289,7 @@ on_both! {
                 let mut made = Vec::new();
                 for n in 0..300 {
                     let said = world.user(json!({"userName": format!("p{part}-{n}")})).into();
-                    made.push(users::create_in(tx, &at, source, NewUser { stable_key: None, said }).await?.value.id);
+                    made.push(users::create_in(tx, &at, source, NewExternalUser { stable_key: None, said }).await?.value.id);
                 }
                 Ok::<_, ProvisionError>(made)
             }).await.unwrap();
@@ -304,6 +305,6 @@ on_both! {
         let mut reader = store.reader().await.unwrap();
         assert_eq!(members::count(&mut reader, &source.extent, id).await.unwrap(), 1_200);
         let page = members::page(&mut reader, &source.extent, id, None, 5).await.unwrap();
-        assert!(matches!(page[0].who, Who::User(_)));
+        assert!(matches!(page[0].who, MemberId::User(_)));
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId, Id as _, UserId};
-use rolecall::provision::groups::{self, GroupChange, NewGroup};
-use rolecall::provision::users::{self, NewUser, Said};
-use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source};
+use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
+use rolecall::provision::users::{self, NewExternalUser, UserInput};
+use rolecall::provision::{AccessChanges, Effect, Execution, Outcome, ProvisionError, ProvisionSource};
 use rolecall::scim::patch::{MemberOp, MemberSelector};
 use rolecall::scim::resource::{Document, MemberRef};
-use rolecall::store::effective_lists::{Outcome, misplaced, outcomes_of};
+use rolecall::store::effective_lists::{AccessItem, misplaced, outcomes_of};
 use rolecall::store::{Store, StoreError, Tx, first, tuple};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -149,25 +149,32 @@ fn draw(dice: &mut Dice, known: &Known) -> Act {
 /// What an act returns, whatever it is on.
 type Told = Result<(Effect, bool, Option<Uuid>, i64), ProvisionError>;
 
-fn told<T>(done: Result<Done<T>, ProvisionError>, of: impl FnOnce(T) -> (Option<Uuid>, i64)) -> Told {
+fn told<T>(done: Result<Outcome<T>, ProvisionError>, of: impl FnOnce(T) -> (Option<Uuid>, i64)) -> Told {
     done.map(|done| {
         let (id, version) = of(done.value);
         (done.effect, done.changed, id, version)
     })
 }
 
-async fn run(store: &Store, second: i64, world: &World, source: &Source<'_>, act: &Act, mode: Mode) -> Told {
+async fn run(
+    store: &Store,
+    second: i64,
+    world: &World,
+    source: &ProvisionSource<'_>,
+    act: &Act,
+    mode: Execution,
+) -> Told {
     let at = ctx(second);
     match act {
         Act::Create(body) => {
-            let new = NewUser { stable_key: None, said: world.user(body.clone()).into() };
+            let new = NewExternalUser { stable_key: None, said: world.user(body.clone()).into() };
             told(users::create(store, &at, source, new, mode).await, |user| (Some(user.id.uuid()), user.version))
         }
         Act::Set(id, name, value) => {
             let change = |doc: &Document| {
                 let mut doc = doc.clone();
                 doc.insert((*name).to_owned(), value.clone());
-                Ok(Said::from(doc))
+                Ok(UserInput::from(doc))
             };
             told(users::update(store, &at, source, *id, None, &change, mode).await, |user| (None, user.version))
         }
@@ -177,13 +184,13 @@ async fn run(store: &Store, second: i64, world: &World, source: &Source<'_>, act
         Act::Delete(id) => told(users::delete(store, &at, source, *id, None, mode).await, |()| (None, 0)),
         Act::NewGroup(name, members) => {
             let (document, members) = (world.group(name), members.clone());
-            let new = NewGroup { stable_key: None, document, members, row_hash: None };
+            let new = NewExternalGroup { stable_key: None, document, members, row_hash: None };
             told(groups::create(store, &at, source, &new, mode).await, |group| (Some(group.id.uuid()), group.version))
         }
         Act::Change(id, name, members) => {
             let change = |doc: &Document| {
                 let document = name.as_deref().map_or_else(|| doc.clone(), |name| world.group(name));
-                Ok(GroupChange { document, members: members.clone(), row_hash: None })
+                Ok(GroupInput { document, members: members.clone(), row_hash: None })
             };
             told(groups::update(store, &at, source, *id, None, &change, mode).await, |group| (None, group.version))
         }
@@ -191,7 +198,7 @@ async fn run(store: &Store, second: i64, world: &World, source: &Source<'_>, act
     }
 }
 
-async fn held(store: &Store, source: &Source<'_>) -> BTreeMap<UserId, Vec<Outcome>> {
+async fn held(store: &Store, source: &ProvisionSource<'_>) -> BTreeMap<UserId, Vec<AccessItem>> {
     let mut reader = store.reader().await.unwrap();
     let people: Vec<UserId> = reader.all(&PEOPLE, binds![], first).await.unwrap();
     let mut all = BTreeMap::new();
@@ -202,10 +209,10 @@ async fn held(store: &Store, source: &Source<'_>) -> BTreeMap<UserId, Vec<Outcom
 }
 
 /// What people call it.
-fn name(outcome: &Outcome) -> String {
+fn name(outcome: &AccessItem) -> String {
     match outcome {
-        Outcome::Group { group } => group.name.clone(),
-        Outcome::Grant { role, .. } => role.name.clone(),
+        AccessItem::Group { group } => group.name.clone(),
+        AccessItem::Grant { role, .. } => role.name.clone(),
     }
 }
 
@@ -248,7 +255,7 @@ async fn random_acts(store: &Store, by_condition: bool) {
     let mut known = [Known::default(), Known::default()];
     for (second, name) in [(1_000, "Group 0"), (1_001, "Group 1")] {
         let act = Act::NewGroup(name.into(), Vec::new());
-        let made = run(store, second, &world, &doors[0], &act, Mode::Real).await.unwrap().2.unwrap();
+        let made = run(store, second, &world, &doors[0], &act, Execution::Real).await.unwrap().2.unwrap();
         known[0].groups.push(ExternalGroupId::from_uuid(made));
     }
     let mut dice = Dice(42);
@@ -258,9 +265,9 @@ async fn random_acts(store: &Store, by_condition: bool) {
         let (source, known) = (&doors[door], &mut known[door]);
         let act = draw(&mut dice, known);
         let (before, stored) = (held(store, source).await, state(store).await);
-        let dry = run(store, second, &world, source, &act, Mode::Dry).await;
+        let dry = run(store, second, &world, source, &act, Execution::Dry).await;
         assert_eq!(state(store).await, stored, "a dry run leaves nothing: {act:?}");
-        let real = run(store, second, &world, source, &act, Mode::Real).await;
+        let real = run(store, second, &world, source, &act, Execution::Real).await;
         let (dry, real) = match (dry, real) {
             (Err(dry), Err(real)) => {
                 assert_eq!(dry, real, "{act:?}");
@@ -269,8 +276,8 @@ async fn random_acts(store: &Store, by_condition: bool) {
             }
             (dry, real) => (dry.unwrap(), real.unwrap()),
         };
-        let Access::Changes(changes) = dry.0.access.clone() else { panic!("access is compared") };
-        let silent = Effect { access: Access::NotCompared, ..dry.0 };
+        let AccessChanges::Changes(changes) = dry.0.access.clone() else { panic!("access is compared") };
+        let silent = Effect { access: AccessChanges::NotCompared, ..dry.0 };
         assert_eq!((silent, dry.1, dry.2, dry.3), (real.0.clone(), real.1, real.2, real.3), "{act:?}");
         if !real.1 {
             assert_eq!(state(store).await, stored, "no change leaves everything alone: {act:?}");
@@ -281,8 +288,8 @@ async fn random_acts(store: &Store, by_condition: bool) {
         for (person, now) in &after {
             let nothing = Vec::new();
             let then = before.get(person).unwrap_or(&nothing);
-            let mut gained: Vec<&Outcome> = now.iter().filter(|outcome| !then.contains(outcome)).collect();
-            let mut lost: Vec<&Outcome> = then.iter().filter(|outcome| !now.contains(outcome)).collect();
+            let mut gained: Vec<&AccessItem> = now.iter().filter(|outcome| !then.contains(outcome)).collect();
+            let mut lost: Vec<&AccessItem> = then.iter().filter(|outcome| !now.contains(outcome)).collect();
             if let Some(change) = changes.iter().find(|change| change.person == *person) {
                 gained.retain(|outcome| !change.gained.contains(outcome));
                 lost.retain(|outcome| !change.lost.contains(outcome));

@@ -1,6 +1,6 @@
 //! Many users at once: as each alone, in fewer trips.
-use rolecall::provision::users::{self, Join, MOST_TOGETHER, NewUser, Said};
-use rolecall::provision::{Done, ProvisionError};
+use rolecall::provision::users::{self, MOST_TOGETHER, MatchKeySource, NewExternalUser, UserInput};
+use rolecall::provision::{Outcome, ProvisionError};
 use rolecall::store::external_users::ExternalUser;
 use rolecall::store::{StoreError, Tx, first};
 use rolecall::{binds, statements};
@@ -16,7 +16,7 @@ statements! {
 }
 
 /// What came of each: created and linked, created and waiting, or refused.
-fn said(answer: &Result<Done<ExternalUser>, ProvisionError>) -> String {
+fn said(answer: &Result<Outcome<ExternalUser>, ProvisionError>) -> String {
     match answer {
         Ok(done) => format!("{} {}", done.value.user_name, done.value.person.is_some()),
         Err(error) => format!("{error:?}"),
@@ -24,7 +24,7 @@ fn said(answer: &Result<Done<ExternalUser>, ProvisionError>) -> String {
 }
 
 /// People of whom some share a name, a mail address or a key with somebody before them.
-fn people(world: &World, count: usize) -> Vec<NewUser> {
+fn people(world: &World, count: usize) -> Vec<NewExternalUser> {
     let one = |at: usize| {
         let (name, key, mail) = match at % 17 {
             3 => (format!("U{}", at - 1), format!("k{at}"), format!("m{at}@x")),
@@ -33,7 +33,10 @@ fn people(world: &World, count: usize) -> Vec<NewUser> {
             _ => (format!("u{at}"), format!("k{at}"), format!("m{at}@x")),
         };
         let document = world.user(json!({"userName": name, "emails": [{"value": mail, "primary": true}]}));
-        NewUser { stable_key: Some(key), said: Said { document, join: Join::Key(None), row_hash: Some(vec![1]) } }
+        NewExternalUser {
+            stable_key: Some(key),
+            said: UserInput { document, join: MatchKeySource::Key(None), row_hash: Some(vec![1]) },
+        }
     };
     (0..count).map(one).collect()
 }

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use rolecall::domain::ctx::Ctx;
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId};
-use rolecall::provision::groups::{self, GroupChange, NewGroup};
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, ProvisionError, events};
+use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionError, events};
 use rolecall::scim::patch::MemberOp;
 use rolecall::scim::resource::{Document, MemberRef};
 use rolecall::store::extent::OperatorExtent;
@@ -34,13 +34,13 @@ async fn count(store: &Store, statement: &'static rolecall::store::Statement) ->
 }
 
 async fn user(store: &Store, at: Ctx, world: &World, body: Json) -> Result<ExternalUserId, ProvisionError> {
-    let new = NewUser { stable_key: None, said: world.user(body).into() };
-    Ok(users::create(store, &at, &world.source(), new, Mode::Real).await?.value.id)
+    let new = NewExternalUser { stable_key: None, said: world.user(body).into() };
+    Ok(users::create(store, &at, &world.source(), new, Execution::Real).await?.value.id)
 }
 
 async fn group(store: &Store, world: &World) -> ExternalGroupId {
-    let new = NewGroup { stable_key: None, document: world.group("Ops"), members: vec![], row_hash: None };
-    groups::create(store, &ctx(1), &world.source(), &new, Mode::Real).await.unwrap().value.id
+    let new = NewExternalGroup { stable_key: None, document: world.group("Ops"), members: vec![], row_hash: None };
+    groups::create(store, &ctx(1), &world.source(), &new, Execution::Real).await.unwrap().value.id
 }
 
 async fn add(
@@ -51,8 +51,8 @@ async fn add(
     member: ExternalUserId,
 ) -> Result<bool, ProvisionError> {
     let ops = vec![MemberOp::Add(vec![MemberRef::named(&member.to_string(), None)])];
-    let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
-    Ok(groups::update(store, &at, &world.source(), id, None, &change, Mode::Real).await?.changed)
+    let change = |doc: &Document| Ok(GroupInput { document: doc.clone(), members: ops.clone(), row_hash: None });
+    Ok(groups::update(store, &at, &world.source(), id, None, &change, Execution::Real).await?.changed)
 }
 
 on_both! {
@@ -108,9 +108,9 @@ on_both! {
                 tasks.spawn(async move {
                     let source = world.at(world.doors[door]);
                     let body = json!({"userName": format!("u{round}-{door}"), "externalId": format!("E{round}")});
-                    let new = NewUser { stable_key: None, said: world.user(body).into() };
+                    let new = NewExternalUser { stable_key: None, said: world.user(body).into() };
                     let at = ctx(round * 10 + i64::try_from(door).unwrap());
-                    users::create(&store, &at, &source, new, Mode::Real).await.unwrap().value.person
+                    users::create(&store, &at, &source, new, Execution::Real).await.unwrap().value.person
                 });
             }
             let mut people = Vec::new();
@@ -136,9 +136,9 @@ on_both! {
             let (store, world) = (db.store.clone(), Arc::clone(&world));
             tasks.spawn(async move {
                 let rename = |_: &Document| {
-                    Ok(GroupChange { document: world.group(&format!("Ops {n}")), members: vec![], row_hash: None })
+                    Ok(GroupInput { document: world.group(&format!("Ops {n}")), members: vec![], row_hash: None })
                 };
-                let done = groups::update(&store, &ctx(2_000 + n), &world.source(), id, None, &rename, Mode::Real).await;
+                let done = groups::update(&store, &ctx(2_000 + n), &world.source(), id, None, &rename, Execution::Real).await;
                 done.map(|done| done.changed)
             });
         }
@@ -163,7 +163,7 @@ on_both! {
                 tasks.spawn(async move {
                     let at = ctx(1_000 + round * 10 + n);
                     if n == 1 {
-                        users::delete(&store, &at, &world.source(), victim, None, Mode::Real).await.map(|_| true)
+                        users::delete(&store, &at, &world.source(), victim, None, Execution::Real).await.map(|_| true)
                     } else {
                         add(&store, at, &world, id, victim).await
                     }

@@ -2,14 +2,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rolecall::domain::filter::{Field, Filter, Kind, Op, Value};
+use rolecall::domain::filter::{FieldType, Filter, FilterField, FilterOp, FilterValue};
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
-use rolecall::domain::page::{Page, Sort};
+use rolecall::domain::page::{PageRequest, Sort};
 use rolecall::domain::text::fold;
-use rolecall::provision::groups::{self, NewGroup};
-use rolecall::provision::listing::Listing;
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, Source};
+use rolecall::provision::groups::{self, NewExternalGroup};
+use rolecall::provision::listing::ListQuery;
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionSource};
 use rolecall::scim::resource::{self, MemberRef};
 use rolecall::store::{Store, members, search};
 use serde_json::{Map, Value as Json, json};
@@ -111,38 +111,48 @@ fn document(dice: &mut Dice, n: usize) -> Json {
     doc
 }
 
-fn field(path: &[&str], kind: Kind) -> Field {
-    Field { path: path.iter().map(|step| (*step).to_owned()).collect(), kind }
+fn field(path: &[&str], kind: FieldType) -> FilterField {
+    FilterField { path: path.iter().map(|step| (*step).to_owned()).collect(), kind }
 }
 
-const TEXT: Kind = Kind::Text { exact: false };
-const EXACT: Kind = Kind::Text { exact: true };
+const TEXT: FieldType = FieldType::Text { exact: false };
+const EXACT: FieldType = FieldType::Text { exact: true };
 
-fn text_op(dice: &mut Dice) -> Op {
-    *dice.of(&[Op::Eq, Op::Ne, Op::Co, Op::Sw, Op::Ew, Op::Gt, Op::Ge, Op::Lt, Op::Le])
+fn text_op(dice: &mut Dice) -> FilterOp {
+    *dice.of(&[
+        FilterOp::Eq,
+        FilterOp::Ne,
+        FilterOp::Co,
+        FilterOp::Sw,
+        FilterOp::Ew,
+        FilterOp::Gt,
+        FilterOp::Ge,
+        FilterOp::Lt,
+        FilterOp::Le,
+    ])
 }
 
-fn number_op(dice: &mut Dice) -> Op {
-    *dice.of(&[Op::Eq, Op::Ne, Op::Gt, Op::Ge, Op::Lt, Op::Le])
+fn number_op(dice: &mut Dice) -> FilterOp {
+    *dice.of(&[FilterOp::Eq, FilterOp::Ne, FilterOp::Gt, FilterOp::Ge, FilterOp::Lt, FilterOp::Le])
 }
 
 /// A word, or a part of one, folded when case does not count.
-fn word(dice: &mut Dice, kind: Kind) -> Value {
+fn word(dice: &mut Dice, kind: FieldType) -> FilterValue {
     let word = if dice.below(12) == 0 { "" } else { *dice.of(&WORDS) };
     let part: String = word.chars().skip(dice.below(2)).take(1 + dice.below(6)).collect();
-    Value::Text(if kind == EXACT { part } else { fold(&part) })
+    FilterValue::Text(if kind == EXACT { part } else { fold(&part) })
 }
 
-fn compare(path: &[&str], kind: Kind, op: Op, value: Value) -> Filter {
+fn compare(path: &[&str], kind: FieldType, op: FilterOp, value: FilterValue) -> Filter {
     Filter::Compare { field: field(path, kind), op, value }
 }
 
 fn each(list: &[&str], inner: Filter) -> Filter {
-    Filter::Each { list: field(list, Kind::Object), inner: Box::new(inner) }
+    Filter::Each { list: field(list, FieldType::Object), inner: Box::new(inner) }
 }
 
 fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
-    let texts: [(&[&str], Kind); 7] = [
+    let texts: [(&[&str], FieldType); 7] = [
         (&["userName"], TEXT),
         (&["externalId"], EXACT),
         (&["title"], TEXT),
@@ -162,9 +172,9 @@ fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
             Filter::Present(field(path, kind))
         }
         7 => {
-            let op = *dice.of(&[Op::Eq, Op::Ne]);
+            let op = *dice.of(&[FilterOp::Eq, FilterOp::Ne]);
             let paths: [&[&str]; 2] = [&["active"], &[EXTRA, "remote"]];
-            compare(paths[dice.below(paths.len())], Kind::Bool, op, Value::Bool(dice.often()))
+            compare(paths[dice.below(paths.len())], FieldType::Bool, op, FilterValue::Bool(dice.often()))
         }
         8 => {
             let op = text_op(dice);
@@ -174,24 +184,37 @@ fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
                 1 => id[..8].to_owned(),
                 _ => id,
             };
-            compare(&["id"], EXACT, op, Value::Text(id))
+            compare(&["id"], EXACT, op, FilterValue::Text(id))
         }
         9 => {
             let path = *dice.of(&["created", "lastModified"]);
-            compare(&["meta", path], Kind::Time, number_op(dice), Value::Time(dice.below(40) as i64 * 1_000_000))
+            compare(
+                &["meta", path],
+                FieldType::Time,
+                number_op(dice),
+                FilterValue::Time(dice.below(40) as i64 * 1_000_000),
+            )
         }
-        10 => compare(&[EXTRA, "badge"], Kind::Integer, number_op(dice), Value::Integer(dice.below(5) as i64)),
-        11 => compare(&[EXTRA, "score"], Kind::Decimal, number_op(dice), Value::Decimal(dice.below(7) as f64 / 2.0)),
+        10 => {
+            compare(&[EXTRA, "badge"], FieldType::Integer, number_op(dice), FilterValue::Integer(dice.below(5) as i64))
+        }
+        11 => compare(
+            &[EXTRA, "score"],
+            FieldType::Decimal,
+            number_op(dice),
+            FilterValue::Decimal(dice.below(7) as f64 / 2.0),
+        ),
         12 => {
             let at = 1_767_225_600_000_000 + dice.below(5) as i64 * 86_400_000_000 + 28_800_000_000;
-            compare(&[EXTRA, "since"], Kind::Time, number_op(dice), Value::Time(at))
+            compare(&[EXTRA, "since"], FieldType::Time, number_op(dice), FilterValue::Time(at))
         }
         13 => {
-            let kind = compare(&["type"], TEXT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text("work".into()));
+            let kind =
+                compare(&["type"], TEXT, *dice.of(&[FilterOp::Eq, FilterOp::Ne]), FilterValue::Text("work".into()));
             let value = match dice.often() {
                 true => {
                     let address = fold(&format!("{}@x{}.example", dice.of(&WORDS), dice.below(3)));
-                    compare(&["value"], TEXT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text(address))
+                    compare(&["value"], TEXT, *dice.of(&[FilterOp::Eq, FilterOp::Ne]), FilterValue::Text(address))
                 }
                 false => {
                     let op = text_op(dice);
@@ -202,28 +225,35 @@ fn leaf(dice: &mut Dice, ids: &[String], groups: &[String]) -> Filter {
                 0 => kind,
                 1 => value,
                 2 => Filter::And(vec![kind, value]),
-                _ => Filter::Or(vec![Filter::Not(Box::new(kind)), Filter::Present(field(&["primary"], Kind::Bool))]),
+                _ => {
+                    Filter::Or(vec![Filter::Not(Box::new(kind)), Filter::Present(field(&["primary"], FieldType::Bool))])
+                }
             };
             each(&["emails"], inner)
         }
         14 => {
             let paths: [&[&str]; 5] = [&["emails"], &["name"], &[ENTERPRISE], &["groups"], &["meta"]];
-            Filter::Present(field(paths[dice.below(paths.len())], Kind::Object))
+            Filter::Present(field(paths[dice.below(paths.len())], FieldType::Object))
         }
         15 => each(
             &["groups"],
-            compare(&["value"], EXACT, *dice.of(&[Op::Eq, Op::Ne]), Value::Text(dice.of(groups).clone())),
+            compare(
+                &["value"],
+                EXACT,
+                *dice.of(&[FilterOp::Eq, FilterOp::Ne]),
+                FilterValue::Text(dice.of(groups).clone()),
+            ),
         ),
         16 => {
-            let direct = Value::Text((*dice.of(&["direct", "indirect"])).into());
-            let kind = compare(&["type"], TEXT, Op::Eq, direct);
+            let direct = FilterValue::Text((*dice.of(&["direct", "indirect"])).into());
+            let kind = compare(&["type"], TEXT, FilterOp::Eq, direct);
             let op = text_op(dice);
             let name = compare(&["display"], TEXT, op, word(dice, TEXT));
             each(&["groups"], if dice.often() { Filter::And(vec![kind, name]) } else { name })
         }
         _ => {
-            let urn = Value::Text(if dice.often() { ENTERPRISE } else { EXTRA }.to_owned());
-            each(&["schemas"], compare(&[], EXACT, Op::Eq, urn))
+            let urn = FilterValue::Text(if dice.often() { ENTERPRISE } else { EXTRA }.to_owned());
+            each(&["schemas"], compare(&[], EXACT, FilterOp::Eq, urn))
         }
     }
 }
@@ -247,13 +277,13 @@ struct Population {
     groups: Vec<String>,
 }
 
-async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut Dice) -> Population {
+async fn populate(store: &Store, world: &World, source: &ProvisionSource<'_>, dice: &mut Dice) -> Population {
     let mut twins = BTreeMap::new();
     for n in 0..40 {
         let said = world.user(document(dice, n));
         let keys = resource::keys(world.schemas.users(), &said);
-        let new = NewUser { stable_key: None, said: said.into() };
-        let user = users::create(store, &ctx(n as i64), source, new, Mode::Real).await.unwrap().value;
+        let new = NewExternalUser { stable_key: None, said: said.into() };
+        let user = users::create(store, &ctx(n as i64), source, new, Execution::Real).await.unwrap().value;
         let mut twin: Map<String, Json> = keys.as_object().unwrap().clone();
         let at = user.created_at.micros();
         twin.insert("id".into(), user.id.to_string().into());
@@ -269,8 +299,8 @@ async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut 
         let mut lists: Vec<ExternalUserId> = all.iter().copied().filter(|_| dice.below(4) == 0).collect();
         members.extend(lists.iter().map(|id| MemberRef::of(id.uuid(), None)));
         members.extend(inner.take());
-        let new = NewGroup { stable_key: None, document: world.group(&name), members, row_hash: None };
-        let made = groups::create(store, &ctx(100 + n), source, &new, Mode::Real).await.unwrap().value;
+        let new = NewExternalGroup { stable_key: None, document: world.group(&name), members, row_hash: None };
+        let made = groups::create(store, &ctx(100 + n), source, &new, Execution::Real).await.unwrap().value;
         groups.push(made.id.to_string());
         if n % 2 == 0 {
             inner = Some(MemberRef::of(made.id.uuid(), None));
@@ -295,7 +325,7 @@ async fn populate(store: &Store, world: &World, source: &Source<'_>, dice: &mut 
     Population { twins, groups }
 }
 
-const ALL: Page = Page::Index { start: 1, count: 1_000 };
+const ALL: PageRequest = PageRequest::Index { start: 1, count: 1_000 };
 
 on_both! {
     async fn j02_filters_as_sql_agree_with_the_law(db: &Database) {
@@ -331,17 +361,17 @@ on_both! {
         let source = world.source();
         let mut dice = Dice(7);
         let population = populate(&db.store, &world, &source, &mut dice).await;
-        let mails = field(&["emails"], Kind::Object);
-        let sorts: Vec<(Option<Field>, Field)> = vec![
+        let mails = field(&["emails"], FieldType::Object);
+        let sorts: Vec<(Option<FilterField>, FilterField)> = vec![
             (None, field(&["userName"], TEXT)),
             (None, field(&["title"], TEXT)),
             (None, field(&["externalId"], EXACT)),
             (None, field(&["name", "familyName"], TEXT)),
-            (None, field(&["active"], Kind::Bool)),
-            (None, field(&["meta", "created"], Kind::Time)),
-            (None, field(&[EXTRA, "badge"], Kind::Integer)),
-            (None, field(&[EXTRA, "since"], Kind::Time)),
-            (None, field(&[EXTRA, "remote"], Kind::Bool)),
+            (None, field(&["active"], FieldType::Bool)),
+            (None, field(&["meta", "created"], FieldType::Time)),
+            (None, field(&[EXTRA, "badge"], FieldType::Integer)),
+            (None, field(&[EXTRA, "since"], FieldType::Time)),
+            (None, field(&[EXTRA, "remote"], FieldType::Bool)),
             (Some(mails.clone()), field(&["value"], TEXT)),
             (Some(mails), field(&["type"], TEXT)),
         ];
@@ -352,8 +382,8 @@ on_both! {
                 let mut walked = Vec::new();
                 let mut after = None;
                 let mut before = loop {
-                    let page = Page::Cursor { after, count: 7 };
-                    let wanted = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
+                    let page = PageRequest::Cursor { after, count: 7 };
+                    let wanted = ListQuery { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                     let listed = users::list(&db.store, &source, wanted, false).await.unwrap();
                     walked.extend(listed.rows.iter().map(|row| row.user.id));
                     assert_eq!(listed.beside.previous.is_some(), walked.len() > 7);
@@ -365,8 +395,8 @@ on_both! {
                 assert_eq!(walked, wanted, "{sort:?}");
                 walked.truncate(35);
                 while let Some(position) = before {
-                    let page = Page::Back { before: position, count: 7 };
-                    let wanted = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::ZERO };
+                    let page = PageRequest::Back { before: position, count: 7 };
+                    let wanted = ListQuery { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::ZERO };
                     let listed = users::list(&db.store, &source, wanted, false).await.unwrap();
                     let found: Vec<_> = listed.rows.iter().map(|row| row.user.id).collect();
                     assert_eq!(found, walked.split_off(walked.len() - 7), "{sort:?}");
@@ -374,8 +404,8 @@ on_both! {
                     before = listed.beside.previous;
                 }
                 assert!(walked.is_empty(), "{sort:?}");
-                let page = Page::Index { start: 11, count: 5 };
-                let part = Listing { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
+                let page = PageRequest::Index { start: 11, count: 5 };
+                let part = ListQuery { filter: None, sort: Some(&sort), page: &page, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
                 let listed = users::list(&db.store, &source, part, true).await.unwrap();
                 let found: Vec<_> = listed.rows.iter().map(|row| row.user.id).collect();
                 assert_eq!(found, wanted[10..15]);
@@ -394,10 +424,10 @@ on_both! {
         for (id, twin) in &population.twins {
             let direct: Vec<&str> = twin.get("groups").and_then(Json::as_array).into_iter().flatten()
                 .filter(|group| group["type"] == "direct").map(|group| group["value"].as_str().unwrap()).collect();
-            let by_id = each(&["members"], compare(&["value"], EXACT, Op::Eq, Value::Text(id.to_string())));
+            let by_id = each(&["members"], compare(&["value"], EXACT, FilterOp::Eq, FilterValue::Text(id.to_string())));
             let by_both = each(&["members"], Filter::And(vec![
-                compare(&["value"], EXACT, Op::Eq, Value::Text(id.to_string())),
-                compare(&["type"], TEXT, Op::Eq, Value::Text("user".into())),
+                compare(&["value"], EXACT, FilterOp::Eq, FilterValue::Text(id.to_string())),
+                compare(&["type"], TEXT, FilterOp::Eq, FilterValue::Text("user".into())),
             ]));
             for filter in [by_id, by_both] {
                 let found = search::groups(&mut reader, &source.extent, Some(&filter), None, &ALL).await.unwrap();
@@ -408,11 +438,11 @@ on_both! {
                 assert_eq!(found, wanted);
             }
         }
-        let nested = each(&["members"], compare(&["type"], TEXT, Op::Eq, Value::Text("group".into())));
+        let nested = each(&["members"], compare(&["type"], TEXT, FilterOp::Eq, FilterValue::Text("group".into())));
         let found = search::groups(&mut reader, &source.extent, Some(&nested), None, &ALL).await.unwrap();
         assert!(!found.rows.is_empty());
         let sort = Sort { list: None, field: field(&["displayName"], TEXT), descending: true };
-        let page = Listing { filter: None, sort: Some(&sort), page: &ALL, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
+        let page = ListQuery { filter: None, sort: Some(&sort), page: &ALL, searching: Duration::from_secs(1), counting: Duration::from_millis(250) };
         drop(reader);
         let listed = groups::list(&db.store, &source, page).await.unwrap();
         assert_eq!(listed.total, Some(5));

@@ -3,13 +3,13 @@ use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::domain::user::{HoldKind, SuspensionSource};
 use rolecall::provision::event::Kind;
 use rolecall::provision::review;
-use rolecall::provision::users::{self, Join, NewUser, Said};
-use rolecall::provision::{Access, Done, Effect, Mode, ProvisionError, Source, What};
-use rolecall::scim::etag::Condition;
+use rolecall::provision::users::{self, MatchKeySource, NewExternalUser, UserInput};
+use rolecall::provision::{AccessChanges, Effect, Execution, Outcome, ProvisionError, ProvisionSource, UserChangeKind};
+use rolecall::scim::etag::Precondition;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::external_users::{ExternalUser, Link};
+use rolecall::store::external_users::{ExternalUser, LinkOrigin};
 use rolecall::store::holds::{self, Hold};
-use rolecall::store::{Store, Tx, first, people};
+use rolecall::store::{Store, Tx, first};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -28,35 +28,41 @@ statements! {
     GRANTS_ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
 }
 
-async fn create(store: &Store, at: i64, source: &Source<'_>, world: &World, body: Json) -> Done<ExternalUser> {
+async fn create(
+    store: &Store,
+    at: i64,
+    source: &ProvisionSource<'_>,
+    world: &World,
+    body: Json,
+) -> Outcome<ExternalUser> {
     try_create(store, at, source, world, body).await.unwrap()
 }
 
 async fn try_create(
     store: &Store,
     at: i64,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     world: &World,
     body: Json,
-) -> Result<Done<ExternalUser>, ProvisionError> {
-    let new = NewUser { stable_key: None, said: world.user(body).into() };
-    users::create(store, &ctx(at), source, new, Mode::Real).await
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
+    let new = NewExternalUser { stable_key: None, said: world.user(body).into() };
+    users::create(store, &ctx(at), source, new, Execution::Real).await
 }
 
 async fn set(
     store: &Store,
     at: i64,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
     name: &str,
     value: Json,
-) -> Done<ExternalUser> {
+) -> Outcome<ExternalUser> {
     let change = |doc: &rolecall::scim::resource::Document| {
         let mut doc = doc.clone();
         doc.insert(name.to_owned(), value.clone());
-        Ok(Said::from(doc))
+        Ok(UserInput::from(doc))
     };
-    users::update(store, &ctx(at), source, id, None, &change, Mode::Real).await.unwrap()
+    users::update(store, &ctx(at), source, id, None, &change, Execution::Real).await.unwrap()
 }
 
 async fn count(store: &Store, statement: &'static rolecall::store::Statement) -> i64 {
@@ -67,7 +73,7 @@ async fn suspensions(store: &Store, person: UserId) -> Vec<String> {
     store.reader().await.unwrap().all(&SUSPENSIONS, binds![person], first).await.unwrap()
 }
 
-fn whats(effect: &Effect) -> Vec<What> {
+fn whats(effect: &Effect) -> Vec<UserChangeKind> {
     effect.people.iter().map(|change| change.what).collect()
 }
 
@@ -81,16 +87,16 @@ on_both! {
         let elsewhere = world.at(world.stranger);
         for (at, join, name, lasting) in [(10, "userName", "ida", false), (20, "externalId", "bo", true)] {
             let there = create(&db.store, at, &elsewhere, &world, json!({"userName": name, "externalId": at.to_string()})).await;
-            let here = Source { join_attribute: Some(join), ..world.source() };
+            let here = ProvisionSource { join_attribute: Some(join), ..world.source() };
             let waits = create(&db.store, at + 1, &here, &world, json!({"userName": name, "externalId": name})).await.value;
             assert_eq!(waits.person, None, "somebody is called so already");
             set(&db.store, at + 2, &elsewhere, there.value.id, "userName", json!(format!("{name} of old"))).await;
             let change = |doc: &rolecall::scim::resource::Document| {
                 let mut document = doc.clone();
                 document.insert("title".to_owned(), json!("Lead"));
-                Ok(Said { document, join: Join::Unchanged, row_hash: None })
+                Ok(UserInput { document, join: MatchKeySource::Unchanged, row_hash: None })
             };
-            let linked = users::update(&db.store, &ctx(at + 3), &here, waits.id, None, &change, Mode::Real).await.unwrap();
+            let linked = users::update(&db.store, &ctx(at + 3), &here, waits.id, None, &change, Execution::Real).await.unwrap();
             let person = linked.value.person.unwrap();
             let kept: bool = db.store.reader().await.unwrap().one(&LASTING, binds![person], first).await.unwrap();
             assert_eq!(kept, lasting, "{join}");
@@ -102,20 +108,20 @@ on_both! {
         let source = world.source();
         let done = create(&db.store, 1, &source, &world, json!({"userName": "Ada@cove.example", "externalId": "A1",
             "name": {"givenName": "Ada", "familyName": "Byron"}})).await;
-        assert_eq!(whats(&done.effect), [What::Created]);
+        assert_eq!(whats(&done.effect), [UserChangeKind::Created]);
         assert_eq!(kinds(&done.effect), [Kind::ExternalUserCreated, Kind::UserCreated, Kind::ExternalUserLinked]);
-        assert_eq!((done.value.version, done.value.link), (1, Some(Link::Created)));
+        assert_eq!((done.value.version, done.value.link), (1, Some(LinkOrigin::Created)));
 
         let mut reader = db.store.reader().await.unwrap();
         let stored = users::get(&db.store, &source, done.value.id, true).await.unwrap().unwrap();
         assert_eq!(stored.user, done.value);
         assert_eq!(stored.groups, Some(Vec::new()));
         let extent = OperatorExtent::assume().at(world.partner);
-        let person = people::get(&mut reader, &extent, done.value.person.unwrap()).await.unwrap().unwrap();
+        let person = rolecall::store::people::get(&mut reader, &extent, done.value.person.unwrap()).await.unwrap().unwrap();
         assert_eq!(person.profile.display_name, "Ada Byron");
         assert_eq!(person.profile.email.as_deref(), Some("Ada@cove.example"));
         assert_eq!(person.placement, world.default_group);
-        let listed = people::list(&mut reader, &extent, None, Some("byr"), 10).await.unwrap();
+        let listed = rolecall::store::people::list(&mut reader, &extent, None, Some("byr"), 10).await.unwrap();
         assert_eq!(listed, [person]);
     }
 
@@ -151,11 +157,11 @@ on_both! {
         let world = World::new(&db.store).await;
         let source = world.source();
         let user = create(&db.store, 1, &source, &world, json!({"userName": "ada"})).await.value;
-        let stale = Condition::parse("W/\"7\"").unwrap();
-        let change = |doc: &rolecall::scim::resource::Document| Ok(Said::from(doc.clone()));
-        let refused = users::update(&db.store, &ctx(2), &source, user.id, Some(&stale), &change, Mode::Real).await;
+        let stale = Precondition::parse("W/\"7\"").unwrap();
+        let change = |doc: &rolecall::scim::resource::Document| Ok(UserInput::from(doc.clone()));
+        let refused = users::update(&db.store, &ctx(2), &source, user.id, Some(&stale), &change, Execution::Real).await;
         assert_eq!(refused.unwrap_err(), ProvisionError::PreconditionFailed);
-        let refused = users::delete(&db.store, &ctx(2), &source, user.id, Some(&stale), Mode::Real).await;
+        let refused = users::delete(&db.store, &ctx(2), &source, user.id, Some(&stale), Execution::Real).await;
         assert_eq!(refused.unwrap_err(), ProvisionError::PreconditionFailed);
     }
 
@@ -165,20 +171,20 @@ on_both! {
         let user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await.value;
         let person = user.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
-        let version = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
+        let version = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
 
-        let off = users::set_active(&db.store, &ctx(2), &source, user.id, false, Mode::Real).await.unwrap();
-        assert_eq!(whats(&off.effect), [What::Suspended]);
+        let off = users::set_active(&db.store, &ctx(2), &source, user.id, false, Execution::Real).await.unwrap();
+        assert_eq!(whats(&off.effect), [UserChangeKind::Suspended]);
         assert_eq!(off.value.join_key, user.join_key);
         assert_eq!(suspensions(&db.store, person).await, [source.extent.source().to_string()]);
-        let after = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+        let after = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
         assert_eq!(after.version, version + 1);
 
         let by_hand = SuspensionSource::Decided(HoldKind::Partner, world.partner);
         let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now(), from: None };
         db.store.write(async |tx: &mut Tx| holds::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
-        let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Mode::Real).await.unwrap();
-        assert_eq!(whats(&on.effect), [What::Resumed]);
+        let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Execution::Real).await.unwrap();
+        assert_eq!(whats(&on.effect), [UserChangeKind::Resumed]);
         assert_eq!(suspensions(&db.store, person).await, [by_hand.to_string()]);
     }
 
@@ -188,11 +194,11 @@ on_both! {
         let second = world.at(world.doors[1]);
         let joined = create(&db.store, 2, &second, &world, json!({"userName": "ada.b", "externalId": "A1", "displayName": "Ada"})).await;
         assert_eq!(joined.value.person, first.value.person);
-        assert_eq!(joined.value.link, Some(Link::Joined));
+        assert_eq!(joined.value.link, Some(LinkOrigin::Joined));
         assert_eq!(count(&db.store, &PEOPLE).await, 1);
         // The case of an identifier counts.
         let other = create(&db.store, 3, &second, &world, json!({"userName": "bob", "externalId": "a1"})).await;
-        assert_eq!(other.value.link, Some(Link::Created));
+        assert_eq!(other.value.link, Some(LinkOrigin::Created));
     }
 
     async fn fx_o06_someone_who_is_here_already_waits_for_review(db: &Database) {
@@ -206,7 +212,7 @@ on_both! {
         assert_eq!(count(&db.store, &PEOPLE).await, 1);
         // Once the name is another, it is somebody new.
         let renamed = set(&db.store, 3, &stranger, pushed.value.id, "userName", json!("tove2@harbor.example")).await;
-        assert_eq!(renamed.value.link, Some(Link::Created));
+        assert_eq!(renamed.value.link, Some(LinkOrigin::Created));
         assert_eq!(count(&db.store, &PEOPLE).await, 2);
     }
 
@@ -232,16 +238,16 @@ on_both! {
             tx.execute(&GRANT, binds![role, person]).await
         }).await.unwrap();
 
-        let gone = users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        let gone = users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await.unwrap();
         assert_eq!(kinds(&gone.effect), [Kind::ExternalUserDeleted, Kind::UserSuspended]);
-        let again = users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await;
+        let again = users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await;
         assert_eq!(again.unwrap_err(), ProvisionError::NotFound);
         assert_eq!(suspensions(&db.store, person).await.len(), 1);
 
         let back = create(&db.store, 3, &source, &world, body).await;
         assert_ne!(back.value.id, user.id);
         assert_eq!(back.value.person, Some(person));
-        assert_eq!(whats(&back.effect), [What::Joined, What::Revived { grants_aside: 1 }, What::Resumed]);
+        assert_eq!(whats(&back.effect), [UserChangeKind::Joined, UserChangeKind::Revived { grants_aside: 1 }, UserChangeKind::Resumed]);
         assert!(suspensions(&db.store, person).await.is_empty());
         let aside: i64 = db.store.reader().await.unwrap().one(&GRANTS_ASIDE, binds![person], first).await.unwrap();
         assert_eq!(aside, 1);
@@ -249,9 +255,9 @@ on_both! {
 
     async fn a_name_that_may_be_given_to_another_revives_nobody(db: &Database) {
         let world = World::new(&db.store).await;
-        let source = Source { join_attribute: Some("userName"), ..world.source() };
+        let source = ProvisionSource { join_attribute: Some("userName"), ..world.source() };
         let user = create(&db.store, 1, &source, &world, json!({"userName": "ada"})).await.value;
-        users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await.unwrap();
         let back = create(&db.store, 3, &source, &world, json!({"userName": "ada"})).await;
         assert_eq!(back.value.person, None);
         assert!(kinds(&back.effect).contains(&Kind::LinkReview));
@@ -267,15 +273,15 @@ on_both! {
         let person = first.value.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
         let name = async || {
-            let user = people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+            let user = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
             (user.profile.display_name, user.profile.email)
         };
         assert_eq!(name().await, ("Ada".to_owned(), Some("a@x.example".to_owned())));
         set(&db.store, 3, &world.source(), first.value.id, "displayName", json!(null)).await;
         assert_eq!(name().await.0, "Countess");
-        users::delete(&db.store, &ctx(4), &world.source(), first.value.id, None, Mode::Real).await.unwrap();
+        users::delete(&db.store, &ctx(4), &world.source(), first.value.id, None, Execution::Real).await.unwrap();
         assert_eq!(name().await.0, "Countess");
-        users::delete(&db.store, &ctx(5), &door, second.value.id, None, Mode::Real).await.unwrap();
+        users::delete(&db.store, &ctx(5), &door, second.value.id, None, Execution::Real).await.unwrap();
         assert_eq!(name().await.0, "Countess");
     }
 
@@ -284,25 +290,25 @@ on_both! {
         let user = create(&db.store, 1, &world.source(), &world, json!({"userName": "ada"})).await.value;
         let other = world.at(world.doors[1]);
         assert!(users::get(&db.store, &other, user.id, false).await.unwrap().is_none());
-        let refused = users::delete(&db.store, &ctx(2), &other, user.id, None, Mode::Real).await;
+        let refused = users::delete(&db.store, &ctx(2), &other, user.id, None, Execution::Real).await;
         assert_eq!(refused.unwrap_err(), ProvisionError::NotFound);
-        let refused = users::set_active(&db.store, &ctx(2), &other, user.id, false, Mode::Real).await;
+        let refused = users::set_active(&db.store, &ctx(2), &other, user.id, false, Execution::Real).await;
         assert_eq!(refused.unwrap_err(), ProvisionError::NotFound);
     }
 
     async fn a_dry_run_tells_the_same_and_leaves_nothing(db: &Database) {
         let world = World::new(&db.store).await;
         let source = world.source();
-        let new = NewUser { stable_key: None, said: world.user(json!({"userName": "ada", "externalId": "A"})).into() };
-        let dry = users::create(&db.store, &ctx(1), &source, new.clone(), Mode::Dry).await.unwrap();
+        let new = NewExternalUser { stable_key: None, said: world.user(json!({"userName": "ada", "externalId": "A"})).into() };
+        let dry = users::create(&db.store, &ctx(1), &source, new.clone(), Execution::Dry).await.unwrap();
         assert_eq!((count(&db.store, &PEOPLE).await, count(&db.store, &EVENTS).await), (0, 0));
-        let Access::Changes(changes) = &dry.effect.access else { panic!("access is compared") };
+        let AccessChanges::Changes(changes) = &dry.effect.access else { panic!("access is compared") };
         assert_eq!(changes[0].gained.len(), 1, "the default group");
-        let real = users::create(&db.store, &ctx(1), &source, new, Mode::Real).await.unwrap();
+        let real = users::create(&db.store, &ctx(1), &source, new, Execution::Real).await.unwrap();
         assert_eq!(dry.value, real.value);
         assert_eq!(dry.effect.events, real.effect.events);
-        let told = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Mode::Told).await.unwrap();
-        assert_eq!(told.effect.access, Access::Changes(Vec::new()));
+        let told = users::delete(&db.store, &ctx(2), &source, real.value.id, None, Execution::Told).await.unwrap();
+        assert_eq!(told.effect.access, AccessChanges::Changes(Vec::new()));
     }
 
     async fn an_administrator_links_and_separates_those_who_wait(db: &Database) {
@@ -324,17 +330,17 @@ on_both! {
                 .await
         };
         let effect = attach(3).await.unwrap();
-        assert_eq!(whats(&effect), [What::Suspended], "the directory says inactive");
+        assert_eq!(whats(&effect), [UserChangeKind::Suspended], "the directory says inactive");
         assert_eq!(suspensions(&db.store, person).await, [stranger.extent.source().to_string()]);
         assert_eq!(attach(4).await.unwrap_err(), ProvisionError::NotFound);
         let linked = users::get(&db.store, &stranger, waits.id, false).await.unwrap().unwrap();
-        assert_eq!((linked.user.person, linked.user.link), (Some(person), Some(Link::Reviewed)));
+        assert_eq!((linked.user.person, linked.user.link), (Some(person), Some(LinkOrigin::Reviewed)));
 
         let detached = db.store
             .write(async |tx: &mut Tx| review::detach_in(tx, &ctx(5), &extent, &world.schemas, waits.id).await)
             .await
             .unwrap();
-        assert_eq!(whats(&detached), [What::Resumed]);
+        assert_eq!(whats(&detached), [UserChangeKind::Resumed]);
         assert!(suspensions(&db.store, person).await.is_empty());
         assert!(kinds(&detached).contains(&Kind::ExternalUserUnlinked));
     }
@@ -344,10 +350,10 @@ on_both! {
         let source = world.source();
         let body = json!({"userName": "ada", "externalId": "A1"});
         let user = create(&db.store, 1, &source, &world, body.clone()).await.value;
-        users::delete(&db.store, &ctx(2), &source, user.id, None, Mode::Real).await.unwrap();
+        users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await.unwrap();
         db.store.write(async |tx: &mut Tx| tx.execute(&DELETE_PERSON, binds![user.person]).await).await.unwrap();
         let back = create(&db.store, 3, &source, &world, body).await;
-        assert_eq!(back.value.link, Some(Link::Created));
+        assert_eq!(back.value.link, Some(LinkOrigin::Created));
         assert_ne!(back.value.person, user.person);
     }
 }

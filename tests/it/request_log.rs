@@ -4,7 +4,7 @@ use std::time::Duration;
 use rolecall::domain::id::Id as _;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::provisioning_log::{self, Body, Entry, RequestLog};
+use rolecall::store::provisioning_log::{self, LoggedBody, RequestLog, RequestLogEntry};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -18,15 +18,15 @@ use crate::support::world::World;
 /// More than a search looks at in one go, and than is written in one transaction.
 const MANY: usize = 1_300;
 
-fn entry(number: usize) -> Entry {
-    Entry {
+fn entry(number: usize) -> RequestLogEntry {
+    RequestLogEntry {
         request_id: format!("request-{number}"),
         at: Timestamp::from_micros(1_000_000 + number as i64 / 3),
         token: None,
         client: "127.0.0.1".to_owned(),
         method: "POST".to_owned(),
         path: "/Users".to_owned(),
-        request: Body::of(
+        request: LoggedBody::of(
             &json!({"userName": format!("{}{number}", if number.is_multiple_of(7) { "Åsa" } else { "bo" })}),
         ),
         translation: Vec::new(),
@@ -39,7 +39,7 @@ fn entry(number: usize) -> Entry {
 }
 
 /// Every page of what contains `search`, newest first, so many at a time.
-async fn pages(log: &RequestLog, door: &ConnectionExtent, search: &str, count: usize) -> Vec<Entry> {
+async fn pages(log: &RequestLog, door: &ConnectionExtent, search: &str, count: usize) -> Vec<RequestLogEntry> {
     let (mut all, mut place) = (Vec::new(), None);
     loop {
         let (page, next) = log.page(door, search, place, count).await.unwrap();
@@ -57,7 +57,7 @@ on_both! {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
         let (log, [door, other]) = (&app.running.app().request_log, world.doors);
-        let written: Vec<Entry> = (0..MANY).map(entry).collect();
+        let written: Vec<RequestLogEntry> = (0..MANY).map(entry).collect();
         for (number, entry) in written.iter().enumerate() {
             log.record(door.connection(), Uuid::from_u128(number as u128), entry);
         }
@@ -73,7 +73,7 @@ on_both! {
         assert_eq!(log.dropped(), 0);
         assert!(all.iter().eq(written.iter().rev()), "each once, the newest first");
 
-        let wanted = |entry: &&Entry| entry.request.as_ref().is_some_and(|body| body.text().contains("Åsa"));
+        let wanted = |entry: &&RequestLogEntry| entry.request.as_ref().is_some_and(|body| body.text().contains("Åsa"));
         for count in [1, 7, 50, 1_000] {
             let found = pages(log, &door, " åSA", count).await;
             assert!(found.iter().eq(written.iter().rev().filter(wanted)), "{count} a page");
@@ -94,7 +94,7 @@ on_both! {
         for (door, ages) in &ages {
             for (number, (count, days)) in ages.iter().flat_map(|age| std::iter::repeat_n(age, age.0)).enumerate() {
                 let at = Timestamp::from_micros(now.micros() - days * day + number as i64);
-                log.record(door.connection(), Uuid::from_u128(number as u128), &Entry { at, ..entry(*count) });
+                log.record(door.connection(), Uuid::from_u128(number as u128), &RequestLogEntry { at, ..entry(*count) });
             }
         }
         let (stop, told) = watch::channel(true);

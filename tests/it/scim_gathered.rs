@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Statement, Tx, Value, tokens};
+use rolecall::store::{SqlValue, Statement, Tx, tokens};
 use rolecall::{binds, statements};
 use tokio::io::AsyncWriteExt as _;
 
@@ -20,7 +20,7 @@ statements! {
 }
 
 /// A path, its status before and after the change, and how the change is made and undone.
-type Change<'p> = (&'p str, (u16, u16), &'static Statement, Vec<Value>, Vec<Value>);
+type Change<'p> = (&'p str, (u16, u16), &'static Statement, Vec<SqlValue>, Vec<SqlValue>);
 
 on_both! {
     async fn an_answer_belongs_to_its_connection_and_its_question(db: &Database) {

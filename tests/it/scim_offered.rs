@@ -2,7 +2,7 @@
 //! and nothing else; and what it assigns gives nothing but through a rule, below the ceiling.
 
 use rolecall::access::decide::Question;
-use rolecall::admin::apply::{self, Means};
+use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
@@ -114,7 +114,7 @@ const ALLOWED: [&str; 11] = [
 async fn lay(store: &Store, rules: &str) {
     let declaration = Declaration::parse(&WORLD.replace("RULES\n", rules)).unwrap();
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = Means::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
     let ctx = Clock.ctx(Actor::Operator);
     apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use rolecall::scim::profile::Profile;
+use rolecall::scim::profile::ClientProfile;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ on_both! {
         let app = App::start(db).await;
         let scim = app.scim(db, &world, world.doors[0]).await;
         let neighbour = app.scim(db, &world, world.doors[1]).await;
-        for (profile, name) in Profile::ALL {
+        for (profile, name) in ClientProfile::ALL {
             db.execute(&PROFILE, binds![world.doors[0].connection(), profile.as_str()]).await;
             let user = |n: u8| json!({"schemas": [USER], "userName": format!("{name}-{n}"), "externalId": format!("u-{name}-{n}")});
             let group = |n: u8| json!({"schemas": [GROUP], "displayName": format!("{name}-{n}"), "externalId": format!("g-{name}-{n}"), "members": []});

@@ -5,7 +5,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::provisioning_log::Entry;
+use rolecall::store::provisioning_log::RequestLogEntry;
 use rolecall::store::{StoreError, Tx, tokens};
 use rolecall::{binds, statements};
 use serde_json::json;
@@ -244,7 +244,7 @@ on_both! {
         let scim = app.scim(db, &world, door).await;
         let twice = async || [scim.get("/Users").await.status, scim.get("/Users").await.status];
         assert_eq!(twice().await, [200, 200]);
-        let change = async |statement, id: rolecall::store::Value| {
+        let change = async |statement, id: rolecall::store::SqlValue| {
             let values = vec![id];
             let work = async |tx: &mut Tx| -> Result<(), StoreError> { tx.execute(statement, values.clone()).await.map(drop) };
             db.store.write(work).await.unwrap();
@@ -278,7 +278,7 @@ on_both! {
 }
 
 /// The newest entries of a connection, once so many are written.
-async fn logged(app: &App, door: ConnectionExtent, count: usize) -> Vec<Entry> {
+async fn logged(app: &App, door: ConnectionExtent, count: usize) -> Vec<RequestLogEntry> {
     for _ in 0..100 {
         let (entries, _) = app.running.app().request_log.page(&door, "", None, 100).await.unwrap();
         if entries.len() >= count {

@@ -1,5 +1,5 @@
 //! Statements of a whole list of members: one of which nothing, or less than half, is known takes nobody out.
-use rolecall::scim::profile::{Profile, UnknownMember};
+use rolecall::scim::profile::{ClientProfile, UnknownMember};
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
-async fn profile(db: &Database, world: &World, profile: Profile) {
+async fn profile(db: &Database, world: &World, profile: ClientProfile) {
     db.execute(&PROFILE, binds![world.doors[0].connection(), profile.as_str()]).await;
 }
 
@@ -87,7 +87,7 @@ on_both! {
         // Ids of another kind, spelling and environment.
         let strangers = ["nobody", "a", &unknown, &users[0].to_uppercase(), &elsewhere, &gone, &group,
             "00uHARBOR0001", "bulkId:x"].map(str::to_owned);
-        for (known, _) in Profile::ALL {
+        for (known, _) in ClientProfile::ALL {
             profile(db, &world, known).await;
             for stranger in &strangers {
                 for (way, answer) in every_way(&scim, &group, list(&[stranger])).await {
@@ -99,7 +99,7 @@ on_both! {
             }
             assert_eq!(members(&scim, &group).await.len(), 2, "{known}");
         }
-        profile(db, &world, Profile::Generic).await;
+        profile(db, &world, ClientProfile::Generic).await;
         for odd in [json!([null]), json!([null, null]), json!([{}]), json!([{"value": ""}]), json!([""]), json!("nobody")] {
             let path = format!("/Groups/{group}");
             for answer in [scim.patch(&path, json!([{"op": "replace", "path": "members", "value": odd}])).await,
@@ -128,7 +128,7 @@ on_both! {
         let nested = scim.group("Nested", &[]).await.id();
         let group = scim.group("Ops", &[&users[3]]).await.id();
         let strangers: Vec<String> = (0..4).map(|_| fresh_id().to_string()).collect();
-        for (known, _) in Profile::ALL {
+        for (known, _) in ClientProfile::ALL {
             profile(db, &world, known).await;
             let strict = known.switches().unknown_member == UnknownMember::Reject;
             for (right, wrong) in [(1, 1), (2, 1), (2, 2), (1, 2), (2, 3), (0, 1), (3, 4)] {

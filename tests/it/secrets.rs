@@ -1,5 +1,5 @@
 //! A stored secret is used only for what it was given for, and opens under the keys that are configured.
-use rolecall::admin::apply::{self, Means};
+use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::keys;
 use rolecall::clock::Clock;
@@ -142,7 +142,7 @@ on_both! {
     async fn a_declaration_gives_the_secret_again(db: &Database) {
         let keys = Keyring::parse(FIRST, "the test").unwrap();
         let file = |issuer: &str| DEMO.replace("https://login.invalid/harbor/v2.0", issuer);
-        let mut means = Means::new(&keys, connection_settings::check, connection_settings::check_join);
+        let mut means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_join);
         means.connections.insert("harbor-sso".to_owned(), "the secret".to_owned().into());
         declared(&db.store, &file("https://login.harbor.example"), &means).await.unwrap();
         means.connections.clear();
@@ -201,7 +201,7 @@ on_both! {
 
 const DEMO: &str = include_str!("../../config/demo.toml");
 
-async fn declared(store: &Store, text: &str, means: &Means<'_>) -> Result<(), String> {
+async fn declared(store: &Store, text: &str, means: &ApplyContext<'_>) -> Result<(), String> {
     let declaration = Declaration::parse(text).map_err(|error| error.to_string())?;
     let ctx = Clock.ctx(Actor::Operator);
     let done = apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, means).await;

@@ -1,5 +1,5 @@
 //! A session whose connection was taken away stays refused, also when the connection is given back.
-use rolecall::domain::directory::{Directory, Mode};
+use rolecall::domain::directory::{Directory, DirectoryMode};
 use rolecall::store::{StoreError, Tx, directories};
 use serde_json::{Value, json};
 use url::Url;
@@ -33,7 +33,7 @@ async fn is_in(app: &App, browser: &mut Browser) -> bool {
     browser.get(format!("{}/account", app.base)).await.status == 200
 }
 
-async fn mode(db: &Database, house: &House, mode: Mode) {
+async fn mode(db: &Database, house: &House, mode: DirectoryMode) {
     let at = house.at(house.reseller);
     let set = async |tx: &mut Tx| -> Result<(), StoreError> {
         let known = directories::get(tx, &at, house.directory).await?;
@@ -73,9 +73,9 @@ on_both! {
             assert!(late.text.contains("attempt.unknown"), "{what}: {}", late.text);
         }
         let mut browser = signed_in(&app).await;
-        mode(db, &house, Mode::Observe).await;
+        mode(db, &house, DirectoryMode::Observe).await;
         assert!(!is_in(&app, &mut browser).await, "a directory that only observes opens nothing");
-        mode(db, &house, Mode::Authoritative).await;
+        mode(db, &house, DirectoryMode::Authoritative).await;
         assert!(!is_in(&app, &mut browser).await);
         signed_in(&app).await;
         app.stop().await;
@@ -92,8 +92,8 @@ on_both! {
         let mut settings = owner.get(DOOR).await.body["settings"].clone();
         settings["skew"] = json!(7);
         assert_eq!(owner.patch(DOOR, json!({"settings": settings})).await.status, 200);
-        mode(db, &house, Mode::Paused).await;
-        mode(db, &house, Mode::Authoritative).await;
+        mode(db, &house, DirectoryMode::Paused).await;
+        mode(db, &house, DirectoryMode::Authoritative).await;
         assert!(is_in(&app, &mut browser).await);
         app.stop().await;
         provider.stop().await;

@@ -2,18 +2,18 @@
 //! whoever may do the same there, or by whoever set it.
 use std::collections::{BTreeMap, BTreeSet};
 
-use rolecall::admin::holds::Order;
-use rolecall::admin::refused::Refused;
+use rolecall::admin::holds::SuspensionOrder;
+use rolecall::admin::refused::AdminError;
 use rolecall::admin::{partners, people};
 use rolecall::clock::Clock;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::{Actor, Ctx};
 use rolecall::domain::id::{DirectoryId, GrantId, PartnerId, RoleId, RuleId, ScopeId, SessionId, UserGroupId, UserId};
 use rolecall::domain::time::Timestamp;
 use rolecall::domain::user::{HoldKind, SuspensionSource};
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::holds::{self, Hold};
-use rolecall::store::{Statement, StoreError, Tx, Value, sessions};
+use rolecall::store::{SqlValue, Statement, StoreError, Tx, sessions};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -78,7 +78,7 @@ impl Tree {
             ("Nora of Quay", quay, "subtree", quay),
         ] {
             let person = tree.person(home, name).await;
-            tree.house.grant(person, Core::ALL, reach, over).await;
+            tree.house.grant(person, CoreCapability::ALL, reach, over).await;
             tree.admit(name, person, (home, over)).await;
         }
         tree
@@ -93,7 +93,7 @@ impl Tree {
         Api::with(app, &self.tokens[name])
     }
 
-    async fn write(&self, rows: Vec<(&'static Statement, Vec<Value>)>) {
+    async fn write(&self, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             for (statement, values) in &rows {
                 tx.execute(*statement, values.clone()).await?;
@@ -109,10 +109,10 @@ impl Tree {
         id
     }
 
-    async fn role(&self, capabilities: &[Core]) -> RoleId {
+    async fn role(&self, capabilities: &[CoreCapability]) -> RoleId {
         let id: RoleId = ctx().id();
         let name = id.to_string();
-        let mut rows: Vec<(&'static Statement, Vec<Value>)> =
+        let mut rows: Vec<(&'static Statement, Vec<SqlValue>)> =
             vec![(&ROLE, binds![id, self.house.top, &name, name.as_bytes()]), (&ROLE_SELF, binds![id])];
         rows.extend(capabilities.iter().map(|core| (&ROLE_CAPABILITY as _, binds![id, core.id().0])));
         self.write(rows).await;
@@ -254,7 +254,7 @@ on_both! {
         let dora = tree.person(tree.dock, "Dora").await;
         for name in ["Dirk of Dock", "Dina of Dock"] {
             let colleague = tree.person(tree.dock, name).await;
-            tree.house.grant(colleague, Core::ALL, "partner", tree.dock).await;
+            tree.house.grant(colleague, CoreCapability::ALL, "partner", tree.dock).await;
             tree.admit(name, colleague, (tree.dock, tree.dock)).await;
         }
         let path = format!("/people/{dora}");
@@ -283,7 +283,7 @@ on_both! {
         let app = App::start(db).await;
         let tree = Tree::grow(db, &app).await;
         let clerk = tree.person(tree.house.top, "Claus Clerk").await;
-        let few = [Core::PartnerView, Core::PartnerSuspend, Core::BillingHold, Core::UserView, Core::UserWrite];
+        let few = [CoreCapability::PartnerView, CoreCapability::PartnerSuspend, CoreCapability::BillingHold, CoreCapability::UserView, CoreCapability::UserWrite];
         tree.house.grant(clerk, &few, "subtree", tree.house.reseller).await;
         let clerks = Api::of(&app, &tree.house, clerk, tree.house.top).await;
         let (suspend, resume) = (format!("/partners/{}/suspend", tree.dock), format!("/partners/{}/resume", tree.dock));
@@ -297,7 +297,7 @@ on_both! {
         let dora = tree.person(tree.dock, "Dora").await;
         tree.house.grant(dora, &few, "partner", tree.dock).await;
         goes("Dora holds no more").await;
-        let strong = tree.role(&[Core::RoleAssign]).await;
+        let strong = tree.role(&[CoreCapability::RoleAssign]).await;
         let (inside, outside): (ScopeId, ScopeId) = (ctx().id(), ctx().id());
         let mut reader = db.store.reader().await.unwrap();
         let everyone: UserGroupId = reader.one(&GROUP_OF, binds![tree.dock], |row| row.get(0)).await.unwrap();
@@ -316,7 +316,7 @@ on_both! {
         tree.write(vec![(&NO_GRANT, binds![everyone])]).await;
         goes("the group holds nothing any more").await;
         // Beyond the partner: the same capability somewhere else.
-        let weak = tree.role(&[Core::PartnerView]).await;
+        let weak = tree.role(&[CoreCapability::PartnerView]).await;
         tree.write(vec![(&GRANT_TO_GROUP, binds![ctx().id::<GrantId>(), weak, everyone, outside])]).await;
         problem(&clerks.post(&suspend, cause.clone()).await, 403, "do not hold yourself");
         tree.write(vec![(&NO_GRANT, binds![everyone])]).await;
@@ -382,16 +382,16 @@ on_both! {
                 let ((actor, over), ctx) = (tree.actors[name], moment(now));
                 let standing = tree.standing(name);
                 if dice.percent(55) {
-                    let order = Order { kind, cause: "x", ..Order::default() };
+                    let order = SuspensionOrder { kind, cause: "x", ..SuspensionOrder::default() };
                     let done = match about {
                         0 => partners::suspend(store, &ctx, actor, tree.dock, &order).await,
                         _ => people::suspend(store, &ctx, actor, dora, &order).await,
                     };
                     let above = about == 1 || kind == HoldKind::Partner || standing != tree.dock;
                     if !tree.contains(over, tree.dock) {
-                        assert!(matches!(done, Err(Refused::NotFound)), "{seed}.{step} {name}: {done:?}");
+                        assert!(matches!(done, Err(AdminError::NotFound)), "{seed}.{step} {name}: {done:?}");
                     } else if !above {
-                        assert!(matches!(done, Err(Refused::Forbidden(_))), "{seed}.{step} {name}: {done:?}");
+                        assert!(matches!(done, Err(AdminError::Forbidden(_))), "{seed}.{step} {name}: {done:?}");
                     } else {
                         let fresh = !model[about].contains_key(&(kind, standing));
                         assert_eq!(done.unwrap(), fresh, "{seed}.{step} {name}");
@@ -403,7 +403,7 @@ on_both! {
                         _ => people::resume(store, &ctx, actor, dora, Some(kind)).await,
                     };
                     if !tree.contains(over, tree.dock) {
-                        assert!(matches!(done, Err(Refused::NotFound)), "{seed}.{step} {name}: {done:?}");
+                        assert!(matches!(done, Err(AdminError::NotFound)), "{seed}.{step} {name}: {done:?}");
                         continue;
                     }
                     let asked = model[about].keys().filter(|(of, _)| *of == kind).count();
@@ -422,7 +422,7 @@ on_both! {
                             assert_eq!((lifted.changed, lifted.still), (gone > 0, model[about].len()), "{seed}.{step}");
                         }
                         Err(why) => {
-                            assert!(matches!(why, Refused::Forbidden(_)), "{why:?}");
+                            assert!(matches!(why, AdminError::Forbidden(_)), "{why:?}");
                             assert!(asked > 0 && gone == 0, "{seed}.{step} {name}");
                         }
                     }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::domain::filter::Filter;
-use rolecall::domain::page::{Page, Position, Sort};
-use rolecall::scim::filter::{Filter as Asked, Foreign};
+use rolecall::domain::page::{PageRequest, Position, Sort};
+use rolecall::scim::filter::{FilterAst as Asked, Foreign};
 use rolecall::scim::query::{PageLimits, Params, Query};
 use rolecall::scim::schema::SchemaSet;
 use rolecall::store::{Dialect, search, texts};
@@ -286,13 +286,13 @@ fn searches(dialect: Dialect) -> Vec<(String, String, usize)> {
     let set = SchemaSet::base();
     let position = Position { key: None, id: uuid::Uuid::from_u128(7) };
     let pages = [
-        Page::Index { start: 1, count: 100 },
-        Page::Cursor { after: None, count: 100 },
-        Page::Cursor { after: Some(position.clone()), count: 100 },
-        Page::Back { before: position, count: 100 },
+        PageRequest::Index { start: 1, count: 100 },
+        PageRequest::Cursor { after: None, count: 100 },
+        PageRequest::Cursor { after: Some(position.clone()), count: 100 },
+        PageRequest::Back { before: position, count: 100 },
     ];
     let mut found = Vec::new();
-    let mut ask = |name: String, groups: bool, filter: Option<&Filter>, sort: Option<&Sort>, page: &Page| {
+    let mut ask = |name: String, groups: bool, filter: Option<&Filter>, sort: Option<&Sort>, page: &PageRequest| {
         for (text, values) in search::texts(dialect, groups, filter, sort, page) {
             found.push((name.clone(), text, values.len()));
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rolecall::clock::Clock;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId};
 use rolecall::provision::{ProvisionError, groups, users};
@@ -42,7 +42,7 @@ async fn a_silent_database_is_answered_503_in_time_and_used_again_when_it_speaks
     let wire = Wire::to(&db.url).await;
     let (app, store) = behind(&db, &wire).await;
     let helper = house.person("Hedda Helper").await;
-    house.grant(helper, &[Core::UserView], "partner", house.reseller).await;
+    house.grant(helper, &[CoreCapability::UserView], "partner", house.reseller).await;
     let (_, token) = house.api_token(house.owner, house.top).await;
     let decision = json!({"subject": {"type": "user", "id": helper.to_string()}, "action": {"name": "core.user.view"},
         "resource": {"type": "partner", "id": house.reseller.to_string()}});
@@ -158,7 +158,7 @@ async fn a_node_that_hangs_in_a_write_holds_up_what_it_holds_for_a_moment_and_no
                         groups::delete_in(tx, &ctx, source, group_id, None).await.map_err(failed)?;
                     }
                     Hung::SameName => {
-                        let new = users::NewUser {
+                        let new = users::NewExternalUser {
                             stable_key: None,
                             said: world.user(json!({"userName": format!("{hung:?}-same")})).into(),
                         };

@@ -1,11 +1,11 @@
 //! The kept number of a connection's users and groups is the number of those that are there.
 use std::time::Duration;
 
-use rolecall::domain::page::Page;
-use rolecall::provision::groups::{self, NewGroup};
-use rolecall::provision::listing::Listing;
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, Source};
+use rolecall::domain::page::PageRequest;
+use rolecall::provision::groups::{self, NewExternalGroup};
+use rolecall::provision::listing::ListQuery;
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionSource};
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, Tx, laws, totals};
 use rolecall::{binds, statements};
@@ -21,13 +21,13 @@ statements! {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How many users and groups a list of one says there are.
-async fn told(store: &Store, source: &Source<'_>) -> (Option<u64>, Option<u64>) {
-    told_on(store, source, &Page::Index { start: 1, count: 1 }).await
+async fn told(store: &Store, source: &ProvisionSource<'_>) -> (Option<u64>, Option<u64>) {
+    told_on(store, source, &PageRequest::Index { start: 1, count: 1 }).await
 }
 
 /// The same on another page.
-async fn told_on(store: &Store, source: &Source<'_>, page: &Page) -> (Option<u64>, Option<u64>) {
-    let wanted = Listing { filter: None, sort: None, page, searching: SECOND, counting: SECOND };
+async fn told_on(store: &Store, source: &ProvisionSource<'_>, page: &PageRequest) -> (Option<u64>, Option<u64>) {
+    let wanted = ListQuery { filter: None, sort: None, page, searching: SECOND, counting: SECOND };
     let people = users::list(store, source, wanted, false).await.unwrap().total;
     (people, groups::list(store, source, wanted).await.unwrap().total)
 }
@@ -44,14 +44,14 @@ on_both! {
         assert_eq!(told(&db.store, &source).await, (Some(0), Some(0)));
         let one = async |number: i64| {
             let said = world.user(json!({"userName": format!("u{number}")})).into();
-            let new = NewUser { stable_key: None, said };
-            let user = users::create(&db.store, &ctx(number * 4), &source, new, Mode::Real).await.unwrap().value.id;
-            let new = NewGroup { stable_key: None, document: world.group("g"), members: Vec::new(), row_hash: None };
-            let group = groups::create(&db.store, &ctx(number * 4 + 1), &source, &new, Mode::Real).await.unwrap().value.id;
+            let new = NewExternalUser { stable_key: None, said };
+            let user = users::create(&db.store, &ctx(number * 4), &source, new, Execution::Real).await.unwrap().value.id;
+            let new = NewExternalGroup { stable_key: None, document: world.group("g"), members: Vec::new(), row_hash: None };
+            let group = groups::create(&db.store, &ctx(number * 4 + 1), &source, &new, Execution::Real).await.unwrap().value.id;
             // Each act at a moment of its own: ids are made from it.
             if number % 3 == 0 {
-                users::delete(&db.store, &ctx(number * 4 + 2), &source, user, None, Mode::Real).await.unwrap();
-                groups::delete(&db.store, &ctx(number * 4 + 3), &source, group, None, Mode::Real).await.unwrap();
+                users::delete(&db.store, &ctx(number * 4 + 2), &source, user, None, Execution::Real).await.unwrap();
+                groups::delete(&db.store, &ctx(number * 4 + 3), &source, group, None, Execution::Real).await.unwrap();
             }
             if number % 4 == 0 {
                 fold(&db.store).await;
@@ -60,10 +60,10 @@ on_both! {
         futures_util::future::join_all((0..24).map(one)).await;
         assert_eq!(told(&db.store, &source).await, (Some(16), Some(16)));
 
-        let tried = NewUser { stable_key: None, said: world.user(json!({"userName": "tried"})).into() };
-        users::create(&db.store, &ctx(500), &source, tried, Mode::Dry).await.unwrap();
-        let taken = NewUser { stable_key: None, said: world.user(json!({"userName": "u1"})).into() };
-        users::create(&db.store, &ctx(500), &source, taken, Mode::Real).await.unwrap_err();
+        let tried = NewExternalUser { stable_key: None, said: world.user(json!({"userName": "tried"})).into() };
+        users::create(&db.store, &ctx(500), &source, tried, Execution::Dry).await.unwrap();
+        let taken = NewExternalUser { stable_key: None, said: world.user(json!({"userName": "u1"})).into() };
+        users::create(&db.store, &ctx(500), &source, taken, Execution::Real).await.unwrap_err();
         assert_eq!(told(&db.store, &source).await, (Some(16), Some(16)), "what was not kept is not counted");
 
         fold(&db.store).await;
@@ -76,7 +76,7 @@ on_both! {
 
         // Nobody counts for a page: a wrong number is told as it is kept, and `doctor` says that it is wrong.
         db.execute(&WRONG, binds![1_000]).await;
-        for page in [Page::Index { start: 1, count: 1 }, Page::Index { start: 9, count: 1 }, Page::Cursor { after: None, count: 1 }] {
+        for page in [PageRequest::Index { start: 1, count: 1 }, PageRequest::Index { start: 9, count: 1 }, PageRequest::Cursor { after: None, count: 1 }] {
             assert_eq!(told_on(&db.store, &source, &page).await, (Some(1_016), Some(1_016)), "{page:?}");
         }
         let mut reader = db.store.reader().await.unwrap();

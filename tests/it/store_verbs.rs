@@ -63,7 +63,7 @@ fn sample(number: i64) -> Sample {
     }
 }
 
-fn values(row: &Sample) -> Vec<rolecall::store::Value> {
+fn values(row: &Sample) -> Vec<rolecall::store::SqlValue> {
     binds![row.id, row.truth, row.number, &row.words, &row.bytes]
 }
 

@@ -3,11 +3,11 @@ use std::path::Path;
 
 use reqwest::Method;
 use rolecall::access::decide::Question;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::grant::Resource;
 use rolecall::domain::id::{DirectoryId, ExternalUserId, PartnerId, RuleId, ScopeId, UserId};
 use rolecall::provision::events;
-use rolecall::store::{Statement, StoreError, Tx, Value, effective};
+use rolecall::store::{SqlValue, Statement, StoreError, Tx, effective};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -31,7 +31,7 @@ statements! {
     GRANTED_BY = "UPDATE role_grant SET granted_by = $2 WHERE holder_person = $1";
 }
 
-async fn write(house: &House, rows: Vec<(&'static Statement, Vec<Value>)>) {
+async fn write(house: &House, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
     let work = async |tx: &mut Tx| -> Result<(), StoreError> {
         for (statement, values) in &rows {
             tx.execute(*statement, values.clone()).await?;
@@ -70,11 +70,11 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let quay = below(&owner, house.top, "Quay").await;
         let viewer = house.person("Viola Viewer").await;
-        let few = [Core::PartnerView, Core::UserView, Core::RoleView];
+        let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let ida = house.person("Ida").await;
-        house.grant(ida, &[Core::UserView], "partner", house.reseller).await;
+        house.grant(ida, &[CoreCapability::UserView], "partner", house.reseller).await;
         write(&house, vec![(&GRANTED_BY, binds![ida, house.owner])]).await;
         let path = format!("/people/{ida}/access");
         let near = viewers.get(&path).await;
@@ -84,7 +84,7 @@ on_both! {
         assert!(!near.body.to_string().contains(&house.owner.to_string()), "{near:?}");
         assert!(owner.get(&path).await.body.to_string().contains("Olga"));
         for (count, told) in [(1, "1"), (2, "2")] {
-            house.grant(ida, &[Core::PartnerEdit], "subtree", quay).await;
+            house.grant(ida, &[CoreCapability::PartnerEdit], "subtree", quay).await;
             let far = viewers.get(&path).await;
             assert_eq!(far.body["items"].as_array().unwrap().len(), 1, "{far:?}");
             assert_eq!(far.body["hidden_grounds"], told, "{count}");
@@ -92,7 +92,7 @@ on_both! {
             assert!(!text.contains("Quay") && !text.contains(&quay.to_string()), "{text}");
         }
         for _ in 0..9 {
-            house.grant(ida, &[Core::PartnerEdit], "subtree", house.top).await;
+            house.grant(ida, &[CoreCapability::PartnerEdit], "subtree", house.top).await;
         }
         let many = viewers.get(&path).await;
         assert_eq!(many.body["hidden_grounds"], "10+", "{many:?}");
@@ -115,11 +115,11 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let (quay, dock) = (below(&owner, house.top, "Quay").await, below(&owner, house.reseller, "Dock").await);
         let viewer = house.person("Viola Viewer").await;
-        let few = [Core::PartnerView, Core::UserView, Core::RoleView, Core::AccessAsk];
+        let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView, CoreCapability::AccessAsk];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let (user, ada) = house.push("ada@harbor.example", "k").await;
-        house.grant(ada, &[Core::UserWrite], "subtree", house.reseller).await;
+        house.grant(ada, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
         let mut reader = db.store.reader().await.unwrap();
         let scope: ScopeId = reader.one(&SCOPE_OF, binds![ada], |row| row.get(0)).await.unwrap();
         let role: rolecall::domain::id::RoleId = reader.one(&ROLE_OF, binds![ada], |row| row.get(0)).await.unwrap();
@@ -169,7 +169,7 @@ on_both! {
         let far: ScopeId = ctx().id();
         write(&house, vec![(&SCOPE, binds![far, "subtree", quay]), (&CEILING, binds![directory, role, far])]).await;
         let keeper = house.person("Kai Keeper").await;
-        house.grant(keeper, &[Core::PartnerView, Core::ConnectionView], "partner", house.reseller).await;
+        house.grant(keeper, &[CoreCapability::PartnerView, CoreCapability::ConnectionView], "partner", house.reseller).await;
         let keepers = Api::of(&app, &house, keeper, house.reseller).await;
         let shown = keepers.get(&format!("/directories/{directory}")).await;
         assert_eq!(shown.body["ceiling"].as_array().unwrap().len(), 2, "{shown:?}");
@@ -185,19 +185,19 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let (one, other) = (below(&owner, house.top, "Quay").await, below(&owner, house.top, "Wharf and Pier").await);
         let viewer = house.person("Viola Viewer").await;
-        let few = [Core::PartnerView, Core::UserView, Core::RoleView, Core::AccessAsk];
+        let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView, CoreCapability::AccessAsk];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let mut answers: Vec<Vec<Json>> = Vec::new();
         for (name, far, reach) in [("ada", one, "subtree"), ("bea", other, "partner")] {
             let person = house.person(name).await;
-            house.grant(person, &[Core::PartnerEdit], reach, far).await;
+            house.grant(person, &[CoreCapability::PartnerEdit], reach, far).await;
             let mut seen = viewers.get(&format!("/people/{person}/access")).await.body;
             seen["person"] = Json::Null;
             let decided = ask(&app, &viewers.token, person, "core.partner.edit", house.reseller).await;
             assert!(decided["context"]["reason"].as_str().unwrap().contains("1 ground is hidden"), "{decided}");
             // An allowing ground out of sight.
-            house.grant(person, &[Core::PartnerDelete], "subtree", house.top).await;
+            house.grant(person, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
             let allowed = ask(&app, &viewers.token, person, "core.partner.delete", house.reseller).await;
             assert_eq!(allowed["decision"], true, "{allowed}");
             assert!(allowed["context"]["reason"].as_str().unwrap().contains("A ground you may not see"), "{allowed}");
@@ -214,16 +214,16 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let dock = below(&owner, house.reseller, "Dock").await;
         let henrik = house.person("Henrik").await;
-        house.grant(henrik, Core::ALL, "subtree", house.reseller).await;
+        house.grant(henrik, CoreCapability::ALL, "subtree", house.reseller).await;
         let product = house.person("Product").await;
-        house.grant(product, &[Core::AccessAsk], "subtree", house.reseller).await;
+        house.grant(product, &[CoreCapability::AccessAsk], "subtree", house.reseller).await;
         let (_, token) = house.api_token(product, house.reseller).await;
         for kind in [None, Some("partner"), Some("billing"), Some("security")] {
             if let Some(kind) = kind {
                 let body = json!({"cause": "a secret", "kind": kind});
                 assert_eq!(owner.post(&format!("/partners/{dock}/suspend"), body).await.body["changed"], true, "{kind}");
             }
-            for core in Core::ALL {
+            for core in CoreCapability::ALL {
                 let resource = Resource { partner: dock, group: None, owner: None };
                 let question = Question { principal: henrik, capability: core.id(), resource, now: ctx().now() };
                 let enforced = effective::permits(&mut db.store.reader().await.unwrap(), &question).await.unwrap();
@@ -259,8 +259,8 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let dock = below(&owner, house.reseller, "Dock").await;
         let helper = house.person("Hedda Helper").await;
-        house.grant(helper, Core::ALL, "partner", dock).await;
-        house.grant(helper, &[Core::AuditView], "partner", dock).await;
+        house.grant(helper, CoreCapability::ALL, "partner", dock).await;
+        house.grant(helper, &[CoreCapability::AuditView], "partner", dock).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
         let body = json!({"parent": dock, "name": "Pier", "level": "reseller", "kind": "department"});
         assert_eq!(helpers.post("/partners", body.clone()).await.status, 201);

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use rolecall::domain::ctx::{Actor, Ctx};
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use rolecall::domain::time::Timestamp;
-use rolecall::provision::groups::{self, GroupChange, NewGroup};
-use rolecall::provision::undo::{self, Entry, Span};
-use rolecall::provision::users::{self, NewUser};
-use rolecall::provision::{Mode, ProvisionError, Source, events};
+use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
+use rolecall::provision::undo::{self, TimeRange, UndoEntry};
+use rolecall::provision::users::{self, NewExternalUser};
+use rolecall::provision::{Execution, ProvisionError, ProvisionSource, events};
 use rolecall::scim::patch::{MemberOp, MemberSelector};
 use rolecall::scim::resource::{Document, MemberRef};
 use rolecall::store::{Store, Tx, tuple};
@@ -120,7 +120,14 @@ struct Known {
 }
 
 /// One random act; what was there may be gone, and then nothing happens.
-async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known: &mut Known, dice: &mut Dice) {
+async fn act(
+    store: &Store,
+    ctx: &Ctx,
+    source: &ProvisionSource<'_>,
+    world: &World,
+    known: &mut Known,
+    dice: &mut Dice,
+) {
     let (user, group) = (dice.of(&known.users), dice.of(&known.groups));
     let someone = |dice: &mut Dice, known: &Known| -> Vec<MemberRef> {
         let user = dice.of(&known.users).map(|id| id.to_string());
@@ -128,31 +135,31 @@ async fn act(store: &Store, ctx: &Ctx, source: &Source<'_>, world: &World, known
         group.or(user).into_iter().map(|value| MemberRef::named(&value, None)).collect()
     };
     let change = async |group, ops: Vec<MemberOp>| {
-        let change = |doc: &Document| Ok(GroupChange { document: doc.clone(), members: ops.clone(), row_hash: None });
-        groups::update(store, ctx, source, group, None, &change, Mode::Real).await.map(drop)
+        let change = |doc: &Document| Ok(GroupInput { document: doc.clone(), members: ops.clone(), row_hash: None });
+        groups::update(store, ctx, source, group, None, &change, Execution::Real).await.map(drop)
     };
     let done: Result<(), ProvisionError> = match (dice.below(12), user, group) {
         (0 | 1, ..) | (_, None, _) => {
             // Few names, so that a deleted one comes again as a new user now and then.
             let name = format!("u{}", dice.below(14));
             let document = world.user(json!({"userName": name, "externalId": name}));
-            let new = NewUser { stable_key: None, said: document.into() };
-            let made = users::create(store, ctx, source, new, Mode::Real).await;
+            let new = NewExternalUser { stable_key: None, said: document.into() };
+            let made = users::create(store, ctx, source, new, Execution::Real).await;
             made.map(|done| known.users.push(done.value.id))
         }
         (2, ..) | (_, _, None) => {
             let members = (0..dice.below(4)).flat_map(|_| someone(dice, known)).collect();
             let document = world.group(&format!("g{}", dice.below(6)));
-            let new = NewGroup { stable_key: None, document, members, row_hash: None };
-            let made = groups::create(store, ctx, source, &new, Mode::Real).await;
+            let new = NewExternalGroup { stable_key: None, document, members, row_hash: None };
+            let made = groups::create(store, ctx, source, &new, Execution::Real).await;
             made.map(|done| known.groups.push(done.value.id))
         }
         (3 | 4, Some(user), _) => {
-            users::set_active(store, ctx, source, user, dice.below(3) == 0, Mode::Real).await.map(drop)
+            users::set_active(store, ctx, source, user, dice.below(3) == 0, Execution::Real).await.map(drop)
         }
-        (5, Some(user), _) => users::delete(store, ctx, source, user, None, Mode::Real).await.map(drop),
+        (5, Some(user), _) => users::delete(store, ctx, source, user, None, Execution::Real).await.map(drop),
         (6, _, Some(group)) if dice.below(2) == 0 => {
-            groups::delete(store, ctx, source, group, None, Mode::Real).await.map(drop)
+            groups::delete(store, ctx, source, group, None, Execution::Real).await.map(drop)
         }
         (6..=8, _, Some(group)) => change(group, vec![MemberOp::Add(someone(dice, known))]).await,
         (9, _, Some(group)) if dice.below(3) == 0 => change(group, vec![MemberOp::Clear]).await,
@@ -228,24 +235,24 @@ on_both! {
         let mut ids = Vec::new();
         for name in ["ann", "bea", "cid"] {
             let document = world.user(json!({"userName": name, "externalId": name}));
-            let new = NewUser { stable_key: None, said: document.into() };
-            ids.push(users::create(store, &at(0), &source, new, Mode::Real).await.unwrap().value.id);
+            let new = NewExternalUser { stable_key: None, said: document.into() };
+            ids.push(users::create(store, &at(0), &source, new, Execution::Real).await.unwrap().value.id);
         }
         let set = async |second, id, active| {
-            users::set_active(store, &at(second), &source, id, active, Mode::Real).await.unwrap();
+            users::set_active(store, &at(second), &source, id, active, Execution::Real).await.unwrap();
         };
         for id in &ids {
             set(10, *id, false).await;
         }
-        let span = Span { from: at(10).now(), to: at(11).now() };
+        let span = TimeRange { from: at(10).now(), to: at(11).now() };
         let plan = undo::look(&mut store.reader().await.unwrap(), &source.extent, span).await.unwrap();
         assert_eq!(plan.restorable().count(), 3);
         // Meanwhile Ann comes back and goes again, and Bea is deleted; of Cid nothing is said but what the plan knows.
         set(20, ids[0], true).await;
         set(21, ids[0], false).await;
-        users::delete(store, &at(22), &source, ids[1], None, Mode::Real).await.unwrap();
+        users::delete(store, &at(22), &source, ids[1], None, Execution::Real).await.unwrap();
         while events::seal(store).await.unwrap() > 0 {}
-        let part: Vec<Entry> = plan.restorable().copied().collect();
+        let part: Vec<UndoEntry> = plan.restorable().copied().collect();
         let carry = async |tx: &mut Tx| undo::carry_in(tx, &at(30), &source, &plan, &part).await;
         let carried = store.write(carry).await.unwrap();
         assert_eq!((carried.restored, carried.passed), (1, 2));
@@ -265,7 +272,7 @@ on_both! {
             let (mine, other) = (world.at(world.doors[0]), world.at(world.stranger));
             let mut known = [Known::default(), Known::default()];
             let moment = |second: i64| Timestamp::from_micros((1_000_000 + second) * 1_000_000);
-            let span = Span { from: moment(ACTS / 3), to: moment(ACTS * 2 / 3) };
+            let span = TimeRange { from: moment(ACTS / 3), to: moment(ACTS * 2 / 3) };
             let ctx_of = |second: i64, actor| Ctx::new(moment(second), actor, Arc::new(Machine));
             let (mut words, mut lives, mut before) = (Words::new(), Lives::default(), Picture::default());
             for second in 0..ACTS {
@@ -295,7 +302,7 @@ on_both! {
             let due = expected(&words, &now, &lives);
             let plan = undo::look(&mut store.reader().await.unwrap(), &mine.extent, span).await.unwrap();
             assert_eq!(picture(store, &world).await, now, "a look changes nothing");
-            let part: Vec<Entry> = plan.restorable().copied().collect();
+            let part: Vec<UndoEntry> = plan.restorable().copied().collect();
             lost += plan.entries.len() - part.len();
             let ctx = ctx_of(ACTS + 1, Actor::Operator);
             // In small parts, as a large plan is carried out.

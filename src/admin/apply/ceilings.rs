@@ -4,11 +4,11 @@ use super::{ApplyError, Run};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::Ceiling;
+use crate::domain::directory::CeilingEntry;
 use crate::domain::id::DirectoryId;
-use crate::domain::rule::Effect;
+use crate::domain::rule::RuleEffect;
 use crate::provision::event::{Event, Kind};
-use crate::store::effective_lists::{self, Clip};
+use crate::store::effective_lists::{self, CeilingEffect};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, directories};
 
@@ -20,9 +20,9 @@ pub(super) async fn set(
     at: &PartnerExtent,
     id: DirectoryId,
     decl: &DirectoryDecl,
-) -> Result<Vec<Ceiling>, ApplyError> {
+) -> Result<Vec<CeilingEntry>, ApplyError> {
     let known = run.known.ceilings_of(id).to_vec();
-    let (mut wanted, mut whole): (Vec<Ceiling>, bool) = (Vec::new(), true);
+    let (mut wanted, mut whole): (Vec<CeilingEntry>, bool) = (Vec::new(), true);
     for (number, row) in decl.ceilings.iter().enumerate() {
         let spot = place.part(format_args!("ceiling/{number}"));
         let role = run.role(tx, &spot.part("role"), at, &row.role).await;
@@ -30,7 +30,7 @@ pub(super) async fn set(
         let scope = run.scope(tx, &spot.part("scope"), &row.scope).await;
         match role.zip(run.note(scope)?) {
             Some((role, scope)) => {
-                let row = Ceiling { role: role.id, scope };
+                let row = CeilingEntry { role: role.id, scope };
                 if !wanted.contains(&row) {
                     wanted.push(row);
                 }
@@ -41,8 +41,8 @@ pub(super) async fn set(
     if !whole {
         return Err(ApplyError::follows());
     }
-    let mut gone: Vec<&Ceiling> = known.iter().filter(|row| !wanted.contains(row)).collect();
-    let fresh: Vec<&Ceiling> = wanted.iter().filter(|row| !known.contains(row)).collect();
+    let mut gone: Vec<&CeilingEntry> = known.iter().filter(|row| !wanted.contains(row)).collect();
+    let fresh: Vec<&CeilingEntry> = wanted.iter().filter(|row| !known.contains(row)).collect();
     if gone.is_empty() && fresh.is_empty() {
         return Ok(wanted);
     }
@@ -69,17 +69,17 @@ pub(super) async fn set(
 pub(super) async fn remark(
     tx: &mut Tx,
     run: &Run<'_>,
-    ceilings: &[Ceiling],
-    effect: &Effect,
+    ceilings: &[CeilingEntry],
+    effect: &RuleEffect,
 ) -> Result<String, ApplyError> {
-    let Effect::Grant { role, scope } = effect else { return Ok(String::new()) };
+    let RuleEffect::Grant { role, scope } = effect else { return Ok(String::new()) };
     let (clip, missing) = effective_lists::clipped_by(tx, ceilings, *role, scope).await?;
     let named = |id: &CapabilityId| run.catalog.capabilities.iter().find(|one| one.id == *id).map(|one| &one.name);
     let missing: Vec<_> = missing.iter().filter_map(named).map(String::as_str).collect();
     Ok(match clip {
-        Clip::Whole => String::new(),
-        Clip::Nothing => " (outside the ceiling: confers nothing)".to_owned(),
-        Clip::Part if missing.is_empty() => " (clipped by the ceiling)".to_owned(),
-        Clip::Part => format!(" (clipped by the ceiling: without {})", missing.join(", ")),
+        CeilingEffect::Whole => String::new(),
+        CeilingEffect::Nothing => " (outside the ceiling: confers nothing)".to_owned(),
+        CeilingEffect::Part if missing.is_empty() => " (clipped by the ceiling)".to_owned(),
+        CeilingEffect::Part => format!(" (clipped by the ceiling: without {})", missing.join(", ")),
     })
 }

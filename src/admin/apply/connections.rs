@@ -3,15 +3,17 @@ use secrecy::ExposeSecret;
 
 use super::fault::Spot;
 use super::{ApplyError, Run, settings};
-use crate::admin::connections::{Change, Draft, Filling, NewDoor, drafted, fit, joins, keeps_secret, sealed, wanted};
+use crate::admin::connections::{
+    ConnectionInit, ConnectionPatch, Draft, NewConnection, drafted, fit, joins, keeps_secret, sealed, wanted,
+};
 use crate::admin::declaration::ConnectionDecl;
 use crate::admin::record;
-use crate::admin::refused::Refused;
+use crate::admin::refused::AdminError;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::provision::event::{Event, Kind};
-use crate::secret::{Purpose, same};
-use crate::store::connections::{self, Door, Extra};
+use crate::secret::{SealPurpose, same};
+use crate::store::connections::{self, ConnectionContext, ConnectionSecrets};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, resources, tokens};
 
@@ -28,7 +30,7 @@ pub(super) async fn one(
     let settings = serde_json::to_value(&decl.settings)
         .map_err(|error| place.part("settings").wrong(format!("its settings cannot be kept: {error}")))?;
     let state = if decl.paused { ConnectionState::Paused } else { ConnectionState::Active };
-    let filling = Filling { settings, state, secret: None };
+    let filling = ConnectionInit { settings, state, secret: None };
     let known = match run.known.door(at.partner(), &decl.slug) {
         Some(door) => Some(door.clone()),
         None => connections::by_slug(tx, at, &decl.slug).await?,
@@ -44,7 +46,7 @@ pub(super) async fn one(
 }
 
 /// The value that a refusal speaks of.
-fn blamed(place: &Spot, refused: &Refused) -> Spot {
+fn blamed(place: &Spot, refused: &AdminError) -> Spot {
     let told = refused.to_string();
     let values = [("`slug`", "slug"), ("profile", "profile"), ("`join`", "join"), ("`secret`", "secret")];
     let found = values.into_iter().find(|(word, _)| told.contains(word));
@@ -57,15 +59,15 @@ async fn create(
     place: &Spot,
     at: &PartnerExtent,
     directory: DirectoryId,
-    (kind, decl, filling): (ConnectionKind, &ConnectionDecl, Filling),
+    (kind, decl, filling): (ConnectionKind, &ConnectionDecl, ConnectionInit),
 ) -> Result<ConnectionId, ApplyError> {
     if resources::of_connection(tx, &decl.slug).await?.is_some() {
         return Err(place.part("slug").wrong("another partner has a connection of this slug; choose another"));
     }
-    let refused = |refused: Refused| blamed(place, &refused).refused(refused);
+    let refused = |refused: AdminError| blamed(place, &refused).refused(refused);
     let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.join.clone());
     let (draft, join_attribute): Draft =
-        drafted(run.ctx, &NewDoor { kind, slug, profile, join }, &filling).map_err(refused)?;
+        drafted(run.ctx, &NewConnection { kind, slug, profile, join }, &filling).map_err(refused)?;
     fit(&draft, run.means.tools.check).map_err(refused)?;
     joins(&draft, join_attribute.as_deref(), run.means.tools.check_join).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
@@ -80,7 +82,7 @@ async fn create(
         parts.push("with a secret".to_owned());
     }
     let new = Connection { directory, ..draft };
-    connections::insert(tx, at, &new, Extra { join_attribute, secret }, run.ctx.now()).await?;
+    connections::insert(tx, at, &new, ConnectionSecrets { join_attribute, secret }, run.ctx.now()).await?;
     let event = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
     record(tx, run.ctx, at.partner(), event).await?;
     run.plan.created(format!("{place}: {}", parts.join(", ")));
@@ -92,12 +94,12 @@ async fn change(
     run: &mut Run<'_>,
     place: &Spot,
     at: &PartnerExtent,
-    door: &Door,
-    (decl, filling): (&ConnectionDecl, Filling),
+    door: &ConnectionContext,
+    (decl, filling): (&ConnectionDecl, ConnectionInit),
 ) -> Result<ConnectionId, ApplyError> {
-    let refused = |refused: Refused| blamed(place, &refused).refused(refused);
+    let refused = |refused: AdminError| blamed(place, &refused).refused(refused);
     let known = &door.connection;
-    let change = Change {
+    let change = ConnectionPatch {
         profile: Some(decl.profile.clone()),
         join: Some(decl.join.clone()),
         settings: Some(filling.settings),
@@ -131,7 +133,8 @@ async fn change(
         // Also refuses one that this kind of connection does not have.
         let sealed = sealed(run.ctx, run.means.tools.keyring, &wanted, Some(secret)).map_err(refused)?;
         let stored = connections::secret(tx, &door.extent).await?;
-        let opened = stored.and_then(|stored| run.means.tools.keyring.open(Purpose::secret_of(&wanted), &stored).ok());
+        let opened =
+            stored.and_then(|stored| run.means.tools.keyring.open(SealPurpose::secret_of(&wanted), &stored).ok());
         if !opened.is_some_and(|opened| same(&opened, secret.expose_secret().as_bytes())) {
             connections::seal(tx, at, known.id, sealed, run.ctx.now()).await?;
             changed.push("secret".to_owned());

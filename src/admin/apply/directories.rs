@@ -3,7 +3,7 @@ use super::fault::Spot;
 use super::{ApplyError, Run, ceilings, connections, rules};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
-use crate::domain::directory::{Directory, Mode};
+use crate::domain::directory::{Directory, DirectoryMode};
 use crate::domain::id::DirectoryId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::place;
@@ -34,7 +34,7 @@ async fn whole(tx: &mut Tx, run: &mut Run<'_>, spot: &Spot, decl: &DirectoryDecl
             run.note(done)?;
         }
     }
-    let set = rules::Set { place: spot, at: &at, directory: id, ceilings: &most.unwrap_or_default() };
+    let set = rules::RuleSet { place: spot, at: &at, directory: id, ceilings: &most.unwrap_or_default() };
     rules::all(tx, run, &set, &decl.rules).await
 }
 
@@ -45,7 +45,7 @@ async fn directory(
     at: &PartnerExtent,
     decl: &DirectoryDecl,
 ) -> Result<DirectoryId, ApplyError> {
-    let mode = Mode::parse(&decl.mode).ok_or_else(|| place.part("mode").unknown("mode", &decl.mode))?;
+    let mode = DirectoryMode::parse(&decl.mode).ok_or_else(|| place.part("mode").unknown("mode", &decl.mode))?;
     let name = super::name(place, "name", &decl.name)?;
     let known = match run.known.directory(at.partner(), &name) {
         Some(known) => Some(known.clone()),
@@ -68,7 +68,7 @@ async fn directory(
     };
     let wanted = Directory { name, mode, authority: decl.authority, ..known.clone() };
     if wanted != known {
-        let (into, out) = (mode == Mode::Observe, known.mode == Mode::Observe);
+        let (into, out) = (mode == DirectoryMode::Observe, known.mode == DirectoryMode::Observe);
         if into && !out && directories::speaks(tx, at, known.id).await? {
             let why = "people are linked to this directory, and whoever leaves it would stay in unseen: use `paused`";
             return Err(place.part("mode").wrong(why));

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::admin::refused::Refused;
+use crate::admin::refused::AdminError;
 use crate::domain::catalog::CatalogError;
 use crate::provision::ProvisionError;
 use crate::store::StoreError;
@@ -28,8 +28,8 @@ pub enum ApplyError {
 
 /// Something that is wrong in a declaration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Fault {
-    /// Which part of the declaration, as `directory/2/rule/0/when`; see [`crate::admin::file::Places`].
+pub struct DeclarationError {
+    /// Which part of the declaration, as `directory/2/rule/0/when`; see [`crate::admin::file::SourcePositions`].
     pub at: String,
     /// The same in words.
     pub place: String,
@@ -39,9 +39,9 @@ pub struct Fault {
 
 /// Everything that is wrong in a declaration.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Faults(pub Vec<Fault>);
+pub struct Faults(pub Vec<DeclarationError>);
 
-impl fmt::Display for Fault {
+impl fmt::Display for DeclarationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.why)
     }
@@ -96,7 +96,7 @@ impl Spot {
     }
 
     pub(super) fn wrong(&self, why: impl Into<String>) -> ApplyError {
-        let fault = Fault { at: self.at.clone(), place: self.words.clone(), why: why.into() };
+        let fault = DeclarationError { at: self.at.clone(), place: self.words.clone(), why: why.into() };
         ApplyError::Refused(Faults(vec![fault]))
     }
 
@@ -105,9 +105,9 @@ impl Spot {
     }
 
     /// What an administrator would be told.
-    pub(super) fn refused(&self, refused: Refused) -> ApplyError {
+    pub(super) fn refused(&self, refused: AdminError) -> ApplyError {
         match refused {
-            Refused::Store(error) => error.into(),
+            AdminError::Store(error) => error.into(),
             other => self.wrong(other.to_string()),
         }
     }

@@ -2,7 +2,7 @@
 use super::Run;
 use crate::domain::grant::ManualGrant;
 use crate::domain::id::{PartnerId, ScopeId, UserId};
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::store::{StoreError, Tx, grants, people};
@@ -13,7 +13,7 @@ const MOST: usize = 256;
 /// What was made and is not written yet.
 #[derive(Default)]
 pub(super) struct Fresh {
-    people: Vec<(PartnerId, UserId, Profile)>,
+    people: Vec<(PartnerId, UserId, UserProfile)>,
     grants: Vec<(ScopeId, ManualGrant)>,
     events: Vec<(PartnerId, Event)>,
 }
@@ -25,7 +25,7 @@ impl Run<'_> {
         tx: &mut Tx,
         home: PartnerId,
         id: UserId,
-        profile: Profile,
+        profile: UserProfile,
     ) -> Result<(), StoreError> {
         self.fresh.people.push((home, id, profile));
         self.fresh.events.push((home, Event::of(Kind::UserCreated, id)));

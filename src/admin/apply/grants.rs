@@ -5,7 +5,7 @@ use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{GrantDecl, PartnerDecl};
 use crate::admin::record;
-use crate::domain::grant::{Holder, ManualGrant, Reach, Scope};
+use crate::domain::grant::{Holder, ManualGrant, Scope, ScopeBase};
 use crate::domain::id::RoleId;
 use crate::domain::time::Window;
 use crate::provision::event::{Event, Kind};
@@ -166,7 +166,7 @@ fn told(event: Event, grant: &ManualGrant) -> Event {
 async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &Spot, gone: &ManualGrant) -> Result<(), ApplyError> {
     let Some(root) = partners::root(tx, &run.by).await? else { return Ok(()) };
     let top = run.by.at(root.id);
-    if gone.scope.reach != (Reach::Subtree { partner: root.id }) {
+    if gone.scope.reach != (ScopeBase::Subtree { partner: root.id }) {
         return Ok(());
     }
     let role = roles::usable_by_id(tx, &top, gone.role).await?;

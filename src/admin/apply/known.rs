@@ -4,19 +4,19 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::admin::declaration::{Declaration, ScopeDecl, UserDecl};
 use crate::domain::capability::CapabilityId;
-use crate::domain::directory::{Ceiling, Directory};
+use crate::domain::directory::{CeilingEntry, Directory};
 use crate::domain::grant::{Holder, ManualGrant};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, UserGroupId, UserId};
 use crate::domain::partner::Partner;
 use crate::domain::role::Role;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::domain::text::fold;
 use crate::domain::user::User;
-use crate::store::connections::Door;
+use crate::store::connections::ConnectionContext;
 use crate::store::declared::{Called, Namesake};
 use crate::store::extent::OperatorExtent;
-use crate::store::rules::Written;
+use crate::store::rules::StoredRule;
 use crate::store::{StoreError, Tx, declared};
 
 /// Most newcomers whose namesakes are looked for one by one.
@@ -25,7 +25,7 @@ const FEW: usize = 32;
 /// What was there when the application began, and what it has made since. Whoever does not find a thing here asks the
 /// store, unless it is said to be complete.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct ExistingObjects {
     /// Partners that are named, and those above and directly below them.
     pub(super) partners: HashMap<PartnerId, Partner>,
     by_key: HashMap<String, Vec<PartnerId>>,
@@ -48,13 +48,13 @@ pub(super) struct Known {
     /// Who signs in by the names of those who are new, when they are many.
     namesakes: HashMap<Vec<u8>, Vec<Namesake>>,
     directories: HashMap<PartnerId, Vec<Directory>>,
-    ceilings: HashMap<DirectoryId, Vec<Ceiling>>,
-    doors: HashMap<DirectoryId, Vec<Door>>,
-    rules: HashMap<DirectoryId, Vec<Written>>,
+    ceilings: HashMap<DirectoryId, Vec<CeilingEntry>>,
+    doors: HashMap<DirectoryId, Vec<ConnectionContext>>,
+    rules: HashMap<DirectoryId, Vec<StoredRule>>,
     external: HashMap<ExternalGroupId, String>,
 }
 
-impl Known {
+impl ExistingObjects {
     pub(super) async fn load(tx: &mut Tx, by: &OperatorExtent, declaration: &Declaration) -> Result<Self, StoreError> {
         let (mut known, named) = (Self::default(), Named::of(declaration));
         let keys: Vec<&str> = named.all.iter().copied().collect();
@@ -335,21 +335,21 @@ impl Known {
         self.directories.get(&partner).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn ceilings_of(&self, directory: DirectoryId) -> &[Ceiling] {
+    pub(super) fn ceilings_of(&self, directory: DirectoryId) -> &[CeilingEntry] {
         self.ceilings.get(&directory).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn doors_of(&self, directory: DirectoryId) -> &[Door] {
+    pub(super) fn doors_of(&self, directory: DirectoryId) -> &[ConnectionContext] {
         self.doors.get(&directory).map_or(&[], Vec::as_slice)
     }
 
     /// The connection of a name in addresses, when it is one of the partner's.
-    pub(super) fn door(&self, partner: PartnerId, slug: &str) -> Option<&Door> {
+    pub(super) fn door(&self, partner: PartnerId, slug: &str) -> Option<&ConnectionContext> {
         let directories = self.directories_of(partner).iter();
         directories.flat_map(|directory| self.doors_of(directory.id)).find(|door| door.connection.slug == slug)
     }
 
-    pub(super) fn rules_of(&self, directory: DirectoryId) -> &[Written] {
+    pub(super) fn rules_of(&self, directory: DirectoryId) -> &[StoredRule] {
         self.rules.get(&directory).map_or(&[], Vec::as_slice)
     }
 
@@ -376,11 +376,11 @@ fn by<T, K: Ord>(
 }
 
 /// The external groups that a rule asks for.
-pub(super) fn asked_for(of: &Written) -> impl Iterator<Item = ExternalGroupId> {
+pub(super) fn asked_for(of: &StoredRule) -> impl Iterator<Item = ExternalGroupId> {
     let atoms = of.rule.when.terms.iter().flat_map(|term| &term.atoms);
     atoms.filter_map(|atom| match atom.set {
-        PeopleSet::Group(id) => Some(id),
-        PeopleSet::Condition(_) => None,
+        ExternalSet::Group(id) => Some(id),
+        ExternalSet::Condition(_) => None,
     })
 }
 

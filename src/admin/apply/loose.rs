@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// What came into force.
 #[derive(Default)]
-pub(super) struct Loose {
+pub(super) struct DeferredRecompute {
     /// New conditions, with their expressions.
     pub(super) conditions: Vec<(PartnerExtent, DirectoryId, ConditionId, String)>,
     /// Directories whose people may belong elsewhere.
@@ -28,7 +28,7 @@ pub(super) struct Loose {
     pub(super) observed: BTreeMap<DirectoryId, PartnerExtent>,
 }
 
-impl Loose {
+impl DeferredRecompute {
     /// Looks at it once more. The declaration is in force: what goes wrong here is told in the log and is no refusal.
     pub(super) async fn tie(&self, store: &Store, ctx: &Ctx) {
         if let Err(error) = self.look_again(store, ctx).await {

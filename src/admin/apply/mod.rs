@@ -25,12 +25,12 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fault::Spot;
-pub use fault::{ApplyError, Fault, Faults};
+pub use fault::{ApplyError, DeclarationError, Faults};
 use fresh::Fresh;
-use known::Known;
-use loose::Loose;
+use known::ExistingObjects;
+use loose::DeferredRecompute;
 use names::Names;
-pub use plan::{Beside, Change, Plan, Verb};
+pub use plan::{ApplyAction, ApplyChange, ApplyPlan, Undeclared};
 use secrecy::SecretString;
 
 use super::connections::{Check, CheckJoin, Tools};
@@ -45,7 +45,7 @@ use crate::store::extent::OperatorExtent;
 use crate::store::{Store, Tx};
 
 /// What a declaration is applied with.
-pub struct Means<'a> {
+pub struct ApplyContext<'a> {
     /// What makes connections: seals their secrets and checks their settings.
     pub tools: Tools<'a>,
     /// Bind passwords and client secrets, looked up before: by the connection's slug.
@@ -56,7 +56,7 @@ pub struct Means<'a> {
     pub prune: bool,
 }
 
-impl<'a> Means<'a> {
+impl<'a> ApplyContext<'a> {
     /// Without any secrets, and taking nothing back.
     pub fn new(keyring: &'a Keyring, check: Check, check_join: CheckJoin) -> Self {
         let tools = Tools { keyring, check, check_join };
@@ -70,9 +70,9 @@ struct Run<'a> {
     by: OperatorExtent,
     catalog: Catalog,
     schemas: SchemaSet,
-    means: &'a Means<'a>,
-    plan: Plan,
-    known: Known,
+    means: &'a ApplyContext<'a>,
+    plan: ApplyPlan,
+    known: ExistingObjects,
     names: Names,
     /// The grants that the declaration names.
     named: BTreeSet<GrantId>,
@@ -80,7 +80,7 @@ struct Run<'a> {
     replaced: BTreeSet<GrantId>,
     /// What is made and not written yet.
     fresh: Fresh,
-    loose: Loose,
+    loose: DeferredRecompute,
     /// What is declared a second time, by its place in the file.
     twice: HashSet<String>,
     /// What is wrong with the declaration.
@@ -96,8 +96,8 @@ pub async fn rehearse(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     let work = async |tx: &mut Tx| tx.attempt(true, async |tx| all(tx, ctx, by, declaration, means).await).await;
     store.write_serializable(work).await.map(|(plan, _)| plan)
 }
@@ -111,8 +111,8 @@ pub async fn apply(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     carry_out(store, ctx, by, (declaration, None), means).await
 }
 
@@ -124,9 +124,9 @@ pub async fn apply_shown(
     store: &Store,
     ctx: &Ctx,
     by: OperatorExtent,
-    (declaration, shown): (&Declaration, &Plan),
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    (declaration, shown): (&Declaration, &ApplyPlan),
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     apply_agreed(store, ctx, by, (declaration, &shown.hash()), means).await
 }
 
@@ -139,8 +139,8 @@ pub async fn apply_agreed(
     ctx: &Ctx,
     by: OperatorExtent,
     (declaration, agreed): (&Declaration, &str),
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     carry_out(store, ctx, by, (declaration, Some(agreed)), means).await
 }
 
@@ -149,8 +149,8 @@ async fn carry_out(
     ctx: &Ctx,
     by: OperatorExtent,
     (declaration, agreed): (&Declaration, Option<&str>),
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     let work = async |tx: &mut Tx| {
         let (plan, loose) = all(tx, ctx, by, declaration, means).await?;
         if agreed.is_some_and(|agreed| plan.hash() != agreed) {
@@ -170,8 +170,8 @@ pub(super) async fn within(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    means: &Means<'_>,
-) -> Result<Plan, ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<ApplyPlan, ApplyError> {
     all(tx, ctx, by, declaration, means).await.map(|(plan, _)| plan)
 }
 
@@ -181,8 +181,8 @@ async fn all(
     ctx: &Ctx,
     by: OperatorExtent,
     declaration: &Declaration,
-    means: &Means<'_>,
-) -> Result<(Plan, Loose), ApplyError> {
+    means: &ApplyContext<'_>,
+) -> Result<(ApplyPlan, DeferredRecompute), ApplyError> {
     tx.by_index().await?;
     let installed = crate::store::catalog::installed(tx).await?;
     let name = installed.clone().or_else(|| declaration.catalog.clone()).unwrap_or_else(|| "cove".to_owned());
@@ -196,13 +196,13 @@ async fn all(
         catalog,
         schemas: SchemaSet::base(),
         means,
-        plan: Plan::default(),
-        known: Known::load(tx, &by, declaration).await?,
+        plan: ApplyPlan::default(),
+        known: ExistingObjects::load(tx, &by, declaration).await?,
         names: Names::default(),
         named: BTreeSet::new(),
         replaced: BTreeSet::new(),
         fresh: Fresh::default(),
-        loose: Loose::default(),
+        loose: DeferredRecompute::default(),
         twice: HashSet::new(),
         faults: Faults::default(),
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::fault::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{PartnerDecl, ScopeDecl};
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{PartnerId, RoleId, UserId};
 use crate::domain::partner::Partner;
@@ -213,13 +213,13 @@ impl Run<'_> {
         scope.ok_or_else(ApplyError::follows)
     }
 
-    async fn reach(&mut self, tx: &mut Tx, spot: &Spot, decl: &ScopeDecl) -> Result<Reach, ApplyError> {
+    async fn reach(&mut self, tx: &mut Tx, spot: &Spot, decl: &ScopeDecl) -> Result<ScopeBase, ApplyError> {
         Ok(match (&decl.subtree, &decl.partner, &decl.groups_of, &decl.own) {
             (Some(key), None, None, None) => {
-                Reach::Subtree { partner: self.partner(tx, &spot.part("subtree"), key).await?.partner() }
+                ScopeBase::Subtree { partner: self.partner(tx, &spot.part("subtree"), key).await?.partner() }
             }
             (None, Some(key), None, None) => {
-                Reach::Partner { partner: self.partner(tx, &spot.part("partner"), key).await?.partner() }
+                ScopeBase::Partner { partner: self.partner(tx, &spot.part("partner"), key).await?.partner() }
             }
             (None, None, Some(key), None) if !decl.groups.is_empty() => {
                 let at = self.partner(tx, &spot.part("groups_of"), key).await?;
@@ -234,10 +234,10 @@ impl Run<'_> {
                 if !whole {
                     return Err(ApplyError::follows());
                 }
-                Reach::Groups { partner: at.partner(), groups }
+                ScopeBase::Groups { partner: at.partner(), groups }
             }
             (None, None, None, Some(key)) => {
-                Reach::Own { partner: self.partner(tx, &spot.part("own"), key).await?.partner() }
+                ScopeBase::Own { partner: self.partner(tx, &spot.part("own"), key).await?.partner() }
             }
             _ => {
                 let why = "a scope names one of `subtree`, `partner`, `own`, or `groups_of` with `groups`";

@@ -10,7 +10,7 @@ use crate::domain::group::UserGroup;
 use crate::domain::id::{RoleId, UserId};
 use crate::domain::role::Role;
 use crate::domain::text::fold;
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::store::extent::PartnerExtent;
 use crate::store::{Tx, people, roles as stored, user_groups};
@@ -174,11 +174,11 @@ async fn user(
     decl: &UserDecl,
 ) -> Result<(), ApplyError> {
     let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
-    let profile = Profile {
+    let profile = UserProfile {
         display_name: super::name(place, "name", &decl.name)?,
         email: decl.email.as_deref().map(|email| super::name(place, "email", email)).transpose()?,
         login_name: Some(super::name(place, "login", &decl.login)?),
-        ..Profile::default()
+        ..UserProfile::default()
     };
     if let Some(known) = run.known.person(at.partner(), &decl.login) {
         let (id, known) = (known.id, known.profile.clone());
@@ -206,10 +206,10 @@ async fn change(
     run: &mut Run<'_>,
     place: &Spot,
     at: &PartnerExtent,
-    (id, known, has_source): (UserId, Profile, bool),
-    said: Profile,
+    (id, known, has_source): (UserId, UserProfile, bool),
+    said: UserProfile,
 ) -> Result<(), ApplyError> {
-    let wanted = Profile {
+    let wanted = UserProfile {
         display_name: said.display_name,
         email: said.email.or_else(|| known.email.clone()),
         login_name: said.login_name,

@@ -9,30 +9,35 @@ use super::known::asked_for;
 use super::{ApplyError, Run, ceilings};
 use crate::access::matcher;
 use crate::admin::declaration::RuleDecl;
-use crate::admin::when::{Leaf, When};
+use crate::admin::when::{Leaf, NamedRuleFilter};
 use crate::admin::{most, record};
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
-use crate::domain::directory::Ceiling;
+use crate::domain::directory::CeilingEntry;
 use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
-use crate::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule};
+use crate::domain::rule::{Criterion, ExternalSet, Rule, RuleEffect, RuleFilter};
 use crate::domain::text::fold;
 use crate::provision::event::{Event, Kind};
 use crate::provision::{conditions as filled, place};
 use crate::store::extent::PartnerExtent;
-use crate::store::rules::Written;
+use crate::store::rules::StoredRule;
 use crate::store::{Tx, awaited, conditions, directories, rules};
 
 /// The rule set of a directory.
-pub(super) struct Set<'a> {
+pub(super) struct RuleSet<'a> {
     /// The directory.
     pub(super) place: &'a Spot,
     pub(super) at: &'a PartnerExtent,
     pub(super) directory: DirectoryId,
     /// What is set as the directory's ceiling.
-    pub(super) ceilings: &'a [Ceiling],
+    pub(super) ceilings: &'a [CeilingEntry],
 }
 
-pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[RuleDecl]) -> Result<(), ApplyError> {
+pub(super) async fn all(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    set: &RuleSet<'_>,
+    decls: &[RuleDecl],
+) -> Result<(), ApplyError> {
     let (at, directory) = (set.at, set.directory);
     if decls.len() > most::RULES {
         let why = format!("it has {} rules, and {} are the most", decls.len(), most::RULES);
@@ -41,7 +46,7 @@ pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, set: &Set<'_>, decls: &[
     let known = run.known.rules_of(directory).to_vec();
     let stored = run.known.directories_of(at.partner()).iter().find(|one| one.id == directory);
     let now = stored.map_or(0, |stored| stored.rule_version);
-    let mut left: HashMap<&str, Vec<&Written>> = HashMap::new();
+    let mut left: HashMap<&str, Vec<&StoredRule>> = HashMap::new();
     for rule in known.iter().rev() {
         left.entry(&rule.rule.name).or_default().push(rule);
     }
@@ -73,7 +78,7 @@ async fn note_names(
     tx: &mut Tx,
     run: &mut Run<'_>,
     at: &PartnerExtent,
-    pairs: impl Iterator<Item = (&Written, &Written)>,
+    pairs: impl Iterator<Item = (&StoredRule, &StoredRule)>,
 ) -> Result<(), ApplyError> {
     for (old, new) in pairs {
         let fresh: Vec<_> = new.names.iter().filter(|name| !old.names.contains(name)).cloned().collect();
@@ -89,11 +94,11 @@ async fn note_names(
 async fn tell(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    set: &Set<'_>,
-    known: &[Written],
-    wanted: &[Written],
+    set: &RuleSet<'_>,
+    known: &[StoredRule],
+    wanted: &[StoredRule],
 ) -> Result<(), ApplyError> {
-    let mut left: Vec<&Written> = known.iter().collect();
+    let mut left: Vec<&StoredRule> = known.iter().collect();
     let mut order = Vec::new();
     for new in wanted {
         let place = format!("rule “{}” of {}", new.rule.name, set.place);
@@ -133,15 +138,15 @@ async fn tell(
 }
 
 /// Whether two rules do the same, leaving aside which version they belong to.
-fn same(one: &Written, two: &Written) -> bool {
+fn same(one: &StoredRule, two: &StoredRule) -> bool {
     let (a, b) = (&one.rule, &two.rule);
     a.name == b.name && a.effect == b.effect && alike(&a.when, &b.when)
 }
 
 /// Whether two conditions ask for the same, in whatever order.
-fn alike(one: &Matcher, two: &Matcher) -> bool {
-    let terms = |of: &Matcher| -> BTreeSet<BTreeSet<(PeopleSet, bool)>> {
-        let atoms = |atoms: &[Atom]| atoms.iter().map(|atom| (atom.set, atom.negated)).collect();
+fn alike(one: &RuleFilter, two: &RuleFilter) -> bool {
+    let terms = |of: &RuleFilter| -> BTreeSet<BTreeSet<(ExternalSet, bool)>> {
+        let atoms = |atoms: &[Criterion]| atoms.iter().map(|atom| (atom.set, atom.negated)).collect();
         of.terms.iter().map(|term| atoms(&term.atoms)).collect()
     };
     one == two || terms(one) == terms(two)
@@ -149,7 +154,7 @@ fn alike(one: &Matcher, two: &Matcher) -> bool {
 
 /// The group that a rule means by a name. In its own text, the one it was bound to when the rule was saved; elsewhere the
 /// one that was noted last.
-fn meant(rule: &Written, name: &str, own_text: bool) -> Option<ExternalGroupId> {
+fn meant(rule: &StoredRule, name: &str, own_text: bool) -> Option<ExternalGroupId> {
     let key = fold(name);
     let mut bound = rule.names.iter().filter(|(name, _)| fold(name) == key).map(|(_, id)| *id);
     if own_text { bound.next() } else { bound.next_back() }
@@ -158,11 +163,11 @@ fn meant(rule: &Written, name: &str, own_text: bool) -> Option<ExternalGroupId> 
 async fn one(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    set: &Set<'_>,
+    set: &RuleSet<'_>,
     spot: &Spot,
     (version, ordinal): (i64, i64),
-    (decl, old): (&RuleDecl, Option<&Written>),
-) -> Result<Written, ApplyError> {
+    (decl, old): (&RuleDecl, Option<&StoredRule>),
+) -> Result<StoredRule, ApplyError> {
     let directory = set.directory;
     let name = super::name(spot, "name", &decl.name);
     let name = run.note(name)?;
@@ -171,19 +176,23 @@ async fn one(
     let (when, names) = condition(tx, run, set, spot, decl, old).await?;
     let (name, effect) = name.zip(effect).ok_or_else(ApplyError::follows)?;
     let id = run.ctx.id();
-    Ok(Written { rule: Rule { id, directory, version, ordinal, name, when, effect }, when: decl.when.clone(), names })
+    Ok(StoredRule {
+        rule: Rule { id, directory, version, ordinal, name, when, effect },
+        when: decl.when.clone(),
+        names,
+    })
 }
 
-type Condition = (Matcher, Vec<(String, ExternalGroupId)>);
+type Condition = (RuleFilter, Vec<(String, ExternalGroupId)>);
 
 /// Whom a rule matches, and what it calls its groups.
 async fn condition(
     tx: &mut Tx,
     run: &mut Run<'_>,
-    set: &Set<'_>,
+    set: &RuleSet<'_>,
     spot: &Spot,
     decl: &RuleDecl,
-    old: Option<&Written>,
+    old: Option<&StoredRule>,
 ) -> Result<Condition, ApplyError> {
     super::long(spot, "when", &decl.when)?;
     let spot = &spot.part("when");
@@ -193,7 +202,7 @@ async fn condition(
     {
         return Ok((old.rule.when.clone(), old.names.clone()));
     }
-    let when = When::parse(&decl.when, &run.schemas).map_err(|why| spot.wrong(format!("`when`: {why}")))?;
+    let when = NamedRuleFilter::parse(&decl.when, &run.schemas).map_err(|why| spot.wrong(format!("`when`: {why}")))?;
     let (mut ids, mut names, mut whole) = (HashMap::new(), Vec::new(), true);
     for leaf in when.leaves() {
         let bound = match leaf {
@@ -201,9 +210,11 @@ async fn condition(
                 let found = group(tx, run, set, spot, (old, unchanged.is_some()), name).await;
                 let found = run.note(found)?;
                 names.extend(found.map(|id| (name.clone(), id)));
-                found.map(PeopleSet::Group)
+                found.map(ExternalSet::Group)
             }
-            Leaf::Attribute(text) => Some(PeopleSet::Condition(attribute(tx, run, set.at, set.directory, text).await?)),
+            Leaf::Attribute(text) => {
+                Some(ExternalSet::Condition(attribute(tx, run, set.at, set.directory, text).await?))
+            }
         };
         match bound {
             Some(bound) => drop(ids.insert(key(leaf), bound)),
@@ -215,14 +226,14 @@ async fn condition(
     }
     // Every leaf has its id; the nil id is never met.
     let bind = |leaf: &Leaf| {
-        ids.get(&key(leaf)).copied().unwrap_or(PeopleSet::Condition(ConditionId::from_uuid(uuid::Uuid::nil())))
+        ids.get(&key(leaf)).copied().unwrap_or(ExternalSet::Condition(ConditionId::from_uuid(uuid::Uuid::nil())))
     };
     let matcher = matcher::terms(&when.bind(&bind)).map_err(|why| spot.wrong(why.to_string()))?;
     Ok((matcher, with_earlier(names, old)))
 }
 
 /// The names in a condition, and behind them those that the rule had for the same groups and that mean nothing else in it.
-fn with_earlier(names: Vec<(String, ExternalGroupId)>, old: Option<&Written>) -> Vec<(String, ExternalGroupId)> {
+fn with_earlier(names: Vec<(String, ExternalGroupId)>, old: Option<&StoredRule>) -> Vec<(String, ExternalGroupId)> {
     let taken: BTreeSet<String> = names.iter().map(|(name, _)| fold(name)).collect();
     let groups: BTreeSet<ExternalGroupId> = names.iter().map(|(_, id)| *id).collect();
     let earlier = old.map_or(&[][..], |old| &old.names).iter();
@@ -263,9 +274,9 @@ async fn attribute(
 async fn group(
     tx: &mut Tx,
     run: &Run<'_>,
-    set: &Set<'_>,
+    set: &RuleSet<'_>,
     spot: &Spot,
-    (old, unchanged): (Option<&Written>, bool),
+    (old, unchanged): (Option<&StoredRule>, bool),
     name: &str,
 ) -> Result<ExternalGroupId, ApplyError> {
     if !fits_index(name) {
@@ -304,7 +315,7 @@ async fn effect(
     spot: &Spot,
     at: &PartnerExtent,
     decl: &RuleDecl,
-) -> Result<Effect, ApplyError> {
+) -> Result<RuleEffect, ApplyError> {
     match (&decl.place, &decl.join, &decl.grant) {
         (Some(name), None, None) => {
             let spot = spot.part("place");
@@ -312,7 +323,7 @@ async fn effect(
             if !group.exclusive {
                 return Err(spot.wrong(format!("`{name}` is a label; people are placed in exclusive groups")));
             }
-            Ok(Effect::Place { group: group.id })
+            Ok(RuleEffect::Place { group: group.id })
         }
         (None, Some(name), None) => {
             let spot = spot.part("join");
@@ -320,14 +331,14 @@ async fn effect(
             if group.exclusive {
                 return Err(spot.wrong(format!("`{name}` is exclusive; use `place`")));
             }
-            Ok(Effect::Join { group: group.id })
+            Ok(RuleEffect::Join { group: group.id })
         }
         (None, None, Some(name)) => {
             let role = run.role(tx, &spot.part("grant"), at, name).await;
             let role = run.note(role)?;
             let scope = decl.scope.as_ref().ok_or_else(|| spot.wrong("a grant needs a `scope`"))?;
             let scope = run.scope(tx, &spot.part("scope"), scope).await?;
-            Ok(Effect::Grant { role: role.ok_or_else(ApplyError::follows)?.id, scope })
+            Ok(RuleEffect::Grant { role: role.ok_or_else(ApplyError::follows)?.id, scope })
         }
         _ => Err(spot.wrong("a rule has one of `place`, `join`, `grant` with `scope`")),
     }

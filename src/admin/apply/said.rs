@@ -1,8 +1,8 @@
 //! Stored things in words: the names behind ids, as the declaration would write them.
 use super::{ApplyError, Run};
-use crate::domain::grant::{Holder, Reach, Scope};
+use crate::domain::grant::{Holder, Scope, ScopeBase};
 use crate::domain::id::{PartnerId, RoleId, UserGroupId};
-use crate::domain::rule::Effect;
+use crate::domain::rule::RuleEffect;
 use crate::store::extent::PartnerExtent;
 use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
 
@@ -27,10 +27,10 @@ impl Run<'_> {
     pub(super) async fn over(&mut self, tx: &mut Tx, scope: &Scope) -> Result<String, ApplyError> {
         let key = self.key(tx, scope.partner()).await?;
         let mut said = match &scope.reach {
-            Reach::Subtree { .. } => format!("subtree of {key}"),
-            Reach::Partner { .. } => format!("{key} alone"),
-            Reach::Own { .. } => format!("own things at {key}"),
-            Reach::Groups { partner, groups } => {
+            ScopeBase::Subtree { .. } => format!("subtree of {key}"),
+            ScopeBase::Partner { .. } => format!("{key} alone"),
+            ScopeBase::Own { .. } => format!("own things at {key}"),
+            ScopeBase::Groups { partner, groups } => {
                 let at = self.by.at(*partner);
                 let mut names = Vec::new();
                 for group in groups {
@@ -76,12 +76,12 @@ impl Run<'_> {
         &mut self,
         tx: &mut Tx,
         at: &PartnerExtent,
-        effect: &Effect,
+        effect: &RuleEffect,
     ) -> Result<String, ApplyError> {
         Ok(match effect {
-            Effect::Place { group } => format!("place in {}", self.group_name(tx, at, *group).await?),
-            Effect::Join { group } => format!("join {}", self.group_name(tx, at, *group).await?),
-            Effect::Grant { role, scope } => {
+            RuleEffect::Place { group } => format!("place in {}", self.group_name(tx, at, *group).await?),
+            RuleEffect::Join { group } => format!("join {}", self.group_name(tx, at, *group).await?),
+            RuleEffect::Grant { role, scope } => {
                 format!("grant {} over {}", self.role_name(tx, at, *role).await?, self.over(tx, scope).await?)
             }
         })

@@ -17,7 +17,7 @@ use crate::web::server;
 
 /// Show the whole idea at work, in a folder of its own
 #[derive(Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// The port on loopback; 0 takes any free one
     #[arg(long, default_value_t = 8642)]
     port: u16,
@@ -35,7 +35,7 @@ pub struct Demo {
     json: bool,
 }
 
-impl Demo {
+impl DemoArgs {
     /// Serves until Ctrl-C.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Demo {
         let handles = world::prepare(&store, &keyring).await?;
         let running = server::start(config, store.clone(), Clock).await?;
         let base = running.app().public_url.to_string().trim_end_matches('/').to_owned();
-        let places = Places::new(&base, &handles);
+        let places = DemoFolders::new(&base, &handles);
         if self.json {
             println!("{}", places.json());
         } else {
@@ -113,7 +113,7 @@ impl Folder {
 }
 
 /// The addresses and tokens a visitor needs.
-struct Places {
+struct DemoFolders {
     base: String,
     setup_link: String,
     scim: String,
@@ -122,7 +122,7 @@ struct Places {
     api_token: String,
 }
 
-impl Places {
+impl DemoFolders {
     fn new(base: &str, handles: &world::Handles) -> Self {
         Self {
             base: base.to_owned(),

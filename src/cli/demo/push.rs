@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, bail};
 use serde_json::{Value as Json, json};
 
-use super::Places;
+use super::DemoFolders;
 use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::store::extent::OperatorExtent;
@@ -18,7 +18,7 @@ const LOGIN: &str = "tove@harbor.example";
 const GROUP_NAME: &str = "Backup Operators";
 
 /// Creates a user and a group, adds the member, and tells what follows. On a kept store it finds what is there.
-pub(super) async fn play(store: &Store, places: &Places) -> anyhow::Result<String> {
+pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<String> {
     let provider = Provider { http: client()?, places };
     let mut told = String::from("Harbor's Entra ID pushes:\n\n");
     let user = provider.ensure("Users", "userName", LOGIN, &user(), &mut told).await?;
@@ -88,7 +88,7 @@ fn group() -> Json {
 /// The provider's side of the conversation.
 struct Provider<'a> {
     http: reqwest::Client,
-    places: &'a Places,
+    places: &'a DemoFolders,
 }
 
 impl Provider<'_> {

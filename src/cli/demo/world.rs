@@ -1,14 +1,14 @@
 //! The demo's world: applied from its declaration, then the keys a visitor needs.
 use anyhow::{Context, anyhow};
 
-use crate::admin::apply::{self, Means};
+use crate::admin::apply::{self, ApplyContext};
 use crate::admin::declaration::Declaration;
 use crate::admin::links;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
-use crate::secret::{Keyring, Token};
+use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
-use crate::store::links::Purpose;
+use crate::store::links::OneTimeLinkPurpose;
 use crate::store::{Store, api_tokens, connections, declared, people, tokens};
 use crate::web::connection_settings;
 
@@ -21,11 +21,11 @@ const RESELLER: &str = "harbor";
 /// What opens the demo's doors.
 pub(super) struct Handles {
     /// Signs in the owner, once.
-    pub link: Token,
+    pub link: PlainToken,
     /// Pushes to [`SCIM_SLUG`].
-    pub scim_token: Token,
+    pub scim_token: PlainToken,
     /// Acts as the owner over the API.
-    pub api_token: Token,
+    pub api_token: PlainToken,
 }
 
 /// Makes the world where there is none yet, and fresh keys each time.
@@ -33,7 +33,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
     let ctx = Clock.ctx(Actor::Operator);
     let by = OperatorExtent::assume();
-    let means = Means::new(keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(keyring, connection_settings::check, connection_settings::check_join);
     if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
         apply::apply(store, &ctx, by, &declaration, &means).await.context("config/demo.toml")?;
     }
@@ -45,7 +45,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
             let (top, at) = (by.at(root.id), by.at(reseller.id));
             let owner = people::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
             let door = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;
-            let link = links::create(tx, &ctx, &top, owner, Purpose::SetUp).await?;
+            let link = links::create(tx, &ctx, &top, owner, OneTimeLinkPurpose::SetUp).await?;
             let (_, scim_token) = tokens::create(tx, &at, &ctx, door.connection.id, "demo", None).await?;
             let (_, api_token) = api_tokens::create(tx, &top, &ctx, owner, "demo", None).await?;
             Ok(Handles { link, scim_token, api_token })

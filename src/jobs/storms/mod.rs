@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::sight::{Going, Limits, Removal, Sight};
-use super::duty::Duty;
+use self::sight::{ActiveAlert, AlertThresholds, RemovalRecord, RemovalWindow};
+use super::duty::LeaderLease;
 use crate::clock::Clock;
-use crate::config::Storms;
+use crate::config::RemovalAlertConfig;
 use crate::domain::ctx::Actor;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::provision::undo::taker;
 use crate::store::extent::{ConnectionExtent, OperatorExtent};
-use crate::store::storms::{self, Storm};
+use crate::store::storms::{self, RemovalAlert};
 use crate::store::{Store, StoreError, Tx, connections, takings};
 
 /// How soon the log is looked at again.
@@ -31,12 +31,12 @@ const STEP: i64 = 1_000;
 const SLACK: i64 = 60;
 
 /// Whether anything raises an alarm.
-pub fn watches(settings: &Storms) -> bool {
+pub fn watches(settings: &RemovalAlertConfig) -> bool {
     settings.people > 0 || settings.share_percent > 0
 }
 
 /// Watches until `told` turns true.
-pub async fn run(store: Store, clock: Clock, settings: Storms, mut told: watch::Receiver<bool>) {
+pub async fn run(store: Store, clock: Clock, settings: RemovalAlertConfig, mut told: watch::Receiver<bool>) {
     if !watches(&settings) {
         return;
     }
@@ -53,8 +53,8 @@ pub async fn run(store: Store, clock: Clock, settings: Storms, mut told: watch::
 struct Watch {
     store: Store,
     clock: Clock,
-    limits: Limits,
-    duty: Duty,
+    limits: AlertThresholds,
+    duty: LeaderLease,
     /// The last line looked at; none before the first turn.
     cursor: Option<(i64, Timestamp)>,
     /// The last line whose number is stored.
@@ -65,17 +65,17 @@ struct Watch {
 /// A connection that took something away lately.
 struct Seen {
     at: ConnectionExtent,
-    sight: Sight,
+    sight: RemovalWindow,
 }
 
 impl Watch {
-    fn new(store: Store, clock: Clock, settings: Storms) -> Self {
-        let limits = Limits {
+    fn new(store: Store, clock: Clock, settings: RemovalAlertConfig) -> Self {
+        let limits = AlertThresholds {
             people: settings.people as usize,
             percent: settings.share_percent as usize,
             window: i64::from(settings.window_minutes) * 60,
         };
-        let duty = Duty::new("storms", clock);
+        let duty = LeaderLease::new("storms", clock);
         Self { store, clock, limits, duty, cursor: None, stored: 0, seen: HashMap::new() }
     }
 
@@ -109,7 +109,7 @@ impl Watch {
                 at.1 = at.1.max(head.1);
             }
             for line in &lines {
-                if let (Some(connection), Some(removal)) = (taker(line), Removal::of(line))
+                if let (Some(connection), Some(removal)) = (taker(line), RemovalRecord::of(line))
                     && let Some(seen) = self.seen(&by, connection).await?
                 {
                     seen.sight.note(removal);
@@ -145,7 +145,7 @@ impl Watch {
         if !self.seen.contains_key(&connection) {
             let mut reader = self.store.reader().await?;
             let Some(at) = by.door(&mut reader, connection).await? else { return Ok(None) };
-            let sight = Sight::new(self.limits, storms::latest(&mut reader, &at).await?);
+            let sight = RemovalWindow::new(self.limits, storms::latest(&mut reader, &at).await?);
             self.seen.insert(connection, Seen { at, sight });
         }
         Ok(self.seen.get_mut(&connection))
@@ -214,7 +214,7 @@ impl Watch {
         Ok(true)
     }
 
-    async fn warn(&self, by: &OperatorExtent, at: &ConnectionExtent, storm: &Storm) {
+    async fn warn(&self, by: &OperatorExtent, at: &ConnectionExtent, storm: &RemovalAlert) {
         let slug = match self.store.reader().await {
             Ok(mut reader) => connections::get(&mut reader, &by.at(at.partner()), at.connection()).await,
             Err(error) => Err(error),
@@ -228,9 +228,9 @@ impl Watch {
     }
 }
 
-impl Going {
-    fn stored(&self, connection: ConnectionId, id: crate::domain::id::StormId, now: Timestamp) -> Storm {
-        Storm {
+impl ActiveAlert {
+    fn stored(&self, connection: ConnectionId, id: crate::domain::id::StormId, now: Timestamp) -> RemovalAlert {
+        RemovalAlert {
             id,
             connection,
             since: self.since,

@@ -3,16 +3,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::domain::id::{ExternalUserId, StormId};
 use crate::domain::time::Timestamp;
-use crate::provision::undo::{Item, turns};
-use crate::store::storms::Storm;
-use crate::store::takings::Line;
+use crate::provision::undo::{RemovedItem, turns};
+use crate::store::storms::RemovalAlert;
+use crate::store::takings::RemovalEvent;
 
 /// Below so many people a share of a connection's users says nothing.
 const FEWEST: usize = 5;
 
 /// From when on it is a storm.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct AlertThresholds {
     /// From so many people on; 0: never by their number.
     pub people: usize,
     /// From this share of the connection's users on, in percent; 0: never by their share.
@@ -41,23 +41,23 @@ impl Tally {
 
 /// What one line took away.
 #[derive(Clone, Debug)]
-pub(super) struct Removal {
+pub(super) struct RemovalRecord {
     at: Timestamp,
     people: Vec<ExternalUserId>,
     tally: Tally,
 }
 
-impl Removal {
+impl RemovalRecord {
     /// What a line took away; none when it took nothing.
-    pub fn of(line: &Line) -> Option<Self> {
+    pub fn of(line: &RemovalEvent) -> Option<Self> {
         let (mut people, mut tally) = (Vec::new(), Tally::default());
         for (item, _) in turns(line).into_iter().filter(|(_, turn)| turn.is_taken()) {
             people.extend(item.user());
             *match item {
-                Item::User(_) => &mut tally.deleted,
-                Item::Group(_) => &mut tally.groups,
-                Item::Member(..) => &mut tally.memberships,
-                Item::Active(_) => &mut tally.deactivated,
+                RemovedItem::User(_) => &mut tally.deleted,
+                RemovedItem::Group(_) => &mut tally.groups,
+                RemovedItem::Member(..) => &mut tally.memberships,
+                RemovedItem::Active(_) => &mut tally.deactivated,
             } += 1;
         }
         (tally != Tally::default()).then_some(Self { at: line.at, people, tally })
@@ -66,7 +66,7 @@ impl Removal {
 
 /// A storm that goes on.
 #[derive(Clone, Debug)]
-pub(super) struct Going {
+pub(super) struct ActiveAlert {
     /// None until it is stored.
     pub id: Option<StormId>,
     /// Its first removal.
@@ -80,8 +80,8 @@ pub(super) struct Going {
     news: bool,
 }
 
-impl Going {
-    fn take_up(&mut self, removal: Removal) {
+impl ActiveAlert {
+    fn take_up(&mut self, removal: RemovalRecord) {
         self.last = self.last.max(removal.at);
         self.people.extend(removal.people);
         self.tally.add(removal.tally);
@@ -91,24 +91,24 @@ impl Going {
 
 /// What is seen of one connection.
 #[derive(Debug)]
-pub(super) struct Sight {
-    limits: Limits,
-    recent: VecDeque<Removal>,
+pub(super) struct RemovalWindow {
+    limits: AlertThresholds,
+    recent: VecDeque<RemovalRecord>,
     /// In how many of the recent removals each person is.
     people: HashMap<ExternalUserId, usize>,
-    storm: Option<Going>,
+    storm: Option<ActiveAlert>,
     /// A storm that ended and of which not everything is stored.
-    ended: Option<Going>,
+    ended: Option<ActiveAlert>,
     /// What is not later than this belongs to a storm that has ended.
     spent: Option<Timestamp>,
     /// Whether anything was taken away since this was last asked.
     pub took: bool,
 }
 
-impl Sight {
+impl RemovalWindow {
     /// Of a connection whose newest storm so far is `known`.
-    pub fn new(limits: Limits, known: Option<Storm>) -> Self {
-        let storm = known.map(|storm| Going {
+    pub fn new(limits: AlertThresholds, known: Option<RemovalAlert>) -> Self {
+        let storm = known.map(|storm| ActiveAlert {
             id: Some(storm.id),
             since: storm.since,
             last: storm.last_at,
@@ -122,7 +122,7 @@ impl Sight {
 
     /// Takes up the next removal. A storm lasts until nothing was taken away for a whole window; what comes then counts
     /// anew.
-    pub fn note(&mut self, removal: Removal) {
+    pub fn note(&mut self, removal: RemovalRecord) {
         self.took = true;
         if let Some(storm) = &mut self.storm {
             if removal.at < storm.since {
@@ -178,7 +178,7 @@ impl Sight {
     pub fn begin(&mut self) {
         let Some(first) = self.recent.front() else { return };
         let (people, tally) = (HashSet::new(), Tally::default());
-        let mut storm = Going { id: None, since: first.at, last: first.at, people, tally, news: true };
+        let mut storm = ActiveAlert { id: None, since: first.at, last: first.at, people, tally, news: true };
         for removal in self.recent.drain(..) {
             storm.since = storm.since.min(removal.at);
             storm.take_up(removal);
@@ -188,7 +188,7 @@ impl Sight {
     }
 
     /// Storms that began or went on since this was last asked.
-    pub fn news(&mut self) -> Vec<Going> {
+    pub fn news(&mut self) -> Vec<ActiveAlert> {
         let going = self.storm.as_mut().filter(|storm| storm.news).map(|storm| {
             storm.news = false;
             storm.clone()
@@ -218,19 +218,19 @@ mod tests {
     use super::*;
     use crate::domain::id::Id as _;
 
-    const LIMITS: Limits = Limits { people: 20, percent: 20, window: 600 };
+    const LIMITS: AlertThresholds = AlertThresholds { people: 20, percent: 20, window: 600 };
 
     fn moment(second: i64) -> Timestamp {
         Timestamp::from_micros(second * 1_000_000)
     }
 
-    fn off(second: i64, person: u128) -> Removal {
+    fn off(second: i64, person: u128) -> RemovalRecord {
         let people = vec![ExternalUserId::from_uuid(Uuid::from_u128(person))];
-        Removal { at: moment(second), people, tally: Tally { deactivated: 1, ..Tally::default() } }
+        RemovalRecord { at: moment(second), people, tally: Tally { deactivated: 1, ..Tally::default() } }
     }
 
-    fn seen(removals: impl IntoIterator<Item = (i64, u128)>) -> (Sight, usize) {
-        let (mut sight, mut raised) = (Sight::new(LIMITS, None), 0);
+    fn seen(removals: impl IntoIterator<Item = (i64, u128)>) -> (RemovalWindow, usize) {
+        let (mut sight, mut raised) = (RemovalWindow::new(LIMITS, None), 0);
         for (second, person) in removals {
             sight.note(off(second, person));
             for going in sight.news() {
@@ -272,7 +272,7 @@ mod tests {
     fn a_watcher_that_begins_again_does_not_raise_it_again() {
         let (before, _) = seen((0..30).map(|n| (n, n as u128)));
         let going = before.storm.unwrap();
-        let stored = Storm {
+        let stored = RemovalAlert {
             id: going.id.unwrap(),
             connection: crate::domain::id::ConnectionId::from_uuid(Uuid::from_u128(1)),
             since: going.since,
@@ -285,7 +285,7 @@ mod tests {
             raised_at: moment(30),
             dismissed_at: None,
         };
-        let mut sight = Sight::new(LIMITS, Some(stored));
+        let mut sight = RemovalWindow::new(LIMITS, Some(stored));
         for n in -5..35 {
             sight.note(off(n, n.unsigned_abs().into()));
         }
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(sight.most_users(), None);
         let (mut sight, _) = seen((0..5).map(|n| (n, n as u128)));
         assert_eq!(sight.most_users(), Some(25), "five are a fifth of twenty-five");
-        let deleted = Removal { tally: Tally { deleted: 1, ..Tally::default() }, ..off(6, 7) };
+        let deleted = RemovalRecord { tally: Tally { deleted: 1, ..Tally::default() }, ..off(6, 7) };
         sight.note(deleted);
         assert_eq!(sight.most_users(), Some(29), "who is deleted is not among those who are left");
         sight.begin();

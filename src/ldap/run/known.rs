@@ -2,27 +2,27 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Failure, Prepared};
-use crate::domain::directory::Mode;
+use super::{Failure, SyncRun};
+use crate::domain::directory::DirectoryMode;
 use crate::domain::id::ExternalUserId;
-use crate::ldap::brake::{Circumstances, Removal, WINDOW_HOURS};
+use crate::ldap::brake::{Removal, SafeguardInput, WINDOW_HOURS};
 use crate::ldap::compare::{Basis, Compared, First};
-use crate::ldap::entry::Part;
-use crate::ldap::identity::{Difference, Identity};
+use crate::ldap::entry::AttributePart;
+use crate::ldap::identity::{Difference, DirectoryIdentity};
 use crate::ldap::mark::Mark;
-use crate::ldap::plan::{Accepted, KnownGroup, KnownUser};
-use crate::ldap::source::Snapshot;
+use crate::ldap::plan::{Baseline, BaselineGroup, BaselineUser};
+use crate::ldap::source::RawRead;
 use crate::ldap::window;
 use crate::scim::resource::Document;
-use crate::store::stage::{self, Held};
+use crate::store::stage::{self, PendingRemoval};
 use crate::store::{StoreError, runs};
 
-impl Prepared {
+impl SyncRun {
     /// Translates the read, loads the accepted state, and decides; with what a person has approved.
     pub(super) async fn compare(
         &mut self,
-        snapshot: Snapshot,
-        identity: &Identity,
+        snapshot: RawRead,
+        identity: &DirectoryIdentity,
     ) -> Result<(Compared, HashSet<Removal>), Failure> {
         let (people, groups) = snapshot.read.get();
         let read = &mut self.report.read;
@@ -33,7 +33,7 @@ impl Prepared {
         let (at, since) = (self.door.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
         let mut accepted = self.accepted().await?;
         let mut reader = self.env.store.reader().await?;
-        let before = runs::server(&mut reader, &at).await?.as_deref().and_then(Identity::parse);
+        let before = runs::server(&mut reader, &at).await?.as_deref().and_then(DirectoryIdentity::parse);
         let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
         let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
         let taken = stage::taken(&mut reader, &at, since).await?;
@@ -51,15 +51,15 @@ impl Prepared {
         let basis = Arc::new(Basis {
             settings: self.settings.clone(),
             join: self.join(),
-            adds_only: self.door.mode == Mode::Additive,
-            about: Circumstances {
+            adds_only: self.door.mode == DirectoryMode::Additive,
+            about: SafeguardInput {
                 strange,
                 narrowed,
                 approved_read: named("read").any(|held| held.subject == fingerprint),
                 approved: approved.clone(),
                 before: window::added_up(taken),
             },
-            approved_parts: named("part").map(|held| Part::named(&held.subject)).collect(),
+            approved_parts: named("part").map(|held| AttributePart::named(&held.subject)).collect(),
         });
 
         // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
@@ -81,7 +81,7 @@ impl Prepared {
         Ok(documents)
     }
 
-    async fn accepted(&self) -> Result<Accepted, StoreError> {
+    async fn accepted(&self) -> Result<Baseline, StoreError> {
         let (store, at) = (&self.env.store, &self.door.extent);
         let users = stage::users(store, at).await?;
         let groups = stage::groups(store, at).await?;
@@ -92,7 +92,7 @@ impl Prepared {
         let nested = stage::nested(store, at).await?;
         let nested = nested.iter().filter_map(|(outer, inner)| Some((*group_at.get(outer)?, *group_at.get(inner)?)));
         let (members, nested) = (members.collect(), nested.collect());
-        let users = users.into_iter().map(|user| KnownUser {
+        let users = users.into_iter().map(|user| BaselineUser {
             id: user.id,
             key: user.stable_key,
             user_name: user.user_name,
@@ -101,21 +101,21 @@ impl Prepared {
             active: user.active,
             privileged: false,
         });
-        let groups = groups.into_iter().map(|group| KnownGroup {
+        let groups = groups.into_iter().map(|group| BaselineGroup {
             id: group.id,
             key: group.stable_key,
             name: group.name,
             hash: group.row_hash,
             mapped: false,
         });
-        Ok(Accepted { users: users.collect(), groups: groups.collect(), members, nested })
+        Ok(Baseline { users: users.collect(), groups: groups.collect(), members, nested })
     }
 
     /// The approved removals as far as what they name is still there.
-    fn approved(&self, accepted: &Accepted) -> HashSet<Removal> {
+    fn approved(&self, accepted: &Baseline) -> HashSet<Removal> {
         let users: HashMap<&str, u32> = accepted.users.iter().map(|user| user.key.as_str()).zip(0..).collect();
         let groups: HashMap<&str, u32> = accepted.groups.iter().map(|group| group.key.as_str()).zip(0..).collect();
-        let removal = |held: &Held| {
+        let removal = |held: &PendingRemoval| {
             let outer = || groups.get(held.outer_group.as_deref()?).copied();
             match held.kind.as_str() {
                 "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),

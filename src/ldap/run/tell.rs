@@ -1,18 +1,22 @@
 //! What a run tells of what it found.
 use std::collections::HashSet;
 
-use super::{Failure, Prepared};
+use super::{Failure, SyncRun};
 use crate::ldap::brake::{self, Removal};
 use crate::ldap::compare::Compared;
 use crate::ldap::execute;
-use crate::ldap::identity::Identity;
+use crate::ldap::identity::DirectoryIdentity;
 use crate::ldap::report::{PairCounts, named};
 use crate::provision::ProvisionError;
 use crate::store::{StoreError, stage};
 
-impl Prepared {
+impl SyncRun {
     /// Notes in the report what was read and decided.
-    pub(super) async fn describe(&mut self, compared: &Compared, identity: &Identity) -> Result<(), StoreError> {
+    pub(super) async fn describe(
+        &mut self,
+        compared: &Compared,
+        identity: &DirectoryIdentity,
+    ) -> Result<(), StoreError> {
         let Compared { said, accepted, plan, verdict, parts, concerned, whole, .. } = compared;
         let for_review = self.unlinked().await?;
         let report = &mut self.report;

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::ldap::apply::Ended;
+use crate::ldap::apply::AbortReason;
 
 /// Ends with what it beats for.
 pub(super) struct Beat(pub(super) JoinHandle<()>);
@@ -36,7 +36,7 @@ pub(super) fn threads() -> Handle {
 pub(super) async fn until<T>(
     stop: &(dyn Fn() -> bool + Send + Sync),
     work: impl Future<Output = T>,
-) -> Result<T, Ended> {
+) -> Result<T, AbortReason> {
     const LOOK: Duration = Duration::from_millis(100);
     let stopped = async {
         while !stop() {
@@ -45,6 +45,6 @@ pub(super) async fn until<T>(
     };
     tokio::select! {
         done = work => Ok(done),
-        () = stopped => Err(Ended::Stopped),
+        () = stopped => Err(AbortReason::Stopped),
     }
 }

@@ -4,23 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use super::plan::{Entry, Fate, Plan};
-use super::word::{Item, turns};
+use super::plan::{Restorability, UndoEntry, UndoPlan};
+use super::word::{RemovedItem, turns};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::provision::event::{Event, Kind};
-use crate::provision::groups::{self, GroupChange};
+use crate::provision::groups::{self, GroupInput};
 use crate::provision::link::{self, INACTIVE};
-use crate::provision::users::{self, Join, Said, finish};
-use crate::provision::{Effect, ProvisionError, Source, bind, conditions, merge};
+use crate::provision::users::{self, MatchKeySource, UserInput, finish};
+use crate::provision::{Effect, ProvisionError, ProvisionSource, bind, conditions, merge};
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberKind, MemberRef};
-use crate::store::members::Who;
+use crate::store::members::MemberId;
 use crate::store::{StoreError, Tx, deleted, external_groups, external_users, identities, nesting, takings};
 
 /// What came of a part of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Carried {
+pub struct UndoResult {
     /// How many things were given back.
     pub restored: usize,
     /// How many were not, because something was said of them, or stood in their way, since the plan was read.
@@ -35,29 +35,29 @@ pub struct Carried {
 pub async fn carry_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    plan: &Plan,
-    part: &[Entry],
-) -> Result<Carried, ProvisionError> {
+    source: &ProvisionSource<'_>,
+    plan: &UndoPlan,
+    part: &[UndoEntry],
+) -> Result<UndoResult, ProvisionError> {
     hold(tx, source, part).await?;
     let changed = said_since(tx, source, plan, part).await?;
-    let part: Vec<&Entry> = part.iter().filter(|entry| !changed.contains(&entry.item)).collect();
+    let part: Vec<&UndoEntry> = part.iter().filter(|entry| !changed.contains(&entry.item)).collect();
     let mut restored = 0;
     let mut effect = Effect::default();
     let mut joining: BTreeMap<ExternalGroupId, Vec<MemberRef>> = BTreeMap::new();
     for entry in &part {
         match entry.item {
-            Item::User(id) => restored += usize::from(user(tx, ctx, source, id, &mut effect).await?),
-            Item::Group(id) => restored += usize::from(group(tx, ctx, source, id, &mut effect).await?),
-            Item::Member(group, who) => joining.entry(group).or_default().push(member(who)),
-            Item::Active(_) => {}
+            RemovedItem::User(id) => restored += usize::from(user(tx, ctx, source, id, &mut effect).await?),
+            RemovedItem::Group(id) => restored += usize::from(group(tx, ctx, source, id, &mut effect).await?),
+            RemovedItem::Member(group, who) => joining.entry(group).or_default().push(member(who)),
+            RemovedItem::Active(_) => {}
         }
     }
     finish(tx, ctx, source, &mut effect).await?;
     for (group, members) in joining {
         let change = |doc: &Document| {
             let members = vec![MemberOp::Add(members.clone())];
-            Ok(GroupChange { document: doc.clone(), members, row_hash: None })
+            Ok(GroupInput { document: doc.clone(), members, row_hash: None })
         };
         restored += match groups::update_in(tx, ctx, source, group, None, &change).await {
             Ok(done) => done.effect.members_added,
@@ -66,7 +66,7 @@ pub async fn carry_in(
         };
     }
     for entry in &part {
-        if let (Item::Active(id), Fate::Restored { unsaid }) = (entry.item, entry.fate) {
+        if let (RemovedItem::Active(id), Restorability::Restored { unsaid }) = (entry.item, entry.fate) {
             restored += usize::from(let_in(tx, ctx, source, id, unsaid).await?);
         }
     }
@@ -75,20 +75,20 @@ pub async fn carry_in(
         let event = event.moment("from", plan.span.from).moment("to", plan.span.to);
         crate::provision::events::append(tx, ctx, source.extent.partner(), &[event]).await?;
     }
-    Ok(Carried { restored, passed: (part.len() + changed.len()).saturating_sub(restored) })
+    Ok(UndoResult { restored, passed: (part.len() + changed.len()).saturating_sub(restored) })
 }
 
 /// Holds what the part touches, in the order in which every other act does: the nesting, groups by id, users by id.
-async fn hold(tx: &mut Tx, source: &Source<'_>, part: &[Entry]) -> Result<(), StoreError> {
+async fn hold(tx: &mut Tx, source: &ProvisionSource<'_>, part: &[UndoEntry]) -> Result<(), StoreError> {
     let at = &source.extent;
     let (mut users, mut groups, mut nests) = (BTreeSet::new(), BTreeSet::new(), false);
     for entry in part {
         match entry.item {
-            Item::User(user) | Item::Active(user) => drop(users.insert(user)),
-            Item::Group(_) => nests = true,
-            Item::Member(group, who) => {
+            RemovedItem::User(user) | RemovedItem::Active(user) => drop(users.insert(user)),
+            RemovedItem::Group(_) => nests = true,
+            RemovedItem::Member(group, who) => {
                 groups.insert(group);
-                nests |= matches!(who, Who::Group(_));
+                nests |= matches!(who, MemberId::Group(_));
             }
         }
     }
@@ -108,15 +108,15 @@ async fn hold(tx: &mut Tx, source: &Source<'_>, part: &[Entry]) -> Result<(), St
 /// more can be said until it is done.
 async fn said_since(
     tx: &mut Tx,
-    source: &Source<'_>,
-    plan: &Plan,
-    part: &[Entry],
-) -> Result<HashSet<Item>, StoreError> {
+    source: &ProvisionSource<'_>,
+    plan: &UndoPlan,
+    part: &[UndoEntry],
+) -> Result<HashSet<RemovedItem>, StoreError> {
     let subjects: BTreeSet<Uuid> = part.iter().map(|entry| entry.item.subject()).collect();
     let subjects: Vec<Uuid> = subjects.into_iter().collect();
     let lines = takings::newer(tx, &source.extent, plan.head, &subjects).await?;
     let said = lines.iter().filter(|line| !plan.beyond.contains(&line.id)).flat_map(turns);
-    let items: HashSet<Item> = part.iter().map(|entry| entry.item).collect();
+    let items: HashSet<RemovedItem> = part.iter().map(|entry| entry.item).collect();
     Ok(said.map(|(item, _)| item).filter(|item| items.contains(item)).collect())
 }
 
@@ -124,13 +124,13 @@ async fn said_since(
 pub(in crate::provision) async fn user(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
     effect: &mut Effect,
 ) -> Result<bool, ProvisionError> {
     let at = &source.extent;
     let Some(kept) = deleted::user(tx, at, id).await? else { return Ok(false) };
-    if !deleted::users(tx, at, &[id]).await?.iter().all(deleted::Gone::may_return) {
+    if !deleted::users(tx, at, &[id]).await?.iter().all(deleted::DeletedItem::may_return) {
         return Ok(false);
     }
     match tx.attempt(false, async |tx: &mut Tx| deleted::restore_user(tx, at, (id, &kept), ctx.now()).await).await {
@@ -158,12 +158,12 @@ pub(in crate::provision) async fn user(
 async fn group(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalGroupId,
     effect: &mut Effect,
 ) -> Result<bool, ProvisionError> {
     let at = &source.extent;
-    if !deleted::groups(tx, at, &[id]).await?.iter().all(deleted::Gone::may_return) {
+    if !deleted::groups(tx, at, &[id]).await?.iter().all(deleted::DeletedItem::may_return) {
         return Ok(false);
     }
     match tx.attempt(false, async |tx: &mut Tx| deleted::restore_group(tx, at, id, ctx.now()).await).await {
@@ -179,10 +179,10 @@ async fn group(
     Ok(true)
 }
 
-fn member(who: Who) -> MemberRef {
+fn member(who: MemberId) -> MemberRef {
     let kind = match who {
-        Who::User(_) => MemberKind::User,
-        Who::Group(_) => MemberKind::Group,
+        MemberId::User(_) => MemberKind::User,
+        MemberId::Group(_) => MemberKind::Group,
     };
     MemberRef::of(who.uuid(), Some(kind))
 }
@@ -191,7 +191,7 @@ fn member(who: Who) -> MemberRef {
 async fn let_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
     unsaid: bool,
 ) -> Result<bool, ProvisionError> {
@@ -203,7 +203,7 @@ async fn let_in(
             let mut document = doc.clone();
             document.remove("active");
             document.extend(active.map(|active| ("active".to_owned(), active.into())));
-            Ok(Said { document, join: Join::Unchanged, row_hash: None })
+            Ok(UserInput { document, join: MatchKeySource::Unchanged, row_hash: None })
         }
     };
     users::update_in(tx, ctx, source, id, None, &said(Some(true))).await?;

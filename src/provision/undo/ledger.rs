@@ -1,19 +1,19 @@
 //! The last word on each thing.
 use std::collections::BTreeMap;
 
-use super::word::{Item, Turn};
+use super::word::{ItemChange, RemovedItem};
 use crate::domain::time::Timestamp;
 
 /// A time: from its first moment on, and before its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
+pub struct TimeRange {
     /// The first moment inside.
     pub from: Timestamp,
     /// The first moment outside again.
     pub to: Timestamp,
 }
 
-impl Span {
+impl TimeRange {
     /// Whether `moment` lies inside.
     pub fn contains(self, moment: Timestamp) -> bool {
         self.from <= moment && moment < self.to
@@ -22,7 +22,7 @@ impl Span {
 
 /// What became of a thing that the connection took away within the time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Last {
+pub enum LastChange {
     /// That is the last word on it.
     Taken {
         /// When.
@@ -45,26 +45,27 @@ pub enum Last {
 /// Turns in the order in which they happened, summed up.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    span: Span,
-    taken: BTreeMap<Item, Last>,
+    span: TimeRange,
+    taken: BTreeMap<RemovedItem, LastChange>,
 }
 
 impl Ledger {
     /// An empty ledger of what is taken away within `span`.
-    pub fn new(span: Span) -> Self {
+    pub fn new(span: TimeRange) -> Self {
         Self { span, taken: BTreeMap::new() }
     }
 
     /// Takes up the next turn; `ours` when the connection in question said it.
-    pub fn note(&mut self, at: Timestamp, ours: bool, item: Item, turn: Turn) {
+    pub fn note(&mut self, at: Timestamp, ours: bool, item: RemovedItem, turn: ItemChange) {
         match turn {
-            Turn::Taken { unsaid } if ours && self.span.contains(at) => {
-                self.taken.insert(item, Last::Taken { at, unsaid });
+            ItemChange::Taken { unsaid } if ours && self.span.contains(at) => {
+                self.taken.insert(item, LastChange::Taken { at, unsaid });
             }
             turn => {
                 let Some(last) = self.taken.get_mut(&item) else { return };
-                let (Last::Taken { at, .. } | Last::GivenBack { at } | Last::TakenAgain { at }) = *last;
-                *last = if turn.is_taken() { Last::TakenAgain { at } } else { Last::GivenBack { at } };
+                let (LastChange::Taken { at, .. } | LastChange::GivenBack { at } | LastChange::TakenAgain { at }) =
+                    *last;
+                *last = if turn.is_taken() { LastChange::TakenAgain { at } } else { LastChange::GivenBack { at } };
             }
         }
     }
@@ -75,7 +76,7 @@ impl Ledger {
     }
 
     /// Everything that the connection took away within the time, with what became of it.
-    pub fn items(&self) -> impl Iterator<Item = (Item, Last)> + '_ {
+    pub fn items(&self) -> impl Iterator<Item = (RemovedItem, LastChange)> + '_ {
         self.taken.iter().map(|(item, last)| (*item, *last))
     }
 }
@@ -92,14 +93,15 @@ mod tests {
         Timestamp::from_micros(second * 1_000_000)
     }
 
-    fn item(n: u128) -> Item {
-        Item::Active(ExternalUserId::from_uuid(Uuid::from_u128(n)))
+    fn item(n: u128) -> RemovedItem {
+        RemovedItem::Active(ExternalUserId::from_uuid(Uuid::from_u128(n)))
     }
 
-    const TAKEN: Turn = Turn::Taken { unsaid: false };
-    const SPAN: Span = Span { from: Timestamp::from_micros(10_000_000), to: Timestamp::from_micros(20_000_000) };
+    const TAKEN: ItemChange = ItemChange::Taken { unsaid: false };
+    const SPAN: TimeRange =
+        TimeRange { from: Timestamp::from_micros(10_000_000), to: Timestamp::from_micros(20_000_000) };
 
-    fn last(turns: &[(i64, bool, Turn)]) -> Option<Last> {
+    fn last(turns: &[(i64, bool, ItemChange)]) -> Option<LastChange> {
         let mut ledger = Ledger::new(SPAN);
         for (second, ours, turn) in turns {
             ledger.note(moment(*second), *ours, item(1), *turn);
@@ -109,18 +111,24 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let taken = |second| Some(Last::Taken { at: moment(second), unsaid: false });
+        let taken = |second| Some(LastChange::Taken { at: moment(second), unsaid: false });
         assert_eq!(last(&[(10, true, TAKEN)]), taken(10), "the first moment is inside");
         assert_eq!(last(&[(20, true, TAKEN)]), None, "the end is outside");
         assert_eq!(last(&[(9, true, TAKEN)]), None);
         assert_eq!(last(&[(12, false, TAKEN)]), None, "somebody else took it");
-        assert_eq!(last(&[(12, true, TAKEN), (13, true, Turn::Given)]), Some(Last::GivenBack { at: moment(12) }));
-        assert_eq!(last(&[(12, true, TAKEN), (30, false, Turn::Given)]), Some(Last::GivenBack { at: moment(12) }));
-        assert_eq!(last(&[(12, true, TAKEN), (13, true, Turn::Given), (14, true, TAKEN)]), taken(14));
-        let again = [(12, true, TAKEN), (13, true, Turn::Given), (25, true, TAKEN)];
-        assert_eq!(last(&again), Some(Last::TakenAgain { at: moment(12) }));
-        let by_another = [(12, true, TAKEN), (13, false, Turn::Given), (14, false, TAKEN)];
-        assert_eq!(last(&by_another), Some(Last::TakenAgain { at: moment(12) }));
+        assert_eq!(
+            last(&[(12, true, TAKEN), (13, true, ItemChange::Given)]),
+            Some(LastChange::GivenBack { at: moment(12) })
+        );
+        assert_eq!(
+            last(&[(12, true, TAKEN), (30, false, ItemChange::Given)]),
+            Some(LastChange::GivenBack { at: moment(12) })
+        );
+        assert_eq!(last(&[(12, true, TAKEN), (13, true, ItemChange::Given), (14, true, TAKEN)]), taken(14));
+        let again = [(12, true, TAKEN), (13, true, ItemChange::Given), (25, true, TAKEN)];
+        assert_eq!(last(&again), Some(LastChange::TakenAgain { at: moment(12) }));
+        let by_another = [(12, true, TAKEN), (13, false, ItemChange::Given), (14, false, TAKEN)];
+        assert_eq!(last(&by_another), Some(LastChange::TakenAgain { at: moment(12) }));
     }
 
     proptest! {
@@ -133,13 +141,13 @@ mod tests {
             said.sort_by_key(|(second, ..)| *second);
             let mut ledger = Ledger::new(SPAN);
             for (second, ours, taken, n) in &said {
-                let turn = if *taken { TAKEN } else { Turn::Given };
+                let turn = if *taken { TAKEN } else { ItemChange::Given };
                 ledger.note(moment(*second), *ours, item(*n), turn);
             }
             for n in 0..4 {
                 let of = said.iter().rev().find(|(.., one)| *one == n);
                 let due = of.is_some_and(|(second, ours, taken, _)| *ours && *taken && SPAN.contains(moment(*second)));
-                let left = ledger.items().any(|(one, last)| one == item(n) && matches!(last, Last::Taken { .. }));
+                let left = ledger.items().any(|(one, last)| one == item(n) && matches!(last, LastChange::Taken { .. }));
                 prop_assert_eq!(due, left);
             }
         }

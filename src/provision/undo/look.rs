@@ -1,13 +1,13 @@
 //! Reads what a connection took away, and what is there now.
 use std::collections::{BTreeSet, HashSet};
 
-use super::ledger::{Ledger, Span};
-use super::plan::{Plan, Present};
-use super::word::{Item, taker, turns};
+use super::ledger::{Ledger, TimeRange};
+use super::plan::{CurrentState, UndoPlan};
+use super::word::{RemovedItem, taker, turns};
 use crate::domain::id::{EventId, ExternalGroupId, ExternalUserId};
 use crate::store::extent::ConnectionExtent;
-use crate::store::members::Who;
-use crate::store::takings::Line;
+use crate::store::members::MemberId;
+use crate::store::takings::RemovalEvent;
 use crate::store::{Reader, StoreError, deleted, takings};
 
 /// Lines read in one go.
@@ -22,7 +22,7 @@ const LATEST: i64 = 300;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
-pub enum NotPlanned {
+pub enum UndoPlanError {
     /// More was taken away than one plan may hold.
     #[error("In this time more than {MOST} things were taken away. Undo it in parts: choose a shorter time.")]
     TooMuch,
@@ -34,10 +34,10 @@ pub enum NotPlanned {
 /// What the connection took away within `span`, and what undoing it would do. It reads and changes nothing.
 ///
 /// # Errors
-/// [`NotPlanned`].
-pub async fn look(reader: &mut Reader, at: &ConnectionExtent, span: Span) -> Result<Plan, NotPlanned> {
+/// [`UndoPlanError`].
+pub async fn look(reader: &mut Reader, at: &ConnectionExtent, span: TimeRange) -> Result<UndoPlan, UndoPlanError> {
     let mut ledger = Ledger::new(span);
-    let mut note = |line: &Line| {
+    let mut note = |line: &RemovalEvent| {
         let ours = taker(line) == Some(at.connection());
         for (item, turn) in turns(line) {
             ledger.note(line.at, ours, item, turn);
@@ -54,13 +54,13 @@ pub async fn look(reader: &mut Reader, at: &ConnectionExtent, span: Span) -> Res
         let lines = takings::sealed(reader, at, (seq, head), BATCH).await?;
         seq = lines.last().and_then(|line| line.seq).unwrap_or(head);
         if !lines.iter().all(&mut note) {
-            return Err(NotPlanned::TooMuch);
+            return Err(UndoPlanError::TooMuch);
         }
         sealed.extend(lines.iter().map(|line| line.id).filter(|id| beyond.contains(id)));
     }
     waiting.retain(|line| !sealed.contains(&line.id));
     if !waiting.iter().all(&mut note) {
-        return Err(NotPlanned::TooMuch);
+        return Err(UndoPlanError::TooMuch);
     }
     let present = present(reader, at, &ledger).await?;
     let entries = present.decide(&ledger);
@@ -69,33 +69,33 @@ pub async fn look(reader: &mut Reader, at: &ConnectionExtent, span: Span) -> Res
     users.extend(present.gone_users.into_iter().map(|(id, gone)| (id, gone.name)));
     let mut groups = present.groups;
     groups.extend(present.gone_groups.into_iter().map(|(id, gone)| (id, gone.name)));
-    Ok(Plan { connection: at.connection(), span, entries, users, groups, head, beyond })
+    Ok(UndoPlan { connection: at.connection(), span, entries, users, groups, head, beyond })
 }
 
-async fn present(reader: &mut Reader, at: &ConnectionExtent, ledger: &Ledger) -> Result<Present, StoreError> {
+async fn present(reader: &mut Reader, at: &ConnectionExtent, ledger: &Ledger) -> Result<CurrentState, StoreError> {
     let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
     let mut pairs: std::collections::BTreeMap<ExternalGroupId, Pairs> = std::collections::BTreeMap::new();
     for (item, _) in ledger.items() {
         users.extend(item.user());
         match item {
-            Item::Group(group) => drop(groups.insert(group)),
-            Item::Member(group, who) => {
+            RemovedItem::Group(group) => drop(groups.insert(group)),
+            RemovedItem::Member(group, who) => {
                 groups.insert(group);
                 let pairs = pairs.entry(group).or_default();
                 match who {
-                    Who::User(user) => pairs.users.push(user),
-                    Who::Group(child) => {
+                    MemberId::User(user) => pairs.users.push(user),
+                    MemberId::Group(child) => {
                         groups.insert(child);
                         pairs.groups.push(child);
                     }
                 }
             }
-            Item::User(_) | Item::Active(_) => {}
+            RemovedItem::User(_) | RemovedItem::Active(_) => {}
         }
     }
     let users: Vec<ExternalUserId> = users.into_iter().collect();
     let groups: Vec<ExternalGroupId> = groups.into_iter().collect();
-    let mut found = Present {
+    let mut found = CurrentState {
         users: takings::users(reader, at, &users).await?.into_iter().map(|user| (user.id, user)).collect(),
         gone_users: deleted::users(reader, at, &users).await?.into_iter().map(|gone| (gone.id, gone)).collect(),
         groups: takings::groups(reader, at, &groups).await?.into_iter().collect(),
@@ -105,9 +105,9 @@ async fn present(reader: &mut Reader, at: &ConnectionExtent, ledger: &Ledger) ->
     };
     for (group, pairs) in pairs {
         let members = takings::members(reader, at, group, &pairs.users).await?;
-        found.members.extend(members.into_iter().map(|user| (group, Who::User(user))));
+        found.members.extend(members.into_iter().map(|user| (group, MemberId::User(user))));
         let nested = takings::nested(reader, at, group, &pairs.groups).await?;
-        found.members.extend(nested.into_iter().map(|child| (group, Who::Group(child))));
+        found.members.extend(nested.into_iter().map(|child| (group, MemberId::Group(child))));
     }
     Ok(found)
 }

@@ -19,8 +19,8 @@ mod plan;
 mod word;
 
 pub(super) use carry::user;
-pub use carry::{Carried, carry_in};
-pub use ledger::Span;
-pub use look::{NotPlanned, look};
-pub use plan::{Entry, Fate, Plan};
-pub use word::{Item, Turn, taker, turns};
+pub use carry::{UndoResult, carry_in};
+pub use ledger::TimeRange;
+pub use look::{UndoPlanError, look};
+pub use plan::{Restorability, UndoEntry, UndoPlan};
+pub use word::{ItemChange, RemovedItem, taker, turns};

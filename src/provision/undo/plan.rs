@@ -1,18 +1,18 @@
 //! What of a ledger can be restored, and what cannot and why. Pure: what is there is brought along.
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::ledger::{Last, Ledger, Span};
-use super::word::Item;
+use super::ledger::{LastChange, Ledger, TimeRange};
+use super::word::RemovedItem;
 use crate::domain::id::{ConnectionId, EventId, ExternalGroupId, ExternalUserId};
 use crate::domain::time::Timestamp;
 use crate::secret::sha256;
-use crate::store::deleted::Gone;
-use crate::store::members::Who;
-use crate::store::takings::There;
+use crate::store::deleted::DeletedItem;
+use crate::store::members::MemberId;
+use crate::store::takings::CurrentUser;
 
 /// What would become of a thing that was taken away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum Restorability {
     /// It would be restored.
     Restored {
         /// Its presence is left unsaid, as it was.
@@ -24,7 +24,7 @@ pub enum Fate {
     Lost(&'static str),
 }
 
-impl Fate {
+impl Restorability {
     /// The word that is shown.
     pub fn word(self) -> &'static str {
         match self {
@@ -45,26 +45,26 @@ impl Fate {
 
 /// One thing that was taken away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct UndoEntry {
     /// What.
-    pub item: Item,
+    pub item: RemovedItem,
     /// When.
     pub at: Timestamp,
     /// What would become of it.
-    pub fate: Fate,
+    pub fate: Restorability,
     /// Its person stays out although the directory lets it in again: an administrator or another connection keeps it out.
     pub kept_out: bool,
 }
 
 /// Everything that a connection took away within a time, and what undoing it would do.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct UndoPlan {
     /// Whose removals.
     pub connection: ConnectionId,
     /// When.
-    pub span: Span,
+    pub span: TimeRange,
     /// What was taken away, in the order in which it is given back.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<UndoEntry>,
     /// Names of users, as the directory said them.
     pub users: BTreeMap<ExternalUserId, String>,
     /// Names of groups.
@@ -75,10 +75,10 @@ pub struct Plan {
     pub(super) beyond: HashSet<EventId>,
 }
 
-impl Plan {
+impl UndoPlan {
     /// What would be restored.
-    pub fn restorable(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| matches!(entry.fate, Fate::Restored { .. }))
+    pub fn restorable(&self) -> impl Iterator<Item = &UndoEntry> {
+        self.entries.iter().filter(|entry| matches!(entry.fate, Restorability::Restored { .. }))
     }
 
     /// How many users it would give something back to, each counted once.
@@ -91,12 +91,12 @@ impl Plan {
     pub fn hash(&self) -> String {
         let mut text = format!("{}\n", self.connection);
         for entry in self.restorable() {
-            let unsaid = matches!(entry.fate, Fate::Restored { unsaid: true });
+            let unsaid = matches!(entry.fate, Restorability::Restored { unsaid: true });
             text.push_str(&match entry.item {
-                Item::User(user) => format!("user {user}\n"),
-                Item::Group(group) => format!("group {group}\n"),
-                Item::Member(group, who) => format!("member {group} {}\n", who.uuid()),
-                Item::Active(user) => format!("active {user} {unsaid}\n"),
+                RemovedItem::User(user) => format!("user {user}\n"),
+                RemovedItem::Group(group) => format!("group {group}\n"),
+                RemovedItem::Member(group, who) => format!("member {group} {}\n", who.uuid()),
+                RemovedItem::Active(user) => format!("active {user} {unsaid}\n"),
             });
         }
         sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -105,12 +105,12 @@ impl Plan {
 
 /// What is there now of what a ledger names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Present {
-    pub users: BTreeMap<ExternalUserId, There>,
-    pub gone_users: BTreeMap<ExternalUserId, Gone<ExternalUserId>>,
+pub(super) struct CurrentState {
+    pub users: BTreeMap<ExternalUserId, CurrentUser>,
+    pub gone_users: BTreeMap<ExternalUserId, DeletedItem<ExternalUserId>>,
     pub groups: BTreeMap<ExternalGroupId, String>,
-    pub gone_groups: BTreeMap<ExternalGroupId, Gone<ExternalGroupId>>,
-    pub members: HashSet<(ExternalGroupId, Who)>,
+    pub gone_groups: BTreeMap<ExternalGroupId, DeletedItem<ExternalGroupId>>,
+    pub members: HashSet<(ExternalGroupId, MemberId)>,
     pub kept_out: HashSet<ExternalUserId>,
 }
 
@@ -124,56 +124,56 @@ const NO_GROUP: &str = "Its group is gone and does not come back.";
 const NO_MEMBER: &str = "The member is gone and does not come back.";
 const NO_USER: &str = "Its user is gone and does not come back.";
 
-impl Present {
+impl CurrentState {
     /// What becomes of everything in the ledger, in its order: users and groups first, which the rest needs.
-    pub fn decide(&self, ledger: &Ledger) -> Vec<Entry> {
-        let mut coming: HashSet<Item> = HashSet::new();
+    pub fn decide(&self, ledger: &Ledger) -> Vec<UndoEntry> {
+        let mut coming: HashSet<RemovedItem> = HashSet::new();
         let mut entries = Vec::with_capacity(ledger.len());
         for (item, last) in ledger.items() {
             let (at, fate) = match last {
-                Last::GivenBack { at } => (at, Fate::Back(GIVEN_BACK)),
-                Last::TakenAgain { at } => (at, Fate::Lost(TAKEN_AGAIN)),
-                Last::Taken { at, unsaid } => (at, self.fate(item, unsaid, &coming)),
+                LastChange::GivenBack { at } => (at, Restorability::Back(GIVEN_BACK)),
+                LastChange::TakenAgain { at } => (at, Restorability::Lost(TAKEN_AGAIN)),
+                LastChange::Taken { at, unsaid } => (at, self.fate(item, unsaid, &coming)),
             };
-            let restored = matches!(fate, Fate::Restored { .. });
+            let restored = matches!(fate, Restorability::Restored { .. });
             if restored {
                 coming.insert(item);
             }
-            let lets_in = matches!(item, Item::User(_) | Item::Active(_));
+            let lets_in = matches!(item, RemovedItem::User(_) | RemovedItem::Active(_));
             let kept_out = restored && lets_in && item.user().is_some_and(|user| self.kept_out.contains(&user));
-            entries.push(Entry { item, at, fate, kept_out });
+            entries.push(UndoEntry { item, at, fate, kept_out });
         }
         entries
     }
 
-    fn fate(&self, item: Item, unsaid: bool, coming: &HashSet<Item>) -> Fate {
-        let restored = Fate::Restored { unsaid };
-        let user_comes = |user| self.users.contains_key(&user) || coming.contains(&Item::User(user));
-        let group_comes = |group| self.groups.contains_key(&group) || coming.contains(&Item::Group(group));
+    fn fate(&self, item: RemovedItem, unsaid: bool, coming: &HashSet<RemovedItem>) -> Restorability {
+        let restored = Restorability::Restored { unsaid };
+        let user_comes = |user| self.users.contains_key(&user) || coming.contains(&RemovedItem::User(user));
+        let group_comes = |group| self.groups.contains_key(&group) || coming.contains(&RemovedItem::Group(group));
         match item {
-            Item::User(user) if self.users.contains_key(&user) => Fate::Back(GIVEN_BACK),
-            Item::User(user) => match self.gone_users.get(&user) {
-                None => Fate::Lost(NOT_KEPT),
-                Some(gone) if gone.replaced => Fate::Back(SAID_AGAIN),
-                Some(gone) if gone.superseded => Fate::Lost(DELETED_AGAIN),
-                Some(gone) if !gone.has_person => Fate::Lost(NO_PERSON),
+            RemovedItem::User(user) if self.users.contains_key(&user) => Restorability::Back(GIVEN_BACK),
+            RemovedItem::User(user) => match self.gone_users.get(&user) {
+                None => Restorability::Lost(NOT_KEPT),
+                Some(gone) if gone.replaced => Restorability::Back(SAID_AGAIN),
+                Some(gone) if gone.superseded => Restorability::Lost(DELETED_AGAIN),
+                Some(gone) if !gone.has_person => Restorability::Lost(NO_PERSON),
                 Some(_) => restored,
             },
-            Item::Group(group) if self.groups.contains_key(&group) => Fate::Back(GIVEN_BACK),
-            Item::Group(group) => match self.gone_groups.get(&group) {
-                None => Fate::Lost(NOT_KEPT),
-                Some(gone) if gone.replaced => Fate::Back(SAID_AGAIN),
-                Some(gone) if gone.superseded => Fate::Lost(DELETED_AGAIN),
+            RemovedItem::Group(group) if self.groups.contains_key(&group) => Restorability::Back(GIVEN_BACK),
+            RemovedItem::Group(group) => match self.gone_groups.get(&group) {
+                None => Restorability::Lost(NOT_KEPT),
+                Some(gone) if gone.replaced => Restorability::Back(SAID_AGAIN),
+                Some(gone) if gone.superseded => Restorability::Lost(DELETED_AGAIN),
                 Some(_) => restored,
             },
-            Item::Member(group, who) if self.members.contains(&(group, who)) => Fate::Back(GIVEN_BACK),
-            Item::Member(group, _) if !group_comes(group) => Fate::Lost(NO_GROUP),
-            Item::Member(_, Who::User(user)) if !user_comes(user) => Fate::Lost(NO_MEMBER),
-            Item::Member(_, Who::Group(child)) if !group_comes(child) => Fate::Lost(NO_MEMBER),
-            Item::Member(..) => restored,
-            Item::Active(user) => match self.users.get(&user) {
-                Some(there) if there.active => Fate::Back(GIVEN_BACK),
-                None if !user_comes(user) => Fate::Lost(NO_USER),
+            RemovedItem::Member(group, who) if self.members.contains(&(group, who)) => Restorability::Back(GIVEN_BACK),
+            RemovedItem::Member(group, _) if !group_comes(group) => Restorability::Lost(NO_GROUP),
+            RemovedItem::Member(_, MemberId::User(user)) if !user_comes(user) => Restorability::Lost(NO_MEMBER),
+            RemovedItem::Member(_, MemberId::Group(child)) if !group_comes(child) => Restorability::Lost(NO_MEMBER),
+            RemovedItem::Member(..) => restored,
+            RemovedItem::Active(user) => match self.users.get(&user) {
+                Some(there) if there.active => Restorability::Back(GIVEN_BACK),
+                None if !user_comes(user) => Restorability::Lost(NO_USER),
                 _ => restored,
             },
         }
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::Id as _;
-    use crate::provision::undo::word::Turn;
+    use crate::provision::undo::word::ItemChange;
 
     fn user(n: u128) -> ExternalUserId {
         ExternalUserId::from_uuid(Uuid::from_u128(n))
@@ -196,35 +196,42 @@ mod tests {
         ExternalGroupId::from_uuid(Uuid::from_u128(n))
     }
 
-    fn ledger(items: &[Item]) -> Ledger {
+    fn ledger(items: &[RemovedItem]) -> Ledger {
         let at = Timestamp::from_micros(5);
-        let mut ledger = Ledger::new(Span { from: at, to: Timestamp::from_micros(6) });
+        let mut ledger = Ledger::new(TimeRange { from: at, to: Timestamp::from_micros(6) });
         for item in items {
-            ledger.note(at, true, *item, Turn::Taken { unsaid: false });
+            ledger.note(at, true, *item, ItemChange::Taken { unsaid: false });
         }
         ledger
     }
 
-    fn gone(n: u128, replaced: bool) -> (ExternalUserId, Gone<ExternalUserId>) {
-        (user(n), Gone { id: user(n), name: "x".to_owned(), replaced, superseded: false, has_person: true })
+    fn gone(n: u128, replaced: bool) -> (ExternalUserId, DeletedItem<ExternalUserId>) {
+        (user(n), DeletedItem { id: user(n), name: "x".to_owned(), replaced, superseded: false, has_person: true })
     }
 
     #[test]
     fn a_member_comes_back_with_its_user_and_group_or_not_at_all() {
-        let member = |n| Item::Member(group(9), Who::User(user(n)));
-        let taken = ledger(&[Item::User(user(1)), Item::User(user(2)), member(1), member(2), Item::Group(group(9))]);
-        let mut present = Present { gone_users: [gone(1, false), gone(2, true)].into(), ..Present::default() };
+        let member = |n| RemovedItem::Member(group(9), MemberId::User(user(n)));
+        let taken = ledger(&[
+            RemovedItem::User(user(1)),
+            RemovedItem::User(user(2)),
+            member(1),
+            member(2),
+            RemovedItem::Group(group(9)),
+        ]);
+        let mut present =
+            CurrentState { gone_users: [gone(1, false), gone(2, true)].into(), ..CurrentState::default() };
         present.gone_groups.insert(
             group(9),
-            Gone { id: group(9), name: "g".into(), replaced: false, superseded: false, has_person: true },
+            DeletedItem { id: group(9), name: "g".into(), replaced: false, superseded: false, has_person: true },
         );
-        let fates = |present: &Present| -> Vec<(Item, &'static str)> {
+        let fates = |present: &CurrentState| -> Vec<(RemovedItem, &'static str)> {
             present.decide(&taken).into_iter().map(|entry| (entry.item, entry.fate.word())).collect()
         };
         let expected = [
-            (Item::User(user(1)), "restorable"),
-            (Item::User(user(2)), "back"),
-            (Item::Group(group(9)), "restorable"),
+            (RemovedItem::User(user(1)), "restorable"),
+            (RemovedItem::User(user(2)), "back"),
+            (RemovedItem::Group(group(9)), "restorable"),
             (member(1), "restorable"),
             (member(2), "lost"),
         ];
@@ -236,12 +243,13 @@ mod tests {
     #[test]
     fn the_hash_names_the_effects_alone() {
         let at = Timestamp::from_micros(5);
-        let plan = |items: &[Item]| {
-            let there = |n| There { id: user(n), name: "x".to_owned(), active: false, person: None };
-            let present = Present { users: (1..4).map(|n| (user(n), there(n))).collect(), ..Present::default() };
-            Plan {
+        let plan = |items: &[RemovedItem]| {
+            let there = |n| CurrentUser { id: user(n), name: "x".to_owned(), active: false, person: None };
+            let present =
+                CurrentState { users: (1..4).map(|n| (user(n), there(n))).collect(), ..CurrentState::default() };
+            UndoPlan {
                 connection: ConnectionId::from_uuid(Uuid::from_u128(7)),
-                span: Span { from: at, to: at },
+                span: TimeRange { from: at, to: at },
                 entries: present.decide(&ledger(items)),
                 users: BTreeMap::new(),
                 groups: BTreeMap::new(),
@@ -249,11 +257,11 @@ mod tests {
                 beyond: HashSet::new(),
             }
         };
-        let one = plan(&[Item::Active(user(1))]);
-        let lost = plan(&[Item::Active(user(1)), Item::User(user(8))]);
+        let one = plan(&[RemovedItem::Active(user(1))]);
+        let lost = plan(&[RemovedItem::Active(user(1)), RemovedItem::User(user(8))]);
         assert_eq!(lost.entries.len(), 2);
         assert_eq!(one.hash(), lost.hash(), "what is not restored is no effect");
-        assert_ne!(one.hash(), plan(&[Item::Active(user(2))]).hash());
-        assert_ne!(one.hash(), plan(&[Item::Active(user(1)), Item::Active(user(2))]).hash());
+        assert_ne!(one.hash(), plan(&[RemovedItem::Active(user(2))]).hash());
+        assert_ne!(one.hash(), plan(&[RemovedItem::Active(user(1)), RemovedItem::Active(user(2))]).hash());
     }
 }

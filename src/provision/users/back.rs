@@ -1,7 +1,7 @@
 //! Users that a connection had, no longer said, and says again under the same stable key.
-use super::{NewUser, create_in, finish, update_in};
+use super::{NewExternalUser, create_in, finish, update_in};
 use crate::domain::ctx::Ctx;
-use crate::provision::{Done, Effect, ProvisionError, Source, What, undo};
+use crate::provision::{Effect, Outcome, ProvisionError, ProvisionSource, UserChangeKind, undo};
 use crate::scim::resource::Document;
 use crate::store::external_users::ExternalUser;
 use crate::store::{Tx, deleted, people};
@@ -18,9 +18,9 @@ const MISTAKE_SECONDS: i64 = 86_400;
 pub async fn return_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: NewUser,
-) -> Result<Done<ExternalUser>, ProvisionError> {
+    source: &ProvisionSource<'_>,
+    new: NewExternalUser,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
     let at = &source.extent;
     let known = match &new.stable_key {
         Some(key) => deleted::user_of(tx, at, key).await?,
@@ -36,7 +36,7 @@ pub async fn return_in(
         && let Some(person) = crate::store::external_users::get(tx, at, id).await?.and_then(|user| user.person)
     {
         let grants_aside = people::set_grants_aside(tx, at, person, ctx.now()).await?;
-        effect.person(at.connection(), person, What::Revived { grants_aside });
+        effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
     }
     finish(tx, ctx, source, &mut effect).await?;
     let done = update_in(tx, ctx, source, id, None, &|_: &Document| Ok(said.clone())).await?;
@@ -44,5 +44,5 @@ pub async fn return_in(
     effect.people.extend(done.effect.people);
     effect.events.extend(done.effect.events);
     effect.touch(done.effect.touched);
-    Ok(Done { value: done.value, changed: true, effect })
+    Ok(Outcome { value: done.value, changed: true, effect })
 }

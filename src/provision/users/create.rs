@@ -1,16 +1,18 @@
 //! Users that a connection says for the first time.
-use super::{NewUser, Reading, Said};
+use super::{NewExternalUser, ParsedUser, UserInput};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::text::fold;
-use crate::domain::user::Profile;
+use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::provision::fit::full;
-use crate::provision::link::{self, Stranger};
+use crate::provision::link::{self, UnlinkedUser};
 use crate::provision::run::run;
-use crate::provision::{Done, Effect, Mode, ProvisionError, Source, conditions, events, fit, merge, place};
-use crate::store::external_users::{self, ExternalUser, Link};
-use crate::store::newcomers::{House, Met};
+use crate::provision::{
+    Effect, Execution, Outcome, ProvisionError, ProvisionSource, conditions, events, fit, merge, place,
+};
+use crate::store::external_users::{self, ExternalUser, LinkOrigin};
+use crate::store::newcomers::{DirectoryRules, MatchResult};
 use crate::store::{Store, Tx};
 
 /// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
@@ -20,11 +22,11 @@ use crate::store::{Store, Tx};
 pub async fn create(
     store: &Store,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: NewUser,
-    mode: Mode,
-) -> Result<Done<ExternalUser>, ProvisionError> {
-    let arrival = Arrival::read(ctx, source, new)?;
+    source: &ProvisionSource<'_>,
+    new: NewExternalUser,
+    mode: Execution,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
+    let arrival = PendingUser::read(ctx, source, new)?;
     run(store, &source.extent, mode, async |tx: &mut Tx| arrival.alone(tx, source).await).await
 }
 
@@ -35,10 +37,10 @@ pub async fn create(
 pub async fn create_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: NewUser,
-) -> Result<Done<ExternalUser>, ProvisionError> {
-    Arrival::read(ctx, source, new)?.alone(tx, source).await
+    source: &ProvisionSource<'_>,
+    new: NewExternalUser,
+) -> Result<Outcome<ExternalUser>, ProvisionError> {
+    PendingUser::read(ctx, source, new)?.alone(tx, source).await
 }
 
 /// Writes a user down for whom nobody is to be made, when somebody of the partner resembles it: an administrator decides.
@@ -46,8 +48,13 @@ pub async fn create_in(
 ///
 /// # Errors
 /// As [`create`].
-pub async fn wait_in(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<bool, ProvisionError> {
-    let arrival = Arrival::read(ctx, source, new)?;
+pub async fn wait_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &ProvisionSource<'_>,
+    new: NewExternalUser,
+) -> Result<bool, ProvisionError> {
+    let arrival = PendingUser::read(ctx, source, new)?;
     let (house, met) = link::meet(tx, source, &[arrival.stranger()]).await?;
     if house.observed {
         return Ok(false);
@@ -66,17 +73,17 @@ pub async fn wait_in(tx: &mut Tx, ctx: &Ctx, source: &Source<'_>, new: NewUser) 
 }
 
 /// A new user, read from what its connection says and ready to be stored.
-pub(super) struct Arrival {
+pub(super) struct PendingUser {
     ctx: Ctx,
     id: ExternalUserId,
     stable_key: String,
-    reading: Reading,
-    profile: Profile,
+    reading: ParsedUser,
+    profile: UserProfile,
 }
 
 /// Something of which a partner, or a connection, has one at most, or which makes people resemble each other.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Mark {
+pub(super) enum UniqueKey {
     StableKey(String),
     UserName(String),
     Join(Vec<u8>),
@@ -84,14 +91,14 @@ pub(super) enum Mark {
     Email(String),
 }
 
-impl Arrival {
+impl PendingUser {
     /// Reads what is said of somebody new.
     ///
     /// # Errors
     /// 400 when some text of it is too long.
-    pub(super) fn read(ctx: &Ctx, source: &Source<'_>, new: NewUser) -> Result<Self, ProvisionError> {
+    pub(super) fn read(ctx: &Ctx, source: &ProvisionSource<'_>, new: NewExternalUser) -> Result<Self, ProvisionError> {
         let id: ExternalUserId = ctx.id();
-        let reading = Reading::of(source, new.said, None)?;
+        let reading = ParsedUser::of(source, new.said, None)?;
         let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let stable_key = new.stable_key.unwrap_or_else(|| id.to_string());
         fit::stable_key(&stable_key)?;
@@ -99,35 +106,41 @@ impl Arrival {
     }
 
     /// What makes it collide with another: two that share a mark are created one after the other.
-    pub(super) fn marks(&self) -> Vec<Mark> {
+    pub(super) fn marks(&self) -> Vec<UniqueKey> {
         let folded = |text: &Option<String>| text.as_deref().map(fold);
-        let mut marks =
-            vec![Mark::StableKey(self.stable_key.clone()), Mark::UserName(fold(&self.reading.facts.user_name))];
-        marks.extend(self.reading.join_bytes().map(<[u8]>::to_vec).map(Mark::Join));
-        marks.extend(folded(&self.profile.login_name).map(Mark::Login));
-        marks.extend(folded(&self.profile.email).map(Mark::Email));
+        let mut marks = vec![
+            UniqueKey::StableKey(self.stable_key.clone()),
+            UniqueKey::UserName(fold(&self.reading.facts.user_name)),
+        ];
+        marks.extend(self.reading.join_bytes().map(<[u8]>::to_vec).map(UniqueKey::Join));
+        marks.extend(folded(&self.profile.login_name).map(UniqueKey::Login));
+        marks.extend(folded(&self.profile.email).map(UniqueKey::Email));
         marks
     }
 
     /// Creates it.
-    pub(super) async fn alone(&self, tx: &mut Tx, source: &Source<'_>) -> Result<Done<ExternalUser>, ProvisionError> {
+    pub(super) async fn alone(
+        &self,
+        tx: &mut Tx,
+        source: &ProvisionSource<'_>,
+    ) -> Result<Outcome<ExternalUser>, ProvisionError> {
         create_all(tx, source, &[self]).await?.pop().unwrap_or(Err(ProvisionError::NotFound))
     }
 
-    fn stranger(&self) -> Stranger<'_> {
-        let Reading { facts, join_key, .. } = &self.reading;
+    fn stranger(&self) -> UnlinkedUser<'_> {
+        let ParsedUser { facts, join_key, .. } = &self.reading;
         let (user_name, key) = (facts.user_name.as_str(), join_key.as_ref());
-        Stranger { ctx: &self.ctx, external: self.id, user_name, profile: &self.profile, key }
+        UnlinkedUser { ctx: &self.ctx, external: self.id, user_name, profile: &self.profile, key }
     }
 
-    fn stored(&self, person: Option<(UserId, Link)>) -> external_users::New<'_> {
+    fn stored(&self, person: Option<(UserId, LinkOrigin)>) -> external_users::ExternalUserInsert<'_> {
         let (id, stable_key) = (self.id, self.stable_key.as_str());
-        external_users::New { id, stable_key, said: self.reading.stored(), person, now: self.ctx.now() }
+        external_users::ExternalUserInsert { id, stable_key, said: self.reading.stored(), person, now: self.ctx.now() }
     }
 
     /// The user as it now is.
-    fn value(&self, person: Option<(UserId, Link)>) -> ExternalUser {
-        let Reading { said: Said { document, .. }, facts, .. } = &self.reading;
+    fn value(&self, person: Option<(UserId, LinkOrigin)>) -> ExternalUser {
+        let ParsedUser { said: UserInput { document, .. }, facts, .. } = &self.reading;
         ExternalUser {
             id: self.id,
             external_id: facts.external_id.clone(),
@@ -147,25 +160,25 @@ impl Arrival {
 
 /// A user on its way in.
 struct Entry<'a> {
-    arrival: &'a Arrival,
-    met: Met,
+    arrival: &'a PendingUser,
+    met: MatchResult,
     effect: Effect,
-    person: Option<(UserId, Link)>,
+    person: Option<(UserId, LinkOrigin)>,
     /// Whether a rule may place the person.
     movable: bool,
 }
 
 impl<'a> Entry<'a> {
     /// What is known to come of an arrival before anything is done.
-    fn begin(source: &Source<'_>, arrival: &'a Arrival, met: Met) -> Self {
+    fn begin(source: &ProvisionSource<'_>, arrival: &'a PendingUser, met: MatchResult) -> Self {
         let names = arrival.reading.said.document.keys().filter(|name| *name != "schemas");
         let mut effect = Effect { attributes: names.cloned().collect(), ..Effect::default() };
         effect.event(Event::of(Kind::ExternalUserCreated, arrival.id).id("connection", source.extent.connection()));
         Self { arrival, met, effect, person: None, movable: false }
     }
 
-    fn done(self) -> Done<ExternalUser> {
-        Done { value: self.arrival.value(self.person), changed: true, effect: self.effect }
+    fn done(self) -> Outcome<ExternalUser> {
+        Outcome { value: self.arrival.value(self.person), changed: true, effect: self.effect }
     }
 }
 
@@ -173,10 +186,10 @@ impl<'a> Entry<'a> {
 /// whose name is known to be taken are refused by themselves; any other error is the error of all.
 pub(super) async fn create_all(
     tx: &mut Tx,
-    source: &Source<'_>,
-    arrivals: &[&Arrival],
-) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, ProvisionError> {
-    let strangers: Vec<Stranger<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
+    source: &ProvisionSource<'_>,
+    arrivals: &[&PendingUser],
+) -> Result<Vec<Result<Outcome<ExternalUser>, ProvisionError>>, ProvisionError> {
+    let strangers: Vec<UnlinkedUser<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
     let (house, met) = link::meet(tx, source, &strangers).await?;
     let most = tx.most().users;
     let room = usize::try_from(most.saturating_sub(house.users)).unwrap_or(0);
@@ -191,7 +204,7 @@ pub(super) async fn create_all(
 
     let mut done = entries.into_iter().map(Entry::done);
     let taken = ProvisionError::Uniqueness { attribute: "userName" };
-    let answer = |met: Met| match met.name_taken {
+    let answer = |met: MatchResult| match met.name_taken {
         true => Err(taken.clone()),
         false => done.next().ok_or_else(|| full("users", most)),
     };
@@ -201,8 +214,8 @@ pub(super) async fn create_all(
 /// Writes those who enter, with their people known, and what follows from it.
 async fn write(
     tx: &mut Tx,
-    source: &Source<'_>,
-    house: &House,
+    source: &ProvisionSource<'_>,
+    house: &DirectoryRules,
     entries: &mut [Entry<'_>],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
@@ -218,7 +231,7 @@ async fn write(
         let holding = conditions::judge(tx, source, arrival.id, &arrival.reading.keys, &conditions).await?;
         *movable = match person {
             // Somebody who came to be just now is in no group yet.
-            Some((_, Link::Created)) => house.may_place(&holding),
+            Some((_, LinkOrigin::Created)) => house.may_place(&holding),
             Some(_) => house.placing,
             None => false,
         };

@@ -1,9 +1,9 @@
 //! Users who take each other's names: none of them can be changed first.
-use super::{Said, update_in};
+use super::{UserInput, update_in};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalUserId;
 use crate::provision::event::{Event, Kind};
-use crate::provision::{ProvisionError, Source, events};
+use crate::provision::{ProvisionError, ProvisionSource, events};
 use crate::scim::resource::Document;
 use crate::store::{Tx, external_users, people};
 
@@ -15,8 +15,8 @@ use crate::store::{Tx, external_users, people};
 pub async fn exchange_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    users: &[(ExternalUserId, Said)],
+    source: &ProvisionSource<'_>,
+    users: &[(ExternalUserId, UserInput)],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
     let mut ordered: Vec<ExternalUserId> = users.iter().map(|(id, _)| *id).collect();

@@ -1,9 +1,9 @@
 //! Users that one connection brings all at once, in a transaction that is open: the first run of a directory.
-use super::create::{Arrival, create_all};
+use super::create::{PendingUser, create_all};
 use super::together::{apart, concerns_all};
-use super::{NewUser, TRIES};
+use super::{NewExternalUser, TRIES};
 use crate::domain::ctx::Ctx;
-use crate::provision::{Done, ProvisionError, Source};
+use crate::provision::{Outcome, ProvisionError, ProvisionSource};
 use crate::store::external_users::ExternalUser;
 use crate::store::{StoreError, Tx};
 
@@ -18,20 +18,20 @@ pub const MOST_TOGETHER: usize = 128;
 pub async fn create_many_in(
     tx: &mut Tx,
     ctx: &Ctx,
-    source: &Source<'_>,
-    new: Vec<NewUser>,
-) -> Result<Vec<Result<Done<ExternalUser>, ProvisionError>>, StoreError> {
+    source: &ProvisionSource<'_>,
+    new: Vec<NewExternalUser>,
+) -> Result<Vec<Result<Outcome<ExternalUser>, ProvisionError>>, StoreError> {
     let mut line = Vec::with_capacity(new.len());
     let mut answers = Vec::with_capacity(new.len());
     for (at, new) in new.into_iter().enumerate() {
-        match Arrival::read(ctx, source, new) {
+        match PendingUser::read(ctx, source, new) {
             Ok(arrival) => line.push((at, arrival)),
             Err(error) => answers.push((at, Err(error))),
         }
     }
     while !line.is_empty() {
         let company = apart(&mut line, |(_, arrival)| arrival.marks(), MOST_TOGETHER);
-        let arrivals: Vec<&Arrival> = company.iter().map(|(_, arrival)| arrival).collect();
+        let arrivals: Vec<&PendingUser> = company.iter().map(|(_, arrival)| arrival).collect();
         let together = tx.attempt(false, async |tx: &mut Tx| create_all(tx, source, &arrivals).await).await;
         match together {
             Ok(done) => answers.extend(company.iter().map(|(at, _)| *at).zip(done)),
@@ -52,9 +52,9 @@ pub async fn create_many_in(
 
 async fn alone(
     tx: &mut Tx,
-    source: &Source<'_>,
-    arrival: &Arrival,
-) -> Result<Result<Done<ExternalUser>, ProvisionError>, StoreError> {
+    source: &ProvisionSource<'_>,
+    arrival: &PendingUser,
+) -> Result<Result<Outcome<ExternalUser>, ProvisionError>, StoreError> {
     let mut tries = 1;
     loop {
         match tx.attempt(false, async |tx: &mut Tx| arrival.alone(tx, source).await).await {

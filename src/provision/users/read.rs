@@ -2,8 +2,8 @@
 use uuid::Uuid;
 
 use crate::domain::id::{ExternalUserId, Id as _, exact};
-use crate::provision::Source;
-use crate::provision::listing::{Listed, Listing, counted, in_time};
+use crate::provision::ProvisionSource;
+use crate::provision::listing::{ListQuery, ListResult, counted, in_time};
 use crate::scim::resource::{Document, render};
 use crate::store::external_groups::GroupOf;
 use crate::store::external_users::{self, ExternalUser};
@@ -11,7 +11,7 @@ use crate::store::{Reader, Store, StoreError, external_groups, members, search};
 
 /// A user, with its groups when they were asked for.
 #[derive(Clone, PartialEq, Debug)]
-pub struct UserView {
+pub struct UserWithGroups {
     /// The user.
     pub user: ExternalUser,
     /// The groups it is in, nested ones too.
@@ -26,10 +26,10 @@ pub struct UserView {
 /// Only those of the store.
 pub async fn get(
     store: &Store,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     id: ExternalUserId,
     with_groups: bool,
-) -> Result<Option<UserView>, StoreError> {
+) -> Result<Option<UserWithGroups>, StoreError> {
     let Some(user) = external_users::find(store, &source.extent, id).await? else { return Ok(None) };
     view_of(store, source, user, with_groups).await.map(Some)
 }
@@ -40,10 +40,10 @@ pub async fn get(
 /// Only those of the store.
 pub async fn list(
     store: &Store,
-    source: &Source<'_>,
-    wanted: Listing<'_>,
+    source: &ProvisionSource<'_>,
+    wanted: ListQuery<'_>,
     with_groups: bool,
-) -> Result<Listed<UserView>, StoreError> {
+) -> Result<ListResult<UserWithGroups>, StoreError> {
     let at = &source.extent;
     if wanted.sort.is_none()
         && let Some(found) = search::user_named(store, at, wanted.filter, wanted.page).await?
@@ -52,7 +52,7 @@ pub async fn list(
         for user in found.rows {
             rows.push(view_of(store, source, user, with_groups).await?);
         }
-        return Ok(Listed { rows, total: found.total, beside: found.beside });
+        return Ok(ListResult { rows, total: found.total, beside: found.beside });
     }
     let (filter, sort, page) = (wanted.filter, wanted.sort, wanted.page);
     if wanted.is_everything() {
@@ -67,7 +67,7 @@ pub async fn list(
             None if !wanted.counting.is_zero() => Some(search::count_users(&mut reader, at, None).await?),
             known => known,
         };
-        return Ok(Listed { rows, total, beside: found.beside });
+        return Ok(ListResult { rows, total, beside: found.beside });
     }
     let read = async |reader: &mut Reader| {
         let found = search::users(reader, at, filter, sort, page).await?;
@@ -89,16 +89,16 @@ pub async fn list(
         }
         known => known,
     };
-    Ok(Listed { rows, total, beside })
+    Ok(ListResult { rows, total, beside })
 }
 
 /// [`views`] of one user, each part asked together with others; without a trip when there is nothing beside its document.
 async fn view_of(
     store: &Store,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     user: ExternalUser,
     with_groups: bool,
-) -> Result<UserView, StoreError> {
+) -> Result<UserWithGroups, StoreError> {
     let groups = match with_groups {
         true if user.in_groups => Some(external_groups::of_user(store, &source.extent, user.id).await?),
         true => Some(Vec::new()),
@@ -109,15 +109,15 @@ async fn view_of(
     } else {
         Vec::new()
     };
-    Ok(UserView { user, groups, named })
+    Ok(UserWithGroups { user, groups, named })
 }
 
 async fn views(
     reader: &mut Reader,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     users: Vec<ExternalUser>,
     with_groups: bool,
-) -> Result<Vec<UserView>, StoreError> {
+) -> Result<Vec<UserWithGroups>, StoreError> {
     let documents: Vec<&Document> = users.iter().map(|user| &user.doc).collect();
     let known = named(reader, source, &documents).await?;
     let named = |user: &ExternalUser| {
@@ -125,7 +125,7 @@ async fn views(
         ids.filter(|id| known.binary_search(id).is_ok()).collect()
     };
     if !with_groups {
-        return Ok(users.into_iter().map(|user| UserView { named: named(&user), user, groups: None }).collect());
+        return Ok(users.into_iter().map(|user| UserWithGroups { named: named(&user), user, groups: None }).collect());
     }
     let ids: Vec<ExternalUserId> = users.iter().filter(|user| user.in_groups).map(|user| user.id).collect();
     let all = external_groups::of_users(reader, &source.extent, &ids).await?;
@@ -134,7 +134,7 @@ async fn views(
         let (from, to) = (all.partition_point(|row| row.member < id), all.partition_point(|row| row.member <= id));
         all.get(from..to).unwrap_or_default().to_vec()
     };
-    Ok(users.into_iter().map(|user| UserView { groups: Some(of(user.id)), named: named(&user), user }).collect())
+    Ok(users.into_iter().map(|user| UserWithGroups { groups: Some(of(user.id)), named: named(&user), user }).collect())
 }
 
 /// The users of the connection that documents name, such as managers; in order.
@@ -143,7 +143,7 @@ async fn views(
 /// Only those of the store.
 pub async fn named(
     reader: &mut Reader,
-    source: &Source<'_>,
+    source: &ProvisionSource<'_>,
     documents: &[&Document],
 ) -> Result<Vec<ExternalUserId>, StoreError> {
     let mut ids: Vec<Uuid> = documents.iter().flat_map(|document| named_ids(source, document)).collect();
@@ -158,11 +158,11 @@ pub async fn named(
 }
 
 /// Whether a document names somebody who may be a user of the connection.
-pub fn names_somebody(source: &Source<'_>, document: &Document) -> bool {
+pub fn names_somebody(source: &ProvisionSource<'_>, document: &Document) -> bool {
     named_ids(source, document).next().is_some()
 }
 
-fn named_ids<'d>(source: &Source<'_>, document: &'d Document) -> impl Iterator<Item = Uuid> + use<'d> {
+fn named_ids<'d>(source: &ProvisionSource<'_>, document: &'d Document) -> impl Iterator<Item = Uuid> + use<'d> {
     let named = render::users_named(source.schemas.users(), document);
     named.into_iter().filter_map(exact)
 }

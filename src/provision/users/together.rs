@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::create::{Arrival, create_all};
-use super::{NewUser, run};
+use super::create::{PendingUser, create_all};
+use super::{NewExternalUser, run};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ConnectionId;
-use crate::provision::{Done, Mode, ProvisionError, Source, UnknownMembers};
+use crate::provision::{Execution, Outcome, ProvisionError, ProvisionSource, UnknownMembers};
 use crate::scim::schema::SchemaSet;
 use crate::store::extent::ConnectionExtent;
 use crate::store::external_users::ExternalUser;
@@ -27,7 +27,7 @@ const MOST: usize = 32;
 
 /// Where users arrive. One for all connections of a server; cheap to clone.
 #[derive(Clone)]
-pub struct Arrivals(Arc<Inner>);
+pub struct UserCreateBatcher(Arc<Inner>);
 
 struct Inner {
     store: Store,
@@ -39,23 +39,23 @@ struct Inner {
 }
 
 struct Waiting {
-    arrival: Arrival,
+    arrival: PendingUser,
     schemas: Arc<SchemaSet>,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Waiting {
     /// The connection, as it was understood when this one arrived. Arrivals are read already, and users have no members.
-    fn source(&self, extent: ConnectionExtent) -> Source<'_> {
+    fn source(&self, extent: ConnectionExtent) -> ProvisionSource<'_> {
         let unknown_members = UnknownMembers::Skip;
-        Source { extent, schemas: &self.schemas, join_attribute: None, unknown_members }
+        ProvisionSource { extent, schemas: &self.schemas, join_attribute: None, unknown_members }
     }
 }
 
 /// What somebody who arrived is told.
-type Answer = Result<Done<ExternalUser>, ProvisionError>;
+type Answer = Result<Outcome<ExternalUser>, ProvisionError>;
 
-impl Arrivals {
+impl UserCreateBatcher {
     /// For a server on `store`. Called inside the runtime that outlives its requests.
     pub fn new(store: Store) -> Self {
         Self(Arc::new(Inner { store, home: Handle::current(), waiting: Mutex::default() }))
@@ -69,12 +69,12 @@ impl Arrivals {
     pub async fn create(
         &self,
         ctx: &Ctx,
-        source: &Source<'_>,
+        source: &ProvisionSource<'_>,
         schemas: &Arc<SchemaSet>,
-        new: NewUser,
-    ) -> Result<Done<ExternalUser>, ProvisionError> {
+        new: NewExternalUser,
+    ) -> Result<Outcome<ExternalUser>, ProvisionError> {
         let (answer, answered) = oneshot::channel();
-        let (arrival, schemas) = (Arrival::read(ctx, source, new)?, Arc::clone(schemas));
+        let (arrival, schemas) = (PendingUser::read(ctx, source, new)?, Arc::clone(schemas));
         self.join(source.extent, Waiting { arrival, schemas, answer });
         answered.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }
@@ -87,7 +87,7 @@ impl Arrivals {
             None => {
                 waiting.insert(extent.connection(), vec![arrived]);
                 drop(waiting);
-                Turn { at: self.clone(), extent, passed: false }.begin();
+                BatchSlot { at: self.clone(), extent, passed: false }.begin();
             }
         }
     }
@@ -98,13 +98,13 @@ impl Arrivals {
 }
 
 /// The right to write a company of one connection.
-struct Turn {
-    at: Arrivals,
+struct BatchSlot {
+    at: UserCreateBatcher,
     extent: ConnectionExtent,
     passed: bool,
 }
 
-impl Turn {
+impl BatchSlot {
     fn begin(self) {
         let home = self.at.0.home.clone();
         home.spawn(write(self));
@@ -136,7 +136,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for BatchSlot {
     /// After a panic, or at the end of the runtime: who waits is told.
     fn drop(&mut self) {
         if !self.passed {
@@ -146,22 +146,22 @@ impl Drop for Turn {
 }
 
 /// What is left to do of a turn.
-struct Trip {
-    turn: Option<Turn>,
+struct UserBatch {
+    turn: Option<BatchSlot>,
     company: Option<Vec<Waiting>>,
 }
 
 /// Writes a company, and tells everyone in it.
-async fn write(turn: Turn) {
+async fn write(turn: BatchSlot) {
     let (store, extent) = (turn.at.0.store.clone(), turn.extent);
-    let trip = tokio::sync::Mutex::new(Trip { turn: Some(turn), company: None });
+    let trip = tokio::sync::Mutex::new(UserBatch { turn: Some(turn), company: None });
     let work = async |tx: &mut Tx| {
         let mut trip = trip.lock().await;
-        let Trip { turn, company } = &mut *trip;
+        let UserBatch { turn, company } = &mut *trip;
         // Only now, so that those come along who arrived while the database had others to serve. Tried again, they are
         // the same.
-        let company = company.get_or_insert_with(|| turn.as_ref().map(Turn::company).unwrap_or_default());
-        let arrivals: Vec<&Arrival> = company.iter().map(|one| &one.arrival).collect();
+        let company = company.get_or_insert_with(|| turn.as_ref().map(BatchSlot::company).unwrap_or_default());
+        let arrivals: Vec<&PendingUser> = company.iter().map(|one| &one.arrival).collect();
         let done = match company.last() {
             Some(newest) => create_all(tx, &newest.source(extent), &arrivals).await,
             None => Ok(Vec::new()),
@@ -174,9 +174,9 @@ async fn write(turn: Turn) {
         done
     };
     let outcome = store.write(work).await;
-    let Trip { turn, company } = trip.into_inner();
+    let UserBatch { turn, company } = trip.into_inner();
     // None was taken when the database could not even be asked: nobody need wait to hear the same.
-    let company = company.or_else(|| turn.as_ref().map(Turn::everyone)).unwrap_or_default();
+    let company = company.or_else(|| turn.as_ref().map(BatchSlot::everyone)).unwrap_or_default();
     metrics::histogram!("rolecall_users_created_together").record(company.len() as f64);
     settle(&store, extent, company, outcome).await;
     if let Some(turn) = turn {
@@ -207,7 +207,7 @@ async fn settle(
             for one in company {
                 let source = one.source(extent);
                 let alone = async |tx: &mut Tx| one.arrival.alone(tx, &source).await;
-                let answer = run(store, &extent, Mode::Real, alone).await;
+                let answer = run(store, &extent, Execution::Real, alone).await;
                 let _gone = one.answer.send(answer);
             }
         }

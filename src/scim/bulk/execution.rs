@@ -1,7 +1,7 @@
 //! Running a bulk request, step by step.
 
-use super::order::{Step, steps};
-use super::{BulkRequest, Call, Entry, Method, references};
+use super::order::{ExecutionStep, steps};
+use super::{BulkItem, BulkOperation, BulkRequest, Method, references};
 use crate::scim::error::{ScimError, invalid_value};
 use crate::scim::message::{BULK_RESPONSE_URN, PATCH_URN};
 use serde_json::{Map, Value, json};
@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 /// A bulk request being run.
 #[derive(Debug)]
-pub struct Execution {
-    entries: Vec<Entry>,
-    steps: std::vec::IntoIter<Step>,
+pub struct BulkExecution {
+    entries: Vec<BulkItem>,
+    steps: std::vec::IntoIter<ExecutionStep>,
     /// Ids of what was made, by bulkId.
     ids: HashMap<String, String>,
     /// What was left out of an entry, to be added later.
@@ -23,11 +23,11 @@ pub struct Execution {
 
 /// A call to carry out now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ready {
+pub struct PendingOperation {
     /// Which entry it belongs to; to be given back with the outcome.
     pub entry: usize,
     /// The call; it is in the client's own dialect unless `completes`.
-    pub call: Call,
+    pub call: BulkOperation,
     /// Whether it adds to a resource of this request what a circular reference
     /// made wait. Strict PATCH, not for translation.
     pub completes: bool,
@@ -51,7 +51,7 @@ struct Outcome {
     id: Option<String>,
 }
 
-impl Execution {
+impl BulkExecution {
     /// Works out the order (R04, R05, R07).
     #[must_use]
     pub fn new(request: BulkRequest) -> Self {
@@ -79,14 +79,14 @@ impl Execution {
     /// The next call; none when all is done or enough has failed (R02).
     /// Entries that cannot run are answered on the way.
     /// Every call must be reported before the next is asked for, but for those that [`Self::beside`] gives.
-    pub fn next_call(&mut self) -> Option<Ready> {
+    pub fn next_call(&mut self) -> Option<PendingOperation> {
         loop {
             if self.fail_on_errors.is_some_and(|most| self.errors >= most) {
                 return None;
             }
             let ready = match self.steps.next()? {
-                Step::Run { entry, without } => self.run(entry, &without),
-                Step::Complete { entry } => self.complete(entry),
+                ExecutionStep::Run { entry, without } => self.run(entry, &without),
+                ExecutionStep::Complete { entry } => self.complete(entry),
             };
             match ready {
                 Ok(Some(ready)) => return Some(ready),
@@ -98,13 +98,13 @@ impl Execution {
 
     /// Calls that come right after `first` and, like it, make a user and rest on nothing else of this request: they may be
     /// carried out beside it. None when an error may end the request, for then what comes behind it must not have run.
-    pub fn beside(&mut self, first: &Ready, most: usize) -> Vec<Ready> {
+    pub fn beside(&mut self, first: &PendingOperation, most: usize) -> Vec<PendingOperation> {
         let mut found = Vec::new();
         if self.fail_on_errors.is_some() || !makes_user_alone(&first.call) {
             return found;
         }
         while found.len() < most
-            && let Some(Step::Run { entry, without }) = self.steps.as_slice().first()
+            && let Some(ExecutionStep::Run { entry, without }) = self.steps.as_slice().first()
             && without.is_empty()
             && let Some(Ok(call)) = self.entries.get(*entry).map(|entry| entry.call.as_ref())
             && makes_user_alone(call)
@@ -114,7 +114,7 @@ impl Execution {
         found
     }
 
-    fn run(&mut self, entry: usize, without: &[String]) -> Result<Option<Ready>, (usize, ScimError)> {
+    fn run(&mut self, entry: usize, without: &[String]) -> Result<Option<PendingOperation>, (usize, ScimError)> {
         let Some(found) = self.entries.get_mut(entry) else {
             return Ok(None);
         };
@@ -126,16 +126,16 @@ impl Execution {
         let ids = &self.ids;
         let resolved = references::resolve(&mut call, &|name| ids.get(name).cloned());
         resolved.map_err(|name| (entry, self.unresolved(&name)))?;
-        Ok(Some(Ready { entry, call, completes: false }))
+        Ok(Some(PendingOperation { entry, call, completes: false }))
     }
 
-    fn complete(&mut self, entry: usize) -> Result<Option<Ready>, (usize, ScimError)> {
+    fn complete(&mut self, entry: usize) -> Result<Option<PendingOperation>, (usize, ScimError)> {
         let made = self.outcomes.get(entry).and_then(Option::as_ref).and_then(|o| o.result.as_ref().ok());
         let (Some(made), Some(aside)) = (made, self.aside.remove(&entry)) else {
             return Ok(None);
         };
         let endpoint = self.entries.get(entry).map(|e| e.endpoint.clone()).unwrap_or_default();
-        let mut call = Call {
+        let mut call = BulkOperation {
             method: Method::Patch,
             endpoint,
             id: Some(made.id.clone()),
@@ -145,7 +145,7 @@ impl Execution {
         let ids = &self.ids;
         let resolved = references::resolve(&mut call, &|name| ids.get(name).cloned());
         resolved.map_err(|name| (entry, self.unresolved(&name)))?;
-        Ok(Some(Ready { entry, call, completes: true }))
+        Ok(Some(PendingOperation { entry, call, completes: true }))
     }
 
     /// A reference to something that failed, or was never asked for.
@@ -158,7 +158,7 @@ impl Execution {
     }
 
     /// Reports that a call succeeded.
-    pub fn succeeded(&mut self, ready: &Ready, success: Success) {
+    pub fn succeeded(&mut self, ready: &PendingOperation, success: Success) {
         let Some(entry) = self.entries.get_mut(ready.entry) else {
             return;
         };
@@ -175,7 +175,7 @@ impl Execution {
     }
 
     /// Reports that a call failed.
-    pub fn failed(&mut self, ready: &Ready, error: ScimError) {
+    pub fn failed(&mut self, ready: &PendingOperation, error: ScimError) {
         self.refuse(ready.entry, ready.call.id.clone(), error);
     }
 
@@ -205,11 +205,11 @@ impl Execution {
 }
 
 /// Whether a call makes a user without naming anything that this request makes.
-fn makes_user_alone(call: &Call) -> bool {
+fn makes_user_alone(call: &BulkOperation) -> bool {
     call.method == Method::Post && call.endpoint == "/Users" && references::of(call).is_empty()
 }
 
-fn render(entry: &Entry, outcome: Outcome, base: &str) -> Value {
+fn render(entry: &BulkItem, outcome: Outcome, base: &str) -> Value {
     let mut map = Map::new();
     let method = entry.method.map_or(entry.word.as_str(), |method| method.as_str());
     map.insert("method".into(), method.into());

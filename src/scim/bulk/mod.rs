@@ -1,10 +1,10 @@
 //! Bulk requests (RFC 7644 §3.7): reading them, the order to run them in,
 //! and the answer.
 //!
-//! The caller drives: [`Execution::next_call`] hands out one call after another
+//! The caller drives: [`BulkExecution::next_call`] hands out one call after another
 //! with every `bulkId:` reference replaced, the caller carries it out and
-//! reports with [`Execution::succeeded`] or [`Execution::failed`], and
-//! [`Execution::finish`] is the BulkResponse.
+//! reports with [`BulkExecution::succeeded`] or [`BulkExecution::failed`], and
+//! [`BulkExecution::finish`] is the BulkResponse.
 
 mod execution;
 mod order;
@@ -13,10 +13,10 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-pub use execution::{Execution, Ready, Success};
+pub use execution::{BulkExecution, PendingOperation, Success};
 
 use super::error::{Result, ScimError, invalid_syntax, invalid_value};
-use super::etag::Condition;
+use super::etag::Precondition;
 use super::json::take;
 use super::message::{BULK_REQUEST_URN, envelope};
 use super::schema::discovery::BulkLimits;
@@ -56,7 +56,7 @@ impl Method {
 
 /// One operation, as a request of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub struct BulkOperation {
     /// What it does.
     pub method: Method,
     /// The endpoint, such as `/Users`.
@@ -64,27 +64,27 @@ pub struct Call {
     /// The resource; none for POST.
     pub id: Option<String>,
     /// The version it must have (R08).
-    pub condition: Option<Condition>,
+    pub condition: Option<Precondition>,
     /// The body; null for DELETE.
     pub data: Value,
 }
 
 /// One entry of a BulkRequest: usable or not, it gets an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct BulkItem {
     method: Option<Method>,
     word: String,
     bulk_id: Option<String>,
     /// Endpoint and id of `path`, as far as it has them.
     endpoint: String,
     target: Option<String>,
-    call: Result<Call>,
+    call: Result<BulkOperation>,
 }
 
 /// A BulkRequest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkRequest {
-    entries: Vec<Entry>,
+    entries: Vec<BulkItem>,
     fail_on_errors: Option<usize>,
 }
 
@@ -126,9 +126,9 @@ pub fn parse(body: Value, limits: BulkLimits) -> Result<BulkRequest> {
     Ok(BulkRequest { entries, fail_on_errors })
 }
 
-fn read(entry: Value, seen: &mut HashSet<String>) -> Entry {
+fn read(entry: Value, seen: &mut HashSet<String>) -> BulkItem {
     let Value::Object(mut map) = entry else {
-        return Entry {
+        return BulkItem {
             method: None,
             word: String::new(),
             bulk_id: None,
@@ -148,9 +148,9 @@ fn read(entry: Value, seen: &mut HashSet<String>) -> Entry {
         None => Err(invalid_syntax("\"method\" must be POST, PUT, PATCH or DELETE.")),
         Some(method) => check_path(method, &endpoint, target.as_deref())
             .and_then(|()| call(method, bulk_id.as_deref(), map, seen))
-            .map(|call| Call { endpoint: endpoint.clone(), id: target.clone(), ..call }),
+            .map(|call| BulkOperation { endpoint: endpoint.clone(), id: target.clone(), ..call }),
     };
-    Entry { method, word, bulk_id, endpoint, target, call }
+    BulkItem { method, word, bulk_id, endpoint, target, call }
 }
 
 fn check_path(method: Method, endpoint: &str, id: Option<&str>) -> Result<()> {
@@ -171,7 +171,7 @@ fn call(
     bulk_id: Option<&str>,
     mut map: Map<String, Value>,
     seen: &mut HashSet<String>,
-) -> Result<Call> {
+) -> Result<BulkOperation> {
     if method == Method::Post {
         let Some(bulk_id) = bulk_id.filter(|id| !id.is_empty()) else {
             return Err(invalid_syntax("A POST operation needs a \"bulkId\"."));
@@ -183,7 +183,7 @@ fn call(
     let condition = match take(&mut map, "version") {
         None | Some(Value::Null) => None,
         Some(Value::String(version)) if version.trim().is_empty() => None,
-        Some(Value::String(version)) => Some(Condition::parse(&version)?),
+        Some(Value::String(version)) => Some(Precondition::parse(&version)?),
         Some(_) => return Err(invalid_syntax("\"version\" must be a string, as in \"meta.version\".")),
     };
     let data = match (method, take(&mut map, "data")) {
@@ -191,7 +191,7 @@ fn call(
         (_, Some(data @ Value::Object(_))) => data,
         _ => return Err(invalid_syntax("\"data\" must be the body of the operation.")),
     };
-    Ok(Call { method, endpoint: String::new(), id: None, condition, data })
+    Ok(BulkOperation { method, endpoint: String::new(), id: None, condition, data })
 }
 
 fn text(map: &mut Map<String, Value>, name: &str) -> Option<String> {

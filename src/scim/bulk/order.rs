@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ExecutionStep {
     /// Run an operation without what refers to `without`.
     Run { entry: usize, without: Vec<String> },
     /// Add to an operation's resource what was left out.
@@ -17,7 +17,7 @@ pub(super) enum Step {
 
 /// `references[i]`: the names entry `i` refers to; `makers`: which entry makes
 /// the resource of a name.
-pub(super) fn steps(references: &[Vec<String>], makers: &HashMap<&str, usize>) -> Vec<Step> {
+pub(super) fn steps(references: &[Vec<String>], makers: &HashMap<&str, usize>) -> Vec<ExecutionStep> {
     let mut order = Order {
         references,
         makers,
@@ -44,7 +44,7 @@ struct Order<'a> {
     states: Vec<State>,
     /// Entries that ran without something, and the entries they lack.
     open: Vec<(usize, HashSet<usize>)>,
-    steps: Vec<Step>,
+    steps: Vec<ExecutionStep>,
 }
 
 impl Order<'_> {
@@ -86,10 +86,10 @@ impl Order<'_> {
         if let Some(state) = self.states.get_mut(entry) {
             *state = State::Done;
         }
-        self.steps.push(Step::Run { entry, without });
+        self.steps.push(ExecutionStep::Run { entry, without });
         for (waiting, lacking) in &mut self.open {
             if lacking.remove(&entry) && lacking.is_empty() {
-                self.steps.push(Step::Complete { entry: *waiting });
+                self.steps.push(ExecutionStep::Complete { entry: *waiting });
             }
         }
         self.open.retain(|(_, lacking)| !lacking.is_empty());

@@ -1,12 +1,12 @@
 //! `bulkId:` references inside operations (RFC 7644 §3.7.2).
 
-use super::Call;
+use super::BulkOperation;
 use serde_json::{Map, Value};
 
 const MARK: &str = "bulkId:";
 
 /// Every bulkId a call refers to.
-pub(super) fn of(call: &Call) -> Vec<String> {
+pub(super) fn of(call: &BulkOperation) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(name) = call.id.as_deref().and_then(|id| id.strip_prefix(MARK)) {
         found.push(name.to_owned());
@@ -58,7 +58,7 @@ fn slice(text: &str, start: usize, end: usize) -> &str {
 ///
 /// # Errors
 /// The first name for which there is no id.
-pub(super) fn resolve(call: &mut Call, id_of: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+pub(super) fn resolve(call: &mut BulkOperation, id_of: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     if let Some(name) = call.id.as_deref().and_then(|id| id.strip_prefix(MARK)) {
         let id = id_of(name).ok_or_else(|| name.to_owned())?;
         call.id = Some(id);

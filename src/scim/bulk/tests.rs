@@ -14,7 +14,7 @@ fn request(operations: Value, fail_on_errors: Option<u64>) -> Value {
 /// Carries calls out: POST makes the id `ID-<bulkId's display name>`; a PATCH
 /// with an add and no path merges; a body with `"fail": true` fails.
 fn run(body: Value) -> (Value, BTreeMap<String, Value>, Vec<String>) {
-    let mut execution = Execution::new(parse(body, LIMITS).unwrap());
+    let mut execution = BulkExecution::new(parse(body, LIMITS).unwrap());
     let mut store: BTreeMap<String, Value> = BTreeMap::new();
     let mut order = Vec::new();
     while let Some(ready) = execution.next_call() {
@@ -153,7 +153,7 @@ fn r05_only_the_part_that_closes_a_circle_waits() {
         urn: {"department": "D", "manager": {"value": "bulkId:u"}}});
     let operations = json!([{"method": "POST", "path": "/Users", "bulkId": "u", "data": {"name": "u", "friend": "bulkId:v"}},
         {"method": "POST", "path": "/Users", "bulkId": "v", "data": second}]);
-    let mut execution = Execution::new(parse(request(operations, None), LIMITS).unwrap());
+    let mut execution = BulkExecution::new(parse(request(operations, None), LIMITS).unwrap());
     let mut calls = Vec::new();
     while let Some(ready) = execution.next_call() {
         let id = ready.call.id.clone().unwrap_or_else(|| format!("ID-{}", ready.call.data["name"].as_str().unwrap()));

@@ -14,23 +14,23 @@ use super::error::Result;
 use super::path::AttrPath;
 use serde_json::{Map, Number, Value};
 
-pub use crate::domain::filter::Op;
+pub use crate::domain::filter::FilterOp;
 
 /// A filter as written (RFC 7644 §3.4.2.2), not yet checked against a schema.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Filter {
+pub enum FilterAst {
     /// `a and b and …`; at least two parts, none of them an `And`.
-    And(Vec<Filter>),
+    And(Vec<FilterAst>),
     /// `a or b or …`; at least two parts, none of them an `Or`.
-    Or(Vec<Filter>),
+    Or(Vec<FilterAst>),
     /// `not (…)`.
-    Not(Box<Filter>),
+    Not(Box<FilterAst>),
     /// `path op value`.
     Compare {
         /// The attribute.
         path: AttrPath,
         /// The operator.
-        op: Op,
+        op: FilterOp,
         /// The constant.
         value: Literal,
     },
@@ -41,7 +41,7 @@ pub enum Filter {
         /// The multi-valued attribute.
         path: AttrPath,
         /// The filter on its elements; never holds another `Each`.
-        inner: Box<Filter>,
+        inner: Box<FilterAst>,
     },
 }
 
@@ -71,13 +71,13 @@ impl Literal {
     }
 }
 
-impl Filter {
+impl FilterAst {
     /// Reads a filter in the strict grammar.
     ///
     /// # Errors
     /// 400 `invalidFilter`, saying where; also beyond the [`Budget`].
     pub fn parse(text: &str) -> Result<Self> {
-        parse::filter(text, Budget::default(), parse::Dialect::Strict)
+        parse::filter(text, Budget::default(), parse::FilterDialect::Strict)
     }
 
     /// Reads a filter with the liberties some clients take: a bare word as
@@ -85,33 +85,33 @@ impl Filter {
     /// read as `path[inner and sub op value]`.
     ///
     /// # Errors
-    /// As [`Filter::parse`].
+    /// As [`FilterAst::parse`].
     pub fn parse_lenient(text: &str) -> Result<Self> {
-        parse::filter(text, Budget::default(), parse::Dialect::Lenient)
+        parse::filter(text, Budget::default(), parse::FilterDialect::Lenient)
     }
 
     /// Reads what stands between the brackets of a value path.
     ///
     /// # Errors
-    /// As [`Filter::parse`].
+    /// As [`FilterAst::parse`].
     pub fn parse_inner(text: &str, budget: Budget) -> Result<Self> {
-        parse::inner(text, budget, parse::Dialect::Strict)
+        parse::inner(text, budget, parse::FilterDialect::Strict)
     }
 
-    /// Reads what stands between the brackets of a value path with the liberties of [`Filter::parse_lenient`].
+    /// Reads what stands between the brackets of a value path with the liberties of [`FilterAst::parse_lenient`].
     ///
     /// # Errors
-    /// As [`Filter::parse`].
+    /// As [`FilterAst::parse`].
     pub fn parse_inner_lenient(text: &str, budget: Budget) -> Result<Self> {
-        parse::inner(text, budget, parse::Dialect::Lenient)
+        parse::inner(text, budget, parse::FilterDialect::Lenient)
     }
 
     /// The sub-attributes that a conjunction of `eq` fixes, added to `map`; none for other filters.
     #[must_use]
     pub fn describe(&self, map: &mut Map<String, Value>) -> Option<()> {
         match self {
-            Filter::And(parts) => parts.iter().try_for_each(|part| part.describe(map)),
-            Filter::Compare { path, op: Op::Eq, value } => {
+            FilterAst::And(parts) => parts.iter().try_for_each(|part| part.describe(map)),
+            FilterAst::Compare { path, op: FilterOp::Eq, value } => {
                 map.insert(path.name.clone(), value.to_json());
                 Some(())
             }
@@ -128,9 +128,9 @@ impl Filter {
     /// The first path outside value paths' brackets that `wanted` accepts.
     pub fn find_path<'f>(&'f self, wanted: &dyn Fn(&AttrPath) -> bool) -> Option<&'f AttrPath> {
         match self {
-            Filter::And(parts) | Filter::Or(parts) => parts.iter().find_map(|part| part.find_path(wanted)),
-            Filter::Not(part) => part.find_path(wanted),
-            Filter::Compare { path, .. } | Filter::Present(path) | Filter::Each { path, .. } => {
+            FilterAst::And(parts) | FilterAst::Or(parts) => parts.iter().find_map(|part| part.find_path(wanted)),
+            FilterAst::Not(part) => part.find_path(wanted),
+            FilterAst::Compare { path, .. } | FilterAst::Present(path) | FilterAst::Each { path, .. } => {
                 wanted(path).then_some(path)
             }
         }
@@ -138,15 +138,15 @@ impl Filter {
 
     fn walk(&mut self, outer: Option<&AttrPath>, visit: &mut dyn FnMut(Option<&AttrPath>, &AttrPath, &mut Literal)) {
         match self {
-            Filter::And(parts) | Filter::Or(parts) => {
+            FilterAst::And(parts) | FilterAst::Or(parts) => {
                 for part in parts {
                     part.walk(outer, visit);
                 }
             }
-            Filter::Not(part) => part.walk(outer, visit),
-            Filter::Compare { path, value, .. } => visit(outer, path, value),
-            Filter::Present(_) => {}
-            Filter::Each { path, inner } => inner.walk(Some(path), visit),
+            FilterAst::Not(part) => part.walk(outer, visit),
+            FilterAst::Compare { path, value, .. } => visit(outer, path, value),
+            FilterAst::Present(_) => {}
+            FilterAst::Each { path, inner } => inner.walk(Some(path), visit),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Work and memory are bounded by the [`Budget`] while parsing (J12).
 
-use super::{Filter, Literal, Op};
+use super::{FilterAst, FilterOp, Literal};
 use crate::scim::error::{Result, ScimError, invalid_filter};
 use crate::scim::path::{AttrPath, is_attribute_name, is_path_byte};
 use serde_json::Number;
@@ -26,20 +26,20 @@ impl Default for Budget {
 
 /// How closely the grammar is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum FilterDialect {
     Strict,
     Lenient,
 }
 
-pub(super) fn filter(text: &str, budget: Budget, dialect: Dialect) -> Result<Filter> {
+pub(super) fn filter(text: &str, budget: Budget, dialect: FilterDialect) -> Result<FilterAst> {
     run(text, budget, dialect, false)
 }
 
-pub(super) fn inner(text: &str, budget: Budget, dialect: Dialect) -> Result<Filter> {
+pub(super) fn inner(text: &str, budget: Budget, dialect: FilterDialect) -> Result<FilterAst> {
     run(text, budget, dialect, true)
 }
 
-fn run(text: &str, budget: Budget, dialect: Dialect, inside: bool) -> Result<Filter> {
+fn run(text: &str, budget: Budget, dialect: FilterDialect, inside: bool) -> Result<FilterAst> {
     if text.len() > budget.length {
         let detail = format!("The filter is longer than {} bytes.", budget.length);
         return Err(invalid_filter(detail));
@@ -60,7 +60,7 @@ struct Parser<'t> {
     depth: usize,
     terms: usize,
     inside: bool,
-    dialect: Dialect,
+    dialect: FilterDialect,
 }
 
 impl<'t> Parser<'t> {
@@ -135,31 +135,31 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn disjunction(&mut self) -> Result<Filter> {
+    fn disjunction(&mut self) -> Result<FilterAst> {
         let first = self.conjunction()?;
         self.chain(
             "or",
             first,
             Self::conjunction,
             |list| match list {
-                Filter::Or(parts) => Ok(parts),
+                FilterAst::Or(parts) => Ok(parts),
                 other => Err(other),
             },
-            Filter::Or,
+            FilterAst::Or,
         )
     }
 
-    fn conjunction(&mut self) -> Result<Filter> {
+    fn conjunction(&mut self) -> Result<FilterAst> {
         let first = self.unary()?;
         self.chain(
             "and",
             first,
             Self::unary,
             |list| match list {
-                Filter::And(parts) => Ok(parts),
+                FilterAst::And(parts) => Ok(parts),
                 other => Err(other),
             },
-            Filter::And,
+            FilterAst::And,
         )
     }
 
@@ -167,12 +167,12 @@ impl<'t> Parser<'t> {
     fn chain(
         &mut self,
         word: &str,
-        first: Filter,
-        next: fn(&mut Self) -> Result<Filter>,
-        split: fn(Filter) -> std::result::Result<Vec<Filter>, Filter>,
-        join: fn(Vec<Filter>) -> Filter,
-    ) -> Result<Filter> {
-        let mut parts: Vec<Filter> = Vec::new();
+        first: FilterAst,
+        next: fn(&mut Self) -> Result<FilterAst>,
+        split: fn(FilterAst) -> std::result::Result<Vec<FilterAst>, FilterAst>,
+        join: fn(Vec<FilterAst>) -> FilterAst,
+    ) -> Result<FilterAst> {
+        let mut parts: Vec<FilterAst> = Vec::new();
         let mut current = first;
         loop {
             let before = self.at;
@@ -195,7 +195,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn unary(&mut self) -> Result<Filter> {
+    fn unary(&mut self) -> Result<FilterAst> {
         if self.peek() == Some(b'(') {
             return self.group();
         }
@@ -204,14 +204,14 @@ impl<'t> Parser<'t> {
             self.spaces();
             if self.peek() == Some(b'(') {
                 let inner = self.group()?;
-                return Ok(Filter::Not(Box::new(inner)));
+                return Ok(FilterAst::Not(Box::new(inner)));
             }
             self.at = before;
         }
         self.attribute()
     }
 
-    fn group(&mut self) -> Result<Filter> {
+    fn group(&mut self) -> Result<FilterAst> {
         self.enter()?;
         self.eat(b'(');
         self.spaces();
@@ -224,7 +224,7 @@ impl<'t> Parser<'t> {
         Ok(inner)
     }
 
-    fn attribute(&mut self) -> Result<Filter> {
+    fn attribute(&mut self) -> Result<FilterAst> {
         let start = self.at;
         let word = self.token(is_path_byte);
         let Some(path) = AttrPath::parse(word).filter(|p| !p.name.is_empty()) else {
@@ -240,10 +240,10 @@ impl<'t> Parser<'t> {
         self.expression(path)
     }
 
-    fn expression(&mut self, path: AttrPath) -> Result<Filter> {
+    fn expression(&mut self, path: AttrPath) -> Result<FilterAst> {
         self.term()?;
         if self.keyword("pr") {
-            return Ok(Filter::Present(path));
+            return Ok(FilterAst::Present(path));
         }
         let Some(op) = OPERATORS.iter().find(|(word, _)| self.keyword(word)) else {
             return Err(self.error("an operator (eq ne co sw ew gt ge lt le pr)"));
@@ -253,10 +253,10 @@ impl<'t> Parser<'t> {
             return Err(self.error("a value"));
         }
         let value = self.literal()?;
-        Ok(Filter::Compare { path, op: op.1, value })
+        Ok(FilterAst::Compare { path, op: op.1, value })
     }
 
-    fn value_path(&mut self, path: AttrPath) -> Result<Filter> {
+    fn value_path(&mut self, path: AttrPath) -> Result<FilterAst> {
         if self.inside {
             return Err(self.error("no value path inside another"));
         }
@@ -269,16 +269,16 @@ impl<'t> Parser<'t> {
         if !self.eat(b']') {
             return Err(self.error("\"]\""));
         }
-        if self.dialect == Dialect::Lenient && self.eat(b'.') {
+        if self.dialect == FilterDialect::Lenient && self.eat(b'.') {
             inner = self.tail(inner)?;
         }
         self.inside = false;
         self.depth += 1;
-        Ok(Filter::Each { path, inner: Box::new(inner) })
+        Ok(FilterAst::Each { path, inner: Box::new(inner) })
     }
 
     /// `….sub op value` after a value path.
-    fn tail(&mut self, inner: Filter) -> Result<Filter> {
+    fn tail(&mut self, inner: FilterAst) -> Result<FilterAst> {
         let word = self.token(is_path_byte);
         if !is_attribute_name(word) || !self.spaces() {
             return Err(self.error("a sub-attribute"));
@@ -286,17 +286,17 @@ impl<'t> Parser<'t> {
         let sub = AttrPath { urn: None, name: word.to_owned(), sub: None };
         let last = self.expression(sub)?;
         let mut parts = match inner {
-            Filter::And(parts) => parts,
+            FilterAst::And(parts) => parts,
             other => vec![other],
         };
         parts.push(last);
-        Ok(Filter::And(parts))
+        Ok(FilterAst::And(parts))
     }
 
     fn literal(&mut self) -> Result<Literal> {
         match self.peek() {
             Some(b'"') => self.string().map(Literal::Text),
-            Some(b'-' | b'0'..=b'9') if self.dialect == Dialect::Strict => self.number(),
+            Some(b'-' | b'0'..=b'9') if self.dialect == FilterDialect::Strict => self.number(),
             _ => self.word(),
         }
     }
@@ -315,7 +315,7 @@ impl<'t> Parser<'t> {
 
     fn word(&mut self) -> Result<Literal> {
         let start = self.at;
-        let lenient = self.dialect == Dialect::Lenient;
+        let lenient = self.dialect == FilterDialect::Lenient;
         let word = self.token(|b| b.is_ascii_alphanumeric() || (lenient && !b"\"()[]\\".contains(&b) && b > b' '));
         let known = match word {
             "true" => Some(Literal::Bool(true)),
@@ -358,20 +358,20 @@ impl<'t> Parser<'t> {
     }
 }
 
-const OPERATORS: [(&str, Op); 9] = [
-    ("eq", Op::Eq),
-    ("ne", Op::Ne),
-    ("co", Op::Co),
-    ("sw", Op::Sw),
-    ("ew", Op::Ew),
-    ("gt", Op::Gt),
-    ("ge", Op::Ge),
-    ("lt", Op::Lt),
-    ("le", Op::Le),
+const OPERATORS: [(&str, FilterOp); 9] = [
+    ("eq", FilterOp::Eq),
+    ("ne", FilterOp::Ne),
+    ("co", FilterOp::Co),
+    ("sw", FilterOp::Sw),
+    ("ew", FilterOp::Ew),
+    ("gt", FilterOp::Gt),
+    ("ge", FilterOp::Ge),
+    ("lt", FilterOp::Lt),
+    ("le", FilterOp::Le),
 ];
 
 /// The operator as written.
-pub(super) fn operator(op: Op) -> &'static str {
+pub(super) fn operator(op: FilterOp) -> &'static str {
     let found = OPERATORS.iter().find(|(_, known)| *known == op);
     found.map_or("", |(word, _)| word)
 }

@@ -1,12 +1,12 @@
 //! From a filter as written to the neutral, typed filter of one resource type.
 
-use super::{Filter, Literal, Op};
-use crate::domain::filter::{self as neutral, Field, Kind, Leaf, Value};
+use super::{FilterAst, FilterOp, Literal};
+use crate::domain::filter::{self as neutral, FieldType, FieldValue, FilterField, FilterValue};
 use crate::domain::text::fold;
 use crate::scim::error::{Result, invalid_filter};
 use crate::scim::path::AttrPath;
 use crate::scim::reference::target;
-use crate::scim::schema::{Attribute, Located, Resource, Target, kind_of};
+use crate::scim::schema::{Attribute, AttributeTarget, Located, ResourceSchema, kind_of};
 use crate::scim::value::micros;
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -20,13 +20,13 @@ pub enum Foreign {
     NoValue,
 }
 
-impl Filter {
+impl FilterAst {
     /// The neutral filter: paths found in the schema, values typed and folded.
     ///
     /// # Errors
     /// 400 `invalidFilter` for an attribute the resource type does not have or
     /// never shows, and for an operator or value that does not fit its type.
-    pub fn resolve(&self, resource: Resource<'_>, foreign: Foreign) -> Result<neutral::Filter> {
+    pub fn resolve(&self, resource: ResourceSchema<'_>, foreign: Foreign) -> Result<neutral::Filter> {
         let scope = Scope::Root { resource, foreign };
         resolve(self, &scope)
     }
@@ -34,35 +34,35 @@ impl Filter {
     /// The neutral filter on one element of the multi-valued `list`.
     ///
     /// # Errors
-    /// As [`Filter::resolve`].
+    /// As [`FilterAst::resolve`].
     pub fn resolve_inner(&self, list: &Attribute) -> Result<neutral::Filter> {
         resolve(self, &Scope::Element { list })
     }
 }
 
 enum Scope<'s> {
-    Root { resource: Resource<'s>, foreign: Foreign },
+    Root { resource: ResourceSchema<'s>, foreign: Foreign },
     Element { list: &'s Attribute },
 }
 
 /// A path, found: the list it goes through and the single value it ends at.
-struct Place {
-    list: Option<Field>,
-    field: Field,
+struct ResolvedTarget {
+    list: Option<FilterField>,
+    field: FilterField,
 }
 
-fn resolve(filter: &Filter, scope: &Scope<'_>) -> Result<neutral::Filter> {
+fn resolve(filter: &FilterAst, scope: &Scope<'_>) -> Result<neutral::Filter> {
     match filter {
-        Filter::And(parts) => all(parts, scope).map(neutral::Filter::And),
-        Filter::Or(parts) => all(parts, scope).map(neutral::Filter::Or),
-        Filter::Not(part) => Ok(not(resolve(part, scope)?)),
-        Filter::Present(path) => present(path, scope),
-        Filter::Each { path, inner } => each(path, inner, scope),
-        Filter::Compare { path, op, value } => compare(path, *op, value, scope),
+        FilterAst::And(parts) => all(parts, scope).map(neutral::Filter::And),
+        FilterAst::Or(parts) => all(parts, scope).map(neutral::Filter::Or),
+        FilterAst::Not(part) => Ok(not(resolve(part, scope)?)),
+        FilterAst::Present(path) => present(path, scope),
+        FilterAst::Each { path, inner } => each(path, inner, scope),
+        FilterAst::Compare { path, op, value } => compare(path, *op, value, scope),
     }
 }
 
-fn all(parts: &[Filter], scope: &Scope<'_>) -> Result<Vec<neutral::Filter>> {
+fn all(parts: &[FilterAst], scope: &Scope<'_>) -> Result<Vec<neutral::Filter>> {
     parts.iter().map(|part| resolve(part, scope)).collect()
 }
 
@@ -89,7 +89,7 @@ fn present(path: &AttrPath, scope: &Scope<'_>) -> Result<neutral::Filter> {
     Ok(neutral::Filter::Present(whole))
 }
 
-fn each(path: &AttrPath, inner: &Filter, scope: &Scope<'_>) -> Result<neutral::Filter> {
+fn each(path: &AttrPath, inner: &FilterAst, scope: &Scope<'_>) -> Result<neutral::Filter> {
     let Some(found) = scope.find(path)? else {
         return Ok(neutral::Filter::Constant(false));
     };
@@ -104,17 +104,17 @@ fn each(path: &AttrPath, inner: &Filter, scope: &Scope<'_>) -> Result<neutral::F
     }
 }
 
-fn compare(path: &AttrPath, op: Op, value: &Literal, scope: &Scope<'_>) -> Result<neutral::Filter> {
+fn compare(path: &AttrPath, op: FilterOp, value: &Literal, scope: &Scope<'_>) -> Result<neutral::Filter> {
     if *value == Literal::Null {
         return match op {
             // J09: "eq null" is "not present".
-            Op::Eq => present(path, scope).map(not),
-            Op::Ne => present(path, scope),
+            FilterOp::Eq => present(path, scope).map(not),
+            FilterOp::Ne => present(path, scope),
             _ => Err(invalid_filter("null can only be compared with eq and ne.")),
         };
     }
     let Some(found) = scope.find(path)? else {
-        return Ok(neutral::Filter::Constant(op == Op::Ne));
+        return Ok(neutral::Filter::Constant(op == FilterOp::Ne));
     };
     if let Some(link) = found.link(scope) {
         return link.compare(path, op, value);
@@ -128,33 +128,37 @@ fn compare(path: &AttrPath, op: Op, value: &Literal, scope: &Scope<'_>) -> Resul
 
 /// A URL that the server makes of an id: the id answers for it.
 struct Link {
-    place: Place,
+    place: ResolvedTarget,
     /// The endpoints it may lead to.
     endpoints: Vec<String>,
 }
 
 impl Link {
-    fn compare(&self, path: &AttrPath, op: Op, value: &Literal) -> Result<neutral::Filter> {
-        let (Op::Eq | Op::Ne, Literal::Text(url)) = (op, value) else {
+    fn compare(&self, path: &AttrPath, op: FilterOp, value: &Literal) -> Result<neutral::Filter> {
+        let (FilterOp::Eq | FilterOp::Ne, Literal::Text(url)) = (op, value) else {
             let text = format!("\"{path}\" can only be compared with a whole URL, by eq or ne, or be asked for by pr.");
             return Err(invalid_filter(text));
         };
         let leads_here = |collection: &str| self.endpoints.iter().any(|end| end.trim_start_matches('/') == collection);
         let inner = match target(url).filter(|(collection, _)| collection.is_none_or(leads_here)) {
-            Some((_, id)) => {
-                neutral::Filter::Compare { field: self.place.field.clone(), op, value: Value::Text(id.to_owned()) }
-            }
-            None => neutral::Filter::Constant(op == Op::Ne),
+            Some((_, id)) => neutral::Filter::Compare {
+                field: self.place.field.clone(),
+                op,
+                value: FilterValue::Text(id.to_owned()),
+            },
+            None => neutral::Filter::Constant(op == FilterOp::Ne),
         };
         Ok(self.place.wrap(inner))
     }
 }
 
-fn check_operator(path: &AttrPath, op: Op, kind: Kind) -> Result<()> {
+fn check_operator(path: &AttrPath, op: FilterOp, kind: FieldType) -> Result<()> {
     let fits = match op {
-        Op::Eq | Op::Ne => true,
-        Op::Co | Op::Sw | Op::Ew => matches!(kind, Kind::Text { .. }),
-        Op::Gt | Op::Ge | Op::Lt | Op::Le => !matches!(kind, Kind::Bool | Kind::Binary),
+        FilterOp::Eq | FilterOp::Ne => true,
+        FilterOp::Co | FilterOp::Sw | FilterOp::Ew => matches!(kind, FieldType::Text { .. }),
+        FilterOp::Gt | FilterOp::Ge | FilterOp::Lt | FilterOp::Le => {
+            !matches!(kind, FieldType::Bool | FieldType::Binary)
+        }
     };
     if fits {
         return Ok(());
@@ -163,24 +167,26 @@ fn check_operator(path: &AttrPath, op: Op, kind: Kind) -> Result<()> {
     Err(invalid_filter(format!("\"{path}\" cannot be compared with {word}.")))
 }
 
-fn typed(path: &AttrPath, value: &Literal, kind: Kind) -> Result<Value> {
+fn typed(path: &AttrPath, value: &Literal, kind: FieldType) -> Result<FilterValue> {
     let typed = match (kind, value) {
-        (Kind::Text { exact: true } | Kind::Binary, Literal::Text(text)) => Some(Value::Text(text.clone())),
-        (Kind::Text { exact: false }, Literal::Text(text)) => Some(Value::Text(fold(text))),
-        (Kind::Bool, Literal::Bool(truth)) => Some(Value::Bool(*truth)),
-        (Kind::Integer, Literal::Number(number)) => number.as_i64().map(Value::Integer),
-        (Kind::Decimal, Literal::Number(number)) => number.as_f64().map(Value::Decimal),
-        (Kind::Time, Literal::Text(text)) => micros(text).map(Value::Time),
+        (FieldType::Text { exact: true } | FieldType::Binary, Literal::Text(text)) => {
+            Some(FilterValue::Text(text.clone()))
+        }
+        (FieldType::Text { exact: false }, Literal::Text(text)) => Some(FilterValue::Text(fold(text))),
+        (FieldType::Bool, Literal::Bool(truth)) => Some(FilterValue::Bool(*truth)),
+        (FieldType::Integer, Literal::Number(number)) => number.as_i64().map(FilterValue::Integer),
+        (FieldType::Decimal, Literal::Number(number)) => number.as_f64().map(FilterValue::Decimal),
+        (FieldType::Time, Literal::Text(text)) => micros(text).map(FilterValue::Time),
         _ => None,
     };
     typed.ok_or_else(|| {
         let wanted = match kind {
-            Kind::Text { .. } | Kind::Binary => "a quoted string",
-            Kind::Bool => "true or false",
-            Kind::Integer => "a whole number",
-            Kind::Decimal => "a number",
-            Kind::Time => "a date and time, such as \"2026-01-31T08:00:00Z\"",
-            Kind::Object => "one of its sub-attributes",
+            FieldType::Text { .. } | FieldType::Binary => "a quoted string",
+            FieldType::Bool => "true or false",
+            FieldType::Integer => "a whole number",
+            FieldType::Decimal => "a number",
+            FieldType::Time => "a date and time, such as \"2026-01-31T08:00:00Z\"",
+            FieldType::Object => "one of its sub-attributes",
         };
         invalid_filter(format!("\"{path}\" must be compared with {wanted}."))
     })
@@ -188,7 +194,7 @@ fn typed(path: &AttrPath, value: &Literal, kind: Kind) -> Result<Value> {
 
 enum Found<'s> {
     /// An attribute of the resource.
-    Root(Target<'s>),
+    Root(AttributeTarget<'s>),
     /// A sub-attribute of the element.
     Item(&'s Attribute),
     /// The element itself, of a list of plain values.
@@ -232,12 +238,15 @@ impl<'s> Found<'s> {
     fn link(&self, scope: &Scope<'_>) -> Option<Link> {
         let (list, sub) = match (self, scope) {
             (Found::Item(sub), Scope::Element { list }) => (*list, *sub),
-            (Found::Root(Target { attr, sub: Some(sub), .. }), _) => (*attr, *sub),
+            (Found::Root(AttributeTarget { attr, sub: Some(sub), .. }), _) => (*attr, *sub),
             _ => return None,
         };
         if let (Scope::Root { resource, .. }, "meta", "location") = (scope, list.name.as_str(), sub.name.as_str()) {
-            let field = Field { path: vec!["id".to_owned()], kind: Kind::Text { exact: true } };
-            return Some(Link { place: Place { list: None, field }, endpoints: vec![resource.kind.endpoint.clone()] });
+            let field = FilterField { path: vec!["id".to_owned()], kind: FieldType::Text { exact: true } };
+            return Some(Link {
+                place: ResolvedTarget { list: None, field },
+                endpoints: vec![resource.kind.endpoint.clone()],
+            });
         }
         if sub.name != "$ref" || !list.derives_reference() {
             return None;
@@ -247,10 +256,10 @@ impl<'s> Found<'s> {
             Found::Root(target) if !list.multi_valued => {
                 let mut path = target.keys();
                 path.push(value.name.clone());
-                Place { list: None, field: Field { path, kind: kind_of(value) } }
+                ResolvedTarget { list: None, field: FilterField { path, kind: kind_of(value) } }
             }
-            Found::Root(target) => Place::element(Some(target.field()), Some(value), list),
-            _ => Place::element(None, Some(value), list),
+            Found::Root(target) => ResolvedTarget::element(Some(target.field()), Some(value), list),
+            _ => ResolvedTarget::element(None, Some(value), list),
         };
         let endpoints = sub.reference_types.iter().map(|name| format!("/{name}s")).collect();
         Some(Link { place, endpoints })
@@ -258,10 +267,10 @@ impl<'s> Found<'s> {
 
     /// The single value the path stands for in a comparison; `emails` alone
     /// means `emails.value` (J04).
-    fn place(&self, path: &AttrPath) -> Result<Place> {
+    fn place(&self, path: &AttrPath) -> Result<ResolvedTarget> {
         let target = match self {
-            Found::Item(attr) => return Ok(Place::element(None, Some(attr), attr)),
-            Found::Element(attr) => return Ok(Place::element(None, None, attr)),
+            Found::Item(attr) => return Ok(ResolvedTarget::element(None, Some(attr), attr)),
+            Found::Element(attr) => return Ok(ResolvedTarget::element(None, None, attr)),
             Found::Root(target) => target,
         };
         let attr = target.attr;
@@ -271,7 +280,7 @@ impl<'s> Found<'s> {
                 None => Some(attr.sub("value").ok_or_else(|| needs_sub(path))?),
                 sub => sub,
             };
-            return Ok(Place::element(Some(target.field()), sub, attr));
+            return Ok(ResolvedTarget::element(Some(target.field()), sub, attr));
         }
         let mut keys = target.keys();
         let leaf = match (target.sub, attr.sub_attributes.is_empty()) {
@@ -283,7 +292,7 @@ impl<'s> Found<'s> {
             }
         };
         let kind = kind_of(leaf);
-        Ok(Place { list: None, field: Field { path: keys, kind } })
+        Ok(ResolvedTarget { list: None, field: FilterField { path: keys, kind } })
     }
 }
 
@@ -291,17 +300,20 @@ fn needs_sub(path: &AttrPath) -> crate::scim::error::ScimError {
     invalid_filter(format!("\"{path}\" has several parts; name the one to compare."))
 }
 
-fn element_field(sub: Option<&Attribute>) -> Field {
+fn element_field(sub: Option<&Attribute>) -> FilterField {
     match sub {
-        Some(sub) => Field { path: vec![sub.name.clone()], kind: kind_of(sub) },
-        None => Field { path: Vec::new(), kind: Kind::Object },
+        Some(sub) => FilterField { path: vec![sub.name.clone()], kind: kind_of(sub) },
+        None => FilterField { path: Vec::new(), kind: FieldType::Object },
     }
 }
 
-impl Place {
-    fn element(list: Option<Field>, sub: Option<&Attribute>, attr: &Attribute) -> Self {
+impl ResolvedTarget {
+    fn element(list: Option<FilterField>, sub: Option<&Attribute>, attr: &Attribute) -> Self {
         let leaf = sub.unwrap_or(attr);
-        Self { list, field: Field { path: sub.map(|s| s.name.clone()).into_iter().collect(), kind: kind_of(leaf) } }
+        Self {
+            list,
+            field: FilterField { path: sub.map(|s| s.name.clone()).into_iter().collect(), kind: kind_of(leaf) },
+        }
     }
 
     fn wrap(&self, inner: neutral::Filter) -> neutral::Filter {
@@ -320,14 +332,16 @@ pub fn document_matches(filter: &neutral::Filter, document: &Json) -> bool {
     filter.eval(document, &read_plain)
 }
 
-fn read_plain(kind: Kind, value: &Json) -> Option<Leaf<'_>> {
+fn read_plain(kind: FieldType, value: &Json) -> Option<FieldValue<'_>> {
     match kind {
-        Kind::Text { exact: false } => value.as_str().map(|s| Leaf::Text(Cow::Owned(fold(s)))),
-        Kind::Text { exact: true } | Kind::Binary => value.as_str().map(|s| Leaf::Text(Cow::Borrowed(s))),
-        Kind::Bool => value.as_bool().map(Leaf::Bool),
-        Kind::Integer => value.as_i64().map(Leaf::Integer),
-        Kind::Decimal => value.as_f64().map(Leaf::Decimal),
-        Kind::Time => value.as_str().and_then(micros).map(Leaf::Integer),
-        Kind::Object => None,
+        FieldType::Text { exact: false } => value.as_str().map(|s| FieldValue::Text(Cow::Owned(fold(s)))),
+        FieldType::Text { exact: true } | FieldType::Binary => {
+            value.as_str().map(|s| FieldValue::Text(Cow::Borrowed(s)))
+        }
+        FieldType::Bool => value.as_bool().map(FieldValue::Bool),
+        FieldType::Integer => value.as_i64().map(FieldValue::Integer),
+        FieldType::Decimal => value.as_f64().map(FieldValue::Decimal),
+        FieldType::Time => value.as_str().and_then(micros).map(FieldValue::Integer),
+        FieldType::Object => None,
     }
 }

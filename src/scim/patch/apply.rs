@@ -1,6 +1,6 @@
 //! Applying operations to a document.
 
-use super::list::List;
+use super::list::MultiValue;
 use super::members::{self, MemberOp};
 use super::{OpKind, Operation};
 use crate::scim::error::{Result, ScimError, invalid_path, invalid_value, mutability};
@@ -9,7 +9,7 @@ use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::resource::{
     Canon, Document, Password, Rules, check_required, computed_schemas, is_members, is_part, is_password,
 };
-use crate::scim::schema::{AttrType, Attribute, Located, Mutability, Resource, Schema, Target, find};
+use crate::scim::schema::{AttrType, Attribute, AttributeTarget, Located, Mutability, ResourceSchema, Schema, find};
 use serde_json::{Map, Value};
 
 /// What a PATCH comes to.
@@ -46,7 +46,12 @@ pub enum PasswordChange {
 ///
 /// # Errors
 /// 400 with the keyword that fits the first operation that fails.
-pub fn apply(resource: Resource<'_>, current: &Document, operations: &[Operation], rules: Rules) -> Result<Patched> {
+pub fn apply(
+    resource: ResourceSchema<'_>,
+    current: &Document,
+    operations: &[Operation],
+    rules: Rules,
+) -> Result<Patched> {
     let mut work = Work {
         resource,
         canon: Canon::new(rules),
@@ -75,7 +80,7 @@ pub fn apply(resource: Resource<'_>, current: &Document, operations: &[Operation
 }
 
 struct Work<'s> {
-    resource: Resource<'s>,
+    resource: ResourceSchema<'s>,
     canon: Canon,
     document: Document,
     written: Document,
@@ -151,7 +156,7 @@ impl<'s> Work<'s> {
         for (key, value) in map {
             match find(&schema.attributes, key) {
                 Some(attr) => {
-                    let target = Target { extension: Some(schema), attr, sub: None };
+                    let target = AttributeTarget { extension: Some(schema), attr, sub: None };
                     self.attribute(kind, target, None, value)?;
                 }
                 None if is_part(schema, key) => {
@@ -164,7 +169,13 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    fn attribute(&mut self, kind: OpKind, target: Target<'s>, path: Option<&PatchPath>, value: &Value) -> Result<()> {
+    fn attribute(
+        &mut self,
+        kind: OpKind,
+        target: AttributeTarget<'s>,
+        path: Option<&PatchPath>,
+        value: &Value,
+    ) -> Result<()> {
         let attr = target.attr;
         if attr.name == "schemas" && target.extension.is_none() {
             return self.schemas(kind, path, value.clone());
@@ -270,19 +281,19 @@ impl<'s> Work<'s> {
 
     /// The URL of the one user that an attribute names follows its `value`: to set it sets that, to take it away takes
     /// nothing away.
-    fn reference(&mut self, kind: OpKind, target: Target<'s>, value: Value) -> Result<()> {
+    fn reference(&mut self, kind: OpKind, target: AttributeTarget<'s>, value: Value) -> Result<()> {
         if kind == OpKind::Remove || value.is_null() {
             return Ok(());
         }
         let url = Value::Object(Map::from_iter([("$ref".to_owned(), value)]));
-        self.attribute(kind, Target { sub: None, ..target }, None, &url)
+        self.attribute(kind, AttributeTarget { sub: None, ..target }, None, &url)
     }
 
     fn list(
         &mut self,
         attr: &Attribute,
         before: Option<Value>,
-        change: impl FnOnce(&mut List<'_>) -> Result<Vec<Value>>,
+        change: impl FnOnce(&mut MultiValue<'_>) -> Result<Vec<Value>>,
     ) -> Result<Option<Value>> {
         let items = match before {
             Some(Value::Array(items)) => items,
@@ -292,7 +303,7 @@ impl<'s> Work<'s> {
         self.budget = left.ok_or_else(|| {
             ScimError::too_large("The operations go through too many values; send them in several requests.")
         })?;
-        let mut list = List { canon: &mut self.canon, attr, items, created: false };
+        let mut list = MultiValue { canon: &mut self.canon, attr, items, created: false };
         let items = change(&mut list)?;
         self.created |= list.created;
         Ok((!items.is_empty()).then_some(Value::Array(items)))
@@ -345,7 +356,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    fn note_written(&mut self, target: &Target<'_>, sub: Option<&str>, value: &Value) {
+    fn note_written(&mut self, target: &AttributeTarget<'_>, sub: Option<&str>, value: &Value) {
         let map = match target.extension {
             None => Some(&mut self.written),
             Some(schema) => {
@@ -379,7 +390,7 @@ impl<'s> Work<'s> {
         }
     }
 
-    fn take(&mut self, target: &Target<'_>) -> Option<Value> {
+    fn take(&mut self, target: &AttributeTarget<'_>) -> Option<Value> {
         match target.extension {
             None => self.document.remove(&target.attr.name),
             Some(schema) => match self.document.get_mut(&schema.id) {
@@ -389,7 +400,7 @@ impl<'s> Work<'s> {
         }
     }
 
-    fn put(&mut self, target: &Target<'_>, value: Option<Value>) {
+    fn put(&mut self, target: &AttributeTarget<'_>, value: Option<Value>) {
         let Some(schema) = target.extension else {
             if let Some(value) = value {
                 self.document.insert(target.attr.name.clone(), value);

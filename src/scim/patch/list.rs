@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// A multi-valued attribute being changed.
-pub(super) struct List<'a> {
+pub(super) struct MultiValue<'a> {
     pub canon: &'a mut Canon,
     pub attr: &'a Attribute,
     pub items: Vec<Value>,
@@ -19,7 +19,7 @@ pub(super) struct List<'a> {
     pub created: bool,
 }
 
-impl List<'_> {
+impl MultiValue<'_> {
     /// The whole attribute: no filter, no sub-attribute.
     pub fn take_whole(&mut self, kind: OpKind, value: Value) -> Result<Vec<Value>> {
         let value = match value {

@@ -1,7 +1,7 @@
 //! Operations on a group's members, as operations on a set (D04, P21).
 
 use super::OpKind;
-use crate::domain::filter::{Filter, Op, Value as Constant};
+use crate::domain::filter::{Filter, FilterOp, FilterValue as Constant};
 use crate::scim::error::{Result, invalid_path, mutability};
 use crate::scim::path::PatchPath;
 use crate::scim::resource::{MemberRef, read_members};
@@ -89,7 +89,7 @@ fn selector(filter: Filter) -> MemberSelector {
     let ids: Option<Vec<String>> = parts
         .iter()
         .map(|part| match part {
-            Filter::Compare { field, op: Op::Eq, value: Constant::Text(id) } if field.path == ["value"] => {
+            Filter::Compare { field, op: FilterOp::Eq, value: Constant::Text(id) } if field.path == ["value"] => {
                 Some(id.clone())
             }
             _ => None,

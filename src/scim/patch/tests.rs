@@ -557,7 +557,7 @@ proptest! {
 
     #[test]
     fn p03_arbitrary_messages_never_panic(text in r#"(?:[ -~]{0,6}|\{|\}|\[|\]|"op"|:|,|"add"|"path"|"emails[type eq \\"work\\"]"|"value"|null|1){0,20}"#) {
-        let body = crate::scim::json::read(text.as_bytes(), crate::scim::json::Limits::default());
+        let body = crate::scim::json::read(text.as_bytes(), crate::scim::json::JsonLimits::default());
         if let Ok(body) = body
             && let Ok(operations) = parse(message(&json!([body])))
         {

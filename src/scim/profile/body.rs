@@ -1,11 +1,11 @@
 //! Bodies of POST and PUT, and values in general.
 
-use super::{MissingMembers, Purpose, Switch, Work};
+use super::{BodyPurpose, MissingMembers, Switch, Work};
 use crate::scim::json::get;
 use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::resource::is_padded;
 use crate::scim::schema::{
-    AttrType, Attribute, ENTERPRISE_URN, GROUP_URN, Located, Mutability, Schema, Target, USER_URN, find,
+    AttrType, Attribute, AttributeTarget, ENTERPRISE_URN, GROUP_URN, Located, Mutability, Schema, USER_URN, find,
 };
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ const LEGACY_ENTERPRISE: [&str; 2] =
     ["urn:scim:schemas:extension:enterprise:2.0", "urn:scim:schemas:extension:enterprise:1.0"];
 
 impl<'a> Work<'a> {
-    pub(super) fn body(&mut self, purpose: Purpose, body: Value) -> Value {
+    pub(super) fn body(&mut self, purpose: BodyPurpose, body: Value) -> Value {
         let Value::Object(map) = body else {
             return body;
         };
@@ -41,7 +41,7 @@ impl<'a> Work<'a> {
         }
         let group = self.resource.core.id == GROUP_URN;
         let clears = self.switches.missing_members == MissingMembers::Clear;
-        if purpose == Purpose::Replace && group && clears && get(&made, "members").is_none() {
+        if purpose == BodyPurpose::Replace && group && clears && get(&made, "members").is_none() {
             self.act(Switch::PutMissingMembers, "members");
             made.insert("members".into(), Value::Array(Vec::new()));
         }
@@ -99,13 +99,17 @@ impl<'a> Work<'a> {
 
     /// What a key names that stands elsewhere in a body: `name.givenName`, with or without a URN before it, or an
     /// attribute of an extension without its URN.
-    fn part_of(&self, key: &str) -> Option<Target<'a>> {
+    fn part_of(&self, key: &str) -> Option<AttributeTarget<'a>> {
         if self.resource.attribute(key).is_some() || !self.on(Switch::DottedKeys) {
             return None;
         }
         match self.resource.locate_loosely(&AttrPath::parse(key)?)? {
-            Located::Attribute(target @ Target { sub: Some(_), attr, .. }) if !attr.multi_valued => Some(target),
-            Located::Attribute(target @ Target { extension: Some(_), sub: None, .. }) if !key.contains(':') => {
+            Located::Attribute(target @ AttributeTarget { sub: Some(_), attr, .. }) if !attr.multi_valued => {
+                Some(target)
+            }
+            Located::Attribute(target @ AttributeTarget { extension: Some(_), sub: None, .. })
+                if !key.contains(':') =>
+            {
                 Some(target)
             }
             _ => None,
@@ -155,7 +159,7 @@ impl<'a> Work<'a> {
         }
         let named =
             AttrPath::parse(&key).filter(|path| path.urn.is_some()).and_then(|path| self.resource.locate(&path));
-        if let Some(Located::Attribute(Target { attr, sub: None, .. })) = named {
+        if let Some(Located::Attribute(AttributeTarget { attr, sub: None, .. })) = named {
             if let Some(value) = self.value(attr, &key, value) {
                 made.insert(key, value);
             }

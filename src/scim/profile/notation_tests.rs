@@ -16,7 +16,7 @@ fn made(switches: &Switches, mut body: Value) -> Result<Accepted> {
     let set = SchemaSet::base();
     body["schemas"] = json!([USER_URN]);
     body["userName"] = json!("ada");
-    let strict = switches.translate_body(set.users(), Purpose::Create, body);
+    let strict = switches.translate_body(set.users(), BodyPurpose::Create, body);
     create(set.users(), strict.request, switches.rules())
 }
 
@@ -31,8 +31,8 @@ fn patched(switches: &Switches, before: Value, operations: Value) -> Result<Docu
     Ok(patch::apply(set.users(), &before, &patch::parse(strict.request)?, switches.rules())?.document)
 }
 
-fn lenient() -> impl Iterator<Item = Profile> {
-    Profile::ALL.into_iter().map(|(profile, _)| profile).filter(|profile| *profile != Profile::Strict)
+fn lenient() -> impl Iterator<Item = ClientProfile> {
+    ClientProfile::ALL.into_iter().map(|(profile, _)| profile).filter(|profile| *profile != ClientProfile::Strict)
 }
 
 /// Ways to say a given name, a department, a manager and an address, each with what is stored.
@@ -99,12 +99,12 @@ fn every_notation_is_stored_by_every_lenient_profile() {
 
 #[test]
 fn where_a_notation_is_not_taken_it_is_refused() {
-    for profile in Profile::ALL.map(|(profile, _)| profile) {
+    for profile in ClientProfile::ALL.map(|(profile, _)| profile) {
         let mut switches = profile.switches();
         for switch in [Switch::DottedKeys, Switch::UrnKeys] {
             switches.turn(switch, false);
         }
-        let strict = profile == Profile::Strict;
+        let strict = profile == ClientProfile::Strict;
         for (body, place, _) in notations() {
             let stored = |document: Document| Value::Object(document).pointer(place).is_some();
             if let Ok(accepted) = made(&switches, body.clone()) {
@@ -119,7 +119,7 @@ fn where_a_notation_is_not_taken_it_is_refused() {
         }
     }
     // Said twice, in whatever notations, is refused.
-    let switches = Profile::Generic.switches();
+    let switches = ClientProfile::Generic.switches();
     for twice in [
         json!({"name": {"givenName": "A"}, "name.givenName": "B"}),
         json!({"name.givenName": "A", "NAME.givenName": "B"}),
@@ -134,9 +134,9 @@ fn where_a_notation_is_not_taken_it_is_refused() {
 #[test]
 fn no_tolerance_makes_an_element_that_the_path_names() {
     let before = || json!({"emails": [{"value": "a@x", "type": "work"}]});
-    for profile in Profile::ALL.map(|(profile, _)| profile) {
+    for profile in ClientProfile::ALL.map(|(profile, _)| profile) {
         let switches = profile.switches();
-        let lenient = profile != Profile::Strict;
+        let lenient = profile != ClientProfile::Strict;
         for op in ["add", "replace"] {
             for (path, value, makes) in [
                 ("emails[value eq \"nobody@x\"].type", json!("home"), false),
@@ -176,60 +176,60 @@ fn no_tolerance_makes_an_element_that_the_path_names() {
 }
 
 /// Filters as the documentation of providers has them: the profile, the resource type, the filter, and what it comes to.
-const FILTERS: &[(Profile, &str, &str, &str)] = &[
+const FILTERS: &[(ClientProfile, &str, &str, &str)] = &[
     // learn.microsoft.com, use-scim-to-provision-users-and-groups; SCIM Validator.
-    (Profile::Entra, "User", "userName eq \"Test_User_dfeef4c5\"", "userName"),
-    (Profile::Entra, "User", "userName eq \"non-existent user\"", "userName"),
-    (Profile::Entra, "User", "externalId eq \"jyoung\"", "externalId"),
-    (Profile::Entra, "User", "externalId eq jyoung", "externalId"),
-    (Profile::Entra, "User", "emails[type eq \"work\"].value eq \"a@x\"", "emails"),
-    (Profile::Entra, "User", "id eq \"54D382A4\" and manager eq \"2819c223\"", "manager.value"),
-    (Profile::EntraFlag, "User", "id eq \"54D382A4\" and manager eq \"2819c223\"", "manager.value"),
+    (ClientProfile::Entra, "User", "userName eq \"Test_User_dfeef4c5\"", "userName"),
+    (ClientProfile::Entra, "User", "userName eq \"non-existent user\"", "userName"),
+    (ClientProfile::Entra, "User", "externalId eq \"jyoung\"", "externalId"),
+    (ClientProfile::Entra, "User", "externalId eq jyoung", "externalId"),
+    (ClientProfile::Entra, "User", "emails[type eq \"work\"].value eq \"a@x\"", "emails"),
+    (ClientProfile::Entra, "User", "id eq \"54D382A4\" and manager eq \"2819c223\"", "manager.value"),
+    (ClientProfile::EntraFlag, "User", "id eq \"54D382A4\" and manager eq \"2819c223\"", "manager.value"),
     (
-        Profile::Entra,
+        ClientProfile::Entra,
         "User",
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager eq \"2819c223\"",
         "manager.value",
     ),
     (
-        Profile::Entra,
+        ClientProfile::Entra,
         "User",
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber eq \"7\"",
         "employeeNumber",
     ),
-    (Profile::Entra, "User", "employeeNumber eq \"7\"", "employeeNumber"),
-    (Profile::Entra, "User", "department pr", "department"),
-    (Profile::Entra, "User", "roles[primary eq \"True\"].value eq \"admin\"", "roles"),
-    (Profile::Entra, "Group", "displayName eq \"displayName\"", "displayName"),
-    (Profile::Entra, "Group", "externalId eq \"60f1bb27\"", "externalId"),
-    (Profile::Entra, "Group", "id eq \"c2815f78\" and members eq \"2819c223\"", "members"),
+    (ClientProfile::Entra, "User", "employeeNumber eq \"7\"", "employeeNumber"),
+    (ClientProfile::Entra, "User", "department pr", "department"),
+    (ClientProfile::Entra, "User", "roles[primary eq \"True\"].value eq \"admin\"", "roles"),
+    (ClientProfile::Entra, "Group", "displayName eq \"displayName\"", "displayName"),
+    (ClientProfile::Entra, "Group", "externalId eq \"60f1bb27\"", "externalId"),
+    (ClientProfile::Entra, "Group", "id eq \"c2815f78\" and members eq \"2819c223\"", "members"),
     // developer.okta.com, reference/scim/scim-20.
-    (Profile::Okta, "User", "userName eq \"test.user@okta.local\"", "userName"),
-    (Profile::Okta, "User", "id eq \"23a35c27\"", "id"),
-    (Profile::Okta, "User", "emails eq \"test.user@okta.local\"", "emails"),
-    (Profile::Okta, "User", "emails.value eq \"test.user@okta.local\"", "emails"),
-    (Profile::Okta, "User", "name.familyName eq \"User\"", "name.familyName"),
-    (Profile::Okta, "Group", "displayName eq \"Test SCIMv2\"", "displayName"),
+    (ClientProfile::Okta, "User", "userName eq \"test.user@okta.local\"", "userName"),
+    (ClientProfile::Okta, "User", "id eq \"23a35c27\"", "id"),
+    (ClientProfile::Okta, "User", "emails eq \"test.user@okta.local\"", "emails"),
+    (ClientProfile::Okta, "User", "emails.value eq \"test.user@okta.local\"", "emails"),
+    (ClientProfile::Okta, "User", "name.familyName eq \"User\"", "name.familyName"),
+    (ClientProfile::Okta, "Group", "displayName eq \"Test SCIMv2\"", "displayName"),
     // developers.onelogin.com; support.jumpcloud.com; docs.pingidentity.com, SCIM provisioner.
-    (Profile::OneLogin, "User", "userName eq \"x@y\"", "userName"),
-    (Profile::JumpCloud, "User", "userName eq \"x@y\"", "userName"),
-    (Profile::JumpCloud, "Group", "displayName eq \"Ops\"", "displayName"),
-    (Profile::Ping, "User", "userName eq \"x@y\"", "userName"),
-    (Profile::Ping, "User", "userName Eq \"x@y\"", "userName"),
-    (Profile::Ping, "User", "externalId eq \"7\"", "externalId"),
+    (ClientProfile::OneLogin, "User", "userName eq \"x@y\"", "userName"),
+    (ClientProfile::JumpCloud, "User", "userName eq \"x@y\"", "userName"),
+    (ClientProfile::JumpCloud, "Group", "displayName eq \"Ops\"", "displayName"),
+    (ClientProfile::Ping, "User", "userName eq \"x@y\"", "userName"),
+    (ClientProfile::Ping, "User", "userName Eq \"x@y\"", "userName"),
+    (ClientProfile::Ping, "User", "externalId eq \"7\"", "externalId"),
     // developer.sailpoint.com; docs.aws.amazon.com, singlesignon; docs.goauthentik.io.
-    (Profile::SailPoint, "User", "userName sw \"A\" and active eq true", "active"),
-    (Profile::SailPoint, "User", "meta.lastModified gt \"2026-01-31T08:00:00Z\"", "meta.lastModified"),
-    (Profile::Authentik, "User", "userName eq \"x\"", "userName"),
-    (Profile::Google, "User", "userName eq \"x@y\"", "userName"),
-    (Profile::Rippling, "Group", "displayName eq \"Ops\" and externalId eq \"7\"", "externalId"),
+    (ClientProfile::SailPoint, "User", "userName sw \"A\" and active eq true", "active"),
+    (ClientProfile::SailPoint, "User", "meta.lastModified gt \"2026-01-31T08:00:00Z\"", "meta.lastModified"),
+    (ClientProfile::Authentik, "User", "userName eq \"x\"", "userName"),
+    (ClientProfile::Google, "User", "userName eq \"x@y\"", "userName"),
+    (ClientProfile::Rippling, "Group", "displayName eq \"Ops\" and externalId eq \"7\"", "externalId"),
 ];
 
 #[test]
 fn filters_of_the_providers_documentation_are_understood() {
     let limits = PageLimits { default_count: 100, max_count: 100, cursor_lifetime: None };
     let set = SchemaSet::base();
-    let asked = |profile: Profile, name: &str, filter: &str| {
+    let asked = |profile: ClientProfile, name: &str, filter: &str| {
         let resource = set.resource(name).unwrap();
         let params = Params { filter: Some(filter.to_owned()), ..Params::default() };
         let translated = profile.switches().translate_query(Some(resource), params);
@@ -237,23 +237,23 @@ fn filters_of_the_providers_documentation_are_understood() {
         Ok::<_, crate::scim::error::ScimError>((resolved, translated))
     };
     for (profile, name, filter, place) in FILTERS {
-        for profile in [*profile, Profile::Generic] {
+        for profile in [*profile, ClientProfile::Generic] {
             let (resolved, _) = asked(profile, name, filter).unwrap_or_else(|e| panic!("{profile} {filter}: {e}"));
             let said = format!("{resolved:?}");
             assert!(place.split('.').all(|part| said.contains(&format!("\"{part}\""))), "{profile} {filter}: {said}");
         }
     }
-    let (_, translated) = asked(Profile::Entra, "User", "manager eq \"m\"").unwrap();
+    let (_, translated) = asked(ClientProfile::Entra, "User", "manager eq \"m\"").unwrap();
     let meant = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq \"m\"";
     assert_eq!(translated.request.filter.as_deref(), Some(meant));
     assert_eq!(translated.acts.iter().map(|act| act.switch).collect::<Vec<_>>(), [Switch::LooseFilter]);
     // Only what means one thing: no part of `name` is its value, and what two extensions have is neither's.
     for filter in ["name eq \"x\"", "meta eq \"x\"", "shoeSize eq \"x\""] {
-        assert!(asked(Profile::Entra, "User", filter).is_err(), "{filter}");
+        assert!(asked(ClientProfile::Entra, "User", filter).is_err(), "{filter}");
     }
     assert!(
-        asked(Profile::Strict, "User", "manager eq \"m\"").is_err()
-            && asked(Profile::Strict, "User", "department pr").is_err()
+        asked(ClientProfile::Strict, "User", "manager eq \"m\"").is_err()
+            && asked(ClientProfile::Strict, "User", "department pr").is_err()
     );
     let mut two = SchemaSet::base();
     let schema = json!({"id": "urn:example:x:User", "attributes": [{"name": "department"}, {"name": "floor"}]});
@@ -263,8 +263,8 @@ fn filters_of_the_providers_documentation_are_understood() {
     );
     // What two extensions have is nobody's, and not dropped either.
     let body = json!({"schemas": [USER_URN], "userName": "ada", "department": "D"});
-    let strict = Profile::Generic.switches().translate_body(two.users(), Purpose::Create, body);
-    let refused = create(two.users(), strict.request, Profile::Generic.switches().rules()).unwrap_err();
+    let strict = ClientProfile::Generic.switches().translate_body(two.users(), BodyPurpose::Create, body);
+    let refused = create(two.users(), strict.request, ClientProfile::Generic.switches().rules()).unwrap_err();
     assert_eq!(refused.kind, Some(ScimType::InvalidValue));
     let groups = SchemaSet::base();
     assert!(groups.groups().extension_attribute("department").is_none());

@@ -4,12 +4,12 @@ use super::body::is_boxed;
 use super::query::{number_as_text, unquote};
 use super::{Switch, Work};
 use crate::scim::error::{Result, invalid_syntax, invalid_value};
-use crate::scim::filter::Filter;
+use crate::scim::filter::FilterAst;
 use crate::scim::json::{get, refuse_twins, take};
 use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::reference::target;
 use crate::scim::roll::unrolled;
-use crate::scim::schema::{AttrType, Attribute, Located, Mutability, Target};
+use crate::scim::schema::{AttrType, Attribute, AttributeTarget, Located, Mutability};
 use serde_json::{Map, Value, json};
 
 /// Longest list of removals in one path, in bytes; well within the filter's budget.
@@ -89,12 +89,12 @@ impl Work<'_> {
         let Ok(PatchPath { attr, filter: Some(filter), sub }) = PatchPath::parse(&path) else {
             return path;
         };
-        let mut tree = Filter::Each { path: attr.clone(), inner: Box::new(filter) };
+        let mut tree = FilterAst::Each { path: attr.clone(), inner: Box::new(filter) };
         if !unquote(self.resource, &mut tree) {
             return path;
         }
         self.act(Switch::QuotedBooleanInFilter, &path);
-        let Filter::Each { inner, .. } = tree else {
+        let FilterAst::Each { inner, .. } = tree else {
             return path;
         };
         PatchPath { attr, filter: Some(*inner), sub }.to_string()
@@ -110,7 +110,7 @@ impl Work<'_> {
             return path;
         };
         match self.resource.locate_loosely(&attr) {
-            Some(Located::Attribute(Target { extension: Some(schema), .. })) => {
+            Some(Located::Attribute(AttributeTarget { extension: Some(schema), .. })) => {
                 self.act(Switch::DottedKeys, &path);
                 format!("{}:{path}", schema.id)
             }
@@ -127,14 +127,14 @@ impl Work<'_> {
         let Ok(PatchPath { attr, filter: Some(filter), sub }) = PatchPath::parse_lenient(&path) else {
             return path;
         };
-        let mut tree = Filter::Each { path: attr.clone(), inner: Box::new(filter) };
+        let mut tree = FilterAst::Each { path: attr.clone(), inner: Box::new(filter) };
         let numbers = number_as_text(self.resource, &mut tree);
         if strict.is_some() && !numbers {
             return path;
         }
         self.act(Switch::LooseFilter, &path);
         match tree {
-            Filter::Each { inner, .. } => PatchPath { attr, filter: Some(*inner), sub }.to_string(),
+            FilterAst::Each { inner, .. } => PatchPath { attr, filter: Some(*inner), sub }.to_string(),
             _ => path,
         }
     }

@@ -1,14 +1,14 @@
 //! Queries.
 
 use super::body::is_boxed;
-use super::{Act, Switch, Switches, Translated};
-use crate::domain::filter::Op;
+use super::{AppliedSwitch, NormalizedRequest, Switch, Switches};
+use crate::domain::filter::FilterOp;
 use crate::scim::error::{Result, ScimError, ScimType};
-use crate::scim::filter::{Filter, Literal};
+use crate::scim::filter::{FilterAst, Literal};
 use crate::scim::path::AttrPath;
 use crate::scim::query::Params;
 use crate::scim::resource::is_padded;
-use crate::scim::schema::{AttrType, Attribute, Located, Resource, Target};
+use crate::scim::schema::{AttrType, Attribute, AttributeTarget, Located, ResourceSchema};
 
 /// Attributes that say nothing of who somebody is.
 const IMPERSONAL: [&str; 6] = ["id", "externalId", "active", "meta", "schemas", "groups"];
@@ -21,7 +21,8 @@ pub(super) fn check_address(switches: &Switches, params: &Params) -> Result<()> 
     };
     let personal = |path: &AttrPath| !IMPERSONAL.iter().any(|name| path.name.eq_ignore_ascii_case(name));
     // What cannot be read may name anything.
-    if text.trim().is_empty() || Filter::parse(text.trim()).is_ok_and(|filter| filter.find_path(&personal).is_none()) {
+    if text.trim().is_empty() || FilterAst::parse(text.trim()).is_ok_and(|filter| filter.find_path(&personal).is_none())
+    {
         return Ok(());
     }
     let text = "Send this filter in the body of a POST to .search: it holds personal data, which does not belong into \
@@ -29,24 +30,33 @@ pub(super) fn check_address(switches: &Switches, params: &Params) -> Result<()> 
     Err(ScimError::new(ScimType::Sensitive, text))
 }
 
-pub(super) fn translate(switches: &Switches, resource: Option<Resource<'_>>, mut params: Params) -> Translated<Params> {
+pub(super) fn translate(
+    switches: &Switches,
+    resource: Option<ResourceSchema<'_>>,
+    mut params: Params,
+) -> NormalizedRequest<Params> {
     let mut acts = Vec::new();
     if params.filter.as_deref().is_some_and(|text| text.trim().is_empty()) && switches.is_on(Switch::EmptyStringClears)
     {
-        acts.push(Act { switch: Switch::EmptyStringClears, at: "filter".to_owned() });
+        acts.push(AppliedSwitch { switch: Switch::EmptyStringClears, at: "filter".to_owned() });
         params.filter = None;
     }
     if let Some(text) = params.filter.take() {
         params.filter = Some(filter(switches, resource, text, &mut acts));
     }
-    Translated { request: params, acts }
+    NormalizedRequest { request: params, acts }
 }
 
 /// The filter in strict form; as it is when it cannot be read.
-fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, acts: &mut Vec<Act>) -> String {
-    let mut act = |switch| acts.push(Act { switch, at: "filter".to_owned() });
+fn filter(
+    switches: &Switches,
+    resource: Option<ResourceSchema<'_>>,
+    text: String,
+    acts: &mut Vec<AppliedSwitch>,
+) -> String {
+    let mut act = |switch| acts.push(AppliedSwitch { switch, at: "filter".to_owned() });
     let mut changed = false;
-    let mut tree = match Filter::parse(text.trim()) {
+    let mut tree = match FilterAst::parse(text.trim()) {
         Ok(tree) => match loosened(switches, resource, &tree, &text) {
             Some(loose) => {
                 act(Switch::LooseFilter);
@@ -55,7 +65,7 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
             }
             None => tree,
         },
-        Err(_) if switches.is_on(Switch::LooseFilter) => match Filter::parse_lenient(text.trim()) {
+        Err(_) if switches.is_on(Switch::LooseFilter) => match FilterAst::parse_lenient(text.trim()) {
             Ok(tree) => {
                 act(Switch::LooseFilter);
                 changed = true;
@@ -83,17 +93,17 @@ fn filter(switches: &Switches, resource: Option<Resource<'_>>, text: String, act
 }
 
 /// Takes white space off names that are asked for whole, as it is taken off where they are given; says whether it did.
-fn trim_names(resource: Resource<'_>, tree: &mut Filter) -> bool {
+fn trim_names(resource: ResourceSchema<'_>, tree: &mut FilterAst) -> bool {
     match tree {
-        Filter::And(parts) | Filter::Or(parts) => {
+        FilterAst::And(parts) | FilterAst::Or(parts) => {
             let mut changed = false;
             for part in parts {
                 changed |= trim_names(resource, part);
             }
             changed
         }
-        Filter::Not(part) => trim_names(resource, part),
-        Filter::Compare { path, op: Op::Eq, value: Literal::Text(text) } if is_padded(text) => {
+        FilterAst::Not(part) => trim_names(resource, part),
+        FilterAst::Compare { path, op: FilterOp::Eq, value: Literal::Text(text) } if is_padded(text) => {
             let unique = leaf_of(resource, None, path).is_some_and(Attribute::is_unique_name);
             if unique {
                 *text = text.trim().to_owned();
@@ -106,14 +116,19 @@ fn trim_names(resource: Resource<'_>, tree: &mut Filter) -> bool {
 
 /// The filter with whole paths, and with numbers as texts where a text is compared; none when it has no need of either.
 /// Read again from `text` where it has numbers, so that they stay as they are written.
-fn loosened(switches: &Switches, resource: Option<Resource<'_>>, strict: &Filter, text: &str) -> Option<Filter> {
+fn loosened(
+    switches: &Switches,
+    resource: Option<ResourceSchema<'_>>,
+    strict: &FilterAst,
+    text: &str,
+) -> Option<FilterAst> {
     let resource = resource.filter(|_| switches.is_on(Switch::LooseFilter))?;
     let mut tree = strict.clone();
     let changed = completed(resource, &mut tree);
     if !number_as_text(resource, &mut tree) {
         return changed.then_some(tree);
     }
-    let mut tree = Filter::parse_lenient(text.trim()).ok()?;
+    let mut tree = FilterAst::parse_lenient(text.trim()).ok()?;
     completed(resource, &mut tree);
     number_as_text(resource, &mut tree);
     Some(tree)
@@ -121,16 +136,16 @@ fn loosened(switches: &Switches, resource: Option<Resource<'_>>, strict: &Filter
 
 /// Completes paths that say enough to be understood: `department` lies in the one extension that has it, and to compare
 /// `manager` is to compare its `value`. Says whether it did.
-fn completed(resource: Resource<'_>, tree: &mut Filter) -> bool {
+fn completed(resource: ResourceSchema<'_>, tree: &mut FilterAst) -> bool {
     match tree {
-        Filter::And(parts) | Filter::Or(parts) => {
+        FilterAst::And(parts) | FilterAst::Or(parts) => {
             parts.iter_mut().fold(false, |changed, part| completed(resource, part) | changed)
         }
-        Filter::Not(part) => completed(resource, part),
-        Filter::Present(path) | Filter::Each { path, .. } => qualified(resource, path),
-        Filter::Compare { path, .. } => {
+        FilterAst::Not(part) => completed(resource, part),
+        FilterAst::Present(path) | FilterAst::Each { path, .. } => qualified(resource, path),
+        FilterAst::Compare { path, .. } => {
             let changed = qualified(resource, path);
-            let Some(Located::Attribute(Target { attr, sub: None, .. })) = resource.locate(path) else {
+            let Some(Located::Attribute(AttributeTarget { attr, sub: None, .. })) = resource.locate(path) else {
                 return changed;
             };
             if !is_boxed(attr) {
@@ -143,11 +158,12 @@ fn completed(resource: Resource<'_>, tree: &mut Filter) -> bool {
 }
 
 /// Gives a path the URN of the extension its attribute is of; says whether it did.
-fn qualified(resource: Resource<'_>, path: &mut AttrPath) -> bool {
+fn qualified(resource: ResourceSchema<'_>, path: &mut AttrPath) -> bool {
     if path.urn.is_some() || resource.locate(path).is_some() {
         return false;
     }
-    let Some(Located::Attribute(Target { extension: Some(schema), .. })) = resource.locate_loosely(path) else {
+    let Some(Located::Attribute(AttributeTarget { extension: Some(schema), .. })) = resource.locate_loosely(path)
+    else {
         return false;
     };
     path.urn = Some(schema.id.clone());
@@ -155,7 +171,7 @@ fn qualified(resource: Resource<'_>, path: &mut AttrPath) -> bool {
 }
 
 /// Turns `12345` into `"12345"` where a text is compared; says whether it did.
-pub(super) fn number_as_text(resource: Resource<'_>, tree: &mut Filter) -> bool {
+pub(super) fn number_as_text(resource: ResourceSchema<'_>, tree: &mut FilterAst) -> bool {
     let mut changed = false;
     tree.comparisons_mut(&mut |outer, path, value| {
         if let Literal::Number(number) = value
@@ -169,7 +185,7 @@ pub(super) fn number_as_text(resource: Resource<'_>, tree: &mut Filter) -> bool 
 }
 
 /// Turns `"True"` into `true` where a boolean is compared; says whether it did.
-pub(super) fn unquote(resource: Resource<'_>, tree: &mut Filter) -> bool {
+pub(super) fn unquote(resource: ResourceSchema<'_>, tree: &mut FilterAst) -> bool {
     let mut changed = false;
     tree.comparisons_mut(&mut |outer, path, value| {
         let Literal::Text(text) = value else {
@@ -188,12 +204,12 @@ pub(super) fn unquote(resource: Resource<'_>, tree: &mut Filter) -> bool {
     changed
 }
 
-fn is_boolean(resource: Resource<'_>, outer: Option<&AttrPath>, path: &AttrPath) -> bool {
+fn is_boolean(resource: ResourceSchema<'_>, outer: Option<&AttrPath>, path: &AttrPath) -> bool {
     leaf_of(resource, outer, path).is_some_and(|leaf| leaf.kind == AttrType::Boolean)
 }
 
 /// What a path in a filter ends at; inside of a value path of `outer`, when there is one.
-fn leaf_of<'s>(resource: Resource<'s>, outer: Option<&AttrPath>, path: &AttrPath) -> Option<&'s Attribute> {
+fn leaf_of<'s>(resource: ResourceSchema<'s>, outer: Option<&AttrPath>, path: &AttrPath) -> Option<&'s Attribute> {
     let Some(Located::Attribute(target)) = resource.locate(outer.unwrap_or(path)) else {
         return None;
     };

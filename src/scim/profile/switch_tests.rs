@@ -9,29 +9,29 @@ const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
 
 /// The strict profile with one switch on.
 fn only(switch: Switch) -> Switches {
-    let mut switches = Profile::Strict.switches();
+    let mut switches = ClientProfile::Strict.switches();
     switches.turn(switch, true);
     switches
 }
 
 fn off(switch: Switch) -> Switches {
-    let mut switches = Profile::Strict.switches();
+    let mut switches = ClientProfile::Strict.switches();
     switches.turn(switch, false);
     switches
 }
 
-fn places<T>(done: &Translated<T>) -> Vec<(Switch, &str)> {
+fn places<T>(done: &NormalizedRequest<T>) -> Vec<(Switch, &str)> {
     done.acts.iter().map(|act| (act.switch, act.at.as_str())).collect()
 }
 
 /// The switch turns one body of a user into the other, says where, and does nothing while it is off.
 fn body(switch: Switch, sent: Value, meant: Value, at: &[&str]) {
     let set = SchemaSet::base();
-    let done = only(switch).translate_body(set.users(), Purpose::Create, sent.clone());
+    let done = only(switch).translate_body(set.users(), BodyPurpose::Create, sent.clone());
     assert_eq!(done.request, meant, "{switch:?}: {sent}");
     assert_eq!(places(&done), at.iter().map(|at| (switch, *at)).collect::<Vec<_>>(), "{sent}");
-    let left = off(switch).translate_body(set.users(), Purpose::Create, sent.clone());
-    assert_eq!(left, Translated { request: sent, acts: vec![] }, "{switch:?} is off");
+    let left = off(switch).translate_body(set.users(), BodyPurpose::Create, sent.clone());
+    assert_eq!(left, NormalizedRequest { request: sent, acts: vec![] }, "{switch:?} is off");
 }
 
 /// The switch leaves the body alone.
@@ -39,10 +39,10 @@ fn body_stays(switch: Switch, sent: Value) {
     body(switch, sent.clone(), sent, &[]);
 }
 
-fn patched(switches: &Switches, operations: &Value) -> Result<Translated<Value>> {
+fn patched(switches: &Switches, operations: &Value) -> Result<NormalizedRequest<Value>> {
     let set = SchemaSet::base();
     let done = switches.translate_patch(set.users(), ID, json!({"Operations": operations}))?;
-    Ok(Translated { request: done.request["Operations"].clone(), acts: done.acts })
+    Ok(NormalizedRequest { request: done.request["Operations"].clone(), acts: done.acts })
 }
 
 /// The switch (beside `pathless`) turns one operation into others, and does nothing while it is off.
@@ -54,7 +54,7 @@ fn patch(switch: Switch, sent: Value, meant: Value, at: &[&str]) {
     let done = with(only(switch));
     assert_eq!(done.request, meant, "{switch:?}: {sent}");
     assert_eq!(places(&done), at.iter().map(|at| (switch, *at)).collect::<Vec<_>>(), "{sent}");
-    assert_eq!(with(off(switch)), Translated { request: json!([sent]), acts: vec![] }, "{switch:?} is off");
+    assert_eq!(with(off(switch)), NormalizedRequest { request: json!([sent]), acts: vec![] }, "{switch:?} is off");
 }
 
 fn patch_stays(switch: Switch, sent: Value) {
@@ -212,7 +212,7 @@ fn legacy_urns() {
     patch(on, json!({"op": "add", "path": path, "value": "D"}), meant, &[&path]);
     let set = SchemaSet::base();
     let group = json!({"schemas": ["urn:scim:schemas:core:2.0:Group"]});
-    let done = only(on).translate_body(set.groups(), Purpose::Create, group);
+    let done = only(on).translate_body(set.groups(), BodyPurpose::Create, group);
     assert_eq!(done.request, json!({"schemas": [GROUP_URN]}));
 }
 
@@ -299,7 +299,7 @@ fn read_only_attributes() {
 fn operations_without_a_path() {
     let sent = json!([{"op": "replace", "value": {"title": "T"}}]);
     let kept = patched(&only(Switch::Pathless), &sent).unwrap();
-    assert_eq!(kept, Translated { request: sent.clone(), acts: vec![] });
+    assert_eq!(kept, NormalizedRequest { request: sent.clone(), acts: vec![] });
     assert_eq!(patched(&off(Switch::Pathless), &sent).unwrap_err().kind, Some(ScimType::InvalidSyntax));
     // No path is what null and an empty one say; what is no operation at all is left for the core to refuse.
     for same in [json!({"op": "replace", "path": null, "value": {}}), json!({"op": "replace", "path": "", "value": {}})]
@@ -320,22 +320,22 @@ fn operations_without_a_path() {
 #[test]
 fn missing_members_of_a_put() {
     let set = SchemaSet::base();
-    let mut clears = Profile::Strict.switches();
+    let mut clears = ClientProfile::Strict.switches();
     clears.set("put_missing_members", "clear").unwrap();
     let group = || json!({"displayName": "Ops"});
-    let cleared = clears.translate_body(set.groups(), Purpose::Replace, group());
+    let cleared = clears.translate_body(set.groups(), BodyPurpose::Replace, group());
     assert_eq!(cleared.request, json!({"displayName": "Ops", "members": []}));
     assert_eq!(places(&cleared), [(Switch::PutMissingMembers, "members")]);
     let left = |switches: &Switches, resource, purpose, body: Value| {
         assert_eq!(
             switches.translate_body(resource, purpose, body.clone()),
-            Translated { request: body, acts: vec![] }
+            NormalizedRequest { request: body, acts: vec![] }
         );
     };
-    left(&clears, set.groups(), Purpose::Create, group());
-    left(&clears, set.groups(), Purpose::Replace, json!({"Members": [{"value": "U1"}]}));
-    left(&clears, set.users(), Purpose::Replace, json!({"userName": "ada"}));
-    left(&Profile::Strict.switches(), set.groups(), Purpose::Replace, group());
+    left(&clears, set.groups(), BodyPurpose::Create, group());
+    left(&clears, set.groups(), BodyPurpose::Replace, json!({"Members": [{"value": "U1"}]}));
+    left(&clears, set.users(), BodyPurpose::Replace, json!({"userName": "ada"}));
+    left(&ClientProfile::Strict.switches(), set.groups(), BodyPurpose::Replace, group());
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn filters() {
     }
     let at_the_base = Params { filter: Some(r#"active eq "True""#.to_owned()), ..Params::default() };
     let done = only(quoted).translate_query(None, at_the_base.clone());
-    assert_eq!(done, Translated { request: at_the_base, acts: vec![] });
+    assert_eq!(done, NormalizedRequest { request: at_the_base, acts: vec![] });
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn a_request_notes_a_hundred_acts_and_no_more() {
     let noted = |count: usize| {
         let unknown: Vec<Value> = (0..count).map(|n| json!(format!("urn:x:{n}"))).collect();
         let body = json!({"schemas": unknown});
-        only(Switch::UnknownUrn).translate_body(set.users(), Purpose::Create, body).acts.len()
+        only(Switch::UnknownUrn).translate_body(set.users(), BodyPurpose::Create, body).acts.len()
     };
     assert_eq!((noted(99), noted(100), noted(101)), (99, 100, 100));
 }
@@ -400,7 +400,7 @@ fn a_request_notes_a_hundred_acts_and_no_more() {
 #[test]
 fn every_word_of_a_switch_is_taken_and_shown_again() {
     for &switch in Switch::ALL {
-        let mut switches = Profile::Strict.switches();
+        let mut switches = ClientProfile::Strict.switches();
         for word in Switches::words(switch) {
             switches.set(switch.as_str(), word).unwrap();
             assert_eq!(switches.value(switch), *word);
@@ -413,12 +413,12 @@ fn every_word_of_a_switch_is_taken_and_shown_again() {
 
 #[test]
 fn clients_with_ways_of_their_own() {
-    let answers = |profile: Profile| profile.switches().group_patch;
-    assert_eq!([Profile::Entra, Profile::EntraFlag].map(answers), [GroupPatchAnswer::Empty; 2]);
-    assert_eq!([Profile::Generic, Profile::Okta].map(answers), [GroupPatchAnswer::Auto; 2]);
-    assert_eq!(answers(Profile::Strict), GroupPatchAnswer::Full);
-    let rules = Profile::Strict.switches().rules();
+    let answers = |profile: ClientProfile| profile.switches().group_patch;
+    assert_eq!([ClientProfile::Entra, ClientProfile::EntraFlag].map(answers), [GroupPatchAnswer::Empty; 2]);
+    assert_eq!([ClientProfile::Generic, ClientProfile::Okta].map(answers), [GroupPatchAnswer::Auto; 2]);
+    assert_eq!(answers(ClientProfile::Strict), GroupPatchAnswer::Full);
+    let rules = ClientProfile::Strict.switches().rules();
     assert!(rules.refuse_unknown && rules.refuse_uncanonical && !rules.create_on_no_match);
-    let rules = Profile::Okta.switches().rules();
+    let rules = ClientProfile::Okta.switches().rules();
     assert!(!rules.refuse_unknown && !rules.refuse_uncanonical && rules.create_on_no_match);
 }

@@ -127,7 +127,7 @@ pub struct Switches {
 
 /// A known client, or a way of being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Profile {
+pub enum ClientProfile {
     /// Exactly the RFCs; refuses everything unknown.
     Strict,
     /// Takes what real clients send.
@@ -155,21 +155,21 @@ pub enum Profile {
     Authentik,
 }
 
-impl Profile {
+impl ClientProfile {
     /// Every profile, with its name.
-    pub const ALL: [(Profile, &'static str); 12] = [
-        (Profile::Strict, "strict"),
-        (Profile::Generic, "generic"),
-        (Profile::Entra, "entra"),
-        (Profile::EntraFlag, "entra-flag"),
-        (Profile::Okta, "okta"),
-        (Profile::OneLogin, "onelogin"),
-        (Profile::JumpCloud, "jumpcloud"),
-        (Profile::Ping, "ping"),
-        (Profile::Google, "google"),
-        (Profile::SailPoint, "sailpoint"),
-        (Profile::Rippling, "rippling"),
-        (Profile::Authentik, "authentik"),
+    pub const ALL: [(ClientProfile, &'static str); 12] = [
+        (ClientProfile::Strict, "strict"),
+        (ClientProfile::Generic, "generic"),
+        (ClientProfile::Entra, "entra"),
+        (ClientProfile::EntraFlag, "entra-flag"),
+        (ClientProfile::Okta, "okta"),
+        (ClientProfile::OneLogin, "onelogin"),
+        (ClientProfile::JumpCloud, "jumpcloud"),
+        (ClientProfile::Ping, "ping"),
+        (ClientProfile::Google, "google"),
+        (ClientProfile::SailPoint, "sailpoint"),
+        (ClientProfile::Rippling, "rippling"),
+        (ClientProfile::Authentik, "authentik"),
     ];
 
     /// The name in configuration.
@@ -184,15 +184,17 @@ impl Profile {
     pub fn switches(self) -> Switches {
         use Switch::{LooseFilter, ResourceTypesEnabled};
         let own: &[Switch] = match self {
-            Profile::Strict => return Switches::strict(),
-            Profile::Generic | Profile::Entra | Profile::EntraFlag | Profile::Ping => &[LooseFilter],
-            Profile::Okta => &[ResourceTypesEnabled],
-            Profile::OneLogin
-            | Profile::JumpCloud
-            | Profile::Google
-            | Profile::SailPoint
-            | Profile::Rippling
-            | Profile::Authentik => &[],
+            ClientProfile::Strict => return Switches::strict(),
+            ClientProfile::Generic | ClientProfile::Entra | ClientProfile::EntraFlag | ClientProfile::Ping => {
+                &[LooseFilter]
+            }
+            ClientProfile::Okta => &[ResourceTypesEnabled],
+            ClientProfile::OneLogin
+            | ClientProfile::JumpCloud
+            | ClientProfile::Google
+            | ClientProfile::SailPoint
+            | ClientProfile::Rippling
+            | ClientProfile::Authentik => &[],
         };
         let mut switches = Switches::strict();
         for &switch in COMMON.iter().chain(own) {
@@ -200,10 +202,10 @@ impl Profile {
         }
         switches.unknown_member = UnknownMember::Skip;
         switches.group_patch = match self {
-            Profile::Entra | Profile::EntraFlag => GroupPatchAnswer::Empty,
+            ClientProfile::Entra | ClientProfile::EntraFlag => GroupPatchAnswer::Empty,
             _ => GroupPatchAnswer::Auto,
         };
-        if self == Profile::Authentik {
+        if self == ClientProfile::Authentik {
             // Its older versions leave an empty list out.
             switches.missing_members = MissingMembers::Clear;
         }
@@ -352,11 +354,11 @@ fn bit(switch: Switch) -> u32 {
 
 impl Default for Switches {
     fn default() -> Self {
-        Profile::default().switches()
+        ClientProfile::default().switches()
     }
 }
 
-impl FromStr for Profile {
+impl FromStr for ClientProfile {
     type Err = SwitchProblem;
 
     fn from_str(name: &str) -> Result<Self, SwitchProblem> {
@@ -368,7 +370,7 @@ impl FromStr for Profile {
     }
 }
 
-impl fmt::Display for Profile {
+impl fmt::Display for ClientProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

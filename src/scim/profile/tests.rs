@@ -14,48 +14,53 @@ mod shapes;
 
 const G1: &str = "0192f0c1-0000-7000-8000-000000000001";
 
-fn made(profile: Profile, body: Value) -> Result<Accepted> {
+fn made(profile: ClientProfile, body: Value) -> Result<Accepted> {
     let set = SchemaSet::base();
     let is_group = body.get("displayName").is_some() && body.get("userName").is_none();
     let resource = if is_group { set.groups() } else { set.users() };
     let switches = profile.switches();
-    let strict = switches.translate_body(resource, Purpose::Create, body);
+    let strict = switches.translate_body(resource, BodyPurpose::Create, body);
     create(resource, strict.request, switches.rules())
 }
 
 fn user() -> Document {
     let body = json!({"schemas": [USER_URN], "userName": "mara", "title": "T", "name": {"familyName": "Lindqvist"}});
-    made(Profile::Strict, body).unwrap().document
+    made(ClientProfile::Strict, body).unwrap().document
 }
 
 fn group() -> Document {
-    made(Profile::Strict, json!({"schemas": [GROUP_URN], "displayName": "Backup Operators EU"})).unwrap().document
+    made(ClientProfile::Strict, json!({"schemas": [GROUP_URN], "displayName": "Backup Operators EU"})).unwrap().document
 }
 
-fn patch_of(resource: Resource<'_>, profile: Profile, current: &Document, operations: &Value) -> Result<Patched> {
+fn patch_of(
+    resource: ResourceSchema<'_>,
+    profile: ClientProfile,
+    current: &Document,
+    operations: &Value,
+) -> Result<Patched> {
     let switches = profile.switches();
     let body = json!({"schemas": [PATCH_URN], "Operations": operations});
     let strict = switches.translate_patch(resource, G1, body)?;
     patch::apply(resource, current, &patch::parse(strict.request)?, switches.rules())
 }
 
-fn on_user(profile: Profile, operations: Value) -> Result<Document> {
+fn on_user(profile: ClientProfile, operations: Value) -> Result<Document> {
     patch_of(SchemaSet::base().users(), profile, &user(), &operations).map(|done| done.document)
 }
 
-fn on_group(profile: Profile, operations: Value) -> Result<Patched> {
+fn on_group(profile: ClientProfile, operations: Value) -> Result<Patched> {
     patch_of(SchemaSet::base().groups(), profile, &group(), &operations)
 }
 
 /// The profiles a shape must work in, and strict, which refuses it.
-fn both(operations: Value, profiles: &[Profile], strict: Option<ScimType>) -> Value {
+fn both(operations: Value, profiles: &[ClientProfile], strict: Option<ScimType>) -> Value {
     let mut last = None;
     for &profile in profiles {
         let after = on_user(profile, operations.clone()).unwrap_or_else(|e| panic!("{profile} {operations}: {e}"));
         assert!(last.is_none_or(|before| before == after), "{profile} differs: {operations}");
         last = Some(after);
     }
-    match (strict, on_user(Profile::Strict, operations.clone())) {
+    match (strict, on_user(ClientProfile::Strict, operations.clone())) {
         (None, result) => assert!(result.is_ok(), "strict {operations}: {result:?}"),
         (Some(kind), Err(error)) => assert_eq!(error.kind, Some(kind), "strict {operations}"),
         (Some(_), Ok(_)) => panic!("strict took {operations}"),
@@ -63,7 +68,7 @@ fn both(operations: Value, profiles: &[Profile], strict: Option<ScimType>) -> Va
     Value::Object(last.unwrap())
 }
 
-const ENTRA: &[Profile] = &[Profile::Generic, Profile::Entra];
+const ENTRA: &[ClientProfile] = &[ClientProfile::Generic, ClientProfile::Entra];
 
 #[test]
 fn fx_e03_e05_e16_creates() {
@@ -75,11 +80,11 @@ fn fx_e03_e05_e16_creates() {
         assert_eq!((&document["active"], &document["emails"][0]["primary"]), (&json!(true), &json!(true)));
         assert_eq!(document["name"], json!({"formatted": "Mara L"}));
     }
-    assert_eq!(made(Profile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
+    assert_eq!(made(ClientProfile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
     let group = json!({"schemas": [GROUP_URN, "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],
         "externalId": "2f0f", "displayName": "Backup Operators EU", "meta": {"resourceType": "Group"}});
-    assert_eq!(made(Profile::Entra, group.clone()).unwrap().document["schemas"], json!([GROUP_URN]));
-    assert!(made(Profile::Strict, group).is_err());
+    assert_eq!(made(ClientProfile::Entra, group.clone()).unwrap().document["schemas"], json!([GROUP_URN]));
+    assert!(made(ClientProfile::Strict, group).is_err());
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn fx_e07_flag_form_with_dotted_and_urn_keys() {
         json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "m.lind@harbor.example"},
             {"op": "replace", "value": {"displayName": "M. Lind", "name.givenName": "Marit", "name.familyName": "Lind",
                 "emails[type eq \"home\"].value": "h@x", format!("{ENTERPRISE_URN}:employeeNumber"): "40417"}}]),
-        &[Profile::Generic, Profile::Entra, Profile::EntraFlag],
+        &[ClientProfile::Generic, ClientProfile::Entra, ClientProfile::EntraFlag],
         Some(ScimType::NoTarget),
     );
     assert_eq!(after["name"], json!({"givenName": "Marit", "familyName": "Lind"}));
@@ -125,13 +130,13 @@ fn fx_e08_e09_e10_active() {
     }
     both(json!([{"op": "replace", "path": "active", "value": "False"}]), ENTRA, Some(ScimType::InvalidValue));
     both(json!([{"op": "replace", "value": {"active": "False"}}]), ENTRA, Some(ScimType::InvalidValue));
-    assert!(on_user(Profile::Generic, json!([{"op": "replace", "path": "active", "value": "maybe"}])).is_err());
+    assert!(on_user(ClientProfile::Generic, json!([{"op": "replace", "path": "active", "value": "maybe"}])).is_err());
 }
 
 #[test]
 fn fx_e11_e12_manager_shapes() {
     let path = format!("{ENTERPRISE_URN}:manager");
-    let all = [Profile::Generic, Profile::Entra, Profile::EntraFlag];
+    let all = [ClientProfile::Generic, ClientProfile::Entra, ClientProfile::EntraFlag];
     for (op, value, strict) in [
         ("add", json!("U2"), Some(ScimType::InvalidValue)),
         ("add", json!([{"$ref": "../Users/U2", "value": "U2"}]), Some(ScimType::InvalidValue)),
@@ -157,7 +162,8 @@ fn fx_e13_quoted_booleans_in_paths() {
         let operations =
             json!([{"op": "add", "path": format!("roles[primary eq {word}].value"), "value": "tenant-operator"}]);
         let strict = if word == "true" { ScimType::NoTarget } else { ScimType::InvalidFilter };
-        let after = both(operations, &[Profile::Generic, Profile::Entra, Profile::EntraFlag], Some(strict));
+        let after =
+            both(operations, &[ClientProfile::Generic, ClientProfile::Entra, ClientProfile::EntraFlag], Some(strict));
         assert_eq!(after["roles"], json!([{"primary": true, "value": "tenant-operator"}]));
     }
 }
@@ -171,20 +177,20 @@ fn fx_e14_clear_by_empty() {
     assert_eq!(both(added, ENTRA, Some(ScimType::InvalidSyntax))["title"], "T");
     let twice = json!([{"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x"}]}, {"op": "replace", "path": "emails[type eq \"work\"].value", "value": ""}]);
     assert!(both(twice, ENTRA, None).get("emails").is_none());
-    assert!(on_user(Profile::Generic, json!([{"op": "replace", "path": "userName", "value": ""}])).is_err());
+    assert!(on_user(ClientProfile::Generic, json!([{"op": "replace", "path": "userName", "value": ""}])).is_err());
 }
 
 #[test]
 fn fx_e15_unknown_and_registered_extensions() {
     let operations = json!([{"op": "add", "path": "urn:ietf:params:scim:schemas:extension:harbor:2.0:User:region", "value": "Gotland"}]);
     let before = user();
-    assert_eq!(on_user(Profile::Generic, operations.clone()).unwrap(), before);
-    assert!(on_user(Profile::Strict, operations.clone()).is_err());
+    assert_eq!(on_user(ClientProfile::Generic, operations.clone()).unwrap(), before);
+    assert!(on_user(ClientProfile::Strict, operations.clone()).is_err());
     let mut set = SchemaSet::base();
     let schema =
         json!({"id": "urn:ietf:params:scim:schemas:extension:harbor:2.0:User", "attributes": [{"name": "region"}]});
     set.extend("User", &schema, false).unwrap();
-    let done = patch_of(set.users(), Profile::Entra, &before, &operations).unwrap();
+    let done = patch_of(set.users(), ClientProfile::Entra, &before, &operations).unwrap();
     assert_eq!(done.document["urn:ietf:params:scim:schemas:extension:harbor:2.0:User"]["region"], "Gotland");
 }
 
@@ -193,12 +199,18 @@ fn fx_e17_to_e20_j02_a02_members() {
     let ids =
         |list: &[&str]| vec![MemberOp::Remove(MemberSelector::Ids(list.iter().map(|s| (*s).to_owned()).collect()))];
     let add = on_group(
-        Profile::Entra,
+        ClientProfile::Entra,
         json!([{"op": "Add", "path": "members", "value": [{"$ref": null, "value": "U1"}, {"value": "U2"}]}]),
     )
     .unwrap();
     assert!(matches!(&add.members[..], [MemberOp::Add(list)] if list.len() == 2));
-    for profile in [Profile::Generic, Profile::Entra, Profile::JumpCloud, Profile::Authentik, Profile::Okta] {
+    for profile in [
+        ClientProfile::Generic,
+        ClientProfile::Entra,
+        ClientProfile::JumpCloud,
+        ClientProfile::Authentik,
+        ClientProfile::Okta,
+    ] {
         let one =
             on_group(profile, json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "U1"}]}]))
                 .unwrap();
@@ -210,13 +222,14 @@ fn fx_e17_to_e20_j02_a02_members() {
         assert_eq!(on_group(profile, json!([{"op": "remove", "path": "members", "value": []}])).unwrap().members, []);
         assert!(on_group(profile, json!([{"op": "remove", "path": "members", "value": [{"display": "x"}]}])).is_err());
     }
-    let strict = on_group(Profile::Strict, json!([{"op": "remove", "path": "members", "value": [{"value": "U1"}]}]));
+    let strict =
+        on_group(ClientProfile::Strict, json!([{"op": "remove", "path": "members", "value": [{"value": "U1"}]}]));
     assert_eq!(strict.unwrap_err().kind, Some(ScimType::InvalidSyntax));
     let list: Vec<Value> = (0..2_000).map(|n| json!({"value": format!("{n:036}")})).collect();
-    let many = on_group(Profile::Entra, json!([{"op": "Remove", "path": "members", "value": list}])).unwrap();
+    let many = on_group(ClientProfile::Entra, json!([{"op": "Remove", "path": "members", "value": list}])).unwrap();
     assert!(matches!(&many.members[..], [MemberOp::Remove(MemberSelector::Ids(ids))] if ids.len() == 2_000));
     let renamed =
-        on_group(Profile::Entra, json!([{"op": "Replace", "path": "displayName", "value": "Nordic"}])).unwrap();
+        on_group(ClientProfile::Entra, json!([{"op": "Replace", "path": "displayName", "value": "Nordic"}])).unwrap();
     assert_eq!(renamed.document["displayName"], "Nordic");
 }
 
@@ -224,18 +237,18 @@ fn fx_e17_to_e20_j02_a02_members() {
 fn removal_by_value_works_on_every_list_and_only_there() {
     let mails = json!({"op": "add", "path": "emails", "value": [{"value": "a@x", "type": "work"}, {"value": "a@x", "type": "home"}, {"value": "b@x"}]});
     let after = on_user(
-        Profile::Generic,
+        ClientProfile::Generic,
         json!([mails, {"op": "remove", "path": "emails", "value": [{"value": "a@x", "type": "home"}]}]),
     )
     .unwrap();
     assert_eq!(after["emails"].as_array().unwrap().len(), 2);
-    let after = on_user(Profile::Generic, json!([{"op": "remove", "path": "title", "value": "T"}])).unwrap();
+    let after = on_user(ClientProfile::Generic, json!([{"op": "remove", "path": "title", "value": "T"}])).unwrap();
     assert!(!after.contains_key("title"));
 }
 
 #[test]
 fn fx_e23_e24_x05_still_refused() {
-    for profile in Profile::ALL.map(|(profile, _)| profile) {
+    for profile in ClientProfile::ALL.map(|(profile, _)| profile) {
         assert_eq!(on_user(profile, json!([])).unwrap_err().kind, Some(ScimType::InvalidSyntax));
         let phone = json!([{"op": "Add", "path": "phoneNumbers[type eq \"mobile\"].primary", "value": "+46 70"}]);
         assert!(on_user(profile, phone).is_err());
@@ -249,9 +262,9 @@ fn fx_e23_e24_x05_still_refused() {
 
 #[test]
 fn fx_o07_o08_o10_a01_pathless() {
-    let named = [Profile::Generic, Profile::Okta];
+    let named = [ClientProfile::Generic, ClientProfile::Okta];
     assert_eq!(both(json!([{"op": "replace", "value": {"active": false}}]), &named, None)["active"], false);
-    for profile in [Profile::Generic, Profile::Okta, Profile::Authentik] {
+    for profile in [ClientProfile::Generic, ClientProfile::Okta, ClientProfile::Authentik] {
         let rename = |id: &str| {
             on_group(
                 profile,
@@ -268,7 +281,7 @@ fn fx_o07_o08_o10_a01_pathless() {
     }
     let password = patch_of(
         SchemaSet::base().users(),
-        Profile::Okta,
+        ClientProfile::Okta,
         &user(),
         &json!([{"op": "replace", "value": {"password": "Nq7!"}}]),
     );
@@ -277,20 +290,22 @@ fn fx_o07_o08_o10_a01_pathless() {
 
 #[test]
 fn fx_o11_o12_o13_x04_members() {
-    let done = on_group(Profile::Okta, json!([{"op": "remove", "path": "members[value eq \"U1\"]"}, {"op": "add", "path": "members", "value": [{"value": "U2", "display": "tove"}]}])).unwrap();
+    let done = on_group(ClientProfile::Okta, json!([{"op": "remove", "path": "members[value eq \"U1\"]"}, {"op": "add", "path": "members", "value": [{"value": "U2", "display": "tove"}]}])).unwrap();
     assert_eq!(done.members.len(), 2);
     assert!(matches!(
-        &on_group(Profile::Okta, json!([{"op": "replace", "path": "members", "value": [{"value": "U1"}]}]))
+        &on_group(ClientProfile::Okta, json!([{"op": "replace", "path": "members", "value": [{"value": "U1"}]}]))
             .unwrap()
             .members[..],
         [MemberOp::ReplaceAll(_)]
     ));
     assert_eq!(
-        on_group(Profile::Okta, json!([{"op": "replace", "path": "members", "value": []}])).unwrap().members,
+        on_group(ClientProfile::Okta, json!([{"op": "replace", "path": "members", "value": []}])).unwrap().members,
         [MemberOp::Clear]
     );
     assert!(matches!(
-        &on_group(Profile::Generic, json!([{"op": "add", "value": {"members": [{"value": "U1"}]}}])).unwrap().members[..],
+        &on_group(ClientProfile::Generic, json!([{"op": "add", "value": {"members": [{"value": "U1"}]}}]))
+            .unwrap()
+            .members[..],
         [MemberOp::Add(_)]
     ));
 }
@@ -299,24 +314,24 @@ fn fx_o11_o12_o13_x04_members() {
 fn fx_n02_legacy_urns() {
     let body = json!({"schemas": ["urn:scim:schemas:core:2.0", "urn:scim:schemas:extension:enterprise:2.0"], "userName": "ida",
         "urn:scim:schemas:extension:enterprise:2.0": {"department": "D"}, "active": true});
-    for profile in [Profile::Generic, Profile::OneLogin] {
+    for profile in [ClientProfile::Generic, ClientProfile::OneLogin] {
         let document = made(profile, body.clone()).unwrap().document;
         assert_eq!(document["schemas"], json!([USER_URN, ENTERPRISE_URN]));
     }
-    assert!(made(Profile::Strict, body).is_err());
+    assert!(made(ClientProfile::Strict, body).is_err());
 }
 
 #[test]
 fn fx_p04_a03_put_without_members() {
     let set = SchemaSet::base();
-    let put = |profile: Profile| {
+    let put = |profile: ClientProfile| {
         let switches = profile.switches();
         let body = json!({"schemas": [GROUP_URN], "displayName": "Ops"});
-        let strict = switches.translate_body(set.groups(), Purpose::Replace, body);
+        let strict = switches.translate_body(set.groups(), BodyPurpose::Replace, body);
         replace(set.groups(), &group(), strict.request, switches.rules()).unwrap().members
     };
-    assert_eq!(put(Profile::Generic), None);
-    assert_eq!(put(Profile::Authentik), Some(vec![]));
+    assert_eq!(put(ClientProfile::Generic), None);
+    assert_eq!(put(ClientProfile::Authentik), Some(vec![]));
 }
 
 #[test]
@@ -332,21 +347,21 @@ fn fx_x01_x02_x03() {
         both(json!([{"op": "replace", "path": format!("{USER_URN}:active"), "value": false}]), ENTRA, None)["active"],
         false
     );
-    let switches = Profile::Generic.switches();
+    let switches = ClientProfile::Generic.switches();
     let body = json!({"schemas": [PATCH_URN], "operations": [{"op": "Replace", "path": "title", "value": "X"}]});
     let strict = switches.translate_patch(SchemaSet::base().users(), G1, body).unwrap();
     assert_eq!(patch::parse(strict.request).unwrap().len(), 1);
     let private = json!({"schemas": [PATCH_URN], "Operations": [{"op": "replace", "path": "emails[value eq \"a@x\"].display", "value": ""}]});
     let acts = switches.translate_patch(SchemaSet::base().users(), G1, private).unwrap().acts;
-    assert_eq!(acts, [Act { switch: Switch::EmptyStringClears, at: "emails".into() }]);
-    assert_eq!(strict.acts, [Act { switch: Switch::OpCase, at: "replace".into() }]);
+    assert_eq!(acts, [AppliedSwitch { switch: Switch::EmptyStringClears, at: "emails".into() }]);
+    assert_eq!(strict.acts, [AppliedSwitch { switch: Switch::OpCase, at: "replace".into() }]);
 }
 
 #[test]
 fn fx_e01_n01_p01_filters() {
     let set = SchemaSet::base();
     let limits = PageLimits { default_count: 100, max_count: 100, cursor_lifetime: None };
-    let strict_text = |profile: Profile, text: &str| {
+    let strict_text = |profile: ClientProfile, text: &str| {
         let params = Params { filter: Some(text.to_owned()), ..Params::default() };
         let strict = profile.switches().translate_query(Some(set.users()), params);
         let query = Query::parse(&strict.request, limits)?;
@@ -363,28 +378,28 @@ fn fx_e01_n01_p01_filters() {
         (r#"emails[value eq 7]"#, r#"emails[value eq "7"]"#),
         (r#"externalId eq 12345678901234567890123"#, r#"externalId eq "12345678901234567890123""#),
     ] {
-        assert_eq!(strict_text(Profile::Entra, sent).unwrap(), (meant.to_owned(), 1));
-        assert!(strict_text(Profile::Strict, sent).is_err(), "{sent}");
+        assert_eq!(strict_text(ClientProfile::Entra, sent).unwrap(), (meant.to_owned(), 1));
+        assert!(strict_text(ClientProfile::Strict, sent).is_err(), "{sent}");
     }
-    let empty = |profile: Profile| {
+    let empty = |profile: ClientProfile| {
         let params = Params { filter: Some(" ".to_owned()), ..Params::default() };
         Query::parse(&profile.switches().translate_query(Some(set.users()), params).request, limits)
     };
-    assert!(empty(Profile::Okta).unwrap().filter.is_none());
-    assert_eq!(empty(Profile::Strict).unwrap_err().kind, Some(ScimType::InvalidFilter));
+    assert!(empty(ClientProfile::Okta).unwrap().filter.is_none());
+    assert_eq!(empty(ClientProfile::Strict).unwrap_err().kind, Some(ScimType::InvalidFilter));
     let plain = r#"userName eq "true""#;
-    assert_eq!(strict_text(Profile::Generic, plain).unwrap(), (plain.to_owned(), 0));
-    assert!(strict_text(Profile::Generic, "userName eq").is_err());
+    assert_eq!(strict_text(ClientProfile::Generic, plain).unwrap(), (plain.to_owned(), 0));
+    assert!(strict_text(ClientProfile::Generic, "userName eq").is_err());
 }
 
 #[test]
 fn profiles_and_switches_by_name() {
-    for (profile, name) in Profile::ALL {
-        assert_eq!(name.parse::<Profile>().unwrap(), profile);
+    for (profile, name) in ClientProfile::ALL {
+        assert_eq!(name.parse::<ClientProfile>().unwrap(), profile);
         assert_eq!(profile.to_string(), name);
     }
-    assert!("aol".parse::<Profile>().unwrap_err().to_string().contains("entra-flag"));
-    for (profile, _) in Profile::ALL {
+    assert!("aol".parse::<ClientProfile>().unwrap_err().to_string().contains("entra-flag"));
+    for (profile, _) in ClientProfile::ALL {
         let mut copy = Switches::default();
         for &switch in Switch::ALL {
             copy.set(switch.as_str(), profile.switches().value(switch)).unwrap();
@@ -399,7 +414,7 @@ fn profiles_and_switches_by_name() {
     assert!(!switches.is_on(Switch::StringBooleans) && switches.group_patch == GroupPatchAnswer::Empty);
     assert!(switches.set("nothing", "true").is_err() && switches.set("pathless", "yes").is_err());
     assert!(switches.set("group_patch_status", "500").unwrap_err().to_string().contains("auto"));
-    assert!(Profile::Strict.switches().rules().refuse_unknown && !Switches::default().rules().refuse_unknown);
+    assert!(ClientProfile::Strict.switches().rules().refuse_unknown && !Switches::default().rules().refuse_unknown);
 }
 
 /// A strict request, in any profile, stays what it is.
@@ -462,7 +477,7 @@ proptest! {
     #[test]
     fn a_strict_request_is_left_alone(operations in prop::collection::vec(strict_operation(), 1..4)) {
         let body = json!({"schemas": [PATCH_URN], "Operations": operations});
-        for (profile, _) in Profile::ALL {
+        for (profile, _) in ClientProfile::ALL {
             let strict = profile.switches().translate_patch(SchemaSet::base().users(), G1, body.clone()).unwrap();
             prop_assert_eq!(&strict.request, &body);
             prop_assert!(strict.acts.is_empty());
@@ -481,7 +496,7 @@ proptest! {
                     prop_assert_eq!(again.request, once.request);
                 }
             } else {
-                let once = switches.translate_body(resource, Purpose::Create, body.clone());
+                let once = switches.translate_body(resource, BodyPurpose::Create, body.clone());
                 let _ = create(resource, once.request, switches.rules());
             }
         }

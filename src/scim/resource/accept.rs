@@ -3,7 +3,7 @@
 use super::{Accepted, Canon, Document, MemberRef, Password, Rules, read_members};
 use crate::scim::error::{Result, invalid_syntax, invalid_value, mutability};
 use crate::scim::path::AttrPath;
-use crate::scim::schema::{Attribute, GROUP_URN, Located, Mutability, Resource, Schema, USER_URN, find};
+use crate::scim::schema::{Attribute, GROUP_URN, Located, Mutability, ResourceSchema, Schema, USER_URN, find};
 use serde_json::{Map, Value};
 
 /// The document of a new resource.
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// # Errors
 /// 400 `invalidSyntax` for a body that is no resource of this type,
 /// `invalidValue` for what is missing, unknown or of the wrong type.
-pub fn create(resource: Resource<'_>, body: Value, rules: Rules) -> Result<Accepted> {
+pub fn create(resource: ResourceSchema<'_>, body: Value, rules: Rules) -> Result<Accepted> {
     let mut accepted = read(resource, body, rules)?;
     for attr in &resource.core.attributes {
         if let Some(default) = &attr.default {
@@ -30,7 +30,7 @@ pub fn create(resource: Resource<'_>, body: Value, rules: Rules) -> Result<Accep
 ///
 /// # Errors
 /// As [`create`]; 400 `mutability` when an immutable value would change.
-pub fn replace(resource: Resource<'_>, current: &Document, body: Value, rules: Rules) -> Result<Accepted> {
+pub fn replace(resource: ResourceSchema<'_>, current: &Document, body: Value, rules: Rules) -> Result<Accepted> {
     let mut accepted = read(resource, body, rules)?;
     for attr in &resource.core.attributes {
         keep(attr, current, &mut accepted.document)?;
@@ -91,7 +91,7 @@ fn fixed(path: &str) -> crate::scim::error::ScimError {
     mutability(format!("\"{path}\" is immutable and already has another value."))
 }
 
-fn finish(resource: Resource<'_>, mut accepted: Accepted) -> Result<Accepted> {
+fn finish(resource: ResourceSchema<'_>, mut accepted: Accepted) -> Result<Accepted> {
     check_required(resource, &accepted.document)?;
     let schemas = computed_schemas(resource, &accepted.document);
     accepted.document.insert("schemas".into(), schemas);
@@ -99,17 +99,17 @@ fn finish(resource: Resource<'_>, mut accepted: Accepted) -> Result<Accepted> {
 }
 
 /// The members of a group, which are not part of the document.
-pub(crate) fn is_members(resource: Resource<'_>, attr: &Attribute) -> bool {
+pub(crate) fn is_members(resource: ResourceSchema<'_>, attr: &Attribute) -> bool {
     resource.core.id == GROUP_URN && attr.name == "members"
 }
 
 /// The user's password, which is not part of the document.
-pub(crate) fn is_password(resource: Resource<'_>, attr: &Attribute) -> bool {
+pub(crate) fn is_password(resource: ResourceSchema<'_>, attr: &Attribute) -> bool {
     resource.core.id == USER_URN && attr.name == "password"
 }
 
 /// `schemas` as the content has it: the core schema and the extensions in use.
-pub(crate) fn computed_schemas(resource: Resource<'_>, document: &Document) -> Value {
+pub(crate) fn computed_schemas(resource: ResourceSchema<'_>, document: &Document) -> Value {
     let used = resource
         .extensions()
         .filter(|(schema, _)| document.contains_key(&schema.id))
@@ -118,7 +118,7 @@ pub(crate) fn computed_schemas(resource: Resource<'_>, document: &Document) -> V
 }
 
 /// Refuses a document that lacks something required, or has it blank.
-pub(crate) fn check_required(resource: Resource<'_>, document: &Document) -> Result<()> {
+pub(crate) fn check_required(resource: ResourceSchema<'_>, document: &Document) -> Result<()> {
     let missing = |list: &[Attribute], map: &Document| {
         let lacks = |attr: &&Attribute| {
             attr.required
@@ -153,14 +153,14 @@ pub(crate) fn check_required(resource: Resource<'_>, document: &Document) -> Res
 
 /// A body on its way to becoming a document.
 struct Reader<'s> {
-    resource: Resource<'s>,
+    resource: ResourceSchema<'s>,
     canon: Canon,
     document: Document,
     members: Option<Vec<MemberRef>>,
     password: Option<Password>,
 }
 
-fn read(resource: Resource<'_>, body: Value, rules: Rules) -> Result<Accepted> {
+fn read(resource: ResourceSchema<'_>, body: Value, rules: Rules) -> Result<Accepted> {
     let Value::Object(mut body) = body else {
         return Err(invalid_syntax("The body must be a JSON object."));
     };

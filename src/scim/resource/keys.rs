@@ -2,7 +2,7 @@
 
 use super::Document;
 use crate::domain::text::fold;
-use crate::scim::schema::{AttrType, Attribute, Resource, find};
+use crate::scim::schema::{AttrType, Attribute, ResourceSchema, find};
 use crate::scim::value::micros;
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 /// so the store compares plainly. Secret attributes are left out: nobody may
 /// find a resource by them.
 #[must_use]
-pub fn keys(resource: Resource<'_>, document: &Document) -> Value {
+pub fn keys(resource: ResourceSchema<'_>, document: &Document) -> Value {
     let mut twin = Map::new();
     for (key, value) in document {
         let made = match (resource.attribute(key), value) {

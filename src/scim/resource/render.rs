@@ -2,13 +2,13 @@
 
 use super::{Document, MemberKind};
 use crate::scim::etag::Version;
-use crate::scim::schema::{Attribute, Resource, Schema};
+use crate::scim::schema::{Attribute, ResourceSchema, Schema};
 use crate::scim::value::date_time;
 use serde_json::{Map, Value, json};
 
 /// What the server knows about a resource beside its document.
 #[derive(Debug, Clone, Copy)]
-pub struct Identity<'a> {
+pub struct ResourceIdentity<'a> {
     /// The id.
     pub id: &'a str,
     /// Microseconds since 1970 UTC.
@@ -22,7 +22,7 @@ pub struct Identity<'a> {
 /// Adds `id` and `meta` to a document (B01, B03–B05). `base` is the base URL
 /// of the connection, without trailing slash.
 #[must_use]
-pub fn resource(kind: Resource<'_>, mut document: Document, who: Identity<'_>, base: &str) -> Document {
+pub fn resource(kind: ResourceSchema<'_>, mut document: Document, who: ResourceIdentity<'_>, base: &str) -> Document {
     document.insert("id".into(), who.id.into());
     document.insert(
         "meta".into(),
@@ -39,13 +39,13 @@ pub fn resource(kind: Resource<'_>, mut document: Document, who: Identity<'_>, b
 
 /// The URL of a resource, also for Location headers (H01).
 #[must_use]
-pub fn location(kind: Resource<'_>, id: &str, base: &str) -> String {
+pub fn location(kind: ResourceSchema<'_>, id: &str, base: &str) -> String {
     format!("{base}{}/{id}", kind.kind.endpoint)
 }
 
 /// The ids of users that a document names, such as a manager's; not yet checked to be any.
 #[must_use]
-pub fn users_named<'d>(kind: Resource<'_>, document: &'d Document) -> Vec<&'d str> {
+pub fn users_named<'d>(kind: ResourceSchema<'_>, document: &'d Document) -> Vec<&'d str> {
     let value = |(extension, attr): (Option<&Schema>, &Attribute)| {
         let map = match extension {
             None => Some(document),
@@ -57,7 +57,7 @@ pub fn users_named<'d>(kind: Resource<'_>, document: &'d Document) -> Vec<&'d st
 }
 
 /// Gives every user that a document names its URL (RFC 7643 §4.3), as far as it is `known` here.
-pub fn link_users(kind: Resource<'_>, document: &mut Document, known: &dyn Fn(&str) -> bool, base: &str) {
+pub fn link_users(kind: ResourceSchema<'_>, document: &mut Document, known: &dyn Fn(&str) -> bool, base: &str) {
     for (extension, attr) in naming(kind) {
         let map = match extension {
             None => Some(&mut *document),
@@ -75,7 +75,7 @@ pub fn link_users(kind: Resource<'_>, document: &mut Document, known: &dyn Fn(&s
 }
 
 /// The attributes that name one user, with the extension they are in.
-fn naming<'s>(kind: Resource<'s>) -> impl Iterator<Item = (Option<&'s Schema>, &'s Attribute)> {
+fn naming<'s>(kind: ResourceSchema<'s>) -> impl Iterator<Item = (Option<&'s Schema>, &'s Attribute)> {
     let core = kind.core.attributes.iter().map(|attr| (None, attr));
     let extensions =
         kind.extensions().flat_map(|(schema, _)| schema.attributes.iter().map(move |attr| (Some(schema), attr)));

@@ -278,7 +278,8 @@ fn o02_o03_o04_a09_replace() {
     assert!(replace(set.users(), &empty, user(json!({"urn:example:x": {"badge": "b"}})), Rules::STRICT).is_ok());
     assert_eq!(put(json!({"title": "U"})).unwrap().document["title"], "U");
     // GET, edit, PUT loses nothing.
-    let who = render::Identity { id: "1", created: 0, last_modified: 0, version: crate::scim::etag::Version::new(1) };
+    let who =
+        render::ResourceIdentity { id: "1", created: 0, last_modified: 0, version: crate::scim::etag::Version::new(1) };
     let shown = render::resource(set.users(), first.clone(), who, "https://a.example/v2");
     assert_eq!(replace(set.users(), &first, Value::Object(shown), Rules::STRICT).unwrap().document, first);
 }

@@ -16,7 +16,7 @@ mod tests;
 mod user;
 
 pub use load::SchemaProblem;
-pub use set::{Located, Resource, SchemaSet, Target, kind_of};
+pub use set::{AttributeTarget, Located, ResourceSchema, SchemaSet, kind_of};
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use super::{
     AttrType, Attribute, ENTERPRISE_URN, Extension, GROUP_URN, ResourceType, Schema, SchemaProblem, USER_URN, common,
     enterprise, find, group, load, offered, service, user,
 };
-use crate::domain::filter::{Field, Kind};
+use crate::domain::filter::{FieldType, FilterField};
 use crate::scim::path::AttrPath;
 use serde_json::Value;
 
@@ -106,38 +106,38 @@ impl SchemaSet {
 
     /// The resource type called `name` ("User").
     #[must_use]
-    pub fn resource(&self, name: &str) -> Option<Resource<'_>> {
+    pub fn resource(&self, name: &str) -> Option<ResourceSchema<'_>> {
         let kind = self.types().find(|t| t.name == name)?;
         Some(self.view(kind))
     }
 
     /// Every resource type, ready for finding attributes.
-    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+    pub fn resources(&self) -> impl Iterator<Item = ResourceSchema<'_>> {
         self.types().map(|kind| self.view(kind))
     }
 
     /// Users.
     #[must_use]
-    pub fn users(&self) -> Resource<'_> {
+    pub fn users(&self) -> ResourceSchema<'_> {
         let [users, _] = &self.types;
         self.view(users)
     }
 
     /// Groups.
     #[must_use]
-    pub fn groups(&self) -> Resource<'_> {
+    pub fn groups(&self) -> ResourceSchema<'_> {
         let [_, groups] = &self.types;
         self.view(groups)
     }
 
-    fn view<'s>(&'s self, kind: &'s ResourceType) -> Resource<'s> {
-        Resource { set: self, kind, core: self.schema(&kind.schema).unwrap_or(&self.empty) }
+    fn view<'s>(&'s self, kind: &'s ResourceType) -> ResourceSchema<'s> {
+        ResourceSchema { set: self, kind, core: self.schema(&kind.schema).unwrap_or(&self.empty) }
     }
 }
 
 /// One resource type of a set: where requests find their attributes.
 #[derive(Debug, Clone, Copy)]
-pub struct Resource<'s> {
+pub struct ResourceSchema<'s> {
     /// The set it belongs to.
     pub set: &'s SchemaSet,
     /// The type.
@@ -148,7 +148,7 @@ pub struct Resource<'s> {
 
 /// An attribute found by its path.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'s> {
+pub struct AttributeTarget<'s> {
     /// The extension it lies in; none for core and common attributes.
     pub extension: Option<&'s Schema>,
     /// The attribute.
@@ -163,10 +163,10 @@ pub enum Located<'s> {
     /// A whole extension.
     Extension(&'s Schema),
     /// An attribute or sub-attribute.
-    Attribute(Target<'s>),
+    Attribute(AttributeTarget<'s>),
 }
 
-impl<'s> Resource<'s> {
+impl<'s> ResourceSchema<'s> {
     /// The core or common attribute called `name`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'s Attribute> {
@@ -215,9 +215,9 @@ impl<'s> Resource<'s> {
 
     /// The attribute called `name` of an extension; none when the type has none, or several extensions have one.
     #[must_use]
-    pub fn extension_attribute(&self, name: &str) -> Option<Target<'s>> {
+    pub fn extension_attribute(&self, name: &str) -> Option<AttributeTarget<'s>> {
         let mut found = self.extensions().filter_map(|(schema, _)| {
-            find(&schema.attributes, name).map(|attr| Target { extension: Some(schema), attr, sub: None })
+            find(&schema.attributes, name).map(|attr| AttributeTarget { extension: Some(schema), attr, sub: None })
         });
         found.next().filter(|_| found.next().is_none())
     }
@@ -243,11 +243,11 @@ impl<'s> Resource<'s> {
             Some(name) => Some(attr.sub(name)?),
             None => None,
         };
-        Some(Located::Attribute(Target { extension, attr, sub }))
+        Some(Located::Attribute(AttributeTarget { extension, attr, sub }))
     }
 }
 
-impl<'s> Target<'s> {
+impl<'s> AttributeTarget<'s> {
     /// The attribute the path ends at.
     #[must_use]
     pub fn leaf(&self) -> &'s Attribute {
@@ -265,21 +265,21 @@ impl<'s> Target<'s> {
 
     /// The neutral field of the attribute itself.
     #[must_use]
-    pub fn field(&self) -> Field {
-        Field { path: self.keys(), kind: kind_of(self.attr) }
+    pub fn field(&self) -> FilterField {
+        FilterField { path: self.keys(), kind: kind_of(self.attr) }
     }
 }
 
 /// How values of `attr` compare.
 #[must_use]
-pub fn kind_of(attr: &Attribute) -> Kind {
+pub fn kind_of(attr: &Attribute) -> FieldType {
     match attr.kind {
-        AttrType::String | AttrType::Reference => Kind::Text { exact: attr.case_exact },
-        AttrType::Boolean => Kind::Bool,
-        AttrType::Integer => Kind::Integer,
-        AttrType::Decimal => Kind::Decimal,
-        AttrType::DateTime => Kind::Time,
-        AttrType::Binary => Kind::Binary,
-        AttrType::Complex => Kind::Object,
+        AttrType::String | AttrType::Reference => FieldType::Text { exact: attr.case_exact },
+        AttrType::Boolean => FieldType::Bool,
+        AttrType::Integer => FieldType::Integer,
+        AttrType::Decimal => FieldType::Decimal,
+        AttrType::DateTime => FieldType::Time,
+        AttrType::Binary => FieldType::Binary,
+        AttrType::Complex => FieldType::Object,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{Backend, Line, on};
+use super::{Backend, LogRow, on};
 use crate::domain::time::Timestamp;
 
 /// PostgreSQL: any number of rows, a column each parameter.
@@ -38,7 +38,7 @@ const PASSED: usize = 500;
 /// Writes what a [`RequestLog`](super::RequestLog) takes.
 #[derive(Debug)]
 pub struct LogWriter {
-    pub(super) queue: mpsc::Receiver<Line>,
+    pub(super) queue: mpsc::Receiver<LogRow>,
     pub(super) backend: Backend,
     pub(super) keep_seconds: i64,
     pub(super) dropped: Arc<AtomicU64>,
@@ -99,7 +99,7 @@ impl LogWriter {
 
     /// Writes a batch, however often that has to be tried: a full disk and a locked file pass. Meanwhile entries wait in
     /// the queue, and only what finds no place there is lost. At the end it is tried once more, and then given up.
-    async fn write(&self, batch: &mut Vec<Line>, told: &mut watch::Receiver<bool>) {
+    async fn write(&self, batch: &mut Vec<LogRow>, told: &mut watch::Receiver<bool>) {
         let mut pause = SHORTEST_REST;
         while !batch.is_empty() {
             let stopping = *told.borrow();
@@ -137,13 +137,13 @@ impl LogWriter {
         metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
     }
 
-    async fn insert(&self, batch: &[Line]) -> Result<(), sqlx::Error> {
+    async fn insert(&self, batch: &[LogRow]) -> Result<(), sqlx::Error> {
         match &self.backend {
             Backend::Sqlite(pool) => {
                 let mut transaction = pool.begin().await?;
                 for part in batch.chunks(ROWS) {
                     let mut query = sqlx::query(insert(part.len()));
-                    for Line { connection, at, id, text } in part {
+                    for LogRow { connection, at, id, text } in part {
                         query = query.bind(connection).bind(at).bind(id).bind(text);
                     }
                     query.execute(&mut *transaction).await?;

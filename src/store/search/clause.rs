@@ -2,7 +2,7 @@
 use uuid::Uuid;
 
 use super::{Composer, Of};
-use crate::domain::filter::{Field, Filter, Kind, Op, Value};
+use crate::domain::filter::{FieldType, Filter, FilterField, FilterOp, FilterValue};
 use crate::domain::id::exact;
 
 /// Where a path starts.
@@ -21,7 +21,7 @@ enum Scope {
 }
 
 /// What answers for an attribute.
-enum Place {
+enum ValueSource {
     /// A UUID column, shown as text.
     Id(String),
     /// A column of folded text as bytes; never NULL.
@@ -68,77 +68,79 @@ impl Composer {
     }
 
     /// What answers for `field`.
-    fn place(&self, field: &Field, scope: &Scope) -> Place {
+    fn place(&self, field: &FilterField, scope: &Scope) -> ValueSource {
         let path: Vec<&str> = field.path.iter().map(String::as_str).collect();
         match (scope, path.as_slice()) {
             (Scope::Resource, path) => self.resource_place(path, field.kind),
             (Scope::Element(alias), []) => plain(format!("{alias}.value"), field.kind),
             (Scope::Element(alias), path) => self.json(&format!("{alias}.value"), path, field.kind),
-            (Scope::GroupOf, ["value"]) => Place::Id("og.id".to_owned()),
-            (Scope::GroupOf, ["display"]) => Place::Folded("og.display_key".to_owned()),
-            (Scope::GroupOf, ["type"]) => Place::Text(
+            (Scope::GroupOf, ["value"]) => ValueSource::Id("og.id".to_owned()),
+            (Scope::GroupOf, ["display"]) => ValueSource::Folded("og.display_key".to_owned()),
+            (Scope::GroupOf, ["type"]) => ValueSource::Text(
                 "CASE WHEN EXISTS (SELECT 1 FROM external_member od WHERE od.member = u.id AND od.grp = og.id) \
                  THEN 'direct' ELSE 'indirect' END"
                     .to_owned(),
             ),
-            (Scope::MemberUser, ["value"]) => Place::Id("mu.id".to_owned()),
-            (Scope::MemberUser, ["display"]) => Place::Folded("mu.user_name_key".to_owned()),
-            (Scope::MemberUser, ["type"]) => Place::Fixed("user"),
-            (Scope::MemberGroup, ["value"]) => Place::Id("mg.id".to_owned()),
-            (Scope::MemberGroup, ["display"]) => Place::Folded("mg.display_key".to_owned()),
-            (Scope::MemberGroup, ["type"]) => Place::Fixed("group"),
-            _ => Place::Absent,
+            (Scope::MemberUser, ["value"]) => ValueSource::Id("mu.id".to_owned()),
+            (Scope::MemberUser, ["display"]) => ValueSource::Folded("mu.user_name_key".to_owned()),
+            (Scope::MemberUser, ["type"]) => ValueSource::Fixed("user"),
+            (Scope::MemberGroup, ["value"]) => ValueSource::Id("mg.id".to_owned()),
+            (Scope::MemberGroup, ["display"]) => ValueSource::Folded("mg.display_key".to_owned()),
+            (Scope::MemberGroup, ["type"]) => ValueSource::Fixed("group"),
+            _ => ValueSource::Absent,
         }
     }
 
-    fn resource_place(&self, path: &[&str], kind: Kind) -> Place {
+    fn resource_place(&self, path: &[&str], kind: FieldType) -> ValueSource {
         let table = self.of.table();
         let column = |name: &str| format!("{table}.{name}");
         match (self.of, path) {
-            (_, ["id"]) => Place::Id(column("id")),
-            (_, ["externalId"]) => Place::Text(column("external_id")),
-            (_, ["meta", "created"]) => Place::Number(column("created_at")),
-            (_, ["meta", "lastModified"]) => Place::Number(column("changed_at")),
-            (_, ["meta", "version"]) => Place::Text(format!("('W/\"' || {table}.version || '\"')")),
-            (Of::Users, ["meta", "resourceType"]) => Place::Fixed("User"),
-            (Of::Groups, ["meta", "resourceType"]) => Place::Fixed("Group"),
-            (_, ["meta"]) => Place::Fixed("meta"),
-            (_, ["meta", ..]) => Place::Absent,
-            (Of::Users, ["userName"]) => Place::Folded(column("user_name_key")),
-            (Of::Users, ["active"]) => Place::Flag(column("active")),
-            (Of::Groups, ["displayName"]) => Place::Folded(column("display_key")),
+            (_, ["id"]) => ValueSource::Id(column("id")),
+            (_, ["externalId"]) => ValueSource::Text(column("external_id")),
+            (_, ["meta", "created"]) => ValueSource::Number(column("created_at")),
+            (_, ["meta", "lastModified"]) => ValueSource::Number(column("changed_at")),
+            (_, ["meta", "version"]) => ValueSource::Text(format!("('W/\"' || {table}.version || '\"')")),
+            (Of::Users, ["meta", "resourceType"]) => ValueSource::Fixed("User"),
+            (Of::Groups, ["meta", "resourceType"]) => ValueSource::Fixed("Group"),
+            (_, ["meta"]) => ValueSource::Fixed("meta"),
+            (_, ["meta", ..]) => ValueSource::Absent,
+            (Of::Users, ["userName"]) => ValueSource::Folded(column("user_name_key")),
+            (Of::Users, ["active"]) => ValueSource::Flag(column("active")),
+            (Of::Groups, ["displayName"]) => ValueSource::Folded(column("display_key")),
             (_, path) => self.json(&column("keys"), path, kind),
         }
     }
 
     /// A value inside the JSON text `column`.
-    fn json(&self, column: &str, path: &[&str], kind: Kind) -> Place {
+    fn json(&self, column: &str, path: &[&str], kind: FieldType) -> ValueSource {
         match kind {
-            Kind::Text { .. } | Kind::Binary => Place::Text(self.dialect.json_text(column, path)),
-            Kind::Integer | Kind::Time => Place::Number(self.dialect.json_integer(column, path)),
-            Kind::Decimal => Place::Decimal(self.dialect.json_text(column, path)),
-            Kind::Bool => Place::Truth(self.dialect.json_text(column, path)),
-            Kind::Object => Place::Whole(self.dialect.json_text(column, path)),
+            FieldType::Text { .. } | FieldType::Binary => ValueSource::Text(self.dialect.json_text(column, path)),
+            FieldType::Integer | FieldType::Time => ValueSource::Number(self.dialect.json_integer(column, path)),
+            FieldType::Decimal => ValueSource::Decimal(self.dialect.json_text(column, path)),
+            FieldType::Bool => ValueSource::Truth(self.dialect.json_text(column, path)),
+            FieldType::Object => ValueSource::Whole(self.dialect.json_text(column, path)),
         }
     }
 
-    fn present(&mut self, field: &Field, scope: &Scope) -> String {
+    fn present(&mut self, field: &FilterField, scope: &Scope) -> String {
         if let (Scope::Resource, [name]) = (scope, field.path.as_slice())
             && let Some(any) = self.related(name, None)
         {
             return any;
         }
         match self.place(field, scope) {
-            Place::Id(_) | Place::Folded(_) | Place::Flag(_) | Place::Fixed(_) => constant(true),
-            Place::Text(sql) | Place::Number(sql) | Place::Decimal(sql) | Place::Truth(sql) => {
+            ValueSource::Id(_) | ValueSource::Folded(_) | ValueSource::Flag(_) | ValueSource::Fixed(_) => {
+                constant(true)
+            }
+            ValueSource::Text(sql) | ValueSource::Number(sql) | ValueSource::Decimal(sql) | ValueSource::Truth(sql) => {
                 format!("({sql}) IS NOT NULL")
             }
-            Place::Whole(sql) => format!("COALESCE(({sql}) NOT IN ('[]', '{{}}'), FALSE)"),
-            Place::Absent => constant(false),
+            ValueSource::Whole(sql) => format!("COALESCE(({sql}) NOT IN ('[]', '{{}}'), FALSE)"),
+            ValueSource::Absent => constant(false),
         }
     }
 
-    fn each(&mut self, list: &Field, inner: &Filter) -> String {
+    fn each(&mut self, list: &FilterField, inner: &Filter) -> String {
         if let [name] = list.path.as_slice()
             && let Some(any) = self.related(name, Some(inner))
         {
@@ -195,59 +197,61 @@ impl Composer {
         )
     }
 
-    fn compare(&mut self, place: &Place, op: Op, value: &Value) -> String {
+    fn compare(&mut self, place: &ValueSource, op: FilterOp, value: &FilterValue) -> String {
         match (place, value) {
-            (Place::Absent, _) => constant(op == Op::Ne),
-            (Place::Id(sql), Value::Text(text)) => match (op, exact(text)) {
-                (Op::Eq, Some(id)) => format!("{sql} = {}", self.bind(id)),
-                (Op::Ne, Some(id)) => format!("{sql} <> {}", self.bind(id)),
-                (Op::Eq | Op::Ne, None) => constant(op == Op::Ne),
+            (ValueSource::Absent, _) => constant(op == FilterOp::Ne),
+            (ValueSource::Id(sql), FilterValue::Text(text)) => match (op, exact(text)) {
+                (FilterOp::Eq, Some(id)) => format!("{sql} = {}", self.bind(id)),
+                (FilterOp::Ne, Some(id)) => format!("{sql} <> {}", self.bind(id)),
+                (FilterOp::Eq | FilterOp::Ne, None) => constant(op == FilterOp::Ne),
                 _ => self.text(&self.dialect.uuid_text(sql), op, text),
             },
-            (Place::Folded(sql), Value::Text(text)) => self.folded(sql, op, text),
-            (Place::Text(sql), Value::Text(text)) => self.text(sql, op, text),
-            (Place::Fixed(fixed), Value::Text(text)) => {
+            (ValueSource::Folded(sql), FilterValue::Text(text)) => self.folded(sql, op, text),
+            (ValueSource::Text(sql), FilterValue::Text(text)) => self.text(sql, op, text),
+            (ValueSource::Fixed(fixed), FilterValue::Text(text)) => {
                 let sql = format!("'{fixed}'");
                 self.text(&sql, op, text)
             }
-            (Place::Number(sql), Value::Integer(number) | Value::Time(number)) => {
+            (ValueSource::Number(sql), FilterValue::Integer(number) | FilterValue::Time(number)) => {
                 let bound = self.bind(*number);
                 ordered(sql, op, &bound)
             }
-            (Place::Decimal(sql), Value::Decimal(number)) => {
+            (ValueSource::Decimal(sql), FilterValue::Decimal(number)) => {
                 let bound = self.bind(number.to_string());
                 let bound = format!("CAST({} AS DOUBLE PRECISION)", self.dialect.typed(&bound, "text"));
                 ordered(&format!("CAST({sql} AS DOUBLE PRECISION)"), op, &bound)
             }
-            (Place::Truth(sql), Value::Bool(truth)) => ordered(sql, op, if *truth { "'true'" } else { "'false'" }),
-            (Place::Flag(sql), Value::Bool(truth)) => {
-                if (op == Op::Eq) == *truth {
+            (ValueSource::Truth(sql), FilterValue::Bool(truth)) => {
+                ordered(sql, op, if *truth { "'true'" } else { "'false'" })
+            }
+            (ValueSource::Flag(sql), FilterValue::Bool(truth)) => {
+                if (op == FilterOp::Eq) == *truth {
                     sql.clone()
                 } else {
                     format!("NOT {sql}")
                 }
             }
             // A value of another type is not identical, and nothing else.
-            _ => constant(op == Op::Ne),
+            _ => constant(op == FilterOp::Ne),
         }
     }
 
-    fn folded(&mut self, sql: &str, op: Op, text: &str) -> String {
+    fn folded(&mut self, sql: &str, op: FilterOp, text: &str) -> String {
         let bytes = text.as_bytes();
         match op {
-            Op::Sw => match successor(bytes) {
+            FilterOp::Sw => match successor(bytes) {
                 None => constant(true),
                 Some(end) => {
                     let from = self.bind(bytes);
                     format!("({sql} >= {from} AND {sql} < {})", self.bind(end))
                 }
             },
-            Op::Co if bytes.is_empty() => constant(true),
-            Op::Co => {
+            FilterOp::Co if bytes.is_empty() => constant(true),
+            FilterOp::Co => {
                 let needle = self.bind(bytes);
                 self.dialect.contains(sql, &needle)
             }
-            Op::Ew => {
+            FilterOp::Ew => {
                 let (length, end) = (bytes.len(), self.bind(bytes));
                 format!("(length({sql}) >= {length} AND substr({sql}, length({sql}) - {length} + 1) = {end})")
             }
@@ -258,21 +262,21 @@ impl Composer {
         }
     }
 
-    fn text(&mut self, sql: &str, op: Op, text: &str) -> String {
+    fn text(&mut self, sql: &str, op: FilterOp, text: &str) -> String {
         let length = text.chars().count();
         match op {
-            Op::Co | Op::Sw | Op::Ew if length == 0 => format!("({sql}) IS NOT NULL"),
-            Op::Co => {
+            FilterOp::Co | FilterOp::Sw | FilterOp::Ew if length == 0 => format!("({sql}) IS NOT NULL"),
+            FilterOp::Co => {
                 let needle = self.bind(text);
                 let contains = self.dialect.contains(&format!("({sql})"), &needle);
                 format!("COALESCE({contains}, FALSE)")
             }
-            Op::Sw => format!("COALESCE(substr({sql}, 1, {length}) = {}, FALSE)", self.bind(text)),
-            Op::Ew => format!(
+            FilterOp::Sw => format!("COALESCE(substr({sql}, 1, {length}) = {}, FALSE)", self.bind(text)),
+            FilterOp::Ew => format!(
                 "COALESCE(length({sql}) >= {length} AND substr({sql}, length({sql}) - {length} + 1) = {}, FALSE)",
                 self.bind(text)
             ),
-            Op::Eq => {
+            FilterOp::Eq => {
                 let bound = self.bind(text);
                 // Plain equality, so that an index on the column can be used.
                 format!("(({sql}) IS NOT NULL AND {sql} = {bound})")
@@ -285,31 +289,31 @@ impl Composer {
     }
 }
 
-fn plain(sql: String, kind: Kind) -> Place {
+fn plain(sql: String, kind: FieldType) -> ValueSource {
     match kind {
-        Kind::Integer | Kind::Time => Place::Number(format!("CAST({sql} AS BIGINT)")),
-        Kind::Decimal => Place::Decimal(sql),
-        Kind::Bool => Place::Truth(sql),
-        Kind::Text { .. } | Kind::Binary | Kind::Object => Place::Text(sql),
+        FieldType::Integer | FieldType::Time => ValueSource::Number(format!("CAST({sql} AS BIGINT)")),
+        FieldType::Decimal => ValueSource::Decimal(sql),
+        FieldType::Bool => ValueSource::Truth(sql),
+        FieldType::Text { .. } | FieldType::Binary | FieldType::Object => ValueSource::Text(sql),
     }
 }
 
 /// A comparison whose left side may be NULL.
-fn ordered(sql: &str, op: Op, bound: &str) -> String {
+fn ordered(sql: &str, op: FilterOp, bound: &str) -> String {
     match op {
-        Op::Ne => format!("({sql}) IS DISTINCT FROM {bound}"),
+        FilterOp::Ne => format!("({sql}) IS DISTINCT FROM {bound}"),
         _ => format!("COALESCE({sql} {} {bound}, FALSE)", symbol(op)),
     }
 }
 
-fn symbol(op: Op) -> &'static str {
+fn symbol(op: FilterOp) -> &'static str {
     match op {
-        Op::Ne => "<>",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Eq | Op::Co | Op::Sw | Op::Ew => "=",
+        FilterOp::Ne => "<>",
+        FilterOp::Gt => ">",
+        FilterOp::Ge => ">=",
+        FilterOp::Lt => "<",
+        FilterOp::Le => "<=",
+        FilterOp::Eq | FilterOp::Co | FilterOp::Sw | FilterOp::Ew => "=",
     }
 }
 
@@ -320,7 +324,9 @@ fn constant(truth: bool) -> String {
 /// The id in a filter that asks for one element by its `value`.
 pub(super) fn value_equals(inner: &Filter) -> Option<Uuid> {
     match inner {
-        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => exact(text),
+        Filter::Compare { field, op: FilterOp::Eq, value: FilterValue::Text(text) } if field.path == ["value"] => {
+            exact(text)
+        }
         _ => None,
     }
 }
@@ -328,7 +334,9 @@ pub(super) fn value_equals(inner: &Filter) -> Option<Uuid> {
 /// The text that the `value` of every element that satisfies `inner` is.
 pub(super) fn text_equals(inner: &Filter) -> Option<&str> {
     match inner {
-        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } if field.path == ["value"] => Some(text),
+        Filter::Compare { field, op: FilterOp::Eq, value: FilterValue::Text(text) } if field.path == ["value"] => {
+            Some(text)
+        }
         Filter::And(parts) => parts.iter().find_map(text_equals),
         _ => None,
     }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::clause::{text_equals, value_equals};
 use super::{Composer, Of};
-use crate::domain::filter::{Filter, Op, Value};
+use crate::domain::filter::{Filter, FilterOp, FilterValue};
 use crate::domain::id::exact;
-use crate::store::{Value as Bound, external_emails};
+use crate::store::{SqlValue as Bound, external_emails};
 
 /// What a row is looked up by. The order says which leads to fewer rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,7 +62,7 @@ fn leads(of: Of, filter: &Filter) -> Option<Leads> {
         }
         Filter::Constant(false) => Some(Leads(Vec::new())),
         Filter::Constant(true) | Filter::Not(_) | Filter::Present(_) => None,
-        Filter::Compare { field, op: Op::Eq, value: Value::Text(text) } => {
+        Filter::Compare { field, op: FilterOp::Eq, value: FilterValue::Text(text) } => {
             let path: Vec<&str> = field.path.iter().map(String::as_str).collect();
             match (of, path.as_slice()) {
                 // What is no id is the id of nothing, as nil is.

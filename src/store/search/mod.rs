@@ -13,11 +13,11 @@ mod order;
 use super::extent::ConnectionExtent;
 use super::external_groups::{self, ExternalGroup};
 use super::external_users::{self, ExternalUser};
-use super::{Dialect, FromRow, Reader, Row, Sql, Store, StoreError, Value, first, totals};
-use crate::domain::filter::{self, Filter, Op};
+use super::{Dialect, FromRow, Reader, Row, Sql, SqlValue, Store, StoreError, first, totals};
+use crate::domain::filter::{self, Filter, FilterOp};
 use crate::domain::id::{ConnectionId, Id as _};
-use crate::domain::page::{Beside, Page, Position, Sort, SortKey};
-use order::Order;
+use crate::domain::page::{AdjacentPages, PageRequest, Position, Sort, SortKey};
+use order::SqlOrder;
 
 /// What is searched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,11 +76,11 @@ impl Of {
 
 /// A page of what was found.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Found<T> {
+pub struct SearchResult<T> {
     /// The rows, in order.
     pub rows: Vec<T>,
     /// Where the pages beside it are, when it is a cursor page.
-    pub beside: Beside,
+    pub beside: AdjacentPages,
     /// Whether there are rows beyond it, in the direction it was asked for. Known for cursor pages only.
     pub more: bool,
     /// How many match in all, when that was asked for and there is a row that says it.
@@ -96,8 +96,8 @@ pub async fn users(
     at: &ConnectionExtent,
     filter: Option<&Filter>,
     sort: Option<&Sort>,
-    page: &Page,
-) -> Result<Found<ExternalUser>, StoreError> {
+    page: &PageRequest,
+) -> Result<SearchResult<ExternalUser>, StoreError> {
     let wanted = Wanted { filter, sort, page, total: false };
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
 }
@@ -109,8 +109,8 @@ pub async fn users(
 pub async fn all_users(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    page: &Page,
-) -> Result<Found<ExternalUser>, StoreError> {
+    page: &PageRequest,
+) -> Result<SearchResult<ExternalUser>, StoreError> {
     let wanted = Wanted { filter: None, sort: None, page, total: true };
     rows(reader, at, Of::Users, wanted, |user: &ExternalUser| user.id.uuid()).await
 }
@@ -122,8 +122,8 @@ pub async fn all_users(
 pub async fn all_groups(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    page: &Page,
-) -> Result<Found<ExternalGroup>, StoreError> {
+    page: &PageRequest,
+) -> Result<SearchResult<ExternalGroup>, StoreError> {
     let wanted = Wanted { filter: None, sort: None, page, total: true };
     rows(reader, at, Of::Groups, wanted, |group: &ExternalGroup| group.id.uuid()).await
 }
@@ -146,16 +146,21 @@ pub async fn user_named(
     store: &Store,
     at: &ConnectionExtent,
     filter: Option<&Filter>,
-    page: &Page,
-) -> Result<Option<Found<ExternalUser>>, StoreError> {
-    let first = matches!(page, Page::Index { start: 0 | 1, .. } | Page::Cursor { after: None, .. });
+    page: &PageRequest,
+) -> Result<Option<SearchResult<ExternalUser>>, StoreError> {
+    let first = matches!(page, PageRequest::Index { start: 0 | 1, .. } | PageRequest::Cursor { after: None, .. });
     match filter {
-        Some(Filter::Compare { field, op: Op::Eq, value: filter::Value::Text(name) })
+        Some(Filter::Compare { field, op: FilterOp::Eq, value: filter::FilterValue::Text(name) })
             if field.path == ["userName"] && first && page.count() > 0 =>
         {
             let found = external_users::find_named(store, at, name).await?;
             let total = Some(u64::from(found.is_some()));
-            Ok(Some(Found { rows: found.into_iter().collect(), beside: Beside::default(), more: false, total }))
+            Ok(Some(SearchResult {
+                rows: found.into_iter().collect(),
+                beside: AdjacentPages::default(),
+                more: false,
+                total,
+            }))
         }
         _ => Ok(None),
     }
@@ -170,8 +175,8 @@ pub async fn groups(
     at: &ConnectionExtent,
     filter: Option<&Filter>,
     sort: Option<&Sort>,
-    page: &Page,
-) -> Result<Found<ExternalGroup>, StoreError> {
+    page: &PageRequest,
+) -> Result<SearchResult<ExternalGroup>, StoreError> {
     let wanted = Wanted { filter, sort, page, total: false };
     rows(reader, at, Of::Groups, wanted, |group: &ExternalGroup| group.id.uuid()).await
 }
@@ -204,7 +209,7 @@ pub async fn count_groups(
 struct Composer {
     dialect: Dialect,
     of: Of,
-    values: Vec<Value>,
+    values: Vec<SqlValue>,
     aliases: usize,
 }
 
@@ -214,7 +219,7 @@ impl Composer {
     }
 
     /// The parameter that stands for `value`.
-    fn bind(&mut self, value: impl Into<Value>) -> String {
+    fn bind(&mut self, value: impl Into<SqlValue>) -> String {
         self.values.push(value.into());
         format!("${}", self.values.len())
     }
@@ -263,7 +268,7 @@ impl Rows {
 struct Wanted<'q> {
     filter: Option<&'q Filter>,
     sort: Option<&'q Sort>,
-    page: &'q Page,
+    page: &'q PageRequest,
     /// Also how many there are in all; only without a filter.
     total: bool,
 }
@@ -274,34 +279,34 @@ async fn rows<T: FromRow>(
     of: Of,
     Wanted { filter, sort, page, total }: Wanted<'_>,
     id: fn(&T) -> uuid::Uuid,
-) -> Result<Found<T>, StoreError> {
+) -> Result<SearchResult<T>, StoreError> {
     let wanted = i64::from(page.count());
     if wanted == 0 {
-        return Ok(Found { rows: Vec::new(), beside: Beside::default(), more: false, total: None });
+        return Ok(SearchResult { rows: Vec::new(), beside: AdjacentPages::default(), more: false, total: None });
     }
-    let backwards = matches!(page, Page::Back { .. });
+    let backwards = matches!(page, PageRequest::Back { .. });
     let (order, text, values) = page_text(reader.dialect(), of, at.connection(), Wanted { filter, sort, page, total });
     let read = |row: &Row| {
         let told: Option<u64> = if total { row.get("told")? } else { None };
         Ok((T::from_row(row)?, order.key(row)?, told))
     };
     let mut found = reader.all(Sql::composed("search", text), values, read).await?;
-    let more = !matches!(page, Page::Index { .. }) && found.len() > page.count() as usize;
+    let more = !matches!(page, PageRequest::Index { .. }) && found.len() > page.count() as usize;
     found.truncate(page.count() as usize);
     if backwards {
         found.reverse();
     }
     let place = |(row, key, _): &(T, Option<SortKey>, _)| Position { key: key.clone(), id: id(row) };
-    let beside = Beside::of(page, found.first().map(place), found.last().map(place), more);
+    let beside = AdjacentPages::of(page, found.first().map(place), found.last().map(place), more);
     let total = found.first().and_then(|(_, _, told)| *told);
-    Ok(Found { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
+    Ok(SearchResult { rows: found.into_iter().map(|(row, _, _)| row).collect(), beside, more, total })
 }
 
 /// How many rows a page passes over.
-fn passed(page: &Page) -> u64 {
+fn passed(page: &PageRequest) -> u64 {
     match page {
-        Page::Index { start, .. } => start.saturating_sub(1),
-        Page::Cursor { .. } | Page::Back { .. } => 0,
+        PageRequest::Index { start, .. } => start.saturating_sub(1),
+        PageRequest::Cursor { .. } | PageRequest::Back { .. } => 0,
     }
 }
 
@@ -311,20 +316,20 @@ fn page_text(
     of: Of,
     at: ConnectionId,
     Wanted { filter, sort, page, total }: Wanted<'_>,
-) -> (Order, String, Vec<Value>) {
+) -> (SqlOrder, String, Vec<SqlValue>) {
     let wanted = i64::from(page.count());
     let mut composer = Composer::new(dialect, of, at);
     let found = composer.found(filter);
-    let order = Order::new(&mut composer, sort, matches!(page, Page::Back { .. }));
+    let order = SqlOrder::new(&mut composer, sort, matches!(page, PageRequest::Back { .. }));
     let after = match page {
-        Page::Cursor { after: Some(position), .. } | Page::Back { before: position, .. } => {
+        PageRequest::Cursor { after: Some(position), .. } | PageRequest::Back { before: position, .. } => {
             format!(" AND {}", order.after(&mut composer, position))
         }
         _ => String::new(),
     };
     let limit = match page {
-        Page::Cursor { .. } | Page::Back { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
-        Page::Index { .. } => {
+        PageRequest::Cursor { .. } | PageRequest::Back { .. } => format!("LIMIT {}", composer.bind(wanted + 1)),
+        PageRequest::Index { .. } => {
             let limit = composer.bind(wanted);
             format!("LIMIT {limit} OFFSET {}", composer.bind(i64::try_from(passed(page)).unwrap_or(i64::MAX)))
         }
@@ -348,7 +353,7 @@ fn page_text(
 }
 
 /// What asks for the number of those that satisfy a filter.
-fn count_text(dialect: Dialect, of: Of, at: ConnectionId, filter: Option<&Filter>) -> (String, Vec<Value>) {
+fn count_text(dialect: Dialect, of: Of, at: ConnectionId, filter: Option<&Filter>) -> (String, Vec<SqlValue>) {
     let mut composer = Composer::new(dialect, of, at);
     if filter.is_none() {
         return (totals::kept(of.what(), "$1"), composer.values);
@@ -364,8 +369,8 @@ pub fn texts(
     groups: bool,
     filter: Option<&Filter>,
     sort: Option<&Sort>,
-    page: &Page,
-) -> [(String, Vec<Value>); 2] {
+    page: &PageRequest,
+) -> [(String, Vec<SqlValue>); 2] {
     let (of, nowhere) = (if groups { Of::Groups } else { Of::Users }, ConnectionId::from_uuid(uuid::Uuid::nil()));
     let total = filter.is_none() && sort.is_none();
     let (_, text, values) = page_text(dialect, of, nowhere, Wanted { filter, sort, page, total });

@@ -1,11 +1,11 @@
 //! The order of a list: a sort key, then the id. Missing keys come last ascending and first descending.
 use super::{Composer, Of};
-use crate::domain::filter::{Field, Kind};
+use crate::domain::filter::{FieldType, FilterField};
 use crate::domain::page::{Position, Sort, SortKey};
 use crate::store::{Row, StoreError};
 
 /// An order, ready to be written into a text.
-pub(super) struct Order {
+pub(super) struct SqlOrder {
     key: Option<Key>,
     /// The id column, which breaks ties.
     id: &'static str,
@@ -32,7 +32,7 @@ enum KeyKind {
     Number,
 }
 
-impl Order {
+impl SqlOrder {
     /// The order `sort` asks for; by id alone when it asks for nothing that can be ordered by.
     pub(super) fn new(composer: &mut Composer, sort: Option<&Sort>, backwards: bool) -> Self {
         let id = match composer.of {
@@ -133,14 +133,14 @@ fn key(composer: &mut Composer, sort: &Sort) -> Option<Key> {
     }
 }
 
-fn value(composer: &Composer, column: &str, path: &[&str], kind: Kind) -> Key {
+fn value(composer: &Composer, column: &str, path: &[&str], kind: FieldType) -> Key {
     let dialect = composer.dialect;
     let text = if path.is_empty() { column.to_owned() } else { dialect.json_text(column, path) };
     match kind {
-        Kind::Integer | Kind::Time if !path.is_empty() => {
+        FieldType::Integer | FieldType::Time if !path.is_empty() => {
             Key { sql: format!("({})", dialect.json_integer(column, path)), kind: KeyKind::Number, column: false }
         }
-        Kind::Bool => Key {
+        FieldType::Bool => Key {
             sql: format!("CASE ({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"),
             kind: KeyKind::Number,
             column: false,
@@ -150,7 +150,7 @@ fn value(composer: &Composer, column: &str, path: &[&str], kind: Kind) -> Key {
 }
 
 /// The value of the element marked primary, else of the first.
-fn element(composer: &mut Composer, list: &Field, path: &[&str], kind: Kind) -> Key {
+fn element(composer: &mut Composer, list: &FilterField, path: &[&str], kind: FieldType) -> Key {
     let alias = composer.alias();
     let names: Vec<&str> = list.path.iter().map(String::as_str).collect();
     let rows = composer.dialect.json_each(&format!("{}.keys", composer.of.table()), &names, &alias);

@@ -16,16 +16,16 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::Reader;
 use crate::store::extent::SelfExtent;
-use crate::web::login::Caller;
+use crate::web::login::ApiCaller;
 use crate::web::operator::Operator;
 use crate::web::problem::sentence;
 use crate::web::{App, extract};
 
 /// What a handler answers.
-pub(super) type Answer = Result<HttpResponse, Fault>;
+pub(super) type ApiResult = Result<HttpResponse, Fault>;
 
 /// A request before it is known who sends it.
-pub(super) struct Sent {
+pub(super) struct RawRequest {
     /// The state of the server.
     pub app: web::Data<App>,
     /// The request.
@@ -34,37 +34,37 @@ pub(super) struct Sent {
 }
 
 /// A request of a person whose rate admits it.
-pub(super) struct Call {
-    sent: Sent,
-    caller: Caller,
+pub(super) struct ApiRequest {
+    sent: RawRequest,
+    caller: ApiCaller,
 }
 
 /// A request of a person, or of a command on the machine of the server.
-pub(super) enum Asked {
+pub(super) enum ApiOrOperatorRequest {
     /// By an API token.
-    Person(Call),
+    Person(ApiRequest),
     /// By the token in the data folder.
-    Operator(Sent),
+    Operator(RawRequest),
 }
 
-impl Deref for Call {
-    type Target = Sent;
+impl Deref for ApiRequest {
+    type Target = RawRequest;
 
-    fn deref(&self) -> &Sent {
+    fn deref(&self) -> &RawRequest {
         &self.sent
     }
 }
 
-impl DerefMut for Call {
-    fn deref_mut(&mut self) -> &mut Sent {
+impl DerefMut for ApiRequest {
+    fn deref_mut(&mut self) -> &mut RawRequest {
         &mut self.sent
     }
 }
 
-impl Deref for Asked {
-    type Target = Sent;
+impl Deref for ApiOrOperatorRequest {
+    type Target = RawRequest;
 
-    fn deref(&self) -> &Sent {
+    fn deref(&self) -> &RawRequest {
         match self {
             Self::Person(call) => &call.sent,
             Self::Operator(sent) => sent,
@@ -72,8 +72,8 @@ impl Deref for Asked {
     }
 }
 
-impl DerefMut for Asked {
-    fn deref_mut(&mut self) -> &mut Sent {
+impl DerefMut for ApiOrOperatorRequest {
+    fn deref_mut(&mut self) -> &mut RawRequest {
         match self {
             Self::Person(call) => &mut call.sent,
             Self::Operator(sent) => sent,
@@ -81,34 +81,34 @@ impl DerefMut for Asked {
     }
 }
 
-impl FromRequest for Call {
+impl FromRequest for ApiRequest {
     type Error = Fault;
     type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let sent = Sent::of(request, payload);
+        let sent = RawRequest::of(request, payload);
         Box::pin(async move { Self::admitted(sent?).await })
     }
 }
 
-impl FromRequest for Asked {
+impl FromRequest for ApiOrOperatorRequest {
     type Error = Fault;
     type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let sent = Sent::of(request, payload);
+        let sent = RawRequest::of(request, payload);
         let operator = request.app_data::<web::Data<Operator>>();
         let operated = operator.is_some_and(|own| extract::bearer(request).is_some_and(|token| own.is(token)));
         Box::pin(async move {
             let sent = sent?;
-            if operated { Ok(Self::Operator(sent)) } else { Call::admitted(sent).await.map(Self::Person) }
+            if operated { Ok(Self::Operator(sent)) } else { ApiRequest::admitted(sent).await.map(Self::Person) }
         })
     }
 }
 
-impl Call {
-    async fn admitted(sent: Sent) -> Result<Self, Fault> {
-        let caller = Caller::admitted(&sent.request, &sent.app).await?;
+impl ApiRequest {
+    async fn admitted(sent: RawRequest) -> Result<Self, Fault> {
+        let caller = ApiCaller::admitted(&sent.request, &sent.app).await?;
         Ok(Self { sent, caller })
     }
 
@@ -128,7 +128,7 @@ impl Call {
     }
 }
 
-impl Sent {
+impl RawRequest {
     fn of(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Fault> {
         let failed = || Fault::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(StatusCode::INTERNAL_SERVER_ERROR));
         let app = request.app_data::<web::Data<App>>().cloned().ok_or_else(failed)?;
@@ -204,17 +204,17 @@ impl Sent {
 }
 
 /// An answer as JSON. It belongs to the caller alone and is never kept by others.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> ApiResult {
     Ok(HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body))
 }
 
 /// 200 with JSON.
-pub(super) fn ok(body: &impl Serialize) -> Answer {
+pub(super) fn ok(body: &impl Serialize) -> ApiResult {
     json(StatusCode::OK, body)
 }
 
 /// 201 with JSON and the address of what came to be.
-pub(super) fn created(location: &str, body: &impl Serialize) -> Answer {
+pub(super) fn created(location: &str, body: &impl Serialize) -> ApiResult {
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::LOCATION, location))

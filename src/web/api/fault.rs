@@ -6,18 +6,18 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpResponse, ResponseError};
 
-use crate::admin::refused::Refused;
+use crate::admin::refused::AdminError;
 use crate::store::StoreError;
-use crate::web::problem::{DAMAGED, Face, Refusal, sentence};
+use crate::web::problem::{DAMAGED, ErrorFormat, HttpError, sentence};
 
 /// A refusal that is ready to be sent.
 #[derive(Debug)]
-pub(super) struct Fault(Refusal);
+pub(super) struct Fault(HttpError);
 
 impl Fault {
     /// A status and one sentence: what is wrong and what to do.
     pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Refusal::new(Face::Problem, status, detail))
+        Self(HttpError::new(ErrorFormat::Problem, status, detail))
     }
 
     /// 400.
@@ -36,21 +36,21 @@ impl Fault {
     }
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
+impl From<HttpError> for Fault {
+    fn from(refusal: HttpError) -> Self {
         Self(refusal)
     }
 }
 
-impl From<Refused> for Fault {
-    fn from(refused: Refused) -> Self {
+impl From<AdminError> for Fault {
+    fn from(refused: AdminError) -> Self {
         let status = match refused {
-            Refused::NotFound => return Self::hidden(),
-            Refused::Store(error) => return error.into(),
-            Refused::Forbidden(_) => StatusCode::FORBIDDEN,
-            Refused::Invalid(_) => StatusCode::BAD_REQUEST,
-            Refused::Conflict(_) => StatusCode::CONFLICT,
-            Refused::Stale => StatusCode::PRECONDITION_FAILED,
+            AdminError::NotFound => return Self::hidden(),
+            AdminError::Store(error) => return error.into(),
+            AdminError::Forbidden(_) => StatusCode::FORBIDDEN,
+            AdminError::Invalid(_) => StatusCode::BAD_REQUEST,
+            AdminError::Conflict(_) => StatusCode::CONFLICT,
+            AdminError::Stale => StatusCode::PRECONDITION_FAILED,
         };
         Self::new(status, refused.to_string())
     }

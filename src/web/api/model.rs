@@ -4,27 +4,27 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::explain::Named;
-use crate::admin::holds::{Lifted, Order};
-use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
-use crate::domain::grant::{Reach, Scope};
+use crate::access::explain::NamedRef;
+use crate::admin::holds::{Lifted, SuspensionOrder};
+use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{Id, PartnerId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
-use crate::store::told::ToldHold;
+use crate::store::told::VisibleSuspension;
 
 /// A moment, RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, ToSchema)]
 #[schema(value_type = String, format = DateTime, examples("2026-11-22T01:30:00Z"))]
-pub(super) struct Moment(pub Timestamp);
+pub(super) struct ApiTimestamp(pub Timestamp);
 
-impl Serialize for Moment {
+impl Serialize for ApiTimestamp {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for ApiTimestamp {
     fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = String::deserialize(input)?;
         let moment = Timestamp::parse_rfc3339(&text).map(Self);
@@ -61,8 +61,8 @@ impl Ref {
     }
 }
 
-impl<T: Id> From<Named<T>> for Ref {
-    fn from(named: Named<T>) -> Self {
+impl<T: Id> From<NamedRef<T>> for Ref {
+    fn from(named: NamedRef<T>) -> Self {
         Self { id: named.id.uuid(), name: named.name }
     }
 }
@@ -85,7 +85,7 @@ pub(super) struct ScopeView {
 impl From<&Scope> for ScopeView {
     fn from(scope: &Scope) -> Self {
         let groups = match &scope.reach {
-            Reach::Groups { groups, .. } => groups.iter().map(|id| id.uuid()).collect(),
+            ScopeBase::Groups { groups, .. } => groups.iter().map(|id| id.uuid()).collect(),
             _ => Vec::new(),
         };
         Self {
@@ -100,7 +100,7 @@ impl From<&Scope> for ScopeView {
 
 /// Whether an act changed anything; doing it again changes nothing.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(super) struct Changed {
+pub(super) struct ChangeResult {
     /// False when it was so already.
     pub changed: bool,
 }
@@ -108,25 +108,25 @@ pub(super) struct Changed {
 /// Why somebody or something is switched off, and in whose name.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cause {
+pub(super) struct SuspensionBody {
     /// The cause, for those who may see the partner in whose name it is; at most 200 characters.
     pub cause: String,
     /// For what; left out: for any reason of those who run the partner or one above.
     #[serde(default)]
-    pub kind: HoldWord,
+    pub kind: SuspensionKindView,
     /// What those below are told; left out: nothing. At most 200 characters.
     pub notice: Option<String>,
     /// The partner in whose name, so that whoever may do the same there may lift it; left out: as high as the caller stands.
     #[schema(value_type = Option<Uuid>)]
     pub standing: Option<PartnerId>,
     /// Of the kind `end`, and of no other: the moment from which they are off. Sent again, it moves that.
-    pub at: Option<Moment>,
+    pub at: Option<ApiTimestamp>,
 }
 
-impl Cause {
+impl SuspensionBody {
     /// The same as an order.
-    pub(super) fn order(&self) -> Order<'_> {
-        Order {
+    pub(super) fn order(&self) -> SuspensionOrder<'_> {
+        SuspensionOrder {
             kind: self.kind.into(),
             cause: &self.cause,
             notice: self.notice.as_deref(),
@@ -141,7 +141,7 @@ impl Cause {
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only what is of this kind; left out: whatever the caller may lift.
-    pub kind: Option<HoldWord>,
+    pub kind: Option<SuspensionKindView>,
 }
 
 /// What came of lifting.
@@ -162,7 +162,7 @@ impl From<Lifted> for LiftedView {
 /// For what something is switched off.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum HoldWord {
+pub(super) enum SuspensionKindView {
     /// Any reason of those who run the partner or one above.
     #[default]
     Partner,
@@ -189,21 +189,21 @@ pub(super) struct SuspensionView {
     /// Why; of a partner that the caller may not see: what those below are told, or null.
     cause: Option<String>,
     /// When it was decided.
-    since: Moment,
+    since: ApiTimestamp,
     /// From when on it holds: of the kind `end`, which may lie ahead; null: since it was decided.
-    from: Option<Moment>,
+    from: Option<ApiTimestamp>,
 }
 
-impl From<ToldHold> for SuspensionView {
-    fn from(told: ToldHold) -> Self {
+impl From<VisibleSuspension> for SuspensionView {
+    fn from(told: VisibleSuspension) -> Self {
         Self {
             kind: told.kind,
             standing: told.standing.map(Ref::from),
             connection: told.connection.map(Id::uuid),
             by: told.words,
             cause: told.cause,
-            since: Moment(told.since),
-            from: told.from.map(Moment),
+            since: ApiTimestamp(told.since),
+            from: told.from.map(ApiTimestamp),
         }
     }
 }
@@ -211,7 +211,7 @@ impl From<ToldHold> for SuspensionView {
 /// Which door.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum KindWord {
+pub(super) enum ConnectionKindView {
     /// The provider pushes over SCIM 2.0.
     Scim,
     /// People sign in over OpenID Connect.
@@ -223,7 +223,7 @@ pub(super) enum KindWord {
 /// Whether a connection is open.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum StateWord {
+pub(super) enum ConnectionStateView {
     /// In use.
     Active,
     /// Set up, answers nothing and reads nothing.
@@ -233,7 +233,7 @@ pub(super) enum StateWord {
 /// Whether and how a directory's word counts.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ModeWord {
+pub(super) enum DirectoryModeView {
     /// Shown, confers nothing.
     Observe,
     /// Only ever adds.
@@ -261,8 +261,8 @@ macro_rules! words {
 }
 
 words! {
-    KindWord = ConnectionKind { Scim, Oidc, Ldap };
-    StateWord = ConnectionState { Active, Paused };
-    HoldWord = HoldKind { Partner, Billing, Security, End };
-    ModeWord = Mode { Observe, Additive, Authoritative, Paused };
+    ConnectionKindView = ConnectionKind { Scim, Oidc, Ldap };
+    ConnectionStateView = ConnectionState { Active, Paused };
+    SuspensionKindView = HoldKind { Partner, Billing, Security, End };
+    DirectoryModeView = DirectoryMode { Observe, Additive, Authoritative, Paused };
 }

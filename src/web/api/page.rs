@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::call::Call;
+use super::call::ApiRequest;
 use super::fault::Fault;
 use crate::domain::id::Id;
 
@@ -18,7 +18,7 @@ pub(super) const MOST_SEARCHED: usize = 500;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page<T> {
+pub(super) struct ApiPage<T> {
     /// The entries.
     pub items: Vec<T>,
     /// Where the next page begins: send it as `after`. Null on the last page.
@@ -27,7 +27,7 @@ pub(super) struct Page<T> {
 
 /// Which page is asked for.
 #[derive(Debug)]
-pub(super) struct Wanted<C> {
+pub(super) struct PageParams<C> {
     /// At most so many entries.
     pub limit: usize,
     /// The place after which it begins.
@@ -36,14 +36,14 @@ pub(super) struct Wanted<C> {
     pub search: String,
 }
 
-impl<C: Serialize + DeserializeOwned> Wanted<C> {
+impl<C: Serialize + DeserializeOwned> PageParams<C> {
     /// Reads `limit` and `after`.
-    pub(super) fn of(call: &Call) -> Result<Self, Fault> {
+    pub(super) fn of(call: &ApiRequest) -> Result<Self, Fault> {
         Self::read(call.request.query_string(), false)
     }
 
     /// Reads `limit`, `after` and `q`.
-    pub(super) fn searching(call: &Call) -> Result<Self, Fault> {
+    pub(super) fn searching(call: &ApiRequest) -> Result<Self, Fault> {
         Self::read(call.request.query_string(), true)
     }
 
@@ -77,16 +77,16 @@ impl<C: Serialize + DeserializeOwned> Wanted<C> {
         u32::try_from(self.limit.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
-    /// The page of `rows`, of which at most [`Wanted::rows`] were read, each rendered; `place` is where a row stands.
-    pub(super) fn page<R, T>(&self, mut rows: Vec<R>, place: impl Fn(&R) -> C, render: impl Fn(R) -> T) -> Page<T> {
+    /// The page of `rows`, of which at most [`PageParams::rows`] were read, each rendered; `place` is where a row stands.
+    pub(super) fn page<R, T>(&self, mut rows: Vec<R>, place: impl Fn(&R) -> C, render: impl Fn(R) -> T) -> ApiPage<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next = rows.last().filter(|_| more).map(|row| sealed(&place(row)));
-        Page { items: rows.into_iter().map(render).collect(), next }
+        ApiPage { items: rows.into_iter().map(render).collect(), next }
     }
 }
 
-impl<I: Id + Serialize + DeserializeOwned> Wanted<I> {
+impl<I: Id + Serialize + DeserializeOwned> PageParams<I> {
     /// The id behind which a page of rows in the order of their ids begins.
     pub(super) fn from(&self) -> I {
         self.after.unwrap_or(I::from_uuid(uuid::Uuid::nil()))
@@ -108,8 +108,8 @@ fn opened<C: DeserializeOwned>(text: &str) -> Result<C, Fault> {
 mod tests {
     use super::*;
 
-    fn read(query: &str) -> Result<Wanted<(i64, String)>, Fault> {
-        Wanted::read(query, true)
+    fn read(query: &str) -> Result<PageParams<(i64, String)>, Fault> {
+        PageParams::read(query, true)
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         {
             assert!(read(query).unwrap_err().to_string().contains(part), "{query}");
         }
-        assert!(Wanted::<i64>::read("q=a", false).is_err());
+        assert!(PageParams::<i64>::read("q=a", false).is_err());
         assert!(read("q=%00").is_err());
     }
 }

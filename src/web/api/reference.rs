@@ -25,13 +25,13 @@ struct Operation {
     method: String,
     path: String,
     says: String,
-    parameters: Vec<Line>,
+    parameters: Vec<ReferenceRow>,
     body: Option<String>,
-    answers: Vec<Line>,
+    answers: Vec<ReferenceRow>,
 }
 
 /// A parameter, an answer or a member: its name, its type and what it means.
-struct Line {
+struct ReferenceRow {
     name: String,
     kind: String,
     says: String,
@@ -40,7 +40,7 @@ struct Line {
 struct Schema {
     name: String,
     says: String,
-    members: Vec<Line>,
+    members: Vec<ReferenceRow>,
 }
 
 /// This reference as a page.
@@ -84,12 +84,12 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     let summary = text(at(operation, "/summary"));
     let more = text(at(operation, "/description"));
     let says = if more.starts_with(summary.trim_end_matches('.')) { more } else { format!("{summary} {more}") };
-    let parameters = at(operation, "/parameters").as_array().into_iter().flatten().map(|parameter| Line {
+    let parameters = at(operation, "/parameters").as_array().into_iter().flatten().map(|parameter| ReferenceRow {
         name: text(at(parameter, "/name")),
         kind: text(at(parameter, "/in")),
         says: text(at(parameter, "/description")),
     });
-    let answers = members(at(operation, "/responses")).map(|(status, answer)| Line {
+    let answers = members(at(operation, "/responses")).map(|(status, answer)| ReferenceRow {
         name: status.to_owned(),
         kind: content(answer).unwrap_or_default(),
         says: text(at(answer, "/description")),
@@ -117,14 +117,14 @@ fn described(name: &str, schema: &Value) -> Schema {
     for part in std::iter::once(schema).chain(parts) {
         if let Some(whole) = at(part, "/$ref").as_str() {
             let says = format!("All members of {}.", last(whole));
-            lines.push(Line { name: "…".to_owned(), kind: String::new(), says });
+            lines.push(ReferenceRow { name: "…".to_owned(), kind: String::new(), says });
         }
-        lines.extend(members(at(part, "/properties")).map(|(name, member)| Line {
+        lines.extend(members(at(part, "/properties")).map(|(name, member)| ReferenceRow {
             name: name.to_owned(),
             kind: kind(member),
             says: text(at(member, "/description")),
         }));
-        lines.extend(part["enum"].as_array().into_iter().flatten().map(|word| Line {
+        lines.extend(part["enum"].as_array().into_iter().flatten().map(|word| ReferenceRow {
             name: text(word),
             kind: String::new(),
             says: String::new(),

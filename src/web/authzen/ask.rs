@@ -4,26 +4,26 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Payload};
 use serde_json::{Value, json};
 
-use super::model::{Asked, Entity, Object};
+use super::model::{Entity, Evaluation, Object};
 use crate::access::decide::{Decision, Question};
-use crate::access::explain::{Absent, Miss, Reason};
-use crate::domain::capability::{CapabilityId, Core};
+use crate::access::explain::{Absent, DecisionReason, DenialReason};
+use crate::domain::capability::{CapabilityId, CoreCapability};
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::exceptions::Exception;
-use crate::store::known::{Known, Learnt};
-use crate::store::told::{self, Eyes, Told};
+use crate::store::known::{FactCache, FactResult};
+use crate::store::told::{self, Viewer, VisibleDecision};
 use crate::web::App;
 use crate::web::extract;
-use crate::web::problem::{DAMAGED, Refusal};
+use crate::web::problem::{DAMAGED, HttpError};
 
 /// The largest request, in bytes.
 const MOST_BYTES: usize = 256 * 1024;
 
 /// Reads a request as one JSON object.
-pub(super) async fn body(request: &HttpRequest, app: &App, payload: Payload) -> Result<Object, Refusal> {
+pub(super) async fn body(request: &HttpRequest, app: &App, payload: Payload) -> Result<Object, HttpError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
@@ -35,23 +35,23 @@ pub(super) async fn body(request: &HttpRequest, app: &App, payload: Payload) -> 
 }
 
 /// 400 with a sentence (AuthZEN 1.0 §10.1.2).
-pub(super) fn bad(request: &HttpRequest, wrong: String) -> Refusal {
-    Refusal::at(request, StatusCode::BAD_REQUEST, wrong)
+pub(super) fn bad(request: &HttpRequest, wrong: String) -> HttpError {
+    HttpError::at(request, StatusCode::BAD_REQUEST, wrong)
 }
 
 /// 503: no decision is never a yes.
-pub(super) fn down(request: &HttpRequest, error: &StoreError) -> Refusal {
+pub(super) fn down(request: &HttpRequest, error: &StoreError) -> HttpError {
     tracing::error!(%error, "a decision could not be made");
     if *error == StoreError::Damaged {
-        return Refusal::at(request, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
+        return HttpError::at(request, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
     }
     let detail = "The server cannot decide at the moment; treat it as a refusal and ask again shortly.";
-    Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)
+    HttpError::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 /// Answers `asked` as `asker` may know it. What is needed soon is asked for early: several answers are worked out from one
-/// [`Known`], and each further step is a trip to the database for all of them.
-pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Timestamp) -> Learnt<Value> {
+/// [`FactCache`], and each further step is a trip to the database for all of them.
+pub(super) fn answer(known: &mut FactCache, asker: UserId, asked: &Evaluation, now: Timestamp) -> FactResult<Value> {
     let subject = user(&asked.subject);
     let about_self = subject == Some(asker);
     let home = match subject {
@@ -61,7 +61,7 @@ pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Times
     let (resource, capability) = (resource(known, &asked.resource), known.capability(&asked.action));
     let (Some(resource), capability, home) = (resource?, capability?, home?) else { return Ok(hidden(now)) };
     let ask = |principal, capability, resource| Question { principal, capability, resource, now };
-    let asks = |known: &mut Known, over| known.permits(ask(asker, Core::AccessAsk.id(), over));
+    let asks = |known: &mut FactCache, over| known.permits(ask(asker, CoreCapability::AccessAsk.id(), over));
     let may_ask = if about_self { Ok(true) } else { asks(known, resource) };
     let decision = match (subject, capability) {
         (Some(principal), Some(capability)) => known.decision(ask(principal, capability, resource)).map(Some),
@@ -84,7 +84,7 @@ pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Times
     let Some(decision) = decision? else { return Ok(veiled(false, now)) };
     // Whoever asks about themselves learns of a partner only what they may see of it.
     if !decision.allowed && about_self {
-        let sees = known.permits(ask(asker, Core::PartnerView.id(), resource));
+        let sees = known.permits(ask(asker, CoreCapability::PartnerView.id(), resource));
         if !sees? && !asks(known, resource)? {
             return Ok(hidden(now));
         }
@@ -94,8 +94,8 @@ pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Times
     }
     let question = ask(subject.unwrap_or(asker), capability.unwrap_or(NONE), resource);
     let eyes = match about_self {
-        true => Eyes::of(asker, now),
-        false => Eyes::of_product(asker, &resource, now),
+        true => Viewer::of(asker, now),
+        false => Viewer::of_product(asker, &resource, now),
     };
     Ok(told(&told::answer(known, &eyes, &question, &asked.action, &decision)?, now))
 }
@@ -104,7 +104,7 @@ pub(super) fn answer(known: &mut Known, asker: UserId, asked: &Asked, now: Times
 const NONE: CapabilityId = CapabilityId(0);
 
 fn absent(what: Absent) -> Decision {
-    Decision::because(Reason::Refused { misses: vec![Miss::from(what)] })
+    Decision::because(DecisionReason::Refused { misses: vec![DenialReason::from(what)] })
 }
 
 /// The person a subject names; none when it names nobody of ours.
@@ -113,7 +113,7 @@ fn user(subject: &Entity) -> Option<UserId> {
 }
 
 /// What a resource is, for a decision; none when there is no such thing.
-fn resource(known: &mut Known, entity: &Entity) -> Learnt<Option<Resource>> {
+fn resource(known: &mut FactCache, entity: &Entity) -> FactResult<Option<Resource>> {
     match entity.kind.as_str() {
         "partner" => Ok(partner(entity)),
         "user" => match entity.id.parse() {
@@ -152,7 +152,7 @@ fn product(entity: &Entity) -> Option<Resource> {
     Some(Resource { partner, group, owner })
 }
 
-fn told(told: &Told, now: Timestamp) -> Value {
+fn told(told: &VisibleDecision, now: Timestamp) -> Value {
     let mut detail = match &told.reason {
         Some(reason) => serde_json::to_value(reason).unwrap_or_default(),
         None => json!({"outcome": "granted", "hidden": true}),

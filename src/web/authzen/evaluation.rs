@@ -3,18 +3,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ask::{answer, bad, body, down};
 use super::model::{Object, asked};
-use crate::store::known::Known;
+use crate::store::known::FactCache;
 use crate::web::App;
-use crate::web::login::Caller;
-use crate::web::problem::Refusal;
+use crate::web::login::ApiCaller;
+use crate::web::problem::HttpError;
 
 /// Answers one question.
 pub(super) async fn evaluate(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::admitted(&request, &app).await?;
+) -> Result<HttpResponse, HttpError> {
+    let caller = ApiCaller::admitted(&request, &app).await?;
     let object = body(&request, &app, payload).await?;
     single(&request, &app, &caller, &object).await
 }
@@ -23,14 +23,14 @@ pub(super) async fn evaluate(
 pub(super) async fn single(
     request: &HttpRequest,
     app: &App,
-    caller: &Caller,
+    caller: &ApiCaller,
     object: &Object,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     let asked = asked(object).map_err(|wrong| bad(request, wrong))?;
     let decided = async {
         let mut reader = app.store.reader().await?;
         let (asker, now) = (caller.person(), app.clock.now());
-        Known::default().settle(&mut reader, |known| answer(known, asker, &asked, now)).await
+        FactCache::default().settle(&mut reader, |known| answer(known, asker, &asked, now)).await
     };
     let answer = decided.await.map_err(|error| down(request, &error))?;
     Ok(echoed(request, HttpResponse::Ok().json(answer)))

@@ -4,22 +4,22 @@ use serde_json::{Value, json};
 
 use super::ask::{answer, bad, body, down};
 use super::evaluation::{echoed, single};
-use super::model::{Batch, Semantic, batch};
+use super::model::{EvaluationBatch, EvaluationsSemantic, batch};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::store::known::{Known, every};
+use crate::store::known::{FactCache, every};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
-use crate::web::login::Caller;
-use crate::web::problem::Refusal;
+use crate::web::login::ApiCaller;
+use crate::web::problem::HttpError;
 
 /// Answers several questions, in their order. A question that is wrong is a no of its own.
 pub(super) async fn evaluate(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::admitted(&request, &app).await?;
+) -> Result<HttpResponse, HttpError> {
+    let caller = ApiCaller::admitted(&request, &app).await?;
     let object = body(&request, &app, payload).await?;
     let Some(batch) = batch(&object).map_err(|wrong| bad(&request, wrong))? else {
         return single(&request, &app, &caller, &object).await;
@@ -37,12 +37,12 @@ pub(super) async fn evaluate(
 pub async fn answers(
     reader: &mut Reader,
     asker: UserId,
-    batch: &Batch,
+    batch: &EvaluationBatch,
     now: Timestamp,
 ) -> Result<Vec<Value>, StoreError> {
     let wrong = |wrong: &String| json!({"decision": false, "context": {"error": {"status": 400, "message": wrong}}});
     let mut answers: Vec<Option<Value>> = batch.items.iter().map(|item| item.as_ref().err().map(wrong)).collect();
-    let work = |known: &mut Known| {
+    let work = |known: &mut FactCache| {
         every(batch.items.iter().zip(&mut answers).map(|(item, answered)| {
             if let (Ok(asked), None) = (item, &*answered) {
                 *answered = Some(answer(known, asker, asked, now)?);
@@ -51,15 +51,15 @@ pub async fn answers(
         }))
         .map(drop)
     };
-    Known::default().settle(reader, work).await?;
+    FactCache::default().settle(reader, work).await?;
     let mut shown = Vec::with_capacity(answers.len());
     for one in answers.into_iter().flatten() {
         let decision = one.get("decision") == Some(&Value::Bool(true));
         shown.push(one);
         let last = match batch.semantic {
-            Semantic::ExecuteAll => false,
-            Semantic::DenyOnFirstDeny => !decision,
-            Semantic::PermitOnFirstPermit => decision,
+            EvaluationsSemantic::ExecuteAll => false,
+            EvaluationsSemantic::DenyOnFirstDeny => !decision,
+            EvaluationsSemantic::PermitOnFirstPermit => decision,
         };
         if last {
             break;

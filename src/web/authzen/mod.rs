@@ -12,25 +12,25 @@ mod model;
 use actix_web::web;
 
 pub use evaluations::answers;
-pub use model::{Batch, Object, Wrong, batch};
+pub use model::{EvaluationBatch, Object, Wrong, batch};
 
-use super::routes::{Access, Entry, Isolation};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
 /// The routes of decisions.
-pub const ROUTES: &[Entry] = &[
-    Entry { path: "/.well-known/authzen-configuration", get: Some(|| web::to(metadata::show)), ..Entry::NONE },
-    Entry {
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { path: "/.well-known/authzen-configuration", get: Some(|| web::to(metadata::show)), ..RouteSpec::NONE },
+    RouteSpec {
         path: "/access/v1/evaluation",
-        access: Access::Token,
-        isolation: Isolation::Partner,
+        access: RouteAccess::Token,
+        isolation: TenantIsolation::Partner,
         post: Some(|| web::to(evaluation::evaluate)),
-        ..Entry::NONE
+        ..RouteSpec::NONE
     },
-    Entry {
+    RouteSpec {
         path: "/access/v1/evaluations",
-        access: Access::Token,
-        isolation: Isolation::Partner,
+        access: RouteAccess::Token,
+        isolation: TenantIsolation::Partner,
         post: Some(|| web::to(evaluations::evaluate)),
-        ..Entry::NONE
+        ..RouteSpec::NONE
     },
 ];

@@ -9,7 +9,7 @@ pub type Object = Map<String, Value>;
 
 /// Who, what and on what.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Asked {
+pub(super) struct Evaluation {
     pub subject: Entity,
     pub action: String,
     pub resource: Entity,
@@ -25,14 +25,14 @@ pub(super) struct Entity {
 
 /// Several questions in one request.
 #[derive(Debug)]
-pub struct Batch {
-    pub(super) items: Vec<Result<Asked, Wrong>>,
-    pub(super) semantic: Semantic,
+pub struct EvaluationBatch {
+    pub(super) items: Vec<Result<Evaluation, Wrong>>,
+    pub(super) semantic: EvaluationsSemantic,
 }
 
 /// When a batch stops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Semantic {
+pub(super) enum EvaluationsSemantic {
     ExecuteAll,
     DenyOnFirstDeny,
     PermitOnFirstPermit,
@@ -54,11 +54,11 @@ pub(super) fn object(body: &[u8]) -> Result<Object, Wrong> {
 }
 
 /// Reads one question.
-pub(super) fn asked(body: &Object) -> Result<Asked, Wrong> {
+pub(super) fn asked(body: &Object) -> Result<Evaluation, Wrong> {
     member(body, "context")?;
     let action = member(body, "action")?.ok_or("`action` is missing.")?;
     member(action, "properties").map_err(|_| "`action.properties` must be an object.")?;
-    Ok(Asked {
+    Ok(Evaluation {
         subject: entity(body, "subject")?,
         action: text(action, "action", "name")?,
         resource: entity(body, "resource")?,
@@ -69,13 +69,13 @@ pub(super) fn asked(body: &Object) -> Result<Asked, Wrong> {
 ///
 /// # Errors
 /// What is wrong with the batch as a whole.
-pub fn batch(body: &Object) -> Result<Option<Batch>, Wrong> {
+pub fn batch(body: &Object) -> Result<Option<EvaluationBatch>, Wrong> {
     let semantic = match member(body, "options")?.and_then(|options| options.get("evaluations_semantic")) {
-        None => Semantic::ExecuteAll,
+        None => EvaluationsSemantic::ExecuteAll,
         Some(Value::String(word)) => match word.as_str() {
-            "execute_all" => Semantic::ExecuteAll,
-            "deny_on_first_deny" => Semantic::DenyOnFirstDeny,
-            "permit_on_first_permit" => Semantic::PermitOnFirstPermit,
+            "execute_all" => EvaluationsSemantic::ExecuteAll,
+            "deny_on_first_deny" => EvaluationsSemantic::DenyOnFirstDeny,
+            "permit_on_first_permit" => EvaluationsSemantic::PermitOnFirstPermit,
             other => return Err(format!("`options.evaluations_semantic` {other:?} is not known.")),
         },
         Some(_) => return Err("`options.evaluations_semantic` must be a string.".to_owned()),
@@ -102,7 +102,7 @@ pub fn batch(body: &Object) -> Result<Option<Batch>, Wrong> {
         }
         asked(&whole)
     });
-    Ok(Some(Batch { items: items.collect(), semantic }))
+    Ok(Some(EvaluationBatch { items: items.collect(), semantic }))
 }
 
 fn entity(body: &Object, name: &str) -> Result<Entity, Wrong> {
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &Value) -> Result<Asked, Wrong> {
+    fn read(body: &Value) -> Result<Evaluation, Wrong> {
         asked(&object(body.to_string().as_bytes())?)
     }
 
@@ -188,7 +188,7 @@ mod tests {
             "options": {"evaluations_semantic": "deny_on_first_deny"}
         });
         let batch = batch(body.as_object().unwrap()).unwrap().unwrap();
-        assert_eq!(batch.semantic, Semantic::DenyOnFirstDeny);
+        assert_eq!(batch.semantic, EvaluationsSemantic::DenyOnFirstDeny);
         let names: Vec<_> = batch.items.iter().map(|item| item.as_ref().map(|asked| asked.action.as_str())).collect();
         assert_eq!(names, [Ok("a"), Err(&"`resource` is missing.".to_owned()), Ok("b")]);
     }

@@ -6,13 +6,13 @@ use askama::Template;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::halt::Halt;
-use super::page::{Frame, link, ok, parameter, second, visitor};
+use super::halt::PageError;
+use super::page::{Layout, link, ok, parameter, second, visitor};
 use super::words;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Actor;
 use crate::domain::id::Id as _;
-use crate::store::activity::{self, Entry};
+use crate::store::activity::{self, ActivityEntry};
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, visible};
 use crate::web::App;
@@ -25,14 +25,14 @@ const MOST_NAMES: usize = 5;
 #[derive(Template)]
 #[template(path = "console/activity.html")]
 struct Page {
-    frame: Frame,
+    frame: Layout,
     allowed: bool,
-    events: Vec<Line>,
+    events: Vec<EventRow>,
     next: Option<String>,
     first: bool,
 }
 
-struct Line {
+struct EventRow {
     seq: i64,
     when: String,
     title: &'static str,
@@ -45,27 +45,27 @@ struct Line {
 }
 
 /// Shows a page of the log.
-pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Halt> {
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let now = app.clock.now();
     let before = parameter(&request, "before").parse().unwrap_or(i64::MAX);
-    let frame = Frame::of(&visitor, &request, "activity");
+    let frame = Layout::of(&visitor, &request, "activity");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let regions = visible::regions(reader, &visitor.signed.extent, Core::AuditView, now).await?;
-            let mut entries: BTreeMap<i64, Entry> = BTreeMap::new();
+            let regions = visible::regions(reader, &visitor.signed.extent, CoreCapability::AuditView, now).await?;
+            let mut entries: BTreeMap<i64, ActivityEntry> = BTreeMap::new();
             for region in &regions {
                 let found = activity::newest(reader, region, before, PAGE + 1).await?;
                 entries.extend(found.into_iter().map(|entry| (entry.seq, entry)));
             }
             let more = entries.len() > PAGE as usize;
-            let entries: Vec<Entry> = entries.into_values().rev().take(PAGE as usize).collect();
+            let entries: Vec<ActivityEntry> = entries.into_values().rev().take(PAGE as usize).collect();
             let ids: Vec<Uuid> = entries.iter().flat_map(mentioned).collect();
             let mut sight = Sight::of(visitor.person(), now);
             let names = told::names(reader, &mut sight, &ids).await?.into_iter().collect();
             let last = entries.last().filter(|_| more);
-            Ok::<_, Halt>(Page {
+            Ok::<_, PageError>(Page {
                 frame,
                 allowed: !regions.is_empty(),
                 next: last.map(|last| link("/activity", &[("before", &last.seq.to_string())])),
@@ -77,7 +77,7 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
     Ok(ok(&page))
 }
 
-fn details(entry: &Entry) -> Map<String, Json> {
+fn details(entry: &ActivityEntry) -> Map<String, Json> {
     serde_json::from_str(&entry.line.data).unwrap_or_default()
 }
 
@@ -90,7 +90,7 @@ fn ids_of(value: &Json) -> Vec<Uuid> {
 }
 
 /// The ids whose names a line is shown with.
-fn mentioned(entry: &Entry) -> Vec<Uuid> {
+fn mentioned(entry: &ActivityEntry) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = entry.line.subject.into_iter().collect();
     for value in details(entry).values() {
         ids.extend(ids_of(value).into_iter().take(MOST_NAMES));
@@ -103,7 +103,7 @@ fn mentioned(entry: &Entry) -> Vec<Uuid> {
     ids
 }
 
-fn line(entry: &Entry, names: &BTreeMap<Uuid, String>) -> Line {
+fn line(entry: &ActivityEntry, names: &BTreeMap<Uuid, String>) -> EventRow {
     let name = |id: Uuid| names.get(&id).cloned();
     let actor = match serde_json::from_str(&entry.line.actor) {
         Ok(Actor::User { user }) => name(user.uuid()).unwrap_or_else(|| "an administrator".to_owned()),
@@ -115,7 +115,7 @@ fn line(entry: &Entry, names: &BTreeMap<Uuid, String>) -> Line {
         Ok(Actor::System) | Err(_) => "the server".to_owned(),
     };
     let (title, class) = words::event(&entry.line.kind);
-    Line {
+    EventRow {
         seq: entry.seq,
         when: second(entry.line.at),
         title,

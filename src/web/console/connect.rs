@@ -19,7 +19,7 @@ pub(super) struct Guide {
     /// Recorded conversations with this product, which `tests/it/scim_replay.rs` plays against the server.
     pub(super) replays: Vec<String>,
     /// What to paste there.
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<GuideValue>,
     /// Where this product differs from what one would expect.
     pub(super) traps: Vec<Trap>,
     /// The tests that hold its shapes.
@@ -29,7 +29,7 @@ pub(super) struct Guide {
 /// One field at the other side.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Value {
+pub(super) struct GuideValue {
     /// What it is called there.
     pub(super) name: String,
     /// What belongs into it; in braces what is this connection's own.
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::domain::directory::ConnectionKind;
-    use crate::scim::profile::{Profile, Switch, Switches};
+    use crate::scim::profile::{ClientProfile, Switch, Switches};
     use crate::web::console::products;
 
     fn root() -> PathBuf {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn every_profile_has_a_guide_whose_tests_exist() {
         assert_eq!(GUIDES.len(), TEXTS.len(), "a text cannot be read");
-        for (_, profile) in Profile::ALL {
+        for (_, profile) in ClientProfile::ALL {
             let guide = guide(profile).unwrap_or_else(|| panic!("no guide for {profile}"));
             let product = products::find(ConnectionKind::Scim, profile).unwrap();
             assert_eq!(guide.title, product.title);
@@ -145,7 +145,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(GUIDES.len(), Profile::ALL.len());
+        assert_eq!(GUIDES.len(), ClientProfile::ALL.len());
     }
 
     fn page(guide: &Guide) -> String {
@@ -194,15 +194,15 @@ mod tests {
             | switch | words | what it does | strict | other profiles |\n| --- | --- | --- | --- | --- |\n"
                 .to_owned();
         for &switch in Switch::ALL {
-            let strict = Profile::Strict.switches().value(switch);
+            let strict = ClientProfile::Strict.switches().value(switch);
             let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-            for (profile, name) in Profile::ALL {
+            for (profile, name) in ClientProfile::ALL {
                 let value = profile.switches().value(switch);
                 if value != strict {
                     others.entry(value).or_default().push(name);
                 }
             }
-            let most = |names: &[&str]| names.len() == Profile::ALL.len() - 1;
+            let most = |names: &[&str]| names.len() == ClientProfile::ALL.len() - 1;
             let told = others.iter().map(|(value, names)| match most(names) {
                 true => format!("`{value}`: all"),
                 false => format!("`{value}`: {}", names.join(", ")),

@@ -1,7 +1,7 @@
 //! Bearer tokens in lists, of connections and of people.
 use super::page::minute;
 use crate::domain::time::Timestamp;
-use crate::store::tokens::Token;
+use crate::store::tokens::TokenRecord;
 
 /// A token in a list.
 pub(super) struct TokenRow {
@@ -15,8 +15,8 @@ pub(super) struct TokenRow {
 }
 
 /// The tokens, the newest first, those that have ended last.
-pub(super) fn token_rows(oldest_first: Vec<Token>, now: Timestamp) -> Vec<TokenRow> {
-    let row = |token: Token| TokenRow {
+pub(super) fn token_rows(oldest_first: Vec<TokenRecord>, now: Timestamp) -> Vec<TokenRow> {
+    let row = |token: TokenRecord| TokenRow {
         live: token.revoked_at.is_none() && token.expires_at.is_none_or(|end| now < end),
         id: token.id.to_string(),
         made: minute(token.created_at),

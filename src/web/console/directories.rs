@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::Halt;
-use super::page::{Frame, id, ok, see_other, submitted, visitor};
-use super::place::{self, Place, place};
-use super::products::{self, Group};
-use super::storms::{self, Notice};
+use super::halt::PageError;
+use super::page::{Layout, id, ok, see_other, submitted, visitor};
+use super::place::{self, PartnerHeader, place};
+use super::products::{self, ProductGroup};
+use super::storms::{self, RemovalAlertNotice};
 use crate::admin;
-use crate::admin::connections::NewDoor;
-use crate::domain::capability::Core;
-use crate::domain::directory::{ConnectionKind, ConnectionState, Mode};
+use crate::admin::connections::NewConnection;
+use crate::domain::capability::CoreCapability;
+use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{ConnectionId, DirectoryId, PartnerId};
-use crate::store::connections::Door;
+use crate::store::connections::ConnectionContext;
 use crate::store::{Reader, connections, directories, directory_facts, effective};
 use crate::web::App;
 use crate::web::login::Form;
@@ -22,23 +22,23 @@ use crate::web::login::Form;
 #[derive(Template)]
 #[template(path = "console/directories.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     may_write: bool,
     directories: Vec<Directory>,
-    products: Vec<Group>,
-    storms: Vec<Notice>,
+    products: Vec<ProductGroup>,
+    storms: Vec<RemovalAlertNotice>,
 }
 
 struct Directory {
     id: String,
     name: String,
     mode: &'static str,
-    doors: Vec<DoorRow>,
+    doors: Vec<ConnectionListRow>,
 }
 
 /// A door in a list.
-pub(super) struct DoorRow {
+pub(super) struct ConnectionListRow {
     pub(super) slug: String,
     pub(super) kind: &'static str,
     pub(super) product: String,
@@ -48,12 +48,12 @@ pub(super) struct DoorRow {
 }
 
 /// How many people and groups each connection has.
-pub(super) struct Counts {
+pub(super) struct ConnectionCounts {
     people: BTreeMap<ConnectionId, i64>,
     groups: BTreeMap<ConnectionId, i64>,
 }
 
-impl Counts {
+impl ConnectionCounts {
     pub(super) async fn of(
         reader: &mut Reader,
         at: &crate::store::extent::PartnerExtent,
@@ -63,9 +63,9 @@ impl Counts {
         Ok(Self { people, groups })
     }
 
-    pub(super) fn row(&self, door: &Door) -> DoorRow {
+    pub(super) fn row(&self, door: &ConnectionContext) -> ConnectionListRow {
         let connection = &door.connection;
-        DoorRow {
+        ConnectionListRow {
             kind: kind_name(connection.kind),
             product: products::title(connection.kind, &connection.profile),
             people: self.people.get(&connection.id).copied().unwrap_or_default(),
@@ -86,12 +86,12 @@ pub(super) fn kind_name(kind: ConnectionKind) -> &'static str {
 }
 
 /// What people call the mode.
-pub(super) fn mode_name(mode: Mode) -> &'static str {
+pub(super) fn mode_name(mode: DirectoryMode) -> &'static str {
     match mode {
-        Mode::Observe => "observed only",
-        Mode::Additive => "only adds",
-        Mode::Authoritative => "in force",
-        Mode::Paused => "frozen",
+        DirectoryMode::Observe => "observed only",
+        DirectoryMode::Additive => "only adds",
+        DirectoryMode::Authoritative => "in force",
+        DirectoryMode::Paused => "frozen",
     }
 }
 
@@ -100,17 +100,17 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
-    let frame = Frame::of(&visitor, &request, "partners");
+    let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let at = effective::authorize(reader, me, Core::ConnectionView, asked, now).await?;
-            let counts = Counts::of(reader, &at).await?;
+            let at = effective::authorize(reader, me, CoreCapability::ConnectionView, asked, now).await?;
+            let counts = ConnectionCounts::of(reader, &at).await?;
             let storms = storms::notices(reader, &at, now).await?;
-            let mut doors: BTreeMap<DirectoryId, Vec<DoorRow>> = BTreeMap::new();
+            let mut doors: BTreeMap<DirectoryId, Vec<ConnectionListRow>> = BTreeMap::new();
             for door in connections::of_partner(reader, &at).await? {
                 doors.entry(door.connection.directory).or_default().push(counts.row(&door));
             }
@@ -120,11 +120,11 @@ pub(super) async fn show(
                 doors: doors.remove(&directory.id).unwrap_or_default(),
                 name: directory.name,
             };
-            Ok::<_, Halt>(Page {
+            Ok::<_, PageError>(Page {
                 frame,
                 directories: directories::of_partner(reader, &at).await?.into_iter().map(row).collect(),
                 at: place(reader, me, &at, now).await?,
-                may_write: place::may(reader, me, Core::ConnectionWrite, asked, now).await?,
+                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, asked, now).await?,
                 products: products::all(),
                 storms,
             })
@@ -139,7 +139,7 @@ pub(super) async fn connect(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let partner: PartnerId = id(&path)?;
     let door = door(&form)?;
@@ -149,12 +149,12 @@ pub(super) async fn connect(
 }
 
 /// The door a form asks for.
-pub(super) fn door(form: &Form) -> Result<NewDoor, Halt> {
-    let unknown = || Halt::Invalid("Choose a product from the list.".to_owned());
+pub(super) fn door(form: &Form) -> Result<NewConnection, PageError> {
+    let unknown = || PageError::Invalid("Choose a product from the list.".to_owned());
     let (kind, profile) = form.field("product").split_once(':').ok_or_else(unknown)?;
     let kind = ConnectionKind::parse(kind).ok_or_else(unknown)?;
     let product = products::find(kind, profile).ok_or_else(unknown)?;
-    Ok(NewDoor {
+    Ok(NewConnection {
         kind,
         slug: form.field("slug").trim().to_owned(),
         profile: product.profile.to_owned(),

@@ -6,20 +6,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use uuid::Uuid;
 
-use super::directories::{Counts, DoorRow, door, mode_name};
-use super::halt::Halt;
-use super::page::{Frame, id, ok, see_other, submitted, visitor};
+use super::directories::{ConnectionCounts, ConnectionListRow, door, mode_name};
+use super::halt::PageError;
+use super::page::{Layout, id, ok, see_other, submitted, visitor};
 use super::path::capital;
-use super::place::{self, Place, place};
-use super::products::{self, Group};
-use crate::access::explain::ScopeLine;
+use super::place::{self, PartnerHeader, place};
+use super::products::{self, ProductGroup};
+use crate::access::explain::ScopeSummary;
 use crate::admin;
-use crate::domain::capability::Core;
-use crate::domain::directory::Mode;
-use crate::domain::grant::{Reach, Scope};
+use crate::domain::capability::CoreCapability;
+use crate::domain::directory::DirectoryMode;
+use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, Id as _, RuleId};
-use crate::domain::rule::Effect;
-use crate::store::awaited::{self, Loose};
+use crate::domain::rule::RuleEffect;
+use crate::store::awaited::{self, UnboundRule};
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, StoreError, connections, directories, directory_facts, effective, resources, rules};
 use crate::web::App;
@@ -30,19 +30,19 @@ const COUNTING: Duration = Duration::from_millis(400);
 #[derive(Template)]
 #[template(path = "console/directory.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     id: String,
     name: String,
     mode: &'static str,
     mode_title: &'static str,
     unlinked: i64,
-    doors: Vec<DoorRow>,
+    doors: Vec<ConnectionListRow>,
     ceilings: Vec<Ceiling>,
     rules: Vec<Rule>,
     rule_version: i64,
     may_write: bool,
-    products: Vec<Group>,
+    products: Vec<ProductGroup>,
 }
 
 struct Ceiling {
@@ -66,22 +66,22 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let (me, now, directory) = (visitor.person(), app.clock.now(), id::<DirectoryId>(&path)?);
-    let frame = Frame::of(&visitor, &request, "partners");
+    let frame = Layout::of(&visitor, &request, "partners");
     let mut page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let about = resources::of_directory(reader, directory).await?.ok_or(Halt::NotFound)?;
-            let at = effective::authorize(reader, me, Core::ConnectionView, about, now).await?;
+            let about = resources::of_directory(reader, directory).await?.ok_or(PageError::NotFound)?;
+            let at = effective::authorize(reader, me, CoreCapability::ConnectionView, about, now).await?;
             let found = directories::get(reader, &at, directory).await?;
-            let counts = Counts::of(reader, &at).await?;
+            let counts = ConnectionCounts::of(reader, &at).await?;
             let written = rules::in_force(reader, &at, directory).await?;
             let rows = directories::ceilings(reader, &at, directory).await?;
             let names = names(reader, &mut Sight::of(me, now), &written, &rows).await?;
             let loose = awaited::loose(reader, &at, directory).await?;
-            Ok::<_, Halt>(Page {
+            Ok::<_, PageError>(Page {
                 frame,
                 doors: connections::of_directory(reader, &at, directory)
                     .await?
@@ -94,7 +94,7 @@ pub(super) async fn show(
                     .collect(),
                 rules: written.into_iter().map(|rule| names.rule(rule, &loose)).collect(),
                 unlinked: directory_facts::unlinked(reader, &at, directory).await?,
-                may_write: place::may(reader, me, Core::ConnectionWrite, about, now).await?,
+                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
                 at: place(reader, me, &at, now).await?,
                 id: found.id.to_string(),
                 mode: mode_name(found.mode),
@@ -108,9 +108,9 @@ pub(super) async fn show(
     let matches = app
         .store
         .snapshot_within(COUNTING, async |reader: &mut Reader| {
-            let about = resources::of_directory(reader, directory).await?.ok_or(Halt::NotFound)?;
-            let at = effective::authorize(reader, me, Core::ConnectionView, about, now).await?;
-            Ok::<_, Halt>(directory_facts::matches(reader, &at, directory).await?)
+            let about = resources::of_directory(reader, directory).await?.ok_or(PageError::NotFound)?;
+            let at = effective::authorize(reader, me, CoreCapability::ConnectionView, about, now).await?;
+            Ok::<_, PageError>(directory_facts::matches(reader, &at, directory).await?)
         })
         .await;
     if let Ok(matches) = matches {
@@ -128,7 +128,7 @@ pub(super) async fn add(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let directory: DirectoryId = id(&path)?;
     let door = door(&form)?;
@@ -136,12 +136,12 @@ pub(super) async fn add(
     Ok(see_other(&format!("/connections/{}?done=connected", door.slug)))
 }
 
-fn mode_title(mode: Mode) -> &'static str {
+fn mode_title(mode: DirectoryMode) -> &'static str {
     match mode {
-        Mode::Observe => "Shown, and left out of every decision.",
-        Mode::Additive => "What it says adds to what people have; it takes nothing away.",
-        Mode::Authoritative => "What it says counts in full, up to its ceiling.",
-        Mode::Paused => "What it conferred stays as it is; nothing it says is taken.",
+        DirectoryMode::Observe => "Shown, and left out of every decision.",
+        DirectoryMode::Additive => "What it says adds to what people have; it takes nothing away.",
+        DirectoryMode::Authoritative => "What it says counts in full, up to its ceiling.",
+        DirectoryMode::Paused => "What it conferred stays as it is; nothing it says is taken.",
     }
 }
 
@@ -151,15 +151,15 @@ struct Names(BTreeMap<Uuid, String>);
 async fn names(
     reader: &mut Reader,
     sight: &mut Sight,
-    written: &[rules::Written],
-    ceilings: &[crate::domain::directory::Ceiling],
+    written: &[rules::StoredRule],
+    ceilings: &[crate::domain::directory::CeilingEntry],
 ) -> Result<Names, StoreError> {
     let mut ids: Vec<Uuid> = ceilings.iter().map(|row| row.role.uuid()).collect();
     let mut scopes: Vec<&Scope> = ceilings.iter().map(|row| &row.scope).collect();
     for rule in written {
         match &rule.rule.effect {
-            Effect::Place { group } | Effect::Join { group } => ids.push(group.uuid()),
-            Effect::Grant { role, scope } => {
+            RuleEffect::Place { group } | RuleEffect::Join { group } => ids.push(group.uuid()),
+            RuleEffect::Grant { role, scope } => {
                 ids.push(role.uuid());
                 scopes.push(scope);
             }
@@ -169,7 +169,7 @@ async fn names(
         ids.push(scope.partner().uuid());
         ids.extend(scope.without_partners.iter().map(|out| out.uuid()));
         ids.extend(scope.without_groups.iter().map(|out| out.uuid()));
-        if let Reach::Groups { groups, .. } = &scope.reach {
+        if let ScopeBase::Groups { groups, .. } = &scope.reach {
             ids.extend(groups.iter().map(|group| group.uuid()));
         }
     }
@@ -190,11 +190,11 @@ impl Names {
         plain.without_partners.clear();
         plain.without_groups.clear();
         let mut text = match &scope.reach {
-            Reach::Groups { partner, groups } => {
+            ScopeBase::Groups { partner, groups } => {
                 let groups = self.listed(groups.iter().map(|group| group.uuid()));
                 format!("{groups} of {}", self.of(partner.uuid()))
             }
-            _ => ScopeLine::of(&plain, self.of(scope.partner().uuid())).to_string(),
+            _ => ScopeSummary::of(&plain, self.of(scope.partner().uuid())).to_string(),
         };
         let outs = scope.without_partners.iter().map(|out| out.uuid());
         let outs = self.listed(outs.chain(scope.without_groups.iter().map(|out| out.uuid())));
@@ -204,14 +204,16 @@ impl Names {
         capital(&text)
     }
 
-    fn rule(&self, written: rules::Written, loose: &[Loose]) -> Rule {
+    fn rule(&self, written: rules::StoredRule, loose: &[UnboundRule]) -> Rule {
         let (verb, then) = match &written.rule.effect {
-            Effect::Place { group } => ("place in", self.of(group.uuid())),
-            Effect::Join { group } => ("label", self.of(group.uuid())),
-            Effect::Grant { role, scope } => ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope))),
+            RuleEffect::Place { group } => ("place in", self.of(group.uuid())),
+            RuleEffect::Join { group } => ("label", self.of(group.uuid())),
+            RuleEffect::Grant { role, scope } => {
+                ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope)))
+            }
         };
         let id = written.rule.id;
-        let loose = loose.iter().filter(|loose| loose.rule == id).map(Loose::to_string).collect();
+        let loose = loose.iter().filter(|loose| loose.rule == id).map(UnboundRule::to_string).collect();
         Rule { id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned(), loose }
     }
 }

@@ -5,13 +5,13 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::page::html;
-use crate::admin::refused::Refused;
+use crate::admin::refused::AdminError;
 use crate::store::{StoreError, effective};
 use crate::web::problem;
 
 /// Why a handler ended early.
 #[derive(Debug)]
-pub enum Halt {
+pub enum PageError {
     /// There is no such thing, or the visitor may not know of it: both answer alike.
     NotFound,
     /// The visitor sees the thing and may not do this; why, in a sentence.
@@ -33,7 +33,7 @@ struct Page<'a> {
     text: &'a str,
 }
 
-impl Halt {
+impl PageError {
     /// As an answer.
     pub fn into_response(self) -> HttpResponse {
         let (status, title, text) = match &self {
@@ -57,13 +57,13 @@ impl Halt {
     }
 }
 
-impl From<Halt> for actix_web::Error {
-    fn from(halt: Halt) -> Self {
+impl From<PageError> for actix_web::Error {
+    fn from(halt: PageError) -> Self {
         InternalError::from_response("", halt.into_response()).into()
     }
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::NotFound) {
             return Self::NotFound;
@@ -73,30 +73,30 @@ impl From<StoreError> for Halt {
     }
 }
 
-impl From<effective::Refusal> for Halt {
-    fn from(refusal: effective::Refusal) -> Self {
+impl From<effective::AuthzError> for PageError {
+    fn from(refusal: effective::AuthzError) -> Self {
         match refusal {
-            effective::Refusal::Hidden => Self::NotFound,
-            effective::Refusal::Forbidden(told) => Self::Forbidden(told.sentence),
-            effective::Refusal::Store(error) => error.into(),
+            effective::AuthzError::Hidden => Self::NotFound,
+            effective::AuthzError::Forbidden(told) => Self::Forbidden(told.sentence),
+            effective::AuthzError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<Refused> for Halt {
-    fn from(refused: Refused) -> Self {
+impl From<AdminError> for PageError {
+    fn from(refused: AdminError) -> Self {
         match refused {
-            Refused::NotFound => Self::NotFound,
-            Refused::Forbidden(why) => Self::Forbidden(why),
-            Refused::Invalid(why) | Refused::Conflict(why) => Self::Invalid(why),
-            Refused::Stale => Self::Invalid(refused.to_string()),
-            Refused::Store(error) => error.into(),
+            AdminError::NotFound => Self::NotFound,
+            AdminError::Forbidden(why) => Self::Forbidden(why),
+            AdminError::Invalid(why) | AdminError::Conflict(why) => Self::Invalid(why),
+            AdminError::Stale => Self::Invalid(refused.to_string()),
+            AdminError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<problem::Refusal> for Halt {
-    fn from(refusal: problem::Refusal) -> Self {
+impl From<problem::HttpError> for PageError {
+    fn from(refusal: problem::HttpError) -> Self {
         Self::Answered(Box::new(HttpResponse::from_error(refusal)))
     }
 }

@@ -33,61 +33,74 @@ mod words;
 
 use actix_web::web;
 
-use super::routes::{Access, Entry, Isolation};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
-pub use halt::Halt;
+pub use halt::PageError;
 
 /// The routes of the console.
-pub const ROUTES: &[Entry] = &[
-    Entry { isolation: Isolation::NoTenant, access: Access::Open, get: Some(|| web::to(partners::home)), ..at("/") },
-    Entry { get: Some(|| web::to(partners::show)), ..at("/partners") },
-    Entry { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
-    Entry { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/suspend") },
-    Entry { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/resume") },
-    Entry { get: Some(|| web::to(people::show)), ..at("/partners/{id}/people") },
-    Entry { get: Some(|| web::to(person::show)), ..at("/people/{id}") },
-    Entry { post: Some(|| web::to(person::act)), ..at("/people/{id}/confirm") },
-    Entry { post: Some(|| web::to(person::act)), ..at("/people/{id}/unconfirm") },
-    Entry { post: Some(|| web::to(person::act)), ..at("/people/{id}/suspend") },
-    Entry { post: Some(|| web::to(person::act)), ..at("/people/{id}/resume") },
-    Entry {
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec {
+        isolation: TenantIsolation::NoTenant,
+        access: RouteAccess::Open,
+        get: Some(|| web::to(partners::home)),
+        ..at("/")
+    },
+    RouteSpec { get: Some(|| web::to(partners::show)), ..at("/partners") },
+    RouteSpec { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
+    RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/resume") },
+    RouteSpec { get: Some(|| web::to(people::show)), ..at("/partners/{id}/people") },
+    RouteSpec { get: Some(|| web::to(person::show)), ..at("/people/{id}") },
+    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/confirm") },
+    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/unconfirm") },
+    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/resume") },
+    RouteSpec {
         get: Some(|| web::to(directories::show)),
         post: Some(|| web::to(directories::connect)),
         ..at("/partners/{id}/directories")
     },
-    Entry { get: Some(|| web::to(directory::show)), post: Some(|| web::to(directory::add)), ..at("/directories/{id}") },
-    Entry { get: Some(|| web::to(connection::show)), ..at("/connections/{slug}") },
-    Entry { post: Some(|| web::to(connection::set_state)), ..at("/connections/{slug}/state") },
-    Entry { post: Some(|| web::to(connection::settings::save)), ..at("/connections/{slug}/settings") },
-    Entry { post: Some(|| web::to(connection::tokens::make)), ..at("/connections/{slug}/tokens") },
-    Entry { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
-    Entry { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/clients") },
-    Entry { post: Some(|| web::to(connection::clients::end)), ..at("/connections/{slug}/clients/{client}/revoke") },
-    Entry { lasting: true, post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
-    Entry { lasting: true, post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
-    Entry { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
-    Entry {
+    RouteSpec {
+        get: Some(|| web::to(directory::show)),
+        post: Some(|| web::to(directory::add)),
+        ..at("/directories/{id}")
+    },
+    RouteSpec { get: Some(|| web::to(connection::show)), ..at("/connections/{slug}") },
+    RouteSpec { post: Some(|| web::to(connection::set_state)), ..at("/connections/{slug}/state") },
+    RouteSpec { post: Some(|| web::to(connection::settings::save)), ..at("/connections/{slug}/settings") },
+    RouteSpec { post: Some(|| web::to(connection::tokens::make)), ..at("/connections/{slug}/tokens") },
+    RouteSpec { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
+    RouteSpec { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/clients") },
+    RouteSpec { post: Some(|| web::to(connection::clients::end)), ..at("/connections/{slug}/clients/{client}/revoke") },
+    RouteSpec { lasting: true, post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
+    RouteSpec { lasting: true, post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
+    RouteSpec { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
+    RouteSpec {
         lasting: true,
         post: Some(|| web::to(connection::runs::approve)),
         ..at("/connections/{slug}/runs/{run}/approve")
     },
-    Entry {
+    RouteSpec {
         lasting: true,
         get: Some(|| web::to(connection::undo::show)),
         post: Some(|| web::to(connection::undo::carry_out)),
         ..at("/connections/{slug}/undo")
     },
-    Entry { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
-    Entry { get: Some(|| web::to(activity::show)), ..at("/activity") },
-    Entry {
-        isolation: Isolation::Own,
+    RouteSpec { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
+    RouteSpec { get: Some(|| web::to(activity::show)), ..at("/activity") },
+    RouteSpec {
+        isolation: TenantIsolation::Own,
         get: Some(|| web::to(tokens::show)),
         post: Some(|| web::to(tokens::make)),
         ..at("/account/tokens")
     },
-    Entry { isolation: Isolation::Own, post: Some(|| web::to(tokens::end)), ..at("/account/tokens/{token}/revoke") },
+    RouteSpec {
+        isolation: TenantIsolation::Own,
+        post: Some(|| web::to(tokens::end)),
+        ..at("/account/tokens/{token}/revoke")
+    },
 ];
 
-const fn at(path: &'static str) -> Entry {
-    Entry { path, access: Access::Session, isolation: Isolation::Partner, ..Entry::NONE }
+const fn at(path: &'static str) -> RouteSpec {
+    RouteSpec { path, access: RouteAccess::Session, isolation: TenantIsolation::Partner, ..RouteSpec::NONE }
 }

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::page;
 use crate::domain::id::OauthClientId;
-use crate::secret::{Purpose, Token};
+use crate::secret::{PlainToken, SealPurpose};
 use crate::web::App;
-use crate::web::login::Visitor;
+use crate::web::login::SessionUser;
 use crate::web::routes::only_looks;
 
 /// How long the page has to be opened.
@@ -33,14 +33,14 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
 /// Leads on to the page at `place`, which shows a new token; with a client, as the secret of that client.
 pub fn see_other(
     app: &App,
-    visitor: &Visitor,
+    visitor: &SessionUser,
     place: &str,
-    (client, token): (Option<OauthClientId>, &Token),
+    (client, token): (Option<OauthClientId>, &PlainToken),
 ) -> HttpResponse {
     let mut response = page::see_other(place);
     let client = client.map(|client| client.to_string()).unwrap_or_default();
     let plain = Zeroizing::new(format!("{place}\n{client}\n{}", token.reveal()));
-    let purpose = Purpose::Once(visitor.signed.session);
+    let purpose = SealPurpose::Once(visitor.signed.session);
     match app.keyring.seal(&visitor.ctx(app), purpose, plain.as_bytes()) {
         // An answer that cannot carry it leaves a token that nobody has seen; it can be ended and made again.
         Ok(sealed) => drop(response.add_cookie(&cookie(app, URL_SAFE_NO_PAD.encode(sealed)))),
@@ -50,7 +50,7 @@ pub fn see_other(
 }
 
 /// What a page may show once.
-pub struct Shown {
+pub struct OneTimeSecret {
     /// The client whose secret it is, if it is one's.
     pub client: Option<String>,
     /// The token or secret.
@@ -58,16 +58,16 @@ pub struct Shown {
 }
 
 /// What this request may show on the page at its address.
-pub fn take(request: &HttpRequest, app: &App, visitor: &Visitor) -> Option<Shown> {
+pub fn take(request: &HttpRequest, app: &App, visitor: &SessionUser) -> Option<OneTimeSecret> {
     if only_looks(request) {
         return None;
     }
     let sealed = URL_SAFE_NO_PAD.decode(request.cookie(name(app))?.value()).ok()?;
-    let plain = app.keyring.open(Purpose::Once(visitor.signed.session), &sealed).ok()?;
+    let plain = app.keyring.open(SealPurpose::Once(visitor.signed.session), &sealed).ok()?;
     let text = std::str::from_utf8(&plain).ok()?;
     let mut lines = text.split('\n').map(str::to_owned);
     let (place, client, text) = (lines.next()?, lines.next()?, lines.next()?);
-    (place == request.path()).then(|| Shown { client: Some(client).filter(|client| !client.is_empty()), text })
+    (place == request.path()).then(|| OneTimeSecret { client: Some(client).filter(|client| !client.is_empty()), text })
 }
 
 /// Makes the browser forget it.

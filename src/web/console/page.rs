@@ -3,13 +3,13 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::halt::Halt;
+use super::halt::PageError;
 use crate::web::App;
-use crate::web::login::{Form, Visitor};
+use crate::web::login::{Form, SessionUser};
 pub use crate::web::moment::{minute, second};
 
 /// The frame around a page: who looks, and where they are.
-pub struct Frame {
+pub struct Layout {
     /// The person's name.
     pub name: String,
     /// What forms of this session carry.
@@ -20,9 +20,9 @@ pub struct Frame {
     pub notice: Option<&'static str>,
 }
 
-impl Frame {
+impl Layout {
     /// The frame of a page in `section`.
-    pub fn of(visitor: &Visitor, request: &HttpRequest, section: &'static str) -> Self {
+    pub fn of(visitor: &SessionUser, request: &HttpRequest, section: &'static str) -> Self {
         Self {
             name: visitor.signed.display_name.clone(),
             csrf: visitor.form_token(),
@@ -57,8 +57,8 @@ fn notice(word: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// The answer that leads there.
-pub async fn visitor(request: &HttpRequest, app: &App) -> Result<Visitor, Halt> {
-    Visitor::of(request, app).await.map_err(|answer| Halt::Answered(Box::new(answer)))
+pub async fn visitor(request: &HttpRequest, app: &App) -> Result<SessionUser, PageError> {
+    SessionUser::of(request, app).await.map_err(|answer| PageError::Answered(Box::new(answer)))
 }
 
 /// The visitor and the form that one of their pages has sent.
@@ -69,7 +69,7 @@ pub async fn submitted(
     request: &HttpRequest,
     app: &App,
     payload: actix_web::web::Payload,
-) -> Result<(Visitor, Form), Halt> {
+) -> Result<(SessionUser, Form), PageError> {
     let form = Form::read(request, app, payload).await?;
     let visitor = visitor(request, app).await?;
     visitor.check(request, &form)?;
@@ -127,9 +127,9 @@ pub fn link(path: &str, parameters: &[(&str, &str)]) -> String {
 /// An id in a path.
 ///
 /// # Errors
-/// [`Halt::NotFound`]: what is no id names nothing.
-pub fn id<T: std::str::FromStr>(text: &str) -> Result<T, Halt> {
-    text.parse().map_err(|_| Halt::NotFound)
+/// [`PageError::NotFound`]: what is no id names nothing.
+pub fn id<T: std::str::FromStr>(text: &str) -> Result<T, PageError> {
+    text.parse().map_err(|_| PageError::NotFound)
 }
 
 /// `1 person`, `2 people`.

@@ -2,15 +2,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::Halt;
-use super::page::{Frame, count, id, last, minute, ok, see_other, submitted, visitor};
+use super::halt::PageError;
+use super::page::{Layout, count, id, last, minute, ok, see_other, submitted, visitor};
 use super::person::Suspension;
-use super::place::{self, Place, place};
-use super::tree::Node;
+use super::place::{self, PartnerHeader, place};
+use super::tree::PartnerTreeRow;
 use crate::admin;
-use crate::admin::holds::Order;
+use crate::admin::holds::SuspensionOrder;
 use crate::admin::partners::Stopped;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, effective, holds, partners, people, user_groups, visible};
@@ -22,13 +22,13 @@ const MOST: usize = 200;
 #[derive(Template)]
 #[template(path = "console/partner.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     external_id: Option<String>,
     suspensions: Vec<Suspension>,
     since: String,
     groups: Option<Vec<Group>>,
-    children: Vec<Node>,
+    children: Vec<PartnerTreeRow>,
     /// Who would be stopped, for a visitor who may switch the partner off.
     stops: Option<Stops>,
     /// Whether the visitor may try to lift what is decided.
@@ -54,29 +54,29 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
-    let frame = Frame::of(&visitor, &request, "partners");
+    let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let at = effective::authorize(reader, me, Core::PartnerView, asked, now).await?;
+            let at = effective::authorize(reader, me, CoreCapability::PartnerView, asked, now).await?;
             let partner = partners::get(reader, &at).await?;
-            let may_groups = place::may(reader, me, Core::GroupView, asked, now).await?;
+            let may_groups = place::may(reader, me, CoreCapability::GroupView, asked, now).await?;
             let groups = if may_groups { Some(user_groups::of_partner(reader, &at).await?) } else { None };
-            let seen = visible::regions(reader, &visitor.signed.extent, Core::PartnerView, now).await?;
+            let seen = visible::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
             let below = visible::below(reader, &seen, partner.id, MOST).await?;
             let mut sight = Sight::of(me, now);
             let found = holds::of_partner(reader, &at).await?;
             let suspensions = told::holds(reader, &mut sight, &at, partner.id, found).await?;
-            let may_suspend = place::may(reader, me, Core::PartnerSuspend, asked, now).await?;
+            let may_suspend = place::may(reader, me, CoreCapability::PartnerSuspend, asked, now).await?;
             let own = people::at_home_below(reader, &at, me).await?;
             let stops = match may_suspend && !own && suspensions.is_empty() {
                 true => Some(Stops::of(&admin::partners::stopped(reader, me, partner.id, now).await?, partner.id)),
                 false => None,
             };
-            Ok::<_, Halt>(Page {
+            Ok::<_, PageError>(Page {
                 frame,
                 may_resume: may_suspend && !suspensions.is_empty(),
                 suspensions: suspensions.into_iter().map(|one| Suspension::of(one, now)).collect(),
@@ -86,7 +86,7 @@ pub(super) async fn show(
                 external_id: partner.external_id,
                 groups: groups
                     .map(|groups| groups.into_iter().map(|(group, people)| Group::of(&group, people)).collect()),
-                children: below.iter().map(Node::of).collect(),
+                children: below.iter().map(PartnerTreeRow::of).collect(),
             })
         })
         .await?;
@@ -99,18 +99,18 @@ pub(super) async fn act(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let partner: PartnerId = id(&path)?;
     let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
     let done = match last(&request) {
         "suspend" => {
             let notice = Some(form.field("notice")).filter(|notice| !notice.trim().is_empty());
-            let order = Order { cause: form.field("cause"), notice, ..Order::default() };
+            let order = SuspensionOrder { cause: form.field("cause"), notice, ..SuspensionOrder::default() };
             admin::partners::suspend(store, &ctx, me, partner, &order).await.map(|_| "partner_suspended")?
         }
         "resume" => admin::partners::resume(store, &ctx, me, partner, None).await.map(|_| "resumed")?,
-        _ => return Err(Halt::NotFound),
+        _ => return Err(PageError::NotFound),
     };
     Ok(see_other(&format!("/partners/{partner}?done={done}")))
 }

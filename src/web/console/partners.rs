@@ -2,10 +2,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::Halt;
-use super::page::{Frame, ok, parameter, see_other, visitor};
-use super::tree::{Node, Step, steps};
-use crate::domain::capability::Core;
+use super::halt::PageError;
+use super::page::{Layout, ok, parameter, see_other, visitor};
+use super::tree::{PartnerTreeRow, TreeStep, steps};
+use crate::domain::capability::CoreCapability;
 use crate::store::{Reader, visible};
 use crate::web::App;
 
@@ -15,10 +15,10 @@ const MOST: usize = 500;
 #[derive(Template)]
 #[template(path = "console/partners.html")]
 struct Page {
-    frame: Frame,
+    frame: Layout,
     query: String,
-    steps: Vec<Step>,
-    found: Vec<Node>,
+    steps: Vec<TreeStep>,
+    found: Vec<PartnerTreeRow>,
     total: usize,
     more: bool,
 }
@@ -29,14 +29,14 @@ pub(super) async fn home() -> HttpResponse {
 }
 
 /// Shows the tree, or what a search finds in it.
-pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Halt> {
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let query = parameter(&request, "q");
     let now = app.clock.now();
     let nodes = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let regions = visible::regions(reader, &visitor.signed.extent, Core::PartnerView, now).await?;
+            let regions = visible::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
             visible::tree(reader, &regions, &query, MOST + 1).await
         })
         .await?;
@@ -44,9 +44,9 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
     let nodes = nodes.get(..MOST.min(nodes.len())).unwrap_or_default();
     let searching = !query.trim().is_empty();
     Ok(ok(&Page {
-        frame: Frame::of(&visitor, &request, "partners"),
+        frame: Layout::of(&visitor, &request, "partners"),
         steps: if searching { Vec::new() } else { steps(nodes) },
-        found: if searching { nodes.iter().map(Node::of).collect() } else { Vec::new() },
+        found: if searching { nodes.iter().map(PartnerTreeRow::of).collect() } else { Vec::new() },
         total: nodes.len(),
         more,
         query,

@@ -1,17 +1,19 @@
 //! The picture of why a person holds a role: external user → external group → rule → role → scope.
 use uuid::Uuid;
 
-use crate::access::explain::{Dormant, GroundLine, Miss, Proof, Reason, RuleLine, Support};
+use crate::access::explain::{
+    DecisionReason, DenialReason, GrantExplanation, GrantOrigin, InactiveReason, MembershipSummary, RuleSummary,
+};
 use crate::domain::id::Id as _;
-use crate::domain::rule::PeopleSet;
+use crate::domain::rule::ExternalSet;
 use crate::scim::schema::{ENTERPRISE_URN, USER_URN};
-use crate::store::effective_lists::{Clip, GrantOfPerson};
-use crate::store::people_facts::Door;
+use crate::store::effective_lists::{CeilingEffect, UserGrant};
+use crate::store::people_facts::LinkedAccount;
 
 /// One picture with a sentence below it.
-pub struct Why {
+pub struct GrantPath {
     /// From the source to the scope.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PathNode>,
     /// The same in words.
     pub sentence: String,
     /// Why it does not count, or not whole.
@@ -19,7 +21,7 @@ pub struct Why {
 }
 
 /// One box of the picture.
-pub struct Step {
+pub struct PathNode {
     /// What it is.
     pub kind: String,
     /// Its name.
@@ -28,12 +30,12 @@ pub struct Step {
     pub class: &'static str,
 }
 
-fn step(kind: impl Into<String>, text: impl Into<String>) -> Step {
-    Step { kind: kind.into(), text: text.into(), class: "" }
+fn step(kind: impl Into<String>, text: impl Into<String>) -> PathNode {
+    PathNode { kind: kind.into(), text: text.into(), class: "" }
 }
 
 /// Why the person holds this; `names` are those of the partners cut out of its scope.
-pub fn why(grant: &GrantOfPerson, doors: &[Door], names: &[(Uuid, String)]) -> Why {
+pub fn why(grant: &UserGrant, doors: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
     let mut why = drawn(&grant.proof, doors);
     let outs = grant.scope.without_partners.iter();
     let outs: Vec<&str> =
@@ -44,12 +46,14 @@ pub fn why(grant: &GrantOfPerson, doors: &[Door], names: &[(Uuid, String)]) -> W
     let directory = grant.proof.support.directory().map(|directory| directory.name.as_str());
     let directory = directory.filter(|name| !name.is_empty()).unwrap_or("a directory");
     why.but = match (grant.dormant, grant.clip) {
-        (Some(Dormant::NotYet), _) => Some("It begins later.".to_owned()),
-        (Some(Dormant::Over), _) => Some("It has ended.".to_owned()),
-        (Some(Dormant::Suspended), _) => Some("It is put aside until an administrator returns it.".to_owned()),
-        (None, Clip::Whole) => None,
-        (None, Clip::Part) => Some(format!("It counts only as far as the ceiling of {directory} reaches.")),
-        (None, Clip::Nothing) => Some(format!("It confers nothing: the ceiling of {directory} does not allow it.")),
+        (Some(InactiveReason::NotYet), _) => Some("It begins later.".to_owned()),
+        (Some(InactiveReason::Over), _) => Some("It has ended.".to_owned()),
+        (Some(InactiveReason::Suspended), _) => Some("It is put aside until an administrator returns it.".to_owned()),
+        (None, CeilingEffect::Whole) => None,
+        (None, CeilingEffect::Part) => Some(format!("It counts only as far as the ceiling of {directory} reaches.")),
+        (None, CeilingEffect::Nothing) => {
+            Some(format!("It confers nothing: the ceiling of {directory} does not allow it."))
+        }
     };
     if why.but.is_some() {
         mark(&mut why.steps, "clipped");
@@ -58,14 +62,14 @@ pub fn why(grant: &GrantOfPerson, doors: &[Door], names: &[(Uuid, String)]) -> W
 }
 
 /// The grant an answer rests on, or the one that comes nearest.
-pub fn answer_path(reason: &Reason, doors: &[Door]) -> Option<Why> {
+pub fn answer_path(reason: &DecisionReason, doors: &[LinkedAccount]) -> Option<GrantPath> {
     match reason {
-        Reason::Granted(proof) => Some(drawn(proof, doors)),
-        Reason::Refused { misses } => misses.iter().find_map(|miss| match miss {
-            Miss::NotNow { nearest, .. }
-            | Miss::OutOfScope { nearest }
-            | Miss::Clipped { nearest, .. }
-            | Miss::Unconfirmed { nearest } => {
+        DecisionReason::Granted(proof) => Some(drawn(proof, doors)),
+        DecisionReason::Refused { misses } => misses.iter().find_map(|miss| match miss {
+            DenialReason::NotNow { nearest, .. }
+            | DenialReason::OutOfScope { nearest }
+            | DenialReason::Clipped { nearest, .. }
+            | DenialReason::Unconfirmed { nearest } => {
                 let mut why = drawn(nearest, doors);
                 mark(&mut why.steps, "clipped");
                 Some(why)
@@ -75,27 +79,29 @@ pub fn answer_path(reason: &Reason, doors: &[Door]) -> Option<Why> {
     }
 }
 
-fn mark(steps: &mut [Step], class: &'static str) {
+fn mark(steps: &mut [PathNode], class: &'static str) {
     if let Some(last) = steps.last_mut() {
         last.class = class;
     }
 }
 
-fn drawn(proof: &Proof, doors: &[Door]) -> Why {
+fn drawn(proof: &GrantExplanation, doors: &[LinkedAccount]) -> GrantPath {
     let mut steps = Vec::new();
     match &proof.support {
-        Support::Rule(line) => by_rule(&mut steps, line, doors),
-        Support::Manual { granted_by, through, .. } => {
+        GrantOrigin::Rule(line) => by_rule(&mut steps, line, doors),
+        GrantOrigin::Manual { granted_by, through, .. } => {
             if let Some(through) = through {
                 match &through.ground {
-                    GroundLine::Rule(line) => by_rule(&mut steps, line, doors),
-                    GroundLine::Added => steps.push(step("added by", "an administrator")),
-                    GroundLine::Pinned => steps.push(step("placed by", "an administrator")),
-                    GroundLine::Default => steps.push(step("default group of", "the home partner")),
-                    GroundLine::Resting { directory: Some(directory) } => {
+                    MembershipSummary::Rule(line) => by_rule(&mut steps, line, doors),
+                    MembershipSummary::Added => steps.push(step("added by", "an administrator")),
+                    MembershipSummary::Pinned => steps.push(step("placed by", "an administrator")),
+                    MembershipSummary::Default => steps.push(step("default group of", "the home partner")),
+                    MembershipSummary::Resting { directory: Some(directory) } => {
                         steps.push(step("default group, by the word of", or(&directory.name, "a directory")));
                     }
-                    GroundLine::Resting { directory: None } => steps.push(step("default group, by", "nobody's word")),
+                    MembershipSummary::Resting { directory: None } => {
+                        steps.push(step("default group, by", "nobody's word"))
+                    }
                 }
                 steps.push(step("user group", or(&through.group.name, "a user group")));
             } else {
@@ -105,18 +111,18 @@ fn drawn(proof: &Proof, doors: &[Door]) -> Why {
         }
     }
     steps.push(step("role", or(&proof.role.name, "a role")));
-    steps.push(Step { kind: "over".to_owned(), text: capital(&proof.scope.to_string()), class: "end" });
-    Why { steps, sentence: format!("{}.", capital(&short(&proof.to_string()))), but: None }
+    steps.push(PathNode { kind: "over".to_owned(), text: capital(&proof.scope.to_string()), class: "end" });
+    GrantPath { steps, sentence: format!("{}.", capital(&short(&proof.to_string()))), but: None }
 }
 
-fn by_rule(steps: &mut Vec<Step>, line: &RuleLine, doors: &[Door]) {
+fn by_rule(steps: &mut Vec<PathNode>, line: &RuleSummary, doors: &[LinkedAccount]) {
     let door = doors.iter().find(|door| door.directory == line.directory.name && door.active);
     let said = door.map_or("external user", |door| door.user_name.as_str());
     steps.push(step(format!("in {}", or(&line.directory.name, "a directory")), said));
     for witness in &line.witnesses {
         let kind = match witness.id {
-            PeopleSet::Group(_) => "external group",
-            PeopleSet::Condition(_) => "condition",
+            ExternalSet::Group(_) => "external group",
+            ExternalSet::Condition(_) => "condition",
         };
         steps.push(step(kind, short(&witness.name)));
     }

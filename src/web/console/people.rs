@@ -6,10 +6,10 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::halt::Halt;
-use super::page::{Frame, count, id, link, ok, parameter, visitor};
-use super::place::{self, Place, place};
-use crate::domain::capability::Core;
+use super::halt::PageError;
+use super::page::{Layout, count, id, link, ok, parameter, visitor};
+use super::place::{self, PartnerHeader, place};
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::UserId;
 use crate::domain::user::User;
 use crate::store::{Reader, effective, people, people_facts, user_groups};
@@ -21,16 +21,16 @@ const PAGE: u32 = 50;
 #[derive(Template)]
 #[template(path = "console/people.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     query: String,
     total: String,
-    people: Vec<Person>,
+    people: Vec<UserListRow>,
     first: Option<String>,
     next: Option<String>,
 }
 
-struct Person {
+struct UserListRow {
     id: String,
     name: String,
     login: String,
@@ -44,16 +44,16 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
     let query = parameter(&request, "q").trim().to_owned();
     let after = read_after(&parameter(&request, "after"));
-    let frame = Frame::of(&visitor, &request, "partners");
+    let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let at = effective::authorize(reader, me, Core::UserView, asked, now).await?.alone();
+            let at = effective::authorize(reader, me, CoreCapability::UserView, asked, now).await?.alone();
             let start = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
             let matching = Some(query.as_str()).filter(|query| !query.is_empty());
             let mut list = people::list(reader, &at, start, matching, PAGE + 1).await?;
@@ -76,7 +76,7 @@ pub(super) async fn show(
             for (person, directory) in people_facts::said_by(reader, &at, &ids).await? {
                 said.entry(person).or_default().push(directory);
             }
-            let row = |user: User| Person {
+            let row = |user: User| UserListRow {
                 group: groups.get(&user.placement).cloned().unwrap_or_default(),
                 from: said.remove(&user.id).map_or_else(|| "made here".to_owned(), |names| names.join(", ")),
                 suspended: suspended.contains(&user.id),
@@ -87,7 +87,15 @@ pub(super) async fn show(
             let at = place(reader, me, &at, now).await?;
             let everyone = i64::try_from(everyone).unwrap_or(i64::MAX);
             let total = count(everyone, "person", "people");
-            Ok::<_, Halt>(Page { frame, at, query, total, people: list.into_iter().map(row).collect(), first, next })
+            Ok::<_, PageError>(Page {
+                frame,
+                at,
+                query,
+                total,
+                people: list.into_iter().map(row).collect(),
+                first,
+                next,
+            })
         })
         .await?;
     Ok(ok(&page))

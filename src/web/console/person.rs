@@ -3,25 +3,25 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use uuid::Uuid;
 
-use super::halt::Halt;
-use super::page::{self, Frame, id, ok, parameter, see_other, submitted};
-use super::path::{Why, answer_path, short, why};
-use super::place::{self, Place, place};
+use super::halt::PageError;
+use super::page::{self, Layout, id, ok, parameter, see_other, submitted};
+use super::path::{GrantPath, answer_path, short, why};
+use super::place::{self, PartnerHeader, place};
 use crate::access::decide::Question;
 use crate::admin;
-use crate::admin::holds::Order;
-use crate::domain::capability::Core;
+use crate::admin::holds::SuspensionOrder;
+use crate::domain::capability::CoreCapability;
 use crate::domain::grant::Resource;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
 use crate::store::extent::PartnerExtent;
-use crate::store::told::{self, Sight, ToldHold};
+use crate::store::told::{self, Sight, VisibleSuspension};
 use crate::store::{
     Reader, catalog, effective, effective_lists, holds, people, people_facts, resources, spoken_for, visible,
 };
 use crate::web::App;
-use crate::web::login::Visitor;
+use crate::web::login::SessionUser;
 
 /// Partners offered in the question.
 const MOST_PARTNERS: usize = 300;
@@ -29,8 +29,8 @@ const MOST_PARTNERS: usize = 300;
 #[derive(Template)]
 #[template(path = "console/person.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     id: String,
     name: String,
     login: String,
@@ -46,8 +46,8 @@ struct Page {
     suspended_by_admin: bool,
     placement: String,
     labels: Vec<String>,
-    doors: Vec<people_facts::Door>,
-    access: Option<Vec<Why>>,
+    doors: Vec<people_facts::LinkedAccount>,
+    access: Option<Vec<GrantPath>>,
     /// How many lines the visitor may not see.
     hidden: usize,
     ask: Option<Ask>,
@@ -64,7 +64,7 @@ pub(super) struct Suspension {
 
 impl Suspension {
     /// As it stands at `now`.
-    pub(super) fn of(told: ToldHold, now: Timestamp) -> Self {
+    pub(super) fn of(told: VisibleSuspension, now: Timestamp) -> Self {
         let cause = told.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         let ahead = told.from.filter(|from| *from > now).map(page::minute);
         Self { by: told.words, cause, since: page::minute(told.from.unwrap_or(told.since)), ahead }
@@ -86,12 +86,12 @@ struct Choice {
 struct Answer {
     allowed: bool,
     reason: String,
-    path: Option<Why>,
+    path: Option<GrantPath>,
 }
 
 /// Who looks at whom, and where that person is at home.
 struct Look<'a> {
-    visitor: &'a Visitor,
+    visitor: &'a SessionUser,
     at: PartnerExtent,
     about: Resource,
     person: UserId,
@@ -103,16 +103,16 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = page::visitor(&request, &app).await?;
     let person: UserId = id(&path)?;
     let (capability, partner) = (parameter(&request, "capability"), parameter(&request, "partner"));
-    let (frame, now) = (Frame::of(&visitor, &request, "partners"), app.clock.now());
+    let (frame, now) = (Layout::of(&visitor, &request, "partners"), app.clock.now());
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let about = resources::of_user(reader, person).await?.ok_or(Halt::NotFound)?;
-            let at = effective::authorize(reader, visitor.person(), Core::UserView, about, now).await?;
+            let about = resources::of_user(reader, person).await?.ok_or(PageError::NotFound)?;
+            let at = effective::authorize(reader, visitor.person(), CoreCapability::UserView, about, now).await?;
             let look = Look { visitor: &visitor, at, about, person, now };
             look.page(reader, frame, &capability, &partner).await
         })
@@ -120,15 +120,21 @@ pub(super) async fn show(
     match page {
         Ok(page) => Ok(ok(&page)),
         // Whoever holds nothing still has a page of their own.
-        Err(Halt::NotFound | Halt::Forbidden(_)) if person == visitor.person() => Ok(see_other("/account")),
+        Err(PageError::NotFound | PageError::Forbidden(_)) if person == visitor.person() => Ok(see_other("/account")),
         Err(halt) => Err(halt),
     }
 }
 
 impl Look<'_> {
-    async fn page(self, reader: &mut Reader, frame: Frame, capability: &str, partner: &str) -> Result<Page, Halt> {
+    async fn page(
+        self,
+        reader: &mut Reader,
+        frame: Layout,
+        capability: &str,
+        partner: &str,
+    ) -> Result<Page, PageError> {
         let me = self.visitor.person();
-        let user = people::get(reader, &self.at, self.person).await?.ok_or(Halt::NotFound)?;
+        let user = people::get(reader, &self.at, self.person).await?.ok_or(PageError::NotFound)?;
         let found = holds::of_person(reader, &self.at, self.person).await?;
         let mut sight = Sight::of(me, self.now);
         let suspensions = told::holds(reader, &mut sight, &self.at, self.about.partner, found).await?;
@@ -138,7 +144,8 @@ impl Look<'_> {
         let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
         let mut labels: Vec<String> = labels.into_iter().map(|group| group.group.name).collect();
         labels.dedup();
-        let may_roles = me == self.person || place::may(reader, me, Core::RoleView, self.about, self.now).await?;
+        let may_roles =
+            me == self.person || place::may(reader, me, CoreCapability::RoleView, self.about, self.now).await?;
         let (access, hidden) = match may_roles {
             true => self.access(reader, &mut sight, &doors).await.map(|(lines, hidden)| (Some(lines), hidden))?,
             false => (None, 0),
@@ -149,7 +156,8 @@ impl Look<'_> {
             confirmed: user.confirmed_at.is_some(),
             rests_on,
             at: place(reader, me, &self.at, self.now).await?,
-            may_change: me != self.person && place::may(reader, me, Core::UserWrite, self.about, self.now).await?,
+            may_change: me != self.person
+                && place::may(reader, me, CoreCapability::UserWrite, self.about, self.now).await?,
             off: suspensions.iter().any(|one| one.from.is_none_or(|from| from <= self.now)),
             suspended_by_admin: suspensions.iter().any(|one| one.connection.is_none()),
             suspensions: suspensions.into_iter().map(|one| Suspension::of(one, self.now)).collect(),
@@ -168,7 +176,7 @@ impl Look<'_> {
     }
 
     /// The directories that vouch for somebody whom nobody has confirmed, in words.
-    async fn rests_on(&self, reader: &mut Reader, confirmed: bool) -> Result<String, Halt> {
+    async fn rests_on(&self, reader: &mut Reader, confirmed: bool) -> Result<String, PageError> {
         if confirmed {
             return Ok(String::new());
         }
@@ -177,7 +185,7 @@ impl Look<'_> {
         let mut names = Vec::new();
         for one in &vouchers {
             let Some(there) = resources::of_directory(reader, one.directory).await? else { continue };
-            if place::may(reader, me, Core::ConnectionView, there, self.now).await? {
+            if place::may(reader, me, CoreCapability::ConnectionView, there, self.now).await? {
                 names.push(one.name.as_str());
             }
         }
@@ -193,8 +201,8 @@ impl Look<'_> {
         &self,
         reader: &mut Reader,
         sight: &mut Sight,
-        doors: &[people_facts::Door],
-    ) -> Result<(Vec<Why>, usize), Halt> {
+        doors: &[people_facts::LinkedAccount],
+    ) -> Result<(Vec<GrantPath>, usize), PageError> {
         let grants = effective_lists::grants_of(reader, &self.at, self.person, self.now).await?;
         let (grants, hidden) = told::grants(reader, sight, self.person, grants).await?;
         let outs = grants.iter().flat_map(|grant| &grant.scope.without_partners);
@@ -207,15 +215,16 @@ impl Look<'_> {
     async fn ask(
         &self,
         reader: &mut Reader,
-        doors: &[people_facts::Door],
+        doors: &[people_facts::LinkedAccount],
         capability: &str,
         partner: &str,
-    ) -> Result<Option<Ask>, Halt> {
+    ) -> Result<Option<Ask>, PageError> {
         let me = self.visitor.person();
-        if me != self.person && !place::may(reader, me, Core::AccessAsk, self.about, self.now).await? {
+        if me != self.person && !place::may(reader, me, CoreCapability::AccessAsk, self.about, self.now).await? {
             return Ok(None);
         }
-        let regions = visible::regions(reader, &self.visitor.signed.extent, Core::PartnerView, self.now).await?;
+        let regions =
+            visible::regions(reader, &self.visitor.signed.extent, CoreCapability::PartnerView, self.now).await?;
         let seen = visible::tree(reader, &regions, "", MOST_PARTNERS).await?;
         let capabilities = catalog::capabilities(reader).await?;
         let chosen = capabilities.iter().find(|one| one.name == capability).map(|one| one.id);
@@ -224,7 +233,7 @@ impl Look<'_> {
         let answer = match (chosen, there) {
             (Some(capability), Some(there)) => {
                 let resource = place::partner(there);
-                effective::authorize(reader, me, Core::PartnerView, resource, self.now).await?;
+                effective::authorize(reader, me, CoreCapability::PartnerView, resource, self.now).await?;
                 let question = Question { principal: self.person, capability, resource, now: self.now };
                 let decision = effective::explain(reader, &question).await?.decision;
                 let mut sight = Sight::of(me, self.now);
@@ -263,7 +272,7 @@ pub(super) async fn act(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let person: UserId = id(&path)?;
     let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
@@ -273,21 +282,21 @@ pub(super) async fn act(
         "suspend" => {
             let at = day(form.field("day"))?;
             let kind = if at.is_some() { HoldKind::End } else { HoldKind::Partner };
-            let order = Order { kind, cause: form.field("cause"), at, ..Order::default() };
+            let order = SuspensionOrder { kind, cause: form.field("cause"), at, ..SuspensionOrder::default() };
             let done = if at.is_some() { "ends" } else { "suspended" };
             admin::people::suspend(store, &ctx, me, person, &order).await.map(|_| done)?
         }
         "resume" => admin::people::resume(store, &ctx, me, person, None).await.map(|_| "resumed")?,
-        _ => return Err(Halt::NotFound),
+        _ => return Err(PageError::NotFound),
     };
     Ok(see_other(&format!("/people/{person}?done={done}")))
 }
 
 /// The first moment of a day, in UTC; none when none was chosen.
-fn day(text: &str) -> Result<Option<Timestamp>, Halt> {
+fn day(text: &str) -> Result<Option<Timestamp>, PageError> {
     if text.trim().is_empty() {
         return Ok(None);
     }
     let moment = Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", text.trim()));
-    moment.map(Some).ok_or_else(|| Halt::Invalid("The day is written as in 2027-01-31.".to_owned()))
+    moment.map(Some).ok_or_else(|| PageError::Invalid("The day is written as in 2027-01-31.".to_owned()))
 }

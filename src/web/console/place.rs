@@ -1,6 +1,6 @@
 //! The partner a page belongs to: its path, its level, which of its pages the visitor may open.
 use crate::access::decide::Question;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::grant::Resource;
 use crate::domain::id::{PartnerId, UserId};
 use crate::domain::time::Timestamp;
@@ -8,7 +8,7 @@ use crate::store::extent::PartnerExtent;
 use crate::store::{Reader, StoreError, catalog, effective, partners, visible};
 
 /// A partner at the head of a page.
-pub struct Place {
+pub struct PartnerHeader {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -18,7 +18,7 @@ pub struct Place {
     /// Whether it, or a partner above, is switched off.
     pub suspended: bool,
     /// The partners above that the visitor sees, the top first.
-    pub path: Vec<Crumb>,
+    pub path: Vec<Breadcrumb>,
     /// Whether the visitor may see its people.
     pub people: bool,
     /// Whether the visitor may see its directories.
@@ -26,7 +26,7 @@ pub struct Place {
 }
 
 /// A partner on the way down.
-pub struct Crumb {
+pub struct Breadcrumb {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -45,7 +45,7 @@ pub fn partner(partner: PartnerId) -> Resource {
 pub async fn may(
     reader: &mut Reader,
     principal: UserId,
-    capability: Core,
+    capability: CoreCapability,
     resource: Resource,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -62,21 +62,21 @@ pub async fn place(
     visitor: UserId,
     at: &PartnerExtent,
     now: Timestamp,
-) -> Result<Place, StoreError> {
+) -> Result<PartnerHeader, StoreError> {
     let mut above = partners::path(reader, at).await?;
     let here = above.pop().ok_or(StoreError::NotFound)?;
     let levels = catalog::levels(reader).await?;
     let level = levels.into_iter().find(|level| level.id == here.level).map(|level| level.title);
     let mut path = Vec::new();
     for one in above {
-        if may(reader, visitor, Core::PartnerView, partner(one.id), now).await? {
-            path.push(Crumb { id: one.id.to_string(), name: one.name });
+        if may(reader, visitor, CoreCapability::PartnerView, partner(one.id), now).await? {
+            path.push(Breadcrumb { id: one.id.to_string(), name: one.name });
         }
     }
-    Ok(Place {
+    Ok(PartnerHeader {
         suspended: visible::is_suspended(reader, at).await?,
-        people: may(reader, visitor, Core::UserView, partner(here.id), now).await?,
-        directories: may(reader, visitor, Core::ConnectionView, partner(here.id), now).await?,
+        people: may(reader, visitor, CoreCapability::UserView, partner(here.id), now).await?,
+        directories: may(reader, visitor, CoreCapability::ConnectionView, partner(here.id), now).await?,
         level: level.unwrap_or_default(),
         id: here.id.to_string(),
         name: here.name,

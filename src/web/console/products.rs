@@ -22,7 +22,7 @@ impl Product {
 }
 
 /// The products of one door.
-pub struct Group {
+pub struct ProductGroup {
     /// What the door does.
     pub heading: &'static str,
     /// The products.
@@ -68,8 +68,8 @@ const ALL: &[Product] = &[
 ];
 
 /// Every product, by door.
-pub fn all() -> Vec<Group> {
-    let group = |kind, heading| Group {
+pub fn all() -> Vec<ProductGroup> {
+    let group = |kind, heading| ProductGroup {
         heading,
         products: ALL.iter().filter(|product| product.kind == kind).copied().collect(),
     };
@@ -93,19 +93,19 @@ pub fn title(kind: ConnectionKind, profile: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ldap::preset::Preset;
-    use crate::scim::profile::Profile;
+    use crate::ldap::preset::LdapProfile;
+    use crate::scim::profile::ClientProfile;
 
     #[test]
     fn every_profile_is_offered_and_nothing_else() {
-        for (_, name) in Profile::ALL {
+        for (_, name) in ClientProfile::ALL {
             assert!(find(ConnectionKind::Scim, name).is_some(), "{name}");
         }
-        for preset in Preset::ALL {
+        for preset in LdapProfile::ALL {
             let product = find(ConnectionKind::Ldap, preset.name()).unwrap();
             assert_eq!((product.title, product.join), (preset.title(), preset.id()));
         }
         let scim = ALL.iter().filter(|product| product.kind == ConnectionKind::Scim);
-        assert_eq!(scim.count(), Profile::ALL.len());
+        assert_eq!(scim.count(), ClientProfile::ALL.len());
     }
 }

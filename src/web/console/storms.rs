@@ -2,14 +2,14 @@
 use super::page::{count, link, minute};
 use crate::domain::time::Timestamp;
 use crate::store::extent::PartnerExtent;
-use crate::store::storms::{self, Storm};
+use crate::store::storms::{self, RemovalAlert};
 use crate::store::{Reader, StoreError};
 
 /// How long a notice is shown after the last removal unless somebody puts it away, in seconds.
 const SHOWN: i64 = 7 * 86_400;
 
 /// A storm in words.
-pub(super) struct Notice {
+pub(super) struct RemovalAlertNotice {
     pub(super) id: String,
     /// The connection's name in addresses.
     pub(super) slug: String,
@@ -27,12 +27,12 @@ pub(super) async fn notices(
     reader: &mut Reader,
     at: &PartnerExtent,
     now: Timestamp,
-) -> Result<Vec<Notice>, StoreError> {
+) -> Result<Vec<RemovalAlertNotice>, StoreError> {
     let found = storms::shown(reader, at, now.plus_seconds(-SHOWN)).await?;
     Ok(found.into_iter().map(|(storm, slug)| notice(&storm, slug)).collect())
 }
 
-fn notice(storm: &Storm, slug: String) -> Notice {
+fn notice(storm: &RemovalAlert, slug: String) -> RemovalAlertNotice {
     let mut parts = Vec::new();
     let mut part = |number: i64, one: &str, many: &str| {
         if number > 0 {
@@ -46,7 +46,7 @@ fn notice(storm: &Storm, slug: String) -> Notice {
     // To the second, as people write moments: none of the storm's removals is left out.
     let (from, to) = (storm.since.seconds(), storm.last_at.seconds() + 1);
     let moment = |seconds: i64| Timestamp::from_micros(0).plus_seconds(seconds).to_string();
-    Notice {
+    RemovalAlertNotice {
         id: storm.id.to_string(),
         slug,
         since: minute(storm.since),

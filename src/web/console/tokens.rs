@@ -3,9 +3,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::credentials::{TokenRow, token_rows};
-use super::halt::Halt;
+use super::halt::PageError;
 use super::once;
-use super::page::{Frame, id, ok, see_other, submitted, visitor};
+use super::page::{Layout, id, ok, see_other, submitted, visitor};
 use crate::admin;
 use crate::store::api_tokens;
 use crate::web::App;
@@ -13,18 +13,18 @@ use crate::web::App;
 #[derive(Template)]
 #[template(path = "console/tokens.html")]
 struct Page {
-    frame: Frame,
-    fresh: Option<once::Shown>,
+    frame: Layout,
+    fresh: Option<once::OneTimeSecret>,
     tokens: Vec<TokenRow>,
     example: String,
 }
 
 /// Shows the tokens, the newest first, those that have ended last.
-pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Halt> {
+pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let found = api_tokens::list(&mut app.store.reader().await?, &visitor.signed.extent).await?;
     let page = Page {
-        frame: Frame::of(&visitor, &request, "account"),
+        frame: Layout::of(&visitor, &request, "account"),
         fresh: once::take(&request, &app, &visitor),
         tokens: token_rows(found, app.clock.now()),
         example: app.public_url.join("/api/v1/partners"),
@@ -41,9 +41,10 @@ pub(super) async fn make(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
-    let days = form.field("days").parse().map_err(|_| Halt::Invalid("Choose how long the token lasts.".to_owned()))?;
+    let days =
+        form.field("days").parse().map_err(|_| PageError::Invalid("Choose how long the token lasts.".to_owned()))?;
     let me = (&visitor.signed.extent, visitor.signed.partner);
     let token = admin::api_tokens::make(&app.store, &visitor.ctx(&app), me, form.field("name"), days).await?;
     Ok(once::see_other(&app, &visitor, "/account/tokens", (None, &token)))
@@ -55,7 +56,7 @@ pub(super) async fn end(
     app: web::Data<App>,
     payload: web::Payload,
     token: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let me = (&visitor.signed.extent, visitor.signed.partner);
     admin::api_tokens::end(&app.store, &visitor.ctx(&app), me, id(&token)?).await?;

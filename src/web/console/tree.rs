@@ -5,9 +5,9 @@ use crate::domain::id::PartnerId;
 use crate::store::partners::TreeNode;
 
 /// One step through the tree.
-pub enum Step {
+pub enum TreeStep {
     /// A partner begins.
-    Node(Node),
+    Node(PartnerTreeRow),
     /// Down to the partners below it.
     Down,
     /// Up again.
@@ -17,7 +17,7 @@ pub enum Step {
 }
 
 /// A partner in the tree.
-pub struct Node {
+pub struct PartnerTreeRow {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Node {
     pub directories: i64,
 }
 
-impl Node {
+impl PartnerTreeRow {
     /// A partner as it is shown.
     pub fn of(node: &TreeNode) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Node {
 }
 
 /// The steps through `nodes`. Whose parent is not among them stands at the top; those with one parent keep their order.
-pub fn steps(nodes: &[TreeNode]) -> Vec<Step> {
+pub fn steps(nodes: &[TreeNode]) -> Vec<TreeStep> {
     let known: BTreeSet<PartnerId> = nodes.iter().map(|node| node.partner.id).collect();
     let mut below: BTreeMap<Option<PartnerId>, Vec<&TreeNode>> = BTreeMap::new();
     for node in nodes {
@@ -59,15 +59,15 @@ pub fn steps(nodes: &[TreeNode]) -> Vec<Step> {
         let Some(node) = level.next() else {
             open.pop();
             if !open.is_empty() {
-                steps.extend([Step::Up, Step::End]);
+                steps.extend([TreeStep::Up, TreeStep::End]);
             }
             continue;
         };
-        steps.push(Step::Node(Node::of(node)));
+        steps.push(TreeStep::Node(PartnerTreeRow::of(node)));
         match below.remove(&Some(node.partner.id)) {
-            None => steps.push(Step::End),
+            None => steps.push(TreeStep::End),
             Some(children) => {
-                steps.push(Step::Down);
+                steps.push(TreeStep::Down);
                 open.push(children.into_iter());
             }
         }
@@ -99,11 +99,11 @@ mod tests {
     }
 
     fn drawn(nodes: &[TreeNode]) -> String {
-        let draw = |step: &Step| match step {
-            Step::Node(node) => node.name.clone(),
-            Step::Down => "(".to_owned(),
-            Step::Up => ")".to_owned(),
-            Step::End => ";".to_owned(),
+        let draw = |step: &TreeStep| match step {
+            TreeStep::Node(node) => node.name.clone(),
+            TreeStep::Down => "(".to_owned(),
+            TreeStep::Up => ")".to_owned(),
+            TreeStep::End => ";".to_owned(),
         };
         steps(nodes).iter().map(draw).collect()
     }

@@ -3,7 +3,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::Visitor;
+use super::SessionUser;
 use super::page::html;
 use crate::web::App;
 use crate::web::moment::minute;
@@ -20,7 +20,7 @@ struct Page {
 
 /// Shows the session.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
-    let visitor = match Visitor::of(&request, &app).await {
+    let visitor = match SessionUser::of(&request, &app).await {
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };

@@ -9,14 +9,14 @@ use crate::domain::ctx::Actor;
 use crate::domain::id::AttemptId;
 use crate::login::{attempt, begin};
 use crate::web::App;
-use crate::web::extract::Client;
+use crate::web::extract::ClientInfo;
 
 /// Attempts one browser may have open; the oldest go.
 const MOST_OPEN: usize = 8;
 
 /// Begins a sign-in and sends the browser to the provider.
 pub(super) async fn begin(request: HttpRequest, app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
-    let client = Client::of(&request).map(|client| client.ip);
+    let client = ClientInfo::of(&request).map(|client| client.ip);
     let (desk, now) = (&app.desk, app.clock.now());
     if !admitted(&request, &app) || !client.is_none_or(|client| desk.begun.admits(client, now)) {
         return refused::page(&request, &app, &refused::busy(), "/login");

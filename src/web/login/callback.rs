@@ -8,9 +8,9 @@ use super::refused;
 use super::visitor::see_other;
 use crate::domain::ctx::Actor;
 use crate::login::{attempt, begin, callback, session};
-use crate::secret::Token;
+use crate::secret::PlainToken;
 use crate::web::App;
-use crate::web::extract::Client;
+use crate::web::extract::ClientInfo;
 use crate::web::scim::log;
 
 /// Refusals that come before the attempt is used up.
@@ -38,7 +38,7 @@ pub(super) async fn answer(request: HttpRequest, app: web::Data<App>, slug: web:
     let mut over = browser.is_some();
     let mut response = match login.finish(&app.ctx(Actor::System), &slug, callback, browser).await {
         Ok(arrived) => {
-            if let Some(client) = Client::of(&request) {
+            if let Some(client) = ClientInfo::of(&request) {
                 app.desk.begun.give_back(client.ip, app.clock.now());
             }
             see_other(&arrived.return_to).cookie(session_cookie(login.secure(), &arrived.session)).finish()
@@ -57,7 +57,7 @@ pub(super) async fn answer(request: HttpRequest, app: web::Data<App>, slug: web:
 }
 
 /// The cookie of a session.
-pub(super) fn session_cookie(secure: bool, token: &Token) -> Cookie<'static> {
+pub(super) fn session_cookie(secure: bool, token: &PlainToken) -> Cookie<'static> {
     Cookie::build(session::cookie_name(secure), token.reveal().to_owned())
         .path("/")
         .http_only(true)

@@ -8,11 +8,11 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::watch;
 use url::Url;
 
-use super::limits::Limits;
+use super::limits::AttemptLimiter;
 use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::time::Timestamp;
-use crate::login::Login;
+use crate::login::LoginService;
 use crate::login::address::Policy;
 use crate::login::fetch::Fetch;
 use crate::secret::Keyring;
@@ -22,15 +22,15 @@ use crate::store::Store;
 const FLUSH: Duration = Duration::from_secs(60);
 
 /// Signing in, as the server holds it.
-pub struct Desk {
+pub struct LoginState {
     /// The use cases.
-    pub login: Login,
-    pub(super) limits: Limits,
-    pub(super) begun: Limits,
-    clients: Limits,
+    pub login: LoginService,
+    pub(super) limits: AttemptLimiter,
+    pub(super) begun: AttemptLimiter,
+    clients: AttemptLimiter,
 }
 
-impl Desk {
+impl LoginState {
     /// Sets signing in up.
     ///
     /// # Errors
@@ -39,10 +39,10 @@ impl Desk {
         let fetch = fetch(config)?;
         let public_url = Url::parse(public_url.as_str()).map_err(|error| error.to_string())?;
         Ok(Self {
-            login: Login::new(store.clone(), fetch, keys, public_url),
-            limits: Limits::of_failures(),
-            begun: Limits::of_begun(),
-            clients: Limits::of_failures(),
+            login: LoginService::new(store.clone(), fetch, keys, public_url),
+            limits: AttemptLimiter::of_failures(),
+            begun: AttemptLimiter::of_begun(),
+            clients: AttemptLimiter::of_failures(),
         })
     }
 

@@ -7,7 +7,7 @@ use url::{Origin, Url};
 
 use crate::web::App;
 use crate::web::extract;
-use crate::web::problem::Refusal;
+use crate::web::problem::HttpError;
 
 /// The largest form, in bytes.
 const MOST: usize = 64 * 1024;
@@ -22,23 +22,23 @@ impl Form {
     ///
     /// # Errors
     /// 403 when it comes from elsewhere; 415 when it is no form; 400 when it is no text; as [`extract::body`].
-    pub async fn read(request: &HttpRequest, app: &App, payload: web::Payload) -> Result<Self, Refusal> {
+    pub async fn read(request: &HttpRequest, app: &App, payload: web::Payload) -> Result<Self, HttpError> {
         if !from_here(request, app) {
             let detail = "This form was not sent by a page of this server. Open the page here and try again.";
-            return Err(Refusal::at(request, StatusCode::FORBIDDEN, detail));
+            return Err(HttpError::at(request, StatusCode::FORBIDDEN, detail));
         }
         let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
-            return Err(Refusal::at(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form."));
+            return Err(HttpError::at(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form."));
         }
         let time = Duration::from_secs(app.config.server.limits.body_seconds);
         let body = extract::body(request, payload, MOST, time).await?;
         if url::form_urlencoded::parse(&body).nth(MOST_FIELDS).is_some() {
             let detail = format!("The form has more than {MOST_FIELDS} fields.");
-            return Err(Refusal::at(request, StatusCode::BAD_REQUEST, detail));
+            return Err(HttpError::at(request, StatusCode::BAD_REQUEST, detail));
         }
         let detail = "The form holds bytes that are no UTF-8 text.";
-        extract::form(&body).map(Self).ok_or_else(|| Refusal::at(request, StatusCode::BAD_REQUEST, detail))
+        extract::form(&body).map(Self).ok_or_else(|| HttpError::at(request, StatusCode::BAD_REQUEST, detail))
     }
 
     /// The value of a field; empty when it is absent.

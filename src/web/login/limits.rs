@@ -14,13 +14,13 @@ const BEGUN: i64 = 600;
 const MINUTE: i64 = 60_000_000;
 
 /// What each client has left, and gets back over a minute.
-pub struct Limits {
+pub struct AttemptLimiter {
     most: i64,
     /// By client: micros of the minute that are used up, and when that was so.
     used: Mutex<HashMap<IpAddr, (i64, Timestamp)>>,
 }
 
-impl Limits {
+impl AttemptLimiter {
     /// For what may fail 60 times a minute.
     pub fn of_failures() -> Self {
         Self { most: FAILURES, used: Mutex::default() }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn failures_slow_a_client_and_what_is_good_does_not() {
-        let limits = Limits::of_failures();
+        let limits = AttemptLimiter::of_failures();
         let [client, neighbour] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().unwrap());
         let at = |seconds: i64| Timestamp::from_micros(1_000_000_000 + seconds * 1_000_000);
         assert!((0..10_000).all(|_| limits.admits(client, at(0))), "asking uses nothing up");
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(limits.used().len(), 1);
         limits.tidy(at(120));
         assert_eq!(limits.used().len(), 0);
-        let begun = Limits::of_begun();
+        let begun = AttemptLimiter::of_begun();
         for _ in 0..600 {
             assert!(begun.admits(client, at(0)));
             begun.count(client, at(0));

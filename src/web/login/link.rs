@@ -10,9 +10,9 @@ use super::refused;
 use super::visitor::see_other;
 use crate::domain::ctx::Actor;
 use crate::login::attempt::HOME;
-use crate::store::links::Purpose;
+use crate::store::links::OneTimeLinkPurpose;
 use crate::web::App;
-use crate::web::problem::Refusal;
+use crate::web::problem::HttpError;
 
 #[derive(Template)]
 #[template(path = "login/link.html")]
@@ -38,7 +38,7 @@ pub(super) async fn consume(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
         return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
@@ -50,9 +50,9 @@ pub(super) async fn consume(
     })
 }
 
-fn heading(purpose: Purpose) -> &'static str {
+fn heading(purpose: OneTimeLinkPurpose) -> &'static str {
     match purpose {
-        Purpose::SetUp => "Set up this installation",
-        Purpose::Recover => "Get back in",
+        OneTimeLinkPurpose::SetUp => "Set up this installation",
+        OneTimeLinkPurpose::Recover => "Get back in",
     }
 }

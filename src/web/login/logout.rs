@@ -4,19 +4,19 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::visitor::see_other;
-use super::{Form, Visitor};
+use super::{Form, SessionUser};
 use crate::login::session;
 use crate::web::App;
-use crate::web::problem::Refusal;
+use crate::web::problem::HttpError;
 
 /// Ends this session, or all of the person's.
 pub(super) async fn sign_out(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
-    let visitor = match Visitor::of(&request, &app).await {
+    let visitor = match SessionUser::of(&request, &app).await {
         Ok(visitor) => visitor,
         Err(answer) => return Ok(answer),
     };
@@ -26,7 +26,7 @@ pub(super) async fn sign_out(
     login.sign_out(&visitor.ctx(&app), &visitor.signed, everywhere).await.map_err(|error| {
         tracing::error!(%error, "a session could not be ended");
         let detail = "The server cannot end your session at the moment; try again shortly.";
-        Refusal::at(&request, StatusCode::SERVICE_UNAVAILABLE, detail)
+        HttpError::at(&request, StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let mut gone = Cookie::build(session::cookie_name(login.secure()), "").path("/").secure(login.secure()).finish();
     gone.make_removal();

@@ -14,31 +14,41 @@ mod visitor;
 
 use actix_web::web;
 
-use super::routes::{Access, Entry, Isolation};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
-pub use caller::Caller;
-pub use desk::{Desk, fetch, policy};
+pub use caller::ApiCaller;
+pub use desk::{LoginState, fetch, policy};
 pub use form::Form;
-pub use visitor::Visitor;
+pub use visitor::SessionUser;
 
 /// The routes of signing in.
-pub const ROUTES: &[Entry] = &[
-    Entry { path: "/login", get: Some(|| web::to(page::show)), post: Some(|| web::to(page::choose)), ..Entry::NONE },
-    Entry { path: "/login/{slug}", get: Some(|| web::to(begin::begin)), acts: true, ..Entry::NONE },
-    Entry { path: "/sso/{slug}/callback", get: Some(|| web::to(callback::answer)), acts: true, ..Entry::NONE },
-    Entry { path: "/link", get: Some(|| web::to(link::show)), post: Some(|| web::to(link::consume)), ..Entry::NONE },
-    Entry {
-        path: "/logout",
-        access: Access::Session,
-        isolation: Isolation::Own,
-        post: Some(|| web::to(logout::sign_out)),
-        ..Entry::NONE
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec {
+        path: "/login",
+        get: Some(|| web::to(page::show)),
+        post: Some(|| web::to(page::choose)),
+        ..RouteSpec::NONE
     },
-    Entry {
+    RouteSpec { path: "/login/{slug}", get: Some(|| web::to(begin::begin)), acts: true, ..RouteSpec::NONE },
+    RouteSpec { path: "/sso/{slug}/callback", get: Some(|| web::to(callback::answer)), acts: true, ..RouteSpec::NONE },
+    RouteSpec {
+        path: "/link",
+        get: Some(|| web::to(link::show)),
+        post: Some(|| web::to(link::consume)),
+        ..RouteSpec::NONE
+    },
+    RouteSpec {
+        path: "/logout",
+        access: RouteAccess::Session,
+        isolation: TenantIsolation::Own,
+        post: Some(|| web::to(logout::sign_out)),
+        ..RouteSpec::NONE
+    },
+    RouteSpec {
         path: "/account",
-        access: Access::Session,
-        isolation: Isolation::Own,
+        access: RouteAccess::Session,
+        isolation: TenantIsolation::Own,
         get: Some(|| web::to(account::show)),
-        ..Entry::NONE
+        ..RouteSpec::NONE
     },
 ];

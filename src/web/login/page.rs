@@ -8,8 +8,8 @@ use super::refused;
 use super::visitor::see_other;
 use crate::login::attempt::local_path;
 use crate::web::App;
-use crate::web::extract::Client;
-use crate::web::problem::Refusal;
+use crate::web::extract::ClientInfo;
+use crate::web::problem::HttpError;
 
 #[derive(Template)]
 #[template(path = "login/page.html")]
@@ -30,7 +30,7 @@ pub(super) async fn choose(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
         return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
@@ -82,5 +82,5 @@ pub(super) fn parameter(request: &HttpRequest, name: &str) -> String {
 
 /// Whether the client may try to sign in now: not when too much of what it tried has failed.
 pub(super) fn admitted(request: &HttpRequest, app: &App) -> bool {
-    Client::of(request).is_none_or(|client| app.desk.limits.admits(client.ip, app.clock.now()))
+    ClientInfo::of(request).is_none_or(|client| app.desk.limits.admits(client.ip, app.clock.now()))
 }

@@ -6,18 +6,18 @@ use super::form::Form;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::UserId;
 use crate::login::session;
-use crate::store::sessions::Signed;
+use crate::store::sessions::Session;
 use crate::web::App;
-use crate::web::problem::Refusal;
+use crate::web::problem::HttpError;
 
 /// A signed-in person, as of this request.
-pub struct Visitor {
+pub struct SessionUser {
     /// The session and its person.
-    pub signed: Signed,
+    pub signed: Session,
     cookie: String,
 }
 
-impl Visitor {
+impl SessionUser {
     /// The person who sends this request.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl Visitor {
             Err(error) => {
                 tracing::error!(%error, "a session could not be checked");
                 let detail = "The server cannot check who you are at the moment; try again shortly.";
-                Err(HttpResponse::from_error(Refusal::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)))
+                Err(HttpResponse::from_error(HttpError::at(request, StatusCode::SERVICE_UNAVAILABLE, detail)))
             }
         }
     }
@@ -55,19 +55,19 @@ impl Visitor {
     ///
     /// # Errors
     /// 403.
-    pub fn check(&self, request: &HttpRequest, form: &Form) -> Result<(), Refusal> {
+    pub fn check(&self, request: &HttpRequest, form: &Form) -> Result<(), HttpError> {
         if session::form_token_holds(&self.cookie, form.field("csrf")) {
             return Ok(());
         }
         let detail = "This page is from an earlier session. Open it again and repeat what you did.";
-        Err(Refusal::at(request, StatusCode::FORBIDDEN, detail))
+        Err(HttpError::at(request, StatusCode::FORBIDDEN, detail))
     }
 }
 
 fn to_sign_in(request: &HttpRequest) -> HttpResponse {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let detail = "You are not signed in any more. Sign in and try again.";
-        return HttpResponse::from_error(Refusal::at(request, StatusCode::UNAUTHORIZED, detail));
+        return HttpResponse::from_error(HttpError::at(request, StatusCode::UNAUTHORIZED, detail));
     }
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", here).finish();

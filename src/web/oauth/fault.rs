@@ -6,7 +6,7 @@ use serde_json::json;
 /// A refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{code}: {why}")]
-pub(super) struct Fault {
+pub(super) struct OauthError {
     status: StatusCode,
     code: &'static str,
     why: String,
@@ -14,7 +14,7 @@ pub(super) struct Fault {
     wait: Option<u32>,
 }
 
-impl Fault {
+impl OauthError {
     /// A refusal with its code and a sentence.
     pub(super) fn new(status: StatusCode, code: &'static str, why: impl Into<String>) -> Self {
         Self { status, code, why: why.into(), wait: None }
@@ -38,7 +38,7 @@ impl Fault {
     }
 }
 
-impl ResponseError for Fault {
+impl ResponseError for OauthError {
     fn status_code(&self) -> StatusCode {
         self.status
     }

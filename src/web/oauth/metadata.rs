@@ -6,16 +6,16 @@ use serde_json::json;
 use super::{SCOPE, endpoint};
 use crate::login::keys::ALGORITHMS;
 use crate::web::App;
-use crate::web::problem::{Refusal, sentence};
+use crate::web::problem::{HttpError, sentence};
 
 /// Says how tokens are to be had. It is the same for every name, so it tells nothing about which exist.
 pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     if !slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
-        return Err(Refusal::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)));
+        return Err(HttpError::at(&request, StatusCode::NOT_FOUND, sentence(StatusCode::NOT_FOUND)));
     }
     let endpoint = endpoint(&app, &slug);
     let body = json!({

@@ -8,20 +8,21 @@ mod token;
 use actix_web::web;
 
 use super::App;
-use super::routes::{Access, Entry, Isolation};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use crate::login::client::Endpoint;
 
 /// Every address of the door. The token endpoint asks for a client's own credential, not for one of ours.
-pub const ROUTES: &[Entry] = &[
-    Entry { path: "/oauth/{slug}/token", post: Some(|| web::to(token::token)), ..OPEN },
-    Entry {
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { path: "/oauth/{slug}/token", post: Some(|| web::to(token::token)), ..OPEN },
+    RouteSpec {
         path: "/.well-known/oauth-authorization-server/oauth/{slug}",
         get: Some(|| web::to(metadata::show)),
         ..OPEN
     },
 ];
 
-const OPEN: Entry = Entry { access: Access::Open, isolation: Isolation::NoTenant, ..Entry::NONE };
+const OPEN: RouteSpec =
+    RouteSpec { access: RouteAccess::Open, isolation: TenantIsolation::NoTenant, ..RouteSpec::NONE };
 
 /// What all tokens of the endpoint are for.
 const SCOPE: &str = "scim";

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::fault::Fault;
-use crate::login::client::Proof;
+use super::fault::OauthError;
+use crate::login::client::PresentedCredential;
 use crate::web::extract::form;
 
 /// RFC 7523 §2.2.
@@ -24,15 +24,15 @@ impl Parameters {
     ///
     /// # Errors
     /// `invalid_request` when a parameter comes twice or holds bytes that are no text, or there are too many.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, OauthError> {
         if url::form_urlencoded::parse(body).nth(MOST).is_some() {
-            return Err(Fault::request("There are too many parameters."));
+            return Err(OauthError::request("There are too many parameters."));
         }
         let mut known = HashMap::new();
-        let pairs = form(body).ok_or_else(|| Fault::request("The form holds bytes that are no UTF-8 text."))?;
+        let pairs = form(body).ok_or_else(|| OauthError::request("The form holds bytes that are no UTF-8 text."))?;
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             if known.insert(name, value).is_some() {
-                return Err(Fault::request("A parameter is sent twice."));
+                return Err(OauthError::request("A parameter is sent twice."));
             }
         }
         Ok(Self(known))
@@ -60,7 +60,7 @@ impl Basic {
     ///
     /// # Errors
     /// `invalid_client` when it is another scheme or not of the form.
-    pub(super) fn read(header: Option<&[u8]>) -> Result<Option<Self>, Fault> {
+    pub(super) fn read(header: Option<&[u8]>) -> Result<Option<Self>, OauthError> {
         let Some(header) = header else { return Ok(None) };
         let read = || {
             let (scheme, coded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
@@ -69,7 +69,7 @@ impl Basic {
             let basic = Self { id: form_decoded(id), secret: Zeroizing::new(form_decoded(secret)) };
             scheme.eq_ignore_ascii_case("basic").then_some(basic)
         };
-        read().map(Some).ok_or_else(Fault::client)
+        read().map(Some).ok_or_else(OauthError::client)
     }
 }
 
@@ -83,28 +83,31 @@ fn form_decoded(text: &str) -> String {
 ///
 /// # Errors
 /// `invalid_request` when it is more than one, `invalid_client` when it is none.
-pub(super) fn proof<'a>(parameters: &'a Parameters, basic: Option<&'a Basic>) -> Result<Proof<'a>, Fault> {
+pub(super) fn proof<'a>(
+    parameters: &'a Parameters,
+    basic: Option<&'a Basic>,
+) -> Result<PresentedCredential<'a>, OauthError> {
     let (client, secret) = (parameters.get("client_id"), parameters.get("client_secret"));
     let assertion = parameters.get("client_assertion");
     match (basic, secret, assertion) {
         (Some(basic), None, None) => {
             if client.is_some_and(|client| client != basic.id) {
-                return Err(Fault::request("client_id and the Authorization header name two clients."));
+                return Err(OauthError::request("client_id and the Authorization header name two clients."));
             }
-            Ok(Proof::Secret { client: &basic.id, secret: &basic.secret })
+            Ok(PresentedCredential::Secret { client: &basic.id, secret: &basic.secret })
         }
         (None, Some(secret), None) => {
-            let client = client.ok_or_else(|| Fault::request("client_secret needs client_id beside it."))?;
-            Ok(Proof::Secret { client, secret })
+            let client = client.ok_or_else(|| OauthError::request("client_secret needs client_id beside it."))?;
+            Ok(PresentedCredential::Secret { client, secret })
         }
         (None, None, Some(assertion)) => {
             if parameters.get("client_assertion_type") != Some(ASSERTION_TYPE) {
-                return Err(Fault::request(format!("client_assertion_type must be {ASSERTION_TYPE}.")));
+                return Err(OauthError::request(format!("client_assertion_type must be {ASSERTION_TYPE}.")));
             }
-            Ok(Proof::Assertion { client, assertion })
+            Ok(PresentedCredential::Assertion { client, assertion })
         }
-        (None, None, None) => Err(Fault::client()),
-        _ => Err(Fault::request("The client proves itself in more than one way; send one.")),
+        (None, None, None) => Err(OauthError::client()),
+        _ => Err(OauthError::request("The client proves itself in more than one way; send one.")),
     }
 }
 
@@ -112,7 +115,7 @@ pub(super) fn proof<'a>(parameters: &'a Parameters, basic: Option<&'a Basic>) ->
 mod tests {
     use super::*;
 
-    fn refusal<T>(result: Result<T, Fault>) -> String {
+    fn refusal<T>(result: Result<T, OauthError>) -> String {
         result.err().map(|fault| fault.to_string()).unwrap_or_default()
     }
 

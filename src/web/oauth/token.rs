@@ -5,19 +5,19 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
-use super::fault::Fault;
+use super::fault::OauthError;
 use super::request::{Basic, Parameters, proof};
 use super::{SCOPE, endpoint};
 use crate::domain::ctx::Actor;
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::login;
-use crate::login::client::Denied;
-use crate::login::refusal::Kind;
-use crate::web::extract::{self, Client};
-use crate::web::problem::Refusal;
+use crate::login::client::TokenError;
+use crate::login::refusal::LoginErrorKind;
+use crate::web::extract::{self, ClientInfo};
+use crate::web::problem::HttpError;
 use crate::web::scim::PAUSED_SECONDS;
-use crate::web::scim::log::{self, ShutOut};
+use crate::web::scim::log::{self, RejectedRequest};
 use crate::web::{App, metrics};
 
 /// The largest form, in bytes.
@@ -29,11 +29,11 @@ pub(super) async fn token(
     app: web::Data<App>,
     slug: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Fault> {
-    let client = Client::of(&request).map(|client| client.ip);
+) -> Result<HttpResponse, OauthError> {
+    let client = ClientInfo::of(&request).map(|client| client.ip);
     if !client.is_none_or(|client| app.desk.admits_client(client, app.clock.now())) {
         let why = "Too many token requests from here have failed; wait a minute.";
-        return Err(Fault::later(StatusCode::TOO_MANY_REQUESTS, why, 60));
+        return Err(OauthError::later(StatusCode::TOO_MANY_REQUESTS, why, 60));
     }
     let answer = issued(&request, &app, &slug, payload).await;
     if let (Err(fault), Some(client)) = (&answer, client)
@@ -49,7 +49,7 @@ async fn issued(
     app: &web::Data<App>,
     slug: &str,
     payload: web::Payload,
-) -> Result<HttpResponse, Fault> {
+) -> Result<HttpResponse, OauthError> {
     let ctx = app.ctx(Actor::System);
     let parameters = form(request, app, payload).await;
     let basic = Basic::read(request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes));
@@ -57,9 +57,9 @@ async fn issued(
         (Ok(parameters), Ok(basic)) => granted(parameters).and_then(|()| proof(parameters, basic.as_ref())),
         (Err(fault), _) | (_, Err(fault)) => Err(fault.clone()),
     };
-    let tell = |connection, fault: &Fault, why: String| {
+    let tell = |connection, fault: &OauthError, why: String| {
         let (path, status) = (request.path(), fault.status_code().as_u16());
-        let shut = ShutOut { connection, token: None, path, status, why, began: ctx.now() };
+        let shut = RejectedRequest { connection, token: None, path, status, why, began: ctx.now() };
         log::write_down(app, request, shut);
     };
     let proof = match proof {
@@ -83,15 +83,15 @@ async fn issued(
     let token = match issued {
         Ok(token) => token,
         // Who has proved itself is told: a provider that hears of a wrong secret asks for another.
-        Err(Denied { refusal, connection, paused: true }) => {
+        Err(TokenError { refusal, connection, paused: true }) => {
             let why = "This connection is paused: no tokens are given until its administrator resumes it.";
-            let fault = Fault::later(StatusCode::SERVICE_UNAVAILABLE, why, PAUSED_SECONDS);
+            let fault = OauthError::later(StatusCode::SERVICE_UNAVAILABLE, why, PAUSED_SECONDS);
             if let Some(connection) = connection {
                 tell(connection, &fault, refusal.detail);
             }
             return Err(fault);
         }
-        Err(Denied { refusal, connection, .. }) => {
+        Err(TokenError { refusal, connection, .. }) => {
             return Err(denied(app, request, slug, refusal, connection, ctx.now()).await);
         }
     };
@@ -108,21 +108,21 @@ async fn denied(
     app: &App,
     request: &HttpRequest,
     slug: &str,
-    refusal: login::refusal::Refusal,
+    refusal: login::refusal::LoginError,
     connection: Option<ConnectionId>,
     began: Timestamp,
-) -> Fault {
-    if refusal.kind == Kind::Down {
-        return Fault::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment.", 60);
+) -> OauthError {
+    if refusal.kind == LoginErrorKind::Down {
+        return OauthError::later(StatusCode::SERVICE_UNAVAILABLE, "The server cannot answer at the moment.", 60);
     }
     metrics::refused_tokens();
     tracing::warn!(connection = %slug, code = refusal.code, detail = refusal.detail, "no token for a client");
-    let (fault, path) = (Fault::client(), request.path());
+    let (fault, path) = (OauthError::client(), request.path());
     let why = format!("invalid_client: {}", refusal.detail);
     match connection {
         Some(connection) => {
             let status = fault.status_code().as_u16();
-            log::write_down(app, request, ShutOut { connection, token: None, path, status, why, began });
+            log::write_down(app, request, RejectedRequest { connection, token: None, path, status, why, began });
         }
         None => log::stranger(app, request, slug, path, fault.status_code(), why).await,
     }
@@ -130,10 +130,10 @@ async fn denied(
 }
 
 /// The form that was sent.
-async fn form(request: &HttpRequest, app: &App, payload: web::Payload) -> Result<Parameters, Fault> {
+async fn form(request: &HttpRequest, app: &App, payload: web::Payload) -> Result<Parameters, OauthError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Fault::request("Send the parameters as application/x-www-form-urlencoded."));
+        return Err(OauthError::request("Send the parameters as application/x-www-form-urlencoded."));
     }
     let time = Duration::from_secs(app.config.server.limits.body_seconds);
     let body = extract::body(request, payload, MOST, time).await.map_err(|refusal| unreadable(&refusal))?;
@@ -141,20 +141,20 @@ async fn form(request: &HttpRequest, app: &App, payload: web::Payload) -> Result
 }
 
 /// Whether the grant that is asked for is offered.
-fn granted(parameters: &Parameters) -> Result<(), Fault> {
+fn granted(parameters: &Parameters) -> Result<(), OauthError> {
     match parameters.get("grant_type") {
         Some("client_credentials") => Ok(()),
         Some(_) => {
             let why = "Only the grant type client_credentials is offered here.";
-            Err(Fault::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", why))
+            Err(OauthError::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", why))
         }
-        None => Err(Fault::request("grant_type is missing; send client_credentials.")),
+        None => Err(OauthError::request("grant_type is missing; send client_credentials.")),
     }
 }
 
 /// A body that cannot be read, in the form of this door.
-fn unreadable(refusal: &Refusal) -> Fault {
+fn unreadable(refusal: &HttpError) -> OauthError {
     let error = refusal.error();
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-    Fault::new(status, "invalid_request", error.detail.to_string())
+    OauthError::new(status, "invalid_request", error.detail.to_string())
 }

@@ -7,11 +7,11 @@ use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use futures_util::Stream;
 use serde_json::Value;
 
-use super::door::{DRY_RUN, Visit};
+use super::door::{DRY_RUN, ScimRequest};
 use crate::web::problem::SCIM_JSON;
 
 /// An answer before it becomes HTTP.
-pub struct Answer {
+pub struct ScimResponse {
     /// The status.
     pub status: u16,
     body: Body,
@@ -27,7 +27,7 @@ enum Body {
     Parts(Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>),
 }
 
-impl Answer {
+impl ScimResponse {
     /// A status with a message.
     pub fn new(status: u16, body: Value) -> Self {
         Self { status, body: Body::Whole(body), etag: None, location: None, content_location: None }
@@ -78,7 +78,7 @@ impl Answer {
     }
 
     /// The response, in the media type that the client prefers (RFC 7644 §3.8).
-    pub fn respond(self, visit: &Visit) -> HttpResponse {
+    pub fn respond(self, visit: &ScimRequest) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponseBuilder::new(status);
         if let Some(etag) = self.etag {
@@ -104,7 +104,7 @@ impl Answer {
     }
 }
 
-fn media_type(visit: &Visit) -> &'static str {
+fn media_type(visit: &ScimRequest) -> &'static str {
     let accept = visit.request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let wants = |kind: &str| accept.to_ascii_lowercase().contains(kind);
     if wants("application/json") && !wants("scim+json") && !wants("*/*") { "application/json" } else { SCIM_JSON }

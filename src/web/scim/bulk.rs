@@ -8,23 +8,23 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::door::{Visit, of_store};
-use super::offer::Offer;
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, of_store};
+use super::offer::ScimOptions;
 use super::resource::{DRY_RUN_URN, refused};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{Id, exact};
-use crate::provision::groups::{self, GroupChange, NewGroup};
-use crate::provision::users::{self, NewUser, Said};
-use crate::provision::{Done, Effect, ProvisionError, Source};
-use crate::scim::bulk::{self, BulkRequest, Call, Execution, Method, Ready, Success};
+use crate::provision::groups::{self, GroupInput, NewExternalGroup};
+use crate::provision::users::{self, NewExternalUser, UserInput};
+use crate::provision::{Effect, Outcome, ProvisionError, ProvisionSource};
+use crate::scim::bulk::{self, BulkExecution, BulkOperation, BulkRequest, Method, PendingOperation, Success};
 use crate::scim::error::ScimError;
-use crate::scim::etag::{Condition, Version};
+use crate::scim::etag::{Precondition, Version};
 use crate::scim::patch;
-use crate::scim::profile::{Act, Purpose, Switch};
+use crate::scim::profile::{AppliedSwitch, BodyPurpose, Switch};
 use crate::scim::reference;
 use crate::scim::resource::{self, Document};
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 use crate::scim::schema::discovery::BulkLimits;
 use crate::store::{StoreError, Tx};
 
@@ -40,7 +40,7 @@ const TOGETHER: usize = 64;
 const KEPT: usize = 100;
 
 /// `POST /Bulk`.
-pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn bulk(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     visit.writing()?;
     let limits = BulkLimits {
         operations: if visit.dry { MOST_TRIED } else { visit.app.config.scim.bulk_operations },
@@ -62,10 +62,10 @@ pub async fn bulk(visit: &mut Visit) -> Result<Answer, ScimError> {
     visit.ignored(&ignored);
     visit.changed(&effects.iter().cloned().chain(refusals(&response)).collect::<Vec<_>>());
     if !visit.dry {
-        return Ok(Answer::new(200, response));
+        return Ok(ScimResponse::new(200, response));
     }
     let body = json!({"schemas": [DRY_RUN_URN], "status": "200", "effect": effects, "resource": response});
-    Ok(Answer::new(200, body))
+    Ok(ScimResponse::new(200, body))
 }
 
 /// The operations that were refused, for the log: which, and why.
@@ -84,7 +84,7 @@ struct Notes(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    acts: Vec<Act>,
+    acts: Vec<AppliedSwitch>,
     ignored: Vec<String>,
     effects: Vec<Value>,
 }
@@ -101,15 +101,15 @@ impl Notes {
 #[derive(Clone, Copy)]
 struct Work<'a> {
     ctx: &'a Ctx,
-    source: Source<'a>,
-    offer: &'a Offer,
+    source: ProvisionSource<'a>,
+    offer: &'a ScimOptions,
     notes: &'a Notes,
     /// How much of an effect is kept.
     shown: fn(&Effect) -> Value,
 }
 
-async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
-    let mut execution = Execution::new(request);
+async fn run_all(visit: &ScimRequest, work: Work<'_>, request: BulkRequest) -> Value {
+    let mut execution = BulkExecution::new(request);
     let mut shut = Ok(());
     let mut number = 0;
     while let Some(ready) = execution.next_call() {
@@ -126,7 +126,7 @@ async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
             continue;
         }
         if !others.is_empty() {
-            let all: Vec<Ready> = [vec![ready], others].concat();
+            let all: Vec<PendingOperation> = [vec![ready], others].concat();
             let created = all.iter().map(|ready| work.create_beside_others(visit, ready));
             for (ready, result) in all.iter().zip(join_all(created).await) {
                 work.report(&mut execution, ready, result);
@@ -148,10 +148,10 @@ async fn run_all(visit: &Visit, work: Work<'_>, request: BulkRequest) -> Value {
     execution.finish(&visit.base)
 }
 
-async fn try_all(visit: &Visit, work: Work<'_>, request: &BulkRequest) -> Result<Value, ScimError> {
+async fn try_all(visit: &ScimRequest, work: Work<'_>, request: &BulkRequest) -> Result<Value, ScimError> {
     let all = async |tx: &mut Tx| -> Result<Value, StoreError> {
         work.notes.keep(|kept| *kept = Kept::default());
-        let mut execution = Execution::new(request.clone());
+        let mut execution = BulkExecution::new(request.clone());
         while let Some(ready) = execution.next_call() {
             let result = tx.attempt(false, async |tx: &mut Tx| work.carry_out(tx, &ready).await).await;
             work.report(&mut execution, &ready, result);
@@ -163,7 +163,12 @@ async fn try_all(visit: &Visit, work: Work<'_>, request: &BulkRequest) -> Result
 }
 
 impl Work<'_> {
-    fn report(&self, execution: &mut Execution, ready: &Ready, result: Result<(Success, Effect), ProvisionError>) {
+    fn report(
+        &self,
+        execution: &mut BulkExecution,
+        ready: &PendingOperation,
+        result: Result<(Success, Effect), ProvisionError>,
+    ) {
         match result {
             Ok((success, effect)) => {
                 self.notes.keep(|kept| {
@@ -177,7 +182,7 @@ impl Work<'_> {
         }
     }
 
-    async fn carry_out(&self, tx: &mut Tx, ready: &Ready) -> Result<(Success, Effect), ProvisionError> {
+    async fn carry_out(&self, tx: &mut Tx, ready: &PendingOperation) -> Result<(Success, Effect), ProvisionError> {
         let call = &ready.call;
         match call.endpoint.as_str() {
             "/Users" => self.user(tx, call, ready.completes).await,
@@ -187,21 +192,25 @@ impl Work<'_> {
     }
 
     /// Creates a user together with those who arrive at the same moment.
-    async fn create_beside_others(&self, visit: &Visit, ready: &Ready) -> Result<(Success, Effect), ProvisionError> {
+    async fn create_beside_others(
+        &self,
+        visit: &ScimRequest,
+        ready: &PendingOperation,
+    ) -> Result<(Success, Effect), ProvisionError> {
         let ctx = visit.app.ctx(self.ctx.actor());
         let new = self.new_user(&ready.call)?;
         let done = visit.app.arrivals.create(&ctx, &self.source, &self.offer.set, new).await?;
         Ok(success(201, done.value.id.to_string(), Some(done.value.version), done))
     }
 
-    fn new_user(&self, call: &Call) -> Result<NewUser, ProvisionError> {
-        let body = self.body(self.offer.set.users(), call, Purpose::Create);
+    fn new_user(&self, call: &BulkOperation) -> Result<NewExternalUser, ProvisionError> {
+        let body = self.body(self.offer.set.users(), call, BodyPurpose::Create);
         let accepted = resource::create(self.offer.set.users(), body, self.offer.switches.rules())?;
         self.left_out(accepted.ignored);
-        Ok(NewUser { stable_key: None, said: accepted.document.into() })
+        Ok(NewExternalUser { stable_key: None, said: accepted.document.into() })
     }
 
-    async fn user(&self, tx: &mut Tx, call: &Call, strict: bool) -> Result<(Success, Effect), ProvisionError> {
+    async fn user(&self, tx: &mut Tx, call: &BulkOperation, strict: bool) -> Result<(Success, Effect), ProvisionError> {
         let (kind, rules) = (self.offer.set.users(), self.offer.switches.rules());
         if call.method == Method::Post {
             let done = users::create_in(tx, self.ctx, &self.source, self.new_user(call)?).await?;
@@ -216,28 +225,34 @@ impl Work<'_> {
                 return Ok(success(204, id.to_string(), None, done));
             }
             Method::Put => {
-                let body = self.body(kind, call, Purpose::Replace);
-                let change =
-                    |before: &Document| Ok(Said::from(resource::replace(kind, before, body.clone(), rules)?.document));
+                let body = self.body(kind, call, BodyPurpose::Replace);
+                let change = |before: &Document| {
+                    Ok(UserInput::from(resource::replace(kind, before, body.clone(), rules)?.document))
+                };
                 users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
             _ => {
                 let operations = self.operations(kind, call, strict)?;
                 let change =
-                    |before: &Document| Ok(Said::from(patch::apply(kind, before, &operations, rules)?.document));
+                    |before: &Document| Ok(UserInput::from(patch::apply(kind, before, &operations, rules)?.document));
                 users::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
         };
         Ok(success(200, id.to_string(), Some(done.value.version), done))
     }
 
-    async fn group(&self, tx: &mut Tx, call: &Call, strict: bool) -> Result<(Success, Effect), ProvisionError> {
+    async fn group(
+        &self,
+        tx: &mut Tx,
+        call: &BulkOperation,
+        strict: bool,
+    ) -> Result<(Success, Effect), ProvisionError> {
         let (kind, rules) = (self.offer.set.groups(), self.offer.switches.rules());
         if call.method == Method::Post {
-            let accepted = resource::create(kind, self.body(kind, call, Purpose::Create), rules)?;
+            let accepted = resource::create(kind, self.body(kind, call, BodyPurpose::Create), rules)?;
             self.left_out(accepted.ignored);
             let members = accepted.members.unwrap_or_default();
-            let new = NewGroup { stable_key: None, document: accepted.document, members, row_hash: None };
+            let new = NewExternalGroup { stable_key: None, document: accepted.document, members, row_hash: None };
             let done = groups::create_in(tx, self.ctx, &self.source, &new).await?;
             let (id, version) = (done.value.id.to_string(), done.value.version);
             return Ok(success(201, id, Some(version), done));
@@ -250,12 +265,12 @@ impl Work<'_> {
                 return Ok(success(204, id.to_string(), None, done));
             }
             Method::Put => {
-                let body = self.body(kind, call, Purpose::Replace);
+                let body = self.body(kind, call, BodyPurpose::Replace);
                 let missing = self.offer.switches.missing_members;
                 let change = |before: &Document| {
                     let accepted = resource::replace(kind, before, body.clone(), rules)?;
                     let members = super::replace::members(accepted.members, missing);
-                    Ok(GroupChange { document: accepted.document, members, row_hash: None })
+                    Ok(GroupInput { document: accepted.document, members, row_hash: None })
                 };
                 groups::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
@@ -263,7 +278,7 @@ impl Work<'_> {
                 let operations = self.operations(kind, call, strict)?;
                 let change = |before: &Document| {
                     let patched = patch::apply(kind, before, &operations, rules)?;
-                    Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
+                    Ok(GroupInput { document: patched.document, members: patched.members, row_hash: None })
                 };
                 groups::update_in(tx, self.ctx, &self.source, id, condition, &change).await?
             }
@@ -272,7 +287,7 @@ impl Work<'_> {
     }
 
     /// The version an operation names.
-    fn condition<'c>(&self, call: &'c Call) -> Result<Option<&'c Condition>, ScimError> {
+    fn condition<'c>(&self, call: &'c BulkOperation) -> Result<Option<&'c Precondition>, ScimError> {
         if call.condition.is_none() && self.offer.switches.is_on(Switch::RequireIfMatch) {
             return Err(ScimError::version_needed());
         }
@@ -280,14 +295,19 @@ impl Work<'_> {
     }
 
     /// The body of a POST or PUT in its strict form.
-    fn body(&self, kind: Resource<'_>, call: &Call, purpose: Purpose) -> Value {
+    fn body(&self, kind: ResourceSchema<'_>, call: &BulkOperation, purpose: BodyPurpose) -> Value {
         let translated = self.offer.switches.translate_body(kind, purpose, call.data.clone());
         self.notes.keep(|kept| kept.acts.extend(translated.acts));
         translated.request
     }
 
     /// The operations of a PATCH; what completes a circular reference is strict already.
-    fn operations(&self, kind: Resource<'_>, call: &Call, strict: bool) -> Result<Vec<patch::Operation>, ScimError> {
+    fn operations(
+        &self,
+        kind: ResourceSchema<'_>,
+        call: &BulkOperation,
+        strict: bool,
+    ) -> Result<Vec<patch::Operation>, ScimError> {
         if strict {
             return patch::parse(call.data.clone());
         }
@@ -302,11 +322,11 @@ impl Work<'_> {
     }
 }
 
-fn parse<T: Id>(call: &Call) -> Result<T, ProvisionError> {
+fn parse<T: Id>(call: &BulkOperation) -> Result<T, ProvisionError> {
     call.id.as_deref().and_then(exact).map(T::from_uuid).ok_or(ProvisionError::NotFound)
 }
 
-fn success<T>(status: u16, id: String, version: Option<i64>, done: Done<T>) -> (Success, Effect) {
+fn success<T>(status: u16, id: String, version: Option<i64>, done: Outcome<T>) -> (Success, Effect) {
     let version = version.map(|version| Version::new(u64::try_from(version).unwrap_or(0)).to_string());
     (Success { status, id, version }, done.effect)
 }

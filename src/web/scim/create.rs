@@ -1,35 +1,35 @@
 //! POST: create a user or a group (RFC 7644 §3.3).
 use std::time::Duration;
 
-use super::answer::Answer;
-use super::door::{Visit, of_store};
-use super::offer::Offer;
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, of_store};
+use super::offer::ScimOptions;
 use super::resource::refused;
-use crate::domain::page::Page;
-use crate::provision::groups::{self, NewGroup};
-use crate::provision::listing::Listing;
-use crate::provision::users::{self, NewUser, Said};
-use crate::provision::{Done, Mode, ProvisionError};
+use crate::domain::page::PageRequest;
+use crate::provision::groups::{self, NewExternalGroup};
+use crate::provision::listing::ListQuery;
+use crate::provision::users::{self, NewExternalUser, UserInput};
+use crate::provision::{Execution, Outcome, ProvisionError};
 use crate::scim::error::ScimError;
-use crate::scim::filter::{Filter, Foreign};
-use crate::scim::profile::{Act, Purpose, Switch};
+use crate::scim::filter::{FilterAst, Foreign};
+use crate::scim::profile::{AppliedSwitch, BodyPurpose, Switch};
 use crate::scim::reference;
 use crate::scim::resource::{self, Accepted, Document};
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 use crate::store::external_users::ExternalUser;
 
 /// `POST /Users`.
-pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.users();
     let view = visit.params()?.projection()?.view(kind);
     let accepted = accept(visit, kind, visit.app.config.server.limits.body_bytes).await?;
     let written = accepted.written;
     let again = offer.switches.is_on(Switch::ReprovisionInactive).then(|| accepted.document.clone());
-    let new = NewUser { stable_key: None, said: accepted.document.into() };
+    let new = NewExternalUser { stable_key: None, said: accepted.document.into() };
     let (app, source) = (&visit.app, visit.source(&offer));
     let created = match visit.mode() {
-        Mode::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
+        Execution::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
         tried => users::create(&app.store, &visit.ctx, &source, new, tried).await,
     };
     let done = match (created, again) {
@@ -45,14 +45,14 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
 
 /// Takes a POST for an inactive user of the same name as its return; `None` when the one there is active.
 async fn revive(
-    visit: &mut Visit,
-    offer: &Offer,
+    visit: &mut ScimRequest,
+    offer: &ScimOptions,
     document: &Document,
-) -> Result<Option<Done<ExternalUser>>, ScimError> {
+) -> Result<Option<Outcome<ExternalUser>>, ScimError> {
     let name = document.get("userName").cloned().unwrap_or_default();
-    let filter = Filter::parse(&format!("userName eq {name}"))?.resolve(offer.set.users(), Foreign::Refuse)?;
-    let (page, store) = (Page::Index { start: 1, count: 1 }, &visit.app.store);
-    let wanted = Listing {
+    let filter = FilterAst::parse(&format!("userName eq {name}"))?.resolve(offer.set.users(), Foreign::Refuse)?;
+    let (page, store) = (PageRequest::Index { start: 1, count: 1 }, &visit.app.store);
+    let wanted = ListQuery {
         filter: Some(&filter),
         sort: None,
         page: &page,
@@ -62,22 +62,22 @@ async fn revive(
     let source = visit.source(offer);
     let found = users::list(store, &source, wanted, false).await.map_err(|error| of_store(&error))?;
     let Some(user) = found.rows.into_iter().map(|row| row.user).find(|user| !user.active) else { return Ok(None) };
-    let change = |_: &Document| Ok(Said::from(document.clone()));
+    let change = |_: &Document| Ok(UserInput::from(document.clone()));
     let revived = users::update(store, &visit.ctx, &source, user.id, None, &change, visit.mode()).await;
     let done = revived.map_err(refused)?;
     let at = "userName".to_owned();
-    visit.translated(&[Act { switch: Switch::ReprovisionInactive, at }]);
+    visit.translated(&[AppliedSwitch { switch: Switch::ReprovisionInactive, at }]);
     Ok(Some(done))
 }
 
 /// `POST /Groups`.
-pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
     let view = visit.params()?.projection()?.view(kind);
     let accepted = accept(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
     let written = accepted.written;
-    let new = NewGroup {
+    let new = NewExternalGroup {
         stable_key: None,
         document: accepted.document,
         members: accepted.members.unwrap_or_default(),
@@ -89,12 +89,12 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// Reads the body and brings it into its strict form.
-async fn accept(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Accepted, ScimError> {
+async fn accept(visit: &mut ScimRequest, kind: ResourceSchema<'_>, most: usize) -> Result<Accepted, ScimError> {
     visit.writing()?;
     let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
-    let translated = offer.switches.translate_body(kind, Purpose::Create, body);
+    let translated = offer.switches.translate_body(kind, BodyPurpose::Create, body);
     visit.translated(&translated.acts);
     let accepted = resource::create(kind, translated.request, offer.switches.rules())?;
     visit.ignored(&accepted.ignored);

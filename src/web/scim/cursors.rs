@@ -2,13 +2,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::door::Visit;
+use super::door::ScimRequest;
 use crate::domain::ctx::Actor;
 use crate::scim::cursor::Cursor;
 use crate::scim::error::ScimError;
-use crate::secret::Purpose;
+use crate::secret::SealPurpose;
 
-impl Visit {
+impl ScimRequest {
     /// Seals a cursor for this connection (RFC 9865 §2: unreserved characters only).
     ///
     /// # Errors
@@ -16,7 +16,7 @@ impl Visit {
     pub fn seal(&self, cursor: &Cursor) -> Result<String, ScimError> {
         let failed = || ScimError::plain(500, "The next page cannot be named; use \"startIndex\" instead.");
         let plain = serde_json::to_vec(cursor).map_err(|_| failed())?;
-        let purpose = Purpose::Cursor(self.door.connection.id);
+        let purpose = SealPurpose::Cursor(self.door.connection.id);
         let sealed = self.app.keyring.seal(&self.app.ctx(Actor::System), purpose, &plain).map_err(|_| failed())?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
@@ -24,7 +24,7 @@ impl Visit {
     /// Opens a cursor; `None` unless it was sealed for this connection.
     pub fn unseal(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let plain = self.app.keyring.open(Purpose::Cursor(self.door.connection.id), &sealed).ok()?;
+        let plain = self.app.keyring.open(SealPurpose::Cursor(self.door.connection.id), &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 }

@@ -3,23 +3,31 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
-use super::answer::Answer;
-use super::door::{Visit, visit};
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, visit};
 use crate::scim::error::ScimError;
 use crate::scim::query::Params;
 use crate::scim::schema::SchemaSet;
 use crate::scim::schema::discovery::{AuthScheme, BulkLimits, ServiceProvider};
-use crate::web::problem::{Face, Refusal, SCIM_JSON};
+use crate::web::problem::{ErrorFormat, HttpError, SCIM_JSON};
 use crate::web::{App, extract};
 
 /// `GET /ServiceProviderConfig`.
-pub async fn config(request: HttpRequest, app: web::Data<App>, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub async fn config(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+) -> Result<HttpResponse, HttpError> {
     let provider = provider(&app);
     show(request, app, payload, move |_, base, _| Some(provider.to_json(base))).await
 }
 
 /// `GET /ResourceTypes`.
-pub async fn types(request: HttpRequest, app: web::Data<App>, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub async fn types(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+) -> Result<HttpResponse, HttpError> {
     show(request, app, payload, |set, base, _| Some(set.types_json(base))).await
 }
 
@@ -28,7 +36,7 @@ pub async fn one_type(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     show(request, app, payload, |set, base, name| set.type_json(name, base)).await
 }
 
@@ -37,12 +45,16 @@ pub async fn schemas(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     show(request, app, payload, |set, base, _| Some(set.schemas_json(base))).await
 }
 
 /// `GET /Schemas/{urn}`.
-pub async fn schema(request: HttpRequest, app: web::Data<App>, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub async fn schema(
+    request: HttpRequest,
+    app: web::Data<App>,
+    payload: web::Payload,
+) -> Result<HttpResponse, HttpError> {
     show(request, app, payload, |set, base, urn| set.schema_json(urn, base)).await
 }
 
@@ -53,20 +65,20 @@ async fn show(
     app: web::Data<App>,
     payload: web::Payload,
     document: impl Fn(&SchemaSet, &str, &str) -> Option<Value>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, HttpError> {
     let name = request.match_info().get("id").unwrap_or_default().to_owned();
     if app.config.scim.open_discovery && extract::bearer(&request).is_none() {
         let slug = request.match_info().get("slug").unwrap_or_default();
         let base = app.public_url.join(&format!("/scim/{slug}/v2"));
-        let refused = |error| Refusal::scim(Face::Scim, error);
+        let refused = |error| HttpError::scim(ErrorFormat::Scim, error);
         unfiltered(request.query_string()).map_err(refused)?;
         let body = document(&SchemaSet::base(), &base, &name).ok_or_else(|| refused(ScimError::not_found()))?;
         return Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, SCIM_JSON)).body(body.to_string()));
     }
-    visit(request, app, payload, async move |visit: &mut Visit| {
+    visit(request, app, payload, async move |visit: &mut ScimRequest| {
         unfiltered(visit.request.query_string())?;
         let body = document(&visit.offer.set, &visit.base, &name);
-        body.map(|body| Answer::new(200, body)).ok_or_else(ScimError::not_found)
+        body.map(|body| ScimResponse::new(200, body)).ok_or_else(ScimError::not_found)
     })
     .await
 }

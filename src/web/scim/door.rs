@@ -8,40 +8,40 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::Answer;
-use super::log::{self, ShutOut};
+use super::answer::ScimResponse;
+use super::log::{self, RejectedRequest};
 use super::mask;
-use super::offer::Offer;
+use super::offer::ScimOptions;
 use crate::domain::ctx::{Actor, Ctx};
-use crate::domain::directory::Mode;
+use crate::domain::directory::DirectoryMode;
 use crate::domain::id::{EventId, Id, TokenId, exact};
 use crate::domain::time::Timestamp;
 use crate::scim::error::{ScimError, ScimType};
-use crate::scim::etag::Condition;
+use crate::scim::etag::Precondition;
 use crate::scim::json;
-use crate::scim::profile::{Act, Switch};
-use crate::scim::schema::{GROUP_URN, Resource};
+use crate::scim::profile::{AppliedSwitch, Switch};
+use crate::scim::schema::{GROUP_URN, ResourceSchema};
 use crate::store::StoreError;
-use crate::store::connections::Door;
-use crate::store::provisioning_log::{Body, Entry};
-use crate::store::tokens::{self, Presented};
-use crate::web::extract::{self, Client};
-use crate::web::problem::{DAMAGED, Face, LATE, Refusal, sentence};
+use crate::store::connections::ConnectionContext;
+use crate::store::provisioning_log::{LoggedBody, RequestLogEntry};
+use crate::store::tokens::{self, TokenStatus};
+use crate::web::extract::{self, ClientInfo};
+use crate::web::problem::{DAMAGED, ErrorFormat, HttpError, LATE, sentence};
 use crate::web::{App, metrics};
 
 /// The header that asks for a dry run, and marks the answer of one.
 pub const DRY_RUN: &str = "rolecall-dry-run";
 
 /// One authenticated request.
-pub struct Visit {
+pub struct ScimRequest {
     /// The state of the server.
     pub app: web::Data<App>,
     /// The request.
     pub request: HttpRequest,
     /// The connection that the token opened.
-    pub door: Arc<Door>,
+    pub door: Arc<ConnectionContext>,
     /// What it offers.
-    pub offer: Arc<Offer>,
+    pub offer: Arc<ScimOptions>,
     /// The base address of the connection, without a slash at the end.
     pub base: String,
     /// The circumstances of the act.
@@ -50,13 +50,13 @@ pub struct Visit {
     pub dry: bool,
     payload: Option<web::Payload>,
     token: TokenId,
-    note: Note,
+    note: RequestLogDraft,
 }
 
 /// What the log of requests will say.
 #[derive(Default)]
-struct Note {
-    request: Option<Body>,
+struct RequestLogDraft {
+    request: Option<LoggedBody>,
     translation: Vec<String>,
     effect: Option<Box<RawValue>>,
 }
@@ -69,14 +69,14 @@ pub async fn visit(
     request: HttpRequest,
     app: web::Data<App>,
     payload: web::Payload,
-    work: impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
-) -> Result<HttpResponse, Refusal> {
+    work: impl AsyncFn(&mut ScimRequest) -> Result<ScimResponse, ScimError>,
+) -> Result<HttpResponse, HttpError> {
     let began = app.clock.now();
     if let Some(answered) = ahead(&request, &app, &work, began).await {
         return answered;
     }
     let (door, token) = authenticate(&request, &app, began).await?;
-    let mut visit = Visit::new(request, app, Some(payload), door, token)?;
+    let mut visit = ScimRequest::new(request, app, Some(payload), door, token)?;
     let outcome = visit.outcome(&work).await;
     visit.finish(outcome, began)
 }
@@ -86,15 +86,15 @@ pub async fn visit(
 async fn ahead(
     request: &HttpRequest,
     app: &web::Data<App>,
-    work: &impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
+    work: &impl AsyncFn(&mut ScimRequest) -> Result<ScimResponse, ScimError>,
     began: Timestamp,
-) -> Option<Result<HttpResponse, Refusal>> {
+) -> Option<Result<HttpResponse, HttpError>> {
     if request.method() != Method::GET {
         return None;
     }
     let slug = request.match_info().get("slug").unwrap_or_default();
     let known = app.opened.before(&app.store, slug, extract::bearer(request)?, began)?;
-    let mut visit = Visit::new(request.clone(), app.clone(), None, known.door.clone(), known.token).ok()?;
+    let mut visit = ScimRequest::new(request.clone(), app.clone(), None, known.door.clone(), known.token).ok()?;
     let still = tokens::still_opens(&app.store, &app.opened, &known);
     let (still, outcome) = futures_util::join!(still, visit.outcome(work));
     match still {
@@ -109,27 +109,39 @@ async fn ahead(
 /// # Errors
 /// 503 for a good token of a paused connection: told that it is a bad one, a provider would ask its administrator for
 /// another or give the connection up. Else 401, the same for every reason, so that nobody learns which connections exist.
-pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> Result<(Arc<Door>, TokenId), Refusal> {
+pub async fn authenticate(
+    request: &HttpRequest,
+    app: &App,
+    now: Timestamp,
+) -> Result<(Arc<ConnectionContext>, TokenId), HttpError> {
     let slug = request.match_info().get("slug").unwrap_or_default();
     let token = extract::bearer(request);
     let found = match token {
         Some(token) => tokens::authenticate(&app.store, &app.opened, slug, token, now).await.map_err(unavailable)?,
-        None => Presented::Unknown,
+        None => TokenStatus::Unknown,
     };
     match found {
-        Presented::Opens(door, token) => return Ok((door, token)),
-        Presented::Shut { connection, token, why } => {
+        TokenStatus::Opens(door, token) => return Ok((door, token)),
+        TokenStatus::Shut { connection, token, why } => {
             let path = mask::path(below(request));
             let (token, why) = (Some(token), why.to_owned());
-            log::write_down(app, request, ShutOut { connection, token, path: &path, status: 401, why, began: now });
+            log::write_down(
+                app,
+                request,
+                RejectedRequest { connection, token, path: &path, status: 401, why, began: now },
+            );
         }
-        Presented::Paused { connection, token } => {
+        TokenStatus::Paused { connection, token } => {
             let path = mask::path(below(request));
             let (token, why) = (Some(token), "the connection is paused".to_owned());
-            log::write_down(app, request, ShutOut { connection, token, path: &path, status: 503, why, began: now });
-            return Err(Refusal::scim(Face::Scim, paused("connection")));
+            log::write_down(
+                app,
+                request,
+                RejectedRequest { connection, token, path: &path, status: 503, why, began: now },
+            );
+            return Err(HttpError::scim(ErrorFormat::Scim, paused("connection")));
         }
-        Presented::Unknown => {
+        TokenStatus::Unknown => {
             let why = match token {
                 Some(_) => "the token is none of this connection",
                 None => "no bearer token was sent",
@@ -144,7 +156,7 @@ pub async fn authenticate(request: &HttpRequest, app: &App, now: Timestamp) -> R
         None => "Bearer realm=\"scim\"",
     };
     let detail = "Send a valid bearer token of the connection that this address names.";
-    Err(Refusal::scim(Face::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge))
+    Err(HttpError::scim(ErrorFormat::Scim, ScimError::plain(401, detail)).with(header::WWW_AUTHENTICATE, challenge))
 }
 
 /// The part of the address below the base address `/scim/{slug}/v2`, with the query.
@@ -153,8 +165,8 @@ fn below(request: &HttpRequest) -> &str {
     path.match_indices('/').nth(3).and_then(|(at, _)| path.get(at..)).unwrap_or(path)
 }
 
-fn unavailable(error: StoreError) -> Refusal {
-    Refusal::scim(Face::Scim, of_store(&error))
+fn unavailable(error: StoreError) -> HttpError {
+    HttpError::scim(ErrorFormat::Scim, of_store(&error))
 }
 
 /// Seconds after which a client of something paused may ask again: about as often as providers come by themselves.
@@ -190,33 +202,33 @@ pub fn of_store(error: &StoreError) -> ScimError {
     }
 }
 
-impl Visit {
+impl ScimRequest {
     fn new(
         request: HttpRequest,
         app: web::Data<App>,
         payload: Option<web::Payload>,
-        door: Arc<Door>,
+        door: Arc<ConnectionContext>,
         token: TokenId,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, HttpError> {
         let offer = app.offers.of(&door.connection).map_err(|problem| {
             tracing::error!(connection = %door.connection.id, problem, "a connection's settings cannot be used");
             let text = "The settings of this connection cannot be used; its administrator finds the reason in the log.";
-            Refusal::scim(Face::Scim, ScimError::plain(500, text))
+            HttpError::scim(ErrorFormat::Scim, ScimError::plain(500, text))
         })?;
-        let dry = dry_run(&request).map_err(|error| Refusal::scim(Face::Scim, error))?;
+        let dry = dry_run(&request).map_err(|error| HttpError::scim(ErrorFormat::Scim, error))?;
         let base = app.public_url.join(&format!("/scim/{}/v2", door.connection.slug));
         let ctx = app.ctx(Actor::Connection { connection: door.connection.id, run: None });
-        Ok(Self { app, request, door, offer, base, ctx, dry, payload, token, note: Note::default() })
+        Ok(Self { app, request, door, offer, base, ctx, dry, payload, token, note: RequestLogDraft::default() })
     }
 
     /// What `work` makes of the request, unless the connection has asked too often.
     async fn outcome(
         &mut self,
-        work: &impl AsyncFn(&mut Visit) -> Result<Answer, ScimError>,
-    ) -> Result<Result<Answer, ScimError>, Duration> {
+        work: &impl AsyncFn(&mut ScimRequest) -> Result<ScimResponse, ScimError>,
+    ) -> Result<Result<ScimResponse, ScimError>, Duration> {
         self.app.fairness.admit(self.door.connection.id)?;
         // A little before the edge gives the request up, so that the log of requests has a line of it.
-        let left = Client::of(&self.request).map(|client| client.left()).unwrap_or(Duration::MAX);
+        let left = ClientInfo::of(&self.request).map(|client| client.left()).unwrap_or(Duration::MAX);
         match tokio::time::timeout(left, work(self)).await {
             Ok(outcome) => Ok(outcome),
             Err(_) => Ok(Err(ScimError::plain(503, LATE))),
@@ -226,26 +238,26 @@ impl Visit {
     /// Answers with the outcome, and writes it down.
     fn finish(
         mut self,
-        outcome: Result<Result<Answer, ScimError>, Duration>,
+        outcome: Result<Result<ScimResponse, ScimError>, Duration>,
         began: Timestamp,
-    ) -> Result<HttpResponse, Refusal> {
+    ) -> Result<HttpResponse, HttpError> {
         self.app.uses.note(self.token, began);
         let result = outcome.map_err(|wait| self.too_many(wait, began))?;
         let status = result.as_ref().map_or_else(|error| error.status, |answer| answer.status);
         self.write_down(status, result.as_ref().err(), began);
         match result {
             Ok(answer) => Ok(answer.respond(&self)),
-            Err(error) => Err(Refusal::scim(Face::Scim, error)),
+            Err(error) => Err(HttpError::scim(ErrorFormat::Scim, error)),
         }
     }
 
-    fn too_many(&mut self, wait: Duration, began: Timestamp) -> Refusal {
+    fn too_many(&mut self, wait: Duration, began: Timestamp) -> HttpError {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         let error = ScimError::plain(429, format!("Too many requests; wait {seconds} s."));
         if self.app.refusals_told.admit(self.door.connection.id).is_ok() {
             self.write_down(429, Some(&error), began);
         }
-        Refusal::scim(Face::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
+        HttpError::scim(ErrorFormat::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
     }
 
     /// The part of the path that `name` stands for.
@@ -291,14 +303,14 @@ impl Visit {
     ///
     /// # Errors
     /// As [`Self::json`].
-    pub async fn json_of(&mut self, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
+    pub async fn json_of(&mut self, kind: ResourceSchema<'_>, most: usize) -> Result<Value, ScimError> {
         self.read(most, if kind.core.id == GROUP_URN { json::read_group } else { json::read }).await
     }
 
     async fn read(
         &mut self,
         most: usize,
-        read: fn(&[u8], json::Limits) -> Result<Value, ScimError>,
+        read: fn(&[u8], json::JsonLimits) -> Result<Value, ScimError>,
     ) -> Result<Value, ScimError> {
         let kind = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !kind.is_none_or(is_json) {
@@ -309,11 +321,11 @@ impl Visit {
         let time = Duration::from_secs(self.app.config.server.limits.body_seconds);
         let bytes =
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
-        let value = read(&bytes, json::Limits::default());
+        let value = read(&bytes, json::JsonLimits::default());
         if self.app.request_log.is_on() {
             self.note.request = match &value {
                 Ok(value) => mask::body(value, bytes.len()),
-                Err(_) => Body::of(&format!("[{} bytes that are not taken as JSON]", bytes.len())),
+                Err(_) => LoggedBody::of(&format!("[{} bytes that are not taken as JSON]", bytes.len())),
             };
         }
         value
@@ -323,27 +335,27 @@ impl Visit {
     ///
     /// # Errors
     /// 400 when it is no list of entity tags.
-    pub fn condition(&self, name: header::HeaderName) -> Result<Option<Condition>, ScimError> {
+    pub fn condition(&self, name: header::HeaderName) -> Result<Option<Precondition>, ScimError> {
         // A list may come in several lines (RFC 9110 §5.3).
         let lines = self.request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default());
         let lines: Vec<&str> = lines.collect();
-        if lines.is_empty() { Ok(None) } else { Condition::parse(&lines.join(", ")).map(Some) }
+        if lines.is_empty() { Ok(None) } else { Precondition::parse(&lines.join(", ")).map(Some) }
     }
 
     /// What a write asks of the version, by If-Match and If-None-Match; none when it may be any.
     ///
     /// # Errors
     /// 400 when a header is no list of entity tags; 428 when the connection requires If-Match (T04).
-    pub fn version_named(&self) -> Result<Option<Condition>, ScimError> {
+    pub fn version_named(&self) -> Result<Option<Precondition>, ScimError> {
         let condition = self.condition(header::IF_MATCH)?;
         if condition.is_none() && self.offer.switches.is_on(Switch::RequireIfMatch) {
             return Err(ScimError::version_needed());
         }
-        Ok(Condition::of_write(condition, self.condition(header::IF_NONE_MATCH)?))
+        Ok(Precondition::of_write(condition, self.condition(header::IF_NONE_MATCH)?))
     }
 
     /// Notes which switches turned the request into its strict form.
-    pub fn translated(&mut self, acts: &[Act]) {
+    pub fn translated(&mut self, acts: &[AppliedSwitch]) {
         self.note.translation.extend(acts.iter().map(|act| format!("{} at {}", act.switch.as_str(), act.at)));
     }
 
@@ -364,7 +376,7 @@ impl Visit {
             return;
         }
         let note = std::mem::take(&mut self.note);
-        let entry = Entry {
+        let entry = RequestLogEntry {
             token: Some(self.token),
             path: mask::path(below(&self.request)),
             request: note.request,
@@ -379,8 +391,8 @@ impl Visit {
 }
 
 /// Refuses to write at a door whose directory is paused.
-fn writable(door: &Door) -> Result<(), ScimError> {
-    if door.mode == Mode::Paused {
+fn writable(door: &ConnectionContext) -> Result<(), ScimError> {
+    if door.mode == DirectoryMode::Paused {
         return Err(paused("directory"));
     }
     Ok(())

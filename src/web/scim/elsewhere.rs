@@ -1,16 +1,16 @@
 //! Addresses below a connection where there is nothing.
-use super::answer::Answer;
-use super::door::Visit;
+use super::answer::ScimResponse;
+use super::door::ScimRequest;
 use crate::scim::error::ScimError;
 use crate::scim::etag::check_protocol;
 
 /// `/Me`: a connection's token stands for no person (RFC 7644 §3.11).
-pub async fn me(_: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn me(_: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     Err(ScimError::plain(501, "The token stands for a connection, not for a person, so there is no /Me."))
 }
 
 /// Everything else: another protocol version (F05), or no such address. Told only to who may come in.
-pub async fn nothing(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn nothing(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let version = visit.segment("version");
     if version.strip_prefix(['v', 'V']).is_some_and(|digits| digits.parse::<u32>().is_ok()) {
         check_protocol(version)?;

@@ -1,63 +1,63 @@
 //! Lists: GET with parameters, and POST to `/.search` (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
 use std::time::Duration;
 
-use super::answer::Answer;
-use super::door::{Visit, of_store};
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, of_store};
 use super::elsewhere;
-use super::members::Item;
+use super::members::ResponseItem;
 use super::offered::items;
-use super::resource::Beheld;
-use crate::domain::page::{Beside, Page, Position};
-use crate::provision::listing::Listing;
+use super::resource::UserReferences;
+use crate::domain::page::{AdjacentPages, PageRequest, Position};
+use crate::provision::listing::ListQuery;
 use crate::provision::{groups, users};
-use crate::scim::cursor::Place;
+use crate::scim::cursor::CursorPosition;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
 use crate::scim::reference::localise_filter;
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 use crate::scim::shelf;
 use crate::store::external_groups::ExternalGroup;
 
 /// `GET /Users`.
-pub async fn users(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn users(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = visit.params()?;
     visit.offer.switches.check_address(&params)?;
     of_type(visit, "User", params).await
 }
 
 /// `GET /Groups`.
-pub async fn groups(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn groups(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = visit.params()?;
     visit.offer.switches.check_address(&params)?;
     of_type(visit, "Group", params).await
 }
 
 /// `POST /Users/.search`.
-pub async fn search_users(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn search_users(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = search(visit).await?;
     of_type(visit, "User", params).await
 }
 
 /// `POST /Groups/.search`.
-pub async fn search_groups(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn search_groups(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = search(visit).await?;
     of_type(visit, "Group", params).await
 }
 
 /// `GET /Roles` or `/Entitlements`, where the connection offers them. Nothing there is about people.
-pub async fn offered(visit: &mut Visit, name: &str) -> Result<Answer, ScimError> {
+pub async fn offered(visit: &mut ScimRequest, name: &str) -> Result<ScimResponse, ScimError> {
     let params = visit.params()?;
     of_offered(visit, name, params).await
 }
 
 /// `POST /Roles/.search` or `/Entitlements/.search`.
-pub async fn search_offered(visit: &mut Visit, name: &str) -> Result<Answer, ScimError> {
+pub async fn search_offered(visit: &mut ScimRequest, name: &str) -> Result<ScimResponse, ScimError> {
     let params = search(visit).await?;
     of_offered(visit, name, params).await
 }
 
-async fn of_offered(visit: &mut Visit, name: &str, params: Params) -> Result<Answer, ScimError> {
+async fn of_offered(visit: &mut ScimRequest, name: &str, params: Params) -> Result<ScimResponse, ScimError> {
     if visit.offer.set.resource(name).is_none() {
         return elsewhere::nothing(visit).await;
     }
@@ -65,24 +65,24 @@ async fn of_offered(visit: &mut Visit, name: &str, params: Params) -> Result<Ans
 }
 
 /// `GET` at the base address: every type (I04).
-pub async fn everything(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn everything(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = visit.params()?;
     visit.offer.switches.check_address(&params)?;
     of_all(visit, params).await
 }
 
 /// `POST /.search`.
-pub async fn search_everything(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn search_everything(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let params = search(visit).await?;
     of_all(visit, params).await
 }
 
-async fn search(visit: &mut Visit) -> Result<Params, ScimError> {
+async fn search(visit: &mut ScimRequest) -> Result<Params, ScimError> {
     let body = visit.json(visit.app.config.server.limits.body_bytes).await?;
     Params::from_search(body)
 }
 
-impl Visit {
+impl ScimRequest {
     /// The longest that may be spent on finding a page.
     pub fn searching(&self) -> Duration {
         Duration::from_millis(self.app.config.scim.search_milliseconds)
@@ -95,7 +95,7 @@ impl Visit {
 }
 
 /// The query in its strict form.
-fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Result<Query, ScimError> {
+fn query(visit: &mut ScimRequest, kind: Option<ResourceSchema<'_>>, params: Params) -> Result<Query, ScimError> {
     let offer = visit.offer.clone();
     let translated = offer.switches.translate_query(kind, params);
     visit.translated(&translated.acts);
@@ -114,12 +114,12 @@ fn query(visit: &mut Visit, kind: Option<Resource<'_>>, params: Params) -> Resul
 
 /// One part of a list, rendered but for the members of groups.
 struct Part {
-    rows: Vec<Item>,
+    rows: Vec<ResponseItem>,
     total: Option<u64>,
-    beside: Beside,
+    beside: AdjacentPages,
 }
 
-async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer, ScimError> {
+async fn of_type(visit: &mut ScimRequest, name: &str, params: Params) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.resource(name).ok_or_else(ScimError::not_found)?;
     let query = query(visit, Some(kind), params)?;
@@ -129,7 +129,8 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
     let page = query.page(endpoint, now, |text| visit.unseal(text))?;
     let part = read(visit, kind, (&query, &resolved), &page, visit.counting()).await?;
     let sealed = |at: Option<Position>, back| {
-        at.map(|at| visit.seal(&query.cursor(endpoint, Place { part: 0, at: Some(at), back }, now))).transpose()
+        at.map(|at| visit.seal(&query.cursor(endpoint, CursorPosition { part: 0, at: Some(at), back }, now)))
+            .transpose()
     };
     let (next_cursor, previous_cursor) = (sealed(part.beside.next, false)?, sealed(part.beside.previous, true)?);
     let start = match query.paging {
@@ -145,7 +146,7 @@ async fn of_type(visit: &mut Visit, name: &str, params: Params) -> Result<Answer
 }
 
 /// Users, then groups, then what else the connection offers, as one list.
-async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> {
+async fn of_all(visit: &mut ScimRequest, params: Params) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let query = query(visit, None, params)?;
     let (start, count, by_position) = match query.paging {
@@ -157,7 +158,7 @@ async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> 
     let (mut total, mut rows) = (0, Vec::new());
     for (kind, resolved) in query.resolve_all(&offer.set)? {
         let left = count.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        let page = Page::Index { start: start.saturating_sub(total).max(1), count: left };
+        let page = PageRequest::Index { start: start.saturating_sub(total).max(1), count: left };
         let part = read(visit, kind, (&query, &resolved), &page, visit.counting()).await?;
         let Some(of_kind) = part.total else {
             let text = "Too many resources to count; narrow the filter.";
@@ -177,21 +178,21 @@ async fn of_all(visit: &mut Visit, params: Params) -> Result<Answer, ScimError> 
 }
 
 /// A page by cursor of all types, one type after another. Its total is not told: each type would have to be counted.
-async fn walk_all(visit: &mut Visit, query: &Query, count: u32) -> Result<Answer, ScimError> {
+async fn walk_all(visit: &mut ScimRequest, query: &Query, count: u32) -> Result<ScimResponse, ScimError> {
     let (offer, now) = (visit.offer.clone(), visit.ctx.now().micros());
-    let Place { part: first, at: mut after, .. } = query.place("/", now, |text| visit.unseal(text))?;
+    let CursorPosition { part: first, at: mut after, .. } = query.place("/", now, |text| visit.unseal(text))?;
     let (mut rows, mut next) = (Vec::new(), None);
     for (number, (kind, resolved)) in query.resolve_all(&offer.set)?.into_iter().enumerate().skip(first) {
         let left = count.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         if left == 0 {
-            next = Some(Place { part: number, ..Place::default() });
+            next = Some(CursorPosition { part: number, ..CursorPosition::default() });
             break;
         }
-        let page = Page::Cursor { after: after.take(), count: left };
+        let page = PageRequest::Cursor { after: after.take(), count: left };
         let part = read(visit, kind, (query, &resolved), &page, Duration::ZERO).await?;
         rows.extend(part.rows);
         if part.beside.next.is_some() {
-            next = Some(Place { part: number, at: part.beside.next, back: false });
+            next = Some(CursorPosition { part: number, at: part.beside.next, back: false });
             break;
         }
     }
@@ -201,23 +202,28 @@ async fn walk_all(visit: &mut Visit, query: &Query, count: u32) -> Result<Answer
 }
 
 /// Answers with a page and its resources.
-async fn send(visit: &Visit, query: &Query, page: ListPage, rows: Vec<Item>) -> Result<Answer, ScimError> {
+async fn send(
+    visit: &ScimRequest,
+    query: &Query,
+    page: ListPage,
+    rows: Vec<ResponseItem>,
+) -> Result<ScimResponse, ScimError> {
     let view = query.projection.view(visit.offer.set.groups());
     let (head, tail) = page.around(rows.len());
     visit.send(200, &view, head, rows, tail).await
 }
 
 async fn read(
-    visit: &Visit,
-    kind: Resource<'_>,
+    visit: &ScimRequest,
+    kind: ResourceSchema<'_>,
     (query, resolved): (&Query, &Resolved),
-    page: &Page,
+    page: &PageRequest,
     counting: Duration,
 ) -> Result<Part, ScimError> {
     let offer = visit.offer.clone();
     let source = visit.source(&offer);
     let view = query.projection.view(kind);
-    let wanted = Listing {
+    let wanted = ListQuery {
         filter: resolved.filter.as_ref(),
         sort: resolved.sort.as_ref(),
         page,
@@ -227,15 +233,15 @@ async fn read(
     let failed = |error| of_store(&error);
     if let Some(items) = items(visit, kind).await? {
         let found = shelf::part(kind, items, resolved, page);
-        let show = |document| Item::Whole(view.apply(document, None).into());
+        let show = |document| ResponseItem::Whole(view.apply(document, None).into());
         let rows = found.rows.into_iter().map(show).collect();
         return Ok(Part { rows, total: Some(found.total), beside: found.beside });
     }
     if kind.kind.name == "User" {
         let found = users::list(&visit.app.store, &source, wanted, view.needs_groups()).await.map_err(failed)?;
-        let show = |row: users::UserView| {
-            let beside = Beheld { groups: row.groups, named: row.named };
-            Item::Whole(visit.show_user(&view, kind, row.user, beside, None).body)
+        let show = |row: users::UserWithGroups| {
+            let beside = UserReferences { groups: row.groups, named: row.named };
+            ResponseItem::Whole(visit.show_user(&view, kind, row.user, beside, None).body)
         };
         return Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside });
     }
@@ -243,7 +249,7 @@ async fn read(
     let show = |group: ExternalGroup| {
         let id = group.id;
         let bare = visit.show_group(&view, kind, group, None).body;
-        if view.needs_members() { Item::Group(bare, id) } else { Item::Whole(bare) }
+        if view.needs_members() { ResponseItem::Group(bare, id) } else { ResponseItem::Whole(bare) }
     };
     Ok(Part { rows: found.rows.into_iter().map(show).collect(), total: found.total, beside: found.beside })
 }

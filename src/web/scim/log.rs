@@ -6,14 +6,14 @@ use actix_web::http::StatusCode;
 use crate::domain::ctx::Actor;
 use crate::domain::id::{ConnectionId, EventId, Id as _, TokenId};
 use crate::domain::time::Timestamp;
-use crate::login::refusal::Refusal;
-use crate::store::provisioning_log::{Body, Entry};
+use crate::login::refusal::LoginError;
+use crate::store::provisioning_log::{LoggedBody, RequestLogEntry};
 use crate::store::resources;
 use crate::web::App;
-use crate::web::extract::Client;
+use crate::web::extract::ClientInfo;
 
 /// A request that was shut out.
-pub struct ShutOut<'a> {
+pub struct RejectedRequest<'a> {
     /// The connection it meant.
     pub connection: ConnectionId,
     /// The token it carried, when it is one of the connection's.
@@ -30,9 +30,9 @@ pub struct ShutOut<'a> {
 
 /// A line that says only where `request` came from, what it asked, and how long it has taken since `began`;
 /// with what it changed.
-pub(super) fn line<E>(app: &App, request: &HttpRequest, began: Timestamp, effect: E) -> Entry<E> {
-    let client = Client::of(request);
-    Entry {
+pub(super) fn line<E>(app: &App, request: &HttpRequest, began: Timestamp, effect: E) -> RequestLogEntry<E> {
+    let client = ClientInfo::of(request);
+    RequestLogEntry {
         request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
         at: began,
         token: None,
@@ -51,11 +51,11 @@ pub(super) fn line<E>(app: &App, request: &HttpRequest, began: Timestamp, effect
 
 /// Writes it into the log of the connection: one a second of each, because whoever is shut out may knock for ever. What
 /// was sent is left out.
-pub fn write_down(app: &App, request: &HttpRequest, shut: ShutOut<'_>) {
+pub fn write_down(app: &App, request: &HttpRequest, shut: RejectedRequest<'_>) {
     if !app.request_log.is_on() || app.refusals_told.admit(shut.connection).is_err() {
         return;
     }
-    let entry = Entry {
+    let entry = RequestLogEntry {
         token: shut.token,
         path: shut.path.to_owned(),
         status: shut.status,
@@ -79,7 +79,7 @@ pub async fn stranger(app: &App, request: &HttpRequest, slug: &str, path: &str, 
     let Ok(Some((connection, _))) = found else { return };
     if app.strangers_told.admit(connection).is_ok() {
         let began = app.clock.now();
-        let entry = Entry {
+        let entry = RequestLogEntry {
             path: path.to_owned(),
             status: status.as_u16(),
             refusal: Some(why),
@@ -91,16 +91,16 @@ pub async fn stranger(app: &App, request: &HttpRequest, slug: &str, path: &str, 
 
 /// Writes a refused sign-in into the log of its connection, with who it was as far as the provider said: one a second of
 /// each connection for those who came from the provider, and one for those who may be anybody.
-pub fn refused_sign_in(app: &App, request: &HttpRequest, status: u16, refusal: &Refusal) {
+pub fn refused_sign_in(app: &App, request: &HttpRequest, status: u16, refusal: &LoginError) {
     let Some(connection) = refusal.connection.filter(|_| app.request_log.is_on()) else { return };
     let told = if refusal.who.is_some() { &app.refusals_told } else { &app.strangers_told };
     if told.admit(connection).is_err() {
         return;
     }
-    let entry = Entry {
+    let entry = RequestLogEntry {
         // Without the query: it holds the code.
         path: request.path().to_owned(),
-        request: refusal.who.as_ref().and_then(Body::of),
+        request: refusal.who.as_ref().and_then(LoggedBody::of),
         status,
         refusal: Some(refusal.to_string()),
         ..line(app, request, app.clock.now(), ())

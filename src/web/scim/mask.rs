@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::store::provisioning_log::Body;
+use crate::store::provisioning_log::LoggedBody;
 
 /// Longest body that is kept.
 const LONGEST: usize = 16 * 1024;
@@ -14,8 +14,8 @@ const LONGEST: usize = 16 * 1024;
 const HIDDEN: &str = "[hidden]";
 
 /// A body without secrets; a long one only by its size.
-pub fn body(value: &Value, bytes: usize) -> Option<Body> {
-    if bytes > LONGEST { Body::of(&format!("[{bytes} bytes]")) } else { Body::of(&Shown(value)) }
+pub fn body(value: &Value, bytes: usize) -> Option<LoggedBody> {
+    if bytes > LONGEST { LoggedBody::of(&format!("[{bytes} bytes]")) } else { LoggedBody::of(&Shown(value)) }
 }
 
 /// A path with its query as people read it; a query that speaks of a secret is hidden.

@@ -7,17 +7,17 @@ use actix_web::web::{self, Bytes};
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::answer::Answer;
-use super::door::{Visit, authenticate, of_store};
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, authenticate, of_store};
 use crate::domain::id::ExternalGroupId;
 use crate::scim::error::ScimError;
-use crate::scim::projection::View;
+use crate::scim::projection::ResourceView;
 use crate::scim::resource::{MemberKind, render};
 use crate::store::extent::ConnectionExtent;
-use crate::store::members::{self, MANY, Member, Who};
+use crate::store::members::{self, ExternalMember, MANY, MemberId};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
-use crate::web::problem::{Face, Refusal};
+use crate::web::problem::{ErrorFormat, HttpError};
 
 /// Members read at once.
 const CHUNK: usize = 2_000;
@@ -26,14 +26,14 @@ const CHUNK: usize = 2_000;
 const SENT: usize = 256 * 1024;
 
 /// One resource of an answer.
-pub enum Item {
+pub enum ResponseItem {
     /// As it is.
     Whole(Value),
     /// A group, without the members that belong into it.
     Group(Value, ExternalGroupId),
 }
 
-impl Visit {
+impl ScimRequest {
     /// One group with its members as `view` shows them.
     ///
     /// # Errors
@@ -43,9 +43,9 @@ impl Visit {
         status: u16,
         bare: Value,
         id: ExternalGroupId,
-        view: &View<'_>,
-    ) -> Result<Answer, ScimError> {
-        self.send(status, view, Vec::new(), vec![Item::Group(bare, id)], Vec::new()).await
+        view: &ResourceView<'_>,
+    ) -> Result<ScimResponse, ScimError> {
+        self.send(status, view, Vec::new(), vec![ResponseItem::Group(bare, id)], Vec::new()).await
     }
 
     /// Resources between `head` and `tail`, with commas between them. What is short is sent at once; the rest while it is
@@ -56,11 +56,11 @@ impl Visit {
     pub async fn send(
         &self,
         status: u16,
-        groups: &View<'_>,
+        groups: &ResourceView<'_>,
         head: Vec<u8>,
-        items: Vec<Item>,
+        items: Vec<ResponseItem>,
         tail: Vec<u8>,
-    ) -> Result<Answer, ScimError> {
+    ) -> Result<ScimResponse, ScimError> {
         let (app, extent) = (self.app.clone(), self.door.extent);
         let pen = Pen::new(groups, &self.base);
         let mut walk = Walk { app, extent, pen, queue: VecDeque::new(), open: None, begun: false, text: head, tail };
@@ -68,13 +68,13 @@ impl Visit {
         walk.step().await.map_err(|error| of_store(&error))?;
         let first = std::mem::take(&mut walk.text);
         if walk.is_done() {
-            return Ok(Answer::text(status, first));
+            return Ok(ScimResponse::text(status, first));
         }
         let later = stream::try_unfold((walk, self.request.clone()), |(mut walk, request)| async move {
             let part = walk.next(&request).await?;
             Ok::<_, actix_web::Error>(part.map(|part| (part, (walk, request))))
         });
-        Ok(Answer::stream(status, stream::iter([Ok(Bytes::from(first))]).chain(later)))
+        Ok(ScimResponse::stream(status, stream::iter([Ok(Bytes::from(first))]).chain(later)))
     }
 }
 
@@ -91,7 +91,7 @@ struct Walk {
     pen: Pen,
     queue: VecDeque<Piece>,
     /// The large group whose members are being sent, and the last of them.
-    open: Option<(ExternalGroupId, Option<Who>)>,
+    open: Option<(ExternalGroupId, Option<MemberId>)>,
     /// Whether a resource was sent before.
     begun: bool,
     /// What is to be sent next.
@@ -102,12 +102,12 @@ struct Walk {
 
 impl Walk {
     /// Takes up what is to be sent. How many members a group has is asked for all of them at once.
-    async fn fill(&mut self, items: Vec<Item>) -> Result<(), StoreError> {
+    async fn fill(&mut self, items: Vec<ResponseItem>) -> Result<(), StoreError> {
         let ids: Vec<ExternalGroupId> = items
             .iter()
             .filter_map(|item| match item {
-                Item::Group(_, id) => Some(*id),
-                Item::Whole(_) => None,
+                ResponseItem::Group(_, id) => Some(*id),
+                ResponseItem::Whole(_) => None,
             })
             .collect();
         let sizes: HashMap<ExternalGroupId, usize> = match ids.as_slice() {
@@ -119,8 +119,8 @@ impl Walk {
         };
         for item in items {
             let (value, group) = match item {
-                Item::Whole(value) => (value, None),
-                Item::Group(bare, id) => {
+                ResponseItem::Whole(value) => (value, None),
+                ResponseItem::Group(bare, id) => {
                     let size = sizes.get(&id).copied().filter(|size| *size > 0);
                     (bare, size.map(|size| (id, size)))
                 }
@@ -143,12 +143,12 @@ impl Walk {
     }
 
     /// The next part; whoever lost the right to read since the last one gets no more.
-    async fn next(&mut self, request: &HttpRequest) -> Result<Option<Bytes>, Refusal> {
+    async fn next(&mut self, request: &HttpRequest) -> Result<Option<Bytes>, HttpError> {
         if self.is_done() {
             return Ok(None);
         }
         authenticate(request, &self.app, self.app.clock.now()).await?;
-        self.step().await.map_err(|error| Refusal::scim(Face::Scim, of_store(&error)))?;
+        self.step().await.map_err(|error| HttpError::scim(ErrorFormat::Scim, of_store(&error)))?;
         Ok(Some(Bytes::from(std::mem::take(&mut self.text))))
     }
 
@@ -199,7 +199,7 @@ impl Walk {
 
     async fn write(&mut self, batch: Vec<Piece>) -> Result<(), StoreError> {
         let ids: Vec<ExternalGroupId> = batch.iter().filter_map(|piece| piece.group.map(|(id, _)| id)).collect();
-        let mut found: HashMap<ExternalGroupId, Vec<Member>> = HashMap::new();
+        let mut found: HashMap<ExternalGroupId, Vec<ExternalMember>> = HashMap::new();
         if !ids.is_empty() {
             for (group, member) in members::of_groups(&mut self.reader().await?, &self.extent, &ids).await? {
                 found.entry(group).or_default().push(member);
@@ -219,10 +219,10 @@ impl Walk {
     }
 
     /// More members of a large group.
-    async fn go_on(&mut self, group: ExternalGroupId, after: Option<Who>) -> Result<(), StoreError> {
+    async fn go_on(&mut self, group: ExternalGroupId, after: Option<MemberId>) -> Result<(), StoreError> {
         let mut reader = self.reader().await?;
         let (text, pen, mut list) = (&mut self.text, &self.pen, List { begun: after.is_some() });
-        let see = |who: Who, display: &str| list.add(text, pen, who, display);
+        let see = |who: MemberId, display: &str| list.add(text, pen, who, display);
         let last = members::each(&mut reader, &self.extent, group, after, CHUNK, see).await?;
         match last {
             Some(last) => self.open = Some((group, Some(last))),
@@ -239,7 +239,7 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, text: &mut Vec<u8>, pen: &Pen, who: Who, display: &str) {
+    fn add(&mut self, text: &mut Vec<u8>, pen: &Pen, who: MemberId, display: &str) {
         text.extend_from_slice(if self.begun { b"," } else { b",\"members\":[" });
         self.begun = true;
         pen.write(text, who, display);
@@ -261,7 +261,7 @@ struct Pen {
 }
 
 impl Pen {
-    fn new(view: &View<'_>, base: &str) -> Self {
+    fn new(view: &ResourceView<'_>, base: &str) -> Self {
         let seen = view.member(render::member(MemberKind::User, "", Some(""), base));
         let shows = |name: &str| seen.as_ref().is_some_and(|member| member.get(name).is_some());
         let address = |kind: MemberKind| {
@@ -282,11 +282,11 @@ impl Pen {
         !(self.reference || self.display || self.kind || self.value)
     }
 
-    fn write(&self, text: &mut Vec<u8>, who: Who, display: &str) {
+    fn write(&self, text: &mut Vec<u8>, who: MemberId, display: &str) {
         let [user, group] = &self.addresses;
         let (kind, address) = match who {
-            Who::User(_) => (MemberKind::User, user),
-            Who::Group(_) => (MemberKind::Group, group),
+            MemberId::User(_) => (MemberKind::User, user),
+            MemberId::Group(_) => (MemberKind::Group, group),
         };
         let mut room = uuid::Uuid::encode_buffer();
         let id = who.uuid().hyphenated().encode_lower(&mut room).as_bytes();
@@ -331,8 +331,8 @@ mod tests {
     fn a_member_is_written_as_it_would_be_built() {
         let (set, base) = (SchemaSet::base(), "https://x.example/scim/\"a\\b/v2");
         let id = uuid::Uuid::from_u128(0x018f_4e6a_7a70_7cc0_8000_0000_0000_00ab);
-        let user = (Who::User(ExternalUserId::from_uuid(id)), MemberKind::User);
-        let group = (Who::Group(ExternalGroupId::from_uuid(id)), MemberKind::Group);
+        let user = (MemberId::User(ExternalUserId::from_uuid(id)), MemberKind::User);
+        let group = (MemberId::Group(ExternalGroupId::from_uuid(id)), MemberKind::Group);
         let named = [("", ""), ("members.value", ""), ("members", ""), ("", "members.$ref"), ("", "members.display")];
         for (attributes, excluded) in named {
             let projection = Projection::new(&[attributes], &[excluded]).unwrap();

@@ -27,7 +27,7 @@ pub use self::door::PAUSED_SECONDS;
 use actix_web::{HttpRequest, web};
 
 use super::App;
-use super::routes::{Access, Entry, Isolation};
+use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
 /// A handler that runs one verb inside a visit.
 macro_rules! verb {
@@ -41,61 +41,61 @@ macro_rules! verb {
 }
 
 /// Every address of the door, in the order they are tried: what is asked most comes first.
-pub const ROUTES: &[Entry] = &[
-    Entry { post: verb!(list::search_users), ..at("/scim/{slug}/v2/Users/.search") },
-    Entry { get: verb!(list::users), post: verb!(create::user), ..at("/scim/{slug}/v2/Users") },
-    Entry {
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { post: verb!(list::search_users), ..at("/scim/{slug}/v2/Users/.search") },
+    RouteSpec { get: verb!(list::users), post: verb!(create::user), ..at("/scim/{slug}/v2/Users") },
+    RouteSpec {
         get: verb!(read::user),
         put: verb!(replace::user),
         patch: verb!(patch::user),
         delete: verb!(remove::user),
         ..at("/scim/{slug}/v2/Users/{id}")
     },
-    Entry { post: verb!(list::search_groups), ..at("/scim/{slug}/v2/Groups/.search") },
-    Entry { get: verb!(list::groups), post: verb!(create::group), ..at("/scim/{slug}/v2/Groups") },
-    Entry {
+    RouteSpec { post: verb!(list::search_groups), ..at("/scim/{slug}/v2/Groups/.search") },
+    RouteSpec { get: verb!(list::groups), post: verb!(create::group), ..at("/scim/{slug}/v2/Groups") },
+    RouteSpec {
         get: verb!(read::group),
         put: verb!(replace::group),
         patch: verb!(patch::group),
         delete: verb!(remove::group),
         ..at("/scim/{slug}/v2/Groups/{id}")
     },
-    Entry {
+    RouteSpec {
         post: verb!(offered::search_roles),
         other: verb!(offered::unchangeable),
         ..at("/scim/{slug}/v2/Roles/.search")
     },
-    Entry { get: verb!(offered::roles), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles") },
-    Entry { get: verb!(offered::role), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles/{id}") },
-    Entry {
+    RouteSpec { get: verb!(offered::roles), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles") },
+    RouteSpec { get: verb!(offered::role), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles/{id}") },
+    RouteSpec {
         post: verb!(offered::search_entitlements),
         other: verb!(offered::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements/.search")
     },
-    Entry {
+    RouteSpec {
         get: verb!(offered::entitlements),
         other: verb!(offered::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements")
     },
-    Entry {
+    RouteSpec {
         get: verb!(offered::entitlement),
         other: verb!(offered::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements/{id}")
     },
-    Entry { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
-    Entry { get: Some(|| web::to(discovery::types)), ..at("/scim/{slug}/v2/ResourceTypes") },
-    Entry { get: Some(|| web::to(discovery::one_type)), ..at("/scim/{slug}/v2/ResourceTypes/{id}") },
-    Entry { get: Some(|| web::to(discovery::schemas)), ..at("/scim/{slug}/v2/Schemas") },
-    Entry { get: Some(|| web::to(discovery::schema)), ..at("/scim/{slug}/v2/Schemas/{id}") },
-    Entry { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
-    Entry { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
-    Entry { post: verb!(bulk::bulk), ..at("/scim/{slug}/v2/Bulk") },
-    Entry { other: verb!(elsewhere::me), ..at("/scim/{slug}/v2/Me") },
-    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
-    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}") },
-    Entry { other: verb!(elsewhere::nothing), ..at("/scim/{slug}") },
+    RouteSpec { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
+    RouteSpec { get: Some(|| web::to(discovery::types)), ..at("/scim/{slug}/v2/ResourceTypes") },
+    RouteSpec { get: Some(|| web::to(discovery::one_type)), ..at("/scim/{slug}/v2/ResourceTypes/{id}") },
+    RouteSpec { get: Some(|| web::to(discovery::schemas)), ..at("/scim/{slug}/v2/Schemas") },
+    RouteSpec { get: Some(|| web::to(discovery::schema)), ..at("/scim/{slug}/v2/Schemas/{id}") },
+    RouteSpec { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
+    RouteSpec { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
+    RouteSpec { post: verb!(bulk::bulk), ..at("/scim/{slug}/v2/Bulk") },
+    RouteSpec { other: verb!(elsewhere::me), ..at("/scim/{slug}/v2/Me") },
+    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
+    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}") },
+    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}") },
 ];
 
-const fn at(path: &'static str) -> Entry {
-    Entry { path, access: Access::Connection, isolation: Isolation::Connection, ..Entry::NONE }
+const fn at(path: &'static str) -> RouteSpec {
+    RouteSpec { path, access: RouteAccess::Connection, isolation: TenantIsolation::Connection, ..RouteSpec::NONE }
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::domain::directory::Connection;
 use crate::domain::id::ConnectionId;
-use crate::scim::profile::{Profile, Switch, Switches};
+use crate::scim::profile::{ClientProfile, Switch, Switches};
 use crate::scim::schema::SchemaSet;
 
 /// Schemas and tolerances of one connection.
 #[derive(Debug)]
-pub struct Offer {
+pub struct ScimOptions {
     /// Its schemas.
     pub set: Arc<SchemaSet>,
     /// How it treats its client.
@@ -41,7 +41,7 @@ struct Extension {
     schema: Value,
 }
 
-impl Offer {
+impl ScimOptions {
     /// Builds the offer of a profile and the settings of a connection.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Offer {
             Value::Null => Settings::default(),
             given => Settings::deserialize(given).map_err(|error| error.to_string())?,
         };
-        let profile: Profile = profile.parse().map_err(|problem| format!("{problem}"))?;
+        let profile: ClientProfile = profile.parse().map_err(|problem| format!("{problem}"))?;
         let mut switches = profile.switches();
         for (name, value) in &settings.switches {
             let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -71,20 +71,20 @@ impl Offer {
 
 /// The offers in use, each for the version of its connection it was built from.
 #[derive(Debug, Default)]
-pub struct Offers(RwLock<HashMap<ConnectionId, (i64, Arc<Offer>)>>);
+pub struct ScimOptionsCache(RwLock<HashMap<ConnectionId, (i64, Arc<ScimOptions>)>>);
 
-impl Offers {
+impl ScimOptionsCache {
     /// The offer of a connection.
     ///
     /// # Errors
     /// What in its settings cannot be used.
-    pub fn of(&self, connection: &Connection) -> Result<Arc<Offer>, String> {
+    pub fn of(&self, connection: &Connection) -> Result<Arc<ScimOptions>, String> {
         if let Some((version, offer)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&connection.id)
             && *version == connection.version
         {
             return Ok(offer.clone());
         }
-        let offer = Arc::new(Offer::build(&connection.profile, &connection.config)?);
+        let offer = Arc::new(ScimOptions::build(&connection.profile, &connection.config)?);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(connection.id, (connection.version, offer.clone()));
         Ok(offer)
@@ -98,15 +98,17 @@ mod tests {
 
     #[test]
     fn settings_change_the_profile_and_are_checked() {
-        let changed = Offer::build("generic", &json!({"switches": {"op_case": false, "unknown_member": "reject"}}));
-        let plain = Offer::build("generic", &json!({})).unwrap();
+        let changed =
+            ScimOptions::build("generic", &json!({"switches": {"op_case": false, "unknown_member": "reject"}}));
+        let plain = ScimOptions::build("generic", &json!({})).unwrap();
         assert_ne!(changed.unwrap().switches, plain.switches);
-        assert!(Offer::build("nobody", &json!({})).unwrap_err().contains("nobody"));
-        assert!(Offer::build("generic", &json!({"switches": {"no": true}})).unwrap_err().contains("no"));
-        assert!(Offer::build("generic", &json!({"other": 1})).is_err());
+        assert!(ScimOptions::build("nobody", &json!({})).unwrap_err().contains("nobody"));
+        assert!(ScimOptions::build("generic", &json!({"switches": {"no": true}})).unwrap_err().contains("no"));
+        assert!(ScimOptions::build("generic", &json!({"other": 1})).is_err());
         let schema = json!({"id": "urn:example:x:User", "name": "X", "attributes": [
             {"name": "region", "type": "string", "multiValued": false}]});
-        let offer = Offer::build("strict", &json!({"schemas": [{"resource": "User", "schema": schema}]})).unwrap();
+        let offer =
+            ScimOptions::build("strict", &json!({"schemas": [{"resource": "User", "schema": schema}]})).unwrap();
         assert!(offer.set.schema("urn:example:x:User").is_some());
     }
 }

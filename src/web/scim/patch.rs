@@ -1,25 +1,25 @@
 //! PATCH: change a user or a group operation by operation (RFC 7644 §3.5.2).
 use std::sync::Mutex;
 
-use super::answer::Answer;
-use super::door::Visit;
+use super::answer::ScimResponse;
+use super::door::ScimRequest;
 use super::replace::note;
 use super::resource::refused;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id};
-use crate::provision::groups::{self, GroupChange};
-use crate::provision::users::{self, Said};
+use crate::provision::groups::{self, GroupInput};
+use crate::provision::users::{self, UserInput};
 use crate::scim::error::ScimError;
 use crate::scim::patch::{self, Operation};
 use crate::scim::profile::GroupPatchAnswer;
 use crate::scim::reference;
 use crate::scim::resource::Document;
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 
 /// Groups of at most so many members are shown after a PATCH when the connection leaves it open.
 const SHOWN: usize = 100;
 
 /// `PATCH /Users/{id}`.
-pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
@@ -32,7 +32,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
         let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
         note(&written, patched.written);
-        Ok(Said::from(patched.document))
+        Ok(UserInput::from(patched.document))
     };
     let source = visit.source(&offer);
     let updated = users::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
@@ -46,7 +46,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// `PATCH /Groups/{id}`. Answered with the group or with 204, as the connection's switch says (P07).
-pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
     let id: ExternalGroupId = visit.id()?;
@@ -59,7 +59,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
         let patched = patch::apply(kind, before, &operations, offer.switches.rules())?;
         note(&ignored, patched.ignored);
         note(&written, patched.written);
-        Ok(GroupChange { document: patched.document, members: patched.members, row_hash: None })
+        Ok(GroupInput { document: patched.document, members: patched.members, row_hash: None })
     };
     let source = visit.source(&offer);
     let updated = groups::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
@@ -82,7 +82,12 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// Reads the body and brings it into its strict form.
-async fn read(visit: &mut Visit, kind: Resource<'_>, id: &str, most: usize) -> Result<Vec<Operation>, ScimError> {
+async fn read(
+    visit: &mut ScimRequest,
+    kind: ResourceSchema<'_>,
+    id: &str,
+    most: usize,
+) -> Result<Vec<Operation>, ScimError> {
     visit.writing()?;
     let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);

@@ -1,34 +1,34 @@
 //! GET: one user or one group (RFC 7644 §3.4.1).
 use actix_web::http::header;
 
-use super::answer::Answer;
-use super::door::{Visit, of_store};
-use super::offer::Offer;
-use super::resource::{Beheld, Shown};
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, of_store};
+use super::offer::ScimOptions;
+use super::resource::{RenderedResource, UserReferences};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
-use crate::provision::{Done, groups, users};
+use crate::provision::{Outcome, groups, users};
 use crate::scim::error::ScimError;
 use crate::scim::etag::{check_match, not_modified};
-use crate::scim::projection::View;
+use crate::scim::projection::ResourceView;
 use crate::scim::resource::Document;
 use crate::store::external_groups::{ExternalGroup, GroupOf};
 use crate::store::members;
 
 /// `GET /Users/{id}`.
-pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
     let found = users::get(&visit.app.store, &visit.source(&offer), id, view.needs_groups()).await;
     let found = found.map_err(|error| of_store(&error))?.ok_or_else(ScimError::not_found)?;
-    let beside = Beheld { groups: found.groups, named: found.named };
+    let beside = UserReferences { groups: found.groups, named: found.named };
     let shown = visit.show_user(&view, kind, found.user, beside, None);
     fresh(visit, shown)
 }
 
 /// `GET /Groups/{id}`. Its members are sent while they are read.
-pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
     let id: ExternalGroupId = visit.id()?;
@@ -41,7 +41,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
     let bare = visit.show_group(&view, kind, found, None);
     check_match(visit.condition(header::IF_MATCH)?.as_ref(), bare.version)?;
     if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), bare.version) {
-        return Ok(Answer::not_modified().with_etag(bare.version.to_string()).at(&bare.location));
+        return Ok(ScimResponse::not_modified().with_etag(bare.version.to_string()).at(&bare.location));
     }
     if !view.needs_members() {
         return fresh(visit, bare);
@@ -51,20 +51,20 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// 200, or 304 when the client has this version (T02), or 412 when it asked for another (RFC 9110 §13.1.1).
-fn fresh(visit: &Visit, shown: Shown) -> Result<Answer, ScimError> {
+fn fresh(visit: &ScimRequest, shown: RenderedResource) -> Result<ScimResponse, ScimError> {
     let etag = shown.version.to_string();
     check_match(visit.condition(header::IF_MATCH)?.as_ref(), shown.version)?;
     if not_modified(visit.condition(header::IF_NONE_MATCH)?.as_ref(), shown.version) {
-        return Ok(Answer::not_modified().with_etag(etag).at(&shown.location));
+        return Ok(ScimResponse::not_modified().with_etag(etag).at(&shown.location));
     }
-    Ok(Answer::new(200, shown.body).with_etag(etag).with_location(shown.location))
+    Ok(ScimResponse::new(200, shown.body).with_etag(etag).with_location(shown.location))
 }
 
-impl Visit {
+impl ScimRequest {
     /// The groups of a user, when they are shown.
     pub async fn groups_of(
         &self,
-        offer: &Offer,
+        offer: &ScimOptions,
         id: ExternalUserId,
         wanted: bool,
     ) -> Result<Option<Vec<GroupOf>>, ScimError> {
@@ -79,10 +79,10 @@ impl Visit {
     /// What is shown beside a document that was just written: its groups, and links to the users it names.
     pub async fn beside(
         &self,
-        offer: &Offer,
+        offer: &ScimOptions,
         document: &Document,
         groups: Option<Vec<GroupOf>>,
-    ) -> Result<Beheld, ScimError> {
+    ) -> Result<UserReferences, ScimError> {
         let failed = |error| of_store(&error);
         let named = if users::names_somebody(&self.source(offer), document) {
             let mut reader = self.app.store.reader().await.map_err(failed)?;
@@ -90,7 +90,7 @@ impl Visit {
         } else {
             Vec::new()
         };
-        Ok(Beheld { groups, named })
+        Ok(UserReferences { groups, named })
     }
 
     /// Whether a group has more than `most` members.
@@ -105,11 +105,11 @@ impl Visit {
     pub async fn group_answer(
         &mut self,
         status: u16,
-        offer: &Offer,
-        view: &View<'_>,
-        done: &Done<ExternalGroup>,
+        offer: &ScimOptions,
+        view: &ResourceView<'_>,
+        done: &Outcome<ExternalGroup>,
         written: Option<&Document>,
-    ) -> Result<Answer, ScimError> {
+    ) -> Result<ScimResponse, ScimError> {
         let shown = self.show_group(view, offer.set.groups(), done.value.clone(), written);
         if self.dry || !view.needs_members() {
             return Ok(self.answer(status, done, Some(shown)));

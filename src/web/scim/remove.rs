@@ -1,12 +1,12 @@
 //! DELETE: remove a user or a group, at once (RFC 7644 §3.6).
-use super::answer::Answer;
-use super::door::Visit;
+use super::answer::ScimResponse;
+use super::door::ScimRequest;
 use super::resource::refused;
 use crate::provision::{groups, users};
 use crate::scim::error::ScimError;
 
 /// `DELETE /Users/{id}`.
-pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     visit.writing()?;
     let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.version_named()?);
     let source = visit.source(&offer);
@@ -15,7 +15,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// `DELETE /Groups/{id}`.
-pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     visit.writing()?;
     let (offer, id, condition) = (visit.offer.clone(), visit.id()?, visit.version_named()?);
     let source = visit.source(&offer);

@@ -3,21 +3,21 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
-use super::answer::Answer;
-use super::door::Visit;
+use super::answer::ScimResponse;
+use super::door::ScimRequest;
 use super::resource::refused;
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
-use crate::provision::groups::{self, GroupChange};
-use crate::provision::users::{self, Said};
+use crate::provision::groups::{self, GroupInput};
+use crate::provision::users::{self, UserInput};
 use crate::scim::error::ScimError;
 use crate::scim::patch::MemberOp;
-use crate::scim::profile::{MissingMembers, Purpose};
+use crate::scim::profile::{BodyPurpose, MissingMembers};
 use crate::scim::reference;
 use crate::scim::resource::{self, Document, MemberRef};
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 
 /// `PUT /Users/{id}`.
-pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.users();
     let id: ExternalUserId = visit.id()?;
@@ -29,7 +29,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
         let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
         note(&ignored, accepted.ignored);
         note(&written, accepted.written);
-        Ok(Said::from(accepted.document))
+        Ok(UserInput::from(accepted.document))
     };
     let source = visit.source(&offer);
     let updated = users::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
@@ -43,7 +43,7 @@ pub async fn user(visit: &mut Visit) -> Result<Answer, ScimError> {
 }
 
 /// `PUT /Groups/{id}`. Members that are not spoken of stay or go, as the connection's switch says (O05).
-pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
+pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
     let id: ExternalGroupId = visit.id()?;
@@ -57,7 +57,7 @@ pub async fn group(visit: &mut Visit) -> Result<Answer, ScimError> {
         note(&ignored, accepted.ignored);
         note(&written, accepted.written);
         let members = members(said.clone().or(accepted.members), offer.switches.missing_members);
-        Ok(GroupChange { document: accepted.document, members, row_hash: None })
+        Ok(GroupInput { document: accepted.document, members, row_hash: None })
     };
     let source = visit.source(&offer);
     let updated = groups::update(&visit.app.store, &visit.ctx, &source, id, condition.as_ref(), &change, visit.mode());
@@ -78,12 +78,12 @@ pub fn members(said: Option<Vec<MemberRef>>, missing: MissingMembers) -> Vec<Mem
 }
 
 /// Reads the body and brings it into its strict form.
-async fn read(visit: &mut Visit, kind: Resource<'_>, most: usize) -> Result<Value, ScimError> {
+async fn read(visit: &mut ScimRequest, kind: ResourceSchema<'_>, most: usize) -> Result<Value, ScimError> {
     visit.writing()?;
     let mut body = visit.json_of(kind, most).await?;
     reference::localise(&mut body, &visit.base);
     let offer = visit.offer.clone();
-    let translated = offer.switches.translate_body(kind, Purpose::Replace, body);
+    let translated = offer.switches.translate_body(kind, BodyPurpose::Replace, body);
     visit.translated(&translated.acts);
     Ok(translated.request)
 }

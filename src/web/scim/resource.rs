@@ -3,19 +3,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::door::{Visit, of_store};
-use super::offer::Offer;
+use super::answer::ScimResponse;
+use super::door::{ScimRequest, of_store};
+use super::offer::ScimOptions;
 use crate::domain::id::{ExternalUserId, Id};
 use crate::domain::time::Timestamp;
-use crate::provision::{Done, Mode, ProvisionError, Source, UnknownMembers};
+use crate::provision::{Execution, Outcome, ProvisionError, ProvisionSource, UnknownMembers};
 use crate::scim::error::ScimError;
 use crate::scim::etag::Version;
 use crate::scim::profile::UnknownMember;
-use crate::scim::projection::View;
+use crate::scim::projection::ResourceView;
 use crate::scim::query::Params;
 use crate::scim::resource::{Document, render};
-use crate::scim::schema::Resource;
+use crate::scim::schema::ResourceSchema;
 use crate::store::external_groups::{ExternalGroup, GroupOf};
 use crate::store::external_users::ExternalUser;
 
@@ -24,7 +24,7 @@ pub const DRY_RUN_URN: &str = "urn:rolecall:params:scim:api:messages:1.0:DryRun"
 
 /// What is shown of a user that is not in its document.
 #[derive(Default)]
-pub struct Beheld {
+pub struct UserReferences {
     /// Its groups, when they are shown.
     pub groups: Option<Vec<GroupOf>>,
     /// The users of the connection that it names.
@@ -32,7 +32,7 @@ pub struct Beheld {
 }
 
 /// A resource with what its answer needs beside the body.
-pub struct Shown {
+pub struct RenderedResource {
     /// The resource as this client sees it.
     pub body: Value,
     /// Its version, for the ETag.
@@ -41,10 +41,10 @@ pub struct Shown {
     pub location: String,
 }
 
-impl Visit {
+impl ScimRequest {
     /// The connection as the use cases know it.
-    pub fn source<'a>(&'a self, offer: &'a Offer) -> Source<'a> {
-        Source {
+    pub fn source<'a>(&'a self, offer: &'a ScimOptions) -> ProvisionSource<'a> {
+        ProvisionSource {
             extent: self.door.extent,
             schemas: &offer.set,
             join_attribute: self.door.join_attribute.as_deref(),
@@ -56,8 +56,8 @@ impl Visit {
     }
 
     /// Whether the act is done or only tried.
-    pub fn mode(&self) -> Mode {
-        if self.dry { Mode::Dry } else { Mode::Real }
+    pub fn mode(&self) -> Execution {
+        if self.dry { Execution::Dry } else { Execution::Real }
     }
 
     /// The parameters in the address.
@@ -71,13 +71,13 @@ impl Visit {
     /// A user as this client sees it, with what belongs beside its document. `written` is what the request set, when it was a write.
     pub fn show_user(
         &self,
-        view: &View<'_>,
-        kind: Resource<'_>,
+        view: &ResourceView<'_>,
+        kind: ResourceSchema<'_>,
         user: ExternalUser,
-        beside: Beheld,
+        beside: UserReferences,
         written: Option<&Document>,
-    ) -> Shown {
-        let Beheld { groups, named } = beside;
+    ) -> RenderedResource {
+        let UserReferences { groups, named } = beside;
         let mut document = user.doc;
         let known = |id: &str| named.iter().any(|user| user.to_string() == id);
         render::link_users(kind, &mut document, &known, &self.base);
@@ -98,25 +98,25 @@ impl Visit {
     /// A group as this client sees it, without its members.
     pub fn show_group(
         &self,
-        view: &View<'_>,
-        kind: Resource<'_>,
+        view: &ResourceView<'_>,
+        kind: ResourceSchema<'_>,
         group: ExternalGroup,
         written: Option<&Document>,
-    ) -> Shown {
+    ) -> RenderedResource {
         let stamp = Stamp::new(group.id, group.created_at, group.changed_at, group.version);
         self.show(view, kind, group.doc, &stamp, written)
     }
 
     fn show(
         &self,
-        view: &View<'_>,
-        kind: Resource<'_>,
+        view: &ResourceView<'_>,
+        kind: ResourceSchema<'_>,
         document: Document,
         stamp: &Stamp,
         written: Option<&Document>,
-    ) -> Shown {
+    ) -> RenderedResource {
         let whole = render::resource(kind, document, stamp.identity(), &self.base);
-        Shown {
+        RenderedResource {
             body: Value::Object(view.apply(whole, written)),
             version: stamp.version,
             location: render::location(kind, &stamp.id, &self.base),
@@ -124,14 +124,14 @@ impl Visit {
     }
 
     /// Answers a write, or says what it would have done.
-    pub fn answer<T>(&mut self, status: u16, done: &Done<T>, shown: Option<Shown>) -> Answer {
+    pub fn answer<T>(&mut self, status: u16, done: &Outcome<T>, shown: Option<RenderedResource>) -> ScimResponse {
         self.changed(&done.effect.note());
         let (body, version, location) = match shown {
             Some(shown) => (Some(shown.body), Some(shown.version), Some(shown.location)),
             None => (None, None, None),
         };
         if self.dry {
-            return Answer::new(
+            return ScimResponse::new(
                 200,
                 json!({
                     "schemas": [DRY_RUN_URN],
@@ -143,8 +143,8 @@ impl Visit {
             );
         }
         let mut answer = match body.filter(|_| status != 204) {
-            Some(body) => Answer::new(status, body),
-            None => Answer::empty(),
+            Some(body) => ScimResponse::new(status, body),
+            None => ScimResponse::empty(),
         };
         if let Some(version) = version {
             answer = answer.with_etag(version.to_string());
@@ -184,8 +184,8 @@ impl Stamp {
         Self { id: id.uuid().to_string(), created, changed, version: Version::new(u64::try_from(version).unwrap_or(0)) }
     }
 
-    fn identity(&self) -> render::Identity<'_> {
-        render::Identity {
+    fn identity(&self) -> render::ResourceIdentity<'_> {
+        render::ResourceIdentity {
             id: &self.id,
             created: self.created.micros(),
             last_modified: self.changed.micros(),

@@ -1,13 +1,13 @@
 //! The demo world behind the real server, and people signed in to its console.
 
-use rolecall::admin::apply::{self, Means};
+use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::admin::links;
 use rolecall::config::Config;
 use rolecall::domain::id::UserId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
-use rolecall::store::links::Purpose;
+use rolecall::store::links::OneTimeLinkPurpose;
 use rolecall::store::{Store, StoreError, Tx, connections, declared, people, tokens};
 use rolecall::web::connection_settings;
 use serde_json::{Value, json};
@@ -63,8 +63,10 @@ impl Console {
     /// Signs a person in by a one-time link.
     pub async fn sign_in(&self, partner: &str, login: &str) -> Someone {
         let (id, at, ctx) = (self.person(partner, login).await, self.partner(partner).await, ctx());
-        let made: Result<_, StoreError> =
-            self.store.write(async |tx: &mut Tx| links::create(tx, &ctx, &at, id, Purpose::SetUp).await).await;
+        let made: Result<_, StoreError> = self
+            .store
+            .write(async |tx: &mut Tx| links::create(tx, &ctx, &at, id, OneTimeLinkPurpose::SetUp).await)
+            .await;
         let mut browser = Browser::new();
         let base = self.app.base.clone();
         let landed = browser.post(format!("{base}/link"), &[("token", made.unwrap().reveal())]).await;
@@ -107,7 +109,7 @@ impl Console {
 
 async fn declare(store: &Store, text: &str) {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = Means::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

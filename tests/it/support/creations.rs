@@ -7,7 +7,7 @@ use rolecall::domain::id::Id as _;
 use rolecall::domain::text::fold;
 use rolecall::provision::events;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::provisioning_log::{self, Entry};
+use rolecall::store::provisioning_log::{self, RequestLogEntry};
 use rolecall::store::{Row, Store, tuple};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -275,7 +275,7 @@ impl Sent {
     }
 
     /// Fails unless this is the line of the request: what it was, and what it did.
-    fn assert_noted(&self, entry: &Entry, seen: &Seen) {
+    fn assert_noted(&self, entry: &RequestLogEntry, seen: &Seen) {
         assert_eq!((entry.status, entry.dry, &*entry.path), (self.answer.status, self.dry, "/Users"));
         let mut body = self.body.clone();
         body.get_mut("password").into_iter().for_each(|secret| *secret = json!("[hidden]"));
@@ -320,7 +320,7 @@ pub async fn assert_logged<'s>(
     sent: impl IntoIterator<Item = &'s Sent>,
 ) {
     let (log, _) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
-    let mut entries = BTreeMap::<String, Vec<Entry>>::new();
+    let mut entries = BTreeMap::<String, Vec<RequestLogEntry>>::new();
     for entry in log.page(door, "", None, 100_000).await.unwrap().0 {
         entries.entry(entry.request_id.clone()).or_default().push(entry);
     }

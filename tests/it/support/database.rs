@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rolecall::store::{OpenError, Options, Statement, Store, Tx, Value};
+use rolecall::store::{OpenError, Options, SqlValue, Statement, Store, Tx};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
@@ -51,7 +51,7 @@ impl Database {
     }
 
     /// Changes rows behind the use cases.
-    pub async fn execute(&self, statement: &'static Statement, values: Vec<Value>) {
+    pub async fn execute(&self, statement: &'static Statement, values: Vec<SqlValue>) {
         let work = async |tx: &mut Tx| tx.execute(statement, values.clone()).await;
         self.store.write(work).await.unwrap();
     }

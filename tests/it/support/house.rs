@@ -1,19 +1,19 @@
 //! A small house to sign in to: a distributor, a reseller below it with one directory that has a SCIM and an OpenID door,
 //! and an owner at the top.
 use rolecall::clock::Clock;
-use rolecall::domain::capability::Core;
+use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::{Actor, Ctx, Entropy};
 use rolecall::domain::directory::ConnectionKind;
 use rolecall::domain::id::{
     ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId,
 };
 use rolecall::domain::time::Timestamp;
-use rolecall::provision::{Mode, Source, UnknownMembers, users};
+use rolecall::provision::{Execution, ProvisionSource, UnknownMembers, users};
 use rolecall::scim::resource::{self, Rules};
 use rolecall::scim::schema::{SchemaSet, USER_URN};
-use rolecall::secret::{Keyring, Purpose};
+use rolecall::secret::{Keyring, SealPurpose};
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use rolecall::store::{Store, StoreError, Tx, Value, api_tokens};
+use rolecall::store::{SqlValue, Store, StoreError, Tx, api_tokens};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -85,8 +85,8 @@ impl House {
         let above: UserGroupId = ctx.id();
         let config = json!({"issuer": issuer, "client_id": "rolecall", "client_auth": "none"}).to_string();
         let none = None::<Vec<u8>>;
-        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)> = vec![(&LEVEL, binds![])];
-        for core in Core::ALL {
+        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<SqlValue>)> = vec![(&LEVEL, binds![])];
+        for core in CoreCapability::ALL {
             rows.push((&CAPABILITY, binds![core.id().0, core.name(), core.on_suspended()]));
             rows.push((&LEVEL_CAPABILITY, binds![core.id().0]));
         }
@@ -105,11 +105,11 @@ impl House {
             (&CONNECTION, binds![house.oidc, house.directory, "oidc", "acme-sso", config, none, "sub"]),
         ]);
         house.write(rows).await;
-        house.grant(house.owner, Core::ALL, "subtree", house.top).await;
+        house.grant(house.owner, CoreCapability::ALL, "subtree", house.top).await;
         house
     }
 
-    async fn write(&self, rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)>) {
+    async fn write(&self, rows: Vec<(&'static rolecall::store::Statement, Vec<SqlValue>)>) {
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             for (statement, values) in &rows {
                 tx.execute(*statement, values.clone()).await?;
@@ -120,11 +120,11 @@ impl House {
     }
 
     /// Gives a person a role of these capabilities.
-    pub async fn grant(&self, person: UserId, capabilities: &[Core], reach: &str, partner: PartnerId) {
+    pub async fn grant(&self, person: UserId, capabilities: &[CoreCapability], reach: &str, partner: PartnerId) {
         let ctx = ctx();
         let (role, scope, grant): (RoleId, ScopeId, GrantId) = (ctx.id(), ctx.id(), ctx.id());
         let name = role.to_string();
-        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<Value>)> = vec![
+        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<SqlValue>)> = vec![
             (&ROLE, binds![role, self.top, &name, name.as_bytes()]),
             (&ROLE_SELF, binds![role]),
             (&SCOPE, binds![scope, reach, partner]),
@@ -155,7 +155,7 @@ impl House {
     ) -> ConnectionId {
         let id: ConnectionId = ctx().id();
         let secret = keys.map(|(keys, secret)| {
-            keys.seal(&ctx(), Purpose::secret(id, ConnectionKind::Oidc, &config), secret.as_bytes()).unwrap()
+            keys.seal(&ctx(), SealPurpose::secret(id, ConnectionKind::Oidc, &config), secret.as_bytes()).unwrap()
         });
         let values = binds![id, self.directory, "oidc", slug, config.to_string(), secret, join];
         self.write(vec![(&CONNECTION, values)]).await;
@@ -176,26 +176,26 @@ impl House {
     pub async fn push(&self, name: &str, external_id: &str) -> (ExternalUserId, UserId) {
         let body = json!({"schemas": [USER_URN], "userName": name, "displayName": "Ada", "externalId": external_id, "active": true});
         let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
-        let new = users::NewUser { stable_key: None, said: document.into() };
+        let new = users::NewExternalUser { stable_key: None, said: document.into() };
         let extent = self.door(self.scim).await;
-        let done = users::create(&self.store, &ctx(), &self.source(extent), new, Mode::Real).await.unwrap();
+        let done = users::create(&self.store, &ctx(), &self.source(extent), new, Execution::Real).await.unwrap();
         (done.value.id, done.value.person.unwrap())
     }
 
     /// Says `active` of a pushed user through the SCIM door, at `store`.
     pub async fn set_active(&self, store: &Store, user: ExternalUserId, active: bool) {
         let extent = self.door(self.scim).await;
-        users::set_active(store, &ctx(), &self.source(extent), user, active, Mode::Real).await.unwrap();
+        users::set_active(store, &ctx(), &self.source(extent), user, active, Execution::Real).await.unwrap();
     }
 
     /// Removes a pushed user through the SCIM door.
     pub async fn delete(&self, user: ExternalUserId) {
         let extent = self.door(self.scim).await;
-        users::delete(&self.store, &ctx(), &self.source(extent), user, None, Mode::Real).await.unwrap();
+        users::delete(&self.store, &ctx(), &self.source(extent), user, None, Execution::Real).await.unwrap();
     }
 
-    fn source(&self, extent: ConnectionExtent) -> Source<'_> {
-        Source {
+    fn source(&self, extent: ConnectionExtent) -> ProvisionSource<'_> {
+        ProvisionSource {
             extent,
             schemas: &self.schemas,
             join_attribute: Some("externalId"),
@@ -223,7 +223,7 @@ impl House {
         self.write(vec![(&SUSPEND_PERSON, binds![person])]).await;
     }
 
-    async fn count(&self, statement: &'static rolecall::store::Statement, values: Vec<Value>) -> i64 {
+    async fn count(&self, statement: &'static rolecall::store::Statement, values: Vec<SqlValue>) -> i64 {
         self.store.reader().await.unwrap().one(statement, values, |row| row.get(0)).await.unwrap()
     }
 

@@ -9,8 +9,8 @@ use rolecall::login::callback;
 use rolecall::login::claims::Claims;
 use rolecall::login::exchange::Exchange;
 use rolecall::login::fetch::Fetch;
-use rolecall::login::provider::{ClientAuthMethod, OidcConfig, Providers};
-use rolecall::login::refusal::Refusal;
+use rolecall::login::provider::{ClientAuthMethod, OidcSettings, Providers};
+use rolecall::login::refusal::LoginError;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -47,7 +47,7 @@ impl<'a> SignIn<'a> {
         }
     }
 
-    fn config(&self, mode: &str) -> OidcConfig {
+    fn config(&self, mode: &str) -> OidcSettings {
         let mut config = json!({"issuer": self.provider.issuer(mode), "client_id": CLIENT});
         if mode.starts_with("auth_time_") {
             config["max_age"] = json!(60);
@@ -68,11 +68,11 @@ impl<'a> SignIn<'a> {
             }
             _ => {}
         }
-        OidcConfig::read(&config).unwrap()
+        OidcSettings::read(&config).unwrap()
     }
 
     /// The claims that are believed.
-    pub async fn run(&self, mode: &str, ctx: &Ctx) -> Result<Claims, Refusal> {
+    pub async fn run(&self, mode: &str, ctx: &Ctx) -> Result<Claims, LoginError> {
         let config = self.config(mode);
         let time = Running::from(ctx.now());
         let provider = self.providers.of(self.connection, &config.issuer);
@@ -87,8 +87,8 @@ impl<'a> SignIn<'a> {
         let callback = callback::read(back.query().unwrap())?;
         let known = id_of(&callback.state) == Some(fresh.attempt.id);
         if !known {
-            let kind = rolecall::login::refusal::Kind::Stale;
-            return Err(Refusal::new(kind, "attempt.state", "no such attempt"));
+            let kind = rolecall::login::refusal::LoginErrorKind::Stale;
+            return Err(LoginError::new(kind, "attempt.state", "no such attempt"));
         }
         fresh.attempt.holds(&callback.state, self.connection, Some(&fresh.browser), ctx.now())?;
         let join = if mode.starts_with("ui_") || mode == "ok_userinfo" { "employee_id" } else { "sub" };

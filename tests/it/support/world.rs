@@ -6,7 +6,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::{Actor, Ctx, Entropy};
 use rolecall::domain::id::{ConnectionId, DirectoryId, Id as _, PartnerId, UserGroupId};
 use rolecall::domain::time::Timestamp;
-use rolecall::provision::{Source, UnknownMembers};
+use rolecall::provision::{ProvisionSource, UnknownMembers};
 use rolecall::scim::resource::{self, Document, Rules};
 use rolecall::scim::schema::SchemaSet;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
@@ -87,13 +87,13 @@ impl World {
     }
 
     /// The first door, joining by `externalId`.
-    pub fn source(&self) -> Source<'_> {
+    pub fn source(&self) -> ProvisionSource<'_> {
         self.at(self.doors[0])
     }
 
     /// A door, joining by `externalId`.
-    pub fn at(&self, extent: ConnectionExtent) -> Source<'_> {
-        Source {
+    pub fn at(&self, extent: ConnectionExtent) -> ProvisionSource<'_> {
+        ProvisionSource {
             extent,
             schemas: &self.schemas,
             join_attribute: Some("externalId"),

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use rolecall::access::decide::{Decision, Question, decide};
 use rolecall::access::derive::derive;
-use rolecall::access::explain::{GroundLine, Miss, Proof, Reason, RuleLine, Support, Through};
+use rolecall::access::explain::{
+    DecisionReason, DenialReason, GrantExplanation, GrantOrigin, MembershipSummary, RuleSummary, ViaGroup,
+};
 use rolecall::store::effective;
 
 use super::feature::{FEATURES, Off};
@@ -29,8 +31,8 @@ pub fn question(asked: &Asked) -> Question {
 /// The answer with the words of everything in its way: what must be equal beside the sentence.
 pub fn words(decision: &Decision) -> Vec<&'static str> {
     match &decision.reason {
-        Reason::Granted(_) => vec!["granted"],
-        Reason::Refused { misses } => misses.iter().map(|miss| miss.word()).collect(),
+        DecisionReason::Granted(_) => vec!["granted"],
+        DecisionReason::Refused { misses } => misses.iter().map(|miss| miss.word()).collect(),
     }
 }
 
@@ -42,24 +44,24 @@ fn sorted(mut decision: Decision) -> Decision {
     decision
 }
 
-fn proof_of(reason: &mut Reason) -> Option<&mut Proof> {
+fn proof_of(reason: &mut DecisionReason) -> Option<&mut GrantExplanation> {
     match reason {
-        Reason::Granted(proof) => Some(proof),
-        Reason::Refused { misses } => misses.iter_mut().find_map(|miss| match miss {
-            Miss::NotNow { nearest, .. }
-            | Miss::OutOfScope { nearest }
-            | Miss::Clipped { nearest, .. }
-            | Miss::Unconfirmed { nearest } => Some(&mut **nearest),
+        DecisionReason::Granted(proof) => Some(proof),
+        DecisionReason::Refused { misses } => misses.iter_mut().find_map(|miss| match miss {
+            DenialReason::NotNow { nearest, .. }
+            | DenialReason::OutOfScope { nearest }
+            | DenialReason::Clipped { nearest, .. }
+            | DenialReason::Unconfirmed { nearest } => Some(&mut **nearest),
             _ => None,
         }),
     }
 }
 
-fn rule_of(support: &mut Support) -> Option<&mut RuleLine> {
+fn rule_of(support: &mut GrantOrigin) -> Option<&mut RuleSummary> {
     match support {
-        Support::Rule(line) => Some(line),
-        Support::Manual { through: Some(Through { ground: GroundLine::Rule(line), .. }), .. } => Some(line),
-        Support::Manual { .. } => None,
+        GrantOrigin::Rule(line) => Some(line),
+        GrantOrigin::Manual { through: Some(ViaGroup { ground: MembershipSummary::Rule(line), .. }), .. } => Some(line),
+        GrantOrigin::Manual { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The features of a world, each with a switch that turns it off. One that never changes an answer is not tested.
-use rolecall::domain::directory::{Ceiling, Mode};
-use rolecall::domain::grant::{Holder, Reach, Scope};
-use rolecall::domain::rule::{Effect, PeopleSet};
+use rolecall::domain::directory::{CeilingEntry, DirectoryMode};
+use rolecall::domain::grant::{Holder, Scope, ScopeBase};
+use rolecall::domain::rule::{ExternalSet, RuleEffect};
 use rolecall::domain::time::Window;
 
 use super::generate::CAPABILITIES;
@@ -40,8 +40,8 @@ features! {
     "two sources per person": World |m| m.external_users.retain(|e| !e.second);
     "inactive external users": World |m| m.external_users.iter_mut().for_each(|e| e.active = true);
     "unlinked external users": World |m| m.external_users.iter_mut().for_each(|e| e.person = Some(e.candidate));
-    "observe mode": World |m| modes(m, Mode::Observe, Mode::Authoritative);
-    "paused mode still counts": World |m| modes(m, Mode::Paused, Mode::Observe);
+    "observe mode": World |m| modes(m, DirectoryMode::Observe, DirectoryMode::Authoritative);
+    "paused mode still counts": World |m| modes(m, DirectoryMode::Paused, DirectoryMode::Observe);
     "nested groups": World |m| m.subgroups.clear();
     "groups nested four deep": World |m| fourth_nesting_off(m);
     "rings of groups": World |m| rings_off(m);
@@ -51,9 +51,9 @@ features! {
     "several positive atoms": World |m| terms(m).for_each(|t| first_positive_only(&mut t.atoms));
     "several terms": World |m| m.rules.iter_mut().for_each(|r| r.when.terms.truncate(1));
     "rule-set versions": World |m| m.directories.iter_mut().for_each(|d| d.rule_version = 3 - d.rule_version);
-    "grants by rules": World |m| m.rules.retain(|r| !matches!(r.effect, Effect::Grant { .. }));
-    "place rules": World |m| m.rules.retain(|r| !matches!(r.effect, Effect::Place { .. }));
-    "join rules": World |m| m.rules.retain(|r| !matches!(r.effect, Effect::Join { .. }));
+    "grants by rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Grant { .. }));
+    "place rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Place { .. }));
+    "join rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Join { .. }));
     "order of rules": World |m| m.rules.iter_mut().for_each(|r| r.ordinal = 100 - r.ordinal);
     "authority of directories": World |m| m.directories.iter_mut().for_each(|d| d.authority = -d.authority);
     "pins": World |m| m.people.iter_mut().for_each(|p| p.pin = None);
@@ -65,43 +65,43 @@ features! {
     "ceilings that clip partly": World |m| ceilings_everywhere(m);
     "excluded partners": World |m| scopes(m).for_each(|s| s.without_partners.clear());
     "excluded groups": World |m| scopes(m).for_each(|s| s.without_groups.clear());
-    "own scopes": World |m| scopes_without(m, |r| matches!(r, Reach::Own { .. }));
-    "group scopes": World |m| scopes_without(m, |r| matches!(r, Reach::Groups { .. }));
+    "own scopes": World |m| scopes_without(m, |r| matches!(r, ScopeBase::Own { .. }));
+    "group scopes": World |m| scopes_without(m, |r| matches!(r, ScopeBase::Groups { .. }));
     "scopes of one partner": World |m| scopes(m).for_each(widen);
     "owners of resources": Question |q| q.resource.owner = None;
     "stated groups of resources": Question |q| q.resource.group = None;
 }
 
-fn terms(m: &mut Model) -> impl Iterator<Item = &mut rolecall::domain::rule::Term> {
+fn terms(m: &mut Model) -> impl Iterator<Item = &mut rolecall::domain::rule::FilterTerm> {
     m.rules.iter_mut().flat_map(|rule| &mut rule.when.terms)
 }
 
 /// Every scope of the world.
 fn scopes(m: &mut Model) -> impl Iterator<Item = &mut Scope> {
     let of_rules = m.rules.iter_mut().filter_map(|rule| match &mut rule.effect {
-        Effect::Grant { scope, .. } => Some(scope),
+        RuleEffect::Grant { scope, .. } => Some(scope),
         _ => None,
     });
     let of_ceilings = m.directories.iter_mut().flat_map(|d| &mut d.ceilings).map(|ceiling| &mut ceiling.scope);
     m.grants.iter_mut().map(|grant| &mut grant.scope).chain(of_rules).chain(of_ceilings)
 }
 
-fn scopes_without(m: &mut Model, which: fn(&Reach) -> bool) {
+fn scopes_without(m: &mut Model, which: fn(&ScopeBase) -> bool) {
     m.grants.retain(|grant| !which(&grant.scope.reach));
-    m.rules.retain(|rule| !matches!(&rule.effect, Effect::Grant { scope, .. } if which(&scope.reach)));
+    m.rules.retain(|rule| !matches!(&rule.effect, RuleEffect::Grant { scope, .. } if which(&scope.reach)));
 }
 
 fn widen(scope: &mut Scope) {
-    if let Reach::Partner { partner } = scope.reach {
-        scope.reach = Reach::Subtree { partner };
+    if let ScopeBase::Partner { partner } = scope.reach {
+        scope.reach = ScopeBase::Subtree { partner };
     }
 }
 
-fn modes(m: &mut Model, from: Mode, to: Mode) {
+fn modes(m: &mut Model, from: DirectoryMode, to: DirectoryMode) {
     m.directories.iter_mut().filter(|d| d.mode == from).for_each(|d| d.mode = to);
 }
 
-fn first_positive_only(atoms: &mut Vec<rolecall::domain::rule::Atom>) {
+fn first_positive_only(atoms: &mut Vec<rolecall::domain::rule::Criterion>) {
     let mut positives = 0;
     atoms.retain(|atom| {
         positives += usize::from(!atom.negated);
@@ -131,7 +131,7 @@ fn ceilings_of_the_line_alone(m: &mut Model) {
     };
     let directories = m.directories.clone();
     m.rules.retain(|rule| match &rule.effect {
-        Effect::Grant { role, .. } => {
+        RuleEffect::Grant { role, .. } => {
             let from = directories.iter().find(|d| d.id == rule.directory).unwrap();
             let line = line(*role);
             from.ceilings.iter().any(|row| line.contains(&row.role))
@@ -156,13 +156,13 @@ fn everyone_off(m: &mut Model) {
     for groups in per_directory(m) {
         m.external_members.retain(|member| member.0 != groups[0]);
         // Nobody is kept out by it either.
-        terms(m).for_each(|t| t.atoms.retain(|a| !a.negated || a.set != PeopleSet::Group(groups[0])));
+        terms(m).for_each(|t| t.atoms.retain(|a| !a.negated || a.set != ExternalSet::Group(groups[0])));
     }
 }
 
 /// A role without a ceiling row gets one that reaches everything.
 fn ceilings_for_every_role(m: &mut Model) {
-    let everywhere = Scope::of(Reach::Subtree { partner: m.partners[0].id });
+    let everywhere = Scope::of(ScopeBase::Subtree { partner: m.partners[0].id });
     let roles = m.roles.clone();
     let line = |role: &super::model::Role| {
         std::iter::successors(Some(role.clone()), |at| roles.iter().find(|r| Some(r.id) == at.parent).cloned())
@@ -172,11 +172,11 @@ fn ceilings_for_every_role(m: &mut Model) {
     for directory in &mut m.directories {
         let spoken_of = |role| line(role).iter().any(|id| directory.ceilings.iter().any(|c| c.role == *id));
         let missing: Vec<_> = roles.iter().filter(|role| !spoken_of(role)).map(|role| role.id).collect();
-        directory.ceilings.extend(missing.into_iter().map(|role| Ceiling { role, scope: everywhere.clone() }));
+        directory.ceilings.extend(missing.into_iter().map(|role| CeilingEntry { role, scope: everywhere.clone() }));
     }
 }
 
 fn ceilings_everywhere(m: &mut Model) {
-    let everywhere = Scope::of(Reach::Subtree { partner: m.partners[0].id });
+    let everywhere = Scope::of(ScopeBase::Subtree { partner: m.partners[0].id });
     m.directories.iter_mut().flat_map(|d| &mut d.ceilings).for_each(|ceiling| ceiling.scope = everywhere.clone());
 }

@@ -2,11 +2,11 @@
 use std::collections::BTreeSet;
 
 use rolecall::domain::capability::CapabilityId;
-use rolecall::domain::directory::{Ceiling, Mode};
-use rolecall::domain::grant::{Holder, Reach, Resource, Scope};
+use rolecall::domain::directory::{CeilingEntry, DirectoryMode};
+use rolecall::domain::grant::{Holder, Resource, Scope, ScopeBase};
 use rolecall::domain::id::{DirectoryId, Id, PartnerId, RoleId, UserGroupId, UserId};
 use rolecall::domain::partner::LevelId;
-use rolecall::domain::rule::{Atom, Effect, Matcher, PeopleSet, Rule, Term};
+use rolecall::domain::rule::{Criterion, ExternalSet, FilterTerm, Rule, RuleEffect, RuleFilter};
 use rolecall::domain::time::{Timestamp, Window};
 use rolecall::domain::user::SuspensionSource;
 use uuid::Uuid;
@@ -149,10 +149,10 @@ fn roles_and_grants(m: &mut Model, dice: &mut Dice) {
 fn scope(m: &Model, dice: &mut Dice) -> Scope {
     let partner = m.partners[if dice.percent(60) { dice.below(3) } else { dice.below(9) }].id;
     let reach = match dice.below(10) {
-        0 => Reach::Own { partner },
-        1 | 2 => Reach::Partner { partner },
-        3 | 4 => Reach::Groups { partner, groups: dice.some(&groups_of(m, partner, |_| true), 2) },
-        _ => Reach::Subtree { partner },
+        0 => ScopeBase::Own { partner },
+        1 | 2 => ScopeBase::Partner { partner },
+        3 | 4 => ScopeBase::Groups { partner, groups: dice.some(&groups_of(m, partner, |_| true), 2) },
+        _ => ScopeBase::Subtree { partner },
     };
     let mut scope = Scope::of(reach);
     if dice.percent(20) {
@@ -171,13 +171,19 @@ fn directory(m: &mut Model, dice: &mut Dice, authority: i64) {
     // Often the home of the first one, so that their authority decides who places.
     let shared = m.directories.first().map(|first| first.partner).filter(|_| dice.percent(60));
     let partner = shared.unwrap_or_else(|| m.partners[dice.below(3)].id);
-    let mode = *dice.pick(&[Mode::Authoritative, Mode::Authoritative, Mode::Additive, Mode::Paused, Mode::Observe]);
+    let mode = *dice.pick(&[
+        DirectoryMode::Authoritative,
+        DirectoryMode::Authoritative,
+        DirectoryMode::Additive,
+        DirectoryMode::Paused,
+        DirectoryMode::Observe,
+    ]);
     let id: DirectoryId = dice.id();
-    let mut ceilings: Vec<Ceiling> = Vec::new();
+    let mut ceilings: Vec<CeilingEntry> = Vec::new();
     for _ in 0..1 + dice.below(3) {
-        let wide = Scope::of(Reach::Subtree { partner: m.partners[0].id });
+        let wide = Scope::of(ScopeBase::Subtree { partner: m.partners[0].id });
         let scope = if dice.percent(40) { wide } else { scope(m, dice) };
-        ceilings.push(Ceiling { role: dice.pick(&m.roles).id, scope });
+        ceilings.push(CeilingEntry { role: dice.pick(&m.roles).id, scope });
     }
     m.directories.push(Directory {
         id,
@@ -227,7 +233,7 @@ fn rules(m: &mut Model, dice: &mut Dice) {
         for version in 1..=2 {
             for ordinal in 0..10 {
                 let effect = effect(m, dice, &directory);
-                let when = Matcher { terms: (0..1 + dice.below(2)).map(|_| term(m, dice, directory.id)).collect() };
+                let when = RuleFilter { terms: (0..1 + dice.below(2)).map(|_| term(m, dice, directory.id)).collect() };
                 let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.{ordinal}"));
                 m.rules.push(Rule { id, directory, version, ordinal, name, when, effect });
             }
@@ -242,22 +248,22 @@ fn rules(m: &mut Model, dice: &mut Dice) {
 /// Places everyone of a directory whom no rule before has placed, so that two directories of one home contend.
 fn rest(m: &Model, dice: &mut Dice, directory: &Directory, version: i64) -> Rule {
     let everyone = m.external_groups.iter().find(|group| group.1 == directory.id).unwrap().0;
-    let atoms = vec![Atom { set: PeopleSet::Group(everyone), negated: false }];
+    let atoms = vec![Criterion { set: ExternalSet::Group(everyone), negated: false }];
     let group = *dice.pick(&groups_of(m, directory.partner, |group| group.exclusive));
     let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.rest"));
-    let (when, effect) = (Matcher { terms: vec![Term { atoms }] }, Effect::Place { group });
+    let (when, effect) = (RuleFilter { terms: vec![FilterTerm { atoms }] }, RuleEffect::Place { group });
     Rule { id, directory, version, ordinal: 10, name, when, effect }
 }
 
-fn effect(m: &Model, dice: &mut Dice, directory: &Directory) -> Effect {
+fn effect(m: &Model, dice: &mut Dice, directory: &Directory) -> RuleEffect {
     // Now and then a group of another partner, which no rule may fill.
     let home = if dice.percent(85) { directory.partner } else { dice.pick(&m.partners).id };
     // Now and then a place that is a label, or a label that is a place: no rule may do that either.
     let fits = dice.percent(90);
     match dice.below(12) {
-        0..4 => Effect::Place { group: *dice.pick(&groups_of(m, home, |group| group.exclusive == fits)) },
-        4..6 => Effect::Join { group: *dice.pick(&groups_of(m, home, |group| group.exclusive != fits)) },
-        _ => Effect::Grant { role: granted_role(m, dice, directory), scope: scope(m, dice) },
+        0..4 => RuleEffect::Place { group: *dice.pick(&groups_of(m, home, |group| group.exclusive == fits)) },
+        4..6 => RuleEffect::Join { group: *dice.pick(&groups_of(m, home, |group| group.exclusive != fits)) },
+        _ => RuleEffect::Grant { role: granted_role(m, dice, directory), scope: scope(m, dice) },
     }
 }
 
@@ -272,16 +278,16 @@ fn granted_role(m: &Model, dice: &mut Dice, directory: &Directory) -> RoleId {
     }
 }
 
-fn term(m: &Model, dice: &mut Dice, directory: DirectoryId) -> Term {
-    let groups = m.external_groups.iter().filter(|group| group.1 == directory).map(|group| PeopleSet::Group(group.0));
-    let conditions = m.conditions.iter().filter(|row| row.1 == directory).map(|row| PeopleSet::Condition(row.0));
-    let mut sets: Vec<PeopleSet> = groups.chain(conditions).collect();
+fn term(m: &Model, dice: &mut Dice, directory: DirectoryId) -> FilterTerm {
+    let groups = m.external_groups.iter().filter(|group| group.1 == directory).map(|group| ExternalSet::Group(group.0));
+    let conditions = m.conditions.iter().filter(|row| row.1 == directory).map(|row| ExternalSet::Condition(row.0));
+    let mut sets: Vec<ExternalSet> = groups.chain(conditions).collect();
     dice.shuffle(&mut sets);
     let positives = 1 + usize::from(dice.percent(20));
     let negatives = usize::from(dice.percent(35));
     let negated = |at: usize| at >= positives;
     let atoms = sets.into_iter().take(positives + negatives).enumerate();
-    Term { atoms: atoms.map(|(at, set)| Atom { set, negated: negated(at) }).collect() }
+    FilterTerm { atoms: atoms.map(|(at, set)| Criterion { set, negated: negated(at) }).collect() }
 }
 
 /// Questions about a world; a few name things that are not there.

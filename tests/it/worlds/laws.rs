@@ -1,10 +1,10 @@
 //! Laws over worlds: a source leaves others alone (L3), a hostile directory stays under its ceiling (L6), nothing
 //! depends on the order of input (L10).
 use rolecall::access::decide::{decide, resource_groups};
-use rolecall::access::derive::{Derived, derive};
+use rolecall::access::derive::{DerivedAccess, derive};
 use rolecall::access::scope::{Target, reaches};
 use rolecall::domain::id::DirectoryId;
-use rolecall::domain::rule::{Effect, PeopleSet};
+use rolecall::domain::rule::{ExternalSet, RuleEffect};
 
 use super::agree::{QUESTIONS, question, worlds};
 use super::generate::{Dice, model, questions};
@@ -18,12 +18,12 @@ fn silenced(m: &Model, directory: DirectoryId) -> Model {
 }
 
 /// What directories other than this one, and administrators, stand behind; without place, which is exclusive.
-fn by_others(m: &Model, derived: &Derived, directory: DirectoryId) -> (Vec<String>, Vec<String>) {
+fn by_others(m: &Model, derived: &DerivedAccess, directory: DirectoryId) -> (Vec<String>, Vec<String>) {
     let from = |rule| m.rules.iter().find(|r| r.id == rule).map(|r| r.directory);
     let rules = derived.matched.keys().filter(|rule| from(**rule) != Some(directory));
-    let places_of = |place: &rolecall::access::derive::Held| {
+    let places_of = |place: &rolecall::access::derive::DerivedGrant| {
         let of_place = |group| m.groups.iter().any(|g| g.id == group && g.exclusive);
-        matches!(place, rolecall::access::derive::Held::ThroughGroup(_, at) if of_place(at.group))
+        matches!(place, rolecall::access::derive::DerivedGrant::ThroughGroup(_, at) if of_place(at.group))
     };
     let holds = derived.holds.iter().filter(|held| held.directory() != Some(directory) && !places_of(held));
     (rules.map(|rule| format!("{rule:?}")).collect(), holds.map(|held| format!("{held:?}")).collect())
@@ -158,8 +158,8 @@ fn a_rule_never_reads_another_directory() {
         let mut m = model(seed);
         let [first, second] = [0, 1].map(|at| m.directories[at].id);
         let foreign: Vec<_> =
-            m.external_groups.iter().filter(|g| g.1 == second).map(|g| PeopleSet::Group(g.0)).collect();
-        m.rules.retain(|rule| rule.directory == first && matches!(rule.effect, Effect::Grant { .. }));
+            m.external_groups.iter().filter(|g| g.1 == second).map(|g| ExternalSet::Group(g.0)).collect();
+        m.rules.retain(|rule| rule.directory == first && matches!(rule.effect, RuleEffect::Grant { .. }));
         for (rule, set) in m.rules.iter_mut().zip(foreign.iter().cycle()) {
             rule.when.terms.iter_mut().flat_map(|term| &mut term.atoms).for_each(|atom| atom.set = *set);
         }

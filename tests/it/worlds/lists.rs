@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 
 use rolecall::access::decide::{Question, decide};
-use rolecall::access::derive::{Ground, Held, View, derive};
+use rolecall::access::derive::{AccessView, DerivedGrant, MembershipReason, derive};
 use rolecall::access::dominates;
-use rolecall::access::explain::{GroundLine, Support};
+use rolecall::access::explain::{GrantOrigin, MembershipSummary};
 use rolecall::domain::grant::{Resource, Scope};
 use rolecall::domain::id::{RoleId, UserGroupId, UserId};
 use rolecall::domain::time::Timestamp;
@@ -46,7 +46,7 @@ async fn loaded(store: &Store, m: &Model, seed: u64) {
         .unwrap();
 }
 
-fn placements(view: &View<'_>) -> BTreeSet<(UserId, UserGroupId)> {
+fn placements(view: &AccessView<'_>) -> BTreeSet<(UserId, UserGroupId)> {
     view.people().filter_map(|(id, derived)| Some((id, derived.placement?.group))).collect()
 }
 
@@ -195,46 +195,50 @@ on_both! {
 }
 
 /// What identifies a held grant: the grant or rule, and the way it comes.
-fn held_words(support: &Support) -> String {
+fn held_words(support: &GrantOrigin) -> String {
     match support {
-        Support::Manual { grant, through: None, .. } => format!("{grant:?}"),
-        Support::Manual { grant, through: Some(through), .. } => format!("{grant:?} {}", ground_words(&through.ground)),
-        Support::Rule(line) => format!("{:?}", line.rule.id),
+        GrantOrigin::Manual { grant, through: None, .. } => format!("{grant:?}"),
+        GrantOrigin::Manual { grant, through: Some(through), .. } => {
+            format!("{grant:?} {}", ground_words(&through.ground))
+        }
+        GrantOrigin::Rule(line) => format!("{:?}", line.rule.id),
     }
 }
 
-fn ground_words(ground: &GroundLine) -> String {
+fn ground_words(ground: &MembershipSummary) -> String {
     match ground {
-        GroundLine::Added => "added".into(),
-        GroundLine::Pinned => "pinned".into(),
-        GroundLine::Default => "default".into(),
-        GroundLine::Resting { directory } => format!("by the word of {:?}", directory.as_ref().map(|one| one.id)),
-        GroundLine::Rule(line) => format!("{:?} of {:?}", line.rule.id, line.directory.id),
+        MembershipSummary::Added => "added".into(),
+        MembershipSummary::Pinned => "pinned".into(),
+        MembershipSummary::Default => "default".into(),
+        MembershipSummary::Resting { directory } => {
+            format!("by the word of {:?}", directory.as_ref().map(|one| one.id))
+        }
+        MembershipSummary::Rule(line) => format!("{:?} of {:?}", line.rule.id, line.directory.id),
     }
 }
 
-fn law_words(held: Held) -> String {
+fn law_words(held: DerivedGrant) -> String {
     match held {
-        Held::Manual(grant) => format!("{grant:?}"),
-        Held::ThroughGroup(grant, at) => format!("{grant:?} {}", law_ground(at.ground)),
-        Held::Rule(rule, _) => format!("{rule:?}"),
+        DerivedGrant::Manual(grant) => format!("{grant:?}"),
+        DerivedGrant::ThroughGroup(grant, at) => format!("{grant:?} {}", law_ground(at.ground)),
+        DerivedGrant::Rule(rule, _) => format!("{rule:?}"),
     }
 }
 
-fn law_ground(ground: Ground) -> String {
+fn law_ground(ground: MembershipReason) -> String {
     match ground {
-        Ground::Added => "added".into(),
-        Ground::Pinned => "pinned".into(),
-        Ground::Default => "default".into(),
-        Ground::Resting(directory) => format!("by the word of {directory:?}"),
-        Ground::Rule(rule, directory) => format!("{rule:?} of {directory:?}"),
+        MembershipReason::Added => "added".into(),
+        MembershipReason::Pinned => "pinned".into(),
+        MembershipReason::Default => "default".into(),
+        MembershipReason::Resting(directory) => format!("by the word of {directory:?}"),
+        MembershipReason::Rule(rule, directory) => format!("{rule:?} of {directory:?}"),
     }
 }
 
 /// The authority read from the tables covers exactly what the law's does.
-async fn same_authority(reader: &mut Reader, view: &View<'_>, person: UserId) {
+async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, person: UserId) {
     let words = |authority: &dominates::Authority| {
-        let line = |h: &dominates::Holding| {
+        let line = |h: &dominates::EffectiveGrant| {
             let mut within: Vec<_> = h.within.iter().skip(1).map(|scope| format!("{scope:?}")).collect();
             within.sort();
             format!("{:?} {:?} {:?} {within:?}", h.capabilities, h.window, h.within.first())
@@ -254,7 +258,7 @@ enum Yield {
     Grant(RoleId, Scope),
 }
 
-fn yields(view: &View<'_>, person: UserId) -> Vec<Yield> {
+fn yields(view: &AccessView<'_>, person: UserId) -> Vec<Yield> {
     let derived = view.person(person).unwrap();
     let groups = derived.placement.iter().chain(&derived.labels).map(|at| Yield::Group(at.group));
     let grants = derived.holds.iter().filter_map(|held| view.substance(*held));

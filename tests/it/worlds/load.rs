@@ -1,8 +1,8 @@
 //! A world into the tables, in any order of rows that foreign keys allow.
-use rolecall::domain::grant::{Holder, Reach, Scope};
+use rolecall::domain::grant::{Holder, Scope, ScopeBase};
 use rolecall::domain::id::{Id, PartnerId, RoleId, ScopeId};
-use rolecall::domain::rule::{Effect, PeopleSet};
-use rolecall::store::{Store, StoreError, Tx, Value};
+use rolecall::domain::rule::{ExternalSet, RuleEffect};
+use rolecall::store::{SqlValue, Store, StoreError, Tx};
 use rolecall::{binds, statements};
 
 use super::generate::Dice;
@@ -68,7 +68,7 @@ fn key(id: impl Id) -> Vec<u8> {
 
 async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     let mut dice = Dice::new(seed);
-    let mut shuffled = |mut rows: Vec<Vec<Value>>| {
+    let mut shuffled = |mut rows: Vec<Vec<SqlValue>>| {
         dice.shuffle(&mut rows);
         rows
     };
@@ -138,8 +138,8 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
     for rule in &m.rules {
         let (mut group, mut role, mut over) = (None, None, None);
         match &rule.effect {
-            Effect::Place { group: into } | Effect::Join { group: into } => group = Some(*into),
-            Effect::Grant { role: given, scope: covered } => {
+            RuleEffect::Place { group: into } | RuleEffect::Join { group: into } => group = Some(*into),
+            RuleEffect::Grant { role: given, scope: covered } => {
                 role = Some(*given);
                 over = Some(scope(tx, covered, ids.id()).await?);
             }
@@ -153,8 +153,8 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
             let positives = term.atoms.iter().filter(|atom| !atom.negated).count();
             tx.execute_rows(&TERMS, [binds![id, at, i64::try_from(positives).unwrap()]]).await?;
             let atoms = term.atoms.iter().map(|atom| match atom.set {
-                PeopleSet::Group(group) => binds![id, at, group, "group", atom.negated],
-                PeopleSet::Condition(condition) => binds![id, at, condition, "condition", atom.negated],
+                ExternalSet::Group(group) => binds![id, at, group, "group", atom.negated],
+                ExternalSet::Condition(condition) => binds![id, at, condition, "condition", atom.negated],
             });
             tx.execute_rows(&ATOMS, atoms).await?;
         }
@@ -166,7 +166,7 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
 async fn said(
     tx: &mut Tx,
     m: &Model,
-    shuffled: &mut impl FnMut(Vec<Vec<Value>>) -> Vec<Vec<Value>>,
+    shuffled: &mut impl FnMut(Vec<Vec<SqlValue>>) -> Vec<Vec<SqlValue>>,
 ) -> Result<(), StoreError> {
     let door = |id| m.directories.iter().find(|d| d.id == id).unwrap().connection;
     let users = m.external_users.iter().map(|e| {
@@ -194,7 +194,7 @@ async fn said(
 
 async fn scope(tx: &mut Tx, scope: &Scope, id: ScopeId) -> Result<ScopeId, StoreError> {
     tx.execute_rows(&SCOPES, [binds![id, scope.reach.word(), scope.partner()]]).await?;
-    if let Reach::Groups { groups, .. } = &scope.reach {
+    if let ScopeBase::Groups { groups, .. } = &scope.reach {
         tx.execute_rows(&SCOPE_GROUPS, groups.iter().map(|group| binds![id, *group])).await?;
     }
     tx.execute_rows(&SCOPE_WITHOUT_PARTNERS, scope.without_partners.iter().map(|cut| binds![id, *cut])).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::access::world;
 use rolecall::domain::capability::CapabilityId;
-use rolecall::domain::directory::{Ceiling, Mode};
+use rolecall::domain::directory::{CeilingEntry, DirectoryMode};
 use rolecall::domain::grant::{Holder, Resource, Scope};
 use rolecall::domain::id::{
     ConditionId, ConnectionId, DirectoryId, ExternalGroupId, ExternalUserId, GrantId, PartnerId, RoleId, UserGroupId,
@@ -86,10 +86,10 @@ pub struct Directory {
     pub id: DirectoryId,
     pub connection: ConnectionId,
     pub partner: PartnerId,
-    pub mode: Mode,
+    pub mode: DirectoryMode,
     pub authority: i64,
     pub rule_version: i64,
-    pub ceilings: Vec<Ceiling>,
+    pub ceilings: Vec<CeilingEntry>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,33 +115,33 @@ pub struct Asked {
 
 impl Model {
     /// The same world for the law.
-    pub fn world(&self) -> world::World {
+    pub fn world(&self) -> world::AccessSnapshot {
         let source = |on: bool| on.then_some(SuspensionSource::Admin).into_iter().collect();
-        world::World {
+        world::AccessSnapshot {
             levels: map(&self.levels, |(id, ceiling)| {
-                (*id, world::Level { name: name(id.0), ceiling: ceiling.clone() })
+                (*id, world::SnapshotLevel { name: name(id.0), ceiling: ceiling.clone() })
             }),
             capabilities: self.capabilities.iter().copied().collect(),
             partners: map(&self.partners, |p| {
                 let suspended_by = source(p.suspended);
-                (p.id, world::Partner { name: name(p.id), parent: p.parent, level: p.level, suspended_by })
+                (p.id, world::SnapshotPartner { name: name(p.id), parent: p.parent, level: p.level, suspended_by })
             }),
             people: map(&self.people, |p| {
                 let suspended_by = p.suspended.into_iter().collect();
                 let (name, confirmed) = (name(p.id), p.confirmed);
                 let ends = p.ends.map(|at| (at, SuspensionSource::Decided(HoldKind::End, p.partner)));
-                (p.id, world::Person { name, partner: p.partner, pin: p.pin, confirmed, suspended_by, ends })
+                (p.id, world::SnapshotUser { name, partner: p.partner, pin: p.pin, confirmed, suspended_by, ends })
             }),
             groups: map(&self.groups, |g| {
                 let Group { id, partner, exclusive, is_default } = *g;
-                (id, world::Group { name: name(id), partner, exclusive, is_default })
+                (id, world::SnapshotGroup { name: name(id), partner, exclusive, is_default })
             }),
             members: self.members.iter().copied().collect(),
             roles: map(&self.roles, |r| {
-                (r.id, world::Role { name: name(r.id), parent: r.parent, capabilities: r.capabilities.clone() })
+                (r.id, world::SnapshotRole { name: name(r.id), parent: r.parent, capabilities: r.capabilities.clone() })
             }),
             grants: map(&self.grants, |g| {
-                let grant = world::Grant {
+                let grant = world::SnapshotGrant {
                     role: g.role,
                     holder: g.holder,
                     scope: g.scope.clone(),
@@ -153,7 +153,7 @@ impl Model {
                 (g.id, grant)
             }),
             directories: map(&self.directories, |d| {
-                let directory = world::Directory {
+                let directory = world::SnapshotDirectory {
                     name: name(d.id),
                     mode: d.mode,
                     authority: d.authority,
@@ -164,10 +164,10 @@ impl Model {
             }),
             rules: self.rules.clone(),
             external_users: map(&self.external_users, |e| {
-                (e.id, world::ExternalUser { directory: e.directory, person: e.person, active: e.active })
+                (e.id, world::SnapshotExternalUser { directory: e.directory, person: e.person, active: e.active })
             }),
             external_groups: map(&self.external_groups, |(id, directory)| {
-                (*id, world::ExternalGroup { name: name(*id), directory: *directory })
+                (*id, world::SnapshotExternalGroup { name: name(*id), directory: *directory })
             }),
             external_members: self.external_members.iter().copied().collect(),
             subgroups: self.subgroups.iter().copied().collect(),

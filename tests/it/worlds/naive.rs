@@ -1,12 +1,12 @@
 //! The third opinion: slow, plain, written from the words of the design, importing nothing from `access`.
 //!
 //! It follows one person at a time and answers by asking the definitions, without any index or derived table.
-use rolecall::domain::directory::Mode;
-use rolecall::domain::grant::{Holder, Reach, Scope};
+use rolecall::domain::directory::DirectoryMode;
+use rolecall::domain::grant::{Holder, Scope, ScopeBase};
 use rolecall::domain::id::{
     DirectoryId, ExternalGroupId, ExternalUserId, PartnerId, RoleId, RuleId, UserGroupId, UserId,
 };
-use rolecall::domain::rule::{Effect, PeopleSet, Rule};
+use rolecall::domain::rule::{ExternalSet, Rule, RuleEffect};
 
 use super::model::{Asked, Grant, Model};
 
@@ -34,7 +34,7 @@ pub fn allowed(m: &Model, q: &Asked) -> bool {
         }
     });
     let by_rule = m.rules.iter().any(|rule| match &rule.effect {
-        Effect::Grant { role, scope } => {
+        RuleEffect::Grant { role, scope } => {
             matches(m, q.principal, rule)
                 && carries(m, *role, q)
                 && covers(m, q, scope)
@@ -80,10 +80,10 @@ fn carries(m: &Model, role: RoleId, q: &Asked) -> bool {
 fn covers(m: &Model, q: &Asked, scope: &Scope) -> bool {
     let partner = q.resource.partner;
     let reached = match &scope.reach {
-        Reach::Own { partner: home } => *home == partner && q.resource.owner == Some(q.principal),
-        Reach::Partner { partner: one } => *one == partner,
-        Reach::Subtree { partner: top } => at_or_below(m, partner, *top),
-        Reach::Groups { partner: of, groups } => *of == partner && groups.iter().any(|g| concerns(m, q, *g)),
+        ScopeBase::Own { partner: home } => *home == partner && q.resource.owner == Some(q.principal),
+        ScopeBase::Partner { partner: one } => *one == partner,
+        ScopeBase::Subtree { partner: top } => at_or_below(m, partner, *top),
+        ScopeBase::Groups { partner: of, groups } => *of == partner && groups.iter().any(|g| concerns(m, q, *g)),
     };
     let cut = scope.without_partners.iter().any(|top| at_or_below(m, partner, *top));
     let kept_out = scope.without_groups.iter().any(|g| concerns(m, q, *g));
@@ -113,7 +113,7 @@ fn existing_is_enough(m: &Model, q: &Asked) -> bool {
     }
     let says_so = |e: &&super::model::ExternalUser| e.active && e.person == Some(q.principal);
     m.external_users.iter().filter(says_so).any(|e| {
-        let counts = m.directories.iter().any(|d| d.id == e.directory && d.mode != Mode::Observe);
+        let counts = m.directories.iter().any(|d| d.id == e.directory && d.mode != DirectoryMode::Observe);
         counts && under_ceiling(m, q, e.directory)
     })
 }
@@ -133,8 +133,8 @@ fn rules_into(m: &Model, person: UserId, group: UserGroupId) -> Vec<&Rule> {
     m.rules
         .iter()
         .filter(|rule| match rule.effect {
-            Effect::Join { group: into } => label && into == group && matches(m, person, rule),
-            Effect::Place { group: into } => into == group && placed == Some(rule.id),
+            RuleEffect::Join { group: into } => label && into == group && matches(m, person, rule),
+            RuleEffect::Place { group: into } => into == group && placed == Some(rule.id),
             _ => false,
         })
         .collect()
@@ -150,7 +150,7 @@ fn placing_rule(m: &Model, person: UserId) -> Option<RuleId> {
         .rules
         .iter()
         .filter_map(|rule| {
-            let Effect::Place { group } = rule.effect else { return None };
+            let RuleEffect::Place { group } = rule.effect else { return None };
             let fits = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.exclusive);
             let from = m.directories.iter().find(|d| d.id == rule.directory)?;
             (fits && matches(m, person, rule)).then_some((from.authority, from.id, rule.ordinal, rule.id))
@@ -163,7 +163,7 @@ fn placing_rule(m: &Model, person: UserId) -> Option<RuleId> {
 /// Whether a rule is in force and matches what its directory says of a person.
 fn matches(m: &Model, person: UserId, rule: &Rule) -> bool {
     let Some(from) = m.directories.iter().find(|d| d.id == rule.directory) else { return false };
-    if from.mode == Mode::Observe || from.rule_version != rule.version {
+    if from.mode == DirectoryMode::Observe || from.rule_version != rule.version {
         return false;
     }
     let faces: Vec<ExternalUserId> = m
@@ -180,10 +180,10 @@ fn matches(m: &Model, person: UserId, rule: &Rule) -> bool {
     })
 }
 
-fn in_set(m: &Model, face: ExternalUserId, set: PeopleSet) -> bool {
+fn in_set(m: &Model, face: ExternalUserId, set: ExternalSet) -> bool {
     match set {
-        PeopleSet::Condition(condition) => m.condition_members.contains(&(condition, face)),
-        PeopleSet::Group(group) => {
+        ExternalSet::Condition(condition) => m.condition_members.contains(&(condition, face)),
+        ExternalSet::Group(group) => {
             inner_groups(m, group).iter().any(|inner| m.external_members.contains(&(*inner, face)))
         }
     }

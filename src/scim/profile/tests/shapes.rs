@@ -3,7 +3,7 @@
 use super::*;
 
 /// Documents before and after operations, in a lenient profile.
-fn lenient(profile: Profile, first: &Value, then: &Value) -> (Document, Result<Document>) {
+fn lenient(profile: ClientProfile, first: &Value, then: &Value) -> (Document, Result<Document>) {
     let before = on_user(profile, first.clone()).unwrap();
     let after = patch_of(SchemaSet::base().users(), profile, &before, then).map(|done| done.document);
     (before, after)
@@ -99,10 +99,10 @@ fn the_core_urn_may_hold_what_it_names() {
         for profile in ENTRA {
             assert_eq!(on_user(*profile, json!([operation])).unwrap()["active"], false, "{profile} {operation}");
         }
-        assert!(on_user(Profile::Strict, json!([operation])).is_err());
+        assert!(on_user(ClientProfile::Strict, json!([operation])).is_err());
     }
     let body = json!({"schemas": [USER_URN], "userName": "mara", USER_URN: {"active": false}});
-    assert_eq!(made(Profile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
+    assert_eq!(made(ClientProfile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn value_paths_as_keys_of_a_body() {
     let body = json!({"schemas": [USER_URN], "userName": "mara", "emails": [{"type": "home", "value": "h@x"}],
         "emails[type eq \"work\"].value": "w@x", "emails[type eq \"work\"].primary": "True",
         "phoneNumbers[type eq \"mobile\"].value": "+46 70", "addresses[type eq \"work\"].locality": ""});
-    for profile in [Profile::Generic, Profile::Entra, Profile::Okta] {
+    for profile in [ClientProfile::Generic, ClientProfile::Entra, ClientProfile::Okta] {
         let document = made(profile, body.clone()).unwrap().document;
         let work = json!({"type": "work", "value": "w@x", "primary": true});
         assert_eq!(document["emails"], json!([{"type": "home", "value": "h@x"}, work]));
         assert_eq!(document["phoneNumbers"], json!([{"type": "mobile", "value": "+46 70"}]));
         assert!(!document.contains_key("addresses"));
     }
-    assert_eq!(made(Profile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
+    assert_eq!(made(ClientProfile::Strict, body).unwrap_err().kind, Some(ScimType::InvalidValue));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn members_are_removed_as_they_are_added() {
         assert_eq!(on_group(*profile, everybody).unwrap().members, [MemberOp::Clear]);
     }
     let elsewhere = json!([{"op": "add", "path": "members", "value": [{"$ref": "https://evil.example/Users/U1"}]}]);
-    assert_eq!(on_group(Profile::Generic, elsewhere).unwrap_err().kind, Some(ScimType::InvalidValue));
+    assert_eq!(on_group(ClientProfile::Generic, elsewhere).unwrap_err().kind, Some(ScimType::InvalidValue));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn the_url_of_a_manager_only_names_it() {
         assert_eq!(both(operations, ENTRA, None)[ENTERPRISE_URN]["manager"], value);
     }
     let elsewhere = json!([{"op": "add", "path": manager, "value": {"$ref": "https://evil.example/Users/U2"}}]);
-    assert_eq!(on_user(Profile::Generic, elsewhere).unwrap_err().kind, Some(ScimType::InvalidValue));
+    assert_eq!(on_user(ClientProfile::Generic, elsewhere).unwrap_err().kind, Some(ScimType::InvalidValue));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn unquoted_values_in_paths() {
         assert_eq!(on_user(*profile, operations).unwrap()["emails"], json!([{"type": "work", "value": "b@x"}]));
     }
     let refused =
-        on_user(Profile::Strict, json!([{"op": "replace", "path": "emails[type eq work].value", "value": "b@x"}]));
+        on_user(ClientProfile::Strict, json!([{"op": "replace", "path": "emails[type eq work].value", "value": "b@x"}]));
     assert_eq!(refused.unwrap_err().kind, Some(ScimType::InvalidPath));
 }
 
@@ -182,12 +182,12 @@ fn an_operation_says_everything_once() {
         json!({"op": "replace", "path": "title", "Path": "displayName", "value": "x"}),
         json!({"op": "replace", "path": "title", "value": "x", "VALUE": "y"}),
     ] {
-        for profile in [Profile::Strict, Profile::Generic, Profile::Entra] {
+        for profile in [ClientProfile::Strict, ClientProfile::Generic, ClientProfile::Entra] {
             let refused = on_user(profile, json!([operation])).unwrap_err();
             assert_eq!(refused.kind, Some(ScimType::InvalidSyntax), "{profile} {operation}");
         }
     }
     let twice = json!({"schemas": [PATCH_URN], "Operations": [{"op": "remove", "path": "title"}], "operations": []});
-    let strict = Profile::Generic.switches().translate_patch(SchemaSet::base().users(), G1, twice).unwrap();
+    let strict = ClientProfile::Generic.switches().translate_patch(SchemaSet::base().users(), G1, twice).unwrap();
     assert_eq!(patch::parse(strict.request).unwrap_err().kind, Some(ScimType::InvalidSyntax));
 }

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{ConnectionView, tagged, tools};
-use crate::admin::connections::{self, Change};
-use crate::web::api::call::{Answer, Call};
-use crate::web::api::model::{SecretIn, StateWord};
+use crate::admin::connections::{self, ConnectionPatch};
+use crate::web::api::call::{ApiRequest, ApiResult};
+use crate::web::api::model::{ConnectionStateView, SecretIn};
 
 /// What becomes different. What is left out stays.
 #[derive(Deserialize, ToSchema)]
@@ -23,7 +23,7 @@ pub(in crate::web::api) struct ChangeBody {
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
     /// Open or closed.
-    state: Option<StateWord>,
+    state: Option<ConnectionStateView>,
     /// Another bind password or client secret; null for none any more.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<SecretIn>)]
@@ -43,10 +43,10 @@ fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<Opti
     request_body = ChangeBody,
     responses((status = 200, description = "the connection as it is now", body = ConnectionView),
         (status = 412, description = "it has changed since it was read")))]
-pub(in crate::web::api) async fn change(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn change(mut call: ApiRequest) -> ApiResult {
     let expected = call.if_match()?;
     let body: ChangeBody = call.body().await?;
-    let change = Change {
+    let change = ConnectionPatch {
         profile: body.profile,
         join: body.join,
         settings: body.settings.map(Value::Object),

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::admin::authority;
 use crate::admin::clients::{self, Credential};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
 use crate::login::client::check_keys;
 use crate::store::oauth_clients::{self, OauthClient};
-use crate::web::api::call::{Answer, Call, created, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, created, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::model::Moment;
-use crate::web::api::page::Page;
+use crate::web::api::model::ApiTimestamp;
+use crate::web::api::page::ApiPage;
 
 /// An OAuth client, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,11 +33,11 @@ pub(in crate::web::api) struct ClientView {
     /// Where it publishes its keys, when it does.
     jwks_uri: Option<String>,
     /// When it was made.
-    created_at: Moment,
+    created_at: ApiTimestamp,
     /// When it was withdrawn.
-    revoked_at: Option<Moment>,
+    revoked_at: Option<ApiTimestamp>,
     /// When it was last given a token.
-    last_used_at: Option<Moment>,
+    last_used_at: Option<ApiTimestamp>,
 }
 
 /// An OAuth client to make. Without keys it gets a secret.
@@ -56,7 +56,7 @@ pub(in crate::web::api) struct NewClientBody {
 /// A new client. Its secret is shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewOAuthClient)]
-pub(in crate::web::api) struct Made {
+pub(in crate::web::api) struct CreatedClient {
     /// Its id.
     id: Uuid,
     /// What it names itself at the token endpoint.
@@ -70,17 +70,18 @@ pub(in crate::web::api) struct Made {
 /// The OAuth clients of a connection, oldest first, withdrawn ones too. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/clients", tag = "Connections", operation_id = "listOAuthClients",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
-    responses((status = 200, description = "all of them", body = Page<ClientView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    responses((status = 200, description = "all of them", body = ApiPage<ClientView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let slug = call.slug()?;
     let found = call
         .read(async |reader| {
             let (at, door) =
-                authority::at_connection(reader, call.person(), Core::ConnectionView, slug, call.now()).await?;
+                authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now())
+                    .await?;
             Ok(oauth_clients::list(reader, &at, door.connection.id).await?)
         })
         .await?;
-    ok(&Page { items: found.into_iter().map(view).collect(), next: None })
+    ok(&ApiPage { items: found.into_iter().map(view).collect(), next: None })
 }
 
 fn view(client: OauthClient) -> ClientView {
@@ -90,9 +91,9 @@ fn view(client: OauthClient) -> ClientView {
         prefix: client.prefix,
         jwks: client.jwks.and_then(|keys| serde_json::from_str(&keys).ok()),
         jwks_uri: client.jwks_uri,
-        created_at: Moment(client.created_at),
-        revoked_at: client.revoked_at.map(Moment),
-        last_used_at: client.last_used_at.map(Moment),
+        created_at: ApiTimestamp(client.created_at),
+        revoked_at: client.revoked_at.map(ApiTimestamp),
+        last_used_at: client.last_used_at.map(ApiTimestamp),
     }
 }
 
@@ -101,8 +102,8 @@ fn view(client: OauthClient) -> ClientView {
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/clients", tag = "Connections",
     operation_id = "createOAuthClient",
     params(("slug" = String, Path, description = "the connection's name in addresses")), request_body = NewClientBody,
-    responses((status = 201, description = "the client, its secret this once", body = Made)))]
-pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+    responses((status = 201, description = "the client, its secret this once", body = CreatedClient)))]
+pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let body: NewClientBody = call.body().await?;
     let slug = call.slug()?;
     let wrong = |field, why: String| Fault::bad(format!("The field `{field}` will not do: {why}."));
@@ -120,7 +121,7 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
     };
     let (id, secret) =
         clients::create(&call.app.store, &call.ctx(), call.person(), slug, &body.name, &credential).await?;
-    let made = Made {
+    let made = CreatedClient {
         id: id.uuid(),
         client_id: id.to_string(),
         client_secret: secret.map(|secret| secret.reveal().to_owned()),
@@ -136,7 +137,7 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the client")),
     responses((status = 204, description = "it is withdrawn")))]
-pub(in crate::web::api) async fn revoke(call: Call) -> Answer {
+pub(in crate::web::api) async fn revoke(call: ApiRequest) -> ApiResult {
     let (slug, id) = (call.slug()?, call.id("id")?);
     clients::end(&call.app.store, &call.ctx(), call.person(), slug, id).await?;
     Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())

@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{ConnectionView, tagged, tools};
-use crate::admin::connections::{self, Filling, NewDoor};
-use crate::web::api::call::{Answer, Call};
-use crate::web::api::model::{KindWord, SecretIn, StateWord};
+use crate::admin::connections::{self, ConnectionInit, NewConnection};
+use crate::web::api::call::{ApiRequest, ApiResult};
+use crate::web::api::model::{ConnectionKindView, ConnectionStateView, SecretIn};
 
 /// A connection to make.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web::api) struct NewConnectionBody {
     /// Which door.
-    kind: KindWord,
+    kind: ConnectionKindView,
     /// Its name in addresses: 1 to 60 of `a-z`, `0-9` and `-`. It can never be changed.
     slug: String,
     /// The client profile (SCIM: `generic`, `entra`, …) or product (LDAP: `openldap`, `active_directory`, …); `generic`
@@ -26,7 +26,7 @@ pub(in crate::web::api) struct NewConnectionBody {
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
     /// `active` unless said.
-    state: Option<StateWord>,
+    state: Option<ConnectionStateView>,
     /// The bind password or client secret. It is sealed and never shown.
     secret: Option<SecretIn>,
 }
@@ -38,18 +38,18 @@ pub(in crate::web::api) struct NewConnectionBody {
     params(("id" = uuid::Uuid, Path, description = "the directory")), request_body = NewConnectionBody,
     responses((status = 201, description = "the new connection", body = ConnectionView),
         (status = 409, description = "the name in addresses is taken")))]
-pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let directory = call.id("id")?;
     let body: NewConnectionBody = call.body().await?;
-    let door = NewDoor {
+    let door = NewConnection {
         kind: body.kind.into(),
         slug: body.slug,
         profile: body.profile.unwrap_or_else(|| "generic".to_owned()),
         join: body.join,
     };
-    let filling = Filling {
+    let filling = ConnectionInit {
         settings: Value::Object(body.settings.unwrap_or_default()),
-        state: body.state.unwrap_or(StateWord::Active).into(),
+        state: body.state.unwrap_or(ConnectionStateView::Active).into(),
         secret: body.secret.map(|secret| secret.0),
     };
     let (store, tools) = (&call.app.store, tools(&call.app));

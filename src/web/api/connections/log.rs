@@ -6,23 +6,23 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::door;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
-use crate::store::provisioning_log::{Entry, Place};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::store::provisioning_log::{LogPosition, RequestLogEntry};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::model::Moment;
-use crate::web::api::page::{Page, Wanted, sealed};
+use crate::web::api::model::ApiTimestamp;
+use crate::web::api::page::{ApiPage, PageParams, sealed};
 use crate::web::problem::sentence;
 
 /// A request that a provider sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LogEntry)]
-pub(in crate::web::api) struct EntryView {
+pub(in crate::web::api) struct RequestLogEntryView {
     /// Its name, also in the `x-request-id` of the answer it got.
     request_id: String,
     /// When it came.
-    at: Moment,
+    at: ApiTimestamp,
     /// The token it carried; none for a request at the token endpoint.
     token: Option<Uuid>,
     /// From where.
@@ -54,22 +54,22 @@ pub(in crate::web::api) struct EntryView {
         ("q" = Option<String>, Query, description = "what a request must contain; each page looks through 20,000 at most"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of requests", body = Page<EntryView>)))]
-pub(in crate::web::api) async fn log(call: Call) -> Answer {
-    let wanted = Wanted::<Place>::searching(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of requests", body = ApiPage<RequestLogEntryView>)))]
+pub(in crate::web::api) async fn log(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<LogPosition>::searching(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let page = call.app.request_log.page(&door.extent, &wanted.search, wanted.after, wanted.limit).await;
     let (entries, next) = page.map_err(|error| {
         tracing::error!(%error, "the log of requests could not be read");
         Fault::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE))
     })?;
-    ok(&Page { items: entries.into_iter().map(view).collect(), next: next.as_ref().map(sealed) })
+    ok(&ApiPage { items: entries.into_iter().map(view).collect(), next: next.as_ref().map(sealed) })
 }
 
-fn view(entry: Entry) -> EntryView {
-    EntryView {
+fn view(entry: RequestLogEntry) -> RequestLogEntryView {
+    RequestLogEntryView {
         request_id: entry.request_id,
-        at: Moment(entry.at),
+        at: ApiTimestamp(entry.at),
         token: entry.token.map(|token| token.uuid()),
         client: entry.client,
         method: entry.method,

@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::authority;
-use crate::admin::matches::{self as acts, Decision};
-use crate::domain::capability::Core;
+use crate::admin::matches::{self as acts, MatchDecision};
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalUserId, Id, UserId};
-use crate::store::matches::{self, Candidate, Evidence, Waiting};
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::{Changed, Moment, Ref};
-use crate::web::api::page::{Page, Wanted};
+use crate::store::matches::{self, Candidate, MatchEvidence, Waiting};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::{ApiTimestamp, ChangeResult, Ref};
+use crate::web::api::page::{ApiPage, PageParams};
 use crate::web::connection_settings;
 
 /// An external user that waits: somebody here may be it, and an administrator says who.
@@ -32,7 +32,7 @@ pub(in crate::web::api) struct MatchView {
     #[schema(value_type = Object)]
     document: Value,
     /// When the directory last said something new.
-    changed_at: Moment,
+    changed_at: ApiTimestamp,
     /// What it waits for: `match`, an administrator's word; `observe`, that its directory is no longer only observed.
     waits_for: &'static str,
     /// Whom it may be, the strongest evidence first; nobody when all were refused.
@@ -46,14 +46,14 @@ pub(in crate::web::api) struct ProposalView {
     /// The person.
     user: Ref,
     /// What speaks for it.
-    evidence: Vec<EvidenceWord>,
+    evidence: Vec<MatchEvidenceView>,
 }
 
 /// What two have in common.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = MatchEvidence)]
-pub(in crate::web::api) enum EvidenceWord {
+pub(in crate::web::api) enum MatchEvidenceView {
     /// The value of the attribute that joins.
     Join,
     /// The sign-in name.
@@ -78,13 +78,14 @@ pub(in crate::web::api) struct DecisionBody {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of those who wait", body = Page<MatchView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
-    let wanted = Wanted::<ExternalUserId>::of(&call)?;
+    responses((status = 200, description = "a page of those who wait", body = ApiPage<MatchView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<ExternalUserId>::of(&call)?;
     let slug = call.slug()?;
     let rows = call.read(async |reader| {
-        let (_, door) = authority::at_connection(reader, call.person(), Core::ConnectionView, slug, call.now()).await?;
-        authority::at_connection(reader, call.person(), Core::UserView, slug, call.now()).await?;
+        let (_, door) =
+            authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now()).await?;
+        authority::at_connection(reader, call.person(), CoreCapability::UserView, slug, call.now()).await?;
         Ok(matches::of_connection(reader, &door.extent, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, rows.await?))
@@ -97,13 +98,13 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     operation_id = "confirmMatch", request_body = DecisionBody,
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the external user")),
-    responses((status = 200, description = "it is linked", body = Changed),
+    responses((status = 200, description = "it is linked", body = ChangeResult),
         (status = 409, description = "it does not wait any more")))]
-pub(in crate::web::api) async fn confirm(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     let (external, person) = decision(&mut call).await?;
-    let wanted = Decision { actor: call.person(), slug: call.slug()?, external, person };
+    let wanted = MatchDecision { actor: call.person(), slug: call.slug()?, external, person };
     acts::confirm(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
-    ok(&Changed { changed: true })
+    ok(&ChangeResult { changed: true })
 }
 
 /// Says that an external user is not a person. When nobody else resembles it, it becomes a person of its own, where the
@@ -112,23 +113,23 @@ pub(in crate::web::api) async fn confirm(mut call: Call) -> Answer {
     operation_id = "refuseMatch", request_body = DecisionBody,
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the external user")),
-    responses((status = 200, description = "it is not proposed again", body = Changed),
+    responses((status = 200, description = "it is not proposed again", body = ChangeResult),
         (status = 409, description = "it does not wait any more")))]
-pub(in crate::web::api) async fn refuse(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn refuse(mut call: ApiRequest) -> ApiResult {
     let (external, person) = decision(&mut call).await?;
-    let wanted = Decision { actor: call.person(), slug: call.slug()?, external, person };
+    let wanted = MatchDecision { actor: call.person(), slug: call.slug()?, external, person };
     acts::refuse(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
-    ok(&Changed { changed: true })
+    ok(&ChangeResult { changed: true })
 }
 
-async fn decision(call: &mut Call) -> Result<(ExternalUserId, UserId), crate::web::api::fault::Fault> {
+async fn decision(call: &mut ApiRequest) -> Result<(ExternalUserId, UserId), crate::web::api::fault::Fault> {
     let external = call.id("id")?;
     let body: DecisionBody = call.body().await?;
     Ok((external, body.user))
 }
 
 /// A page of those who wait.
-pub(in crate::web::api) fn page(wanted: &Wanted<ExternalUserId>, rows: Vec<Waiting>) -> Page<MatchView> {
+pub(in crate::web::api) fn page(wanted: &PageParams<ExternalUserId>, rows: Vec<Waiting>) -> ApiPage<MatchView> {
     wanted.page(rows, |row| row.id, view)
 }
 
@@ -140,17 +141,17 @@ fn view(row: Waiting) -> MatchView {
         user_name: row.user_name,
         active: row.active,
         document: Value::Object(row.doc),
-        changed_at: Moment(row.changed_at),
+        changed_at: ApiTimestamp(row.changed_at),
         waits_for: if row.observed { "observe" } else { "match" },
         proposals: row.candidates.into_iter().map(proposal).collect(),
     }
 }
 
 fn proposal(candidate: Candidate) -> ProposalView {
-    let word = |evidence: Evidence| match evidence {
-        Evidence::Key => EvidenceWord::Join,
-        Evidence::Login => EvidenceWord::LoginName,
-        Evidence::Email => EvidenceWord::Email,
+    let word = |evidence: MatchEvidence| match evidence {
+        MatchEvidence::Key => MatchEvidenceView::Join,
+        MatchEvidence::Login => MatchEvidenceView::LoginName,
+        MatchEvidence::Email => MatchEvidenceView::Email,
     };
     ProposalView {
         user: Ref::new(candidate.person, candidate.display_name),

@@ -20,15 +20,15 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::call::{Answer, Call};
+use super::call::{ApiRequest, ApiResult};
 use super::fault::Fault;
-use super::model::{KindWord, Moment, StateWord};
+use super::model::{ApiTimestamp, ConnectionKindView, ConnectionStateView};
 use crate::admin::authority;
 use crate::admin::connections::Tools;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::Id;
-use crate::store::connections::Door;
+use crate::store::connections::ConnectionContext;
 use crate::web::{App, connection_settings};
 
 /// A connection: one door of a directory.
@@ -40,13 +40,13 @@ pub(super) struct ConnectionView {
     /// Its directory.
     pub directory: Uuid,
     /// Which door; never changes.
-    pub kind: KindWord,
+    pub kind: ConnectionKindView,
     /// Its name in addresses; never changes.
     pub slug: String,
     /// The client profile (SCIM) or product (LDAP, OIDC).
     pub profile: String,
     /// Whether it is open.
-    pub state: StateWord,
+    pub state: ConnectionStateView,
     /// The attribute or claim that names the same person at every door of the directory.
     pub join: Option<String>,
     /// What is to be known of `join`, when it counts only under a condition.
@@ -59,11 +59,11 @@ pub(super) struct ConnectionView {
     /// Raised at every change; the ETag of the answer.
     pub version: i64,
     /// When it came to be.
-    pub created_at: Moment,
+    pub created_at: ApiTimestamp,
 }
 
 /// A connection as it is shown.
-pub(super) fn view(door: Door, public_url: &str) -> ConnectionView {
+pub(super) fn view(door: ConnectionContext, public_url: &str) -> ConnectionView {
     let base = public_url.trim_end_matches('/');
     let join_note = connection_settings::join_note(&door);
     let connection = door.connection;
@@ -84,12 +84,12 @@ pub(super) fn view(door: Door, public_url: &str) -> ConnectionView {
         settings: connection.config,
         address,
         version: connection.version,
-        created_at: Moment(connection.created_at),
+        created_at: ApiTimestamp(connection.created_at),
     }
 }
 
 /// The connection in the path, when the caller may do `needs` to it.
-async fn door(call: &Call, needs: Core) -> Result<Door, Fault> {
+async fn door(call: &ApiRequest, needs: CoreCapability) -> Result<ConnectionContext, Fault> {
     let slug = call.slug()?;
     let found = call
         .read(async |reader| Ok(authority::at_connection(reader, call.person(), needs, slug, call.now()).await?))
@@ -98,7 +98,7 @@ async fn door(call: &Call, needs: Core) -> Result<Door, Fault> {
 }
 
 /// A connection with its version as ETag.
-fn tagged(call: &Call, status: StatusCode, door: Door) -> Answer {
+fn tagged(call: &ApiRequest, status: StatusCode, door: ConnectionContext) -> ApiResult {
     let tag = format!("\"{}\"", door.connection.version);
     let view = view(door, call.app.public_url.as_str());
     let mut response = HttpResponse::build(status);

@@ -5,18 +5,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::door;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id};
-use crate::store::members::Who;
+use crate::store::members::MemberId;
 use crate::store::readback;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::page::{Page, Wanted};
+use crate::web::api::page::{ApiPage, PageParams};
 
 /// A person as the directory says it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExternalUser)]
-pub(in crate::web::api) struct UserView {
+pub(in crate::web::api) struct ExternalUserView {
     /// The directory's own id: `entryUUID`, `objectGUID`, the subject; over SCIM our id of the resource.
     id: String,
     /// The unique name.
@@ -33,7 +33,7 @@ pub(in crate::web::api) struct UserView {
 /// A group as the directory says it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExternalGroup)]
-pub(in crate::web::api) struct GroupView {
+pub(in crate::web::api) struct ExternalGroupView {
     /// The directory's own id.
     id: String,
     /// The name.
@@ -75,14 +75,14 @@ pub(in crate::web::api) struct EffectiveView {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of external users", body = Page<UserView>)))]
-pub(in crate::web::api) async fn users(call: Call) -> Answer {
-    let wanted = Wanted::<ExternalUserId>::of(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of external users", body = ApiPage<ExternalUserView>)))]
+pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<ExternalUserId>::of(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(readback::users(reader, &door.extent, after, limit).await?)).await?;
-    let view = |row: readback::SaidUser| UserView {
+    let view = |row: readback::ExternalUserRow| ExternalUserView {
         id: row.stable_key,
         user_name: row.user_name,
         active: row.active,
@@ -98,14 +98,14 @@ pub(in crate::web::api) async fn users(call: Call) -> Answer {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of external groups", body = Page<GroupView>)))]
-pub(in crate::web::api) async fn groups(call: Call) -> Answer {
-    let wanted = Wanted::<ExternalGroupId>::of(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of external groups", body = ApiPage<ExternalGroupView>)))]
+pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<ExternalGroupId>::of(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(readback::groups(reader, &door.extent, after, limit).await?)).await?;
-    let view = |row: readback::SaidGroup| GroupView { id: row.stable_key, name: row.display_name };
+    let view = |row: readback::ExternalGroupRow| ExternalGroupView { id: row.stable_key, name: row.display_name };
     ok(&wanted.page(rows, |row| row.id, view))
 }
 
@@ -117,22 +117,22 @@ pub(in crate::web::api) async fn groups(call: Call) -> Answer {
         ("stable_id" = String, Path, description = "the directory's own id of the group"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of its members", body = Page<MemberView>)))]
-pub(in crate::web::api) async fn members(call: Call) -> Answer {
-    let wanted = Wanted::<(bool, Uuid)>::of(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of its members", body = ApiPage<MemberView>)))]
+pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<(bool, Uuid)>::of(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let stable_id = stable_id(&call)?;
     let after = wanted.after.map(|(group, id)| match group {
-        true => Who::Group(Id::from_uuid(id)),
-        false => Who::User(Id::from_uuid(id)),
+        true => MemberId::Group(Id::from_uuid(id)),
+        false => MemberId::User(Id::from_uuid(id)),
     });
     let limit = wanted.rows();
     let rows = call.read(async |reader| {
         let group = readback::group(reader, &door.extent, stable_id).await?;
         Ok(readback::members(reader, &door.extent, group, after, limit).await?)
     });
-    let nested = |who: Who| matches!(who, Who::Group(_));
-    let view = |row: readback::SaidMember| MemberView {
+    let nested = |who: MemberId| matches!(who, MemberId::Group(_));
+    let view = |row: readback::ExternalMemberRow| MemberView {
         r#type: if nested(row.who) { MemberType::Group } else { MemberType::User },
         id: row.stable_key,
     };
@@ -147,10 +147,10 @@ pub(in crate::web::api) async fn members(call: Call) -> Answer {
         ("stable_id" = String, Path, description = "the directory's own id of the group"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of people", body = Page<EffectiveView>)))]
-pub(in crate::web::api) async fn effective_members(call: Call) -> Answer {
-    let wanted = Wanted::<ExternalUserId>::of(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of people", body = ApiPage<EffectiveView>)))]
+pub(in crate::web::api) async fn effective_members(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<ExternalUserId>::of(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let stable_id = stable_id(&call)?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
@@ -161,7 +161,7 @@ pub(in crate::web::api) async fn effective_members(call: Call) -> Answer {
     ok(&wanted.page(rows.await?, |(person, _)| *person, |(_, id)| EffectiveView { id }))
 }
 
-fn stable_id(call: &Call) -> Result<&str, Fault> {
+fn stable_id(call: &ApiRequest) -> Result<&str, Fault> {
     let stable_id = call.segment("stable_id");
     // PostgreSQL knows no such text, so no directory can have said it.
     if stable_id.contains('\0') { Err(Fault::hidden()) } else { Ok(stable_id) }

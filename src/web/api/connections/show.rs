@@ -2,14 +2,14 @@
 use actix_web::http::StatusCode;
 
 use super::{ConnectionView, door, tagged};
-use crate::domain::capability::Core;
-use crate::web::api::call::{Answer, Call};
+use crate::domain::capability::CoreCapability;
+use crate::web::api::call::{ApiRequest, ApiResult};
 
 /// One connection. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}", tag = "Connections", operation_id = "getConnection",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     responses((status = 200, description = "the connection", body = ConnectionView)))]
-pub(in crate::web::api) async fn show(call: Call) -> Answer {
-    let door = door(&call, Core::ConnectionView).await?;
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     tagged(&call, StatusCode::OK, door)
 }

@@ -5,24 +5,24 @@ use uuid::Uuid;
 
 use super::door;
 use crate::admin;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, StormId};
 use crate::domain::time::Timestamp;
-use crate::store::storms::{self, Storm};
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::{Changed, Moment};
-use crate::web::api::page::{Page, Wanted};
+use crate::store::storms::{self, RemovalAlert};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::{ApiTimestamp, ChangeResult};
+use crate::web::api::page::{ApiPage, PageParams};
 
 /// A storm: the connection took away much in a short time.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Storm)]
-pub(in crate::web::api) struct StormView {
+#[schema(as = RemovalAlert)]
+pub(in crate::web::api) struct RemovalAlertView {
     /// Its id.
     id: Uuid,
     /// Its first removal.
-    since: Moment,
+    since: ApiTimestamp,
     /// Its last removal so far.
-    last_at: Moment,
+    last_at: ApiTimestamp,
     /// From how many users of the connection something was taken, each counted once.
     people: i64,
     /// How many were switched off.
@@ -34,9 +34,9 @@ pub(in crate::web::api) struct StormView {
     /// How many groups were deleted.
     groups_deleted: i64,
     /// When the alarm was raised.
-    raised_at: Moment,
+    raised_at: ApiTimestamp,
     /// When an administrator put the notice away.
-    dismissed_at: Option<Moment>,
+    dismissed_at: Option<ApiTimestamp>,
 }
 
 /// The storms of a connection, newest first. Needs `core.connection.view` over its partner.
@@ -44,10 +44,10 @@ pub(in crate::web::api) struct StormView {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of storms", body = Page<StormView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
-    let wanted = Wanted::<Timestamp>::of(&call)?;
-    let door = door(&call, Core::ConnectionView).await?;
+    responses((status = 200, description = "a page of storms", body = ApiPage<RemovalAlertView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<Timestamp>::of(&call)?;
+    let door = door(&call, CoreCapability::ConnectionView).await?;
     let before = wanted.after.unwrap_or(Timestamp::from_micros(i64::MAX));
     let limit = wanted.rows();
     let found = call.read(async |reader| Ok(storms::list(reader, &door.extent, before, limit).await?)).await?;
@@ -60,24 +60,24 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     operation_id = "dismissStorm",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the storm")),
-    responses((status = 200, description = "whether it was shown until now", body = Changed)))]
-pub(in crate::web::api) async fn dismiss(call: Call) -> Answer {
+    responses((status = 200, description = "whether it was shown until now", body = ChangeResult)))]
+pub(in crate::web::api) async fn dismiss(call: ApiRequest) -> ApiResult {
     let (slug, storm) = (call.slug()?, call.id::<StormId>("id")?);
     let changed = admin::storms::dismiss(&call.app.store, &call.ctx(), call.person(), slug, storm).await?;
-    ok(&Changed { changed })
+    ok(&ChangeResult { changed })
 }
 
-fn view(storm: Storm) -> StormView {
-    StormView {
+fn view(storm: RemovalAlert) -> RemovalAlertView {
+    RemovalAlertView {
         id: storm.id.uuid(),
-        since: Moment(storm.since),
-        last_at: Moment(storm.last_at),
+        since: ApiTimestamp(storm.since),
+        last_at: ApiTimestamp(storm.last_at),
         people: storm.people,
         deactivated: storm.deactivated,
         deleted: storm.deleted,
         memberships: storm.memberships,
         groups_deleted: storm.groups_deleted,
-        raised_at: Moment(storm.raised_at),
-        dismissed_at: storm.dismissed_at.map(Moment),
+        raised_at: ApiTimestamp(storm.raised_at),
+        dismissed_at: storm.dismissed_at.map(ApiTimestamp),
     }
 }

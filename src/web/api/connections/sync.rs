@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::door;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{Id as _, RunId};
-use crate::ldap::run::{self, NotStarted, Order};
+use crate::ldap::run::{self, SyncOptions, SyncStartError};
 use crate::store::connections as stored;
-use crate::web::api::call::{Answer, Asked, json, ok};
+use crate::web::api::call::{ApiOrOperatorRequest, ApiResult, json, ok};
 use crate::web::api::fault::Fault;
 use crate::web::problem::sentence;
 use crate::web::sync::env;
@@ -19,7 +19,7 @@ use crate::web::sync::env;
 /// How to run.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(in crate::web::api) struct SyncBody {
+pub(in crate::web::api) struct NewSyncRunBody {
     /// Only look: everything up to the brake, and change nothing.
     dry_run: bool,
     /// The run whose held removals are approved by this one, as far as they still stand. Needs `core.plan.approve` too.
@@ -32,7 +32,7 @@ pub(in crate::web::api) struct SyncBody {
 /// A run that goes on.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunBegun)]
-pub(in crate::web::api) struct Begun {
+pub(in crate::web::api) struct StartedSyncRun {
     /// Its id.
     run: Uuid,
 }
@@ -42,35 +42,35 @@ pub(in crate::web::api) struct Begun {
 /// partner.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/sync", tag = "Runs", operation_id = "runSync",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
-    request_body = Option<SyncBody>,
+    request_body = Option<NewSyncRunBody>,
     responses((status = 200, description = "the report; `status` is `done`, `held` or `failed`", body = Object),
-        (status = 202, description = "it goes on", body = Begun),
+        (status = 202, description = "it goes on", body = StartedSyncRun),
         (status = 409, description = "it is paused, or a run is going on")))]
-pub(in crate::web::api) async fn sync(mut asked: Asked) -> Answer {
-    let body: SyncBody = asked.body_or_default().await?;
+pub(in crate::web::api) async fn sync(mut asked: ApiOrOperatorRequest) -> ApiResult {
+    let body: NewSyncRunBody = asked.body_or_default().await?;
     let slug = asked.slug()?;
     let found = match &asked {
-        Asked::Operator(sent) => {
+        ApiOrOperatorRequest::Operator(sent) => {
             let mut reader = sent.app.store.reader().await?;
             stored::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?.ok_or_else(Fault::hidden)?
         }
-        Asked::Person(call) => {
+        ApiOrOperatorRequest::Person(call) => {
             if body.approve.is_some() {
-                door(call, Core::PlanApprove).await?;
+                door(call, CoreCapability::PlanApprove).await?;
             }
-            door(call, Core::ConnectionRun).await?
+            door(call, CoreCapability::ConnectionRun).await?
         }
     };
     if found.connection.kind != ConnectionKind::Ldap {
         return Err(Fault::new(StatusCode::CONFLICT, "Only LDAP connections are synchronised; others are told."));
     }
-    let order = Order { dry: body.dry_run, approve: body.approve };
+    let order = SyncOptions { dry: body.dry_run, approve: body.approve };
     let prepared = run::prepare(&env(&asked.app), &found.connection.slug, order).await.map_err(refused)?;
     let id = prepared.id();
     // On its own: a caller who goes away does not end it.
     let going = actix_web::rt::spawn(prepared.run_apart());
     if body.wait == Some(false) {
-        return json(StatusCode::ACCEPTED, &Begun { run: id.uuid() });
+        return json(StatusCode::ACCEPTED, &StartedSyncRun { run: id.uuid() });
     }
     let report = going.await.map_err(|error| {
         tracing::error!(%error, "a run ended badly");
@@ -79,19 +79,19 @@ pub(in crate::web::api) async fn sync(mut asked: Asked) -> Answer {
     ok(&serde_json::to_value(&report).unwrap_or(Value::Null))
 }
 
-fn refused(why: NotStarted) -> Fault {
+fn refused(why: SyncStartError) -> Fault {
     let status = match &why {
-        NotStarted::Store(_) => {
+        SyncStartError::Store(_) => {
             tracing::error!(error = %why, "a run could not begin");
             return Fault::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE));
         }
-        NotStarted::Unknown(_) => return Fault::hidden(),
-        NotStarted::NothingHeld(_) => StatusCode::BAD_REQUEST,
-        NotStarted::Paused(_)
-        | NotStarted::DirectoryPaused(_)
-        | NotStarted::Busy(_)
-        | NotStarted::Settings(_)
-        | NotStarted::Secret(_) => StatusCode::CONFLICT,
+        SyncStartError::Unknown(_) => return Fault::hidden(),
+        SyncStartError::NothingHeld(_) => StatusCode::BAD_REQUEST,
+        SyncStartError::Paused(_)
+        | SyncStartError::DirectoryPaused(_)
+        | SyncStartError::Busy(_)
+        | SyncStartError::Settings(_)
+        | SyncStartError::Secret(_) => StatusCode::CONFLICT,
     };
     Fault::new(status, why.to_string())
 }

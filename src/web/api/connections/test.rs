@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::door;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
-use crate::ldap::{run, settings::Settings, source};
-use crate::store::connections::{self, Door};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::ldap::{run, settings::ResolvedLdapSettings, source};
+use crate::store::connections::{self, ConnectionContext};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
 use crate::web::sync::env;
 
@@ -42,8 +42,8 @@ struct Step {
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/test", tag = "Connections", operation_id = "testConnection",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     responses((status = 200, description = "what came of it", body = Tested)))]
-pub(in crate::web::api) async fn test(call: Call) -> Answer {
-    let door = door(&call, Core::ConnectionRun).await?;
+pub(in crate::web::api) async fn test(call: ApiRequest) -> ApiResult {
+    let door = door(&call, CoreCapability::ConnectionRun).await?;
     let steps = match door.connection.kind {
         ConnectionKind::Ldap => ldap(&call, &door).await?,
         ConnectionKind::Oidc => vec![oidc(&call, &door).await],
@@ -57,8 +57,8 @@ fn step(title: &str, outcome: Result<String, String>) -> Step {
     Step { title: title.to_owned(), passed, says: outcome.unwrap_or_else(|why| why) }
 }
 
-async fn ldap(call: &Call, door: &Door) -> Result<Vec<Step>, Fault> {
-    let settings = match Settings::from_json(&door.connection.profile, &door.connection.config) {
+async fn ldap(call: &ApiRequest, door: &ConnectionContext) -> Result<Vec<Step>, Fault> {
+    let settings = match ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config) {
         Ok(settings) => Arc::new(settings),
         Err(wrong) => return Ok(vec![step("Check the settings", Err(wrong.to_string()))]),
     };
@@ -77,11 +77,11 @@ async fn ldap(call: &Call, door: &Door) -> Result<Vec<Step>, Fault> {
     Ok(steps.into_iter().map(|one| Step { title: one.title, passed: one.passed, says: one.says }).collect())
 }
 
-async fn oidc(call: &Call, door: &Door) -> Step {
+async fn oidc(call: &ApiRequest, door: &ConnectionContext) -> Step {
     step("Ask the provider", call.app.desk.login.probe(door).await)
 }
 
-async fn scim(call: &Call, door: &Door) -> Result<Step, Fault> {
+async fn scim(call: &ApiRequest, door: &ConnectionContext) -> Result<Step, Fault> {
     let newest = call.app.request_log.page(&door.extent, "", None, 1).await;
     let newest = newest.ok().and_then(|(entries, _)| entries.into_iter().next());
     Ok(step(

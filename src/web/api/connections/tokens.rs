@@ -6,16 +6,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::{authority, connections};
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
-use crate::store::tokens::{self, Token};
-use crate::web::api::call::{Answer, Call, created, ok};
-use crate::web::api::model::Moment;
-use crate::web::api::page::Page;
+use crate::store::tokens::{self, TokenRecord};
+use crate::web::api::call::{ApiRequest, ApiResult, created, ok};
+use crate::web::api::model::ApiTimestamp;
+use crate::web::api::page::ApiPage;
 
 /// A token, without its text.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Token)]
+#[schema(as = TokenRecord)]
 pub(in crate::web::api) struct TokenView {
     /// Its id.
     id: Uuid,
@@ -24,13 +24,13 @@ pub(in crate::web::api) struct TokenView {
     /// Its first characters.
     prefix: String,
     /// When it was made.
-    created_at: Moment,
+    created_at: ApiTimestamp,
     /// From when on it opens nothing; null: never.
-    expires_at: Option<Moment>,
+    expires_at: Option<ApiTimestamp>,
     /// When it was withdrawn.
-    revoked_at: Option<Moment>,
+    revoked_at: Option<ApiTimestamp>,
     /// When it was last used, to within a minute.
-    last_used_at: Option<Moment>,
+    last_used_at: Option<ApiTimestamp>,
 }
 
 /// A token to make.
@@ -40,46 +40,47 @@ pub(in crate::web::api) struct NewTokenBody {
     /// What it is for.
     name: String,
     /// From when on it opens nothing; never unless said.
-    expires_at: Option<Moment>,
+    expires_at: Option<ApiTimestamp>,
 }
 
 /// A new token. Its text is shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewToken)]
-pub(in crate::web::api) struct Issued {
+pub(in crate::web::api) struct CreatedToken {
     /// Its id.
     id: Uuid,
     /// The token itself: keep it now, it cannot be shown again.
     token: String,
     /// From when on it opens nothing; null: never.
-    expires_at: Option<Moment>,
+    expires_at: Option<ApiTimestamp>,
 }
 
 /// The tokens of a connection, oldest first, withdrawn ones too. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/tokens", tag = "Connections", operation_id = "listTokens",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
-    responses((status = 200, description = "all of them", body = Page<TokenView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    responses((status = 200, description = "all of them", body = ApiPage<TokenView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let slug = call.slug()?;
     let found = call
         .read(async |reader| {
             let (at, door) =
-                authority::at_connection(reader, call.person(), Core::ConnectionView, slug, call.now()).await?;
+                authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now())
+                    .await?;
             Ok(tokens::list(reader, &at, door.connection.id).await?)
         })
         .await?;
-    ok(&Page { items: found.into_iter().map(view).collect(), next: None })
+    ok(&ApiPage { items: found.into_iter().map(view).collect(), next: None })
 }
 
-fn view(token: Token) -> TokenView {
+fn view(token: TokenRecord) -> TokenView {
     TokenView {
         id: token.id.uuid(),
         name: token.name,
         prefix: token.prefix,
-        created_at: Moment(token.created_at),
-        expires_at: token.expires_at.map(Moment),
-        revoked_at: token.revoked_at.map(Moment),
-        last_used_at: token.last_used_at.map(Moment),
+        created_at: ApiTimestamp(token.created_at),
+        expires_at: token.expires_at.map(ApiTimestamp),
+        revoked_at: token.revoked_at.map(ApiTimestamp),
+        last_used_at: token.last_used_at.map(ApiTimestamp),
     }
 }
 
@@ -87,14 +88,14 @@ fn view(token: Token) -> TokenView {
 /// ends. Needs `core.connection.write` over its partner, and holding all that the directory may confer.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/tokens", tag = "Connections", operation_id = "createToken",
     params(("slug" = String, Path, description = "the connection's name in addresses")), request_body = NewTokenBody,
-    responses((status = 201, description = "the token, this once", body = Issued)))]
-pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+    responses((status = 201, description = "the token, this once", body = CreatedToken)))]
+pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let body: NewTokenBody = call.body().await?;
     let slug = call.slug()?;
     let end = body.expires_at.map(|moment| moment.0);
     let (id, token) =
         connections::issue_token(&call.app.store, &call.ctx(), call.person(), slug, (&body.name, end)).await?;
-    let issued = Issued { id: id.uuid(), token: token.reveal().to_owned(), expires_at: body.expires_at };
+    let issued = CreatedToken { id: id.uuid(), token: token.reveal().to_owned(), expires_at: body.expires_at };
     created(&format!("/api/v1/connections/{slug}/tokens/{id}"), &issued)
 }
 
@@ -104,7 +105,7 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the token")),
     responses((status = 204, description = "it is withdrawn")))]
-pub(in crate::web::api) async fn revoke(call: Call) -> Answer {
+pub(in crate::web::api) async fn revoke(call: ApiRequest) -> ApiResult {
     let (slug, id) = (call.slug()?, call.id("id")?);
     connections::end_token(&call.app.store, &call.ctx(), call.person(), slug, id).await?;
     Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::storms::{self, NotUndone, Undo};
+use crate::admin::storms::{self, UndoError, UndoRequest};
 use crate::domain::ctx::Actor;
 use crate::domain::id::Id as _;
-use crate::provision::undo::{Carried, Entry, Fate, Item, Plan, Span};
-use crate::store::members::Who;
-use crate::web::api::call::{Answer, Asked, ok};
-use crate::web::api::model::Moment;
+use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, UndoPlan, UndoResult};
+use crate::store::members::MemberId;
+use crate::web::api::call::{ApiOrOperatorRequest, ApiResult, ok};
+use crate::web::api::model::ApiTimestamp;
 use crate::web::connection_settings;
 use crate::web::problem::PROBLEM_JSON;
 
@@ -23,9 +23,9 @@ const LISTED: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(in crate::web::api) struct UndoBody {
     /// From this moment on.
-    from: Moment,
+    from: ApiTimestamp,
     /// Before this moment; now, unless said.
-    to: Option<Moment>,
+    to: Option<ApiTimestamp>,
     /// The `hash` of the plan that is to be carried out. Without it the plan is only shown.
     plan: Option<String>,
 }
@@ -33,17 +33,17 @@ pub(in crate::web::api) struct UndoBody {
 /// What a connection took away within a time, and what undoing it would do.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UndoPlan)]
-pub(in crate::web::api) struct PlanView {
+pub(in crate::web::api) struct UndoPlanView {
     /// From this moment on.
-    from: Moment,
+    from: ApiTimestamp,
     /// Before this moment.
-    to: Moment,
+    to: ApiTimestamp,
     /// Names exactly what would be restored; sent as `plan`, it carries that out.
     hash: String,
     /// How much there is.
     counts: Counts,
     /// What was taken away; at most 1,000, those first that would be restored.
-    entries: Vec<EntryView>,
+    entries: Vec<UndoEntryView>,
     /// What came of carrying it out; absent when it was only shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     applied: Option<Applied>,
@@ -66,7 +66,7 @@ struct Counts {
 /// One thing that was taken away.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UndoEntry)]
-struct EntryView {
+struct UndoEntryView {
     /// `user` (deleted), `group` (deleted), `membership` or `active` (switched off).
     kind: &'static str,
     /// The external user it is about.
@@ -85,7 +85,7 @@ struct EntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     group_name: Option<String>,
     /// When it was taken away.
-    at: Moment,
+    at: ApiTimestamp,
     /// `restorable`, `back` or `lost`.
     state: &'static str,
     /// Why it is not restored.
@@ -107,12 +107,12 @@ struct Applied {
 
 /// The refusal of a plan that would do something else by now.
 #[derive(Debug, Serialize)]
-struct Changed {
+struct UndoConflict {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
-    plan: PlanView,
+    plan: UndoPlanView,
 }
 
 /// Shows what the connection took away between two moments (users switched off or deleted, members taken out, groups
@@ -122,28 +122,28 @@ struct Changed {
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/undo", tag = "Storms", operation_id = "undoRemovals",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     request_body = UndoBody,
-    responses((status = 200, description = "the plan, carried out when `plan` named it", body = PlanView),
+    responses((status = 200, description = "the plan, carried out when `plan` named it", body = UndoPlanView),
         (status = 409, description = "the plan is another one by now; the new one is in `plan`, and nothing was changed")))]
-pub(in crate::web::api) async fn undo(mut asked: Asked) -> Answer {
+pub(in crate::web::api) async fn undo(mut asked: ApiOrOperatorRequest) -> ApiResult {
     let body: UndoBody = asked.body().await?;
     let (actor, ctx) = match &asked {
-        Asked::Person(call) => (Some(call.person()), call.ctx()),
-        Asked::Operator(sent) => (None, sent.app.ctx(Actor::Operator)),
+        ApiOrOperatorRequest::Person(call) => (Some(call.person()), call.ctx()),
+        ApiOrOperatorRequest::Operator(sent) => (None, sent.app.ctx(Actor::Operator)),
     };
     let to = body.to.map_or_else(|| ctx.now().plus_seconds(1), |to| to.0);
-    let wanted = Undo { actor, slug: asked.slug()?, span: Span { from: body.from.0, to } };
+    let wanted = UndoRequest { actor, slug: asked.slug()?, span: TimeRange { from: body.from.0, to } };
     let store = &asked.app.store;
     let Some(hash) = body.plan else {
         return ok(&view(&storms::plan(store, &ctx, wanted).await?, None));
     };
     match storms::carry_out(store, &ctx, wanted, &hash, connection_settings::schemas).await {
         Ok((plan, carried)) => ok(&view(&plan, Some(carried))),
-        Err(NotUndone::Refused(why)) => Err(why.into()),
-        Err(NotUndone::Changed(plan)) => {
+        Err(UndoError::Refused(why)) => Err(why.into()),
+        Err(UndoError::Changed(plan)) => {
             let detail = "The plan has changed since you saw it, so nothing was changed. The new one is in `plan`.";
             let plan = view(&plan, None);
             let body =
-                Changed { r#type: "about:blank", title: "Conflict", status: 409, detail: detail.to_owned(), plan };
+                UndoConflict { r#type: "about:blank", title: "Conflict", status: 409, detail: detail.to_owned(), plan };
             Ok(HttpResponse::Conflict()
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .insert_header((header::CONTENT_TYPE, PROBLEM_JSON))
@@ -153,41 +153,41 @@ pub(in crate::web::api) async fn undo(mut asked: Asked) -> Answer {
 }
 
 /// The plan as the API and the command line show it.
-pub(in crate::web::api) fn view(plan: &Plan, carried: Option<Carried>) -> PlanView {
-    let count = |wanted: fn(&Fate) -> bool| plan.entries.iter().filter(|entry| wanted(&entry.fate)).count();
-    let (first, rest): (Vec<&Entry>, Vec<&Entry>) =
-        plan.entries.iter().partition(|entry| matches!(entry.fate, Fate::Restored { .. }));
-    PlanView {
-        from: Moment(plan.span.from),
-        to: Moment(plan.span.to),
+pub(in crate::web::api) fn view(plan: &UndoPlan, carried: Option<UndoResult>) -> UndoPlanView {
+    let count = |wanted: fn(&Restorability) -> bool| plan.entries.iter().filter(|entry| wanted(&entry.fate)).count();
+    let (first, rest): (Vec<&UndoEntry>, Vec<&UndoEntry>) =
+        plan.entries.iter().partition(|entry| matches!(entry.fate, Restorability::Restored { .. }));
+    UndoPlanView {
+        from: ApiTimestamp(plan.span.from),
+        to: ApiTimestamp(plan.span.to),
         hash: plan.hash(),
         counts: Counts {
             restorable: first.len(),
             people: plan.people(),
-            back: count(|fate| matches!(fate, Fate::Back(_))),
-            lost: count(|fate| matches!(fate, Fate::Lost(_))),
+            back: count(|fate| matches!(fate, Restorability::Back(_))),
+            lost: count(|fate| matches!(fate, Restorability::Lost(_))),
         },
         entries: first.into_iter().chain(rest).take(LISTED).map(|entry| line(plan, entry)).collect(),
         applied: carried.map(|carried| Applied { restored: carried.restored, passed: carried.passed }),
     }
 }
 
-fn line(plan: &Plan, entry: &Entry) -> EntryView {
+fn line(plan: &UndoPlan, entry: &UndoEntry) -> UndoEntryView {
     let (kind, user, group, nested) = match entry.item {
-        Item::User(user) => ("user", Some(user), None, None),
-        Item::Active(user) => ("active", Some(user), None, None),
-        Item::Group(group) => ("group", None, Some(group), None),
-        Item::Member(group, Who::User(user)) => ("membership", Some(user), Some(group), None),
-        Item::Member(group, Who::Group(child)) => ("membership", None, Some(group), Some(child)),
+        RemovedItem::User(user) => ("user", Some(user), None, None),
+        RemovedItem::Active(user) => ("active", Some(user), None, None),
+        RemovedItem::Group(group) => ("group", None, Some(group), None),
+        RemovedItem::Member(group, MemberId::User(user)) => ("membership", Some(user), Some(group), None),
+        RemovedItem::Member(group, MemberId::Group(child)) => ("membership", None, Some(group), Some(child)),
     };
-    EntryView {
+    UndoEntryView {
         kind,
         user_name: user.and_then(|user| plan.users.get(&user).cloned()),
         group_name: group.and_then(|group| plan.groups.get(&group).cloned()),
         user: user.map(|user| user.uuid()),
         group: group.map(|group| group.uuid()),
         nested: nested.map(|nested| nested.uuid()),
-        at: Moment(entry.at),
+        at: ApiTimestamp(entry.at),
         state: entry.fate.word(),
         why: entry.fate.why(),
         kept_out: entry.kept_out,

@@ -4,8 +4,8 @@ use utoipa::ToSchema;
 
 use super::{DirectoryView, view};
 use crate::admin::directories::{self, NewDirectory};
-use crate::web::api::call::{Answer, Call, created};
-use crate::web::api::model::ModeWord;
+use crate::web::api::call::{ApiRequest, ApiResult, created};
+use crate::web::api::model::DirectoryModeView;
 
 /// A directory to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -14,7 +14,7 @@ pub(in crate::web::api) struct NewDirectoryBody {
     /// The name, unique in the partner.
     name: String,
     /// `authoritative` unless said.
-    mode: Option<ModeWord>,
+    mode: Option<DirectoryModeView>,
     /// Lower wins where two directories speak of one person; after those that are there unless said.
     authority: Option<i64>,
 }
@@ -25,10 +25,10 @@ pub(in crate::web::api) struct NewDirectoryBody {
     params(("id" = uuid::Uuid, Path, description = "the partner")), request_body = NewDirectoryBody,
     responses((status = 201, description = "the new directory", body = DirectoryView),
         (status = 409, description = "the partner has a directory of this name")))]
-pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let partner = call.id("id")?;
     let body: NewDirectoryBody = call.body().await?;
-    let mode = body.mode.unwrap_or(ModeWord::Authoritative).into();
+    let mode = body.mode.unwrap_or(DirectoryModeView::Authoritative).into();
     let new = NewDirectory { name: body.name, mode, authority: body.authority };
     let made = directories::create(&call.app.store, &call.ctx(), call.person(), partner, &new).await?;
     created(&format!("/api/v1/directories/{}", made.id), &view(made))

@@ -1,23 +1,24 @@
 //! `GET /partners/{id}/directories`.
 use super::{DirectoryView, view};
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
 use crate::store::directories;
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::page::Page;
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::page::ApiPage;
 
 /// The directories of a partner, by name. Needs `core.connection.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/directories", tag = "Directories", operation_id = "listDirectories",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "all of them", body = Page<DirectoryView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    responses((status = 200, description = "all of them", body = ApiPage<DirectoryView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let found = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
+            let at =
+                authority::at_partner(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
             Ok(directories::of_partner(reader, &at).await?)
         })
         .await?;
-    ok(&Page { items: found.into_iter().map(view).collect(), next: None })
+    ok(&ApiPage { items: found.into_iter().map(view).collect(), next: None })
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::model::ModeWord;
+use super::model::DirectoryModeView;
 use crate::domain::directory::Directory;
 use crate::domain::id::Id;
 
@@ -22,7 +22,7 @@ pub(super) struct DirectoryView {
     /// The name, unique in the partner.
     pub name: String,
     /// Whether and how its word counts.
-    pub mode: ModeWord,
+    pub mode: DirectoryModeView,
     /// Lower wins where two directories speak of one person.
     pub authority: i64,
     /// The rule set in force.

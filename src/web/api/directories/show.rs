@@ -7,22 +7,22 @@ use uuid::Uuid;
 
 use super::{DirectoryView, view};
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{DirectoryId, Id as _, RoleId, UserGroupId};
-use crate::domain::rule::Effect;
-use crate::store::awaited::Loose;
+use crate::domain::rule::RuleEffect;
+use crate::store::awaited::UnboundRule;
 use crate::store::extent::PartnerExtent;
-use crate::store::rules::Written;
+use crate::store::rules::StoredRule;
 use crate::store::told::{self, Sight};
 use crate::store::{Reader, StoreError, awaited, connections, directories, roles, rules, user_groups};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::connections::{ConnectionView, view as door_view};
 use crate::web::api::model::{Ref, ScopeView};
 
 /// A directory with all that belongs to it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DirectoryWhole)]
-pub(in crate::web::api) struct Whole {
+pub(in crate::web::api) struct DirectoryDetail {
     /// The directory.
     #[serde(flatten)]
     directory: DirectoryView,
@@ -65,13 +65,13 @@ struct RuleView {
     /// Over what it grants.
     scope: Option<ScopeView>,
     /// External groups that it asks for and that are not there, so that it matches nobody by them.
-    loose: Vec<LooseView>,
+    loose: Vec<UnboundRuleView>,
 }
 
 /// An external group that a rule asks for and that is not there.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LooseGroup)]
-struct LooseView {
+struct UnboundRuleView {
     /// Its name, as far as it is known.
     name: Option<String>,
     /// `gone` (the directory said it once; it counts again when it comes back), `awaited` (the directory has not said it
@@ -84,12 +84,13 @@ struct LooseView {
 /// One directory. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/directories/{id}", tag = "Directories", operation_id = "getDirectory",
     params(("id" = Uuid, Path, description = "the directory")),
-    responses((status = 200, description = "the directory", body = Whole)))]
-pub(in crate::web::api) async fn show(call: Call) -> Answer {
+    responses((status = 200, description = "the directory", body = DirectoryDetail)))]
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: DirectoryId = call.id("id")?;
     let whole = call
         .read(async |reader| {
-            let at = authority::at_directory(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
+            let at =
+                authority::at_directory(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
             let mut sight = Sight::of(call.person(), call.now());
             Ok(read(reader, &mut sight, &at, id, call.app.public_url.as_str()).await?)
         })
@@ -103,7 +104,7 @@ async fn read(
     at: &PartnerExtent,
     id: DirectoryId,
     public_url: &str,
-) -> Result<Whole, StoreError> {
+) -> Result<DirectoryDetail, StoreError> {
     let directory = directories::get(reader, at, id).await?;
     let roles: HashMap<_, _> = roles::usable(reader, at).await?.into_iter().map(|role| (role.id, role.name)).collect();
     let groups = user_groups::of_partner(reader, at).await?;
@@ -115,13 +116,13 @@ async fn read(
     }
     let mut rules = rules::in_force(reader, at, id).await?;
     for written in &mut rules {
-        if let Effect::Grant { scope, .. } = &mut written.rule.effect {
+        if let RuleEffect::Grant { scope, .. } = &mut written.rule.effect {
             *scope = told::scope_of_directory(reader, sight, scope.clone()).await?;
         }
     }
     let loose = awaited::loose(reader, at, id).await?;
     let doors = connections::of_directory(reader, at, id).await?;
-    Ok(Whole {
+    Ok(DirectoryDetail {
         directory: view(directory),
         ceiling,
         rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups, &loose)).collect(),
@@ -134,15 +135,18 @@ fn role_ref(roles: &HashMap<RoleId, String>, id: RoleId) -> Ref {
 }
 
 fn rule_view(
-    written: Written,
+    written: StoredRule,
     roles: &HashMap<RoleId, String>,
     groups: &HashMap<UserGroupId, String>,
-    loose: &[Loose],
+    loose: &[UnboundRule],
 ) -> RuleView {
-    let Written { rule, when, .. } = written;
+    let StoredRule { rule, when, .. } = written;
     let loose = loose.iter().filter(|loose| loose.rule == rule.id);
-    let loose =
-        loose.map(|loose| LooseView { name: loose.name.clone(), why: loose.why.clone(), says: loose.to_string() });
+    let loose = loose.map(|loose| UnboundRuleView {
+        name: loose.name.clone(),
+        why: loose.why.clone(),
+        says: loose.to_string(),
+    });
     let mut view = RuleView {
         id: rule.id.uuid(),
         ordinal: rule.ordinal,
@@ -155,10 +159,10 @@ fn rule_view(
         loose: loose.collect(),
     };
     match &rule.effect {
-        Effect::Place { group } | Effect::Join { group } => {
+        RuleEffect::Place { group } | RuleEffect::Join { group } => {
             view.group = Some(Ref::new(*group, groups.get(group).cloned().unwrap_or_default()));
         }
-        Effect::Grant { role, scope } => {
+        RuleEffect::Grant { role, scope } => {
             view.role = Some(role_ref(roles, *role));
             view.scope = Some(ScopeView::from(scope));
         }

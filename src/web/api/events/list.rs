@@ -4,14 +4,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId, UserId};
-use crate::store::events::Sealed;
+use crate::store::events::SealedEvent;
 use crate::store::told::Sight;
 use crate::store::{Reader, StoreError, feed, visible};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::model::Moment;
+use crate::web::api::model::ApiTimestamp;
 
 /// Lines when the caller does not say how many.
 const USUAL: usize = 100;
@@ -27,7 +27,7 @@ pub(in crate::web::api) struct EventView {
     /// Its id.
     id: Uuid,
     /// When it happened.
-    at: Moment,
+    at: ApiTimestamp,
     /// What happened: a dotted word of the catalogue.
     kind: String,
     /// The partner it belongs to.
@@ -45,7 +45,7 @@ pub(in crate::web::api) struct EventView {
 /// Lines of the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Events)]
-pub(in crate::web::api) struct Feed {
+pub(in crate::web::api) struct EventPage {
     /// The lines, in order.
     items: Vec<EventView>,
     /// Send this as `after` to go on, also when there is nothing yet.
@@ -57,8 +57,8 @@ pub(in crate::web::api) struct Feed {
 #[utoipa::path(get, path = "/api/v1/events", tag = "Events", operation_id = "listEvents",
     params(("after" = Option<i64>, Query, description = "the number of the last line seen; 0 for the beginning"),
         ("limit" = Option<u32>, Query, description = "1 to 500 lines; 100 unless said")),
-    responses((status = 200, description = "the lines after it", body = Feed)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    responses((status = 200, description = "the lines after it", body = EventPage)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let (mut after, mut limit) = (0_i64, USUAL);
     for (name, value) in url::form_urlencoded::parse(call.request.query_string().as_bytes()) {
         match name.as_ref() {
@@ -75,7 +75,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
     }
     let lines = call
         .read(async |reader| {
-            let regions = visible::regions(reader, call.by(), Core::AuditView, call.now()).await?;
+            let regions = visible::regions(reader, call.by(), CoreCapability::AuditView, call.now()).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let mut lines = Vec::new();
             for line in feed::after(reader, &regions, after, limit).await? {
@@ -87,7 +87,7 @@ pub(in crate::web::api) async fn list(call: Call) -> Answer {
         })
         .await?;
     let next = lines.last().map_or(after, |line| line.seq);
-    ok(&Feed { items: lines, next })
+    ok(&EventPage { items: lines, next })
 }
 
 impl EventView {
@@ -115,11 +115,11 @@ fn blank(object: &mut Value, name: &str) {
     }
 }
 
-fn view(sealed: Sealed) -> EventView {
+fn view(sealed: SealedEvent) -> EventView {
     EventView {
         seq: sealed.seq,
         id: sealed.line.id.uuid(),
-        at: Moment(sealed.line.at),
+        at: ApiTimestamp(sealed.line.at),
         data: Value::Object(sealed.data()),
         kind: sealed.line.kind,
         partner: sealed.line.partner.uuid(),

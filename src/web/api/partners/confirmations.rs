@@ -4,10 +4,10 @@ use actix_web::http::header;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::admin::confirmations::{self, Fate, Line, NotConfirmed, Plan, Whom};
+use crate::admin::confirmations::{self, Fate, NotConfirmed, Plan, UserToConfirm, Whom};
 use crate::domain::id::{PartnerId, UserId};
 use crate::store::told;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
 use crate::web::api::model::{Ref, ScopeView};
 use crate::web::problem::PROBLEM_JSON;
@@ -37,7 +37,7 @@ pub(in crate::web::api) struct PlanView {
     /// How many would be confirmed.
     confirmable: usize,
     /// Everybody who is meant.
-    people: Vec<LineView>,
+    people: Vec<UserToConfirmView>,
     /// How many were confirmed; absent when it was only shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed: Option<usize>,
@@ -46,7 +46,7 @@ pub(in crate::web::api) struct PlanView {
 /// One of those who are meant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConfirmationLine)]
-struct LineView {
+struct UserToConfirmView {
     /// The person.
     user: Ref,
     /// `confirmable`, `confirmed` (before) or `refused`.
@@ -70,7 +70,7 @@ struct GainView {
     scope: ScopeView,
     /// How much of it reaches them now: `part` or `nothing`.
     #[schema(value_type = String)]
-    now: crate::store::effective_lists::Clip,
+    now: crate::store::effective_lists::CeilingEffect,
 }
 
 /// The refusal of a plan that would do something else by now.
@@ -90,7 +90,7 @@ struct Changed {
     params(("id" = uuid::Uuid, Path, description = "the partner they are at home in")), request_body = Body,
     responses((status = 200, description = "the plan, carried out when `plan` named it", body = PlanView),
         (status = 409, description = "the plan is another one by now; the new one is in `plan`, and nothing was changed")))]
-pub(in crate::web::api) async fn confirm(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let body: Body = call.body().await?;
     let whom = match (body.people, body.q) {
@@ -131,7 +131,7 @@ fn view(plan: Plan, confirmed: Option<usize>) -> PlanView {
     PlanView { hash, confirmable, people: plan.lines.into_iter().map(line).collect(), confirmed }
 }
 
-fn line(line: Line) -> LineView {
+fn line(line: UserToConfirm) -> UserToConfirmView {
     let (state, why) = match line.fate {
         Fate::Confirmable => ("confirmable", None),
         Fate::Confirmed => ("confirmed", None),
@@ -142,7 +142,7 @@ fn line(line: Line) -> LineView {
         now: one.clip,
         role: one.proof.role.into(),
     });
-    LineView {
+    UserToConfirmView {
         user: Ref::new(line.person.id, line.person.profile.display_name),
         state,
         why,

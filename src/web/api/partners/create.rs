@@ -2,15 +2,15 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::show::Whole;
-use super::{PartnerView, PartnerWord};
+use super::show::PartnerDetail;
+use super::{PartnerKindView, PartnerView};
 use crate::admin::partners::{self, NewPartner};
 use crate::domain::id::{Id as _, PartnerId};
 use crate::domain::partner::PartnerKind;
 use crate::store::catalog;
-use crate::web::api::call::{Answer, Call, created};
+use crate::web::api::call::{ApiRequest, ApiResult, created};
 use crate::web::api::fault::Fault;
-use crate::web::api::model::Moment;
+use crate::web::api::model::ApiTimestamp;
 
 /// A partner to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(in crate::web::api) struct NewPartnerBody {
     /// The name of a level in the catalog, below that of the parent; a department has the level of its parent.
     level: String,
     /// Company unless said.
-    kind: Option<PartnerWord>,
+    kind: Option<PartnerKindView>,
     /// The platform's own key for it, unique among those directly below that parent.
     external_id: Option<String>,
 }
@@ -32,9 +32,9 @@ pub(in crate::web::api) struct NewPartnerBody {
 /// Makes a partner below another. Needs `core.partner.add` over the parent.
 #[utoipa::path(post, path = "/api/v1/partners", tag = "Partners", operation_id = "createPartner",
     request_body = NewPartnerBody,
-    responses((status = 201, description = "the new partner", body = Whole),
+    responses((status = 201, description = "the new partner", body = PartnerDetail),
         (status = 409, description = "the external id is taken")))]
-pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let body: NewPartnerBody = call.body().await?;
     let levels = call.read(async |reader| Ok(catalog::levels(reader).await?)).await?;
     let Some(level) = levels.iter().find(|level| level.name == body.level) else {
@@ -44,7 +44,7 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
     let new = NewPartner {
         external_id: body.external_id,
         name: body.name,
-        kind: body.kind.unwrap_or(PartnerWord::Company).into(),
+        kind: body.kind.unwrap_or(PartnerKindView::Company).into(),
         level: level.id,
     };
     let parent = body.parent;
@@ -54,12 +54,12 @@ pub(in crate::web::api) async fn create(mut call: Call) -> Answer {
         parent: made.parent.map(|id| id.uuid()),
         external_id: made.external_id,
         name: made.name,
-        kind: if made.kind == PartnerKind::Company { PartnerWord::Company } else { PartnerWord::Department },
+        kind: if made.kind == PartnerKind::Company { PartnerKindView::Company } else { PartnerKindView::Department },
         level: level.name.clone(),
         people: 0,
         directories: 0,
         suspended: false,
-        created_at: Moment(made.created_at),
+        created_at: ApiTimestamp(made.created_at),
     };
-    created(&format!("/api/v1/partners/{}", made.id), &Whole::fresh(view))
+    created(&format!("/api/v1/partners/{}", made.id), &PartnerDetail::fresh(view))
 }

@@ -4,16 +4,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId};
 use crate::store::user_groups;
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::page::Page;
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::page::ApiPage;
 
 /// A user group.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserGroup)]
-pub(in crate::web::api) struct GroupView {
+pub(in crate::web::api) struct UserGroupView {
     /// Its id.
     id: Uuid,
     /// The name.
@@ -29,21 +29,21 @@ pub(in crate::web::api) struct GroupView {
 /// The user groups of a partner, by name. Needs `core.group.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/groups", tag = "Partners", operation_id = "listUserGroups",
     params(("id" = Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "all of them", body = Page<GroupView>)))]
-pub(in crate::web::api) async fn groups(call: Call) -> Answer {
+    responses((status = 200, description = "all of them", body = ApiPage<UserGroupView>)))]
+pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let groups = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), Core::GroupView, id, call.now()).await?;
+            let at = authority::at_partner(reader, call.person(), CoreCapability::GroupView, id, call.now()).await?;
             Ok(user_groups::of_partner(reader, &at).await?)
         })
         .await?;
-    let items = groups.into_iter().map(|(group, people)| GroupView {
+    let items = groups.into_iter().map(|(group, people)| UserGroupView {
         id: group.id.uuid(),
         name: group.name,
         exclusive: group.exclusive,
         default: group.is_default,
         people,
     });
-    ok(&Page { items: items.collect(), next: None })
+    ok(&ApiPage { items: items.collect(), next: None })
 }

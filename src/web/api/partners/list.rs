@@ -2,24 +2,24 @@
 use std::collections::BTreeSet;
 
 use super::view;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId};
 use crate::store::told::Sight;
 use crate::store::{catalog, visible};
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::page::{Page, Wanted};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::page::{ApiPage, PageParams};
 
 /// Every partner that the caller may see, in id order, which is by age.
 #[utoipa::path(get, path = "/api/v1/partners", tag = "Partners", operation_id = "listPartners",
     params(("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of partners", body = Page<super::PartnerView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
-    let wanted = Wanted::<PartnerId>::of(&call)?;
+    responses((status = 200, description = "a page of partners", body = ApiPage<super::PartnerView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
+    let wanted = PageParams::<PartnerId>::of(&call)?;
     let after = wanted.after.unwrap_or(PartnerId::from_uuid(uuid::Uuid::nil()));
     let (nodes, levels, seen) = call
         .read(async |reader| {
-            let regions = visible::regions(reader, call.by(), Core::PartnerView, call.now()).await?;
+            let regions = visible::regions(reader, call.by(), CoreCapability::PartnerView, call.now()).await?;
             let nodes = visible::page(reader, &regions, after, wanted.limit.saturating_add(1)).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let mut seen = BTreeSet::new();

@@ -1,11 +1,11 @@
 //! `GET /partners/{id}/matches`.
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalUserId, PartnerId};
 use crate::store::matches;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::connections::matches::{MatchView, page};
-use crate::web::api::page::{Page, Wanted};
+use crate::web::api::page::{ApiPage, PageParams};
 
 /// The external users of all connections of a partner that wait to be matched. Needs `core.connection.view` and
 /// `core.user.view` over it.
@@ -13,13 +13,13 @@ use crate::web::api::page::{Page, Wanted};
     params(("id" = uuid::Uuid, Path, description = "the partner"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of those who wait", body = Page<MatchView>)))]
-pub(in crate::web::api) async fn list(call: Call) -> Answer {
+    responses((status = 200, description = "a page of those who wait", body = ApiPage<MatchView>)))]
+pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
-    let wanted = Wanted::<ExternalUserId>::of(&call)?;
+    let wanted = PageParams::<ExternalUserId>::of(&call)?;
     let found = call.read(async |reader| {
-        let at = authority::at_partner(reader, call.person(), Core::ConnectionView, id, call.now()).await?;
-        authority::at_partner(reader, call.person(), Core::UserView, id, call.now()).await?;
+        let at = authority::at_partner(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
+        authority::at_partner(reader, call.person(), CoreCapability::UserView, id, call.now()).await?;
         Ok(matches::of_partner(reader, &at, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, found.await?))

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::model::Moment;
+use super::model::ApiTimestamp;
 use crate::domain::id::{Id, PartnerId};
 use crate::domain::partner::{LevelId, PartnerKind};
 use crate::store::catalog::LevelRow;
@@ -36,7 +36,7 @@ pub(super) struct PartnerView {
     /// The name people see.
     pub name: String,
     /// Company or department.
-    pub kind: PartnerWord,
+    pub kind: PartnerKindView,
     /// The name of its level in the catalog.
     pub level: String,
     /// How many people are at home here.
@@ -46,24 +46,24 @@ pub(super) struct PartnerView {
     /// Whether it is itself suspended. Partners below a suspended one are off too.
     pub suspended: bool,
     /// When it came to be.
-    pub created_at: Moment,
+    pub created_at: ApiTimestamp,
 }
 
 /// Company or department.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum PartnerWord {
+pub(super) enum PartnerKindView {
     /// A company of its own.
     Company,
     /// A part of the company above.
     Department,
 }
 
-impl From<PartnerWord> for PartnerKind {
-    fn from(word: PartnerWord) -> Self {
+impl From<PartnerKindView> for PartnerKind {
+    fn from(word: PartnerKindView) -> Self {
         match word {
-            PartnerWord::Company => Self::Company,
-            PartnerWord::Department => Self::Department,
+            PartnerKindView::Company => Self::Company,
+            PartnerKindView::Department => Self::Department,
         }
     }
 }
@@ -76,14 +76,14 @@ fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
         external_id: partner.external_id,
         name: partner.name,
         kind: match partner.kind {
-            PartnerKind::Company => PartnerWord::Company,
-            PartnerKind::Department => PartnerWord::Department,
+            PartnerKind::Company => PartnerKindView::Company,
+            PartnerKind::Department => PartnerKindView::Department,
         },
         level: level_name(levels, partner.level),
         people,
         directories,
         suspended,
-        created_at: Moment(partner.created_at),
+        created_at: ApiTimestamp(partner.created_at),
     }
 }
 

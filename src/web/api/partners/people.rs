@@ -3,13 +3,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{PartnerId, UserId};
 use crate::store::people;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
-use crate::web::api::page::{Page, Wanted};
-use crate::web::api::people::{PersonView, view};
+use crate::web::api::page::{ApiPage, PageParams};
+use crate::web::api::people::{UserView, view};
 
 /// The people at home in a partner, by name. Needs `core.user.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/people", tag = "People", operation_id = "listPeople",
@@ -17,10 +17,10 @@ use crate::web::api::people::{PersonView, view};
         ("q" = Option<String>, Query, description = "part of a name, address or sign-in name"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of people", body = Page<PersonView>)))]
-pub(in crate::web::api) async fn people(call: Call) -> Answer {
+    responses((status = 200, description = "a page of people", body = ApiPage<UserView>)))]
+pub(in crate::web::api) async fn people(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
-    let wanted = Wanted::<(String, UserId)>::searching(&call)?;
+    let wanted = PageParams::<(String, UserId)>::searching(&call)?;
     let unusable = || Fault::bad("`after` must be the `next` of the page before.");
     let after = match &wanted.after {
         None => None,
@@ -28,7 +28,8 @@ pub(in crate::web::api) async fn people(call: Call) -> Answer {
     };
     let rows = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), Core::UserView, id, call.now()).await?.alone();
+            let at =
+                authority::at_partner(reader, call.person(), CoreCapability::UserView, id, call.now()).await?.alone();
             let after = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
             let limit = wanted.rows();
             Ok(people::list(reader, &at, after, Some(&wanted.search), limit).await?)

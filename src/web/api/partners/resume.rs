@@ -1,6 +1,6 @@
 //! `POST /partners/{id}/resume`.
 use crate::admin::partners;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::{LiftedView, Which};
 
 /// Lifts what the caller may lift of what keeps a partner off: what was decided in the name of a partner over which they may
@@ -11,7 +11,7 @@ use crate::web::api::model::{LiftedView, Which};
     params(("id" = uuid::Uuid, Path, description = "the partner")),
     request_body = Which,
     responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
-pub(in crate::web::api) async fn resume(mut call: Call) -> Answer {
+pub(in crate::web::api) async fn resume(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let Which { kind } = call.body_or_default().await?;
     let kind = kind.map(Into::into);

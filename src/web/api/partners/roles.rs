@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id, PartnerId};
 use crate::store::{catalog, roles as stored};
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::page::Page;
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::page::ApiPage;
 
 /// A role that can be used at a partner.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,12 +33,12 @@ pub(in crate::web::api) struct RoleView {
 /// The roles that can be used at a partner: its own and those of the partners above. Needs `core.role.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/roles", tag = "Partners", operation_id = "listRoles",
     params(("id" = Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "all of them", body = Page<RoleView>)))]
-pub(in crate::web::api) async fn roles(call: Call) -> Answer {
+    responses((status = 200, description = "all of them", body = ApiPage<RoleView>)))]
+pub(in crate::web::api) async fn roles(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let items = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), Core::RoleView, id, call.now()).await?;
+            let at = authority::at_partner(reader, call.person(), CoreCapability::RoleView, id, call.now()).await?;
             let names = catalog::capabilities(reader).await?;
             let names: HashMap<_, _> = names.into_iter().map(|known| (known.id, known.name)).collect();
             let mut items = Vec::new();
@@ -56,5 +56,5 @@ pub(in crate::web::api) async fn roles(call: Call) -> Answer {
             Ok(items)
         })
         .await?;
-    ok(&Page { items, next: None })
+    ok(&ApiPage { items, next: None })
 }

@@ -4,18 +4,18 @@ use utoipa::ToSchema;
 
 use super::{PartnerView, view};
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
 use crate::store::told::{self, Sight};
 use crate::store::{catalog, holds, visible};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
 use crate::web::api::model::SuspensionView;
 
 /// A partner with what keeps it off.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PartnerWhole)]
-pub(in crate::web::api) struct Whole {
+pub(in crate::web::api) struct PartnerDetail {
     /// The partner.
     #[serde(flatten)]
     partner: PartnerView,
@@ -23,7 +23,7 @@ pub(in crate::web::api) struct Whole {
     suspensions: Vec<SuspensionView>,
 }
 
-impl Whole {
+impl PartnerDetail {
     /// A partner that nobody has switched off yet.
     pub(super) fn fresh(partner: PartnerView) -> Self {
         Self { partner, suspensions: Vec::new() }
@@ -33,23 +33,23 @@ impl Whole {
 /// One partner. Needs `core.partner.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}", tag = "Partners", operation_id = "getPartner",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
-    responses((status = 200, description = "the partner", body = Whole)))]
-pub(in crate::web::api) async fn show(call: Call) -> Answer {
+    responses((status = 200, description = "the partner", body = PartnerDetail)))]
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     ok(&read(&call, id).await?)
 }
 
 /// A partner as the caller may see it.
-pub(super) async fn read(call: &Call, id: PartnerId) -> Result<Whole, Fault> {
+pub(super) async fn read(call: &ApiRequest, id: PartnerId) -> Result<PartnerDetail, Fault> {
     call.read(async |reader| {
-        let at = authority::at_partner(reader, call.person(), Core::PartnerView, id, call.now()).await?;
+        let at = authority::at_partner(reader, call.person(), CoreCapability::PartnerView, id, call.now()).await?;
         let node = visible::node(reader, &at).await?;
         let found = holds::of_partner(reader, &at).await?;
         let mut sight = Sight::of(call.person(), call.now());
         let suspensions = told::holds(reader, &mut sight, &at, id, found).await?;
         let mut partner = view(node, &catalog::levels(reader).await?);
         super::hide_parent(reader, &mut sight, &mut partner).await?;
-        Ok(Whole { partner, suspensions: suspensions.into_iter().map(SuspensionView::from).collect() })
+        Ok(PartnerDetail { partner, suspensions: suspensions.into_iter().map(SuspensionView::from).collect() })
     })
     .await
 }

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use crate::admin::partners;
 use crate::domain::id::PartnerId;
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::Ref;
 
 /// Who is stopped when a partner is switched off.
@@ -40,7 +40,7 @@ struct OfView {
 #[utoipa::path(get, path = "/api/v1/partners/{id}/suspend", tag = "Partners", operation_id = "whomSuspendingStops",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
     responses((status = 200, description = "who would be stopped", body = View)))]
-pub(in crate::web::api) async fn show(call: Call) -> Answer {
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let mut reader = call.app.store.reader().await?;
     let found = partners::stopped(&mut reader, call.person(), id, call.now()).await?;

@@ -1,17 +1,17 @@
 //! `POST /partners/{id}/suspend`.
 use crate::admin::partners;
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::{Cause, Changed};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::{ChangeResult, SuspensionBody};
 
 /// Switches a partner and everything below it off, from the next request on, in the name of a partner at or above it. Needs
 /// `core.partner.suspend` over it and holding all that is held at home there or below; or `core.billing.hold` or
 /// `core.security.hold`, for those kinds, in the name of a partner above.
 #[utoipa::path(post, path = "/api/v1/partners/{id}/suspend", tag = "Partners", operation_id = "suspendPartner",
-    params(("id" = uuid::Uuid, Path, description = "the partner")), request_body = Cause,
-    responses((status = 200, description = "it is off", body = Changed)))]
-pub(in crate::web::api) async fn suspend(mut call: Call) -> Answer {
+    params(("id" = uuid::Uuid, Path, description = "the partner")), request_body = SuspensionBody,
+    responses((status = 200, description = "it is off", body = ChangeResult)))]
+pub(in crate::web::api) async fn suspend(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
-    let body: Cause = call.body().await?;
+    let body: SuspensionBody = call.body().await?;
     let changed = partners::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.order()).await?;
-    ok(&Changed { changed })
+    ok(&ChangeResult { changed })
 }

@@ -4,14 +4,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::explain::Dormant;
+use crate::access::explain::InactiveReason;
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id, UserId};
-use crate::store::effective_lists::{Clip, GrantOfPerson, grants_of};
+use crate::store::effective_lists::{CeilingEffect, UserGrant, grants_of};
 use crate::store::told::{self, Sight};
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::{Moment, Ref, ScopeView};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::{ApiTimestamp, Ref, ScopeView};
 
 /// A role that bears on a person, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,15 +24,15 @@ pub(in crate::web::api) struct GrantView {
     /// The manual grant behind it; null for what a rule grants.
     grant: Option<Uuid>,
     /// From when it holds; null: always.
-    from: Option<Moment>,
+    from: Option<ApiTimestamp>,
     /// Until when it holds; null: always.
-    until: Option<Moment>,
+    until: Option<ApiTimestamp>,
     /// Why it is asleep at this moment: `not_yet`, `over` or `suspended`; null when it is awake.
     #[schema(value_type = Option<String>)]
-    asleep: Option<Dormant>,
+    asleep: Option<InactiveReason>,
     /// How much of it the ceiling of its directory lets through: `whole`, `part` or `nothing`.
     #[schema(value_type = String)]
-    clip: Clip,
+    clip: CeilingEffect,
     /// What stands behind it: an administrator's act, or a rule with the external groups that matched.
     #[schema(value_type = Object)]
     support: Value,
@@ -58,11 +58,11 @@ pub(in crate::web::api) struct Access {
 #[utoipa::path(get, path = "/api/v1/people/{id}/access", tag = "People", operation_id = "getAccess",
     params(("id" = Uuid, Path, description = "the person")),
     responses((status = 200, description = "all of it", body = Access)))]
-pub(in crate::web::api) async fn access(call: Call) -> Answer {
+pub(in crate::web::api) async fn access(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;
     let (grants, hidden) = call
         .read(async |reader| {
-            let at = authority::at_person(reader, call.person(), Core::RoleView, id, call.now()).await?;
+            let at = authority::at_person(reader, call.person(), CoreCapability::RoleView, id, call.now()).await?;
             let all = grants_of(reader, &at, id, call.now()).await?;
             Ok(told::grants(reader, &mut Sight::of(call.person(), call.now()), id, all).await?)
         })
@@ -71,15 +71,15 @@ pub(in crate::web::api) async fn access(call: Call) -> Answer {
     ok(&Access { items: grants.into_iter().map(view).collect(), next: None, hidden_grounds })
 }
 
-fn view(held: GrantOfPerson) -> GrantView {
+fn view(held: UserGrant) -> GrantView {
     let sentence = held.proof.to_string();
     GrantView {
         support: serde_json::to_value(&held.proof.support).unwrap_or_default(),
         role: held.proof.role.into(),
         scope: ScopeView::from(&held.scope),
         grant: held.grant.map(Id::uuid),
-        from: held.window.from.map(Moment),
-        until: held.window.until.map(Moment),
+        from: held.window.from.map(ApiTimestamp),
+        until: held.window.until.map(ApiTimestamp),
         asleep: held.dormant,
         clip: held.clip,
         sentence: capital(sentence),

@@ -1,27 +1,27 @@
 //! `POST` and `DELETE /people/{id}/confirm`.
 use crate::admin::people;
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::Changed;
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::ChangeResult;
 
 /// Says that a person whom a directory made belongs here: what their partner's default group holds reaches them in full,
 /// and the ceiling of the directory bounds it no longer. Needs `core.user.write` over the person, and that the caller could
 /// give all of that. Nobody confirms themselves.
 #[utoipa::path(post, path = "/api/v1/people/{id}/confirm", tag = "People", operation_id = "confirmPerson",
     params(("id" = uuid::Uuid, Path, description = "the person")),
-    responses((status = 200, description = "they are confirmed", body = Changed)))]
-pub(in crate::web::api) async fn confirm(call: Call) -> Answer {
+    responses((status = 200, description = "they are confirmed", body = ChangeResult)))]
+pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let changed = people::confirm(&call.app.store, &call.ctx(), call.person(), id).await?;
-    ok(&Changed { changed })
+    ok(&ChangeResult { changed })
 }
 
 /// Takes that back: the person rests on the directories that vouch for them, and without any gets nothing from the default
 /// group. Needs `core.user.write` over the person, and holding all that the person holds.
 #[utoipa::path(delete, path = "/api/v1/people/{id}/confirm", tag = "People", operation_id = "unconfirmPerson",
     params(("id" = uuid::Uuid, Path, description = "the person")),
-    responses((status = 200, description = "they are not confirmed", body = Changed)))]
-pub(in crate::web::api) async fn unconfirm(call: Call) -> Answer {
+    responses((status = 200, description = "they are not confirmed", body = ChangeResult)))]
+pub(in crate::web::api) async fn unconfirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let changed = people::unconfirm(&call.app.store, &call.ctx(), call.person(), id).await?;
-    ok(&Changed { changed })
+    ok(&ChangeResult { changed })
 }

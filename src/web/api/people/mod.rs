@@ -9,14 +9,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::model::Moment;
+use super::model::ApiTimestamp;
 use crate::domain::id::Id;
 use crate::domain::user::User;
 
 /// A person, at home in one partner; merged from what directories say.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Person)]
-pub(super) struct PersonView {
+pub(super) struct UserView {
     /// Its id; never changes.
     pub id: Uuid,
     /// The home partner.
@@ -36,14 +36,14 @@ pub(super) struct PersonView {
     /// Whether an administrator chose that place.
     pub pinned: bool,
     /// When the person came to be.
-    pub created_at: Moment,
+    pub created_at: ApiTimestamp,
     /// When somebody said that the person belongs here, by making or by confirming them. Null: a directory alone says so,
     /// and what the default group holds is clipped to its ceiling.
-    pub confirmed_at: Option<Moment>,
+    pub confirmed_at: Option<ApiTimestamp>,
 }
 
-pub(super) fn view(user: User) -> PersonView {
-    PersonView {
+pub(super) fn view(user: User) -> UserView {
+    UserView {
         id: user.id.uuid(),
         partner: user.partner.uuid(),
         display_name: user.profile.display_name,
@@ -53,7 +53,7 @@ pub(super) fn view(user: User) -> PersonView {
         login_name: user.profile.login_name,
         placement: user.placement.uuid(),
         pinned: user.placement_pin.is_some(),
-        created_at: Moment(user.created_at),
-        confirmed_at: user.confirmed_at.map(Moment),
+        created_at: ApiTimestamp(user.created_at),
+        confirmed_at: user.confirmed_at.map(ApiTimestamp),
     }
 }

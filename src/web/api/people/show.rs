@@ -2,33 +2,33 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{PersonView, view};
+use super::{UserView, view};
 use crate::admin::authority;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::UserId;
 use crate::store::told::{self, Sight};
 use crate::store::{effective_lists, holds, people};
-use crate::web::api::call::{Answer, Call, ok};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::fault::Fault;
 use crate::web::api::model::{Ref, SuspensionView};
 
 /// A person with what bears on them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PersonWhole)]
-pub(in crate::web::api) struct Whole {
+pub(in crate::web::api) struct UserDetail {
     /// The person.
     #[serde(flatten)]
-    person: PersonView,
+    person: UserView,
     /// Who switched them off; empty when nobody does.
     suspensions: Vec<SuspensionView>,
     /// The user groups they are in: the place first, then labels.
-    groups: Vec<GroupLine>,
+    groups: Vec<MembershipView>,
 }
 
 /// A user group somebody is in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GroupOfPerson)]
-struct GroupLine {
+struct MembershipView {
     /// The group.
     group: Ref,
     /// The one place, or a label.
@@ -40,12 +40,12 @@ struct GroupLine {
 /// One person. Needs `core.user.view` over the person.
 #[utoipa::path(get, path = "/api/v1/people/{id}", tag = "People", operation_id = "getPerson",
     params(("id" = uuid::Uuid, Path, description = "the person")),
-    responses((status = 200, description = "the person", body = Whole)))]
-pub(in crate::web::api) async fn show(call: Call) -> Answer {
+    responses((status = 200, description = "the person", body = UserDetail)))]
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;
     let (person, suspensions, groups) = call
         .read(async |reader| {
-            let at = authority::at_person(reader, call.person(), Core::UserView, id, call.now()).await?;
+            let at = authority::at_person(reader, call.person(), CoreCapability::UserView, id, call.now()).await?;
             let person = people::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
             let found = holds::of_person(reader, &at, id).await?;
             let mut sight = Sight::of(call.person(), call.now());
@@ -55,10 +55,10 @@ pub(in crate::web::api) async fn show(call: Call) -> Answer {
         })
         .await?;
     let suspensions = suspensions.into_iter().map(SuspensionView::from);
-    let groups = groups.into_iter().map(|one| GroupLine {
+    let groups = groups.into_iter().map(|one| MembershipView {
         because: one.ground.to_string(),
         exclusive: one.exclusive,
         group: one.group.into(),
     });
-    ok(&Whole { person: view(person), suspensions: suspensions.collect(), groups: groups.collect() })
+    ok(&UserDetail { person: view(person), suspensions: suspensions.collect(), groups: groups.collect() })
 }

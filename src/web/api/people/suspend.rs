@@ -1,18 +1,18 @@
 //! `POST /people/{id}/suspend`.
 use crate::admin::people;
-use crate::web::api::call::{Answer, Call, ok};
-use crate::web::api::model::{Cause, Changed};
+use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::web::api::model::{ChangeResult, SuspensionBody};
 
 /// Switches a person off, from the next request on, in the name of a partner at or above their home; their sessions end.
 /// Needs `core.user.write` over the person and holding all that the person holds; or `core.billing.hold` or
 /// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
 /// move or lift it.
 #[utoipa::path(post, path = "/api/v1/people/{id}/suspend", tag = "People", operation_id = "suspendPerson",
-    params(("id" = uuid::Uuid, Path, description = "the person")), request_body = Cause,
-    responses((status = 200, description = "they are off", body = Changed)))]
-pub(in crate::web::api) async fn suspend(mut call: Call) -> Answer {
+    params(("id" = uuid::Uuid, Path, description = "the person")), request_body = SuspensionBody,
+    responses((status = 200, description = "they are off", body = ChangeResult)))]
+pub(in crate::web::api) async fn suspend(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
-    let body: Cause = call.body().await?;
+    let body: SuspensionBody = call.body().await?;
     let changed = people::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.order()).await?;
-    ok(&Changed { changed })
+    ok(&ChangeResult { changed })
 }

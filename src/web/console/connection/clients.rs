@@ -1,7 +1,7 @@
 //! The OAuth clients of a SCIM connection.
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::super::halt::Halt;
+use super::super::halt::PageError;
 use super::super::once;
 use super::super::page::{id, minute, see_other, submitted};
 use crate::admin::clients::{self, Credential};
@@ -46,7 +46,7 @@ pub(in crate::web::console) async fn make(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     let (client, secret) =
@@ -64,7 +64,7 @@ pub(in crate::web::console) async fn end(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let (slug, client) = path.into_inner();
     clients::end(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id(&client)?).await?;

@@ -4,21 +4,21 @@ use crate::config::PublicUrl;
 use crate::domain::directory::{Connection, ConnectionKind};
 
 /// Something to copy.
-pub(super) struct Value {
+pub(super) struct CopyValue {
     pub(super) name: &'static str,
     pub(super) value: String,
 }
 
 /// The values the other side asks for, under the names it has for them.
-pub(super) fn values(connection: &Connection, public: &PublicUrl) -> Vec<Value> {
+pub(super) fn values(connection: &Connection, public: &PublicUrl) -> Vec<CopyValue> {
     let base = public.as_str().trim_end_matches('/');
     let slug = &connection.slug;
-    let value = |name, value: String| Value { name, value };
+    let value = |name, value: String| CopyValue { name, value };
     match (connection.kind, connection.profile.as_str()) {
         (ConnectionKind::Scim, profile) => {
             let addresses = Addresses::of(base, slug);
             let given = connect::guide(profile).map(|guide| guide.values.as_slice()).unwrap_or_default();
-            let filled = |one: &'static connect::Value| value(&one.name, addresses.fill(&one.value));
+            let filled = |one: &'static connect::GuideValue| value(&one.name, addresses.fill(&one.value));
             given.iter().filter(|one| one.value != TOKEN).map(filled).collect()
         }
         (ConnectionKind::Oidc, _) => vec![

@@ -1,11 +1,11 @@
 //! The requests of a SCIM connection, newest first.
 use serde_json::Value as Json;
 
-use super::super::halt::Halt;
+use super::super::halt::PageError;
 use super::super::page::{link, second};
 use super::super::words;
 use crate::store::extent::ConnectionExtent;
-use crate::store::provisioning_log::{Entry, Place};
+use crate::store::provisioning_log::{LogPosition, RequestLogEntry};
 use crate::web::App;
 
 /// Requests on a page.
@@ -40,12 +40,12 @@ pub(super) async fn read(
     slug: &str,
     search: &str,
     before: &str,
-) -> Result<Listed, Halt> {
-    let place: Option<Place> = serde_json::from_str(before).ok();
+) -> Result<Listed, PageError> {
+    let place: Option<LogPosition> = serde_json::from_str(before).ok();
     let newest = place.is_none();
     let (entries, next) = app.request_log.page(extent, search, place, PAGE).await.map_err(|error| {
         tracing::error!(%error, "the log of requests could not be read");
-        Halt::Down
+        PageError::Down
     })?;
     let here = format!("/connections/{slug}");
     let older = next.and_then(|place| serde_json::to_string(&place).ok());
@@ -53,7 +53,7 @@ pub(super) async fn read(
     Ok(Listed { requests: entries.into_iter().map(request).collect(), older, newest })
 }
 
-fn request(entry: Entry) -> Request {
+fn request(entry: RequestLogEntry) -> Request {
     Request {
         when: second(entry.at),
         class: match entry.status {

@@ -13,35 +13,35 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use self::clients::ClientRow;
-use self::guide::Value;
+use self::guide::CopyValue;
 use self::log::Request;
 use self::settings::Field;
 use super::connect::{self, Guide};
 use super::credentials::{TokenRow, token_rows};
 use super::directories::{kind_name, mode_name};
-use super::halt::Halt;
+use super::halt::PageError;
 use super::once;
-use super::page::{Frame, ok, parameter, see_other, submitted, visitor};
-use super::place::{self, Place, place};
+use super::page::{Layout, ok, parameter, see_other, submitted, visitor};
+use super::place::{self, PartnerHeader, place};
 use super::products;
-use super::storms::{self, Notice};
+use super::storms::{self, RemovalAlertNotice};
 use crate::admin;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
-use crate::scim::profile::{Profile, Switch};
-use crate::store::connections::{self, Door};
+use crate::scim::profile::{ClientProfile, Switch};
+use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::PartnerExtent;
 use crate::store::{self, Reader, directories, effective, resources};
 use crate::web::App;
 use crate::web::connection_settings;
-use crate::web::login::Visitor;
-use crate::web::scim::offer::Offer;
+use crate::web::login::SessionUser;
+use crate::web::scim::offer::ScimOptions;
 
 #[derive(Template)]
 #[template(path = "console/connection.html")]
 pub(super) struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     slug: String,
     kind: &'static str,
     kind_title: &'static str,
@@ -54,17 +54,17 @@ pub(super) struct Page {
     directory_mode: &'static str,
     join: Option<String>,
     join_note: Option<&'static str>,
-    values: Vec<Value>,
+    values: Vec<CopyValue>,
     steps: Vec<String>,
     guide: Option<&'static Guide>,
     switches: Vec<SwitchRow>,
-    fresh: Option<once::Shown>,
-    storms: Vec<Notice>,
+    fresh: Option<once::OneTimeSecret>,
+    storms: Vec<RemovalAlertNotice>,
     tokens: Vec<TokenRow>,
     clients: Vec<ClientRow>,
     fields: Vec<Field>,
     ready: bool,
-    tried: Option<Vec<crate::ldap::source::Step>>,
+    tried: Option<Vec<crate::ldap::source::TestStep>>,
     runs: Vec<runs::RunRow>,
     log: Vec<Request>,
     log_older: Option<String>,
@@ -86,7 +86,7 @@ struct SwitchRow {
 /// How a SCIM connection reads requests, in the order the switches are documented.
 fn switches(app: &App, connection: &Connection) -> Vec<SwitchRow> {
     let offer = app.offers.of(connection).ok().filter(|_| connection.kind == ConnectionKind::Scim);
-    let profile = connection.profile.parse::<Profile>().unwrap_or_default().switches();
+    let profile = connection.profile.parse::<ClientProfile>().unwrap_or_default().switches();
     let row = |switch: &Switch, value: &'static str| SwitchRow {
         name: switch.as_str(),
         value,
@@ -94,28 +94,28 @@ fn switches(app: &App, connection: &Connection) -> Vec<SwitchRow> {
         says: switch.says().split('`').enumerate().map(|(at, part)| (at % 2 == 1, part)).collect(),
     };
     let rows =
-        |offer: Arc<Offer>| Switch::ALL.iter().map(|switch| row(switch, offer.switches.value(*switch))).collect();
+        |offer: Arc<ScimOptions>| Switch::ALL.iter().map(|switch| row(switch, offer.switches.value(*switch))).collect();
     offer.map(rows).unwrap_or_default()
 }
 
 /// A connection as the visitor may see it.
-pub(super) struct Seen {
+pub(super) struct ConnectionPageContext {
     pub(super) at: PartnerExtent,
-    pub(super) door: Door,
+    pub(super) door: ConnectionContext,
 }
 
 /// The connection, when the visitor may do this with it.
 pub(super) async fn seen(
     reader: &mut Reader,
     app: &App,
-    visitor: &Visitor,
+    visitor: &SessionUser,
     slug: &str,
-    capability: Core,
-) -> Result<Seen, Halt> {
-    let (_, about) = resources::of_connection(reader, slug).await?.ok_or(Halt::NotFound)?;
+    capability: CoreCapability,
+) -> Result<ConnectionPageContext, PageError> {
+    let (_, about) = resources::of_connection(reader, slug).await?.ok_or(PageError::NotFound)?;
     let at = effective::authorize(reader, visitor.person(), capability, about, app.clock.now()).await?;
-    let door = connections::by_slug(reader, &at, slug).await?.ok_or(Halt::NotFound)?;
-    Ok(Seen { at, door })
+    let door = connections::by_slug(reader, &at, slug).await?.ok_or(PageError::NotFound)?;
+    Ok(ConnectionPageContext { at, door })
 }
 
 /// Shows the connection.
@@ -123,7 +123,7 @@ pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let mut page = page(&request, &app, &visitor, &slug).await?;
     page.fresh = once::take(&request, &app, &visitor);
@@ -135,14 +135,20 @@ pub(super) async fn show(
 }
 
 /// Everything on the page.
-pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, slug: &str) -> Result<Page, Halt> {
+pub(super) async fn page(
+    request: &HttpRequest,
+    app: &App,
+    visitor: &SessionUser,
+    slug: &str,
+) -> Result<Page, PageError> {
     let (me, now) = (visitor.person(), app.clock.now());
-    let frame = Frame::of(visitor, request, "partners");
+    let frame = Layout::of(visitor, request, "partners");
     let query = parameter(request, "q").trim().to_owned();
     let (mut page, extent) = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let Seen { at, door } = seen(reader, app, visitor, slug, Core::ConnectionView).await?;
+            let ConnectionPageContext { at, door } =
+                seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
             let about = place::partner(at.partner());
             let directory = directories::get(reader, &at, door.connection.directory).await?;
             let has_secret = connections::secret(reader, &door.extent).await?.is_some();
@@ -170,8 +176,8 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 kind_title: kind_name(door.connection.kind),
                 product: products::title(door.connection.kind, &door.connection.profile),
                 paused: door.connection.state == ConnectionState::Paused,
-                may_write: place::may(reader, me, Core::ConnectionWrite, about, now).await?,
-                may_run: place::may(reader, me, Core::ConnectionRun, about, now).await?,
+                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
+                may_run: place::may(reader, me, CoreCapability::ConnectionRun, about, now).await?,
                 directory: directory.id.to_string(),
                 directory_mode: mode_name(directory.mode),
                 directory_name: directory.name,
@@ -194,7 +200,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
                 log_on: app.request_log.is_on(),
                 query,
             };
-            Ok::<_, Halt>((page, door.extent))
+            Ok::<_, PageError>((page, door.extent))
         })
         .await?;
     if page.kind != "ldap" {
@@ -206,7 +212,7 @@ pub(super) async fn page(request: &HttpRequest, app: &App, visitor: &Visitor, sl
 
 impl Page {
     /// The same page with what a test of the settings came to.
-    pub(super) fn with_test(mut self, steps: Vec<crate::ldap::source::Step>) -> Self {
+    pub(super) fn with_test(mut self, steps: Vec<crate::ldap::source::TestStep>) -> Self {
         self.tried = Some(steps);
         self
     }
@@ -218,9 +224,9 @@ pub(super) async fn set_state(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
-    let unknown = || Halt::Invalid("A connection is either active or paused.".to_owned());
+    let unknown = || PageError::Invalid("A connection is either active or paused.".to_owned());
     let state = ConnectionState::parse(form.field("state")).ok_or_else(unknown)?;
     admin::connections::set_state(&app.store, &visitor.ctx(&app), visitor.person(), &slug, state).await?;
     let done = if state == ConnectionState::Paused { "paused" } else { "opened" };

@@ -4,20 +4,20 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::super::halt::Halt;
-use super::super::page::{Frame, id, ok, second, see_other, submitted, visitor};
-use super::super::place::{self, Place, place};
+use super::super::halt::PageError;
+use super::super::page::{Layout, id, ok, second, see_other, submitted, visitor};
+use super::super::place::{self, PartnerHeader, place};
 use super::seen;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
 use crate::ldap::report::Report;
-use crate::ldap::run::{self, NotStarted, Order};
-use crate::ldap::settings::Settings;
-use crate::ldap::source::{Step, test_connection};
+use crate::ldap::run::{self, SyncOptions, SyncStartError};
+use crate::ldap::settings::ResolvedLdapSettings;
+use crate::ldap::source::{TestStep, test_connection};
 use crate::store::extent::ConnectionExtent;
-use crate::store::runs::{self, Run};
+use crate::store::runs::{self, SyncRunRow};
 use crate::store::{Reader, StoreError, connections};
 use crate::web::{App, sync};
 
@@ -39,8 +39,8 @@ pub(in crate::web::console) struct RunRow {
 #[derive(Template)]
 #[template(path = "console/run.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     slug: String,
     run: RunRow,
     report: Option<Report>,
@@ -53,11 +53,11 @@ pub(super) async fn rows(reader: &mut Reader, at: &ConnectionExtent) -> Result<V
     Ok(found.iter().map(row).collect())
 }
 
-fn report(run: &Run) -> Option<Report> {
+fn report(run: &SyncRunRow) -> Option<Report> {
     serde_json::from_str(&run.report).ok()
 }
 
-fn row(run: &Run) -> RunRow {
+fn row(run: &SyncRunRow) -> RunRow {
     let (status, class) = match run.status.as_str() {
         "running" => ("running", "accent"),
         "done" => ("done", "good"),
@@ -73,7 +73,7 @@ fn row(run: &Run) -> RunRow {
 }
 
 /// The failure of a run whose process ended before it could report.
-fn failure(run: &Run) -> Option<String> {
+fn failure(run: &SyncRunRow) -> Option<String> {
     let report: serde_json::Value = serde_json::from_str(&run.report).ok()?;
     report.get("failure").and_then(serde_json::Value::as_str).map(str::to_owned)
 }
@@ -114,20 +114,20 @@ pub(in crate::web::console) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let (slug, run) = path.into_inner();
     let (run, me, now) = (id::<RunId>(&run)?, visitor.person(), app.clock.now());
-    let frame = Frame::of(&visitor, &request, "partners");
+    let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let seen = seen(reader, &app, &visitor, &slug, Core::ConnectionView).await?;
-            let found = runs::get(reader, &seen.door.extent, run).await?.ok_or(Halt::NotFound)?;
+            let seen = seen(reader, &app, &visitor, &slug, CoreCapability::ConnectionView).await?;
+            let found = runs::get(reader, &seen.door.extent, run).await?.ok_or(PageError::NotFound)?;
             let about = place::partner(seen.at.partner());
-            Ok::<_, Halt>(Page {
+            Ok::<_, PageError>(Page {
                 frame,
-                may_approve: place::may(reader, me, Core::PlanApprove, about, now).await?,
+                may_approve: place::may(reader, me, CoreCapability::PlanApprove, about, now).await?,
                 at: place(reader, me, &seen.at, now).await?,
                 slug,
                 run: row(&found),
@@ -152,10 +152,10 @@ pub(in crate::web::console) async fn start(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
-    ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
-    begin(&app, &slug, Order { dry: form.field("dry") == "yes", approve: None }).await
+    ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
+    begin(&app, &slug, SyncOptions { dry: form.field("dry") == "yes", approve: None }).await
 }
 
 /// Makes the removals that a run held.
@@ -164,26 +164,26 @@ pub(in crate::web::console) async fn approve(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let (slug, run) = path.into_inner();
-    ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
-    ldap(&app, &visitor, &slug, Core::PlanApprove).await?;
-    begin(&app, &slug, Order { dry: false, approve: Some(id(&run)?) }).await
+    ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
+    ldap(&app, &visitor, &slug, CoreCapability::PlanApprove).await?;
+    begin(&app, &slug, SyncOptions { dry: false, approve: Some(id(&run)?) }).await
 }
 
-async fn begin(app: &web::Data<App>, slug: &str, order: Order) -> Result<HttpResponse, Halt> {
+async fn begin(app: &web::Data<App>, slug: &str, order: SyncOptions) -> Result<HttpResponse, PageError> {
     let prepared = run::prepare(&sync::env(app), slug, order).await.map_err(not_started)?;
     // On its own: a browser that goes away does not end it.
     drop(actix_web::rt::spawn(prepared.run_apart()));
     Ok(see_other(&format!("/connections/{slug}?done=started#runs")))
 }
 
-fn not_started(refused: NotStarted) -> Halt {
+fn not_started(refused: SyncStartError) -> PageError {
     match refused {
-        NotStarted::Unknown(_) => Halt::NotFound,
-        NotStarted::Store(error) => error.into(),
-        other => Halt::Invalid(other.to_string()),
+        SyncStartError::Unknown(_) => PageError::NotFound,
+        SyncStartError::Store(error) => error.into(),
+        other => PageError::Invalid(other.to_string()),
     }
 }
 
@@ -194,13 +194,13 @@ pub(in crate::web::console) async fn test(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
-    let door = ldap(&app, &visitor, &slug, Core::ConnectionRun).await?;
+    let door = ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
     let connection = &door.connection;
-    let steps = match Settings::from_json(&connection.profile, &connection.config) {
+    let steps = match ResolvedLdapSettings::from_json(&connection.profile, &connection.config) {
         Err(wrong) => {
-            wrong.0.into_iter().map(|says| Step { title: "Settings".to_owned(), passed: false, says }).collect()
+            wrong.0.into_iter().map(|says| TestStep { title: "Settings".to_owned(), passed: false, says }).collect()
         }
         Ok(settings) => {
             let mut reader = app.store.reader().await?;
@@ -208,7 +208,7 @@ pub(in crate::web::console) async fn test(
             drop(reader);
             let opened = sealed.map(|sealed| run::opened(&app.keyring, &door, &sealed));
             let password = match opened {
-                Some(None) => return Err(not_started(NotStarted::Secret(slug.to_string()))),
+                Some(None) => return Err(not_started(SyncStartError::Secret(slug.to_string()))),
                 Some(password) => password,
                 None => None,
             };
@@ -221,11 +221,11 @@ pub(in crate::web::console) async fn test(
 /// The LDAP connection, when the visitor may do this with it.
 async fn ldap(
     app: &App,
-    visitor: &crate::web::login::Visitor,
+    visitor: &crate::web::login::SessionUser,
     slug: &str,
-    capability: Core,
-) -> Result<connections::Door, Halt> {
+    capability: CoreCapability,
+) -> Result<connections::ConnectionContext, PageError> {
     let mut reader = app.store.reader().await?;
     let door = seen(&mut reader, app, visitor, slug, capability).await?.door;
-    if door.connection.kind == ConnectionKind::Ldap { Ok(door) } else { Err(Halt::NotFound) }
+    if door.connection.kind == ConnectionKind::Ldap { Ok(door) } else { Err(PageError::NotFound) }
 }

@@ -2,14 +2,14 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
-use super::super::halt::Halt;
+use super::super::halt::PageError;
 use super::super::page::{see_other, submitted};
 use super::seen;
 use crate::admin;
-use crate::domain::capability::Core;
+use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{Connection, ConnectionKind};
-use crate::ldap::settings::Settings;
-use crate::login::provider::OidcConfig;
+use crate::ldap::settings::ResolvedLdapSettings;
+use crate::login::provider::OidcSettings;
 use crate::web::App;
 use crate::web::login::Form;
 
@@ -97,8 +97,10 @@ pub(super) fn fields(connection: &Connection, has_secret: bool) -> Vec<Field> {
 pub(super) fn check(kind: ConnectionKind, profile: &str, config: &Json) -> Result<(), String> {
     match kind {
         ConnectionKind::Scim => Ok(()),
-        ConnectionKind::Oidc => OidcConfig::read(config).map(drop).map_err(|why| format!("{why}.")),
-        ConnectionKind::Ldap => Settings::from_json(profile, config).map(drop).map_err(|wrong| wrong.to_string()),
+        ConnectionKind::Oidc => OidcSettings::read(config).map(drop).map_err(|why| format!("{why}.")),
+        ConnectionKind::Ldap => {
+            ResolvedLdapSettings::from_json(profile, config).map(drop).map_err(|wrong| wrong.to_string())
+        }
     }
 }
 
@@ -108,14 +110,14 @@ pub(in crate::web::console) async fn save(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let mut reader = app.store.reader().await?;
-    let door = seen(&mut reader, &app, &visitor, &slug, Core::ConnectionWrite).await?.door;
+    let door = seen(&mut reader, &app, &visitor, &slug, CoreCapability::ConnectionWrite).await?.door;
     drop(reader);
     let connection = &door.connection;
     let config = filled(connection, &form)?;
-    check(connection.kind, &connection.profile, &config).map_err(Halt::Invalid)?;
+    check(connection.kind, &connection.profile, &config).map_err(PageError::Invalid)?;
     let secret = Some(form.field("secret")).filter(|secret| !secret.is_empty());
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     admin::connections::set_settings(&app.store, &ctx, me, &slug, (&config, secret), &app.keyring).await?;
@@ -123,19 +125,19 @@ pub(in crate::web::console) async fn save(
 }
 
 /// The stored settings with what the form says over them.
-fn filled(connection: &Connection, form: &Form) -> Result<Json, Halt> {
+fn filled(connection: &Connection, form: &Form) -> Result<Json, PageError> {
     let mut config = connection.config.as_object().cloned().unwrap_or_default();
     let lines = |name: &str| -> Vec<Json> {
         form.field(name).lines().map(str::trim).filter(|line| !line.is_empty()).map(Json::from).collect()
     };
     for name in ["urls", "users", "groups", "issuer", "bind_dn", "client_id"] {
         if form.field(name).chars().count() > LONGEST {
-            return Err(Halt::Invalid(format!("At most {LONGEST} characters fit into {name}.")));
+            return Err(PageError::Invalid(format!("At most {LONGEST} characters fit into {name}.")));
         }
     }
     match connection.kind {
         ConnectionKind::Scim => {
-            return Err(Halt::Invalid("A SCIM connection has no settings of this kind.".to_owned()));
+            return Err(PageError::Invalid("A SCIM connection has no settings of this kind.".to_owned()));
         }
         ConnectionKind::Oidc => {
             for name in ["issuer", "client_id", "client_auth"] {
@@ -153,7 +155,8 @@ fn filled(connection: &Connection, form: &Form) -> Result<Json, Halt> {
                 "" => drop(config.remove("every_minutes")),
                 minutes => {
                     let number = minutes.parse::<u32>().ok().filter(|minutes| *minutes > 0);
-                    let wrong = || Halt::Invalid("Write the minutes between two runs as a whole number.".to_owned());
+                    let wrong =
+                        || PageError::Invalid("Write the minutes between two runs as a whole number.".to_owned());
                     config.insert("every_minutes".to_owned(), number.ok_or_else(wrong)?.into());
                 }
             }

@@ -1,7 +1,7 @@
 //! The bearer tokens of a SCIM connection.
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::super::halt::Halt;
+use super::super::halt::PageError;
 use super::super::once;
 use super::super::page::{id, see_other, submitted};
 use crate::admin;
@@ -13,7 +13,7 @@ pub(in crate::web::console) async fn make(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     let token = admin::connections::make_token(&app.store, &ctx, me, &slug, form.field("name")).await?;
@@ -26,7 +26,7 @@ pub(in crate::web::console) async fn end(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let (slug, token) = path.into_inner();
     admin::connections::end_token(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id(&token)?).await?;

@@ -4,18 +4,18 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::super::halt::Halt;
-use super::super::page::{self, Frame, html, id, link, ok, parameter, second, see_other, submitted, visitor};
-use super::super::place::{self, Place, place};
+use super::super::halt::PageError;
+use super::super::page::{self, Layout, html, id, link, ok, parameter, second, see_other, submitted, visitor};
+use super::super::place::{self, PartnerHeader, place};
 use super::seen;
-use crate::admin::storms::{self, NotUndone, Undo};
-use crate::domain::capability::Core;
+use crate::admin::storms::{self, UndoError, UndoRequest};
+use crate::domain::capability::CoreCapability;
 use crate::domain::id::StormId;
 use crate::domain::time::Timestamp;
-use crate::provision::undo::{Entry, Fate, Item, Plan, Span};
+use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, UndoPlan};
 use crate::store::Reader;
-use crate::store::members::Who;
-use crate::web::login::Visitor;
+use crate::store::members::MemberId;
+use crate::web::login::SessionUser;
 use crate::web::{App, connection_settings};
 
 /// Lines of each table.
@@ -27,8 +27,8 @@ const BACK: i64 = 3_600;
 #[derive(Template)]
 #[template(path = "console/undo.html")]
 struct Page {
-    frame: Frame,
-    at: Place,
+    frame: Layout,
+    at: PartnerHeader,
     slug: String,
     span: Written,
     may_write: bool,
@@ -56,11 +56,11 @@ struct Table {
     title: &'static str,
     about: &'static str,
     count: usize,
-    lines: Vec<Line>,
+    lines: Vec<UndoRow>,
     reasons: bool,
 }
 
-struct Line {
+struct UndoRow {
     who: String,
     what: String,
     /// `group` for what is no person.
@@ -74,15 +74,15 @@ pub(in crate::web::console) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let now = app.clock.now();
     let moment = |name: &str, unless: Timestamp| match parameter(&request, name) {
         text if text.is_empty() => Ok(unless),
         text => read(&text),
     };
-    let span = Span { from: moment("from", now.plus_seconds(-BACK))?, to: moment("to", now.plus_seconds(1))? };
-    let undo = Undo { actor: Some(visitor.person()), slug: &slug, span };
+    let span = TimeRange { from: moment("from", now.plus_seconds(-BACK))?, to: moment("to", now.plus_seconds(1))? };
+    let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
     let plan = storms::plan(&app.store, &visitor.ctx(&app), undo).await?;
     Ok(ok(&page(&request, &app, &visitor, &slug, &plan, false).await?))
 }
@@ -93,10 +93,10 @@ pub(in crate::web::console) async fn carry_out(
     app: web::Data<App>,
     payload: web::Payload,
     slug: web::Path<String>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, form) = submitted(&request, &app, payload).await?;
-    let span = Span { from: read(form.field("from"))?, to: read(form.field("to"))? };
-    let undo = Undo { actor: Some(visitor.person()), slug: &slug, span };
+    let span = TimeRange { from: read(form.field("from"))?, to: read(form.field("to"))? };
+    let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
     let (ctx, hash) = (visitor.ctx(&app), form.field("plan"));
     match storms::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
         Ok(_) => {
@@ -104,11 +104,11 @@ pub(in crate::web::console) async fn carry_out(
             let there = format!("/connections/{slug}/undo");
             Ok(see_other(&link(&there, &[("from", &from), ("to", &to), ("done", "undone")])))
         }
-        Err(NotUndone::Changed(plan)) => {
+        Err(UndoError::Changed(plan)) => {
             let page = page(&request, &app, &visitor, &slug, &plan, true).await?;
             Ok(html(StatusCode::CONFLICT, &page))
         }
-        Err(NotUndone::Refused(why)) => Err(why.into()),
+        Err(UndoError::Refused(why)) => Err(why.into()),
     }
 }
 
@@ -118,7 +118,7 @@ pub(in crate::web::console) async fn dismiss(
     app: web::Data<App>,
     payload: web::Payload,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Halt> {
+) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let (slug, storm) = path.into_inner();
     storms::dismiss(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id::<StormId>(&storm)?).await?;
@@ -126,29 +126,29 @@ pub(in crate::web::console) async fn dismiss(
 }
 
 /// A moment as a form or a link writes it; without an offset it is in UTC.
-fn read(text: &str) -> Result<Timestamp, Halt> {
+fn read(text: &str) -> Result<Timestamp, PageError> {
     let whole = if text.len() == "2026-11-22T01:30".len() { format!("{text}:00") } else { text.to_owned() };
     let moment = Timestamp::parse_rfc3339(&whole).or_else(|| Timestamp::parse_rfc3339(&format!("{whole}Z")));
-    moment.ok_or_else(|| Halt::Invalid("Write moments like 2026-11-22T01:30:00, in UTC.".to_owned()))
+    moment.ok_or_else(|| PageError::Invalid("Write moments like 2026-11-22T01:30:00, in UTC.".to_owned()))
 }
 
 async fn page(
     request: &HttpRequest,
     app: &App,
-    visitor: &Visitor,
+    visitor: &SessionUser,
     slug: &str,
-    plan: &Plan,
+    plan: &UndoPlan,
     changed: bool,
-) -> Result<Page, Halt> {
+) -> Result<Page, PageError> {
     let (me, now) = (visitor.person(), app.clock.now());
-    let frame = Frame::of(visitor, request, "partners");
+    let frame = Layout::of(visitor, request, "partners");
     let (at, may_write) = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let seen = seen(reader, app, visitor, slug, Core::ConnectionView).await?;
+            let seen = seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
             let about = place::partner(seen.at.partner());
-            let may_write = place::may(reader, me, Core::ConnectionWrite, about, now).await?;
-            Ok::<_, Halt>((place(reader, me, &seen.at, now).await?, may_write))
+            let may_write = place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?;
+            Ok::<_, PageError>((place(reader, me, &seen.at, now).await?, may_write))
         })
         .await?;
     let restorable = plan.restorable().count();
@@ -174,39 +174,39 @@ fn written(moment: Timestamp) -> String {
     moment.to_string().trim_end_matches('Z').to_owned()
 }
 
-fn tables(plan: &Plan) -> Vec<Table> {
-    let table = |title, about, reasons, wanted: fn(&Fate) -> bool| {
-        let entries: Vec<&Entry> = plan.entries.iter().filter(|entry| wanted(&entry.fate)).collect();
-        let mut lines: Vec<Line> = entries.iter().take(LINES).map(|entry| line(plan, entry)).collect();
+fn tables(plan: &UndoPlan) -> Vec<Table> {
+    let table = |title, about, reasons, wanted: fn(&Restorability) -> bool| {
+        let entries: Vec<&UndoEntry> = plan.entries.iter().filter(|entry| wanted(&entry.fate)).collect();
+        let mut lines: Vec<UndoRow> = entries.iter().take(LINES).map(|entry| line(plan, entry)).collect();
         lines.sort_by_cached_key(|line| (line.who.to_lowercase(), line.what.clone()));
         Table { title, about, count: entries.len(), lines, reasons }
     };
     let all = [
         table("Would be restored", "Exactly this, and nothing else.", false, |fate| {
-            matches!(fate, Fate::Restored { .. })
+            matches!(fate, Restorability::Restored { .. })
         }),
-        table("Is back already", "Nothing is done about it.", true, |fate| matches!(fate, Fate::Back(_))),
+        table("Is back already", "Nothing is done about it.", true, |fate| matches!(fate, Restorability::Back(_))),
         table("Stays as it is", "It cannot be restored from here, or must not be.", true, |fate| {
-            matches!(fate, Fate::Lost(_))
+            matches!(fate, Restorability::Lost(_))
         }),
     ];
     all.into_iter().filter(|table| table.count > 0).collect()
 }
 
-fn line(plan: &Plan, entry: &Entry) -> Line {
+fn line(plan: &UndoPlan, entry: &UndoEntry) -> UndoRow {
     let user = |id| plan.users.get(&id).cloned().unwrap_or_else(|| format!("user {id}"));
     let group = |id| plan.groups.get(&id).cloned().unwrap_or_else(|| format!("group {id}"));
     let (who, what, tag) = match entry.item {
-        Item::User(id) => (user(id), "was deleted".to_owned(), ""),
-        Item::Active(id) => (user(id), "was switched off".to_owned(), ""),
-        Item::Group(id) => (group(id), "was deleted".to_owned(), "group"),
-        Item::Member(of, Who::User(id)) => (user(id), format!("left {}", group(of)), ""),
-        Item::Member(of, Who::Group(id)) => (group(id), format!("left {}", group(of)), "group"),
+        RemovedItem::User(id) => (user(id), "was deleted".to_owned(), ""),
+        RemovedItem::Active(id) => (user(id), "was switched off".to_owned(), ""),
+        RemovedItem::Group(id) => (group(id), "was deleted".to_owned(), "group"),
+        RemovedItem::Member(of, MemberId::User(id)) => (user(id), format!("left {}", group(of)), ""),
+        RemovedItem::Member(of, MemberId::Group(id)) => (group(id), format!("left {}", group(of)), "group"),
     };
     let note = match entry.fate.why() {
         Some(why) => why,
         None if entry.kept_out => "Somebody else keeps this person out too, and that stays.",
         None => "",
     };
-    Line { who, what, tag, when: second(entry.at), note }
+    UndoRow { who, what, tag, when: second(entry.at), note }
 }
