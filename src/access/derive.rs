@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Tree;
-use super::world::{AccessSnapshot, SnapshotGrant};
+use super::snapshot::{AccessSnapshot, SnapshotGrant};
 use crate::domain::capability::CapabilityId;
 use crate::domain::directory::{CeilingEntry, DirectoryMode};
 use crate::domain::grant::{Holder, Scope};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::decide::{Question, decide};
+use super::delegation::{ProposedGrant, authority, covers, dominates};
 use super::derive::{MembershipReason, derive};
-use super::dominates::{ProposedGrant, authority, covers, dominates};
 use super::explain::DecisionReason;
-use super::world::{
+use super::snapshot::{
     AccessSnapshot, SnapshotDirectory, SnapshotExternalGroup, SnapshotExternalUser, SnapshotGrant, SnapshotGroup,
     SnapshotLevel, SnapshotPartner, SnapshotRole, SnapshotUser,
 };

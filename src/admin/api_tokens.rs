@@ -1,9 +1,9 @@
 //! API tokens that people make for programs of theirs. A token acts with the authority its person has at that moment,
 //! so making one gives nothing away.
+use super::error::AdminError;
 use super::most;
 use super::record;
-use super::refused::AdminError;
-use super::text;
+use super::validate;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, TokenId};
 use crate::provision::event::{Event, Kind};
@@ -26,7 +26,7 @@ pub async fn make(
     name: &str,
     days: u32,
 ) -> Result<PlainToken, AdminError> {
-    let name = &text::name("name", name)?;
+    let name = &validate::name("name", name)?;
     if days > MOST_DAYS {
         return Err(AdminError::Invalid(format!("A token ends after {MOST_DAYS} days at most, or lasts.")));
     }

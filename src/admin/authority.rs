@@ -1,12 +1,12 @@
 //! Whether an administrator may do what they ask for, decided in the transaction that does it.
-use super::refused::AdminError;
+use super::error::AdminError;
 use crate::domain::capability::CoreCapability;
 use crate::domain::grant::Resource;
 use crate::domain::id::{DirectoryId, PartnerId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::PartnerExtent;
-use crate::store::{Reader, directories, effective, effective_lists, resources, spoken_for};
+use crate::store::{Reader, delegated_access, directories, effective, effective_lists, resources};
 
 /// The extent over a partner in which `actor` may do `needs`.
 ///
@@ -102,7 +102,7 @@ pub(super) async fn covers(
             reached.";
         return Err(AdminError::Forbidden(why.to_owned()));
     }
-    let held = spoken_for::held_otherwise(reader, at, directory, now).await?;
+    let held = delegated_access::held_otherwise(reader, at, directory, now).await?;
     if !effective_lists::holds_all(reader, &mine, &held, None).await? {
         let why = "This directory speaks for someone who may do more than you, so you may not change how it is \
             reached.";

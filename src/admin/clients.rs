@@ -1,7 +1,7 @@
 //! OAuth 2.0 clients of SCIM connections: who may fetch short-lived tokens instead of holding a lasting one.
 use super::connections::guarded;
-use super::refused::AdminError;
-use super::{most, record, text};
+use super::error::AdminError;
+use super::{most, record, validate};
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{OauthClientId, UserId};
@@ -33,7 +33,7 @@ pub async fn create(
     name: &str,
     credential: &Credential,
 ) -> Result<(OauthClientId, Option<PlainToken>), AdminError> {
-    let name = &text::name("name", name)?;
+    let name = &validate::name("name", name)?;
     store
         .write_serializable(async |tx: &mut Tx| {
             let (at, door) = guarded(tx, ctx, actor, slug).await?;

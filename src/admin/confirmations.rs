@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::authority;
+use super::error::AdminError;
 use super::most::CONFIRMED_AT_ONCE;
-use super::refused::AdminError;
 use crate::access::explain::{GrantOrigin, MembershipSummary};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
@@ -15,8 +15,8 @@ use crate::provision::events;
 use crate::secret::sha256;
 use crate::store::effective_lists::{CeilingEffect, UserGrant};
 use crate::store::extent::PartnerExtent;
-use crate::store::told::{self, Sight};
-use crate::store::{Reader, Store, StoreError, Tx, effective_lists, people, spoken_for};
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{Reader, Store, StoreError, Tx, delegated_access, effective_lists, users};
 
 /// Who is meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,7 +129,7 @@ pub async fn carry_out(
             let mut confirmed = 0;
             for line in plan.lines.iter().filter(|line| line.fate == Fate::Confirmable) {
                 let id = line.person.id;
-                if people::confirm(tx, &at, id, Some(actor), ctx.now()).await? {
+                if users::confirm(tx, &at, id, Some(actor), ctx.now()).await? {
                     events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserConfirmed, id)]).await?;
                     confirmed += 1;
                 }
@@ -158,7 +158,7 @@ async fn look(
         let all = effective_lists::grants_of(reader, &at, person.id, ctx.now()).await?;
         let gaining = if fate == Fate::Confirmed { Vec::new() } else { further(all) };
         let gained = gaining.iter().filter_map(|line| Some((line.grant?, word(line.clip)))).collect();
-        let (gains, hidden) = told::grants(reader, &mut sight, person.id, gaining).await?;
+        let (gains, hidden) = visible_reasons::grants(reader, &mut sight, person.id, gaining).await?;
         lines.push(UserToConfirm { person, fate, gains, hidden, gained });
     }
     Ok((at, Plan { partner, lines }))
@@ -175,13 +175,13 @@ async fn meant(reader: &mut Reader, at: &PartnerExtent, whom: &Whom) -> Result<V
         Whom::These(ids) => {
             let (mut found, mut seen) = (Vec::with_capacity(ids.len()), BTreeSet::new());
             for id in ids.iter().filter(|id| seen.insert(**id)) {
-                found.push(people::get(reader, at, *id).await?.ok_or(AdminError::NotFound)?);
+                found.push(users::get(reader, at, *id).await?.ok_or(AdminError::NotFound)?);
             }
             Ok(found)
         }
         Whom::Found(text) => {
             let most = u32::try_from(CONFIRMED_AT_ONCE).unwrap_or(u32::MAX);
-            let found = people::unconfirmed(reader, at, text, most.saturating_add(1)).await?;
+            let found = users::unconfirmed(reader, at, text, most.saturating_add(1)).await?;
             if found.len() > CONFIRMED_AT_ONCE { Err(too_many()) } else { Ok(found) }
         }
     }
@@ -195,7 +195,7 @@ async fn gives(
     at: &PartnerExtent,
     one: UserId,
 ) -> Result<bool, StoreError> {
-    let gained = spoken_for::by_existing(reader, at, one, ctx.now()).await?;
+    let gained = delegated_access::by_existing(reader, at, one, ctx.now()).await?;
     let mine = effective_lists::authority(reader, actor, ctx.now()).await?;
     effective_lists::holds_all(reader, &mine, &gained, Some(CoreCapability::RoleAssign)).await
 }

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::directories::{self, NewDirectory};
-use super::refused::AdminError;
-use super::{authority, most, record, slug, text};
+use super::error::AdminError;
+use super::{authority, most, record, slug, validate};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, DirectoryMode};
@@ -173,13 +173,13 @@ pub(super) fn drafted(ctx: &Ctx, door: &NewConnection, filling: &ConnectionInit)
         directory: ctx.id(),
         kind: door.kind,
         slug: door.slug.clone(),
-        profile: text::name("profile", &door.profile)?,
+        profile: validate::name("profile", &door.profile)?,
         state: filling.state,
         config: filling.settings.clone(),
         version: 1,
         created_at: ctx.now(),
     };
-    Ok((connection, text::optional("join", door.join.as_deref())?))
+    Ok((connection, validate::optional("join", door.join.as_deref())?))
 }
 
 async fn insert(
@@ -248,7 +248,7 @@ pub(super) fn wanted(
     change: &ConnectionPatch,
 ) -> Result<(Connection, Option<String>, Vec<String>), AdminError> {
     let known = &door.connection;
-    let profile = change.profile.as_deref().map(|profile| text::name("profile", profile)).transpose()?;
+    let profile = change.profile.as_deref().map(|profile| validate::name("profile", profile)).transpose()?;
     let wanted = Connection {
         profile: profile.unwrap_or_else(|| known.profile.clone()),
         config: change.settings.clone().unwrap_or_else(|| known.config.clone()),
@@ -257,7 +257,7 @@ pub(super) fn wanted(
     };
     let join = match &change.join {
         None => door.join_attribute.clone(),
-        Some(join) => text::optional("join", join.as_deref())?,
+        Some(join) => validate::optional("join", join.as_deref())?,
     };
     let differs = [
         ("profile", wanted.profile != known.profile),
@@ -402,7 +402,7 @@ pub async fn issue_token(
     slug: &str,
     (name, expires_at): (&str, Option<Timestamp>),
 ) -> Result<(TokenId, PlainToken), AdminError> {
-    let name = &text::name("name", name)?;
+    let name = &validate::name("name", name)?;
     if expires_at.is_some_and(|end| end <= ctx.now()) {
         return Err(AdminError::Invalid("The moment in `expires_at` lies in the past.".to_owned()));
     }

@@ -1,6 +1,6 @@
 //! Directories, as administrators set them up.
-use super::refused::AdminError;
-use super::{authority, most, record, text};
+use super::error::AdminError;
+use super::{authority, most, record, validate};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{Directory, DirectoryMode};
@@ -52,7 +52,7 @@ pub(super) async fn insert(
     let directory = Directory {
         id: ctx.id(),
         partner: at.partner(),
-        name: text::name("name", &new.name)?,
+        name: validate::name("name", &new.name)?,
         mode: new.mode,
         rule_version: 0,
         authority: new.authority.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1))),

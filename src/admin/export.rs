@@ -9,7 +9,7 @@ use super::declaration::{
     RuleDecl, ScopeDecl, UserDecl,
 };
 use super::partners::DEFAULT_GROUP;
-use super::when;
+use super::rule_filter_text;
 use crate::domain::directory::{CeilingEntry, ConnectionState, Directory};
 use crate::domain::grant::{Holder, ManualGrant, Scope, ScopeBase};
 use crate::domain::group::UserGroup;
@@ -21,7 +21,7 @@ use crate::domain::text::fold;
 use crate::store::connections::ConnectionContext;
 use crate::store::extent::OperatorExtent;
 use crate::store::rules::StoredRule;
-use crate::store::{Store, StoreError, catalog, declared, partners, people};
+use crate::store::{Store, StoreError, catalog, declared, partners, users};
 
 /// People are read in pages of this size.
 const PAGE: u32 = 500;
@@ -196,7 +196,7 @@ impl RunningExport {
     ) -> Result<Option<(Vec<u8>, UserId)>, StoreError> {
         let (by, mut reader) = (&self.by, self.store.reader().await?);
         let page = declared::page(&mut reader, by, partner, after, PAGE).await?;
-        let last = page.last().map(|(user, _)| (people::sort_key(user), user.id));
+        let last = page.last().map(|(user, _)| (users::sort_key(user), user.id));
         let more = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
         let ids: Vec<UserId> = page.iter().map(|(user, _)| user.id).collect();
         let mut held: HashMap<Holder, Vec<ManualGrant>> = HashMap::new();
@@ -403,7 +403,7 @@ impl Book {
     }
 
     fn rule(&self, at: PartnerId, one: StoredRule, called: &HashMap<ExternalGroupId, String>) -> RuleDecl {
-        let when = when::as_called(&one, called);
+        let when = rule_filter_text::as_called(&one, called);
         let (mut place, mut join, mut grant, mut scope) = (None, None, None, None);
         match &one.rule.effect {
             RuleEffect::Place { group } => place = Some(self.group(*group)),

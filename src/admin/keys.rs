@@ -5,7 +5,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::id::{ConnectionId, Id as _};
 use crate::secret::{KeyId, Keyring, SealFault, SealPurpose, SealedUnder};
 use crate::store::extent::OperatorExtent;
-use crate::store::sealed::{self, SealedSecret};
+use crate::store::key_check::{self, SealedSecret};
 use crate::store::{Store, StoreError, Tx};
 
 /// How many secrets are sealed anew in one transaction.
@@ -43,7 +43,7 @@ pub enum KeysRefused {
 /// # Errors
 /// [`KeysRefused`]; nothing was changed when a key is missing.
 pub async fn confirm(store: &Store, ctx: &Ctx, keyring: &Keyring) -> Result<(), KeysRefused> {
-    let mark = sealed::mark(&mut store.reader().await?).await?;
+    let mark = key_check::mark(&mut store.reader().await?).await?;
     if let Some(mark) = &mark {
         keyring.open(SealPurpose::Mark, mark).map_err(|_| KeysRefused::Others)?;
     }
@@ -56,7 +56,7 @@ pub async fn confirm(store: &Store, ctx: &Ctx, keyring: &Keyring) -> Result<(), 
     // The mark comes last: under the first key, it says that everything is.
     if mark.is_none_or(|mark| keyring.under(&mark) != SealedUnder::First) {
         let mark = keyring.seal(ctx, SealPurpose::Mark, b"rolecall")?;
-        store.write_serializable(async |tx: &mut Tx| sealed::set_mark(tx, &mark).await).await?;
+        store.write_serializable(async |tx: &mut Tx| key_check::set_mark(tx, &mark).await).await?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ async fn look(store: &Store, by: &OperatorExtent, keyring: &Keyring) -> Result<S
     let mut seen = Seen::default();
     let mut after = first();
     loop {
-        let secrets = sealed::secrets(&mut store.reader().await?, by, after, AT_A_TIME).await?;
+        let secrets = key_check::secrets(&mut store.reader().await?, by, after, AT_A_TIME).await?;
         let Some(last) = secrets.last() else { return Ok(seen) };
         after = last.connection;
         for secret in secrets {
@@ -112,7 +112,7 @@ async fn look(store: &Store, by: &OperatorExtent, keyring: &Keyring) -> Result<S
 async fn seal_anew(store: &Store, ctx: &Ctx, by: &OperatorExtent, keyring: &Keyring) -> Result<(), KeysRefused> {
     let mut after = first();
     loop {
-        let secrets = sealed::secrets(&mut store.reader().await?, by, after, AT_A_TIME).await?;
+        let secrets = key_check::secrets(&mut store.reader().await?, by, after, AT_A_TIME).await?;
         let Some(last) = secrets.last() else { return Ok(()) };
         after = last.connection;
         let older = |secret: &SealedSecret| matches!(keyring.under(&secret.sealed), SealedUnder::Older(_));
@@ -129,7 +129,7 @@ async fn seal_anew(store: &Store, ctx: &Ctx, by: &OperatorExtent, keyring: &Keyr
         let anew = &anew;
         let write = async |tx: &mut Tx| -> Result<(), StoreError> {
             for (secret, sealed) in anew {
-                sealed::reseal(tx, by, secret, sealed).await?;
+                key_check::reseal(tx, by, secret, sealed).await?;
             }
             Ok(())
         };

@@ -7,7 +7,7 @@ use crate::provision::event::{Event, Kind};
 use crate::provision::events;
 use crate::secret::{Keyring, PlainToken, SealPurpose as Sealed, TokenKind};
 use crate::store::extent::{OperatorExtent, PartnerExtent};
-use crate::store::links::{self, OneTimeLinkPurpose};
+use crate::store::one_time_links::{self, OneTimeLinkPurpose};
 use crate::store::{StoreError, Tx};
 
 /// Seconds until an unused link ends.
@@ -31,8 +31,8 @@ pub async fn create(
     purpose: OneTimeLinkPurpose,
 ) -> Result<PlainToken, StoreError> {
     let token = PlainToken::generate(TokenKind::Link, ctx);
-    links::withdraw(tx, at, person).await?;
-    links::insert(tx, at, person, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
+    one_time_links::withdraw(tx, at, person).await?;
+    one_time_links::insert(tx, at, person, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
     let line = Event::of(Kind::LinkIssued, person).word("purpose", purpose.as_str());
     events::append(tx, ctx, at.partner(), &[line]).await?;
     Ok(token)
@@ -51,7 +51,7 @@ pub async fn of_first_owner(
     keyring: &Keyring,
 ) -> Result<PlainToken, StoreError> {
     let (purpose, seal) = (OneTimeLinkPurpose::SetUp, Sealed::SetUpLink(person));
-    let made = links::last(tx, &OperatorExtent::assume(), purpose).await?;
+    let made = one_time_links::last(tx, &OperatorExtent::assume(), purpose).await?;
     let stands = made.filter(|link| link.person == person && !link.used && link.expires_at > ctx.now());
     let opened = stands.and_then(|link| keyring.open(seal, &link.sealed?).ok());
     let token = opened.and_then(|text| PlainToken::parse(TokenKind::Link, std::str::from_utf8(&text).ok()?));
@@ -61,7 +61,7 @@ pub async fn of_first_owner(
     let token = create(tx, ctx, at, person, purpose).await?;
     // One that cannot be kept is made anew the next time.
     if let Ok(sealed) = keyring.seal(ctx, seal, token.reveal().as_bytes()) {
-        links::seal(tx, at, person, token.hash(), sealed).await?;
+        one_time_links::seal(tx, at, person, token.hash(), sealed).await?;
     }
     Ok(token)
 }

@@ -2,19 +2,19 @@
 //!
 //! Whoever is matched may from then on sign in as the person, and the person gets what the directory's rules give. So it
 //! takes holding everything that the person holds, before and afterwards (guard G5), and nobody matches themselves.
-use super::refused::AdminError;
-use super::storms::Schemas;
+use super::error::AdminError;
+use super::removal_alerts::Schemas;
 use super::{authority, record};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{ConnectionKind, DirectoryMode};
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::provision::event::{Event, Kind};
-use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers, review, succession, users};
+use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers, match_review, succession, users};
 use crate::store::connections::ConnectionContext;
 use crate::store::extent::PartnerExtent;
 use crate::store::matches::{self, Verdict};
-use crate::store::{Store, StoreError, Tx, external_users, visible};
+use crate::store::{Store, StoreError, Tx, external_users, reach};
 
 /// How often a decision is tried again that met another act.
 const MOST_TRIES: usize = 5;
@@ -42,7 +42,7 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schema
         let set = schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
         let source = source(&door, &set, UnknownMembers::Skip);
         if let Some(old) = matches::linked_here(tx, &door.extent, wanted.person).await? {
-            review::detach_in(tx, ctx, &at, &set, old).await?;
+            match_review::detach_in(tx, ctx, &at, &set, old).await?;
             if door.connection.kind == ConnectionKind::Oidc {
                 // The subject of before: its place is taken.
                 succession::retire_in(tx, ctx, &source, old).await?;
@@ -51,7 +51,7 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schema
                 matches::decide(tx, &door.extent, pair, Verdict::Refused, Some(wanted.actor), ctx.now()).await?;
             }
         }
-        review::attach_in(tx, ctx, &at, &set, wanted.external, wanted.person).await?;
+        match_review::attach_in(tx, ctx, &at, &set, wanted.external, wanted.person).await?;
         decided(tx, ctx, &at, &door, wanted, Verdict::Confirmed).await?;
         // What the person would be from now on: the rules of the directory count already.
         Ok(dominates(tx, ctx, wanted).await?)
@@ -122,7 +122,7 @@ async fn allowed(
 }
 
 async fn dominates(tx: &mut Tx, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<(), AdminError> {
-    if visible::outranks(tx, wanted.actor, wanted.person, ctx.now()).await? {
+    if reach::outranks(tx, wanted.actor, wanted.person, ctx.now()).await? {
         return Ok(());
     }
     let why = "This person holds something that you do not hold yourself, or would hold it afterwards, so you may not \

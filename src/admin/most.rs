@@ -1,5 +1,5 @@
 //! How much a person or a connection may make that stays. What is beyond is refused; something has to go first.
-use super::refused::AdminError;
+use super::error::AdminError;
 
 /// API tokens of one person that have not ended.
 pub const API_TOKENS: usize = 100;

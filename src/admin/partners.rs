@@ -1,7 +1,7 @@
 //! Use cases of the partner tree.
-use super::holds::{self as holding, Case, Lifted, SuspensionOrder};
-use super::refused::AdminError;
-use super::{authority, most, record, text};
+use super::error::AdminError;
+use super::suspensions::{self as holding, Case, Lifted, SuspensionOrder};
+use super::{authority, most, record, validate};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::grant::Resource;
@@ -12,9 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
 use crate::provision::event::{Event, Kind};
 use crate::store::extent::{OperatorExtent, PartnerExtent};
-use crate::store::told::Sight;
+use crate::store::visible_reasons::Sight;
 use crate::store::{
-    Reader, Store, StoreError, Tx, effective_below, effective_lists, holds, partners, people, stopped, user_groups,
+    Reader, Store, StoreError, Tx, effective_below, effective_lists, partners, stopped, suspensions, user_groups, users,
 };
 
 /// The name of the exclusive group every partner begins with.
@@ -107,8 +107,8 @@ pub async fn create(
     new: &NewPartner,
 ) -> Result<Partner, AdminError> {
     let new = &NewPartner {
-        name: text::name("name", &new.name)?,
-        external_id: text::optional("external_id", new.external_id.as_deref())?,
+        name: validate::name("name", &new.name)?,
+        external_id: validate::optional("external_id", new.external_id.as_deref())?,
         ..new.clone()
     };
     store
@@ -144,7 +144,7 @@ pub async fn suspend(
         .write_serializable(async |tx: &mut Tx| {
             let needs = holding::needs(order.kind, false);
             let at = authority::at_partner(tx, actor, needs, partner, ctx.now()).await?;
-            if people::at_home_below(tx, &at, actor).await? {
+            if users::at_home_below(tx, &at, actor).await? {
                 let why = "You are at home in this partner or below it: you would lock yourself out.";
                 return Err(AdminError::Forbidden(why.to_owned()));
             }
@@ -155,12 +155,12 @@ pub async fn suspend(
             }
             let case = case(actor, at, partner, ctx);
             let hold = case.hold(tx, ctx, order).await?;
-            let changed = holds::suspend_partner(tx, &at, &hold).await?;
+            let changed = suspensions::suspend_partner(tx, &at, &hold).await?;
             if changed && order.kind == HoldKind::Security {
-                holds::end_sessions_below(tx, &at, ctx.now()).await?;
+                suspensions::end_sessions_below(tx, &at, ctx.now()).await?;
             }
             if changed {
-                let still = holds::of_partner(tx, &at).await?.len();
+                let still = suspensions::of_partner(tx, &at).await?.len();
                 record(tx, ctx, partner, holding::line(Kind::PartnerSuspended, partner, &hold, still)).await?;
             }
             Ok(changed)
@@ -219,12 +219,12 @@ pub async fn resume(
             let target = Resource { partner, group: None, owner: None };
             let at = holding::extent_to_lift(tx, actor, target, kind, ctx.now()).await?;
             let case = case(actor, at, partner, ctx);
-            let found = holds::of_partner(tx, &at).await?;
+            let found = suspensions::of_partner(tx, &at).await?;
             let (mut still, mut lifted, mut asked) = (found.len(), 0_usize, 0_usize);
             for hold in found.iter().filter(|hold| kind.is_none_or(|kind| hold.source.kind() == kind.as_str())) {
                 asked += 1;
                 let guard = async |reader: &mut Reader| outranks_all(reader, actor, &at, ctx.now()).await;
-                if case.may_lift(tx, hold, guard).await? && holds::lift_partner(tx, &at, hold.source).await? {
+                if case.may_lift(tx, hold, guard).await? && suspensions::lift_partner(tx, &at, hold.source).await? {
                     (still, lifted) = (still.saturating_sub(1), lifted + 1);
                     record(tx, ctx, partner, holding::line(Kind::PartnerResumed, partner, hold, still)).await?;
                 }

@@ -1,15 +1,15 @@
 //! The first owner: how an empty store becomes an installation, and the way back in when every owner is locked out.
 use super::apply::{self, ApplyContext, ApplyError};
 use super::declaration::{Declaration, GrantDecl, PartnerDecl, ScopeDecl, UserDecl};
-use super::{catalog, links, text};
+use super::{catalog, links, validate};
 use crate::domain::catalog::Catalog;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{PartnerId, UserId};
 use crate::domain::partner::Partner;
 use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
-use crate::store::links::{self as stored_links, OneTimeLinkPurpose};
-use crate::store::{Reader, Store, StoreError, Tx, catalog as stored, declared, grants, partners, people};
+use crate::store::one_time_links::{self as stored_links, OneTimeLinkPurpose};
+use crate::store::{Reader, Store, StoreError, Tx, catalog as stored, declared, grants, partners, users};
 
 /// The external id of the root that setting up makes. A declaration with a root of its own takes that one over.
 pub(super) const ROOT: &str = "root";
@@ -37,7 +37,7 @@ pub fn faults(wanted: &SetUp<'_>) -> Vec<(&'static str, String)> {
         Some(Ok(_)) => {}
     }
     for (key, field, value) in [("setup.company", "company", wanted.company), ("setup.owner", "owner", wanted.owner)] {
-        faults.extend(text::name(field, value).err().map(|refused| (key, refused.to_string())));
+        faults.extend(validate::name(field, value).err().map(|refused| (key, refused.to_string())));
     }
     faults
 }
@@ -111,7 +111,7 @@ async fn owner_of(
 ) -> Result<Option<UserId>, StoreError> {
     let at = by.at(root.id).alone();
     if let Some(person) = issued
-        && people::get(reader, &at, person).await?.is_some()
+        && users::get(reader, &at, person).await?.is_some()
     {
         return Ok(Some(person));
     }
@@ -151,7 +151,7 @@ async fn make_owner(
     let means = ApplyContext::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
     apply::within(tx, ctx, by, &declaration, &means).await?;
     let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
-    let owner = people::by_login(tx, &by.at(root.id).alone(), wanted.owner).await?;
+    let owner = users::by_login(tx, &by.at(root.id).alone(), wanted.owner).await?;
     owner.ok_or_else(|| ApplyError::unknown(&root.name, "user", wanted.owner))
 }
 
@@ -218,8 +218,8 @@ pub async fn recover(
             };
             let at = by.at(partner.id).alone();
             let person = match who.person {
-                Some(name) => match (people::by_login(tx, &at, name).await?, name.parse()) {
-                    (None, Ok(id)) => people::get(tx, &at, id).await?.map(|user| user.id),
+                Some(name) => match (users::by_login(tx, &at, name).await?, name.parse()) {
+                    (None, Ok(id)) => users::get(tx, &at, id).await?.map(|user| user.id),
                     (found, _) => found,
                 },
                 None => grants::holders_at(tx, &at, 1).await?.first().map(|(person, _)| *person),

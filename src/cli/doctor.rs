@@ -8,7 +8,7 @@ use super::ConfigFileArgs;
 use super::running::running;
 use crate::jobs::doctor::{self, DoctorReport};
 pub use crate::jobs::doctor::{examine, remarks};
-use crate::store::{Options, Store, sealed};
+use crate::store::{Options, Store, key_check};
 
 /// Check the store.
 #[derive(Args)]
@@ -35,7 +35,7 @@ impl DoctorArgs {
                 let store = super::explained(&config, Store::open(&config.store.url(), &options).await)?;
                 // Of an old schema, only that it is old can be told.
                 let secrets = match store.check().await {
-                    Ok(()) => sealed::any(&mut store.reader().await?).await?,
+                    Ok(()) => key_check::any(&mut store.reader().await?).await?,
                     Err(_) => false,
                 };
                 let keyring = if secrets { Some(super::keyring(&config, &store).await?) } else { None };

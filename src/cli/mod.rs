@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
-use crate::store::{Most, OpenError, Options, Store, sealed};
-use crate::web::operator::ServerNotice;
+use crate::store::{Most, OpenError, Options, Store, key_check};
+use crate::web::operator_token::ServerNotice;
 
 /// The exit code of a command that showed what it would do, and was not told to do it.
 const NOT_AGREED: u8 = 3;
@@ -120,7 +120,7 @@ fn explained(config: &Config, opened: Result<Store, OpenError>) -> anyhow::Resul
 /// # Errors
 /// They are missing although secrets exist, or cannot be read or made.
 pub async fn keyring(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
-    let secrets_exist = sealed::any(&mut store.reader().await?).await?;
+    let secrets_exist = key_check::any(&mut store.reader().await?).await?;
     Ok(config.keyring(&Clock.ctx(Actor::Operator), secrets_exist)?)
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::secret::sha256;
-use crate::web::operator::{ServerNotice, database, hex};
+use crate::web::operator_token::{ServerNotice, database, hex};
 
 /// How long a server may take to say that it is one.
 const GREETING: Duration = Duration::from_secs(5);

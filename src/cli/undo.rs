@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ConfigFileArgs;
 use super::running::{RunningServer, running};
-use crate::admin::storms::{self, UndoError, UndoRequest as Wanted};
+use crate::admin::removal_alerts::{self, UndoError, UndoRequest as Wanted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ctx::Actor;
@@ -84,10 +84,11 @@ impl UndoArgs {
         let store = super::open_store(config).await?;
         let ctx = Clock.ctx(Actor::Operator);
         let wanted = Wanted { actor: None, slug: &self.name, span };
-        let plan = storms::plan(&store, &ctx, wanted).await.map_err(|why| self.said(why.to_string()))?;
+        let plan = removal_alerts::plan(&store, &ctx, wanted).await.map_err(|why| self.said(why.to_string()))?;
         let mut view = api::undo_plan(&plan, None);
         if self.yes {
-            let done = storms::carry_out(&store, &ctx, wanted, &plan.hash(), connection_settings::schemas).await;
+            let done =
+                removal_alerts::carry_out(&store, &ctx, wanted, &plan.hash(), connection_settings::schemas).await;
             match done {
                 Ok((plan, carried)) => view = api::undo_plan(&plan, Some(carried)),
                 Err(UndoError::Refused(why)) => return Err(self.said(why.to_string())),

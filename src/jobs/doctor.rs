@@ -13,7 +13,8 @@ use crate::secret::Keyring;
 use crate::store::effective_lists::{self, CeilingEffect};
 use crate::store::extent::OperatorExtent;
 use crate::store::{
-    Reader, Store, awaited, entrance, events as lines, laws, migrate, provisioning_log, soundness, spoken_for,
+    Reader, Store, delegated_access, entrance, events as lines, invariants, migrate, request_log, reserved_groups,
+    soundness,
 };
 
 /// How long an event may wait for its number, in seconds, before that is told.
@@ -45,7 +46,7 @@ pub async fn told(store: &Store, folder: &Path, keyring: Option<&Keyring>) -> an
 
 /// What is wrong with the file of the request log.
 async fn log(folder: &Path) -> Vec<String> {
-    match provisioning_log::examine(folder).await {
+    match request_log::examine(folder).await {
         Ok(told) => told.into_iter().map(|line| format!("The log of requests (log.db) is damaged: {line}.")).collect(),
         Err(error) => vec![format!("The log of requests (log.db) cannot be read: {error}.")],
     }
@@ -57,7 +58,7 @@ async fn log(folder: &Path) -> Vec<String> {
 /// The database does not answer.
 pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
     let mut reader = store.reader().await?;
-    let (count, held) = spoken_for::resting(&mut reader, &OperatorExtent::assume()).await?;
+    let (count, held) = delegated_access::resting(&mut reader, &OperatorExtent::assume()).await?;
     let mut remarks = Vec::new();
     if count > 0 {
         remarks.push(format!(
@@ -116,7 +117,7 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
                 .to_owned(),
         );
     }
-    for (count, sentence) in laws::broken(&mut reader, &operator).await? {
+    for (count, sentence) in invariants::broken(&mut reader, &operator).await? {
         findings.push(format!("{count} {sentence}."));
     }
     let astray = conditions::astray(&mut reader, &operator).await?;
@@ -131,7 +132,7 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
                 .to_owned(),
         );
     }
-    for loose in awaited::loose_anywhere(&mut reader, &operator).await? {
+    for loose in reserved_groups::loose_anywhere(&mut reader, &operator).await? {
         // One that waits for a group which nobody has said yet is as its author wrote it.
         if loose.why != "awaited" {
             findings.push(format!("Rule “{}” of the directory “{}”: {loose}", loose.rule_name, loose.directory));

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::domain::id::EventId;
 use crate::store::extent::OperatorExtent;
-use crate::store::provisioning_log::RequestLog;
+use crate::store::request_log::RequestLog;
 use crate::store::{Store, StoreError, events};
 
 /// How often is looked.

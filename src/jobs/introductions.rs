@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::duty::LeaderLease;
+use super::leader::LeaderLease;
 use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::provision::{ProvisionError, introduce};

@@ -1,11 +1,11 @@
 //! Work that goes on beside the requests. What only one process of an installation may do is done under a lease.
 pub mod doctor;
-mod duty;
-pub mod forget;
+pub mod event_sealer;
 pub mod health;
 pub mod introductions;
+mod leader;
+pub mod purge;
+pub mod removal_alerts;
 pub mod schedule;
-pub mod sealer;
 pub mod statistics;
-pub mod storms;
 pub mod totals;

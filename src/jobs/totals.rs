@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::duty::LeaderLease;
+use super::leader::LeaderLease;
 use crate::clock::Clock;
 use crate::store::extent::OperatorExtent;
 use crate::store::{Store, StoreError, Tx, totals};

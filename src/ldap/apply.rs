@@ -11,7 +11,7 @@ use crate::provision::{Outcome, ProvisionError, ProvisionSource};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{Document, MemberKind, MemberRef};
 use crate::store::leases::{self, Lease};
-use crate::store::{Store, StoreError, Tx, stage};
+use crate::store::{Store, StoreError, Tx, baseline};
 
 use super::entry::{LdapGroup, LdapUser};
 use super::mark::Mark;
@@ -154,7 +154,7 @@ impl Applier<'_> {
                 if !leases::renew(tx, self.lease, LEASE).await? {
                     return Err(AbortReason::LeaseLost);
                 }
-                Ok(stage::note(tx, at, &rows).await?)
+                Ok(baseline::note(tx, at, &rows).await?)
             };
             self.store.write(write).await?;
         }

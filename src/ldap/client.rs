@@ -10,10 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::ber::{self, LdapEntry, Malformed, SearchMessage};
 use super::bounds::{BOUNDS, Bounds};
-use super::line::{self, Ending, LdapStream, tls_config};
+use super::decode::{self, LdapEntry, Malformed, SearchMessage};
 use super::settings::ResolvedLdapSettings;
+use super::stream::{self, Ending, LdapStream, tls_config};
 
 /// Why a directory could not be read, as a sentence for whoever set it up.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -185,7 +185,7 @@ impl Client {
         let mut page = SearchPage { entries: Vec::new(), references: Vec::new(), cookie: Vec::new() };
         loop {
             match stream.next().await {
-                Ok(Some(message)) => match ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                Ok(Some(message)) => match decode::decode(message).map_err(LdapFailure::malformed(what))? {
                     SearchMessage::Entry(_) if page.entries.len() >= most => {
                         return Err(incomplete(format!("the server sent more than the {most} entries of a page")));
                     }
@@ -247,7 +247,9 @@ impl Client {
         loop {
             match stream.next().await {
                 Ok(Some(message)) => {
-                    if let SearchMessage::Entry(entry) = ber::decode(message).map_err(LdapFailure::malformed(what))? {
+                    if let SearchMessage::Entry(entry) =
+                        decode::decode(message).map_err(LdapFailure::malformed(what))?
+                    {
                         if found.is_some() {
                             let why = "the server sent several entries for one name".to_owned();
                             return Err(LdapFailure::Incomplete { what: what.to_owned(), why });
@@ -338,7 +340,7 @@ async fn open(
 ) -> Result<Client, String> {
     let limit = settings.config.timeouts.connect();
     let opening = async {
-        let (line, socket) = line::open(settings, tls, guard, bounds.wire, url).await?;
+        let (line, socket) = stream::open(settings, tls, guard, bounds.wire, url).await?;
         let connection = LdapConnSettings::new().set_std_stream(StdStream::Unix(socket));
         let (connection, ldap) =
             LdapConnAsync::with_settings(connection, "ldapi:///").await.map_err(|e| e.to_string())?;
@@ -354,7 +356,7 @@ async fn open(
 fn answered_cookie(result: &LdapResult) -> Option<Vec<u8>> {
     const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
     let Control(_, raw) = result.ctrls.iter().find(|Control(_, raw)| raw.ctype == PAGED_RESULTS)?;
-    ber::paging_cookie(raw.val.as_deref()?).ok()
+    decode::paging_cookie(raw.val.as_deref()?).ok()
 }
 
 fn said(result: &LdapResult) -> String {

@@ -8,13 +8,13 @@ use crate::domain::text::fold;
 use crate::scim::resource::Document;
 use crate::scim::schema::SchemaSet;
 
-use super::brake::{SafeguardDecision, SafeguardInput, brake};
 use super::entry::{AttributePart, Before, Mapping};
 use super::plan::{Baseline, BaselineUser, MissingRecords, SyncPlan, absences, plan};
 use super::read::{BranchRead, ReadEvidence};
 use super::reason::PendingReason;
-use super::said::{DirectorySnapshot, ExistingKeys, translate};
+use super::safeguard::{SafeguardDecision, SafeguardInput, brake};
 use super::settings::ResolvedLdapSettings;
+use super::translate::{DirectorySnapshot, ExistingKeys, translate};
 use super::unseen;
 
 /// What a comparison rests on beside the read and the accepted state.

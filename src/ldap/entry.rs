@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::provision::fit;
-use crate::provision::join::MatchKey;
+use crate::provision::match_key::MatchKey;
 use crate::scim::resource::{self, Document, Rules};
 use crate::scim::schema::SchemaSet;
 use crate::secret::sha256;
 
-use super::ber::LdapEntry;
+use super::decode::LdapEntry;
 use super::mark::{Mark, Marker};
 use super::settings::{MappedAttribute, ResolvedLdapSettings, Test};
 

@@ -11,7 +11,7 @@ use super::apply::{
 };
 use super::plan::{Baseline, ChangeKind, MissingRecords, RecordChange, RecordMatch, SyncPlan, stale_marks};
 use super::report::{PairCounts, RecordCounts, Report};
-use super::said::DirectorySnapshot;
+use super::translate::DirectorySnapshot;
 
 /// Where what is said stands here; `None` where it was refused.
 struct Ids {

@@ -1,7 +1,7 @@
 //! By what a run knows that nothing about a person changed: most entries of most runs are neither translated nor held.
 use crate::secret::sha256;
 
-use super::ber::LdapEntry;
+use super::decode::LdapEntry;
 use super::entry::Mapping;
 
 /// Which stored form a mapping makes; raised when `entry` changes it, so that every row is written anew.

@@ -3,31 +3,31 @@
 //! `line` and `wire` let nothing in that is out of bounds, `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `brake`
 //! decide and are pure, `run` ties them together.
 mod apply;
-pub mod ber;
 pub mod bounds;
-pub mod brake;
 pub mod client;
 mod compare;
+pub mod decode;
 pub mod dn;
 pub mod entry;
 mod execute;
 mod faults;
+mod framing;
 pub mod identity;
-#[cfg(test)]
-mod laws;
-mod line;
-mod look;
+mod lookup;
 pub mod mark;
 pub mod plan;
 pub mod preset;
+#[cfg(test)]
+mod property_tests;
 pub mod read;
 pub mod reason;
 pub mod report;
 pub mod run;
-pub mod said;
+pub mod safeguard;
 pub mod settings;
-pub mod source;
+pub mod snapshot;
+mod stream;
+pub mod translate;
 mod unbegun;
 mod unseen;
 pub mod window;
-mod wire;

@@ -9,7 +9,7 @@ use crate::domain::text::fold;
 
 use super::mark::Mark;
 use super::read::Complete;
-use super::said::DirectorySnapshot;
+use super::translate::DirectorySnapshot;
 
 /// The accepted state of one connection. Members are named by position.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,8 @@
 //! proves nothing; the brake holds it (see `brake`).
 use std::collections::HashSet;
 
-use super::ber::{AttributeNames, LdapEntry};
 use super::client::{Client, LdapFailure, Search};
+use super::decode::{AttributeNames, LdapEntry};
 use super::settings::{Branch, ReferralPolicy, ResolvedLdapSettings};
 
 /// A read that is proven to be whole.

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{Id as _, RunId};
 use crate::domain::time::Timestamp;
 
-use super::brake::{Removal, SafeguardDecision};
 use super::entry::AttributePart;
 use super::plan::{Baseline, ChangeKind, SyncPlan};
 use super::reason::PendingReason;
-use super::said::DirectorySnapshot;
+use super::safeguard::{Removal, SafeguardDecision};
+use super::translate::DirectorySnapshot;
 
 /// The report of one run. Its JSON form only ever grows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -14,13 +14,13 @@ use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::apply::{AbortReason, Applier, LEASE};
-use super::brake::{self, Removal, WINDOW_HOURS};
 use super::client::{Guard, LdapFailure};
 use super::compare::Compared;
 use super::report::{Report, Status};
+use super::safeguard::{self, Removal, WINDOW_HOURS};
 use super::settings::{ResolvedLdapSettings, SettingsErrors};
-use super::source::{RawRead, snapshot};
-use super::{execute, look, window};
+use super::snapshot::{RawRead, snapshot};
+use super::{execute, lookup, window};
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
@@ -28,9 +28,9 @@ use crate::domain::id::{Id as _, RunId};
 use crate::provision::{ProvisionSource, UnknownMembers};
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, SealPurpose};
+use crate::store::baseline::{self, PendingRemoval};
 use crate::store::connections::{self, ConnectionContext};
 use crate::store::leases::{self, Lease};
-use crate::store::stage::{self, PendingRemoval};
 use crate::store::{Store, StoreError, Tx, runs};
 
 pub use super::unbegun::prepare;
@@ -128,7 +128,7 @@ pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -
     let approved = match order.approve {
         None => Vec::new(),
         Some(run) => {
-            let held = stage::held(&mut reader, &door.extent, run, 0, usize::MAX).await?;
+            let held = baseline::held(&mut reader, &door.extent, run, 0, usize::MAX).await?;
             if held.is_empty() {
                 return Err(SyncStartError::NothingHeld(run));
             }
@@ -244,7 +244,7 @@ impl SyncRun {
         let began = Instant::now();
         let stop = self.env.stop.clone();
         let (mut compared, approved) = until(&*stop, self.compare(snapshot, &identity)).await??;
-        let again = look::again(&self.settings, self.password.as_ref(), &self.env.guard, &mut compared, &approved);
+        let again = lookup::again(&self.settings, self.password.as_ref(), &self.env.guard, &mut compared, &approved);
         self.report.read.found_again = until(&*stop, again).await??;
         self.describe(&compared, &identity).await?;
         self.report.milliseconds.compare = millis(began);
@@ -273,10 +273,10 @@ impl SyncRun {
     async fn hold(&self, compared: &Compared, approved: &HashSet<Removal>) -> Result<(), Failure> {
         let (run, at, now) = (self.id(), self.door.extent, self.env.clock.now());
         let Compared { said, accepted, plan, verdict, .. } = compared;
-        let taken = brake::taken(said, accepted, plan, &verdict.apply, approved);
+        let taken = safeguard::taken(said, accepted, plan, &verdict.apply, approved);
         let taken = window::in_rows(&taken);
         let since = now.plus_seconds(-WINDOW_HOURS * 3_600);
-        let note = async |tx: &mut Tx| stage::take(tx, &at, run, (&taken, &compared.back), (now, since)).await;
+        let note = async |tx: &mut Tx| baseline::take(tx, &at, run, (&taken, &compared.back), (now, since)).await;
         if !(taken.is_empty() && compared.back.is_empty()) {
             self.env.store.write(note).await?;
         }
@@ -291,7 +291,7 @@ impl SyncRun {
                     reason: serde_json::to_string(&line.reason).unwrap_or_default(),
                 })
                 .collect();
-            self.env.store.write(async |tx: &mut Tx| stage::hold(tx, run, at * 400, &rows).await).await?;
+            self.env.store.write(async |tx: &mut Tx| baseline::hold(tx, run, at * 400, &rows).await).await?;
         }
         Ok(())
     }
@@ -300,7 +300,7 @@ impl SyncRun {
         let schemas = SchemaSet::base();
         let actor = Actor::Connection { connection: self.door.connection.id, run: Some(self.id()) };
         let stop = self.env.stop.clone();
-        let gone = stage::deleted(&mut self.env.store.reader().await?, &self.door.extent).await?;
+        let gone = baseline::deleted(&mut self.env.store.reader().await?, &self.door.extent).await?;
         let hand = Applier {
             gone: gone.into_iter().collect(),
             store: &self.env.store,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::domain::id::ExternalUserId;
 use crate::scim::resource::Document;
 
-use super::brake::{Removal, exceeds};
 use super::entry::AttributePart;
 use super::plan::{Baseline, RecordMatch, SyncPlan};
 use super::reason::PendingReason;
-use super::said::DirectorySnapshot;
+use super::safeguard::{Removal, exceeds};
 use super::settings::SafeguardLimits;
+use super::translate::DirectorySnapshot;
 
 /// Keeps the parts that many of the changed people lose at once and nobody has approved; each with its reason.
 pub(super) fn keep_parts(

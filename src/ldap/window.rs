@@ -1,9 +1,9 @@
 //! What the runs of the last hours removed, as it is stored and as the brake counts it.
-use super::brake::UnapprovedRemovals;
-use crate::store::stage;
+use super::safeguard::UnapprovedRemovals;
+use crate::store::baseline;
 
 /// What the runs of the last hours removed.
-pub(super) fn added_up(rows: Vec<stage::RemovalCount>) -> UnapprovedRemovals {
+pub(super) fn added_up(rows: Vec<baseline::RemovalCount>) -> UnapprovedRemovals {
     let mut taken = UnapprovedRemovals::default();
     for (what, subject, lost) in rows {
         let lost = u64::try_from(lost).unwrap_or_default();
@@ -17,7 +17,7 @@ pub(super) fn added_up(rows: Vec<stage::RemovalCount>) -> UnapprovedRemovals {
 }
 
 /// As it is stored; what is nothing is left out.
-pub(super) fn in_rows(taken: &UnapprovedRemovals) -> Vec<stage::RemovalCount> {
+pub(super) fn in_rows(taken: &UnapprovedRemovals) -> Vec<baseline::RemovalCount> {
     let of_all = [("memberships", taken.memberships), ("groups", taken.groups)];
     let of_all = of_all.into_iter().map(|(what, lost)| (what, String::new(), lost));
     let mapped = taken.mapped.iter().map(|(group, lost)| ("mapped", group.clone(), *lost));

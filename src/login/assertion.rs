@@ -1,7 +1,7 @@
 //! The one place that decides whether a client's assertion is to be believed (RFC 7523 §3, `private_key_jwt`).
+use super::error::LoginError;
+use super::jwks::{ALGORITHMS, Keys};
 use super::jws::{Jws, Profile, VerifyError};
-use super::keys::{ALGORITHMS, Keys};
-use super::refusal::LoginError;
 use crate::domain::time::Timestamp;
 use crate::secret::sha256;
 

@@ -4,7 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::refusal::{LoginError, LoginErrorKind};
+use super::error::{LoginError, LoginErrorKind};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{AttemptId, ConnectionId, Id};
 use crate::domain::time::Timestamp;

@@ -5,13 +5,13 @@ use zeroize::Zeroizing;
 use super::LoginService;
 use super::attempt::{self, NewLoginAttempt};
 use super::authorize::{authorization_url, redirect_uri};
-use super::house::OidcConnection;
-use super::refusal::LoginError;
+use super::error::LoginError;
+use super::service::OidcConnection;
 use crate::clock::Running;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::AttemptId;
 use crate::secret::SealPurpose;
-use crate::store::attempts::{self, StoredLoginAttempt};
+use crate::store::login_attempts::{self, StoredLoginAttempt};
 
 /// A begun sign-in.
 pub struct LoginRedirect {
@@ -46,7 +46,7 @@ impl LoginService {
         let metadata = provider.metadata(self.providers.fetch(), &Running::from(ctx.now())).await?;
         let fresh = attempt::begin(ctx, connection, return_to);
         let kept = self.keep(ctx, &fresh)?;
-        self.store.write(async |tx| attempts::insert(tx, &open.door.extent, &kept).await).await?;
+        self.store.write(async |tx| login_attempts::insert(tx, &open.door.extent, &kept).await).await?;
         let there = authorization_url(&metadata, &open.config, &redirect_uri(&self.public_url, slug), &fresh);
         Ok(LoginRedirect { there, attempt: fresh.attempt.id, cookie: fresh.browser })
     }

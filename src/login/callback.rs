@@ -1,6 +1,6 @@
 //! What the browser brings back (RFC 6749 §4.1.2, RFC 9207).
 use super::discovery::Metadata;
-use super::refusal::{LoginError, LoginErrorKind};
+use super::error::{LoginError, LoginErrorKind};
 
 /// The longest code taken; nothing longer is sent on.
 const LONGEST_CODE: usize = 4_096;

@@ -7,10 +7,10 @@ use url::Url;
 
 use super::LoginService;
 use super::assertion::{Assertion, Used};
-use super::kept::Fetched;
-use super::keys::Keys;
+use super::error::LoginError;
+use super::fetch_cache::Fetched;
+use super::jwks::Keys;
 use super::provider::with_keys;
-use super::refusal::LoginError;
 use super::verify::VerifyError;
 use crate::clock::Running;
 use crate::domain::ctx::Ctx;

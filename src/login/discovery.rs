@@ -2,9 +2,9 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::error::{LoginError, LoginErrorKind};
 use super::fetch::{DISCOVERY_LIMIT, Fetch, FetchError};
-use super::keys::ALGORITHMS;
-use super::refusal::{LoginError, LoginErrorKind};
+use super::jwks::ALGORITHMS;
 
 /// What we use of it. Unknown members are ignored, repeated ones refused.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]

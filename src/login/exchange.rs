@@ -5,10 +5,10 @@ use super::attempt::LoginAttempt;
 use super::callback::AuthorizationResponse;
 use super::claims::Claims;
 use super::discovery::Metadata;
+use super::error::{LoginError, LoginErrorKind};
 use super::fetch::{ClientAuth, Fetch, FetchError, FetchedBody};
-use super::keys::Keys;
+use super::jwks::Keys;
 use super::provider::{ClientAuthMethod, OidcSettings, Provider};
-use super::refusal::{LoginError, LoginErrorKind};
 use super::verify::{Expected, id_token, userinfo};
 use crate::clock::Running;
 

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use super::address::{BlockedAddress, Policy};
+use super::address_policy::{BlockedAddress, Policy};
 
 /// Largest discovery document, in bytes.
 pub const DISCOVERY_LIMIT: usize = 256 * 1024;

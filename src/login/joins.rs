@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::claims::Claims;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
-use crate::provision::join::MatchKey;
+use crate::provision::match_key::MatchKey;
 
 /// Claims that people choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
 /// and §5.7, and what the large providers send beside them).

@@ -7,8 +7,8 @@ use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm, JwsSigningAlgorithm};
 use serde_json::Value;
 
 use super::claims::Claims;
-use super::keys::{ALGORITHMS, Keys};
-use super::refusal::LoginError;
+use super::error::LoginError;
+use super::jwks::{ALGORITHMS, Keys};
 
 /// Why a token is not believed.
 #[derive(Debug)]

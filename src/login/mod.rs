@@ -11,8 +11,8 @@
 //! | `fetch`, `address` | the one guarded way to a provider |
 //! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |
 //! | `refusal` | why not, for the person, the log and the code |
-pub mod address;
-mod arrive;
+pub mod address_policy;
+mod admit;
 pub mod assertion;
 pub mod attempt;
 pub mod authorize;
@@ -21,21 +21,21 @@ pub mod begin;
 pub mod callback;
 pub mod claims;
 pub mod client;
+pub mod complete;
 pub mod discovery;
 mod document;
+pub mod error;
 pub mod exchange;
 pub mod fetch;
-pub mod finish;
-mod house;
+mod fetch_cache;
 pub mod joins;
+pub mod jwks;
 mod jws;
-mod kept;
-pub mod keys;
-pub mod links;
-mod probe;
+pub mod one_time_links;
 pub mod provider;
-pub mod refusal;
+mod service;
 pub mod session;
+mod test_connection;
 pub mod verify;
 
-pub use house::LoginService;
+pub use service::LoginService;

@@ -7,10 +7,10 @@ use url::Url;
 
 use super::claims::Claims;
 use super::discovery::{Metadata, discover};
+use super::error::LoginError;
 use super::fetch::Fetch;
-use super::kept::Fetched;
-use super::keys::{Keys, fetch_keys};
-use super::refusal::LoginError;
+use super::fetch_cache::Fetched;
+use super::jwks::{Keys, fetch_keys};
 use super::verify::VerifyError;
 use crate::clock::Running;
 use crate::domain::id::ConnectionId;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use super::LoginService;
-use super::refusal::{LoginError, LoginErrorKind};
+use super::error::{LoginError, LoginErrorKind};
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;

@@ -11,9 +11,9 @@ use serde_json::Value;
 pub use super::jws::VerifyError;
 
 use super::claims::Claims;
+use super::error::LoginError;
+use super::jwks::Keys;
 use super::jws::{Jws, Profile};
-use super::keys::Keys;
-use super::refusal::LoginError;
 use crate::domain::time::Timestamp;
 
 /// The largest ID token or signed answer, in bytes.

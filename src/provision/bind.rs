@@ -5,7 +5,7 @@ use super::event::{Event, Kind};
 use super::{Effect, ProvisionError, ProvisionSource};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
-use crate::store::{Tx, awaited, nesting};
+use crate::store::{Tx, nesting, reserved_groups};
 
 /// How long another group of the name still takes a binding back, in seconds: a day, in which a directory that is being
 /// connected has said what it has.
@@ -20,12 +20,12 @@ pub(super) async fn settle(
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let Some(waiting) = awaited::lock(tx, at, name).await? else { return Ok(()) };
-    let having = awaited::candidates(tx, at, name, waiting.bound).await?;
+    let Some(waiting) = reserved_groups::lock(tx, at, name).await? else { return Ok(()) };
+    let having = reserved_groups::candidates(tx, at, name, waiting.bound).await?;
     match (waiting.bound, having.as_slice()) {
         (None, [one]) => {
-            awaited::rebind(tx, at, waiting.id, *one).await?;
-            awaited::set_bound(tx, at, name, Some((*one, ctx.now()))).await?;
+            reserved_groups::rebind(tx, at, waiting.id, *one).await?;
+            reserved_groups::set_bound(tx, at, name, Some((*one, ctx.now()))).await?;
             tell(tx, source, *one, "bound", effect).await
         }
         (None, _) => Ok(()),
@@ -34,15 +34,15 @@ pub(super) async fn settle(
             match (more.is_empty(), open) {
                 (true, true) => Ok(()),
                 (false, true) => {
-                    awaited::rebind(tx, at, bound, waiting.id).await?;
-                    awaited::set_bound(tx, at, name, None).await?;
+                    reserved_groups::rebind(tx, at, bound, waiting.id).await?;
+                    reserved_groups::set_bound(tx, at, name, None).await?;
                     tell(tx, source, bound, "several", effect).await
                 }
-                (_, false) => Ok(awaited::forget(tx, at, name).await?),
+                (_, false) => Ok(reserved_groups::forget(tx, at, name).await?),
             }
         }
         // Its group was renamed or is gone: the rule stays with it.
-        (Some(_), _) => Ok(awaited::forget(tx, at, name).await?),
+        (Some(_), _) => Ok(reserved_groups::forget(tx, at, name).await?),
     }
 }
 

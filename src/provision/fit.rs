@@ -2,7 +2,7 @@
 use serde_json::Value as Json;
 
 use super::ProvisionError;
-use super::join::MatchKey;
+use super::match_key::MatchKey;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::resource::Document;

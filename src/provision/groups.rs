@@ -1,20 +1,20 @@
 //! Groups as a connection says them.
 use serde_json::Value as Json;
 
+use super::attributes::{GroupAttributes, differences};
 use super::event::{Event, Kind, listing};
-use super::facts::{GroupAttributes, differences};
 use super::listing::{ListQuery, ListResult, counted, in_time};
 use super::members::MemberChanges;
 use super::run::run;
 use super::users::{check, finish};
-use super::{Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive, bind, events, fit};
+use super::{Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive_mode, bind, events, fit};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::etag::Precondition;
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::store::external_groups::{ExternalGroup, ExternalGroupColumns};
-use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, people, search};
+use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, search, users};
 
 /// A group that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
@@ -210,7 +210,7 @@ pub async fn update_in(
     if changed {
         external_groups::touch(tx, at, id, ctx.now()).await?;
     }
-    additive::check(tx, at, changes.removes()).await?;
+    additive_mode::check(tx, at, changes.removes()).await?;
     changes.report(tx, &mut effect).await?;
     if !changed {
         // Ids it does not know are told of, but what did not happen is not written down.
@@ -218,7 +218,7 @@ pub async fn update_in(
         return Ok(Outcome { value: before, changed, effect });
     }
     // Who is in a group that no placing rule asks for may change without moving anybody: none of them is looked at.
-    if renamed || people::placed_by_group(tx, at, id).await? {
+    if renamed || users::placed_by_group(tx, at, id).await? {
         finish(tx, ctx, source, &mut effect).await?;
     } else {
         events::append(tx, ctx, at.partner(), &effect.events).await?;
@@ -265,7 +265,7 @@ pub async fn delete_in(
     external_groups::lock_outer(tx, at, id).await?;
     let before = external_groups::lock_to_delete(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
-    additive::check(tx, at, true).await?;
+    additive_mode::check(tx, at, true).await?;
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalGroupDeleted, id).id("connection", at.connection()));

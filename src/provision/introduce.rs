@@ -7,7 +7,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _};
 use crate::scim::schema::SchemaSet;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Store, Tx, connections, directories, external_users, others};
+use crate::store::{Store, Tx, connections, directories, external_users, open_transactions};
 
 /// The longest wait for whoever was writing while the mode changed: what they write is looked at too.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub async fn directory(
     directory: DirectoryId,
 ) -> Result<Introduced, ProvisionError> {
     let mut done = Introduced::default();
-    if !others::done(store, LONGEST).await? {
+    if !open_transactions::done(store, LONGEST).await? {
         tracing::warn!("a transaction was open for a minute; who waits at the directory is looked at later");
         return Ok(done);
     }

@@ -1,12 +1,12 @@
 //! A person's own columns, kept as the law of merging has them.
-use super::facts::columns;
+use super::attributes::columns;
 use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, nameless};
-use crate::access::merge::{Columns, ProfileSource, merge};
+use crate::access::profile_merge::{Columns, ProfileSource, merge};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
-use crate::store::{Constraint, StoreError, Tx, external_users, people};
+use crate::store::{Constraint, StoreError, Tx, external_users, users};
 
 /// The columns of a person of whom only one document speaks.
 pub(super) fn alone(
@@ -39,7 +39,7 @@ pub(super) async fn refresh(
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let Some(user) = people::lock(tx, at, person).await? else { return Ok(()) };
+    let Some(user) = users::lock(tx, at, person).await? else { return Ok(()) };
     let documents: Vec<_> =
         external_users::said_of(tx, at, person).await?.into_iter().filter(|said| Some(said.id) != without).collect();
     let said: Vec<ProfileSource> = documents
@@ -58,7 +58,7 @@ pub(super) async fn refresh(
     let unnamed = |profile: &UserProfile| UserProfile { login_name: None, ..profile.clone() };
     let mut changed = unnamed(&merged) != unnamed(&user.profile);
     if changed {
-        people::set_profile(tx, at, person, &merged, ctx.now()).await?;
+        users::set_profile(tx, at, person, &merged, ctx.now()).await?;
     }
     if merged.login_name != user.profile.login_name {
         changed |= rename(tx, ctx, source, person, &user.profile.login_name, &merged.login_name, effect).await?;
@@ -80,14 +80,14 @@ async fn rename(
     effect: &mut Effect,
 ) -> Result<bool, ProvisionError> {
     let at = &source.extent;
-    let renamed = tx.attempt(false, async |tx: &mut Tx| people::set_login(tx, at, person, wanted, ctx.now()).await);
+    let renamed = tx.attempt(false, async |tx: &mut Tx| users::set_login(tx, at, person, wanted, ctx.now()).await);
     match renamed.await {
         Ok(()) => Ok(true),
         Err(StoreError::Unique(Constraint::PersonLogin)) => {
             if before.is_none() {
                 return Ok(false);
             }
-            people::set_login(tx, at, person, &None, ctx.now()).await?;
+            users::set_login(tx, at, person, &None, ctx.now()).await?;
             effect.event(Event::of(Kind::LoginCollision, person).id("connection", at.connection()));
             Ok(true)
         }

@@ -19,32 +19,32 @@
 //! Every use case comes twice: `verb(store, ctx, source, …, mode)` in a transaction of its own, and `verb_in(tx, ctx,
 //! source, …)` inside one that is open, for bulk requests and batches (each item in a `tx.attempt`). Its events commit
 //! with it or not at all. A write that changes nothing leaves version, time and log alone.
-mod additive;
+mod additive_mode;
+mod attributes;
 mod bind;
 pub mod conditions;
-mod effect;
 mod error;
 pub mod event;
 pub mod events;
-mod facts;
 pub mod fit;
 pub mod groups;
 pub mod introduce;
-pub mod join;
-mod link;
 pub mod listing;
+pub mod match_key;
+pub mod match_review;
+mod matching;
 mod members;
 mod merge;
 pub mod nameless;
-pub mod place;
-pub mod review;
+mod outcome;
+pub mod primary_group;
 mod run;
 pub mod succession;
 pub mod undo;
 pub mod users;
 
-pub use effect::{AccessChanges, Effect, Outcome, UserChange, UserChangeKind};
 pub use error::ProvisionError;
+pub use outcome::{AccessChanges, Effect, Outcome, UserChange, UserChangeKind};
 
 use crate::scim::error::ScimError;
 use crate::scim::resource::Document;
@@ -58,7 +58,7 @@ pub struct ProvisionSource<'a> {
     pub extent: ConnectionExtent,
     /// What its documents may hold.
     pub schemas: &'a SchemaSet,
-    /// The attribute that names the same person at every door of the directory; see [`join::MatchKey::of_document`].
+    /// The attribute that names the same person at every door of the directory; see [`match_key::MatchKey::of_document`].
     pub join_attribute: Option<&'a str>,
     /// What becomes of members it names that do not exist.
     pub unknown_members: UnknownMembers,

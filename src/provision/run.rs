@@ -1,5 +1,5 @@
 //! Running a use case for real or only for a look, and again when it met another one.
-use super::effect::AccessChanges;
+use super::outcome::AccessChanges;
 use super::{Execution, Outcome, ProvisionError};
 use crate::domain::id::UserId;
 use crate::store::effective_lists::{AccessChange, AccessItem, outcomes_of};

@@ -3,10 +3,10 @@
 //! whoever comes with the old key is a stranger.
 use super::event::{Event, Kind};
 use super::users::finish;
-use super::{Effect, ProvisionError, ProvisionSource, review};
+use super::{Effect, ProvisionError, ProvisionSource, match_review};
 use crate::domain::ctx::Ctx;
 use crate::domain::id::ExternalUserId;
-use crate::store::{Tx, condition_members, external_users, members, people};
+use crate::store::{Tx, condition_members, external_users, members, users};
 
 /// Lets `external` be known by `stable_key` from now on. The sessions of before end: they were begun by the old key.
 ///
@@ -25,7 +25,7 @@ pub async fn rekey_in(
     let mut effect = Effect::default();
     let mut event = Event::of(Kind::SubjectChanged, external).id("connection", at.connection());
     if let Some(person) = user.person {
-        people::end_sessions(tx, at, person, ctx.now()).await?;
+        users::end_sessions(tx, at, person, ctx.now()).await?;
         event = event.id("user", person);
     }
     effect.event(event);
@@ -45,7 +45,7 @@ pub async fn separate_in(
     let user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
     if let Some(person) = user.person {
-        review::separate(tx, ctx, source, &user, person, &mut effect).await?;
+        match_review::separate(tx, ctx, source, &user, person, &mut effect).await?;
     }
     finish(tx, ctx, source, &mut effect).await
 }

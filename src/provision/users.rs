@@ -1,35 +1,35 @@
 //! Users as a connection says them.
 mod back;
 mod create;
+mod create_batcher;
 mod exchange;
 mod many;
 mod read;
-mod together;
 
 use serde_json::Value as Json;
 
 pub use self::back::return_in;
 pub use self::create::{create, create_in, wait_in};
+pub use self::create_batcher::UserCreateBatcher;
 pub use self::exchange::exchange_in;
 pub use self::many::{MOST_TOGETHER, create_many_in};
 pub use self::read::{UserWithGroups, get, list, named, names_somebody};
-pub use self::together::UserCreateBatcher;
 
+use super::attributes::{UserAttributes, columns, differences};
 use super::event::{Event, Kind, listing};
-use super::facts::{UserAttributes, columns, differences};
-use super::join::MatchKey;
-use super::link::{self, REMOVED, UnlinkedUser};
+use super::match_key::MatchKey;
+use super::matching::{self, REMOVED, UnlinkedUser};
 use super::run::run;
 use super::{
-    Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive, conditions, events, fit, merge,
-    place,
+    Change, Effect, Execution, Outcome, ProvisionError, ProvisionSource, additive_mode, conditions, events, fit, merge,
+    primary_group,
 };
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::scim::etag::{Precondition, Version};
 use crate::scim::resource::{self, Document};
 use crate::store::external_users::{ExternalUser, LinkOrigin};
-use crate::store::{Store, Tx, condition_members, deleted, external_groups, external_users, identities, members};
+use crate::store::{Store, Tx, condition_members, deleted, external_groups, external_users, match_keys, members};
 
 /// How often one of many is tried again that met a change of another writer.
 const TRIES: usize = 3;
@@ -166,7 +166,7 @@ pub async fn update_in(
         return Ok(Outcome { value: before, changed: false, effect: Effect::default() });
     }
 
-    additive::check(tx, at, before.active && !reading.facts.active).await?;
+    additive_mode::check(tx, at, before.active && !reading.facts.active).await?;
     let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
     let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
     effect.event(switched(event.names("attributes", &effect.attributes), &before, reading.facts.active));
@@ -238,29 +238,29 @@ async fn follow(
         let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
         let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
         let stranger = UnlinkedUser { ctx, external: id, user_name, profile: &profile, key };
-        let (house, met) = link::meet(tx, source, &[stranger]).await?;
+        let (house, met) = matching::meet(tx, source, &[stranger]).await?;
         let strangers = met.into_iter().zip([&mut tried]).map(|(met, tried)| (stranger, met, tried)).collect();
-        let found = link::introduce(tx, source, &house, strangers).await?.into_iter().next().flatten();
+        let found = matching::introduce(tx, source, &house, strangers).await?.into_iter().next().flatten();
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
             effect.people.append(&mut tried.people);
             effect.events.append(&mut tried.events);
             external_users::link(tx, at, id, Some(linked)).await?;
-            link::arrive(tx, ctx, source, id, linked, active, effect).await?;
+            matching::arrive(tx, ctx, source, id, linked, active, effect).await?;
         }
         return Ok(found);
     };
     let (person, _) = linked;
     if reading.join_bytes() != before.join_key.as_deref() {
         if let Some(key) = &reading.join_key {
-            identities::claim(tx, at, key.bytes(), key.lasting(), person, ctx.now()).await?;
+            match_keys::claim(tx, at, key.bytes(), key.lasting(), person, ctx.now()).await?;
         }
         if let Some(old) = &before.join_key {
-            identities::release(tx, at, old, true).await?;
+            match_keys::release(tx, at, old, true).await?;
         }
     }
     if active != before.active {
-        link::switch(tx, ctx, source, person, active, link::INACTIVE, effect).await?;
+        matching::switch(tx, ctx, source, person, active, matching::INACTIVE, effect).await?;
     }
     if columns(&before.doc, &before.user_name) != reading.facts.columns {
         merge::refresh(tx, ctx, source, person, None, effect).await?;
@@ -321,12 +321,12 @@ pub async fn delete_in(
     external_groups::lock_groups_of(tx, at, id).await?;
     let before = external_users::lock_to_delete(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
-    additive::check(tx, at, true).await?;
+    additive_mode::check(tx, at, true).await?;
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalUserDeleted, id).id("connection", at.connection()));
     if let Some(person) = before.person {
-        link::switch(tx, ctx, source, person, false, REMOVED, &mut effect).await?;
+        matching::switch(tx, ctx, source, person, false, REMOVED, &mut effect).await?;
         merge::refresh(tx, ctx, source, person, Some(id), &mut effect).await?;
     }
     external_groups::touch_groups_of(tx, at, id, ctx.now()).await?;
@@ -339,7 +339,7 @@ pub async fn delete_in(
     deleted::keep_user(tx, at, id, ctx.now()).await?;
     external_users::delete(tx, at, id).await?;
     if let Some(key) = &before.join_key {
-        identities::release(tx, at, key, false).await?;
+        match_keys::release(tx, at, key, false).await?;
     }
     finish(tx, ctx, source, &mut effect).await?;
     Ok(Outcome { value: (), changed: true, effect })
@@ -352,7 +352,7 @@ pub(super) async fn finish(
     source: &ProvisionSource<'_>,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
-    place::refresh(tx, ctx, source, effect).await?;
+    primary_group::refresh(tx, ctx, source, effect).await?;
     Ok(events::append(tx, ctx, source.extent.partner(), &effect.events).await?)
 }
 

@@ -4,7 +4,7 @@
 //! or size beyond the limits are refused while reading, before memory is spent.
 
 use super::error::{Result, invalid_syntax};
-use super::roll::Growing;
+use super::member_list::Growing;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
@@ -240,7 +240,7 @@ pub fn type_name(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::roll::LONG;
+    use crate::scim::member_list::LONG;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -279,7 +279,7 @@ mod tests {
         let long = json!(list(LONG + 1));
         let read = |body: &Value| read_group(body.to_string().as_bytes(), JsonLimits::default()).unwrap();
         let rolled =
-            |value: &Value| crate::scim::roll::entries(value).is_some_and(|entries| entries.count() == LONG + 1);
+            |value: &Value| crate::scim::member_list::entries(value).is_some_and(|entries| entries.count() == LONG + 1);
         assert!(rolled(&read(&json!({"members": long}))["members"]));
         let patch = json!({"Operations": [
             {"op": "add", "path": "members", "value": long},

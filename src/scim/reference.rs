@@ -5,8 +5,8 @@
 
 use super::filter::{FilterAst, Literal};
 use super::json::get;
+use super::member_list;
 use super::path::{AttrPath, PatchPath};
-use super::roll;
 use serde_json::Value;
 
 /// Makes the connection's own URLs relative wherever a request refers to a resource: in every `$ref`, and in the paths of
@@ -28,7 +28,7 @@ pub fn localise(body: &mut Value, base: &str) {
                 }
             }
         }
-        Value::String(_) => roll::change_references(body, |url| shorten(url, base)),
+        Value::String(_) => member_list::change_references(body, |url| shorten(url, base)),
         _ => {}
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::statement::{Statement, StatementSet};
-use super::{Dialect, SqlType, SqlValue, gather, postgres};
+use super::{Dialect, SqlType, SqlValue, batcher, postgres};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
 const SIZES: [usize; 6] = [256, 64, 16, 3, 2, 1];
@@ -150,7 +150,7 @@ impl StatementSet for IdSet {
 pub(super) fn expand(text: Cow<'static, str>, shape: StatementShape, dialect: Dialect) -> Cow<'static, str> {
     let expanded = match shape {
         StatementShape::Once | StatementShape::Rows(1) | StatementShape::Set(1) => None,
-        StatementShape::Each(kinds) => (dialect == Dialect::Postgres).then(|| gather::expand(&text, kinds)),
+        StatementShape::Each(kinds) => (dialect == Dialect::Postgres).then(|| batcher::expand(&text, kinds)),
         StatementShape::Columns(kinds) if dialect == Dialect::Postgres => expand_columns(&text, kinds),
         StatementShape::Columns(_) => None,
         StatementShape::Numbered(number) => {

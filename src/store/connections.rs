@@ -1,6 +1,6 @@
 //! Connections: the doors of directories.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, SqlValue, StoreError, Tx, attempts};
+use super::{FromRow, Reader, Row, SqlValue, StoreError, Tx, login_attempts};
 use crate::binds;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{ConnectionId, DirectoryId};
@@ -139,7 +139,7 @@ pub async fn update(
         i64::from(renewed)
     ];
     found(tx.execute(&UPDATE, values).await?)?;
-    if renewed { attempts::end_at(tx, changed.id).await } else { Ok(()) }
+    if renewed { login_attempts::end_at(tx, changed.id).await } else { Ok(()) }
 }
 
 /// Stores another sealed secret.

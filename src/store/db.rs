@@ -8,8 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use super::batcher::Gather;
 use super::constraint::IndexNames;
-use super::gather::Gather;
 use super::group::Writer;
 use super::lock::OwnerLock;
 use super::pool::Pool;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::connections::{self, ConnectionContext};
 use super::extent::OperatorExtent;
 use super::rules::{self, StoredRule};
-use super::{FromRow, Reader, Row, StoreError, grants, people, roles, scopes, tuple};
+use super::{FromRow, Reader, Row, StoreError, grants, roles, scopes, tuple, users};
 use crate::domain::capability::CapabilityId;
 use crate::domain::directory::{CeilingEntry, Directory};
 use crate::domain::grant::ManualGrant;
@@ -31,9 +31,9 @@ statements! {
     ROLES: set = format!("SELECT {} FROM role r WHERE r.partner IN ($1)", roles::COLUMNS);
     CAPABILITIES: set = "SELECT c.role, c.capability FROM role_capability c WHERE c.role IN ($1)";
     PEOPLE: set = format!("SELECT {} FROM live_person p WHERE p.partner IN ($1) AND {OF_NO_DIRECTORY}",
-        people::COLUMNS);
+        users::COLUMNS);
     PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_person p WHERE p.partner = $1 \
-        AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", people::COLUMNS);
+        AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", users::COLUMNS);
     NAMES: set = "SELECT p.id, p.partner, p.display_name, p.login_name FROM live_person p WHERE p.id IN ($1)";
     LOGINS = format!("SELECT p.login_key, p.partner, p.id, {OF_NO_DIRECTORY} FROM live_person p \
         WHERE p.login_key IS NOT NULL");
@@ -151,7 +151,7 @@ pub async fn page(
     };
     let mut values = binds![partner, key];
     values.extend([id, limit.into()]);
-    reader.all(&PAGE, values, |row| Ok((User::from_row(row)?, row.get(people::WIDTH)?))).await
+    reader.all(&PAGE, values, |row| Ok((User::from_row(row)?, row.get(users::WIDTH)?))).await
 }
 
 /// What a person is called, and where they are at home.

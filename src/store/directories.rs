@@ -1,6 +1,6 @@
 //! Directories and their ceilings.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::{FromRow, Reader, Row, StoreError, Tx, attempts, first, scopes, tuple};
+use super::{FromRow, Reader, Row, StoreError, Tx, first, login_attempts, scopes, tuple};
 use crate::binds;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::{CeilingEntry, Directory, DirectoryMode};
@@ -85,7 +85,7 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
     found(tx.execute(&UPDATE, values).await?)?;
     if changed.mode == DirectoryMode::Observe {
         tx.execute(&RENEW_TRUST, binds![changed.id]).await?;
-        attempts::end_of(tx, changed.id).await?;
+        login_attempts::end_of(tx, changed.id).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::extent::PartnerExtent;
-use super::told::{self, Sight, VisibleDecision};
+use super::visible_reasons::{self, Sight, VisibleDecision};
 use super::{Reader, Row, StoreError, effective_sql};
 use crate::access::decide::{ClosestGrant, Decision, Question, Rank, conclude};
 use crate::access::explain::{
@@ -143,7 +143,7 @@ pub async fn authorize(
         return Err(AuthzError::Hidden);
     }
     let mut sight = Sight::of(principal, now);
-    let told = told::decision(reader, &mut sight, &question, capability.name(), decision).await?;
+    let told = visible_reasons::decision(reader, &mut sight, &question, capability.name(), decision).await?;
     Err(AuthzError::Forbidden(Box::new(told)))
 }
 

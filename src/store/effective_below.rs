@@ -2,7 +2,7 @@
 use super::effective_tree::{StoredTree, ceilings, conferred};
 use super::extent::PartnerExtent;
 use super::{Reader, StoreError, first, scopes, tuple};
-use crate::access::dominates::{Authority, EffectiveGrant, dominates};
+use crate::access::delegation::{Authority, EffectiveGrant, dominates};
 use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, RoleId, ScopeId};
 use crate::domain::time::{Timestamp, Window};

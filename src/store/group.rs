@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::db::{WRITING, WriteAttempt};
-use super::kept::{MOST_WRITING, StatementCache};
 use super::reader::{DbConnection, Reader, Shared};
+use super::statement_cache::{MOST_WRITING, StatementCache};
 use super::tx::Tx;
 
 /// The most callers in line at once, which bounds a group and how long anyone waits behind others.

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::kept::{MOST_READING, StatementCache};
+use super::statement_cache::{MOST_READING, StatementCache};
 
 /// A connection that rested longer may have been cut by something in between.
 const LONGEST_REST: Duration = Duration::from_secs(600);

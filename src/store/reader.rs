@@ -7,14 +7,14 @@ use sqlx::{PgConnection, SqliteConnection};
 
 use super::bulk::{IdSet, MOST, StatementShape};
 use super::constraint::IndexNames;
+use super::deferred_inserts::{DeferredInserts, StatementPart};
 use super::group::WriterGuard;
-use super::kept::{Keep, StatementCache};
 use super::pool::{Ear, PooledConnection};
 use super::readers::PooledReader;
 use super::row::Driver;
 use super::state::State;
 use super::statement::{Sql, SqlSource};
-use super::waiting::{DeferredInserts, StatementPart};
+use super::statement_cache::{Keep, StatementCache};
 use super::{BatchedQuery, Dialect, Most, Row, SqlValue, StoreError, value};
 
 /// What every connection of a store shares.

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
-use super::kept::{MOST_READING, StatementCache};
+use super::statement_cache::{MOST_READING, StatementCache};
 
 /// How long a caller waits for a free reader.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::bulk::{self, StatementShape};
-use super::waiting::ComposedSql;
+use super::deferred_inserts::ComposedSql;
 use super::{Dialect, SqlType};
 
 /// A static SQL text. Declared by [`statements!`](crate::statements), so that it is prepared when the store opens.

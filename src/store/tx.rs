@@ -2,9 +2,9 @@
 use std::ops::{Deref, DerefMut};
 
 use super::bulk::{IdSet, Insert, MOST, Rows};
+use super::deferred_inserts::FEW;
 use super::reader::{DbConnection, Reader};
 use super::statement::Sql;
-use super::waiting::FEW;
 use super::{Dialect, SqlValue, StoreError};
 
 /// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.

@@ -12,7 +12,7 @@ use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
 use crate::scim::schema::{AttrType, Located, Mutability};
 use crate::store::connections::ConnectionContext;
-use crate::web::scim::offer::ScimOptions;
+use crate::web::scim::options::ScimOptions;
 
 /// Checks the settings of a connection.
 ///

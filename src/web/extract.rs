@@ -6,7 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 
-use super::problem::HttpError;
+use super::error::HttpError;
 use crate::config::Network;
 
 /// Who is at the other end, and what the request is called in the log.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
-use super::problem::{ErrorFormat, HttpError};
+use super::error::{ErrorFormat, HttpError};
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use crate::jobs::health::Trouble;
 

@@ -15,7 +15,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Extensions, Response, Service};
 use actix_web::{Error, HttpRequest};
 
-use super::doors::{ConnectionLimiter, open_files};
+use super::connection_limit::{ConnectionLimiter, open_files};
 use super::frames::CountedStream;
 use super::socket::{HttpConnection, Patience, Socket};
 use super::tls::Certificate;

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use subtle::ConstantTimeEq;
 
-use super::problem::{ErrorFormat, HttpError, sentence};
+use super::error::{ErrorFormat, HttpError, sentence};
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use super::{App, extract};
 use crate::domain::time::Timestamp;

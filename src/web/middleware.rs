@@ -13,11 +13,11 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::error::{DAMAGED, ErrorFormat, HttpError, LATE, sentence};
 use super::extract::{self, ClientInfo};
-use super::operator::Operator;
-use super::paced::Paced;
-use super::problem::{DAMAGED, ErrorFormat, HttpError, LATE, sentence};
+use super::operator_token::Operator;
 use super::socket::HttpConnection;
+use super::stalled_body::Paced;
 use super::{App, listen, metrics, routes};
 use crate::jobs::health::Trouble;
 

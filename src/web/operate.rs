@@ -8,8 +8,8 @@ use futures_util::stream;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::operator::Operator;
-use super::problem::{ErrorFormat, HttpError};
+use super::error::{ErrorFormat, HttpError};
+use super::operator_token::Operator;
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use super::{App, connection_settings, extract};
 use crate::admin::apply::ApplyError;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
-use super::problem::{HttpError, sentence};
+use super::error::{HttpError, sentence};
 use super::{api, assets, authzen, console, health, login, metrics, oauth, operate, scim};
 
 /// Who may call a route.

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::login::LoginState;
-use super::operator::Operator;
-use super::scim::uses;
+use super::operator_token::Operator;
+use super::scim::last_used;
 use super::tls::{self, Certificate, TlsError};
 use super::{App, listen, metrics, middleware, routes, sync};
 use crate::admin::keys::{self, KeysRefused};
@@ -22,10 +22,10 @@ use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::domain::time::Timestamp;
 use crate::jobs::health::{self, Health, Look, Trouble};
-use crate::jobs::{forget, introductions, schedule, sealer, statistics, storms, totals};
+use crate::jobs::{event_sealer, introductions, purge, removal_alerts, schedule, statistics, totals};
 use crate::secret::KeyFault;
-use crate::store::provisioning_log::{self, LogError};
-use crate::store::{Store, StoreError, sealed};
+use crate::store::request_log::{self, LogError};
+use crate::store::{Store, StoreError, key_check};
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<HttpSer
     let operator = Operator::announce(&config.store, (address, &public_url), shown, &ctx);
     let operator = web::Data::new(operator.map_err(|error| StartError::Notice(folder.clone(), error))?);
     let desk = LoginState::open(&config, &store, Arc::clone(&keyring), &public_url).map_err(StartError::SignIn)?;
-    let (log, writer) = provisioning_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
+    let (log, writer) = request_log::open(&config.store.url(), folder, config.retention.request_log_days).await?;
     let health = Arc::new(Health::new());
     let mut look = Look::new(store.clone(), clock, log.clone());
     look.turn(&health).await;
@@ -114,18 +114,18 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<HttpSer
     let by_clock = app.store.clone();
     let mut tasks = vec![
         beside("request log", tokio::spawn(writer.run(move || database_time(by_clock.clone(), clock), told.clone()))),
-        beside("last uses", tokio::spawn(uses::keep(app.clone(), told.clone()))),
-        beside("sealer", tokio::spawn(sealer::run(app.store.clone(), clock, told.clone()))),
+        beside("last uses", tokio::spawn(last_used::keep(app.clone(), told.clone()))),
+        beside("sealer", tokio::spawn(event_sealer::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(statistics::run(app.store.clone(), told.clone())),
-        beside("retention", tokio::spawn(forget::run(app.store.clone(), clock, kept, by_time, told.clone()))),
+        beside("retention", tokio::spawn(purge::run(app.store.clone(), clock, kept, by_time, told.clone()))),
         beside("introductions", tokio::spawn(introductions::run(app.store.clone(), clock, told.clone()))),
         beside("schedule", schedule::start(sync::env(&app), told.clone())),
         beside("sessions", tokio::spawn(Arc::clone(&app.desk).keep(clock, told.clone()))),
         beside("totals", tokio::spawn(totals::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(health::run(look, health, told.clone())),
     ];
-    if storms::watches(&app.config.storms) {
-        let watch = storms::run(app.store.clone(), clock, app.config.storms, told.clone());
+    if removal_alerts::watches(&app.config.storms) {
+        let watch = removal_alerts::run(app.store.clone(), clock, app.config.storms, told.clone());
         tasks.push(beside("storms", tokio::spawn(watch)));
     }
     if let Some(certificate) = certificate.clone() {
@@ -216,7 +216,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// Whether secrets were sealed before; then a missing key file is not made anew.
 async fn secrets_exist(store: &Store) -> Result<bool, StoreError> {
     let mut reader = store.reader().await?;
-    sealed::any(&mut reader).await
+    key_check::any(&mut reader).await
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -16,7 +16,7 @@ use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_rt::time::{Sleep, sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::doors::ConnectionSlot;
+use super::connection_limit::ConnectionSlot;
 
 /// The most requests that one HTTP/2 connection may have under way.
 pub const MOST_AT_ONCE: usize = 128;

@@ -14,12 +14,12 @@ use crate::jobs::health::Health;
 use crate::provision::users::UserCreateBatcher;
 use crate::secret::Keyring;
 use crate::store::Store;
-use crate::store::provisioning_log::RequestLog;
+use crate::store::request_log::RequestLog;
 use crate::store::tokens::TokenCache;
-use crate::web::fairness::RequestLimiter;
 use crate::web::login::LoginState;
-use crate::web::scim::offer::ScimOptionsCache;
-use crate::web::scim::uses::Uses;
+use crate::web::rate_limit::RequestLimiter;
+use crate::web::scim::last_used::Uses;
+use crate::web::scim::options::ScimOptionsCache;
 
 /// The state of the server; one for all its workers.
 pub struct App {

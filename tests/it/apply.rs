@@ -172,8 +172,8 @@ on_both! {
         let at = push(&db.store, "tove@harbor.example").await;
         let place = async || {
             let mut reader = db.store.reader().await.unwrap();
-            let id = rolecall::store::people::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
-            let user = rolecall::store::people::get(&mut reader, &at, id).await.unwrap().unwrap();
+            let id = rolecall::store::users::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
+            let user = rolecall::store::users::get(&mut reader, &at, id).await.unwrap().unwrap();
             user_groups::get(&mut reader, &at, user.placement).await.unwrap().unwrap().name
         };
         assert_eq!(place().await, "Everyone");
@@ -234,8 +234,8 @@ on_both! {
         assert_eq!(apply(&db.store, &renamed).await.unwrap(), []);
         let at = extent(&db.store, "harbor").await;
         let mut reader = db.store.reader().await.unwrap();
-        let id = rolecall::store::people::by_login(&mut reader, &at, "henrik@harbor.example").await.unwrap().unwrap();
-        let profile = rolecall::store::people::get(&mut reader, &at, id).await.unwrap().unwrap().profile;
+        let id = rolecall::store::users::by_login(&mut reader, &at, "henrik@harbor.example").await.unwrap().unwrap();
+        let profile = rolecall::store::users::get(&mut reader, &at, id).await.unwrap().unwrap().profile;
         assert_eq!((profile.display_name.as_str(), profile.email.as_deref()), ("Henrik Holm", Some("holm@harbor.example")));
     }
 
@@ -287,7 +287,7 @@ on_both! {
         let line = "~ grant of SuperUser to henrik@harbor.example of harbor: subtree of harbor → harbor alone";
         assert_eq!(lines(&db.store, &narrow).await, [line]);
         let at = extent(&db.store, "harbor").await;
-        let henrik = rolecall::store::people::by_login(&mut db.store.reader().await.unwrap(), &at, "henrik@harbor.example").await;
+        let henrik = rolecall::store::users::by_login(&mut db.store.reader().await.unwrap(), &at, "henrik@harbor.example").await;
         let henrik = Holder::User(henrik.unwrap().unwrap());
         let alone = Scope::of(ScopeBase::Partner { partner: at.partner() });
         assert_eq!(scopes(&db.store, &at, henrik).await, std::slice::from_ref(&alone));

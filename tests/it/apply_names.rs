@@ -14,7 +14,7 @@ use rolecall::domain::rule::ExternalSet;
 use rolecall::domain::time::Window;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, StoreError, Tx, directories, grants, partners, people, roles, rules, user_groups};
+use rolecall::store::{Store, StoreError, Tx, directories, grants, partners, roles, rules, user_groups, users};
 use rolecall::web::connection_settings;
 use serde_json::json;
 
@@ -144,10 +144,10 @@ on_both! {
                 let renamed = Directory { name: format!("{} 2", directory.name), ..directory };
                 directories::update(tx, &at, &renamed).await?;
             }
-            let henrik = people::by_login(tx, &at, "henrik@harbor.example").await?.unwrap();
-            let profile = people::get(tx, &at, henrik).await?.unwrap().profile;
+            let henrik = users::by_login(tx, &at, "henrik@harbor.example").await?.unwrap();
+            let profile = users::get(tx, &at, henrik).await?.unwrap().profile;
             let profile = rolecall::domain::user::UserProfile { login_name: Some("hh".to_owned()), ..profile };
-            people::set_at(tx, &at, henrik, &profile, ctx().now()).await
+            users::set_at(tx, &at, henrik, &profile, ctx().now()).await
         })
         .await
         .unwrap();

@@ -5,7 +5,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES};
 use rolecall::domain::ctx::Actor;
 use rolecall::provision::groups::{self, NewExternalGroup};
-use rolecall::provision::join::MatchKey;
+use rolecall::provision::match_key::MatchKey;
 use rolecall::provision::users::{self, MatchKeySource, NewExternalUser, UserInput};
 use rolecall::provision::{Execution, ProvisionError, ProvisionSource};
 use rolecall::scim::error::ScimType;

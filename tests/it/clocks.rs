@@ -10,11 +10,11 @@ use rolecall::config::{Config, RetentionConfig};
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{PartnerId, UserId};
 use rolecall::jobs::health::{self, Health, Look, Trouble};
-use rolecall::jobs::{forget, sealer};
+use rolecall::jobs::{event_sealer, purge};
 use rolecall::provision::event::{Event, Kind};
 use rolecall::provision::events;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Options, Store, StoreError, Tx, events as lines, first, leases, provisioning_log, runs};
+use rolecall::store::{Options, Store, StoreError, Tx, events as lines, first, leases, request_log, runs};
 use rolecall::web::server;
 use rolecall::{binds, statements};
 use serde_json::Value;
@@ -57,7 +57,7 @@ async fn happen(store: &Store, times: usize) {
 
 async fn seals(store: &Store, wanted: usize) {
     let (tell, told) = watch::channel(false);
-    let sealer = tokio::spawn(sealer::run(store.clone(), Clock, told));
+    let sealer = tokio::spawn(event_sealer::run(store.clone(), Clock, told));
     let sealed = async || {
         let mut reader = store.reader().await.unwrap();
         lines::after(&mut reader, &OperatorExtent::assume(), 0, 1_000).await.unwrap().len()
@@ -136,11 +136,11 @@ on_both! {
         db.execute(&OLD_TOMBS, binds![]).await;
         let tombs = async || db.store.reader().await.unwrap().one(&TOMBS, binds![], first::<i64>).await.unwrap();
         let health = Arc::new(Health::new());
-        let (log, _writer) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+        let (log, _writer) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
         let mut look = Look::new(db.store.clone(), Clock, log);
         look.turn(&health).await;
         assert!(health.of(Trouble::Future).is_some() && !health.knows_the_time());
-        let forget = async || forget::look(&db.store, Clock, &RetentionConfig::default(), &health).await.unwrap();
+        let forget = async || purge::look(&db.store, Clock, &RetentionConfig::default(), &health).await.unwrap();
         forget().await;
         assert_eq!(tombs().await, 1, "not while it is not sure what time it is");
         db.execute(&AT, binds![Clock.now().micros() - 1]).await;

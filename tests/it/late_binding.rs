@@ -6,7 +6,7 @@ use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};
 use rolecall::provision::{Execution, ProvisionSource};
 use rolecall::scim::resource::{Document, MemberKind, MemberRef};
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, StoreError, Tx, awaited, first};
+use rolecall::store::{Store, StoreError, Tx, first, reserved_groups};
 use rolecall::{binds, statements};
 use serde_json::json;
 use uuid::Uuid;
@@ -55,7 +55,7 @@ async fn asked(store: &Store, rule: Uuid) -> Uuid {
 /// Why rules ask for groups that are not there.
 async fn loose(store: &Store) -> Vec<String> {
     let mut reader = store.reader().await.unwrap();
-    let found = awaited::loose_anywhere(&mut reader, &OperatorExtent::assume()).await.unwrap();
+    let found = reserved_groups::loose_anywhere(&mut reader, &OperatorExtent::assume()).await.unwrap();
     found.into_iter().map(|loose| loose.why).collect()
 }
 
@@ -190,7 +190,7 @@ on_both! {
             assert!(found.iter().any(|line| line.contains("It asks for the group “mapped”, which is gone")), "{found:?}");
             // Kept for as long as a rule asks for it, however long that is.
             lab.store.write(async |tx: &mut Tx| tx.execute(&OLD, binds![]).await).await.unwrap();
-            rolecall::jobs::forget::turn(&lab.store, rolecall::clock::Clock, 1).await.unwrap();
+            rolecall::jobs::purge::turn(&lab.store, rolecall::clock::Clock, 1).await.unwrap();
             assert_eq!(number(&lab.store, &KEPT).await, 1);
             slapd.rename(&away, "cn=mapped", Some(&format!("ou=groups,{BASE}"))).await;
             slapd.set(&group_dn("outer"), "member", &[&group_dn("mapped"), &person_dn("u001")]).await;

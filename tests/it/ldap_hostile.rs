@@ -7,7 +7,7 @@ use rolecall::ldap::bounds::{BOUNDS, Bounds, WIRE, WireBounds};
 use rolecall::ldap::client::{Client, Guard, LdapFailure};
 use rolecall::ldap::read::{self, BranchRead, BranchSpec, ReadEvidence};
 use rolecall::ldap::settings::ResolvedLdapSettings;
-use rolecall::ldap::source::snapshot;
+use rolecall::ldap::snapshot::snapshot;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 

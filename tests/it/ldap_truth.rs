@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rolecall::domain::id::ExternalUserId;
 use rolecall::ldap::report::{RecordCounts, Report, Status};
 use rolecall::ldap::settings::ResolvedLdapSettings;
-use rolecall::ldap::source::test_connection;
+use rolecall::ldap::snapshot::test_connection;
 use rolecall::store::{StoreError, Tx, first, tuple};
 use rolecall::{binds, statements};
 use secrecy::SecretString;

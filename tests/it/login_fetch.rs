@@ -1,5 +1,5 @@
 //! Requests to providers over TLS.
-use rolecall::login::address::Policy;
+use rolecall::login::address_policy::Policy;
 use rolecall::login::fetch::{Fetch, FetchError};
 use serde_json::Value;
 use url::Url;

@@ -1,7 +1,7 @@
 //! One-time links.
 use rolecall::admin::links;
 use rolecall::store::StoreError;
-use rolecall::store::links::OneTimeLinkPurpose;
+use rolecall::store::one_time_links::OneTimeLinkPurpose;
 
 use crate::app::App;
 use crate::support::browser::Browser;

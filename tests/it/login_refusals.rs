@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rolecall::admin::links;
 use rolecall::store::StoreError;
-use rolecall::store::links::OneTimeLinkPurpose;
+use rolecall::store::one_time_links::OneTimeLinkPurpose;
 use rolecall::web::routes;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};

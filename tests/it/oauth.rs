@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use rolecall::admin::clients::{self, Credential};
-use rolecall::admin::refused::AdminError;
+use rolecall::admin::error::AdminError;
 use rolecall::clock::Clock;
 use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::Actor;

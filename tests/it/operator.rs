@@ -11,8 +11,8 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, StoreError, Tx, links};
-use rolecall::web::operator::ServerNotice;
+use rolecall::store::{Store, StoreError, Tx, one_time_links};
+use rolecall::web::operator_token::ServerNotice;
 use rolecall::web::routes::{self, RouteAccess};
 
 use crate::app::App;
@@ -321,7 +321,7 @@ on_both! {
         assert!(two.as_ref() == Some(&token) && three.as_ref() == Some(&token));
         assert_eq!(set_up(&db.store, When::Asked).await.as_ref(), Some(&token));
         let hash = rolecall::secret::sha256(token.as_bytes());
-        let take = async |tx: &mut Tx| links::take(tx, hash, Clock.now()).await.map(drop);
+        let take = async |tx: &mut Tx| one_time_links::take(tx, hash, Clock.now()).await.map(drop);
         db.store.write::<(), StoreError>(take).await.unwrap();
         assert_eq!(set_up(&db.store, When::AtStart).await, None);
         assert_eq!(set_up(&db.store, When::Asked).await, None);

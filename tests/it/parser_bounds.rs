@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rolecall::admin::declaration::{Declaration, MOST_BYTES};
-use rolecall::admin::when::NamedRuleFilter;
+use rolecall::admin::rule_filter_text::NamedRuleFilter;
 use rolecall::domain::id::ConnectionId;
 use rolecall::ldap::dn::Dn;
 use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::login::assertion::Assertion;
 use rolecall::login::claims::Claims;
-use rolecall::login::keys::Keys;
+use rolecall::login::jwks::Keys;
 use rolecall::login::provider::OidcSettings;
 use rolecall::scim::filter::FilterAst;
 use rolecall::scim::json::{self as scim_json, JsonLimits};

@@ -2,13 +2,13 @@
 use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::domain::user::{HoldKind, SuspensionSource};
 use rolecall::provision::event::Kind;
-use rolecall::provision::review;
+use rolecall::provision::match_review;
 use rolecall::provision::users::{self, MatchKeySource, NewExternalUser, UserInput};
 use rolecall::provision::{AccessChanges, Effect, Execution, Outcome, ProvisionError, ProvisionSource, UserChangeKind};
 use rolecall::scim::etag::Precondition;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::external_users::{ExternalUser, LinkOrigin};
-use rolecall::store::holds::{self, Hold};
+use rolecall::store::suspensions::{self, Hold};
 use rolecall::store::{Store, Tx, first};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -117,11 +117,11 @@ on_both! {
         assert_eq!(stored.user, done.value);
         assert_eq!(stored.groups, Some(Vec::new()));
         let extent = OperatorExtent::assume().at(world.partner);
-        let person = rolecall::store::people::get(&mut reader, &extent, done.value.person.unwrap()).await.unwrap().unwrap();
+        let person = rolecall::store::users::get(&mut reader, &extent, done.value.person.unwrap()).await.unwrap().unwrap();
         assert_eq!(person.profile.display_name, "Ada Byron");
         assert_eq!(person.profile.email.as_deref(), Some("Ada@cove.example"));
         assert_eq!(person.placement, world.default_group);
-        let listed = rolecall::store::people::list(&mut reader, &extent, None, Some("byr"), 10).await.unwrap();
+        let listed = rolecall::store::users::list(&mut reader, &extent, None, Some("byr"), 10).await.unwrap();
         assert_eq!(listed, [person]);
     }
 
@@ -171,18 +171,18 @@ on_both! {
         let user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await.value;
         let person = user.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
-        let version = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
+        let version = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
 
         let off = users::set_active(&db.store, &ctx(2), &source, user.id, false, Execution::Real).await.unwrap();
         assert_eq!(whats(&off.effect), [UserChangeKind::Suspended]);
         assert_eq!(off.value.join_key, user.join_key);
         assert_eq!(suspensions(&db.store, person).await, [source.extent.source().to_string()]);
-        let after = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+        let after = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
         assert_eq!(after.version, version + 1);
 
         let by_hand = SuspensionSource::Decided(HoldKind::Partner, world.partner);
         let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now(), from: None };
-        db.store.write(async |tx: &mut Tx| holds::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
+        db.store.write(async |tx: &mut Tx| suspensions::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
         let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Execution::Real).await.unwrap();
         assert_eq!(whats(&on.effect), [UserChangeKind::Resumed]);
         assert_eq!(suspensions(&db.store, person).await, [by_hand.to_string()]);
@@ -273,7 +273,7 @@ on_both! {
         let person = first.value.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
         let name = async || {
-            let user = rolecall::store::people::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+            let user = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
             (user.profile.display_name, user.profile.email)
         };
         assert_eq!(name().await, ("Ada".to_owned(), Some("a@x.example".to_owned())));
@@ -319,13 +319,13 @@ on_both! {
         let stranger = world.at(world.stranger);
         let body = json!({"userName": "tove@harbor.example", "externalId": "T", "active": false});
         let waits = create(&db.store, 2, &stranger, &world, body).await.value;
-        let waiting = review::waiting(&mut db.store.reader().await.unwrap(), &extent, None, 10).await.unwrap();
+        let waiting = match_review::waiting(&mut db.store.reader().await.unwrap(), &extent, None, 10).await.unwrap();
         assert_eq!(waiting.iter().map(|user| user.id).collect::<Vec<_>>(), [waits.id]);
 
         let attach = async |at: i64| {
             db.store
                 .write(async |tx: &mut Tx| {
-                    review::attach_in(tx, &ctx(at), &extent, &world.schemas, waits.id, person).await
+                    match_review::attach_in(tx, &ctx(at), &extent, &world.schemas, waits.id, person).await
                 })
                 .await
         };
@@ -337,7 +337,7 @@ on_both! {
         assert_eq!((linked.user.person, linked.user.link), (Some(person), Some(LinkOrigin::Reviewed)));
 
         let detached = db.store
-            .write(async |tx: &mut Tx| review::detach_in(tx, &ctx(5), &extent, &world.schemas, waits.id).await)
+            .write(async |tx: &mut Tx| match_review::detach_in(tx, &ctx(5), &extent, &world.schemas, waits.id).await)
             .await
             .unwrap();
         assert_eq!(whats(&detached), [UserChangeKind::Resumed]);

@@ -8,7 +8,7 @@ use rolecall::domain::id::{PartnerId, UserId};
 use rolecall::jobs::health::{Health, Look, Trouble};
 use rolecall::provision::event::{Event, Kind};
 use rolecall::provision::events;
-use rolecall::store::{Dialect, Options, Store, Tx, first, provisioning_log};
+use rolecall::store::{Dialect, Options, Store, Tx, first, request_log};
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -159,7 +159,7 @@ on_both! {
         let event = Event::of(Kind::UserChanged, user);
         db.store.write(async |tx| events::append(tx, &ctx, partner, std::slice::from_ref(&event)).await).await.unwrap();
         std::fs::create_dir_all(db.folder()).unwrap();
-        let (log, _writer) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+        let (log, _writer) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
         let health = Health::new();
         let mut look = Look::new(db.store.clone(), Clock, log).sealed_within(Duration::from_millis(50));
         look.turn(&health).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rolecall::domain::id::Id as _;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::provisioning_log::{self, LoggedBody, RequestLog, RequestLogEntry};
+use rolecall::store::request_log::{self, LoggedBody, RequestLog, RequestLogEntry};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -88,7 +88,7 @@ on_both! {
         let world = World::new(&db.store).await;
         std::fs::create_dir_all(db.folder()).unwrap();
         let (now, day) = (Timestamp::from_micros(1_700_000_000_000_000), 86_400_000_000);
-        let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+        let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
         // More at one door than go in one go, and a door where nothing is old.
         let ages = [(world.doors[0], vec![(1_100, 3), (40, 1)]), (world.doors[1], vec![(7, 1)]), (world.stranger, vec![(3, 9)])];
         for (door, ages) in &ages {
@@ -108,7 +108,7 @@ on_both! {
         };
         assert_eq!(left(&log).await, [1_140, 7, 3]);
 
-        let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+        let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
         stop.send_replace(false);
         let sweeper = tokio::spawn(writer.run(move || std::future::ready(Some(now)), stop.subscribe()));
         for _ in 0..300 {
@@ -143,7 +143,7 @@ async fn an_older_log_is_read_on() {
         .unwrap();
     older.close().await.unwrap();
     for _ in 0..2 {
-        let (log, _) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+        let (log, _) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
         let all = pages(&log, &world.doors[0], "IDA", 5).await;
         let [entry] = &*all else { panic!("{all:?}") };
         assert_eq!((&*entry.request_id, entry.at, entry.micros), ("of-old", Timestamp::from_micros(5), 7));
@@ -171,7 +171,7 @@ async fn nothing_is_lost_while_the_file_cannot_be_written() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
     let door = world.doors[0];
-    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
+    let (log, writer) = request_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
     let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
     log.record(door.connection(), Uuid::from_u128(0), &entry(0));
@@ -208,7 +208,7 @@ async fn nothing_is_lost_while_the_database_takes_no_writes() {
     let world = World::new(&db.store).await;
     let door = world.doors[0];
     std::fs::create_dir_all(db.folder()).unwrap();
-    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 9).await.unwrap();
+    let (log, writer) = request_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
     let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
     db.lock_out(true).await;
@@ -239,8 +239,8 @@ async fn a_damaged_file_of_the_log_is_told() {
     let world = World::new(&db.store).await;
     let folder = db.folder();
     std::fs::create_dir_all(&folder).unwrap();
-    assert_eq!(provisioning_log::examine(&folder).await.unwrap(), Vec::<String>::new(), "no file is no damage");
-    let (log, writer) = provisioning_log::open(&db.url, &folder, 2).await.unwrap();
+    assert_eq!(request_log::examine(&folder).await.unwrap(), Vec::<String>::new(), "no file is no damage");
+    let (log, writer) = request_log::open(&db.url, &folder, 2).await.unwrap();
     for number in 0..2_000 {
         log.record(world.doors[0].connection(), Uuid::from_u128(number), &entry(3));
     }
@@ -270,7 +270,7 @@ async fn nothing_is_forgotten_while_the_time_is_not_known() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
     std::fs::create_dir_all(db.folder()).unwrap();
-    let (log, writer) = provisioning_log::open(&db.url, &db.folder(), 2).await.unwrap();
+    let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
     log.record(world.doors[0].connection(), Uuid::from_u128(1), &entry(3));
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let (counted, (stop, told)) = (std::sync::Arc::clone(&asked), watch::channel(false));

@@ -10,7 +10,7 @@ use rolecall::domain::grant::Resource;
 use rolecall::domain::id::PartnerId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, Tx, catalog, connections, effective, partners, people, tokens};
+use rolecall::store::{Store, Tx, catalog, connections, effective, partners, tokens, users};
 use rolecall::web::connection_settings;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
@@ -312,7 +312,7 @@ scope = {{ subtree = \"harbor\" }}
 async fn may(db: &Database, harbor: PartnerId, capability: &str) -> (bool, bool) {
     let by = OperatorExtent::assume();
     let mut reader = db.store.reader().await.unwrap();
-    let principal = people::by_login(&mut reader, &by.at(harbor), "ida@harbor.example").await.unwrap().unwrap();
+    let principal = users::by_login(&mut reader, &by.at(harbor), "ida@harbor.example").await.unwrap().unwrap();
     let capability = catalog::capability(&mut reader, capability).await.unwrap().unwrap();
     let above = partners::root(&mut reader, &by).await.unwrap().unwrap().id;
     let now = Clock.ctx(Actor::System).now();

@@ -5,7 +5,7 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::provisioning_log::RequestLogEntry;
+use rolecall::store::request_log::RequestLogEntry;
 use rolecall::store::{StoreError, Tx, tokens};
 use rolecall::{binds, statements};
 use serde_json::json;

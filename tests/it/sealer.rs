@@ -4,7 +4,7 @@ use std::time::Duration;
 use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{PartnerId, UserId};
-use rolecall::jobs::sealer;
+use rolecall::jobs::event_sealer;
 use rolecall::provision::event::{Event, Kind};
 use rolecall::provision::events;
 use rolecall::store::extent::OperatorExtent;
@@ -31,8 +31,8 @@ async fn sealed(store: &Store) -> Vec<i64> {
 on_both! {
     async fn two_sealers_leave_no_gap_and_seal_what_is_left_when_told_to_stop(db: &Database) {
         let (tell, told) = watch::channel(false);
-        let one = tokio::spawn(sealer::run(db.store.clone(), Clock, told.clone()));
-        let two = tokio::spawn(sealer::run(db.store.clone(), Clock, told));
+        let one = tokio::spawn(event_sealer::run(db.store.clone(), Clock, told.clone()));
+        let two = tokio::spawn(event_sealer::run(db.store.clone(), Clock, told));
         happen(&db.store, 40).await;
         let all = async {
             while sealed(&db.store).await.len() < 40 {

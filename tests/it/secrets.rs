@@ -9,7 +9,7 @@ use rolecall::domain::id::{ConnectionId, Id as _};
 use rolecall::secret::Keyring;
 use rolecall::store::Store;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::sealed::{self, SealedSecret};
+use rolecall::store::key_check::{self, SealedSecret};
 use rolecall::web::{connection_settings, server};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -210,7 +210,8 @@ async fn declared(store: &Store, text: &str, means: &ApplyContext<'_>) -> Result
 
 async fn stored(store: &Store) -> Vec<SealedSecret> {
     let mut reader = store.reader().await.unwrap();
-    let all = sealed::secrets(&mut reader, &OperatorExtent::assume(), ConnectionId::from_uuid(Uuid::nil()), 100).await;
+    let all =
+        key_check::secrets(&mut reader, &OperatorExtent::assume(), ConnectionId::from_uuid(Uuid::nil()), 100).await;
     all.unwrap()
 }
 

@@ -7,7 +7,7 @@ use rolecall::provision::listing::ListQuery;
 use rolecall::provision::users::{self, NewExternalUser};
 use rolecall::provision::{Execution, ProvisionSource};
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Store, Tx, laws, totals};
+use rolecall::store::{Store, Tx, invariants, totals};
 use rolecall::{binds, statements};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ on_both! {
         let mut reader = db.store.reader().await.unwrap();
         let at = OperatorExtent::assume();
         assert!(totals::long(&mut reader, &at, 1).await.unwrap().is_empty(), "one row each is left");
-        assert_eq!(laws::broken(&mut reader, &at).await.unwrap(), []);
+        assert_eq!(invariants::broken(&mut reader, &at).await.unwrap(), []);
         drop(reader);
 
         // Nobody counts for a page: a wrong number is told as it is kept, and `doctor` says that it is wrong.
@@ -80,6 +80,6 @@ on_both! {
             assert_eq!(told_on(&db.store, &source, &page).await, (Some(1_016), Some(1_016)), "{page:?}");
         }
         let mut reader = db.store.reader().await.unwrap();
-        assert_ne!(laws::broken(&mut reader, &at).await.unwrap(), []);
+        assert_ne!(invariants::broken(&mut reader, &at).await.unwrap(), []);
     }
 }

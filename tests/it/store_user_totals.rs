@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rolecall::domain::id::{Id as _, PartnerId, UserGroupId, UserId};
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
-use rolecall::store::{Store, StoreError, Tx, laws, partners, people, stopped, totals, tuple, user_groups};
+use rolecall::store::{Store, StoreError, Tx, invariants, partners, stopped, totals, tuple, user_groups, users};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -51,7 +51,7 @@ async fn assert_true(stage: &Stage, after: &str) {
     let tree = partners::subtree(&mut reader, &by.at(root.id)).await.unwrap();
     assert_eq!(tree.iter().map(|node| (node.partner.id, node.people)).collect::<BTreeMap<_, _>>(), there, "{after}");
     let everyone: i64 = there.values().sum();
-    assert_eq!(i64::try_from(people::count(&mut reader, &by.at(root.id)).await.unwrap()), Ok(everyone), "{after}");
+    assert_eq!(i64::try_from(users::count(&mut reader, &by.at(root.id)).await.unwrap()), Ok(everyone), "{after}");
     let counts = stopped::counts(&mut reader, &by.at(root.id), Timestamp::from_micros(0)).await.unwrap();
     assert_eq!(counts.people, everyone, "{after}");
     for one in stopped::by_partner(&mut reader, &by.at(root.id), Timestamp::from_micros(0), 100).await.unwrap() {
@@ -59,14 +59,14 @@ async fn assert_true(stage: &Stage, after: &str) {
     }
     for (partner, number) in &there {
         let at = by.at(*partner).alone();
-        assert_eq!(i64::try_from(people::count(&mut reader, &at).await.unwrap()), Ok(*number), "{after}");
+        assert_eq!(i64::try_from(users::count(&mut reader, &at).await.unwrap()), Ok(*number), "{after}");
         let placed: Vec<(UserGroupId, i64)> = reader.all(&PLACED, binds![*partner], tuple).await.unwrap();
         let placed: BTreeMap<UserGroupId, i64> = placed.into_iter().collect();
         let told = user_groups::of_partner(&mut reader, &at).await.unwrap();
         let told = told.into_iter().map(|(group, people)| (group.id, i64::try_from(people).unwrap())).collect();
         assert_eq!(placed, told, "{after}");
     }
-    assert_eq!(laws::broken(&mut reader, &by).await.unwrap(), [], "{after}");
+    assert_eq!(invariants::broken(&mut reader, &by).await.unwrap(), [], "{after}");
     drop(reader);
     let listed = stage.get("/api/v1/partners?limit=500").await;
     for shown in listed["items"].as_array().unwrap() {
@@ -132,15 +132,15 @@ on_both! {
         let group = |name: &str| groups.iter().find(|(group, _)| group.name == name).unwrap().0.id;
         let (technicians, label, now) = (group("Technicians"), group("On call"), Timestamp::from_micros(7));
         for _ in 0..2 {
-            assert!(write!(stage, tx, people::pin(tx, &harbor, henrik, Some(technicians), now)));
+            assert!(write!(stage, tx, users::pin(tx, &harbor, henrik, Some(technicians), now)));
             assert_true(&stage, "pinning").await;
         }
         let stranger = UserId::from_uuid(harbor.partner().uuid());
-        assert!(!write!(stage, tx, people::pin(tx, &harbor, stranger, Some(technicians), now)));
-        assert!(write!(stage, tx, people::pin(tx, &harbor, henrik, None, now)));
+        assert!(!write!(stage, tx, users::pin(tx, &harbor, stranger, Some(technicians), now)));
+        assert!(write!(stage, tx, users::pin(tx, &harbor, henrik, None, now)));
         let back = (technicians, group("Everyone"));
-        assert!(write!(stage, tx, people::place_at(tx, &harbor, henrik, back, now)));
-        assert!(!write!(stage, tx, people::place_at(tx, &harbor, henrik, back, now)), "there already");
+        assert!(write!(stage, tx, users::place_at(tx, &harbor, henrik, back, now)));
+        assert!(!write!(stage, tx, users::place_at(tx, &harbor, henrik, back, now)), "there already");
         assert_true(&stage, "unpinning").await;
         for there in [true, false] {
             assert_eq!(write!(stage, tx, user_groups::add(tx, &harbor, label, henrik, now)), there);
@@ -174,18 +174,18 @@ on_both! {
         let by = OperatorExtent::assume();
         let mut reader = db.store.reader().await.unwrap();
         let (alone, now) = (harbor.alone(), Timestamp::from_micros(0));
-        assert_eq!(json!(people::count(&mut reader, &alone).await.unwrap()), more);
+        assert_eq!(json!(users::count(&mut reader, &alone).await.unwrap()), more);
         assert_eq!(json!(stopped::by_partner(&mut reader, &harbor, now, 1).await.unwrap()[0].people), more);
         let below = partners::subtree(&mut reader, &harbor).await.unwrap();
         let kept: i64 = below.iter().map(|node| node.people).sum();
         assert_eq!(stopped::counts(&mut reader, &harbor, now).await.unwrap().people, kept);
-        let wrong: Vec<&str> = laws::broken(&mut reader, &by).await.unwrap().into_iter().map(|(_, text)| text).collect();
+        let wrong: Vec<&str> = invariants::broken(&mut reader, &by).await.unwrap().into_iter().map(|(_, text)| text).collect();
         assert!(wrong.iter().any(|text| text.starts_with("partners have another number of users")), "{wrong:?}");
         drop(reader);
         db.execute(&WRONG, binds!["members"]).await;
         let told = members(&db.store, &harbor).await;
         assert_eq!((told["Technicians"], told["Everyone"]), (groups["Technicians"] + 1000, groups["Everyone"] + 2000));
-        let wrong = laws::broken(&mut db.store.reader().await.unwrap(), &by).await.unwrap();
+        let wrong = invariants::broken(&mut db.store.reader().await.unwrap(), &by).await.unwrap();
         assert!(wrong.iter().any(|(_, text)| text.starts_with("user groups have another number")), "{wrong:?}");
         stage.console.app.stop().await;
     }

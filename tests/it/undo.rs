@@ -262,7 +262,7 @@ on_both! {
         assert_eq!((fate(&plan, "user", &bea), fate(&plan, "membership", &bea)), ("restorable".into(), "restorable".into()));
         assert_eq!(fate(&plan, "active", &cid), "lost");
         let hash = plan["hash"].clone();
-        rolecall::jobs::forget::turn(&db.store, rolecall::clock::Clock, 0).await.unwrap();
+        rolecall::jobs::purge::turn(&db.store, rolecall::clock::Clock, 0).await.unwrap();
         let plan = stage.plan(from, to).await;
         assert_eq!((fate(&plan, "user", &bea), fate(&plan, "membership", &bea)), ("lost".into(), "lost".into()));
         let entries = plan["entries"].as_array().unwrap();

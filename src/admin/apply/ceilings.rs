@@ -1,5 +1,5 @@
 //! What a directory may confer at most, and whether a rule reaches beyond it.
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;

@@ -1,14 +1,14 @@
 //! The connections of a directory, held to what administrators are held to.
 use secrecy::ExposeSecret;
 
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run, settings};
 use crate::admin::connections::{
     ConnectionInit, ConnectionPatch, Draft, NewConnection, drafted, fit, joins, keeps_secret, sealed, wanted,
 };
 use crate::admin::declaration::ConnectionDecl;
+use crate::admin::error::AdminError;
 use crate::admin::record;
-use crate::admin::refused::AdminError;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::provision::event::{Event, Kind};

@@ -1,14 +1,14 @@
 //! Directories, with what belongs to them.
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run, ceilings, connections, rules};
 use crate::admin::declaration::DirectoryDecl;
 use crate::admin::record;
 use crate::domain::directory::{Directory, DirectoryMode};
 use crate::domain::id::DirectoryId;
 use crate::provision::event::{Event, Kind};
-use crate::provision::place;
+use crate::provision::primary_group;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, directories, directory_facts};
+use crate::store::{Tx, directories, directory_summaries};
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[DirectoryDecl]) -> Result<(), ApplyError> {
     for (number, decl) in decls.iter().enumerate() {
@@ -75,12 +75,12 @@ async fn directory(
         }
         directories::update(tx, at, &wanted).await?;
         // Whether its rules count, and before whose, decides who is placed where.
-        place::everyone(tx, run.ctx, at, known.id).await?;
+        primary_group::everyone(tx, run.ctx, at, known.id).await?;
         run.loose.places.insert(known.id, *at);
         let mut differs = differences(&known, &wanted);
         if out && !into {
             run.loose.observed.insert(known.id, *at);
-            let waiting = directory_facts::unlinked(tx, at, known.id).await?;
+            let waiting = directory_summaries::unlinked(tx, at, known.id).await?;
             differs.push(format!("{waiting} who wait are linked to people, made people, or wait for a match"));
         }
         record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, known.id)).await?;

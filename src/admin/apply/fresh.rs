@@ -5,7 +5,7 @@ use crate::domain::id::{PartnerId, ScopeId, UserId};
 use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::provision::events;
-use crate::store::{StoreError, Tx, grants, people};
+use crate::store::{StoreError, Tx, grants, users};
 
 /// So many wait at most: as many as one statement takes.
 const MOST: usize = 256;
@@ -52,7 +52,7 @@ impl Run<'_> {
     /// Writes what waits.
     pub(super) async fn written(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let Fresh { people, grants, events } = std::mem::take(&mut self.fresh);
-        people::insert_confirmed(tx, &self.by, &people, self.ctx.now()).await?;
+        users::insert_confirmed(tx, &self.by, &people, self.ctx.now()).await?;
         grants::insert(tx, &self.by, &grants).await?;
         events::append_each(tx, self.ctx, &events).await
     }

@@ -1,7 +1,7 @@
 //! Manual grants. A declared grant is a holder, a role and a scope; another scope takes the place of the old one.
 use std::collections::BTreeMap;
 
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{GrantDecl, PartnerDecl};
 use crate::admin::record;

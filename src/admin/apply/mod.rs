@@ -3,39 +3,39 @@
 //! All of it is one transaction; `loose` looks at what others wrote beside it. A rehearsal is the same work inside a
 //! savepoint that is rolled back, so what is shown is what is done. What the declaration says is so afterwards, or it is
 //! refused; what it does not mention is left alone, and told. Three things are declared whole: the ceiling, the rules and the settings of what they belong to.
-mod beside;
 mod ceilings;
+mod change_labels;
 mod connections;
 mod directories;
-mod fault;
+mod duplicates;
+mod error;
+mod existing;
 mod fresh;
 mod grants;
-mod known;
-mod loose;
 mod names;
-mod once;
-mod people;
 mod plan;
+mod recompute;
 mod rules;
-mod said;
 mod settings;
 mod spots;
 mod tree;
+mod undeclared;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use fault::Spot;
-pub use fault::{ApplyError, DeclarationError, Faults};
+use error::Spot;
+pub use error::{ApplyError, DeclarationError, Faults};
+use existing::ExistingObjects;
 use fresh::Fresh;
-use known::ExistingObjects;
-use loose::DeferredRecompute;
 use names::Names;
 pub use plan::{ApplyAction, ApplyChange, ApplyPlan, Undeclared};
+use recompute::DeferredRecompute;
 use secrecy::SecretString;
 
 use super::connections::{Check, CheckJoin, Tools};
 use super::declaration::Declaration;
-use super::{catalog, text};
+use super::{catalog, validate};
 use crate::domain::catalog::Catalog;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::GrantId;
@@ -206,19 +206,19 @@ async fn all(
         twice: HashSet::new(),
         faults: Faults::default(),
     };
-    once::check(&mut run, declaration)?;
+    duplicates::check(&mut run, declaration)?;
     if installed.is_none() {
         tree::set_up(tx, &mut run).await?;
     }
     tree::partners(tx, &mut run, &declaration.partners).await?;
     tree::catalog_roles(tx, &mut run).await?;
-    people::groups(tx, &mut run, &declaration.groups).await?;
-    people::roles(tx, &mut run, &declaration.roles).await?;
-    people::users(tx, &mut run, &declaration.users).await?;
+    users::groups(tx, &mut run, &declaration.groups).await?;
+    users::roles(tx, &mut run, &declaration.roles).await?;
+    users::users(tx, &mut run, &declaration.users).await?;
     grants::all(tx, &mut run, &declaration.grants).await?;
     directories::all(tx, &mut run, &declaration.directories).await?;
     if run.faults.0.is_empty() {
-        beside::tell(tx, &mut run, declaration).await?;
+        undeclared::tell(tx, &mut run, declaration).await?;
         grants::others(tx, &mut run, &declaration.partners).await?;
     }
     if !run.faults.0.is_empty() {
@@ -230,10 +230,10 @@ async fn all(
 
 /// A name of one line that is not too long, as administrators may write it.
 fn name(spot: &Spot, field: &str, text: &str) -> Result<String, ApplyError> {
-    text::name(field, text).map_err(|refused| spot.part(field).refused(refused))
+    validate::name(field, text).map_err(|refused| spot.part(field).refused(refused))
 }
 
 /// Refuses a text that is too long to be kept.
 fn long(spot: &Spot, field: &str, text: &str) -> Result<(), ApplyError> {
-    text::long(field, text).map_err(|refused| spot.part(field).refused(refused))
+    validate::long(field, text).map_err(|refused| spot.part(field).refused(refused))
 }

@@ -1,7 +1,7 @@
 //! What the names of a declaration stand for.
 use std::collections::{BTreeSet, HashMap};
 
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::{PartnerDecl, ScopeDecl};
 use crate::domain::grant::{Scope, ScopeBase};
@@ -11,7 +11,7 @@ use crate::domain::partner::Partner;
 use crate::domain::role::Role;
 use crate::domain::text::fold;
 use crate::store::extent::PartnerExtent;
-use crate::store::{StoreError, Tx, partners, people, roles, user_groups};
+use crate::store::{StoreError, Tx, partners, roles, user_groups, users};
 
 /// Names already looked up, and names of what is declared wrongly.
 #[derive(Default)]
@@ -182,7 +182,7 @@ impl Run<'_> {
         if let Some(known) = self.known.other_person(at.partner(), login) {
             return Ok(known);
         }
-        let found = people::by_login(tx, at, login).await?;
+        let found = users::by_login(tx, at, login).await?;
         found.ok_or_else(|| self.missing(spot, "user", login))
     }
 

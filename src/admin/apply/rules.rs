@@ -4,12 +4,12 @@
 //! whatever the group is called later, as long as the group is there: a rule that is not changed asks for the same groups.
 use std::collections::{BTreeSet, HashMap};
 
-use super::fault::Spot;
-use super::known::asked_for;
+use super::error::Spot;
+use super::existing::asked_for;
 use super::{ApplyError, Run, ceilings};
-use crate::access::matcher;
+use crate::access::rule_filter;
 use crate::admin::declaration::RuleDecl;
-use crate::admin::when::{Leaf, NamedRuleFilter};
+use crate::admin::rule_filter_text::{Leaf, NamedRuleFilter};
 use crate::admin::{most, record};
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::domain::directory::CeilingEntry;
@@ -17,10 +17,10 @@ use crate::domain::id::{ConditionId, DirectoryId, ExternalGroupId, Id};
 use crate::domain::rule::{Criterion, ExternalSet, Rule, RuleEffect, RuleFilter};
 use crate::domain::text::fold;
 use crate::provision::event::{Event, Kind};
-use crate::provision::{conditions as filled, place};
+use crate::provision::{conditions as filled, primary_group};
 use crate::store::extent::PartnerExtent;
 use crate::store::rules::StoredRule;
-use crate::store::{Tx, awaited, conditions, directories, rules};
+use crate::store::{Tx, conditions, directories, reserved_groups, rules};
 
 /// The rule set of a directory.
 pub(super) struct RuleSet<'a> {
@@ -66,7 +66,7 @@ pub(super) async fn all(
     }
     rules::save(tx, at, directory, &wanted, run.ctx).await?;
     directories::activate(tx, at, directory, now + 1).await?;
-    place::everyone(tx, run.ctx, at, directory).await?;
+    primary_group::everyone(tx, run.ctx, at, directory).await?;
     run.loose.places.insert(directory, *at);
     let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
@@ -228,7 +228,7 @@ async fn condition(
     let bind = |leaf: &Leaf| {
         ids.get(&key(leaf)).copied().unwrap_or(ExternalSet::Condition(ConditionId::from_uuid(uuid::Uuid::nil())))
     };
-    let matcher = matcher::terms(&when.bind(&bind)).map_err(|why| spot.wrong(why.to_string()))?;
+    let matcher = rule_filter::terms(&when.bind(&bind)).map_err(|why| spot.wrong(why.to_string()))?;
     Ok((matcher, with_earlier(names, old)))
 }
 
@@ -298,13 +298,13 @@ async fn group(
             lost => gone = lost,
         }
     }
-    match (awaited::said(tx, set.at, set.directory, name).await?.as_slice(), gone) {
+    match (reserved_groups::said(tx, set.at, set.directory, name).await?.as_slice(), gone) {
         ([one], _) => {
-            awaited::confirm(tx, set.at, set.directory, name).await?;
+            reserved_groups::confirm(tx, set.at, set.directory, name).await?;
             Ok(*one)
         }
         (_, Some(gone)) => Ok(gone),
-        ([], None) => Ok(awaited::awaited(tx, set.at, set.directory, name, run.ctx.id()).await?),
+        ([], None) => Ok(reserved_groups::awaited(tx, set.at, set.directory, name, run.ctx.id()).await?),
         (_, None) => Err(spot.wrong(format!("the directory has more than one group called `{name}`"))),
     }
 }

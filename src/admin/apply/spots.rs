@@ -1,5 +1,5 @@
 //! Where each declaration stands, in words and in the file.
-use super::fault::Spot;
+use super::error::Spot;
 use crate::admin::declaration::{
     ConnectionDecl, DirectoryDecl, GrantDecl, GroupDecl, PartnerDecl, RoleDecl, RuleDecl, UserDecl,
 };

@@ -1,7 +1,7 @@
 //! The installation, the partner tree and the catalog's roles.
 use std::collections::HashMap;
 
-use super::fault::Spot;
+use super::error::Spot;
 use super::{ApplyError, Run};
 use crate::admin::declaration::PartnerDecl;
 use crate::admin::partners as use_case;
@@ -197,7 +197,7 @@ pub(super) async fn catalog_roles(tx: &mut Tx, run: &mut Run<'_>) -> Result<(), 
             }
             None => None,
         };
-        super::people::role(tx, run, &at, &template.name, parent, &template.capabilities, Some(&template.key)).await?;
+        super::users::role(tx, run, &at, &template.name, parent, &template.capabilities, Some(&template.key)).await?;
     }
     Ok(())
 }

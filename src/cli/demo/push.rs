@@ -8,7 +8,7 @@ use super::DemoFolders;
 use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::store::extent::OperatorExtent;
-use crate::store::{Store, effective_lists, partners, people};
+use crate::store::{Store, effective_lists, partners, users};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -35,7 +35,7 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
     let tree = partners::subtree(&mut reader, &by.at(root.id)).await?;
     let home = tree.iter().find(|node| node.partner.external_id.as_deref() == Some("harbor"));
     let home = by.at(home.context("the store has no partner harbor")?.partner.id);
-    let person = people::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
+    let person = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
     told.push_str("\nWhat follows from it:\n\n");
     for held in effective_lists::groups_of(&mut reader, &home, person).await? {
         let verb = if held.exclusive { "placed in" } else { "labelled" };

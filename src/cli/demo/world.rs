@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::domain::ctx::Actor;
 use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
-use crate::store::links::OneTimeLinkPurpose;
-use crate::store::{Store, api_tokens, connections, declared, people, tokens};
+use crate::store::one_time_links::OneTimeLinkPurpose;
+use crate::store::{Store, api_tokens, connections, declared, tokens, users};
 use crate::web::connection_settings;
 
 /// The connection that the demo pushes to.
@@ -43,7 +43,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
             let root = declared::by_key(tx, &by, &[ROOT]).await?.pop().ok_or_else(|| missing(ROOT))?;
             let reseller = declared::by_key(tx, &by, &[RESELLER]).await?.pop().ok_or_else(|| missing(RESELLER))?;
             let (top, at) = (by.at(root.id), by.at(reseller.id));
-            let owner = people::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
+            let owner = users::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
             let door = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;
             let link = links::create(tx, &ctx, &top, owner, OneTimeLinkPurpose::SetUp).await?;
             let (_, scim_token) = tokens::create(tx, &at, &ctx, door.connection.id, "demo", None).await?;

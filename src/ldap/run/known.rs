@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::{Failure, SyncRun};
 use crate::domain::directory::DirectoryMode;
 use crate::domain::id::ExternalUserId;
-use crate::ldap::brake::{Removal, SafeguardInput, WINDOW_HOURS};
 use crate::ldap::compare::{Basis, Compared, First};
 use crate::ldap::entry::AttributePart;
 use crate::ldap::identity::{Difference, DirectoryIdentity};
 use crate::ldap::mark::Mark;
 use crate::ldap::plan::{Baseline, BaselineGroup, BaselineUser};
-use crate::ldap::source::RawRead;
+use crate::ldap::safeguard::{Removal, SafeguardInput, WINDOW_HOURS};
+use crate::ldap::snapshot::RawRead;
 use crate::ldap::window;
 use crate::scim::resource::Document;
-use crate::store::stage::{self, PendingRemoval};
+use crate::store::baseline::{self, PendingRemoval};
 use crate::store::{StoreError, runs};
 
 impl SyncRun {
@@ -34,9 +34,9 @@ impl SyncRun {
         let mut accepted = self.accepted().await?;
         let mut reader = self.env.store.reader().await?;
         let before = runs::server(&mut reader, &at).await?.as_deref().and_then(DirectoryIdentity::parse);
-        let privileged: HashSet<_> = stage::privileged(&mut reader, &at).await?.into_iter().collect();
-        let mapped: HashSet<_> = stage::mapped(&mut reader, &at).await?.into_iter().collect();
-        let taken = stage::taken(&mut reader, &at, since).await?;
+        let privileged: HashSet<_> = baseline::privileged(&mut reader, &at).await?.into_iter().collect();
+        let mapped: HashSet<_> = baseline::mapped(&mut reader, &at).await?.into_iter().collect();
+        let taken = baseline::taken(&mut reader, &at, since).await?;
         drop(reader);
         for user in &mut accepted.users {
             user.privileged = privileged.contains(&user.id);
@@ -76,20 +76,20 @@ impl SyncRun {
         let mut documents = HashMap::with_capacity(ids.len());
         for part in ids.chunks(1_000) {
             let mut reader = self.env.store.reader().await?;
-            documents.extend(stage::documents(&mut reader, &self.door.extent, part).await?);
+            documents.extend(baseline::documents(&mut reader, &self.door.extent, part).await?);
         }
         Ok(documents)
     }
 
     async fn accepted(&self) -> Result<Baseline, StoreError> {
         let (store, at) = (&self.env.store, &self.door.extent);
-        let users = stage::users(store, at).await?;
-        let groups = stage::groups(store, at).await?;
+        let users = baseline::users(store, at).await?;
+        let groups = baseline::groups(store, at).await?;
         let user_at: HashMap<_, u32> = users.iter().map(|user| user.id).zip(0..).collect();
         let group_at: HashMap<_, u32> = groups.iter().map(|group| group.id).zip(0..).collect();
-        let members = stage::members(store, at).await?;
+        let members = baseline::members(store, at).await?;
         let members = members.iter().filter_map(|(group, user)| Some((*group_at.get(group)?, *user_at.get(user)?)));
-        let nested = stage::nested(store, at).await?;
+        let nested = baseline::nested(store, at).await?;
         let nested = nested.iter().filter_map(|(outer, inner)| Some((*group_at.get(outer)?, *group_at.get(inner)?)));
         let (members, nested) = (members.collect(), nested.collect());
         let users = users.into_iter().map(|user| BaselineUser {

@@ -2,13 +2,13 @@
 use std::collections::HashSet;
 
 use super::{Failure, SyncRun};
-use crate::ldap::brake::{self, Removal};
 use crate::ldap::compare::Compared;
 use crate::ldap::execute;
 use crate::ldap::identity::DirectoryIdentity;
 use crate::ldap::report::{PairCounts, named};
+use crate::ldap::safeguard::{self, Removal};
 use crate::provision::ProvisionError;
-use crate::store::{StoreError, stage};
+use crate::store::{StoreError, baseline};
 
 impl SyncRun {
     /// Notes in the report what was read and decided.
@@ -25,7 +25,7 @@ impl SyncRun {
         report.asides(said);
         report.hold(verdict, parts, accepted, &identity.fingerprint());
         report.plan(plan, said);
-        for removal in brake::all(&verdict.apply) {
+        for removal in safeguard::all(&verdict.apply) {
             let (kind, id, _, title) = named(removal, accepted);
             if matches!(removal, Removal::User(_) | Removal::Group(_)) {
                 report.line(kind, "removed", &id, &title);
@@ -42,7 +42,7 @@ impl SyncRun {
 
     pub(super) async fn unlinked(&self) -> Result<u64, StoreError> {
         let mut reader = self.env.store.reader().await?;
-        Ok(u64::try_from(stage::unlinked(&mut reader, &self.door.extent).await?).unwrap_or_default())
+        Ok(u64::try_from(baseline::unlinked(&mut reader, &self.door.extent).await?).unwrap_or_default())
     }
 
     /// A run in which nobody counts is not done: people were read and none can be taken, or none were read and nobody

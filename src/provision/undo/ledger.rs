@@ -1,7 +1,7 @@
 //! The last word on each thing.
 use std::collections::BTreeMap;
 
-use super::word::{ItemChange, RemovedItem};
+use super::removal::{ItemChange, RemovedItem};
 use crate::domain::time::Timestamp;
 
 /// A time: from its first moment on, and before its end.

@@ -12,15 +12,15 @@
 //! | `plan` | what of it can be restored, and what cannot and why; pure |
 //! | `look` | reads the log and what is there |
 //! | `carry` | carries a part of a plan out |
-mod carry;
+mod apply;
 mod ledger;
-mod look;
+mod load;
 mod plan;
-mod word;
+mod removal;
 
-pub(super) use carry::user;
-pub use carry::{UndoResult, carry_in};
+pub(super) use apply::user;
+pub use apply::{UndoResult, carry_in};
 pub use ledger::TimeRange;
-pub use look::{UndoPlanError, look};
+pub use load::{UndoPlanError, look};
 pub use plan::{Restorability, UndoEntry, UndoPlan};
-pub use word::{ItemChange, RemovedItem, taker, turns};
+pub use removal::{ItemChange, RemovedItem, taker, turns};

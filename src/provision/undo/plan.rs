@@ -2,13 +2,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::ledger::{LastChange, Ledger, TimeRange};
-use super::word::RemovedItem;
+use super::removal::RemovedItem;
 use crate::domain::id::{ConnectionId, EventId, ExternalGroupId, ExternalUserId};
 use crate::domain::time::Timestamp;
 use crate::secret::sha256;
 use crate::store::deleted::DeletedItem;
 use crate::store::members::MemberId;
-use crate::store::takings::CurrentUser;
+use crate::store::removal_events::CurrentUser;
 
 /// What would become of a thing that was taken away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::Id as _;
-    use crate::provision::undo::word::ItemChange;
+    use crate::provision::undo::removal::ItemChange;
 
     fn user(n: u128) -> ExternalUserId {
         ExternalUserId::from_uuid(Uuid::from_u128(n))

@@ -4,7 +4,7 @@ use crate::domain::ctx::Ctx;
 use crate::provision::{Effect, Outcome, ProvisionError, ProvisionSource, UserChangeKind, undo};
 use crate::scim::resource::Document;
 use crate::store::external_users::ExternalUser;
-use crate::store::{Tx, deleted, people};
+use crate::store::{Tx, deleted, users};
 
 /// How soon somebody is back, in seconds, for whom being gone was a mistake: a read that was wrong, a move that was taken
 /// back. Later it is somebody who had left, and manual grants wait for an administrator.
@@ -35,7 +35,7 @@ pub async fn return_in(
     if ctx.now() >= deleted_at.plus_seconds(MISTAKE_SECONDS)
         && let Some(person) = crate::store::external_users::get(tx, at, id).await?.and_then(|user| user.person)
     {
-        let grants_aside = people::set_grants_aside(tx, at, person, ctx.now()).await?;
+        let grants_aside = users::set_grants_aside(tx, at, person, ctx.now()).await?;
         effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
     }
     finish(tx, ctx, source, &mut effect).await?;

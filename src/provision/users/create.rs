@@ -6,13 +6,13 @@ use crate::domain::text::fold;
 use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::provision::fit::full;
-use crate::provision::link::{self, UnlinkedUser};
+use crate::provision::matching::{self, UnlinkedUser};
 use crate::provision::run::run;
 use crate::provision::{
-    Effect, Execution, Outcome, ProvisionError, ProvisionSource, conditions, events, fit, merge, place,
+    Effect, Execution, Outcome, ProvisionError, ProvisionSource, conditions, events, fit, merge, primary_group,
 };
 use crate::store::external_users::{self, ExternalUser, LinkOrigin};
-use crate::store::newcomers::{DirectoryRules, MatchResult};
+use crate::store::match_candidates::{DirectoryRules, MatchResult};
 use crate::store::{Store, Tx};
 
 /// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
@@ -55,7 +55,7 @@ pub async fn wait_in(
     new: NewExternalUser,
 ) -> Result<bool, ProvisionError> {
     let arrival = PendingUser::read(ctx, source, new)?;
-    let (house, met) = link::meet(tx, source, &[arrival.stranger()]).await?;
+    let (house, met) = matching::meet(tx, source, &[arrival.stranger()]).await?;
     if house.observed {
         return Ok(false);
     }
@@ -67,7 +67,7 @@ pub async fn wait_in(
         return Err(full("users", tx.most().users));
     }
     let mut entry = Entry::begin(source, &arrival, met);
-    link::review(source, arrival.id, resembles, &mut entry.effect);
+    matching::review(source, arrival.id, resembles, &mut entry.effect);
     write(tx, source, &house, &mut [entry]).await?;
     Ok(true)
 }
@@ -190,13 +190,13 @@ pub(super) async fn create_all(
     arrivals: &[&PendingUser],
 ) -> Result<Vec<Result<Outcome<ExternalUser>, ProvisionError>>, ProvisionError> {
     let strangers: Vec<UnlinkedUser<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
-    let (house, met) = link::meet(tx, source, &strangers).await?;
+    let (house, met) = matching::meet(tx, source, &strangers).await?;
     let most = tx.most().users;
     let room = usize::try_from(most.saturating_sub(house.users)).unwrap_or(0);
     let entering = arrivals.iter().zip(&met).filter(|(_, met)| !met.name_taken).take(room);
     let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, met)| Entry::begin(source, arrival, *met)).collect();
     let strangers = entries.iter_mut().map(|entry| (entry.arrival.stranger(), entry.met, &mut entry.effect));
-    let people = link::introduce(tx, source, &house, strangers.collect()).await?;
+    let people = matching::introduce(tx, source, &house, strangers.collect()).await?;
     for (entry, person) in entries.iter_mut().zip(people) {
         entry.person = person;
     }
@@ -224,7 +224,7 @@ async fn write(
     for Entry { arrival, effect, person, .. } in entries.iter_mut() {
         let Some(linked) = *person else { continue };
         let active = arrival.reading.facts.active;
-        link::arrive(tx, &arrival.ctx, source, arrival.id, linked, active, effect).await?;
+        matching::arrive(tx, &arrival.ctx, source, arrival.id, linked, active, effect).await?;
     }
     let conditions = conditions::read(source, &house.conditions);
     for Entry { arrival, person, movable, .. } in entries.iter_mut() {
@@ -246,7 +246,7 @@ async fn write(
     if moved.is_empty() {
         return Ok(());
     }
-    place::by_rules(tx, source, &mut moved).await?;
+    primary_group::by_rules(tx, source, &mut moved).await?;
     for (Entry { arrival, effect, .. }, said) in entries.iter().zip(said) {
         let rest = effect.events.get(said..).unwrap_or_default();
         events::append(tx, &arrival.ctx, at.partner(), rest).await?;

@@ -5,7 +5,7 @@ use crate::domain::id::ExternalUserId;
 use crate::provision::event::{Event, Kind};
 use crate::provision::{ProvisionError, ProvisionSource, events};
 use crate::scim::resource::Document;
-use crate::store::{Tx, external_users, people};
+use crate::store::{Tx, external_users, users};
 
 /// Changes users of the connection all at once, in an open transaction: what each of them was called is free for any
 /// other. All are changed or, when one is refused, none should be kept.
@@ -26,8 +26,8 @@ pub async fn exchange_in(
         let user = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
         external_users::set_name_free(tx, at, id).await?;
         let Some(person) = user.person else { continue };
-        if people::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_some()) {
-            people::set_login(tx, at, person, &None, ctx.now()).await?;
+        if users::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_some()) {
+            users::set_login(tx, at, person, &None, ctx.now()).await?;
             named.push(person);
         }
     }
@@ -36,7 +36,7 @@ pub async fn exchange_in(
         update_in(tx, ctx, source, *id, None, &change).await?;
     }
     for person in named {
-        if people::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_none()) {
+        if users::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_none()) {
             let event = Event::of(Kind::LoginCollision, person).id("connection", at.connection());
             events::append(tx, ctx, at.partner(), &[event]).await?;
         }

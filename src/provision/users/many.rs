@@ -1,6 +1,6 @@
 //! Users that one connection brings all at once, in a transaction that is open: the first run of a directory.
 use super::create::{PendingUser, create_all};
-use super::together::{apart, concerns_all};
+use super::create_batcher::{apart, concerns_all};
 use super::{NewExternalUser, TRIES};
 use crate::domain::ctx::Ctx;
 use crate::provision::{Outcome, ProvisionError, ProvisionSource};

@@ -1,6 +1,6 @@
 //! Running a bulk request, step by step.
 
-use super::order::{ExecutionStep, steps};
+use super::dependencies::{ExecutionStep, steps};
 use super::{BulkItem, BulkOperation, BulkRequest, Method, references};
 use crate::scim::error::{ScimError, invalid_value};
 use crate::scim::message::{BULK_RESPONSE_URN, PATCH_URN};

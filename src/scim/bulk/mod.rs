@@ -6,8 +6,8 @@
 //! reports with [`BulkExecution::succeeded`] or [`BulkExecution::failed`], and
 //! [`BulkExecution::finish`] is the BulkResponse.
 
+mod dependencies;
 mod execution;
-mod order;
 mod references;
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use super::{Switch, Work};
 use crate::scim::error::{Result, invalid_syntax, invalid_value};
 use crate::scim::filter::FilterAst;
 use crate::scim::json::{get, refuse_twins, take};
+use crate::scim::member_list::unrolled;
 use crate::scim::path::{AttrPath, PatchPath};
 use crate::scim::reference::target;
-use crate::scim::roll::unrolled;
 use crate::scim::schema::{AttrType, Attribute, AttributeTarget, Located, Mutability};
 use serde_json::{Map, Value, json};
 

@@ -3,8 +3,8 @@
 use crate::domain::id::exact;
 use crate::scim::error::{Result, ScimError, invalid_value};
 use crate::scim::json::{get, take};
+use crate::scim::member_list;
 use crate::scim::reference::target;
-use crate::scim::roll;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -98,7 +98,7 @@ pub fn take_members(body: &mut Value) -> Result<Option<Vec<MemberRef>>> {
 
 /// The members in `value`: null, an object, a list of objects, or a roll of them; each once.
 pub(crate) fn read(value: &Value) -> Result<Vec<MemberRef>> {
-    if let Some(entries) = roll::entries(value) {
+    if let Some(entries) = member_list::entries(value) {
         return each_once(entries.map(|entry| {
             let kind = kind_named(entry.kind).or_else(|| kind_of_target(entry.reference));
             Ok((entry.value, kind))

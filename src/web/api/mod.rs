@@ -1,21 +1,21 @@
 //! The admin API: `/api/v1/…`, one file a verb under its noun.
 //!
-//! A request carries an API token and acts with the authority its person has at that moment ([`call::ApiRequest`]). What the
+//! A request carries an API token and acts with the authority its person has at that moment ([`request::ApiRequest`]). What the
 //! person may not see answers like what does not exist; what they see but may not do answers 403 with the reason. Lists
 //! come in pages ([`page`]); refusals are RFC 9457 problems ([`fault`]). The handlers' comments are the reference:
 //! `openapi` collects them.
 mod bounds;
-mod call;
 mod connections;
 mod directories;
+mod error;
 mod events;
-mod fault;
 mod model;
 pub mod openapi;
 mod page;
 mod partners;
-mod people;
 mod reference;
+mod request;
+mod users;
 
 use actix_web::web;
 use serde_json::Value;
@@ -53,15 +53,15 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(directories::create::create)),
         ..at("/api/v1/partners/{id}/directories")
     },
-    RouteSpec { get: Some(|| web::to(people::show::show)), ..at("/api/v1/people/{id}") },
-    RouteSpec { get: Some(|| web::to(people::access::access)), ..at("/api/v1/people/{id}/access") },
+    RouteSpec { get: Some(|| web::to(users::show::show)), ..at("/api/v1/people/{id}") },
+    RouteSpec { get: Some(|| web::to(users::access::access)), ..at("/api/v1/people/{id}/access") },
     RouteSpec {
-        post: Some(|| web::to(people::confirm::confirm)),
-        delete: Some(|| web::to(people::confirm::unconfirm)),
+        post: Some(|| web::to(users::confirm::confirm)),
+        delete: Some(|| web::to(users::confirm::unconfirm)),
         ..at("/api/v1/people/{id}/confirm")
     },
-    RouteSpec { post: Some(|| web::to(people::suspend::suspend)), ..at("/api/v1/people/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(people::resume::resume)), ..at("/api/v1/people/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(users::suspend::suspend)), ..at("/api/v1/people/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(users::resume::resume)), ..at("/api/v1/people/{id}/resume") },
     RouteSpec { get: Some(|| web::to(directories::show::show)), ..at("/api/v1/directories/{id}") },
     RouteSpec { post: Some(|| web::to(connections::create::create)), ..at("/api/v1/directories/{id}/connections") },
     RouteSpec {
@@ -70,12 +70,12 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/connections/{slug}")
     },
     RouteSpec {
-        get: Some(|| web::to(connections::clients::list)),
-        post: Some(|| web::to(connections::clients::create)),
+        get: Some(|| web::to(connections::oauth_clients::list)),
+        post: Some(|| web::to(connections::oauth_clients::create)),
         ..at("/api/v1/connections/{slug}/clients")
     },
     RouteSpec {
-        delete: Some(|| web::to(connections::clients::revoke)),
+        delete: Some(|| web::to(connections::oauth_clients::revoke)),
         ..at("/api/v1/connections/{slug}/clients/{id}")
     },
     RouteSpec {
@@ -84,7 +84,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/connections/{slug}/tokens")
     },
     RouteSpec { delete: Some(|| web::to(connections::tokens::revoke)), ..at("/api/v1/connections/{slug}/tokens/{id}") },
-    RouteSpec { get: Some(|| web::to(connections::log::log)), ..at("/api/v1/connections/{slug}/log") },
+    RouteSpec { get: Some(|| web::to(connections::request_log::log)), ..at("/api/v1/connections/{slug}/log") },
     RouteSpec { get: Some(|| web::to(connections::matches::list)), ..at("/api/v1/connections/{slug}/matches") },
     RouteSpec {
         post: Some(|| web::to(connections::matches::confirm)),
@@ -99,16 +99,16 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(connections::sync::sync)),
         ..at("/api/v1/connections/{slug}/sync")
     },
-    RouteSpec { get: Some(|| web::to(connections::runs::list)), ..at("/api/v1/connections/{slug}/runs") },
-    RouteSpec { get: Some(|| web::to(connections::runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },
+    RouteSpec { get: Some(|| web::to(connections::sync_runs::list)), ..at("/api/v1/connections/{slug}/runs") },
+    RouteSpec { get: Some(|| web::to(connections::sync_runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(connections::test::test)),
         ..at("/api/v1/connections/{slug}/test")
     },
-    RouteSpec { get: Some(|| web::to(connections::storms::list)), ..at("/api/v1/connections/{slug}/storms") },
+    RouteSpec { get: Some(|| web::to(connections::removal_alerts::list)), ..at("/api/v1/connections/{slug}/storms") },
     RouteSpec {
-        post: Some(|| web::to(connections::storms::dismiss)),
+        post: Some(|| web::to(connections::removal_alerts::dismiss)),
         ..at("/api/v1/connections/{slug}/storms/{id}/dismiss")
     },
     RouteSpec {
@@ -116,14 +116,20 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(connections::undo::undo)),
         ..at("/api/v1/connections/{slug}/undo")
     },
-    RouteSpec { get: Some(|| web::to(connections::said::users)), ..at("/api/v1/connections/{slug}/external-users") },
-    RouteSpec { get: Some(|| web::to(connections::said::groups)), ..at("/api/v1/connections/{slug}/external-groups") },
     RouteSpec {
-        get: Some(|| web::to(connections::said::members)),
+        get: Some(|| web::to(connections::external::users)),
+        ..at("/api/v1/connections/{slug}/external-users")
+    },
+    RouteSpec {
+        get: Some(|| web::to(connections::external::groups)),
+        ..at("/api/v1/connections/{slug}/external-groups")
+    },
+    RouteSpec {
+        get: Some(|| web::to(connections::external::members)),
         ..at("/api/v1/connections/{slug}/external-groups/{stable_id}/members")
     },
     RouteSpec {
-        get: Some(|| web::to(connections::said::effective_members)),
+        get: Some(|| web::to(connections::external::effective_members)),
         ..at("/api/v1/connections/{slug}/external-groups/{stable_id}/effective-members")
     },
     RouteSpec { get: Some(|| web::to(events::list::list)), ..at("/api/v1/events") },

@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::explain::NamedRef;
-use crate::admin::holds::{Lifted, SuspensionOrder};
+use crate::admin::suspensions::{Lifted, SuspensionOrder};
 use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{Id, PartnerId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::HoldKind;
-use crate::store::told::VisibleSuspension;
+use crate::store::visible_reasons::VisibleSuspension;
 
 /// A moment, RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, ToSchema)]

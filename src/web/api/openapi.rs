@@ -9,9 +9,9 @@ use utoipa::openapi::{
 };
 use utoipa::{OpenApi, ToSchema};
 
-use super::{bounds, connections, directories, events, partners, people, reference};
+use super::{bounds, connections, directories, events, partners, reference, users};
 use crate::web::App;
-use crate::web::problem::PROBLEM_JSON;
+use crate::web::error::PROBLEM_JSON;
 
 /// A refusal (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,39 +51,39 @@ struct Problem {
         partners::groups::groups,
         partners::matches::list,
         partners::roles::roles,
-        people::show::show,
-        people::access::access,
-        people::confirm::confirm,
-        people::confirm::unconfirm,
-        people::suspend::suspend,
-        people::resume::resume,
+        users::show::show,
+        users::access::access,
+        users::confirm::confirm,
+        users::confirm::unconfirm,
+        users::suspend::suspend,
+        users::resume::resume,
         directories::list::list,
         directories::create::create,
         directories::show::show,
         connections::create::create,
         connections::show::show,
         connections::change::change,
-        connections::clients::list,
-        connections::clients::create,
-        connections::clients::revoke,
+        connections::oauth_clients::list,
+        connections::oauth_clients::create,
+        connections::oauth_clients::revoke,
         connections::tokens::list,
         connections::tokens::create,
         connections::tokens::revoke,
-        connections::log::log,
+        connections::request_log::log,
         connections::matches::list,
         connections::matches::confirm,
         connections::matches::refuse,
         connections::sync::sync,
-        connections::runs::list,
-        connections::runs::show,
+        connections::sync_runs::list,
+        connections::sync_runs::show,
         connections::test::test,
-        connections::storms::list,
-        connections::storms::dismiss,
+        connections::removal_alerts::list,
+        connections::removal_alerts::dismiss,
         connections::undo::undo,
-        connections::said::users,
-        connections::said::groups,
-        connections::said::members,
-        connections::said::effective_members,
+        connections::external::users,
+        connections::external::groups,
+        connections::external::members,
+        connections::external::effective_members,
         events::list::list,
     ),
     components(schemas(Problem))

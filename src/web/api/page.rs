@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::call::ApiRequest;
-use super::fault::Fault;
+use super::error::Fault;
+use super::request::ApiRequest;
 use crate::domain::id::Id;
 
 /// Entries on a page when the caller does not say how many.

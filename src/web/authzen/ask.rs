@@ -13,11 +13,11 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::exceptions::Exception;
-use crate::store::known::{FactCache, FactResult};
-use crate::store::told::{self, Viewer, VisibleDecision};
+use crate::store::fact_cache::{FactCache, FactResult};
+use crate::store::visible_reasons::{self, Viewer, VisibleDecision};
 use crate::web::App;
+use crate::web::error::{DAMAGED, HttpError};
 use crate::web::extract;
-use crate::web::problem::{DAMAGED, HttpError};
 
 /// The largest request, in bytes.
 const MOST_BYTES: usize = 256 * 1024;
@@ -97,7 +97,7 @@ pub(super) fn answer(known: &mut FactCache, asker: UserId, asked: &Evaluation, n
         true => Viewer::of(asker, now),
         false => Viewer::of_product(asker, &resource, now),
     };
-    Ok(told(&told::answer(known, &eyes, &question, &asked.action, &decision)?, now))
+    Ok(told(&visible_reasons::answer(known, &eyes, &question, &asked.action, &decision)?, now))
 }
 
 /// The capability of a question about none.

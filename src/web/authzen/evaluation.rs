@@ -3,10 +3,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ask::{answer, bad, body, down};
 use super::model::{Object, asked};
-use crate::store::known::FactCache;
+use crate::store::fact_cache::FactCache;
 use crate::web::App;
+use crate::web::error::HttpError;
 use crate::web::login::ApiCaller;
-use crate::web::problem::HttpError;
 
 /// Answers one question.
 pub(super) async fn evaluate(

@@ -7,11 +7,11 @@ use super::evaluation::{echoed, single};
 use super::model::{EvaluationBatch, EvaluationsSemantic, batch};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::store::known::{FactCache, every};
+use crate::store::fact_cache::{FactCache, every};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
+use crate::web::error::HttpError;
 use crate::web::login::ApiCaller;
-use crate::web::problem::HttpError;
 
 /// Answers several questions, in their order. A question that is wrong is a no of its own.
 pub(super) async fn evaluate(

@@ -1,5 +1,5 @@
 //! Bearer tokens in lists, of connections and of people.
-use super::page::minute;
+use super::layout::minute;
 use crate::domain::time::Timestamp;
 use crate::store::tokens::TokenRecord;
 

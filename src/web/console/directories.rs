@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::PageError;
-use super::page::{Layout, id, ok, see_other, submitted, visitor};
-use super::place::{self, PartnerHeader, place};
+use super::error::PageError;
+use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::partner_header::{self, PartnerHeader, place};
 use super::products::{self, ProductGroup};
-use super::storms::{self, RemovalAlertNotice};
+use super::removal_alerts::{self, RemovalAlertNotice};
 use crate::admin;
 use crate::admin::connections::NewConnection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{ConnectionId, DirectoryId, PartnerId};
 use crate::store::connections::ConnectionContext;
-use crate::store::{Reader, connections, directories, directory_facts, effective};
+use crate::store::{Reader, connections, directories, directory_summaries, effective};
 use crate::web::App;
 use crate::web::login::Form;
 
@@ -58,8 +58,8 @@ impl ConnectionCounts {
         reader: &mut Reader,
         at: &crate::store::extent::PartnerExtent,
     ) -> Result<Self, crate::store::StoreError> {
-        let people = directory_facts::people(reader, at).await?.into_iter().collect();
-        let groups = directory_facts::groups(reader, at).await?.into_iter().collect();
+        let people = directory_summaries::people(reader, at).await?.into_iter().collect();
+        let groups = directory_summaries::groups(reader, at).await?.into_iter().collect();
         Ok(Self { people, groups })
     }
 
@@ -102,14 +102,14 @@ pub(super) async fn show(
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
-    let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
+    let (me, now, asked) = (visitor.person(), app.clock.now(), partner_header::partner(id(&path)?));
     let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
             let at = effective::authorize(reader, me, CoreCapability::ConnectionView, asked, now).await?;
             let counts = ConnectionCounts::of(reader, &at).await?;
-            let storms = storms::notices(reader, &at, now).await?;
+            let storms = removal_alerts::notices(reader, &at, now).await?;
             let mut doors: BTreeMap<DirectoryId, Vec<ConnectionListRow>> = BTreeMap::new();
             for door in connections::of_partner(reader, &at).await? {
                 doors.entry(door.connection.directory).or_default().push(counts.row(&door));
@@ -124,7 +124,7 @@ pub(super) async fn show(
                 frame,
                 directories: directories::of_partner(reader, &at).await?.into_iter().map(row).collect(),
                 at: place(reader, me, &at, now).await?,
-                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, asked, now).await?,
+                may_write: partner_header::may(reader, me, CoreCapability::ConnectionWrite, asked, now).await?,
                 products: products::all(),
                 storms,
             })

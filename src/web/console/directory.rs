@@ -7,10 +7,10 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::directories::{ConnectionCounts, ConnectionListRow, door, mode_name};
-use super::halt::PageError;
-use super::page::{Layout, id, ok, see_other, submitted, visitor};
-use super::path::capital;
-use super::place::{self, PartnerHeader, place};
+use super::error::PageError;
+use super::grant_path::capital;
+use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::partner_header::{self, PartnerHeader, place};
 use super::products::{self, ProductGroup};
 use crate::access::explain::ScopeSummary;
 use crate::admin;
@@ -19,9 +19,9 @@ use crate::domain::directory::DirectoryMode;
 use crate::domain::grant::{Scope, ScopeBase};
 use crate::domain::id::{DirectoryId, Id as _, RuleId};
 use crate::domain::rule::RuleEffect;
-use crate::store::awaited::{self, UnboundRule};
-use crate::store::told::{self, Sight};
-use crate::store::{Reader, StoreError, connections, directories, directory_facts, effective, resources, rules};
+use crate::store::reserved_groups::{self, UnboundRule};
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{Reader, StoreError, connections, directories, directory_summaries, effective, resources, rules};
 use crate::web::App;
 
 /// How long counting the matches may take; then the page does without.
@@ -80,7 +80,7 @@ pub(super) async fn show(
             let written = rules::in_force(reader, &at, directory).await?;
             let rows = directories::ceilings(reader, &at, directory).await?;
             let names = names(reader, &mut Sight::of(me, now), &written, &rows).await?;
-            let loose = awaited::loose(reader, &at, directory).await?;
+            let loose = reserved_groups::loose(reader, &at, directory).await?;
             Ok::<_, PageError>(Page {
                 frame,
                 doors: connections::of_directory(reader, &at, directory)
@@ -93,8 +93,8 @@ pub(super) async fn show(
                     .map(|row| Ceiling { role: names.of(row.role.uuid()), scope: names.scope(&row.scope) })
                     .collect(),
                 rules: written.into_iter().map(|rule| names.rule(rule, &loose)).collect(),
-                unlinked: directory_facts::unlinked(reader, &at, directory).await?,
-                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
+                unlinked: directory_summaries::unlinked(reader, &at, directory).await?,
+                may_write: partner_header::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
                 at: place(reader, me, &at, now).await?,
                 id: found.id.to_string(),
                 mode: mode_name(found.mode),
@@ -110,7 +110,7 @@ pub(super) async fn show(
         .snapshot_within(COUNTING, async |reader: &mut Reader| {
             let about = resources::of_directory(reader, directory).await?.ok_or(PageError::NotFound)?;
             let at = effective::authorize(reader, me, CoreCapability::ConnectionView, about, now).await?;
-            Ok::<_, PageError>(directory_facts::matches(reader, &at, directory).await?)
+            Ok::<_, PageError>(directory_summaries::matches(reader, &at, directory).await?)
         })
         .await;
     if let Ok(matches) = matches {
@@ -173,7 +173,7 @@ async fn names(
             ids.extend(groups.iter().map(|group| group.uuid()));
         }
     }
-    Ok(Names(told::names(reader, sight, &ids).await?.into_iter().collect()))
+    Ok(Names(visible_reasons::names(reader, sight, &ids).await?.into_iter().collect()))
 }
 
 impl Names {

@@ -10,32 +10,32 @@
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
 //! | `storms` | the notice that much was taken away at once |
 //! | `products`, `connect`, `words` | names of products and events |
-mod activity;
 mod connect;
 mod connection;
 mod credentials;
 mod directories;
 mod directory;
-mod halt;
-mod once;
-mod page;
+mod error;
+mod event_labels;
+mod events;
+mod grant_path;
+mod layout;
+mod one_time_secret;
 mod partner;
+mod partner_header;
 mod partners;
-mod path;
-mod people;
-mod person;
-mod place;
 mod products;
-mod storms;
+mod removal_alerts;
 mod tokens;
 mod tree;
-mod words;
+mod user;
+mod users;
 
 use actix_web::web;
 
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
-pub use halt::PageError;
+pub use error::PageError;
 
 /// The routes of the console.
 pub const ROUTES: &[RouteSpec] = &[
@@ -49,12 +49,12 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
     RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/suspend") },
     RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/resume") },
-    RouteSpec { get: Some(|| web::to(people::show)), ..at("/partners/{id}/people") },
-    RouteSpec { get: Some(|| web::to(person::show)), ..at("/people/{id}") },
-    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/confirm") },
-    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/unconfirm") },
-    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(person::act)), ..at("/people/{id}/resume") },
+    RouteSpec { get: Some(|| web::to(users::show)), ..at("/partners/{id}/people") },
+    RouteSpec { get: Some(|| web::to(user::show)), ..at("/people/{id}") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/confirm") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/unconfirm") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/resume") },
     RouteSpec {
         get: Some(|| web::to(directories::show)),
         post: Some(|| web::to(directories::connect)),
@@ -87,7 +87,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/connections/{slug}/undo")
     },
     RouteSpec { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
-    RouteSpec { get: Some(|| web::to(activity::show)), ..at("/activity") },
+    RouteSpec { get: Some(|| web::to(events::show)), ..at("/activity") },
     RouteSpec {
         isolation: TenantIsolation::Own,
         get: Some(|| web::to(tokens::show)),

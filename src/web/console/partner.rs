@@ -2,18 +2,18 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::PageError;
-use super::page::{Layout, count, id, last, minute, ok, see_other, submitted, visitor};
-use super::person::Suspension;
-use super::place::{self, PartnerHeader, place};
+use super::error::PageError;
+use super::layout::{Layout, count, id, last, minute, ok, see_other, submitted, visitor};
+use super::partner_header::{self, PartnerHeader, place};
 use super::tree::PartnerTreeRow;
+use super::user::Suspension;
 use crate::admin;
-use crate::admin::holds::SuspensionOrder;
 use crate::admin::partners::Stopped;
+use crate::admin::suspensions::SuspensionOrder;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
-use crate::store::told::{self, Sight};
-use crate::store::{Reader, effective, holds, partners, people, user_groups, visible};
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{Reader, effective, partners, reach, suspensions, user_groups, users};
 use crate::web::App;
 
 /// Most partners below that are listed.
@@ -56,22 +56,22 @@ pub(super) async fn show(
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
-    let (me, now, asked) = (visitor.person(), app.clock.now(), place::partner(id(&path)?));
+    let (me, now, asked) = (visitor.person(), app.clock.now(), partner_header::partner(id(&path)?));
     let frame = Layout::of(&visitor, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
             let at = effective::authorize(reader, me, CoreCapability::PartnerView, asked, now).await?;
             let partner = partners::get(reader, &at).await?;
-            let may_groups = place::may(reader, me, CoreCapability::GroupView, asked, now).await?;
+            let may_groups = partner_header::may(reader, me, CoreCapability::GroupView, asked, now).await?;
             let groups = if may_groups { Some(user_groups::of_partner(reader, &at).await?) } else { None };
-            let seen = visible::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
-            let below = visible::below(reader, &seen, partner.id, MOST).await?;
+            let seen = reach::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
+            let below = reach::below(reader, &seen, partner.id, MOST).await?;
             let mut sight = Sight::of(me, now);
-            let found = holds::of_partner(reader, &at).await?;
-            let suspensions = told::holds(reader, &mut sight, &at, partner.id, found).await?;
-            let may_suspend = place::may(reader, me, CoreCapability::PartnerSuspend, asked, now).await?;
-            let own = people::at_home_below(reader, &at, me).await?;
+            let found = suspensions::of_partner(reader, &at).await?;
+            let suspensions = visible_reasons::holds(reader, &mut sight, &at, partner.id, found).await?;
+            let may_suspend = partner_header::may(reader, me, CoreCapability::PartnerSuspend, asked, now).await?;
+            let own = users::at_home_below(reader, &at, me).await?;
             let stops = match may_suspend && !own && suspensions.is_empty() {
                 true => Some(Stops::of(&admin::partners::stopped(reader, me, partner.id, now).await?, partner.id)),
                 false => None,

@@ -2,11 +2,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::halt::PageError;
-use super::page::{Layout, ok, parameter, see_other, visitor};
+use super::error::PageError;
+use super::layout::{Layout, ok, parameter, see_other, visitor};
 use super::tree::{PartnerTreeRow, TreeStep, steps};
 use crate::domain::capability::CoreCapability;
-use crate::store::{Reader, visible};
+use crate::store::{Reader, reach};
 use crate::web::App;
 
 /// Most partners on the page; a search finds the others.
@@ -36,8 +36,8 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
     let nodes = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let regions = visible::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
-            visible::tree(reader, &regions, &query, MOST + 1).await
+            let regions = reach::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
+            reach::tree(reader, &regions, &query, MOST + 1).await
         })
         .await?;
     let more = nodes.len() > MOST;

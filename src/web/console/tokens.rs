@@ -3,9 +3,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::credentials::{TokenRow, token_rows};
-use super::halt::PageError;
-use super::once;
-use super::page::{Layout, id, ok, see_other, submitted, visitor};
+use super::error::PageError;
+use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::one_time_secret;
 use crate::admin;
 use crate::store::api_tokens;
 use crate::web::App;
@@ -14,7 +14,7 @@ use crate::web::App;
 #[template(path = "console/tokens.html")]
 struct Page {
     frame: Layout,
-    fresh: Option<once::OneTimeSecret>,
+    fresh: Option<one_time_secret::OneTimeSecret>,
     tokens: Vec<TokenRow>,
     example: String,
 }
@@ -25,13 +25,13 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
     let found = api_tokens::list(&mut app.store.reader().await?, &visitor.signed.extent).await?;
     let page = Page {
         frame: Layout::of(&visitor, &request, "account"),
-        fresh: once::take(&request, &app, &visitor),
+        fresh: one_time_secret::take(&request, &app, &visitor),
         tokens: token_rows(found, app.clock.now()),
         example: app.public_url.join("/api/v1/partners"),
     };
     let mut response = ok(&page);
     if page.fresh.is_some() {
-        once::forget(&mut response, &app);
+        one_time_secret::forget(&mut response, &app);
     }
     Ok(response)
 }
@@ -47,7 +47,7 @@ pub(super) async fn make(
         form.field("days").parse().map_err(|_| PageError::Invalid("Choose how long the token lasts.".to_owned()))?;
     let me = (&visitor.signed.extent, visitor.signed.partner);
     let token = admin::api_tokens::make(&app.store, &visitor.ctx(&app), me, form.field("name"), days).await?;
-    Ok(once::see_other(&app, &visitor, "/account/tokens", (None, &token)))
+    Ok(one_time_secret::see_other(&app, &visitor, "/account/tokens", (None, &token)))
 }
 
 /// Ends a token.

@@ -6,7 +6,7 @@ use askama::Template;
 use super::SessionUser;
 use super::page::html;
 use crate::web::App;
-use crate::web::moment::minute;
+use crate::web::time_format::minute;
 
 #[derive(Template)]
 #[template(path = "login/account.html")]

@@ -2,9 +2,9 @@
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::error_page;
 use super::page::{admitted, parameter};
-use super::refused;
-use super::visitor::see_other;
+use super::session_user::see_other;
 use crate::domain::ctx::Actor;
 use crate::domain::id::AttemptId;
 use crate::login::{attempt, begin};
@@ -19,12 +19,12 @@ pub(super) async fn begin(request: HttpRequest, app: web::Data<App>, slug: web::
     let client = ClientInfo::of(&request).map(|client| client.ip);
     let (desk, now) = (&app.desk, app.clock.now());
     if !admitted(&request, &app) || !client.is_none_or(|client| desk.begun.admits(client, now)) {
-        return refused::page(&request, &app, &refused::busy(), "/login");
+        return error_page::page(&request, &app, &error_page::busy(), "/login");
     }
     let login = &app.desk.login;
     let begun = match login.begin(&app.ctx(Actor::System), &slug, &parameter(&request, "to")).await {
         Ok(begun) => begun,
-        Err(refusal) => return refused::page(&request, &app, &refusal, "/login"),
+        Err(refusal) => return error_page::page(&request, &app, &refusal, "/login"),
     };
     if let Some(client) = client {
         desk.begun.count(client, now);

@@ -3,9 +3,9 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::begin::forget;
+use super::error_page;
 use super::page::admitted;
-use super::refused;
-use super::visitor::see_other;
+use super::session_user::see_other;
 use crate::domain::ctx::Actor;
 use crate::login::{attempt, begin, callback, session};
 use crate::secret::PlainToken;
@@ -21,15 +21,15 @@ const ENDS_NOTHING: [&str; 4] = ["attempt.", "connection.unknown", "connection.c
 pub(super) async fn answer(request: HttpRequest, app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
     let again = format!("/login/{slug}");
     if !admitted(&request, &app) {
-        return refused::page(&request, &app, &refused::busy(), &again);
+        return error_page::page(&request, &app, &error_page::busy(), &again);
     }
     let login = &app.desk.login;
     let callback = match callback::read(request.query_string()) {
         Ok(callback) => callback,
         Err(refusal) => {
-            let status = refused::status(refusal.kind);
+            let status = error_page::status(refusal.kind);
             log::stranger(&app, &request, &slug, request.path(), status, refusal.to_string()).await;
-            return refused::page(&request, &app, &refusal, &again);
+            return error_page::page(&request, &app, &refusal, &again);
         }
     };
     let id = attempt::id_of(&callback.state);
@@ -46,7 +46,7 @@ pub(super) async fn answer(request: HttpRequest, app: web::Data<App>, slug: web:
         Err(refusal) => {
             // What does not belong to the attempt does not end it.
             over &= !ENDS_NOTHING.iter().any(|code| refusal.code.starts_with(code));
-            refused::page(&request, &app, &refusal, &again)
+            error_page::page(&request, &app, &refusal, &again)
         }
     };
     if let Some(id) = id.filter(|_| over) {

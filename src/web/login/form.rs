@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, web};
 use url::{Origin, Url};
 
 use crate::web::App;
+use crate::web::error::HttpError;
 use crate::web::extract;
-use crate::web::problem::HttpError;
 
 /// The largest form, in bytes.
 const MOST: usize = 64 * 1024;

@@ -5,14 +5,14 @@ use askama::Template;
 
 use super::Form;
 use super::callback::session_cookie;
+use super::error_page;
 use super::page::{admitted, html, parameter};
-use super::refused;
-use super::visitor::see_other;
+use super::session_user::see_other;
 use crate::domain::ctx::Actor;
 use crate::login::attempt::HOME;
-use crate::store::links::OneTimeLinkPurpose;
+use crate::store::one_time_links::OneTimeLinkPurpose;
 use crate::web::App;
-use crate::web::problem::HttpError;
+use crate::web::error::HttpError;
 
 #[derive(Template)]
 #[template(path = "login/link.html")]
@@ -24,12 +24,12 @@ struct Page<'a> {
 /// Shows what the link is for.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
     if !admitted(&request, &app) {
-        return refused::page(&request, &app, &refused::busy(), "/login");
+        return error_page::page(&request, &app, &error_page::busy(), "/login");
     }
     let token = parameter(&request, "token");
     match app.desk.login.link(&app.ctx(Actor::System), &token).await {
         Ok(purpose) => html(StatusCode::OK, &Page { heading: heading(purpose), token: &token }),
-        Err(refusal) => refused::page(&request, &app, &refusal, "/login"),
+        Err(refusal) => error_page::page(&request, &app, &refusal, "/login"),
     }
 }
 
@@ -41,12 +41,12 @@ pub(super) async fn consume(
 ) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
-        return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
+        return Ok(error_page::page(&request, &app, &error_page::busy(), "/login"));
     }
     let login = &app.desk.login;
     Ok(match login.use_link(&app.ctx(Actor::System), form.field("token")).await {
         Ok(token) => see_other(HOME).cookie(session_cookie(login.secure(), &token)).finish(),
-        Err(refusal) => refused::page(&request, &app, &refusal, "/login"),
+        Err(refusal) => error_page::page(&request, &app, &refusal, "/login"),
     })
 }
 

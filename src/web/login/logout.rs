@@ -3,11 +3,11 @@ use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::visitor::see_other;
+use super::session_user::see_other;
 use super::{Form, SessionUser};
 use crate::login::session;
 use crate::web::App;
-use crate::web::problem::HttpError;
+use crate::web::error::HttpError;
 
 /// Ends this session, or all of the person's.
 pub(super) async fn sign_out(

@@ -1,25 +1,25 @@
 //! Signing in and out over HTTP. One file a page.
 mod account;
+mod api_caller;
 mod begin;
 mod callback;
-mod caller;
-pub mod desk;
+mod error_page;
 mod form;
 mod limits;
 mod link;
 mod logout;
 mod page;
-mod refused;
-mod visitor;
+mod session_user;
+pub mod state;
 
 use actix_web::web;
 
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 
-pub use caller::ApiCaller;
-pub use desk::{LoginState, fetch, policy};
+pub use api_caller::ApiCaller;
 pub use form::Form;
-pub use visitor::SessionUser;
+pub use session_user::SessionUser;
+pub use state::{LoginState, fetch, policy};
 
 /// The routes of signing in.
 pub const ROUTES: &[RouteSpec] = &[

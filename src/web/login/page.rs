@@ -4,12 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::Form;
-use super::refused;
-use super::visitor::see_other;
+use super::error_page;
+use super::session_user::see_other;
 use crate::login::attempt::local_path;
 use crate::web::App;
+use crate::web::error::HttpError;
 use crate::web::extract::ClientInfo;
-use crate::web::problem::HttpError;
 
 #[derive(Template)]
 #[template(path = "login/page.html")]
@@ -33,7 +33,7 @@ pub(super) async fn choose(
 ) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
     if !admitted(&request, &app) {
-        return Ok(refused::page(&request, &app, &refused::busy(), "/login"));
+        return Ok(error_page::page(&request, &app, &error_page::busy(), "/login"));
     }
     let name = form.field("name").trim().to_ascii_lowercase();
     let to = local_path(form.field("to"));

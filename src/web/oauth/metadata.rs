@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::{SCOPE, endpoint};
-use crate::login::keys::ALGORITHMS;
+use crate::login::jwks::ALGORITHMS;
 use crate::web::App;
-use crate::web::problem::{HttpError, sentence};
+use crate::web::error::{HttpError, sentence};
 
 /// Says how tokens are to be had. It is the same for every name, so it tells nothing about which exist.
 pub(super) async fn show(

@@ -13,9 +13,9 @@ use crate::domain::id::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::login;
 use crate::login::client::TokenError;
-use crate::login::refusal::LoginErrorKind;
+use crate::login::error::LoginErrorKind;
+use crate::web::error::HttpError;
 use crate::web::extract::{self, ClientInfo};
-use crate::web::problem::HttpError;
 use crate::web::scim::PAUSED_SECONDS;
 use crate::web::scim::log::{self, RejectedRequest};
 use crate::web::{App, metrics};
@@ -108,7 +108,7 @@ async fn denied(
     app: &App,
     request: &HttpRequest,
     slug: &str,
-    refusal: login::refusal::LoginError,
+    refusal: login::error::LoginError,
     connection: Option<ConnectionId>,
     began: Timestamp,
 ) -> OauthError {

@@ -2,7 +2,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::door::ScimRequest;
+use super::request::ScimRequest;
 use crate::domain::ctx::Actor;
 use crate::scim::cursor::Cursor;
 use crate::scim::error::ScimError;

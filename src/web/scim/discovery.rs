@@ -3,13 +3,13 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
-use super::answer::ScimResponse;
-use super::door::{ScimRequest, visit};
+use super::request::{ScimRequest, visit};
+use super::response::ScimResponse;
 use crate::scim::error::ScimError;
 use crate::scim::query::Params;
 use crate::scim::schema::SchemaSet;
 use crate::scim::schema::discovery::{AuthScheme, BulkLimits, ServiceProvider};
-use crate::web::problem::{ErrorFormat, HttpError, SCIM_JSON};
+use crate::web::error::{ErrorFormat, HttpError, SCIM_JSON};
 use crate::web::{App, extract};
 
 /// `GET /ServiceProviderConfig`.

@@ -1,22 +1,22 @@
 //! Lists: GET with parameters, and POST to `/.search` (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
 use std::time::Duration;
 
-use super::answer::ScimResponse;
-use super::door::{ScimRequest, of_store};
-use super::elsewhere;
 use super::members::ResponseItem;
-use super::offered::items;
+use super::not_found;
+use super::request::{ScimRequest, of_store};
 use super::resource::UserReferences;
+use super::response::ScimResponse;
+use super::roles::items;
 use crate::domain::page::{AdjacentPages, PageRequest, Position};
 use crate::provision::listing::ListQuery;
 use crate::provision::{groups, users};
 use crate::scim::cursor::CursorPosition;
 use crate::scim::error::{ScimError, ScimType};
+use crate::scim::in_memory;
 use crate::scim::message::ListPage;
 use crate::scim::query::{PageLimits, Paging, Params, Query, Resolved};
 use crate::scim::reference::localise_filter;
 use crate::scim::schema::ResourceSchema;
-use crate::scim::shelf;
 use crate::store::external_groups::ExternalGroup;
 
 /// `GET /Users`.
@@ -59,7 +59,7 @@ pub async fn search_offered(visit: &mut ScimRequest, name: &str) -> Result<ScimR
 
 async fn of_offered(visit: &mut ScimRequest, name: &str, params: Params) -> Result<ScimResponse, ScimError> {
     if visit.offer.set.resource(name).is_none() {
-        return elsewhere::nothing(visit).await;
+        return not_found::nothing(visit).await;
     }
     of_type(visit, name, params).await
 }
@@ -232,7 +232,7 @@ async fn read(
     };
     let failed = |error| of_store(&error);
     if let Some(items) = items(visit, kind).await? {
-        let found = shelf::part(kind, items, resolved, page);
+        let found = in_memory::part(kind, items, resolved, page);
         let show = |document| ResponseItem::Whole(view.apply(document, None).into());
         let rows = found.rows.into_iter().map(show).collect();
         return Ok(Part { rows, total: Some(found.total), beside: found.beside });

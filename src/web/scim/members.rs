@@ -7,8 +7,8 @@ use actix_web::web::{self, Bytes};
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::answer::ScimResponse;
-use super::door::{ScimRequest, authenticate, of_store};
+use super::request::{ScimRequest, authenticate, of_store};
+use super::response::ScimResponse;
 use crate::domain::id::ExternalGroupId;
 use crate::scim::error::ScimError;
 use crate::scim::projection::ResourceView;
@@ -17,7 +17,7 @@ use crate::store::extent::ConnectionExtent;
 use crate::store::members::{self, ExternalMember, MANY, MemberId};
 use crate::store::{Reader, StoreError};
 use crate::web::App;
-use crate::web::problem::{ErrorFormat, HttpError};
+use crate::web::error::{ErrorFormat, HttpError};
 
 /// Members read at once.
 const CHUNK: usize = 2_000;

@@ -1,28 +1,28 @@
 //! The SCIM door: `/scim/{slug}/v2/…`, one file a verb.
 //!
-//! A request is authenticated, admitted and written down by [`door::visit`]; in between it is brought into its strict
+//! A request is authenticated, admitted and written down by [`request::visit`]; in between it is brought into its strict
 //! form by the connection's profile, understood by the engine, carried out by one use case and rendered.
-mod answer;
 mod bulk;
 mod create;
 mod cursors;
+mod delete;
 mod discovery;
-mod door;
-mod elsewhere;
+pub mod last_used;
 mod list;
 pub mod log;
-mod mask;
 mod members;
-pub mod offer;
-mod offered;
+mod not_found;
+pub mod options;
 mod patch;
 mod read;
-mod remove;
+mod redact;
 mod replace;
+mod request;
 mod resource;
-pub mod uses;
+mod response;
+mod roles;
 
-pub use self::door::PAUSED_SECONDS;
+pub use self::request::PAUSED_SECONDS;
 
 use actix_web::{HttpRequest, web};
 
@@ -34,7 +34,7 @@ macro_rules! verb {
     ($work:path) => {
         Some(|| {
             web::to(|request: HttpRequest, app: web::Data<App>, payload: web::Payload| {
-                door::visit(request, app, payload, $work)
+                request::visit(request, app, payload, $work)
             })
         })
     };
@@ -48,7 +48,7 @@ pub const ROUTES: &[RouteSpec] = &[
         get: verb!(read::user),
         put: verb!(replace::user),
         patch: verb!(patch::user),
-        delete: verb!(remove::user),
+        delete: verb!(delete::user),
         ..at("/scim/{slug}/v2/Users/{id}")
     },
     RouteSpec { post: verb!(list::search_groups), ..at("/scim/{slug}/v2/Groups/.search") },
@@ -57,29 +57,29 @@ pub const ROUTES: &[RouteSpec] = &[
         get: verb!(read::group),
         put: verb!(replace::group),
         patch: verb!(patch::group),
-        delete: verb!(remove::group),
+        delete: verb!(delete::group),
         ..at("/scim/{slug}/v2/Groups/{id}")
     },
     RouteSpec {
-        post: verb!(offered::search_roles),
-        other: verb!(offered::unchangeable),
+        post: verb!(roles::search_roles),
+        other: verb!(roles::unchangeable),
         ..at("/scim/{slug}/v2/Roles/.search")
     },
-    RouteSpec { get: verb!(offered::roles), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles") },
-    RouteSpec { get: verb!(offered::role), other: verb!(offered::unchangeable), ..at("/scim/{slug}/v2/Roles/{id}") },
+    RouteSpec { get: verb!(roles::roles), other: verb!(roles::unchangeable), ..at("/scim/{slug}/v2/Roles") },
+    RouteSpec { get: verb!(roles::role), other: verb!(roles::unchangeable), ..at("/scim/{slug}/v2/Roles/{id}") },
     RouteSpec {
-        post: verb!(offered::search_entitlements),
-        other: verb!(offered::unchangeable),
+        post: verb!(roles::search_entitlements),
+        other: verb!(roles::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements/.search")
     },
     RouteSpec {
-        get: verb!(offered::entitlements),
-        other: verb!(offered::unchangeable),
+        get: verb!(roles::entitlements),
+        other: verb!(roles::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements")
     },
     RouteSpec {
-        get: verb!(offered::entitlement),
-        other: verb!(offered::unchangeable),
+        get: verb!(roles::entitlement),
+        other: verb!(roles::unchangeable),
         ..at("/scim/{slug}/v2/Entitlements/{id}")
     },
     RouteSpec { get: Some(|| web::to(discovery::config)), ..at("/scim/{slug}/v2/ServiceProviderConfig") },
@@ -90,10 +90,10 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { post: verb!(list::search_everything), ..at("/scim/{slug}/v2/.search") },
     RouteSpec { get: verb!(list::everything), ..at("/scim/{slug}/v2") },
     RouteSpec { post: verb!(bulk::bulk), ..at("/scim/{slug}/v2/Bulk") },
-    RouteSpec { other: verb!(elsewhere::me), ..at("/scim/{slug}/v2/Me") },
-    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
-    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}/{version}") },
-    RouteSpec { other: verb!(elsewhere::nothing), ..at("/scim/{slug}") },
+    RouteSpec { other: verb!(not_found::me), ..at("/scim/{slug}/v2/Me") },
+    RouteSpec { other: verb!(not_found::nothing), ..at("/scim/{slug}/{version}/{tail:.*}") },
+    RouteSpec { other: verb!(not_found::nothing), ..at("/scim/{slug}/{version}") },
+    RouteSpec { other: verb!(not_found::nothing), ..at("/scim/{slug}") },
 ];
 
 const fn at(path: &'static str) -> RouteSpec {

@@ -1,10 +1,10 @@
 //! PATCH: change a user or a group operation by operation (RFC 7644 §3.5.2).
 use std::sync::Mutex;
 
-use super::answer::ScimResponse;
-use super::door::ScimRequest;
 use super::replace::note;
+use super::request::ScimRequest;
 use super::resource::refused;
+use super::response::ScimResponse;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id};
 use crate::provision::groups::{self, GroupInput};
 use crate::provision::users::{self, UserInput};

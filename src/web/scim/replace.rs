@@ -3,9 +3,9 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
-use super::answer::ScimResponse;
-use super::door::ScimRequest;
+use super::request::ScimRequest;
 use super::resource::refused;
+use super::response::ScimResponse;
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::provision::groups::{self, GroupInput};
 use crate::provision::users::{self, UserInput};

@@ -3,9 +3,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::answer::ScimResponse;
-use super::door::{ScimRequest, of_store};
-use super::offer::ScimOptions;
+use super::options::ScimOptions;
+use super::request::{ScimRequest, of_store};
+use super::response::ScimResponse;
 use crate::domain::id::{ExternalUserId, Id};
 use crate::domain::time::Timestamp;
 use crate::provision::{Execution, Outcome, ProvisionError, ProvisionSource, UnknownMembers};

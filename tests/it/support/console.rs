@@ -7,8 +7,8 @@ use rolecall::config::Config;
 use rolecall::domain::id::UserId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
-use rolecall::store::links::OneTimeLinkPurpose;
-use rolecall::store::{Store, StoreError, Tx, connections, declared, people, tokens};
+use rolecall::store::one_time_links::OneTimeLinkPurpose;
+use rolecall::store::{Store, StoreError, Tx, connections, declared, tokens, users};
 use rolecall::web::connection_settings;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Console {
     /// The person who signs in by this name at the partner.
     pub async fn person(&self, partner: &str, login: &str) -> UserId {
         let at = self.partner(partner).await;
-        people::by_login(&mut self.store.reader().await.unwrap(), &at, login).await.unwrap().unwrap()
+        users::by_login(&mut self.store.reader().await.unwrap(), &at, login).await.unwrap().unwrap()
     }
 
     /// Signs a person in by a one-time link.

@@ -7,7 +7,7 @@ use rolecall::domain::id::Id as _;
 use rolecall::domain::text::fold;
 use rolecall::provision::events;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::provisioning_log::{self, RequestLogEntry};
+use rolecall::store::request_log::{self, RequestLogEntry};
 use rolecall::store::{Row, Store, tuple};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
@@ -319,7 +319,7 @@ pub async fn assert_logged<'s>(
     seen: &Seen,
     sent: impl IntoIterator<Item = &'s Sent>,
 ) {
-    let (log, _) = provisioning_log::open(&db.url, &db.folder(), 1).await.unwrap();
+    let (log, _) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
     let mut entries = BTreeMap::<String, Vec<RequestLogEntry>>::new();
     for entry in log.page(door, "", None, 100_000).await.unwrap().0 {
         entries.entry(entry.request_id.clone()).or_default().push(entry);

@@ -2,15 +2,15 @@
 use rolecall::clock::{Clock, Running};
 use rolecall::domain::ctx::{Actor, Ctx};
 use rolecall::domain::id::ConnectionId;
-use rolecall::login::address::Policy;
+use rolecall::login::address_policy::Policy;
 use rolecall::login::attempt::{self, id_of};
 use rolecall::login::authorize::{authorization_url, redirect_uri};
 use rolecall::login::callback;
 use rolecall::login::claims::Claims;
+use rolecall::login::error::LoginError;
 use rolecall::login::exchange::Exchange;
 use rolecall::login::fetch::Fetch;
 use rolecall::login::provider::{ClientAuthMethod, OidcSettings, Providers};
-use rolecall::login::refusal::LoginError;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -87,7 +87,7 @@ impl<'a> SignIn<'a> {
         let callback = callback::read(back.query().unwrap())?;
         let known = id_of(&callback.state) == Some(fresh.attempt.id);
         if !known {
-            let kind = rolecall::login::refusal::LoginErrorKind::Stale;
+            let kind = rolecall::login::error::LoginErrorKind::Stale;
             return Err(LoginError::new(kind, "attempt.state", "no such attempt"));
         }
         fresh.attempt.holds(&callback.state, self.connection, Some(&fresh.browser), ctx.now())?;

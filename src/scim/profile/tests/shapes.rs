@@ -170,8 +170,10 @@ fn unquoted_values_in_paths() {
         let operations = json!([first[0], {"op": "replace", "path": "emails[type eq work].value", "value": "b@x"}]);
         assert_eq!(on_user(*profile, operations).unwrap()["emails"], json!([{"type": "work", "value": "b@x"}]));
     }
-    let refused =
-        on_user(ClientProfile::Strict, json!([{"op": "replace", "path": "emails[type eq work].value", "value": "b@x"}]));
+    let refused = on_user(
+        ClientProfile::Strict,
+        json!([{"op": "replace", "path": "emails[type eq work].value", "value": "b@x"}]),
+    );
     assert_eq!(refused.unwrap_err().kind, Some(ScimType::InvalidPath));
 }
 

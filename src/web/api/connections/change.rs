@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::{ConnectionView, tagged, tools};
 use crate::admin::connections::{self, ConnectionPatch};
-use crate::web::api::call::{ApiRequest, ApiResult};
 use crate::web::api::model::{ConnectionStateView, SecretIn};
+use crate::web::api::request::{ApiRequest, ApiResult};
 
 /// What becomes different. What is left out stays.
 #[derive(Deserialize, ToSchema)]

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::{ConnectionView, tagged, tools};
 use crate::admin::connections::{self, ConnectionInit, NewConnection};
-use crate::web::api::call::{ApiRequest, ApiResult};
 use crate::web::api::model::{ConnectionKindView, ConnectionStateView, SecretIn};
+use crate::web::api::request::{ApiRequest, ApiResult};
 
 /// A connection to make.
 #[derive(Deserialize, ToSchema)]

@@ -9,9 +9,9 @@ use crate::admin::matches::{self as acts, MatchDecision};
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalUserId, Id, UserId};
 use crate::store::matches::{self, Candidate, MatchEvidence, Waiting};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::{ApiTimestamp, ChangeResult, Ref};
 use crate::web::api::page::{ApiPage, PageParams};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 use crate::web::connection_settings;
 
 /// An external user that waits: somebody here may be it, and an administrator says who.
@@ -122,7 +122,7 @@ pub(in crate::web::api) async fn refuse(mut call: ApiRequest) -> ApiResult {
     ok(&ChangeResult { changed: true })
 }
 
-async fn decision(call: &mut ApiRequest) -> Result<(ExternalUserId, UserId), crate::web::api::fault::Fault> {
+async fn decision(call: &mut ApiRequest) -> Result<(ExternalUserId, UserId), crate::web::api::error::Fault> {
     let external = call.id("id")?;
     let body: DecisionBody = call.body().await?;
     Ok((external, body.user))

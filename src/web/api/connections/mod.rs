@@ -1,14 +1,14 @@
 //! Connections: the doors of directories.
 pub(super) mod change;
-pub(super) mod clients;
 pub(super) mod create;
-pub(super) mod log;
+pub(super) mod external;
 pub(super) mod matches;
-pub(super) mod runs;
-pub(super) mod said;
+pub(super) mod oauth_clients;
+pub(super) mod removal_alerts;
+pub(super) mod request_log;
 pub(super) mod show;
-pub(super) mod storms;
 pub(super) mod sync;
+pub(super) mod sync_runs;
 pub(super) mod test;
 pub(super) mod tokens;
 pub(super) mod undo;
@@ -20,9 +20,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::call::{ApiRequest, ApiResult};
-use super::fault::Fault;
+use super::error::Fault;
 use super::model::{ApiTimestamp, ConnectionKindView, ConnectionStateView};
+use super::request::{ApiRequest, ApiResult};
 use crate::admin::authority;
 use crate::admin::connections::Tools;
 use crate::domain::capability::CoreCapability;

@@ -3,7 +3,7 @@ use actix_web::http::StatusCode;
 
 use super::{ConnectionView, door, tagged};
 use crate::domain::capability::CoreCapability;
-use crate::web::api::call::{ApiRequest, ApiResult};
+use crate::web::api::request::{ApiRequest, ApiResult};
 
 /// One connection. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}", tag = "Connections", operation_id = "getConnection",

@@ -11,9 +11,9 @@ use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{Id as _, RunId};
 use crate::ldap::run::{self, SyncOptions, SyncStartError};
 use crate::store::connections as stored;
-use crate::web::api::call::{ApiOrOperatorRequest, ApiResult, json, ok};
-use crate::web::api::fault::Fault;
-use crate::web::problem::sentence;
+use crate::web::api::error::Fault;
+use crate::web::api::request::{ApiOrOperatorRequest, ApiResult, json, ok};
+use crate::web::error::sentence;
 use crate::web::sync::env;
 
 /// How to run.

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use super::door;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
-use crate::ldap::{run, settings::ResolvedLdapSettings, source};
+use crate::ldap::{run, settings::ResolvedLdapSettings, snapshot};
 use crate::store::connections::{self, ConnectionContext};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
-use crate::web::api::fault::Fault;
+use crate::web::api::error::Fault;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 use crate::web::sync::env;
 
 /// What came of a test.
@@ -73,7 +73,7 @@ async fn ldap(call: &ApiRequest, door: &ConnectionContext) -> Result<Vec<Step>, 
                 }
             },
         };
-    let steps = source::test_connection(settings, password, env(&call.app).guard).await;
+    let steps = snapshot::test_connection(settings, password, env(&call.app).guard).await;
     Ok(steps.into_iter().map(|one| Step { title: one.title, passed: one.passed, says: one.says }).collect())
 }
 

@@ -9,9 +9,9 @@ use crate::admin::{authority, connections};
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
 use crate::store::tokens::{self, TokenRecord};
-use crate::web::api::call::{ApiRequest, ApiResult, created, ok};
 use crate::web::api::model::ApiTimestamp;
 use crate::web::api::page::ApiPage;
+use crate::web::api::request::{ApiRequest, ApiResult, created, ok};
 
 /// A token, without its text.
 #[derive(Debug, Serialize, ToSchema)]

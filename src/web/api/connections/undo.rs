@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::storms::{self, UndoError, UndoRequest};
+use crate::admin::removal_alerts::{self, UndoError, UndoRequest};
 use crate::domain::ctx::Actor;
 use crate::domain::id::Id as _;
 use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, UndoPlan, UndoResult};
 use crate::store::members::MemberId;
-use crate::web::api::call::{ApiOrOperatorRequest, ApiResult, ok};
 use crate::web::api::model::ApiTimestamp;
+use crate::web::api::request::{ApiOrOperatorRequest, ApiResult, ok};
 use crate::web::connection_settings;
-use crate::web::problem::PROBLEM_JSON;
+use crate::web::error::PROBLEM_JSON;
 
 /// Entries that an answer lists; the counts and the hash are of all.
 const LISTED: usize = 1_000;
@@ -134,9 +134,9 @@ pub(in crate::web::api) async fn undo(mut asked: ApiOrOperatorRequest) -> ApiRes
     let wanted = UndoRequest { actor, slug: asked.slug()?, span: TimeRange { from: body.from.0, to } };
     let store = &asked.app.store;
     let Some(hash) = body.plan else {
-        return ok(&view(&storms::plan(store, &ctx, wanted).await?, None));
+        return ok(&view(&removal_alerts::plan(store, &ctx, wanted).await?, None));
     };
-    match storms::carry_out(store, &ctx, wanted, &hash, connection_settings::schemas).await {
+    match removal_alerts::carry_out(store, &ctx, wanted, &hash, connection_settings::schemas).await {
         Ok((plan, carried)) => ok(&view(&plan, Some(carried))),
         Err(UndoError::Refused(why)) => Err(why.into()),
         Err(UndoError::Changed(plan)) => {

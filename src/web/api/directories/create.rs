@@ -4,8 +4,8 @@ use utoipa::ToSchema;
 
 use super::{DirectoryView, view};
 use crate::admin::directories::{self, NewDirectory};
-use crate::web::api::call::{ApiRequest, ApiResult, created};
 use crate::web::api::model::DirectoryModeView;
+use crate::web::api::request::{ApiRequest, ApiResult, created};
 
 /// A directory to make.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,8 +4,8 @@ use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
 use crate::store::directories;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::page::ApiPage;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// The directories of a partner, by name. Needs `core.connection.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/directories", tag = "Directories", operation_id = "listDirectories",

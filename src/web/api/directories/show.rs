@@ -10,14 +10,14 @@ use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{DirectoryId, Id as _, RoleId, UserGroupId};
 use crate::domain::rule::RuleEffect;
-use crate::store::awaited::UnboundRule;
 use crate::store::extent::PartnerExtent;
+use crate::store::reserved_groups::UnboundRule;
 use crate::store::rules::StoredRule;
-use crate::store::told::{self, Sight};
-use crate::store::{Reader, StoreError, awaited, connections, directories, roles, rules, user_groups};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{Reader, StoreError, connections, directories, reserved_groups, roles, rules, user_groups};
 use crate::web::api::connections::{ConnectionView, view as door_view};
 use crate::web::api::model::{Ref, ScopeView};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// A directory with all that belongs to it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -111,16 +111,16 @@ async fn read(
     let groups: HashMap<_, _> = groups.into_iter().map(|(group, _)| (group.id, group.name)).collect();
     let mut ceiling = Vec::new();
     for row in directories::ceilings(reader, at, id).await? {
-        let scope = told::scope_of_directory(reader, sight, row.scope).await?;
+        let scope = visible_reasons::scope_of_directory(reader, sight, row.scope).await?;
         ceiling.push(CeilingView { role: role_ref(&roles, row.role), scope: ScopeView::from(&scope) });
     }
     let mut rules = rules::in_force(reader, at, id).await?;
     for written in &mut rules {
         if let RuleEffect::Grant { scope, .. } = &mut written.rule.effect {
-            *scope = told::scope_of_directory(reader, sight, scope.clone()).await?;
+            *scope = visible_reasons::scope_of_directory(reader, sight, scope.clone()).await?;
         }
     }
-    let loose = awaited::loose(reader, at, id).await?;
+    let loose = reserved_groups::loose(reader, at, id).await?;
     let doors = connections::of_directory(reader, at, id).await?;
     Ok(DirectoryDetail {
         directory: view(directory),

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId, UserId};
 use crate::store::events::SealedEvent;
-use crate::store::told::Sight;
-use crate::store::{Reader, StoreError, feed, visible};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
-use crate::web::api::fault::Fault;
+use crate::store::visible_reasons::Sight;
+use crate::store::{Reader, StoreError, feed, reach};
+use crate::web::api::error::Fault;
 use crate::web::api::model::ApiTimestamp;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Lines when the caller does not say how many.
 const USUAL: usize = 100;
@@ -75,7 +75,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     }
     let lines = call
         .read(async |reader| {
-            let regions = visible::regions(reader, call.by(), CoreCapability::AuditView, call.now()).await?;
+            let regions = reach::regions(reader, call.by(), CoreCapability::AuditView, call.now()).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let mut lines = Vec::new();
             for line in feed::after(reader, &regions, after, limit).await? {

@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use crate::admin::confirmations::{self, Fate, NotConfirmed, Plan, UserToConfirm, Whom};
 use crate::domain::id::{PartnerId, UserId};
-use crate::store::told;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
-use crate::web::api::fault::Fault;
+use crate::store::visible_reasons;
+use crate::web::api::error::Fault;
 use crate::web::api::model::{Ref, ScopeView};
-use crate::web::problem::PROBLEM_JSON;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+use crate::web::error::PROBLEM_JSON;
 
 /// Who is to be confirmed, and whether that is to be done.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -147,6 +147,6 @@ fn line(line: UserToConfirm) -> UserToConfirmView {
         state,
         why,
         gains: gains.collect(),
-        hidden_gains: told::counted(line.hidden),
+        hidden_gains: visible_reasons::counted(line.hidden),
     }
 }

@@ -8,9 +8,9 @@ use crate::admin::partners::{self, NewPartner};
 use crate::domain::id::{Id as _, PartnerId};
 use crate::domain::partner::PartnerKind;
 use crate::store::catalog;
-use crate::web::api::call::{ApiRequest, ApiResult, created};
-use crate::web::api::fault::Fault;
+use crate::web::api::error::Fault;
 use crate::web::api::model::ApiTimestamp;
+use crate::web::api::request::{ApiRequest, ApiResult, created};
 
 /// A partner to make.
 #[derive(Debug, Deserialize, ToSchema)]

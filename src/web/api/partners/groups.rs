@@ -7,8 +7,8 @@ use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId};
 use crate::store::user_groups;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::page::ApiPage;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// A user group.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use super::view;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id as _, PartnerId};
-use crate::store::told::Sight;
-use crate::store::{catalog, visible};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
+use crate::store::visible_reasons::Sight;
+use crate::store::{catalog, reach};
 use crate::web::api::page::{ApiPage, PageParams};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Every partner that the caller may see, in id order, which is by age.
 #[utoipa::path(get, path = "/api/v1/partners", tag = "Partners", operation_id = "listPartners",
@@ -19,8 +19,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let after = wanted.after.unwrap_or(PartnerId::from_uuid(uuid::Uuid::nil()));
     let (nodes, levels, seen) = call
         .read(async |reader| {
-            let regions = visible::regions(reader, call.by(), CoreCapability::PartnerView, call.now()).await?;
-            let nodes = visible::page(reader, &regions, after, wanted.limit.saturating_add(1)).await?;
+            let regions = reach::regions(reader, call.by(), CoreCapability::PartnerView, call.now()).await?;
+            let nodes = reach::page(reader, &regions, after, wanted.limit.saturating_add(1)).await?;
             let mut sight = Sight::of(call.person(), call.now());
             let mut seen = BTreeSet::new();
             for parent in nodes.iter().filter_map(|node| node.partner.parent) {

@@ -3,9 +3,9 @@ use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalUserId, PartnerId};
 use crate::store::matches;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::connections::matches::{MatchView, page};
 use crate::web::api::page::{ApiPage, PageParams};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// The external users of all connections of a partner that wait to be matched. Needs `core.connection.view` and
 /// `core.user.view` over it.

@@ -20,7 +20,7 @@ use crate::domain::id::{Id, PartnerId};
 use crate::domain::partner::{LevelId, PartnerKind};
 use crate::store::catalog::LevelRow;
 use crate::store::partners::TreeNode;
-use crate::store::told::Sight;
+use crate::store::visible_reasons::Sight;
 use crate::store::{Reader, StoreError};
 
 /// A partner: a node of the tree.

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{PartnerId, UserId};
-use crate::store::people;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
-use crate::web::api::fault::Fault;
+use crate::store::users;
+use crate::web::api::error::Fault;
 use crate::web::api::page::{ApiPage, PageParams};
-use crate::web::api::people::{UserView, view};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+use crate::web::api::users::{UserView, view};
 
 /// The people at home in a partner, by name. Needs `core.user.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/people", tag = "People", operation_id = "listPeople",
@@ -32,8 +32,8 @@ pub(in crate::web::api) async fn people(call: ApiRequest) -> ApiResult {
                 authority::at_partner(reader, call.person(), CoreCapability::UserView, id, call.now()).await?.alone();
             let after = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
             let limit = wanted.rows();
-            Ok(people::list(reader, &at, after, Some(&wanted.search), limit).await?)
+            Ok(users::list(reader, &at, after, Some(&wanted.search), limit).await?)
         })
         .await?;
-    ok(&wanted.page(rows, |person| (URL_SAFE_NO_PAD.encode(people::sort_key(person)), person.id), view))
+    ok(&wanted.page(rows, |person| (URL_SAFE_NO_PAD.encode(users::sort_key(person)), person.id), view))
 }

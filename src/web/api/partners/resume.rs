@@ -1,7 +1,7 @@
 //! `POST /partners/{id}/resume`.
 use crate::admin::partners;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::{LiftedView, Which};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Lifts what the caller may lift of what keeps a partner off: what was decided in the name of a partner over which they may
 /// do the same, and what they decided themselves and still might. What stands above them stays, and keeps it off. Needs

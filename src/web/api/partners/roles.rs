@@ -9,8 +9,8 @@ use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{Id, PartnerId};
 use crate::store::{catalog, roles as stored};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::page::ApiPage;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// A role that can be used at a partner.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,11 +6,11 @@ use super::{PartnerView, view};
 use crate::admin::authority;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::PartnerId;
-use crate::store::told::{self, Sight};
-use crate::store::{catalog, holds, visible};
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
-use crate::web::api::fault::Fault;
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{catalog, reach, suspensions};
+use crate::web::api::error::Fault;
 use crate::web::api::model::SuspensionView;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// A partner with what keeps it off.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,10 +43,10 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
 pub(super) async fn read(call: &ApiRequest, id: PartnerId) -> Result<PartnerDetail, Fault> {
     call.read(async |reader| {
         let at = authority::at_partner(reader, call.person(), CoreCapability::PartnerView, id, call.now()).await?;
-        let node = visible::node(reader, &at).await?;
-        let found = holds::of_partner(reader, &at).await?;
+        let node = reach::node(reader, &at).await?;
+        let found = suspensions::of_partner(reader, &at).await?;
         let mut sight = Sight::of(call.person(), call.now());
-        let suspensions = told::holds(reader, &mut sight, &at, id, found).await?;
+        let suspensions = visible_reasons::holds(reader, &mut sight, &at, id, found).await?;
         let mut partner = view(node, &catalog::levels(reader).await?);
         super::hide_parent(reader, &mut sight, &mut partner).await?;
         Ok(PartnerDetail { partner, suspensions: suspensions.into_iter().map(SuspensionView::from).collect() })

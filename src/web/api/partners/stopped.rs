@@ -4,8 +4,8 @@ use utoipa::ToSchema;
 
 use crate::admin::partners;
 use crate::domain::id::PartnerId;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::Ref;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Who is stopped when a partner is switched off.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! `POST /partners/{id}/suspend`.
 use crate::admin::partners;
-use crate::web::api::call::{ApiRequest, ApiResult, ok};
 use crate::web::api::model::{ChangeResult, SuspensionBody};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Switches a partner and everything below it off, from the next request on, in the name of a partner at or above it. Needs
 /// `core.partner.suspend` over it and holding all that is held at home there or below; or `core.billing.hold` or

@@ -1,9 +1,9 @@
 //! The OAuth clients of a SCIM connection.
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::super::halt::PageError;
-use super::super::once;
-use super::super::page::{id, minute, see_other, submitted};
+use super::super::error::PageError;
+use super::super::layout::{id, minute, see_other, submitted};
+use super::super::one_time_secret;
 use crate::admin::clients::{self, Credential};
 use crate::domain::id::ConnectionId;
 use crate::store::extent::PartnerExtent;
@@ -53,7 +53,7 @@ pub(in crate::web::console) async fn make(
         clients::create(&app.store, &ctx, me, &slug, form.field("name"), &Credential::Secret).await?;
     let place = format!("/connections/{slug}");
     Ok(match secret {
-        Some(secret) => once::see_other(&app, &visitor, &place, (Some(client), &secret)),
+        Some(secret) => one_time_secret::see_other(&app, &visitor, &place, (Some(client), &secret)),
         None => see_other(&place),
     })
 }

@@ -1,11 +1,11 @@
 //! The requests of a SCIM connection, newest first.
 use serde_json::Value as Json;
 
-use super::super::halt::PageError;
-use super::super::page::{link, second};
-use super::super::words;
+use super::super::error::PageError;
+use super::super::event_labels;
+use super::super::layout::{link, second};
 use crate::store::extent::ConnectionExtent;
-use crate::store::provisioning_log::{LogPosition, RequestLogEntry};
+use crate::store::request_log::{LogPosition, RequestLogEntry};
 use crate::web::App;
 
 /// Requests on a page.
@@ -81,7 +81,7 @@ fn effect(effect: &Json, dry: bool) -> String {
     let events = effects.filter_map(|effect| effect.get("events")?.as_array()).flatten();
     let mut titles: Vec<(&str, usize)> = Vec::new();
     for kind in events.filter_map(|event| event.get("kind").and_then(Json::as_str)) {
-        let title = words::event(kind).0;
+        let title = event_labels::event(kind).0;
         match titles.iter_mut().find(|(known, _)| *known == title) {
             Some((_, times)) => *times += 1,
             None => titles.push((title, 1)),

@@ -19,12 +19,12 @@ use self::settings::Field;
 use super::connect::{self, Guide};
 use super::credentials::{TokenRow, token_rows};
 use super::directories::{kind_name, mode_name};
-use super::halt::PageError;
-use super::once;
-use super::page::{Layout, ok, parameter, see_other, submitted, visitor};
-use super::place::{self, PartnerHeader, place};
+use super::error::PageError;
+use super::layout::{Layout, ok, parameter, see_other, submitted, visitor};
+use super::one_time_secret;
+use super::partner_header::{self, PartnerHeader, place};
 use super::products;
-use super::storms::{self, RemovalAlertNotice};
+use super::removal_alerts::{self, RemovalAlertNotice};
 use crate::admin;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
@@ -35,7 +35,7 @@ use crate::store::{self, Reader, directories, effective, resources};
 use crate::web::App;
 use crate::web::connection_settings;
 use crate::web::login::SessionUser;
-use crate::web::scim::offer::ScimOptions;
+use crate::web::scim::options::ScimOptions;
 
 #[derive(Template)]
 #[template(path = "console/connection.html")]
@@ -58,13 +58,13 @@ pub(super) struct Page {
     steps: Vec<String>,
     guide: Option<&'static Guide>,
     switches: Vec<SwitchRow>,
-    fresh: Option<once::OneTimeSecret>,
+    fresh: Option<one_time_secret::OneTimeSecret>,
     storms: Vec<RemovalAlertNotice>,
     tokens: Vec<TokenRow>,
     clients: Vec<ClientRow>,
     fields: Vec<Field>,
     ready: bool,
-    tried: Option<Vec<crate::ldap::source::TestStep>>,
+    tried: Option<Vec<crate::ldap::snapshot::TestStep>>,
     runs: Vec<runs::RunRow>,
     log: Vec<Request>,
     log_older: Option<String>,
@@ -126,10 +126,10 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let visitor = visitor(&request, &app).await?;
     let mut page = page(&request, &app, &visitor, &slug).await?;
-    page.fresh = once::take(&request, &app, &visitor);
+    page.fresh = one_time_secret::take(&request, &app, &visitor);
     let mut response = ok(&page);
     if page.fresh.is_some() {
-        once::forget(&mut response, &app);
+        one_time_secret::forget(&mut response, &app);
     }
     Ok(response)
 }
@@ -149,7 +149,7 @@ pub(super) async fn page(
         .snapshot(async |reader: &mut Reader| {
             let ConnectionPageContext { at, door } =
                 seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
-            let about = place::partner(at.partner());
+            let about = partner_header::partner(at.partner());
             let directory = directories::get(reader, &at, door.connection.directory).await?;
             let has_secret = connections::secret(reader, &door.extent).await?.is_some();
             let tokens = match door.connection.kind {
@@ -164,7 +164,7 @@ pub(super) async fn page(
                 ConnectionKind::Ldap => runs::rows(reader, &door.extent).await?,
                 _ => Vec::new(),
             };
-            let mut storms = storms::notices(reader, &at, now).await?;
+            let mut storms = removal_alerts::notices(reader, &at, now).await?;
             storms.retain(|storm| storm.slug == slug);
             let page = Page {
                 storms,
@@ -176,8 +176,8 @@ pub(super) async fn page(
                 kind_title: kind_name(door.connection.kind),
                 product: products::title(door.connection.kind, &door.connection.profile),
                 paused: door.connection.state == ConnectionState::Paused,
-                may_write: place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
-                may_run: place::may(reader, me, CoreCapability::ConnectionRun, about, now).await?,
+                may_write: partner_header::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
+                may_run: partner_header::may(reader, me, CoreCapability::ConnectionRun, about, now).await?,
                 directory: directory.id.to_string(),
                 directory_mode: mode_name(directory.mode),
                 directory_name: directory.name,
@@ -212,7 +212,7 @@ pub(super) async fn page(
 
 impl Page {
     /// The same page with what a test of the settings came to.
-    pub(super) fn with_test(mut self, steps: Vec<crate::ldap::source::TestStep>) -> Self {
+    pub(super) fn with_test(mut self, steps: Vec<crate::ldap::snapshot::TestStep>) -> Self {
         self.tried = Some(steps);
         self
     }

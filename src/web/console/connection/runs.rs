@@ -4,9 +4,9 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::super::halt::PageError;
-use super::super::page::{Layout, id, ok, second, see_other, submitted, visitor};
-use super::super::place::{self, PartnerHeader, place};
+use super::super::error::PageError;
+use super::super::layout::{Layout, id, ok, second, see_other, submitted, visitor};
+use super::super::partner_header::{self, PartnerHeader, place};
 use super::seen;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::ldap::report::Report;
 use crate::ldap::run::{self, SyncOptions, SyncStartError};
 use crate::ldap::settings::ResolvedLdapSettings;
-use crate::ldap::source::{TestStep, test_connection};
+use crate::ldap::snapshot::{TestStep, test_connection};
 use crate::store::extent::ConnectionExtent;
 use crate::store::runs::{self, SyncRunRow};
 use crate::store::{Reader, StoreError, connections};
@@ -124,10 +124,10 @@ pub(in crate::web::console) async fn show(
         .snapshot(async |reader: &mut Reader| {
             let seen = seen(reader, &app, &visitor, &slug, CoreCapability::ConnectionView).await?;
             let found = runs::get(reader, &seen.door.extent, run).await?.ok_or(PageError::NotFound)?;
-            let about = place::partner(seen.at.partner());
+            let about = partner_header::partner(seen.at.partner());
             Ok::<_, PageError>(Page {
                 frame,
-                may_approve: place::may(reader, me, CoreCapability::PlanApprove, about, now).await?,
+                may_approve: partner_header::may(reader, me, CoreCapability::PlanApprove, about, now).await?,
                 at: place(reader, me, &seen.at, now).await?,
                 slug,
                 run: row(&found),

@@ -2,8 +2,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
-use super::super::halt::PageError;
-use super::super::page::{see_other, submitted};
+use super::super::error::PageError;
+use super::super::layout::{see_other, submitted};
 use super::seen;
 use crate::admin;
 use crate::domain::capability::CoreCapability;

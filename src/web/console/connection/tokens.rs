@@ -1,9 +1,9 @@
 //! The bearer tokens of a SCIM connection.
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::super::halt::PageError;
-use super::super::once;
-use super::super::page::{id, see_other, submitted};
+use super::super::error::PageError;
+use super::super::layout::{id, see_other, submitted};
+use super::super::one_time_secret;
 use crate::admin;
 use crate::web::App;
 
@@ -17,7 +17,7 @@ pub(in crate::web::console) async fn make(
     let (visitor, form) = submitted(&request, &app, payload).await?;
     let (ctx, me) = (visitor.ctx(&app), visitor.person());
     let token = admin::connections::make_token(&app.store, &ctx, me, &slug, form.field("name")).await?;
-    Ok(once::see_other(&app, &visitor, &format!("/connections/{slug}"), (None, &token)))
+    Ok(one_time_secret::see_other(&app, &visitor, &format!("/connections/{slug}"), (None, &token)))
 }
 
 /// Ends a token.

@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::super::halt::PageError;
-use super::super::page::{self, Layout, html, id, link, ok, parameter, second, see_other, submitted, visitor};
-use super::super::place::{self, PartnerHeader, place};
+use super::super::error::PageError;
+use super::super::layout::{self, Layout, html, id, link, ok, parameter, second, see_other, submitted, visitor};
+use super::super::partner_header::{self, PartnerHeader, place};
 use super::seen;
-use crate::admin::storms::{self, UndoError, UndoRequest};
+use crate::admin::removal_alerts::{self, UndoError, UndoRequest};
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::StormId;
 use crate::domain::time::Timestamp;
@@ -83,7 +83,7 @@ pub(in crate::web::console) async fn show(
     };
     let span = TimeRange { from: moment("from", now.plus_seconds(-BACK))?, to: moment("to", now.plus_seconds(1))? };
     let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
-    let plan = storms::plan(&app.store, &visitor.ctx(&app), undo).await?;
+    let plan = removal_alerts::plan(&app.store, &visitor.ctx(&app), undo).await?;
     Ok(ok(&page(&request, &app, &visitor, &slug, &plan, false).await?))
 }
 
@@ -98,7 +98,7 @@ pub(in crate::web::console) async fn carry_out(
     let span = TimeRange { from: read(form.field("from"))?, to: read(form.field("to"))? };
     let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
     let (ctx, hash) = (visitor.ctx(&app), form.field("plan"));
-    match storms::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
+    match removal_alerts::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
         Ok(_) => {
             let (from, to) = (span.from.to_string(), span.to.to_string());
             let there = format!("/connections/{slug}/undo");
@@ -121,7 +121,7 @@ pub(in crate::web::console) async fn dismiss(
 ) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let (slug, storm) = path.into_inner();
-    storms::dismiss(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id::<StormId>(&storm)?).await?;
+    removal_alerts::dismiss(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id::<StormId>(&storm)?).await?;
     Ok(see_other(&format!("/connections/{slug}?done=dismissed")))
 }
 
@@ -146,8 +146,8 @@ async fn page(
         .store
         .snapshot(async |reader: &mut Reader| {
             let seen = seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
-            let about = place::partner(seen.at.partner());
-            let may_write = place::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?;
+            let about = partner_header::partner(seen.at.partner());
+            let may_write = partner_header::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?;
             Ok::<_, PageError>((place(reader, me, &seen.at, now).await?, may_write))
         })
         .await?;
@@ -163,8 +163,8 @@ async fn page(
         span: Written { from: written(plan.span.from), to: written(plan.span.to) },
         hash: plan.hash(),
         tables: tables(plan),
-        sum: page::count(number(restorable), "removal", "removals"),
-        people: page::count(number(plan.people()), "person", "people"),
+        sum: layout::count(number(restorable), "removal", "removals"),
+        people: layout::count(number(plan.people()), "person", "people"),
         nothing: plan.entries.is_empty(),
     })
 }

@@ -1,0 +1,190 @@
+//! From an external user to a person.
+//!
+//! 0. In a directory that is only observed nobody is linked, and nobody is made: the external user waits.
+//! 1. The directory's join names somebody: joined; when this connection had removed that person, revived.
+//! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
+//! 3. Else a new person is made.
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::event::{Event, Kind};
+use super::match_key::MatchKey;
+use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, additive_mode, merge};
+use crate::domain::ctx::Ctx;
+use crate::domain::id::{ExternalUserId, UserId};
+use crate::domain::user::UserProfile;
+use crate::store::external_users::LinkOrigin;
+use crate::store::match_candidates::{self, DirectoryRules, MatchQuery, MatchResult, MatchedUser};
+use crate::store::{Tx, external_users, match_keys, users};
+
+/// Why a person is switched off by a connection, in the words administrators read.
+pub(super) const INACTIVE: &str = "inactive at the source";
+pub(super) const REMOVED: &str = "removed at the source";
+
+/// An external user that has no person yet.
+#[derive(Clone, Copy)]
+pub(super) struct UnlinkedUser<'s> {
+    /// The circumstances in which it was said.
+    pub(super) ctx: &'s Ctx,
+    /// The external user.
+    pub(super) external: ExternalUserId,
+    /// Its unique name.
+    pub(super) user_name: &'s str,
+    /// What a person made for it would be called.
+    pub(super) profile: &'s UserProfile,
+    /// What names the person at every door of the directory.
+    pub(super) key: Option<&'s MatchKey>,
+}
+
+impl<'s> UnlinkedUser<'s> {
+    fn newcomer(&self) -> MatchQuery<'s> {
+        let join_key = self.key.map(MatchKey::bytes);
+        MatchQuery { external: self.external, user_name: self.user_name, join_key, profile: self.profile }
+    }
+
+    /// The person, as far as it is known by `met`; none when an administrator has to decide.
+    fn person(
+        &self,
+        source: &ProvisionSource<'_>,
+        met: MatchResult,
+        effect: &mut Effect,
+    ) -> Option<(UserId, LinkOrigin)> {
+        match (met.named, met.lookalike) {
+            (Some(named), _) if named.living && !named.taken && !named.refused => {
+                Some((named.person, LinkOrigin::Joined))
+            }
+            (Some(MatchedUser { person, living: true, refused: false, .. }), _) | (_, Some(person)) => {
+                review(source, self.external, person, effect);
+                None
+            }
+            _ => {
+                let person = self.ctx.id();
+                effect.person(source.extent.connection(), person, UserChangeKind::Created);
+                Some((person, LinkOrigin::Created))
+            }
+        }
+    }
+}
+
+/// What stands where strangers arrive, and whom each of them meets there.
+pub(super) async fn meet(
+    tx: &mut Tx,
+    source: &ProvisionSource<'_>,
+    strangers: &[UnlinkedUser<'_>],
+) -> Result<(DirectoryRules, Vec<MatchResult>), ProvisionError> {
+    let newcomers: Vec<MatchQuery<'_>> = strangers.iter().map(UnlinkedUser::newcomer).collect();
+    Ok(match_candidates::meet(tx, &source.extent, &newcomers).await?)
+}
+
+/// The person of each stranger who met somebody or nobody, in order; those who are made for it are written, all
+/// together. None of the strangers may resemble another.
+pub(super) async fn introduce(
+    tx: &mut Tx,
+    source: &ProvisionSource<'_>,
+    house: &DirectoryRules,
+    strangers: Vec<(UnlinkedUser<'_>, MatchResult, &mut Effect)>,
+) -> Result<Vec<Option<(UserId, LinkOrigin)>>, ProvisionError> {
+    if house.observed {
+        return Ok(vec![None; strangers.len()]);
+    }
+    let at = &source.extent;
+    let (mut people, mut made, mut new) = (Vec::with_capacity(strangers.len()), Vec::new(), Vec::new());
+    let mut joined = BTreeSet::new();
+    for (stranger, mut met, effect) in strangers {
+        if let Some(named) = &mut met.named {
+            // A person may have several keys, and is joined once at a door.
+            named.taken |= !joined.insert(named.person);
+        }
+        let person = stranger.person(source, met, effect);
+        if let Some((person, LinkOrigin::Created)) = person {
+            // Somebody has the sign-in name whom an administrator refused.
+            let profile = if met.login_taken {
+                Cow::Owned(UserProfile { login_name: None, ..stranger.profile.clone() })
+            } else {
+                Cow::Borrowed(stranger.profile)
+            };
+            new.push((person, profile, stranger.ctx.now()));
+            made.push((stranger, met, person));
+        }
+        people.push(person);
+    }
+    users::insert(tx, at, &new).await?;
+    // Apart from the people, so that each are rows of one statement.
+    for (stranger, met, person) in made {
+        // Whose key names somebody else for good, by an administrator's word, has none.
+        let Some(key) = stranger.key.filter(|_| !met.named.is_some_and(|named| named.refused)) else { continue };
+        let (bytes, lasting, now) = (key.bytes(), key.lasting(), stranger.ctx.now());
+        if met.named.is_none() {
+            match_keys::insert(tx, at, bytes, lasting, person, now).await?;
+        } else if !match_keys::claim(tx, at, bytes, lasting, person, now).await? {
+            // It named somebody who is gone, and another door was faster to take it over.
+            return Err(ProvisionError::Raced);
+        }
+    }
+    Ok(people)
+}
+
+/// An administrator decides whether it is this person.
+pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
+    let connection = source.extent.connection();
+    effect.person(connection, resembles, UserChangeKind::Resembled);
+    effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));
+}
+
+/// What follows once the external user is stored with its new person.
+pub(super) async fn arrive(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &ProvisionSource<'_>,
+    external: ExternalUserId,
+    (person, link): (UserId, LinkOrigin),
+    active: bool,
+    effect: &mut Effect,
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", person).word("link", link.as_str()));
+    effect.touch([person]);
+    if link == LinkOrigin::Created && active {
+        return Ok(());
+    }
+    if link != LinkOrigin::Created {
+        additive_mode::check(tx, at, !active).await?;
+        users::lock(tx, at, person).await?;
+        if link == LinkOrigin::Joined && external_users::another_here(tx, at, person, external).await? {
+            // Another request of this door was faster to join.
+            return Err(ProvisionError::Raced);
+        }
+        if link == LinkOrigin::Joined {
+            effect.person(at.connection(), person, UserChangeKind::Joined);
+        }
+        let own = at.source().to_string();
+        if users::suspended_by(tx, at, person).await?.contains(&own) {
+            let grants_aside = users::set_grants_aside(tx, at, person, ctx.now()).await?;
+            effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
+        }
+        merge::refresh(tx, ctx, source, person, None, effect).await?;
+    }
+    switch(tx, ctx, source, person, active, INACTIVE, effect).await
+}
+
+/// Lets a linked person in or keeps the person out, in the name of the connection.
+pub(super) async fn switch(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    source: &ProvisionSource<'_>,
+    person: UserId,
+    active: bool,
+    cause: &str,
+    effect: &mut Effect,
+) -> Result<(), ProvisionError> {
+    let at = &source.extent;
+    effect.touch([person]);
+    if active {
+        if users::resume(tx, at, person).await? {
+            effect.person(at.connection(), person, UserChangeKind::Resumed);
+        }
+    } else if users::suspend(tx, at, person, cause, ctx.now()).await? {
+        effect.person(at.connection(), person, UserChangeKind::Suspended);
+    }
+    Ok(())
+}

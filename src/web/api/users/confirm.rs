@@ -1,0 +1,27 @@
+//! `POST` and `DELETE /people/{id}/confirm`.
+use crate::admin::users;
+use crate::web::api::model::ChangeResult;
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+
+/// Says that a person whom a directory made belongs here: what their partner's default group holds reaches them in full,
+/// and the ceiling of the directory bounds it no longer. Needs `core.user.write` over the person, and that the caller could
+/// give all of that. Nobody confirms themselves.
+#[utoipa::path(post, path = "/api/v1/people/{id}/confirm", tag = "People", operation_id = "confirmPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")),
+    responses((status = 200, description = "they are confirmed", body = ChangeResult)))]
+pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
+    let id = call.id("id")?;
+    let changed = users::confirm(&call.app.store, &call.ctx(), call.person(), id).await?;
+    ok(&ChangeResult { changed })
+}
+
+/// Takes that back: the person rests on the directories that vouch for them, and without any gets nothing from the default
+/// group. Needs `core.user.write` over the person, and holding all that the person holds.
+#[utoipa::path(delete, path = "/api/v1/people/{id}/confirm", tag = "People", operation_id = "unconfirmPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")),
+    responses((status = 200, description = "they are not confirmed", body = ChangeResult)))]
+pub(in crate::web::api) async fn unconfirm(call: ApiRequest) -> ApiResult {
+    let id = call.id("id")?;
+    let changed = users::unconfirm(&call.app.store, &call.ctx(), call.person(), id).await?;
+    ok(&ChangeResult { changed })
+}

@@ -1,0 +1,19 @@
+//! `POST /people/{id}/resume`.
+use crate::admin::users;
+use crate::web::api::model::{LiftedView, Which};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+
+/// Lifts what the caller may lift of what keeps a person off: what was decided in the name of a partner over which they may
+/// do the same, and what they decided themselves and still might. What stands above them stays, and so does what directories
+/// say. Needs `core.user.write` over the person, or `core.billing.hold` or `core.security.hold` for those kinds.
+#[utoipa::path(post, path = "/api/v1/people/{id}/resume", tag = "People", operation_id = "resumePerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")),
+    request_body = Which,
+    responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
+pub(in crate::web::api) async fn resume(mut call: ApiRequest) -> ApiResult {
+    let id = call.id("id")?;
+    let Which { kind } = call.body_or_default().await?;
+    let kind = kind.map(Into::into);
+    let lifted = users::resume(&call.app.store, &call.ctx(), call.person(), id, kind).await?;
+    ok(&LiftedView::from(lifted))
+}

@@ -1,0 +1,64 @@
+//! `GET /people/{id}`.
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{UserView, view};
+use crate::admin::authority;
+use crate::domain::capability::CoreCapability;
+use crate::domain::id::UserId;
+use crate::store::visible_reasons::{self, Sight};
+use crate::store::{effective_lists, suspensions, users};
+use crate::web::api::error::Fault;
+use crate::web::api::model::{Ref, SuspensionView};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+
+/// A person with what bears on them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PersonWhole)]
+pub(in crate::web::api) struct UserDetail {
+    /// The person.
+    #[serde(flatten)]
+    person: UserView,
+    /// Who switched them off; empty when nobody does.
+    suspensions: Vec<SuspensionView>,
+    /// The user groups they are in: the place first, then labels.
+    groups: Vec<MembershipView>,
+}
+
+/// A user group somebody is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GroupOfPerson)]
+struct MembershipView {
+    /// The group.
+    group: Ref,
+    /// The one place, or a label.
+    exclusive: bool,
+    /// Why, in words.
+    because: String,
+}
+
+/// One person. Needs `core.user.view` over the person.
+#[utoipa::path(get, path = "/api/v1/people/{id}", tag = "People", operation_id = "getPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")),
+    responses((status = 200, description = "the person", body = UserDetail)))]
+pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
+    let id: UserId = call.id("id")?;
+    let (person, suspensions, groups) = call
+        .read(async |reader| {
+            let at = authority::at_person(reader, call.person(), CoreCapability::UserView, id, call.now()).await?;
+            let person = users::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
+            let found = suspensions::of_person(reader, &at, id).await?;
+            let mut sight = Sight::of(call.person(), call.now());
+            let suspensions = visible_reasons::holds(reader, &mut sight, &at, person.partner, found).await?;
+            let groups = effective_lists::groups_of(reader, &at, id).await?;
+            Ok((person, suspensions, visible_reasons::groups(reader, &mut sight, id, groups).await?))
+        })
+        .await?;
+    let suspensions = suspensions.into_iter().map(SuspensionView::from);
+    let groups = groups.into_iter().map(|one| MembershipView {
+        because: one.ground.to_string(),
+        exclusive: one.exclusive,
+        group: one.group.into(),
+    });
+    ok(&UserDetail { person: view(person), suspensions: suspensions.collect(), groups: groups.collect() })
+}

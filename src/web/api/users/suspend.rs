@@ -1,0 +1,18 @@
+//! `POST /people/{id}/suspend`.
+use crate::admin::users;
+use crate::web::api::model::{ChangeResult, SuspensionBody};
+use crate::web::api::request::{ApiRequest, ApiResult, ok};
+
+/// Switches a person off, from the next request on, in the name of a partner at or above their home; their sessions end.
+/// Needs `core.user.write` over the person and holding all that the person holds; or `core.billing.hold` or
+/// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
+/// move or lift it.
+#[utoipa::path(post, path = "/api/v1/people/{id}/suspend", tag = "People", operation_id = "suspendPerson",
+    params(("id" = uuid::Uuid, Path, description = "the person")), request_body = SuspensionBody,
+    responses((status = 200, description = "they are off", body = ChangeResult)))]
+pub(in crate::web::api) async fn suspend(mut call: ApiRequest) -> ApiResult {
+    let id = call.id("id")?;
+    let body: SuspensionBody = call.body().await?;
+    let changed = users::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.order()).await?;
+    ok(&ChangeResult { changed })
+}

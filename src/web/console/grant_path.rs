@@ -1,0 +1,146 @@
+//! The picture of why a person holds a role: external user → external group → rule → role → scope.
+use uuid::Uuid;
+
+use crate::access::explain::{
+    DecisionReason, DenialReason, GrantExplanation, GrantOrigin, InactiveReason, MembershipSummary, RuleSummary,
+};
+use crate::domain::id::Id as _;
+use crate::domain::rule::ExternalSet;
+use crate::scim::schema::{ENTERPRISE_URN, USER_URN};
+use crate::store::effective_lists::{CeilingEffect, UserGrant};
+use crate::store::user_summaries::LinkedAccount;
+
+/// One picture with a sentence below it.
+pub struct GrantPath {
+    /// From the source to the scope.
+    pub steps: Vec<PathNode>,
+    /// The same in words.
+    pub sentence: String,
+    /// Why it does not count, or not whole.
+    pub but: Option<String>,
+}
+
+/// One box of the picture.
+pub struct PathNode {
+    /// What it is.
+    pub kind: String,
+    /// Its name.
+    pub text: String,
+    /// How it is drawn.
+    pub class: &'static str,
+}
+
+fn step(kind: impl Into<String>, text: impl Into<String>) -> PathNode {
+    PathNode { kind: kind.into(), text: text.into(), class: "" }
+}
+
+/// Why the person holds this; `names` are those of the partners cut out of its scope.
+pub fn why(grant: &UserGrant, doors: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
+    let mut why = drawn(&grant.proof, doors);
+    let outs = grant.scope.without_partners.iter();
+    let outs: Vec<&str> =
+        outs.filter_map(|out| names.iter().find(|(id, _)| *id == out.uuid())).map(|(_, name)| name.as_str()).collect();
+    if let (Some(last), false) = (why.steps.last_mut(), outs.is_empty()) {
+        last.text = format!("{} except {}", last.text.replace(" (with exceptions)", ""), outs.join(", "));
+    }
+    let directory = grant.proof.support.directory().map(|directory| directory.name.as_str());
+    let directory = directory.filter(|name| !name.is_empty()).unwrap_or("a directory");
+    why.but = match (grant.dormant, grant.clip) {
+        (Some(InactiveReason::NotYet), _) => Some("It begins later.".to_owned()),
+        (Some(InactiveReason::Over), _) => Some("It has ended.".to_owned()),
+        (Some(InactiveReason::Suspended), _) => Some("It is put aside until an administrator returns it.".to_owned()),
+        (None, CeilingEffect::Whole) => None,
+        (None, CeilingEffect::Part) => Some(format!("It counts only as far as the ceiling of {directory} reaches.")),
+        (None, CeilingEffect::Nothing) => {
+            Some(format!("It confers nothing: the ceiling of {directory} does not allow it."))
+        }
+    };
+    if why.but.is_some() {
+        mark(&mut why.steps, "clipped");
+    }
+    why
+}
+
+/// The grant an answer rests on, or the one that comes nearest.
+pub fn answer_path(reason: &DecisionReason, doors: &[LinkedAccount]) -> Option<GrantPath> {
+    match reason {
+        DecisionReason::Granted(proof) => Some(drawn(proof, doors)),
+        DecisionReason::Refused { misses } => misses.iter().find_map(|miss| match miss {
+            DenialReason::NotNow { nearest, .. }
+            | DenialReason::OutOfScope { nearest }
+            | DenialReason::Clipped { nearest, .. }
+            | DenialReason::Unconfirmed { nearest } => {
+                let mut why = drawn(nearest, doors);
+                mark(&mut why.steps, "clipped");
+                Some(why)
+            }
+            _ => None,
+        }),
+    }
+}
+
+fn mark(steps: &mut [PathNode], class: &'static str) {
+    if let Some(last) = steps.last_mut() {
+        last.class = class;
+    }
+}
+
+fn drawn(proof: &GrantExplanation, doors: &[LinkedAccount]) -> GrantPath {
+    let mut steps = Vec::new();
+    match &proof.support {
+        GrantOrigin::Rule(line) => by_rule(&mut steps, line, doors),
+        GrantOrigin::Manual { granted_by, through, .. } => {
+            if let Some(through) = through {
+                match &through.ground {
+                    MembershipSummary::Rule(line) => by_rule(&mut steps, line, doors),
+                    MembershipSummary::Added => steps.push(step("added by", "an administrator")),
+                    MembershipSummary::Pinned => steps.push(step("placed by", "an administrator")),
+                    MembershipSummary::Default => steps.push(step("default group of", "the home partner")),
+                    MembershipSummary::Resting { directory: Some(directory) } => {
+                        steps.push(step("default group, by the word of", or(&directory.name, "a directory")));
+                    }
+                    MembershipSummary::Resting { directory: None } => {
+                        steps.push(step("default group, by", "nobody's word"))
+                    }
+                }
+                steps.push(step("user group", or(&through.group.name, "a user group")));
+            } else {
+                let by = granted_by.as_ref().map_or("the set-up", |who| or(&who.name, "an administrator"));
+                steps.push(step("granted by", by));
+            }
+        }
+    }
+    steps.push(step("role", or(&proof.role.name, "a role")));
+    steps.push(PathNode { kind: "over".to_owned(), text: capital(&proof.scope.to_string()), class: "end" });
+    GrantPath { steps, sentence: format!("{}.", capital(&short(&proof.to_string()))), but: None }
+}
+
+fn by_rule(steps: &mut Vec<PathNode>, line: &RuleSummary, doors: &[LinkedAccount]) {
+    let door = doors.iter().find(|door| door.directory == line.directory.name && door.active);
+    let said = door.map_or("external user", |door| door.user_name.as_str());
+    steps.push(step(format!("in {}", or(&line.directory.name, "a directory")), said));
+    for witness in &line.witnesses {
+        let kind = match witness.id {
+            ExternalSet::Group(_) => "external group",
+            ExternalSet::Condition(_) => "condition",
+        };
+        steps.push(step(kind, short(&witness.name)));
+    }
+    steps.push(step("rule", or(&line.rule.name, "a rule of a directory")));
+}
+
+/// The name, or other words for a thing that is not named.
+fn or<'a>(name: &'a str, words: &'a str) -> &'a str {
+    if name.is_empty() { words } else { name }
+}
+
+/// The text without the names of schemas before attributes: people know the attributes.
+pub fn short(text: &str) -> String {
+    text.replace(&format!("{ENTERPRISE_URN}:"), "").replace(&format!("{USER_URN}:"), "")
+}
+
+/// The text with its first letter as a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,272 @@
+//! The lists of the view say what the law says, person by person.
+use std::collections::BTreeSet;
+
+use rolecall::access::decide::{Question, decide};
+use rolecall::access::delegation;
+use rolecall::access::derive::{AccessView, DerivedGrant, MembershipReason, derive};
+use rolecall::access::explain::{GrantOrigin, MembershipSummary};
+use rolecall::domain::grant::{Resource, Scope};
+use rolecall::domain::id::{RoleId, UserGroupId, UserId};
+use rolecall::domain::time::Timestamp;
+use rolecall::store::extent::OperatorExtent;
+use rolecall::store::{Reader, Store, Tx, effective, effective_lists as lists};
+use rolecall::{binds, statements};
+
+use super::agree::{question, words};
+use super::generate::{CAPABILITIES, model, questions};
+use super::load::load;
+use super::model::Model;
+use crate::support::database::on_both;
+
+statements! {
+    PLACE = "UPDATE person SET placement = $2 WHERE id = $1";
+    FORGET_MEMBERS = "DELETE FROM external_member WHERE member IN (SELECT id FROM external_user WHERE directory = $1)";
+    FORGET_CONDITIONS = "DELETE FROM condition_member \
+        WHERE external_user IN (SELECT id FROM external_user WHERE directory = $1)";
+    FORGET_USERS = "DELETE FROM external_user WHERE directory = $1";
+}
+
+/// Worlds that are listed whole; few, because each is asked about everyone and everything.
+const WORLDS: u64 = 6;
+
+const NOW: Timestamp = Timestamp::from_micros(50);
+
+/// Loads a world and writes the placements the view asks for.
+async fn loaded(store: &Store, m: &Model, seed: u64) {
+    load(store, m, seed).await;
+    let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+    store
+        .write(async |tx: &mut Tx| {
+            for (person, _, group) in lists::misplaced(tx, &people).await? {
+                tx.execute(&PLACE, binds![person, group]).await?;
+            }
+            Ok::<_, rolecall::store::StoreError>(())
+        })
+        .await
+        .unwrap();
+}
+
+fn placements(view: &AccessView<'_>) -> BTreeSet<(UserId, UserGroupId)> {
+    view.people().filter_map(|(id, derived)| Some((id, derived.placement?.group))).collect()
+}
+
+on_both! {
+    async fn placements_are_found_and_settle(db: &Database) {
+        for seed in 0..WORLDS {
+            let m = model(seed);
+            load(&db.store, &m, seed).await;
+            let world = m.world();
+            let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+            let mut reader = db.store.reader().await.unwrap();
+            let wrong = lists::misplaced(&mut reader, &people).await.unwrap();
+            // The loader puts everyone in the default group.
+            let default = |person: &UserId| {
+                let home = m.people.iter().find(|p| p.id == *person).unwrap().partner;
+                m.groups.iter().find(|group| group.partner == home && group.is_default).unwrap().id
+            };
+            assert!(wrong.iter().all(|(person, now, _)| default(person) == *now), "world {seed}");
+            let wrong: BTreeSet<_> = wrong.into_iter().map(|(person, _, group)| (person, group)).collect();
+            let law = placements(&derive(&world));
+            let expected: BTreeSet<_> = law.into_iter().filter(|(person, group)| default(person) != *group).collect();
+            assert_eq!(wrong, expected, "world {seed}");
+        }
+        for seed in WORLDS..WORLDS + 2 {
+            let m = model(seed);
+            loaded(&db.store, &m, seed).await;
+            let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+            let mut reader = db.store.reader().await.unwrap();
+            assert_eq!(lists::misplaced(&mut reader, &people).await.unwrap(), []);
+        }
+    }
+
+    async fn a_source_that_falls_silent_takes_back_its_own_and_no_more(db: &Database) {
+        for seed in 0..WORLDS {
+            let mut m = model(seed);
+            loaded(&db.store, &m, seed).await;
+            let gone = m.directories[0].id;
+            db.store
+                .write(async |tx: &mut Tx| {
+                    for text in [&FORGET_MEMBERS, &FORGET_CONDITIONS, &FORGET_USERS] {
+                        tx.execute(text, binds![gone]).await?;
+                    }
+                    Ok::<_, rolecall::store::StoreError>(())
+                })
+                .await
+                .unwrap();
+            m.external_users.retain(|user| user.directory != gone);
+            let world = m.world();
+            let view = derive(&world);
+            let mut reader = db.store.reader().await.unwrap();
+            for asked in questions(&m, seed, 60) {
+                let question = question(&asked);
+                let sql = effective::decide(&mut reader, &question).await.unwrap();
+                assert_eq!(words(&sql), words(&decide(&view, &question)), "world {seed}: {asked:?}");
+            }
+        }
+    }
+
+    async fn who_can_and_where_agree_with_decide(db: &Database) {
+        for seed in 0..WORLDS {
+            let m = model(seed);
+            loaded(&db.store, &m, seed).await;
+            let world = m.world();
+            let view = derive(&world);
+            let at = OperatorExtent::assume().at(m.partners[0].id);
+            let mut reader = db.store.reader().await.unwrap();
+            let may = |principal, capability, partner| {
+                let resource = Resource { partner, group: None, owner: None };
+                decide(&view, &Question { principal, capability, resource, now: NOW }).allowed
+            };
+            for partner in m.partners.iter().map(|partner| partner.id) {
+                let capability = CAPABILITIES[usize::try_from(seed).unwrap() % CAPABILITIES.len()];
+                let resource = Resource { partner, group: None, owner: None };
+                let mut law: Vec<_> = m.people.iter().map(|p| p.id).filter(|id| may(*id, capability, partner)).collect();
+                law.sort();
+                let all = lists::who_can(&mut reader, &at, capability, resource, NOW, (None, 100)).await.unwrap();
+                assert_eq!(all, law, "world {seed}");
+                if let [first, second, ..] = all[..] {
+                    let page = (Some(first), 1);
+                    let next = lists::who_can(&mut reader, &at, capability, resource, NOW, page).await.unwrap();
+                    assert_eq!(next, [second], "pages go on where they ended");
+                }
+            }
+            for person in m.people.iter().map(|person| person.id).take(4) {
+                let capability = CAPABILITIES[0];
+                let mut law: Vec<_> =
+                    m.partners.iter().map(|p| p.id).filter(|partner| may(person, capability, *partner)).collect();
+                law.sort();
+                let page = (None, 100);
+                let all = lists::partners_where(&mut reader, &at, person, capability, NOW, page).await.unwrap();
+                assert_eq!(all, law, "world {seed}");
+            }
+        }
+    }
+
+    async fn grants_groups_and_authority_agree_with_the_law(db: &Database) {
+        for seed in 0..WORLDS {
+            let m = model(seed);
+            loaded(&db.store, &m, seed).await;
+            let world = m.world();
+            let view = derive(&world);
+            let at = OperatorExtent::assume().at(m.partners[0].id);
+            let mut reader = db.store.reader().await.unwrap();
+            for person in m.people.iter().map(|person| person.id) {
+                let derived = view.person(person).unwrap();
+                let grants = lists::grants_of(&mut reader, &at, person, NOW).await.unwrap();
+                let said: BTreeSet<_> = grants.iter().map(|grant| held_words(&grant.proof.support)).collect();
+                let law: BTreeSet<_> = derived.holds.iter().map(|held| law_words(*held)).collect();
+                assert_eq!(said, law, "world {seed}");
+                let groups = lists::groups_of(&mut reader, &at, person).await.unwrap();
+                let said: BTreeSet<_> = groups.iter().map(|line| (line.group.id, ground_words(&line.ground))).collect();
+                let law: BTreeSet<_> =
+                    derived.placement.iter().chain(&derived.labels).map(|at| (at.group, law_ground(at.ground))).collect();
+                assert_eq!(said, law, "world {seed}");
+                same_authority(&mut reader, &view, person).await;
+            }
+        }
+    }
+
+    async fn a_preview_is_what_happens(db: &Database) {
+        for seed in 0..WORLDS {
+            let m = model(seed);
+            loaded(&db.store, &m, seed).await;
+            for (at, directory) in m.directories.iter().enumerate() {
+                let version = 3 - directory.rule_version;
+                let mut then = m.clone();
+                then.directories[at].rule_version = version;
+                let (now, then) = (m.world(), then.world());
+                let (now, then) = (derive(&now), derive(&then));
+                let extent = OperatorExtent::assume().at(directory.partner);
+                let mut reader = db.store.reader().await.unwrap();
+                let page = (None, 100);
+                let (changes, _) =
+                    lists::preview(&mut reader, &extent, (directory.id, version), page).await.unwrap();
+                for person in m.people.iter().map(|person| person.id) {
+                    let change = changes.iter().find(|change| change.person == person);
+                    let (before, after) = (yields(&now, person), yields(&then, person));
+                    let gained = change.map_or(0, |change| change.gained.len());
+                    let lost = change.map_or(0, |change| change.lost.len());
+                    let missing = |one: &[Yield], two: &[Yield]| one.iter().filter(|it| !two.contains(it)).count();
+                    assert_eq!((gained, lost), (missing(&after, &before), missing(&before, &after)), "world {seed}");
+                }
+            }
+        }
+    }
+}
+
+/// What identifies a held grant: the grant or rule, and the way it comes.
+fn held_words(support: &GrantOrigin) -> String {
+    match support {
+        GrantOrigin::Manual { grant, through: None, .. } => format!("{grant:?}"),
+        GrantOrigin::Manual { grant, through: Some(through), .. } => {
+            format!("{grant:?} {}", ground_words(&through.ground))
+        }
+        GrantOrigin::Rule(line) => format!("{:?}", line.rule.id),
+    }
+}
+
+fn ground_words(ground: &MembershipSummary) -> String {
+    match ground {
+        MembershipSummary::Added => "added".into(),
+        MembershipSummary::Pinned => "pinned".into(),
+        MembershipSummary::Default => "default".into(),
+        MembershipSummary::Resting { directory } => {
+            format!("by the word of {:?}", directory.as_ref().map(|one| one.id))
+        }
+        MembershipSummary::Rule(line) => format!("{:?} of {:?}", line.rule.id, line.directory.id),
+    }
+}
+
+fn law_words(held: DerivedGrant) -> String {
+    match held {
+        DerivedGrant::Manual(grant) => format!("{grant:?}"),
+        DerivedGrant::ThroughGroup(grant, at) => format!("{grant:?} {}", law_ground(at.ground)),
+        DerivedGrant::Rule(rule, _) => format!("{rule:?}"),
+    }
+}
+
+fn law_ground(ground: MembershipReason) -> String {
+    match ground {
+        MembershipReason::Added => "added".into(),
+        MembershipReason::Pinned => "pinned".into(),
+        MembershipReason::Default => "default".into(),
+        MembershipReason::Resting(directory) => format!("by the word of {directory:?}"),
+        MembershipReason::Rule(rule, directory) => format!("{rule:?} of {directory:?}"),
+    }
+}
+
+/// The authority read from the tables covers exactly what the law's does.
+async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, person: UserId) {
+    let words = |authority: &delegation::Authority| {
+        let line = |h: &delegation::EffectiveGrant| {
+            let mut within: Vec<_> = h.within.iter().skip(1).map(|scope| format!("{scope:?}")).collect();
+            within.sort();
+            format!("{:?} {:?} {:?} {within:?}", h.capabilities, h.window, h.within.first())
+        };
+        let mut lines: Vec<_> = authority.holdings.iter().map(line).collect();
+        lines.sort();
+        lines
+    };
+    let stored = lists::authority(reader, person, NOW).await.unwrap();
+    assert_eq!(words(&stored), words(&delegation::authority(view, person, NOW)));
+}
+
+/// One thing a person gets, as a preview counts it.
+#[derive(PartialEq)]
+enum Yield {
+    Group(UserGroupId),
+    Grant(RoleId, Scope),
+}
+
+fn yields(view: &AccessView<'_>, person: UserId) -> Vec<Yield> {
+    let derived = view.person(person).unwrap();
+    let groups = derived.placement.iter().chain(&derived.labels).map(|at| Yield::Group(at.group));
+    let grants = derived.holds.iter().filter_map(|held| view.substance(*held));
+    let mut all = Vec::new();
+    for one in groups.chain(grants.map(|(role, scope)| Yield::Grant(role, scope.clone()))) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
