@@ -10,18 +10,18 @@ use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash};
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO api_token (id, person, name, prefix, hash, created_at, expires_at, partner) \
-        SELECT $1, p.id, $4, $5, $6, $7, $8, p.partner FROM live_person p WHERE p.id = $2 AND p.partner = $3";
-    BY_HASH = format!("SELECT t.id, p.id AS person, p.partner, p.display_name \
-        FROM api_token t JOIN live_person p ON p.id = t.person \
+    INSERT = "INSERT INTO api_tokens (id, user_id, name, prefix, hash, created_at, expires_at, partner_id) \
+        SELECT $1, p.id, $4, $5, $6, $7, $8, p.partner_id FROM live_users p WHERE p.id = $2 AND p.partner_id = $3";
+    BY_HASH = format!("SELECT t.id, p.id AS user_id, p.partner_id, p.display_name \
+        FROM api_tokens t JOIN live_users p ON p.id = t.user_id \
         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
         AND {}", in_good_standing("$2"));
-    LIST = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM api_token \
-        WHERE person = $1 ORDER BY created_at, id";
-    FORGET_ENDED = "DELETE FROM api_token WHERE id IN (SELECT id FROM api_token WHERE person = $1 \
+    LIST = "SELECT id, name, prefix, created_at, expires_at, revoked_at, last_used_at FROM api_tokens \
+        WHERE user_id = $1 ORDER BY created_at, id";
+    FORGET_ENDED = "DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens WHERE user_id = $1 \
         AND (revoked_at IS NOT NULL OR expires_at <= $2) ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3)";
-    REVOKE = "UPDATE api_token SET revoked_at = $3 WHERE id = $1 AND person = $2 AND revoked_at IS NULL";
-    USED = "UPDATE api_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    REVOKE = "UPDATE api_tokens SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
+    USED = "UPDATE api_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
 /// Whoever sent a token, as of the request.
@@ -47,9 +47,9 @@ impl TokenOwner {
 impl FromRow for TokenOwner {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            extent: SelfExtent::new(row.get("person")?),
+            extent: SelfExtent::new(row.get("user_id")?),
             token: row.get("id")?,
-            partner: row.get("partner")?,
+            partner: row.get("partner_id")?,
             display_name: row.get("display_name")?,
         })
     }

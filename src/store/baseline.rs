@@ -9,56 +9,56 @@ use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 statements! {
-    USERS = "SELECT id, stable_key, user_name, join_key, row_hash, active FROM external_user \
-        WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
-    GROUPS = "SELECT id, stable_key, display_name AS name, row_hash FROM external_group \
-        WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
-    MEMBERS = "SELECT m.grp, m.member FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE g.connection = $1 AND g.id >= $2 AND (m.grp, m.member) > ($2, $3) ORDER BY m.grp, m.member LIMIT $4";
-    NESTED = "SELECT s.grp, s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
-        WHERE g.connection = $1 AND g.id >= $2 AND (s.grp, s.child) > ($2, $3) ORDER BY s.grp, s.child LIMIT $4";
-    MAPPED = "SELECT DISTINCT a.people FROM rule_atom a JOIN mapping_rule r ON r.id = a.rule \
-        JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
-        JOIN external_group g ON g.id = a.people WHERE d.id = $1 AND a.kind = 'group' AND COALESCE(g.connection = $2, FALSE)";
-    PRIVILEGED = format!("SELECT u.id FROM external_user u JOIN role_grant g ON g.holder_person = u.person \
-            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
-        UNION SELECT u.id FROM external_user u JOIN live_person p ON p.id = u.person \
-            JOIN role_grant g ON g.holder_group = p.placement \
-            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
-        UNION SELECT u.id FROM external_user u JOIN user_group_member l ON l.person = u.person \
-            JOIN role_grant g ON g.holder_group = l.user_group \
-            WHERE u.connection = $1 AND g.suspended_at IS NULL AND g.role IN ({RISKY}) \
-        UNION SELECT u.id FROM mapping_rule r JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
-            JOIN rule_atom a ON a.rule = r.id AND a.kind = 'group' AND NOT a.negated \
-            JOIN group_closure c ON c.ancestor = a.people JOIN external_member m ON m.grp = c.descendant \
-            JOIN external_user u ON u.id = m.member \
-            WHERE u.connection = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role IN ({RISKY}) \
-        UNION SELECT u.id FROM mapping_rule r JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
-            JOIN rule_atom a ON a.rule = r.id AND a.kind = 'condition' AND NOT a.negated \
-            JOIN condition_member m ON m.condition = a.people JOIN external_user u ON u.id = m.external_user \
-            WHERE u.connection = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role IN ({RISKY})");
-    HOLD: rows = "INSERT INTO sync_held (run, ordinal, kind, subject, outer_group, title, reason) \
+    USERS = "SELECT id, stable_id, user_name, match_key, content_hash, active FROM external_users \
+        WHERE connection_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    GROUPS = "SELECT id, stable_id, display_name AS name, content_hash FROM external_groups \
+        WHERE connection_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    MEMBERS = "SELECT m.external_group_id, m.external_user_id FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        WHERE g.connection_id = $1 AND g.id >= $2 AND (m.external_group_id, m.external_user_id) > ($2, $3) ORDER BY m.external_group_id, m.external_user_id LIMIT $4";
+    NESTED = "SELECT s.parent_id, s.child_id FROM external_subgroups s JOIN external_groups g ON g.id = s.parent_id \
+        WHERE g.connection_id = $1 AND g.id >= $2 AND (s.parent_id, s.child_id) > ($2, $3) ORDER BY s.parent_id, s.child_id LIMIT $4";
+    MAPPED = "SELECT DISTINCT a.set_id FROM rule_criteria a JOIN mapping_rules r ON r.id = a.rule_id \
+        JOIN directories d ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version \
+        JOIN external_groups g ON g.id = a.set_id WHERE d.id = $1 AND a.set_kind = 'group' AND COALESCE(g.connection_id = $2, FALSE)";
+    PRIVILEGED = format!("SELECT u.id FROM external_users u JOIN grants g ON g.user_id = u.user_id \
+            WHERE u.connection_id = $1 AND g.suspended_at IS NULL AND g.role_id IN ({RISKY}) \
+        UNION SELECT u.id FROM external_users u JOIN live_users p ON p.id = u.user_id \
+            JOIN grants g ON g.user_group_id = p.primary_group_id \
+            WHERE u.connection_id = $1 AND g.suspended_at IS NULL AND g.role_id IN ({RISKY}) \
+        UNION SELECT u.id FROM external_users u JOIN user_group_members l ON l.user_id = u.user_id \
+            JOIN grants g ON g.user_group_id = l.user_group_id \
+            WHERE u.connection_id = $1 AND g.suspended_at IS NULL AND g.role_id IN ({RISKY}) \
+        UNION SELECT u.id FROM mapping_rules r JOIN directories d ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version \
+            JOIN rule_criteria a ON a.rule_id = r.id AND a.set_kind = 'group' AND NOT a.negated \
+            JOIN external_group_ancestors c ON c.ancestor_id = a.set_id JOIN external_group_members m ON m.external_group_id = c.external_group_id \
+            JOIN external_users u ON u.id = m.external_user_id \
+            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role_id IN ({RISKY}) \
+        UNION SELECT u.id FROM mapping_rules r JOIN directories d ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version \
+            JOIN rule_criteria a ON a.rule_id = r.id AND a.set_kind = 'condition' AND NOT a.negated \
+            JOIN attribute_condition_members m ON m.condition_id = a.set_id JOIN external_users u ON u.id = m.external_user_id \
+            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role_id IN ({RISKY})");
+    HOLD: rows = "INSERT INTO pending_changes (sync_run_id, ordinal, kind, stable_id, group_stable_id, name, reason) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    HELD = "SELECT s.kind, s.subject, s.outer_group, s.title, s.reason FROM sync_held s \
-        JOIN sync_run r ON r.id = s.run WHERE s.run = $1 AND r.connection = $2 AND s.ordinal >= $3 \
+    HELD = "SELECT s.kind, s.stable_id, s.group_stable_id, s.name, s.reason FROM pending_changes s \
+        JOIN sync_runs r ON r.id = s.sync_run_id WHERE s.sync_run_id = $1 AND r.connection_id = $2 AND s.ordinal >= $3 \
         ORDER BY s.ordinal LIMIT $4";
-    DOCUMENTS: set = "SELECT id, doc FROM external_user WHERE connection = $1 AND id IN ($2)";
-    NOTE: rows (d) = format!("UPDATE external_user SET row_hash = marked.column2 \
-        FROM (VALUES ({}, {}, {})) AS marked WHERE external_user.id = marked.column1 \
-        AND COALESCE(external_user.connection = marked.column3, FALSE)",
+    DOCUMENTS: set = "SELECT id, document FROM external_users WHERE connection_id = $1 AND id IN ($2)";
+    NOTE: rows (d) = format!("UPDATE external_users SET content_hash = marked.column2 \
+        FROM (VALUES ({}, {}, {})) AS marked WHERE external_users.id = marked.column1 \
+        AND COALESCE(external_users.connection_id = marked.column3, FALSE)",
         d.typed("$1", "uuid"), d.typed("$2", "bytea"), d.typed("$3", "uuid"));
-    DELETED = "SELECT stable_key FROM deleted_user WHERE connection = $1";
-    UNLINKED = "SELECT COUNT(*) FROM external_user WHERE connection = $1 AND person IS NULL";
-    TAKE: rows = "INSERT INTO sync_taken (run, connection, at, what, subject, lost) VALUES ($1, $2, $3, $4, $5, $6)";
-    TAKEN = "SELECT what, subject, CAST(SUM(lost) AS BIGINT) FROM sync_taken WHERE connection = $1 AND at > $2 \
-        GROUP BY what, subject";
-    FORGET_MAPPED = "DELETE FROM sync_taken WHERE connection = $1 AND what = 'mapped' AND subject = $2";
-    FORGET_TAKEN = "DELETE FROM sync_taken WHERE connection = $1 AND at <= $2";
+    DELETED = "SELECT stable_id FROM deleted_external_users WHERE connection_id = $1";
+    UNLINKED = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1 AND user_id IS NULL";
+    TAKE: rows = "INSERT INTO sync_removals (sync_run_id, connection_id, at, kind, subject, lost) VALUES ($1, $2, $3, $4, $5, $6)";
+    TAKEN = "SELECT kind, subject, CAST(SUM(lost) AS BIGINT) FROM sync_removals WHERE connection_id = $1 AND at > $2 \
+        GROUP BY kind, subject";
+    FORGET_MAPPED = "DELETE FROM sync_removals WHERE connection_id = $1 AND kind = 'mapped' AND subject = $2";
+    FORGET_TAKEN = "DELETE FROM sync_removals WHERE connection_id = $1 AND at <= $2";
 }
 
 /// Roles that change what others may do, or act as others.
 const RISKY: &str =
-    "SELECT rc.role FROM role_capability rc JOIN capability k ON k.id = rc.capability WHERE k.risk >= 2";
+    "SELECT rc.role_id FROM role_capabilities rc JOIN capabilities k ON k.id = rc.capability_id WHERE k.risk >= 2";
 
 /// Rows a query; between two queries nothing is held open.
 const PAGE: usize = 5_000;

@@ -11,17 +11,17 @@ use crate::statements;
 statements! {
     INSTALL = "INSERT INTO installation (id, epoch, catalog, created_at) VALUES (1, $1, $2, $3)";
     INSTALLED = "SELECT catalog FROM installation WHERE id = 1";
-    UPSERT_LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES ($1, $1, $2, $3) \
+    UPSERT_LEVEL = "INSERT INTO levels (id, ordinal, name, title) VALUES ($1, $1, $2, $3) \
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, title = excluded.title";
-    UPSERT_CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
+    UPSERT_CAPABILITY = "INSERT INTO capabilities (id, name, title, category, risk, on_suspended) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
         title = excluded.title, category = excluded.category, risk = excluded.risk, \
         on_suspended = excluded.on_suspended";
-    CLEAR_CEILINGS = "DELETE FROM level_capability";
-    INSERT_CEILING: rows = "INSERT INTO level_capability (level, capability) VALUES ($1, $2)";
-    LEVELS = "SELECT id, name, title FROM level ORDER BY ordinal";
-    CAPABILITIES = "SELECT id, name, title, category, risk FROM capability ORDER BY id";
-    CAPABILITY_BY_NAME = "SELECT id FROM capability WHERE name = $1";
+    CLEAR_CEILINGS = "DELETE FROM level_capabilities";
+    INSERT_CEILING: rows = "INSERT INTO level_capabilities (level_id, capability_id) VALUES ($1, $2)";
+    LEVELS = "SELECT id, name, title FROM levels ORDER BY ordinal";
+    CAPABILITIES = "SELECT id, name, title, category, risk FROM capabilities ORDER BY id";
+    CAPABILITY_BY_NAME = "SELECT id FROM capabilities WHERE name = $1";
 }
 
 /// A level as it is shown and named.

@@ -8,24 +8,24 @@ use crate::domain::id::{ConditionId, ConnectionId, DirectoryId, ExternalUserId, 
 use crate::{binds, statements};
 
 statements! {
-    OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM condition_member m \
-        WHERE m.condition = c.id AND m.external_user = $2) FROM condition c WHERE c.directory = $1 ORDER BY c.id";
-    ADD: insert[Uuid, Uuid] = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    REMOVE: set = "DELETE FROM condition_member WHERE condition = $1 AND external_user IN ($2)";
-    FORGET_USER = "DELETE FROM condition_member WHERE external_user = $1";
-    DOORS = "SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory \
-        WHERE c.directory = $1 AND d.partner = $2 ORDER BY c.id";
-    DOORS_OF = "SELECT id FROM connection WHERE directory = $1 ORDER BY id";
+    OF_USER = "SELECT c.id, c.expression, EXISTS (SELECT 1 FROM attribute_condition_members m \
+        WHERE m.condition_id = c.id AND m.external_user_id = $2) FROM attribute_conditions c WHERE c.directory_id = $1 ORDER BY c.id";
+    ADD: insert[Uuid, Uuid] = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    REMOVE: set = "DELETE FROM attribute_condition_members WHERE condition_id = $1 AND external_user_id IN ($2)";
+    FORGET_USER = "DELETE FROM attribute_condition_members WHERE external_user_id = $1";
+    DOORS = "SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id \
+        WHERE c.directory_id = $1 AND d.partner_id = $2 ORDER BY c.id";
+    DOORS_OF = "SELECT id FROM connections WHERE directory_id = $1 ORDER BY id";
     KEYS_PAGE = KEYS;
     // No EXISTS: PostgreSQL would rather read all whom the condition holds for, at every page.
-    NOTED_PAGE = "SELECT u.id, u.keys, (SELECT m.external_user FROM condition_member m \
-        WHERE m.condition = $4 AND m.external_user = u.id LIMIT 1) IS NOT NULL FROM external_user u \
-        WHERE u.connection = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
+    NOTED_PAGE = "SELECT u.id, u.search_keys, (SELECT m.external_user_id FROM attribute_condition_members m \
+        WHERE m.condition_id = $4 AND m.external_user_id = u.id LIMIT 1) IS NOT NULL FROM external_users u \
+        WHERE u.connection_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
     HOLD_PAGE(dialect) = format!("{KEYS} {}", dialect.for_no_key_update_of("u"));
 }
 
 const KEYS: &str =
-    "SELECT u.id, u.keys FROM external_user u WHERE u.connection = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
+    "SELECT u.id, u.search_keys FROM external_users u WHERE u.connection_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3";
 
 /// A condition of the directory, and whether it holds for a user so far.
 #[derive(Clone, PartialEq, Eq, Debug)]

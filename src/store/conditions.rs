@@ -6,11 +6,11 @@ use crate::domain::id::{ConditionId, DirectoryId};
 use crate::{binds, statements};
 
 statements! {
-    FIND = "SELECT c.id FROM condition c JOIN directory d ON d.id = c.directory \
-        WHERE c.directory = $1 AND d.partner = $2 AND c.expression = $3";
-    ALL = "SELECT directory, id, expression FROM condition ORDER BY id";
-    INSERT = "INSERT INTO condition (id, directory, expression, created_at) \
-        SELECT $3, d.id, $4, $5 FROM directory d WHERE d.id = $1 AND d.partner = $2";
+    FIND = "SELECT c.id FROM attribute_conditions c JOIN directories d ON d.id = c.directory_id \
+        WHERE c.directory_id = $1 AND d.partner_id = $2 AND c.expression = $3";
+    ALL = "SELECT directory_id, id, expression FROM attribute_conditions ORDER BY id";
+    INSERT = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) \
+        SELECT $3, d.id, $4, $5 FROM directories d WHERE d.id = $1 AND d.partner_id = $2";
 }
 
 /// The condition of that expression, and whether it was made now; then it holds for nobody until it is filled.

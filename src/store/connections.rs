@@ -8,28 +8,28 @@ use crate::domain::time::Timestamp;
 use crate::statements;
 
 statements! {
-    INSERT = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, join_attribute, \
-        version, created_at, changed_at) \
-        SELECT $1, id, $4, $5, $6, $7, $8, $9, $10, 1, $11, $11 FROM directory WHERE id = $2 AND partner = $3";
-    UPDATE = "UPDATE connection SET profile = $3, state = $4, config = $5, join_attribute = $6, changed_at = $7, \
+    INSERT = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, secret, matching_attribute, \
+        version, created_at, updated_at) \
+        SELECT $1, id, $4, $5, $6, $7, $8, $9, $10, 1, $11, $11 FROM directories WHERE id = $2 AND partner_id = $3";
+    UPDATE = "UPDATE connections SET profile = $3, state = $4, settings = $5, matching_attribute = $6, updated_at = $7, \
         version = version + 1, trust_version = trust_version + $8 \
-        WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
-    SEAL = "UPDATE connection SET secret = $3, changed_at = $4, version = version + 1 \
-        WHERE id = $1 AND directory IN (SELECT id FROM directory WHERE partner = $2)";
-    BY_ID = format!("{COLUMNS} WHERE c.id = $1 AND d.partner = $2");
-    BY_SLUG = format!("{COLUMNS} WHERE c.slug = $1 AND d.partner = $2");
-    OF_DIRECTORY = format!("{COLUMNS} WHERE c.directory = $1 AND d.partner = $2 ORDER BY c.kind, c.created_at, c.id");
-    OF_PARTNER = format!("{COLUMNS} WHERE d.partner = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id");
-    OPEN = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.id = $1 AND c.kind = $2");
-    OPEN_SLUG = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.slug = $1 AND c.kind = $2");
-    ACTIVE_LDAP = format!("{COLUMNS} JOIN live_partner p ON p.id = d.partner WHERE c.kind = 'ldap' \
+        WHERE id = $1 AND directory_id IN (SELECT id FROM directories WHERE partner_id = $2)";
+    SEAL = "UPDATE connections SET secret = $3, updated_at = $4, version = version + 1 \
+        WHERE id = $1 AND directory_id IN (SELECT id FROM directories WHERE partner_id = $2)";
+    BY_ID = format!("{COLUMNS} WHERE c.id = $1 AND d.partner_id = $2");
+    BY_SLUG = format!("{COLUMNS} WHERE c.slug = $1 AND d.partner_id = $2");
+    OF_DIRECTORY = format!("{COLUMNS} WHERE c.directory_id = $1 AND d.partner_id = $2 ORDER BY c.kind, c.created_at, c.id");
+    OF_PARTNER = format!("{COLUMNS} WHERE d.partner_id = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id");
+    OPEN = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.id = $1 AND c.kind = $2");
+    OPEN_SLUG = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.slug = $1 AND c.kind = $2");
+    ACTIVE_LDAP = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.kind = 'ldap' \
         AND c.state = 'active' AND d.mode <> 'paused' ORDER BY c.slug");
-    SECRET = "SELECT secret FROM connection WHERE id = $1 AND directory = $2";
+    SECRET = "SELECT secret FROM connections WHERE id = $1 AND directory_id = $2";
 }
 
 /// The columns of a [`ConnectionContext`], with where they come from.
-pub(super) const COLUMNS: &str = "SELECT c.id, c.directory, c.kind, c.slug, c.profile, c.state, c.config, c.join_attribute, \
-    c.version, c.created_at, d.partner, d.mode FROM connection c JOIN directory d ON d.id = c.directory";
+pub(super) const COLUMNS: &str = "SELECT c.id, c.directory_id, c.kind, c.slug, c.profile, c.state, c.settings, c.matching_attribute, \
+    c.version, c.created_at, d.partner_id, d.mode FROM connections c JOIN directories d ON d.id = c.directory_id";
 
 /// A connection with what its directory decides for it.
 #[derive(Clone, Debug)]
@@ -58,12 +58,12 @@ impl FromRow for Connection {
         let unknown = |column: &str| StoreError::Decode(column.to_owned());
         Ok(Self {
             id: row.get("id")?,
-            directory: row.get("directory")?,
+            directory: row.get("directory_id")?,
             kind: ConnectionKind::parse(&row.get::<String>("kind")?).ok_or_else(|| unknown("kind"))?,
             slug: row.get("slug")?,
             profile: row.get("profile")?,
             state: ConnectionState::parse(&row.get::<String>("state")?).ok_or_else(|| unknown("state"))?,
-            config: row.json("config")?,
+            config: row.json("settings")?,
             version: row.get("version")?,
             created_at: row.get("created_at")?,
         })
@@ -77,8 +77,8 @@ impl ConnectionContext {
         let mode =
             DirectoryMode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?;
         Ok(Self {
-            extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner")?),
-            join_attribute: row.get("join_attribute")?,
+            extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner_id")?),
+            join_attribute: row.get("matching_attribute")?,
             connection,
             mode,
         })

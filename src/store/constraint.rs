@@ -30,34 +30,34 @@ macro_rules! constraints {
 
 constraints! {
     /// The external id of a living partner among those directly below its parent.
-    PartnerExternalId = "partner_external_id";
+    PartnerExternalId = "partners_external_id";
     /// The name of a user group in its partner.
-    UserGroupName = "user_group_name";
+    UserGroupName = "user_groups_name";
     /// The default user group of a partner: there is one.
-    UserGroupDefault = "user_group_default";
+    UserGroupDefault = "user_groups_default";
     /// The sign-in name of a living person in their partner.
-    PersonLogin = "person_login";
+    PersonLogin = "users_login_name";
     /// The name of a role in its partner.
-    RoleName = "role_name";
+    RoleName = "roles_name";
     /// The name of a directory in its partner.
-    DirectoryName = "directory_name";
+    DirectoryName = "directories_name";
     /// The slug of a connection.
-    ConnectionSlug = "connection_slug";
+    ConnectionSlug = "connections_slug";
     /// The immutable key of an external user in its connection.
-    ExternalUserStableKey = "external_user_stable_key";
+    ExternalUserStableKey = "external_users_stable_id";
     /// The user name of an external user in its connection.
-    ExternalUserName = "external_user_name";
+    ExternalUserName = "external_users_name";
     /// The immutable key of an external group in its connection.
-    ExternalGroupStableKey = "external_group_stable_key";
+    ExternalGroupStableKey = "external_groups_stable_id";
     /// The client's own id of a living external group in its connection.
-    ExternalGroupExternalId = "external_group_external_id";
+    ExternalGroupExternalId = "external_groups_external_id";
     /// The join key of a person in its directory.
-    IdentityKey = "identity_pkey";
+    IdentityKey = "match_keys_pkey";
     /// The number of a sealed event.
-    EventSeq = "event_seq";
+    EventSeq = "events_seq";
 }
 
-/// Column lists as SQLite reports them (`"person.partner, person.login"`), to index names.
+/// Column lists as SQLite reports them (`"users.partner_id, users.login_key"`), to index names.
 #[derive(Debug, Default)]
 pub(super) struct IndexNames(HashMap<String, String>);
 
@@ -110,19 +110,19 @@ mod tests {
             (table.to_owned(), index.to_owned(), origin.to_owned(), Some(column.to_owned()))
         };
         let catalog = IndexNames::new(vec![
-            row("partner", "partner_external_id", "c", "parent"),
-            row("partner", "partner_external_id", "c", "external_id"),
-            row("role", "role_name", "c", "partner"),
-            row("role", "role_name", "c", "name_key"),
-            row("role", "sqlite_autoindex_role_1", "pk", "id"),
+            row("partners", "partners_external_id", "c", "parent_id"),
+            row("partners", "partners_external_id", "c", "external_id"),
+            row("roles", "roles_name", "c", "partner_id"),
+            row("roles", "roles_name", "c", "name_key"),
+            row("roles", "sqlite_autoindex_roles_1", "pk", "id"),
         ]);
         let failed = |columns: &str| catalog.constraint(&format!("UNIQUE constraint failed: {columns}"));
-        assert_eq!(failed("partner.parent, partner.external_id"), Constraint::PartnerExternalId);
-        assert_eq!(failed("role.partner, role.name_key"), Constraint::RoleName);
-        assert_eq!(failed("index 'person_login'"), Constraint::PersonLogin);
-        assert_eq!(failed("role.id"), Constraint::Other);
+        assert_eq!(failed("partners.parent_id, partners.external_id"), Constraint::PartnerExternalId);
+        assert_eq!(failed("roles.partner_id, roles.name_key"), Constraint::RoleName);
+        assert_eq!(failed("index 'users_login_name'"), Constraint::PersonLogin);
+        assert_eq!(failed("roles.id"), Constraint::Other);
         let mut names: Vec<&str> = catalog.names().collect();
         names.sort_unstable();
-        assert_eq!(names, ["partner_external_id", "role_name", "role_pkey"]);
+        assert_eq!(names, ["partners_external_id", "roles_name", "roles_pkey"]);
     }
 }

@@ -185,7 +185,7 @@ impl Store {
         if options.migrate {
             migrate::run(&mut first).await?;
             // Whoever held a job is gone: the file is ours alone. What its clock said must not keep us from the work.
-            sqlx::query("UPDATE lease SET until_at = 0").execute(&mut first).await.map_err(failed)?;
+            sqlx::query("UPDATE leases SET expires_at = 0").execute(&mut first).await.map_err(failed)?;
         }
         let catalog = IndexNames::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
         drop(first);

@@ -16,45 +16,45 @@ use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::{binds, statements};
 
-const PARTNER: &str = "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at";
+const PARTNER: &str = "p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at";
 
 /// No directory speaks of the person. The offset keeps PostgreSQL from reading every external user for it.
-const OF_NO_DIRECTORY: &str = "NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id LIMIT 1 OFFSET 0)";
+const OF_NO_DIRECTORY: &str = "NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id LIMIT 1 OFFSET 0)";
 
 statements! {
-    BY_KEY: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.external_id IN ($1)");
-    BY_ID: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.id IN ($1)");
-    ABOVE: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.id IN \
-        (SELECT a.ancestor FROM partner_ancestor a WHERE a.partner IN ($1))");
-    BELOW: set = format!("SELECT {PARTNER} FROM live_partner p WHERE p.parent IN ($1)");
-    GROUPS: set = "SELECT g.id, g.partner, g.name, g.exclusive, g.is_default FROM user_group g WHERE g.partner IN ($1)";
-    ROLES: set = format!("SELECT {} FROM role r WHERE r.partner IN ($1)", roles::COLUMNS);
-    CAPABILITIES: set = "SELECT c.role, c.capability FROM role_capability c WHERE c.role IN ($1)";
-    PEOPLE: set = format!("SELECT {} FROM live_person p WHERE p.partner IN ($1) AND {OF_NO_DIRECTORY}",
+    BY_KEY: set = format!("SELECT {PARTNER} FROM live_partners p WHERE p.external_id IN ($1)");
+    BY_ID: set = format!("SELECT {PARTNER} FROM live_partners p WHERE p.id IN ($1)");
+    ABOVE: set = format!("SELECT {PARTNER} FROM live_partners p WHERE p.id IN \
+        (SELECT a.ancestor_id FROM partner_ancestors a WHERE a.partner_id IN ($1))");
+    BELOW: set = format!("SELECT {PARTNER} FROM live_partners p WHERE p.parent_id IN ($1)");
+    GROUPS: set = "SELECT g.id, g.partner_id, g.name, g.is_primary, g.is_default FROM user_groups g WHERE g.partner_id IN ($1)";
+    ROLES: set = format!("SELECT {} FROM roles r WHERE r.partner_id IN ($1)", roles::COLUMNS);
+    CAPABILITIES: set = "SELECT c.role_id, c.capability_id FROM role_capabilities c WHERE c.role_id IN ($1)";
+    PEOPLE: set = format!("SELECT {} FROM live_users p WHERE p.partner_id IN ($1) AND {OF_NO_DIRECTORY}",
         users::COLUMNS);
-    PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_person p WHERE p.partner = $1 \
+    PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_users p WHERE p.partner_id = $1 \
         AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", users::COLUMNS);
-    NAMES: set = "SELECT p.id, p.partner, p.display_name, p.login_name FROM live_person p WHERE p.id IN ($1)";
-    LOGINS = format!("SELECT p.login_key, p.partner, p.id, {OF_NO_DIRECTORY} FROM live_person p \
+    NAMES: set = "SELECT p.id, p.partner_id, p.display_name, p.login_name FROM live_users p WHERE p.id IN ($1)";
+    LOGINS = format!("SELECT p.login_key, p.partner_id, p.id, {OF_NO_DIRECTORY} FROM live_users p \
         WHERE p.login_key IS NOT NULL");
-    HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_person p JOIN role_grant g ON g.holder_person = p.id \
-        WHERE p.partner IN ($1)", grants::COLUMNS);
-    HELD_BY_GROUPS: set = format!("SELECT {} FROM user_group u JOIN role_grant g ON g.holder_group = u.id \
-        WHERE u.partner IN ($1)", grants::COLUMNS);
-    HELD_BY: set = format!("SELECT {} FROM role_grant g WHERE g.holder_person IN ($1)", grants::COLUMNS);
-    DIRECTORIES: set = "SELECT d.id, d.partner, d.name, d.mode, d.rule_version, d.authority, d.version \
-        FROM directory d WHERE d.partner IN ($1)";
-    CEILINGS: set = "SELECT c.directory, c.role, c.scope FROM directory_ceiling c WHERE c.directory IN ($1)";
-    DOORS: set = format!("{} WHERE c.directory IN ($1)", connections::COLUMNS);
-    RULES: set = format!("SELECT {} FROM directory d JOIN mapping_rule r ON r.directory = d.id \
-        AND r.rule_version = d.rule_version WHERE d.id IN ($1)", rules::COLUMNS);
-    ATOMS: set = "SELECT a.rule, a.term, a.people, a.kind, a.negated FROM rule_atom a WHERE a.rule IN ($1)";
-    BOUND: set = "SELECT n.rule, n.ordinal, n.name, n.external_group FROM rule_name n WHERE n.rule IN ($1)";
-    EXTERNAL_GROUPS: set = "SELECT g.id, g.display_name FROM external_group g WHERE NOT g.gone AND g.id IN ($1)";
-    SCOPES: set = "SELECT s.id, s.reach, s.partner FROM scope s WHERE s.id IN ($1)";
-    IN_GROUPS: set = "SELECT s.scope, s.user_group FROM scope_group s WHERE s.scope IN ($1)";
-    WITHOUT_PARTNERS: set = "SELECT s.scope, s.partner FROM scope_without_partner s WHERE s.scope IN ($1)";
-    WITHOUT_GROUPS: set = "SELECT s.scope, s.user_group FROM scope_without_group s WHERE s.scope IN ($1)";
+    HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_users p JOIN grants g ON g.user_id = p.id \
+        WHERE p.partner_id IN ($1)", grants::COLUMNS);
+    HELD_BY_GROUPS: set = format!("SELECT {} FROM user_groups u JOIN grants g ON g.user_group_id = u.id \
+        WHERE u.partner_id IN ($1)", grants::COLUMNS);
+    HELD_BY: set = format!("SELECT {} FROM grants g WHERE g.user_id IN ($1)", grants::COLUMNS);
+    DIRECTORIES: set = "SELECT d.id, d.partner_id, d.name, d.mode, d.rule_set_version, d.priority, d.version \
+        FROM directories d WHERE d.partner_id IN ($1)";
+    CEILINGS: set = "SELECT c.directory_id, c.role_id, c.scope_id FROM directory_ceilings c WHERE c.directory_id IN ($1)";
+    DOORS: set = format!("{} WHERE c.directory_id IN ($1)", connections::COLUMNS);
+    RULES: set = format!("SELECT {} FROM directories d JOIN mapping_rules r ON r.directory_id = d.id \
+        AND r.rule_set_version = d.rule_set_version WHERE d.id IN ($1)", rules::COLUMNS);
+    ATOMS: set = "SELECT a.rule_id, a.term, a.set_id, a.set_kind, a.negated FROM rule_criteria a WHERE a.rule_id IN ($1)";
+    BOUND: set = "SELECT n.rule_id, n.ordinal, n.name, n.external_group_id FROM rule_group_names n WHERE n.rule_id IN ($1)";
+    EXTERNAL_GROUPS: set = "SELECT g.id, g.display_name FROM external_groups g WHERE NOT g.is_removed AND g.id IN ($1)";
+    SCOPES: set = "SELECT s.id, s.kind, s.partner_id FROM scopes s WHERE s.id IN ($1)";
+    IN_GROUPS: set = "SELECT s.scope_id, s.user_group_id FROM scope_user_groups s WHERE s.scope_id IN ($1)";
+    WITHOUT_PARTNERS: set = "SELECT s.scope_id, s.partner_id FROM scope_excluded_partners s WHERE s.scope_id IN ($1)";
+    WITHOUT_GROUPS: set = "SELECT s.scope_id, s.user_group_id FROM scope_excluded_user_groups s WHERE s.scope_id IN ($1)";
 }
 
 /// Living partners with these external ids.

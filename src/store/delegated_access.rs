@@ -12,8 +12,8 @@ use crate::{binds, statements};
 /// Directory `$1` speaks of the person `{person}` now, or could again: a key that named them brings them back.
 fn spoken_of(person: &str) -> String {
     format!(
-        "(EXISTS (SELECT 1 FROM external_user e WHERE e.person = {person} AND e.directory = $1) \
-        OR EXISTS (SELECT 1 FROM identity i WHERE i.person = {person} AND i.directory = $1))"
+        "(EXISTS (SELECT 1 FROM external_users e WHERE e.user_id = {person} AND e.directory_id = $1) \
+        OR EXISTS (SELECT 1 FROM match_keys i WHERE i.user_id = {person} AND i.directory_id = $1))"
     )
 }
 
@@ -25,34 +25,34 @@ statements! {
     // ceiling of the rule's directory bounds what it brings. So it does for people whom nobody has confirmed in a default
     // group; confirmed ones count for it wherever they are placed now, because a directory that says less of them puts
     // them there.
-    GRANTS = format!("SELECT DISTINCT g.role, g.scope, g.valid_from, g.valid_until FROM role_grant g \
+    GRANTS = format!("SELECT DISTINCT g.role_id, g.scope_id, g.valid_from, g.valid_until FROM grants g \
         WHERE {IN_FORCE} AND ({} \
-            OR EXISTS (SELECT 1 FROM user_group_member u WHERE u.user_group = g.holder_group AND {}) \
-            OR EXISTS (SELECT 1 FROM user_group w CROSS JOIN live_person p \
-                WHERE w.id = g.holder_group AND p.placement = w.id AND p.placement_pin = w.id AND {}) \
-            OR EXISTS (SELECT 1 FROM user_group w CROSS JOIN live_person p \
-                WHERE w.id = g.holder_group AND w.is_default AND p.partner = w.partner AND p.placement_pin IS NULL \
+            OR EXISTS (SELECT 1 FROM user_group_members u WHERE u.user_group_id = g.user_group_id AND {}) \
+            OR EXISTS (SELECT 1 FROM user_groups w CROSS JOIN live_users p \
+                WHERE w.id = g.user_group_id AND p.primary_group_id = w.id AND p.pinned_group_id = w.id AND {}) \
+            OR EXISTS (SELECT 1 FROM user_groups w CROSS JOIN live_users p \
+                WHERE w.id = g.user_group_id AND w.is_default AND p.partner_id = w.partner_id AND p.pinned_group_id IS NULL \
                     AND p.confirmed_at IS NOT NULL AND {}))",
-        spoken_of("g.holder_person"), spoken_of("u.person"), spoken_of("p.id"), spoken_of("p.id"));
-    BESIDE = format!("SELECT c.role, c.scope FROM directory d CROSS JOIN directory_ceiling c \
-        WHERE d.partner = $2 AND d.id <> $1 AND d.mode <> 'observe' AND c.directory = d.id \
-            AND EXISTS (SELECT 1 FROM connection n CROSS JOIN external_user o \
-                WHERE n.directory = d.id AND o.connection = n.id AND o.person IS NOT NULL AND {})",
-        spoken_of("o.person"));
-    BY_EXISTING = format!("SELECT DISTINCT g.role, g.scope, g.valid_from, g.valid_until \
-        FROM live_person p CROSS JOIN user_group w CROSS JOIN role_grant g \
-        WHERE p.id = $1 AND w.partner = p.partner AND w.is_default AND g.holder_group = w.id AND {IN_FORCE}");
-    UNCONFIRMED = "SELECT COUNT(*) FROM live_person WHERE confirmed_at IS NULL";
-    RESTING = "SELECT q.name, d.name, d.id, r.name, g.role, g.scope, COUNT(DISTINCT p.id) \
-        FROM role_grant g JOIN user_group w ON w.id = g.holder_group AND w.is_default \
-        JOIN live_person p ON p.placement = w.id AND p.placement_pin IS NULL AND p.confirmed_at IS NULL \
-        JOIN external_user e ON e.person = p.id AND e.active JOIN directory d ON d.id = e.directory \
-        JOIN live_partner q ON q.id = w.partner JOIN role r ON r.id = g.role \
+        spoken_of("g.user_id"), spoken_of("u.user_id"), spoken_of("p.id"), spoken_of("p.id"));
+    BESIDE = format!("SELECT c.role_id, c.scope_id FROM directories d CROSS JOIN directory_ceilings c \
+        WHERE d.partner_id = $2 AND d.id <> $1 AND d.mode <> 'observe' AND c.directory_id = d.id \
+            AND EXISTS (SELECT 1 FROM connections n CROSS JOIN external_users o \
+                WHERE n.directory_id = d.id AND o.connection_id = n.id AND o.user_id IS NOT NULL AND {})",
+        spoken_of("o.user_id"));
+    BY_EXISTING = format!("SELECT DISTINCT g.role_id, g.scope_id, g.valid_from, g.valid_until \
+        FROM live_users p CROSS JOIN user_groups w CROSS JOIN grants g \
+        WHERE p.id = $1 AND w.partner_id = p.partner_id AND w.is_default AND g.user_group_id = w.id AND {IN_FORCE}");
+    UNCONFIRMED = "SELECT COUNT(*) FROM live_users WHERE confirmed_at IS NULL";
+    RESTING = "SELECT q.name, d.name, d.id, r.name, g.role_id, g.scope_id, COUNT(DISTINCT p.id) \
+        FROM grants g JOIN user_groups w ON w.id = g.user_group_id AND w.is_default \
+        JOIN live_users p ON p.primary_group_id = w.id AND p.pinned_group_id IS NULL AND p.confirmed_at IS NULL \
+        JOIN external_users e ON e.user_id = p.id AND e.active JOIN directories d ON d.id = e.directory_id \
+        JOIN live_partners q ON q.id = w.partner_id JOIN roles r ON r.id = g.role_id \
         WHERE g.suspended_at IS NULL AND d.mode <> 'observe' \
-        GROUP BY q.name, d.name, d.id, r.name, g.role, g.scope, g.id ORDER BY q.name, d.name, r.name, g.id";
-    CEILING = "SELECT k.role, k.scope FROM directory_ceiling k WHERE k.directory = $1 ORDER BY k.scope";
-    VOUCHING = "SELECT DISTINCT d.id, d.name FROM external_user e JOIN directory d ON d.id = e.directory \
-        WHERE e.person = $1 AND e.active AND d.mode <> 'observe' ORDER BY d.name, d.id";
+        GROUP BY q.name, d.name, d.id, r.name, g.role_id, g.scope_id, g.id ORDER BY q.name, d.name, r.name, g.id";
+    CEILING = "SELECT k.role_id, k.scope_id FROM directory_ceilings k WHERE k.directory_id = $1 ORDER BY k.scope_id";
+    VOUCHING = "SELECT DISTINCT d.id, d.name FROM external_users e JOIN directories d ON d.id = e.directory_id \
+        WHERE e.user_id = $1 AND e.active AND d.mode <> 'observe' ORDER BY d.name, d.id";
 }
 
 type Granted = (RoleId, ScopeId, Option<Timestamp>, Option<Timestamp>);

@@ -12,63 +12,62 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 /// The columns that both tables of users have.
-const USER: &str = "id, connection, directory, stable_key, join_key, external_id, user_name, user_name_key, active, \
-    doc, keys, row_hash, person, link";
+const USER: &str = "id, connection_id, directory_id, stable_id, match_key, external_id, user_name, user_name_key, active, \
+    document, search_keys, content_hash, user_id, link_origin";
 
 /// The columns that both tables of groups have.
-const GROUP: &str =
-    "id, connection, directory, stable_key, external_id, display_name, display_key, doc, keys, row_hash";
+const GROUP: &str = "id, connection_id, directory_id, stable_id, external_id, display_name, display_name_key, document, search_keys, content_hash";
 
 /// A rule in force names the deleted group: it is not forgotten, because the rule counts again when it comes back.
-const NAMED: &str = "SELECT 1 FROM rule_atom a JOIN mapping_rule r ON r.id = a.rule \
-    JOIN directory d ON d.id = r.directory AND d.rule_version = r.rule_version \
-    WHERE a.people = deleted_group.id AND a.kind = 'group'";
+const NAMED: &str = "SELECT 1 FROM rule_criteria a JOIN mapping_rules r ON r.id = a.rule_id \
+    JOIN directories d ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version \
+    WHERE a.set_id = deleted_external_groups.id AND a.set_kind = 'group'";
 
 statements! {
-    USER_OF = "SELECT id, deleted_at FROM deleted_user WHERE connection = $1 AND stable_key = $2 \
+    USER_OF = "SELECT id, deleted_at FROM deleted_external_users WHERE connection_id = $1 AND stable_id = $2 \
         ORDER BY deleted_at DESC LIMIT 1";
-    GROUP_OF_KEY = "SELECT id FROM deleted_group WHERE connection = $1 AND stable_key = $2 \
+    GROUP_OF_KEY = "SELECT id FROM deleted_external_groups WHERE connection_id = $1 AND stable_id = $2 \
         ORDER BY deleted_at DESC, id LIMIT 1";
-    GROUP_OF_EXTERNAL_ID = "SELECT id FROM deleted_group WHERE connection = $1 AND external_id = $2 \
+    GROUP_OF_EXTERNAL_ID = "SELECT id FROM deleted_external_groups WHERE connection_id = $1 AND external_id = $2 \
         ORDER BY deleted_at DESC, id LIMIT 1";
-    KEEP_USER = format!("INSERT INTO deleted_user ({USER}, version, created_at, deleted_at) \
-        SELECT {USER}, version, created_at, $3 FROM external_user WHERE id = $1 AND connection = $2");
-    KEEP_GROUP = format!("INSERT INTO deleted_group ({GROUP}, version, created_at, deleted_at) \
-        SELECT {GROUP}, version, created_at, $3 FROM external_group WHERE id = $1 AND connection = $2");
-    RESTORE_USER = format!("INSERT INTO external_user ({USER}, version, created_at, changed_at) \
-        SELECT {USER}, version + 1, created_at, $3 FROM deleted_user WHERE id = $1 AND connection = $2");
-    RESTORE_GROUP = format!("INSERT INTO external_group ({GROUP}, gone, version, created_at, changed_at) \
-        SELECT {GROUP}, FALSE, version + 1, created_at, $3 FROM deleted_group WHERE id = $1 AND connection = $2");
-    FORGET_USER = "DELETE FROM deleted_user WHERE id = $1 AND connection = $2";
-    FORGET_GROUP = "DELETE FROM deleted_group WHERE id = $1 AND connection = $2";
-    USER_DOC = "SELECT user_name, doc, active, join_key, person FROM deleted_user WHERE id = $1 AND connection = $2";
+    KEEP_USER = format!("INSERT INTO deleted_external_users ({USER}, version, created_at, deleted_at) \
+        SELECT {USER}, version, created_at, $3 FROM external_users WHERE id = $1 AND connection_id = $2");
+    KEEP_GROUP = format!("INSERT INTO deleted_external_groups ({GROUP}, version, created_at, deleted_at) \
+        SELECT {GROUP}, version, created_at, $3 FROM external_groups WHERE id = $1 AND connection_id = $2");
+    RESTORE_USER = format!("INSERT INTO external_users ({USER}, version, created_at, updated_at) \
+        SELECT {USER}, version + 1, created_at, $3 FROM deleted_external_users WHERE id = $1 AND connection_id = $2");
+    RESTORE_GROUP = format!("INSERT INTO external_groups ({GROUP}, is_removed, version, created_at, updated_at) \
+        SELECT {GROUP}, FALSE, version + 1, created_at, $3 FROM deleted_external_groups WHERE id = $1 AND connection_id = $2");
+    FORGET_USER = "DELETE FROM deleted_external_users WHERE id = $1 AND connection_id = $2";
+    FORGET_GROUP = "DELETE FROM deleted_external_groups WHERE id = $1 AND connection_id = $2";
+    USER_DOC = "SELECT user_name, document, active, match_key, user_id FROM deleted_external_users WHERE id = $1 AND connection_id = $2";
     USERS: set = "SELECT d.id, d.user_name, \
-        EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection \
+        EXISTS (SELECT 1 FROM external_users u WHERE u.connection_id = d.connection_id \
             AND u.user_name_key = d.user_name_key) \
-        OR EXISTS (SELECT 1 FROM external_user u WHERE u.connection = d.connection AND u.stable_key = d.stable_key) \
-        OR EXISTS (SELECT 1 FROM external_user u WHERE COALESCE(u.connection = d.connection, FALSE) AND u.person = d.person), \
-        EXISTS (SELECT 1 FROM deleted_user n WHERE n.connection = d.connection \
+        OR EXISTS (SELECT 1 FROM external_users u WHERE u.connection_id = d.connection_id AND u.stable_id = d.stable_id) \
+        OR EXISTS (SELECT 1 FROM external_users u WHERE COALESCE(u.connection_id = d.connection_id, FALSE) AND u.user_id = d.user_id), \
+        EXISTS (SELECT 1 FROM deleted_external_users n WHERE n.connection_id = d.connection_id \
             AND n.user_name_key = d.user_name_key AND n.deleted_at > d.deleted_at) \
-        OR EXISTS (SELECT 1 FROM deleted_user n WHERE n.person = d.person AND COALESCE(n.connection = d.connection, FALSE) \
+        OR EXISTS (SELECT 1 FROM deleted_external_users n WHERE n.user_id = d.user_id AND COALESCE(n.connection_id = d.connection_id, FALSE) \
             AND n.deleted_at > d.deleted_at), \
-        d.person IS NULL OR EXISTS (SELECT 1 FROM live_person p WHERE p.id = d.person) \
-        FROM deleted_user d WHERE COALESCE(d.connection = $1, FALSE) AND d.id IN ($2)";
+        d.user_id IS NULL OR EXISTS (SELECT 1 FROM live_users p WHERE p.id = d.user_id) \
+        FROM deleted_external_users d WHERE COALESCE(d.connection_id = $1, FALSE) AND d.id IN ($2)";
     // Names of groups are not unique: only one that came after the other was gone takes its place.
     GROUPS: set = "SELECT d.id, d.display_name, \
-        EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
-            AND g.display_key = d.display_key AND g.created_at >= d.deleted_at) \
-        OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection AND g.stable_key = d.stable_key) \
-        OR EXISTS (SELECT 1 FROM external_group g WHERE g.connection = d.connection \
-            AND g.external_id = d.external_id AND NOT g.gone), \
-        EXISTS (SELECT 1 FROM deleted_group n WHERE n.connection = d.connection \
-            AND n.display_key = d.display_key AND n.created_at >= d.deleted_at) \
-        FROM deleted_group d WHERE COALESCE(d.connection = $1, FALSE) AND d.id IN ($2)";
-    OLD = format!("SELECT EXISTS (SELECT 1 FROM deleted_user WHERE deleted_at < $1) \
-        OR EXISTS (SELECT 1 FROM deleted_group WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}))");
-    FORGET_USERS = "DELETE FROM deleted_user WHERE id IN \
-        (SELECT id FROM deleted_user WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
-    FORGET_GROUPS = format!("DELETE FROM deleted_group WHERE id IN \
-        (SELECT id FROM deleted_group WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}) ORDER BY deleted_at LIMIT $2)");
+        EXISTS (SELECT 1 FROM external_groups g WHERE g.connection_id = d.connection_id \
+            AND g.display_name_key = d.display_name_key AND g.created_at >= d.deleted_at) \
+        OR EXISTS (SELECT 1 FROM external_groups g WHERE g.connection_id = d.connection_id AND g.stable_id = d.stable_id) \
+        OR EXISTS (SELECT 1 FROM external_groups g WHERE g.connection_id = d.connection_id \
+            AND g.external_id = d.external_id AND NOT g.is_removed), \
+        EXISTS (SELECT 1 FROM deleted_external_groups n WHERE n.connection_id = d.connection_id \
+            AND n.display_name_key = d.display_name_key AND n.created_at >= d.deleted_at) \
+        FROM deleted_external_groups d WHERE COALESCE(d.connection_id = $1, FALSE) AND d.id IN ($2)";
+    OLD = format!("SELECT EXISTS (SELECT 1 FROM deleted_external_users WHERE deleted_at < $1) \
+        OR EXISTS (SELECT 1 FROM deleted_external_groups WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}))");
+    FORGET_USERS = "DELETE FROM deleted_external_users WHERE id IN \
+        (SELECT id FROM deleted_external_users WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)";
+    FORGET_GROUPS = format!("DELETE FROM deleted_external_groups WHERE id IN \
+        (SELECT id FROM deleted_external_groups WHERE deleted_at < $1 AND NOT EXISTS ({NAMED}) ORDER BY deleted_at LIMIT $2)");
 }
 
 /// Keeps a user of the connection as it is now, just before it is deleted.

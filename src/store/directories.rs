@@ -10,40 +10,40 @@ use crate::domain::time::Timestamp;
 use crate::statements;
 
 statements! {
-    INSERT = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    INSERT = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)";
     // Of the mode of before: who leaves `observe` leaves people behind that wait.
-    UPDATE = "UPDATE directory SET name = $3, name_key = $4, mode = $5, authority = $6, version = version + 1, \
-        introducing = (introducing OR mode = 'observe') AND $5 <> 'observe' WHERE id = $1 AND partner = $2";
-    INTRODUCING = "SELECT id, partner FROM directory WHERE introducing ORDER BY id";
-    INTRODUCED = "UPDATE directory SET introducing = FALSE WHERE id = $1 AND partner = $2";
-    SPEAKS = "SELECT EXISTS (SELECT 1 FROM connection c CROSS JOIN external_user e \
-        WHERE c.directory = $1 AND e.connection = c.id AND e.person > $2)";
-    ACTIVATE = "UPDATE directory SET rule_version = $3, version = version + 1 WHERE id = $1 AND partner = $2";
-    BY_ID = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
-        WHERE id = $1 AND partner = $2";
-    BY_NAME = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
-        WHERE partner = $1 AND name_key = $2";
-    OF_PARTNER = "SELECT id, partner, name, mode, rule_version, authority, version FROM directory \
-        WHERE partner = $1 ORDER BY name_key, id";
-    RENEW_TRUST = "UPDATE connection SET trust_version = trust_version + 1 WHERE directory = $1";
-    MODE = "SELECT mode FROM directory WHERE id = $1";
-    INSERT_CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    CLEAR_CEILINGS = "DELETE FROM directory_ceiling WHERE directory = $1";
-    CEILINGS = "SELECT c.role, c.scope FROM directory_ceiling c JOIN directory d ON d.id = c.directory \
-        WHERE d.id = $1 AND d.partner = $2 ORDER BY c.scope";
+    UPDATE = "UPDATE directories SET name = $3, name_key = $4, mode = $5, priority = $6, version = version + 1, \
+        introducing = (introducing OR mode = 'observe') AND $5 <> 'observe' WHERE id = $1 AND partner_id = $2";
+    INTRODUCING = "SELECT id, partner_id FROM directories WHERE introducing ORDER BY id";
+    INTRODUCED = "UPDATE directories SET introducing = FALSE WHERE id = $1 AND partner_id = $2";
+    SPEAKS = "SELECT EXISTS (SELECT 1 FROM connections c CROSS JOIN external_users e \
+        WHERE c.directory_id = $1 AND e.connection_id = c.id AND e.user_id > $2)";
+    ACTIVATE = "UPDATE directories SET rule_set_version = $3, version = version + 1 WHERE id = $1 AND partner_id = $2";
+    BY_ID = "SELECT id, partner_id, name, mode, rule_set_version, priority, version FROM directories \
+        WHERE id = $1 AND partner_id = $2";
+    BY_NAME = "SELECT id, partner_id, name, mode, rule_set_version, priority, version FROM directories \
+        WHERE partner_id = $1 AND name_key = $2";
+    OF_PARTNER = "SELECT id, partner_id, name, mode, rule_set_version, priority, version FROM directories \
+        WHERE partner_id = $1 ORDER BY name_key, id";
+    RENEW_TRUST = "UPDATE connections SET trust_version = trust_version + 1 WHERE directory_id = $1";
+    MODE = "SELECT mode FROM directories WHERE id = $1";
+    INSERT_CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    CLEAR_CEILINGS = "DELETE FROM directory_ceilings WHERE directory_id = $1";
+    CEILINGS = "SELECT c.role_id, c.scope_id FROM directory_ceilings c JOIN directories d ON d.id = c.directory_id \
+        WHERE d.id = $1 AND d.partner_id = $2 ORDER BY c.scope_id";
 }
 
 impl FromRow for Directory {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
-            partner: row.get("partner")?,
+            partner: row.get("partner_id")?,
             name: row.get("name")?,
             mode: DirectoryMode::parse(&row.get::<String>("mode")?)
                 .ok_or_else(|| StoreError::Decode("mode".to_owned()))?,
-            rule_version: row.get("rule_version")?,
-            authority: row.get("authority")?,
+            rule_version: row.get("rule_set_version")?,
+            authority: row.get("priority")?,
             version: row.get("version")?,
         })
     }

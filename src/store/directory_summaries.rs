@@ -8,26 +8,26 @@ use crate::{binds, statements};
 statements! {
     PEOPLE = totals::of_partner(What::Users);
     GROUPS = totals::of_partner(What::Groups);
-    UNLINKED = "SELECT COUNT(*) FROM external_user u JOIN directory d ON d.id = u.directory \
-        WHERE d.id = $1 AND d.partner = $2 AND u.person IS NULL";
+    UNLINKED = "SELECT COUNT(*) FROM external_users u JOIN directories d ON d.id = u.directory_id \
+        WHERE d.id = $1 AND d.partner_id = $2 AND u.user_id IS NULL";
     // The people for whom some term holds: in as many of its sets as it has positive ones, and in no negated one.
-    MATCHES = "SELECT hit.rule, COUNT(DISTINCT hit.person) FROM ( \
-            SELECT said.rule, said.term, said.person FROM ( \
-                SELECT a.rule, a.term, a.people, a.negated, e.person \
-                FROM directory d JOIN mapping_rule r ON r.directory = d.id AND r.rule_version = d.rule_version \
-                JOIN rule_atom a ON a.rule = r.id JOIN group_closure c ON c.ancestor = a.people \
-                JOIN external_member m ON m.grp = c.descendant JOIN external_user e ON e.id = m.member \
-                WHERE d.id = $1 AND d.partner = $2 AND e.directory = d.id AND e.active AND e.person IS NOT NULL \
+    MATCHES = "SELECT hit.rule_id, COUNT(DISTINCT hit.user_id) FROM ( \
+            SELECT said.rule_id, said.term, said.user_id FROM ( \
+                SELECT a.rule_id, a.term, a.set_id, a.negated, e.user_id \
+                FROM directories d JOIN mapping_rules r ON r.directory_id = d.id AND r.rule_set_version = d.rule_set_version \
+                JOIN rule_criteria a ON a.rule_id = r.id JOIN external_group_ancestors c ON c.ancestor_id = a.set_id \
+                JOIN external_group_members m ON m.external_group_id = c.external_group_id JOIN external_users e ON e.id = m.external_user_id \
+                WHERE d.id = $1 AND d.partner_id = $2 AND e.directory_id = d.id AND e.active AND e.user_id IS NOT NULL \
                 UNION \
-                SELECT a.rule, a.term, a.people, a.negated, e.person \
-                FROM directory d JOIN mapping_rule r ON r.directory = d.id AND r.rule_version = d.rule_version \
-                JOIN rule_atom a ON a.rule = r.id JOIN condition_member k ON k.condition = a.people \
-                JOIN external_user e ON e.id = k.external_user \
-                WHERE d.id = $1 AND d.partner = $2 AND e.directory = d.id AND e.active AND e.person IS NOT NULL \
-            ) said JOIN rule_term t ON t.rule = said.rule AND t.term = said.term \
-            GROUP BY said.rule, said.term, said.person, t.positives \
-            HAVING COUNT(*) = t.positives AND MAX(CASE WHEN said.negated THEN 1 ELSE 0 END) = 0 \
-        ) hit GROUP BY hit.rule";
+                SELECT a.rule_id, a.term, a.set_id, a.negated, e.user_id \
+                FROM directories d JOIN mapping_rules r ON r.directory_id = d.id AND r.rule_set_version = d.rule_set_version \
+                JOIN rule_criteria a ON a.rule_id = r.id JOIN attribute_condition_members k ON k.condition_id = a.set_id \
+                JOIN external_users e ON e.id = k.external_user_id \
+                WHERE d.id = $1 AND d.partner_id = $2 AND e.directory_id = d.id AND e.active AND e.user_id IS NOT NULL \
+            ) said JOIN rule_terms t ON t.rule_id = said.rule_id AND t.term = said.term \
+            GROUP BY said.rule_id, said.term, said.user_id, t.positive_count \
+            HAVING COUNT(*) = t.positive_count AND MAX(CASE WHEN said.negated THEN 1 ELSE 0 END) = 0 \
+        ) hit GROUP BY hit.rule_id";
 }
 
 /// How many external users each connection of the extent's partner has.

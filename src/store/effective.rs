@@ -159,7 +159,7 @@ pub(super) fn direct_proof(row: &Row) -> Result<Option<GrantExplanation>, StoreE
         return Ok(None);
     }
     let (scope, support) = (scope_of(row)?, manual(row, None)?);
-    Ok(Some(GrantExplanation { role: named(row, row.get("role")?, "role_name")?, scope, support }))
+    Ok(Some(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, support }))
 }
 
 /// The rows of the whole decision, in no order.
@@ -181,10 +181,10 @@ pub(super) async fn witnesses(
 }
 
 pub(super) fn witness(row: &Row) -> Result<NamedRef<ExternalSet>, StoreError> {
-    let kind: String = row.get("kind")?;
+    let kind: String = row.get("set_kind")?;
     let set = match kind.as_str() {
-        "group" => ExternalSet::Group(row.get("people")?),
-        _ => ExternalSet::Condition(row.get("people")?),
+        "group" => ExternalSet::Group(row.get("set_id")?),
+        _ => ExternalSet::Condition(row.get("set_id")?),
     };
     Ok(NamedRef::new(set, row.get::<Option<String>>("name")?.unwrap_or_default()))
 }
@@ -225,16 +225,16 @@ pub(super) fn concluded(mut rows: Vec<DecisionRow>) -> Result<Explanation, Store
 
 pub(super) fn line(row: &Row) -> Result<DecisionRow, StoreError> {
     let whole_below = row.get::<Option<bool>>("whole_below")?.unwrap_or(false);
-    let source = (row.get("source")?, row.get("ground")?, row.get("rule")?, row.get("directory")?);
+    let source = (row.get("source")?, row.get("ground")?, row.get("rule_id")?, row.get("directory_id")?);
     let order = (row.get("distance")?, row.get("kind")?, source);
     Ok(DecisionRow { order, standing: standing(row)?, nearest: nearest(row)?, whole_below })
 }
 
 fn standing(row: &Row) -> Result<Result<Vec<DenialReason>, Absent>, StoreError> {
-    if row.get::<Option<UserId>>("person")?.is_none() {
+    if row.get::<Option<UserId>>("user_id")?.is_none() {
         return Ok(Err(Absent::Person));
     }
-    let Some(level) = row.get::<Option<i64>>("level")?.map(LevelId) else { return Ok(Err(Absent::Partner)) };
+    let Some(level) = row.get::<Option<i64>>("level_id")?.map(LevelId) else { return Ok(Err(Absent::Partner)) };
     let Some(on_suspended) = row.get::<Option<bool>>("on_suspended")? else { return Ok(Err(Absent::Capability)) };
     let mut misses = Vec::new();
     if let Some(source) = source(row, "person_off")? {
@@ -287,18 +287,18 @@ fn nearest(row: &Row) -> Result<Option<ClosestGrant>, StoreError> {
 /// What stands behind the grant in a row.
 pub(super) fn proof(row: &Row) -> Result<GrantExplanation, StoreError> {
     let scope = scope_of(row)?;
-    let rule = row.get::<Option<RuleId>>("rule")?.map(|id| rule_of(row, id)).transpose()?;
+    let rule = row.get::<Option<RuleId>>("rule_id")?.map(|id| rule_of(row, id)).transpose()?;
     let support = match (row.get::<i64>("kind")?, rule) {
         (2, Some(rule)) => GrantOrigin::Rule(rule),
         (_, rule) => manual(row, through(row, rule)?)?,
     };
-    Ok(GrantExplanation { role: named(row, row.get("role")?, "role_name")?, scope, support })
+    Ok(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, support })
 }
 
 fn scope_of(row: &Row) -> Result<ScopeSummary, StoreError> {
-    let reach: String = row.get("reach")?;
+    let reach: String = row.get("scope_kind")?;
     Ok(ScopeSummary {
-        reach: ScopeKind::parse(&reach).ok_or_else(|| StoreError::Decode("reach".to_owned()))?,
+        reach: ScopeKind::parse(&reach).ok_or_else(|| StoreError::Decode("scope_kind".to_owned()))?,
         partner: named(row, row.get("scope_partner")?, "scope_name")?,
         exclusions: row.get("exclusions")?,
     })
@@ -311,7 +311,7 @@ fn manual(row: &Row, through: Option<ViaGroup>) -> Result<GrantOrigin, StoreErro
 }
 
 fn through(row: &Row, rule: Option<RuleSummary>) -> Result<Option<ViaGroup>, StoreError> {
-    let Some(group) = row.get::<Option<_>>("user_group")? else { return Ok(None) };
+    let Some(group) = row.get::<Option<_>>("user_group_id")? else { return Ok(None) };
     let ground = match (row.get::<i64>("ground")?, rule) {
         (0, _) => MembershipSummary::Added,
         (1, _) => MembershipSummary::Pinned,
@@ -323,11 +323,11 @@ fn through(row: &Row, rule: Option<RuleSummary>) -> Result<Option<ViaGroup>, Sto
 }
 
 fn directory_of(row: &Row) -> Result<Option<NamedRef<DirectoryId>>, StoreError> {
-    row.get::<Option<DirectoryId>>("directory")?.map(|id| named(row, id, "directory_name")).transpose()
+    row.get::<Option<DirectoryId>>("directory_id")?.map(|id| named(row, id, "directory_name")).transpose()
 }
 
 fn rule_of(row: &Row, rule: RuleId) -> Result<RuleSummary, StoreError> {
-    let directory = named(row, row.get("directory")?, "directory_name")?;
+    let directory = named(row, row.get("directory_id")?, "directory_name")?;
     Ok(RuleSummary { rule: named(row, rule, "rule_name")?, directory, witnesses: Vec::new() })
 }
 

@@ -13,24 +13,24 @@ use crate::{binds, statements};
 fn held(columns: &str, which: &str) -> String {
     let live = "g.suspended_at IS NULL AND (g.valid_until IS NULL OR g.valid_until > $2)";
     let inside = format!(
-        "{which} (SELECT 1 FROM scope s CROSS JOIN partner_ancestor i \
-            WHERE s.id = g.scope AND i.partner = s.partner AND i.ancestor = $1)"
+        "{which} (SELECT 1 FROM scopes s CROSS JOIN partner_ancestors i \
+            WHERE s.id = g.scope_id AND i.partner_id = s.partner_id AND i.ancestor_id = $1)"
     );
     format!(
-        "SELECT {columns} FROM partner_ancestor a CROSS JOIN live_person p CROSS JOIN role_grant g \
-            WHERE a.ancestor = $1 AND p.partner = a.partner AND g.holder_person = p.id AND {live} AND {inside} \
-        UNION SELECT {columns} FROM partner_ancestor a CROSS JOIN user_group w CROSS JOIN role_grant g \
-            WHERE a.ancestor = $1 AND w.partner = a.partner AND g.holder_group = w.id AND {live} AND {inside}"
+        "SELECT {columns} FROM partner_ancestors a CROSS JOIN live_users p CROSS JOIN grants g \
+            WHERE a.ancestor_id = $1 AND p.partner_id = a.partner_id AND g.user_id = p.id AND {live} AND {inside} \
+        UNION SELECT {columns} FROM partner_ancestors a CROSS JOIN user_groups w CROSS JOIN grants g \
+            WHERE a.ancestor_id = $1 AND w.partner_id = a.partner_id AND g.user_group_id = w.id AND {live} AND {inside}"
     )
 }
 
 statements! {
-    INSIDE = held("g.role", "EXISTS");
-    OUTSIDE = held("g.role, g.scope, g.valid_from, g.valid_until", "NOT EXISTS");
+    INSIDE = held("g.role_id", "EXISTS");
+    OUTSIDE = held("g.role_id, g.scope_id, g.valid_from, g.valid_until", "NOT EXISTS");
     // A directory speaks only for people of its own partner, so those of the partners below are all there are.
-    RULES = "SELECT DISTINCT r.role, r.scope, d.id FROM partner_ancestor a CROSS JOIN directory d \
-        CROSS JOIN mapping_rule r WHERE a.ancestor = $1 AND d.partner = a.partner AND d.mode <> 'observe' \
-        AND r.directory = d.id AND r.rule_version = d.rule_version AND r.effect = 'grant'";
+    RULES = "SELECT DISTINCT r.role_id, r.scope_id, d.id FROM partner_ancestors a CROSS JOIN directories d \
+        CROSS JOIN mapping_rules r WHERE a.ancestor_id = $1 AND d.partner_id = a.partner_id AND d.mode <> 'observe' \
+        AND r.directory_id = d.id AND r.rule_set_version = d.rule_set_version AND r.effect = 'grant'";
 }
 
 /// Whether `above` covers everything that is held at home in the extent's partner or below. Sound and careful: what is

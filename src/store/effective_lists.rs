@@ -25,14 +25,14 @@ statements! {
     SETS = effective_sql::sets();
     MISPLACED: set = effective_sql::misplaced();
     CANDIDATES = effective_sql::candidates();
-    PERSON_INSIDE = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
-        WHERE p.id = $1 AND a.ancestor = $2 AND (a.depth = 0 OR $3)";
-    AT_HOME = "SELECT p.id FROM live_person p WHERE p.id = $1 AND p.partner = $2";
-    PARTNER_INSIDE = "SELECT partner FROM partner_ancestor WHERE partner = $1 AND ancestor = $2 AND (depth = 0 OR $3)";
-    PARTNERS_BELOW = "SELECT partner FROM partner_ancestor WHERE ancestor = $1 AND partner > $2 \
-        ORDER BY partner LIMIT $3";
-    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.person FROM directory d CROSS JOIN connection c CROSS JOIN external_user e \
-        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND e.connection = c.id AND e.person > $3 ORDER BY e.person LIMIT $4";
+    PERSON_INSIDE = "SELECT p.id FROM live_users p JOIN partner_ancestors a ON a.partner_id = p.partner_id \
+        WHERE p.id = $1 AND a.ancestor_id = $2 AND (a.depth = 0 OR $3)";
+    AT_HOME = "SELECT p.id FROM live_users p WHERE p.id = $1 AND p.partner_id = $2";
+    PARTNER_INSIDE = "SELECT partner_id FROM partner_ancestors WHERE partner_id = $1 AND ancestor_id = $2 AND (depth = 0 OR $3)";
+    PARTNERS_BELOW = "SELECT partner_id FROM partner_ancestors WHERE ancestor_id = $1 AND partner_id > $2 \
+        ORDER BY partner_id LIMIT $3";
+    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.user_id FROM directories d CROSS JOIN connections c CROSS JOIN external_users e \
+        WHERE d.id = $1 AND d.partner_id = $2 AND c.directory_id = d.id AND e.connection_id = c.id AND e.user_id > $3 ORDER BY e.user_id LIMIT $4";
 }
 
 /// A role over a scope, and when.
@@ -469,12 +469,12 @@ fn held(row: &Row) -> Result<(impl FnOnce(Scope) -> GrantOfUserRow + use<>, Scop
     let grant = if by_rule { None } else { Some(row.get("source")?) };
     let window = Window { from: row.get("valid_from")?, until: row.get("valid_until")? };
     let aside = row.get::<Option<Timestamp>>("suspended_at")?.is_some();
-    let bound = match (row.get("bounded")?, row.get("directory")?) {
+    let bound = match (row.get("bounded")?, row.get("directory_id")?) {
         (false, _) => Bound::Free,
         (true, Some(directory)) => Bound::Ceiling(directory),
         (true, None) => Bound::Nobody,
     };
-    Ok((move |scope| GrantOfUserRow { proof, grant, scope, window, aside, bound }, row.get("scope")?))
+    Ok((move |scope| GrantOfUserRow { proof, grant, scope, window, aside, bound }, row.get("scope_id")?))
 }
 
 /// How much of `capabilities` over the scope of what is held its bound lets through.
@@ -536,11 +536,11 @@ async fn inside(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Resu
 }
 
 fn group_of_person(row: &Row) -> Result<UserMembership, StoreError> {
-    let rule = match row.get::<Option<_>>("rule")? {
+    let rule = match row.get::<Option<_>>("rule_id")? {
         None => None,
         Some(rule) => Some(RuleSummary {
             rule: NamedRef::new(rule, row.get::<String>("rule_name")?),
-            directory: NamedRef::new(row.get("directory")?, row.get::<String>("directory_name")?),
+            directory: NamedRef::new(row.get("directory_id")?, row.get::<String>("directory_name")?),
             witnesses: Vec::new(),
         }),
     };
@@ -550,17 +550,17 @@ fn group_of_person(row: &Row) -> Result<UserMembership, StoreError> {
         (_, Some(rule)) => MembershipSummary::Rule(rule),
         (_, None) => MembershipSummary::Default,
     };
-    let group = NamedRef::new(row.get("user_group")?, row.get::<String>("group_name")?);
-    Ok(UserMembership { group, exclusive: row.get("exclusive")?, ground })
+    let group = NamedRef::new(row.get("user_group_id")?, row.get::<String>("group_name")?);
+    Ok(UserMembership { group, exclusive: row.get("is_primary")?, ground })
 }
 
 fn set_of_person(row: &Row) -> Result<UserExternalSet, StoreError> {
-    let directory = NamedRef::new(row.get("directory")?, row.get::<String>("directory_name")?);
+    let directory = NamedRef::new(row.get("directory_id")?, row.get::<String>("directory_name")?);
     let set = match row.get::<Option<String>>("group_name")? {
-        Some(name) => NamedRef::new(ExternalSet::Group(row.get("people")?), name),
+        Some(name) => NamedRef::new(ExternalSet::Group(row.get("set_id")?), name),
         None => {
             let expression = row.get::<Option<String>>("expression")?.unwrap_or_default();
-            NamedRef::new(ExternalSet::Condition(row.get("people")?), expression)
+            NamedRef::new(ExternalSet::Condition(row.get("set_id")?), expression)
         }
     };
     Ok(UserExternalSet { directory, set })

@@ -9,12 +9,12 @@ use crate::domain::id::{DirectoryId, PartnerId, RoleId, ScopeId, UserGroupId};
 use crate::{binds, statements};
 
 statements! {
-    ANCESTORS: set = "SELECT partner, ancestor FROM partner_ancestor WHERE partner IN ($1)";
-    OWNERS: set = "SELECT id, partner FROM user_group WHERE id IN ($1)";
-    CONFERRED = "SELECT c.capability FROM role_capability c WHERE c.role = $1 AND NOT EXISTS (\
-        SELECT 1 FROM role_ancestor a WHERE a.role = $1 AND NOT EXISTS (\
-            SELECT 1 FROM role_capability o WHERE o.role = a.ancestor AND o.capability = c.capability))";
-    CEILINGS = "SELECT k.role, k.scope FROM directory_ceiling k WHERE k.directory = $1 ORDER BY k.scope";
+    ANCESTORS: set = "SELECT partner_id, ancestor_id FROM partner_ancestors WHERE partner_id IN ($1)";
+    OWNERS: set = "SELECT id, partner_id FROM user_groups WHERE id IN ($1)";
+    CONFERRED = "SELECT c.capability_id FROM role_capabilities c WHERE c.role_id = $1 AND NOT EXISTS (\
+        SELECT 1 FROM role_ancestors a WHERE a.role_id = $1 AND NOT EXISTS (\
+            SELECT 1 FROM role_capabilities o WHERE o.role_id = a.ancestor_id AND o.capability_id = c.capability_id))";
+    CEILINGS = "SELECT k.role_id, k.scope_id FROM directory_ceilings k WHERE k.directory_id = $1 ORDER BY k.scope_id";
 }
 
 /// The partner tree as far as some scopes speak of it.

@@ -6,9 +6,9 @@ use crate::{binds, statements};
 
 statements! {
     SHUT = "SELECT EXISTS (SELECT 1 FROM installation) \
-        AND NOT EXISTS (SELECT 1 FROM session s WHERE s.expires_at > $1) \
-        AND NOT EXISTS (SELECT 1 FROM login_link l WHERE l.used_at IS NULL AND l.expires_at > $1) \
-        AND NOT EXISTS (SELECT 1 FROM connection c WHERE c.kind = 'oidc' AND c.state = 'active')";
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.expires_at > $1) \
+        AND NOT EXISTS (SELECT 1 FROM one_time_links l WHERE l.used_at IS NULL AND l.expires_at > $1) \
+        AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.kind = 'oidc' AND c.state = 'active')";
 }
 
 /// Whether an installation has no session, no one-time link and no active OpenID connection left at `now`.

@@ -9,25 +9,25 @@ use crate::domain::id::{EventId, PartnerId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash";
+const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.partner_id, e.subject, e.actor, e.data, e.hash";
 
 statements! {
-    APPEND: insert[Uuid, I64, Text, Uuid, Uuid, Text, Text] = "INSERT INTO event (id, at, kind, partner, subject, actor, data, seq, hash) \
+    APPEND: insert[Uuid, I64, Text, Uuid, Uuid, Text, Text] = "INSERT INTO events (id, at, kind, partner_id, subject, actor, data, seq, hash) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
-    UNSEALED = "SELECT id, at, kind, partner, subject, actor, data FROM event WHERE seq IS NULL ORDER BY id LIMIT $1";
-    OLDEST = "SELECT id, at FROM event WHERE seq IS NULL ORDER BY id LIMIT 1";
-    NEWEST = "SELECT at FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
-    AHEAD = "SELECT COUNT(*), MIN(seq) FROM event WHERE at > $1";
-    LAST = "SELECT seq, hash FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
-    SEAL: rows (d) = format!("UPDATE event SET seq = sealed.column2, hash = sealed.column3 \
-        FROM (VALUES ({}, {}, {})) AS sealed WHERE event.id = sealed.column1 AND event.seq IS NULL",
+    UNSEALED = "SELECT id, at, kind, partner_id, subject, actor, data FROM events WHERE seq IS NULL ORDER BY id LIMIT $1";
+    OLDEST = "SELECT id, at FROM events WHERE seq IS NULL ORDER BY id LIMIT 1";
+    NEWEST = "SELECT at FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    AHEAD = "SELECT COUNT(*), MIN(seq) FROM events WHERE at > $1";
+    LAST = "SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    SEAL: rows (d) = format!("UPDATE events SET seq = sealed.column2, hash = sealed.column3 \
+        FROM (VALUES ({}, {}, {})) AS sealed WHERE events.id = sealed.column1 AND events.seq IS NULL",
         d.typed("$1", "uuid"), d.typed("$2", "bigint"), d.typed("$3", "bytea"));
-    AFTER = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2");
-    AFTER_AT = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $3 AND (e.partner = $1 OR ($2 AND EXISTS \
-        (SELECT 1 FROM partner_ancestor a WHERE a.partner = e.partner AND a.ancestor = $1))) ORDER BY e.seq LIMIT $4");
-    ABOUT_AT = format!("SELECT {COLUMNS} FROM event e WHERE e.subject = $4 AND e.seq < $3 \
-        AND (e.partner = $1 OR ($2 AND EXISTS \
-        (SELECT 1 FROM partner_ancestor a WHERE a.partner = e.partner AND a.ancestor = $1))) \
+    AFTER = format!("SELECT {COLUMNS} FROM events e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2");
+    AFTER_AT = format!("SELECT {COLUMNS} FROM events e WHERE e.seq > $3 AND (e.partner_id = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = e.partner_id AND a.ancestor_id = $1))) ORDER BY e.seq LIMIT $4");
+    ABOUT_AT = format!("SELECT {COLUMNS} FROM events e WHERE e.subject = $4 AND e.seq < $3 \
+        AND (e.partner_id = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = e.partner_id AND a.ancestor_id = $1))) \
         ORDER BY e.seq DESC LIMIT $5");
 }
 

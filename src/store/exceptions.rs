@@ -10,18 +10,18 @@ use crate::{binds, statements};
 
 statements! {
     // Of partners, the nearest.
-    HIT: question[Uuid, Uuid, Uuid, Uuid] = "SELECT 0 AS kind, a.depth AS far, w.partner AS id, p.name \
-        FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
-            UNION ALL SELECT r.scope FROM mapping_rule r WHERE r.id = $1) held \
-        JOIN scope_without_partner w ON w.scope = held.scope \
-        JOIN partner_ancestor a ON a.ancestor = w.partner JOIN live_partner p ON p.id = w.partner \
-        WHERE a.partner = $2 \
-        UNION ALL SELECT 1, 0, w.user_group, u.name FROM (SELECT g.scope FROM role_grant g WHERE g.id = $1 \
-            UNION ALL SELECT r.scope FROM mapping_rule r WHERE r.id = $1) held \
-        JOIN scope_without_group w ON w.scope = held.scope JOIN user_group u ON u.id = w.user_group \
-        WHERE u.partner = $2 AND (u.id = $3 \
-            OR EXISTS (SELECT 1 FROM live_person p WHERE p.id = $4 AND p.placement = u.id) \
-            OR EXISTS (SELECT 1 FROM user_group_member m WHERE m.person = $4 AND m.user_group = u.id))";
+    HIT: question[Uuid, Uuid, Uuid, Uuid] = "SELECT 0 AS kind, a.depth AS far, w.partner_id AS id, p.name \
+        FROM (SELECT g.scope_id FROM grants g WHERE g.id = $1 \
+            UNION ALL SELECT r.scope_id FROM mapping_rules r WHERE r.id = $1) held \
+        JOIN scope_excluded_partners w ON w.scope_id = held.scope_id \
+        JOIN partner_ancestors a ON a.ancestor_id = w.partner_id JOIN live_partners p ON p.id = w.partner_id \
+        WHERE a.partner_id = $2 \
+        UNION ALL SELECT 1, 0, w.user_group_id, u.name FROM (SELECT g.scope_id FROM grants g WHERE g.id = $1 \
+            UNION ALL SELECT r.scope_id FROM mapping_rules r WHERE r.id = $1) held \
+        JOIN scope_excluded_user_groups w ON w.scope_id = held.scope_id JOIN user_groups u ON u.id = w.user_group_id \
+        WHERE u.partner_id = $2 AND (u.id = $3 \
+            OR EXISTS (SELECT 1 FROM live_users p WHERE p.id = $4 AND p.primary_group_id = u.id) \
+            OR EXISTS (SELECT 1 FROM user_group_members m WHERE m.user_id = $4 AND m.user_group_id = u.id))";
 }
 
 /// An exception of a scope.

@@ -11,7 +11,7 @@ use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
 
 statements! {
-    DOOR = "SELECT d.id, d.partner FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = $1";
+    DOOR = "SELECT d.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = $1";
 }
 
 /// One connection: its external users and groups, and the people linked to them.

@@ -12,9 +12,9 @@ use crate::domain::text::fold;
 use crate::{binds, statements};
 
 statements! {
-    ADD: insert[Uuid, Bytes, Uuid] = "INSERT INTO external_email (connection, address_key, member) VALUES ($1, $2, $3) \
+    ADD: insert[Uuid, Bytes, Uuid] = "INSERT INTO external_user_emails (connection_id, email_key, external_user_id) VALUES ($1, $2, $3) \
         ON CONFLICT DO NOTHING";
-    CLEAR = "DELETE FROM external_email WHERE member = $1";
+    CLEAR = "DELETE FROM external_user_emails WHERE external_user_id = $1";
 }
 
 /// Longer addresses come from a time before there was a bound; they are not indexed.
@@ -29,8 +29,8 @@ pub(super) fn knows(folded: &str) -> bool {
 /// among them.
 pub(super) fn candidates(keys: &str) -> [String; 2] {
     [
-        format!("SELECT id FROM external_user WHERE connection = $1 AND user_name_key IN ({keys})"),
-        format!("SELECT member FROM external_email WHERE connection = $1 AND address_key IN ({keys})"),
+        format!("SELECT id FROM external_users WHERE connection_id = $1 AND user_name_key IN ({keys})"),
+        format!("SELECT external_user_id FROM external_user_emails WHERE connection_id = $1 AND email_key IN ({keys})"),
     ]
 }
 

@@ -11,41 +11,42 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 /// The columns of an [`ExternalGroup`], of the table called `g`.
-pub(super) const COLUMNS: &str = "g.id, g.external_id, g.display_name, g.doc, g.version, g.created_at, g.changed_at";
+pub(super) const COLUMNS: &str =
+    "g.id, g.external_id, g.display_name, g.document, g.version, g.created_at, g.updated_at";
 
 statements! {
     ABOUT = totals::about(What::Groups, "$1");
-    INSERT = "INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, \
-        display_key, doc, keys, row_hash, gone, version, created_at, changed_at) \
+    INSERT = "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, external_id, display_name, \
+        display_name_key, document, search_keys, content_hash, is_removed, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, FALSE, 1, $11, $11)";
-    BY_ID = format!("SELECT {COLUMNS} FROM external_group g WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone");
-    LOCK(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
-        WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_no_key_update());
-    LOCK_TO_DELETE(dialect) = format!("SELECT {COLUMNS} FROM external_group g \
-        WHERE g.id = $1 AND g.connection = $2 AND NOT g.gone {}", dialect.for_update());
-    AMONG: set = format!("SELECT {COLUMNS} FROM external_group g \
-        WHERE COALESCE(g.connection = $1, FALSE) AND NOT g.gone AND g.id IN ($2)");
-    BY_STABLE_KEY = "SELECT id FROM external_group WHERE connection = $1 AND stable_key = $2";
-    UPDATE = "UPDATE external_group SET external_id = $3, display_name = $4, display_key = $5, doc = $6, keys = $7, \
-        row_hash = $8 WHERE id = $1 AND connection = $2";
-    TOUCH = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE id = $1 AND connection = $2";
-    SET_ROW_HASH = "UPDATE external_group SET row_hash = $3 WHERE id = $1 AND connection = $2";
-    LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) \
-        AND id IN (SELECT grp FROM external_member WHERE member = $2) ORDER BY id {}", dialect.for_no_key_update());
-    TOUCH_GROUPS_OF = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE COALESCE(connection = $1, FALSE) \
-        AND id IN (SELECT grp FROM external_member WHERE member = $2)";
-    LOCK_OUTER(dialect) = format!("SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) \
-        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2) ORDER BY id {}", dialect.for_no_key_update());
-    TOUCH_OUTER = "UPDATE external_group SET version = version + 1, changed_at = $3 WHERE COALESCE(connection = $1, FALSE) \
-        AND id IN (SELECT grp FROM external_subgroup WHERE child = $2)";
-    DELETE = "DELETE FROM external_group WHERE id = $1 AND connection = $2";
+    BY_ID = format!("SELECT {COLUMNS} FROM external_groups g WHERE g.id = $1 AND g.connection_id = $2 AND NOT g.is_removed");
+    LOCK(dialect) = format!("SELECT {COLUMNS} FROM external_groups g \
+        WHERE g.id = $1 AND g.connection_id = $2 AND NOT g.is_removed {}", dialect.for_no_key_update());
+    LOCK_TO_DELETE(dialect) = format!("SELECT {COLUMNS} FROM external_groups g \
+        WHERE g.id = $1 AND g.connection_id = $2 AND NOT g.is_removed {}", dialect.for_update());
+    AMONG: set = format!("SELECT {COLUMNS} FROM external_groups g \
+        WHERE COALESCE(g.connection_id = $1, FALSE) AND NOT g.is_removed AND g.id IN ($2)");
+    BY_STABLE_KEY = "SELECT id FROM external_groups WHERE connection_id = $1 AND stable_id = $2";
+    UPDATE = "UPDATE external_groups SET external_id = $3, display_name = $4, display_name_key = $5, document = $6, search_keys = $7, \
+        content_hash = $8 WHERE id = $1 AND connection_id = $2";
+    TOUCH = "UPDATE external_groups SET version = version + 1, updated_at = $3 WHERE id = $1 AND connection_id = $2";
+    SET_ROW_HASH = "UPDATE external_groups SET content_hash = $3 WHERE id = $1 AND connection_id = $2";
+    LOCK_GROUPS_OF(dialect) = format!("SELECT id FROM external_groups WHERE COALESCE(connection_id = $1, FALSE) \
+        AND id IN (SELECT external_group_id FROM external_group_members WHERE external_user_id = $2) ORDER BY id {}", dialect.for_no_key_update());
+    TOUCH_GROUPS_OF = "UPDATE external_groups SET version = version + 1, updated_at = $3 WHERE COALESCE(connection_id = $1, FALSE) \
+        AND id IN (SELECT external_group_id FROM external_group_members WHERE external_user_id = $2)";
+    LOCK_OUTER(dialect) = format!("SELECT id FROM external_groups WHERE COALESCE(connection_id = $1, FALSE) \
+        AND id IN (SELECT parent_id FROM external_subgroups WHERE child_id = $2) ORDER BY id {}", dialect.for_no_key_update());
+    TOUCH_OUTER = "UPDATE external_groups SET version = version + 1, updated_at = $3 WHERE COALESCE(connection_id = $1, FALSE) \
+        AND id IN (SELECT parent_id FROM external_subgroups WHERE child_id = $2)";
+    DELETE = "DELETE FROM external_groups WHERE id = $1 AND connection_id = $2";
     OF_USERS: set = format!("{GROUPS_OF} IN ($2)");
     OF_USER: question[Uuid, Uuid] = format!("{GROUPS_OF} = $2");
 }
 
-const GROUPS_OF: &str = "SELECT m.member, g.id, g.display_name, m.grp FROM external_member m \
-    JOIN group_closure c ON c.descendant = m.grp JOIN external_group g ON g.id = c.ancestor \
-    WHERE COALESCE(g.connection = $1, FALSE) AND NOT g.gone AND m.member";
+const GROUPS_OF: &str = "SELECT m.external_user_id, g.id, g.display_name, m.external_group_id FROM external_group_members m \
+    JOIN external_group_ancestors c ON c.external_group_id = m.external_group_id JOIN external_groups g ON g.id = c.ancestor_id \
+    WHERE COALESCE(g.connection_id = $1, FALSE) AND NOT g.is_removed AND m.external_user_id";
 
 /// A group as a connection says it.
 #[derive(Clone, PartialEq, Debug)]

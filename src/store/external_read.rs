@@ -8,19 +8,19 @@ use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::{binds, from_row, statements};
 
 statements! {
-    USERS = "SELECT id, stable_key, user_name, active, person, doc FROM external_user \
-        WHERE connection = $1 AND id > $2 ORDER BY id LIMIT $3";
-    GROUPS = "SELECT id, stable_key, display_name FROM external_group \
-        WHERE connection = $1 AND NOT gone AND id > $2 ORDER BY id LIMIT $3";
-    GROUP = "SELECT id FROM external_group WHERE connection = $1 AND NOT gone AND stable_key = $2";
-    DIRECT_USERS = "SELECT u.id, u.stable_key FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND COALESCE(u.connection = $2, FALSE) AND m.member > $3 ORDER BY m.member LIMIT $4";
-    DIRECT_GROUPS = "SELECT g.id, g.stable_key FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND COALESCE(g.connection = $2, FALSE) AND s.child > $3 ORDER BY s.child LIMIT $4";
-    EFFECTIVE = "SELECT u.id, u.stable_key FROM (\
-            SELECT DISTINCT m.member FROM group_closure c JOIN external_member m ON m.grp = c.descendant \
-            WHERE c.ancestor = $1 AND m.member > $3 ORDER BY m.member LIMIT $4) inside \
-        CROSS JOIN external_user u WHERE u.id = inside.member AND COALESCE(u.connection = $2, FALSE) ORDER BY u.id";
+    USERS = "SELECT id, stable_id, user_name, active, user_id, document FROM external_users \
+        WHERE connection_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    GROUPS = "SELECT id, stable_id, display_name FROM external_groups \
+        WHERE connection_id = $1 AND NOT is_removed AND id > $2 ORDER BY id LIMIT $3";
+    GROUP = "SELECT id FROM external_groups WHERE connection_id = $1 AND NOT is_removed AND stable_id = $2";
+    DIRECT_USERS = "SELECT u.id, u.stable_id FROM external_group_members m JOIN external_users u ON u.id = m.external_user_id \
+        WHERE m.external_group_id = $1 AND COALESCE(u.connection_id = $2, FALSE) AND m.external_user_id > $3 ORDER BY m.external_user_id LIMIT $4";
+    DIRECT_GROUPS = "SELECT g.id, g.stable_id FROM external_subgroups s JOIN external_groups g ON g.id = s.child_id \
+        WHERE s.parent_id = $1 AND COALESCE(g.connection_id = $2, FALSE) AND s.child_id > $3 ORDER BY s.child_id LIMIT $4";
+    EFFECTIVE = "SELECT u.id, u.stable_id FROM (\
+            SELECT DISTINCT m.external_user_id FROM external_group_ancestors c JOIN external_group_members m ON m.external_group_id = c.external_group_id \
+            WHERE c.ancestor_id = $1 AND m.external_user_id > $3 ORDER BY m.external_user_id LIMIT $4) inside \
+        CROSS JOIN external_users u WHERE u.id = inside.external_user_id AND COALESCE(u.connection_id = $2, FALSE) ORDER BY u.id";
 }
 
 /// A person as the directory says it.
@@ -40,7 +40,7 @@ pub struct ExternalUserRow {
     pub doc: serde_json::Value,
 }
 
-from_row!(ExternalUserRow { id, stable_key, user_name, active, person, doc: row => row.json("doc")? });
+from_row!(ExternalUserRow { id, stable_key, user_name, active, person, doc: row => row.json("document")? });
 
 /// A group as the directory says it.
 #[derive(Clone, PartialEq, Eq, Debug)]

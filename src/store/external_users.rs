@@ -13,47 +13,47 @@ use crate::{binds, statements};
 
 /// The columns of an [`ExternalUser`], of the table called `u`. Whether it is in a group is no EXISTS: for a long page
 /// PostgreSQL would rather put everybody's memberships into a table first, and look there.
-pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.doc, u.join_key, u.person, u.link, \
-    u.version, u.created_at, u.changed_at, \
-    (SELECT om.member FROM external_member om WHERE om.member = u.id LIMIT 1) IS NOT NULL";
+pub(super) const COLUMNS: &str = "u.id, u.external_id, u.user_name, u.active, u.document, u.match_key, u.user_id, u.link_origin, \
+    u.version, u.created_at, u.updated_at, \
+    (SELECT om.external_user_id FROM external_group_members om WHERE om.external_user_id = u.id LIMIT 1) IS NOT NULL";
 
 statements! {
-    INSERT: insert[Uuid, Uuid, Uuid, Text, Bytes, Text, Text, Bytes, Bool, Text, Text, Bytes, Uuid, Text, I64] = "INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, \
-        user_name_key, active, doc, keys, row_hash, person, link, version, created_at, changed_at) \
+    INSERT: insert[Uuid, Uuid, Uuid, Text, Bytes, Text, Text, Bytes, Bool, Text, Text, Bytes, Uuid, Text, I64] = "INSERT INTO external_users (id, connection_id, directory_id, stable_id, match_key, external_id, user_name, \
+        user_name_key, active, document, search_keys, content_hash, user_id, link_origin, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
-    BY_ID: question[Uuid, Uuid] = format!("SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2");
+    BY_ID: question[Uuid, Uuid] = format!("SELECT {COLUMNS} FROM external_users u WHERE u.id = $1 AND u.connection_id = $2");
     NAMED: question[Bytes, Uuid] = format!(
-        "SELECT {COLUMNS} FROM external_user u WHERE u.user_name_key = $1 AND u.connection = $2");
+        "SELECT {COLUMNS} FROM external_users u WHERE u.user_name_key = $1 AND u.connection_id = $2");
     LOCK(dialect) = format!(
-        "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_no_key_update());
+        "SELECT {COLUMNS} FROM external_users u WHERE u.id = $1 AND u.connection_id = $2 {}", dialect.for_no_key_update());
     LOCK_TO_DELETE(dialect) = format!(
-        "SELECT {COLUMNS} FROM external_user u WHERE u.id = $1 AND u.connection = $2 {}", dialect.for_update());
-    AMONG: set = format!("SELECT {COLUMNS} FROM external_user u WHERE COALESCE(u.connection = $1, FALSE) AND u.id IN ($2)");
-    BY_STABLE_KEY = "SELECT id FROM external_user WHERE connection = $1 AND stable_key = $2";
-    BY_NAME = "SELECT id FROM external_user WHERE connection = $1 AND user_name_key = $2";
-    UPDATE = "UPDATE external_user SET join_key = $3, external_id = $4, user_name = $5, user_name_key = $6, \
-        active = $7, doc = $8, keys = $9, row_hash = $10, version = version + 1, changed_at = $11 \
-        WHERE id = $1 AND connection = $2";
-    SET_STABLE_KEY = "UPDATE external_user SET stable_key = $3 WHERE id = $1 AND connection = $2";
-    SET_ROW_HASH = "UPDATE external_user SET row_hash = $3 WHERE id = $1 AND connection = $2";
-    SET_NAME_FREE = "UPDATE external_user SET user_name_key = $3 WHERE id = $1 AND connection = $2";
-    LINK = "UPDATE external_user SET person = $3, link = $4 WHERE id = $1 AND connection = $2";
-    DELETE = "DELETE FROM external_user WHERE id = $1 AND connection = $2";
-    PEOPLE_AMONG: set = "SELECT DISTINCT person FROM external_user WHERE COALESCE(connection = $1, FALSE) AND person IS NOT NULL \
+        "SELECT {COLUMNS} FROM external_users u WHERE u.id = $1 AND u.connection_id = $2 {}", dialect.for_update());
+    AMONG: set = format!("SELECT {COLUMNS} FROM external_users u WHERE COALESCE(u.connection_id = $1, FALSE) AND u.id IN ($2)");
+    BY_STABLE_KEY = "SELECT id FROM external_users WHERE connection_id = $1 AND stable_id = $2";
+    BY_NAME = "SELECT id FROM external_users WHERE connection_id = $1 AND user_name_key = $2";
+    UPDATE = "UPDATE external_users SET match_key = $3, external_id = $4, user_name = $5, user_name_key = $6, \
+        active = $7, document = $8, search_keys = $9, content_hash = $10, version = version + 1, updated_at = $11 \
+        WHERE id = $1 AND connection_id = $2";
+    SET_STABLE_KEY = "UPDATE external_users SET stable_id = $3 WHERE id = $1 AND connection_id = $2";
+    SET_ROW_HASH = "UPDATE external_users SET content_hash = $3 WHERE id = $1 AND connection_id = $2";
+    SET_NAME_FREE = "UPDATE external_users SET user_name_key = $3 WHERE id = $1 AND connection_id = $2";
+    LINK = "UPDATE external_users SET user_id = $3, link_origin = $4 WHERE id = $1 AND connection_id = $2";
+    DELETE = "DELETE FROM external_users WHERE id = $1 AND connection_id = $2";
+    PEOPLE_AMONG: set = "SELECT DISTINCT user_id FROM external_users WHERE COALESCE(connection_id = $1, FALSE) AND user_id IS NOT NULL \
         AND id IN ($2)";
-    WAITING = format!("SELECT {COLUMNS} FROM external_user u JOIN directory d ON d.id = u.directory \
-        WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
-    UNLINKED_HERE = "SELECT id FROM external_user WHERE connection = $1 AND person IS NULL AND id > $2 ORDER BY id LIMIT $3";
-    DOOR_OF = "SELECT u.connection, d.id, d.partner FROM external_user u JOIN directory d ON d.id = u.directory \
-        WHERE u.id = $3 AND (d.partner = $1 OR ($2 AND EXISTS \
-        (SELECT 1 FROM partner_ancestor a WHERE a.partner = d.partner AND a.ancestor = $1)))";
-    ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_user WHERE person = $1 AND COALESCE(connection = $2, FALSE) AND id <> $3)";
-    OF_PERSON = "SELECT u.id, u.directory, u.doc, u.user_name, \
+    WAITING = format!("SELECT {COLUMNS} FROM external_users u JOIN directories d ON d.id = u.directory_id \
+        WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    UNLINKED_HERE = "SELECT id FROM external_users WHERE connection_id = $1 AND user_id IS NULL AND id > $2 ORDER BY id LIMIT $3";
+    DOOR_OF = "SELECT u.connection_id, d.id, d.partner_id FROM external_users u JOIN directories d ON d.id = u.directory_id \
+        WHERE u.id = $3 AND (d.partner_id = $1 OR ($2 AND EXISTS \
+        (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = d.partner_id AND a.ancestor_id = $1)))";
+    ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_users WHERE user_id = $1 AND COALESCE(connection_id = $2, FALSE) AND id <> $3)";
+    OF_PERSON = "SELECT u.id, u.directory_id, u.document, u.user_name, \
         CASE WHEN d.mode = 'observe' THEN 9223372036854775807 WHEN c.kind = 'oidc' THEN 9223372036854775806 \
-            ELSE d.authority END \
-        FROM external_user u JOIN directory d ON d.id = u.directory JOIN connection c ON c.id = u.connection \
-        WHERE u.person = $1 \
-        AND EXISTS (SELECT 1 FROM external_user mine WHERE mine.person = $1 AND COALESCE(mine.connection = $2, FALSE))";
+            ELSE d.priority END \
+        FROM external_users u JOIN directories d ON d.id = u.directory_id JOIN connections c ON c.id = u.connection_id \
+        WHERE u.user_id = $1 \
+        AND EXISTS (SELECT 1 FROM external_users mine WHERE mine.user_id = $1 AND COALESCE(mine.connection_id = $2, FALSE))";
 }
 
 /// A person as a connection says it.

@@ -21,13 +21,13 @@ use crate::{binds, statements};
 statements! {
     // Each part is for one kind of fact; the others are not run.
     FACT: question (d) [I64, Uuid, Uuid, Text] = format!(
-        "SELECT p.partner, {number} AS number FROM live_person p WHERE $1 = 0 AND p.id = $2 \
-        UNION ALL SELECT g.partner, {number} FROM user_group g WHERE $1 = 1 AND g.id = $2 \
-        UNION ALL SELECT d.partner, {number} FROM directory d WHERE $1 = 2 AND d.id = $2 \
-        UNION ALL SELECT r.partner, {number} FROM role r WHERE $1 = 3 AND r.id = $2 \
-        UNION ALL SELECT a.ancestor, {number} FROM partner_ancestor a \
-            WHERE $1 = 4 AND a.partner = $2 AND a.ancestor = $3 \
-        UNION ALL SELECT {partner}, c.id FROM capability c WHERE $1 = 5 AND c.name = $4",
+        "SELECT p.partner_id, {number} AS number FROM live_users p WHERE $1 = 0 AND p.id = $2 \
+        UNION ALL SELECT g.partner_id, {number} FROM user_groups g WHERE $1 = 1 AND g.id = $2 \
+        UNION ALL SELECT d.partner_id, {number} FROM directories d WHERE $1 = 2 AND d.id = $2 \
+        UNION ALL SELECT r.partner_id, {number} FROM roles r WHERE $1 = 3 AND r.id = $2 \
+        UNION ALL SELECT a.ancestor_id, {number} FROM partner_ancestors a \
+            WHERE $1 = 4 AND a.partner_id = $2 AND a.ancestor_id = $3 \
+        UNION ALL SELECT {partner}, c.id FROM capabilities c WHERE $1 = 5 AND c.name = $4",
         number = d.typed("NULL", "bigint"), partner = d.typed("NULL", "uuid"));
 }
 
@@ -133,7 +133,7 @@ impl FactCache {
     /// Looks everything up that is wanting: a trip for each kind at most, but decisions take up to three.
     async fn look_up(&mut self, reader: &mut Reader) -> Result<(), StoreError> {
         let facts = self.facts.taken();
-        let found = |row: &Row| Ok((row.get("partner")?, row.get("number")?));
+        let found = |row: &Row| Ok((row.get("partner_id")?, row.get("number")?));
         let rows = of_each(reader, &FACT, facts.iter().map(Fact::key).collect(), found).await?;
         self.facts.known.extend(facts.into_iter().zip(rows.into_iter().map(|rows| rows.into_iter().next())));
         self.decide(reader).await?;

@@ -7,10 +7,10 @@ use crate::{binds, statements};
 
 statements! {
     // Partners of a level at which nobody may see the log stay out.
-    AFTER = format!("SELECT e.seq, e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.hash FROM event e \
-        WHERE e.seq > $3 AND EXISTS (SELECT 1 FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner \
-            JOIN level_capability k ON k.level = p.level AND k.capability = {} \
-            WHERE a.partner = e.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0)) \
+    AFTER = format!("SELECT e.seq, e.id, e.at, e.kind, e.partner_id, e.subject, e.actor, e.data, e.hash FROM events e \
+        WHERE e.seq > $3 AND EXISTS (SELECT 1 FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id \
+            JOIN level_capabilities k ON k.level_id = p.level_id AND k.capability_id = {} \
+            WHERE a.partner_id = e.partner_id AND a.ancestor_id = $1 AND ($2 OR a.depth = 0)) \
         ORDER BY e.seq LIMIT $4", CoreCapability::AuditView.id().0);
 }
 

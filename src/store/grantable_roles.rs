@@ -7,28 +7,28 @@ use crate::domain::id::RoleId;
 use crate::{binds, from_row, statements};
 
 /// The role of `c` confers its capability: every role above has it too.
-const CONFERRED: &str = "NOT EXISTS (SELECT 1 FROM role_ancestor o WHERE o.role = c.role AND NOT EXISTS \
-    (SELECT 1 FROM role_capability e WHERE e.role = o.ancestor AND e.capability = c.capability))";
+const CONFERRED: &str = "NOT EXISTS (SELECT 1 FROM role_ancestors o WHERE o.role_id = c.role_id AND NOT EXISTS \
+    (SELECT 1 FROM role_capabilities e WHERE e.role_id = o.ancestor_id AND e.capability_id = c.capability_id))";
 
 statements! {
     // A ceiling row lets through what its role confers, whatever the role of the rule is called: a role passes when each of
     // its capabilities does.
-    ROLES = format!("SELECT r.id, r.name FROM role r JOIN partner_ancestor a ON a.ancestor = r.partner \
-        WHERE a.partner = $2 AND (EXISTS \
-            (SELECT 1 FROM directory_ceiling k JOIN role_ancestor l ON l.ancestor = k.role \
-            WHERE k.directory = $1 AND l.role = r.id) \
-        OR (EXISTS (SELECT 1 FROM role_capability c WHERE c.role = r.id AND {CONFERRED}) \
-            AND NOT EXISTS (SELECT 1 FROM role_capability c WHERE c.role = r.id AND {CONFERRED} AND NOT EXISTS \
-                (SELECT 1 FROM directory_ceiling k WHERE k.directory = $1 AND NOT EXISTS \
-                (SELECT 1 FROM role_ancestor up WHERE up.role = k.role AND NOT EXISTS \
-                (SELECT 1 FROM role_capability held WHERE held.role = up.ancestor \
-                    AND held.capability = c.capability)))))) ORDER BY r.id");
-    ENTITLEMENTS = "SELECT c.id, c.name, c.title, c.category FROM capability c WHERE EXISTS \
-        (SELECT 1 FROM directory_ceiling k JOIN role r ON r.id = k.role \
-        JOIN partner_ancestor a ON a.ancestor = r.partner AND a.partner = $2 \
-        WHERE k.directory = $1 AND NOT EXISTS \
-        (SELECT 1 FROM role_ancestor up WHERE up.role = k.role AND NOT EXISTS \
-        (SELECT 1 FROM role_capability held WHERE held.role = up.ancestor AND held.capability = c.id))) ORDER BY c.id";
+    ROLES = format!("SELECT r.id, r.name FROM roles r JOIN partner_ancestors a ON a.ancestor_id = r.partner_id \
+        WHERE a.partner_id = $2 AND (EXISTS \
+            (SELECT 1 FROM directory_ceilings k JOIN role_ancestors l ON l.ancestor_id = k.role_id \
+            WHERE k.directory_id = $1 AND l.role_id = r.id) \
+        OR (EXISTS (SELECT 1 FROM role_capabilities c WHERE c.role_id = r.id AND {CONFERRED}) \
+            AND NOT EXISTS (SELECT 1 FROM role_capabilities c WHERE c.role_id = r.id AND {CONFERRED} AND NOT EXISTS \
+                (SELECT 1 FROM directory_ceilings k WHERE k.directory_id = $1 AND NOT EXISTS \
+                (SELECT 1 FROM role_ancestors up WHERE up.role_id = k.role_id AND NOT EXISTS \
+                (SELECT 1 FROM role_capabilities held WHERE held.role_id = up.ancestor_id \
+                    AND held.capability_id = c.capability_id)))))) ORDER BY r.id");
+    ENTITLEMENTS = "SELECT c.id, c.name, c.title, c.category FROM capabilities c WHERE EXISTS \
+        (SELECT 1 FROM directory_ceilings k JOIN roles r ON r.id = k.role_id \
+        JOIN partner_ancestors a ON a.ancestor_id = r.partner_id AND a.partner_id = $2 \
+        WHERE k.directory_id = $1 AND NOT EXISTS \
+        (SELECT 1 FROM role_ancestors up WHERE up.role_id = k.role_id AND NOT EXISTS \
+        (SELECT 1 FROM role_capabilities held WHERE held.role_id = up.ancestor_id AND held.capability_id = c.id))) ORDER BY c.id";
 }
 
 /// A role that rules of the directory may give.

@@ -7,40 +7,40 @@ use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
 /// The columns of a [`GrantRow`], of the table called `g`.
-pub(super) const COLUMNS: &str = "g.id, g.role, g.holder_person, g.holder_group, g.scope, g.valid_from, g.valid_until, \
+pub(super) const COLUMNS: &str = "g.id, g.role_id, g.user_id, g.user_group_id, g.scope_id, g.valid_from, g.valid_until, \
     g.granted_by, g.reason, g.created_at";
 
 /// The holder is at home in the extent's partner, or below when the extent reaches below: `$1` and `$2`.
-const HELD_AT: &str = "EXISTS (SELECT 1 FROM partner_ancestor a WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) \
-    AND a.partner = COALESCE((SELECT p.partner FROM live_person p WHERE p.id = g.holder_person), \
-    (SELECT u.partner FROM user_group u WHERE u.id = g.holder_group)))";
+const HELD_AT: &str = "EXISTS (SELECT 1 FROM partner_ancestors a WHERE a.ancestor_id = $1 AND ($2 OR a.depth = 0) \
+    AND a.partner_id = COALESCE((SELECT p.partner_id FROM live_users p WHERE p.id = g.user_id), \
+    (SELECT u.partner_id FROM user_groups u WHERE u.id = g.user_group_id)))";
 
 statements! {
-    INSERT: insert[Uuid, Uuid, Uuid, Uuid, Uuid, I64, I64, Uuid, Text, I64] = "INSERT INTO role_grant (id, role, holder_person, holder_group, scope, valid_from, valid_until, \
+    INSERT: insert[Uuid, Uuid, Uuid, Uuid, Uuid, I64, I64, Uuid, Text, I64] = "INSERT INTO grants (id, role_id, user_id, user_group_id, scope_id, valid_from, valid_until, \
         suspended_at, granted_by, reason, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $9, $10)";
-    OF_PERSON = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_person = $3 AND {HELD_AT} ORDER BY g.id");
-    OF_GROUP = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.holder_group = $3 AND {HELD_AT} ORDER BY g.id");
-    BY_ID = format!("SELECT {COLUMNS} FROM role_grant g WHERE g.id = $3 AND {HELD_AT}");
-    HELD_HERE = format!("SELECT {COLUMNS} FROM role_grant g JOIN live_person p ON p.id = g.holder_person \
-        WHERE p.partner = $1 UNION ALL SELECT {COLUMNS} FROM role_grant g JOIN user_group u ON u.id = g.holder_group \
-        WHERE u.partner = $1 ORDER BY 1");
+    OF_PERSON = format!("SELECT {COLUMNS} FROM grants g WHERE g.user_id = $3 AND {HELD_AT} ORDER BY g.id");
+    OF_GROUP = format!("SELECT {COLUMNS} FROM grants g WHERE g.user_group_id = $3 AND {HELD_AT} ORDER BY g.id");
+    BY_ID = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = $3 AND {HELD_AT}");
+    HELD_HERE = format!("SELECT {COLUMNS} FROM grants g JOIN live_users p ON p.id = g.user_id \
+        WHERE p.partner_id = $1 UNION ALL SELECT {COLUMNS} FROM grants g JOIN user_groups u ON u.id = g.user_group_id \
+        WHERE u.partner_id = $1 ORDER BY 1");
     // Only people who are not switched off and hold it without end and in full.
-    HOLDERS_OVER = "SELECT COUNT(*) FROM role_grant g JOIN live_person p ON p.id = g.holder_person \
-        JOIN scope s ON s.id = g.scope WHERE g.role = $1 AND s.reach = 'subtree' AND s.partner = $2 \
+    HOLDERS_OVER = "SELECT COUNT(*) FROM grants g JOIN live_users p ON p.id = g.user_id \
+        JOIN scopes s ON s.id = g.scope_id WHERE g.role_id = $1 AND s.kind = 'subtree' AND s.partner_id = $2 \
         AND g.suspended_at IS NULL AND g.valid_until IS NULL \
-        AND NOT EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id) \
-        AND NOT EXISTS (SELECT 1 FROM scope_without_partner w WHERE w.scope = s.id) \
-        AND NOT EXISTS (SELECT 1 FROM scope_without_group w WHERE w.scope = s.id)";
+        AND NOT EXISTS (SELECT 1 FROM user_suspensions x WHERE x.user_id = p.id) \
+        AND NOT EXISTS (SELECT 1 FROM scope_excluded_partners w WHERE w.scope_id = s.id) \
+        AND NOT EXISTS (SELECT 1 FROM scope_excluded_user_groups w WHERE w.scope_id = s.id)";
     // Those who hold all of a partner by a grant of their own: roles that stand under no other first, and of equals those
     // who are not switched off.
-    HOLDERS = "SELECT p.id, MIN(CASE WHEN r.parent IS NULL AND r.catalog_key IS NOT NULL THEN 0 ELSE 1 END) AS below, \
-            MIN(CASE WHEN EXISTS (SELECT 1 FROM person_suspension x WHERE x.person = p.id) THEN 1 ELSE 0 END) AS off, \
+    HOLDERS = "SELECT p.id, MIN(CASE WHEN r.parent_id IS NULL AND r.catalog_key IS NOT NULL THEN 0 ELSE 1 END) AS below, \
+            MIN(CASE WHEN EXISTS (SELECT 1 FROM user_suspensions x WHERE x.user_id = p.id) THEN 1 ELSE 0 END) AS off, \
             p.sort_key \
-        FROM partner_ancestor a JOIN scope s ON s.partner = a.ancestor AND s.reach = 'subtree' \
-        JOIN role_grant g ON g.scope = s.id JOIN role r ON r.id = g.role JOIN live_person p ON p.id = g.holder_person \
-        WHERE a.partner = $1 AND p.partner = $1 AND g.valid_until IS NULL GROUP BY p.id, p.sort_key ORDER BY 3, 2, 4, 1 LIMIT $2";
-    SET_REASON = "UPDATE role_grant SET reason = $2 WHERE id = $1";
-    DELETE = "DELETE FROM role_grant WHERE id = $1";
+        FROM partner_ancestors a JOIN scopes s ON s.partner_id = a.ancestor_id AND s.kind = 'subtree' \
+        JOIN grants g ON g.scope_id = s.id JOIN roles r ON r.id = g.role_id JOIN live_users p ON p.id = g.user_id \
+        WHERE a.partner_id = $1 AND p.partner_id = $1 AND g.valid_until IS NULL GROUP BY p.id, p.sort_key ORDER BY 3, 2, 4, 1 LIMIT $2";
+    SET_REASON = "UPDATE grants SET reason = $2 WHERE id = $1";
+    DELETE = "DELETE FROM grants WHERE id = $1";
 }
 
 /// A grant before its scope is read.
@@ -59,7 +59,7 @@ pub(super) fn found(row: &Row) -> Result<GrantRow, StoreError> {
     let holder = match (row.get(2)?, row.get(3)?) {
         (Some(user), None) => Holder::User(user),
         (None, Some(group)) => Holder::Group(group),
-        _ => return Err(StoreError::Decode("holder_person".to_owned())),
+        _ => return Err(StoreError::Decode("user_id".to_owned())),
     };
     Ok(GrantRow {
         id: row.get(0)?,

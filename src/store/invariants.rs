@@ -7,57 +7,57 @@ use crate::domain::id::{Id as _, UserId};
 use crate::{binds, statements};
 
 statements! {
-    ANCESTORS_MISSING = format!("{UP} SELECT COUNT(*) FROM (SELECT partner, ancestor, depth FROM up \
-        EXCEPT SELECT partner, ancestor, depth FROM partner_ancestor) found");
-    ANCESTORS_SURPLUS = format!("{UP} SELECT COUNT(*) FROM (SELECT a.partner, a.ancestor, a.depth \
-        FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner \
-        EXCEPT SELECT partner, ancestor, depth FROM up) found");
-    NESTING_MISSING = format!("{INSIDE} SELECT COUNT(*) FROM (SELECT ancestor, descendant FROM inside \
-        EXCEPT SELECT ancestor, descendant FROM group_closure) found");
-    NESTING_SURPLUS = format!("{INSIDE} SELECT COUNT(*) FROM (SELECT ancestor, descendant FROM group_closure \
-        EXCEPT SELECT ancestor, descendant FROM inside) found");
-    ROLES_MISSING = format!("{ABOVE} SELECT COUNT(*) FROM (SELECT role, ancestor FROM above \
-        EXCEPT SELECT role, ancestor FROM role_ancestor) found");
-    ROLES_SURPLUS = format!("{ABOVE} SELECT COUNT(*) FROM (SELECT role, ancestor FROM role_ancestor \
-        EXCEPT SELECT role, ancestor FROM above) found");
-    PLACED_ELSEWHERE = "SELECT COUNT(*) FROM live_person p JOIN user_group g ON g.id = p.placement \
-        WHERE g.partner <> p.partner OR NOT g.exclusive";
-    WITHOUT_DEFAULT = "SELECT COUNT(*) FROM live_partner p WHERE NOT EXISTS \
-        (SELECT 1 FROM user_group g WHERE g.partner = p.id AND g.is_default)";
-    MEMBERS_ACROSS = "SELECT COUNT(*) FROM external_member m JOIN external_group g ON g.id = m.grp \
-        JOIN external_user u ON u.id = m.member WHERE g.connection <> u.connection";
-    USERS_IN_NO_TIME = "SELECT COUNT(*) FROM external_user WHERE version < 1 OR changed_at < created_at";
-    GROUPS_IN_NO_TIME = "SELECT COUNT(*) FROM external_group WHERE version < 1 OR changed_at < created_at";
-    COUNTED_WRONG = "SELECT COUNT(*) FROM connection c WHERE \
-        (SELECT COUNT(*) FROM external_user u WHERE u.connection = c.id) \
-            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t \
-                WHERE t.connection = c.id AND t.what = 'users') \
-        OR (SELECT COUNT(*) FROM external_group g WHERE g.connection = c.id AND NOT g.gone) \
-            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_total t \
-                WHERE t.connection = c.id AND t.what = 'groups')";
-    PARTNERS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM live_partner q WHERE \
-        (SELECT COUNT(*) FROM live_person p WHERE p.partner = q.id) <> ({})", totals::kept(What::AtHome, "q.id"));
-    GROUPS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM user_group g WHERE CASE WHEN g.exclusive \
-        THEN (SELECT COUNT(*) FROM live_person p WHERE p.placement = g.id) \
-        ELSE (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = g.id) END <> {}", totals::members());
-    PEOPLE_AFTER = "SELECT id FROM live_person WHERE id > $1 ORDER BY id LIMIT 256";
+    ANCESTORS_MISSING = format!("{UP} SELECT COUNT(*) FROM (SELECT partner_id, ancestor_id, depth FROM up \
+        EXCEPT SELECT partner_id, ancestor_id, depth FROM partner_ancestors) found");
+    ANCESTORS_SURPLUS = format!("{UP} SELECT COUNT(*) FROM (SELECT a.partner_id, a.ancestor_id, a.depth \
+        FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id \
+        EXCEPT SELECT partner_id, ancestor_id, depth FROM up) found");
+    NESTING_MISSING = format!("{INSIDE} SELECT COUNT(*) FROM (SELECT ancestor_id, external_group_id FROM inside \
+        EXCEPT SELECT ancestor_id, external_group_id FROM external_group_ancestors) found");
+    NESTING_SURPLUS = format!("{INSIDE} SELECT COUNT(*) FROM (SELECT ancestor_id, external_group_id FROM external_group_ancestors \
+        EXCEPT SELECT ancestor_id, external_group_id FROM inside) found");
+    ROLES_MISSING = format!("{ABOVE} SELECT COUNT(*) FROM (SELECT role_id, ancestor_id FROM above \
+        EXCEPT SELECT role_id, ancestor_id FROM role_ancestors) found");
+    ROLES_SURPLUS = format!("{ABOVE} SELECT COUNT(*) FROM (SELECT role_id, ancestor_id FROM role_ancestors \
+        EXCEPT SELECT role_id, ancestor_id FROM above) found");
+    PLACED_ELSEWHERE = "SELECT COUNT(*) FROM live_users p JOIN user_groups g ON g.id = p.primary_group_id \
+        WHERE g.partner_id <> p.partner_id OR NOT g.is_primary";
+    WITHOUT_DEFAULT = "SELECT COUNT(*) FROM live_partners p WHERE NOT EXISTS \
+        (SELECT 1 FROM user_groups g WHERE g.partner_id = p.id AND g.is_default)";
+    MEMBERS_ACROSS = "SELECT COUNT(*) FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        JOIN external_users u ON u.id = m.external_user_id WHERE g.connection_id <> u.connection_id";
+    USERS_IN_NO_TIME = "SELECT COUNT(*) FROM external_users WHERE version < 1 OR updated_at < created_at";
+    GROUPS_IN_NO_TIME = "SELECT COUNT(*) FROM external_groups WHERE version < 1 OR updated_at < created_at";
+    COUNTED_WRONG = "SELECT COUNT(*) FROM connections c WHERE \
+        (SELECT COUNT(*) FROM external_users u WHERE u.connection_id = c.id) \
+            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_totals t \
+                WHERE t.connection_id = c.id AND t.kind = 'users') \
+        OR (SELECT COUNT(*) FROM external_groups g WHERE g.connection_id = c.id AND NOT g.is_removed) \
+            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_totals t \
+                WHERE t.connection_id = c.id AND t.kind = 'groups')";
+    PARTNERS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM live_partners q WHERE \
+        (SELECT COUNT(*) FROM live_users p WHERE p.partner_id = q.id) <> ({})", totals::kept(What::AtHome, "q.id"));
+    GROUPS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM user_groups g WHERE CASE WHEN g.is_primary \
+        THEN (SELECT COUNT(*) FROM live_users p WHERE p.primary_group_id = g.id) \
+        ELSE (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = g.id) END <> {}", totals::members());
+    PEOPLE_AFTER = "SELECT id FROM live_users WHERE id > $1 ORDER BY id LIMIT 256";
 }
 
 /// Every living partner with each partner above it, from the parents alone.
-const UP: &str = "WITH RECURSIVE up(partner, ancestor, depth) AS (\
-    SELECT id, id, CAST(0 AS BIGINT) FROM live_partner UNION ALL \
-    SELECT up.partner, p.parent, up.depth + 1 FROM up JOIN live_partner p ON p.id = up.ancestor \
-    WHERE p.parent IS NOT NULL AND up.depth < 200)";
+const UP: &str = "WITH RECURSIVE up(partner_id, ancestor_id, depth) AS (\
+    SELECT id, id, CAST(0 AS BIGINT) FROM live_partners UNION ALL \
+    SELECT up.partner_id, p.parent_id, up.depth + 1 FROM up JOIN live_partners p ON p.id = up.ancestor_id \
+    WHERE p.parent_id IS NOT NULL AND up.depth < 200)";
 
 /// Every external group with each group nested in it, from the direct nestings alone.
-const INSIDE: &str = "WITH RECURSIVE inside(ancestor, descendant) AS (\
-    SELECT id, id FROM external_group UNION \
-    SELECT inside.ancestor, s.child FROM inside JOIN external_subgroup s ON s.grp = inside.descendant)";
+const INSIDE: &str = "WITH RECURSIVE inside(ancestor_id, external_group_id) AS (\
+    SELECT id, id FROM external_groups UNION \
+    SELECT inside.ancestor_id, s.child_id FROM inside JOIN external_subgroups s ON s.parent_id = inside.external_group_id)";
 
 /// Every role with each role above it, from the parents alone.
-const ABOVE: &str = "WITH RECURSIVE above(role, ancestor) AS (\
-    SELECT id, id FROM role UNION \
-    SELECT above.role, r.parent FROM above JOIN role r ON r.id = above.ancestor WHERE r.parent IS NOT NULL)";
+const ABOVE: &str = "WITH RECURSIVE above(role_id, ancestor_id) AS (\
+    SELECT id, id FROM roles UNION \
+    SELECT above.role_id, r.parent_id FROM above JOIN roles r ON r.id = above.ancestor_id WHERE r.parent_id IS NOT NULL)";
 
 /// A law, and how to say that it is broken so many times.
 static LAWS: &[(&Statement, &str)] = &[

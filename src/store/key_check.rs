@@ -7,12 +7,12 @@ use crate::secret::SealPurpose;
 use crate::{binds, statements};
 
 statements! {
-    ANY = "SELECT id FROM connection WHERE secret IS NOT NULL LIMIT 1";
-    MARK = "SELECT key_mark FROM installation WHERE id = 1";
-    SECRETS = "SELECT id, kind, slug, config, secret FROM connection WHERE secret IS NOT NULL AND id > $1 \
+    ANY = "SELECT id FROM connections WHERE secret IS NOT NULL LIMIT 1";
+    MARK = "SELECT key_check FROM installation WHERE id = 1";
+    SECRETS = "SELECT id, kind, slug, settings, secret FROM connections WHERE secret IS NOT NULL AND id > $1 \
         ORDER BY id LIMIT $2";
-    RESEAL = "UPDATE connection SET secret = $3 WHERE id = $1 AND secret = $2";
-    SET_MARK = "UPDATE installation SET key_mark = $1 WHERE id = 1";
+    RESEAL = "UPDATE connections SET secret = $3 WHERE id = $1 AND secret = $2";
+    SET_MARK = "UPDATE installation SET key_check = $1 WHERE id = 1";
 }
 
 /// Whether the store holds a sealed secret.
@@ -40,8 +40,8 @@ impl FromRow for SealedSecret {
         let connection = row.get("id")?;
         let kind = ConnectionKind::parse(&row.get::<String>("kind")?);
         let kind = kind.ok_or_else(|| StoreError::Decode("kind".to_owned()))?;
-        let config = serde_json::from_str(&row.get::<String>("config")?);
-        let config = config.map_err(|_| StoreError::Decode("config".to_owned()))?;
+        let config = serde_json::from_str(&row.get::<String>("settings")?);
+        let config = config.map_err(|_| StoreError::Decode("settings".to_owned()))?;
         let purpose = SealPurpose::secret(connection, kind, &config);
         Ok(Self { connection, slug: row.get("slug")?, purpose, sealed: row.get("secret")? })
     }

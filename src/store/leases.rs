@@ -12,13 +12,13 @@ use crate::{binds, statements};
 
 statements! {
     // One that ends later than it could was given by a clock that was wrong.
-    ACQUIRE(d) = format!("INSERT INTO lease (name, holder, fence, until_at) VALUES ($1, $2, 1, {now} + $3) \
-        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = lease.fence + 1, \
-        until_at = excluded.until_at WHERE lease.until_at <= {now} OR lease.until_at > {now} + $3 RETURNING fence",
+    ACQUIRE(d) = format!("INSERT INTO leases (name, holder, fencing_token, expires_at) VALUES ($1, $2, 1, {now} + $3) \
+        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fencing_token = leases.fencing_token + 1, \
+        expires_at = excluded.expires_at WHERE leases.expires_at <= {now} OR leases.expires_at > {now} + $3 RETURNING fencing_token",
         now = d.now());
     RENEW(d) = format!(
-        "UPDATE lease SET until_at = {} + $4 WHERE name = $1 AND holder = $2 AND fence = $3", d.now());
-    RELEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2 AND fence = $3";
+        "UPDATE leases SET expires_at = {} + $4 WHERE name = $1 AND holder = $2 AND fencing_token = $3", d.now());
+    RELEASE = "UPDATE leases SET expires_at = 0 WHERE name = $1 AND holder = $2 AND fencing_token = $3";
 }
 
 /// Proof that this process held a job when it took the lease.

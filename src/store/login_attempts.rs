@@ -7,18 +7,18 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO login_attempt \
-        (id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at) \
+    INSERT = "INSERT INTO login_attempts \
+        (id, connection_id, browser_hash, state_hash, nonce, pkce_verifier, return_to, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    BOUND = "DELETE FROM login_attempt WHERE id IN (SELECT id FROM login_attempt WHERE connection = $1 \
+    BOUND = "DELETE FROM login_attempts WHERE id IN (SELECT id FROM login_attempts WHERE connection_id = $1 \
         ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)";
-    FIND = "SELECT id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at \
-        FROM login_attempt WHERE id = $1";
-    TAKE = "DELETE FROM login_attempt WHERE id = $1 \
-        RETURNING id, connection, browser_hash, state_hash, nonce, verifier, return_to, created_at, expires_at";
-    EXPIRED = "DELETE FROM login_attempt WHERE expires_at <= $1";
-    END_AT = "DELETE FROM login_attempt WHERE connection = $1";
-    END_OF = "DELETE FROM login_attempt WHERE connection IN (SELECT id FROM connection WHERE directory = $1)";
+    FIND = "SELECT id, connection_id, browser_hash, state_hash, nonce, pkce_verifier, return_to, created_at, expires_at \
+        FROM login_attempts WHERE id = $1";
+    TAKE = "DELETE FROM login_attempts WHERE id = $1 \
+        RETURNING id, connection_id, browser_hash, state_hash, nonce, pkce_verifier, return_to, created_at, expires_at";
+    EXPIRED = "DELETE FROM login_attempts WHERE expires_at <= $1";
+    END_AT = "DELETE FROM login_attempts WHERE connection_id = $1";
+    END_OF = "DELETE FROM login_attempts WHERE connection_id IN (SELECT id FROM connections WHERE directory_id = $1)";
 }
 
 /// Attempts of one connection that are open; a further one ends the oldest.

@@ -45,44 +45,44 @@ from_row!(MatchRow { what, id, lives, taken, name_taken, refused, login_taken, o
 
 /// An administrator has not refused the person whose column follows.
 const NOT_REFUSED: &str =
-    "NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = $9 AND r.state = 'refused' AND r.person =";
+    "NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user_id = $9 AND r.state = 'refused' AND r.user_id =";
 
 /// The terms of a rule, each with the conditions it asks for.
-const TERMS: &str = "JOIN rule_term t ON t.rule = r.id LEFT JOIN rule_atom c ON c.rule = t.rule AND c.term = t.term \
-    AND c.kind = 'condition' AND NOT c.negated";
+const TERMS: &str = "JOIN rule_terms t ON t.rule_id = r.id LEFT JOIN rule_criteria c ON c.rule_id = t.rule_id AND c.term = t.term \
+    AND c.set_kind = 'condition' AND NOT c.negated";
 
 /// The term `t` asks for a group.
-const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_atom g WHERE g.rule = t.rule AND g.term = t.term \
-    AND g.kind = 'group' AND NOT g.negated)";
+const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_criteria g WHERE g.rule_id = t.rule_id AND g.term = t.term \
+    AND g.set_kind = 'group' AND NOT g.negated)";
 
 statements! {
     // Somebody alike is looked for in two ways and not with an OR, because each has an index, and a partner may have very
     // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
-    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes, Uuid] = format!("SELECT {NEWCOMER} AS what, i.person AS id, \
-            EXISTS (SELECT 1 FROM live_person p WHERE p.id = i.person) AS lives, \
-            EXISTS (SELECT 1 FROM external_user u WHERE u.person = i.person AND COALESCE(u.connection = $3, FALSE)) AS taken, \
-            EXISTS (SELECT 1 FROM external_user v WHERE v.connection = $3 AND v.user_name_key = $8) AS name_taken, \
-            EXISTS (SELECT 1 FROM matches r WHERE r.external_user = $9 AND r.person = i.person AND r.state = 'refused') \
+    MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes, Uuid] = format!("SELECT {NEWCOMER} AS what, i.user_id AS id, \
+            EXISTS (SELECT 1 FROM live_users p WHERE p.id = i.user_id) AS lives, \
+            EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = i.user_id AND COALESCE(u.connection_id = $3, FALSE)) AS taken, \
+            EXISTS (SELECT 1 FROM external_users v WHERE v.connection_id = $3 AND v.user_name_key = $8) AS name_taken, \
+            EXISTS (SELECT 1 FROM matches r WHERE r.external_user_id = $9 AND r.user_id = i.user_id AND r.state = 'refused') \
                 AS refused, \
-            EXISTS (SELECT 1 FROM live_person l WHERE l.partner = $2 AND l.login_key = $5) AS login_taken, \
-            COALESCE((SELECT n.id FROM live_person n WHERE n.partner = $2 AND n.login_key = $5 AND {NOT_REFUSED} n.id) \
+            EXISTS (SELECT 1 FROM live_users l WHERE l.partner_id = $2 AND l.login_key = $5) AS login_taken, \
+            COALESCE((SELECT n.id FROM live_users n WHERE n.partner_id = $2 AND n.login_key = $5 AND {NOT_REFUSED} n.id) \
                     LIMIT 1), \
-                (SELECT m.id FROM live_person m WHERE m.partner = $2 AND m.email_key = $6 AND {NOT_REFUSED} m.id) \
+                (SELECT m.id FROM live_users m WHERE m.partner_id = $2 AND m.email_key = $6 AND {NOT_REFUSED} m.id) \
                     LIMIT 1)) AS other, \
             CAST(NULL AS TEXT) AS words \
-            FROM (SELECT 1) newcomer LEFT JOIN identity i ON i.directory = $1 AND i.join_key = $4 \
-        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, c.expression FROM condition c \
-            WHERE c.directory = $1 AND $7 \
-        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directory h \
+            FROM (SELECT 1) newcomer LEFT JOIN match_keys i ON i.directory_id = $1 AND i.match_key = $4 \
+        UNION ALL SELECT {CONDITION}, c.id, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, c.expression FROM attribute_conditions c \
+            WHERE c.directory_id = $1 AND $7 \
+        UNION ALL SELECT {PLACES}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directories h \
             WHERE h.id = $1 AND $7 AND EXISTS ({}) \
-        UNION ALL SELECT {OBSERVED}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directory o \
+        UNION ALL SELECT {OBSERVED}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, NULL FROM directories o \
             WHERE o.id = $1 AND $7 AND o.mode = 'observe' \
         UNION ALL SELECT {USERS}, NULL, FALSE, FALSE, FALSE, FALSE, FALSE, NULL, CAST(({}) AS TEXT) \
             FROM (SELECT 1) counted WHERE $7 \
         UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
         users::placing("1", ""),
         totals::about(What::Users, "$3"),
-        users::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, FALSE, FALSE, c.people, CAST(t.term AS TEXT)"), TERMS));
+        users::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, FALSE, FALSE, c.set_id, CAST(t.term AS TEXT)"), TERMS));
 }
 
 /// Somebody of whom a connection speaks for the first time.

@@ -6,26 +6,27 @@ use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-const NEW: &str = "INSERT INTO identity (directory, join_key, person, lasting, since) VALUES ($1, $2, $3, $4, $5)";
+const NEW: &str =
+    "INSERT INTO match_keys (directory_id, match_key, user_id, is_immutable, created_at) VALUES ($1, $2, $3, $4, $5)";
 
 statements! {
-    NAMED = "SELECT i.person, (SELECT u.id FROM external_user u WHERE u.person = i.person \
-            AND COALESCE(u.connection = $3, FALSE) \
+    NAMED = "SELECT i.user_id, (SELECT u.id FROM external_users u WHERE u.user_id = i.user_id \
+            AND COALESCE(u.connection_id = $3, FALSE) \
             ORDER BY u.created_at, u.id LIMIT 1) \
-        FROM identity i JOIN live_person p ON p.id = i.person WHERE i.directory = $1 AND i.join_key = $2";
+        FROM match_keys i JOIN live_users p ON p.id = i.user_id WHERE i.directory_id = $1 AND i.match_key = $2";
     INSERT: insert[Uuid, Bytes, Uuid, Bool, I64] = NEW;
     CLAIM = format!("{NEW} ON CONFLICT DO NOTHING");
-    TAKE_OVER = "UPDATE identity SET person = $3, lasting = $4, since = $5 WHERE directory = $1 AND join_key = $2 \
-        AND NOT EXISTS (SELECT 1 FROM live_person p WHERE p.id = identity.person)";
-    HAND_OVER = "UPDATE identity SET person = (SELECT u.person FROM external_user u WHERE u.directory = $1 \
-            AND u.join_key = $2 AND u.person IS NOT NULL ORDER BY u.id LIMIT 1) \
-        WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) \
-        AND EXISTS (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 \
-            AND u.person IS NOT NULL) \
-        AND NOT EXISTS (SELECT 1 FROM external_user v WHERE v.directory = $1 AND v.join_key = $2 \
-            AND v.person = identity.person)";
-    RELEASE = "DELETE FROM identity WHERE directory = $1 AND join_key = $2 AND (NOT lasting OR $3) AND NOT EXISTS \
-        (SELECT 1 FROM external_user u WHERE u.directory = $1 AND u.join_key = $2 AND u.person IS NOT NULL)";
+    TAKE_OVER = "UPDATE match_keys SET user_id = $3, is_immutable = $4, created_at = $5 WHERE directory_id = $1 AND match_key = $2 \
+        AND NOT EXISTS (SELECT 1 FROM live_users p WHERE p.id = match_keys.user_id)";
+    HAND_OVER = "UPDATE match_keys SET user_id = (SELECT u.user_id FROM external_users u WHERE u.directory_id = $1 \
+            AND u.match_key = $2 AND u.user_id IS NOT NULL ORDER BY u.id LIMIT 1) \
+        WHERE directory_id = $1 AND match_key = $2 AND (NOT is_immutable OR $3) \
+        AND EXISTS (SELECT 1 FROM external_users u WHERE u.directory_id = $1 AND u.match_key = $2 \
+            AND u.user_id IS NOT NULL) \
+        AND NOT EXISTS (SELECT 1 FROM external_users v WHERE v.directory_id = $1 AND v.match_key = $2 \
+            AND v.user_id = match_keys.user_id)";
+    RELEASE = "DELETE FROM match_keys WHERE directory_id = $1 AND match_key = $2 AND (NOT is_immutable OR $3) AND NOT EXISTS \
+        (SELECT 1 FROM external_users u WHERE u.directory_id = $1 AND u.match_key = $2 AND u.user_id IS NOT NULL)";
 }
 
 /// The living person whom `join_key` names in the connection's directory, and the external user of the connection that is

@@ -7,36 +7,36 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 /// Columns of one who waits.
-const WAITING: &str = "SELECT u.id, u.connection, c.slug, u.stable_key, u.user_name, u.active, u.doc, u.changed_at, \
-    (SELECT o.mode FROM directory o WHERE o.id = u.directory) FROM external_user u JOIN connection c ON c.id = u.connection";
+const WAITING: &str = "SELECT u.id, u.connection_id, c.slug, u.stable_id, u.user_name, u.active, u.document, u.updated_at, \
+    (SELECT o.mode FROM directories o WHERE o.id = u.directory_id) FROM external_users u JOIN connections c ON c.id = u.connection_id";
 
 /// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
 /// is not asked again.
-const PERSON: &str = "JOIN directory d ON d.id = u.directory JOIN live_person p ON p.partner = d.partner";
+const PERSON: &str = "JOIN directories d ON d.id = u.directory_id JOIN live_users p ON p.partner_id = d.partner_id";
 // Users are looked up by their ids: the index of all who wait is kept out of the plan.
-const OPEN: &str = "COALESCE(u.person IS NULL, FALSE) AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user = u.id \
-    AND r.person = p.id AND r.state = 'refused')";
+const OPEN: &str = "COALESCE(u.user_id IS NULL, FALSE) AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user_id = u.id \
+    AND r.user_id = p.id AND r.state = 'refused')";
 
 statements! {
-    OF_CONNECTION = format!("{WAITING} WHERE u.connection = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
-    OF_PARTNER = format!("{WAITING} JOIN directory d ON d.id = u.directory \
-        WHERE d.partner = $1 AND u.person IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
-    BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
-        JOIN identity i ON i.directory = u.directory AND i.join_key = u.join_key AND i.person = p.id \
+    OF_CONNECTION = format!("{WAITING} WHERE u.connection_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    OF_PARTNER = format!("{WAITING} JOIN directories d ON d.id = u.directory_id \
+        WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
+        JOIN match_keys i ON i.directory_id = u.directory_id AND i.match_key = u.match_key AND i.user_id = p.id \
         WHERE {OPEN} AND u.id IN ($1)");
-    BY_LOGIN: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+    BY_LOGIN: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
         AND p.login_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
-    BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u {PERSON} \
+    BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
         AND p.email_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
-    BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_user u \
-        CROSS JOIN external_email m CROSS JOIN directory d CROSS JOIN live_person p \
-        WHERE m.member = u.id AND d.id = u.directory AND p.partner = d.partner \
-        AND p.email_key = m.address_key AND {OPEN} AND u.id IN ($1)");
-    DECIDE = "INSERT INTO matches (external_user, person, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT (external_user, person) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
+    BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u \
+        CROSS JOIN external_user_emails m CROSS JOIN directories d CROSS JOIN live_users p \
+        WHERE m.external_user_id = u.id AND d.id = u.directory_id AND p.partner_id = d.partner_id \
+        AND p.email_key = m.email_key AND {OPEN} AND u.id IN ($1)");
+    DECIDE = "INSERT INTO matches (external_user_id, user_id, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (external_user_id, user_id) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
         decided_at = excluded.decided_at";
-    OF_PERSON = "SELECT u.id FROM external_user u WHERE u.person = $1 \
-        AND COALESCE(u.connection = $2, FALSE) ORDER BY u.created_at, u.id LIMIT 1";
+    OF_PERSON = "SELECT u.id FROM external_users u WHERE u.user_id = $1 \
+        AND COALESCE(u.connection_id = $2, FALSE) ORDER BY u.created_at, u.id LIMIT 1";
 }
 
 /// One who waits.

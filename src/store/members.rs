@@ -10,29 +10,29 @@ use crate::domain::id::{ExternalGroupId, ExternalUserId, Id as _};
 use crate::{binds, statements};
 
 statements! {
-    ADD: set (dialect) = format!("INSERT INTO external_member (grp, member) \
-        SELECT {}, u.id FROM external_user u WHERE COALESCE(u.connection = $2, FALSE) AND u.id IN ($3) \
-        ON CONFLICT DO NOTHING RETURNING member", dialect.typed("$1", "uuid"));
-    REMOVE: set = "DELETE FROM external_member WHERE grp = $1 AND member IN ($2) RETURNING member";
-    CLEAR = "DELETE FROM external_member WHERE grp = $1 RETURNING member";
-    KNOWN_USERS: set = "SELECT id FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
-    KNOWN_GROUPS: set = "SELECT id FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
-    MEMBERS = "SELECT member FROM external_member WHERE grp = $1 ORDER BY member";
-    LEAVE_ALL = "DELETE FROM external_member WHERE member = $1 RETURNING grp";
-    USERS_PAGE = "SELECT u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE m.grp = $1 AND COALESCE(u.connection = $2, FALSE) AND m.member > $3 ORDER BY m.member LIMIT $4";
-    GROUPS_PAGE = "SELECT g.id, g.display_name FROM external_subgroup s JOIN external_group g ON g.id = s.child \
-        WHERE s.grp = $1 AND COALESCE(g.connection = $2, FALSE) AND s.child > $3 ORDER BY s.child LIMIT $4";
-    COUNT = "SELECT COUNT(*) FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE m.grp = $1 AND COALESCE(g.connection = $2, FALSE)";
+    ADD: set (dialect) = format!("INSERT INTO external_group_members (external_group_id, external_user_id) \
+        SELECT {}, u.id FROM external_users u WHERE COALESCE(u.connection_id = $2, FALSE) AND u.id IN ($3) \
+        ON CONFLICT DO NOTHING RETURNING external_user_id", dialect.typed("$1", "uuid"));
+    REMOVE: set = "DELETE FROM external_group_members WHERE external_group_id = $1 AND external_user_id IN ($2) RETURNING external_user_id";
+    CLEAR = "DELETE FROM external_group_members WHERE external_group_id = $1 RETURNING external_user_id";
+    KNOWN_USERS: set = "SELECT id FROM external_users WHERE COALESCE(connection_id = $1, FALSE) AND id IN ($2)";
+    KNOWN_GROUPS: set = "SELECT id FROM external_groups WHERE COALESCE(connection_id = $1, FALSE) AND NOT is_removed AND id IN ($2)";
+    MEMBERS = "SELECT external_user_id FROM external_group_members WHERE external_group_id = $1 ORDER BY external_user_id";
+    LEAVE_ALL = "DELETE FROM external_group_members WHERE external_user_id = $1 RETURNING external_group_id";
+    USERS_PAGE = "SELECT u.id, u.user_name FROM external_group_members m JOIN external_users u ON u.id = m.external_user_id \
+        WHERE m.external_group_id = $1 AND COALESCE(u.connection_id = $2, FALSE) AND m.external_user_id > $3 ORDER BY m.external_user_id LIMIT $4";
+    GROUPS_PAGE = "SELECT g.id, g.display_name FROM external_subgroups s JOIN external_groups g ON g.id = s.child_id \
+        WHERE s.parent_id = $1 AND COALESCE(g.connection_id = $2, FALSE) AND s.child_id > $3 ORDER BY s.child_id LIMIT $4";
+    COUNT = "SELECT COUNT(*) FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        WHERE m.external_group_id = $1 AND COALESCE(g.connection_id = $2, FALSE)";
     SIZES: set = format!("SELECT g.id, \
-        (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_member m WHERE m.grp = g.id LIMIT {MANY}) people) \
-        + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_subgroup s WHERE s.grp = g.id LIMIT {MANY}) groups) \
-        FROM external_group g WHERE COALESCE(g.connection = $1, FALSE) AND g.id IN ($2)");
-    USERS_OF: set = "SELECT m.grp, u.id, u.user_name FROM external_member m JOIN external_user u ON u.id = m.member \
-        WHERE COALESCE(u.connection = $1, FALSE) AND m.grp IN ($2) ORDER BY m.grp, m.member";
-    GROUPS_OF: set = "SELECT s.grp, g.id, g.display_name FROM external_subgroup s \
-        JOIN external_group g ON g.id = s.child WHERE COALESCE(g.connection = $1, FALSE) AND s.grp IN ($2) ORDER BY s.grp, s.child";
+        (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_group_members m WHERE m.external_group_id = g.id LIMIT {MANY}) people) \
+        + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_subgroups s WHERE s.parent_id = g.id LIMIT {MANY}) groups) \
+        FROM external_groups g WHERE COALESCE(g.connection_id = $1, FALSE) AND g.id IN ($2)");
+    USERS_OF: set = "SELECT m.external_group_id, u.id, u.user_name FROM external_group_members m JOIN external_users u ON u.id = m.external_user_id \
+        WHERE COALESCE(u.connection_id = $1, FALSE) AND m.external_group_id IN ($2) ORDER BY m.external_group_id, m.external_user_id";
+    GROUPS_OF: set = "SELECT s.parent_id, g.id, g.display_name FROM external_subgroups s \
+        JOIN external_groups g ON g.id = s.child_id WHERE COALESCE(g.connection_id = $1, FALSE) AND s.parent_id IN ($2) ORDER BY s.parent_id, s.child_id";
 }
 
 /// Groups of so many members or more are read by page.

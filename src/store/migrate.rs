@@ -8,6 +8,9 @@ use super::OpenError;
 /// `migrations/`, built into the program. On PostgreSQL an advisory lock lets many nodes start at once.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// The table of the request log. On SQLite a file of its own has this table alone.
+pub(super) const REQUEST_LOG: &str = include_str!("../../migrations/0002_request_log.sql");
+
 /// Brings the schema of the connected database to this program's version.
 pub(super) async fn run(connection: &mut impl Migrate) -> Result<(), OpenError> {
     MIGRATIONS.run_direct(None, connection, false).await.map_err(sentence)

@@ -8,32 +8,32 @@ use crate::domain::id::{ExternalGroupId, UserId};
 use crate::{binds, statements};
 
 statements! {
-    LOCK(dialect) = format!("SELECT id FROM connection WHERE id = $1 {}", dialect.for_no_key_update());
-    START = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $1)";
-    ADD: set (dialect) = format!("INSERT INTO external_subgroup (grp, child) \
-        SELECT {}, g.id FROM external_group g WHERE COALESCE(g.connection = $2, FALSE) AND g.id IN ($3) \
-        ON CONFLICT DO NOTHING RETURNING child", dialect.typed("$1", "uuid"));
-    CONNECT = "INSERT INTO group_closure (ancestor, descendant) SELECT outside.ancestor, inside.descendant \
-        FROM group_closure outside JOIN group_closure inside ON inside.ancestor = $2 WHERE outside.descendant = $1 \
+    LOCK(dialect) = format!("SELECT id FROM connections WHERE id = $1 {}", dialect.for_no_key_update());
+    START = "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) VALUES ($1, $1)";
+    ADD: set (dialect) = format!("INSERT INTO external_subgroups (parent_id, child_id) \
+        SELECT {}, g.id FROM external_groups g WHERE COALESCE(g.connection_id = $2, FALSE) AND g.id IN ($3) \
+        ON CONFLICT DO NOTHING RETURNING child_id", dialect.typed("$1", "uuid"));
+    CONNECT = "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) SELECT outside.ancestor_id, inside.external_group_id \
+        FROM external_group_ancestors outside JOIN external_group_ancestors inside ON inside.ancestor_id = $2 WHERE outside.external_group_id = $1 \
         ON CONFLICT DO NOTHING";
-    REMOVE: set = "DELETE FROM external_subgroup WHERE grp = $1 AND child IN ($2) RETURNING child";
-    CHILDREN = "SELECT child FROM external_subgroup WHERE grp = $1 ORDER BY child";
-    OUTER = "SELECT ancestor FROM group_closure WHERE descendant = $1 AND ancestor <> $1";
-    FORGET: set = "DELETE FROM group_closure WHERE ancestor <> descendant AND ancestor IN ($1)";
-    REBUILD: set = "INSERT INTO group_closure (ancestor, descendant) \
-        WITH RECURSIVE inside (ancestor, descendant) AS ( \
-            SELECT s.grp, s.child FROM external_subgroup s WHERE s.grp IN ($1) \
-            UNION SELECT i.ancestor, s.child FROM inside i JOIN external_subgroup s ON s.grp = i.descendant) \
-        SELECT ancestor, descendant FROM inside WHERE TRUE ON CONFLICT DO NOTHING";
-    LEAVE_OUTER = "DELETE FROM external_subgroup WHERE child = $1 RETURNING grp";
-    DROP_CHILDREN = "DELETE FROM external_subgroup WHERE grp = $1";
-    DROP = "DELETE FROM group_closure WHERE ancestor = $1 OR descendant = $1";
-    PEOPLE_INSIDE = "SELECT DISTINCT u.person FROM group_closure c CROSS JOIN external_member m CROSS JOIN external_user u \
-        WHERE c.ancestor = $1 AND m.grp = c.descendant AND u.id = m.member AND COALESCE(u.connection = $2, FALSE) \
-        AND u.person IS NOT NULL";
-    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.person FROM group_closure c CROSS JOIN external_member m \
-        CROSS JOIN external_user u WHERE c.ancestor = $1 AND m.grp = c.descendant AND u.id = m.member \
-        AND COALESCE(u.directory = $2, FALSE) AND u.person IS NOT NULL";
+    REMOVE: set = "DELETE FROM external_subgroups WHERE parent_id = $1 AND child_id IN ($2) RETURNING child_id";
+    CHILDREN = "SELECT child_id FROM external_subgroups WHERE parent_id = $1 ORDER BY child_id";
+    OUTER = "SELECT ancestor_id FROM external_group_ancestors WHERE external_group_id = $1 AND ancestor_id <> $1";
+    FORGET: set = "DELETE FROM external_group_ancestors WHERE ancestor_id <> external_group_id AND ancestor_id IN ($1)";
+    REBUILD: set = "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) \
+        WITH RECURSIVE inside (ancestor_id, external_group_id) AS ( \
+            SELECT s.parent_id, s.child_id FROM external_subgroups s WHERE s.parent_id IN ($1) \
+            UNION SELECT i.ancestor_id, s.child_id FROM inside i JOIN external_subgroups s ON s.parent_id = i.external_group_id) \
+        SELECT ancestor_id, external_group_id FROM inside WHERE TRUE ON CONFLICT DO NOTHING";
+    LEAVE_OUTER = "DELETE FROM external_subgroups WHERE child_id = $1 RETURNING parent_id";
+    DROP_CHILDREN = "DELETE FROM external_subgroups WHERE parent_id = $1";
+    DROP = "DELETE FROM external_group_ancestors WHERE ancestor_id = $1 OR external_group_id = $1";
+    PEOPLE_INSIDE = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m CROSS JOIN external_users u \
+        WHERE c.ancestor_id = $1 AND m.external_group_id = c.external_group_id AND u.id = m.external_user_id AND COALESCE(u.connection_id = $2, FALSE) \
+        AND u.user_id IS NOT NULL";
+    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m \
+        CROSS JOIN external_users u WHERE c.ancestor_id = $1 AND m.external_group_id = c.external_group_id AND u.id = m.external_user_id \
+        AND COALESCE(u.directory_id = $2, FALSE) AND u.user_id IS NOT NULL";
 }
 
 /// Holds the connection's nesting until this transaction ends. Its key stays free: users and groups are created meanwhile.

@@ -8,29 +8,29 @@ use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 statements! {
-    INSERT = "INSERT INTO oauth_client (id, connection, name, prefix, secret_hash, jwks, jwks_uri, created_at) \
-        SELECT $1, c.id, $4, $5, $6, $7, $8, $9 FROM connection c JOIN directory d ON d.id = c.directory \
-        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3";
-    LIST = "SELECT o.id, o.connection, o.name, o.prefix, o.jwks, o.jwks_uri, o.created_at, o.revoked_at, \
-        o.last_used_at FROM oauth_client o JOIN connection c ON c.id = o.connection \
-        JOIN directory d ON d.id = c.directory \
-        WHERE o.connection = $1 AND d.partner = $2 ORDER BY o.created_at, o.id";
-    REVOKE = "UPDATE oauth_client SET revoked_at = $4 WHERE id = $1 AND connection = $2 AND revoked_at IS NULL \
-        AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $3)";
-    REVOKE_TOKENS = "UPDATE connection_token SET revoked_at = $2 WHERE client = $1 AND revoked_at IS NULL";
-    OPEN = "SELECT o.id AS client, o.secret_hash, o.jwks, o.jwks_uri, c.id, c.directory, c.kind, c.slug, c.profile, \
-        c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
-        FROM oauth_client o JOIN connection c ON c.id = o.connection JOIN directory d ON d.id = c.directory \
-        JOIN live_partner p ON p.id = d.partner \
+    INSERT = "INSERT INTO oauth_clients (id, connection_id, name, prefix, secret_hash, jwks, jwks_uri, created_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, $8, $9 FROM connections c JOIN directories d ON d.id = c.directory_id \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner_id = $3";
+    LIST = "SELECT o.id, o.connection_id, o.name, o.prefix, o.jwks, o.jwks_uri, o.created_at, o.revoked_at, \
+        o.last_used_at FROM oauth_clients o JOIN connections c ON c.id = o.connection_id \
+        JOIN directories d ON d.id = c.directory_id \
+        WHERE o.connection_id = $1 AND d.partner_id = $2 ORDER BY o.created_at, o.id";
+    REVOKE = "UPDATE oauth_clients SET revoked_at = $4 WHERE id = $1 AND connection_id = $2 AND revoked_at IS NULL \
+        AND connection_id IN (SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $3)";
+    REVOKE_TOKENS = "UPDATE connection_tokens SET revoked_at = $2 WHERE oauth_client_id = $1 AND revoked_at IS NULL";
+    OPEN = "SELECT o.id AS oauth_client_id, o.secret_hash, o.jwks, o.jwks_uri, c.id, c.directory_id, c.kind, c.slug, c.profile, \
+        c.state, c.settings, c.matching_attribute, c.version, c.created_at, d.partner_id, d.mode \
+        FROM oauth_clients o JOIN connections c ON c.id = o.connection_id JOIN directories d ON d.id = c.directory_id \
+        JOIN live_partners p ON p.id = d.partner_id \
         WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND o.revoked_at IS NULL";
-    USED = "UPDATE oauth_client SET last_used_at = $2 WHERE id = $1 AND revoked_at IS NULL";
-    SEEN = "INSERT INTO oauth_assertion (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    FORGET = "DELETE FROM oauth_assertion WHERE client = $1 AND expires_at < $2";
-    ISSUE = "INSERT INTO connection_token (id, connection, client, name, prefix, hash, created_at, expires_at) \
-        SELECT $1, o.connection, o.id, o.name, $3, $4, $5, $6 FROM oauth_client o WHERE o.id = $2";
-    BOUND = "DELETE FROM connection_token WHERE id IN (SELECT id FROM connection_token WHERE client = $1 \
+    USED = "UPDATE oauth_clients SET last_used_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    SEEN = "INSERT INTO oauth_assertions (oauth_client_id, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    FORGET = "DELETE FROM oauth_assertions WHERE oauth_client_id = $1 AND expires_at < $2";
+    ISSUE = "INSERT INTO connection_tokens (id, connection_id, oauth_client_id, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, o.connection_id, o.id, o.name, $3, $4, $5, $6 FROM oauth_clients o WHERE o.id = $2";
+    BOUND = "DELETE FROM connection_tokens WHERE id IN (SELECT id FROM connection_tokens WHERE oauth_client_id = $1 \
         ORDER BY expires_at DESC, id DESC LIMIT 1000 OFFSET $2)";
-    SWEEP = "DELETE FROM connection_token WHERE client = $1 AND expires_at < $2";
+    SWEEP = "DELETE FROM connection_tokens WHERE oauth_client_id = $1 AND expires_at < $2";
 }
 
 /// Access tokens of one client that have not ended; a further one ends the oldest.
@@ -147,7 +147,7 @@ pub async fn open(reader: &mut Reader, slug: &str, client: OauthClientId) -> Res
             jwks: row.get("jwks")?,
             jwks_uri: row.get("jwks_uri")?,
         };
-        Ok(TokenClient { id: row.get("client")?, door: ConnectionContext::from_row(row)?, proof })
+        Ok(TokenClient { id: row.get("oauth_client_id")?, door: ConnectionContext::from_row(row)?, proof })
     };
     reader.optional(&OPEN, binds![client, slug], read).await
 }

@@ -6,15 +6,15 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO login_link (hash, person, purpose, created_at, expires_at) \
-        SELECT $1, p.id, $4, $5, $6 FROM live_person p WHERE p.id = $2 AND p.partner = $3";
-    SEAL = "UPDATE login_link SET sealed = $3 WHERE hash = $1 AND person = $2";
-    LAST = "SELECT l.person, l.sealed, l.used_at, l.expires_at FROM login_link l WHERE l.purpose = $1 \
+    INSERT = "INSERT INTO one_time_links (hash, user_id, purpose, created_at, expires_at) \
+        SELECT $1, p.id, $4, $5, $6 FROM live_users p WHERE p.id = $2 AND p.partner_id = $3";
+    SEAL = "UPDATE one_time_links SET sealed = $3 WHERE hash = $1 AND user_id = $2";
+    LAST = "SELECT l.user_id, l.sealed, l.used_at, l.expires_at FROM one_time_links l WHERE l.purpose = $1 \
         ORDER BY CASE WHEN l.used_at IS NULL THEN 1 ELSE 0 END, l.created_at DESC LIMIT 1";
-    STANDS = "SELECT purpose FROM login_link WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
-    TAKE = "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
-        RETURNING person, purpose";
-    WITHDRAW = "DELETE FROM login_link WHERE person = $1 AND used_at IS NULL";
+    STANDS = "SELECT purpose FROM one_time_links WHERE hash = $1 AND used_at IS NULL AND expires_at > $2";
+    TAKE = "UPDATE one_time_links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
+        RETURNING user_id, purpose";
+    WITHDRAW = "DELETE FROM one_time_links WHERE user_id = $1 AND used_at IS NULL";
 }
 
 /// What a link is for.
@@ -140,6 +140,6 @@ pub async fn take(
     hash: [u8; 32],
     now: Timestamp,
 ) -> Result<Option<(SelfExtent, OneTimeLinkPurpose)>, StoreError> {
-    let read = |row: &Row| Ok((SelfExtent::new(row.get("person")?), OneTimeLinkPurpose::read(row)?));
+    let read = |row: &Row| Ok((SelfExtent::new(row.get("user_id")?), OneTimeLinkPurpose::read(row)?));
     tx.optional(&TAKE, binds![hash, now], read).await
 }

@@ -11,46 +11,46 @@ use crate::domain::time::Timestamp;
 use crate::statements;
 
 statements! {
-    INSERT = "INSERT INTO partner (id, parent, external_id, name, sort_key, kind, level, state, version, \
-        authority_version, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 1, 1, $8, $8)";
-    INSERT_SELF: insert[Uuid] = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $1, 0)";
-    INSERT_ANCESTORS = "INSERT INTO partner_ancestor (partner, ancestor, depth) \
-        SELECT $1, ancestor, depth + 1 FROM partner_ancestor WHERE partner = $2";
-    RENAME = "UPDATE partner SET name = $2, sort_key = $3, version = version + 1, changed_at = $4 WHERE id = $1";
-    ADOPT = "UPDATE partner SET external_id = $2, name = $3, sort_key = $4, level = $5, version = version + 1, \
-        changed_at = $6 WHERE id = $1 AND parent IS NULL";
-    BY_ID = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner WHERE id = $1";
+    INSERT = "INSERT INTO partners (id, parent_id, external_id, name, sort_key, kind, level_id, state, version, \
+        authority_version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 1, 1, $8, $8)";
+    INSERT_SELF: insert[Uuid] = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $1, 0)";
+    INSERT_ANCESTORS = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) \
+        SELECT $1, ancestor_id, depth + 1 FROM partner_ancestors WHERE partner_id = $2";
+    RENAME = "UPDATE partners SET name = $2, sort_key = $3, version = version + 1, updated_at = $4 WHERE id = $1";
+    ADOPT = "UPDATE partners SET external_id = $2, name = $3, sort_key = $4, level_id = $5, version = version + 1, \
+        updated_at = $6 WHERE id = $1 AND parent_id IS NULL";
+    BY_ID = "SELECT id, parent_id, external_id, name, kind, level_id, version, created_at FROM live_partners WHERE id = $1";
     // Two branches and not an OR: sealed lines and those that wait are in different indexes.
-    MADE_BY = "SELECT actor FROM event WHERE subject = $1 AND seq IS NOT NULL AND kind = 'partner.created' \
-        UNION ALL SELECT actor FROM event WHERE subject = $1 AND seq IS NULL AND kind = 'partner.created'";
-    KEYED = "SELECT COUNT(*) FROM live_partner WHERE external_id = $1";
-    AT_LEAST = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id LIMIT 1 OFFSET $2";
-    CHILDREN = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
-        WHERE parent = $1 ORDER BY sort_key, id";
-    ROOT = "SELECT id, parent, external_id, name, kind, level, version, created_at FROM live_partner \
-        WHERE parent IS NULL";
-    SUBTREE = format!("SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
+    MADE_BY = "SELECT actor FROM events WHERE subject = $1 AND seq IS NOT NULL AND kind = 'partner.created' \
+        UNION ALL SELECT actor FROM events WHERE subject = $1 AND seq IS NULL AND kind = 'partner.created'";
+    KEYED = "SELECT COUNT(*) FROM live_partners WHERE external_id = $1";
+    AT_LEAST = "SELECT id FROM live_partners WHERE parent_id = $1 ORDER BY sort_key, id LIMIT 1 OFFSET $2";
+    CHILDREN = "SELECT id, parent_id, external_id, name, kind, level_id, version, created_at FROM live_partners \
+        WHERE parent_id = $1 ORDER BY sort_key, id";
+    ROOT = "SELECT id, parent_id, external_id, name, kind, level_id, version, created_at FROM live_partners \
+        WHERE parent_id IS NULL";
+    SUBTREE = format!("SELECT p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at, \
             l.title AS level_title, \
             ({}) AS people, \
-            (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
-            (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
-        FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level \
-        WHERE a.ancestor = $1 ORDER BY p.sort_key, p.id", totals::kept(What::AtHome, "p.id"));
-    ANCESTORS = "SELECT p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at \
-        FROM partner_ancestor a JOIN live_partner p ON p.id = a.ancestor WHERE a.partner = $1 ORDER BY a.depth DESC";
-    COUNT = "SELECT COUNT(*) FROM live_partner";
+            (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
+            (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
+        FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id \
+        WHERE a.ancestor_id = $1 ORDER BY p.sort_key, p.id", totals::kept(What::AtHome, "p.id"));
+    ANCESTORS = "SELECT p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at \
+        FROM partner_ancestors a JOIN live_partners p ON p.id = a.ancestor_id WHERE a.partner_id = $1 ORDER BY a.depth DESC";
+    COUNT = "SELECT COUNT(*) FROM live_partners";
 }
 
 impl FromRow for Partner {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
-            parent: row.get("parent")?,
+            parent: row.get("parent_id")?,
             external_id: row.get("external_id")?,
             name: row.get("name")?,
             kind: PartnerKind::parse(&row.get::<String>("kind")?)
                 .ok_or_else(|| StoreError::Decode("kind".to_owned()))?,
-            level: LevelId(row.get("level")?),
+            level: LevelId(row.get("level_id")?),
             version: row.get("version")?,
             created_at: row.get("created_at")?,
         })

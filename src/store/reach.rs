@@ -19,11 +19,11 @@ use crate::{binds, statements};
 /// The columns of a [`TreeNode`], and where they are from.
 fn columns() -> String {
     format!(
-        "p.id, p.parent, p.external_id, p.name, p.kind, p.level, p.version, p.created_at, \
+        "p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at, \
         l.title AS level_title, ({}) AS people, \
-        (SELECT COUNT(*) FROM directory d WHERE d.partner = p.id) AS directories, \
-        (SELECT COUNT(*) FROM partner_suspension s WHERE s.partner = p.id) AS suspensions \
-        FROM partner_ancestor a JOIN live_partner p ON p.id = a.partner JOIN level l ON l.id = p.level",
+        (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
+        (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
+        FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id",
         totals::kept(What::AtHome, "p.id")
     )
 }
@@ -31,20 +31,20 @@ fn columns() -> String {
 /// The partner is in the extent `$1`, `$2`, and its level allows to be seen.
 fn seen() -> String {
     format!(
-        "a.ancestor = $1 AND ($2 OR a.depth = 0) AND EXISTS (SELECT 1 FROM level_capability k \
-        WHERE k.level = p.level AND k.capability = {})",
+        "a.ancestor_id = $1 AND ($2 OR a.depth = 0) AND EXISTS (SELECT 1 FROM level_capabilities k \
+        WHERE k.level_id = p.level_id AND k.capability_id = {})",
         CoreCapability::PartnerView.id().0
     )
 }
 
 statements! {
-    CHILDREN = "SELECT id FROM live_partner WHERE parent = $1 ORDER BY sort_key, id";
-    SUSPENSIONS = "SELECT COUNT(*) FROM partner_ancestor a JOIN partner_suspension s ON s.partner = a.ancestor \
-        WHERE a.partner = $1";
+    CHILDREN = "SELECT id FROM live_partners WHERE parent_id = $1 ORDER BY sort_key, id";
+    SUSPENSIONS = "SELECT COUNT(*) FROM partner_ancestors a JOIN partner_suspensions s ON s.partner_id = a.ancestor_id \
+        WHERE a.partner_id = $1";
     NODES = format!("SELECT {} WHERE {} ORDER BY a.depth, p.sort_key, p.id LIMIT $3", columns(), seen());
     PAGE = format!("SELECT {} WHERE {} AND p.id > $3 ORDER BY p.id LIMIT $4", columns(), seen());
-    ONE = format!("SELECT {} WHERE a.ancestor = $1 AND a.depth = 0", columns());
-    BELOW = format!("SELECT {} WHERE {} AND p.parent = $3 ORDER BY p.sort_key, p.id LIMIT $4", columns(), seen());
+    ONE = format!("SELECT {} WHERE a.ancestor_id = $1 AND a.depth = 0", columns());
+    BELOW = format!("SELECT {} WHERE {} AND p.parent_id = $3 ORDER BY p.sort_key, p.id LIMIT $4", columns(), seen());
     MATCHING(dialect) = format!(
         "SELECT {} WHERE {} AND ({} OR p.external_id = $5) ORDER BY p.sort_key, p.id LIMIT $3",
         columns(), seen(), dialect.contains("p.sort_key", "$4"));

@@ -7,19 +7,19 @@ use crate::{binds, statements};
 use uuid::Uuid;
 
 statements! {
-    NEWEST = format!("SELECT e.id, e.at, e.kind, e.partner, e.subject, e.actor, e.data, e.seq, p.name \
-        FROM event e JOIN live_partner p ON p.id = e.partner JOIN partner_ancestor a ON a.partner = e.partner \
-        WHERE a.ancestor = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
-        AND EXISTS (SELECT 1 FROM level_capability k WHERE k.level = p.level AND k.capability = {}) \
+    NEWEST = format!("SELECT e.id, e.at, e.kind, e.partner_id, e.subject, e.actor, e.data, e.seq, p.name \
+        FROM events e JOIN live_partners p ON p.id = e.partner_id JOIN partner_ancestors a ON a.partner_id = e.partner_id \
+        WHERE a.ancestor_id = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
+        AND EXISTS (SELECT 1 FROM level_capabilities k WHERE k.level_id = p.level_id AND k.capability_id = {}) \
         ORDER BY e.seq DESC LIMIT $4", CoreCapability::AuditView.id().0);
-    PEOPLE: set = "SELECT id, display_name FROM live_person WHERE id IN ($1)";
-    EXTERNAL_USERS: set = "SELECT id, user_name FROM external_user WHERE id IN ($1)";
-    EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_group WHERE id IN ($1)";
-    CONNECTIONS: set = "SELECT id, slug FROM connection WHERE id IN ($1)";
-    DIRECTORIES: set = "SELECT id, name FROM directory WHERE id IN ($1)";
-    USER_GROUPS: set = "SELECT id, name FROM user_group WHERE id IN ($1)";
-    ROLES: set = "SELECT id, name FROM role WHERE id IN ($1)";
-    PARTNERS: set = "SELECT id, name FROM live_partner WHERE id IN ($1)";
+    PEOPLE: set = "SELECT id, display_name FROM live_users WHERE id IN ($1)";
+    EXTERNAL_USERS: set = "SELECT id, user_name FROM external_users WHERE id IN ($1)";
+    EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_groups WHERE id IN ($1)";
+    CONNECTIONS: set = "SELECT id, slug FROM connections WHERE id IN ($1)";
+    DIRECTORIES: set = "SELECT id, name FROM directories WHERE id IN ($1)";
+    USER_GROUPS: set = "SELECT id, name FROM user_groups WHERE id IN ($1)";
+    ROLES: set = "SELECT id, name FROM roles WHERE id IN ($1)";
+    PARTNERS: set = "SELECT id, name FROM live_partners WHERE id IN ($1)";
 }
 
 /// A sealed line and where it belongs.

@@ -5,31 +5,31 @@ use crate::domain::id::{ConnectionId, StormId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
-const COLUMNS: &str = "s.id, s.connection, s.since, s.last_at, s.people, s.deactivated, s.deleted, s.memberships, \
+const COLUMNS: &str = "s.id, s.connection_id, s.first_removal_at, s.last_removal_at, s.user_count, s.users_deactivated, s.users_deleted, s.memberships_removed, \
     s.groups_deleted, s.raised_at, s.dismissed_at";
 
 /// The storm's directory belongs to the partner of the extent, `$1`.
-const OF_PARTNER: &str = "FROM storm s JOIN connection c ON c.id = s.connection \
-    JOIN directory d ON d.id = c.directory WHERE d.partner = $1";
+const OF_PARTNER: &str = "FROM removal_alerts s JOIN connections c ON c.id = s.connection_id \
+    JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $1";
 
 statements! {
-    INSERT = "INSERT INTO storm (id, connection, since, last_at, people, deactivated, deleted, memberships, \
+    INSERT = "INSERT INTO removal_alerts (id, connection_id, first_removal_at, last_removal_at, user_count, users_deactivated, users_deleted, memberships_removed, \
         groups_deleted, raised_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    GROW = "UPDATE storm SET last_at = $3, people = $4, deactivated = $5, deleted = $6, memberships = $7, \
-        groups_deleted = $8 WHERE id = $1 AND connection = $2 AND people <= $4 AND last_at <= $3";
-    LATEST = format!("SELECT {COLUMNS} FROM storm s WHERE s.connection = $1 ORDER BY s.since DESC LIMIT 1");
-    OLDEST_GOING = "SELECT MIN(since) FROM storm WHERE last_at >= $1";
-    LIST = format!("SELECT {COLUMNS} FROM storm s WHERE s.connection = $1 AND s.since < $2 \
-        ORDER BY s.since DESC, s.id LIMIT $3");
-    SHOWN = format!("SELECT {COLUMNS}, c.slug {OF_PARTNER} AND s.dismissed_at IS NULL AND s.last_at >= $2 \
-        ORDER BY s.since DESC, s.id");
-    DISMISS = "UPDATE storm SET dismissed_at = $3, dismissed_by = $4 WHERE id = $1 AND connection = $2 \
+    GROW = "UPDATE removal_alerts SET last_removal_at = $3, user_count = $4, users_deactivated = $5, users_deleted = $6, memberships_removed = $7, \
+        groups_deleted = $8 WHERE id = $1 AND connection_id = $2 AND user_count <= $4 AND last_removal_at <= $3";
+    LATEST = format!("SELECT {COLUMNS} FROM removal_alerts s WHERE s.connection_id = $1 ORDER BY s.first_removal_at DESC LIMIT 1");
+    OLDEST_GOING = "SELECT MIN(first_removal_at) FROM removal_alerts WHERE last_removal_at >= $1";
+    LIST = format!("SELECT {COLUMNS} FROM removal_alerts s WHERE s.connection_id = $1 AND s.first_removal_at < $2 \
+        ORDER BY s.first_removal_at DESC, s.id LIMIT $3");
+    SHOWN = format!("SELECT {COLUMNS}, c.slug {OF_PARTNER} AND s.dismissed_at IS NULL AND s.last_removal_at >= $2 \
+        ORDER BY s.first_removal_at DESC, s.id");
+    DISMISS = "UPDATE removal_alerts SET dismissed_at = $3, dismissed_by = $4 WHERE id = $1 AND connection_id = $2 \
         AND dismissed_at IS NULL";
-    EXISTS = "SELECT EXISTS (SELECT 1 FROM storm WHERE id = $1 AND connection = $2)";
-    CURSOR = "SELECT seq, at FROM storm_watch WHERE id = 1";
-    SET_CURSOR = "INSERT INTO storm_watch (id, seq, at) VALUES (1, $1, $2) \
+    EXISTS = "SELECT EXISTS (SELECT 1 FROM removal_alerts WHERE id = $1 AND connection_id = $2)";
+    CURSOR = "SELECT seq, at FROM removal_alert_cursor WHERE id = 1";
+    SET_CURSOR = "INSERT INTO removal_alert_cursor (id, seq, at) VALUES (1, $1, $2) \
         ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at = excluded.at";
-    NO_MORE_THAN = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_user WHERE connection = $1 LIMIT $2) AS counted";
+    NO_MORE_THAN = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_users WHERE connection_id = $1 LIMIT $2) AS counted";
 }
 
 /// A storm.

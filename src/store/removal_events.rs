@@ -38,29 +38,29 @@ fn one_of(kinds: &[EventKind]) -> String {
 }
 
 statements! {
-    LAST = "SELECT seq, at FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
-    LAST_BEFORE = "SELECT seq FROM event WHERE seq <= $1 AND at < $2 ORDER BY seq DESC LIMIT 1";
-    REMOVALS = format!("SELECT {COLUMNS} FROM event e WHERE e.seq > $1 AND e.seq <= $2 AND {} ORDER BY e.seq", takes());
-    LAST_BEFORE_AT = "SELECT seq FROM event WHERE partner = $1 AND seq IS NOT NULL AND at < $2 ORDER BY seq DESC LIMIT 1";
-    SEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq > $2 AND e.seq <= $3 \
+    LAST = "SELECT seq, at FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    LAST_BEFORE = "SELECT seq FROM events WHERE seq <= $1 AND at < $2 ORDER BY seq DESC LIMIT 1";
+    REMOVALS = format!("SELECT {COLUMNS} FROM events e WHERE e.seq > $1 AND e.seq <= $2 AND {} ORDER BY e.seq", takes());
+    LAST_BEFORE_AT = "SELECT seq FROM events WHERE partner_id = $1 AND seq IS NOT NULL AND at < $2 ORDER BY seq DESC LIMIT 1";
+    SEALED = format!("SELECT {COLUMNS} FROM events e WHERE e.partner_id = $1 AND e.seq > $2 AND e.seq <= $3 \
         AND {} ORDER BY e.seq LIMIT $4", counts());
-    UNSEALED = format!("SELECT {COLUMNS} FROM event e WHERE e.seq IS NULL AND e.partner = $1 AND {} \
+    UNSEALED = format!("SELECT {COLUMNS} FROM events e WHERE e.seq IS NULL AND e.partner_id = $1 AND {} \
         ORDER BY e.id", counts());
     // Two branches and not an OR: sealed lines and those that wait are in different indexes.
-    NEWER: set = format!("SELECT {COLUMNS} FROM event e WHERE COALESCE(e.partner = $1, FALSE) AND e.seq > $2 AND {kinds} \
+    NEWER: set = format!("SELECT {COLUMNS} FROM events e WHERE COALESCE(e.partner_id = $1, FALSE) AND e.seq > $2 AND {kinds} \
             AND e.subject IN ($3) \
-        UNION ALL SELECT {COLUMNS} FROM event e WHERE e.partner = $1 AND e.seq IS NULL AND {kinds} \
+        UNION ALL SELECT {COLUMNS} FROM events e WHERE e.partner_id = $1 AND e.seq IS NULL AND {kinds} \
             AND e.subject IN ($3)", kinds = counts());
-    USERS: set = "SELECT id, user_name, active, person FROM external_user WHERE COALESCE(connection = $1, FALSE) AND id IN ($2)";
-    GROUPS: set = "SELECT id, display_name FROM external_group WHERE COALESCE(connection = $1, FALSE) AND NOT gone AND id IN ($2)";
-    IN_GROUP: set = "SELECT m.member FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE COALESCE(g.connection = $1, FALSE) AND m.grp = $2 AND m.member IN ($3)";
-    NESTED: set = "SELECT s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp \
-        WHERE COALESCE(g.connection = $1, FALSE) AND s.grp = $2 AND s.child IN ($3)";
-    KEPT_OUT: set(d) = format!("SELECT u.id FROM external_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
-    KEPT_OUT_GONE: set(d) = format!("SELECT u.id FROM deleted_user u JOIN person_suspension s ON s.person = u.person \
-        WHERE COALESCE(u.connection = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
+    USERS: set = "SELECT id, user_name, active, user_id FROM external_users WHERE COALESCE(connection_id = $1, FALSE) AND id IN ($2)";
+    GROUPS: set = "SELECT id, display_name FROM external_groups WHERE COALESCE(connection_id = $1, FALSE) AND NOT is_removed AND id IN ($2)";
+    IN_GROUP: set = "SELECT m.external_user_id FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        WHERE COALESCE(g.connection_id = $1, FALSE) AND m.external_group_id = $2 AND m.external_user_id IN ($3)";
+    NESTED: set = "SELECT s.child_id FROM external_subgroups s JOIN external_groups g ON g.id = s.parent_id \
+        WHERE COALESCE(g.connection_id = $1, FALSE) AND s.parent_id = $2 AND s.child_id IN ($3)";
+    KEPT_OUT: set(d) = format!("SELECT u.id FROM external_users u JOIN user_suspensions s ON s.user_id = u.user_id \
+        WHERE COALESCE(u.connection_id = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
+    KEPT_OUT_GONE: set(d) = format!("SELECT u.id FROM deleted_external_users u JOIN user_suspensions s ON s.user_id = u.user_id \
+        WHERE COALESCE(u.connection_id = $1, FALSE) AND s.source <> $2 AND COALESCE(s.from_at, 0) <= {} AND u.id IN ($3)", d.now());
 }
 
 /// A line of the log.

@@ -24,13 +24,8 @@ use crate::domain::time::Timestamp;
 
 pub use writer::LogWriter;
 
-/// What the file on SQLite is made with, step by step.
-const SCHEMA: [(&str, &str); 2] = [
-    ("request_log", include_str!("../../migrations/0004_request_log.sql")),
-    ("scim_request", include_str!("../../migrations/0008_scim_requests.sql")),
-];
 /// The newest rows of a connection before a moment.
-const NEWEST: &str = "SELECT id, at, entry FROM scim_request WHERE connection = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
+const NEWEST: &str = "SELECT id, at, entry FROM request_log_entries WHERE connection_id = $1 AND (at < $2 OR (at = $2 AND id < $3)) \
      ORDER BY at DESC, id DESC LIMIT $4";
 /// PostgreSQL: what its connections are opened with, so that none waits without end.
 const POSTGRES: [(&str, &str); 4] = [
@@ -208,14 +203,10 @@ async fn file(path: &Path) -> Result<SqlitePool, LogError> {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
     let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
-    for (table, text) in SCHEMA {
-        let known =
-            sqlx::query("SELECT 1 FROM sqlite_master WHERE name = $1").bind(table).fetch_optional(&pool).await?;
-        if known.is_none() {
-            let mut transaction = pool.begin().await?;
-            transaction.execute(text).await?;
-            transaction.commit().await?;
-        }
+    let known =
+        sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'request_log_entries'").fetch_optional(&pool).await?;
+    if known.is_none() {
+        (&pool).execute(super::migrate::REQUEST_LOG).await?;
     }
     Ok(pool)
 }

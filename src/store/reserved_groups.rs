@@ -8,45 +8,45 @@ use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 /// The columns of a [`UnboundRule`] rule; the caller says of which directories `d`.
-const LOOSE: &str = "SELECT DISTINCT r.id AS rule, r.name AS rule_name, d.name AS directory, \
+const LOOSE: &str = "SELECT DISTINCT r.id AS rule_id, r.name AS rule_name, d.name AS directory_id, \
     COALESCE(w.name, k.display_name) AS name, CASE WHEN w.id IS NULL THEN 'gone' WHEN 1 < (SELECT COUNT(*) \
-        FROM connection c JOIN external_group s ON s.connection = c.id \
-        WHERE c.directory = d.id AND s.display_key = w.name_key) THEN 'several' \
+        FROM connections c JOIN external_groups s ON s.connection_id = c.id \
+        WHERE c.directory_id = d.id AND s.display_name_key = w.name_key) THEN 'several' \
         ELSE 'awaited' END AS why, r.ordinal \
-    FROM directory d JOIN mapping_rule r ON r.directory = d.id AND r.rule_version = d.rule_version \
-    JOIN rule_atom a ON a.rule = r.id AND a.kind = 'group' \
-    LEFT JOIN awaited_group w ON w.directory = d.id AND w.id = a.people AND w.bound IS NULL \
-    LEFT JOIN deleted_group k ON k.id = a.people \
-    WHERE NOT EXISTS (SELECT 1 FROM external_group g WHERE g.id = a.people)";
+    FROM directories d JOIN mapping_rules r ON r.directory_id = d.id AND r.rule_set_version = d.rule_set_version \
+    JOIN rule_criteria a ON a.rule_id = r.id AND a.set_kind = 'group' \
+    LEFT JOIN reserved_external_groups w ON w.directory_id = d.id AND w.id = a.set_id AND w.bound IS NULL \
+    LEFT JOIN deleted_external_groups k ON k.id = a.set_id \
+    WHERE NOT EXISTS (SELECT 1 FROM external_groups g WHERE g.id = a.set_id)";
 
 statements! {
     // By connection, because that is what the index over names begins with.
-    SAID = "SELECT g.id FROM directory d CROSS JOIN connection c CROSS JOIN external_group g \
-        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND g.connection = c.id AND g.display_key = $3 \
-        AND NOT g.gone ORDER BY g.id LIMIT 2";
-    LIVING: set = "SELECT g.id FROM external_group g JOIN directory d ON d.id = g.directory \
-        WHERE COALESCE(g.directory = $1, FALSE) AND d.partner = $2 AND g.id IN ($3)";
-    AWAITED = "SELECT a.id FROM awaited_group a JOIN directory d ON d.id = a.directory \
-        WHERE a.directory = $1 AND d.partner = $2 AND a.name_key = $3";
-    AWAIT = "INSERT INTO awaited_group (directory, name_key, id, name) \
-        SELECT d.id, $3, $4, $5 FROM directory d WHERE d.id = $1 AND d.partner = $2";
-    CONFIRM = "DELETE FROM awaited_group WHERE name_key = $3 AND directory IN \
-        (SELECT d.id FROM directory d WHERE d.id = $1 AND d.partner = $2)";
-    LOCK(dialect) = format!("SELECT id, bound, bound_at FROM awaited_group WHERE directory = $1 AND name_key = $2 {}",
+    SAID = "SELECT g.id FROM directories d CROSS JOIN connections c CROSS JOIN external_groups g \
+        WHERE d.id = $1 AND d.partner_id = $2 AND c.directory_id = d.id AND g.connection_id = c.id AND g.display_name_key = $3 \
+        AND NOT g.is_removed ORDER BY g.id LIMIT 2";
+    LIVING: set = "SELECT g.id FROM external_groups g JOIN directories d ON d.id = g.directory_id \
+        WHERE COALESCE(g.directory_id = $1, FALSE) AND d.partner_id = $2 AND g.id IN ($3)";
+    AWAITED = "SELECT a.id FROM reserved_external_groups a JOIN directories d ON d.id = a.directory_id \
+        WHERE a.directory_id = $1 AND d.partner_id = $2 AND a.name_key = $3";
+    AWAIT = "INSERT INTO reserved_external_groups (directory_id, name_key, id, name) \
+        SELECT d.id, $3, $4, $5 FROM directories d WHERE d.id = $1 AND d.partner_id = $2";
+    CONFIRM = "DELETE FROM reserved_external_groups WHERE name_key = $3 AND directory_id IN \
+        (SELECT d.id FROM directories d WHERE d.id = $1 AND d.partner_id = $2)";
+    LOCK(dialect) = format!("SELECT id, bound, bound_at FROM reserved_external_groups WHERE directory_id = $1 AND name_key = $2 {}",
         dialect.for_update());
-    CANDIDATES = "SELECT g.id FROM connection c JOIN external_group g ON g.connection = c.id \
-        WHERE c.directory = $1 AND g.display_key = $2 ORDER BY CASE WHEN g.id = $3 THEN 0 ELSE 1 END, g.id LIMIT 2";
-    REBIND = "UPDATE rule_atom SET people = $3 WHERE people = $2 AND kind = 'group' \
-        AND rule IN (SELECT r.id FROM mapping_rule r WHERE r.directory = $1) AND NOT EXISTS \
-        (SELECT 1 FROM rule_atom o WHERE o.rule = rule_atom.rule AND o.term = rule_atom.term AND o.people = $3)";
-    REBIND_NAME = "UPDATE rule_name SET external_group = $3 WHERE external_group = $2 \
-        AND rule IN (SELECT r.id FROM mapping_rule r WHERE r.directory = $1)";
-    SET_BOUND = "UPDATE awaited_group SET bound = $3, bound_at = $4 WHERE directory = $1 AND name_key = $2";
-    FORGET = "DELETE FROM awaited_group WHERE directory = $1 AND name_key = $2";
-    LOOSE_OF = format!("{LOOSE} AND d.id = $1 AND d.partner = $2 ORDER BY r.ordinal, name");
-    LOOSE_ANYWHERE = format!("{LOOSE} ORDER BY directory, r.ordinal, name");
-    NAMES = "SELECT g.id, g.display_name FROM directory d CROSS JOIN connection c CROSS JOIN external_group g \
-        WHERE d.id = $1 AND d.partner = $2 AND c.directory = d.id AND g.connection = c.id ORDER BY g.display_key, g.id LIMIT $3";
+    CANDIDATES = "SELECT g.id FROM connections c JOIN external_groups g ON g.connection_id = c.id \
+        WHERE c.directory_id = $1 AND g.display_name_key = $2 ORDER BY CASE WHEN g.id = $3 THEN 0 ELSE 1 END, g.id LIMIT 2";
+    REBIND = "UPDATE rule_criteria SET set_id = $3 WHERE set_id = $2 AND set_kind = 'group' \
+        AND rule_id IN (SELECT r.id FROM mapping_rules r WHERE r.directory_id = $1) AND NOT EXISTS \
+        (SELECT 1 FROM rule_criteria o WHERE o.rule_id = rule_criteria.rule_id AND o.term = rule_criteria.term AND o.set_id = $3)";
+    REBIND_NAME = "UPDATE rule_group_names SET external_group_id = $3 WHERE external_group_id = $2 \
+        AND rule_id IN (SELECT r.id FROM mapping_rules r WHERE r.directory_id = $1)";
+    SET_BOUND = "UPDATE reserved_external_groups SET bound = $3, bound_at = $4 WHERE directory_id = $1 AND name_key = $2";
+    FORGET = "DELETE FROM reserved_external_groups WHERE directory_id = $1 AND name_key = $2";
+    LOOSE_OF = format!("{LOOSE} AND d.id = $1 AND d.partner_id = $2 ORDER BY r.ordinal, name");
+    LOOSE_ANYWHERE = format!("{LOOSE} ORDER BY directory_id, r.ordinal, name");
+    NAMES = "SELECT g.id, g.display_name FROM directories d CROSS JOIN connections c CROSS JOIN external_groups g \
+        WHERE d.id = $1 AND d.partner_id = $2 AND c.directory_id = d.id AND g.connection_id = c.id ORDER BY g.display_name_key, g.id LIMIT $3";
 }
 
 /// The groups of that name that the directory has said; two mean that the name does not tell which.

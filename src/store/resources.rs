@@ -5,10 +5,10 @@ use crate::domain::id::{ConnectionId, DirectoryId, UserGroupId, UserId};
 use crate::{binds, statements};
 
 statements! {
-    OF_USER = "SELECT partner FROM live_person WHERE id = $1";
-    OF_GROUP = "SELECT partner FROM user_group WHERE id = $1";
-    OF_DIRECTORY = "SELECT partner FROM directory WHERE id = $1";
-    OF_CONNECTION = "SELECT c.id, d.partner FROM connection c JOIN directory d ON d.id = c.directory WHERE c.slug = $1";
+    OF_USER = "SELECT partner_id FROM live_users WHERE id = $1";
+    OF_GROUP = "SELECT partner_id FROM user_groups WHERE id = $1";
+    OF_DIRECTORY = "SELECT partner_id FROM directories WHERE id = $1";
+    OF_CONNECTION = "SELECT c.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.slug = $1";
 }
 
 /// A person as the thing that is acted on.

@@ -10,32 +10,32 @@ use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-pub(super) const COLUMNS: &str = "r.id, r.partner, r.name, r.parent, r.catalog_key, r.version";
+pub(super) const COLUMNS: &str = "r.id, r.partner_id, r.name, r.parent_id, r.catalog_key, r.version";
 
 statements! {
-    OWNER = "SELECT partner FROM role WHERE id = $1";
-    INSERT = "INSERT INTO role (id, partner, name, name_key, parent, catalog_key, slot_rank, version, created_at) \
+    OWNER = "SELECT partner_id FROM roles WHERE id = $1";
+    INSERT = "INSERT INTO roles (id, partner_id, name, name_key, parent_id, catalog_key, slot_rank, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, NULL, 1, $7)";
-    INSERT_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
-    INSERT_ANCESTORS = "INSERT INTO role_ancestor (role, ancestor) SELECT $1, ancestor FROM role_ancestor WHERE role = $2";
-    INSERT_CAPABILITIES: rows = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    CLEAR_CAPABILITIES = "DELETE FROM role_capability WHERE role = $1 \
-        AND EXISTS (SELECT 1 FROM role r WHERE r.id = $1 AND r.partner = $2)";
-    TOUCH = "UPDATE role SET version = version + 1 WHERE id = $1 AND partner = $2";
-    BY_NAME = format!("SELECT {COLUMNS} FROM role r WHERE r.partner = $1 AND r.name_key = $2");
-    USABLE_BY_NAME = format!("SELECT {COLUMNS} FROM partner_ancestor a JOIN role r ON r.partner = a.ancestor \
-        WHERE a.partner = $1 AND r.name_key = $2 ORDER BY a.depth LIMIT 1");
-    USABLE_BY_ID = format!("SELECT {COLUMNS} FROM partner_ancestor a JOIN role r ON r.partner = a.ancestor \
-        WHERE a.partner = $1 AND r.id = $2");
-    USABLE = format!("SELECT {COLUMNS} FROM partner_ancestor a JOIN role r ON r.partner = a.ancestor \
-        WHERE a.partner = $1 ORDER BY r.name_key, a.depth");
-    OWN_CAPABILITIES = "SELECT c.capability FROM role_capability c JOIN role r ON r.id = c.role \
-        WHERE r.id = $1 AND r.partner = $2 ORDER BY c.capability";
-    CONFERRED = "SELECT c.capability FROM role_capability c JOIN partner_ancestor a ON a.partner = $2 \
-        JOIN role r ON r.id = c.role AND r.partner = a.ancestor WHERE r.id = $1 AND NOT EXISTS \
-        (SELECT 1 FROM role_ancestor up WHERE up.role = r.id AND NOT EXISTS \
-        (SELECT 1 FROM role_capability held WHERE held.role = up.ancestor AND held.capability = c.capability)) \
-        ORDER BY c.capability";
+    INSERT_SELF = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
+    INSERT_ANCESTORS = "INSERT INTO role_ancestors (role_id, ancestor_id) SELECT $1, ancestor_id FROM role_ancestors WHERE role_id = $2";
+    INSERT_CAPABILITIES: rows = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    CLEAR_CAPABILITIES = "DELETE FROM role_capabilities WHERE role_id = $1 \
+        AND EXISTS (SELECT 1 FROM roles r WHERE r.id = $1 AND r.partner_id = $2)";
+    TOUCH = "UPDATE roles SET version = version + 1 WHERE id = $1 AND partner_id = $2";
+    BY_NAME = format!("SELECT {COLUMNS} FROM roles r WHERE r.partner_id = $1 AND r.name_key = $2");
+    USABLE_BY_NAME = format!("SELECT {COLUMNS} FROM partner_ancestors a JOIN roles r ON r.partner_id = a.ancestor_id \
+        WHERE a.partner_id = $1 AND r.name_key = $2 ORDER BY a.depth LIMIT 1");
+    USABLE_BY_ID = format!("SELECT {COLUMNS} FROM partner_ancestors a JOIN roles r ON r.partner_id = a.ancestor_id \
+        WHERE a.partner_id = $1 AND r.id = $2");
+    USABLE = format!("SELECT {COLUMNS} FROM partner_ancestors a JOIN roles r ON r.partner_id = a.ancestor_id \
+        WHERE a.partner_id = $1 ORDER BY r.name_key, a.depth");
+    OWN_CAPABILITIES = "SELECT c.capability_id FROM role_capabilities c JOIN roles r ON r.id = c.role_id \
+        WHERE r.id = $1 AND r.partner_id = $2 ORDER BY c.capability_id";
+    CONFERRED = "SELECT c.capability_id FROM role_capabilities c JOIN partner_ancestors a ON a.partner_id = $2 \
+        JOIN roles r ON r.id = c.role_id AND r.partner_id = a.ancestor_id WHERE r.id = $1 AND NOT EXISTS \
+        (SELECT 1 FROM role_ancestors up WHERE up.role_id = r.id AND NOT EXISTS \
+        (SELECT 1 FROM role_capabilities held WHERE held.role_id = up.ancestor_id AND held.capability_id = c.capability_id)) \
+        ORDER BY c.capability_id";
 }
 
 impl FromRow for Role {

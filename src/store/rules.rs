@@ -10,19 +10,18 @@ use crate::domain::rule::{Criterion, ExternalSet, FilterTerm, Rule, RuleEffect, 
 use crate::{binds, statements};
 
 /// The columns of a [`RuleRow`], of the table called `r`.
-pub(super) const COLUMNS: &str =
-    "r.id, r.directory, r.rule_version, r.ordinal, r.name, r.effect, r.user_group, r.role, r.scope, r.when_text";
+pub(super) const COLUMNS: &str = "r.id, r.directory_id, r.rule_set_version, r.ordinal, r.name, r.effect, r.user_group_id, r.role_id, r.scope_id, r.when_text";
 
 statements! {
-    INSERT = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, scope, \
+    INSERT = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, user_group_id, role_id, scope_id, \
         when_text, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    INSERT_TERM: rows = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, $2, $3)";
-    INSERT_ATOM: rows = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, $2, $3, $4, $5)";
-    INSERT_NAME: rows = "INSERT INTO rule_name (rule, ordinal, name, external_group) VALUES ($1, $2, $3, $4)";
-    IN_FORCE = format!("SELECT {COLUMNS} FROM mapping_rule r JOIN directory d ON d.id = r.directory \
-        WHERE d.id = $1 AND d.partner = $2 AND r.rule_version = d.rule_version ORDER BY r.ordinal");
-    ATOMS = "SELECT rule, term, people, kind, negated FROM rule_atom WHERE rule = $1 ORDER BY term, people";
-    NAMES = "SELECT rule, ordinal, name, external_group FROM rule_name WHERE rule = $1 ORDER BY ordinal";
+    INSERT_TERM: rows = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, $2, $3)";
+    INSERT_ATOM: rows = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, $2, $3, $4, $5)";
+    INSERT_NAME: rows = "INSERT INTO rule_group_names (rule_id, ordinal, name, external_group_id) VALUES ($1, $2, $3, $4)";
+    IN_FORCE = format!("SELECT {COLUMNS} FROM mapping_rules r JOIN directories d ON d.id = r.directory_id \
+        WHERE d.id = $1 AND d.partner_id = $2 AND r.rule_set_version = d.rule_set_version ORDER BY r.ordinal");
+    ATOMS = "SELECT rule_id, term, set_id, set_kind, negated FROM rule_criteria WHERE rule_id = $1 ORDER BY term, set_id";
+    NAMES = "SELECT rule_id, ordinal, name, external_group_id FROM rule_group_names WHERE rule_id = $1 ORDER BY ordinal";
 }
 
 /// A rule with its condition as the author wrote it.

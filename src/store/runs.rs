@@ -5,33 +5,32 @@ use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
-const COLUMNS: &str = "id, dry, status, started_at, finished_at, report";
+const COLUMNS: &str = "id, dry_run, status, started_at, finished_at, report";
 
 statements! {
-    INSERT = "INSERT INTO sync_run (id, connection, dry, status, started_at, report) \
+    INSERT = "INSERT INTO sync_runs (id, connection_id, dry_run, status, started_at, report) \
         VALUES ($1, $2, $3, 'running', $4, '{}')";
-    FINISH = "UPDATE sync_run SET status = $3, finished_at = $4, report = $5 \
-        WHERE id = $1 AND connection = $2 AND status = 'running'";
-    ABANDON = "UPDATE sync_run SET status = 'failed', finished_at = $2, report = $3 \
-        WHERE connection = $1 AND status = 'running'";
-    BY_ID = format!("SELECT {COLUMNS} FROM sync_run WHERE id = $1 AND connection = $2");
-    NEWEST = format!("SELECT {COLUMNS} FROM sync_run WHERE connection = $1 AND started_at < $2 \
+    FINISH = "UPDATE sync_runs SET status = $3, finished_at = $4, report = $5 \
+        WHERE id = $1 AND connection_id = $2 AND status = 'running'";
+    ABANDON = "UPDATE sync_runs SET status = 'failed', finished_at = $2, report = $3 \
+        WHERE connection_id = $1 AND status = 'running'";
+    BY_ID = format!("SELECT {COLUMNS} FROM sync_runs WHERE id = $1 AND connection_id = $2");
+    NEWEST = format!("SELECT {COLUMNS} FROM sync_runs WHERE connection_id = $1 AND started_at < $2 \
         ORDER BY started_at DESC, id DESC LIMIT $3");
     // A start in the future was written by a clock that was wrong; nothing waits for it.
-    LAST_START = "SELECT MAX(started_at) FROM sync_run WHERE connection = $1 AND NOT dry AND started_at <= $2";
+    LAST_START = "SELECT MAX(started_at) FROM sync_runs WHERE connection_id = $1 AND NOT dry_run AND started_at <= $2";
     // The newest are kept, the one that says which server it was, and those of which removals are still added up.
-    OLD = "SELECT r.id FROM sync_run r WHERE r.connection = $1 AND r.status <> 'running' \
-        AND NOT EXISTS (SELECT 1 FROM sync_state s WHERE s.connection = r.connection AND s.run = r.id) \
-        AND NOT EXISTS (SELECT 1 FROM sync_taken t WHERE t.run = r.id AND t.at > $2) \
+    OLD = "SELECT r.id FROM sync_runs r WHERE r.connection_id = $1 AND r.status <> 'running' \
+        AND NOT EXISTS (SELECT 1 FROM sync_states s WHERE s.connection_id = r.connection_id AND s.sync_run_id = r.id) \
+        AND NOT EXISTS (SELECT 1 FROM sync_removals t WHERE t.sync_run_id = r.id AND t.at > $2) \
         ORDER BY r.started_at DESC, r.id DESC LIMIT 1000 OFFSET $3";
-    FORGET_STAGED: set = "DELETE FROM sync_stage WHERE run IN ($1)";
-    FORGET_HELD: set = "DELETE FROM sync_held WHERE run IN ($1)";
-    FORGET_TAKEN: set = "DELETE FROM sync_taken WHERE run IN ($1)";
-    FORGET: set = "DELETE FROM sync_run WHERE id IN ($1)";
-    SERVER = "SELECT server FROM sync_state WHERE connection = $1";
-    SET_SERVER = "INSERT INTO sync_state (connection, server, run, changed_at) VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (connection) DO UPDATE SET server = excluded.server, run = excluded.run, \
-        changed_at = excluded.changed_at";
+    FORGET_HELD: set = "DELETE FROM pending_changes WHERE sync_run_id IN ($1)";
+    FORGET_TAKEN: set = "DELETE FROM sync_removals WHERE sync_run_id IN ($1)";
+    FORGET: set = "DELETE FROM sync_runs WHERE id IN ($1)";
+    SERVER = "SELECT server_fingerprint FROM sync_states WHERE connection_id = $1";
+    SET_SERVER = "INSERT INTO sync_states (connection_id, server_fingerprint, sync_run_id, updated_at) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (connection_id) DO UPDATE SET server_fingerprint = excluded.server_fingerprint, sync_run_id = excluded.sync_run_id, \
+        updated_at = excluded.updated_at";
 }
 
 /// Runs of one connection that are kept; beyond that the oldest are forgotten, with what they held.
@@ -81,7 +80,7 @@ async fn forget(tx: &mut Tx, at: &ConnectionExtent, now: Timestamp) -> Result<()
     if old.is_empty() {
         return Ok(());
     }
-    for part in [&FORGET_STAGED, &FORGET_HELD, &FORGET_TAKEN, &FORGET] {
+    for part in [&FORGET_HELD, &FORGET_TAKEN, &FORGET] {
         tx.execute_in(part, binds![], old.iter().copied()).await?;
     }
     Ok(())

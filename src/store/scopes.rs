@@ -7,14 +7,14 @@ use crate::domain::id::{PartnerId, ScopeId, UserGroupId};
 use crate::{binds, statements};
 
 statements! {
-    INSERT: insert[Uuid, Text, Uuid] = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    INSERT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_group (scope, user_group) VALUES ($1, $2)";
-    INSERT_WITHOUT_PARTNERS: insert[Uuid, Uuid] = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
-    INSERT_WITHOUT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_without_group (scope, user_group) VALUES ($1, $2)";
-    BY_ID = "SELECT reach, partner FROM scope WHERE id = $1";
-    GROUPS = "SELECT user_group FROM scope_group WHERE scope = $1";
-    WITHOUT_PARTNERS = "SELECT partner FROM scope_without_partner WHERE scope = $1";
-    WITHOUT_GROUPS = "SELECT user_group FROM scope_without_group WHERE scope = $1";
+    INSERT: insert[Uuid, Text, Uuid] = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    INSERT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_user_groups (scope_id, user_group_id) VALUES ($1, $2)";
+    INSERT_WITHOUT_PARTNERS: insert[Uuid, Uuid] = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
+    INSERT_WITHOUT_GROUPS: insert[Uuid, Uuid] = "INSERT INTO scope_excluded_user_groups (scope_id, user_group_id) VALUES ($1, $2)";
+    BY_ID = "SELECT kind, partner_id FROM scopes WHERE id = $1";
+    GROUPS = "SELECT user_group_id FROM scope_user_groups WHERE scope_id = $1";
+    WITHOUT_PARTNERS = "SELECT partner_id FROM scope_excluded_partners WHERE scope_id = $1";
+    WITHOUT_GROUPS = "SELECT user_group_id FROM scope_excluded_user_groups WHERE scope_id = $1";
 }
 
 /// Writes a scope. Whoever writes it has been allowed to speak of it: a scope is no tenant's row by itself.
@@ -70,7 +70,7 @@ pub(super) fn reach(
         "partner" => Ok(ScopeBase::Partner { partner }),
         "subtree" => Ok(ScopeBase::Subtree { partner }),
         "groups" => Ok(ScopeBase::Groups { partner, groups: groups.into_iter().collect() }),
-        _ => Err(StoreError::Decode("reach".to_owned())),
+        _ => Err(StoreError::Decode("kind".to_owned())),
     }
 }
 

@@ -10,44 +10,44 @@ use crate::{binds, statements};
 /// partner or one above it.
 pub(super) fn in_good_standing(now: &str) -> String {
     format!(
-        "EXISTS (SELECT 1 FROM live_partner h WHERE h.id = p.partner) \
-        AND NOT EXISTS (SELECT 1 FROM person_suspension s1 WHERE s1.person = p.id \
+        "EXISTS (SELECT 1 FROM live_partners h WHERE h.id = p.partner_id) \
+        AND NOT EXISTS (SELECT 1 FROM user_suspensions s1 WHERE s1.user_id = p.id \
             AND COALESCE(s1.from_at, {now}) <= {now}) \
-        AND NOT EXISTS (SELECT 1 FROM partner_ancestor a JOIN partner_suspension s2 ON s2.partner = a.ancestor \
-            WHERE a.partner = p.partner)"
+        AND NOT EXISTS (SELECT 1 FROM partner_ancestors a JOIN partner_suspensions s2 ON s2.partner_id = a.ancestor_id \
+            WHERE a.partner_id = p.partner_id)"
     )
 }
 
 statements! {
-    START = format!("INSERT INTO session (id, hash, person, connection, person_version, connection_version, created_at, \
-        seen_at, expires_at, partner) \
-        SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connection c WHERE c.id = $4), $5, $5, $6, p.partner \
-        FROM live_person p WHERE p.id = $3 AND {}", in_good_standing("$5"));
-    BY_HASH = format!("SELECT s.id, s.connection, s.created_at, s.seen_at, s.expires_at, p.id AS person, p.partner, \
+    START = format!("INSERT INTO sessions (id, hash, user_id, connection_id, user_version, connection_version, created_at, \
+        last_seen_at, expires_at, partner_id) \
+        SELECT $1, $2, p.id, $4, p.version, (SELECT c.trust_version FROM connections c WHERE c.id = $4), $5, $5, $6, p.partner_id \
+        FROM live_users p WHERE p.id = $3 AND {}", in_good_standing("$5"));
+    BY_HASH = format!("SELECT s.id, s.connection_id, s.created_at, s.last_seen_at, s.expires_at, p.id AS user_id, p.partner_id, \
         p.display_name \
-        FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
-        WHERE s.hash = $1 AND s.expires_at > $2 AND s.seen_at > $3 AND {} \
-        AND NOT EXISTS (SELECT 1 FROM partner_ancestor u JOIN live_partner q ON q.id = u.ancestor \
-            WHERE u.partner = p.partner AND q.sessions_after >= s.created_at) \
-        AND (s.connection IS NULL OR EXISTS \
-            (SELECT 1 FROM connection c JOIN directory d ON d.id = c.directory WHERE c.id = s.connection \
+        FROM sessions s JOIN live_users p ON p.id = s.user_id AND p.version = s.user_version \
+        WHERE s.hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3 AND {} \
+        AND NOT EXISTS (SELECT 1 FROM partner_ancestors u JOIN live_partners q ON q.id = u.ancestor_id \
+            WHERE u.partner_id = p.partner_id AND q.sessions_after >= s.created_at) \
+        AND (s.connection_id IS NULL OR EXISTS \
+            (SELECT 1 FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = s.connection_id \
             AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))", in_good_standing("$2"));
     // What those below are told, the newest first: of the person, of the partner and of those above it.
-    NOTICES = "SELECT x.notice, x.since FROM person_suspension x WHERE x.person = $1 AND x.notice IS NOT NULL \
+    NOTICES = "SELECT x.notice, x.suspended_at FROM user_suspensions x WHERE x.user_id = $1 AND x.notice IS NOT NULL \
             AND COALESCE(x.from_at, $2) <= $2 \
-        UNION ALL SELECT y.notice, y.since FROM live_person p CROSS JOIN partner_ancestor a CROSS JOIN partner_suspension y \
-            WHERE p.id = $1 AND a.partner = p.partner AND y.partner = a.ancestor AND y.notice IS NOT NULL \
+        UNION ALL SELECT y.notice, y.suspended_at FROM live_users p CROSS JOIN partner_ancestors a CROSS JOIN partner_suspensions y \
+            WHERE p.id = $1 AND a.partner_id = p.partner_id AND y.partner_id = a.ancestor_id AND y.notice IS NOT NULL \
         ORDER BY 2 DESC, 1 LIMIT 3";
-    TOUCH = "UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
-    BOUND = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE person = $1 \
+    TOUCH = "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2";
+    BOUND = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 \
         ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)";
-    END = "DELETE FROM session WHERE id = $1 AND person = $2";
-    END_ALL = "DELETE FROM session WHERE person = $1";
-    EXPIRED = "DELETE FROM session WHERE expires_at <= $1 OR seen_at <= $2";
-    ARRIVED = "SELECT u.id, u.person FROM external_user u \
-        WHERE u.connection = $1 AND u.directory = $2 AND u.stable_key = $3";
-    ANY = "SELECT id FROM session LIMIT 1";
-    HOME = "SELECT p.partner FROM live_person p WHERE p.id = $1";
+    END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
+    END_ALL = "DELETE FROM sessions WHERE user_id = $1";
+    EXPIRED = "DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= $2";
+    ARRIVED = "SELECT u.id, u.user_id FROM external_users u \
+        WHERE u.connection_id = $1 AND u.directory_id = $2 AND u.stable_id = $3";
+    ANY = "SELECT id FROM sessions LIMIT 1";
+    HOME = "SELECT p.partner_id FROM live_users p WHERE p.id = $1";
 }
 
 /// Whether anybody has a session.
@@ -103,13 +103,13 @@ impl Session {
 impl FromRow for Session {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            extent: SelfExtent::new(row.get("person")?),
+            extent: SelfExtent::new(row.get("user_id")?),
             session: row.get("id")?,
-            connection: row.get("connection")?,
-            partner: row.get("partner")?,
+            connection: row.get("connection_id")?,
+            partner: row.get("partner_id")?,
             display_name: row.get("display_name")?,
             created_at: row.get("created_at")?,
-            seen_at: row.get("seen_at")?,
+            seen_at: row.get("last_seen_at")?,
             expires_at: row.get("expires_at")?,
         })
     }
@@ -201,7 +201,7 @@ pub async fn arrived(
     stable_key: &str,
 ) -> Result<Option<(ExternalUserId, Option<SelfExtent>)>, StoreError> {
     let values = binds![at.connection(), at.directory(), stable_key];
-    let read = |row: &Row| Ok((row.get("id")?, row.get::<Option<UserId>>("person")?.map(SelfExtent::new)));
+    let read = |row: &Row| Ok((row.get("id")?, row.get::<Option<UserId>>("user_id")?.map(SelfExtent::new)));
     reader.optional(&ARRIVED, values, read).await
 }
 

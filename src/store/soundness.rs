@@ -10,9 +10,9 @@ const MOST_TOLD: usize = 20;
 const TRIED: usize = 64 << 10;
 
 statements! {
-    TRY = "INSERT INTO lease (name, holder, fence, until_at) VALUES ($1, $2, 1, 0) \
-        ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1";
-    TRIED_OUT = "DELETE FROM lease WHERE name = $1";
+    TRY = "INSERT INTO leases (name, holder, fencing_token, expires_at) VALUES ($1, $2, 1, 0) \
+        ON CONFLICT (name) DO UPDATE SET fencing_token = leases.fencing_token + 1";
+    TRIED_OUT = "DELETE FROM leases WHERE name = $1";
 }
 
 /// PostgreSQL: pages that did not have the checksum they were written with, since the counters began.

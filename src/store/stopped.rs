@@ -8,23 +8,23 @@ use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
 /// A session of a person that has not ended by `$2`.
-const SIGNED_IN: &str = "s.expires_at > $2 AND p.id = s.person AND p.version = s.person_version";
+const SIGNED_IN: &str = "s.expires_at > $2 AND p.id = s.user_id AND p.version = s.user_version";
 
 /// An API token of a person that has not ended by `$2`.
-const TOKEN: &str = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND p.id = t.person";
+const TOKEN: &str = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND p.id = t.user_id";
 
 statements! {
-    PARTNERS = "SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner";
+    PARTNERS = "SELECT COUNT(*) FROM partner_ancestors a CROSS JOIN live_partners q WHERE a.ancestor_id = $1 AND q.id = a.partner_id";
     PEOPLE = totals::at_home_below();
-    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestor a CROSS JOIN session s CROSS JOIN live_person p \
-        WHERE a.ancestor = $1 AND s.partner = a.partner AND {SIGNED_IN}");
-    TOKENS = format!("SELECT COUNT(*) FROM partner_ancestor a CROSS JOIN api_token t CROSS JOIN live_person p \
-        WHERE a.ancestor = $1 AND t.partner = a.partner AND {TOKEN}");
+    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestors a CROSS JOIN sessions s CROSS JOIN live_users p \
+        WHERE a.ancestor_id = $1 AND s.partner_id = a.partner_id AND {SIGNED_IN}");
+    TOKENS = format!("SELECT COUNT(*) FROM partner_ancestors a CROSS JOIN api_tokens t CROSS JOIN live_users p \
+        WHERE a.ancestor_id = $1 AND t.partner_id = a.partner_id AND {TOKEN}");
     BY_PARTNER = format!("SELECT q.id, q.name, \
             ({}) AS people, \
-            (SELECT COUNT(DISTINCT p.id) FROM session s CROSS JOIN live_person p WHERE s.partner = q.id AND {SIGNED_IN}) \
+            (SELECT COUNT(DISTINCT p.id) FROM sessions s CROSS JOIN live_users p WHERE s.partner_id = q.id AND {SIGNED_IN}) \
                 AS signed_in \
-        FROM partner_ancestor a CROSS JOIN live_partner q WHERE a.ancestor = $1 AND q.id = a.partner \
+        FROM partner_ancestors a CROSS JOIN live_partners q WHERE a.ancestor_id = $1 AND q.id = a.partner_id \
         ORDER BY a.depth, q.sort_key, q.id LIMIT $3", totals::kept(What::AtHome, "q.id"));
 }
 

@@ -8,32 +8,32 @@ use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
 
 /// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
-const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
-    (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
+const AT_HOME: &str = "(p.partner_id = $1 OR ($2 AND EXISTS \
+    (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1)))";
 
 statements! {
-    OF_PARTNER = "SELECT source, cause, notice, set_by, since, CAST(NULL AS BIGINT) AS from_at FROM partner_suspension WHERE partner = $1 \
-        ORDER BY since, source";
-    OF_PERSON = format!("SELECT s.source, s.cause, s.notice, s.set_by, s.since, s.from_at FROM person_suspension s \
-        JOIN live_person p ON p.id = s.person WHERE p.id = $3 AND {AT_HOME} ORDER BY s.since, s.source");
-    SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, notice, set_by, since) \
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (partner, source) DO NOTHING";
-    SUSPEND_PERSON = format!("INSERT INTO person_suspension (person, source, cause, notice, set_by, since) \
-        SELECT p.id, $4, $5, $6, $7, $8 FROM live_person p WHERE p.id = $3 AND {AT_HOME} \
-        ON CONFLICT (person, source) DO NOTHING");
+    OF_PARTNER = "SELECT source, reason, notice, set_by, suspended_at, CAST(NULL AS BIGINT) AS from_at FROM partner_suspensions WHERE partner_id = $1 \
+        ORDER BY suspended_at, source";
+    OF_PERSON = format!("SELECT s.source, s.reason, s.notice, s.set_by, s.suspended_at, s.from_at FROM user_suspensions s \
+        JOIN live_users p ON p.id = s.user_id WHERE p.id = $3 AND {AT_HOME} ORDER BY s.suspended_at, s.source");
+    SUSPEND_PARTNER = "INSERT INTO partner_suspensions (partner_id, source, reason, notice, set_by, suspended_at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (partner_id, source) DO NOTHING";
+    SUSPEND_PERSON = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at) \
+        SELECT p.id, $4, $5, $6, $7, $8 FROM live_users p WHERE p.id = $3 AND {AT_HOME} \
+        ON CONFLICT (user_id, source) DO NOTHING");
     // The day may be moved; who says the same again changes nothing.
-    END_PERSON = format!("INSERT INTO person_suspension (person, source, cause, notice, set_by, since, from_at) \
-        SELECT p.id, $4, $5, $6, $7, $8, $9 FROM live_person p WHERE p.id = $3 AND {AT_HOME} \
-        ON CONFLICT (person, source) DO UPDATE SET cause = excluded.cause, notice = excluded.notice, \
-        set_by = excluded.set_by, since = excluded.since, from_at = excluded.from_at \
-        WHERE person_suspension.from_at <> excluded.from_at");
-    LIFT_PARTNER = "DELETE FROM partner_suspension WHERE partner = $1 AND source = $2";
-    LIFT_PERSON = format!("DELETE FROM person_suspension WHERE source = $4 AND person IN \
-        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    END_SESSIONS_OF_PERSON = format!("UPDATE person SET version = version + 1, changed_at = $4 WHERE id IN \
-        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    END_SESSIONS_BELOW = "UPDATE partner SET sessions_after = $2 WHERE id = $1";
-    ABOVE = "SELECT ancestor FROM partner_ancestor WHERE partner = $1 ORDER BY depth";
+    END_PERSON = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at, from_at) \
+        SELECT p.id, $4, $5, $6, $7, $8, $9 FROM live_users p WHERE p.id = $3 AND {AT_HOME} \
+        ON CONFLICT (user_id, source) DO UPDATE SET reason = excluded.reason, notice = excluded.notice, \
+        set_by = excluded.set_by, suspended_at = excluded.suspended_at, from_at = excluded.from_at \
+        WHERE user_suspensions.from_at <> excluded.from_at");
+    LIFT_PARTNER = "DELETE FROM partner_suspensions WHERE partner_id = $1 AND source = $2";
+    LIFT_PERSON = format!("DELETE FROM user_suspensions WHERE source = $4 AND user_id IN \
+        (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
+    END_SESSIONS_OF_PERSON = format!("UPDATE users SET version = version + 1, updated_at = $4 WHERE id IN \
+        (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
+    END_SESSIONS_BELOW = "UPDATE partners SET sessions_after = $2 WHERE id = $1";
+    ABOVE = "SELECT ancestor_id FROM partner_ancestors WHERE partner_id = $1 ORDER BY depth";
 }
 
 /// A row: who, why, and since when.
@@ -65,10 +65,10 @@ impl FromRow for Hold {
         let source = SuspensionSource::parse(&row.get::<String>("source")?);
         Ok(Self {
             source: source.ok_or_else(|| StoreError::Decode("source".to_owned()))?,
-            cause: row.get("cause")?,
+            cause: row.get("reason")?,
             notice: row.get("notice")?,
             by: row.get("set_by")?,
-            since: row.get("since")?,
+            since: row.get("suspended_at")?,
             from: row.get("from_at")?,
         })
     }

@@ -15,33 +15,33 @@ use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
 
 /// Tokens with the doors they were made for, of partners that live.
-const DOORS: &str = "FROM connection_token t JOIN connection c ON c.id = t.connection \
-    JOIN directory d ON d.id = c.directory JOIN live_partner p ON p.id = d.partner";
+const DOORS: &str = "FROM connection_tokens t JOIN connections c ON c.id = t.connection_id \
+    JOIN directories d ON d.id = c.directory_id JOIN live_partners p ON p.id = d.partner_id";
 
 statements! {
-    INSERT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
-        SELECT $1, c.id, $4, $5, $6, $7, $8 FROM connection c JOIN directory d ON d.id = c.directory \
-        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3";
-    ADOPT = "INSERT INTO connection_token (id, connection, name, prefix, hash, created_at, expires_at) \
-        SELECT $1, c.id, $4, $5, $6, $7, NULL FROM connection c JOIN directory d ON d.id = c.directory \
-        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner = $3 ON CONFLICT (hash) DO NOTHING";
-    REVOKE = "UPDATE connection_token SET revoked_at = $3 WHERE id = $1 AND revoked_at IS NULL AND connection IN \
-        (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
-    EXPIRE = "UPDATE connection_token SET expires_at = $3 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $3) \
-        AND connection IN (SELECT c.id FROM connection c JOIN directory d ON d.id = c.directory WHERE d.partner = $2)";
+    INSERT = "INSERT INTO connection_tokens (id, connection_id, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, $8 FROM connections c JOIN directories d ON d.id = c.directory_id \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner_id = $3";
+    ADOPT = "INSERT INTO connection_tokens (id, connection_id, name, prefix, hash, created_at, expires_at) \
+        SELECT $1, c.id, $4, $5, $6, $7, NULL FROM connections c JOIN directories d ON d.id = c.directory_id \
+        WHERE c.id = $2 AND c.kind = 'scim' AND d.partner_id = $3 ON CONFLICT (hash) DO NOTHING";
+    REVOKE = "UPDATE connection_tokens SET revoked_at = $3 WHERE id = $1 AND revoked_at IS NULL AND connection_id IN \
+        (SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $2)";
+    EXPIRE = "UPDATE connection_tokens SET expires_at = $3 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $3) \
+        AND connection_id IN (SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $2)";
     LIST = "SELECT t.id, t.name, t.prefix, t.created_at, t.expires_at, t.revoked_at, t.last_used_at \
-        FROM connection_token t JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
-        WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL ORDER BY t.created_at, t.id";
-    FORGET_ENDED = "DELETE FROM connection_token WHERE id IN (SELECT t.id FROM connection_token t \
-        JOIN connection c ON c.id = t.connection JOIN directory d ON d.id = c.directory \
-        WHERE t.connection = $1 AND d.partner = $2 AND t.client IS NULL \
+        FROM connection_tokens t JOIN connections c ON c.id = t.connection_id JOIN directories d ON d.id = c.directory_id \
+        WHERE t.connection_id = $1 AND d.partner_id = $2 AND t.oauth_client_id IS NULL ORDER BY t.created_at, t.id";
+    FORGET_ENDED = "DELETE FROM connection_tokens WHERE id IN (SELECT t.id FROM connection_tokens t \
+        JOIN connections c ON c.id = t.connection_id JOIN directories d ON d.id = c.directory_id \
+        WHERE t.connection_id = $1 AND d.partner_id = $2 AND t.oauth_client_id IS NULL \
         AND (t.revoked_at IS NOT NULL OR t.expires_at <= $3) ORDER BY t.created_at DESC, t.id DESC LIMIT 1000 OFFSET $4)";
-    BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory, c.kind, c.slug, c.profile, \
-        c.state, c.config, c.join_attribute, c.version, c.created_at, d.partner, d.mode \
+    BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory_id, c.kind, c.slug, c.profile, \
+        c.state, c.settings, c.matching_attribute, c.version, c.created_at, d.partner_id, d.mode \
         {DOORS} WHERE t.hash = $1 AND c.kind = 'scim'");
-    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner {DOORS} \
+    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner_id {DOORS} \
         WHERE t.id = $1");
-    USED = "UPDATE connection_token SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    USED = "UPDATE connection_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
 /// A bearer token, of a connection or of a person, as lists show it.

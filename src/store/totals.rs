@@ -26,8 +26,8 @@ statements! {
 
 /// A table of numbers, and the column that says whose.
 type Table = (&'static str, &'static str);
-const EXTERNAL: Table = ("external_total", "connection");
-const USER: Table = ("user_total", "owner");
+const EXTERNAL: Table = ("external_totals", "connection_id");
+const USER: Table = ("user_totals", "owner_id");
 
 /// What is done to a table.
 struct Book {
@@ -41,17 +41,17 @@ static BOOKS: [Book; 2] =
 
 fn add_text((table, whose): Table) -> String {
     format!(
-        "INSERT INTO {table} ({whose}, what, id, number) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT ({whose}, what, id) DO UPDATE SET number = {table}.number + excluded.number"
+        "INSERT INTO {table} ({whose}, kind, id, number) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT ({whose}, kind, id) DO UPDATE SET number = {table}.number + excluded.number"
     )
 }
 
 fn long_text((table, whose): Table) -> String {
-    format!("SELECT {whose}, what FROM {table} GROUP BY {whose}, what HAVING COUNT(*) > $1")
+    format!("SELECT {whose}, kind FROM {table} GROUP BY {whose}, kind HAVING COUNT(*) > $1")
 }
 
 fn take_text((table, whose): Table) -> String {
-    format!("DELETE FROM {table} WHERE {whose} = $1 AND what = $2 RETURNING number")
+    format!("DELETE FROM {table} WHERE {whose} = $1 AND kind = $2 RETURNING number")
 }
 
 /// What is counted.
@@ -88,7 +88,7 @@ impl What {
 pub(super) fn kept(what: What, place: &str) -> String {
     let (table, whose) = what.table();
     format!(
-        "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM {table} t WHERE t.{whose} = {place} AND t.what = '{}'",
+        "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM {table} t WHERE t.{whose} = {place} AND t.kind = '{}'",
         what.as_str()
     )
 }
@@ -98,14 +98,14 @@ pub(super) fn members() -> String {
     format!(
         "(({}) + CASE WHEN g.is_default THEN ({}) ELSE 0 END)",
         kept(What::Members, "g.id"),
-        kept(What::AtHome, "g.partner")
+        kept(What::AtHome, "g.partner_id")
     )
 }
 
 /// A SELECT of the number of those at home in partner `$1` and in all below.
 pub(super) fn at_home_below() -> String {
-    "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM partner_ancestor a CROSS JOIN user_total t \
-     WHERE a.ancestor = $1 AND t.owner = a.partner AND t.what = 'users'"
+    "SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM partner_ancestors a CROSS JOIN user_totals t \
+     WHERE a.ancestor_id = $1 AND t.owner_id = a.partner_id AND t.kind = 'users'"
         .to_owned()
 }
 
@@ -115,7 +115,7 @@ pub(super) fn about(what: What, place: &str) -> String {
     let (table, whose) = what.table();
     format!(
         "SELECT CAST(COALESCE(SUM(f.number), 0) AS BIGINT) FROM (SELECT t.number FROM {table} t \
-         WHERE t.{whose} = {place} AND t.what = '{}' ORDER BY t.id LIMIT 66) f",
+         WHERE t.{whose} = {place} AND t.kind = '{}' ORDER BY t.id LIMIT 66) f",
         what.as_str()
     )
 }
@@ -123,8 +123,8 @@ pub(super) fn about(what: What, place: &str) -> String {
 /// A SELECT of the number of those of each connection of partner `$1` that has any.
 pub(super) fn of_partner(what: What) -> String {
     format!(
-        "SELECT c.id, CAST(SUM(t.number) AS BIGINT) FROM directory d CROSS JOIN connection c CROSS JOIN external_total t \
-         WHERE d.partner = $1 AND c.directory = d.id AND t.connection = c.id AND t.what = '{}' \
+        "SELECT c.id, CAST(SUM(t.number) AS BIGINT) FROM directories d CROSS JOIN connections c CROSS JOIN external_totals t \
+         WHERE d.partner_id = $1 AND c.directory_id = d.id AND t.connection_id = c.id AND t.kind = '{}' \
          GROUP BY c.id HAVING SUM(t.number) > 0",
         what.as_str()
     )

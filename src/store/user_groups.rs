@@ -8,19 +8,19 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 statements! {
-    INSERT = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    INSERT = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    RENAME = "UPDATE user_group SET name = $3, name_key = $4 WHERE id = $1 AND partner = $2";
-    BY_ID = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE id = $1 AND partner = $2";
-    BY_NAME = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE partner = $1 AND name_key = $2";
-    DEFAULT = "SELECT id, partner, name, exclusive, is_default FROM user_group WHERE partner = $1 AND is_default";
-    OF_PARTNER = format!("SELECT g.id, g.partner, g.name, g.exclusive, g.is_default, {} AS people \
-        FROM user_group g WHERE g.partner = $1 ORDER BY g.name_key, g.id", totals::members());
-    ADD = "INSERT INTO user_group_member (user_group, person, added_by, created_at) \
-        SELECT g.id, p.id, $3, $4 FROM user_group g JOIN live_person p ON p.partner = g.partner \
-        WHERE g.id = $1 AND p.id = $2 AND g.partner = $5 AND NOT g.exclusive ON CONFLICT DO NOTHING";
-    REMOVE = "DELETE FROM user_group_member WHERE user_group = $1 AND person = $2 \
-        AND EXISTS (SELECT 1 FROM user_group g WHERE g.id = $1 AND g.partner = $3)";
+    RENAME = "UPDATE user_groups SET name = $3, name_key = $4 WHERE id = $1 AND partner_id = $2";
+    BY_ID = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE id = $1 AND partner_id = $2";
+    BY_NAME = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE partner_id = $1 AND name_key = $2";
+    DEFAULT = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE partner_id = $1 AND is_default";
+    OF_PARTNER = format!("SELECT g.id, g.partner_id, g.name, g.is_primary, g.is_default, {} AS people \
+        FROM user_groups g WHERE g.partner_id = $1 ORDER BY g.name_key, g.id", totals::members());
+    ADD = "INSERT INTO user_group_members (user_group_id, user_id, added_by, created_at) \
+        SELECT g.id, p.id, $3, $4 FROM user_groups g JOIN live_users p ON p.partner_id = g.partner_id \
+        WHERE g.id = $1 AND p.id = $2 AND g.partner_id = $5 AND NOT g.is_primary ON CONFLICT DO NOTHING";
+    REMOVE = "DELETE FROM user_group_members WHERE user_group_id = $1 AND user_id = $2 \
+        AND EXISTS (SELECT 1 FROM user_groups g WHERE g.id = $1 AND g.partner_id = $3)";
 }
 
 impl FromRow for UserGroup {

@@ -6,21 +6,21 @@ use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
 /// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
-const AT_HOME: &str = "EXISTS (SELECT 1 FROM partner_ancestor a \
-    WHERE a.partner = p.partner AND a.ancestor = $1 AND ($2 OR a.depth = 0))";
+const AT_HOME: &str = "EXISTS (SELECT 1 FROM partner_ancestors a \
+    WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1 AND ($2 OR a.depth = 0))";
 
 statements! {
-    DOORS = format!("SELECT u.id, u.user_name, u.active, u.link, u.changed_at, c.slug, c.kind, d.name \
-        FROM external_user u JOIN live_person p ON p.id = u.person JOIN connection c ON c.id = u.connection \
-        JOIN directory d ON d.id = u.directory WHERE p.id = $3 AND {AT_HOME} ORDER BY d.authority, d.name_key, c.slug");
-    GROUPS = "SELECT g.display_name FROM external_member m JOIN external_group g ON g.id = m.grp \
-        WHERE m.member = $1 ORDER BY g.display_key, g.id LIMIT 50";
-    SUSPENDED: set = format!("SELECT DISTINCT s.person FROM person_suspension s JOIN live_person p ON p.id = s.person \
-        WHERE {AT_HOME} AND COALESCE(s.from_at, $3) <= $3 AND s.person IN ($4)");
-    SAID_BY: set = format!("SELECT DISTINCT u.person, d.name FROM external_user u JOIN live_person p ON p.id = u.person \
-        JOIN directory d ON d.id = u.directory WHERE {AT_HOME} AND u.person IN ($3) ORDER BY d.name");
-    GROUP_NAME = "SELECT g.name FROM user_group g WHERE g.id = $1 \
-        AND EXISTS (SELECT 1 FROM partner_ancestor a WHERE a.partner = g.partner AND a.ancestor = $2)";
+    DOORS = format!("SELECT u.id, u.user_name, u.active, u.link_origin, u.updated_at, c.slug, c.kind, d.name \
+        FROM external_users u JOIN live_users p ON p.id = u.user_id JOIN connections c ON c.id = u.connection_id \
+        JOIN directories d ON d.id = u.directory_id WHERE p.id = $3 AND {AT_HOME} ORDER BY d.priority, d.name_key, c.slug");
+    GROUPS = "SELECT g.display_name FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        WHERE m.external_user_id = $1 ORDER BY g.display_name_key, g.id LIMIT 50";
+    SUSPENDED: set = format!("SELECT DISTINCT s.user_id FROM user_suspensions s JOIN live_users p ON p.id = s.user_id \
+        WHERE {AT_HOME} AND COALESCE(s.from_at, $3) <= $3 AND s.user_id IN ($4)");
+    SAID_BY: set = format!("SELECT DISTINCT u.user_id, d.name FROM external_users u JOIN live_users p ON p.id = u.user_id \
+        JOIN directories d ON d.id = u.directory_id WHERE {AT_HOME} AND u.user_id IN ($3) ORDER BY d.name");
+    GROUP_NAME = "SELECT g.name FROM user_groups g WHERE g.id = $1 \
+        AND EXISTS (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = g.partner_id AND a.ancestor_id = $2)";
 }
 
 /// What one connection says of a person.

@@ -12,8 +12,8 @@ use crate::domain::user::{User, UserProfile};
 use crate::{binds, statements};
 
 /// The columns of a [`User`], of the table called `p`.
-pub(super) const COLUMNS: &str = "p.id, p.partner, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
-    p.placement, p.placement_pin, p.version, p.created_at, \
+pub(super) const COLUMNS: &str = "p.id, p.partner_id, p.display_name, p.given_name, p.family_name, p.email, p.login_name, \
+    p.primary_group_id, p.pinned_group_id, p.version, p.created_at, \
     p.confirmed_at";
 
 /// How many they are.
@@ -21,16 +21,17 @@ pub(super) const WIDTH: usize = 12;
 
 /// The person is linked to an external user of the connection: what lets a connection touch it at all.
 const LINKED: &str =
-    "EXISTS (SELECT 1 FROM external_user u WHERE u.person = $1 AND COALESCE(u.connection = $2, FALSE))";
+    "EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = $1 AND COALESCE(u.connection_id = $2, FALSE))";
 
 /// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
-const AT_HOME: &str = "(p.partner = $1 OR ($2 AND EXISTS \
-    (SELECT 1 FROM partner_ancestor a WHERE a.partner = p.partner AND a.ancestor = $1)))";
+const AT_HOME: &str = "(p.partner_id = $1 OR ($2 AND EXISTS \
+    (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1)))";
 
 /// The people of partner `$1`, and those of it and of all partners below: looked for at their partners, so that those of
 /// others cost nothing.
-const HERE: &str = "live_person p WHERE p.partner = $1";
-const BELOW: &str = "partner_ancestor a CROSS JOIN live_person p WHERE a.ancestor = $1 AND p.partner = a.partner";
+const HERE: &str = "live_users p WHERE p.partner_id = $1";
+const BELOW: &str =
+    "partner_ancestors a CROSS JOIN live_users p WHERE a.ancestor_id = $1 AND p.partner_id = a.partner_id";
 
 /// Those after the sort key `$2` and the id `$3`, at most `$4`.
 const AFTER: &str = "AND p.sort_key >= $2 AND (p.sort_key > $2 OR p.id > $3) ORDER BY p.sort_key, p.id LIMIT $4";
@@ -49,47 +50,47 @@ fn matching(dialect: Dialect) -> String {
 /// `columns` of the rules `r` in force of directory `$1` that place people, with what is `joined` to them.
 pub(super) fn placing(columns: &str, joined: &str) -> String {
     format!(
-        "SELECT {columns} FROM mapping_rule r JOIN directory d \
-         ON d.id = r.directory AND d.rule_version = r.rule_version {joined} WHERE d.id = $1 AND r.effect = 'place'"
+        "SELECT {columns} FROM mapping_rules r JOIN directories d \
+         ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version {joined} WHERE d.id = $1 AND r.effect = 'place'"
     )
 }
 
 statements! {
-    INSERT: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO person (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
-        login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at) \
+    INSERT: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO users (id, partner_id, display_name, given_name, family_name, email, email_key, login_name, \
+        login_key, sort_key, primary_group_id, pinned_group_id, state, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11)";
-    INSERT_CONFIRMED: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO person \
-        (id, partner, display_name, given_name, family_name, email, email_key, login_name, \
-        login_key, sort_key, placement, placement_pin, state, version, created_at, changed_at, confirmed_at, confirmed_by) \
+        (SELECT id FROM user_groups WHERE partner_id = $2 AND is_default), NULL, 'live', 1, $11, $11)";
+    INSERT_CONFIRMED: insert[Uuid, Uuid, Text, Text, Text, Text, Bytes, Text, Bytes, Bytes, I64] = "INSERT INTO users \
+        (id, partner_id, display_name, given_name, family_name, email, email_key, login_name, \
+        login_key, sort_key, primary_group_id, pinned_group_id, state, version, created_at, updated_at, confirmed_at, confirmed_by) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-        (SELECT id FROM user_group WHERE partner = $2 AND is_default), NULL, 'live', 1, $11, $11, $11, NULL)";
-    CONFIRM_AT = format!("UPDATE person SET confirmed_at = $4, confirmed_by = $5, changed_at = $4 \
-        WHERE confirmed_at IS NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    UNCONFIRM_AT = format!("UPDATE person SET confirmed_at = NULL, confirmed_by = NULL, changed_at = $4 \
-        WHERE confirmed_at IS NOT NULL AND id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+        (SELECT id FROM user_groups WHERE partner_id = $2 AND is_default), NULL, 'live', 1, $11, $11, $11, NULL)";
+    CONFIRM_AT = format!("UPDATE users SET confirmed_at = $4, confirmed_by = $5, updated_at = $4 \
+        WHERE confirmed_at IS NULL AND id IN (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
+    UNCONFIRM_AT = format!("UPDATE users SET confirmed_at = NULL, confirmed_by = NULL, updated_at = $4 \
+        WHERE confirmed_at IS NOT NULL AND id IN (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
     LOCK(dialect) = format!(
-        "SELECT {COLUMNS} FROM live_person p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
+        "SELECT {COLUMNS} FROM live_users p WHERE p.id = $1 AND {} {}", LINKED.replace("$1", "p.id"),
         dialect.for_no_key_update());
-    HOLD: set(dialect) = format!("SELECT id FROM person WHERE id IN ($1) ORDER BY id {}", dialect.for_no_key_update());
-    SET_PROFILE = format!("UPDATE person SET display_name = $3, given_name = $4, family_name = $5, email = $6, \
-        email_key = $7, sort_key = $8, changed_at = $9 WHERE id = $1 AND {LINKED}");
-    SET_LOGIN = format!("UPDATE person SET login_name = $3, login_key = $4, changed_at = $5 WHERE id = $1 AND {LINKED}");
-    SUSPEND = format!("INSERT INTO person_suspension (person, source, cause, since) \
-        SELECT id, $3, $4, $5 FROM person WHERE id = $1 AND {LINKED} ON CONFLICT (person, source) DO NOTHING");
-    END_SESSIONS = format!("UPDATE person SET version = version + 1, changed_at = $3 WHERE id = $1 AND {LINKED}");
-    RESUME = "DELETE FROM person_suspension WHERE person = $1 AND source = $2";
-    SUSPENDED_BY = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
+    HOLD: set(dialect) = format!("SELECT id FROM live_users WHERE id IN ($1) ORDER BY id {}", dialect.for_no_key_update());
+    SET_PROFILE = format!("UPDATE users SET display_name = $3, given_name = $4, family_name = $5, email = $6, \
+        email_key = $7, sort_key = $8, updated_at = $9 WHERE id = $1 AND {LINKED}");
+    SET_LOGIN = format!("UPDATE users SET login_name = $3, login_key = $4, updated_at = $5 WHERE id = $1 AND {LINKED}");
+    SUSPEND = format!("INSERT INTO user_suspensions (user_id, source, reason, suspended_at) \
+        SELECT id, $3, $4, $5 FROM live_users WHERE id = $1 AND {LINKED} ON CONFLICT (user_id, source) DO NOTHING");
+    END_SESSIONS = format!("UPDATE users SET version = version + 1, updated_at = $3 WHERE id = $1 AND {LINKED}");
+    RESUME = "DELETE FROM user_suspensions WHERE user_id = $1 AND source = $2";
+    SUSPENDED_BY = "SELECT source FROM user_suspensions WHERE user_id = $1 ORDER BY source";
     SET_GRANTS_ASIDE = format!(
-        "UPDATE role_grant SET suspended_at = $3 WHERE holder_person = $1 AND suspended_at IS NULL AND {LINKED}");
+        "UPDATE grants SET suspended_at = $3 WHERE user_id = $1 AND suspended_at IS NULL AND {LINKED}");
     PLACED_BY_RULES = format!("SELECT EXISTS ({})", placing("1", ""));
-    PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM group_closure c JOIN rule_atom a ON a.people = c.ancestor \
-        JOIN mapping_rule r ON r.id = a.rule JOIN directory d ON d.id = r.directory \
-        AND d.rule_version = r.rule_version WHERE c.descendant = $1 AND r.effect = 'place')";
-    PLACE = "UPDATE person SET placement = $2, changed_at = $3 WHERE id = $1 AND placement = $4";
-    PLACEMENT(dialect) = format!("SELECT p.placement FROM person p WHERE p.id IN (SELECT p.id FROM live_person p \
+    PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM external_group_ancestors c JOIN rule_criteria a ON a.set_id = c.ancestor_id \
+        JOIN mapping_rules r ON r.id = a.rule_id JOIN directories d ON d.id = r.directory_id \
+        AND d.rule_set_version = r.rule_set_version WHERE c.external_group_id = $1 AND r.effect = 'place')";
+    PLACE = "UPDATE users SET primary_group_id = $2, updated_at = $3 WHERE id = $1 AND primary_group_id = $4";
+    PLACEMENT(dialect) = format!("SELECT p.primary_group_id FROM users p WHERE p.id IN (SELECT p.id FROM live_users p \
         WHERE p.id = $3 AND {AT_HOME}) {}", dialect.for_no_key_update());
-    BY_ID = format!("SELECT {COLUMNS} FROM live_person p WHERE p.id = $3 AND {AT_HOME}");
+    BY_ID = format!("SELECT {COLUMNS} FROM live_users p WHERE p.id = $3 AND {AT_HOME}");
     LIST_HERE = format!("SELECT {COLUMNS} FROM {HERE} {AFTER}");
     LIST_BELOW = format!("SELECT {COLUMNS} FROM {BELOW} {AFTER}");
     LIST_MATCHING_HERE(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND {} {AFTER}", matching(dialect));
@@ -97,23 +98,23 @@ statements! {
     UNCONFIRMED_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND p.confirmed_at IS NULL AND {} {AFTER}", matching(dialect));
     COUNT_HERE = totals::kept(What::AtHome, "$1");
     COUNT_BELOW = totals::at_home_below();
-    SAID = format!("SELECT COUNT(*) FROM external_user u JOIN live_person p ON p.id = u.person \
-        WHERE u.person = $3 AND {AT_HOME}");
-    HOME_BELOW = "SELECT p.id FROM live_person p JOIN partner_ancestor a ON a.partner = p.partner \
-        WHERE p.id = $1 AND a.ancestor = $2";
-    BY_LOGIN = "SELECT id FROM live_person WHERE partner = $1 AND login_key = $2";
+    SAID = format!("SELECT COUNT(*) FROM external_users u JOIN live_users p ON p.id = u.user_id \
+        WHERE u.user_id = $3 AND {AT_HOME}");
+    HOME_BELOW = "SELECT p.id FROM live_users p JOIN partner_ancestors a ON a.partner_id = p.partner_id \
+        WHERE p.id = $1 AND a.ancestor_id = $2";
+    BY_LOGIN = "SELECT id FROM live_users WHERE partner_id = $1 AND login_key = $2";
     // By partner, because that is what the index over sign-in names begins with.
-    HOMES_OF_LOGIN = "SELECT q.id FROM live_partner q JOIN live_person p ON p.partner = q.id \
-        WHERE p.login_key = $1 AND NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id) ORDER BY q.id";
-    OWN_PEOPLE = format!("SELECT {COLUMNS} FROM live_person p WHERE p.partner = $1 \
-        AND NOT EXISTS (SELECT 1 FROM external_user u WHERE u.person = p.id) ORDER BY p.sort_key, p.id");
-    SET_AT = format!("UPDATE person SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
-        login_name = $8, login_key = $9, changed_at = $10 \
-        WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    PLACE_AT = format!("UPDATE person SET placement = $4, changed_at = $5 WHERE placement = $6 AND id IN \
-        (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
-    PIN_AT = format!("UPDATE person SET placement_pin = $4, placement = COALESCE($4, placement), changed_at = $5 \
-        WHERE id IN (SELECT p.id FROM live_person p WHERE p.id = $3 AND {AT_HOME})");
+    HOMES_OF_LOGIN = "SELECT q.id FROM live_partners q JOIN live_users p ON p.partner_id = q.id \
+        WHERE p.login_key = $1 AND NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id) ORDER BY q.id";
+    OWN_PEOPLE = format!("SELECT {COLUMNS} FROM live_users p WHERE p.partner_id = $1 \
+        AND NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id) ORDER BY p.sort_key, p.id");
+    SET_AT = format!("UPDATE users SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
+        login_name = $8, login_key = $9, updated_at = $10 \
+        WHERE id IN (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
+    PLACE_AT = format!("UPDATE users SET primary_group_id = $4, updated_at = $5 WHERE primary_group_id = $6 AND id IN \
+        (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
+    PIN_AT = format!("UPDATE users SET pinned_group_id = $4, primary_group_id = COALESCE($4, primary_group_id), updated_at = $5 \
+        WHERE id IN (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
 }
 
 impl FromRow for User {

@@ -16,10 +16,10 @@ use crate::support::database::on_both;
 use crate::support::stage::Stage;
 
 statements! {
-    PEOPLE = "SELECT id, partner FROM live_person ORDER BY id";
-    GROUPS = "SELECT id, partner FROM user_group ORDER BY id";
-    PARTNERS = "SELECT id, id FROM live_partner ORDER BY id";
-    CAPABILITIES = "SELECT name, name FROM capability ORDER BY id";
+    PEOPLE = "SELECT id, partner_id FROM live_users ORDER BY id";
+    GROUPS = "SELECT id, partner_id FROM user_groups ORDER BY id";
+    PARTNERS = "SELECT id, id FROM live_partners ORDER BY id";
+    CAPABILITIES = "SELECT name, name FROM capabilities ORDER BY id";
 }
 
 const ONE: &str = "/access/v1/evaluation";

@@ -13,17 +13,17 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    ROLE_OF = "SELECT role FROM role_grant WHERE holder_person = $1";
-    SCOPES = "SELECT scope FROM role_grant WHERE holder_person = $1";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    WITHOUT = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
-    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, role, scope, created_at) \
+    ROLE_OF = "SELECT role_id FROM grants WHERE user_id = $1";
+    SCOPES = "SELECT scope_id FROM grants WHERE user_id = $1";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    WITHOUT = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
+    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
         VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
-    TERM = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, 0, 1)";
-    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
-    CONDITION = "INSERT INTO condition (id, directory, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
-    HOLDS = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2)";
+    TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
+    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
+    CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
+    HOLDS = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
 }
 
 /// The documented most.

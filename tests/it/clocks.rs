@@ -26,13 +26,13 @@ use crate::support::database::{Database, on_both};
 use crate::support::world::{World, fresh_id};
 
 statements! {
-    SHIFT = "UPDATE lease SET until_at = until_at + $2 WHERE name = $1";
-    UNTIL = "SELECT until_at FROM lease WHERE name = $1";
-    AT = "UPDATE event SET at = $1";
-    RUN = "INSERT INTO sync_run (id, connection, dry, status, report, started_at) VALUES ($1, $2, FALSE, 'done', '{}', $3)";
+    SHIFT = "UPDATE leases SET expires_at = expires_at + $2 WHERE name = $1";
+    UNTIL = "SELECT expires_at FROM leases WHERE name = $1";
+    AT = "UPDATE events SET at = $1";
+    RUN = "INSERT INTO sync_runs (id, connection_id, dry_run, status, report, started_at) VALUES ($1, $2, FALSE, 'done', '{}', $3)";
     SKEW = "UPDATE skew SET seconds = $1";
-    TOMBS = "SELECT COUNT(*) FROM deleted_user";
-    OLD_TOMBS = "UPDATE deleted_user SET deleted_at = 0";
+    TOMBS = "SELECT COUNT(*) FROM deleted_external_users";
+    OLD_TOMBS = "UPDATE deleted_external_users SET deleted_at = 0";
 }
 
 const DAY: i64 = 86_400_000_000;

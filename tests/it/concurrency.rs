@@ -28,14 +28,14 @@ use crate::support::stage::Stage;
 use crate::support::world::World;
 
 statements! {
-    JOIN = "UPDATE connection SET join_attribute = 'externalId', version = version + 1 WHERE id = $1";
-    ADDITIVE = "UPDATE directory SET mode = 'additive', version = version + 1 WHERE id = $1";
-    REVOKE = "UPDATE connection_token SET revoked_at = 1 WHERE connection = $1";
-    VERSION = "SELECT rule_version FROM directory WHERE name = 'Harbor Entra ID'";
-    FINANCE = "SELECT m.external_user FROM condition_member m JOIN condition c ON c.id = m.condition \
+    JOIN = "UPDATE connections SET matching_attribute = 'externalId', version = version + 1 WHERE id = $1";
+    ADDITIVE = "UPDATE directories SET mode = 'additive', version = version + 1 WHERE id = $1";
+    REVOKE = "UPDATE connection_tokens SET revoked_at = 1 WHERE connection_id = $1";
+    VERSION = "SELECT rule_set_version FROM directories WHERE name = 'Harbor Entra ID'";
+    FINANCE = "SELECT m.external_user_id FROM attribute_condition_members m JOIN attribute_conditions c ON c.id = m.condition_id \
         WHERE c.expression LIKE '%\"Finance\"%'";
-    TECHNICIANS = "SELECT id FROM user_group WHERE name = 'Technicians'";
-    COUNT = "SELECT COUNT(*) FROM external_user";
+    TECHNICIANS = "SELECT id FROM user_groups WHERE name = 'Technicians'";
+    COUNT = "SELECT COUNT(*) FROM external_users";
 }
 
 /// As often as a transaction may be run again.

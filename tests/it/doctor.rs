@@ -10,15 +10,15 @@ use crate::support::stage::Stage;
 use crate::support::world::World;
 
 statements! {
-    NO_ANCESTOR = "DELETE FROM partner_ancestor";
-    NO_CLOSURE = "DELETE FROM group_closure";
-    FORGOTTEN = "DELETE FROM condition_member WHERE condition IN \
-        (SELECT id FROM condition WHERE expression LIKE '%department%')";
-    ALL_NOTED = "INSERT INTO condition_member (condition, external_user) SELECT c.id, u.id FROM condition c \
-        JOIN external_user u ON u.directory = c.directory WHERE c.expression LIKE '%department%'";
-    NO_DEFAULT = "UPDATE user_group SET is_default = FALSE";
-    NO_VERSION = "UPDATE external_user SET version = 0";
-    FORGED = "UPDATE event SET data = '{}' WHERE seq = 1";
+    NO_ANCESTOR = "DELETE FROM partner_ancestors";
+    NO_CLOSURE = "DELETE FROM external_group_ancestors";
+    FORGOTTEN = "DELETE FROM attribute_condition_members WHERE condition_id IN \
+        (SELECT id FROM attribute_conditions WHERE expression LIKE '%department%')";
+    ALL_NOTED = "INSERT INTO attribute_condition_members (condition_id, external_user_id) SELECT c.id, u.id FROM attribute_conditions c \
+        JOIN external_users u ON u.directory_id = c.directory_id WHERE c.expression LIKE '%department%'";
+    NO_DEFAULT = "UPDATE user_groups SET is_default = FALSE";
+    NO_VERSION = "UPDATE external_users SET version = 0";
+    FORGED = "UPDATE events SET data = '{}' WHERE seq = 1";
 }
 
 on_both! {

@@ -18,8 +18,8 @@ use crate::support::house::{House, ctx};
 use crate::support::provider::{HostileProvider, SUBJECT};
 
 statements! {
-    SESSION = "INSERT INTO session (id, hash, person, person_version, created_at, seen_at, expires_at, partner) \
-        SELECT $1, $2, p.id, p.version, $4, $4, $5, p.partner FROM person p WHERE p.id = $3";
+    SESSION = "INSERT INTO sessions (id, hash, user_id, user_version, created_at, last_seen_at, expires_at, partner_id) \
+        SELECT $1, $2, p.id, p.version, $4, $4, $5, p.partner_id FROM users p WHERE p.id = $3";
 }
 
 fn moment(at: Timestamp) -> Value {

@@ -17,17 +17,17 @@ use crate::support::slapd::{BASE, Slapd, Tree, group_dn, person_dn};
 use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, when_text, effect, created_at) \
+    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, when_text, effect, created_at) \
         VALUES ($1, $2, 1, $3, 'keep', '', 'join', 0)";
-    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
-    AWAIT = "INSERT INTO awaited_group (directory, name_key, id, name) VALUES ($1, $2, $3, $4)";
-    ASKED = "SELECT people FROM rule_atom WHERE rule = $1";
-    LATER = "UPDATE awaited_group SET bound_at = bound_at - 90000000000";
-    OLD = "UPDATE deleted_group SET deleted_at = 1";
-    KEPT = "SELECT COUNT(*) FROM deleted_group";
-    GROUP_ID = "SELECT id FROM external_group WHERE connection = $1 AND display_name = $2";
-    CLEAR = "DELETE FROM rule_atom WHERE rule = $1";
-    BOUND_EVENTS = "SELECT COUNT(*) FROM event WHERE kind = 'rules.bound'";
+    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
+    AWAIT = "INSERT INTO reserved_external_groups (directory_id, name_key, id, name) VALUES ($1, $2, $3, $4)";
+    ASKED = "SELECT set_id FROM rule_criteria WHERE rule_id = $1";
+    LATER = "UPDATE reserved_external_groups SET bound_at = bound_at - 90000000000";
+    OLD = "UPDATE deleted_external_groups SET deleted_at = 1";
+    KEPT = "SELECT COUNT(*) FROM deleted_external_groups";
+    GROUP_ID = "SELECT id FROM external_groups WHERE connection_id = $1 AND display_name = $2";
+    CLEAR = "DELETE FROM rule_criteria WHERE rule_id = $1";
+    BOUND_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = 'rules.bound'";
 }
 
 async fn number(store: &Store, statement: &'static rolecall::store::Statement) -> i64 {

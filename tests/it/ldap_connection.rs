@@ -14,8 +14,8 @@ use crate::support::house::{House, ctx};
 use crate::support::slapd::{BASE, Slapd, Tree, person_dn};
 
 statements! {
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
-        changed_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
+        updated_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
 }
 
 /// A house whose directory has an LDAP door to a server that lets anybody read.

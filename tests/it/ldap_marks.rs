@@ -8,9 +8,9 @@ use crate::support::database::on_both;
 use crate::support::slapd::{Slapd, Tree, person_dn};
 
 statements! {
-    HASHES = "SELECT row_hash FROM external_user WHERE connection = $1 ORDER BY user_name";
-    VERSIONS = "SELECT CAST(SUM(version) AS BIGINT) FROM external_user WHERE connection = $1";
-    FORGET = "UPDATE external_user SET row_hash = substr(row_hash, 1, 32) WHERE connection = $1";
+    HASHES = "SELECT content_hash FROM external_users WHERE connection_id = $1 ORDER BY user_name";
+    VERSIONS = "SELECT CAST(SUM(version) AS BIGINT) FROM external_users WHERE connection_id = $1";
+    FORGET = "UPDATE external_users SET content_hash = substr(content_hash, 1, 32) WHERE connection_id = $1";
 }
 
 async fn hashes(lab: &Lab) -> Vec<Vec<u8>> {

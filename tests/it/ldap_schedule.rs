@@ -21,22 +21,22 @@ use crate::support::house::{House, ctx};
 use crate::support::peer::{Ask, Peer, Protection, Says, element, entry, message, paged, result};
 
 statements! {
-    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    DIRECTORY = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, 'LDAP', $3, 'authoritative', 1, 9, 1, 0)";
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
-        changed_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, 1, 0, 0)";
-    RUNS = "SELECT c.slug, r.status FROM sync_run r JOIN connection c ON c.id = r.connection ORDER BY c.slug, r.started_at";
-    BREAK = "UPDATE connection SET config = $2 WHERE slug = $1";
-    SEALED = "UPDATE connection SET secret = $2 WHERE slug = $1";
-    PAUSE = "UPDATE connection SET state = 'paused' WHERE slug = $1";
-    MOVE = "UPDATE connection SET directory = $2 WHERE slug = $1";
-    FREEZE = "UPDATE directory SET mode = 'paused' WHERE id = $1";
-    OLD_RUN = "INSERT INTO sync_run (id, connection, dry, status, started_at, finished_at, report) \
-        SELECT $1, c.id, FALSE, 'failed', $3, $3, '{}' FROM connection c WHERE c.slug = $2";
-    OLD_HELD = "INSERT INTO sync_held (run, ordinal, kind, subject, title, reason) VALUES ($1, 0, 'user', 's', 't', 'r')";
-    RUN_IDS = "SELECT id FROM sync_run";
-    RUN = "SELECT 1 FROM sync_run WHERE id = $1";
-    REPORTS = "SELECT r.status, r.report FROM sync_run r";
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
+        updated_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, 1, 0, 0)";
+    RUNS = "SELECT c.slug, r.status FROM sync_runs r JOIN connections c ON c.id = r.connection_id ORDER BY c.slug, r.started_at";
+    BREAK = "UPDATE connections SET settings = $2 WHERE slug = $1";
+    SEALED = "UPDATE connections SET secret = $2 WHERE slug = $1";
+    PAUSE = "UPDATE connections SET state = 'paused' WHERE slug = $1";
+    MOVE = "UPDATE connections SET directory_id = $2 WHERE slug = $1";
+    FREEZE = "UPDATE directories SET mode = 'paused' WHERE id = $1";
+    OLD_RUN = "INSERT INTO sync_runs (id, connection_id, dry_run, status, started_at, finished_at, report) \
+        SELECT $1, c.id, FALSE, 'failed', $3, $3, '{}' FROM connections c WHERE c.slug = $2";
+    OLD_HELD = "INSERT INTO pending_changes (sync_run_id, ordinal, kind, stable_id, name, reason) VALUES ($1, 0, 'user', 's', 't', 'r')";
+    RUN_IDS = "SELECT id FROM sync_runs";
+    RUN = "SELECT 1 FROM sync_runs WHERE id = $1";
+    REPORTS = "SELECT r.status, r.report FROM sync_runs r";
 }
 
 /// How a server holds a read up.

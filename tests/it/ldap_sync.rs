@@ -24,27 +24,27 @@ use crate::support::slapd::{BASE, PASSWORD, READER, Slapd, Tree, Wire, group_dn,
 use crate::support::world::{World, ctx};
 
 statements! {
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, version, \
-        created_at, changed_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, $5, 1, 0, 0)";
-    CONFIGURE = "UPDATE connection SET config = $2, secret = $3 WHERE id = $1";
-    USERS = "SELECT user_name, id, active FROM external_user WHERE connection = $1 ORDER BY user_name";
-    PERSON_OF = "SELECT person FROM external_user WHERE connection = $1 AND user_name = $2";
-    MEMBERS = "SELECT g.display_name, u.user_name FROM external_member m JOIN external_group g ON g.id = m.grp \
-        JOIN external_user u ON u.id = m.member WHERE g.connection = $1 ORDER BY g.display_name, u.user_name";
-    EFFECTIVE = "SELECT DISTINCT u.user_name FROM group_closure c JOIN external_group g ON g.id = c.ancestor \
-        JOIN external_member m ON m.grp = c.descendant JOIN external_user u ON u.id = m.member \
-        WHERE g.connection = $1 AND g.display_name = $2 ORDER BY u.user_name";
-    GROUPS = "SELECT display_name FROM external_group WHERE connection = $1 ORDER BY display_name";
-    SUSPENDED = "SELECT COUNT(*) FROM person_suspension WHERE person = $1";
-    EVENTS = "SELECT COUNT(*) FROM event";
-    EVERYTHING_OF = "SELECT id, stable_key, user_name, doc, version, person FROM external_user WHERE connection = $1 \
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, secret, version, \
+        created_at, updated_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, $5, 1, 0, 0)";
+    CONFIGURE = "UPDATE connections SET settings = $2, secret = $3 WHERE id = $1";
+    USERS = "SELECT user_name, id, active FROM external_users WHERE connection_id = $1 ORDER BY user_name";
+    PERSON_OF = "SELECT user_id FROM external_users WHERE connection_id = $1 AND user_name = $2";
+    MEMBERS = "SELECT g.display_name, u.user_name FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
+        JOIN external_users u ON u.id = m.external_user_id WHERE g.connection_id = $1 ORDER BY g.display_name, u.user_name";
+    EFFECTIVE = "SELECT DISTINCT u.user_name FROM external_group_ancestors c JOIN external_groups g ON g.id = c.ancestor_id \
+        JOIN external_group_members m ON m.external_group_id = c.external_group_id JOIN external_users u ON u.id = m.external_user_id \
+        WHERE g.connection_id = $1 AND g.display_name = $2 ORDER BY u.user_name";
+    GROUPS = "SELECT display_name FROM external_groups WHERE connection_id = $1 ORDER BY display_name";
+    SUSPENDED = "SELECT COUNT(*) FROM user_suspensions WHERE user_id = $1";
+    EVENTS = "SELECT COUNT(*) FROM events";
+    EVERYTHING_OF = "SELECT id, stable_id, user_name, document, version, user_id FROM external_users WHERE connection_id = $1 \
         ORDER BY id";
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, when_text, effect, \
-        created_at) SELECT $1, d.id, d.rule_version, 1, 'r', '', 'join', 0 FROM directory d \
-        JOIN external_group g ON g.directory = d.id WHERE g.id = $2";
-    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
-    GROUP_ID = "SELECT id FROM external_group WHERE connection = $1 AND display_name = $2";
-    EXPIRE = "UPDATE lease SET until_at = 1 WHERE name = $1";
+    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, when_text, effect, \
+        created_at) SELECT $1, d.id, d.rule_set_version, 1, 'r', '', 'join', 0 FROM directories d \
+        JOIN external_groups g ON g.directory_id = d.id WHERE g.id = $2";
+    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
+    GROUP_ID = "SELECT id FROM external_groups WHERE connection_id = $1 AND display_name = $2";
+    EXPIRE = "UPDATE leases SET expires_at = 1 WHERE name = $1";
 }
 
 /// A world with an LDAP connection.

@@ -18,21 +18,21 @@ use crate::support::database::on_both;
 use crate::support::slapd::{BASE, Gate, PASSWORD, Slapd, Tree, group_dn, person_dn};
 
 statements! {
-    PROFILE = "UPDATE connection SET profile = $2 WHERE id = $1";
-    DOCUMENT = "SELECT doc FROM external_user WHERE connection = $1 AND user_name = $2";
-    LOGINS = "SELECT u.user_name, p.login_name FROM external_user u JOIN live_person p ON p.id = u.person \
-        WHERE u.connection = $1 ORDER BY u.user_name";
-    KEYS = "SELECT u.user_name, i.person = u.person FROM external_user u JOIN identity i \
-        ON i.directory = u.directory AND i.join_key = u.join_key WHERE u.connection = $1 ORDER BY u.user_name";
-    COLLISIONS = "SELECT COUNT(*) FROM event WHERE kind = 'login.collision'";
-    JOIN_BY = "UPDATE connection SET join_attribute = $2 WHERE id = $1";
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
-    GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $1, $2, $1, 0)";
-    ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
-    LONG_AGO = "UPDATE deleted_user SET deleted_at = deleted_at - 172800000000 WHERE connection = $1";
-    YESTERDAY = "UPDATE sync_taken SET at = at - 90000000000 WHERE connection = $1";
-    STABLE_KEYS = "SELECT display_name, stable_key FROM external_group WHERE connection = $1 ORDER BY display_name";
+    PROFILE = "UPDATE connections SET profile = $2 WHERE id = $1";
+    DOCUMENT = "SELECT document FROM external_users WHERE connection_id = $1 AND user_name = $2";
+    LOGINS = "SELECT u.user_name, p.login_name FROM external_users u JOIN live_users p ON p.id = u.user_id \
+        WHERE u.connection_id = $1 ORDER BY u.user_name";
+    KEYS = "SELECT u.user_name, i.user_id = u.user_id FROM external_users u JOIN match_keys i \
+        ON i.directory_id = u.directory_id AND i.match_key = u.match_key WHERE u.connection_id = $1 ORDER BY u.user_name";
+    COLLISIONS = "SELECT COUNT(*) FROM events WHERE kind = 'login.collision'";
+    JOIN_BY = "UPDATE connections SET matching_attribute = $2 WHERE id = $1";
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, 'partner', $2)";
+    GRANT = "INSERT INTO grants (id, role_id, user_id, scope_id, created_at) VALUES ($1, $1, $2, $1, 0)";
+    ASIDE = "SELECT COUNT(*) FROM grants WHERE user_id = $1 AND suspended_at IS NOT NULL";
+    LONG_AGO = "UPDATE deleted_external_users SET deleted_at = deleted_at - 172800000000 WHERE connection_id = $1";
+    YESTERDAY = "UPDATE sync_removals SET at = at - 90000000000 WHERE connection_id = $1";
+    STABLE_KEYS = "SELECT display_name, stable_id FROM external_groups WHERE connection_id = $1 ORDER BY display_name";
 }
 
 /// Every outcome is one count, and the sum is what was read.

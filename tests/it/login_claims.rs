@@ -12,11 +12,11 @@ use crate::support::house::House;
 use crate::support::provider::{HostileProvider, Script};
 
 statements! {
-    PERSON = "SELECT display_name, login_name, email FROM live_person WHERE id = $1";
-    LINKED = "SELECT u.person FROM external_user u WHERE u.connection = $1 ORDER BY u.id";
-    SIGNED = "SELECT s.person FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version \
+    PERSON = "SELECT display_name, login_name, email FROM live_users WHERE id = $1";
+    LINKED = "SELECT u.user_id FROM external_users u WHERE u.connection_id = $1 ORDER BY u.id";
+    SIGNED = "SELECT s.user_id FROM sessions s JOIN live_users p ON p.id = s.user_id AND p.version = s.user_version \
         ORDER BY s.created_at DESC, s.id DESC LIMIT 1";
-    SESSIONS = "SELECT COUNT(*) FROM session s JOIN live_person p ON p.id = s.person AND p.version = s.person_version";
+    SESSIONS = "SELECT COUNT(*) FROM sessions s JOIN live_users p ON p.id = s.user_id AND p.version = s.user_version";
 }
 
 /// A server on a small house, and a provider.

@@ -18,9 +18,9 @@ use crate::support::house::ctx;
 use crate::support::provider::Script;
 
 statements! {
-    WRITTEN = "SELECT (SELECT COUNT(*) FROM event) + (SELECT COUNT(*) FROM login_attempt) + (SELECT COUNT(*) FROM session) \
-        + (SELECT COUNT(*) FROM external_user) + (SELECT COUNT(*) FROM person) \
-        + (SELECT COUNT(*) FROM login_link WHERE used_at IS NOT NULL)";
+    WRITTEN = "SELECT (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM login_attempts) + (SELECT COUNT(*) FROM sessions) \
+        + (SELECT COUNT(*) FROM external_users) + (SELECT COUNT(*) FROM users) \
+        + (SELECT COUNT(*) FROM one_time_links WHERE used_at IS NOT NULL)";
 }
 
 /// How much was written down.

@@ -20,7 +20,7 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    KEYED = "SELECT id, parent FROM live_partner WHERE external_id = $1 ORDER BY id";
+    KEYED = "SELECT id, parent_id FROM live_partners WHERE external_id = $1 ORDER BY id";
 }
 
 const DEMO: &str = include_str!("../../config/demo.toml");

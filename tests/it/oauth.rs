@@ -25,7 +25,7 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    END = "UPDATE connection_token SET expires_at = $2 WHERE client = $1";
+    END = "UPDATE connection_tokens SET expires_at = $2 WHERE oauth_client_id = $1";
 }
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -21,11 +21,11 @@ use crate::support::house::{House, ctx};
 use crate::support::stage::{api_token, push_at};
 
 statements! {
-    PEOPLE = "SELECT id, display_name, COALESCE(login_name, ''), state FROM person ORDER BY 1";
-    OFF = "SELECT person, source FROM person_suspension ORDER BY 1, 2";
-    LINKS = "SELECT COUNT(*) FROM external_user u JOIN connection c ON c.id = u.connection \
-        WHERE c.slug = 'trial' AND u.person IS NOT NULL";
-    LEFT = "SELECT COUNT(*) FROM directory WHERE introducing";
+    PEOPLE = "SELECT id, display_name, COALESCE(login_name, ''), state FROM users ORDER BY 1";
+    OFF = "SELECT user_id, source FROM user_suspensions ORDER BY 1, 2";
+    LINKS = "SELECT COUNT(*) FROM external_users u JOIN connections c ON c.id = u.connection_id \
+        WHERE c.slug = 'trial' AND u.user_id IS NOT NULL";
+    LEFT = "SELECT COUNT(*) FROM directories WHERE introducing";
 }
 
 fn declaration(mode: &str) -> String {

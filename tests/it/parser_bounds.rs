@@ -26,8 +26,8 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
-        changed_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
+        updated_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
 }
 
 const DEEP: usize = 100_000;

@@ -20,8 +20,8 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    CLOSURE = "SELECT ancestor, descendant FROM group_closure";
-    EVENTS = "SELECT COUNT(*) FROM event";
+    CLOSURE = "SELECT ancestor_id, external_group_id FROM external_group_ancestors";
+    EVENTS = "SELECT COUNT(*) FROM events";
 }
 
 async fn user(store: &Store, world: &World, source: &ProvisionSource<'_>, name: &str) -> ExternalUserId {

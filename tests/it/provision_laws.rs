@@ -18,24 +18,24 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
-    USER_GROUP = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    USER_GROUP = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, $3, $4, $5, FALSE, 0)";
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
-    ROLE_LINE = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, scope, \
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
+    ROLE_LINE = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, 'partner', $2)";
+    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, user_group_id, role_id, scope_id, \
         created_at, when_text) VALUES ($1, $2, 1, $3, 'rule', $4, $5, $6, $7, 0, '')";
-    TERM = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, 0, 1)";
-    ATOM = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, $3, FALSE)";
-    CONDITION = "INSERT INTO condition (id, directory, expression, created_at) VALUES ($1, $2, 'title eq \"Boss\"', 0)";
-    PEOPLE = "SELECT id FROM live_person ORDER BY id";
-    HOLDS = "SELECT external_user FROM condition_member ORDER BY external_user";
-    TITLES = "SELECT id, doc FROM external_user ORDER BY id";
-    AWAITED = "INSERT INTO awaited_group (directory, name_key, id, name) VALUES ($1, $2, $3, $4)";
-    STATE = "SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM external_user), \
-        (SELECT COUNT(*) FROM external_member), (SELECT COUNT(*) FROM person_suspension), \
-        (SELECT COALESCE(CAST(SUM(version) AS BIGINT), 0) FROM external_group), \
-        (SELECT COALESCE(CAST(SUM(version) AS BIGINT), 0) FROM person)";
+    TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
+    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, $3, FALSE)";
+    CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Boss\"', 0)";
+    PEOPLE = "SELECT id FROM live_users ORDER BY id";
+    HOLDS = "SELECT external_user_id FROM attribute_condition_members ORDER BY external_user_id";
+    TITLES = "SELECT id, document FROM external_users ORDER BY id";
+    AWAITED = "INSERT INTO reserved_external_groups (directory_id, name_key, id, name) VALUES ($1, $2, $3, $4)";
+    STATE = "SELECT (SELECT COUNT(*) FROM events), (SELECT COUNT(*) FROM external_users), \
+        (SELECT COUNT(*) FROM external_group_members), (SELECT COUNT(*) FROM user_suspensions), \
+        (SELECT COALESCE(CAST(SUM(version) AS BIGINT), 0) FROM external_groups), \
+        (SELECT COALESCE(CAST(SUM(version) AS BIGINT), 0) FROM users)";
 }
 
 /// A die that falls the same way in every run.

@@ -10,9 +10,9 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    USERS = "SELECT COUNT(*) FROM external_user WHERE connection = $1";
-    WAITING = "SELECT COUNT(*) FROM external_user WHERE connection = $1 AND person IS NULL";
-    EVENTS = "SELECT COUNT(*) FROM event WHERE partner = $1";
+    USERS = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1";
+    WAITING = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1 AND user_id IS NULL";
+    EVENTS = "SELECT COUNT(*) FROM events WHERE partner_id = $1";
 }
 
 /// What came of each: created and linked, created and waiting, or refused.

@@ -18,12 +18,12 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    PEOPLE = "SELECT COUNT(*) FROM live_person";
-    USERS = "SELECT COUNT(*) FROM external_user";
-    ORPHANS = "SELECT COUNT(*) FROM external_member m \
-        WHERE NOT EXISTS (SELECT 1 FROM external_user u WHERE u.id = m.member)";
-    ALTER = "UPDATE event SET data = '{}' WHERE seq = 7";
-    ADDED = "SELECT COUNT(*) FROM event WHERE kind = 'member.added'";
+    PEOPLE = "SELECT COUNT(*) FROM live_users";
+    USERS = "SELECT COUNT(*) FROM external_users";
+    ORPHANS = "SELECT COUNT(*) FROM external_group_members m \
+        WHERE NOT EXISTS (SELECT 1 FROM external_users u WHERE u.id = m.external_user_id)";
+    ALTER = "UPDATE events SET data = '{}' WHERE seq = 7";
+    ADDED = "SELECT COUNT(*) FROM events WHERE kind = 'member.added'";
 }
 
 /// How many at a time.

@@ -17,15 +17,15 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
-    PEOPLE = "SELECT COUNT(*) FROM live_person";
-    EVENTS = "SELECT COUNT(*) FROM event";
-    SUSPENSIONS = "SELECT source FROM person_suspension WHERE person = $1 ORDER BY source";
-    GRANT_ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
-    GRANT_SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'partner', $2)";
-    GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $1, $2, $1, 0)";
-    DELETE_PERSON = "UPDATE person SET state = 'deleted' WHERE id = $1";
-    LASTING = "SELECT lasting FROM identity WHERE person = $1";
-    GRANTS_ASIDE = "SELECT COUNT(*) FROM role_grant WHERE holder_person = $1 AND suspended_at IS NOT NULL";
+    PEOPLE = "SELECT COUNT(*) FROM live_users";
+    EVENTS = "SELECT COUNT(*) FROM events";
+    SUSPENSIONS = "SELECT source FROM user_suspensions WHERE user_id = $1 ORDER BY source";
+    GRANT_ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
+    GRANT_SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, 'partner', $2)";
+    GRANT = "INSERT INTO grants (id, role_id, user_id, scope_id, created_at) VALUES ($1, $1, $2, $1, 0)";
+    DELETE_PERSON = "UPDATE users SET state = 'deleted' WHERE id = $1";
+    LASTING = "SELECT is_immutable FROM match_keys WHERE user_id = $1";
+    GRANTS_ASIDE = "SELECT COUNT(*) FROM grants WHERE user_id = $1 AND suspended_at IS NOT NULL";
 }
 
 async fn create(

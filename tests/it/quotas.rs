@@ -18,17 +18,17 @@ use crate::support::house::{House, ctx};
 use crate::support::provider::HostileProvider;
 
 statements! {
-    CHILD: rows = "INSERT INTO partner (id, parent, name, sort_key, kind, level, state, version, authority_version, \
-        created_at, changed_at) VALUES ($1, $2, 'Many', $3, 'department', 1, 'live', 1, 1, 0, 0)";
-    ROWS = "SELECT COUNT(*) FROM api_token WHERE person = $1";
-    ISSUED: rows = "INSERT INTO connection_token (id, connection, client, name, prefix, hash, created_at, expires_at) \
+    CHILD: rows = "INSERT INTO partners (id, parent_id, name, sort_key, kind, level_id, state, version, authority_version, \
+        created_at, updated_at) VALUES ($1, $2, 'Many', $3, 'department', 1, 'live', 1, 1, 0, 0)";
+    ROWS = "SELECT COUNT(*) FROM api_tokens WHERE user_id = $1";
+    ISSUED: rows = "INSERT INTO connection_tokens (id, connection_id, oauth_client_id, name, prefix, hash, created_at, expires_at) \
         VALUES ($1, $2, $3, 'many', 'rcs_', $4, $5, $6)";
-    TOKENS = "SELECT COUNT(*) FROM connection_token WHERE client = $1";
-    ATTEMPT: rows = "INSERT INTO login_attempt (id, connection, browser_hash, state_hash, nonce, verifier, return_to, \
+    TOKENS = "SELECT COUNT(*) FROM connection_tokens WHERE oauth_client_id = $1";
+    ATTEMPT: rows = "INSERT INTO login_attempts (id, connection_id, browser_hash, state_hash, nonce, pkce_verifier, return_to, \
         created_at, expires_at) VALUES ($1, $2, $3, $3, 'n', $3, '/', $4, $5)";
-    ATTEMPTS = "SELECT COUNT(*) FROM login_attempt WHERE connection = $1";
-    THERE = "SELECT 1 FROM login_attempt WHERE id = $1";
-    SAID = "INSERT INTO external_total (connection, what, id, number) VALUES ($1, $2, $3, $4)";
+    ATTEMPTS = "SELECT COUNT(*) FROM login_attempts WHERE connection_id = $1";
+    THERE = "SELECT 1 FROM login_attempts WHERE id = $1";
+    SAID = "INSERT INTO external_totals (connection_id, kind, id, number) VALUES ($1, $2, $3, $4)";
 }
 
 on_both! {

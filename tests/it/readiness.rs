@@ -22,15 +22,15 @@ use crate::support::world::World;
 statements! {
     FULL = "PRAGMA max_page_count = 1";
     ROOMY = "PRAGMA max_page_count = 1000000";
-    OLD = "UPDATE event SET at = at - 120000000 WHERE seq IS NULL";
-    NO_LINKS = "DELETE FROM login_link";
-    NO_SESSIONS = "DELETE FROM session";
-    NO_OIDC = "UPDATE connection SET state = 'paused' WHERE kind = 'oidc'";
-    OIDC = "UPDATE connection SET state = 'active' WHERE kind = 'oidc'";
-    LINK = "INSERT INTO login_link (hash, person, purpose, created_at, expires_at) \
-        SELECT $1, one.id, 'set_up', 0, $2 FROM (SELECT id FROM live_person ORDER BY id LIMIT 1) one";
-    LATE = "UPDATE login_link SET expires_at = 5";
-    ROOT = "SELECT rootpage FROM sqlite_master WHERE name = 'external_user'";
+    OLD = "UPDATE events SET at = at - 120000000 WHERE seq IS NULL";
+    NO_LINKS = "DELETE FROM one_time_links";
+    NO_SESSIONS = "DELETE FROM sessions";
+    NO_OIDC = "UPDATE connections SET state = 'paused' WHERE kind = 'oidc'";
+    OIDC = "UPDATE connections SET state = 'active' WHERE kind = 'oidc'";
+    LINK = "INSERT INTO one_time_links (hash, user_id, purpose, created_at, expires_at) \
+        SELECT $1, one.id, 'set_up', 0, $2 FROM (SELECT id FROM live_users ORDER BY id LIMIT 1) one";
+    LATE = "UPDATE one_time_links SET expires_at = 5";
+    ROOT = "SELECT rootpage FROM sqlite_master WHERE name = 'external_users'";
     PAGE = "PRAGMA page_size";
 }
 

@@ -123,35 +123,6 @@ on_both! {
     }
 }
 
-/// The file of a version before, in its words.
-#[tokio::test]
-async fn an_older_log_is_read_on() {
-    let db = Database::sqlite().await;
-    let world = World::new(&db.store).await;
-    let file = SqliteConnectOptions::new().filename(db.folder().join("log.db")).create_if_missing(true);
-    let mut older = file.connect().await.unwrap();
-    sqlx::raw_sql(include_str!("../../migrations/0004_request_log.sql")).execute(&mut older).await.unwrap();
-    let text = json!({"request_id": "of-old", "at": 5, "connection": world.doors[0].connection(), "token": null,
-        "client": "127.0.0.1", "method": "POST", "path": "/Users", "request": "{\"userName\":\"ida\"}", "translation": [],
-        "effect": {"membersAdded": 0}, "dry": false, "status": 201, "refusal": null, "micros": 7});
-    sqlx::query("INSERT INTO request_log (id, connection, at, status, search, entry) VALUES ($1, $2, 5, 201, '', $3)")
-        .bind(Uuid::nil())
-        .bind(world.doors[0].connection().uuid())
-        .bind(text.to_string())
-        .execute(&mut older)
-        .await
-        .unwrap();
-    older.close().await.unwrap();
-    for _ in 0..2 {
-        let (log, _) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
-        let all = pages(&log, &world.doors[0], "IDA", 5).await;
-        let [entry] = &*all else { panic!("{all:?}") };
-        assert_eq!((&*entry.request_id, entry.at, entry.micros), ("of-old", Timestamp::from_micros(5), 7));
-        assert_eq!(entry.request.as_ref().unwrap().text(), "{\"userName\":\"ida\"}");
-    }
-    db.remove().await;
-}
-
 /// How many entries a door has, once it has as many as are awaited, or after a while.
 async fn awaited(log: &RequestLog, door: &ConnectionExtent, wanted: usize) -> usize {
     let mut found = 0;

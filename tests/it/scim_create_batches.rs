@@ -21,12 +21,12 @@ use crate::support::stage::Stage;
 use crate::support::world::World;
 
 statements! {
-    JOIN = "UPDATE connection SET join_attribute = 'externalId', version = version + 1 WHERE id = $1";
-    HOLDS = "SELECT m.external_user FROM condition_member m JOIN condition c ON c.id = m.condition \
+    JOIN = "UPDATE connections SET matching_attribute = 'externalId', version = version + 1 WHERE id = $1";
+    HOLDS = "SELECT m.external_user_id FROM attribute_condition_members m JOIN attribute_conditions c ON c.id = m.condition_id \
         WHERE c.expression LIKE '%department%'";
-    HOLDS_NOT = "SELECT m.external_user FROM condition_member m JOIN condition c ON c.id = m.condition \
+    HOLDS_NOT = "SELECT m.external_user_id FROM attribute_condition_members m JOIN attribute_conditions c ON c.id = m.condition_id \
         WHERE c.expression LIKE 'not (title%'";
-    TECHNICIANS = "SELECT id FROM user_group WHERE name = 'Technicians'";
+    TECHNICIANS = "SELECT id FROM user_groups WHERE name = 'Technicians'";
 }
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

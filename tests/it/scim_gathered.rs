@@ -14,9 +14,9 @@ use crate::support::database::{Database, on_both};
 use crate::support::world::World;
 
 statements! {
-    STATE = "UPDATE connection SET state = $2, version = version + 1 WHERE id = $1";
-    SETTINGS = "UPDATE connection SET config = $2, version = version + 1 WHERE id = $1";
-    PARTNER = "UPDATE partner SET state = $2 WHERE id = $1";
+    STATE = "UPDATE connections SET state = $2, version = version + 1 WHERE id = $1";
+    SETTINGS = "UPDATE connections SET settings = $2, version = version + 1 WHERE id = $1";
+    PARTNER = "UPDATE partners SET state = $2 WHERE id = $1";
 }
 
 /// A path, its status before and after the change, and how the change is made and undone.

@@ -9,9 +9,9 @@ use crate::support::database::Database;
 use crate::support::world::World;
 
 statements! {
-    PROFILE = "UPDATE connection SET profile = $2, version = version + 1 WHERE id = $1";
-    STATE = "UPDATE connection SET state = $2, version = version + 1 WHERE id = $1";
-    MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
+    PROFILE = "UPDATE connections SET profile = $2, version = version + 1 WHERE id = $1";
+    STATE = "UPDATE connections SET state = $2, version = version + 1 WHERE id = $1";
+    MODE = "UPDATE directories SET mode = $2 WHERE id = $1";
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,7 @@ use crate::app::{Answer, App, Scim};
 use crate::support::database::{Database, on_both};
 
 statements! {
-    PROFILE = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE slug = $1";
+    PROFILE = "UPDATE connections SET profile = $2, settings = $3, version = version + 1 WHERE slug = $1";
 }
 
 const ROLE: &str = "urn:okta:scim:schemas:core:1.0:Role";

@@ -8,9 +8,9 @@ use crate::support::database::on_both;
 use crate::support::world::World;
 
 statements! {
-    STATE = "UPDATE connection SET state = $2, version = version + 1 WHERE id = $1";
-    COUNT = "SELECT COUNT(*) FROM external_user";
-    MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
+    STATE = "UPDATE connections SET state = $2, version = version + 1 WHERE id = $1";
+    COUNT = "SELECT COUNT(*) FROM external_users";
+    MODE = "UPDATE directories SET mode = $2 WHERE id = $1";
 }
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

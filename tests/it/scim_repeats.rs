@@ -11,7 +11,7 @@ use crate::support::database::on_both;
 use crate::support::world::World;
 
 statements! {
-    PROFILE = "UPDATE connection SET profile = $2, version = version + 1 WHERE id = $1";
+    PROFILE = "UPDATE connections SET profile = $2, version = version + 1 WHERE id = $1";
 }
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

@@ -19,14 +19,14 @@ use crate::support::database::{Database, on_both};
 use crate::support::world::{World, fresh_id};
 
 statements! {
-    SETTINGS = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE id = $1";
-    CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
+    SETTINGS = "UPDATE connections SET profile = $2, settings = $3, version = version + 1 WHERE id = $1";
+    CAPABILITY = "INSERT INTO capabilities (id, name, title, category, risk, on_suspended) \
         VALUES ($1, $2, $3, 'Devices', 0, FALSE) ON CONFLICT DO NOTHING";
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
-    ROLE_ANCESTOR = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $2)";
-    CONFERS = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, 'subtree', $2)";
-    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_ANCESTOR = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $2)";
+    CONFERS = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, 'subtree', $2)";
+    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
 }
 
 /// The fewest exchanges and clients that the files must hold.

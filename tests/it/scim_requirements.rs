@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// Where tests of rows are.
 const SOURCES: [&str; 8] = [
-    "tests/it/scim_rows",
+    "tests/it/scim_conformance",
     "src/scim",
     "src/domain/page.rs",
     "src/domain/text.rs",
@@ -18,7 +18,7 @@ const SOURCES: [&str; 8] = [
     "tests/it/provision_search.rs",
 ];
 /// Tests in this folder go through the server.
-const OVER_HTTP: &str = "tests/it/scim_rows";
+const OVER_HTTP: &str = "tests/it/scim_conformance";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,7 +81,7 @@ fn table() -> String {
             assert!(text.contains(&format!("fn {name}(")), "{id}: there is no test {test}");
             named.insert(format!("`{test}`"));
         }
-        let over_http = !row.also.is_empty() || named.iter().any(|test| test.contains("scim_rows"));
+        let over_http = !row.also.is_empty() || named.iter().any(|test| test.contains("scim_conformance"));
         assert!(over_http != row.missing.is_some(), "{id}: either a test over HTTP or the reason why there is none");
         let how: Vec<&str> = proofs.seen.iter().filter(|seen| seen.row == *id).map(|seen| seen.how.as_str()).collect();
         covered += usize::from(over_http);

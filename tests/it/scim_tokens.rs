@@ -15,11 +15,11 @@ use crate::support::database::on_both;
 use crate::support::world::World;
 
 statements! {
-    PAUSE = "UPDATE connection SET state = 'paused', version = version + 1 WHERE id = $1";
-    RESUME = "UPDATE connection SET state = 'active', version = version + 1 WHERE id = $1";
-    GONE = "UPDATE partner SET state = 'deleted' WHERE id = $1";
-    BACK = "UPDATE partner SET state = 'live' WHERE id = $1";
-    FREEZE = "UPDATE directory SET mode = 'paused' WHERE id = $1";
+    PAUSE = "UPDATE connections SET state = 'paused', version = version + 1 WHERE id = $1";
+    RESUME = "UPDATE connections SET state = 'active', version = version + 1 WHERE id = $1";
+    GONE = "UPDATE partners SET state = 'deleted' WHERE id = $1";
+    BACK = "UPDATE partners SET state = 'live' WHERE id = $1";
+    FREEZE = "UPDATE directories SET mode = 'paused' WHERE id = $1";
 }
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";

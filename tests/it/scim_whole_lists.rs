@@ -8,7 +8,7 @@ use crate::support::database::{Database, on_both};
 use crate::support::world::{World, fresh_id};
 
 statements! {
-    PROFILE = "UPDATE connection SET profile = $2, version = version + 1 WHERE id = $1";
+    PROFILE = "UPDATE connections SET profile = $2, version = version + 1 WHERE id = $1";
 }
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";

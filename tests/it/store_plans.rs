@@ -18,22 +18,22 @@ use crate::support::database::Database;
 
 /// Tables that grow with people, and the columns by which a tenant has all of its rows.
 const LARGE: &[(&str, &[&str])] = &[
-    ("external_user", &["connection", "directory"]),
-    ("external_email", &["connection"]),
-    ("external_group", &["connection", "directory"]),
-    ("external_member", &[]),
-    ("external_subgroup", &[]),
-    ("group_closure", &[]),
-    ("person", &["partner"]),
-    ("person_suspension", &[]),
-    ("condition_member", &[]),
-    ("identity", &["directory"]),
-    ("user_group_member", &[]),
-    ("event", &["partner"]),
-    ("session", &[]),
-    ("deleted_user", &["connection"]),
-    ("deleted_group", &["connection"]),
-    ("scim_request", &["connection"]),
+    ("external_users", &["connection_id", "directory_id"]),
+    ("external_user_emails", &["connection_id"]),
+    ("external_groups", &["connection_id", "directory_id"]),
+    ("external_group_members", &[]),
+    ("external_subgroups", &[]),
+    ("external_group_ancestors", &[]),
+    ("users", &["partner_id"]),
+    ("user_suspensions", &[]),
+    ("attribute_condition_members", &[]),
+    ("match_keys", &["directory_id"]),
+    ("user_group_members", &[]),
+    ("events", &["partner_id"]),
+    ("sessions", &[]),
+    ("deleted_external_users", &["connection_id"]),
+    ("deleted_external_groups", &["connection_id"]),
+    ("request_log_entries", &["connection_id"]),
 ];
 
 /// Statements that go through all that a tenant has, or all that anybody has; and why they may.
@@ -353,47 +353,47 @@ const MANY: &str = "
         EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = false)', t); END LOOP; END $$;
     CREATE FUNCTION n(kind TEXT, number BIGINT) RETURNS UUID IMMUTABLE LANGUAGE SQL
         AS $$ SELECT md5(kind || number)::uuid $$;
-    INSERT INTO external_user (id, connection, directory, stable_key, join_key, external_id, user_name, user_name_key,
-        active, doc, keys, person, link, version, created_at, changed_at)
+    INSERT INTO external_users (id, connection_id, directory_id, stable_id, match_key, external_id, user_name, user_name_key,
+        active, document, search_keys, user_id, link_origin, version, created_at, updated_at)
         SELECT n('u', i), n('c', i / 50000), n('d', i / 50000), 's' || i, ('u' || i)::bytea, 'e' || i, 'u' || i,
         ('u' || i)::bytea, TRUE, repeat('{}', 100), repeat('{}', 100), n('p', i), 'created', 1, i, i
         FROM generate_series(1, 100000) i;
-    INSERT INTO external_email SELECT n('c', i / 50000), ('m' || i)::bytea, n('u', i) FROM generate_series(1, 100000) i;
-    INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, display_key, doc, keys,
-        gone, version, created_at, changed_at)
+    INSERT INTO external_user_emails SELECT n('c', i / 50000), ('m' || i)::bytea, n('u', i) FROM generate_series(1, 100000) i;
+    INSERT INTO external_groups (id, connection_id, directory_id, stable_id, external_id, display_name, display_name_key, document, search_keys,
+        is_removed, version, created_at, updated_at)
         SELECT n('g', i), n('c', i / 10000), n('d', i / 10000), 's' || i, 'e' || i, 'g' || i, ('g' || i)::bytea, '{}',
         '{}', FALSE, 1, i, i FROM generate_series(1, 20000) i;
-    INSERT INTO external_member SELECT n('g', i % 20000), n('u', i % 99991) FROM generate_series(1, 300000) i
+    INSERT INTO external_group_members SELECT n('g', i % 20000), n('u', i % 99991) FROM generate_series(1, 300000) i
         ON CONFLICT DO NOTHING;
-    INSERT INTO external_subgroup SELECT n('g', i), n('g', i + 1) FROM generate_series(1, 20000) i;
-    INSERT INTO group_closure SELECT n('g', i), n('g', i) FROM generate_series(1, 20000) i;
-    INSERT INTO group_closure SELECT n('g', i), n('g', i + 1) FROM generate_series(1, 20000) i;
-    INSERT INTO partner SELECT n('q', i), CASE WHEN i > 0 THEN n('q', 0) END, 'e' || i, 'q' || i, ('q' || i)::bytea,
+    INSERT INTO external_subgroups SELECT n('g', i), n('g', i + 1) FROM generate_series(1, 20000) i;
+    INSERT INTO external_group_ancestors SELECT n('g', i), n('g', i) FROM generate_series(1, 20000) i;
+    INSERT INTO external_group_ancestors SELECT n('g', i), n('g', i + 1) FROM generate_series(1, 20000) i;
+    INSERT INTO partners SELECT n('q', i), CASE WHEN i > 0 THEN n('q', 0) END, 'e' || i, 'q' || i, ('q' || i)::bytea,
         'company', 1, 'live', 1, 1, 1, 1 FROM generate_series(0, 5000) i;
-    INSERT INTO partner_ancestor SELECT n('q', i), n('q', i), 0 FROM generate_series(0, 5000) i;
-    INSERT INTO partner_ancestor SELECT n('q', i), n('q', 0), 1 FROM generate_series(1, 5000) i;
-    INSERT INTO person (id, partner, display_name, email, email_key, login_name, login_key, sort_key, placement, state,
-        version, created_at, changed_at)
+    INSERT INTO partner_ancestors SELECT n('q', i), n('q', i), 0 FROM generate_series(0, 5000) i;
+    INSERT INTO partner_ancestors SELECT n('q', i), n('q', 0), 1 FROM generate_series(1, 5000) i;
+    INSERT INTO users (id, partner_id, display_name, email, email_key, login_name, login_key, sort_key, primary_group_id, state,
+        version, created_at, updated_at)
         SELECT n('p', i), n('q', i % 3), 'p' || i, 'p' || i, ('p' || i)::bytea, 'p' || i, ('p' || i)::bytea,
         ('p' || i)::bytea, n('a', i % 3), 'live', 1, i, i FROM generate_series(1, 100000) i;
-    INSERT INTO person_suspension SELECT n('p', i), 'admin', 'x', i FROM generate_series(1, 30000) i;
-    INSERT INTO condition_member SELECT n('k', i % 20), n('u', i) FROM generate_series(1, 100000) i;
-    INSERT INTO identity SELECT n('d', i / 50000), ('u' || i)::bytea, n('p', i), TRUE, i
+    INSERT INTO user_suspensions SELECT n('p', i), 'admin', 'x', i FROM generate_series(1, 30000) i;
+    INSERT INTO attribute_condition_members SELECT n('k', i % 20), n('u', i) FROM generate_series(1, 100000) i;
+    INSERT INTO match_keys SELECT n('d', i / 50000), ('u' || i)::bytea, n('p', i), TRUE, i
         FROM generate_series(1, 100000) i;
-    INSERT INTO user_group_member SELECT n('a', i % 50), n('p', i), NULL, i FROM generate_series(1, 100000) i;
-    INSERT INTO event SELECT n('v', i), i, 'x', n('q', i % 3), n('p', i % 5000), 'x', '{}', i, 'x'
+    INSERT INTO user_group_members SELECT n('a', i % 50), n('p', i), NULL, i FROM generate_series(1, 100000) i;
+    INSERT INTO events SELECT n('v', i), i, 'x', n('q', i % 3), n('p', i % 5000), 'x', '{}', i, 'x'
         FROM generate_series(1, 150000) i;
-    INSERT INTO session SELECT n('t', i), ('t' || i)::bytea, n('p', i % 5000), NULL, 1, i, i, i
+    INSERT INTO sessions SELECT n('t', i), ('t' || i)::bytea, n('p', i % 5000), NULL, 1, i, i, i
         FROM generate_series(1, 50000) i;
-    INSERT INTO deleted_user (id, connection, directory, stable_key, user_name, user_name_key, active, doc, keys, version,
+    INSERT INTO deleted_external_users (id, connection_id, directory_id, stable_id, user_name, user_name_key, active, document, search_keys, version,
         created_at, deleted_at)
         SELECT n('x', i), n('c', i / 25000), n('d', i / 25000), 's' || i, 'u' || i, ('u' || i)::bytea, TRUE, '{}', '{}',
         1, i, i FROM generate_series(1, 50000) i;
-    INSERT INTO deleted_group (id, connection, directory, stable_key, display_name, display_key, doc, keys, version,
+    INSERT INTO deleted_external_groups (id, connection_id, directory_id, stable_id, display_name, display_name_key, document, search_keys, version,
         created_at, deleted_at)
         SELECT n('y', i), n('c', i / 25000), n('d', i / 25000), 's' || i, 'g' || i, ('g' || i)::bytea, '{}', '{}', 1, i, i
         FROM generate_series(1, 50000) i;
-    INSERT INTO scim_request SELECT n('c', i / 50000), i, n('r', i), '{}' FROM generate_series(1, 100000) i;
+    INSERT INTO request_log_entries SELECT n('c', i / 50000), i, n('r', i), '{}' FROM generate_series(1, 100000) i;
 ";
 
 /// How the store has the server plan, on every connection.

@@ -15,7 +15,7 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    WRONG = "UPDATE external_total SET number = number + $1";
+    WRONG = "UPDATE external_totals SET number = number + $1";
 }
 
 const SECOND: Duration = Duration::from_secs(1);

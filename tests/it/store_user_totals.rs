@@ -14,10 +14,10 @@ use crate::support::database::on_both;
 use crate::support::stage::Stage;
 
 statements! {
-    AT_HOME = "SELECT q.id, (SELECT COUNT(*) FROM person p WHERE p.partner = q.id) FROM partner q";
-    PLACED = "SELECT g.id, (SELECT COUNT(*) FROM person p WHERE p.placement = g.id) \
-        + (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = g.id) FROM user_group g WHERE g.partner = $1";
-    WRONG = "UPDATE user_total SET number = number + 1000 WHERE what = $1";
+    AT_HOME = "SELECT q.id, (SELECT COUNT(*) FROM users p WHERE p.partner_id = q.id) FROM partners q";
+    PLACED = "SELECT g.id, (SELECT COUNT(*) FROM users p WHERE p.primary_group_id = g.id) \
+        + (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = g.id) FROM user_groups g WHERE g.partner_id = $1";
+    WRONG = "UPDATE user_totals SET number = number + 1000 WHERE kind = $1";
 }
 
 const DEMO: &str = include_str!("../../config/demo.toml");

@@ -25,11 +25,11 @@ statements! {
     INSERT_RETURNING = "INSERT INTO sample (id, number) VALUES ($1, $2) RETURNING number";
     KNOWN_ROWS = "SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE relname = 'sample' \
         AND relnamespace = current_schema()::regnamespace";
-    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
-    PARTNER = "INSERT INTO partner (id, external_id, name, sort_key, kind, level, state, version, authority_version, \
-               created_at, changed_at, parent) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0, $4)";
-    ORPHAN = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, 0)";
-    WRONG_STATE = "UPDATE partner SET state = 'asleep'";
+    LEVEL = "INSERT INTO levels (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
+    PARTNER = "INSERT INTO partners (id, external_id, name, sort_key, kind, level_id, state, version, authority_version, \
+               created_at, updated_at, parent_id) VALUES ($1, $2, 'x', $3, 'company', 1, 'live', 1, 1, 0, 0, $4)";
+    ORPHAN = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $2, 0)";
+    WRONG_STATE = "UPDATE partners SET state = 'asleep'";
     KEYS(dialect) = format!(
         "SELECT COUNT(*) FROM sample WHERE EXISTS (SELECT 1 FROM {} WHERE mail.value = $1) AND {} = $2 AND {} > $3",
         dialect.json_each("words", &["emails"], "mail"),

@@ -24,24 +24,24 @@ use crate::support::database::{Database, on_both};
 use crate::support::house::{House, ctx};
 
 statements! {
-    PERSON = "INSERT INTO person (id, partner, display_name, sort_key, placement, state, version, created_at, changed_at) \
-        SELECT $1, $2, $3, $4, g.id, 'live', 1, 0, 0 FROM user_group g WHERE g.partner = $2 AND g.is_default";
-    GROUP_OF = "SELECT id FROM user_group WHERE partner = $1 AND is_default";
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
-    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
-    ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    GRANT_TO_GROUP = "INSERT INTO role_grant (id, role, holder_group, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
-    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    PERSON = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
+        SELECT $1, $2, $3, $4, g.id, 'live', 1, 0, 0 FROM user_groups g WHERE g.partner_id = $2 AND g.is_default";
+    GROUP_OF = "SELECT id FROM user_groups WHERE partner_id = $1 AND is_default";
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
+    ROLE_CAPABILITY = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    GRANT_TO_GROUP = "INSERT INTO grants (id, role_id, user_group_id, scope_id, created_at) VALUES ($1, $2, $3, $4, 0)";
+    DIRECTORY = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, 'Dock AD', $3, 'authoritative', 1, 1, 1, 0)";
-    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    RULE = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, role, scope, created_at) \
+    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
         VALUES ($1, $2, 1, 1, 'all', 'grant', $3, $4, 0)";
-    NO_RULE = "DELETE FROM mapping_rule WHERE directory = $1";
-    NO_GRANT = "DELETE FROM role_grant WHERE holder_group = $1";
-    SESSION = "INSERT INTO session (id, hash, person, person_version, created_at, seen_at, expires_at, partner) \
-        SELECT $1, $2, p.id, 1, $4, $4, $5, p.partner FROM person p WHERE p.id = $3";
-    OLD_ROW = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', 'long ago', 0)";
+    NO_RULE = "DELETE FROM mapping_rules WHERE directory_id = $1";
+    NO_GRANT = "DELETE FROM grants WHERE user_group_id = $1";
+    SESSION = "INSERT INTO sessions (id, hash, user_id, user_version, created_at, last_seen_at, expires_at, partner_id) \
+        SELECT $1, $2, p.id, 1, $4, $4, $5, p.partner_id FROM users p WHERE p.id = $3";
+    OLD_ROW = "INSERT INTO partner_suspensions (partner_id, source, reason, suspended_at) VALUES ($1, 'admin', 'long ago', 0)";
 }
 
 /// A distributor, a reseller below it, a customer (Dock) below that, and another reseller (Quay) beside.

@@ -15,25 +15,25 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
-    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
-    ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    GRANT_TO_GROUP = "INSERT INTO role_grant (id, role, holder_group, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
-    CEILING = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    LABEL = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
+    ROLE_CAPABILITY = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    GRANT_TO_GROUP = "INSERT INTO grants (id, role_id, user_group_id, scope_id, created_at) VALUES ($1, $2, $3, $4, 0)";
+    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    LABEL = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, 'Label', $3, FALSE, FALSE, 0)";
-    PUT = "INSERT INTO user_group_member (user_group, person, created_at) VALUES ($1, $2, 0)";
-    PIN = "UPDATE person SET placement_pin = $2, placement = $2 WHERE id = $1";
-    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    PUT = "INSERT INTO user_group_members (user_group_id, user_id, created_at) VALUES ($1, $2, 0)";
+    PIN = "UPDATE users SET pinned_group_id = $2, primary_group_id = $2 WHERE id = $1";
+    DIRECTORY = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, 'Their Okta', $3, 'authoritative', 1, 2, 1, 0)";
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
-        changed_at) VALUES ($1, $2, 'scim', 'okta', 'generic', 'active', '{}', 1, 0, 0)";
-    SAY = "INSERT INTO external_user (id, connection, directory, stable_key, user_name, user_name_key, active, doc, keys, \
-        person, link, version, created_at, changed_at) \
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
+        updated_at) VALUES ($1, $2, 'scim', 'okta', 'generic', 'active', '{}', 1, 0, 0)";
+    SAY = "INSERT INTO external_users (id, connection_id, directory_id, stable_id, user_name, user_name_key, active, document, search_keys, \
+        user_id, link_origin, version, created_at, updated_at) \
         VALUES ($1, $2, $3, 'k', 'k', $4, TRUE, '{}', '[]', $5, 'joined', 1, 0, 0)";
-    FORGET = "UPDATE external_user SET person = NULL, link = NULL WHERE id = $1";
-    GONE = "DELETE FROM external_user WHERE id = $1";
+    FORGET = "UPDATE external_users SET user_id = NULL, link_origin = NULL WHERE id = $1";
+    GONE = "DELETE FROM external_users WHERE id = $1";
 }
 
 /// The house with a default group that is worth something: whoever is in it manages the reseller and all below it.

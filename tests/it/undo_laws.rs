@@ -24,10 +24,10 @@ use crate::support::house::Machine;
 use crate::support::world::World;
 
 statements! {
-    USERS = "SELECT id, active, user_name FROM external_user WHERE connection = $1";
-    GROUPS = "SELECT id, display_name FROM external_group WHERE connection = $1";
-    MEMBERS = "SELECT m.grp, m.member FROM external_member m JOIN external_group g ON g.id = m.grp WHERE g.connection = $1";
-    NESTED = "SELECT s.grp, s.child FROM external_subgroup s JOIN external_group g ON g.id = s.grp WHERE g.connection = $1";
+    USERS = "SELECT id, active, user_name FROM external_users WHERE connection_id = $1";
+    GROUPS = "SELECT id, display_name FROM external_groups WHERE connection_id = $1";
+    MEMBERS = "SELECT m.external_group_id, m.external_user_id FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id WHERE g.connection_id = $1";
+    NESTED = "SELECT s.parent_id, s.child_id FROM external_subgroups s JOIN external_groups g ON g.id = s.parent_id WHERE g.connection_id = $1";
 }
 
 /// Worlds on each database.

@@ -59,8 +59,8 @@ pub async fn write(args: &Args) -> Result<()> {
 
 /// The rows behind the template's user, in the order in which they refer to each other.
 async fn shapes(connection: &mut SqliteConnection) -> Result<Vec<Shape>> {
-    let user = format!("(SELECT id FROM external_user WHERE user_name = '{TEMPLATE}@example.com')");
-    let person = format!("(SELECT person FROM external_user WHERE user_name = '{TEMPLATE}@example.com')");
+    let user = format!("(SELECT id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
+    let person = format!("(SELECT user_id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
     let mut shapes = Vec::new();
     for (table, which) in [
         ("person", format!("id = {person}")),

@@ -102,8 +102,8 @@ fn users(words: &Words) -> Vec<String> {
         ),
         // The addresses, which are looked up by themselves.
         format!(
-            "INSERT INTO external_email (connection, address_key, member) {} \
-             SELECT t.connection, {}, {} FROM n, external_user t JOIN external_email m ON m.member = t.id \
+            "INSERT INTO external_user_emails (connection_id, email_key, external_user_id) {} \
+             SELECT t.connection_id, {}, {} FROM n, external_users t JOIN external_user_emails m ON m.external_user_id = t.id \
              WHERE t.user_name = '{TEMPLATE}@example.com'",
             words.numbers,
             bytes("m.address_key"),
@@ -131,9 +131,9 @@ pub async fn locals(args: &Args, keep: &Path, to: usize) -> Result<()> {
     let texts = ["email", "login_name"].map(|column| of(text(column))).join(", ");
     let keys = ["email_key", "login_key", "sort_key"].map(|column| of(bytes(column))).join(", ");
     let copy = format!(
-        "INSERT INTO person (id, partner, display_name, email, login_name, email_key, login_key, sort_key, placement, \
-         state, version, created_at, changed_at) {} SELECT {}, partner, {}, {texts}, {keys}, placement, state, version, \
-         created_at, changed_at FROM n, person WHERE login_name = '{LOCAL}@lighthouse.example'",
+        "INSERT INTO users (id, partner_id, display_name, email, login_name, email_key, login_key, sort_key, primary_group_id, \
+         state, version, created_at, updated_at) {} SELECT {}, partner_id, {}, {texts}, {keys}, primary_group_id, state, version, \
+         created_at, updated_at FROM n, user_id WHERE login_name = '{LOCAL}@lighthouse.example'",
         words.numbers,
         words.id.replace("KIND", "3"),
         of(text("login_name")),
@@ -175,12 +175,14 @@ pub async fn groups(args: &Args, keep: &Path, to: usize) -> Result<()> {
     let said = ["t.doc", "t.keys"].map(text).join(", ");
     let key = (words.bytes)("t.display_key");
     let groups = format!(
-        "INSERT INTO external_group (id, connection, directory, stable_key, external_id, display_name, display_key, doc, \
-         keys, row_hash, gone, version, created_at, changed_at) {numbers} SELECT {id}, t.connection, t.directory, \
-         'seed-' || n.i, {copied}, {key}, {said}, t.row_hash, t.gone, t.version, t.created_at, t.changed_at \
-         FROM n, external_group t WHERE t.display_name = '{TEMPLATE_GROUP}'"
+        "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, external_id, display_name, display_name_key, document, \
+         search_keys, content_hash, is_removed, version, created_at, updated_at) {numbers} SELECT {id}, t.connection_id, t.directory_id, \
+         'seed-' || n.i, {copied}, {key}, {said}, t.content_hash, t.is_removed, t.version, t.created_at, t.updated_at \
+         FROM n, external_groups t WHERE t.display_name = '{TEMPLATE_GROUP}'"
     );
-    let itself = format!("INSERT INTO group_closure (ancestor, descendant) {numbers} SELECT {id}, {id} FROM n");
+    let itself = format!(
+        "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) {numbers} SELECT {id}, {id} FROM n"
+    );
     let mut store = Store::open(args, keep).await?;
     store.all(&[groups, itself], 1, to).await.context("copying groups")?;
     store.tidy().await
@@ -193,8 +195,8 @@ pub async fn groups(args: &Args, keep: &Path, to: usize) -> Result<()> {
 /// When the database refuses.
 pub async fn read_members(args: &Args, keep: &Path, groups: usize, times: usize) -> Result<f64> {
     let meter = super::cpu::Meter::new(std::process::id(), &args.database);
-    let text = "SELECT u.id, u.user_name FROM external_group g JOIN external_member m ON m.grp = g.id \
-        JOIN external_user u ON u.id = m.member WHERE g.display_name = $1 ORDER BY m.member";
+    let text = "SELECT u.id, u.user_name FROM external_groups g JOIN external_group_members m ON m.external_group_id = g.id \
+        JOIN external_users u ON u.id = m.external_user_id WHERE g.display_name = $1 ORDER BY m.external_user_id";
     let mut store = Store::open(args, keep).await?;
     // Once before, so that the statement is prepared and the pages are read.
     store.read(text, 0).await?;
@@ -215,7 +217,7 @@ pub async fn read_members(args: &Args, keep: &Path, groups: usize, times: usize)
 pub async fn members(args: &Args, keep: &Path, group: &str, (from, to): (usize, usize)) -> Result<()> {
     let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
     let text = format!(
-        "INSERT INTO external_member (grp, member) {} SELECT g.id, {} FROM n, external_group g \
+        "INSERT INTO external_group_members (external_group_id, external_user_id) {} SELECT g.id, {} FROM n, external_groups g \
          WHERE g.display_name = '{group}'",
         words.numbers,
         words.id.replace("KIND", "0"),
@@ -226,20 +228,20 @@ pub async fn members(args: &Args, keep: &Path, group: &str, (from, to): (usize, 
 }
 
 /// The numbers that the server keeps of users and groups, from what is there.
-const COUNT: &str = "DELETE FROM external_total;
-    INSERT INTO external_total (connection, what, id, number)
-        SELECT connection, 'users', connection, COUNT(*) FROM external_user GROUP BY connection;
-    INSERT INTO external_total (connection, what, id, number)
-        SELECT connection, 'groups', connection, COUNT(*) FROM external_group WHERE NOT gone GROUP BY connection;
-    DELETE FROM user_total;
-    INSERT INTO user_total (owner, what, id, number)
-        SELECT partner, 'users', partner, COUNT(*) FROM person WHERE state = 'live' GROUP BY partner;
-    INSERT INTO user_total (owner, what, id, number)
-        SELECT u.id, 'members', u.id, (SELECT COUNT(*) FROM person p WHERE p.placement = u.id AND p.state = 'live')
-            + (SELECT COUNT(*) FROM user_group_member m WHERE m.user_group = u.id AND NOT u.exclusive)
-            - CASE WHEN u.is_default THEN (SELECT COUNT(*) FROM person p WHERE p.partner = u.partner AND p.state = 'live')
+const COUNT: &str = "DELETE FROM external_totals;
+    INSERT INTO external_totals (connection_id, kind, id, number)
+        SELECT connection_id, 'users', connection_id, COUNT(*) FROM external_users GROUP BY connection_id;
+    INSERT INTO external_totals (connection_id, kind, id, number)
+        SELECT connection_id, 'groups', connection_id, COUNT(*) FROM external_groups WHERE NOT is_removed GROUP BY connection_id;
+    DELETE FROM user_totals;
+    INSERT INTO user_totals (owner_id, kind, id, number)
+        SELECT partner_id, 'users', partner_id, COUNT(*) FROM users WHERE state = 'live' GROUP BY partner_id;
+    INSERT INTO user_totals (owner_id, kind, id, number)
+        SELECT u.id, 'members', u.id, (SELECT COUNT(*) FROM users p WHERE p.primary_group_id = u.id AND p.state = 'live')
+            + (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = u.id AND NOT u.is_primary)
+            - CASE WHEN u.is_default THEN (SELECT COUNT(*) FROM users p WHERE p.partner_id = u.partner_id AND p.state = 'live')
                 ELSE 0 END
-        FROM user_group u";
+        FROM user_groups u";
 
 enum Store {
     Sqlite(SqliteConnection),

@@ -10,14 +10,15 @@ use super::{Backend, LogRow, on};
 use crate::domain::time::Timestamp;
 
 /// PostgreSQL: any number of rows, a column each parameter.
-const INSERT_COLUMNS: &str = "INSERT INTO scim_request (connection, at, id, entry) \
-     SELECT item.connection, item.at, item.id, item.entry FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) \
-     AS item (connection, at, id, entry)";
+const INSERT_COLUMNS: &str = "INSERT INTO request_log_entries (connection_id, at, id, entry) \
+     SELECT item.connection_id, item.at, item.id, item.entry FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) \
+     AS item (connection_id, at, id, entry)";
 /// The first connection with rows behind another one.
-const NEXT: &str = "SELECT connection FROM scim_request WHERE connection > $1 ORDER BY connection LIMIT 1";
+const NEXT: &str =
+    "SELECT connection_id FROM request_log_entries WHERE connection_id > $1 ORDER BY connection_id LIMIT 1";
 /// Some of the rows of a connection before a moment.
-const EXPIRE: &str = "DELETE FROM scim_request WHERE connection = $1 AND at < $2 AND (at, id) IN \
-     (SELECT o.at, o.id FROM scim_request o WHERE o.connection = $1 AND o.at < $2 ORDER BY o.at, o.id LIMIT 1000)";
+const EXPIRE: &str = "DELETE FROM request_log_entries WHERE connection_id = $1 AND at < $2 AND (at, id) IN \
+     (SELECT o.at, o.id FROM request_log_entries o WHERE o.connection_id = $1 AND o.at < $2 ORDER BY o.at, o.id LIMIT 1000)";
 
 /// Most rows in one transaction.
 const BATCH: usize = 256;
@@ -197,7 +198,7 @@ fn insert(rows: usize) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let text = |rows: usize| {
             let all = vec!["(?, ?, ?, ?)"; rows].join(", ");
-            format!("INSERT INTO scim_request (connection, at, id, entry) VALUES {all}")
+            format!("INSERT INTO request_log_entries (connection_id, at, id, entry) VALUES {all}")
         };
         (0..=ROWS).map(text).collect()
     });

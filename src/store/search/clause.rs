@@ -75,9 +75,9 @@ impl Composer {
             (Scope::Element(alias), []) => plain(format!("{alias}.value"), field.kind),
             (Scope::Element(alias), path) => self.json(&format!("{alias}.value"), path, field.kind),
             (Scope::GroupOf, ["value"]) => ValueSource::Id("og.id".to_owned()),
-            (Scope::GroupOf, ["display"]) => ValueSource::Folded("og.display_key".to_owned()),
+            (Scope::GroupOf, ["display"]) => ValueSource::Folded("og.display_name_key".to_owned()),
             (Scope::GroupOf, ["type"]) => ValueSource::Text(
-                "CASE WHEN EXISTS (SELECT 1 FROM external_member od WHERE od.member = u.id AND od.grp = og.id) \
+                "CASE WHEN EXISTS (SELECT 1 FROM external_group_members od WHERE od.external_user_id = u.id AND od.external_group_id = og.id) \
                  THEN 'direct' ELSE 'indirect' END"
                     .to_owned(),
             ),
@@ -85,7 +85,7 @@ impl Composer {
             (Scope::MemberUser, ["display"]) => ValueSource::Folded("mu.user_name_key".to_owned()),
             (Scope::MemberUser, ["type"]) => ValueSource::Fixed("user"),
             (Scope::MemberGroup, ["value"]) => ValueSource::Id("mg.id".to_owned()),
-            (Scope::MemberGroup, ["display"]) => ValueSource::Folded("mg.display_key".to_owned()),
+            (Scope::MemberGroup, ["display"]) => ValueSource::Folded("mg.display_name_key".to_owned()),
             (Scope::MemberGroup, ["type"]) => ValueSource::Fixed("group"),
             _ => ValueSource::Absent,
         }
@@ -98,7 +98,7 @@ impl Composer {
             (_, ["id"]) => ValueSource::Id(column("id")),
             (_, ["externalId"]) => ValueSource::Text(column("external_id")),
             (_, ["meta", "created"]) => ValueSource::Number(column("created_at")),
-            (_, ["meta", "lastModified"]) => ValueSource::Number(column("changed_at")),
+            (_, ["meta", "lastModified"]) => ValueSource::Number(column("updated_at")),
             (_, ["meta", "version"]) => ValueSource::Text(format!("('W/\"' || {table}.version || '\"')")),
             (Of::Users, ["meta", "resourceType"]) => ValueSource::Fixed("User"),
             (Of::Groups, ["meta", "resourceType"]) => ValueSource::Fixed("Group"),
@@ -106,8 +106,8 @@ impl Composer {
             (_, ["meta", ..]) => ValueSource::Absent,
             (Of::Users, ["userName"]) => ValueSource::Folded(column("user_name_key")),
             (Of::Users, ["active"]) => ValueSource::Flag(column("active")),
-            (Of::Groups, ["displayName"]) => ValueSource::Folded(column("display_key")),
-            (_, path) => self.json(&column("keys"), path, kind),
+            (Of::Groups, ["displayName"]) => ValueSource::Folded(column("display_name_key")),
+            (_, path) => self.json(&column("search_keys"), path, kind),
         }
     }
 
@@ -148,7 +148,7 @@ impl Composer {
         }
         let alias = self.alias();
         let path: Vec<&str> = list.path.iter().map(String::as_str).collect();
-        let rows = self.dialect.json_each(&format!("{}.keys", self.of.table()), &path, &alias);
+        let rows = self.dialect.json_each(&format!("{}.search_keys", self.of.table()), &path, &alias);
         let inner = self.part(inner, &Scope::Element(alias));
         format!("EXISTS (SELECT 1 FROM {rows} WHERE {inner})")
     }
@@ -166,14 +166,14 @@ impl Composer {
         if let Some(id) = inner.and_then(value_equals) {
             let id = self.bind(id);
             return format!(
-                "u.id IN (SELECT om.member FROM group_closure oc JOIN external_member om ON om.grp = oc.descendant \
-                 JOIN external_group og ON og.id = oc.ancestor WHERE oc.ancestor = {id} AND NOT og.gone)"
+                "u.id IN (SELECT om.external_user_id FROM external_group_ancestors oc JOIN external_group_members om ON om.external_group_id = oc.external_group_id \
+                 JOIN external_groups og ON og.id = oc.ancestor_id WHERE oc.ancestor_id = {id} AND NOT og.is_removed)"
             );
         }
         let inner = inner.map_or_else(|| constant(true), |inner| self.part(inner, &Scope::GroupOf));
         format!(
-            "EXISTS (SELECT 1 FROM external_member om JOIN group_closure oc ON oc.descendant = om.grp \
-             JOIN external_group og ON og.id = oc.ancestor WHERE om.member = u.id AND NOT og.gone AND {inner})"
+            "EXISTS (SELECT 1 FROM external_group_members om JOIN external_group_ancestors oc ON oc.external_group_id = om.external_group_id \
+             JOIN external_groups og ON og.id = oc.ancestor_id WHERE om.external_user_id = u.id AND NOT og.is_removed AND {inner})"
         )
     }
 
@@ -181,8 +181,8 @@ impl Composer {
         if let Some(id) = inner.and_then(value_equals) {
             let id = self.bind(id);
             return format!(
-                "g.id IN (SELECT grp FROM external_member WHERE member = {id} \
-                 UNION SELECT grp FROM external_subgroup WHERE child = {id})"
+                "g.id IN (SELECT external_group_id FROM external_group_members WHERE external_user_id = {id} \
+                 UNION SELECT parent_id FROM external_subgroups WHERE child_id = {id})"
             );
         }
         let (users, groups) = match inner {
@@ -190,10 +190,10 @@ impl Composer {
             Some(inner) => (self.part(inner, &Scope::MemberUser), self.part(inner, &Scope::MemberGroup)),
         };
         format!(
-            "(EXISTS (SELECT 1 FROM external_member mm JOIN external_user mu ON mu.id = mm.member \
-             WHERE mm.grp = g.id AND {users}) \
-             OR EXISTS (SELECT 1 FROM external_subgroup ms JOIN external_group mg ON mg.id = ms.child \
-             WHERE ms.grp = g.id AND {groups}))"
+            "(EXISTS (SELECT 1 FROM external_group_members mm JOIN external_users mu ON mu.id = mm.external_user_id \
+             WHERE mm.external_group_id = g.id AND {users}) \
+             OR EXISTS (SELECT 1 FROM external_subgroups ms JOIN external_groups mg ON mg.id = ms.child_id \
+             WHERE ms.parent_id = g.id AND {groups}))"
         )
     }
 

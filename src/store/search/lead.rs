@@ -101,7 +101,7 @@ impl Composer {
         if selects.is_empty() {
             let table = self.of.whole();
             selects.push(format!(
-                "SELECT id FROM {table} WHERE COALESCE(connection = $1, FALSE) AND id = {}",
+                "SELECT id FROM {table} WHERE COALESCE(connection_id = $1, FALSE) AND id = {}",
                 self.bind(Uuid::nil())
             ));
         }
@@ -116,24 +116,25 @@ impl Composer {
     fn select(&self, by: By, values: &str) -> Vec<String> {
         let table = self.of.whole();
         // The index of groups' external ids has only those that are there.
-        let there = if self.of == Of::Groups { "NOT gone AND " } else { "" };
-        let column =
-            |name: &str| vec![format!("SELECT id FROM {table} WHERE connection = $1 AND {there}{name} IN ({values})")];
+        let there = if self.of == Of::Groups { "NOT is_removed AND " } else { "" };
+        let column = |name: &str| {
+            vec![format!("SELECT id FROM {table} WHERE connection_id = $1 AND {there}{name} IN ({values})")]
+        };
         match by {
             By::Id => {
-                vec![format!("SELECT id FROM {table} WHERE COALESCE(connection = $1, FALSE) AND id IN ({values})")]
+                vec![format!("SELECT id FROM {table} WHERE COALESCE(connection_id = $1, FALSE) AND id IN ({values})")]
             }
             By::UserName => column("user_name_key"),
             By::ExternalId => column("external_id"),
-            By::DisplayName => column("display_key"),
+            By::DisplayName => column("display_name_key"),
             By::Address => external_emails::candidates(values).into(),
             By::Member => vec![
-                format!("SELECT grp FROM external_member WHERE member IN ({values})"),
-                format!("SELECT grp FROM external_subgroup WHERE child IN ({values})"),
+                format!("SELECT external_group_id FROM external_group_members WHERE external_user_id IN ({values})"),
+                format!("SELECT parent_id FROM external_subgroups WHERE child_id IN ({values})"),
             ],
             By::Group => vec![format!(
-                "SELECT om.member FROM group_closure oc CROSS JOIN external_member om \
-                 WHERE oc.ancestor IN ({values}) AND om.grp = oc.descendant"
+                "SELECT om.external_user_id FROM external_group_ancestors oc CROSS JOIN external_group_members om \
+                 WHERE oc.ancestor_id IN ({values}) AND om.external_group_id = oc.external_group_id"
             )],
         }
     }

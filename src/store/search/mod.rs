@@ -30,8 +30,8 @@ impl Of {
     /// The table.
     fn whole(self) -> &'static str {
         match self {
-            Self::Users => "external_user",
-            Self::Groups => "external_group",
+            Self::Users => "external_users",
+            Self::Groups => "external_groups",
         }
     }
 
@@ -46,16 +46,16 @@ impl Of {
     /// The rows of the connection `$1`, as far as any are there for others to see.
     fn all(self) -> &'static str {
         match self {
-            Self::Users => "u.connection = $1",
-            Self::Groups => "g.connection = $1 AND NOT g.gone",
+            Self::Users => "u.connection_id = $1",
+            Self::Groups => "g.connection_id = $1 AND NOT g.is_removed",
         }
     }
 
     /// The same of rows that are known by their ids: written so that no index can begin at the connection.
     fn among_found(self) -> &'static str {
         match self {
-            Self::Users => "COALESCE(u.connection = $1, FALSE)",
-            Self::Groups => "COALESCE(g.connection = $1, FALSE) AND NOT g.gone",
+            Self::Users => "COALESCE(u.connection_id = $1, FALSE)",
+            Self::Groups => "COALESCE(g.connection_id = $1, FALSE) AND NOT g.is_removed",
         }
     }
 

@@ -116,9 +116,9 @@ fn key(composer: &mut Composer, sort: &Sort) -> Option<Key> {
     match (&sort.list, composer.of, path.as_slice()) {
         (None, _, ["id"] | ["meta"]) => None,
         (None, Of::Users, ["userName"]) => column("user_name_key", KeyKind::Bytes),
-        (None, Of::Groups, ["displayName"]) => column("display_key", KeyKind::Bytes),
+        (None, Of::Groups, ["displayName"]) => column("display_name_key", KeyKind::Bytes),
         (None, _, ["meta", "created"]) => column("created_at", KeyKind::Number),
-        (None, _, ["meta", "lastModified"]) => column("changed_at", KeyKind::Number),
+        (None, _, ["meta", "lastModified"]) => column("updated_at", KeyKind::Number),
         (None, _, ["meta", "version"]) => column("version", KeyKind::Number),
         (None, _, ["meta", ..]) => None,
         (None, Of::Users, ["active"]) => Some(Key {
@@ -126,7 +126,7 @@ fn key(composer: &mut Composer, sort: &Sort) -> Option<Key> {
             kind: KeyKind::Number,
             column: false,
         }),
-        (None, _, path) => Some(value(composer, &format!("{table}.keys"), path, sort.field.kind)),
+        (None, _, path) => Some(value(composer, &format!("{table}.search_keys"), path, sort.field.kind)),
         (Some(list), Of::Users, _) if list.path == ["groups"] => None,
         (Some(list), Of::Groups, _) if list.path == ["members"] => None,
         (Some(list), _, path) => Some(element(composer, list, path, sort.field.kind)),
@@ -153,7 +153,7 @@ fn value(composer: &Composer, column: &str, path: &[&str], kind: FieldType) -> K
 fn element(composer: &mut Composer, list: &FilterField, path: &[&str], kind: FieldType) -> Key {
     let alias = composer.alias();
     let names: Vec<&str> = list.path.iter().map(String::as_str).collect();
-    let rows = composer.dialect.json_each(&format!("{}.keys", composer.of.table()), &names, &alias);
+    let rows = composer.dialect.json_each(&format!("{}.search_keys", composer.of.table()), &names, &alias);
     let item = format!("{alias}.value");
     let Key { sql, kind, .. } = value(composer, &item, path, kind);
     let first = format!("(SELECT {sql} FROM {rows} LIMIT 1)");

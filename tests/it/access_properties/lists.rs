@@ -19,11 +19,11 @@ use super::model::Model;
 use crate::support::database::on_both;
 
 statements! {
-    PLACE = "UPDATE person SET placement = $2 WHERE id = $1";
-    FORGET_MEMBERS = "DELETE FROM external_member WHERE member IN (SELECT id FROM external_user WHERE directory = $1)";
-    FORGET_CONDITIONS = "DELETE FROM condition_member \
-        WHERE external_user IN (SELECT id FROM external_user WHERE directory = $1)";
-    FORGET_USERS = "DELETE FROM external_user WHERE directory = $1";
+    PLACE = "UPDATE users SET primary_group_id = $2 WHERE id = $1";
+    FORGET_MEMBERS = "DELETE FROM external_group_members WHERE external_user_id IN (SELECT id FROM external_users WHERE directory_id = $1)";
+    FORGET_CONDITIONS = "DELETE FROM attribute_condition_members \
+        WHERE external_user_id IN (SELECT id FROM external_users WHERE directory_id = $1)";
+    FORGET_USERS = "DELETE FROM external_users WHERE directory_id = $1";
 }
 
 /// Worlds that are listed whole; few, because each is asked about everyone and everything.

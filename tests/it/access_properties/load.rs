@@ -9,52 +9,52 @@ use super::generate::Dice;
 use super::model::{Model, name};
 
 statements! {
-    LEVELS: rows = "INSERT INTO level (id, ordinal, name, title) VALUES ($1, $1, $2, $2)";
-    CAPABILITIES: rows = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
+    LEVELS: rows = "INSERT INTO levels (id, ordinal, name, title) VALUES ($1, $1, $2, $2)";
+    CAPABILITIES: rows = "INSERT INTO capabilities (id, name, title, category, risk, on_suspended) \
         VALUES ($1, $2, $2, $2, $3, $4) ON CONFLICT DO NOTHING";
-    LEVEL_CAPABILITIES: rows = "INSERT INTO level_capability (level, capability) VALUES ($1, $2)";
-    PARTNERS: rows = "INSERT INTO partner (id, parent, name, sort_key, kind, level, state, version, \
-        authority_version, created_at, changed_at) VALUES ($1, $2, $3, $4, 'company', $5, 'live', $6, $6, $6, $6)";
-    PARTNER_ANCESTORS: rows = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, $3)";
-    PARTNER_SUSPENSIONS: rows = "INSERT INTO partner_suspension (partner, source, cause, since) \
+    LEVEL_CAPABILITIES: rows = "INSERT INTO level_capabilities (level_id, capability_id) VALUES ($1, $2)";
+    PARTNERS: rows = "INSERT INTO partners (id, parent_id, name, sort_key, kind, level_id, state, version, \
+        authority_version, created_at, updated_at) VALUES ($1, $2, $3, $4, 'company', $5, 'live', $6, $6, $6, $6)";
+    PARTNER_ANCESTORS: rows = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $2, $3)";
+    PARTNER_SUSPENSIONS: rows = "INSERT INTO partner_suspensions (partner_id, source, reason, suspended_at) \
         VALUES ($1, 'admin', $2, $3)";
-    GROUPS: rows = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    GROUPS: rows = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    PEOPLE: rows = "INSERT INTO person (id, partner, display_name, sort_key, placement, placement_pin, state, version, \
-        created_at, changed_at, confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7, $8)";
-    PERSON_SUSPENSIONS: rows = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, $2, $3, $4)";
-    ENDS: rows = "INSERT INTO person_suspension (person, source, cause, since, from_at) VALUES ($1, $2, $3, $4, $5)";
-    MEMBERS: rows = "INSERT INTO user_group_member (user_group, person, created_at) VALUES ($1, $2, $3)";
-    ROLES: rows = "INSERT INTO role (id, partner, name, name_key, parent, version, created_at) \
+    PEOPLE: rows = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, pinned_group_id, state, version, \
+        created_at, updated_at, confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7, $8)";
+    PERSON_SUSPENSIONS: rows = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, $2, $3, $4)";
+    ENDS: rows = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at, from_at) VALUES ($1, $2, $3, $4, $5)";
+    MEMBERS: rows = "INSERT INTO user_group_members (user_group_id, user_id, created_at) VALUES ($1, $2, $3)";
+    ROLES: rows = "INSERT INTO roles (id, partner_id, name, name_key, parent_id, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $6)";
-    ROLE_CAPABILITIES: rows = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    ROLE_ANCESTORS: rows = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $2)";
-    SCOPES: rows = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    SCOPE_GROUPS: rows = "INSERT INTO scope_group (scope, user_group) VALUES ($1, $2)";
-    SCOPE_WITHOUT_PARTNERS: rows = "INSERT INTO scope_without_partner (scope, partner) VALUES ($1, $2)";
-    SCOPE_WITHOUT_GROUPS: rows = "INSERT INTO scope_without_group (scope, user_group) VALUES ($1, $2)";
-    GRANTS: rows = "INSERT INTO role_grant (id, role, holder_person, holder_group, scope, valid_from, valid_until, \
+    ROLE_CAPABILITIES: rows = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    ROLE_ANCESTORS: rows = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $2)";
+    SCOPES: rows = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    SCOPE_GROUPS: rows = "INSERT INTO scope_user_groups (scope_id, user_group_id) VALUES ($1, $2)";
+    SCOPE_WITHOUT_PARTNERS: rows = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
+    SCOPE_WITHOUT_GROUPS: rows = "INSERT INTO scope_excluded_user_groups (scope_id, user_group_id) VALUES ($1, $2)";
+    GRANTS: rows = "INSERT INTO grants (id, role_id, user_id, user_group_id, scope_id, valid_from, valid_until, \
         suspended_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    DIRECTORIES: rows = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, \
+    DIRECTORIES: rows = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, \
         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-    CEILINGS: rows = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    CONNECTIONS: rows = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, \
-        created_at, changed_at) VALUES ($1, $2, 'scim', $3, 'generic', 'active', '{}', $4, $4, $4)";
-    EXTERNAL_USERS: rows = "INSERT INTO external_user (id, connection, directory, stable_key, user_name, \
-        user_name_key, active, doc, keys, person, link, version, created_at, changed_at) \
+    CEILINGS: rows = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    CONNECTIONS: rows = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, \
+        created_at, updated_at) VALUES ($1, $2, 'scim', $3, 'generic', 'active', '{}', $4, $4, $4)";
+    EXTERNAL_USERS: rows = "INSERT INTO external_users (id, connection_id, directory_id, stable_id, user_name, \
+        user_name_key, active, document, search_keys, user_id, link_origin, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $4, $5, $6, '{}', '[]', $7, $8, $9, $9, $9)";
-    EXTERNAL_GROUPS: rows = "INSERT INTO external_group (id, connection, directory, stable_key, display_name, \
-        display_key, doc, keys, gone, version, created_at, changed_at) \
+    EXTERNAL_GROUPS: rows = "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, display_name, \
+        display_name_key, document, search_keys, is_removed, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $4, $5, '{}', '[]', $6, $7, $7, $7)";
-    EXTERNAL_MEMBERS: rows = "INSERT INTO external_member (grp, member) VALUES ($1, $2)";
-    SUBGROUPS: rows = "INSERT INTO external_subgroup (grp, child) VALUES ($1, $2)";
-    CLOSURE: rows = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $2)";
-    CONDITIONS: rows = "INSERT INTO condition (id, directory, expression, created_at) VALUES ($1, $2, $3, $4)";
-    CONDITION_MEMBERS: rows = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2)";
-    RULES: rows = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, \
-        scope, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    TERMS: rows = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, $2, $3)";
-    ATOMS: rows = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, $2, $3, $4, $5)";
+    EXTERNAL_MEMBERS: rows = "INSERT INTO external_group_members (external_group_id, external_user_id) VALUES ($1, $2)";
+    SUBGROUPS: rows = "INSERT INTO external_subgroups (parent_id, child_id) VALUES ($1, $2)";
+    CLOSURE: rows = "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) VALUES ($1, $2)";
+    CONDITIONS: rows = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, $3, $4)";
+    CONDITION_MEMBERS: rows = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
+    RULES: rows = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, user_group_id, role_id, \
+        scope_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    TERMS: rows = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, $2, $3)";
+    ATOMS: rows = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, $2, $3, $4, $5)";
 }
 
 /// Writes a world. `seed` decides the order of rows.

@@ -32,7 +32,7 @@ async fn sqlite_scans_no_table() {
     let db = Database::sqlite().await;
     let path = db.url.strip_prefix("sqlite:").unwrap();
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let whole = "SELECT id FROM live_person WHERE display_name = 'Ada'";
+    let whole = "SELECT id FROM live_users WHERE display_name = 'Ada'";
     assert!(!scanned(&mut connection, whole).await.is_empty(), "a scan is seen where there is one");
     for (name, text) in texts() {
         let scanned = scanned(&mut connection, &text).await;

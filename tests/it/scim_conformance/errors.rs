@@ -12,7 +12,7 @@ use super::{PATCH, Stand, USER, rows};
 use crate::app::{App, Scim, new_token};
 
 statements! {
-    HASHES = "SELECT hash, prefix FROM connection_token WHERE connection = $1";
+    HASHES = "SELECT hash, prefix FROM connection_tokens WHERE connection_id = $1";
 }
 
 rows! {

@@ -14,8 +14,8 @@ use crate::support::database::Database;
 use crate::support::world::World;
 
 statements! {
-    SETTINGS = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE id = $1";
-    MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
+    SETTINGS = "UPDATE connections SET profile = $2, settings = $3, version = version + 1 WHERE id = $1";
+    MODE = "UPDATE directories SET mode = $2 WHERE id = $1";
 }
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

@@ -11,7 +11,7 @@ use super::{ENTERPRISE, GROUP, PATCH, Stand, USER, rows, strings};
 use crate::app::App;
 
 statements! {
-    DOCUMENTS = "SELECT doc FROM external_user WHERE connection = $1";
+    DOCUMENTS = "SELECT document FROM external_users WHERE connection_id = $1";
 }
 
 rows! {

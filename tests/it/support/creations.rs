@@ -17,11 +17,11 @@ use super::database::Database;
 use crate::app::{Answer, Scim};
 
 statements! {
-    USERS = "SELECT id, connection, doc, active, person, link FROM external_user";
-    PEOPLE = "SELECT id, partner, display_name, given_name, family_name, email, login_name, placement FROM live_person";
-    LINES = "SELECT id, partner, actor, kind, subject, data FROM event ORDER BY id";
-    KEYS = "SELECT person, directory, join_key FROM identity";
-    OFF = "SELECT person, source FROM person_suspension";
+    USERS = "SELECT id, connection_id, document, active, user_id, link_origin FROM external_users";
+    PEOPLE = "SELECT id, partner_id, display_name, given_name, family_name, email, login_name, primary_group_id FROM live_users";
+    LINES = "SELECT id, partner_id, actor, kind, subject, data FROM events ORDER BY id";
+    KEYS = "SELECT user_id, directory_id, match_key FROM match_keys";
+    OFF = "SELECT user_id, source FROM user_suspensions";
 }
 
 /// What is stored of a user.

@@ -18,34 +18,34 @@ use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
 statements! {
-    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
-    CAPABILITY = "INSERT INTO capability (id, name, title, category, risk, on_suspended) VALUES ($1, $2, $2, 'core', 0, $3)";
-    LEVEL_CAPABILITY = "INSERT INTO level_capability (level, capability) VALUES (1, $1)";
-    PARTNER = "INSERT INTO partner (id, parent, name, sort_key, kind, level, state, version, authority_version, created_at, \
-        changed_at) VALUES ($1, $2, $3, $4, 'company', 1, 'live', 1, 1, 0, 0)";
-    ANCESTOR = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, $3)";
-    GROUP = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    LEVEL = "INSERT INTO levels (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller')";
+    CAPABILITY = "INSERT INTO capabilities (id, name, title, category, risk, on_suspended) VALUES ($1, $2, $2, 'core', 0, $3)";
+    LEVEL_CAPABILITY = "INSERT INTO level_capabilities (level_id, capability_id) VALUES (1, $1)";
+    PARTNER = "INSERT INTO partners (id, parent_id, name, sort_key, kind, level_id, state, version, authority_version, created_at, \
+        updated_at) VALUES ($1, $2, $3, $4, 'company', 1, 'live', 1, 1, 0, 0)";
+    ANCESTOR = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $2, $3)";
+    GROUP = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, 'Everyone', $3, TRUE, TRUE, 0)";
-    PERSON = "INSERT INTO person (id, partner, display_name, sort_key, placement, state, version, created_at, changed_at) \
+    PERSON = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, 'live', 1, 0, 0)";
-    TOTAL = "INSERT INTO user_total (owner, what, id, number) VALUES ($1, 'users', $2, 1)";
-    ROLE = "INSERT INTO role (id, partner, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
-    ROLE_SELF = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $1)";
-    ROLE_CAPABILITY = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    SCOPE = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    GRANT = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
-    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    TOTAL = "INSERT INTO user_totals (owner_id, kind, id, number) VALUES ($1, 'users', $2, 1)";
+    ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
+    ROLE_SELF = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
+    ROLE_CAPABILITY = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    GRANT = "INSERT INTO grants (id, role_id, user_id, scope_id, created_at) VALUES ($1, $2, $3, $4, 0)";
+    DIRECTORY = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, $3, $4, 'authoritative', 1, 1, 1, 0)";
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, secret, join_attribute, version, \
-        created_at, changed_at) VALUES ($1, $2, $3, $4, 'generic', 'active', $5, $6, $7, 1, 0, 0)";
-    STATE = "UPDATE connection SET state = $2 WHERE id = $1";
-    CONFIG = "UPDATE connection SET config = $2 WHERE id = $1";
-    MODE = "UPDATE directory SET mode = $2 WHERE id = $1";
-    SUSPEND_PARTNER = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', 'unpaid', 0)";
-    SUSPEND_PERSON = "INSERT INTO person_suspension (person, source, cause, since) VALUES ($1, 'admin', 'left', 0)";
-    COUNT_EXTERNAL = "SELECT COUNT(*) FROM external_user WHERE connection = $1";
-    COUNT_EVENTS = "SELECT COUNT(*) FROM event WHERE kind = $1";
-    ATTEMPTS = "SELECT COUNT(*) FROM login_attempt";
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, secret, matching_attribute, version, \
+        created_at, updated_at) VALUES ($1, $2, $3, $4, 'generic', 'active', $5, $6, $7, 1, 0, 0)";
+    STATE = "UPDATE connections SET state = $2 WHERE id = $1";
+    CONFIG = "UPDATE connections SET settings = $2 WHERE id = $1";
+    MODE = "UPDATE directories SET mode = $2 WHERE id = $1";
+    SUSPEND_PARTNER = "INSERT INTO partner_suspensions (partner_id, source, reason, suspended_at) VALUES ($1, 'admin', 'unpaid', 0)";
+    SUSPEND_PERSON = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, 'admin', 'left', 0)";
+    COUNT_EXTERNAL = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1";
+    COUNT_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = $1";
+    ATTEMPTS = "SELECT COUNT(*) FROM login_attempts";
 }
 
 /// The ids of the house.

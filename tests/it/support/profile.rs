@@ -7,7 +7,7 @@ use super::database::Database;
 use super::world::World;
 
 statements! {
-    SET = "UPDATE connection SET profile = $2, config = $3, version = version + 1 WHERE id = $1";
+    SET = "UPDATE connections SET profile = $2, settings = $3, version = version + 1 WHERE id = $1";
 }
 
 /// Gives the world's first connection a profile and settings.

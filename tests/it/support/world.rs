@@ -16,16 +16,16 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 statements! {
-    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller') ON CONFLICT DO NOTHING";
-    PARTNER = "INSERT INTO partner (id, external_id, name, sort_key, kind, level, state, version, authority_version, \
-        created_at, changed_at) VALUES ($1, $2, 'Cove', $3, 'company', 1, 'live', 1, 1, 0, 0)";
-    ANCESTOR = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $1, 0)";
-    GROUP = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    LEVEL = "INSERT INTO levels (id, ordinal, name, title) VALUES (1, 1, 'reseller', 'Reseller') ON CONFLICT DO NOTHING";
+    PARTNER = "INSERT INTO partners (id, external_id, name, sort_key, kind, level_id, state, version, authority_version, \
+        created_at, updated_at) VALUES ($1, $2, 'Cove', $3, 'company', 1, 'live', 1, 1, 0, 0)";
+    ANCESTOR = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $1, 0)";
+    GROUP = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, 'Default', $3, TRUE, TRUE, 0)";
-    DIRECTORY = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, created_at) \
+    DIRECTORY = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, $3, $4, 'authoritative', 1, $5, 1, 0)";
-    CONNECTION = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, created_at, \
-        changed_at) VALUES ($1, $2, 'scim', $3, 'generic', 'active', '{}', 1, 0, 0)";
+    CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
+        updated_at) VALUES ($1, $2, 'scim', $3, 'generic', 'active', '{}', 1, 0, 0)";
 }
 
 /// A new id of any kind.
