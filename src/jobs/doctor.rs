@@ -135,7 +135,7 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
     for loose in reserved_groups::loose_anywhere(&mut reader, &operator).await? {
         // One that waits for a group which nobody has said yet is as its author wrote it.
         if loose.why != "awaited" {
-            findings.push(format!("Rule “{}” of the directory “{}”: {loose}", loose.rule_name, loose.directory));
+            findings.push(format!("Rule “{}” of the directory “{}”: {loose}", loose.rule_name, loose.directory_id));
         }
     }
     if let Err(BrokenChain { seq }) = events::verify(&mut reader, &operator).await? {

@@ -285,9 +285,9 @@ impl SyncRun {
                 .iter()
                 .map(|line| PendingRemoval {
                     kind: line.kind.clone(),
-                    subject: line.subject.clone(),
-                    outer_group: line.outer_group.clone(),
-                    title: line.title.clone(),
+                    stable_id: line.subject.clone(),
+                    group_stable_id: line.outer_group.clone(),
+                    name: line.title.clone(),
                     reason: serde_json::to_string(&line.reason).unwrap_or_default(),
                 })
                 .collect();

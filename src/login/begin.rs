@@ -59,11 +59,11 @@ impl LoginService {
             .map_err(|error| LoginError::setup("secret.key", error.to_string()))?;
         Ok(StoredLoginAttempt {
             id: attempt.id,
-            connection: attempt.connection,
+            connection_id: attempt.connection,
             browser_hash: attempt.browser_hash,
             state_hash: attempt.state_hash,
             nonce: attempt.nonce.clone(),
-            verifier,
+            pkce_verifier: verifier,
             return_to: attempt.return_to.clone(),
             created_at: attempt.created_at,
             expires_at: attempt.expires_at,

@@ -78,7 +78,7 @@ impl LoginService {
             || LoginError::new(LoginErrorKind::Stale, "attempt.unknown", "no such attempt, or it was answered before");
         let id = id_of(&callback.state).ok_or_else(unknown)?;
         let known = login_attempts::find(&mut self.store.reader().await?, id).await?.ok_or_else(unknown)?;
-        let StoredLoginAttempt { connection, state_hash, browser_hash, expires_at, .. } = &known;
+        let StoredLoginAttempt { connection_id: connection, state_hash, browser_hash, expires_at, .. } = &known;
         let held = ExpectedAttempt { connection: *connection, state_hash, browser_hash, expires_at: *expires_at };
         held.by(&callback.state, open.door.connection.id, browser, ctx.now())?;
         let taken: Result<_, StoreError> = self.store.write(async |tx| login_attempts::take(tx, id).await).await;
@@ -134,13 +134,13 @@ impl LoginService {
     fn unseal(&self, kept: StoredLoginAttempt) -> Result<LoginAttempt, LoginError> {
         let verifier = self
             .keys
-            .open(SealPurpose::Attempt(kept.id), &kept.verifier)
+            .open(SealPurpose::Attempt(kept.id), &kept.pkce_verifier)
             .map_err(|error| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", error.to_string()))?;
         let verifier = String::from_utf8(verifier.to_vec())
             .map_err(|_| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", "the verifier is not text"))?;
         Ok(LoginAttempt {
             id: kept.id,
-            connection: kept.connection,
+            connection: kept.connection_id,
             browser_hash: kept.browser_hash,
             state_hash: kept.state_hash,
             nonce: kept.nonce,

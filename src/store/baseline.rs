@@ -69,18 +69,18 @@ pub struct BaselineUserRow {
     /// Its identity.
     pub id: ExternalUserId,
     /// The stable id at the source.
-    pub stable_key: String,
+    pub stable_id: String,
     /// The login name.
     pub user_name: String,
     /// The join key.
-    pub join_key: Option<Vec<u8>>,
+    pub match_key: Option<Vec<u8>>,
     /// Hash of the source's row.
-    pub row_hash: Option<Vec<u8>>,
+    pub content_hash: Option<Vec<u8>>,
     /// Not switched off.
     pub active: bool,
 }
 
-from_row!(BaselineUserRow { id, stable_key, user_name, join_key, row_hash, active });
+from_row!(BaselineUserRow { id, stable_id, user_name, match_key, content_hash, active });
 
 /// An accepted group.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,14 +88,14 @@ pub struct BaselineGroupRow {
     /// Its identity.
     pub id: ExternalGroupId,
     /// The stable id at the source.
-    pub stable_key: String,
+    pub stable_id: String,
     /// Its name.
     pub name: String,
     /// Hash of the source's row.
-    pub row_hash: Option<Vec<u8>>,
+    pub content_hash: Option<Vec<u8>>,
 }
 
-from_row!(BaselineGroupRow { id, stable_key, name, row_hash });
+from_row!(BaselineGroupRow { id, stable_id, name, content_hash });
 
 /// A removal that waits for approval.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,16 +104,16 @@ pub struct PendingRemoval {
     /// lose) or `read` (all of it).
     pub kind: String,
     /// Stable id of what would be removed or switched; the name of the attribute; what names the read.
-    pub subject: String,
+    pub stable_id: String,
     /// Stable id of the group it would be removed from.
-    pub outer_group: Option<String>,
+    pub group_stable_id: Option<String>,
     /// What it is, for people.
-    pub title: String,
+    pub name: String,
     /// Why it waits, as JSON.
     pub reason: String,
 }
 
-from_row!(PendingRemoval { kind, subject, outer_group, title, reason });
+from_row!(PendingRemoval { kind, stable_id, group_stable_id, name, reason });
 
 /// The accepted people of the connection, by id.
 ///
@@ -219,7 +219,7 @@ pub async fn privileged(reader: &mut Reader, at: &ConnectionExtent) -> Result<Ve
 pub async fn hold(tx: &mut Tx, run: RunId, from: usize, held: &[PendingRemoval]) -> Result<(), StoreError> {
     let rows = held.iter().enumerate().map(|(at, held)| {
         let ordinal = i64::try_from(from + at).unwrap_or(i64::MAX);
-        binds![run, ordinal, &held.kind, &held.subject, &held.outer_group, &held.title, &held.reason]
+        binds![run, ordinal, &held.kind, &held.stable_id, &held.group_stable_id, &held.name, &held.reason]
     });
     tx.execute_rows(&HOLD, rows).await.map(drop)
 }

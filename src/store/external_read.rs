@@ -29,18 +29,18 @@ pub struct ExternalUserRow {
     /// Our id of the row.
     pub id: ExternalUserId,
     /// The directory's own id.
-    pub stable_key: String,
+    pub stable_id: String,
     /// The unique name.
     pub user_name: String,
     /// Whether the directory lets the person in.
     pub active: bool,
     /// The person it is linked to.
-    pub person: Option<UserId>,
+    pub user_id: Option<UserId>,
     /// All that is said.
-    pub doc: serde_json::Value,
+    pub document: serde_json::Value,
 }
 
-from_row!(ExternalUserRow { id, stable_key, user_name, active, person, doc: row => row.json("document")? });
+from_row!(ExternalUserRow { id, stable_id, user_name, active, user_id, document: row => row.json("document")? });
 
 /// A group as the directory says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,12 +48,12 @@ pub struct ExternalGroupRow {
     /// Our id of the row.
     pub id: ExternalGroupId,
     /// The directory's own id.
-    pub stable_key: String,
+    pub stable_id: String,
     /// The name.
     pub display_name: String,
 }
 
-from_row!(ExternalGroupRow { id, stable_key, display_name });
+from_row!(ExternalGroupRow { id, stable_id, display_name });
 
 /// Someone or something in a group, by the directory's own id.
 #[derive(Clone, PartialEq, Eq, Debug)]

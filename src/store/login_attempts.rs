@@ -30,7 +30,7 @@ pub struct StoredLoginAttempt {
     /// Its identity.
     pub id: AttemptId,
     /// The connection it was begun at.
-    pub connection: ConnectionId,
+    pub connection_id: ConnectionId,
     /// SHA-256 of the cookie of the browser.
     pub browser_hash: [u8; 32],
     /// SHA-256 of `state`.
@@ -38,7 +38,7 @@ pub struct StoredLoginAttempt {
     /// The nonce the ID token must carry.
     pub nonce: String,
     /// The sealed PKCE verifier.
-    pub verifier: Vec<u8>,
+    pub pkce_verifier: Vec<u8>,
     /// The path to go to afterwards.
     pub return_to: String,
     /// When it began.
@@ -49,11 +49,11 @@ pub struct StoredLoginAttempt {
 
 crate::from_row!(StoredLoginAttempt {
     id,
-    connection,
+    connection_id,
     browser_hash,
     state_hash,
     nonce,
-    verifier,
+    pkce_verifier,
     return_to,
     created_at,
     expires_at
@@ -71,7 +71,7 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, new: &StoredLoginAttempt
         new.browser_hash,
         new.state_hash,
         &new.nonce,
-        &new.verifier,
+        &new.pkce_verifier,
         &new.return_to,
         new.created_at,
         new.expires_at

@@ -53,7 +53,7 @@ pub struct OauthClient {
     /// Its identity, which is its client id too.
     pub id: OauthClientId,
     /// The connection it may push through.
-    pub connection: ConnectionId,
+    pub connection_id: ConnectionId,
     /// What it was called when it was made.
     pub name: String,
     /// The first characters of its secret, when it has one.
@@ -70,7 +70,7 @@ pub struct OauthClient {
     pub last_used_at: Option<Timestamp>,
 }
 
-from_row!(OauthClient { id, connection, name, prefix, jwks, jwks_uri, created_at, revoked_at, last_used_at });
+from_row!(OauthClient { id, connection_id, name, prefix, jwks, jwks_uri, created_at, revoked_at, last_used_at });
 
 /// A client at the token endpoint.
 #[derive(Debug)]

@@ -38,19 +38,19 @@ pub struct RemovalAlert {
     /// Its identity.
     pub id: StormId,
     /// Whose.
-    pub connection: ConnectionId,
+    pub connection_id: ConnectionId,
     /// Its first removal.
-    pub since: Timestamp,
+    pub first_removal_at: Timestamp,
     /// Its last one so far.
-    pub last_at: Timestamp,
+    pub last_removal_at: Timestamp,
     /// From how many users of the connection something was taken, each counted once.
-    pub people: i64,
+    pub user_count: i64,
     /// How many were switched off.
-    pub deactivated: i64,
+    pub users_deactivated: i64,
     /// How many were deleted.
-    pub deleted: i64,
+    pub users_deleted: i64,
     /// How many memberships ended.
-    pub memberships: i64,
+    pub memberships_removed: i64,
     /// How many groups were deleted.
     pub groups_deleted: i64,
     /// When the alarm was raised.
@@ -61,13 +61,13 @@ pub struct RemovalAlert {
 
 from_row!(RemovalAlert {
     id,
-    connection,
-    since,
-    last_at,
-    people,
-    deactivated,
-    deleted,
-    memberships,
+    connection_id,
+    first_removal_at,
+    last_removal_at,
+    user_count,
+    users_deactivated,
+    users_deleted,
+    memberships_removed,
     groups_deleted,
     raised_at,
     dismissed_at
@@ -81,12 +81,12 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) ->
     let values = binds![
         storm.id,
         at.connection(),
-        storm.since,
-        storm.last_at,
-        storm.people,
-        storm.deactivated,
-        storm.deleted,
-        storm.memberships,
+        storm.first_removal_at,
+        storm.last_removal_at,
+        storm.user_count,
+        storm.users_deactivated,
+        storm.users_deleted,
+        storm.memberships_removed,
         storm.groups_deleted,
         storm.raised_at
     ];
@@ -101,11 +101,11 @@ pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) -> R
     let values = binds![
         storm.id,
         at.connection(),
-        storm.last_at,
-        storm.people,
-        storm.deactivated,
-        storm.deleted,
-        storm.memberships,
+        storm.last_removal_at,
+        storm.user_count,
+        storm.users_deactivated,
+        storm.users_deleted,
+        storm.memberships_removed,
         storm.groups_deleted
     ];
     tx.execute(&GROW, values).await.map(drop)

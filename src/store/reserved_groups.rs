@@ -177,18 +177,18 @@ pub async fn forget(tx: &mut Tx, at: &ConnectionExtent, name: &str) -> Result<()
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnboundRule {
     /// The rule.
-    pub rule: RuleId,
+    pub rule_id: RuleId,
     /// Its name.
     pub rule_name: String,
     /// Its directory's name.
-    pub directory: String,
+    pub directory_id: String,
     /// The group's name, as far as it is still known.
     pub name: Option<String>,
     /// `gone`, `awaited` (nobody has said it yet) or `several` (more than one group has the name).
     pub why: String,
 }
 
-from_row!(UnboundRule { rule, rule_name, directory, name, why });
+from_row!(UnboundRule { rule_id, rule_name, directory_id, name, why });
 
 impl std::fmt::Display for UnboundRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

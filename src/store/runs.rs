@@ -45,7 +45,7 @@ pub struct SyncRunRow {
     /// Its identity; on every event it caused.
     pub id: RunId,
     /// Whether it only looked.
-    pub dry: bool,
+    pub dry_run: bool,
     /// `running`, `done`, `held` (something waits for approval) or `failed`.
     pub status: String,
     /// When it began.
@@ -56,7 +56,7 @@ pub struct SyncRunRow {
     pub report: String,
 }
 
-from_row!(SyncRunRow { id, dry, status, started_at, finished_at, report });
+from_row!(SyncRunRow { id, dry_run, status, started_at, finished_at, report });
 
 /// Notes that a run begins, and forgets the oldest beyond [`MOST_KEPT`].
 ///

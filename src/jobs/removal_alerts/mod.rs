@@ -186,9 +186,9 @@ impl Watch {
             }
             for (at, storm) in &fresh {
                 removal_alerts::insert(tx, at, storm).await?;
-                let event = Event::of(Kind::StormRaised, storm.connection).id("storm", storm.id);
-                let event = event.moment("since", storm.since).moment("until", storm.last_at);
-                let event = event.count("people", number(storm.people)).count("minutes", minutes);
+                let event = Event::of(Kind::StormRaised, storm.connection_id).id("storm", storm.id);
+                let event = event.moment("since", storm.first_removal_at).moment("until", storm.last_removal_at);
+                let event = event.count("people", number(storm.user_count)).count("minutes", minutes);
                 events::append(tx, &ctx, at.partner(), &[event]).await?;
             }
             for (at, storm) in &grown {
@@ -205,7 +205,7 @@ impl Watch {
         }
         self.stored = self.stored.max(cursor.0);
         for (at, storm) in fresh {
-            if let Some(seen) = self.seen.get_mut(&storm.connection) {
+            if let Some(seen) = self.seen.get_mut(&storm.connection_id) {
                 seen.sight.name(storm.id);
             }
             metrics::counter!("rolecall_storms_raised_total").increment(1);
@@ -219,10 +219,10 @@ impl Watch {
             Ok(mut reader) => connections::get(&mut reader, &by.at(at.partner()), at.connection()).await,
             Err(error) => Err(error),
         };
-        let connection = slug.map_or_else(|_| storm.connection.to_string(), |door| door.connection.slug);
+        let connection = slug.map_or_else(|_| storm.connection_id.to_string(), |door| door.connection.slug);
         tracing::warn!(
-            connection, people = storm.people, deactivated = storm.deactivated, deleted = storm.deleted,
-            memberships = storm.memberships, groups = storm.groups_deleted, since = %storm.since,
+            connection, people = storm.user_count, deactivated = storm.users_deactivated, deleted = storm.users_deleted,
+            memberships = storm.memberships_removed, groups = storm.groups_deleted, since = %storm.first_removal_at,
             "storm: this connection takes much away in a short time; `rolecall undo` shows what, and gives it back"
         );
     }
@@ -232,13 +232,13 @@ impl ActiveAlert {
     fn stored(&self, connection: ConnectionId, id: crate::domain::id::StormId, now: Timestamp) -> RemovalAlert {
         RemovalAlert {
             id,
-            connection,
-            since: self.since,
-            last_at: self.last,
-            people: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
-            deactivated: self.tally.deactivated,
-            deleted: self.tally.deleted,
-            memberships: self.tally.memberships,
+            connection_id: connection,
+            first_removal_at: self.since,
+            last_removal_at: self.last,
+            user_count: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
+            users_deactivated: self.tally.deactivated,
+            users_deleted: self.tally.deleted,
+            memberships_removed: self.tally.memberships,
             groups_deleted: self.tally.groups,
             raised_at: now,
             dismissed_at: None,

@@ -110,8 +110,8 @@ impl RemovalWindow {
     pub fn new(limits: AlertThresholds, known: Option<RemovalAlert>) -> Self {
         let storm = known.map(|storm| ActiveAlert {
             id: Some(storm.id),
-            since: storm.since,
-            last: storm.last_at,
+            since: storm.first_removal_at,
+            last: storm.last_removal_at,
             people: HashSet::new(),
             tally: Tally::default(),
             news: false,
@@ -274,13 +274,13 @@ mod tests {
         let going = before.storm.unwrap();
         let stored = RemovalAlert {
             id: going.id.unwrap(),
-            connection: crate::domain::id::ConnectionId::from_uuid(Uuid::from_u128(1)),
-            since: going.since,
-            last_at: going.last,
-            people: 30,
-            deactivated: 30,
-            deleted: 0,
-            memberships: 0,
+            connection_id: crate::domain::id::ConnectionId::from_uuid(Uuid::from_u128(1)),
+            first_removal_at: going.since,
+            last_removal_at: going.last,
+            user_count: 30,
+            users_deactivated: 30,
+            users_deleted: 0,
+            memberships_removed: 0,
             groups_deleted: 0,
             raised_at: moment(30),
             dismissed_at: None,

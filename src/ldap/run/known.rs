@@ -55,11 +55,11 @@ impl SyncRun {
             about: SafeguardInput {
                 strange,
                 narrowed,
-                approved_read: named("read").any(|held| held.subject == fingerprint),
+                approved_read: named("read").any(|held| held.stable_id == fingerprint),
                 approved: approved.clone(),
                 before: window::added_up(taken),
             },
-            approved_parts: named("part").map(|held| AttributePart::named(&held.subject)).collect(),
+            approved_parts: named("part").map(|held| AttributePart::named(&held.stable_id)).collect(),
         });
 
         // Translating and comparing a large directory takes seconds of processor time: not on a thread of the runtime.
@@ -94,18 +94,18 @@ impl SyncRun {
         let (members, nested) = (members.collect(), nested.collect());
         let users = users.into_iter().map(|user| BaselineUser {
             id: user.id,
-            key: user.stable_key,
+            key: user.stable_id,
             user_name: user.user_name,
-            join_key: user.join_key,
-            mark: user.row_hash.as_deref().and_then(Mark::read),
+            join_key: user.match_key,
+            mark: user.content_hash.as_deref().and_then(Mark::read),
             active: user.active,
             privileged: false,
         });
         let groups = groups.into_iter().map(|group| BaselineGroup {
             id: group.id,
-            key: group.stable_key,
+            key: group.stable_id,
             name: group.name,
-            hash: group.row_hash,
+            hash: group.content_hash,
             mapped: false,
         });
         Ok(Baseline { users: users.collect(), groups: groups.collect(), members, nested })
@@ -116,14 +116,14 @@ impl SyncRun {
         let users: HashMap<&str, u32> = accepted.users.iter().map(|user| user.key.as_str()).zip(0..).collect();
         let groups: HashMap<&str, u32> = accepted.groups.iter().map(|group| group.key.as_str()).zip(0..).collect();
         let removal = |held: &PendingRemoval| {
-            let outer = || groups.get(held.outer_group.as_deref()?).copied();
+            let outer = || groups.get(held.group_stable_id.as_deref()?).copied();
             match held.kind.as_str() {
-                "user" => users.get(held.subject.as_str()).map(|at| Removal::User(*at)),
-                "group" => groups.get(held.subject.as_str()).map(|at| Removal::Group(*at)),
-                "member" => Some(Removal::Member(outer()?, *users.get(held.subject.as_str())?)),
-                "nested" => Some(Removal::Nested(outer()?, *groups.get(held.subject.as_str())?)),
-                "switch_on" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOn(*at)),
-                "switch_off" => users.get(held.subject.as_str()).map(|at| Removal::SwitchOff(*at)),
+                "user" => users.get(held.stable_id.as_str()).map(|at| Removal::User(*at)),
+                "group" => groups.get(held.stable_id.as_str()).map(|at| Removal::Group(*at)),
+                "member" => Some(Removal::Member(outer()?, *users.get(held.stable_id.as_str())?)),
+                "nested" => Some(Removal::Nested(outer()?, *groups.get(held.stable_id.as_str())?)),
+                "switch_on" => users.get(held.stable_id.as_str()).map(|at| Removal::SwitchOn(*at)),
+                "switch_off" => users.get(held.stable_id.as_str()).map(|at| Removal::SwitchOff(*at)),
                 _ => None,
             }
         };

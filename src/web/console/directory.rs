@@ -213,7 +213,7 @@ impl Names {
             }
         };
         let id = written.rule.id;
-        let loose = loose.iter().filter(|loose| loose.rule == id).map(UnboundRule::to_string).collect();
+        let loose = loose.iter().filter(|loose| loose.rule_id == id).map(UnboundRule::to_string).collect();
         Rule { id, name: written.rule.name, when: written.when, verb, then, matches: "…".to_owned(), loose }
     }
 }

@@ -39,18 +39,18 @@ fn notice(storm: &RemovalAlert, slug: String) -> RemovalAlertNotice {
             parts.push(count(number, one, many));
         }
     };
-    part(storm.deactivated, "switched off", "switched off");
-    part(storm.deleted, "deleted", "deleted");
-    part(storm.memberships, "membership ended", "memberships ended");
+    part(storm.users_deactivated, "switched off", "switched off");
+    part(storm.users_deleted, "deleted", "deleted");
+    part(storm.memberships_removed, "membership ended", "memberships ended");
     part(storm.groups_deleted, "group deleted", "groups deleted");
     // To the second, as people write moments: none of the storm's removals is left out.
-    let (from, to) = (storm.since.seconds(), storm.last_at.seconds() + 1);
+    let (from, to) = (storm.first_removal_at.seconds(), storm.last_removal_at.seconds() + 1);
     let moment = |seconds: i64| Timestamp::from_micros(0).plus_seconds(seconds).to_string();
     RemovalAlertNotice {
         id: storm.id.to_string(),
         slug,
-        since: minute(storm.since),
-        people: count(storm.people, "person", "people"),
+        since: minute(storm.first_removal_at),
+        people: count(storm.user_count, "person", "people"),
         what: parts.join(", "),
         plan: link("/undo", &[("from", &moment(from)), ("to", &moment(to))]),
     }

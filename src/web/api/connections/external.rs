@@ -83,11 +83,11 @@ pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(external_read::users(reader, &door.extent, after, limit).await?)).await?;
     let view = |row: external_read::ExternalUserRow| ExternalUserView {
-        id: row.stable_key,
+        id: row.stable_id,
         user_name: row.user_name,
         active: row.active,
-        user: row.person.map(Id::uuid),
-        document: row.doc,
+        user: row.user_id.map(Id::uuid),
+        document: row.document,
     };
     ok(&wanted.page(rows, |row| row.id, view))
 }
@@ -105,7 +105,7 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
     let rows = call.read(async |reader| Ok(external_read::groups(reader, &door.extent, after, limit).await?)).await?;
-    let view = |row: external_read::ExternalGroupRow| ExternalGroupView { id: row.stable_key, name: row.display_name };
+    let view = |row: external_read::ExternalGroupRow| ExternalGroupView { id: row.stable_id, name: row.display_name };
     ok(&wanted.page(rows, |row| row.id, view))
 }
 

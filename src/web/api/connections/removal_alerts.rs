@@ -51,7 +51,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let before = wanted.after.unwrap_or(Timestamp::from_micros(i64::MAX));
     let limit = wanted.rows();
     let found = call.read(async |reader| Ok(removal_alerts::list(reader, &door.extent, before, limit).await?)).await?;
-    ok(&wanted.page(found, |storm| storm.since, view))
+    ok(&wanted.page(found, |storm| storm.first_removal_at, view))
 }
 
 /// Puts the notice of a storm away, for everybody. Needs `core.connection.write` over the connection's partner, and
@@ -70,12 +70,12 @@ pub(in crate::web::api) async fn dismiss(call: ApiRequest) -> ApiResult {
 fn view(storm: RemovalAlert) -> RemovalAlertView {
     RemovalAlertView {
         id: storm.id.uuid(),
-        since: ApiTimestamp(storm.since),
-        last_at: ApiTimestamp(storm.last_at),
-        people: storm.people,
-        deactivated: storm.deactivated,
-        deleted: storm.deleted,
-        memberships: storm.memberships,
+        since: ApiTimestamp(storm.first_removal_at),
+        last_at: ApiTimestamp(storm.last_removal_at),
+        people: storm.user_count,
+        deactivated: storm.users_deactivated,
+        deleted: storm.users_deleted,
+        memberships: storm.memberships_removed,
         groups_deleted: storm.groups_deleted,
         raised_at: ApiTimestamp(storm.raised_at),
         dismissed_at: storm.dismissed_at.map(ApiTimestamp),

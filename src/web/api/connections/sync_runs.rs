@@ -68,7 +68,7 @@ fn view(run: SyncRunRow, whole: bool) -> SyncRunView {
     let report: Value = serde_json::from_str(&run.report).unwrap_or_default();
     SyncRunView {
         id: run.id.uuid(),
-        dry_run: run.dry,
+        dry_run: run.dry_run,
         status: run.status,
         started_at: ApiTimestamp(run.started_at),
         finished_at: run.finished_at.map(ApiTimestamp),

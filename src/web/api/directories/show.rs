@@ -141,7 +141,7 @@ fn rule_view(
     loose: &[UnboundRule],
 ) -> RuleView {
     let StoredRule { rule, when, .. } = written;
-    let loose = loose.iter().filter(|loose| loose.rule == rule.id);
+    let loose = loose.iter().filter(|loose| loose.rule_id == rule.id);
     let loose = loose.map(|loose| UnboundRuleView {
         name: loose.name.clone(),
         why: loose.why.clone(),

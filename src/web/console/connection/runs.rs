@@ -69,7 +69,7 @@ fn row(run: &SyncRunRow) -> RunRow {
         None if run.status == "running" => "Reading the directory.".to_owned(),
         None => failure(run).unwrap_or_else(|| "It left no report.".to_owned()),
     };
-    RunRow { id: run.id.to_string(), when: second(run.started_at), status, class, dry: run.dry, summary }
+    RunRow { id: run.id.to_string(), when: second(run.started_at), status, class, dry: run.dry_run, summary }
 }
 
 /// The failure of a run whose process ended before it could report.
