@@ -1,7 +1,6 @@
 //! The log of requests: nothing of a flood is lost, a search goes through all of it page by page, and what is old goes.
 use std::time::Duration;
 
-use rolecall::domain::id::Id as _;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::ConnectionExtent;
 use rolecall::store::request_log::{self, LoggedBody, RequestLog, RequestLogEntry};

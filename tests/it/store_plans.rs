@@ -96,7 +96,7 @@ const MAY: &[(&str, &str)] = &[
 /// job has tables that grew looked at within two seconds (`jobs/statistics`), and a plan that is kept is made anew then.
 const BLIND: &[&str] = &[
     "members.value eq \"018f4e6a-7a70-7cc0-8000-000000000001\"",
-    "rolecall::store::directory_facts::MATCHES",
+    "rolecall::store::directory_summaries::MATCHES",
     "rolecall::store::effective::DECISION_OWNED",
     "rolecall::store::effective_lists::CANDIDATES",
     "rolecall::store::effective_many::DECISIONS",
@@ -107,8 +107,8 @@ const BLIND: &[&str] = &[
     "rolecall::store::matches::BY_EMAIL",
     "rolecall::store::matches::BY_LOGIN",
     "rolecall::store::members::USERS_OF",
-    "rolecall::store::people_facts::SAID_BY",
-    "rolecall::store::people_facts::SUSPENDED",
+    "rolecall::store::user_summaries::SAID_BY",
+    "rolecall::store::user_summaries::SUSPENDED",
 ];
 
 /// A place where a plan goes through a large table.

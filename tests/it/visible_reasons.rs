@@ -330,5 +330,8 @@ fn nothing_prints_a_ground_without_asking_who_may_see_it() {
         assert!(!text.contains(".reason.to_string()"), "{name} prints a reason by itself");
     }
     assert!(askers >= 3, "the search finds what it looks for");
-    assert!(include_str!("../../src/web/authzen/ask.rs").contains("told::answer("), "products are told alike");
+    assert!(
+        include_str!("../../src/web/authzen/ask.rs").contains("visible_reasons::answer("),
+        "products are told alike"
+    );
 }
