@@ -51,6 +51,7 @@ mod login_links;
 mod login_provider;
 mod login_refusals;
 mod matches;
+mod names;
 mod oauth;
 mod observe;
 mod operator;
