@@ -1,8 +1,8 @@
 //! One run: read, prove, compare, brake, apply, report. The command line, the console, the API and the schedule all
 //! come here.
 mod known;
+mod run_slots;
 mod tell;
-mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, Tx, runs};
 
 pub use super::unbegun::prepare;
-pub use turns::TURNS_AT_ONCE;
-use turns::{Beat, TURNS, threads, until};
+pub use run_slots::TURNS_AT_ONCE;
+use run_slots::{Beat, TURNS, threads, until};
 
 /// What a run works with.
 #[derive(Clone)]

@@ -5,10 +5,54 @@ use std::path::{Path, PathBuf};
 
 /// Words that are no name of a type or a module, whole segments of it. `GLOSSARY.md` says what to use.
 const BANNED: &[&str] = &[
-    "arrival", "arrive", "aside", "asleep", "astray", "beside", "brake", "carry", "clip", "company", "desk", "door",
-    "gift", "ground", "halt", "held", "house", "label", "line", "loose", "miss", "newcomer", "people", "person", "place",
-    "placement", "roll", "room", "said", "shelf", "spoken", "storm", "stranger", "taking", "told", "trip", "turn",
-    "visitor", "witness", "word", "world",
+    "arrival",
+    "arrive",
+    "aside",
+    "asleep",
+    "astray",
+    "beside",
+    "brake",
+    "carry",
+    "clip",
+    "company",
+    "desk",
+    "door",
+    "gift",
+    "ground",
+    "halt",
+    "held",
+    "house",
+    "label",
+    "line",
+    "loose",
+    "miss",
+    "newcomer",
+    "people",
+    "person",
+    "place",
+    "placement",
+    "roll",
+    "room",
+    "said",
+    "shelf",
+    "spoken",
+    "storm",
+    "stranger",
+    "taking",
+    "told",
+    "trip",
+    "turn",
+    "visitor",
+    "witness",
+    "word",
+    "world",
+];
+
+/// Names that have such a word in its plain sense, and why.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("LineIndex", "the lines of a file"),
+    ("change_labels", "what a change is called on a page"),
+    ("event_labels", "what a kind of event is called on a page"),
 ];
 
 /// A declaration: its file, its name, and whether others see it.
@@ -48,7 +92,8 @@ fn declared(keywords: &[&str]) -> Vec<Declared> {
             };
             let Some((keyword, rest)) = rest.split_once(' ') else { continue };
             if keywords.contains(&keyword) {
-                let name = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default();
+                let name =
+                    rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default();
                 all.push(Declared { file: file.clone(), name: name.to_owned(), public });
             }
         }
@@ -81,9 +126,14 @@ fn no_type_and_no_module_has_a_banned_word_in_its_name() {
     let wrong: BTreeSet<String> = declared(&["struct", "enum", "trait", "union", "mod"])
         .into_iter()
         .filter(|one| segments(&one.name).iter().any(|word| is_banned(word)))
+        .filter(|one| EXCEPTIONS.iter().all(|(name, _)| *name != one.name))
         .map(|one| format!("{} in {}", one.name, one.file))
         .collect();
-    assert!(wrong.is_empty(), "GLOSSARY.md has another word for:\n{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "GLOSSARY.md has another word for:\n{}",
+        wrong.into_iter().collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `rolecall demo`: a believable partner tree, a server on loopback, and a real push against it.
 mod push;
-mod world;
+mod sample_data;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl DemoArgs {
         telemetry::start(&config.log).context("the log cannot be started")?;
         let store = super::open_store(&config).await?;
         let keyring = super::keyring(&config, &store).await?;
-        let handles = world::prepare(&store, &keyring).await?;
+        let handles = sample_data::prepare(&store, &keyring).await?;
         let running = server::start(config, store.clone(), Clock).await?;
         let base = running.app().public_url.to_string().trim_end_matches('/').to_owned();
         let places = DemoFolders::new(&base, &handles);
@@ -123,11 +123,11 @@ struct DemoFolders {
 }
 
 impl DemoFolders {
-    fn new(base: &str, handles: &world::Handles) -> Self {
+    fn new(base: &str, handles: &sample_data::Handles) -> Self {
         Self {
             base: base.to_owned(),
             setup_link: crate::admin::links::address(base, &handles.link).to_string(),
-            scim: format!("{base}/scim/{}/v2", world::SCIM_SLUG),
+            scim: format!("{base}/scim/{}/v2", sample_data::SCIM_SLUG),
             scim_token: handles.scim_token.reveal().to_owned(),
             api: format!("{base}/api/v1"),
             api_token: handles.api_token.reveal().to_owned(),

@@ -46,7 +46,7 @@ struct Problem {
         partners::stopped::show,
         partners::suspend::suspend,
         partners::resume::resume,
-        partners::people::people,
+        partners::users::people,
         partners::confirmations::confirm,
         partners::groups::groups,
         partners::matches::list,

@@ -4,12 +4,12 @@ pub(super) mod create;
 pub(super) mod groups;
 pub(super) mod list;
 pub(super) mod matches;
-pub(super) mod people;
 pub(super) mod resume;
 pub(super) mod roles;
 pub(super) mod show;
 pub(super) mod stopped;
 pub(super) mod suspend;
+pub(super) mod users;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
