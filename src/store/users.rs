@@ -88,7 +88,7 @@ statements! {
         JOIN mapping_rules r ON r.id = a.rule_id JOIN directories d ON d.id = r.directory_id \
         AND d.rule_set_version = r.rule_set_version WHERE c.external_group_id = $1 AND r.effect = 'place')";
     PLACE = "UPDATE users SET primary_group_id = $2, updated_at = $3 WHERE id = $1 AND primary_group_id = $4";
-    PLACEMENT(dialect) = format!("SELECT p.primary_group_id FROM users p WHERE p.id IN (SELECT p.id FROM live_users p \
+    PLACEMENT(dialect) = format!("SELECT p.primary_group_id FROM live_users p WHERE p.id IN (SELECT p.id FROM live_users p \
         WHERE p.id = $3 AND {AT_HOME}) {}", dialect.for_no_key_update());
     BY_ID = format!("SELECT {COLUMNS} FROM live_users p WHERE p.id = $3 AND {AT_HOME}");
     LIST_HERE = format!("SELECT {COLUMNS} FROM {HERE} {AFTER}");
