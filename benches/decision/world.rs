@@ -273,7 +273,7 @@ async fn said(
 ) -> Result<Vec<Person>, StoreError> {
     let mut dice = dice(seed);
     let mut told = Vec::new();
-    let (mut persons, mut users, mut members, mut holding): (Vec<Vec<SqlValue>>, Vec<_>, Vec<_>, Vec<_>) =
+    let (mut persons, mut external_users, mut members, mut holding): (Vec<Vec<SqlValue>>, Vec<_>, Vec<_>, Vec<_>) =
         Default::default();
     let (mut scopes, mut grants): (Vec<Vec<SqlValue>>, Vec<Vec<SqlValue>>) = Default::default();
     for person in people {
@@ -281,14 +281,20 @@ async fn said(
         persons.push(binds![*person, partners[source.home], key(*person), homes[source.home]]);
         let second = (dice.below(20) == 0).then(|| dice.pick(sources)).filter(|other| other.id != source.id);
         for source in [Some(source), second].into_iter().flatten() {
-            let user = dice.id();
-            users.push(binds![user, source.id, user.to_string(), key(user), *person]);
-            members.push(binds![groups[source.first_group], user]);
+            let external_user = dice.id();
+            external_users.push(binds![
+                external_user,
+                source.id,
+                external_user.to_string(),
+                key(external_user),
+                *person
+            ]);
+            members.push(binds![groups[source.first_group], external_user]);
             for _ in 0..5 {
-                members.push(binds![groups[source.first_group + 1 + dice.below(GROUPS - 1)], user]);
+                members.push(binds![groups[source.first_group + 1 + dice.below(GROUPS - 1)], external_user]);
             }
             if dice.below(3) == 0 {
-                holding.push(binds![source.condition, user]);
+                holding.push(binds![source.condition, external_user]);
             }
         }
         let granted = (dice.below(10) < 7).then(|| dice.pick(partners));
@@ -302,7 +308,7 @@ async fn said(
         told.push(Person { id: UserId::from_uuid(*person), home, granted: granted.map(PartnerId::from_uuid) });
     }
     tx.execute_rows(&PERSON, persons).await?;
-    tx.execute_rows(&EXTERNAL_USER, users).await?;
+    tx.execute_rows(&EXTERNAL_USER, external_users).await?;
     tx.execute_rows(&MEMBER, members).await?;
     tx.execute_rows(&CONDITION_MEMBER, holding).await?;
     tx.execute_rows(&SCOPE, scopes).await?;

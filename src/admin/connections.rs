@@ -168,7 +168,7 @@ async fn added(
 /// A connection of these parts, checked as far as it can be without its settings.
 pub(super) fn drafted(ctx: &Ctx, door: &NewConnection, filling: &ConnectionInit) -> Result<Draft, AdminError> {
     slug::check(&door.slug).map_err(|why| AdminError::Invalid(format!("The field `slug` will not do: {why}.")))?;
-    let connection = Connection {
+    let record = Connection {
         id: ctx.id(),
         directory: ctx.id(),
         kind: door.kind,
@@ -179,7 +179,7 @@ pub(super) fn drafted(ctx: &Ctx, door: &NewConnection, filling: &ConnectionInit)
         version: 1,
         created_at: ctx.now(),
     };
-    Ok((connection, validate::optional("join", door.join.as_deref())?))
+    Ok((record, validate::optional("join", door.join.as_deref())?))
 }
 
 async fn insert(

@@ -105,13 +105,13 @@ async fn allowed(
         let why = "This directory is being tried out: it makes and links nobody until it is put in force.";
         return Err(AdminError::Conflict(why.to_owned()));
     }
-    let user = external_users::get(tx, &door.extent, external).await?.ok_or(AdminError::NotFound)?;
+    let external_user = external_users::get(tx, &door.extent, external).await?.ok_or(AdminError::NotFound)?;
     if home.partner() != at.partner() {
         return Err(AdminError::Invalid(
             "Only a person at home in the directory's own partner can be matched.".to_owned(),
         ));
     }
-    if user.person.is_some() {
+    if external_user.person.is_some() {
         return Err(AdminError::Conflict("It does not wait any more: it is linked to a person.".to_owned()));
     }
     if actor == person {

@@ -64,15 +64,15 @@ pub struct ExistingKeys<'a> {
 
 /// Translates a read. Of people who are as before it keeps what tells them apart, and of every entry of a person the name.
 pub fn translate(
-    users: BranchRead,
+    user_branch: BranchRead,
     groups: BranchRead,
     mapping: Mapping<'_>,
     holders: &ExistingKeys<'_>,
 ) -> DirectorySnapshot {
     let (settings, marker) = (mapping.settings, Marker::new(mapping));
     let mut said = DirectorySnapshot::default();
-    let mut people = Vec::with_capacity(users.entries.len());
-    for entry in users.entries {
+    let mut people = Vec::with_capacity(user_branch.entries.len());
+    for entry in user_branch.entries {
         match entry::user(&entry, mapping, &marker, &|key| holders.before.get(key).copied()) {
             Ok(user) => people.push((entry.dn, user)),
             Err(why) => said.user_aside(&entry.dn, entry::stable_key(&entry, &settings.id), why),
@@ -197,7 +197,7 @@ impl DirectorySnapshot {
             true => Some(Name::Login(user.user_name.clone())),
             false => Dn::parse(dn).ok().map(Name::Dn),
         };
-        let users = (0..).zip(people).map(|(at, (dn, user))| (user_name(dn, user), dn, Target::User(at)));
+        let user_names = (0..).zip(people).map(|(at, (dn, user))| (user_name(dn, user), dn, Target::User(at)));
         let inner = (0..)
             .zip(groups)
             .map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), &entry.dn, Target::Group(at)));
@@ -205,7 +205,7 @@ impl DirectorySnapshot {
         let mut names: HashMap<Name, Target> = HashMap::with_capacity(people.len() + groups.len());
         // Servers mostly write a member as they write the entry: that is found without parsing.
         let mut verbatim: HashMap<&str, Target> = HashMap::with_capacity(names.capacity());
-        for (name, dn, target) in users.chain(inner) {
+        for (name, dn, target) in user_names.chain(inner) {
             let Some(name) = name else {
                 self.doubt(|| format!("\"{dn}\" is no distinguished name"));
                 continue;

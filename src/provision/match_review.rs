@@ -37,9 +37,9 @@ pub async fn attach_in(
     external: ExternalUserId,
     person: UserId,
 ) -> Result<Effect, ProvisionError> {
-    let (source, user) = found(tx, at, schemas, external).await?;
+    let (source, external_user) = found(tx, at, schemas, external).await?;
     let home = users::get(tx, at, person).await?;
-    if user.person.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
+    if external_user.person.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
         return Err(ProvisionError::NotFound);
     }
     if external_users::another_here(tx, &source.extent, person, external).await? {
@@ -48,11 +48,11 @@ pub async fn attach_in(
     let mut effect = Effect::default();
     let linked = (person, LinkOrigin::Reviewed);
     external_users::link(tx, &source.extent, external, Some(linked)).await?;
-    if let Some(key) = user.join_key.map(MatchKey::stored) {
+    if let Some(key) = external_user.join_key.map(MatchKey::stored) {
         // Whether the key lasts is not known here; one that may be given away is safe either way.
         match_keys::claim(tx, &source.extent, key.bytes(), false, person, ctx.now()).await?;
     }
-    matching::arrive(tx, ctx, &source, external, linked, user.active, &mut effect).await?;
+    matching::arrive(tx, ctx, &source, external, linked, external_user.active, &mut effect).await?;
     finish(tx, ctx, &source, &mut effect).await?;
     Ok(effect)
 }
@@ -69,10 +69,10 @@ pub async fn detach_in(
     schemas: &SchemaSet,
     external: ExternalUserId,
 ) -> Result<Effect, ProvisionError> {
-    let (source, user) = found(tx, at, schemas, external).await?;
-    let person = user.person.ok_or(ProvisionError::NotFound)?;
+    let (source, external_user) = found(tx, at, schemas, external).await?;
+    let person = external_user.person.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    separate(tx, ctx, &source, &user, person, &mut effect).await?;
+    separate(tx, ctx, &source, &external_user, person, &mut effect).await?;
     finish(tx, ctx, &source, &mut effect).await?;
     Ok(effect)
 }
@@ -82,16 +82,16 @@ pub(super) async fn separate(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
-    user: &ExternalUser,
+    external_user: &ExternalUser,
     person: UserId,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
-    effect.event(Event::of(Kind::ExternalUserUnlinked, user.id).id("user", person));
+    effect.event(Event::of(Kind::ExternalUserUnlinked, external_user.id).id("user", person));
     users::end_sessions(tx, &source.extent, person, ctx.now()).await?;
     matching::switch(tx, ctx, source, person, true, matching::INACTIVE, effect).await?;
-    merge::refresh(tx, ctx, source, person, Some(user.id), effect).await?;
-    external_users::link(tx, &source.extent, user.id, None).await?;
-    if let Some(key) = &user.join_key {
+    merge::refresh(tx, ctx, source, person, Some(external_user.id), effect).await?;
+    external_users::link(tx, &source.extent, external_user.id, None).await?;
+    if let Some(key) = &external_user.join_key {
         match_keys::release(tx, &source.extent, key, true).await?;
     }
     Ok(())

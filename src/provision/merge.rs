@@ -39,7 +39,7 @@ pub(super) async fn refresh(
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let Some(user) = users::lock(tx, at, person).await? else { return Ok(()) };
+    let Some(current) = users::lock(tx, at, person).await? else { return Ok(()) };
     let documents: Vec<_> =
         external_users::said_of(tx, at, person).await?.into_iter().filter(|said| Some(said.id) != without).collect();
     let said: Vec<ProfileSource> = documents
@@ -56,12 +56,12 @@ pub(super) async fn refresh(
     }
     let merged = called(merge(&Columns::default(), &said), documents.iter().map(|said| said.user_name.as_str()));
     let unnamed = |profile: &UserProfile| UserProfile { login_name: None, ..profile.clone() };
-    let mut changed = unnamed(&merged) != unnamed(&user.profile);
+    let mut changed = unnamed(&merged) != unnamed(&current.profile);
     if changed {
         users::set_profile(tx, at, person, &merged, ctx.now()).await?;
     }
-    if merged.login_name != user.profile.login_name {
-        changed |= rename(tx, ctx, source, person, &user.profile.login_name, &merged.login_name, effect).await?;
+    if merged.login_name != current.profile.login_name {
+        changed |= rename(tx, ctx, source, person, &current.profile.login_name, &merged.login_name, effect).await?;
     }
     if changed {
         effect.person(at.connection(), person, UserChangeKind::Changed);

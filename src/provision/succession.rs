@@ -20,11 +20,11 @@ pub async fn rekey_in(
     stable_key: &str,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let user = external_users::lock(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
+    let external_user = external_users::lock(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
     external_users::set_stable_key(tx, at, external, stable_key).await?;
     let mut effect = Effect::default();
     let mut event = Event::of(Kind::SubjectChanged, external).id("connection", at.connection());
-    if let Some(person) = user.person {
+    if let Some(person) = external_user.person {
         users::end_sessions(tx, at, person, ctx.now()).await?;
         event = event.id("user", person);
     }
@@ -42,10 +42,10 @@ pub async fn separate_in(
     source: &ProvisionSource<'_>,
     external: ExternalUserId,
 ) -> Result<(), ProvisionError> {
-    let user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
+    let external_user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    if let Some(person) = user.person {
-        match_review::separate(tx, ctx, source, &user, person, &mut effect).await?;
+    if let Some(person) = external_user.person {
+        match_review::separate(tx, ctx, source, &external_user, person, &mut effect).await?;
     }
     finish(tx, ctx, source, &mut effect).await
 }

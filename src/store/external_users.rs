@@ -477,9 +477,9 @@ pub async fn another_here(
     reader: &mut Reader,
     at: &ConnectionExtent,
     person: UserId,
-    user: ExternalUserId,
+    external_user: ExternalUserId,
 ) -> Result<bool, StoreError> {
-    reader.one(&ANOTHER_HERE, binds![person, at.connection(), user], first).await
+    reader.one(&ANOTHER_HERE, binds![person, at.connection(), external_user], first).await
 }
 
 /// The connection of an external user whose directory is within the extent.

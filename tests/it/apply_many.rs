@@ -30,7 +30,7 @@ async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
 
-fn user(partner: &str, login: &str) -> String {
+fn user_decl(partner: &str, login: &str) -> String {
     format!(
         "[[user]]\npartner = \"{partner}\"\nlogin = \"{login}\"\nname = \"Of {login}\"\nemail = \"{login}@x.example\"\n"
     )
@@ -52,7 +52,7 @@ fn world(new: &[&str], each: usize) -> String {
     for key in new.iter().chain(&["quayside", "saltmarsh"]) {
         for number in 0..each {
             let login = format!("p{number}.{key}");
-            text.push_str(&user(key, &login));
+            text.push_str(&user_decl(key, &login));
             let scope = match number % 6 {
                 0 => "subtree = \"@\"",
                 2 => "partner = \"@\"",
@@ -114,8 +114,8 @@ on_both! {
         apply(&db.store, DEMO).await.unwrap();
         let before = told(&db.store).await;
         let mut text = world(&["one"], 300);
-        text.push_str(&user("one", "P7.ONE"));
-        text.push_str(&user("nowhere", "lost"));
+        text.push_str(&user_decl("one", "P7.ONE"));
+        text.push_str(&user_decl("nowhere", "lost"));
         text.push_str(&grant("one", "nobody", "partner = \"one\""));
         let error = apply(&db.store, &text).await.unwrap_err().to_string();
         assert_eq!(error.lines().count(), 3, "{error}");
@@ -128,13 +128,13 @@ on_both! {
     async fn somebody_of_a_directory_is_met_among_many(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         of_a_directory(&db.store).await;
-        let many: String = (0..40).map(|number| user("harbor", &format!("n{number}"))).collect();
+        let many: String = (0..40).map(|number| user_decl("harbor", &format!("n{number}"))).collect();
         // The same login is somebody of the directory there: nobody is made, and what a file may not say is refused.
-        let said = many.clone() + &user("harbor", "ada@harbor.example");
+        let said = many.clone() + &user_decl("harbor", "ada@harbor.example");
         let error = apply(&db.store, &said).await.unwrap_err().to_string();
         assert!(error.contains("a directory says who this is") && error.lines().count() == 1, "{error}");
         // Elsewhere it is somebody else: of those whom a directory says, the file knows nothing.
-        let elsewhere = many.clone() + &user("quayside", "ada@harbor.example");
+        let elsewhere = many.clone() + &user_decl("quayside", "ada@harbor.example");
         assert_eq!(apply(&db.store, &elsewhere).await.unwrap().changes.len(), 41);
         // And holders of whom a directory speaks are found.
         let held = grant("harbor", "Ada@Harbor.example", "subtree = \"harbor\"");
@@ -148,7 +148,7 @@ on_both! {
         let owner = "role = \"Security Officer\"\npartner = \"meridian\"\nuser = \"olga@meridian.example\"\n";
         assert!(DEMO.contains(owner));
         let mut more = format!("{DEMO}\n{}", world(&["one"], 100).split_off(DEMO.len()));
-        more.push_str(&user("meridian", "otto@meridian.example"));
+        more.push_str(&user_decl("meridian", "otto@meridian.example"));
         let too = format!("[[grant]]\n{}scope = {{ subtree = \"meridian\" }}\n\n[[grant]]\n{owner}", owner.replace("olga", "otto"));
         let more = more.replacen(&format!("[[grant]]\n{owner}"), &too, 1);
         let narrowed = more.replacen(&format!("{owner}scope = {{ subtree"), &format!("{owner}scope = {{ partner"), 1);

@@ -99,7 +99,7 @@ on_both! {
             (&TERM, binds![rule]),
             (&ATOM, binds![rule, condition]),
         ];
-        rows.extend(pushed.iter().map(|(user, _)| (&HOLDS as _, binds![condition, *user])));
+        rows.extend(pushed.iter().map(|(external_user, _)| (&HOLDS as _, binds![condition, *external_user])));
         write(&house, rows).await;
 
         let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;

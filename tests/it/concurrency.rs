@@ -90,10 +90,10 @@ impl Door {
 async fn placed(store: &Store, user: Uuid) -> bool {
     let place: Uuid = store.reader().await.unwrap().one(&TECHNICIANS, binds![], first).await.unwrap();
     let seen = Seen::of(store).await;
-    seen.people[&seen.users[&user].person.unwrap()].placement == place
+    seen.people[&seen.external_users[&user].person.unwrap()].placement == place
 }
 
-fn user(name: &str, more: Json) -> Json {
+fn user_body(name: &str, more: Json) -> Json {
     let mut body = json!({"schemas": [USER], "userName": name});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
@@ -104,7 +104,7 @@ async fn rules_that_come_into_force_beside_a_write_count_for_it() {
     let db = Database::postgres().await;
     let stage = Stage::open(&db).await;
     let (door, store) = (Door::of(&stage).await, db.store.clone());
-    let ida = user("ida", json!({"schemas": [USER, ENTERPRISE], ENTERPRISE: {"department": "Finance"}}));
+    let ida = user_body("ida", json!({"schemas": [USER, ENTERPRISE], ENTERPRISE: {"department": "Finance"}}));
     let (written, go_on) = (Notify::new(), Semaphore::new(0));
     let writes = async {
         let write = async |tx: &mut Tx| {
@@ -195,19 +195,19 @@ on_both! {
         for round in 0..4 {
             // The person keeps both keys: the second door still says the first one.
             let [old, new] = ["old", "new"].map(|word| format!("{word} {round}"));
-            let there = one.post("/Users", user(&format!("a{round}"), json!({"externalId": old}))).await;
-            let other = two.post("/Users", user(&format!("b{round}"), json!({"externalId": old}))).await;
+            let there = one.post("/Users", user_body(&format!("a{round}"), json!({"externalId": old}))).await;
+            let other = two.post("/Users", user_body(&format!("b{round}"), json!({"externalId": old}))).await;
             let path = format!("/Users/{}", there.id());
             let named = one.patch(&path, json!([{"op": "replace", "path": "externalId", "value": new}])).await;
             assert_eq!((other.status, named.status, one.delete(&path).await.status), (201, 200, 204));
 
-            let mut all: Vec<Json> = (0..10).map(|n| user(&format!("n{round}-{n}"), json!({}))).collect();
-            all.push(user(&format!("x{round}"), json!({"externalId": old})));
-            all.push(user(&format!("y{round}"), json!({"externalId": new})));
+            let mut all: Vec<Json> = (0..10).map(|n| user_body(&format!("n{round}-{n}"), json!({}))).collect();
+            all.push(user_body(&format!("x{round}"), json!({"externalId": old})));
+            all.push(user_body(&format!("y{round}"), json!({"externalId": new})));
             let sent = join_all(all.into_iter().map(|body| Sent::post(&one, body, false))).await;
             let seen = Seen::of(&db.store).await;
-            let person = seen.users[&other.id().parse().unwrap()].person;
-            let both: Vec<_> = sent[10..].iter().map(|sent| seen.users[&sent.id()].person).collect();
+            let person = seen.external_users[&other.id().parse().unwrap()].person;
+            let both: Vec<_> = sent[10..].iter().map(|sent| seen.external_users[&sent.id()].person).collect();
             assert!(both.contains(&person) && both.contains(&None), "one joins, the other waits for review: {both:?}");
         }
         app.stop().await;
@@ -215,25 +215,25 @@ on_both! {
 
     async fn a_directory_that_only_adds_switches_nobody_off_by_joining(db: &Database) {
         let (world, app, [one, two]) = joined(db).await;
-        let here = one.post("/Users", user("ida", json!({"externalId": "7"}))).await;
+        let here = one.post("/Users", user_body("ida", json!({"externalId": "7"}))).await;
         db.execute(&ADDITIVE, binds![world.directory]).await;
-        let inactive = |name: &str, key: &str| user(name, json!({"externalId": key, "active": false}));
+        let inactive = |name: &str, key: &str| user_body(name, json!({"externalId": key, "active": false}));
         let (joins, stranger) = (inactive("ida", "7"), inactive("bo", "8"));
         let answers = join_all([joins, stranger].map(|body| two.post("/Users", body))).await;
         answers[0].refused(403, "");
         assert!(answers[0].body["detail"].as_str().unwrap().contains("only adds"), "{:?}", answers[0]);
         assert_eq!(answers[1].status, 201, "nobody is switched off by somebody new");
         let seen = Seen::of(&db.store).await;
-        assert_eq!(seen.users.len(), 2);
-        assert!(!seen.is_off(seen.users[&here.id().parse().unwrap()].person.unwrap()));
-        assert_eq!(two.post("/Users", user("ida", json!({"externalId": "7"}))).await.status, 201);
+        assert_eq!(seen.external_users.len(), 2);
+        assert!(!seen.is_off(seen.external_users[&here.id().parse().unwrap()].person.unwrap()));
+        assert_eq!(two.post("/Users", user_body("ida", json!({"externalId": "7"}))).await.status, 201);
         app.stop().await;
     }
 
     async fn a_bulk_request_ends_with_its_token(db: &Database) {
         let (world, app, [one, _]) = joined(db).await;
         let operations: Vec<Json> = (0..400)
-            .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": user(&format!("u{n}"), json!({}))}))
+            .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": user_body(&format!("u{n}"), json!({}))}))
             .collect();
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations});
         let revoked = async {
@@ -248,7 +248,7 @@ on_both! {
         let made = told.iter().take_while(|operation| operation["status"] == "201").count();
         assert!((1..400).contains(&made), "{made}");
         assert!(told[made..].iter().all(|operation| operation["status"] == "401"), "{:?}", told[made]);
-        assert_eq!((told.len(), Seen::of(&db.store).await.users.len()), (400, made));
+        assert_eq!((told.len(), Seen::of(&db.store).await.external_users.len()), (400, made));
         app.stop().await;
     }
 
@@ -256,7 +256,7 @@ on_both! {
         let stage = Stage::open(db).await;
         let ida = stage.scim.user("ida").await.id();
         let old = stage.scim.group("Backup Operators", &[&ida]).await.id();
-        let person = Seen::of(&db.store).await.users[&ida.parse().unwrap()].person.unwrap();
+        let person = Seen::of(&db.store).await.external_users[&ida.parse().unwrap()].person.unwrap();
         let on_call = async || {
             let shown = stage.get(&format!("/api/v1/people/{person}")).await;
             shown["groups"].as_array().unwrap().iter().any(|group| group["group"]["name"] == "On call")

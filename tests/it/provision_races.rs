@@ -19,7 +19,7 @@ use crate::support::world::{World, ctx};
 
 statements! {
     PEOPLE = "SELECT COUNT(*) FROM live_users";
-    USERS = "SELECT COUNT(*) FROM external_users";
+    EXTERNAL_USERS = "SELECT COUNT(*) FROM external_users";
     ORPHANS = "SELECT COUNT(*) FROM external_group_members m \
         WHERE NOT EXISTS (SELECT 1 FROM external_users u WHERE u.id = m.external_user_id)";
     ALTER = "UPDATE events SET data = '{}' WHERE seq = 7";
@@ -96,7 +96,7 @@ on_both! {
             }
         }
         assert_eq!((made, refused), (1, MANY - 1));
-        assert_eq!((count(&db.store, &USERS).await, count(&db.store, &PEOPLE).await), (1, 1));
+        assert_eq!((count(&db.store, &EXTERNAL_USERS).await, count(&db.store, &PEOPLE).await), (1, 1));
     }
 
     async fn the_same_person_at_two_doors_at_once_is_one(db: &Database) {
@@ -174,7 +174,7 @@ on_both! {
             }
         }
         assert_eq!(count(&db.store, &ORPHANS).await, 0);
-        assert_eq!(count(&db.store, &USERS).await, 0);
+        assert_eq!(count(&db.store, &EXTERNAL_USERS).await, 0);
         let mut reader = db.store.reader().await.unwrap();
         assert_eq!(members::count(&mut reader, &world.doors[0], id).await.unwrap(), 0);
     }

@@ -168,14 +168,14 @@ on_both! {
     async fn c06_inactive_suspends_ends_sessions_and_active_lifts_only_its_own(db: &Database) {
         let world = World::new(&db.store).await;
         let source = world.source();
-        let user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await.value;
-        let person = user.person.unwrap();
+        let external_user = create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await.value;
+        let person = external_user.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
         let version = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap().version;
 
-        let off = users::set_active(&db.store, &ctx(2), &source, user.id, false, Execution::Real).await.unwrap();
+        let off = users::set_active(&db.store, &ctx(2), &source, external_user.id, false, Execution::Real).await.unwrap();
         assert_eq!(whats(&off.effect), [UserChangeKind::Suspended]);
-        assert_eq!(off.value.join_key, user.join_key);
+        assert_eq!(off.value.join_key, external_user.join_key);
         assert_eq!(suspensions(&db.store, person).await, [source.extent.source().to_string()]);
         let after = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
         assert_eq!(after.version, version + 1);
@@ -183,7 +183,7 @@ on_both! {
         let by_hand = SuspensionSource::Decided(HoldKind::Partner, world.partner);
         let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now(), from: None };
         db.store.write(async |tx: &mut Tx| suspensions::suspend_person(tx, &extent, person, &hold).await).await.unwrap();
-        let on = users::set_active(&db.store, &ctx(4), &source, user.id, true, Execution::Real).await.unwrap();
+        let on = users::set_active(&db.store, &ctx(4), &source, external_user.id, true, Execution::Real).await.unwrap();
         assert_eq!(whats(&on.effect), [UserChangeKind::Resumed]);
         assert_eq!(suspensions(&db.store, person).await, [by_hand.to_string()]);
     }
@@ -229,8 +229,8 @@ on_both! {
         let world = World::new(&db.store).await;
         let source = world.source();
         let body = json!({"userName": "ada", "externalId": "A1"});
-        let user = create(&db.store, 1, &source, &world, body.clone()).await.value;
-        let person = user.person.unwrap();
+        let external_user = create(&db.store, 1, &source, &world, body.clone()).await.value;
+        let person = external_user.person.unwrap();
         let (role, partner) = (fresh_id(), world.partner);
         db.store.write(async |tx: &mut Tx| {
             tx.execute(&GRANT_ROLE, binds![role, partner, b"help"]).await?;
@@ -238,14 +238,14 @@ on_both! {
             tx.execute(&GRANT, binds![role, person]).await
         }).await.unwrap();
 
-        let gone = users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await.unwrap();
+        let gone = users::delete(&db.store, &ctx(2), &source, external_user.id, None, Execution::Real).await.unwrap();
         assert_eq!(kinds(&gone.effect), [Kind::ExternalUserDeleted, Kind::UserSuspended]);
-        let again = users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await;
+        let again = users::delete(&db.store, &ctx(2), &source, external_user.id, None, Execution::Real).await;
         assert_eq!(again.unwrap_err(), ProvisionError::NotFound);
         assert_eq!(suspensions(&db.store, person).await.len(), 1);
 
         let back = create(&db.store, 3, &source, &world, body).await;
-        assert_ne!(back.value.id, user.id);
+        assert_ne!(back.value.id, external_user.id);
         assert_eq!(back.value.person, Some(person));
         assert_eq!(whats(&back.effect), [UserChangeKind::Joined, UserChangeKind::Revived { grants_aside: 1 }, UserChangeKind::Resumed]);
         assert!(suspensions(&db.store, person).await.is_empty());
@@ -273,8 +273,8 @@ on_both! {
         let person = first.value.person.unwrap();
         let extent = OperatorExtent::assume().at(world.partner);
         let name = async || {
-            let user = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
-            (user.profile.display_name, user.profile.email)
+            let current = rolecall::store::users::get(&mut db.store.reader().await.unwrap(), &extent, person).await.unwrap().unwrap();
+            (current.profile.display_name, current.profile.email)
         };
         assert_eq!(name().await, ("Ada".to_owned(), Some("a@x.example".to_owned())));
         set(&db.store, 3, &world.source(), first.value.id, "displayName", json!(null)).await;
@@ -320,7 +320,7 @@ on_both! {
         let body = json!({"userName": "tove@harbor.example", "externalId": "T", "active": false});
         let waits = create(&db.store, 2, &stranger, &world, body).await.value;
         let waiting = match_review::waiting(&mut db.store.reader().await.unwrap(), &extent, None, 10).await.unwrap();
-        assert_eq!(waiting.iter().map(|user| user.id).collect::<Vec<_>>(), [waits.id]);
+        assert_eq!(waiting.iter().map(|external_user| external_user.id).collect::<Vec<_>>(), [waits.id]);
 
         let attach = async |at: i64| {
             db.store

@@ -89,8 +89,8 @@ on_both! {
         let seen = Seen::of(&db.store).await;
         seen.assert_whole(&world.doors, None);
         let ids: BTreeSet<Uuid> = all.iter().map(Sent::id).collect();
-        assert!(ids.len() == all.len() && ids.iter().eq(seen.users.keys()));
-        assert!(seen.users.values().all(|user| user.link.as_deref() == Some("created")));
+        assert!(ids.len() == all.len() && ids.iter().eq(seen.external_users.keys()));
+        assert!(seen.external_users.values().all(|user| user.link.as_deref() == Some("created")));
         assert!(seen.people.values().all(|person| person.placement == world.default_group.uuid()));
         app.stop().await;
         assert_logged(db, &door, &seen, &all).await;
@@ -138,9 +138,9 @@ impl Model {
         let known: BTreeSet<Uuid> = self.people.keys().copied().collect();
         let mut waiting = Vec::new();
         for sent in made {
-            let (user, marks) = (&seen.users[&sent.id()], Marks::of(&sent.body));
+            let (external_user, marks) = (&seen.external_users[&sent.id()], Marks::of(&sent.body));
             assert!(self.names.insert(marks.login.clone()), "twice {}", marks.login);
-            match (user.person, user.link.as_deref()) {
+            match (external_user.person, external_user.link.as_deref()) {
                 (Some(person), Some("created")) => {
                     let meets = |other: &Marks| marks.meets(other);
                     assert!(!self.people.values().any(meets), "{marks:?} is somebody already: {:#?}", self.people);
@@ -220,7 +220,7 @@ on_both! {
                 json!({"schemas": [USER], "userName": name, "displayName": "Known", "externalId": key})
             })).await;
             let seen = Seen::of(&db.store).await;
-            model.people.extend(known.iter().map(|sent| (seen.users[&sent.id()].person.unwrap(), Marks::of(&sent.body))));
+            model.people.extend(known.iter().map(|sent| (seen.external_users[&sent.id()].person.unwrap(), Marks::of(&sent.body))));
 
             let strict = round % 2 == 1;
             profile::set(db, &world, if strict { "strict" } else { "generic" }, json!({})).await;
@@ -237,7 +237,7 @@ on_both! {
             for sent in &made {
                 sent.assert_kept(&scim).await;
             }
-            let here = seen.users.values().filter(|user| user.door == door.connection().uuid());
+            let here = seen.external_users.values().filter(|user| user.door == door.connection().uuid());
             assert_eq!(here.count(), model.names.len(), "the users are those of whom 201 was said");
             for sent in &late {
                 sent.answer.refused(409, "uniqueness");
@@ -286,14 +286,14 @@ on_both! {
 
         let seen = Seen::of(&db.store).await;
         seen.assert_whole(&doors, None);
-        assert_eq!(seen.users.len(), sent.iter().flatten().count());
+        assert_eq!(seen.external_users.len(), sent.iter().flatten().count());
         let mut found = BTreeMap::<String, Vec<(usize, Option<Uuid>)>>::new();
         for (at, sent) in sent.iter().enumerate().flat_map(|(at, sent)| sent.iter().map(move |sent| (at, sent))) {
             sent.assert_kept(&clients[at]).await;
-            let user = &seen.users[&sent.id()];
-            assert_eq!(user.door, doors[at].connection().uuid());
+            let external_user = &seen.external_users[&sent.id()];
+            assert_eq!(external_user.door, doors[at].connection().uuid());
             clients[(at + 1) % 4].get(&format!("/Users/{}", sent.id())).await.refused(404, "");
-            found.entry(sent.name()).or_default().push((at, user.person));
+            found.entry(sent.name()).or_default().push((at, external_user.person));
         }
         for (name, mut found) in found {
             found.sort_unstable();
@@ -343,7 +343,7 @@ on_both! {
         for sent in &sent {
             sent.assert_kept(&stage.scim).await;
             let in_it = ["IT", "it"].contains(&sent.body[ENTERPRISE]["department"].as_str().unwrap_or_default());
-            let person = seen.users[&sent.id()].person.unwrap();
+            let person = seen.external_users[&sent.id()].person.unwrap();
             assert_eq!(seen.people[&person].placement == place, in_it, "{:?}", sent.body);
             technicians.extend(in_it.then(|| sent.id()));
             trained.extend((sent.body["title"] != "Trainee").then(|| sent.id()));
@@ -412,7 +412,7 @@ on_both! {
         let app = App::start(db).await;
         let scim = app.scim(db, &world, door).await;
         let there: BTreeMap<&str, &Json> =
-            seen.users.values().map(|user| (user.doc["userName"].as_str().unwrap(), &user.doc)).collect();
+            seen.external_users.values().map(|user| (user.doc["userName"].as_str().unwrap(), &user.doc)).collect();
         let left: Vec<String> = (0..8).flat_map(|leaver| (0..12).map(move |number| format!("leaver{leaver}-{number}"))).collect();
         let again = Sent::all(&scim, left.iter().map(|name| somebody(name))).await;
         for sent in again {
@@ -425,7 +425,7 @@ on_both! {
             }
         }
         let seen = Seen::of(&db.store).await;
-        assert_eq!(seen.users.len(), stayed.len() + left.len());
+        assert_eq!(seen.external_users.len(), stayed.len() + left.len());
         seen.assert_whole(&[door], None);
         app.stop().await;
         assert_chained(&db.store).await;
@@ -451,7 +451,7 @@ async fn two_servers_make_nobody_twice() {
             refused.answer.refused(409, "uniqueness");
         }
         let seen = Seen::of(&db.store).await;
-        assert_eq!((seen.users.len(), seen.people.len()), ((round + 1) * 32, (round + 1) * 32));
+        assert_eq!((seen.external_users.len(), seen.people.len()), ((round + 1) * 32, (round + 1) * 32));
         seen.assert_whole(&world.doors, None);
     }
     first.stop().await;
@@ -490,7 +490,7 @@ async fn whom_the_database_leaves_in_the_lurch_is_told() {
         }
         let looking = Store::open(&db.url, &Options::default()).await.unwrap();
         let seen = Seen::of(&looking).await;
-        assert_eq!((seen.users.len(), seen.people.len()), ((round + 1) * 48, (round + 1) * 48));
+        assert_eq!((seen.external_users.len(), seen.people.len()), ((round + 1) * 48, (round + 1) * 48));
         seen.assert_whole(&world.doors, None);
         looking.close().await;
     }

@@ -106,15 +106,15 @@ impl Stage {
 
     /// A second directory of the reseller that says of a person that they are there.
     async fn second_directory(&self, person: UserId) -> (DirectoryId, ExternalUserId) {
-        let (directory, user): (DirectoryId, ExternalUserId) = (ctx().id(), ctx().id());
+        let (directory, external_user): (DirectoryId, ExternalUserId) = (ctx().id(), ctx().id());
         let door: rolecall::domain::id::ConnectionId = ctx().id();
         self.write(vec![
             (&DIRECTORY, binds![directory, self.house.reseller, b"their okta"]),
             (&CONNECTION, binds![door, directory]),
-            (&SAY, binds![user, door, directory, b"k", person]),
+            (&SAY, binds![external_user, door, directory, b"k", person]),
         ])
         .await;
-        (directory, user)
+        (directory, external_user)
     }
 }
 

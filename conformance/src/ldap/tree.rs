@@ -70,9 +70,9 @@ pub struct OracleGroup {
 
 impl Tree {
     /// Draws a directory.
-    pub fn draw(seed: u64, users: usize, groups: usize) -> Tree {
+    pub fn draw(seed: u64, user_count: usize, groups: usize) -> Tree {
         let mut random = Random::new(seed);
-        let people = people::draw(users, &mut random);
+        let people = people::draw(user_count, &mut random);
         let groups = groups::draw(groups, &people, &mut random);
         Tree { seed, people, groups }
     }
@@ -177,11 +177,11 @@ impl Tree {
     /// entryUUIDs of the users who stand directly in any of the groups.
     fn user_ids(&self, groups: BTreeSet<usize>) -> BTreeSet<String> {
         let members = groups.into_iter().flat_map(|at| &self.groups[at].members);
-        let user = |member: &Member| match member {
+        let as_user = |member: &Member| match member {
             Member::Person(at) | Member::PersonOtherwise(at) => Some(&self.people[*at]),
             Member::Group(_) | Member::Stranger(_) => None,
         };
-        let users = members.filter_map(user).filter(|person| person.login.is_some() && !person.gone);
+        let users = members.filter_map(as_user).filter(|person| person.login.is_some() && !person.gone);
         users.map(|person| person.uuid.clone()).collect()
     }
 }

@@ -59,14 +59,14 @@ pub async fn write(args: &Args) -> Result<()> {
 
 /// The rows behind the template's user, in the order in which they refer to each other.
 async fn shapes(connection: &mut SqliteConnection) -> Result<Vec<Shape>> {
-    let user = format!("(SELECT id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
+    let external_user = format!("(SELECT id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
     let person = format!("(SELECT user_id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
     let mut shapes = Vec::new();
     for (table, which) in [
         ("person", format!("id = {person}")),
         ("identity", format!("person = {person}")),
-        ("external_user", format!("id = {user}")),
-        ("event", format!("subject IN ({user}, {person})")),
+        ("external_user", format!("id = {external_user}")),
+        ("event", format!("subject IN ({external_user}, {person})")),
     ] {
         let text = format!("SELECT * FROM {table} WHERE {which}");
         for row in sqlx::query(AssertSqlSafe(text)).fetch_all(&mut *connection).await? {

@@ -21,10 +21,9 @@ const GROUP_NAME: &str = "Backup Operators";
 pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<String> {
     let provider = Provider { http: client()?, places };
     let mut told = String::from("Harbor's Entra ID pushes:\n\n");
-    let user = provider.ensure("Users", "userName", LOGIN, &user(), &mut told).await?;
+    let external_user = provider.ensure("Users", "userName", LOGIN, &user(), &mut told).await?;
     let group = provider.ensure("Groups", "displayName", GROUP_NAME, &group(), &mut told).await?;
-    let add =
-        json!({ "schemas": [PATCH], "Operations": [{ "op": "add", "path": "members", "value": [{ "value": user }] }] });
+    let add = json!({ "schemas": [PATCH], "Operations": [{ "op": "add", "path": "members", "value": [{ "value": external_user }] }] });
     let path = format!("Groups/{group}");
     let (status, _) = provider.send(reqwest::Method::PATCH, &path, Some(&add)).await?;
     writeln!(told, "  PATCH  /Groups/{group}  {status}  adds the member")?;

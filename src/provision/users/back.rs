@@ -33,7 +33,8 @@ pub async fn return_in(
     }
     let said = new.said;
     if ctx.now() >= deleted_at.plus_seconds(MISTAKE_SECONDS)
-        && let Some(person) = crate::store::external_users::get(tx, at, id).await?.and_then(|user| user.person)
+        && let Some(person) =
+            crate::store::external_users::get(tx, at, id).await?.and_then(|external_user| external_user.person)
     {
         let grants_aside = users::set_grants_aside(tx, at, person, ctx.now()).await?;
         effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });

@@ -16,22 +16,22 @@ pub async fn exchange_in(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
-    users: &[(ExternalUserId, UserInput)],
+    external_users: &[(ExternalUserId, UserInput)],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let mut ordered: Vec<ExternalUserId> = users.iter().map(|(id, _)| *id).collect();
+    let mut ordered: Vec<ExternalUserId> = external_users.iter().map(|(id, _)| *id).collect();
     ordered.sort_unstable();
     let mut named = Vec::new();
     for id in ordered {
-        let user = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
+        let external_user = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
         external_users::set_name_free(tx, at, id).await?;
-        let Some(person) = user.person else { continue };
+        let Some(person) = external_user.person else { continue };
         if users::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_some()) {
             users::set_login(tx, at, person, &None, ctx.now()).await?;
             named.push(person);
         }
     }
-    for (id, said) in users {
+    for (id, said) in external_users {
         let change = |_: &Document| Ok(said.clone());
         update_in(tx, ctx, source, *id, None, &change).await?;
     }

@@ -207,18 +207,18 @@ fn directory(m: &mut Model, dice: &mut Dice, authority: i64) {
             if !here || (second && !dice.percent(20)) {
                 continue;
             }
-            let user = dice.id();
+            let external_user = dice.id();
             let person = Some(person.id).filter(|_| dice.percent(88));
             let candidate = m.people[dice.below(m.people.len())].id;
             let active = dice.percent(85);
             let candidate = person.unwrap_or(candidate);
-            m.external_users.push(ExternalUser { id: user, directory: id, person, candidate, active, second });
-            m.external_members.push((groups[0].0, user));
+            m.external_users.push(ExternalUser { id: external_user, directory: id, person, candidate, active, second });
+            m.external_members.push((groups[0].0, external_user));
             let direct: BTreeSet<_> = (0..1 + dice.below(2)).map(|_| groups[1 + dice.below(7)].0).collect();
-            m.external_members.extend(direct.into_iter().map(|group| (group, user)));
+            m.external_members.extend(direct.into_iter().map(|group| (group, external_user)));
             for (condition, _) in &conditions {
                 if dice.percent(35) {
-                    m.condition_members.push((*condition, user));
+                    m.condition_members.push((*condition, external_user));
                 }
             }
         }

@@ -54,9 +54,9 @@ fn invented(m: &Model, directory: DirectoryId, dice: &mut Dice) -> Model {
     for at in 0..4 {
         let (id, partner) = (dice.id(), if at < 3 { home } else { m.partners[dice.below(9)].id });
         m.people.push(Person { id, partner, pin: None, confirmed: false, suspended: None, ends: None });
-        let user =
+        let external_user =
             ExternalUser { id: dice.id(), directory, person: Some(id), candidate: id, active: true, second: false };
-        m.external_users.push(user);
+        m.external_users.push(external_user);
     }
     m
 }

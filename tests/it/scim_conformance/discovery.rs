@@ -2,7 +2,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::ground::person;
+use super::ground::user_body;
 use super::{Stand, USER, rows, strings};
 use crate::app::{App, Scim};
 
@@ -76,8 +76,8 @@ rows! {
         let types = at.get("/ResourceTypes/User").await.body;
         let listed = types["schemaExtensions"].as_array().unwrap().iter().find(|one| one["schema"] == urn).unwrap().clone();
         assert_eq!(listed["required"], true);
-        at.post("/Users", person("ida", json!({}))).await.refused(400, "invalidValue");
-        let good = person("ida", json!({"schemas": [USER, urn], urn: {"berth": "4"}}));
+        at.post("/Users", user_body("ida", json!({}))).await.refused(400, "invalidValue");
+        let good = user_body("ida", json!({"schemas": [USER, urn], urn: {"berth": "4"}}));
         let made = at.post("/Users", good).await;
         assert_eq!(made.status, 201, "{made:?}");
         at.op(&format!("/Users/{}", made.id()), "remove", urn, json!(null)).await.refused(400, "invalidValue");

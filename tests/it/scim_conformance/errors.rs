@@ -7,7 +7,7 @@ use rolecall::store::tokens;
 use rolecall::{binds, statements};
 use serde_json::json;
 
-use super::ground::{escaped, person};
+use super::ground::{escaped, user_body};
 use super::{PATCH, Stand, USER, rows};
 use crate::app::{App, Scim, new_token};
 
@@ -25,7 +25,7 @@ rows! {
         ].into_iter().enumerate() {
             let name = format!("🦊 עברית {number}");
             let request = at.request(Method::POST, "/Users").header("content-type", sent).header("accept", wanted);
-            let made = at.send(request.body(person(&name, json!({})).to_string())).await;
+            let made = at.send(request.body(user_body(&name, json!({})).to_string())).await;
             assert_eq!((made.status, made.header("content-type")), (201, got), "{made:?}");
             assert_eq!(made.body["userName"], name);
         }
@@ -48,7 +48,7 @@ rows! {
         let ida = at.user("ida").await.id();
         let path = format!("/Users/{ida}");
         at.get("/Users?filter=x").await.refused(400, "invalidFilter");
-        at.post("/Users", person("ida", json!({}))).await.refused(409, "uniqueness");
+        at.post("/Users", user_body("ida", json!({}))).await.refused(409, "uniqueness");
         at.op(&path, "replace", "id", json!("x")).await.refused(400, "mutability");
         at.post("/Users", json!({"userName": "x"})).await.refused(400, "invalidSyntax");
         at.op(&path, "replace", "emails[", json!("x")).await.refused(400, "invalidPath");
@@ -196,9 +196,9 @@ rows! {
         let neighbour = at.neighbour().await;
         let wrong = Scim { base: neighbour.base.clone(), ..at.scim.clone() };
         wrong.get("/Users").await.refused(401, "");
-        wrong.post("/Users", person("x", json!({}))).await.refused(401, "");
+        wrong.post("/Users", user_body("x", json!({}))).await.refused(401, "");
         neighbour.get(&format!("/Users/{mine}")).await.refused(404, "");
-        neighbour.put(&format!("/Users/{mine}"), person("x", json!({}))).await.refused(404, "");
+        neighbour.put(&format!("/Users/{mine}"), user_body("x", json!({}))).await.refused(404, "");
         neighbour.delete(&format!("/Users/{mine}")).await.refused(404, "");
         let group = neighbour.group("g", &[]).await.id();
         let added = json!([{"op": "add", "path": "members", "value": [{"value": mine}]}]);
@@ -211,7 +211,7 @@ rows! {
         let neighbour = at.neighbour().await;
         let stranger = at.ground.app.scim(&at.ground.db, &at.world, at.world.stranger).await;
         for scim in [&at.scim, &neighbour, &stranger] {
-            assert_eq!(scim.post("/Users", person("ida", json!({"externalId": "e7"}))).await.status, 201);
+            assert_eq!(scim.post("/Users", user_body("ida", json!({"externalId": "e7"}))).await.status, 201);
             let found = scim.get(&format!("/Users?filter={}", escaped("externalId eq \"e7\""))).await;
             assert_eq!(found.body["totalResults"], 1);
         }

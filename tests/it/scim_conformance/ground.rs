@@ -121,7 +121,7 @@ impl Stand {
 
     /// Creates a user with these attributes beside its name.
     pub async fn make(&self, name: &str, more: Value) -> Answer {
-        let answer = self.post("/Users", person(name, more)).await;
+        let answer = self.post("/Users", user_body(name, more)).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer
     }
@@ -177,7 +177,7 @@ impl Stand {
 }
 
 /// A user's body.
-pub fn person(name: &str, more: Value) -> Value {
+pub fn user_body(name: &str, more: Value) -> Value {
     let mut body = json!({"schemas": [USER], "userName": name});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     body

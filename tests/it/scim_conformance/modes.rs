@@ -1,7 +1,7 @@
 //! Modes of a directory, as its clients feel them. Not rows of the checklist: named x.
 use serde_json::json;
 
-use super::ground::person;
+use super::ground::user_body;
 use super::{Stand, rows};
 
 rows! {
@@ -13,7 +13,7 @@ rows! {
         at.mode("paused").await;
         let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
             "Operations": [{"method": "DELETE", "path": user}]});
-        let all = [at.post("/Users", person("bo", json!({}))).await, at.put(&user, person("ida", json!({}))).await,
+        let all = [at.post("/Users", user_body("bo", json!({}))).await, at.put(&user, user_body("ida", json!({}))).await,
             at.op(&user, "replace", "title", json!("x")).await, at.delete(&user).await, at.delete(&path).await,
             at.op(&path, "remove", "members", json!(null)).await, at.post("/Bulk", bulk).await];
         for answer in all {
@@ -33,7 +33,7 @@ rows! {
         let (user, path) = (format!("/Users/{}", ids[0]), format!("/Groups/{group}"));
         let before = (at.get(&user).await.body, at.get(&path).await.body);
         let all = [at.delete(&user).await, at.op(&user, "replace", "active", json!(false)).await,
-            at.put(&user, person("a", json!({"active": false}))).await, at.delete(&path).await,
+            at.put(&user, user_body("a", json!({"active": false}))).await, at.delete(&path).await,
             at.op(&path, "remove", &format!("members[value eq \"{}\"]", ids[0]), json!(null)).await,
             at.op(&path, "replace", "members", json!([{"value": ids[1]}])).await,
             at.op(&path, "remove", "members", json!(null)).await];

@@ -6,7 +6,7 @@ use rolecall::store::{Reader, StoreError, first};
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
-use super::ground::{escaped, person};
+use super::ground::{escaped, user_body};
 use super::{ENTERPRISE, GROUP, PATCH, Stand, USER, rows, strings};
 use crate::app::App;
 
@@ -32,7 +32,7 @@ rows! {
         at.make("bo", json!({"externalId": "7"})).await;
         at.make("cy", json!({"externalId": "7"})).await;
         let neighbour = at.neighbour().await;
-        assert_eq!(neighbour.post("/Users", person("dee", json!({"externalId": "7"}))).await.status, 201);
+        assert_eq!(neighbour.post("/Users", user_body("dee", json!({"externalId": "7"}))).await.status, 201);
         assert_eq!(at.find("externalId eq \"7\"").await, ["bo", "cy"]);
     }
 
@@ -65,7 +65,7 @@ rows! {
     async fn b05_the_version_is_the_etag(at: &Stand) {
         let made = at.user("ida").await;
         let path = format!("/Users/{}", made.id());
-        let answers = [at.get(&path).await, at.put(&path, person("ida", json!({"title": "x"}))).await,
+        let answers = [at.get(&path).await, at.put(&path, user_body("ida", json!({"title": "x"}))).await,
             at.op(&path, "replace", "title", json!("y")).await, made];
         for answer in answers {
             assert!(answer.header("etag").starts_with("W/\""), "{answer:?}");
@@ -77,7 +77,7 @@ rows! {
         let ida = at.make("ida", json!({"title": "x"})).await;
         let path = format!("/Users/{}", ida.id());
         assert_eq!(at.op(&path, "replace", "title", json!("x")).await.body["meta"], ida.body["meta"]);
-        assert_eq!(at.put(&path, person("ida", json!({"title": "x"}))).await.body["meta"], ida.body["meta"]);
+        assert_eq!(at.put(&path, user_body("ida", json!({"title": "x"}))).await.body["meta"], ida.body["meta"]);
         let group = at.group("g", &[&ida.id()]).await;
         let again = at.op(&format!("/Groups/{}", group.id()), "add", "members", json!([{"value": ida.id()}])).await;
         assert_eq!(again.body["meta"], group.body["meta"]);
@@ -94,11 +94,11 @@ rows! {
     }
 
     async fn c01_a_user_has_a_name(at: &Stand) {
-        for body in [json!({"schemas": [USER]}), person("", json!({})), person("   ", json!({})), json!({"schemas": [USER], "userName": null})] {
+        for body in [json!({"schemas": [USER]}), user_body("", json!({})), user_body("   ", json!({})), json!({"schemas": [USER], "userName": null})] {
             at.post("/Users", body).await.refused(400, "invalidValue");
         }
         at.user("Ada").await;
-        at.post("/Users", person("aDA", json!({}))).await.refused(409, "uniqueness");
+        at.post("/Users", user_body("aDA", json!({}))).await.refused(409, "uniqueness");
     }
 
     async fn c02_passwords_are_taken_and_kept_nowhere(at: &Stand) {
@@ -126,7 +126,7 @@ rows! {
         expected.sort_unstable();
         assert_eq!(kinds, expected, "{user}");
         assert!(user["groups"][0]["$ref"].as_str().unwrap().contains("/Groups/"));
-        let put = at.put(&format!("/Users/{ida}"), person("ida", json!({"groups": []}))).await;
+        let put = at.put(&format!("/Users/{ida}"), user_body("ida", json!({"groups": []}))).await;
         assert_eq!(put.body["groups"].as_array().unwrap().len(), 2);
         assert_eq!(at.count("/Users", &format!("groups.value eq \"{inner}\"")).await, 1);
     }

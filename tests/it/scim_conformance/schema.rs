@@ -2,7 +2,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::{escaped, person};
+use super::ground::{escaped, user_body};
 use super::{ENTERPRISE, GROUP, PATCH, Stand, USER, rows};
 
 const HARBOR: &str = "urn:ietf:params:scim:schemas:extension:harbor:2.0:User";
@@ -21,7 +21,7 @@ fn harbor() -> Value {
 }
 
 async fn extended(at: &Stand, name: &str, harbor_values: Value) -> crate::app::Answer {
-    at.post("/Users", person(name, json!({"schemas": [USER, HARBOR], HARBOR: harbor_values}))).await
+    at.post("/Users", user_body(name, json!({"schemas": [USER, HARBOR], HARBOR: harbor_values}))).await
 }
 
 rows! {
@@ -53,7 +53,7 @@ rows! {
         }
         for wrong in [json!({"active": 1}), json!({"userName": 7}), json!({"emails": {"value": "x"}}),
             json!({"emails": ["x"]}), json!({"name": "Ida"}), json!({"title": {"a": "b"}})] {
-            at.post("/Users", person("bad", wrong)).await.refused(400, "invalidValue");
+            at.post("/Users", user_body("bad", wrong)).await.refused(400, "invalidValue");
         }
         assert_eq!(at.get("/Users").await.body["totalResults"], 1);
     }
@@ -63,12 +63,12 @@ rows! {
         let request = at.request(Method::POST, "/Users").header("content-type", "application/json").body(shuffled);
         let made = at.send(request).await;
         assert_eq!((made.status, &made.body["name"]), (201, &json!({"familyName": "Berg", "givenName": "Ida"})));
-        at.post("/Users", person("bo", json!({"name": {"givenName": {"first": "Bo"}}}))).await.refused(400, "invalidValue");
+        at.post("/Users", user_body("bo", json!({"name": {"givenName": {"first": "Bo"}}}))).await.refused(400, "invalidValue");
     }
 
     async fn a04_one_primary_at_most(at: &Stand) {
         let two = json!([{"value": "a@x", "primary": true}, {"value": "b@x", "primary": true}]);
-        at.post("/Users", person("ida", json!({"emails": two}))).await.refused(400, "invalidValue");
+        at.post("/Users", user_body("ida", json!({"emails": two}))).await.refused(400, "invalidValue");
         let made = at.make("ida", json!({"emails": [{"value": "a@x", "primary": true}, {"value": "b@x"}]})).await;
         assert!(made.body["emails"][1].get("primary").is_none_or(|primary| primary == false), "{made:?}");
     }
@@ -113,7 +113,7 @@ rows! {
         let made = at.make("ida", forged.clone()).await;
         assert!(made.id() != "mine" && made.body.get("groups").is_none(), "{made:?}");
         let path = format!("/Users/{}", made.id());
-        let put = at.put(&path, person("ida", forged)).await;
+        let put = at.put(&path, user_body("ida", forged)).await;
         assert_eq!((put.status, &put.body), (200, &made.body), "nothing of it counts");
         for name in ["id", "meta", "meta.created", "groups"] {
             at.op(&path, "replace", name, json!("x")).await.refused(400, "mutability");
@@ -129,9 +129,9 @@ rows! {
         assert_eq!(at.op(&path, "replace", &badge, json!("7")).await.status, 200);
         at.op(&path, "replace", &badge, json!("8")).await.refused(400, "mutability");
         at.op(&path, "remove", &badge, json!(null)).await.refused(400, "mutability");
-        let other = person("ida", json!({"schemas": [USER, HARBOR], HARBOR: {"badge": "8"}}));
+        let other = user_body("ida", json!({"schemas": [USER, HARBOR], HARBOR: {"badge": "8"}}));
         at.put(&path, other).await.refused(400, "mutability");
-        assert_eq!(at.put(&path, person("ida", json!({}))).await.body[HARBOR]["badge"], "7");
+        assert_eq!(at.put(&path, user_body("ida", json!({}))).await.body[HARBOR]["badge"], "7");
     }
 
     async fn a10_secrets_are_in_no_answer(at: &Stand) {
@@ -145,7 +145,7 @@ rows! {
         let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
             "attributes": ["password", format!("{HARBOR}:pin")]});
         let all = [made, at.get(&path).await, at.get(&format!("{path}?attributes=password,{HARBOR}:pin")).await,
-            at.get("/Users").await, at.post("/Users/.search", search).await, at.put(&path, person("ida", secret)).await,
+            at.get("/Users").await, at.post("/Users/.search", search).await, at.put(&path, user_body("ida", secret)).await,
             at.op(&path, "replace", "title", json!("x")).await, at.post("/Bulk", bulk).await];
         for answer in all {
             assert!(answer.status < 300, "{answer:?}");
@@ -178,7 +178,7 @@ rows! {
     async fn a13_case_counts_where_the_schema_says_so(at: &Stand) {
         at.settings("generic", harbor()).await;
         let made = at.make("ada", json!({"externalId": "a"})).await;
-        at.post("/Users", person("ADA", json!({}))).await.refused(409, "uniqueness");
+        at.post("/Users", user_body("ADA", json!({}))).await.refused(409, "uniqueness");
         at.make("bo", json!({"externalId": "A"})).await;
         assert_eq!(at.find("externalId eq \"a\"").await, ["ada"]);
         assert_eq!(at.find("externalId eq \"A\"").await, ["bo"]);
@@ -194,10 +194,10 @@ rows! {
 
     async fn a14_names_are_unique_within_one_connection(at: &Stand) {
         at.user("ida@harbor.example").await;
-        at.post("/Users", person("ida@harbor.example", json!({}))).await.refused(409, "uniqueness");
+        at.post("/Users", user_body("ida@harbor.example", json!({}))).await.refused(409, "uniqueness");
         let bo = at.user("bo@harbor.example").await.id();
         let path = format!("/Users/{bo}");
-        at.put(&path, person("IDA@harbor.example", json!({}))).await.refused(409, "uniqueness");
+        at.put(&path, user_body("IDA@harbor.example", json!({}))).await.refused(409, "uniqueness");
         at.op(&path, "replace", "userName", json!("ida@harbor.example")).await.refused(409, "uniqueness");
         assert_eq!(at.neighbour().await.user("ida@harbor.example").await.status, 201);
         assert_eq!(at.get(&path).await.body["userName"], "bo@harbor.example");
@@ -263,7 +263,7 @@ rows! {
         let odd = json!({"phoneNumbers": [{"value": "1", "type": "pager2"}]});
         assert_eq!(at.make("ida", odd.clone()).await.body["phoneNumbers"][0]["type"], "pager2");
         at.settings("strict", json!({})).await;
-        at.post("/Users", person("bo", odd)).await.refused(400, "invalidValue");
+        at.post("/Users", user_body("bo", odd)).await.refused(400, "invalidValue");
     }
 
     async fn a19_a_schema_of_ones_own_is_everywhere(at: &Stand) {

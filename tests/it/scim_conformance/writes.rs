@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ground::person;
+use super::ground::user_body;
 use super::{ENTERPRISE, GROUP, PATCH, Stand, USER, rows, strings};
 use crate::app::{Answer, App};
 
@@ -14,7 +14,7 @@ async fn bulk(at: &Stand, operations: Value) -> Answer {
 }
 
 fn new_user(bulk_id: &str, name: &str) -> Value {
-    json!({"method": "POST", "path": "/Users", "bulkId": bulk_id, "data": person(name, json!({}))})
+    json!({"method": "POST", "path": "/Users", "bulkId": bulk_id, "data": user_body(name, json!({}))})
 }
 
 async fn with_match(at: &Stand, method: Method, path: &str, name: &str, tag: &str, body: Value) -> Answer {
@@ -32,7 +32,7 @@ rows! {
     }
 
     async fn h02_one_of_many_equal_posts_wins(at: &Stand) {
-        let all = join_all((0..64).map(|_| at.post("/Users", person("ida@harbor.example", json!({}))))).await;
+        let all = join_all((0..64).map(|_| at.post("/Users", user_body("ida@harbor.example", json!({}))))).await;
         assert_eq!(all.iter().filter(|answer| answer.status == 201).count(), 1);
         all.iter().filter(|answer| answer.status != 201).for_each(|answer| answer.refused(409, "uniqueness"));
         assert_eq!(at.get("/Users").await.body["totalResults"], 1);
@@ -47,12 +47,12 @@ rows! {
     async fn h04_the_endpoint_says_what_it_is(at: &Stand) {
         let made = at.make("ida", json!({"meta": {"resourceType": "Group"}})).await;
         assert_eq!(made.body["meta"]["resourceType"], "User");
-        at.post("/Groups", person("bo", json!({}))).await.refused(400, "invalidSyntax");
+        at.post("/Groups", user_body("bo", json!({}))).await.refused(400, "invalidSyntax");
     }
 
     async fn o01_put_never_creates(at: &Stand) {
-        at.put("/Users/01890a5d-ac96-774b-bcce-b302099a8057", person("ida", json!({}))).await.refused(404, "");
-        at.put("/Users/mine", person("ida", json!({}))).await.refused(404, "");
+        at.put("/Users/01890a5d-ac96-774b-bcce-b302099a8057", user_body("ida", json!({}))).await.refused(404, "");
+        at.put("/Users/mine", user_body("ida", json!({}))).await.refused(404, "");
         let group = json!({"schemas": [GROUP], "displayName": "g"});
         at.put("/Groups/01890a5d-ac96-774b-bcce-b302099a8057", group).await.refused(404, "");
         assert_eq!(at.get("").await.body["totalResults"], 0);
@@ -61,7 +61,7 @@ rows! {
     async fn o02_put_replaces_what_may_be_written(at: &Stand) {
         let made = at.make("ida", json!({"title": "x", "nickName": "I", "emails": [{"value": "a@x"}]})).await;
         let path = format!("/Users/{}", made.id());
-        let put = at.put(&path, person("ida", json!({"title": "y", "id": "other", "meta": {"version": "9"}, "password": "Nq7!x"}))).await;
+        let put = at.put(&path, user_body("ida", json!({"title": "y", "id": "other", "meta": {"version": "9"}, "password": "Nq7!x"}))).await;
         assert_eq!((put.body["title"].as_str(), put.id()), (Some("y"), made.id()));
         assert!(put.body.get("nickName").is_none() && put.body.get("emails").is_none());
         at.put(&path, json!({"schemas": [USER], "title": "z"})).await.refused(400, "invalidValue");
@@ -84,7 +84,7 @@ rows! {
 
     async fn o04_put_without_active_keeps_it(at: &Stand) {
         let made = at.make("ida", json!({"active": false})).await;
-        let put = at.put(&format!("/Users/{}", made.id()), person("ida", json!({"title": "x"}))).await;
+        let put = at.put(&format!("/Users/{}", made.id()), user_body("ida", json!({"title": "x"}))).await;
         assert_eq!(put.body["active"], false);
     }
 
@@ -104,7 +104,7 @@ rows! {
     async fn o06_put_answers_with_the_whole(at: &Stand) {
         let made = at.user("ida").await;
         let path = format!("/Users/{}", made.id());
-        let put = at.put(&path, person("ida", json!({"title": "x"}))).await;
+        let put = at.put(&path, user_body("ida", json!({"title": "x"}))).await;
         assert_eq!((put.status, &put.body), (200, &at.get(&path).await.body));
         assert_eq!(put.header("etag"), put.body["meta"]["version"]);
     }
@@ -115,7 +115,7 @@ rows! {
         let deleted = at.delete(&path).await;
         assert_eq!((deleted.status, &deleted.body), (204, &Value::Null));
         at.get(&path).await.refused(404, "");
-        at.put(&path, person("ida", json!({}))).await.refused(404, "");
+        at.put(&path, user_body("ida", json!({}))).await.refused(404, "");
         at.op(&path, "replace", "title", json!("x")).await.refused(404, "");
         at.delete(&path).await.refused(404, "");
         assert_eq!(at.get("/Users").await.body["totalResults"], 0);
@@ -142,7 +142,7 @@ rows! {
     }
 
     async fn r01_every_operation_is_whole(at: &Stand) {
-        let data = person("a", json!({}));
+        let data = user_body("a", json!({}));
         let answer = bulk(at, json!([{"method": "POST", "path": "/Users", "data": data}, {"method": "GET", "path": "/Users"},
             {"path": "/Users", "bulkId": "x", "data": data}, {"method": "POST", "bulkId": "y", "data": data},
             {"method": "DELETE", "path": "/Users"}, new_user("z", "z")])).await;
@@ -175,7 +175,7 @@ rows! {
 
     async fn r04_bulk_ids_are_replaced_everywhere(at: &Stand) {
         let group = json!({"schemas": [GROUP], "displayName": "g", "members": [{"value": "bulkId:u"}]});
-        let report = person("report", json!({"schemas": [USER, ENTERPRISE], ENTERPRISE: {"manager": {"value": "bulkId:u"}}}));
+        let report = user_body("report", json!({"schemas": [USER, ENTERPRISE], ENTERPRISE: {"manager": {"value": "bulkId:u"}}}));
         let rename = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "Boss"}]});
         let answer = bulk(at, json!([
             {"method": "POST", "path": "/Groups", "bulkId": "g", "data": group},
@@ -292,7 +292,7 @@ rows! {
         let first = with_match(at, Method::PATCH, &path, "if-match", &format!("\"nope\", {strong}"), title("a")).await;
         assert_eq!(first.status, 200, "{first:?}");
         with_match(at, Method::PATCH, &path, "if-match", &old, title("b")).await.refused(412, "");
-        with_match(at, Method::PUT, &path, "if-match", &old, person("ida", json!({}))).await.refused(412, "");
+        with_match(at, Method::PUT, &path, "if-match", &old, user_body("ida", json!({}))).await.refused(412, "");
         with_match(at, Method::DELETE, &path, "if-match", &old, json!({})).await.refused(412, "");
         assert_eq!(at.get(&path).await.body, first.body);
         assert_eq!(with_match(at, Method::DELETE, &path, "if-match", "*", json!({})).await.status, 204);
@@ -305,9 +305,9 @@ rows! {
     async fn t04_a_version_is_needed_only_where_it_is_asked_for(at: &Stand) {
         let made = at.user("ida").await;
         let path = format!("/Users/{}", made.id());
-        assert_eq!(at.put(&path, person("ida", json!({"title": "a"}))).await.status, 200);
+        assert_eq!(at.put(&path, user_body("ida", json!({"title": "a"}))).await.status, 200);
         at.settings("generic", json!({"switches": {"require_if_match": true}})).await;
-        at.put(&path, person("ida", json!({"title": "b"}))).await.refused(428, "");
+        at.put(&path, user_body("ida", json!({"title": "b"}))).await.refused(428, "");
         at.op(&path, "replace", "title", json!("b")).await.refused(428, "");
         at.delete(&path).await.refused(428, "");
         let alone = bulk(at, json!([{"method": "DELETE", "path": path}])).await;

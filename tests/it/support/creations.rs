@@ -17,7 +17,7 @@ use super::database::Database;
 use crate::app::{Answer, Scim};
 
 statements! {
-    USERS = "SELECT id, connection_id, document, active, user_id, link_origin FROM external_users";
+    EXTERNAL_USERS = "SELECT id, connection_id, document, active, user_id, link_origin FROM external_users";
     PEOPLE = "SELECT id, partner_id, display_name, given_name, family_name, email, login_name, primary_group_id FROM live_users";
     LINES = "SELECT id, partner_id, actor, kind, subject, data FROM events ORDER BY id";
     KEYS = "SELECT user_id, directory_id, match_key FROM match_keys";
@@ -26,7 +26,7 @@ statements! {
 
 /// What is stored of a user.
 #[derive(Debug)]
-pub struct User {
+pub struct ExternalUserSeen {
     /// The connection.
     pub door: Uuid,
     pub doc: Json,
@@ -58,7 +58,7 @@ struct Line {
 
 /// Everything that creations write.
 pub struct Seen {
-    pub users: BTreeMap<Uuid, User>,
+    pub external_users: BTreeMap<Uuid, ExternalUserSeen>,
     pub people: BTreeMap<Uuid, Person>,
     lines: Vec<Line>,
     keys: BTreeSet<(Uuid, Uuid, String)>,
@@ -68,9 +68,9 @@ pub struct Seen {
 impl Seen {
     /// What is stored now.
     pub async fn of(store: &Store) -> Self {
-        let user = |row: &Row| {
+        let external_user = |row: &Row| {
             let (door, doc, active) = (row.get(1)?, row.json(2)?, row.get(3)?);
-            Ok((row.get(0)?, User { door, doc, person: row.get(4)?, link: row.get(5)?, active }))
+            Ok((row.get(0)?, ExternalUserSeen { door, doc, person: row.get(4)?, link: row.get(5)?, active }))
         };
         let person = |row: &Row| {
             let (partner, name, given, family) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
@@ -84,7 +84,7 @@ impl Seen {
         let key = |row: &Row| Ok((row.get(0)?, row.get(1)?, String::from_utf8(row.get(2)?).unwrap()));
         let mut reader = store.reader().await.unwrap();
         Self {
-            users: reader.all(&USERS, binds![], user).await.unwrap().into_iter().collect(),
+            external_users: reader.all(&EXTERNAL_USERS, binds![], external_user).await.unwrap().into_iter().collect(),
             people: reader.all(&PEOPLE, binds![], person).await.unwrap().into_iter().collect(),
             lines: reader.all(&LINES, binds![], line).await.unwrap(),
             keys: reader.all(&KEYS, binds![], key).await.unwrap().into_iter().collect(),
@@ -101,7 +101,7 @@ impl Seen {
 
     /// The lines that belong to a user: about itself, and what its door says of its person.
     fn story(&self, id: Uuid) -> Vec<&Line> {
-        let user = &self.users[&id];
+        let user = &self.external_users[&id];
         let own = |line: &&Line| {
             let (subject, door) = (&line.told["subject"], &line.told["data"]["connection"]);
             let of_person = || user.person.is_some() && *subject == json!(user.person) && *door == json!(user.door);
@@ -122,15 +122,17 @@ impl Seen {
 
     /// Whether the person was made for a user of this door.
     pub fn made_at(&self, person: Uuid, door: &ConnectionExtent) -> bool {
-        let here = |user: &User| user.door == door.connection().uuid() && user.link.as_deref() == Some("created");
-        self.users.values().any(|user| user.person == Some(person) && here(user))
+        let here = |external_user: &ExternalUserSeen| {
+            external_user.door == door.connection().uuid() && external_user.link.as_deref() == Some("created")
+        };
+        self.external_users.values().any(|external_user| external_user.person == Some(person) && here(external_user))
     }
 
     /// The users linked to each person, in the order of their ids.
     fn linked(&self) -> BTreeMap<Uuid, Vec<Uuid>> {
         let mut linked = BTreeMap::<Uuid, Vec<Uuid>>::new();
-        for (id, user) in &self.users {
-            user.person.into_iter().for_each(|person| linked.entry(person).or_default().push(*id));
+        for (id, external_user) in &self.external_users {
+            external_user.person.into_iter().for_each(|person| linked.entry(person).or_default().push(*id));
         }
         linked
     }
@@ -139,21 +141,27 @@ impl Seen {
     /// door's; and unless that is all there is. The doors join by `externalId`. Whoever is placed in `place` was placed
     /// there by a rule.
     pub fn assert_whole(&self, doors: &[ConnectionExtent], place: Option<Uuid>) {
-        let door_of = |user: &User| *doors.iter().find(|door| door.connection().uuid() == user.door).unwrap();
+        let door_of = |external_user: &ExternalUserSeen| {
+            *doors.iter().find(|door| door.connection().uuid() == external_user.door).unwrap()
+        };
         let linked = self.linked();
         assert!(self.people.keys().eq(linked.keys()), "a person for whom nobody came, or the other way round");
         let (mut keys, mut off) = (BTreeSet::new(), BTreeSet::new());
         for (person, ids) in &linked {
-            let users: Vec<&User> = ids.iter().map(|id| &self.users[id]).collect();
-            let made: Vec<_> = users.iter().filter(|user| user.link.as_deref() == Some("created")).collect();
-            let [first] = *made else { panic!("made for one: {users:?}") };
+            let external_users: Vec<&ExternalUserSeen> = ids.iter().map(|id| &self.external_users[id]).collect();
+            let made: Vec<_> = external_users
+                .iter()
+                .filter(|external_user| external_user.link.as_deref() == Some("created"))
+                .collect();
+            let [first] = *made else { panic!("made for one: {external_users:?}") };
             let key = first.doc["externalId"].as_str().map(str::to_owned);
             keys.extend(key.map(|key| (*person, door_of(first).directory().uuid(), key)));
-            let silent = users.iter().filter(|user| !user.active);
-            off.extend(silent.map(|user| (*person, door_of(user).source().to_string())));
+            let silent = external_users.iter().filter(|external_user| !external_user.active);
+            off.extend(silent.map(|external_user| (*person, door_of(external_user).source().to_string())));
             // The doors of a directory have their say in the order of ids.
-            let said =
-                |what: fn(&Json) -> Option<&str>| users.iter().find_map(|user| what(&user.doc)).map(str::to_owned);
+            let said = |what: fn(&Json) -> Option<&str>| {
+                external_users.iter().find_map(|external_user| what(&external_user.doc)).map(str::to_owned)
+            };
             let (given, family) =
                 (said(|doc| doc["name"]["givenName"].as_str()), said(|doc| doc["name"]["familyName"].as_str()));
             let both = || Some(format!("{} {}", given.as_ref()?, family.as_ref()?));
@@ -171,12 +179,12 @@ impl Seen {
         assert_eq!((&self.keys, &self.off), (&keys, &off));
 
         let mut lines = 0;
-        for (id, user) in &self.users {
-            assert_eq!(user.active, user.doc["active"] != false);
-            let (story, partner) = (self.story(*id), door_of(user).partner().uuid());
-            let actor = json!({"kind": "connection", "connection": user.door});
+        for (id, external_user) in &self.external_users {
+            assert_eq!(external_user.active, external_user.doc["active"] != false);
+            let (story, partner) = (self.story(*id), door_of(external_user).partner().uuid());
+            let actor = json!({"kind": "connection", "connection": external_user.door});
             assert!(story.iter().all(|line| line.partner == partner && line.actor == actor), "{story:#?}");
-            let before_others = user.person.is_some_and(|person| linked[&person][0] == *id);
+            let before_others = external_user.person.is_some_and(|person| linked[&person][0] == *id);
             let wanted = self.expected(*id, before_others, place);
             assert!(story.iter().map(|line| &line.told).eq(&wanted), "{story:#?}\nwanted: {wanted:#?}");
             lines += story.len();
@@ -186,22 +194,22 @@ impl Seen {
 
     /// The lines that a user should have.
     fn expected(&self, id: Uuid, before_others: bool, place: Option<Uuid>) -> Vec<Json> {
-        let user = &self.users[&id];
-        let here = json!({"connection": user.door});
+        let external_user = &self.external_users[&id];
+        let here = json!({"connection": external_user.door});
         let mut lines = vec![told("external_user.created", Some(id), here.clone())];
-        let Some(person) = user.person else {
-            let data = json!({"connection": user.door, "resembles": self.resembled(id)});
+        let Some(person) = external_user.person else {
+            let data = json!({"connection": external_user.door, "resembles": self.resembled(id)});
             lines.push(told("link.review", Some(id), data));
             return lines;
         };
-        let created = user.link.as_deref() == Some("created");
+        let created = external_user.link.as_deref() == Some("created");
         lines.extend(created.then(|| told("user.created", Some(person), here.clone())));
-        lines.push(told("external_user.linked", Some(id), json!({"user": person, "link": user.link})));
+        lines.push(told("external_user.linked", Some(id), json!({"user": person, "link": external_user.link})));
         // Whoever joins changes what is said of the person only by being heard first.
         lines.extend((!created && before_others).then(|| told("user.changed", Some(person), here.clone())));
-        lines.extend((!user.active).then(|| told("user.suspended", Some(person), here)));
+        lines.extend((!external_user.active).then(|| told("user.suspended", Some(person), here)));
         if Some(self.people[&person].placement) == place {
-            lines.push(told("user.placed", Some(person), json!({"connection": user.door, "group": place})));
+            lines.push(told("user.placed", Some(person), json!({"connection": external_user.door, "group": place})));
         }
         lines
     }
@@ -299,7 +307,7 @@ impl Sent {
         }
         let story: Vec<&Json> = seen.story(self.id()).into_iter().map(|line| &line.told).collect();
         assert_eq!(effect["events"], json!(story));
-        let whom = seen.users[&self.id()].person.unwrap_or_else(|| seen.resembled(self.id()));
+        let whom = seen.external_users[&self.id()].person.unwrap_or_else(|| seen.resembled(self.id()));
         let people = effect["people"].as_array().unwrap();
         assert!(!people.is_empty() && people.iter().all(|change| change["user"] == json!(whom)), "{effect:#}");
     }

@@ -164,7 +164,7 @@ impl Slapd {
 
     /// Adds what `Tree::person` describes.
     pub async fn add_person(&self, uid: &str) {
-        let (dn, attributes) = person(uid);
+        let (dn, attributes) = entry_of(uid);
         let attributes = attributes.iter().map(|(name, value)| (*name, HashSet::from([value.as_str()]))).collect();
         self.root().await.add(&dn, attributes).await.unwrap().success().unwrap();
     }
@@ -266,7 +266,7 @@ impl Tree {
 
     /// `uid=…,ou=people` with a mail address and a name.
     pub fn person(&mut self, uid: &str) -> &mut Self {
-        let (dn, attributes) = person(uid);
+        let (dn, attributes) = entry_of(uid);
         let attributes: Vec<(&str, &str)> = attributes.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.entry(&dn, &attributes)
     }
@@ -291,7 +291,7 @@ impl Tree {
     }
 }
 
-fn person(uid: &str) -> (String, Vec<(&'static str, String)>) {
+fn entry_of(uid: &str) -> (String, Vec<(&'static str, String)>) {
     let attributes = vec![
         ("objectClass", "inetOrgPerson".to_owned()),
         ("uid", uid.to_owned()),

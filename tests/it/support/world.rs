@@ -57,7 +57,7 @@ impl World {
         let default_group = UserGroupId::from_uuid(ids[1]);
         let directory = DirectoryId::from_uuid(ids[2]);
         let other = DirectoryId::from_uuid(ids[3]);
-        let connections: Vec<ConnectionId> = ids[4..7].iter().copied().map(ConnectionId::from_uuid).collect();
+        let connection_ids: Vec<ConnectionId> = ids[4..7].iter().copied().map(ConnectionId::from_uuid).collect();
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             tx.execute(&LEVEL, binds![]).await?;
             tx.execute(&PARTNER, binds![partner, partner.to_string(), b"cove"]).await?;
@@ -65,7 +65,7 @@ impl World {
             tx.execute(&GROUP, binds![default_group, partner, b"default"]).await?;
             tx.execute(&DIRECTORY, binds![directory, partner, "Entra", b"entra", 1]).await?;
             tx.execute(&DIRECTORY, binds![other, partner, "AD", b"ad", 2]).await?;
-            for (connection, at) in connections.iter().zip([directory, directory, other]) {
+            for (connection, at) in connection_ids.iter().zip([directory, directory, other]) {
                 tx.execute(&CONNECTION, binds![*connection, at, connection.to_string()]).await?;
             }
             Ok(())
@@ -73,7 +73,7 @@ impl World {
         store.write(work).await.unwrap();
         let mut reader = store.reader().await.unwrap();
         let mut doors = Vec::new();
-        for connection in connections {
+        for connection in connection_ids {
             doors.push(OperatorExtent::assume().door(&mut reader, connection).await.unwrap().unwrap());
         }
         Self {

@@ -66,25 +66,25 @@ pub(super) struct ConnectionView {
 pub(super) fn view(door: ConnectionContext, public_url: &str) -> ConnectionView {
     let base = public_url.trim_end_matches('/');
     let join_note = connection_settings::join_note(&door);
-    let connection = door.connection;
-    let address = match connection.kind {
-        ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", connection.slug)),
-        ConnectionKind::Oidc => Some(format!("{base}/sso/{}/callback", connection.slug)),
+    let record = door.connection;
+    let address = match record.kind {
+        ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", record.slug)),
+        ConnectionKind::Oidc => Some(format!("{base}/sso/{}/callback", record.slug)),
         ConnectionKind::Ldap => None,
     };
     ConnectionView {
-        id: connection.id.uuid(),
-        directory: connection.directory.uuid(),
-        kind: connection.kind.into(),
-        slug: connection.slug,
-        profile: connection.profile,
-        state: connection.state.into(),
+        id: record.id.uuid(),
+        directory: record.directory.uuid(),
+        kind: record.kind.into(),
+        slug: record.slug,
+        profile: record.profile,
+        state: record.state.into(),
         join: door.join_attribute,
         join_note,
-        settings: connection.config,
+        settings: record.config,
         address,
-        version: connection.version,
-        created_at: ApiTimestamp(connection.created_at),
+        version: record.version,
+        created_at: ApiTimestamp(record.created_at),
     }
 }
 

@@ -197,8 +197,8 @@ pub(in crate::web::console) async fn test(
 ) -> Result<HttpResponse, PageError> {
     let (visitor, _) = submitted(&request, &app, payload).await?;
     let door = ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
-    let connection = &door.connection;
-    let steps = match ResolvedLdapSettings::from_json(&connection.profile, &connection.config) {
+    let record = &door.connection;
+    let steps = match ResolvedLdapSettings::from_json(&record.profile, &record.config) {
         Err(wrong) => {
             wrong.0.into_iter().map(|says| TestStep { title: "Settings".to_owned(), passed: false, says }).collect()
         }
