@@ -117,15 +117,15 @@ pub fn near_miss(nearest: ClosestGrant) -> Option<DenialReason> {
 /// The conditions that do not depend on any grant; an error when there is nothing to speak of.
 fn standing(view: &AccessView<'_>, question: &Question) -> Result<Vec<DenialReason>, Absent> {
     let world = view.world;
-    let Some(person) = world.people.get(&question.principal) else { return Err(Absent::Person) };
+    let Some(user) = world.users.get(&question.principal) else { return Err(Absent::User) };
     let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Absent::Partner) };
     let Some(on_suspended) = world.capabilities.get(&question.capability) else { return Err(Absent::Capability) };
     let mut misses = Vec::new();
-    let ended = person.ends.filter(|(at, _)| *at <= question.now).map(|(_, source)| source);
-    if let Some(source) = person.suspended_by.first().copied().or(ended) {
-        misses.push(DenialReason::PersonSuspended { source });
+    let ended = user.ends.filter(|(at, _)| *at <= question.now).map(|(_, source)| source);
+    if let Some(source) = user.suspended_by.first().copied().or(ended) {
+        misses.push(DenialReason::UserSuspended { source });
     }
-    if let Some((partner, source)) = suspended_above(view, person.partner) {
+    if let Some((partner, source)) = suspended_above(view, user.partner) {
         misses.push(DenialReason::HomeSuspended { partner, source });
     }
     let side = suspended_above(view, question.resource.partner).filter(|_| !on_suspended);
@@ -150,7 +150,7 @@ fn suspended_above(view: &AccessView<'_>, partner: PartnerId) -> Option<(NamedRe
 fn best_grant(view: &AccessView<'_>, question: &Question) -> Option<(Rank, DerivedGrant)> {
     let groups = resource_groups(view, &question.resource);
     let target = Target { principal: question.principal, resource: question.resource, groups: &groups };
-    let holds = &view.person(question.principal)?.holds;
+    let holds = &view.user(question.principal)?.holds;
     holds.iter().filter_map(|held| Some((rank(view, question, &target, *held)?, *held))).min()
 }
 
@@ -202,21 +202,21 @@ fn dormant(view: &AccessView<'_>, held: DerivedGrant, now: Timestamp) -> Option<
     Some(if grant.window.from.is_some_and(|from| now < from) { InactiveReason::NotYet } else { InactiveReason::Over })
 }
 
-/// What stands behind a grant that `person` holds.
-pub fn proof(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Option<GrantExplanation> {
+/// What stands behind a grant that `user` holds.
+pub fn proof(view: &AccessView<'_>, user: UserId, held: DerivedGrant) -> Option<GrantExplanation> {
     let world = view.world;
     let (role, scope) = view.substance(held)?;
     let partner = world.partners.get(&scope.partner()).map(|partner| partner.name.clone()).unwrap_or_default();
     let support = match held {
-        DerivedGrant::Rule(rule, from) => GrantOrigin::Rule(rule_line(view, person, rule, from)),
+        DerivedGrant::Rule(rule, from) => GrantOrigin::Rule(rule_line(view, user, rule, from)),
         DerivedGrant::Manual(id) | DerivedGrant::ThroughGroup(id, _) => {
             let grant = world.grants.get(&id)?;
-            let by = |id: UserId| Some(NamedRef::new(id, &world.people.get(&id)?.name));
+            let by = |id: UserId| Some(NamedRef::new(id, &world.users.get(&id)?.name));
             GrantOrigin::Manual {
                 grant: id,
                 granted_by: grant.granted_by.and_then(by),
                 at: grant.created_at,
-                through: through(view, person, held),
+                through: through(view, user, held),
             }
         }
     };
@@ -224,7 +224,7 @@ pub fn proof(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Optio
     Some(GrantExplanation { role: NamedRef::new(role, name), scope: ScopeSummary::of(scope, partner), support })
 }
 
-fn through(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Option<ViaGroup> {
+fn through(view: &AccessView<'_>, user: UserId, held: DerivedGrant) -> Option<ViaGroup> {
     let DerivedGrant::ThroughGroup(_, place) = held else { return None };
     let group = view.world.groups.get(&place.group)?;
     let ground = match place.ground {
@@ -232,15 +232,15 @@ fn through(view: &AccessView<'_>, person: UserId, held: DerivedGrant) -> Option<
         MembershipReason::Pinned => MembershipSummary::Pinned,
         MembershipReason::Default => MembershipSummary::Default,
         MembershipReason::Resting(word) => MembershipSummary::Resting { directory: word.map(|id| directory(view, id)) },
-        MembershipReason::Rule(rule, directory) => MembershipSummary::Rule(rule_line(view, person, rule, directory)),
+        MembershipReason::Rule(rule, directory) => MembershipSummary::Rule(rule_line(view, user, rule, directory)),
     };
     Some(ViaGroup { group: NamedRef::new(place.group, &group.name), ground })
 }
 
 /// A rule with its directory and the positive atoms of the term that matched.
-fn rule_line(view: &AccessView<'_>, person: UserId, id: RuleId, from: DirectoryId) -> RuleSummary {
+fn rule_line(view: &AccessView<'_>, user: UserId, id: RuleId, from: DirectoryId) -> RuleSummary {
     let rule = view.rule(id);
-    let term = view.person(person).and_then(|derived| derived.matched.get(&id)).copied();
+    let term = view.user(user).and_then(|derived| derived.matched.get(&id)).copied();
     let terms = rule.map_or(&[][..], |rule| &rule.when.terms);
     let atoms = term.and_then(|term| terms.get(term)).into_iter().flat_map(|term| &term.atoms);
     RuleSummary {

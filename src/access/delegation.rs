@@ -54,12 +54,12 @@ pub struct ProposedGrant<'a> {
 /// Whether the authority covers the gift: each capability, over the whole scope, for the whole window, by
 /// one holding. Sound and conservative: several holdings that only together cover a scope do not count,
 /// except that groups may each be covered by another.
-pub fn covers(authority: &Authority, gift: &ProposedGrant<'_>, tree: &impl Tree) -> bool {
-    parts(gift.scope).iter().all(|scope| {
-        gift.capabilities.iter().all(|capability| {
+pub fn covers(authority: &Authority, proposed_grant: &ProposedGrant<'_>, tree: &impl Tree) -> bool {
+    parts(proposed_grant.scope).iter().all(|scope| {
+        proposed_grant.capabilities.iter().all(|capability| {
             authority.holdings.iter().any(|holding| {
                 holding.capabilities.contains(capability)
-                    && spans(holding.window, gift.window)
+                    && spans(holding.window, proposed_grant.window)
                     && holding.within.iter().all(|outer| contains(outer, scope, tree))
             })
         })
@@ -92,8 +92,8 @@ pub fn dominates(above: &Authority, below: &Authority, tree: &impl Tree) -> bool
 }
 
 /// Everything a person holds at `now`, by the law.
-pub fn authority(view: &AccessView<'_>, person: UserId, now: Timestamp) -> Authority {
-    let held = view.person(person).map_or(&[][..], |derived| &derived.holds);
+pub fn authority(view: &AccessView<'_>, user: UserId, now: Timestamp) -> Authority {
+    let held = view.user(user).map_or(&[][..], |derived| &derived.holds);
     let mut holdings = Vec::new();
     for held in held {
         let Some((role, scope)) = view.substance(*held) else { continue };

@@ -23,7 +23,7 @@ use crate::domain::rule::{ExternalSet, Rule, RuleEffect, RuleFilter};
 pub struct AccessView<'w> {
     /// What it was derived from.
     pub world: &'w AccessSnapshot,
-    people: BTreeMap<UserId, DerivedAccess>,
+    users: BTreeMap<UserId, DerivedAccess>,
     /// Each partner with those above it, nearest first, itself leading.
     above: BTreeMap<PartnerId, Vec<PartnerId>>,
     /// Each role with those above it, itself leading.
@@ -34,7 +34,7 @@ pub struct AccessView<'w> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DerivedAccess {
     /// The one exclusive group, and why.
-    pub placement: Option<Membership>,
+    pub primary_group: Option<Membership>,
     /// Labels, and why; one line for each ground.
     pub labels: BTreeSet<Membership>,
     /// The rules that match, with the first term that does.
@@ -124,25 +124,25 @@ pub fn derive(world: &AccessSnapshot) -> AccessView<'_> {
     let held_by = grants_by_holder(world);
     let added = added_labels(world);
     let vouchers = vouchers(world);
-    let people = world
-        .people
+    let users = world
+        .users
         .iter()
-        .map(|(id, person)| {
+        .map(|(id, user)| {
             let matched = rules.matching(*id, &seats);
-            let placement = person
+            let primary_group = user
                 .pin
                 .map(|group| Membership { group, ground: MembershipReason::Pinned })
-                .or_else(|| rules.place(world, person.partner, &matched))
-                .or_else(|| default_place(world, person.partner));
+                .or_else(|| rules.place(world, user.partner, &matched))
+                .or_else(|| default_place(world, user.partner));
             let labels: BTreeSet<_> = (added.get(id).into_iter().flatten())
                 .map(|group| Membership { group: *group, ground: MembershipReason::Added })
-                .chain(rules.labels(world, person.partner, &matched))
+                .chain(rules.labels(world, user.partner, &matched))
                 .collect();
             let holds =
                 (held_by.get(&Holder::User(*id)).into_iter().flatten().map(|grant| DerivedGrant::Manual(*grant)))
-                    .chain(placement.iter().chain(&labels).flat_map(|place| {
+                    .chain(primary_group.iter().chain(&labels).flat_map(|place| {
                         let grants = held_by.get(&Holder::Group(place.group)).into_iter().flatten();
-                        let words = match (place.ground, person.confirmed) {
+                        let words = match (place.ground, user.confirmed) {
                             (MembershipReason::Default, false) => resting(*place, vouchers.get(id)),
                             _ => vec![*place],
                         };
@@ -152,21 +152,21 @@ pub fn derive(world: &AccessSnapshot) -> AccessView<'_> {
                     }))
                     .chain(rules.grants(&matched))
                     .collect();
-            (*id, DerivedAccess { placement, labels, matched, holds })
+            (*id, DerivedAccess { primary_group, labels, matched, holds })
         })
         .collect();
-    AccessView { world, people, above, lines }
+    AccessView { world, users, above, lines }
 }
 
 impl AccessView<'_> {
     /// What a person gets; `None` when there is no such person.
-    pub fn person(&self, id: UserId) -> Option<&DerivedAccess> {
-        self.people.get(&id)
+    pub fn user(&self, id: UserId) -> Option<&DerivedAccess> {
+        self.users.get(&id)
     }
 
     /// Everyone, in id order.
-    pub fn people(&self) -> impl Iterator<Item = (UserId, &DerivedAccess)> {
-        self.people.iter().map(|(id, derived)| (*id, derived))
+    pub fn users(&self) -> impl Iterator<Item = (UserId, &DerivedAccess)> {
+        self.users.iter().map(|(id, derived)| (*id, derived))
     }
 
     /// A partner and those above it, nearest first.
@@ -224,11 +224,11 @@ impl AccessView<'_> {
     }
 
     /// The user groups a person is in, for whatever ground.
-    pub fn groups_of(&self, person: UserId) -> BTreeSet<UserGroupId> {
-        let derived = self.people.get(&person);
+    pub fn groups_of(&self, user: UserId) -> BTreeSet<UserGroupId> {
+        let derived = self.users.get(&user);
         derived
             .into_iter()
-            .flat_map(|derived| derived.placement.iter().chain(&derived.labels))
+            .flat_map(|derived| derived.primary_group.iter().chain(&derived.labels))
             .map(|at| at.group)
             .collect()
     }
@@ -261,8 +261,8 @@ impl Seats {
         for (id, external) in world.external_users.iter().filter(|(_, external)| external.active) {
             let counts =
                 world.directories.get(&external.directory).is_some_and(|from| from.mode != DirectoryMode::Observe);
-            let (true, Some(person)) = (counts, external.person) else { continue };
-            let sets = seats.entry((person, external.directory)).or_default();
+            let (true, Some(user)) = (counts, external.user) else { continue };
+            let sets = seats.entry((user, external.directory)).or_default();
             for direct in groups.get(id).into_iter().flatten() {
                 sets.extend(outer.get(direct).into_iter().flatten().map(|group| ExternalSet::Group(*group)));
             }
@@ -288,8 +288,8 @@ impl<'w> Rules<'w> {
         Self(directories.into_iter().map(|(id, directory)| (*id, in_force(*id, directory.rule_version))).collect())
     }
 
-    fn matching(&self, person: UserId, seats: &Seats) -> BTreeMap<RuleId, usize> {
-        let per_directory = self.0.iter().filter_map(|(id, rules)| Some((seats.0.get(&(person, *id))?, rules)));
+    fn matching(&self, user: UserId, seats: &Seats) -> BTreeMap<RuleId, usize> {
+        let per_directory = self.0.iter().filter_map(|(id, rules)| Some((seats.0.get(&(user, *id))?, rules)));
         per_directory
             .flat_map(|(sets, rules)| rules.iter().filter_map(|rule| Some((rule.id, matching_term(&rule.when, sets)?))))
             .collect()
@@ -362,8 +362,8 @@ fn vouchers(world: &AccessSnapshot) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
     let mut vouchers: BTreeMap<UserId, BTreeSet<DirectoryId>> = BTreeMap::new();
     for external in world.external_users.values().filter(|external| external.active) {
         let counts = world.directories.get(&external.directory).is_some_and(|from| from.mode != DirectoryMode::Observe);
-        if let (true, Some(person)) = (counts, external.person) {
-            vouchers.entry(person).or_default().insert(external.directory);
+        if let (true, Some(user)) = (counts, external.user) {
+            vouchers.entry(user).or_default().insert(external.directory);
         }
     }
     vouchers
@@ -384,8 +384,8 @@ fn grants_by_holder(world: &AccessSnapshot) -> BTreeMap<Holder, Vec<GrantId>> {
 
 fn added_labels(world: &AccessSnapshot) -> BTreeMap<UserId, Vec<UserGroupId>> {
     let mut added: BTreeMap<UserId, Vec<UserGroupId>> = BTreeMap::new();
-    for (group, person) in &world.members {
-        added.entry(*person).or_default().push(*group);
+    for (group, user) in &world.members {
+        added.entry(*user).or_default().push(*group);
     }
     added
 }

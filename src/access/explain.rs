@@ -153,13 +153,13 @@ pub struct RuleSummary {
 #[serde(tag = "miss", rename_all = "snake_case")]
 pub enum DenialReason {
     /// There is no such person.
-    NoPerson,
+    NoUser,
     /// There is no such partner.
     NoPartner,
     /// The catalog has no such capability.
     NoCapability,
     /// The person is switched off.
-    PersonSuspended {
+    UserSuspended {
         /// By whom.
         #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
@@ -214,7 +214,7 @@ pub enum DenialReason {
     /// What comes near is not for whoever is told to see.
     Hidden {
         /// How many grounds there are: exact to 9, then `10+`.
-        hidden_grounds: String,
+        hidden_reasons: String,
     },
 }
 
@@ -234,7 +234,7 @@ pub enum InactiveReason {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Absent {
     /// The person who asks.
-    Person,
+    User,
     /// The partner of the resource.
     Partner,
     /// The capability.
@@ -244,7 +244,7 @@ pub enum Absent {
 impl From<Absent> for DenialReason {
     fn from(absent: Absent) -> Self {
         match absent {
-            Absent::Person => Self::NoPerson,
+            Absent::User => Self::NoUser,
             Absent::Partner => Self::NoPartner,
             Absent::Capability => Self::NoCapability,
         }
@@ -310,10 +310,10 @@ impl DenialReason {
     /// The stable word for this kind of miss, for machines and logs.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::NoPerson => "no_person",
+            Self::NoUser => "no_person",
             Self::NoPartner => "no_partner",
             Self::NoCapability => "no_capability",
-            Self::PersonSuspended { .. } => "person_suspended",
+            Self::UserSuspended { .. } => "person_suspended",
             Self::HomeSuspended { .. } => "home_suspended",
             Self::PartnerSuspended { .. } => "partner_suspended",
             Self::BeyondLevel { .. } => "beyond_level",
@@ -344,10 +344,10 @@ impl fmt::Display for DecisionReason {
 impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPerson => f.write_str("There is no such person."),
+            Self::NoUser => f.write_str("There is no such person."),
             Self::NoPartner => f.write_str("There is no such partner."),
             Self::NoCapability => f.write_str("There is no such capability."),
-            Self::PersonSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
+            Self::UserSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
             Self::HomeSuspended { partner, source } => {
                 write!(f, "The person's side is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
@@ -370,7 +370,7 @@ impl fmt::Display for DenialReason {
             Self::Clipped { nearest, directory } => {
                 write!(f, "The ceiling of {} does not reach this far: {nearest}.", Directory(directory))
             }
-            Self::Hidden { hidden_grounds } => match hidden_grounds.as_str() {
+            Self::Hidden { hidden_reasons } => match hidden_reasons.as_str() {
                 "0" => f.write_str("Nothing that you may see comes near."),
                 "1" => f.write_str("Nothing that you may see comes near; 1 ground is hidden."),
                 many => write!(f, "Nothing that you may see comes near; {many} grounds are hidden."),

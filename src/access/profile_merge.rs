@@ -83,12 +83,12 @@ mod tests {
     #[test]
     fn the_pin_comes_first_then_authority_column_by_column() {
         let pin = Columns { given_name: Some("Ada".into()), ..Columns::default() };
-        let people = [said(2, 1, "From two", Some("two@example.org")), said(1, 2, "From one", None)];
-        let merged = merge(&pin, &people);
+        let users = [said(2, 1, "From two", Some("two@example.org")), said(1, 2, "From one", None)];
+        let merged = merge(&pin, &users);
         assert_eq!(merged.display_name, "From one");
         assert_eq!(merged.email.as_deref(), Some("two@example.org"));
         assert_eq!(merged.given_name.as_deref(), Some("Ada"));
-        let turned: Vec<_> = people.iter().rev().cloned().collect();
+        let turned: Vec<_> = users.iter().rev().cloned().collect();
         assert_eq!(merge(&pin, &turned), merged);
     }
 

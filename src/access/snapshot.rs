@@ -24,7 +24,7 @@ pub struct AccessSnapshot {
     /// The partner tree.
     pub partners: BTreeMap<PartnerId, SnapshotPartner>,
     /// Everyone.
-    pub people: BTreeMap<UserId, SnapshotUser>,
+    pub users: BTreeMap<UserId, SnapshotUser>,
     /// User groups of all partners.
     pub groups: BTreeMap<UserGroupId, SnapshotGroup>,
     /// Who an administrator put in which user group.
@@ -154,7 +154,7 @@ pub struct SnapshotExternalUser {
     /// Which directory says so.
     pub directory: DirectoryId,
     /// The person it is linked to; unlinked ones confer nothing.
-    pub person: Option<UserId>,
+    pub user: Option<UserId>,
     /// Inactive ones confer nothing.
     pub active: bool,
 }

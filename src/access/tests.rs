@@ -61,7 +61,7 @@ fn world() -> AccessSnapshot {
     }
     for (n, name, home) in [(11, "Ada", 2), (12, "Bea", 1)] {
         let (partner, pin, confirmed) = (id(home), None, true);
-        world.people.insert(
+        world.users.insert(
             id(n),
             SnapshotUser { name: name.into(), partner, pin, confirmed, suspended_by: vec![], ends: None },
         );
@@ -76,7 +76,7 @@ fn world() -> AccessSnapshot {
         ceilings,
     };
     world.directories.insert(id(31), directory);
-    world.external_users.insert(id(51), SnapshotExternalUser { directory: id(31), person: Some(id(11)), active: true });
+    world.external_users.insert(id(51), SnapshotExternalUser { directory: id(31), user: Some(id(11)), active: true });
     for n in [41, 42, 43] {
         world.external_groups.insert(id(n), SnapshotExternalGroup { name: format!("Group {n}"), directory: id(31) });
     }
@@ -101,7 +101,7 @@ fn label(world: &mut AccessSnapshot, n: u128, partner: u128) {
 fn second_directory(world: &mut AccessSnapshot, authority: i64) {
     let directory = SnapshotDirectory { name: "Okta".into(), authority, ..world.directories[&id(31)].clone() };
     world.directories.insert(id(32), directory);
-    world.external_users.insert(id(52), SnapshotExternalUser { directory: id(32), person: Some(id(11)), active: true });
+    world.external_users.insert(id(52), SnapshotExternalUser { directory: id(32), user: Some(id(11)), active: true });
     world.external_groups.insert(id(44), SnapshotExternalGroup { name: "Group 44".into(), directory: id(32) });
     world.external_members.insert((id(44), id(52)));
 }
@@ -199,7 +199,7 @@ fn a_rule_counts_in_its_version_and_for_its_directory_alone() {
 }
 
 #[test]
-fn a_scope_of_groups_reaches_what_is_said_to_be_in_them_and_what_their_people_own() {
+fn a_scope_of_groups_reaches_what_is_said_to_be_in_them_and_what_their_users_own() {
     let mut world = world();
     let groups = BTreeSet::from([id(62), id(63)]);
     world.grants.insert(id(81), manual(Holder::User(id(11)), Scope::of(ScopeBase::Groups { partner: id(2), groups })));
@@ -224,7 +224,7 @@ fn suspension_of_either_side_refuses_unless_the_capability_is_for_it() {
     assert_eq!(answer(&world, &ask(READ, 3)), "allowed");
     world.partners.get_mut(&id(1)).unwrap().suspended_by.push(SuspensionSource::Admin);
     assert_eq!(answer(&world, &ask(RESUME, 4)), "home_suspended");
-    world.people.get_mut(&id(11)).unwrap().suspended_by.push(SuspensionSource::Connection(id(7)));
+    world.users.get_mut(&id(11)).unwrap().suspended_by.push(SuspensionSource::Connection(id(7)));
     assert_eq!(answer(&world, &ask(RESUME, 4)), "person_suspended");
 }
 
@@ -272,20 +272,20 @@ fn what_does_not_exist_is_said_and_nothing_more() {
 }
 
 #[test]
-fn placement_is_the_pin_else_the_first_rule_else_the_default() {
+fn primary_group_is_the_pin_else_the_first_rule_else_the_default() {
     let mut world = world();
     for n in [68, 69] {
         world
             .groups
             .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
     }
-    let place = |world: &AccessSnapshot| derive(world).person(id(11)).unwrap().placement.unwrap();
+    let place = |world: &AccessSnapshot| derive(world).user(id(11)).unwrap().primary_group.unwrap();
     assert_eq!((place(&world).group, place(&world).ground), (id(62), MembershipReason::Default));
     world.rules.push(rule(72, vec![is(41)], RuleEffect::Place { group: id(69) }));
     world.rules.push(rule(71, vec![is(42)], RuleEffect::Place { group: id(68) }));
     world.rules.push(rule(70, vec![is(42)], RuleEffect::Place { group: id(63) })); // another partner's: not a place
     assert_eq!((place(&world).group, place(&world).ground), (id(68), MembershipReason::Rule(id(71), id(31))));
-    world.people.get_mut(&id(11)).unwrap().pin = Some(id(69));
+    world.users.get_mut(&id(11)).unwrap().pin = Some(id(69));
     assert_eq!((place(&world).group, place(&world).ground), (id(69), MembershipReason::Pinned));
 }
 
@@ -300,7 +300,7 @@ fn the_directory_of_the_lower_authority_places_and_the_older_one_of_equals() {
     second_directory(&mut world, 1);
     world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], RuleEffect::Place { group: id(68) }) });
     world.rules.push(Rule { directory: id(32), ..rule(1, vec![is(44)], RuleEffect::Place { group: id(69) }) });
-    let place = |world: &AccessSnapshot| derive(world).person(id(11)).unwrap().placement.unwrap().group;
+    let place = |world: &AccessSnapshot| derive(world).user(id(11)).unwrap().primary_group.unwrap().group;
     for (authority, group) in [(1, id(68)), (0, id(68)), (-1, id(69))] {
         world.directories.get_mut(&id(32)).unwrap().authority = authority;
         assert_eq!(place(&world), group, "authority {authority}");
@@ -317,9 +317,9 @@ fn a_rule_joins_labels_of_the_home_and_nothing_else() {
     }
     world.rules.push(rule(75, vec![is(43)], RuleEffect::Join { group: id(68) })); // Ada is not in 43
     let view = derive(&world);
-    let labels: Vec<_> = view.person(id(11)).unwrap().labels.iter().map(|label| (label.group, label.ground)).collect();
+    let labels: Vec<_> = view.user(id(11)).unwrap().labels.iter().map(|label| (label.group, label.ground)).collect();
     assert_eq!(labels, [(id(68), MembershipReason::Rule(id(71), id(31)))]);
-    assert_eq!(view.people().map(|(id, _)| id).collect::<Vec<_>>(), [id(11), id(12)], "everyone, in order");
+    assert_eq!(view.users().map(|(id, _)| id).collect::<Vec<_>>(), [id(11), id(12)], "everyone, in order");
 }
 
 #[test]
@@ -332,14 +332,14 @@ fn authority_covers_what_lies_inside_and_no_more() {
     let [ada, bea] = [11, 12].map(|n| authority(&view, id(n), at(0)));
     assert!(dominates(&bea, &ada, &view), "what the ceiling clips does not count");
     assert!(!dominates(&ada, &bea, &view));
-    let gift = |capabilities: &BTreeSet<CapabilityId>, scope: &Scope, window: Window| {
+    let proposed_grant = |capabilities: &BTreeSet<CapabilityId>, scope: &Scope, window: Window| {
         covers(&ada, &ProposedGrant { capabilities, scope, window }, &view)
     };
     let (few, many) = (BTreeSet::from([READ]), BTreeSet::from([READ, CapabilityId(9)]));
     let open = Window::default();
-    assert!(gift(&few, &subtree(3), open));
-    assert!(!gift(&few, &subtree(1), open));
-    assert!(!gift(&many, &subtree(3), open));
+    assert!(proposed_grant(&few, &subtree(3), open));
+    assert!(!proposed_grant(&few, &subtree(1), open));
+    assert!(!proposed_grant(&many, &subtree(3), open));
 }
 
 #[test]
@@ -352,10 +352,11 @@ fn nobody_gives_for_longer_than_they_hold() {
     let ada = authority(&view, id(11), at(0));
     let few = BTreeSet::from([READ]);
     let until = |until| Window { from: None, until };
-    let gift = |window| covers(&ada, &ProposedGrant { capabilities: &few, scope: &subtree(2), window }, &view);
-    assert!(gift(until(Some(at(50)))));
-    assert!(!gift(until(Some(at(51)))));
-    assert!(!gift(until(None)));
+    let proposed_grant =
+        |window| covers(&ada, &ProposedGrant { capabilities: &few, scope: &subtree(2), window }, &view);
+    assert!(proposed_grant(until(Some(at(50)))));
+    assert!(!proposed_grant(until(Some(at(51)))));
+    assert!(!proposed_grant(until(None)));
     assert!(authority(&view, id(11), at(50)).holdings.is_empty());
 }
 
@@ -369,18 +370,18 @@ fn nobody_gives_from_sooner_than_they_hold() {
     assert!(authority(&view, id(11), at(49)).holdings.is_empty(), "not yet, and put aside");
     let ada = authority(&view, id(11), at(50));
     let few = BTreeSet::from([READ]);
-    let gift = |from, scope: &Scope| {
+    let proposed_grant = |from, scope: &Scope| {
         let window = Window { from, until: None };
         covers(&ada, &ProposedGrant { capabilities: &few, scope, window }, &view)
     };
-    assert!(gift(Some(at(50)), &subtree(2)));
-    assert!(!gift(Some(at(49)), &subtree(2)));
-    assert!(!gift(None, &subtree(2)));
-    assert!(!gift(Some(at(50)), &subtree(1)), "what is put aside gives nothing");
+    assert!(proposed_grant(Some(at(50)), &subtree(2)));
+    assert!(!proposed_grant(Some(at(49)), &subtree(2)));
+    assert!(!proposed_grant(None, &subtree(2)));
+    assert!(!proposed_grant(Some(at(50)), &subtree(1)), "what is put aside gives nothing");
 }
 
 #[test]
-fn a_gift_over_several_groups_may_be_covered_group_by_group() {
+fn a_proposed_grant_over_several_groups_may_be_covered_group_by_group() {
     let mut world = world();
     label(&mut world, 68, 2);
     label(&mut world, 69, 2);
@@ -391,11 +392,11 @@ fn a_gift_over_several_groups_may_be_covered_group_by_group() {
     world.grants.insert(id(82), manual(Holder::User(id(11)), over(&[68])));
     let view = derive(&world);
     let ada = authority(&view, id(11), at(0));
-    let gift = |scope: &Scope| {
+    let proposed_grant = |scope: &Scope| {
         covers(&ada, &ProposedGrant { capabilities: &BTreeSet::from([READ]), scope, window: Window::default() }, &view)
     };
-    assert!(gift(&over(&[62, 68])));
-    assert!(!gift(&over(&[62, 69])));
+    assert!(proposed_grant(&over(&[62, 68])));
+    assert!(!proposed_grant(&over(&[62, 69])));
 }
 
 #[test]

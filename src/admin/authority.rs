@@ -26,14 +26,14 @@ pub async fn at_partner(
 ///
 /// # Errors
 /// As [`at_partner`].
-pub async fn at_person(
+pub async fn at_user(
     reader: &mut Reader,
     actor: UserId,
     needs: CoreCapability,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<PartnerExtent, AdminError> {
-    let resource = resources::of_user(reader, person).await?.ok_or(AdminError::NotFound)?;
+    let resource = resources::of_user(reader, user).await?.ok_or(AdminError::NotFound)?;
     at(reader, actor, needs, resource, now).await
 }
 

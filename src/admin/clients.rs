@@ -36,11 +36,11 @@ pub async fn create(
     let name = &validate::name("name", name)?;
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            if door.connection.kind != ConnectionKind::Scim {
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            if connection.connection.kind != ConnectionKind::Scim {
                 return Err(AdminError::Conflict("Only SCIM connections have OAuth clients.".to_owned()));
             }
-            let known = oauth_clients::list(tx, &at, door.connection.id).await?;
+            let known = oauth_clients::list(tx, &at, connection.connection.id).await?;
             let living = known.iter().filter(|one| one.revoked_at.is_none()).count();
             most::another("OAuth clients of this connection", living, most::CLIENTS)?;
             let secret = (*credential == Credential::Secret).then(|| PlainToken::generate(TokenKind::Client, ctx));
@@ -51,7 +51,7 @@ pub async fn create(
             };
             let new = NewClient {
                 id: ctx.id(),
-                connection: door.connection.id,
+                connection: connection.connection.id,
                 name,
                 prefix: secret.as_ref().map(PlainToken::hint),
                 proof: StoredCredential {
@@ -62,7 +62,7 @@ pub async fn create(
             };
             let id = new.id;
             oauth_clients::insert(tx, &at, new, ctx.now()).await?;
-            let line = Event::of(Kind::ClientCreated, door.connection.id).id("client", id);
+            let line = Event::of(Kind::ClientCreated, connection.connection.id).id("client", id);
             record(tx, ctx, at.partner(), line).await?;
             Ok((id, secret))
         })
@@ -76,9 +76,9 @@ pub async fn create(
 pub async fn end(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, client: OauthClientId) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            oauth_clients::revoke(tx, &at, door.connection.id, client, ctx.now()).await?;
-            let line = Event::of(Kind::ClientRevoked, door.connection.id).id("client", client);
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            oauth_clients::revoke(tx, &at, connection.connection.id, client, ctx.now()).await?;
+            let line = Event::of(Kind::ClientRevoked, connection.connection.id).id("client", client);
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
         .await

@@ -42,7 +42,7 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct UserToConfirm {
     /// The person.
-    pub person: User,
+    pub user: User,
     /// What would become of them.
     pub fate: Fate,
     /// What would come to them, as far as whoever asks may see it.
@@ -73,7 +73,7 @@ impl Plan {
         let mut parts: Vec<String> = Vec::new();
         for line in self.lines.iter().filter(|line| line.fate == Fate::Confirmable) {
             let gained = line.gained.iter().map(|(grant, clip)| format!(" {grant} {clip}"));
-            parts.push(format!("{}{}\n", line.person.id, gained.collect::<String>()));
+            parts.push(format!("{}{}\n", line.user.id, gained.collect::<String>()));
         }
         parts.sort_unstable();
         let text = format!("confirm {}\n{}", self.partner, parts.concat());
@@ -128,7 +128,7 @@ pub async fn carry_out(
             }
             let mut confirmed = 0;
             for line in plan.lines.iter().filter(|line| line.fate == Fate::Confirmable) {
-                let id = line.person.id;
+                let id = line.user.id;
                 if users::confirm(tx, &at, id, Some(actor), ctx.now()).await? {
                     events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserConfirmed, id)]).await?;
                     confirmed += 1;
@@ -153,13 +153,13 @@ async fn look(
     };
     let mut sight = Sight::of(actor, ctx.now());
     let mut lines = Vec::with_capacity(meant.len());
-    for person in meant {
-        let fate = fate(reader, ctx, actor, &person, may_give).await?;
-        let all = effective_lists::grants_of(reader, &at, person.id, ctx.now()).await?;
+    for user in meant {
+        let fate = fate(reader, ctx, actor, &user, may_give).await?;
+        let all = effective_lists::grants_of(reader, &at, user.id, ctx.now()).await?;
         let gaining = if fate == Fate::Confirmed { Vec::new() } else { further(all) };
         let gained = gaining.iter().filter_map(|line| Some((line.grant?, word(line.clip)))).collect();
-        let (gains, hidden) = visible_reasons::grants(reader, &mut sight, person.id, gaining).await?;
-        lines.push(UserToConfirm { person, fate, gains, hidden, gained });
+        let (gains, hidden) = visible_reasons::grants(reader, &mut sight, user.id, gaining).await?;
+        lines.push(UserToConfirm { user, fate, gains, hidden, gained });
     }
     Ok((at, Plan { partner, lines }))
 }
@@ -200,24 +200,18 @@ async fn gives(
     effective_lists::holds_all(reader, &mine, &gained, Some(CoreCapability::RoleAssign)).await
 }
 
-async fn fate(
-    reader: &mut Reader,
-    ctx: &Ctx,
-    actor: UserId,
-    person: &User,
-    may_give: bool,
-) -> Result<Fate, AdminError> {
-    if person.confirmed_at.is_some() {
+async fn fate(reader: &mut Reader, ctx: &Ctx, actor: UserId, user: &User, may_give: bool) -> Result<Fate, AdminError> {
+    if user.confirmed_at.is_some() {
         return Ok(Fate::Confirmed);
     }
-    if person.id == actor {
+    if user.id == actor {
         return Ok(Fate::Refused("Nobody confirms themselves; ask another administrator.".to_owned()));
     }
     if !may_give {
         let why = "The default group holds something that you could not give yourself.";
         return Ok(Fate::Refused(why.to_owned()));
     }
-    match authority::at_person(reader, actor, CoreCapability::UserWrite, person.id, ctx.now()).await {
+    match authority::at_user(reader, actor, CoreCapability::UserWrite, user.id, ctx.now()).await {
         Ok(_) => Ok(Fate::Confirmable),
         Err(AdminError::Forbidden(why)) => Ok(Fate::Refused(why)),
         Err(AdminError::NotFound) => Ok(Fate::Refused("You may not change this person.".to_owned())),

@@ -38,7 +38,7 @@ pub struct Tools<'a> {
     /// Checks settings.
     pub check: Check,
     /// Checks the attribute that joins.
-    pub check_join: CheckJoin,
+    pub check_matching: CheckJoin,
 }
 
 /// A door about to be made, to be filled in later.
@@ -98,15 +98,15 @@ pub async fn connect(
     actor: UserId,
     partner: PartnerId,
     name: &str,
-    door: &NewConnection,
+    connection: &NewConnection,
 ) -> Result<(), AdminError> {
     let new = NewDirectory { name: name.to_owned(), mode: DirectoryMode::Authoritative, authority: None };
-    let door = &drafted(ctx, door, &ConnectionInit::none(door.kind))?;
+    let connection = &drafted(ctx, connection, &ConnectionInit::none(connection.kind))?;
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = authority::at_partner(tx, actor, CoreCapability::ConnectionWrite, partner, ctx.now()).await?;
             let directory = directories::insert(tx, ctx, &at, &new).await?;
-            insert(tx, ctx, &at, directory.id, door.clone(), None).await.map(drop)
+            insert(tx, ctx, &at, directory.id, connection.clone(), None).await.map(drop)
         })
         .await
 }
@@ -120,10 +120,10 @@ pub async fn add(
     ctx: &Ctx,
     actor: UserId,
     directory: DirectoryId,
-    door: &NewConnection,
+    connection: &NewConnection,
 ) -> Result<(), AdminError> {
-    let door = drafted(ctx, door, &ConnectionInit::none(door.kind))?;
-    added(store, ctx, actor, directory, (door, None)).await.map(drop)
+    let connection = drafted(ctx, connection, &ConnectionInit::none(connection.kind))?;
+    added(store, ctx, actor, directory, (connection, None)).await.map(drop)
 }
 
 /// Adds a door with its settings to a directory.
@@ -135,12 +135,12 @@ pub async fn create(
     ctx: &Ctx,
     actor: UserId,
     directory: DirectoryId,
-    (door, filling): (&NewConnection, &ConnectionInit),
+    (connection, filling): (&NewConnection, &ConnectionInit),
     tools: &Tools<'_>,
 ) -> Result<ConnectionContext, AdminError> {
-    let draft = drafted(ctx, door, filling)?;
+    let draft = drafted(ctx, connection, filling)?;
     fit(&draft.0, tools.check)?;
-    joins(&draft.0, draft.1.as_deref(), tools.check_join)?;
+    joins(&draft.0, draft.1.as_deref(), tools.check_matching)?;
     let secret = sealed(ctx, tools.keyring, &draft.0, filling.secret.as_ref())?;
     added(store, ctx, actor, directory, (draft, secret)).await
 }
@@ -166,20 +166,21 @@ async fn added(
 }
 
 /// A connection of these parts, checked as far as it can be without its settings.
-pub(super) fn drafted(ctx: &Ctx, door: &NewConnection, filling: &ConnectionInit) -> Result<Draft, AdminError> {
-    slug::check(&door.slug).map_err(|why| AdminError::Invalid(format!("The field `slug` will not do: {why}.")))?;
+pub(super) fn drafted(ctx: &Ctx, connection: &NewConnection, filling: &ConnectionInit) -> Result<Draft, AdminError> {
+    slug::check(&connection.slug)
+        .map_err(|why| AdminError::Invalid(format!("The field `slug` will not do: {why}.")))?;
     let record = Connection {
         id: ctx.id(),
         directory: ctx.id(),
-        kind: door.kind,
-        slug: door.slug.clone(),
-        profile: validate::name("profile", &door.profile)?,
+        kind: connection.kind,
+        slug: connection.slug.clone(),
+        profile: validate::name("profile", &connection.profile)?,
         state: filling.state,
         config: filling.settings.clone(),
         version: 1,
         created_at: ctx.now(),
     };
-    Ok((record, validate::optional("join", door.join.as_deref())?))
+    Ok((record, validate::optional("join", connection.join.as_deref())?))
 }
 
 async fn insert(
@@ -187,13 +188,13 @@ async fn insert(
     ctx: &Ctx,
     at: &PartnerExtent,
     directory: DirectoryId,
-    (connection, join_attribute): Draft,
+    (connection, matching_attribute): Draft,
     secret: Option<Vec<u8>>,
 ) -> Result<ConnectionContext, AdminError> {
     let known = connections::of_directory(tx, at, directory).await?.len();
     most::another("connections of this directory", known, most::CONNECTIONS)?;
     let new = Connection { directory, ..connection };
-    connections::insert(tx, at, &new, ConnectionSecrets { join_attribute, secret }, ctx.now()).await?;
+    connections::insert(tx, at, &new, ConnectionSecrets { matching_attribute, secret }, ctx.now()).await?;
     let line = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
     record(tx, ctx, at.partner(), line).await?;
     Ok(connections::get(tx, at, new.id).await?)
@@ -213,20 +214,20 @@ pub async fn change(
 ) -> Result<ConnectionContext, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            if expected.is_some_and(|version| version != door.connection.version) {
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            if expected.is_some_and(|version| version != connection.connection.version) {
                 return Err(AdminError::Stale);
             }
-            let (wanted, join, mut changed) = wanted(&door, change)?;
+            let (wanted, join, mut changed) = wanted(&connection, change)?;
             if !changed.is_empty() {
                 fit(&wanted, tools.check)?;
-                if join != door.join_attribute {
-                    joins(&wanted, join.as_deref(), tools.check_join)?;
+                if join != connection.matching_attribute {
+                    joins(&wanted, join.as_deref(), tools.check_matching)?;
                 }
                 if change.secret.is_none() {
-                    keeps_secret(tx, &door, &wanted).await?;
+                    keeps_secret(tx, &connection, &wanted).await?;
                 }
-                connections::update(tx, &at, &door, &wanted, join, ctx.now()).await?;
+                connections::update(tx, &at, &connection, &wanted, join, ctx.now()).await?;
             }
             if let Some(secret) = &change.secret {
                 let secret = sealed(ctx, tools.keyring, &wanted, secret.as_ref())?;
@@ -244,10 +245,10 @@ pub async fn change(
 
 /// What a connection becomes: itself, its join, and the names of what differs.
 pub(super) fn wanted(
-    door: &ConnectionContext,
+    connection: &ConnectionContext,
     change: &ConnectionPatch,
 ) -> Result<(Connection, Option<String>, Vec<String>), AdminError> {
-    let known = &door.connection;
+    let known = &connection.connection;
     let profile = change.profile.as_deref().map(|profile| validate::name("profile", profile)).transpose()?;
     let wanted = Connection {
         profile: profile.unwrap_or_else(|| known.profile.clone()),
@@ -256,14 +257,14 @@ pub(super) fn wanted(
         ..known.clone()
     };
     let join = match &change.join {
-        None => door.join_attribute.clone(),
+        None => connection.matching_attribute.clone(),
         Some(join) => validate::optional("join", join.as_deref())?,
     };
     let differs = [
         ("profile", wanted.profile != known.profile),
         ("settings", wanted.config != known.config),
         ("state", wanted.state != known.state),
-        ("join", join != door.join_attribute),
+        ("join", join != connection.matching_attribute),
     ];
     let changed = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect();
     Ok((wanted, join, changed))
@@ -290,18 +291,18 @@ pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoi
 /// a line that is protected otherwise.
 pub(super) async fn keeps_secret(
     reader: &mut Reader,
-    door: &ConnectionContext,
+    connection: &ConnectionContext,
     wanted: &Connection,
 ) -> Result<(), AdminError> {
-    if wanted.destination() == door.connection.destination() {
+    if wanted.destination() == connection.connection.destination() {
         return Ok(());
     }
-    match connections::secret(reader, &door.extent).await? {
+    match connections::secret(reader, &connection.extent).await? {
         None => Ok(()),
         Some(_) => Err(AdminError::Invalid(format!(
             "The stored secret belongs to the address, the name and the protection that it was given for. Give the \
              secret again together with the new settings ({}), or take the stored one away.",
-            door.connection.kind.destination_settings().join(", ")
+            connection.connection.kind.destination_settings().join(", ")
         ))),
     }
 }
@@ -338,12 +339,13 @@ pub async fn set_state(
 ) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            if door.connection.state == state {
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            if connection.connection.state == state {
                 return Ok(());
             }
-            let changed = Connection { state, ..door.connection.clone() };
-            connections::update(tx, &at, &door, &changed, door.join_attribute.clone(), ctx.now()).await?;
+            let changed = Connection { state, ..connection.connection.clone() };
+            connections::update(tx, &at, &connection, &changed, connection.matching_attribute.clone(), ctx.now())
+                .await?;
             let line = Event::of(Kind::ConnectionChanged, changed.id).word("state", state.as_str());
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
@@ -371,7 +373,7 @@ pub async fn set_settings(
         actor,
         (slug, None),
         &wanted,
-        &Tools { keyring: keys, check: |_, _, _| Ok(()), check_join: |_, _, _, _| Ok(()) },
+        &Tools { keyring: keys, check: |_, _, _| Ok(()), check_matching: |_, _, _, _| Ok(()) },
     )
     .await
     .map(drop)
@@ -408,16 +410,16 @@ pub async fn issue_token(
     }
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            if door.connection.kind != ConnectionKind::Scim {
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            if connection.connection.kind != ConnectionKind::Scim {
                 return Err(AdminError::Conflict("Only SCIM connections have tokens.".to_owned()));
             }
-            let known = tokens::list(tx, &at, door.connection.id).await?;
+            let known = tokens::list(tx, &at, connection.connection.id).await?;
             let living = known.iter().filter(|one| one.lives(ctx.now())).count();
             most::another("tokens of this connection", living, most::CONNECTION_TOKENS)?;
-            tokens::forget_ended(tx, &at, door.connection.id, ctx.now(), most::ENDED_TOKENS).await?;
-            let (id, text) = tokens::create(tx, &at, ctx, door.connection.id, name, expires_at).await?;
-            let line = Event::of(Kind::TokenCreated, door.connection.id).id("token", id);
+            tokens::forget_ended(tx, &at, connection.connection.id, ctx.now(), most::ENDED_TOKENS).await?;
+            let (id, text) = tokens::create(tx, &at, ctx, connection.connection.id, name, expires_at).await?;
+            let line = Event::of(Kind::TokenCreated, connection.connection.id).id("token", id);
             record(tx, ctx, at.partner(), line).await?;
             Ok((id, text))
         })
@@ -431,13 +433,13 @@ pub async fn issue_token(
 pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, token: TokenId) -> Result<(), AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            let known = tokens::list(tx, &at, door.connection.id).await?;
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            let known = tokens::list(tx, &at, connection.connection.id).await?;
             if !known.iter().any(|one| one.id == token) {
                 return Err(AdminError::NotFound);
             }
             tokens::revoke(tx, &at, token, ctx.now()).await?;
-            let line = Event::of(Kind::TokenRevoked, door.connection.id).id("token", token);
+            let line = Event::of(Kind::TokenRevoked, connection.connection.id).id("token", token);
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
         .await
@@ -450,7 +452,8 @@ pub(super) async fn guarded(
     actor: UserId,
     slug: &str,
 ) -> Result<(PartnerExtent, ConnectionContext), AdminError> {
-    let (at, door) = authority::at_connection(reader, actor, CoreCapability::ConnectionWrite, slug, ctx.now()).await?;
-    authority::covers(reader, actor, &at, door.connection.directory, ctx.now()).await?;
-    Ok((at, door))
+    let (at, connection) =
+        authority::at_connection(reader, actor, CoreCapability::ConnectionWrite, slug, ctx.now()).await?;
+    authority::covers(reader, actor, &at, connection.connection.directory, ctx.now()).await?;
+    Ok((at, connection))
 }

@@ -57,7 +57,7 @@ pub struct RunningExport {
 enum Step {
     Partners,
     Groups(usize),
-    People(usize, Option<(Vec<u8>, UserId)>),
+    Users(usize, Option<(Vec<u8>, UserId)>),
     Directories(usize),
     Done,
 }
@@ -112,12 +112,12 @@ impl RunningExport {
                     self.groups(&some, &mut out).await?;
                     Step::Groups(at + some.len())
                 }
-                None => Step::People(0, None),
+                None => Step::Users(0, None),
             },
-            Step::People(at, after) => match self.tree.get(at).map(|partner| partner.id) {
-                Some(partner) => match self.people(partner, after, &mut out).await? {
-                    Some(last) => Step::People(at, Some(last)),
-                    None => Step::People(at + 1, None),
+            Step::Users(at, after) => match self.tree.get(at).map(|partner| partner.id) {
+                Some(partner) => match self.users(partner, after, &mut out).await? {
+                    Some(last) => Step::Users(at, Some(last)),
+                    None => Step::Users(at + 1, None),
                 },
                 None => Step::Directories(0),
             },
@@ -188,7 +188,7 @@ impl RunningExport {
     }
 
     /// A page of a partner's people: those of whom no directory speaks, and the manual grants of everyone who can be named.
-    async fn people(
+    async fn users(
         &self,
         partner: PartnerId,
         after: Option<(Vec<u8>, UserId)>,
@@ -220,9 +220,9 @@ impl RunningExport {
         let found = declared::directories(&mut reader, by, of).await?;
         let ids: Vec<DirectoryId> = found.iter().map(|directory| directory.id).collect();
         let mut ceilings = declared::ceilings(&mut reader, by, &ids).await?;
-        let mut doors: HashMap<DirectoryId, Vec<ConnectionContext>> = HashMap::new();
-        for door in declared::doors(&mut reader, by, &ids).await? {
-            doors.entry(door.connection.directory).or_default().push(door);
+        let mut connections: HashMap<DirectoryId, Vec<ConnectionContext>> = HashMap::new();
+        for connection in declared::connections(&mut reader, by, &ids).await? {
+            connections.entry(connection.connection.directory).or_default().push(connection);
         }
         let mut rules = declared::rules(&mut reader, by, &ids).await?;
         let named: HashSet<ExternalGroupId> =
@@ -238,7 +238,7 @@ impl RunningExport {
             out.directories.push(DirectoryDecl {
                 partner: self.book.key(directory.partner),
                 ceilings: self.book.ceilings(directory.partner, ceilings.remove(&id).unwrap_or_default()),
-                connections: doors.remove(&id).unwrap_or_default().into_iter().map(connection).collect(),
+                connections: connections.remove(&id).unwrap_or_default().into_iter().map(connection).collect(),
                 rules: rules
                     .remove(&id)
                     .unwrap_or_default()
@@ -254,14 +254,14 @@ impl RunningExport {
     }
 }
 
-fn connection(door: ConnectionContext) -> ConnectionDecl {
+fn connection(connection: ConnectionContext) -> ConnectionDecl {
     ConnectionDecl {
-        kind: door.connection.kind.as_str().to_owned(),
-        slug: door.connection.slug,
-        profile: door.connection.profile,
-        join: door.join_attribute,
-        paused: door.connection.state == ConnectionState::Paused,
-        settings: settings(door.connection.config),
+        kind: connection.connection.kind.as_str().to_owned(),
+        slug: connection.connection.slug,
+        profile: connection.connection.profile,
+        join: connection.matching_attribute,
+        paused: connection.connection.state == ConnectionState::Paused,
+        settings: settings(connection.connection.config),
         secret: None,
         token: None,
     }

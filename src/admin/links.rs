@@ -27,13 +27,13 @@ pub async fn create(
     tx: &mut Tx,
     ctx: &Ctx,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     purpose: OneTimeLinkPurpose,
 ) -> Result<PlainToken, StoreError> {
     let token = PlainToken::generate(TokenKind::Link, ctx);
-    one_time_links::withdraw(tx, at, person).await?;
-    one_time_links::insert(tx, at, person, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
-    let line = Event::of(Kind::LinkIssued, person).word("purpose", purpose.as_str());
+    one_time_links::withdraw(tx, at, user).await?;
+    one_time_links::insert(tx, at, user, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
+    let line = Event::of(Kind::LinkIssued, user).word("purpose", purpose.as_str());
     events::append(tx, ctx, at.partner(), &[line]).await?;
     Ok(token)
 }
@@ -47,21 +47,21 @@ pub async fn of_first_owner(
     tx: &mut Tx,
     ctx: &Ctx,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     keyring: &Keyring,
 ) -> Result<PlainToken, StoreError> {
-    let (purpose, seal) = (OneTimeLinkPurpose::SetUp, Sealed::SetUpLink(person));
+    let (purpose, seal) = (OneTimeLinkPurpose::SetUp, Sealed::SetUpLink(user));
     let made = one_time_links::last(tx, &OperatorExtent::assume(), purpose).await?;
-    let stands = made.filter(|link| link.person == person && !link.used && link.expires_at > ctx.now());
+    let stands = made.filter(|link| link.user == user && !link.used && link.expires_at > ctx.now());
     let opened = stands.and_then(|link| keyring.open(seal, &link.sealed?).ok());
     let token = opened.and_then(|text| PlainToken::parse(TokenKind::Link, std::str::from_utf8(&text).ok()?));
     if let Some(token) = token {
         return Ok(token);
     }
-    let token = create(tx, ctx, at, person, purpose).await?;
+    let token = create(tx, ctx, at, user, purpose).await?;
     // One that cannot be kept is made anew the next time.
     if let Ok(sealed) = keyring.seal(ctx, seal, token.reveal().as_bytes()) {
-        one_time_links::seal(tx, at, person, token.hash(), sealed).await?;
+        one_time_links::seal(tx, at, user, token.hash(), sealed).await?;
     }
     Ok(token)
 }

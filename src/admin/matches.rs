@@ -29,7 +29,7 @@ pub struct MatchDecision<'a> {
     /// The external user that waits.
     pub external: ExternalUserId,
     /// The person.
-    pub person: UserId,
+    pub user: UserId,
 }
 
 /// Links an external user that waits to a person. When the connection has linked the person before, that link ends.
@@ -38,21 +38,22 @@ pub struct MatchDecision<'a> {
 /// [`AdminError`]: the actor may not, or holds less than the person does or would; it does not wait any more.
 pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
-        let (at, door) = allowed(tx, ctx, wanted).await?;
-        let set = schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
-        let source = source(&door, &set, UnknownMembers::Skip);
-        if let Some(old) = matches::linked_here(tx, &door.extent, wanted.person).await? {
+        let (at, connection) = allowed(tx, ctx, wanted).await?;
+        let set =
+            schemas(&connection).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+        let source = source(&connection, &set, UnknownMembers::Skip);
+        if let Some(old) = matches::linked_here(tx, &connection.extent, wanted.user).await? {
             match_review::detach_in(tx, ctx, &at, &set, old).await?;
-            if door.connection.kind == ConnectionKind::Oidc {
+            if connection.connection.kind == ConnectionKind::Oidc {
                 // The subject of before: its place is taken.
                 succession::retire_in(tx, ctx, &source, old).await?;
             } else {
-                let pair = (old, wanted.person);
-                matches::decide(tx, &door.extent, pair, Verdict::Refused, Some(wanted.actor), ctx.now()).await?;
+                let pair = (old, wanted.user);
+                matches::decide(tx, &connection.extent, pair, Verdict::Refused, Some(wanted.actor), ctx.now()).await?;
             }
         }
-        match_review::attach_in(tx, ctx, &at, &set, wanted.external, wanted.person).await?;
-        decided(tx, ctx, &at, &door, wanted, Verdict::Confirmed).await?;
+        match_review::attach_in(tx, ctx, &at, &set, wanted.external, wanted.user).await?;
+        decided(tx, ctx, &at, &connection, wanted, Verdict::Confirmed).await?;
         // What the person would be from now on: the rules of the directory count already.
         Ok(dominates(tx, ctx, wanted).await?)
     })
@@ -66,12 +67,12 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schema
 /// As [`confirm`].
 pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
-        let (at, door) = allowed(tx, ctx, wanted).await?;
-        decided(tx, ctx, &at, &door, wanted, Verdict::Refused).await?;
-        if makes_people(&door) {
-            let set =
-                schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
-            users::reconsider_in(tx, ctx, &source(&door, &set, UnknownMembers::Skip), wanted.external).await?;
+        let (at, connection) = allowed(tx, ctx, wanted).await?;
+        decided(tx, ctx, &at, &connection, wanted, Verdict::Refused).await?;
+        if makes_users(&connection) {
+            let set = schemas(&connection)
+                .map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+            users::reconsider_in(tx, ctx, &source(&connection, &set, UnknownMembers::Skip), wanted.external).await?;
         }
         Ok(())
     })
@@ -79,17 +80,22 @@ pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas
 }
 
 /// Whether who resembles nobody becomes a person: always but where people only sign in, unless the settings say so.
-fn makes_people(door: &ConnectionContext) -> bool {
-    door.connection.kind != ConnectionKind::Oidc
-        || door.connection.config.get("jit") == Some(&serde_json::Value::Bool(true))
+fn makes_users(connection: &ConnectionContext) -> bool {
+    connection.connection.kind != ConnectionKind::Oidc
+        || connection.connection.config.get("jit") == Some(&serde_json::Value::Bool(true))
 }
 
 fn source<'a>(
-    door: &'a ConnectionContext,
+    connection: &'a ConnectionContext,
     schemas: &'a crate::scim::schema::SchemaSet,
     unknown_members: UnknownMembers,
 ) -> ProvisionSource<'a> {
-    ProvisionSource { extent: door.extent, schemas, join_attribute: door.join_attribute.as_deref(), unknown_members }
+    ProvisionSource {
+        extent: connection.extent,
+        schemas,
+        matching_attribute: connection.matching_attribute.as_deref(),
+        unknown_members,
+    }
 }
 
 /// The connection, when the actor may decide this.
@@ -98,31 +104,31 @@ async fn allowed(
     ctx: &Ctx,
     wanted: MatchDecision<'_>,
 ) -> Result<(PartnerExtent, ConnectionContext), AdminError> {
-    let MatchDecision { actor, slug, external, person } = wanted;
-    let (at, door) = authority::at_connection(tx, actor, CoreCapability::UserWrite, slug, ctx.now()).await?;
-    let home = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
-    if door.mode == DirectoryMode::Observe {
+    let MatchDecision { actor, slug, external, user } = wanted;
+    let (at, connection) = authority::at_connection(tx, actor, CoreCapability::UserWrite, slug, ctx.now()).await?;
+    let home = authority::at_user(tx, actor, CoreCapability::UserWrite, user, ctx.now()).await?;
+    if connection.mode == DirectoryMode::Observe {
         let why = "This directory is being tried out: it makes and links nobody until it is put in force.";
         return Err(AdminError::Conflict(why.to_owned()));
     }
-    let external_user = external_users::get(tx, &door.extent, external).await?.ok_or(AdminError::NotFound)?;
+    let external_user = external_users::get(tx, &connection.extent, external).await?.ok_or(AdminError::NotFound)?;
     if home.partner() != at.partner() {
         return Err(AdminError::Invalid(
             "Only a person at home in the directory's own partner can be matched.".to_owned(),
         ));
     }
-    if external_user.person.is_some() {
+    if external_user.user.is_some() {
         return Err(AdminError::Conflict("It does not wait any more: it is linked to a person.".to_owned()));
     }
-    if actor == person {
+    if actor == user {
         return Err(AdminError::Forbidden("Nobody decides who is themselves; ask another administrator.".to_owned()));
     }
     dominates(tx, ctx, wanted).await?;
-    Ok((at, door))
+    Ok((at, connection))
 }
 
 async fn dominates(tx: &mut Tx, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<(), AdminError> {
-    if reach::outranks(tx, wanted.actor, wanted.person, ctx.now()).await? {
+    if reach::outranks(tx, wanted.actor, wanted.user, ctx.now()).await? {
         return Ok(());
     }
     let why = "This person holds something that you do not hold yourself, or would hold it afterwards, so you may not \
@@ -134,14 +140,14 @@ async fn decided(
     tx: &mut Tx,
     ctx: &Ctx,
     at: &PartnerExtent,
-    door: &ConnectionContext,
+    connection: &ConnectionContext,
     wanted: MatchDecision<'_>,
     verdict: Verdict,
 ) -> Result<(), AdminError> {
-    let MatchDecision { actor, external, person, .. } = wanted;
-    matches::decide(tx, &door.extent, (external, person), verdict, Some(actor), ctx.now()).await?;
+    let MatchDecision { actor, external, user, .. } = wanted;
+    matches::decide(tx, &connection.extent, (external, user), verdict, Some(actor), ctx.now()).await?;
     let kind = if verdict == Verdict::Confirmed { Kind::MatchConfirmed } else { Kind::MatchRefused };
-    let line = Event::of(kind, external).id("connection", door.connection.id).id("user", person);
+    let line = Event::of(kind, external).id("connection", connection.connection.id).id("user", user);
     Ok(record(tx, ctx, at.partner(), line).await?)
 }
 

@@ -43,7 +43,7 @@ pub struct ApplyServices<'a> {
     /// Checks settings.
     pub check: Check,
     /// Checks the join.
-    pub check_join: CheckJoin,
+    pub check_matching: CheckJoin,
 }
 
 /// Plans an order, or carries out what was agreed to.
@@ -56,7 +56,7 @@ pub async fn apply(
     with: ApplyServices<'_>,
     order: &ResolvedDeclaration,
 ) -> Result<ApplyPlan, ApplyError> {
-    let mut means = ApplyContext::new(with.keyring, with.check, with.check_join);
+    let mut means = ApplyContext::new(with.keyring, with.check, with.check_matching);
     let secrets =
         |of: &BTreeMap<String, String>| of.iter().map(|(slug, secret)| (slug.clone(), secret.clone().into())).collect();
     means.connections = secrets(&order.secrets);
@@ -88,7 +88,7 @@ pub enum Link {
         /// The partner, by its external id or its id; the root when none is named.
         partner: Option<String>,
         /// The person, by sign-in name or id.
-        person: Option<String>,
+        user: Option<String>,
     },
 }
 
@@ -105,8 +105,8 @@ pub async fn link(
     let by = OperatorExtent::assume();
     match link {
         Link::SetUp => setup::set_up(store, ctx, by, keyring, (wanted, When::Asked)).await,
-        Link::Recover { partner, person } => {
-            let who = LockedOut { partner: partner.as_deref(), person: person.as_deref() };
+        Link::Recover { partner, user } => {
+            let who = LockedOut { partner: partner.as_deref(), user: user.as_deref() };
             setup::recover(store, ctx, by, who).await.map(Some)
         }
     }

@@ -6,7 +6,7 @@ use super::{authority, connections::guarded, record};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
 use crate::domain::directory::ConnectionKind;
-use crate::domain::id::{StormId, UserId};
+use crate::domain::id::{RemovalAlertId, UserId};
 use crate::provision::event::{Event, Kind};
 use crate::provision::undo::{self, TimeRange, UndoEntry, UndoPlan, UndoPlanError, UndoResult};
 use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers};
@@ -66,15 +66,15 @@ pub async fn plan(store: &Store, ctx: &Ctx, wanted: UndoRequest<'_>) -> Result<U
         return Err(AdminError::Invalid("The time is empty: its end must be later than its beginning.".to_owned()));
     }
     let mut reader = store.reader().await?;
-    let door = match wanted.actor {
+    let connection = match wanted.actor {
         Some(actor) => {
             authority::at_connection(&mut reader, actor, CoreCapability::ConnectionView, wanted.slug, ctx.now())
                 .await?
                 .1
         }
-        None => door(&mut reader, wanted.slug).await?,
+        None => connection(&mut reader, wanted.slug).await?,
     };
-    Ok(undo::look(&mut reader, &door.extent, wanted.span).await?)
+    Ok(undo::look(&mut reader, &connection.extent, wanted.span).await?)
 }
 
 /// Carries out the plan that `hash` names. Whoever may change the connection may; that is decided again with every part.
@@ -117,13 +117,13 @@ async fn carried(
     loop {
         let done = store
             .write_serializable(async |tx: &mut Tx| -> Result<UndoResult, Stopped> {
-                let door = may_change(tx, ctx, wanted).await?;
-                let set =
-                    schemas(&door).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+                let connection = may_change(tx, ctx, wanted).await?;
+                let set = schemas(&connection)
+                    .map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
                 let source = ProvisionSource {
-                    extent: door.extent,
+                    extent: connection.extent,
                     schemas: &set,
-                    join_attribute: door.join_attribute.as_deref(),
+                    matching_attribute: connection.matching_attribute.as_deref(),
                     unknown_members: UnknownMembers::Skip,
                 };
                 let carried = undo::carry_in(tx, ctx, &source, plan, part).await?;
@@ -174,15 +174,15 @@ impl From<ProvisionError> for Stopped {
 async fn may_change(reader: &mut Reader, ctx: &Ctx, wanted: UndoRequest<'_>) -> Result<ConnectionContext, AdminError> {
     match wanted.actor {
         Some(actor) => Ok(guarded(reader, ctx, actor, wanted.slug).await?.1),
-        None => door(reader, wanted.slug).await,
+        None => connection(reader, wanted.slug).await,
     }
 }
 
-async fn door(reader: &mut Reader, slug: &str) -> Result<ConnectionContext, AdminError> {
+async fn connection(reader: &mut Reader, slug: &str) -> Result<ConnectionContext, AdminError> {
     for kind in [ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Oidc] {
-        if let Some(door) = connections::open_door_named(reader, slug, kind).await? {
-            let by = OperatorExtent::assume().at(door.extent.partner());
-            return Ok(connections::get(reader, &by, door.connection.id).await?);
+        if let Some(connection) = connections::open_connection_named(reader, slug, kind).await? {
+            let by = OperatorExtent::assume().at(connection.extent.partner());
+            return Ok(connections::get(reader, &by, connection.connection.id).await?);
         }
     }
     Err(AdminError::NotFound)
@@ -192,13 +192,20 @@ async fn door(reader: &mut Reader, slug: &str) -> Result<ConnectionContext, Admi
 ///
 /// # Errors
 /// [`AdminError`].
-pub async fn dismiss(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, storm: StormId) -> Result<bool, AdminError> {
+pub async fn dismiss(
+    store: &Store,
+    ctx: &Ctx,
+    actor: UserId,
+    slug: &str,
+    removal_alert: RemovalAlertId,
+) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let (at, door) = guarded(tx, ctx, actor, slug).await?;
-            let changed = removal_alerts::dismiss(tx, &door.extent, storm, Some(actor), ctx.now()).await?;
+            let (at, connection) = guarded(tx, ctx, actor, slug).await?;
+            let changed =
+                removal_alerts::dismiss(tx, &connection.extent, removal_alert, Some(actor), ctx.now()).await?;
             if changed {
-                let line = Event::of(Kind::StormDismissed, door.connection.id).id("storm", storm);
+                let line = Event::of(Kind::RemovalAlertDismissed, connection.connection.id).id("storm", removal_alert);
                 record(tx, ctx, at.partner(), line).await?;
             }
             Ok(changed)

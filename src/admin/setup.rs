@@ -88,7 +88,7 @@ async fn first_owner(
     }
     let root = partners::root(tx, &by).await?;
     let known = match &root {
-        Some(root) => owner_of(tx, &by, root, issued.as_ref().map(|link| link.person)).await?,
+        Some(root) => owner_of(tx, &by, root, issued.as_ref().map(|link| link.user)).await?,
         None => None,
     };
     if known.is_some() && issued.is_none() && when == When::AtStart {
@@ -110,13 +110,13 @@ async fn owner_of(
     issued: Option<UserId>,
 ) -> Result<Option<UserId>, StoreError> {
     let at = by.at(root.id).alone();
-    if let Some(person) = issued
-        && users::get(reader, &at, person).await?.is_some()
+    if let Some(user) = issued
+        && users::get(reader, &at, user).await?.is_some()
     {
-        return Ok(Some(person));
+        return Ok(Some(user));
     }
     let holders = grants::holders_at(reader, &at, 1).await?;
-    Ok(holders.first().filter(|(_, top)| *top).map(|(person, _)| *person))
+    Ok(holders.first().filter(|(_, top)| *top).map(|(user, _)| *user))
 }
 
 /// Whether nobody holds a role of the catalog that stands under no other over the whole tree: then nobody could ever give
@@ -196,7 +196,7 @@ pub struct LockedOut<'a> {
     /// The partner, by its external id or its id; the root when none is named.
     pub partner: Option<&'a str>,
     /// The person, by sign-in name or id; without one, who holds most over all of the partner.
-    pub person: Option<&'a str>,
+    pub user: Option<&'a str>,
 }
 
 /// A one-time sign-in link for a person at home in a partner. It grants nothing: the person must still hold what is to be
@@ -217,14 +217,14 @@ pub async fn recover(
                 None => partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?,
             };
             let at = by.at(partner.id).alone();
-            let person = match who.person {
+            let user = match who.user {
                 Some(name) => match (users::by_login(tx, &at, name).await?, name.parse()) {
                     (None, Ok(id)) => users::get(tx, &at, id).await?.map(|user| user.id),
                     (found, _) => found,
                 },
-                None => grants::holders_at(tx, &at, 1).await?.first().map(|(person, _)| *person),
+                None => grants::holders_at(tx, &at, 1).await?.first().map(|(user, _)| *user),
             };
-            let person = person.ok_or_else(|| match who.person {
+            let user = user.ok_or_else(|| match who.user {
                 Some(name) => ApplyError::unknown(&partner.name, "user", name),
                 None => ApplyError::wrong(
                     &partner.name,
@@ -232,7 +232,7 @@ pub async fn recover(
                      to be let in",
                 ),
             })?;
-            Ok(links::create(tx, ctx, &at, person, OneTimeLinkPurpose::Recover).await?)
+            Ok(links::create(tx, ctx, &at, user, OneTimeLinkPurpose::Recover).await?)
         })
         .await
 }

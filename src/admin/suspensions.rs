@@ -53,9 +53,9 @@ pub(super) struct Case {
     pub(super) now: Timestamp,
 }
 
-/// What somebody must be allowed to do to hold a partner, or a person when `of_person`.
-pub(super) fn needs(kind: HoldKind, of_person: bool) -> CoreCapability {
-    match (kind, of_person) {
+/// What somebody must be allowed to do to hold a partner, or a person when `of_user`.
+pub(super) fn needs(kind: HoldKind, of_user: bool) -> CoreCapability {
+    match (kind, of_user) {
         (HoldKind::Partner, false) => CoreCapability::PartnerSuspend,
         (HoldKind::Partner, true) | (HoldKind::End, _) => CoreCapability::UserWrite,
         (HoldKind::Billing, _) => CoreCapability::BillingHold,
@@ -83,7 +83,7 @@ pub(super) async fn extent_to_lift(
 }
 
 impl Case {
-    fn of_person(&self) -> bool {
+    fn of_user(&self) -> bool {
         self.target.owner.is_some()
     }
 
@@ -100,7 +100,7 @@ impl Case {
     ) -> Result<Hold, AdminError> {
         let invalid = |why: &str| Err(AdminError::Invalid(why.to_owned()));
         let standing = match (order.kind, order.at) {
-            (HoldKind::End, _) if !self.of_person() => return invalid("Only people have an end: leave `kind` out."),
+            (HoldKind::End, _) if !self.of_user() => return invalid("Only people have an end: leave `kind` out."),
             (HoldKind::End, None) => return invalid("The kind `end` needs `at`: the moment from which they are off."),
             // Whoever may change the person so far may move the day: it stands in no other name than their home's.
             (HoldKind::End, Some(_)) if order.standing.is_some_and(|asked| asked != self.home()) => {
@@ -125,12 +125,12 @@ impl Case {
     async fn standing(&self, reader: &mut Reader, order: &SuspensionOrder<'_>) -> Result<PartnerId, AdminError> {
         let names = suspensions::names(reader, &self.at, self.home()).await?;
         // An act of the institution is in the name of a partner above the one it stops.
-        let strictly = order.kind != HoldKind::Partner && !self.of_person();
+        let strictly = order.kind != HoldKind::Partner && !self.of_user();
         let fit: &[PartnerId] = if strictly { names.get(1..).unwrap_or_default() } else { &names };
         let home = resources::of_user(reader, self.actor).await?.map(|home| home.partner);
         let highest = match fit.iter().position(|name| Some(*name) == home) {
             Some(own) => Some(own),
-            None => self.lowest_top(reader, needs(order.kind, self.of_person()), fit).await?,
+            None => self.lowest_top(reader, needs(order.kind, self.of_user()), fit).await?,
         };
         let highest = match (highest, strictly) {
             (Some(at), _) => at,
@@ -206,7 +206,7 @@ impl Case {
             }
             SuspensionSource::Connection(_) => return Ok(false),
         };
-        let (needs, own) = (needs(kind, self.of_person()), hold.by == Some(self.actor));
+        let (needs, own) = (needs(kind, self.of_user()), hold.by == Some(self.actor));
         let question = Question { principal: self.actor, capability: needs.id(), resource: self.target, now: self.now };
         if !effective::permits(reader, &question).await? {
             return Ok(false);

@@ -22,25 +22,25 @@ pub async fn suspend(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
-    person: UserId,
+    user: UserId,
     order: &SuspensionOrder<'_>,
 ) -> Result<bool, AdminError> {
-    if actor == person {
+    if actor == user {
         return Err(AdminError::Invalid("Nobody switches themselves off: you could not come back.".to_owned()));
     }
     store
         .write_serializable(async |tx: &mut Tx| {
             let at = match order.kind {
-                HoldKind::Partner | HoldKind::End => guarded(tx, ctx, actor, person).await?,
-                kind => authority::at_person(tx, actor, holding::needs(kind, true), person, ctx.now()).await?,
+                HoldKind::Partner | HoldKind::End => guarded(tx, ctx, actor, user).await?,
+                kind => authority::at_user(tx, actor, holding::needs(kind, true), user, ctx.now()).await?,
             };
-            let target = resources::of_user(tx, person).await?.ok_or(AdminError::NotFound)?;
+            let target = resources::of_user(tx, user).await?.ok_or(AdminError::NotFound)?;
             let case = Case { actor, at, target, now: ctx.now() };
             let hold = case.hold(tx, ctx, order).await?;
-            let changed = suspensions::suspend_person(tx, &at, person, &hold).await?;
+            let changed = suspensions::suspend_user(tx, &at, user, &hold).await?;
             if changed {
-                let still = suspensions::of_person(tx, &at, person).await?.len();
-                let line = holding::line(Kind::UserSuspended, person, &hold, still);
+                let still = suspensions::of_user(tx, &at, user).await?.len();
+                let line = holding::line(Kind::UserSuspended, user, &hold, still);
                 events::append(tx, ctx, at.partner(), &[line]).await?;
             }
             Ok(changed)
@@ -56,30 +56,28 @@ pub async fn resume(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,
-    person: UserId,
+    user: UserId,
     kind: Option<HoldKind>,
 ) -> Result<Lifted, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let target = resources::of_user(tx, person).await?.ok_or(AdminError::NotFound)?;
+            let target = resources::of_user(tx, user).await?.ok_or(AdminError::NotFound)?;
             let at = holding::extent_to_lift(tx, actor, target, kind, ctx.now()).await?;
             let case = Case { actor, at, target, now: ctx.now() };
-            let found = suspensions::of_person(tx, &at, person).await?;
+            let found = suspensions::of_user(tx, &at, user).await?;
             let (mut still, mut lifted, mut asked) = (found.len(), 0_usize, 0_usize);
             let decided = |hold: &&Hold| !matches!(hold.source, SuspensionSource::Connection(_));
             let wanted = |hold: &&Hold| kind.is_none_or(|kind| hold.source.kind() == kind.as_str());
             for hold in found.iter().filter(decided).filter(wanted) {
                 asked += 1;
-                let guard = async |reader: &mut Reader| Ok(reach::outranks(reader, actor, person, ctx.now()).await?);
-                if case.may_lift(tx, hold, guard).await?
-                    && suspensions::lift_person(tx, &at, person, hold.source).await?
-                {
+                let guard = async |reader: &mut Reader| Ok(reach::outranks(reader, actor, user, ctx.now()).await?);
+                if case.may_lift(tx, hold, guard).await? && suspensions::lift_user(tx, &at, user, hold.source).await? {
                     (still, lifted) = (still.saturating_sub(1), lifted + 1);
                     if hold.from.is_some() && hold.holds(ctx.now()) {
                         // Sessions of before do not come back: as with every suspension of a person.
-                        suspensions::end_sessions(tx, &at, person, ctx.now()).await?;
+                        suspensions::end_sessions(tx, &at, user, ctx.now()).await?;
                     }
-                    let line = holding::line(Kind::UserResumed, person, hold, still);
+                    let line = holding::line(Kind::UserResumed, user, hold, still);
                     events::append(tx, ctx, at.partner(), &[line]).await?;
                 }
             }
@@ -96,23 +94,23 @@ pub async fn resume(
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not change the person, could not give what would come to them (guard G4), or is that person.
-pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, AdminError> {
+pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
-            if actor == person {
+            let at = authority::at_user(tx, actor, CoreCapability::UserWrite, user, ctx.now()).await?;
+            if actor == user {
                 return Err(AdminError::Forbidden("Nobody confirms themselves; ask another administrator.".to_owned()));
             }
-            let gained = delegated_access::by_existing(tx, &at, person, ctx.now()).await?;
+            let gained = delegated_access::by_existing(tx, &at, user, ctx.now()).await?;
             let mine = effective_lists::authority(tx, actor, ctx.now()).await?;
             if !effective_lists::holds_all(tx, &mine, &gained, Some(CoreCapability::RoleAssign)).await? {
                 let why = "The default group of this person's partner holds something that you could not give \
                     yourself, so you may not confirm them.";
                 return Err(AdminError::Forbidden(why.to_owned()));
             }
-            let changed = users::confirm(tx, &at, person, Some(actor), ctx.now()).await?;
+            let changed = users::confirm(tx, &at, user, Some(actor), ctx.now()).await?;
             if changed {
-                events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserConfirmed, person)]).await?;
+                events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserConfirmed, user)]).await?;
             }
             Ok(changed)
         })
@@ -124,23 +122,23 @@ pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) ->
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not, or holds less than the person.
-pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, person: UserId) -> Result<bool, AdminError> {
+pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
-            let at = guarded(tx, ctx, actor, person).await?;
-            let changed = users::unconfirm(tx, &at, person, ctx.now()).await?;
+            let at = guarded(tx, ctx, actor, user).await?;
+            let changed = users::unconfirm(tx, &at, user, ctx.now()).await?;
             if changed {
-                events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserUnconfirmed, person)]).await?;
+                events::append(tx, ctx, at.partner(), &[Event::of(Kind::UserUnconfirmed, user)]).await?;
             }
             Ok(changed)
         })
         .await
 }
 
-/// The extent in which `actor` may change `person`: allowed to, and holding at least as much.
-async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, person: UserId) -> Result<PartnerExtent, AdminError> {
-    let at = authority::at_person(tx, actor, CoreCapability::UserWrite, person, ctx.now()).await?;
-    if !reach::outranks(tx, actor, person, ctx.now()).await? {
+/// The extent in which `actor` may change `user`: allowed to, and holding at least as much.
+async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, user: UserId) -> Result<PartnerExtent, AdminError> {
+    let at = authority::at_user(tx, actor, CoreCapability::UserWrite, user, ctx.now()).await?;
+    if !reach::outranks(tx, actor, user, ctx.now()).await? {
         let why = "This person holds something that you do not hold yourself, so you may not change them.";
         return Err(AdminError::Forbidden(why.to_owned()));
     }

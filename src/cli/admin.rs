@@ -50,7 +50,7 @@ impl AdminCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::RecoverOwner(RecoverOwnerArgs { partner, login, config }) => {
-                let link = Link::Recover { partner, person: login };
+                let link = Link::Recover { partner, user: login };
                 match address(&config.load()?, &link).await? {
                     Some(address) => println!("Once, within a day: {address}"),
                     None => return Ok(ExitCode::FAILURE),

@@ -161,7 +161,7 @@ impl Hand {
                 let with = operator::ApplyServices {
                     keyring,
                     check: connection_settings::check,
-                    check_join: connection_settings::check_join,
+                    check_matching: connection_settings::check_matching,
                 };
                 match operator::apply(store, &Clock.ctx(Actor::Operator), with, order).await {
                     Ok(plan) => {
@@ -224,20 +224,20 @@ fn agreed(count: usize) -> anyhow::Result<bool> {
 fn order(declaration: Declaration) -> Result<ResolvedDeclaration, Faults> {
     let (mut order, mut missing) = (ResolvedDeclaration::default(), Faults::default());
     for (number, directory) in declaration.directories.iter().enumerate() {
-        for (at, door) in directory.connections.iter().enumerate() {
+        for (at, connection) in directory.connections.iter().enumerate() {
             let mut found = |kind: &str, reference: &Option<SecretRef>, into: &mut BTreeMap<String, String>| {
                 let Some(reference) = reference else { return };
                 match look_up(reference) {
-                    Ok(secret) => drop(into.insert(door.slug.clone(), secret)),
+                    Ok(secret) => drop(into.insert(connection.slug.clone(), secret)),
                     Err(why) => missing.0.push(crate::admin::apply::DeclarationError {
                         at: format!("directory/{number}/connection/{at}/{kind}"),
-                        place: format!("connection {}", door.slug),
+                        place: format!("connection {}", connection.slug),
                         why: format!("{why:#}"),
                     }),
                 }
             };
-            found("secret", &door.secret, &mut order.secrets);
-            found("token", &door.token, &mut order.tokens);
+            found("secret", &connection.secret, &mut order.secrets);
+            found("token", &connection.token, &mut order.tokens);
         }
     }
     order.declaration = declaration;

@@ -35,7 +35,7 @@ pub struct Config {
     /// What one person may ask of the API.
     pub api: ApiConfig,
     /// When much taken away at once is an alarm.
-    pub storms: RemovalAlertConfig,
+    pub removal_alerts: RemovalAlertConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
     /// Figures for a monitoring system.
@@ -323,7 +323,7 @@ impl Default for SetupConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RemovalAlertConfig {
     /// From so many people on within the window; 0: their number raises no alarm.
-    pub people: u32,
+    pub users: u32,
     /// From this share of the connection's users on, in percent, once it is at least five of them; 0: no share does.
     pub share_percent: u32,
     /// The window, in minutes.
@@ -332,7 +332,7 @@ pub struct RemovalAlertConfig {
 
 impl Default for RemovalAlertConfig {
     fn default() -> Self {
-        Self { people: 20, share_percent: 20, window_minutes: 10 }
+        Self { users: 20, share_percent: 20, window_minutes: 10 }
     }
 }
 
@@ -410,10 +410,10 @@ impl Config {
         if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
             return Some(("scim.burst", "must be at least 1 when there is a rate"));
         }
-        if self.storms.share_percent > 100 {
+        if self.removal_alerts.share_percent > 100 {
             return Some(("storms.share_percent", "must be 0 to 100"));
         }
-        if !(1..=1_440).contains(&self.storms.window_minutes) {
+        if !(1..=1_440).contains(&self.removal_alerts.window_minutes) {
             return Some(("storms.window_minutes", "must be 1 to 1440"));
         }
         self.server.limits.contradiction().or_else(|| self.store.contradiction())

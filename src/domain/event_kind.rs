@@ -167,10 +167,10 @@ kinds! {
     LinkIssued = "link.issued";
     /// A one-time link was used.
     LinkUsed = "link.used";
-    /// A connection takes away much in a short time; `people` says from how many so far.
-    StormRaised = "storm.raised";
+    /// A connection takes away much in a short time; `users` says from how many so far.
+    RemovalAlertRaised = "storm.raised";
     /// An administrator has seen a storm and put its notice away.
-    StormDismissed = "storm.dismissed";
+    RemovalAlertDismissed = "storm.dismissed";
     /// An administrator gave back what a connection had taken away between two moments.
     RemovalsUndone = "removals.undone";
     /// The installation was set up, restored or changed as a whole.

@@ -117,7 +117,7 @@ ids! {
     /// One run of an LDAP synchronisation.
     RunId;
     /// One storm: much taken away by one connection in a short time.
-    StormId;
+    RemovalAlertId;
 }
 
 #[cfg(test)]

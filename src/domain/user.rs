@@ -15,9 +15,9 @@ pub struct User {
     #[serde(flatten)]
     pub profile: UserProfile,
     /// The one exclusive user group this person is in; written by derive.
-    pub placement: UserGroupId,
+    pub primary_group: UserGroupId,
     /// Placement chosen by an administrator; beats every rule.
-    pub placement_pin: Option<UserGroupId>,
+    pub pinned_group: Option<UserGroupId>,
     /// Raised whenever sessions of before must end.
     pub version: i64,
     /// When it came to be.
@@ -123,8 +123,8 @@ mod tests {
     fn a_stored_source_is_read_back() {
         let partner = PartnerId::from_uuid(Uuid::from_u128(7));
         let decided = HoldKind::ALL.iter().map(|kind| SuspensionSource::Decided(*kind, partner));
-        let door = SuspensionSource::Connection(ConnectionId::from_uuid(Uuid::from_u128(8)));
-        for source in decided.chain([SuspensionSource::Admin, door]) {
+        let connection = SuspensionSource::Connection(ConnectionId::from_uuid(Uuid::from_u128(8)));
+        for source in decided.chain([SuspensionSource::Admin, connection]) {
             assert_eq!(SuspensionSource::parse(&source.to_string()), Some(source));
         }
         for none in ["", "admin:", "partner", "partner:", "owner:00000000-0000-0000-0000-000000000007"] {

@@ -73,9 +73,9 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
             CeilingEffect::Part => "in part",
             CeilingEffect::Nothing => "not",
         };
-        let (people, role, partner, directory) = (one.people, &one.role.0, &one.partner, &one.directory);
+        let (users, role, partner, directory) = (one.users, &one.role.0, &one.partner, &one.directory);
         remarks.push(format!(
-            "The default group of {partner} holds {role}; it comes {much} to {people} people whom only the directory \
+            "The default group of {partner} holds {role}; it comes {much} to {users} people whom only the directory \
              {directory} says to be there. Confirm them, or raise its ceiling."
         ));
     }

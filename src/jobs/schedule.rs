@@ -58,8 +58,8 @@ async fn look(interval: Duration, env: SyncContext, mut told: watch::Receiver<bo
                 going.remove(&slug);
             }
             _ = next.tick() => match due(&env).await {
-                Ok(doors) => {
-                    for slug in places(doors, &mut going) {
+                Ok(connections) => {
+                    for slug in places(connections, &mut going) {
                         runs.push(one(&env, slug));
                     }
                 }
@@ -73,8 +73,8 @@ async fn look(interval: Duration, env: SyncContext, mut told: watch::Receiver<bo
 /// Which of those that are due find a place; who finds none is still due the next time.
 fn places(due: Vec<ConnectionContext>, going: &mut HashMap<String, PartnerId>) -> Vec<String> {
     let mut begin = Vec::new();
-    for door in due {
-        let (slug, partner) = (door.connection.slug, door.extent.partner());
+    for connection in due {
+        let (slug, partner) = (connection.connection.slug, connection.extent.partner());
         let of_the_partner = going.values().filter(|other| **other == partner).count();
         let full = going.len() >= AT_ONCE || of_the_partner >= OF_A_PARTNER;
         if !full && !going.contains_key(&slug) {
@@ -101,23 +101,23 @@ async fn one(env: &SyncContext, slug: String) -> String {
 /// The connections whose last run began longer ago than they want; who waits longest is first.
 async fn due(env: &SyncContext) -> Result<Vec<ConnectionContext>, StoreError> {
     let mut waiting = Vec::new();
-    let doors = connections::active_ldap(&mut env.store.reader().await?, &OperatorExtent::assume()).await?;
-    for door in doors {
+    let connections = connections::active_ldap(&mut env.store.reader().await?, &OperatorExtent::assume()).await?;
+    for connection in connections {
         let now = env.clock.now();
-        let last = runs::last_start(&mut env.store.reader().await?, &door.extent, now).await?;
-        if is_due(&door, last, now) {
-            waiting.push((last, door));
+        let last = runs::last_start(&mut env.store.reader().await?, &connection.extent, now).await?;
+        if is_due(&connection, last, now) {
+            waiting.push((last, connection));
         }
     }
     waiting.sort_by_key(|(last, _)| *last);
-    Ok(waiting.into_iter().map(|(_, door)| door).collect())
+    Ok(waiting.into_iter().map(|(_, connection)| connection).collect())
 }
 
-fn is_due(door: &ConnectionContext, last: Option<Timestamp>, now: Timestamp) -> bool {
-    let minutes = match ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config) {
+fn is_due(connection: &ConnectionContext, last: Option<Timestamp>, now: Timestamp) -> bool {
+    let minutes = match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config) {
         Ok(settings) => settings.config.every_minutes.map(i64::from),
         // It is tried, so that its page says what is wrong; as often as it says, if that at least can be read.
-        Err(_) => match door.connection.config.get("every_minutes") {
+        Err(_) => match connection.connection.config.get("every_minutes") {
             None | Some(serde_json::Value::Null) => None,
             Some(said) => Some(said.as_i64().map_or(UNREADABLE_MINUTES, |said| said.clamp(1, UNREADABLE_MINUTES))),
         },

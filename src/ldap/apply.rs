@@ -62,7 +62,7 @@ impl<'a> EntryFacts<'a> {
     fn words(self) -> users::UserInput {
         users::UserInput {
             document: self.document.clone(),
-            join: MatchKeySource::Key(self.said.join_key.clone()),
+            join: MatchKeySource::Key(self.said.match_key.clone()),
             row_hash: Some(self.said.mark.stored()),
         }
     }
@@ -71,7 +71,7 @@ impl<'a> EntryFacts<'a> {
 impl SyncOperation<'_> {
     fn weight(&self) -> usize {
         match self {
-            Self::ChangeTogether(people) => people.len(),
+            Self::ChangeTogether(users) => users.len(),
             Self::AddMembers(_, members) => members.len(),
             Self::RemoveMembers(_, members) => members.len(),
             _ => 1,
@@ -226,9 +226,9 @@ impl Applier<'_> {
                 let done = users::update_in(tx, ctx, source, *id, None, &change).await?;
                 Ok(OperationResult::User(done.value.id))
             }
-            SyncOperation::ChangeTogether(people) => {
-                let people: Vec<_> = people.iter().map(|(id, said)| (*id, said.words())).collect();
-                users::exchange_in(tx, ctx, source, &people).await?;
+            SyncOperation::ChangeTogether(users) => {
+                let users: Vec<_> = users.iter().map(|(id, said)| (*id, said.words())).collect();
+                users::exchange_in(tx, ctx, source, &users).await?;
                 Ok(OperationResult::Members(0, 0))
             }
             SyncOperation::RemoveUser(id) => {

@@ -12,7 +12,7 @@ use super::entry::{AttributePart, Before, Mapping};
 use super::plan::{Baseline, BaselineUser, MissingRecords, SyncPlan, absences, plan};
 use super::read::{BranchRead, ReadEvidence};
 use super::reason::PendingReason;
-use super::safeguard::{SafeguardDecision, SafeguardInput, brake};
+use super::safeguard::{SafeguardDecision, SafeguardInput, safeguard};
 use super::settings::ResolvedLdapSettings;
 use super::translate::{DirectorySnapshot, ExistingKeys, translate};
 use super::unseen;
@@ -58,12 +58,12 @@ fn holders(accepted: &Baseline) -> ExistingKeys<'_> {
     ExistingKeys {
         before: users().map(|(key, user)| (key, before(user))).collect(),
         logins: users().map(|(key, user)| (fold(&user.user_name), key)).collect(),
-        joins: users().filter_map(|(key, user)| Some((user.join_key.as_deref()?, key))).collect(),
+        joins: users().filter_map(|(key, user)| Some((user.match_key.as_deref()?, key))).collect(),
     }
 }
 
 fn before(user: &BaselineUser) -> Before<'_> {
-    Before { active: user.active, join_key: user.join_key.as_deref(), mark: user.mark }
+    Before { active: user.active, match_key: user.match_key.as_deref(), mark: user.mark }
 }
 
 impl First {
@@ -71,7 +71,7 @@ impl First {
     pub fn of(read: ReadEvidence<(BranchRead, BranchRead)>, accepted: Baseline, basis: &Basis) -> Self {
         let schemas = SchemaSet::base();
         let mapping = Mapping { settings: &basis.settings, schemas: &schemas, join: basis.join.as_deref() };
-        let said = read.map(|(people, groups)| translate(people, groups, mapping, &holders(&accepted)));
+        let said = read.map(|(users, groups)| translate(users, groups, mapping, &holders(&accepted)));
         let plan = plan(said.get(), &accepted);
         Self { said, accepted, plan }
     }
@@ -85,7 +85,7 @@ impl First {
     /// Decides, with the documents of those who changed as they were.
     pub fn decide(self, documents: &HashMap<ExternalUserId, Document>, basis: &Basis) -> Compared {
         let Self { said, accepted, plan: first } = self;
-        let limits = basis.settings.config.brake;
+        let limits = basis.settings.config.safeguard;
         let mut parts = Vec::new();
         let said = said.map(|mut said| {
             let approved = &basis.approved_parts;
@@ -97,7 +97,7 @@ impl First {
             ReadEvidence::Whole(said) if !basis.adds_only => absences(said, &accepted),
             _ => MissingRecords::default(),
         };
-        let mut verdict = brake(said.get(), &accepted, &next, &missing, limits, &basis.about);
+        let mut verdict = safeguard(said.get(), &accepted, &next, &missing, limits, &basis.about);
         if verdict.whole.is_some() {
             parts.clear();
         }

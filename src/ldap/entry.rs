@@ -20,7 +20,7 @@ pub struct LdapUser {
     /// The login name.
     pub user_name: String,
     /// By which the person is found at the directory's other doors.
-    pub join_key: Option<MatchKey>,
+    pub match_key: Option<MatchKey>,
     /// False when the entry says the person is switched off, or shows nothing and it was so before.
     pub active: bool,
     /// `active` follows only from an attribute that the entry does not show, and that may as well be unreadable.
@@ -131,7 +131,7 @@ pub struct Before<'a> {
     /// Not switched off.
     pub active: bool,
     /// The join key.
-    pub join_key: Option<&'a [u8]>,
+    pub match_key: Option<&'a [u8]>,
     /// Of what was said last.
     pub mark: Option<Mark>,
 }
@@ -155,21 +155,21 @@ pub(super) fn user<'b>(
         (Switch::Unknown(_), Some(before)) => (before.active, false),
         (Switch::Unknown(attribute), None) => return Err(SkipReason::NoSwitch(attribute.to_owned())),
     };
-    let join_key = mapping.join.and_then(|attribute| {
-        let kept = || Some(MatchKey::kept(attribute, before?.join_key?.to_vec()));
-        join_key(entry, settings, attribute, &key, &user_name).or_else(kept)
+    let match_key = mapping.join.and_then(|attribute| {
+        let kept = || Some(MatchKey::kept(attribute, before?.match_key?.to_vec()));
+        match_key(entry, settings, attribute, &key, &user_name).or_else(kept)
     });
     let known = before.and_then(|before| before.mark);
-    let shown = marker.entry(entry, active, join_key.as_ref().map(MatchKey::bytes));
+    let shown = marker.entry(entry, active, match_key.as_ref().map(MatchKey::bytes));
     if let Some(mark) = known.filter(|mark| mark.is_of(&shown)) {
-        return Ok(LdapUser { key, user_name, join_key, active, silent, doc: None, mark });
+        return Ok(LdapUser { key, user_name, match_key, active, silent, doc: None, mark });
     }
     let body = user_doc(entry, settings, &key, &user_name, active);
     let doc = accepted(resource::create(mapping.schemas.users(), body, Rules::LENIENT))?;
-    fit::user(&doc, None, join_key.as_ref()).map_err(|error| SkipReason::Refused(error.to_string()))?;
-    let mark = Mark::of_entry(hash(&doc, join_key.as_ref().map(MatchKey::bytes)), shown);
+    fit::user(&doc, None, match_key.as_ref()).map_err(|error| SkipReason::Refused(error.to_string()))?;
+    let mark = Mark::of_entry(hash(&doc, match_key.as_ref().map(MatchKey::bytes)), shown);
     let doc = Some(doc).filter(|_| known.is_none_or(|known| !known.same(&mark)));
-    Ok(LdapUser { key, user_name, join_key, active, silent, doc, mark })
+    Ok(LdapUser { key, user_name, match_key, active, silent, doc, mark })
 }
 
 impl LdapUser {
@@ -188,7 +188,7 @@ impl LdapUser {
     fn correct(&mut self, how: impl FnOnce(&mut Document)) {
         if let Some(doc) = &mut self.doc {
             how(doc);
-            self.mark = Mark::of(hash(doc, self.join_key.as_ref().map(MatchKey::bytes)));
+            self.mark = Mark::of(hash(doc, self.match_key.as_ref().map(MatchKey::bytes)));
         }
     }
 }
@@ -366,7 +366,7 @@ impl AttributePart {
 }
 
 /// The join key: the stable id in its text form, the login as it is taken, or any other attribute as it stands.
-fn join_key(
+fn match_key(
     entry: &LdapEntry,
     settings: &ResolvedLdapSettings,
     attribute: &str,
@@ -384,9 +384,9 @@ fn join_key(
     Some(MatchKey::new(attribute, value))
 }
 
-fn hash(doc: &Document, join_key: Option<&[u8]>) -> [u8; 32] {
+fn hash(doc: &Document, match_key: Option<&[u8]>) -> [u8; 32] {
     let mut bytes = serde_json::to_vec(doc).unwrap_or_default();
-    if let Some(key) = join_key {
+    if let Some(key) = match_key {
         bytes.push(0);
         bytes.extend_from_slice(key);
     }
@@ -433,10 +433,10 @@ mod tests {
     ];
 
     #[test]
-    fn a_person_becomes_a_scim_document() {
+    fn a_user_becomes_a_scim_document() {
         let ada = read(&entry(ADA), &settings(json!({})), Some("entryUUID")).unwrap();
         assert_eq!(ada.key, "6f1a3b2c-0000-4000-8000-00000000000a");
-        assert_eq!(ada.join_key.as_ref().map(MatchKey::bytes), Some(ada.key.as_bytes()));
+        assert_eq!(ada.match_key.as_ref().map(MatchKey::bytes), Some(ada.key.as_bytes()));
         assert_eq!(ada.user_name, "ada");
         assert!(ada.active);
         let doc = ada.doc.unwrap();
@@ -468,9 +468,9 @@ mod tests {
             let mapping = Mapping { settings, schemas: &schemas, join: Some("employeeNumber") };
             user(of, mapping, &Marker::new(mapping), &|_| Some(before)).unwrap()
         };
-        let first = again(&entry(ADA), &own, Before { active: true, join_key: Some(b"7"), mark: None });
+        let first = again(&entry(ADA), &own, Before { active: true, match_key: Some(b"7"), mark: None });
         assert!(first.doc.is_some());
-        let before = Before { active: true, join_key: Some(b"7"), mark: Some(first.mark) };
+        let before = Before { active: true, match_key: Some(b"7"), mark: Some(first.mark) };
         let same = again(&entry(ADA), &own, before);
         assert_eq!(same, LdapUser { doc: None, ..first.clone() });
 
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_without_id_or_login_are_set_aside() {
+    fn entries_without_id_or_login_are_skipped() {
         let settings = settings(json!({}));
         let without = |name: &str| entry(&ADA.iter().copied().filter(|(n, _)| *n != name).collect::<Vec<_>>());
         assert_eq!(read(&without("entryUUID"), &settings, None), Err(SkipReason::NoId("entryUUID".into())));
@@ -541,13 +541,13 @@ mod tests {
     }
 
     #[test]
-    fn people_join_by_id_by_login_or_by_any_attribute() {
+    fn users_join_by_id_by_login_or_by_any_attribute() {
         let settings = settings(json!({}));
         let mut attributes = ADA.to_vec();
         attributes[5] = ("mail", &["Ada@Example.COM"]);
         attributes.push(("employeeNumber", &["aB7"]));
         let entry = entry(&attributes);
-        let key = |attribute| read(&entry, &settings, Some(attribute)).unwrap().join_key;
+        let key = |attribute| read(&entry, &settings, Some(attribute)).unwrap().match_key;
         let bytes = |attribute| key(attribute).unwrap().bytes().to_vec();
         assert_eq!(bytes("mail"), b"ada@example.com");
         assert_eq!(bytes("employeeNumber"), b"aB7");

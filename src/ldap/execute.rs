@@ -35,7 +35,7 @@ pub(super) async fn execute(
         users: matched.known_user.iter().map(|at| user(*at)).collect(),
         groups: matched.known_group.iter().map(|at| group(*at)).collect(),
     };
-    people(hand, said, accepted, plan, removals, report, &mut ids).await?;
+    users(hand, said, accepted, plan, removals, report, &mut ids).await?;
     groups(hand, said, accepted, plan, report, &mut ids).await?;
     memberships(hand, accepted, plan, removals, report, &ids).await?;
     hand.note(&stale_marks(said, accepted)).await?;
@@ -53,7 +53,7 @@ pub(super) async fn execute(
     Ok(())
 }
 
-async fn people(
+async fn users(
     hand: &Applier<'_>,
     said: &DirectorySnapshot,
     accepted: &Baseline,
@@ -90,7 +90,7 @@ async fn people(
 }
 
 fn aside(said: &DirectorySnapshot, step: Step<'_>, error: &ProvisionError, report: &mut Report) {
-    report.users.set_aside += 1;
+    report.users.skipped += 1;
     if let Some(user) = said.users.get(step.said() as usize) {
         report.refused(user.user_name.clone(), Some(user.key.clone()), in_words(error));
     }
@@ -306,7 +306,7 @@ async fn groups(
             }
             Ok(_) => {}
             Err(error) => {
-                report.groups.set_aside += 1;
+                report.groups.skipped += 1;
                 report.refused(group.name.clone(), Some(group.key.clone()), in_words(&error));
             }
         }
@@ -319,7 +319,7 @@ async fn groups(
     for (change, outcome) in changes.iter().zip(hand.all(&acts).await?) {
         match (outcome, said.groups.get(change.said as usize)) {
             (Err(error), Some(group)) => {
-                report.groups.set_aside += 1;
+                report.groups.skipped += 1;
                 report.refused(group.name.clone(), Some(group.key.clone()), in_words(&error));
             }
             _ => count(&mut report.groups, change.kind),
@@ -344,14 +344,12 @@ async fn memberships(
     let nested =
         plan.add_nested.iter().filter_map(|(outer, inner)| Some((group(*outer)?, group_member(group(*inner)?))));
     members(&mut report.nested, &hand.all(&additions(nested)).await?);
-    let people =
-        plan.add_members.iter().filter_map(|(outer, inner)| Some((group(*outer)?, user_member(user(*inner)?))));
-    members(&mut report.members, &hand.all(&additions(people)).await?);
+    let users = plan.add_members.iter().filter_map(|(outer, inner)| Some((group(*outer)?, user_member(user(*inner)?))));
+    members(&mut report.members, &hand.all(&additions(users)).await?);
 
-    let people = removals.members.iter();
-    let people =
-        people.filter_map(|(outer, inner)| Some((known_group(*outer)?, known_user(*inner)?.uuid().to_string())));
-    members(&mut report.members, &hand.all(&departures(people)).await?);
+    let users = removals.members.iter();
+    let users = users.filter_map(|(outer, inner)| Some((known_group(*outer)?, known_user(*inner)?.uuid().to_string())));
+    members(&mut report.members, &hand.all(&departures(users)).await?);
     let nested = removals.nested.iter();
     let nested =
         nested.filter_map(|(outer, inner)| Some((known_group(*outer)?, known_group(*inner)?.uuid().to_string())));

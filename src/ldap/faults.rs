@@ -66,7 +66,7 @@ pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {
     if compared.max() > Some(bounds::TEXT_BYTES) {
         faults.push(format!("An attribute is compared to a text of at most {} bytes.", bounds::TEXT_BYTES));
     }
-    let SafeguardLimits { at_least, users_percent, members_percent } = config.brake;
+    let SafeguardLimits { at_least, users_percent, members_percent } = config.safeguard;
     if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
         faults.push("The brake takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
     }

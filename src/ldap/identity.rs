@@ -20,7 +20,7 @@ pub struct DirectoryIdentity {
     id: String,
     /// The attribute that lists members.
     member: String,
-    people: Part,
+    users: Part,
     groups: Option<Part>,
 }
 
@@ -64,11 +64,11 @@ impl DirectoryIdentity {
     /// What the settings alone say.
     fn unread(settings: &ResolvedLdapSettings) -> Self {
         let config = &settings.config;
-        let people = Part::of(&config.users, &settings.user_filter);
+        let users = Part::of(&config.users, &settings.user_filter);
         let groups = config.groups.as_ref().map(|branch| Part::of(branch, &settings.group_filter));
-        let bases = people.bases.iter().chain(groups.iter().flat_map(|groups| &groups.bases));
+        let bases = users.bases.iter().chain(groups.iter().flat_map(|groups| &groups.bases));
         let bases = bases.map(|base| (base.clone(), None)).collect();
-        Self { bases, id: settings.id.to_lowercase(), member: settings.member.to_lowercase(), people, groups }
+        Self { bases, id: settings.id.to_lowercase(), member: settings.member.to_lowercase(), users, groups }
     }
 
     /// As it is stored.
@@ -111,7 +111,7 @@ impl DirectoryIdentity {
         let none = BTreeSet::new();
         let bases = |part: Option<&Part>| part.map_or(none.clone(), |part| part.bases.clone());
         let parts = [
-            ("people", bases(Some(&before.people)), bases(Some(&self.people))),
+            ("people", bases(Some(&before.users)), bases(Some(&self.users))),
             ("groups", bases(before.groups.as_ref()), bases(self.groups.as_ref())),
         ];
         for (title, was, is) in parts {
@@ -128,7 +128,7 @@ impl DirectoryIdentity {
     fn read_otherwise(&self, before: &Self) -> Option<String> {
         let mut what = Vec::new();
         let parts = [
-            ("people", Some(&before.people), Some(&self.people)),
+            ("people", Some(&before.users), Some(&self.users)),
             ("groups", before.groups.as_ref(), self.groups.as_ref()),
         ];
         for (title, was, is) in parts {

@@ -69,11 +69,11 @@ impl Marker {
     }
 
     /// The hash of an entry and of what is taken from before where it shows nothing.
-    pub(super) fn entry(&self, entry: &LdapEntry, active: bool, join_key: Option<&[u8]>) -> Hash {
+    pub(super) fn entry(&self, entry: &LdapEntry, active: bool, match_key: Option<&[u8]>) -> Hash {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(&self.way);
         bytes.push(u8::from(active));
-        put(&mut bytes, join_key);
+        put(&mut bytes, match_key);
         for name in &self.asked {
             put(&mut bytes, entry.values(name).iter().map(Vec::as_slice));
         }

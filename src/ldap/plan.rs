@@ -34,7 +34,7 @@ pub struct BaselineUser {
     /// The login name.
     pub user_name: String,
     /// The join key.
-    pub join_key: Option<Vec<u8>>,
+    pub match_key: Option<Vec<u8>>,
     /// Of the last accepted entry.
     pub mark: Option<Mark>,
     /// Not switched off.

@@ -6,7 +6,7 @@ use super::settings::{DisabledWhen, MappedAttribute, Test};
 /// A directory product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LdapProfile {
-    /// OpenLDAP and others with `inetOrgPerson` and `groupOfNames` (RFC 2307bis).
+    /// OpenLDAP and others with `inetOrgUser` and `groupOfNames` (RFC 2307bis).
     OpenLdap,
     /// POSIX groups that list logins (RFC 2307).
     Rfc2307,

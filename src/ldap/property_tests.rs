@@ -11,7 +11,7 @@ use super::mark::Mark;
 use super::plan::{Baseline, BaselineGroup, BaselineUser, ChangeKind, MissingRecords, absences, plan};
 use super::read::Complete;
 use super::reason::PendingReason;
-use super::safeguard::{Removal, SafeguardDecision, SafeguardInput, UnapprovedRemovals, all, brake, taken};
+use super::safeguard::{Removal, SafeguardDecision, SafeguardInput, UnapprovedRemovals, all, safeguard, taken};
 use super::settings::SafeguardLimits;
 use super::translate::DirectorySnapshot;
 use crate::domain::id::Id;
@@ -39,7 +39,7 @@ impl GeneratedDirectory {
         let user = |(key, (login, active)): (&u8, &(u8, bool))| LdapUser {
             key: key.to_string(),
             user_name: login.to_string(),
-            join_key: None,
+            match_key: None,
             active: *active,
             silent: false,
             doc: Some(Default::default()),
@@ -78,7 +78,7 @@ impl GeneratedDirectory {
                     id: Id::from_uuid(Uuid::nil()),
                     key: user.key.clone(),
                     user_name: user.user_name.clone(),
-                    join_key: None,
+                    match_key: None,
                     mark: Some(user.mark),
                     active: user.active,
                     privileged: privileged.contains(&user.key.parse().unwrap()),
@@ -201,7 +201,7 @@ fn decide(
 ) -> (MissingRecords, SafeguardDecision) {
     let plan = plan(said, accepted);
     let missing = absences(&Complete::assume(said.clone()), accepted);
-    let verdict = brake(said, accepted, &plan, &missing, limits, about);
+    let verdict = safeguard(said, accepted, &plan, &missing, limits, about);
     (missing, verdict)
 }
 
@@ -234,7 +234,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_set_aside_is_not_missing((before, after) in two_states(), aside in subset()) {
+    fn what_was_skipped_is_not_missing((before, after) in two_states(), aside in subset()) {
         let mut without = after.clone();
         without.users.retain(|key, _| !aside.contains(key));
         let present_users = aside.iter().map(u8::to_string).collect();
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn the_brake_loses_no_removal_and_lets_no_storm_through(
+    fn the_safeguard_loses_no_removal_and_lets_no_removal_alert_through(
         (before, after) in two_states(), privileged in subset(), mapped in subset()
     ) {
         let accepted = before.accepted(&privileged, &mapped);
@@ -394,13 +394,13 @@ proptest! {
     }
 }
 
-fn people(count: u8) -> GeneratedDirectory {
+fn users(count: u8) -> GeneratedDirectory {
     GeneratedDirectory { users: (0..count).map(|key| (key, (key, true))).collect(), ..GeneratedDirectory::default() }
 }
 
 #[test]
 fn one_of_few_goes_and_two_wait() {
-    let before = people(10);
+    let before = users(10);
     let accepted = before.accepted(&BTreeSet::new(), &BTreeSet::new());
     let without = |gone: u8| GeneratedDirectory {
         users: before.users.clone().into_iter().skip(gone.into()).collect(),
@@ -416,7 +416,7 @@ fn one_of_few_goes_and_two_wait() {
 
 #[test]
 fn a_group_with_a_rule_waits_also_through_nesting_and_one_without_by_its_share_of_all() {
-    let mut before = people(20);
+    let mut before = users(20);
     before.groups.extend([(1, 1), (2, 2), (3, 3)]);
     before.nested.insert((1, 2));
     before.members.extend((0..10).flat_map(|user| [(2, user), (3, user)]));
@@ -435,7 +435,7 @@ fn a_group_with_a_rule_waits_also_through_nesting_and_one_without_by_its_share_o
 
 #[test]
 fn another_directory_with_the_same_names_waits_as_a_whole() {
-    let before = people(10);
+    let before = users(10);
     let other = GeneratedDirectory {
         users: (10..20).map(|key| (key, (key - 10, true))).collect(),
         ..GeneratedDirectory::default()
@@ -447,8 +447,8 @@ fn another_directory_with_the_same_names_waits_as_a_whole() {
 }
 
 #[test]
-fn people_who_stay_in_by_another_way_are_not_lost() {
-    let mut before = people(10);
+fn users_who_stay_in_by_another_way_are_not_lost() {
+    let mut before = users(10);
     before.groups.extend([(1, 1), (2, 2)]);
     before.nested.insert((1, 2));
     before.groups.extend((3..8).map(|key| (key, key)));

@@ -2,7 +2,7 @@
 //!
 //! Only a [`Complete`] read can say that somebody is missing, and only this module makes one: every answer
 //! arrived, the last result was success and the last page named no further one. That a read found nothing
-//! proves nothing; the brake holds it (see `brake`).
+//! proves nothing; the brake holds it (see `safeguard`).
 use std::collections::HashSet;
 
 use super::client::{Client, LdapFailure, Search};
@@ -124,8 +124,8 @@ pub async fn branch(
     if let Some(attribute) = long {
         fill_ranges(client, attribute, &mut reading.entries).await?;
     }
-    let hidden = reading.references.iter().any(|url| !holds_no_people(url));
-    if hidden && settings.config.references == ReferralPolicy::MayHidePeople {
+    let hidden = reading.references.iter().any(|url| !holds_no_users(url));
+    if hidden && settings.config.references == ReferralPolicy::MayHideUsers {
         return Ok(ReadEvidence::Partial(reading));
     }
     Ok(ReadEvidence::Whole(Complete(reading)))
@@ -204,7 +204,7 @@ async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [LdapEn
 
 /// References that every domain controller sends at the root of a domain: partitions for configuration and
 /// name service, which hold no people.
-fn holds_no_people(url: &str) -> bool {
+fn holds_no_users(url: &str) -> bool {
     let name = url.splitn(4, '/').nth(3).unwrap_or("").to_ascii_lowercase();
     ["cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,", "cn=schema,cn=configuration,"]
         .iter()
@@ -216,10 +216,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_known_partitions_hold_no_people() {
-        assert!(holds_no_people("ldap://a.example/CN=Configuration,DC=a,DC=example"));
-        assert!(holds_no_people("ldap://DomainDnsZones.a.example/DC=DomainDnsZones,DC=a,DC=example"));
-        assert!(!holds_no_people("ldap://b.a.example/DC=b,DC=a,DC=example"));
-        assert!(!holds_no_people("ldap://b.a.example"));
+    fn only_known_partitions_hold_no_users() {
+        assert!(holds_no_users("ldap://a.example/CN=Configuration,DC=a,DC=example"));
+        assert!(holds_no_users("ldap://DomainDnsZones.a.example/DC=DomainDnsZones,DC=a,DC=example"));
+        assert!(!holds_no_users("ldap://b.a.example/DC=b,DC=a,DC=example"));
+        assert!(!holds_no_users("ldap://b.a.example"));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum PendingReason {
     /// The read found no people at all, or no groups at all.
     EmptyRead {
-        /// `people` or `groups`.
+        /// `users` or `groups`.
         what: String,
     },
     /// The server is not the one of the runs before.

@@ -45,7 +45,7 @@ pub struct Report {
     /// What waits for approval.
     pub held: Vec<PendingRemovalEntry>,
     /// Entries that could not be taken.
-    pub set_aside: Vec<SkippedEntryReport>,
+    pub skipped: Vec<SkippedEntryReport>,
     /// What changed, one line an object.
     pub changes: Vec<ChangedEntryReport>,
     /// True when the lists above are cut off; the counts are not.
@@ -101,7 +101,7 @@ pub struct ReadCounts {
 }
 
 /// What became of people or groups. Everything that was read is in exactly one of `created`, `changed`, `unchanged`,
-/// `waiting` and `set_aside`; `removed` and `held` speak of what was not read, or of what waits.
+/// `waiting` and `skipped`; `removed` and `held` speak of what was not read, or of what waits.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -122,7 +122,7 @@ pub struct RecordCounts {
     pub unchanged: u64,
     /// Read, and nothing was done: what would be done waits for approval, or the run ended before.
     pub waiting: u64,
-    pub set_aside: u64,
+    pub skipped: u64,
     /// Of all people of the connection after the run: linked to nobody until somebody decides who they are.
     pub for_review: u64,
 }
@@ -130,7 +130,7 @@ pub struct RecordCounts {
 impl RecordCounts {
     /// How many of what was read it speaks of.
     pub fn read(&self) -> u64 {
-        self.created + self.changed + self.unchanged + self.waiting + self.set_aside
+        self.created + self.changed + self.unchanged + self.waiting + self.skipped
     }
 }
 
@@ -220,7 +220,7 @@ impl Report {
             members: PairCounts::default(),
             nested: PairCounts::default(),
             held: Vec::new(),
-            set_aside: Vec::new(),
+            skipped: Vec::new(),
             changes: Vec::new(),
             cut_off: false,
             milliseconds: Milliseconds::default(),
@@ -230,9 +230,9 @@ impl Report {
     /// The form that is stored: long lists cut off.
     pub fn stored(&self) -> String {
         let mut short = self.clone();
-        short.cut_off |= [short.held.len(), short.set_aside.len(), short.changes.len()].iter().any(|len| *len > STORED);
+        short.cut_off |= [short.held.len(), short.skipped.len(), short.changes.len()].iter().any(|len| *len > STORED);
         short.held.truncate(STORED);
-        short.set_aside.truncate(STORED);
+        short.skipped.truncate(STORED);
         short.changes.truncate(STORED);
         serde_json::to_string(&short).unwrap_or_default()
     }
@@ -255,11 +255,11 @@ impl Report {
 
     /// Notes what was set aside before anything is applied.
     pub(super) fn asides(&mut self, said: &DirectorySnapshot) {
-        self.users.set_aside = said.users_aside;
-        self.groups.set_aside = said.groups_aside;
+        self.users.skipped = said.users_aside;
+        self.groups.skipped = said.groups_aside;
         self.read.doubt.clone_from(&said.doubt);
-        self.set_aside = said
-            .set_aside
+        self.skipped = said
+            .skipped
             .iter()
             .map(|aside| SkippedEntryReport { dn: aside.dn.clone(), id: aside.key.clone(), why: aside.why.to_string() })
             .collect();
@@ -312,7 +312,7 @@ impl Report {
 
     /// Notes something that was refused while it was carried out.
     pub(super) fn refused(&mut self, dn: String, id: Option<String>, why: String) {
-        self.set_aside.push(SkippedEntryReport { dn, id, why });
+        self.skipped.push(SkippedEntryReport { dn, id, why });
     }
 
     /// The lines of a plan.
@@ -394,11 +394,11 @@ impl std::fmt::Display for Report {
         for (what, counts) in [("people", &self.users), ("groups", &self.groups)] {
             let RecordCounts { created, changed, renamed, switched_off, switched_on, removed, not_removed, .. } =
                 counts;
-            let RecordCounts { held, unchanged, waiting, set_aside, for_review, .. } = counts;
+            let RecordCounts { held, unchanged, waiting, skipped, for_review, .. } = counts;
             writeln!(
                 f,
                 "  {what}: {created} {verb} created, {changed} changed ({renamed} renamed, {switched_off} switched off, \
-                 {switched_on} on), {removed} removed, {unchanged} unchanged, {waiting} waiting, {set_aside} set aside; \
+                 {switched_on} on), {removed} removed, {unchanged} unchanged, {waiting} waiting, {skipped} set aside; \
                  {held} held"
             )?;
             if *not_removed > 0 {
@@ -430,7 +430,7 @@ impl std::fmt::Display for Report {
         for line in self.held.iter().take(10) {
             writeln!(f, "  held: {} {}: {}", line.kind, line.title, line.says)?;
         }
-        for line in self.set_aside.iter().take(10) {
+        for line in self.skipped.iter().take(10) {
             writeln!(f, "  set aside: {}: {}", line.dn, line.why)?;
         }
         let Milliseconds { read, compare, apply, total } = &self.milliseconds;

@@ -98,7 +98,7 @@ pub async fn start(env: &SyncContext, slug: &str, order: SyncOptions) -> Result<
 /// A run that has begun: it has its row and its lease.
 pub struct SyncRun {
     env: SyncContext,
-    door: ConnectionContext,
+    connection: ConnectionContext,
     settings: Arc<ResolvedLdapSettings>,
     password: Option<SecretString>,
     order: SyncOptions,
@@ -111,24 +111,27 @@ pub struct SyncRun {
 pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -> Result<SyncRun, SyncStartError> {
     let name = slug.to_owned();
     let mut reader = env.store.reader().await?;
-    let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?;
-    let door = door.ok_or_else(|| SyncStartError::Unknown(name.clone()))?;
-    if !order.dry && door.connection.state == ConnectionState::Paused {
+    let connection = connections::open_connection_named(&mut reader, slug, ConnectionKind::Ldap).await?;
+    let connection = connection.ok_or_else(|| SyncStartError::Unknown(name.clone()))?;
+    if !order.dry && connection.connection.state == ConnectionState::Paused {
         return Err(SyncStartError::Paused(name));
     }
-    if !order.dry && door.mode == DirectoryMode::Paused {
+    if !order.dry && connection.mode == DirectoryMode::Paused {
         return Err(SyncStartError::DirectoryPaused(name));
     }
-    let settings = Arc::new(ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config)?);
-    let sealed = connections::secret(&mut reader, &door.extent).await?;
+    let settings =
+        Arc::new(ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config)?);
+    let sealed = connections::secret(&mut reader, &connection.extent).await?;
     let password = match sealed {
         None => None,
-        Some(sealed) => Some(opened(&env.keys, &door, &sealed).ok_or_else(|| SyncStartError::Secret(name.clone()))?),
+        Some(sealed) => {
+            Some(opened(&env.keys, &connection, &sealed).ok_or_else(|| SyncStartError::Secret(name.clone()))?)
+        }
     };
     let approved = match order.approve {
         None => Vec::new(),
         Some(run) => {
-            let held = baseline::held(&mut reader, &door.extent, run, 0, usize::MAX).await?;
+            let held = baseline::held(&mut reader, &connection.extent, run, 0, usize::MAX).await?;
             if held.is_empty() {
                 return Err(SyncStartError::NothingHeld(run));
             }
@@ -139,16 +142,16 @@ pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -
 
     let ctx = env.clock.ctx(Actor::System);
     let run: RunId = ctx.id();
-    let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &door, run, order.dry).await).await?;
+    let lease = env.store.write(async |tx: &mut Tx| begin(tx, &ctx, &connection, run, order.dry).await).await?;
     let lease = lease.ok_or(SyncStartError::Busy(name))?;
     let mut report = Report::begin(run, slug, order.dry, ctx.now());
-    report.observed = door.mode == DirectoryMode::Observe;
-    Ok(SyncRun { env: env.clone(), door, settings, password, order, approved, lease, report })
+    report.observed = connection.mode == DirectoryMode::Observe;
+    Ok(SyncRun { env: env.clone(), connection, settings, password, order, approved, lease, report })
 }
 
 /// The bind password of a door; `None` when the keys do not fit.
-pub fn opened(keys: &Keyring, door: &ConnectionContext, sealed: &[u8]) -> Option<SecretString> {
-    let plain = keys.open(SealPurpose::secret_of(&door.connection), sealed).ok()?;
+pub fn opened(keys: &Keyring, connection: &ConnectionContext, sealed: &[u8]) -> Option<SecretString> {
+    let plain = keys.open(SealPurpose::secret_of(&connection.connection), sealed).ok()?;
     Some(SecretString::from(String::from_utf8(plain.to_vec()).ok()?))
 }
 
@@ -156,17 +159,17 @@ pub fn opened(keys: &Keyring, door: &ConnectionContext, sealed: &[u8]) -> Option
 async fn begin(
     tx: &mut Tx,
     ctx: &Ctx,
-    door: &ConnectionContext,
+    connection: &ConnectionContext,
     run: RunId,
     dry: bool,
 ) -> Result<Option<Lease>, StoreError> {
-    let name = format!("sync:{}", door.connection.id);
+    let name = format!("sync:{}", connection.connection.id);
     let Some(lease) = leases::acquire(tx, &name, run.uuid(), LEASE).await? else {
         return Ok(None);
     };
     let lost = r#"{"failure":"The process that ran this ended before the run did."}"#;
-    runs::abandon(tx, &door.extent, lost, ctx.now()).await?;
-    runs::insert(tx, &door.extent, run, dry, ctx.now()).await?;
+    runs::abandon(tx, &connection.extent, lost, ctx.now()).await?;
+    runs::insert(tx, &connection.extent, run, dry, ctx.now()).await?;
     Ok(Some(lease))
 }
 
@@ -185,7 +188,7 @@ impl SyncRun {
     /// What joins people with the directory's other doors; by default the stable id, so that who comes back is
     /// known again.
     fn join(&self) -> Option<String> {
-        Some(self.door.join_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
+        Some(self.connection.matching_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))
     }
 
     /// Runs it on threads that serve no requests, and goes on when the caller no longer waits.
@@ -260,7 +263,7 @@ impl SyncRun {
         let outcome = self.apply(&compared).await;
         self.report.milliseconds.apply = millis(began);
         outcome?;
-        let (at, run, now) = (self.door.extent, self.id(), self.env.clock.now());
+        let (at, run, now) = (self.connection.extent, self.id(), self.env.clock.now());
         if compared.settles() {
             let server = identity.stored();
             self.env.store.write(async |tx: &mut Tx| runs::set_server(tx, &at, &server, run, now).await).await?;
@@ -271,7 +274,7 @@ impl SyncRun {
 
     /// Stages what waits, and notes what goes without anybody's approval.
     async fn hold(&self, compared: &Compared, approved: &HashSet<Removal>) -> Result<(), Failure> {
-        let (run, at, now) = (self.id(), self.door.extent, self.env.clock.now());
+        let (run, at, now) = (self.id(), self.connection.extent, self.env.clock.now());
         let Compared { said, accepted, plan, verdict, .. } = compared;
         let taken = safeguard::taken(said, accepted, plan, &verdict.apply, approved);
         let taken = window::in_rows(&taken);
@@ -298,18 +301,18 @@ impl SyncRun {
 
     async fn apply(&mut self, compared: &Compared) -> Result<(), Failure> {
         let schemas = SchemaSet::base();
-        let actor = Actor::Connection { connection: self.door.connection.id, run: Some(self.id()) };
+        let actor = Actor::Connection { connection: self.connection.connection.id, run: Some(self.id()) };
         let stop = self.env.stop.clone();
-        let gone = baseline::deleted(&mut self.env.store.reader().await?, &self.door.extent).await?;
+        let gone = baseline::deleted(&mut self.env.store.reader().await?, &self.connection.extent).await?;
         let hand = Applier {
             gone: gone.into_iter().collect(),
             store: &self.env.store,
             clock: self.env.clock,
             actor,
             source: ProvisionSource {
-                extent: self.door.extent,
+                extent: self.connection.extent,
                 schemas: &schemas,
-                join_attribute: None,
+                matching_attribute: None,
                 unknown_members: UnknownMembers::Skip,
             },
             lease: &self.lease,
@@ -334,7 +337,7 @@ impl SyncRun {
 
     /// Writes the report and gives the lease back.
     async fn end(&mut self) {
-        let (at, now, report) = (self.door.extent, self.env.clock.now(), self.report.stored());
+        let (at, now, report) = (self.connection.extent, self.env.clock.now(), self.report.stored());
         let (run, status, lease) = (self.id(), self.report.status.as_str(), &self.lease);
         let written = self.env.store.write(async |tx: &mut Tx| {
             runs::finish(tx, &at, run, status, &report, now).await?;

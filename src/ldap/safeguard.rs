@@ -90,7 +90,7 @@ pub fn taken(
 }
 
 /// Decides over every absence, and over who is switched on or off at once.
-pub fn brake(
+pub fn safeguard(
     said: &DirectorySnapshot,
     accepted: &Baseline,
     plan: &SyncPlan,
@@ -105,7 +105,7 @@ pub fn brake(
     }
     let mut held: HashMap<Removal, PendingReason> = HashMap::new();
     if !absences.is_empty() {
-        people_or_nothing(said, absences, limits, accepted, about, &mut held);
+        users_or_nothing(said, absences, limits, accepted, about, &mut held);
         privileged(accepted, absences, &mut held);
         mapped_groups(said, accepted, plan, absences, limits, about, &mut held);
         shares(accepted, absences, limits, about, &mut held);
@@ -174,7 +174,7 @@ pub(super) fn exceeds(lost: usize, of: usize, at_least: u32, percent: u32) -> bo
     lost >= at_least as usize && (lost as u64) * 100 > (of as u64) * u64::from(percent)
 }
 
-fn people_or_nothing(
+fn users_or_nothing(
     said: &DirectorySnapshot,
     absences: &MissingRecords,
     limits: SafeguardLimits,
@@ -186,9 +186,9 @@ fn people_or_nothing(
         held.extend(all(absences).map(|removal| (removal, reason.clone())));
         return;
     }
-    let no_people = said.users.is_empty() && said.present_users.is_empty();
+    let no_users = said.users.is_empty() && said.present_users.is_empty();
     let no_groups = said.groups.is_empty() && said.present_groups.is_empty();
-    if no_people {
+    if no_users {
         let reason = PendingReason::EmptyRead { what: "people".to_owned() };
         held.extend(all(absences).map(|removal| (removal, reason.clone())));
     }
@@ -198,7 +198,7 @@ fn people_or_nothing(
         held.extend(groups.map(|removal| (removal, reason.clone())));
     }
     let (missing, of) = (absences.users.len(), accepted.users.len());
-    if !no_people && exceeds(missing, of, limits.at_least, limits.users_percent) {
+    if !no_users && exceeds(missing, of, limits.at_least, limits.users_percent) {
         let reason = PendingReason::ManyUsers { missing: missing as u64, of: of as u64, limit: limits.users_percent };
         for user in &absences.users {
             held.entry(Removal::User(*user)).or_insert_with(|| reason.clone());
@@ -269,11 +269,11 @@ fn switches(
     let on = of(ChangeKind::SwitchedOn).map(|change| Removal::SwitchOn(change.known));
     let off = of(ChangeKind::SwitchedOff).filter(|change| silent(change.said));
     let off = off.map(|change| Removal::SwitchOff(change.known));
-    let people = accepted.users.len();
+    let users = accepted.users.len();
     for (on, all) in [(true, on.collect::<Vec<_>>()), (false, off.collect())] {
         let open: Vec<Removal> = all.into_iter().filter(|switch| !about.approved.contains(switch)).collect();
-        if exceeds(open.len(), people, limits.at_least, limits.users_percent) {
-            let (count, of, limit) = (open.len() as u64, people as u64, limits.users_percent);
+        if exceeds(open.len(), users, limits.at_least, limits.users_percent) {
+            let (count, of, limit) = (open.len() as u64, users as u64, limits.users_percent);
             held.extend(open.into_iter().map(|switch| (switch, PendingReason::ManySwitched { on, count, of, limit })));
         }
     }

@@ -48,7 +48,7 @@ pub struct LdapSettings {
     pub timeouts: Timeouts,
     /// When removals wait for approval.
     #[serde(default)]
-    pub brake: SafeguardLimits,
+    pub safeguard: SafeguardLimits,
     /// What a reference to another server means.
     #[serde(default)]
     pub references: ReferralPolicy,
@@ -213,7 +213,7 @@ impl Default for SafeguardLimits {
 pub enum ReferralPolicy {
     /// People may be behind it: nothing counts as removed.
     #[default]
-    MayHidePeople,
+    MayHideUsers,
     /// Nobody of this directory is behind it.
     HideNobody,
 }

@@ -63,15 +63,15 @@ async fn everything(
 ) -> Result<RawRead, LdapFailure> {
     let mut client = Client::connect(settings, password, guard).await?;
     let identity = DirectoryIdentity::read(&mut client, settings).await?;
-    let people = settings.user_attributes(join);
-    let people = BranchSpec {
+    let users = settings.user_attributes(join);
+    let users = BranchSpec {
         what: "Reading people",
         branch: &settings.config.users,
         filter: &settings.user_filter,
-        attributes: &people,
+        attributes: &users,
         long: None,
     };
-    let people = read::branch(&mut client, settings, people).await?;
+    let users = read::branch(&mut client, settings, users).await?;
     let groups = match &settings.config.groups {
         None => ReadEvidence::nothing(),
         Some(branch) => {
@@ -86,7 +86,7 @@ async fn everything(
             read::branch(&mut client, settings, groups).await?
         }
     };
-    Ok(RawRead { url: client.url.clone(), identity, read: people.and(groups) })
+    Ok(RawRead { url: client.url.clone(), identity, read: users.and(groups) })
 }
 
 /// One step of a connection test.
@@ -181,10 +181,10 @@ fn judged(what: &str, seen: &BranchRead, mapping: Mapping<'_>) -> (bool, String)
     }
     let nothing = BranchRead::default();
     let seen = seen.clone();
-    let (people, groups) = if what == "people" { (seen, nothing) } else { (nothing, seen) };
-    let said = translate(people, groups, mapping, &ExistingKeys::default());
+    let (users, groups) = if what == "people" { (seen, nothing) } else { (nothing, seen) };
+    let said = translate(users, groups, mapping, &ExistingKeys::default());
     let taken = said.users.len() + said.groups.len();
-    let why = said.set_aside.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();
+    let why = said.skipped.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();
     let says = match &said.doubt {
         _ if taken == of => format!("All {of} of the first {what} would be taken."),
         _ if taken == 0 => format!("None of the first {of} {what} would be taken.{why}"),

@@ -23,7 +23,7 @@ pub struct DirectorySnapshot {
     /// Groups in groups: outer, inner. Sorted, each once.
     pub nested: Vec<(u32, u32)>,
     /// Entries that could not be taken.
-    pub set_aside: Vec<SkippedEntry>,
+    pub skipped: Vec<SkippedEntry>,
     /// Stable ids of people who were set aside: they are there, so they are not missing.
     pub present_users: HashSet<String>,
     /// The same of groups.
@@ -71,30 +71,30 @@ pub fn translate(
 ) -> DirectorySnapshot {
     let (settings, marker) = (mapping.settings, Marker::new(mapping));
     let mut said = DirectorySnapshot::default();
-    let mut people = Vec::with_capacity(user_branch.entries.len());
+    let mut users = Vec::with_capacity(user_branch.entries.len());
     for entry in user_branch.entries {
         match entry::user(&entry, mapping, &marker, &|key| holders.before.get(key).copied()) {
-            Ok(user) => people.push((entry.dn, user)),
+            Ok(user) => users.push((entry.dn, user)),
             Err(why) => said.user_aside(&entry.dn, entry::stable_key(&entry, &settings.id), why),
         }
     }
-    let people = said.unique(people, |user| user.key.clone(), |_, _| false, |_| SkipReason::SameId);
-    let people = said.unique(
-        people,
+    let users = said.unique(users, |user| user.key.clone(), |_, _| false, |_| SkipReason::SameId);
+    let users = said.unique(
+        users,
         |user| fold(&user.user_name),
         |name, key| holders.logins.get(name).is_some_and(|holder| *holder == key),
         |user| SkipReason::SameLogin(user.user_name.clone()),
     );
     let joined_by = mapping.join.unwrap_or_default().to_owned();
-    let (joined, loose): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, user)| user.join_key.is_some());
+    let (joined, loose): (Vec<_>, Vec<_>) = users.into_iter().partition(|(_, user)| user.match_key.is_some());
     let joined = said.unique(
         joined,
-        |user| user.join_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
+        |user| user.match_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
         |join, key| holders.joins.get(join.as_slice()).is_some_and(|holder| *holder == key),
         |_| SkipReason::SameJoin(joined_by.clone()),
     );
-    let mut people: Vec<_> = joined.into_iter().chain(loose).collect();
-    people.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+    let mut users: Vec<_> = joined.into_iter().chain(loose).collect();
+    users.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
 
     let mut group_entries = Vec::with_capacity(groups.entries.len());
     for entry in groups.entries {
@@ -116,8 +116,8 @@ pub fn translate(
     });
     group_entries.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
 
-    said.resolve_members(&people, &group_entries, settings);
-    said.users = people.into_iter().map(|(_, user)| user).collect();
+    said.resolve_members(&users, &group_entries, settings);
+    said.users = users.into_iter().map(|(_, user)| user).collect();
     said.groups = group_entries.into_iter().map(|(_, group)| group).collect();
     said
 }
@@ -151,7 +151,7 @@ impl DirectorySnapshot {
             Some(key) if why == SkipReason::SameId => self.doubt(|| format!("two entries have the id {key}")),
             Some(_) => {}
         }
-        self.set_aside.push(SkippedEntry { dn: dn.to_owned(), key, why });
+        self.skipped.push(SkippedEntry { dn: dn.to_owned(), key, why });
     }
 
     /// The first contradiction is told; one is enough.
@@ -163,17 +163,17 @@ impl DirectorySnapshot {
     /// gets it, because which of them it was meant for cannot be known.
     fn unique<K: Hash + Eq>(
         &mut self,
-        people: Vec<(String, LdapUser)>,
+        users: Vec<(String, LdapUser)>,
         claim: impl Fn(&LdapUser) -> K,
         holds: impl Fn(&K, &str) -> bool,
         why: impl Fn(&LdapUser) -> SkipReason,
     ) -> Vec<(String, LdapUser)> {
-        let mut claims: HashMap<K, u32> = HashMap::with_capacity(people.len());
-        for (_, user) in &people {
+        let mut claims: HashMap<K, u32> = HashMap::with_capacity(users.len());
+        for (_, user) in &users {
             *claims.entry(claim(user)).or_default() += 1;
         }
-        let mut kept = Vec::with_capacity(people.len());
-        for (dn, user) in people {
+        let mut kept = Vec::with_capacity(users.len());
+        for (dn, user) in users {
             let claimed = claim(&user);
             let alone = claims.get(&claimed) == Some(&1);
             if alone || holds(&claimed, &user.key) {
@@ -188,7 +188,7 @@ impl DirectorySnapshot {
 
     fn resolve_members(
         &mut self,
-        people: &[(String, LdapUser)],
+        users: &[(String, LdapUser)],
         groups: &[(LdapEntry, LdapGroup)],
         settings: &ResolvedLdapSettings,
     ) {
@@ -197,12 +197,12 @@ impl DirectorySnapshot {
             true => Some(Name::Login(user.user_name.clone())),
             false => Dn::parse(dn).ok().map(Name::Dn),
         };
-        let user_names = (0..).zip(people).map(|(at, (dn, user))| (user_name(dn, user), dn, Target::User(at)));
+        let user_names = (0..).zip(users).map(|(at, (dn, user))| (user_name(dn, user), dn, Target::User(at)));
         let inner = (0..)
             .zip(groups)
             .map(|(at, (entry, _))| (Dn::parse(&entry.dn).ok().map(Name::Dn), &entry.dn, Target::Group(at)));
         let inner = inner.filter(|_| !by_login);
-        let mut names: HashMap<Name, Target> = HashMap::with_capacity(people.len() + groups.len());
+        let mut names: HashMap<Name, Target> = HashMap::with_capacity(users.len() + groups.len());
         // Servers mostly write a member as they write the entry: that is found without parsing.
         let mut verbatim: HashMap<&str, Target> = HashMap::with_capacity(names.capacity());
         for (name, dn, target) in user_names.chain(inner) {
@@ -292,14 +292,14 @@ mod tests {
     }
 
     fn read(
-        people: &BranchRead,
+        users: &BranchRead,
         groups: &BranchRead,
         settings: &ResolvedLdapSettings,
         join: Option<&str>,
         holders: &ExistingKeys,
     ) -> DirectorySnapshot {
         translate(
-            people.clone(),
+            users.clone(),
             groups.clone(),
             Mapping { settings, schemas: &crate::scim::schema::SchemaSet::base(), join },
             holders,
@@ -310,15 +310,15 @@ mod tests {
         BranchRead { entries, ..BranchRead::default() }
     }
 
-    fn person(dn: &str, id: &str, uid: &str, mail: &str) -> LdapEntry {
+    fn user(dn: &str, id: &str, uid: &str, mail: &str) -> LdapEntry {
         entry(dn, &[("entryUUID", &[id]), ("uid", &[uid]), ("mail", &[mail])])
     }
 
     #[test]
     fn members_are_found_by_name_in_any_writing_and_strangers_counted() {
-        let people = reading(vec![
-            person("cn=Lee\\, Ann,ou=p,dc=x", "a", "ann", "ann@x"),
-            person("uid=bob,ou=p,dc=x", "b", "bob", "bob@x"),
+        let users = reading(vec![
+            user("cn=Lee\\, Ann,ou=p,dc=x", "a", "ann", "ann@x"),
+            user("uid=bob,ou=p,dc=x", "b", "bob", "bob@x"),
         ]);
         let groups = reading(vec![
             entry(
@@ -341,87 +341,85 @@ mod tests {
             ),
             entry("cn=some,ou=g,dc=x", &[("entryUUID", &["g2"]), ("cn", &["some"]), ("member", &["cn=all,ou=g,dc=x"])]),
         ]);
-        let said = read(&people, &groups, &settings("member"), None, &ExistingKeys::default());
+        let said = read(&users, &groups, &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.members, [(0, 0), (0, 1)]);
         assert_eq!(said.nested, [(0, 1), (1, 0)]);
         assert_eq!(said.strangers, 2);
-        assert!(said.set_aside.is_empty());
+        assert!(said.skipped.is_empty());
     }
 
     #[test]
     fn posix_members_are_found_by_login() {
-        let people =
-            reading(vec![person("uid=a,ou=p,dc=x", "a", "ann", "a@x"), person("uid=b,ou=p,dc=x", "b", "bob", "b@x")]);
+        let users =
+            reading(vec![user("uid=a,ou=p,dc=x", "a", "ann", "a@x"), user("uid=b,ou=p,dc=x", "b", "bob", "b@x")]);
         let groups = reading(vec![entry(
             "cn=g,ou=g,dc=x",
             &[("entryUUID", &["g"]), ("cn", &["g"]), ("memberUid", &["bob", "eve"])],
         )]);
-        let said = read(&people, &groups, &settings("memberUid"), None, &ExistingKeys::default());
+        let said = read(&users, &groups, &settings("memberUid"), None, &ExistingKeys::default());
         assert_eq!(said.members, [(0, 1)]);
         assert_eq!(said.strangers, 1);
     }
 
     #[test]
     fn the_holder_of_a_login_keeps_it_and_without_one_nobody_gets_it() {
-        let people = reading(vec![
-            person("uid=1,ou=p,dc=x", "a", "Same", "1@x"),
-            person("uid=2,ou=p,dc=x", "b", "same", "2@x"),
-            person("uid=3,ou=p,dc=x", "c", "other", "3@x"),
+        let users = reading(vec![
+            user("uid=1,ou=p,dc=x", "a", "Same", "1@x"),
+            user("uid=2,ou=p,dc=x", "b", "same", "2@x"),
+            user("uid=3,ou=p,dc=x", "c", "other", "3@x"),
         ]);
         let none = reading(vec![]);
-        let said = read(&people, &none, &settings("member"), None, &ExistingKeys::default());
+        let said = read(&users, &none, &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["c"]);
         assert_eq!(said.present_users, HashSet::from(["a".to_owned(), "b".to_owned()]));
         let holders = ExistingKeys { logins: HashMap::from([("same".to_owned(), "b")]), ..ExistingKeys::default() };
-        let said = read(&people, &none, &settings("member"), None, &holders);
+        let said = read(&users, &none, &settings("member"), None, &holders);
         assert_eq!(said.users.iter().map(|user| user.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
-        assert_eq!(said.set_aside.len(), 1);
+        assert_eq!(said.skipped.len(), 1);
     }
 
     #[test]
-    fn a_shared_address_is_set_aside_only_where_it_joins() {
-        let people = reading(vec![
-            person("uid=1,ou=p,dc=x", "a", "ann", "Team@x"),
-            person("uid=2,ou=p,dc=x", "b", "bob", "team@X"),
-        ]);
+    fn a_shared_address_is_skipped_only_where_it_joins() {
+        let users =
+            reading(vec![user("uid=1,ou=p,dc=x", "a", "ann", "Team@x"), user("uid=2,ou=p,dc=x", "b", "bob", "team@X")]);
         let none = reading(vec![]);
         assert_eq!(
-            read(&people, &none, &settings("member"), Some("entryUUID"), &ExistingKeys::default()).users.len(),
+            read(&users, &none, &settings("member"), Some("entryUUID"), &ExistingKeys::default()).users.len(),
             2
         );
-        let said = read(&people, &none, &settings("member"), Some("mail"), &ExistingKeys::default());
+        let said = read(&users, &none, &settings("member"), Some("mail"), &ExistingKeys::default());
         assert_eq!(said.users.len(), 0);
-        assert_eq!(said.set_aside[0].why, SkipReason::SameJoin("mail".into()));
+        assert_eq!(said.skipped[0].why, SkipReason::SameJoin("mail".into()));
     }
 
     #[test]
     fn an_entry_without_id_may_be_anybody() {
-        let people = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
-        let said = read(&people, &reading(vec![]), &settings("member"), None, &ExistingKeys::default());
+        let users = reading(vec![entry("uid=1,ou=p,dc=x", &[("uid", &["ann"])])]);
+        let said = read(&users, &reading(vec![]), &settings("member"), None, &ExistingKeys::default());
         assert_eq!(said.doubt.as_deref(), Some("\"uid=1,ou=p,dc=x\": it has no entryUUID that can be read"));
-        assert_eq!((said.set_aside.len(), said.users_aside), (1, 1));
+        assert_eq!((said.skipped.len(), said.users_aside), (1, 1));
     }
 
     #[test]
     fn what_is_double_or_malformed_is_a_doubt_or_makes_a_group_unclear() {
         let settings = settings("member");
         let none = || reading(vec![]);
-        let ann = || person("uid=ann,ou=p,dc=x", "a", "ann", "ann@x");
-        let people =
+        let ann = || user("uid=ann,ou=p,dc=x", "a", "ann", "ann@x");
+        let users =
             |other: LdapEntry| read(&reading(vec![ann(), other]), &none(), &settings, None, &ExistingKeys::default());
         let doubts = [
-            ("two entries have the id a", person("uid=bob,ou=p,dc=x", "A", "bob", "b@x")),
+            ("two entries have the id a", user("uid=bob,ou=p,dc=x", "A", "bob", "b@x")),
             ("it has no entryUUID", entry("uid=bob,ou=p,dc=x", &[("entryUUID", &["b", "c"]), ("uid", &["bob"])])),
-            ("it has no entryUUID", person("uid=bob,ou=p,dc=x", "b\u{7}", "bob", "b@x")),
-            ("it has no entryUUID", person("uid=bob,ou=p,dc=x", &"b".repeat(201), "bob", "b@x")),
-            ("is no distinguished name", person("uid=bob\\,ou=p+,dc=x", "b", "bob", "b@x")),
-            ("two entries are called", person("UID=Ann,ou=p,dc=x", "b", "bob", "b@x")),
+            ("it has no entryUUID", user("uid=bob,ou=p,dc=x", "b\u{7}", "bob", "b@x")),
+            ("it has no entryUUID", user("uid=bob,ou=p,dc=x", &"b".repeat(201), "bob", "b@x")),
+            ("is no distinguished name", user("uid=bob\\,ou=p+,dc=x", "b", "bob", "b@x")),
+            ("two entries are called", user("UID=Ann,ou=p,dc=x", "b", "bob", "b@x")),
         ];
         for (part, other) in doubts {
-            let said = people(other.clone());
+            let said = users(other.clone());
             assert!(said.doubt.as_ref().is_some_and(|says| says.contains(part)), "{other:?}: {:?}", said.doubt);
         }
-        assert_eq!(people(person("uid=bob,ou=p,dc=x", "b", "bob", "b@x")).doubt, None);
+        assert_eq!(users(user("uid=bob,ou=p,dc=x", "b", "bob", "b@x")).doubt, None);
 
         let group = |member: &str| {
             let values: &[&str] = &[member, "uid=ann,ou=p,dc=x"];
@@ -436,7 +434,7 @@ mod tests {
 
     #[test]
     fn what_an_entry_does_not_show_stays_as_it_was() {
-        let ad = |person: Option<&str>, before: Option<bool>| {
+        let ad = |user: Option<&str>, before: Option<bool>| {
             let settings = ResolvedLdapSettings::from_json(
                 "active_directory",
                 &json!({"urls": ["ldap://d.example"], "security": "none", "id": "entryUUID", "users": {"bases": ["dc=x"]},
@@ -444,15 +442,15 @@ mod tests {
             )
             .unwrap();
             let mut attributes: Vec<(&str, &[&str])> = vec![("entryUUID", &["a"]), ("uid", &["ann"])];
-            let values = [person.unwrap_or_default()];
-            if person.is_some() {
+            let values = [user.unwrap_or_default()];
+            if user.is_some() {
                 attributes.push(("userAccountControl", &values));
             }
-            let before = before.map(|active| ("a", Before { active, join_key: Some(b"key"), mark: None }));
+            let before = before.map(|active| ("a", Before { active, match_key: Some(b"key"), mark: None }));
             let holders = ExistingKeys { before: before.into_iter().collect(), ..ExistingKeys::default() };
-            let people = reading(vec![entry("uid=ann,dc=x", &attributes)]);
-            let said = read(&people, &reading(vec![]), &settings, Some("employeeNumber"), &holders);
-            said.users.first().map(|user| (user.active, user.join_key.as_ref().map(|key| key.bytes().to_vec())))
+            let users = reading(vec![entry("uid=ann,dc=x", &attributes)]);
+            let said = read(&users, &reading(vec![]), &settings, Some("employeeNumber"), &holders);
+            said.users.first().map(|user| (user.active, user.match_key.as_ref().map(|key| key.bytes().to_vec())))
         };
         let key = || Some(b"key".to_vec());
         for unreadable in [None, Some("many"), Some("")] {

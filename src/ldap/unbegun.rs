@@ -42,10 +42,11 @@ async fn note(env: &SyncContext, slug: &str, order: SyncOptions, why: &SyncStart
 }
 
 async fn write(env: &SyncContext, slug: &str, why: &str) -> Result<(), StoreError> {
-    let door = connections::open_door_named(&mut env.store.reader().await?, slug, ConnectionKind::Ldap).await?;
-    let Some(door) = door else { return Ok(()) };
+    let connection =
+        connections::open_connection_named(&mut env.store.reader().await?, slug, ConnectionKind::Ldap).await?;
+    let Some(connection) = connection else { return Ok(()) };
     let ctx = env.clock.ctx(Actor::System);
-    let (at, run): (_, RunId) = (door.extent, ctx.id());
+    let (at, run): (_, RunId) = (connection.extent, ctx.id());
     let report = serde_json::json!({"failure": format!("It did not begin: {why}")}).to_string();
     let work = async |tx: &mut Tx| -> Result<(), StoreError> {
         let newest = runs::newest(tx, &at, Timestamp::from_micros(i64::MAX), 1).await?;

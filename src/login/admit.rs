@@ -38,14 +38,14 @@ impl LoginService {
         open: &OidcConnection,
         claims: &Claims,
     ) -> Result<PlainToken, LoginError> {
-        let ctx = ctx.acting_as(Actor::Connection { connection: open.door.connection.id, run: None });
-        let arrival = AdmittedUser::of(open, claims, &self.schemas);
+        let ctx = ctx.acting_as(Actor::Connection { connection: open.connection.connection.id, run: None });
+        let pending_user = AdmittedUser::of(open, claims, &self.schemas);
         let mut tries = 1;
         loop {
-            match self.store.write(async |tx| arrival.enter(tx, &ctx).await).await {
+            match self.store.write(async |tx| pending_user.enter(tx, &ctx).await).await {
                 Ok(Outcome::Started(token)) => return Ok(token),
                 Ok(Outcome::Waits) => {
-                    let detail = format!("{}: an administrator has to say who it is", arrival.stable_key);
+                    let detail = format!("{}: an administrator has to say who it is", pending_user.stable_key);
                     return Err(LoginError::new(LoginErrorKind::Waiting, "person.review", detail));
                 }
                 Err(Fault::Again) if tries < MOST_TRIES => tries += 1,
@@ -91,15 +91,15 @@ impl<'a> AdmittedUser<'a> {
     fn of(open: &'a OidcConnection, claims: &Claims, schemas: &'a SchemaSet) -> Self {
         let subject = claims.text("sub").unwrap_or_default();
         let source = ProvisionSource {
-            extent: open.door.extent,
+            extent: open.connection.extent,
             schemas,
-            join_attribute: Some(open.join_claim()),
+            matching_attribute: Some(open.matching_claim()),
             unknown_members: UnknownMembers::Skip,
         };
         Self {
             // A space never stands in an issuer, so no two pairs make the same key.
             stable_key: format!("{} {subject}", open.config.issuer),
-            key: joins::key(claims, open.join_claim()),
+            key: joins::key(claims, open.matching_claim()),
             described: describe(schemas, claims, &open.config.issuer, subject),
             open,
             source,
@@ -108,7 +108,7 @@ impl<'a> AdmittedUser<'a> {
 
     async fn enter(&self, tx: &mut Tx, ctx: &Ctx) -> Result<Outcome, Fault> {
         let at = &self.source.extent;
-        if self.open.door.mode != DirectoryMode::Paused {
+        if self.open.connection.mode != DirectoryMode::Paused {
             self.say(tx, ctx).await?;
         }
         match sessions::arrived(tx, at, &self.stable_key).await? {
@@ -137,7 +137,7 @@ impl<'a> AdmittedUser<'a> {
                 succession::rekey_in(tx, ctx, source, owner, &self.stable_key).await.map_err(fault)?;
                 return self.say_again(tx, ctx, owner, true).await;
             }
-            (Some((person, None)), Some((external, Some(of)))) if of.person() != person => {
+            (Some((user, None)), Some((external, Some(of)))) if of.user() != user => {
                 succession::separate_in(tx, ctx, source, *external).await.map_err(fault)?;
                 return self.say_again(tx, ctx, *external, true).await;
             }
@@ -145,7 +145,7 @@ impl<'a> AdmittedUser<'a> {
         }
         match known {
             Some((external, Some(of))) => {
-                let anothers = named.is_some_and(|(person, _)| person != of.person());
+                let anothers = named.is_some_and(|(user, _)| user != of.user());
                 self.say_again(tx, ctx, external, !anothers).await
             }
             Some((external, None)) if named.is_some() || self.open.config.jit => {
@@ -213,9 +213,9 @@ impl<'a> AdmittedUser<'a> {
     }
 
     fn unknown(&self) -> LoginError {
-        let claim = self.open.join_claim();
+        let claim = self.open.matching_claim();
         let (code, why) = match &self.key {
-            _ if self.open.door.mode == DirectoryMode::Paused => {
+            _ if self.open.connection.mode == DirectoryMode::Paused => {
                 ("person.unknown", "the directory is paused, so nobody new is taken".to_owned())
             }
             Ok(_) => {

@@ -30,7 +30,7 @@ impl LoginService {
     /// A [`LoginError`]: no such connection, or its provider cannot be reached or will not do.
     pub async fn begin(&self, ctx: &Ctx, slug: &str, return_to: &str) -> Result<LoginRedirect, LoginError> {
         let open = self.open(slug).await?;
-        let at = open.door.connection.id;
+        let at = open.connection.connection.id;
         self.begin_at(ctx, slug, &open, return_to).await.map_err(|refusal| refusal.at(at))
     }
 
@@ -41,12 +41,12 @@ impl LoginService {
         open: &OidcConnection,
         return_to: &str,
     ) -> Result<LoginRedirect, LoginError> {
-        let connection = open.door.connection.id;
+        let connection = open.connection.connection.id;
         let provider = self.providers.of(connection, &open.config.issuer);
         let metadata = provider.metadata(self.providers.fetch(), &Running::from(ctx.now())).await?;
         let fresh = attempt::begin(ctx, connection, return_to);
         let kept = self.keep(ctx, &fresh)?;
-        self.store.write(async |tx| login_attempts::insert(tx, &open.door.extent, &kept).await).await?;
+        self.store.write(async |tx| login_attempts::insert(tx, &open.connection.extent, &kept).await).await?;
         let there = authorization_url(&metadata, &open.config, &redirect_uri(&self.public_url, slug), &fresh);
         Ok(LoginRedirect { there, attempt: fresh.attempt.id, cookie: fresh.browser })
     }

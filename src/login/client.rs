@@ -97,7 +97,7 @@ impl LoginService {
         let (mut connection, mut paused) = (None, false);
         let issued = match self.proved(ctx, slug, endpoint, proof, &mut connection).await {
             // Nothing is used up: the same assertion is good once the connection is resumed.
-            Ok((claimant, _)) if claimant.door.connection.state != ConnectionState::Active => {
+            Ok((claimant, _)) if claimant.connection.connection.state != ConnectionState::Active => {
                 paused = true;
                 Err(LoginError::untrusted("client.paused", "the connection is paused"))
             }
@@ -123,7 +123,7 @@ impl LoginService {
             }
         };
         let claimant = self.claimant(slug, &claimed).await?;
-        *connection = claimant.as_ref().map(|known| known.door.connection.id);
+        *connection = claimant.as_ref().map(|known| known.connection.connection.id);
         match proof {
             PresentedCredential::Secret { secret, .. } => Ok((by_secret(claimant, secret)?, None)),
             PresentedCredential::Assertion { client, assertion } => {
@@ -167,7 +167,7 @@ impl LoginService {
     /// # Errors
     /// Only those of the store.
     pub async fn connection_of(&self, slug: &str, client: &str) -> Result<Option<ConnectionId>, LoginError> {
-        Ok(self.claimant(slug, client).await?.map(|known| known.door.connection.id))
+        Ok(self.claimant(slug, client).await?.map(|known| known.connection.connection.id))
     }
 
     async fn claimant(&self, slug: &str, client: &str) -> Result<Option<TokenClient>, LoginError> {

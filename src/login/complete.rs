@@ -58,7 +58,7 @@ impl LoginService {
         browser: Option<&str>,
     ) -> Result<CompletedLogin, LoginError> {
         let open = self.open(slug).await?;
-        let at = open.door.connection.id;
+        let at = open.connection.connection.id;
         let outcome = match self.own(ctx, &open, &callback, browser).await {
             Ok(attempt) => self.arrive(ctx, slug, &open, callback, attempt).await,
             Err(refusal) => Err(refusal),
@@ -80,7 +80,7 @@ impl LoginService {
         let known = login_attempts::find(&mut self.store.reader().await?, id).await?.ok_or_else(unknown)?;
         let StoredLoginAttempt { connection_id: connection, state_hash, browser_hash, expires_at, .. } = &known;
         let held = ExpectedAttempt { connection: *connection, state_hash, browser_hash, expires_at: *expires_at };
-        held.by(&callback.state, open.door.connection.id, browser, ctx.now())?;
+        held.by(&callback.state, open.connection.connection.id, browser, ctx.now())?;
         let taken: Result<_, StoreError> = self.store.write(async |tx| login_attempts::take(tx, id).await).await;
         self.unseal(taken?.ok_or_else(unknown)?)
     }
@@ -118,14 +118,14 @@ impl LoginService {
         attempt: &LoginAttempt,
     ) -> Result<Claims, LoginError> {
         let secret = self.client_secret(open).await?;
-        let provider = self.providers.of(open.door.connection.id, &open.config.issuer);
+        let provider = self.providers.of(open.connection.connection.id, &open.config.issuer);
         let exchange = Exchange {
             fetch: self.providers.fetch(),
             provider: &provider,
             config: &open.config,
             secret: secret.as_deref().map(String::as_str),
             redirect_uri: &redirect_uri(&self.public_url, slug),
-            join_claim: Some(open.join_claim()),
+            matching_claim: Some(open.matching_claim()),
             time: Running::from(ctx.now()),
         };
         exchange.claims(callback, attempt).await
@@ -153,10 +153,10 @@ impl LoginService {
 
     /// Writes the refusal down for the administrators of the partner. They read the code; the detail is in the log.
     async fn note(&self, ctx: &Ctx, open: &OidcConnection, refusal: &LoginError) {
-        let connection = open.door.connection.id;
+        let connection = open.connection.connection.id;
         let ctx = ctx.acting_as(Actor::Connection { connection, run: None });
         let line = [Event::of(What::SignInRefused, connection).word("reason", refusal.code)];
-        let partner = open.door.extent.partner();
+        let partner = open.connection.extent.partner();
         let written: Result<(), StoreError> =
             self.store.write(async |tx| events::append(tx, &ctx, partner, &line).await).await;
         if let Err(error) = written {

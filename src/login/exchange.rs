@@ -25,7 +25,7 @@ pub struct Exchange<'a> {
     /// The redirect URI of the connection.
     pub redirect_uri: &'a str,
     /// The claim that names the person in the directory; fetched from userinfo when the ID token lacks it.
-    pub join_claim: Option<&'a str>,
+    pub matching_claim: Option<&'a str>,
     /// The present, as it goes on: what the provider says is judged when it has said it.
     pub time: Running,
 }
@@ -69,7 +69,7 @@ impl Exchange<'_> {
                 id_token(&tokens.id_token, keys, &Expected { now: self.time.now(), ..expected })
             })
             .await?;
-        let needed = self.join_claim.is_some_and(|name| claims.get(name).is_none());
+        let needed = self.matching_claim.is_some_and(|name| claims.get(name).is_none());
         if needed || self.lacks_something(&claims) && self.provider.answers(self.time.now()) {
             match self.complete(&mut claims, &metadata, &expected).await {
                 Ok(()) => self.provider.answered(None),

@@ -29,14 +29,14 @@ pub struct LoginService {
 
 /// An open sign-in connection.
 pub(super) struct OidcConnection {
-    pub(super) door: ConnectionContext,
+    pub(super) connection: ConnectionContext,
     pub(super) config: OidcSettings,
 }
 
 impl OidcConnection {
     /// The claim whose value names the same person at every door of the directory.
-    pub(super) fn join_claim(&self) -> &str {
-        self.door.join_attribute.as_deref().unwrap_or("sub")
+    pub(super) fn matching_claim(&self) -> &str {
+        self.connection.matching_attribute.as_deref().unwrap_or("sub")
     }
 }
 
@@ -64,21 +64,25 @@ impl LoginService {
     /// log.
     pub(super) async fn open(&self, slug: &str) -> Result<OidcConnection, LoginError> {
         let mut reader = self.store.reader().await?;
-        let door = connections::open_door_named(&mut reader, slug, ConnectionKind::Oidc).await?;
-        let door = door.ok_or_else(|| {
+        let connection = connections::open_connection_named(&mut reader, slug, ConnectionKind::Oidc).await?;
+        let connection = connection.ok_or_else(|| {
             LoginError::new(LoginErrorKind::Unknown, "connection.unknown", format!("no sign-in {slug:?}"))
         })?;
-        if door.connection.state != ConnectionState::Active {
+        if connection.connection.state != ConnectionState::Active {
             let why = format!("{slug:?} is switched off");
-            return Err(LoginError::new(LoginErrorKind::Unknown, "connection.unknown", why).at(door.connection.id));
+            return Err(
+                LoginError::new(LoginErrorKind::Unknown, "connection.unknown", why).at(connection.connection.id)
+            );
         }
-        if door.mode == DirectoryMode::Observe {
+        if connection.mode == DirectoryMode::Observe {
             let why = format!("the directory of {slug:?} is only observed");
-            return Err(LoginError::new(LoginErrorKind::Observed, "connection.observed", why).at(door.connection.id));
+            return Err(
+                LoginError::new(LoginErrorKind::Observed, "connection.observed", why).at(connection.connection.id)
+            );
         }
-        let config = OidcSettings::read(&door.connection.config)
-            .map_err(|problem| LoginError::setup("connection.config", problem).at(door.connection.id))?;
-        Ok(OidcConnection { door, config })
+        let config = OidcSettings::read(&connection.connection.config)
+            .map_err(|problem| LoginError::setup("connection.config", problem).at(connection.connection.id))?;
+        Ok(OidcConnection { connection, config })
     }
 
     /// The client secret of a connection, opened.
@@ -87,11 +91,11 @@ impl LoginService {
         open: &OidcConnection,
     ) -> Result<Option<zeroize::Zeroizing<String>>, LoginError> {
         let mut reader = self.store.reader().await?;
-        let Some(sealed) = connections::secret(&mut reader, &open.door.extent).await? else { return Ok(None) };
+        let Some(sealed) = connections::secret(&mut reader, &open.connection.extent).await? else { return Ok(None) };
         let fault = |detail: String| LoginError::setup("connection.secret", detail);
         let plain = self
             .keys
-            .open(SealPurpose::secret_of(&open.door.connection), &sealed)
+            .open(SealPurpose::secret_of(&open.connection.connection), &sealed)
             .map_err(|error| fault(error.to_string()))?;
         let text = std::str::from_utf8(&plain).map_err(|_| fault("the secret is not text".to_owned()))?;
         Ok(Some(zeroize::Zeroizing::new(text.to_owned())))

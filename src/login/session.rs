@@ -107,7 +107,7 @@ impl LoginService {
     /// # Errors
     /// Only those of the store.
     pub async fn sign_out(&self, ctx: &Ctx, signed: &Session, everywhere: bool) -> Result<(), StoreError> {
-        let ctx = ctx.acting_as(Actor::User { user: signed.person() });
+        let ctx = ctx.acting_as(Actor::User { user: signed.user() });
         self.store
             .write(async |tx| {
                 if everywhere {
@@ -115,7 +115,7 @@ impl LoginService {
                 } else {
                     sessions::end(tx, &signed.extent, signed.session).await?;
                 }
-                let line = Event::of(What::SessionEnded, signed.person()).id("session", signed.session);
+                let line = Event::of(What::SessionEnded, signed.user()).id("session", signed.session);
                 events::append(tx, &ctx, signed.partner, &[line]).await
             })
             .await
@@ -141,16 +141,16 @@ pub(super) async fn start(
         expires_at: ctx.now().plus_seconds(LIFE),
     };
     if !sessions::start(tx, of, &new).await? {
-        let refusal = LoginError::new(LoginErrorKind::Suspended, "person.suspended", format!("person {}", of.person()));
+        let refusal = LoginError::new(LoginErrorKind::Suspended, "person.suspended", format!("person {}", of.user()));
         return Err(LoginError { notices: sessions::notices(tx, of, ctx.now()).await?, ..refusal });
     }
     sessions::bound(tx, of, MOST).await?;
     let partner = sessions::home(tx, of).await?;
-    let mut line = Event::of(What::SessionStarted, of.person()).id("session", new.id);
+    let mut line = Event::of(What::SessionStarted, of.user()).id("session", new.id);
     if let Some(connection) = connection {
         line = line.id("connection", connection);
     }
-    let ctx = ctx.acting_as(Actor::User { user: of.person() });
+    let ctx = ctx.acting_as(Actor::User { user: of.user() });
     events::append(tx, &ctx, partner, &[line]).await?;
     Ok(token)
 }

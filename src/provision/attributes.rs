@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_document_still_names_the_person() {
+    fn a_bare_document_still_names_the_user() {
         let facts = UserAttributes::of(&doc(json!({"userName": "ada@cove.example"})));
         assert!(facts.active);
         assert_eq!(facts.columns.email.as_deref(), Some("ada@cove.example"));

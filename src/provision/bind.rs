@@ -57,6 +57,6 @@ async fn tell(
     let at = &source.extent;
     let event = Event::of(Kind::RulesBound, at.directory()).id("group", group).word("outcome", outcome);
     effect.event(event);
-    effect.touch(nesting::people_inside_any(tx, at, group).await?);
+    effect.touch(nesting::users_inside_any(tx, at, group).await?);
     Ok(())
 }

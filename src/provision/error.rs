@@ -43,9 +43,7 @@ impl From<StoreError> for ProvisionError {
                 Self::Uniqueness { attribute: "id" }
             }
             StoreError::Unique(Constraint::ExternalGroupExternalId) => Self::Uniqueness { attribute: "externalId" },
-            StoreError::ForeignKey | StoreError::Unique(Constraint::PersonLogin | Constraint::IdentityKey) => {
-                Self::Raced
-            }
+            StoreError::ForeignKey | StoreError::Unique(Constraint::UserLogin | Constraint::IdentityKey) => Self::Raced,
             error => Self::Store(error),
         }
     }

@@ -269,7 +269,7 @@ pub async fn delete_in(
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalGroupDeleted, id).id("connection", at.connection()));
-    effect.touch(nesting::people_inside(tx, at, id).await?);
+    effect.touch(nesting::users_inside(tx, at, id).await?);
     let inner = nesting::children(tx, at, id).await?;
     external_groups::touch_outer(tx, at, id, ctx.now()).await?;
     let mut outer = nesting::drop_group(tx, at, id).await?;

@@ -41,18 +41,18 @@ pub async fn directory(
         tracing::warn!("a transaction was open for a minute; who waits at the directory is looked at later");
         return Ok(done);
     }
-    let doors = connections::of_directory(&mut store.reader().await?, at, directory).await?;
+    let connections = connections::of_directory(&mut store.reader().await?, at, directory).await?;
     let schemas = SchemaSet::base();
-    for door in &doors {
+    for connection in &connections {
         let source = ProvisionSource {
-            extent: door.extent,
+            extent: connection.extent,
             schemas: &schemas,
-            join_attribute: door.join_attribute.as_deref(),
+            matching_attribute: connection.matching_attribute.as_deref(),
             unknown_members: UnknownMembers::Skip,
         };
         let mut after = ExternalUserId::from_uuid(uuid::Uuid::nil());
         loop {
-            let page = external_users::unlinked(&mut store.reader().await?, &door.extent, after, PAGE).await?;
+            let page = external_users::unlinked(&mut store.reader().await?, &connection.extent, after, PAGE).await?;
             let Some(last) = page.last().copied() else { break };
             after = last;
             let page = store.write(async |tx: &mut Tx| one_page(tx, ctx, &source, &page).await).await?;

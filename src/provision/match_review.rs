@@ -35,22 +35,22 @@ pub async fn attach_in(
     at: &PartnerExtent,
     schemas: &SchemaSet,
     external: ExternalUserId,
-    person: UserId,
+    user: UserId,
 ) -> Result<Effect, ProvisionError> {
     let (source, external_user) = found(tx, at, schemas, external).await?;
-    let home = users::get(tx, at, person).await?;
-    if external_user.person.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
+    let home = users::get(tx, at, user).await?;
+    if external_user.user.is_some() || home.is_none_or(|home| home.partner != source.extent.partner()) {
         return Err(ProvisionError::NotFound);
     }
-    if external_users::another_here(tx, &source.extent, person, external).await? {
+    if external_users::another_here(tx, &source.extent, user, external).await? {
         return Err(ProvisionError::Uniqueness { attribute: "person" });
     }
     let mut effect = Effect::default();
-    let linked = (person, LinkOrigin::Reviewed);
+    let linked = (user, LinkOrigin::Reviewed);
     external_users::link(tx, &source.extent, external, Some(linked)).await?;
-    if let Some(key) = external_user.join_key.map(MatchKey::stored) {
+    if let Some(key) = external_user.match_key.map(MatchKey::stored) {
         // Whether the key lasts is not known here; one that may be given away is safe either way.
-        match_keys::claim(tx, &source.extent, key.bytes(), false, person, ctx.now()).await?;
+        match_keys::claim(tx, &source.extent, key.bytes(), false, user, ctx.now()).await?;
     }
     matching::arrive(tx, ctx, &source, external, linked, external_user.active, &mut effect).await?;
     finish(tx, ctx, &source, &mut effect).await?;
@@ -70,9 +70,9 @@ pub async fn detach_in(
     external: ExternalUserId,
 ) -> Result<Effect, ProvisionError> {
     let (source, external_user) = found(tx, at, schemas, external).await?;
-    let person = external_user.person.ok_or(ProvisionError::NotFound)?;
+    let user = external_user.user.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    separate(tx, ctx, &source, &external_user, person, &mut effect).await?;
+    separate(tx, ctx, &source, &external_user, user, &mut effect).await?;
     finish(tx, ctx, &source, &mut effect).await?;
     Ok(effect)
 }
@@ -83,15 +83,15 @@ pub(super) async fn separate(
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
     external_user: &ExternalUser,
-    person: UserId,
+    user: UserId,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
-    effect.event(Event::of(Kind::ExternalUserUnlinked, external_user.id).id("user", person));
-    users::end_sessions(tx, &source.extent, person, ctx.now()).await?;
-    matching::switch(tx, ctx, source, person, true, matching::INACTIVE, effect).await?;
-    merge::refresh(tx, ctx, source, person, Some(external_user.id), effect).await?;
+    effect.event(Event::of(Kind::ExternalUserUnlinked, external_user.id).id("user", user));
+    users::end_sessions(tx, &source.extent, user, ctx.now()).await?;
+    matching::switch(tx, ctx, source, user, true, matching::INACTIVE, effect).await?;
+    merge::refresh(tx, ctx, source, user, Some(external_user.id), effect).await?;
     external_users::link(tx, &source.extent, external_user.id, None).await?;
-    if let Some(key) = &external_user.join_key {
+    if let Some(key) = &external_user.match_key {
         match_keys::release(tx, &source.extent, key, true).await?;
     }
     Ok(())
@@ -104,8 +104,8 @@ async fn found<'a>(
     schemas: &'a SchemaSet,
     external: ExternalUserId,
 ) -> Result<(ProvisionSource<'a>, ExternalUser), ProvisionError> {
-    let extent = external_users::door_of(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
+    let extent = external_users::connection_of(tx, at, external).await?.ok_or(ProvisionError::NotFound)?;
     let user = external_users::lock(tx, &extent, external).await?.ok_or(ProvisionError::NotFound)?;
-    let source = ProvisionSource { extent, schemas, join_attribute: None, unknown_members: UnknownMembers::Skip };
+    let source = ProvisionSource { extent, schemas, matching_attribute: None, unknown_members: UnknownMembers::Skip };
     Ok((source, user))
 }

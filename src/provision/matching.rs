@@ -38,12 +38,12 @@ pub(super) struct UnlinkedUser<'s> {
 
 impl<'s> UnlinkedUser<'s> {
     fn newcomer(&self) -> MatchQuery<'s> {
-        let join_key = self.key.map(MatchKey::bytes);
-        MatchQuery { external: self.external, user_name: self.user_name, join_key, profile: self.profile }
+        let match_key = self.key.map(MatchKey::bytes);
+        MatchQuery { external: self.external, user_name: self.user_name, match_key, profile: self.profile }
     }
 
     /// The person, as far as it is known by `met`; none when an administrator has to decide.
-    fn person(
+    fn user(
         &self,
         source: &ProvisionSource<'_>,
         met: MatchResult,
@@ -51,16 +51,16 @@ impl<'s> UnlinkedUser<'s> {
     ) -> Option<(UserId, LinkOrigin)> {
         match (met.named, met.lookalike) {
             (Some(named), _) if named.living && !named.taken && !named.refused => {
-                Some((named.person, LinkOrigin::Joined))
+                Some((named.user, LinkOrigin::Joined))
             }
-            (Some(MatchedUser { person, living: true, refused: false, .. }), _) | (_, Some(person)) => {
-                review(source, self.external, person, effect);
+            (Some(MatchedUser { user, living: true, refused: false, .. }), _) | (_, Some(user)) => {
+                review(source, self.external, user, effect);
                 None
             }
             _ => {
-                let person = self.ctx.id();
-                effect.person(source.extent.connection(), person, UserChangeKind::Created);
-                Some((person, LinkOrigin::Created))
+                let user = self.ctx.id();
+                effect.user(source.extent.connection(), user, UserChangeKind::Created);
+                Some((user, LinkOrigin::Created))
             }
         }
     }
@@ -88,46 +88,46 @@ pub(super) async fn introduce(
         return Ok(vec![None; strangers.len()]);
     }
     let at = &source.extent;
-    let (mut people, mut made, mut new) = (Vec::with_capacity(strangers.len()), Vec::new(), Vec::new());
+    let (mut users, mut made, mut new) = (Vec::with_capacity(strangers.len()), Vec::new(), Vec::new());
     let mut joined = BTreeSet::new();
     for (stranger, mut met, effect) in strangers {
         if let Some(named) = &mut met.named {
             // A person may have several keys, and is joined once at a door.
-            named.taken |= !joined.insert(named.person);
+            named.taken |= !joined.insert(named.user);
         }
-        let person = stranger.person(source, met, effect);
-        if let Some((person, LinkOrigin::Created)) = person {
+        let user = stranger.user(source, met, effect);
+        if let Some((user, LinkOrigin::Created)) = user {
             // Somebody has the sign-in name whom an administrator refused.
             let profile = if met.login_taken {
                 Cow::Owned(UserProfile { login_name: None, ..stranger.profile.clone() })
             } else {
                 Cow::Borrowed(stranger.profile)
             };
-            new.push((person, profile, stranger.ctx.now()));
-            made.push((stranger, met, person));
+            new.push((user, profile, stranger.ctx.now()));
+            made.push((stranger, met, user));
         }
-        people.push(person);
+        users.push(user);
     }
     users::insert(tx, at, &new).await?;
     // Apart from the people, so that each are rows of one statement.
-    for (stranger, met, person) in made {
+    for (stranger, met, user) in made {
         // Whose key names somebody else for good, by an administrator's word, has none.
         let Some(key) = stranger.key.filter(|_| !met.named.is_some_and(|named| named.refused)) else { continue };
         let (bytes, lasting, now) = (key.bytes(), key.lasting(), stranger.ctx.now());
         if met.named.is_none() {
-            match_keys::insert(tx, at, bytes, lasting, person, now).await?;
-        } else if !match_keys::claim(tx, at, bytes, lasting, person, now).await? {
+            match_keys::insert(tx, at, bytes, lasting, user, now).await?;
+        } else if !match_keys::claim(tx, at, bytes, lasting, user, now).await? {
             // It named somebody who is gone, and another door was faster to take it over.
             return Err(ProvisionError::Raced);
         }
     }
-    Ok(people)
+    Ok(users)
 }
 
 /// An administrator decides whether it is this person.
 pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
-    effect.person(connection, resembles, UserChangeKind::Resembled);
+    effect.user(connection, resembles, UserChangeKind::Resembled);
     effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));
 }
 
@@ -137,34 +137,34 @@ pub(super) async fn arrive(
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
     external: ExternalUserId,
-    (person, link): (UserId, LinkOrigin),
+    (user, link): (UserId, LinkOrigin),
     active: bool,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", person).word("link", link.as_str()));
-    effect.touch([person]);
+    effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", user).word("link", link.as_str()));
+    effect.touch([user]);
     if link == LinkOrigin::Created && active {
         return Ok(());
     }
     if link != LinkOrigin::Created {
         additive_mode::check(tx, at, !active).await?;
-        users::lock(tx, at, person).await?;
-        if link == LinkOrigin::Joined && external_users::another_here(tx, at, person, external).await? {
+        users::lock(tx, at, user).await?;
+        if link == LinkOrigin::Joined && external_users::another_here(tx, at, user, external).await? {
             // Another request of this door was faster to join.
             return Err(ProvisionError::Raced);
         }
         if link == LinkOrigin::Joined {
-            effect.person(at.connection(), person, UserChangeKind::Joined);
+            effect.user(at.connection(), user, UserChangeKind::Joined);
         }
         let own = at.source().to_string();
-        if users::suspended_by(tx, at, person).await?.contains(&own) {
-            let grants_aside = users::set_grants_aside(tx, at, person, ctx.now()).await?;
-            effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
+        if users::suspended_by(tx, at, user).await?.contains(&own) {
+            let suspended_grants = users::set_suspended_grants(tx, at, user, ctx.now()).await?;
+            effect.user(at.connection(), user, UserChangeKind::Revived { suspended_grants });
         }
-        merge::refresh(tx, ctx, source, person, None, effect).await?;
+        merge::refresh(tx, ctx, source, user, None, effect).await?;
     }
-    switch(tx, ctx, source, person, active, INACTIVE, effect).await
+    switch(tx, ctx, source, user, active, INACTIVE, effect).await
 }
 
 /// Lets a linked person in or keeps the person out, in the name of the connection.
@@ -172,19 +172,19 @@ pub(super) async fn switch(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
-    person: UserId,
+    user: UserId,
     active: bool,
     cause: &str,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    effect.touch([person]);
+    effect.touch([user]);
     if active {
-        if users::resume(tx, at, person).await? {
-            effect.person(at.connection(), person, UserChangeKind::Resumed);
+        if users::resume(tx, at, user).await? {
+            effect.user(at.connection(), user, UserChangeKind::Resumed);
         }
-    } else if users::suspend(tx, at, person, cause, ctx.now()).await? {
-        effect.person(at.connection(), person, UserChangeKind::Suspended);
+    } else if users::suspend(tx, at, user, cause, ctx.now()).await? {
+        effect.user(at.connection(), user, UserChangeKind::Suspended);
     }
     Ok(())
 }

@@ -288,11 +288,11 @@ impl<'c> MemberChanges<'c> {
         self.unknown.truncate(MOST_NAMED);
         effect.unknown_members.append(&mut self.unknown);
         for users in [&self.users_in, &self.users_out] {
-            effect.touch(external_users::people_among(tx, at, users).await?);
+            effect.touch(external_users::users_among(tx, at, users).await?);
         }
         for groups in [&self.groups_in, &self.groups_out] {
             for group in groups {
-                effect.touch(nesting::people_inside(tx, at, *group).await?);
+                effect.touch(nesting::users_inside(tx, at, *group).await?);
             }
         }
         Ok(())

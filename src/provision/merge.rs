@@ -34,14 +34,14 @@ pub(super) async fn refresh(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
-    person: UserId,
+    user: UserId,
     without: Option<ExternalUserId>,
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let Some(current) = users::lock(tx, at, person).await? else { return Ok(()) };
+    let Some(current) = users::lock(tx, at, user).await? else { return Ok(()) };
     let documents: Vec<_> =
-        external_users::said_of(tx, at, person).await?.into_iter().filter(|said| Some(said.id) != without).collect();
+        external_users::said_of(tx, at, user).await?.into_iter().filter(|said| Some(said.id) != without).collect();
     let said: Vec<ProfileSource> = documents
         .iter()
         .map(|said| ProfileSource {
@@ -58,13 +58,13 @@ pub(super) async fn refresh(
     let unnamed = |profile: &UserProfile| UserProfile { login_name: None, ..profile.clone() };
     let mut changed = unnamed(&merged) != unnamed(&current.profile);
     if changed {
-        users::set_profile(tx, at, person, &merged, ctx.now()).await?;
+        users::set_profile(tx, at, user, &merged, ctx.now()).await?;
     }
     if merged.login_name != current.profile.login_name {
-        changed |= rename(tx, ctx, source, person, &current.profile.login_name, &merged.login_name, effect).await?;
+        changed |= rename(tx, ctx, source, user, &current.profile.login_name, &merged.login_name, effect).await?;
     }
     if changed {
-        effect.person(at.connection(), person, UserChangeKind::Changed);
+        effect.user(at.connection(), user, UserChangeKind::Changed);
     }
     Ok(())
 }
@@ -74,21 +74,21 @@ async fn rename(
     tx: &mut Tx,
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
-    person: UserId,
+    user: UserId,
     before: &Option<String>,
     wanted: &Option<String>,
     effect: &mut Effect,
 ) -> Result<bool, ProvisionError> {
     let at = &source.extent;
-    let renamed = tx.attempt(false, async |tx: &mut Tx| users::set_login(tx, at, person, wanted, ctx.now()).await);
+    let renamed = tx.attempt(false, async |tx: &mut Tx| users::set_login(tx, at, user, wanted, ctx.now()).await);
     match renamed.await {
         Ok(()) => Ok(true),
-        Err(StoreError::Unique(Constraint::PersonLogin)) => {
+        Err(StoreError::Unique(Constraint::UserLogin)) => {
             if before.is_none() {
                 return Ok(false);
             }
-            users::set_login(tx, at, person, &None, ctx.now()).await?;
-            effect.event(Event::of(Kind::LoginCollision, person).id("connection", at.connection()));
+            users::set_login(tx, at, user, &None, ctx.now()).await?;
+            effect.event(Event::of(Kind::LoginCollision, user).id("connection", at.connection()));
             Ok(true)
         }
         Err(error) => Err(error.into()),

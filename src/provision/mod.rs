@@ -59,7 +59,7 @@ pub struct ProvisionSource<'a> {
     /// What its documents may hold.
     pub schemas: &'a SchemaSet,
     /// The attribute that names the same person at every door of the directory; see [`match_key::MatchKey::of_document`].
-    pub join_attribute: Option<&'a str>,
+    pub matching_attribute: Option<&'a str>,
     /// What becomes of members it names that do not exist.
     pub unknown_members: UnknownMembers,
 }

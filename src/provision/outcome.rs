@@ -31,7 +31,7 @@ pub struct Effect {
     /// Ids named as members that the connection does not know.
     pub unknown_members: Vec<String>,
     /// What happened to people, in order.
-    pub people: Vec<UserChange>,
+    pub users: Vec<UserChange>,
     /// The events, as written or as they would be.
     pub events: Vec<Event>,
     /// The people whose access may have changed.
@@ -57,7 +57,7 @@ pub enum AccessChanges {
 pub struct UserChange {
     /// To whom.
     #[serde(rename = "user")]
-    pub person: UserId,
+    pub user: UserId,
     /// What.
     #[serde(flatten)]
     pub what: UserChangeKind,
@@ -74,7 +74,7 @@ pub enum UserChangeKind {
     /// The person had left and came back; this many manual grants wait for an administrator.
     Revived {
         /// Grants put aside.
-        grants_aside: u64,
+        suspended_grants: u64,
     },
     /// An external user resembles this person; an administrator decides.
     Resembled,
@@ -98,12 +98,12 @@ impl Effect {
     }
 
     /// Notes what happened to a person, with the event that says so.
-    pub(super) fn person(&mut self, connection: ConnectionId, person: UserId, what: UserChangeKind) {
-        let event = |kind| Event::of(kind, person).id("connection", connection);
+    pub(super) fn user(&mut self, connection: ConnectionId, user: UserId, what: UserChangeKind) {
+        let event = |kind| Event::of(kind, user).id("connection", connection);
         match what {
             UserChangeKind::Created => self.event(event(Kind::UserCreated)),
-            UserChangeKind::Revived { grants_aside } => {
-                self.event(event(Kind::UserRevived).count("grants_aside", grants_aside as usize));
+            UserChangeKind::Revived { suspended_grants } => {
+                self.event(event(Kind::UserRevived).count("grants_aside", suspended_grants as usize));
             }
             UserChangeKind::Changed => self.event(event(Kind::UserChanged)),
             UserChangeKind::Suspended => self.event(event(Kind::UserSuspended)),
@@ -112,12 +112,12 @@ impl Effect {
             // Said by the event of the link.
             UserChangeKind::Joined | UserChangeKind::Resembled => {}
         }
-        self.people.push(UserChange { person, what });
+        self.users.push(UserChange { user, what });
     }
 
     /// Notes that a person's access may have changed.
-    pub(super) fn touch(&mut self, people: impl IntoIterator<Item = UserId>) {
-        self.touched.extend(people);
+    pub(super) fn touch(&mut self, users: impl IntoIterator<Item = UserId>) {
+        self.touched.extend(users);
         self.touched.sort_unstable();
         self.touched.dedup();
     }
@@ -140,13 +140,13 @@ impl Effect {
 
     /// At most `most` ids of a list; a field when it is `told`, which may depend on whether there is anything in it.
     fn shown(&self, most: usize, told: fn(bool) -> bool) -> EffectPreview<'_> {
-        let Self { attributes, members_added, members_removed, unknown_members, people, events, access, .. } = self;
+        let Self { attributes, members_added, members_removed, unknown_members, users, events, access, .. } = self;
         EffectPreview {
             attributes: told(!attributes.is_empty()).then_some(attributes),
             members_added: told(*members_added > 0).then_some(*members_added),
             members_removed: told(*members_removed > 0).then_some(*members_removed),
             unknown_members: told(!unknown_members.is_empty()).then_some(unknown_members),
-            people: told(!people.is_empty()).then_some(people),
+            users: told(!users.is_empty()).then_some(users),
             events: told(!events.is_empty()).then(|| events.iter().map(|event| event.shown(most)).collect()),
             access: told(*access != AccessChanges::NotCompared).then_some(access),
         }
@@ -166,7 +166,7 @@ pub struct EffectPreview<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_members: Option<&'e [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    people: Option<&'e [UserChange]>,
+    users: Option<&'e [UserChange]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<event::EventPreview<'e>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

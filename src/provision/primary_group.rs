@@ -31,11 +31,11 @@ pub(super) async fn by_rules(
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
     let touched: Vec<UserId> = acts.iter().flat_map(|(_, effect)| effect.touched.iter().copied()).collect();
-    for (person, from, group) in effective_lists::misplaced(tx, &touched).await? {
+    for (user, from, group) in effective_lists::misplaced(tx, &touched).await? {
         let mut acts = acts.iter_mut();
-        let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&person)) else { continue };
-        if users::place(tx, at, person, (from, group), ctx.now()).await? {
-            effect.person(at.connection(), person, UserChangeKind::Placed { group });
+        let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&user)) else { continue };
+        if users::place(tx, at, user, (from, group), ctx.now()).await? {
+            effect.user(at.connection(), user, UserChangeKind::Placed { group });
         }
     }
     Ok(())
@@ -56,7 +56,7 @@ pub async fn everyone(
 ) -> Result<usize, ProvisionError> {
     let (mut moved, mut after) = (0, None);
     loop {
-        let page = effective_lists::people_of(tx, at, directory, after, PAGE).await?;
+        let page = effective_lists::users_of(tx, at, directory, after, PAGE).await?;
         let Some(last) = page.last().copied() else { return Ok(moved) };
         after = Some(last);
         moved += anew(tx, ctx, at, &page).await?;
@@ -75,18 +75,18 @@ pub async fn page_again(
     directory: DirectoryId,
     after: Option<UserId>,
 ) -> Result<Option<UserId>, ProvisionError> {
-    let page = effective_lists::people_of(tx, at, directory, after, PAGE).await?;
+    let page = effective_lists::users_of(tx, at, directory, after, PAGE).await?;
     users::hold(tx, &page).await?;
     anew(tx, ctx, at, &page).await?;
     Ok(page.last().copied())
 }
 
-/// Places those of `people` anew who are misplaced; how many moved.
-async fn anew(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, people: &[UserId]) -> Result<usize, ProvisionError> {
+/// Places those of `users` anew who are misplaced; how many moved.
+async fn anew(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, users: &[UserId]) -> Result<usize, ProvisionError> {
     let mut moved = 0;
-    for (person, from, group) in effective_lists::misplaced(tx, people).await? {
-        if users::place_at(tx, at, person, (from, group), ctx.now()).await? {
-            let line = Event::of(Kind::UserPlaced, person).id("group", group);
+    for (user, from, group) in effective_lists::misplaced(tx, users).await? {
+        if users::place_at(tx, at, user, (from, group), ctx.now()).await? {
+            let line = Event::of(Kind::UserPlaced, user).id("group", group);
             events::append(tx, ctx, at.partner(), &[line]).await?;
             moved += 1;
         }

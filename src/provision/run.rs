@@ -64,24 +64,24 @@ async fn tried<T>(
 async fn held(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    people: &[UserId],
+    users: &[UserId],
 ) -> Result<Option<Vec<Vec<AccessItem>>>, StoreError> {
-    if people.len() > MOST_COMPARED {
+    if users.len() > MOST_COMPARED {
         return Ok(None);
     }
-    let mut all = Vec::with_capacity(people.len());
-    for person in people {
-        all.push(outcomes_of(tx, at, *person).await?);
+    let mut all = Vec::with_capacity(users.len());
+    for user in users {
+        all.push(outcomes_of(tx, at, *user).await?);
     }
     Ok(Some(all))
 }
 
-fn compared(people: &[UserId], before: Vec<Vec<AccessItem>>, after: Vec<Vec<AccessItem>>) -> Vec<AccessChange> {
+fn compared(users: &[UserId], before: Vec<Vec<AccessItem>>, after: Vec<Vec<AccessItem>>) -> Vec<AccessChange> {
     let only = |these: &[AccessItem], those: &[AccessItem]| -> Vec<AccessItem> {
         these.iter().filter(|outcome| !those.contains(outcome)).cloned().collect()
     };
-    let changes = people.iter().zip(before.iter().zip(&after)).map(|(person, (before, after))| AccessChange {
-        person: *person,
+    let changes = users.iter().zip(before.iter().zip(&after)).map(|(user, (before, after))| AccessChange {
+        user: *user,
         gained: only(after, before),
         lost: only(before, after),
     });

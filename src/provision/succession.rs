@@ -24,9 +24,9 @@ pub async fn rekey_in(
     external_users::set_stable_key(tx, at, external, stable_key).await?;
     let mut effect = Effect::default();
     let mut event = Event::of(Kind::SubjectChanged, external).id("connection", at.connection());
-    if let Some(person) = external_user.person {
-        users::end_sessions(tx, at, person, ctx.now()).await?;
-        event = event.id("user", person);
+    if let Some(user) = external_user.user {
+        users::end_sessions(tx, at, user, ctx.now()).await?;
+        event = event.id("user", user);
     }
     effect.event(event);
     finish(tx, ctx, source, &mut effect).await
@@ -44,8 +44,8 @@ pub async fn separate_in(
 ) -> Result<(), ProvisionError> {
     let external_user = external_users::lock(tx, &source.extent, external).await?.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    if let Some(person) = external_user.person {
-        match_review::separate(tx, ctx, source, &external_user, person, &mut effect).await?;
+    if let Some(user) = external_user.user {
+        match_review::separate(tx, ctx, source, &external_user, user, &mut effect).await?;
     }
     finish(tx, ctx, source, &mut effect).await
 }

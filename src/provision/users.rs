@@ -76,7 +76,7 @@ struct ParsedUser {
     said: UserInput,
     facts: UserAttributes,
     keys: Json,
-    join_key: Option<MatchKey>,
+    match_key: Option<MatchKey>,
 }
 
 impl ParsedUser {
@@ -85,16 +85,16 @@ impl ParsedUser {
         said: UserInput,
         before: Option<&ExternalUser>,
     ) -> Result<Self, ProvisionError> {
-        let of_document = || source.join_attribute.and_then(|name| MatchKey::of_document(name, &said.document));
-        let join_key = match &said.join {
+        let of_document = || source.matching_attribute.and_then(|name| MatchKey::of_document(name, &said.document));
+        let match_key = match &said.join {
             MatchKeySource::OfDocument => of_document(),
             MatchKeySource::Key(key) => key.clone(),
-            MatchKeySource::Unchanged => before.and_then(|user| user.join_key.clone()).map(|stored| {
+            MatchKeySource::Unchanged => before.and_then(|user| user.match_key.clone()).map(|stored| {
                 of_document().filter(|key| key.bytes() == stored).unwrap_or_else(|| MatchKey::stored(stored))
             }),
         };
-        let old_key = before.and_then(|user| user.join_key.as_deref());
-        let new_key = join_key.as_ref().filter(|key| Some(key.bytes()) != old_key);
+        let old_key = before.and_then(|user| user.match_key.as_deref());
+        let new_key = match_key.as_ref().filter(|key| Some(key.bytes()) != old_key);
         fit::user(&said.document, before.map(|user| &user.doc), new_key)?;
         let mut facts = UserAttributes::of(&said.document);
         if let Some(before) = before.filter(|_| !said.document.contains_key("active")) {
@@ -106,11 +106,11 @@ impl ParsedUser {
             // What counts is the value in force, said or not.
             keys.insert("active".to_owned(), facts.active.into());
         }
-        Ok(Self { facts, keys, join_key, said })
+        Ok(Self { facts, keys, match_key, said })
     }
 
     fn join_bytes(&self) -> Option<&[u8]> {
-        self.join_key.as_ref().map(MatchKey::bytes)
+        self.match_key.as_ref().map(MatchKey::bytes)
     }
 
     fn stored(&self) -> external_users::ExternalUserColumns<'_> {
@@ -120,7 +120,7 @@ impl ParsedUser {
             user_name: &self.facts.user_name,
             external_id: self.facts.external_id.as_deref(),
             active: self.facts.active,
-            join_key: self.join_bytes(),
+            match_key: self.join_bytes(),
             row_hash: self.said.row_hash.as_deref(),
         }
     }
@@ -159,7 +159,7 @@ pub async fn update_in(
     let before = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
     check(condition, before.version)?;
     let reading = ParsedUser::of(source, change(&before.doc)?, Some(&before))?;
-    if reading.said.document == before.doc && reading.join_bytes() == before.join_key.as_deref() {
+    if reading.said.document == before.doc && reading.join_bytes() == before.match_key.as_deref() {
         if let Some(hash) = &reading.said.row_hash {
             external_users::set_row_hash(tx, at, id, hash).await?;
         }
@@ -175,14 +175,14 @@ pub async fn update_in(
     conditions::keep(tx, source, id, &reading.keys).await?;
     finish(tx, ctx, source, &mut effect).await?;
 
-    let join_key = reading.join_bytes().map(<[u8]>::to_vec);
+    let match_key = reading.join_bytes().map(<[u8]>::to_vec);
     let value = ExternalUser {
         external_id: reading.facts.external_id,
         user_name: reading.facts.user_name,
         active: reading.facts.active,
         doc: reading.said.document,
-        join_key,
-        person: linked.map(|(person, _)| person),
+        match_key,
+        user: linked.map(|(user, _)| user),
         link: linked.map(|(_, link)| link),
         version: before.version + 1,
         changed_at: ctx.now(),
@@ -203,7 +203,7 @@ pub async fn reconsider_in(
 ) -> Result<Effect, ProvisionError> {
     let before = external_users::lock(tx, &source.extent, id).await?.ok_or(ProvisionError::NotFound)?;
     let mut effect = Effect::default();
-    if before.person.is_none() {
+    if before.user.is_none() {
         let said = UserInput { document: before.doc.clone(), join: MatchKeySource::Unchanged, row_hash: None };
         let reading = ParsedUser::of(source, said, Some(&before))?;
         follow(tx, ctx, source, &before, &reading, &mut effect).await?;
@@ -233,39 +233,39 @@ async fn follow(
     effect: &mut Effect,
 ) -> Result<Linked, ProvisionError> {
     let (at, id, active) = (&source.extent, before.id, reading.facts.active);
-    let Some(linked) = before.person.zip(before.link) else {
+    let Some(linked) = before.user.zip(before.link) else {
         let mut tried = Effect::default();
         let profile = merge::alone(source, id, &reading.facts.user_name, &reading.facts.columns);
-        let (user_name, key) = (reading.facts.user_name.as_str(), reading.join_key.as_ref());
+        let (user_name, key) = (reading.facts.user_name.as_str(), reading.match_key.as_ref());
         let stranger = UnlinkedUser { ctx, external: id, user_name, profile: &profile, key };
         let (house, met) = matching::meet(tx, source, &[stranger]).await?;
         let strangers = met.into_iter().zip([&mut tried]).map(|(met, tried)| (stranger, met, tried)).collect();
         let found = matching::introduce(tx, source, &house, strangers).await?.into_iter().next().flatten();
         if let Some(linked) = found {
             // Had nobody been found, it would still wait for review, and that is known.
-            effect.people.append(&mut tried.people);
+            effect.users.append(&mut tried.users);
             effect.events.append(&mut tried.events);
             external_users::link(tx, at, id, Some(linked)).await?;
             matching::arrive(tx, ctx, source, id, linked, active, effect).await?;
         }
         return Ok(found);
     };
-    let (person, _) = linked;
-    if reading.join_bytes() != before.join_key.as_deref() {
-        if let Some(key) = &reading.join_key {
-            match_keys::claim(tx, at, key.bytes(), key.lasting(), person, ctx.now()).await?;
+    let (user, _) = linked;
+    if reading.join_bytes() != before.match_key.as_deref() {
+        if let Some(key) = &reading.match_key {
+            match_keys::claim(tx, at, key.bytes(), key.lasting(), user, ctx.now()).await?;
         }
-        if let Some(old) = &before.join_key {
+        if let Some(old) = &before.match_key {
             match_keys::release(tx, at, old, true).await?;
         }
     }
     if active != before.active {
-        matching::switch(tx, ctx, source, person, active, matching::INACTIVE, effect).await?;
+        matching::switch(tx, ctx, source, user, active, matching::INACTIVE, effect).await?;
     }
     if columns(&before.doc, &before.user_name) != reading.facts.columns {
-        merge::refresh(tx, ctx, source, person, None, effect).await?;
+        merge::refresh(tx, ctx, source, user, None, effect).await?;
     }
-    effect.touch([person]);
+    effect.touch([user]);
     Ok(Some(linked))
 }
 
@@ -325,9 +325,9 @@ pub async fn delete_in(
 
     let mut effect = Effect::default();
     effect.event(Event::of(Kind::ExternalUserDeleted, id).id("connection", at.connection()));
-    if let Some(person) = before.person {
-        matching::switch(tx, ctx, source, person, false, REMOVED, &mut effect).await?;
-        merge::refresh(tx, ctx, source, person, Some(id), &mut effect).await?;
+    if let Some(user) = before.user {
+        matching::switch(tx, ctx, source, user, false, REMOVED, &mut effect).await?;
+        merge::refresh(tx, ctx, source, user, Some(id), &mut effect).await?;
     }
     external_groups::touch_groups_of(tx, at, id, ctx.now()).await?;
     let mut left: Vec<ExternalGroupId> = members::leave_all(tx, at, id).await?;
@@ -338,7 +338,7 @@ pub async fn delete_in(
     condition_members::forget(tx, at, id).await?;
     deleted::keep_user(tx, at, id, ctx.now()).await?;
     external_users::delete(tx, at, id).await?;
-    if let Some(key) = &before.join_key {
+    if let Some(key) = &before.match_key {
         match_keys::release(tx, at, key, false).await?;
     }
     finish(tx, ctx, source, &mut effect).await?;

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_has_a_name_people_know() {
+    fn a_type_has_a_name_users_know() {
         let values = [json!(null), json!(true), json!(1), json!("x"), json!([]), json!({})];
         let names = values.each_ref().map(type_name);
         assert_eq!(names, ["null", "a boolean", "a number", "a string", "an array", "an object"]);

@@ -39,8 +39,8 @@ pub struct TokenOwner {
 
 impl TokenOwner {
     /// The person.
-    pub fn person(&self) -> UserId {
-        self.extent.person()
+    pub fn user(&self) -> UserId {
+        self.extent.user()
     }
 }
 
@@ -63,11 +63,11 @@ pub async fn create(
     tx: &mut Tx,
     at: &PartnerExtent,
     ctx: &Ctx,
-    person: UserId,
+    user: UserId,
     name: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<(TokenId, TokenText), StoreError> {
-    insert(tx, ctx, (person, at.partner()), name, expires_at).await
+    insert(tx, ctx, (user, at.partner()), name, expires_at).await
 }
 
 /// Makes a token for the person themselves, at home at `home`.
@@ -82,19 +82,19 @@ pub async fn create_own(
     name: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<(TokenId, TokenText), StoreError> {
-    insert(tx, ctx, (of.person(), home), name, expires_at).await
+    insert(tx, ctx, (of.user(), home), name, expires_at).await
 }
 
 async fn insert(
     tx: &mut Tx,
     ctx: &Ctx,
-    (person, home): (UserId, PartnerId),
+    (user, home): (UserId, PartnerId),
     name: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<(TokenId, TokenText), StoreError> {
     let text = TokenText::generate(TokenKind::Api, ctx);
     let id = ctx.id();
-    let values = binds![id, person, home, name, text.hint(), text.hash(), ctx.now(), expires_at];
+    let values = binds![id, user, home, name, text.hint(), text.hash(), ctx.now(), expires_at];
     match tx.execute(&INSERT, values).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok((id, text)),
@@ -120,7 +120,7 @@ pub async fn authenticate(
 /// # Errors
 /// Only those of the store.
 pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<TokenRecord>, StoreError> {
-    reader.all(&LIST, binds![of.person()], TokenRecord::from_row).await
+    reader.all(&LIST, binds![of.user()], TokenRecord::from_row).await
 }
 
 /// Forgets tokens of the person that have ended by `now`, but for the last `kept`.
@@ -128,7 +128,7 @@ pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<TokenRecor
 /// # Errors
 /// Only those of the store.
 pub async fn forget_ended(tx: &mut Tx, of: &SelfExtent, now: Timestamp, kept: i64) -> Result<(), StoreError> {
-    tx.execute(&FORGET_ENDED, binds![of.person(), now, kept]).await.map(drop)
+    tx.execute(&FORGET_ENDED, binds![of.user(), now, kept]).await.map(drop)
 }
 
 /// Withdraws one of the person's own tokens: the next request with it is refused.
@@ -136,7 +136,7 @@ pub async fn forget_ended(tx: &mut Tx, of: &SelfExtent, now: Timestamp, kept: i6
 /// # Errors
 /// `StoreError::NotFound` when it is not theirs, or is withdrawn already.
 pub async fn revoke(tx: &mut Tx, of: &SelfExtent, id: TokenId, now: Timestamp) -> Result<(), StoreError> {
-    match tx.execute(&REVOKE, binds![id, of.person(), now]).await? {
+    match tx.execute(&REVOKE, binds![id, of.user(), now]).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok(()),
     }

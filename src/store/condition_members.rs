@@ -13,9 +13,9 @@ statements! {
     ADD: insert[Uuid, Uuid] = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     REMOVE: set = "DELETE FROM attribute_condition_members WHERE condition_id = $1 AND external_user_id IN ($2)";
     FORGET_USER = "DELETE FROM attribute_condition_members WHERE external_user_id = $1";
-    DOORS = "SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id \
+    CONNECTIONS = "SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id \
         WHERE c.directory_id = $1 AND d.partner_id = $2 ORDER BY c.id";
-    DOORS_OF = "SELECT id FROM connections WHERE directory_id = $1 ORDER BY id";
+    CONNECTIONS_OF = "SELECT id FROM connections WHERE directory_id = $1 ORDER BY id";
     KEYS_PAGE = KEYS;
     // No EXISTS: PostgreSQL would rather read all whom the condition holds for, at every page.
     NOTED_PAGE = "SELECT u.id, u.search_keys, (SELECT m.external_user_id FROM attribute_condition_members m \
@@ -92,11 +92,11 @@ pub async fn keys_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let doors: Vec<ConnectionId> = reader.all(&DOORS, binds![directory, at.partner()], first).await?;
+    let connections: Vec<ConnectionId> = reader.all(&CONNECTIONS, binds![directory, at.partner()], first).await?;
     let mut found = Vec::new();
-    for door in doors {
+    for connection in connections {
         let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
-        found.extend(reader.all(&KEYS_PAGE, binds![door, behind(after), limit], read).await?);
+        found.extend(reader.all(&KEYS_PAGE, binds![connection, behind(after), limit], read).await?);
     }
     Ok(first_of(found, limit, |(id, _)| *id))
 }
@@ -113,11 +113,11 @@ pub async fn noted_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json, bool)>, StoreError> {
-    let doors: Vec<ConnectionId> = reader.all(&DOORS_OF, binds![directory], first).await?;
+    let connections: Vec<ConnectionId> = reader.all(&CONNECTIONS_OF, binds![directory], first).await?;
     let mut found = Vec::new();
-    for door in doors {
+    for connection in connections {
         let read = |row: &Row| Ok((row.get(0)?, row.json(1)?, row.get(2)?));
-        found.extend(reader.all(&NOTED_PAGE, binds![door, behind(after), limit, condition], read).await?);
+        found.extend(reader.all(&NOTED_PAGE, binds![connection, behind(after), limit, condition], read).await?);
     }
     Ok(first_of(found, limit, |(id, ..)| *id))
 }
@@ -133,11 +133,11 @@ pub async fn hold_page(
     after: Option<ExternalUserId>,
     limit: u32,
 ) -> Result<Vec<(ExternalUserId, Json)>, StoreError> {
-    let doors: Vec<ConnectionId> = tx.all(&DOORS, binds![directory, at.partner()], first).await?;
+    let connections: Vec<ConnectionId> = tx.all(&CONNECTIONS, binds![directory, at.partner()], first).await?;
     let mut found = Vec::new();
-    for door in doors {
+    for connection in connections {
         let read = |row: &Row| Ok((row.get(0)?, row.json(1)?));
-        found.extend(tx.all(&HOLD_PAGE, binds![door, behind(after), limit], read).await?);
+        found.extend(tx.all(&HOLD_PAGE, binds![connection, behind(after), limit], read).await?);
     }
     Ok(first_of(found, limit, |(id, _)| *id))
 }

@@ -39,7 +39,7 @@ pub struct ConnectionContext {
     /// The connection.
     pub connection: Connection,
     /// The attribute whose value names the same person at every door of the directory.
-    pub join_attribute: Option<String>,
+    pub matching_attribute: Option<String>,
     /// Whether and how the directory's word counts.
     pub mode: DirectoryMode,
 }
@@ -48,7 +48,7 @@ pub struct ConnectionContext {
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionSecrets {
     /// The attribute that joins it with the other doors of its directory.
-    pub join_attribute: Option<String>,
+    pub matching_attribute: Option<String>,
     /// The sealed secret that it signs in with at the other side.
     pub secret: Option<Vec<u8>>,
 }
@@ -78,7 +78,7 @@ impl ConnectionContext {
             DirectoryMode::parse(&row.get::<String>("mode")?).ok_or_else(|| StoreError::Decode("mode".to_owned()))?;
         Ok(Self {
             extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner_id")?),
-            join_attribute: row.get("matching_attribute")?,
+            matching_attribute: row.get("matching_attribute")?,
             connection,
             mode,
         })
@@ -106,7 +106,7 @@ pub async fn insert(
         new.state.as_str(),
         new.config.to_string(),
         extra.secret,
-        extra.join_attribute,
+        extra.matching_attribute,
         now
     ];
     found(tx.execute(&INSERT, values).await?)
@@ -122,11 +122,11 @@ pub async fn update(
     at: &PartnerExtent,
     known: &ConnectionContext,
     changed: &Connection,
-    join_attribute: Option<String>,
+    matching_attribute: Option<String>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let renewed = changed.state != known.connection.state
-        || join_attribute != known.join_attribute
+        || matching_attribute != known.matching_attribute
         || changed.destination() != known.connection.destination();
     let values = binds![
         changed.id,
@@ -134,7 +134,7 @@ pub async fn update(
         &changed.profile,
         changed.state.as_str(),
         changed.config.to_string(),
-        join_attribute,
+        matching_attribute,
         now,
         i64::from(renewed)
     ];
@@ -201,7 +201,7 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<C
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn open_door(
+pub async fn open_connection(
     reader: &mut Reader,
     id: ConnectionId,
     kind: ConnectionKind,
@@ -209,11 +209,11 @@ pub async fn open_door(
     reader.optional(&OPEN, binds![id, kind.as_str()], ConnectionContext::from_row).await
 }
 
-/// Like [`open_door`], by the name in addresses.
+/// Like [`open_connection`], by the name in addresses.
 ///
 /// # Errors
 /// `StoreError`.
-pub async fn open_door_named(
+pub async fn open_connection_named(
     reader: &mut Reader,
     slug: &str,
     kind: ConnectionKind,

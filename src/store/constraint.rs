@@ -36,7 +36,7 @@ constraints! {
     /// The default user group of a partner: there is one.
     UserGroupDefault = "user_groups_default";
     /// The sign-in name of a living person in their partner.
-    PersonLogin = "users_login_name";
+    UserLogin = "users_login_name";
     /// The name of a role in its partner.
     RoleName = "roles_name";
     /// The name of a directory in its partner.
@@ -119,7 +119,7 @@ mod tests {
         let failed = |columns: &str| catalog.constraint(&format!("UNIQUE constraint failed: {columns}"));
         assert_eq!(failed("partners.parent_id, partners.external_id"), Constraint::PartnerExternalId);
         assert_eq!(failed("roles.partner_id, roles.name_key"), Constraint::RoleName);
-        assert_eq!(failed("index 'users_login_name'"), Constraint::PersonLogin);
+        assert_eq!(failed("index 'users_login_name'"), Constraint::UserLogin);
         assert_eq!(failed("roles.id"), Constraint::Other);
         let mut names: Vec<&str> = catalog.names().collect();
         names.sort_unstable();

@@ -30,14 +30,14 @@ statements! {
     GROUPS: set = "SELECT g.id, g.partner_id, g.name, g.is_primary, g.is_default FROM user_groups g WHERE g.partner_id IN ($1)";
     ROLES: set = format!("SELECT {} FROM roles r WHERE r.partner_id IN ($1)", roles::COLUMNS);
     CAPABILITIES: set = "SELECT c.role_id, c.capability_id FROM role_capabilities c WHERE c.role_id IN ($1)";
-    PEOPLE: set = format!("SELECT {} FROM live_users p WHERE p.partner_id IN ($1) AND {OF_NO_DIRECTORY}",
+    USERS: set = format!("SELECT {} FROM live_users p WHERE p.partner_id IN ($1) AND {OF_NO_DIRECTORY}",
         users::COLUMNS);
     PAGE = format!("SELECT {}, {OF_NO_DIRECTORY} FROM live_users p WHERE p.partner_id = $1 \
         AND (p.sort_key > $2 OR (p.sort_key = $2 AND p.id > $3)) ORDER BY p.sort_key, p.id LIMIT $4", users::COLUMNS);
     NAMES: set = "SELECT p.id, p.partner_id, p.display_name, p.login_name FROM live_users p WHERE p.id IN ($1)";
     LOGINS = format!("SELECT p.login_key, p.partner_id, p.id, {OF_NO_DIRECTORY} FROM live_users p \
         WHERE p.login_key IS NOT NULL");
-    HELD_BY_PEOPLE: set = format!("SELECT {} FROM live_users p JOIN grants g ON g.user_id = p.id \
+    HELD_BY_USERS: set = format!("SELECT {} FROM live_users p JOIN grants g ON g.user_id = p.id \
         WHERE p.partner_id IN ($1)", grants::COLUMNS);
     HELD_BY_GROUPS: set = format!("SELECT {} FROM user_groups u JOIN grants g ON g.user_group_id = u.id \
         WHERE u.partner_id IN ($1)", grants::COLUMNS);
@@ -45,7 +45,7 @@ statements! {
     DIRECTORIES: set = "SELECT d.id, d.partner_id, d.name, d.mode, d.rule_set_version, d.priority, d.version \
         FROM directories d WHERE d.partner_id IN ($1)";
     CEILINGS: set = "SELECT c.directory_id, c.role_id, c.scope_id FROM directory_ceilings c WHERE c.directory_id IN ($1)";
-    DOORS: set = format!("{} WHERE c.directory_id IN ($1)", connections::COLUMNS);
+    CONNECTIONS: set = format!("{} WHERE c.directory_id IN ($1)", connections::COLUMNS);
     RULES: set = format!("SELECT {} FROM directories d JOIN mapping_rules r ON r.directory_id = d.id \
         AND r.rule_set_version = d.rule_set_version WHERE d.id IN ($1)", rules::COLUMNS);
     ATOMS: set = "SELECT a.rule_id, a.term, a.set_id, a.set_kind, a.negated FROM rule_criteria a WHERE a.rule_id IN ($1)";
@@ -126,12 +126,8 @@ pub async fn capabilities(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people(
-    reader: &mut Reader,
-    _by: &OperatorExtent,
-    partners: &[PartnerId],
-) -> Result<Vec<User>, StoreError> {
-    reader.all_in(&PEOPLE, binds![], partners.iter().copied(), User::from_row).await
+pub async fn users(reader: &mut Reader, _by: &OperatorExtent, partners: &[PartnerId]) -> Result<Vec<User>, StoreError> {
+    reader.all_in(&USERS, binds![], partners.iter().copied(), User::from_row).await
 }
 
 /// A page of those at home in one partner, by name, each with whether no directory speaks of them.
@@ -221,7 +217,7 @@ pub async fn held(
     by: &OperatorExtent,
     partners: &[PartnerId],
 ) -> Result<Vec<ManualGrant>, StoreError> {
-    let mut rows = reader.all_in(&HELD_BY_PEOPLE, binds![], partners.iter().copied(), grants::found).await?;
+    let mut rows = reader.all_in(&HELD_BY_USERS, binds![], partners.iter().copied(), grants::found).await?;
     rows.extend(reader.all_in(&HELD_BY_GROUPS, binds![], partners.iter().copied(), grants::found).await?);
     with_scopes(reader, by, rows).await
 }
@@ -246,9 +242,9 @@ pub async fn held_by_groups(
 pub async fn held_by(
     reader: &mut Reader,
     by: &OperatorExtent,
-    people: &[UserId],
+    users: &[UserId],
 ) -> Result<Vec<ManualGrant>, StoreError> {
-    let rows = reader.all_in(&HELD_BY, binds![], people.iter().copied(), grants::found).await?;
+    let rows = reader.all_in(&HELD_BY, binds![], users.iter().copied(), grants::found).await?;
     with_scopes(reader, by, rows).await
 }
 
@@ -308,14 +304,15 @@ pub async fn ceilings(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn doors(
+pub async fn connections(
     reader: &mut Reader,
     _by: &OperatorExtent,
     directories: &[DirectoryId],
 ) -> Result<Vec<ConnectionContext>, StoreError> {
-    let mut found = reader.all_in(&DOORS, binds![], directories.iter().copied(), ConnectionContext::from_row).await?;
-    found.sort_by_key(|door| {
-        let one = &door.connection;
+    let mut found =
+        reader.all_in(&CONNECTIONS, binds![], directories.iter().copied(), ConnectionContext::from_row).await?;
+    found.sort_by_key(|connection| {
+        let one = &connection.connection;
         (one.directory, one.kind.as_str(), one.created_at, one.id)
     });
     Ok(found)

@@ -10,10 +10,10 @@ use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
 /// Directory `$1` speaks of the person `{person}` now, or could again: a key that named them brings them back.
-fn spoken_of(person: &str) -> String {
+fn spoken_of(user: &str) -> String {
     format!(
-        "(EXISTS (SELECT 1 FROM external_users e WHERE e.user_id = {person} AND e.directory_id = $1) \
-        OR EXISTS (SELECT 1 FROM match_keys i WHERE i.user_id = {person} AND i.directory_id = $1))"
+        "(EXISTS (SELECT 1 FROM external_users e WHERE e.user_id = {user} AND e.directory_id = $1) \
+        OR EXISTS (SELECT 1 FROM match_keys i WHERE i.user_id = {user} AND i.directory_id = $1))"
     )
 }
 
@@ -93,10 +93,10 @@ pub async fn held_otherwise(
 pub async fn by_existing(
     reader: &mut Reader,
     _at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<Vec<ScopedRole>, StoreError> {
-    let granted: Vec<Granted> = reader.all(&BY_EXISTING, binds![person, now], tuple).await?;
+    let granted: Vec<Granted> = reader.all(&BY_EXISTING, binds![user, now], tuple).await?;
     let mut held = with_scopes(reader, granted).await?;
     held.retain(|(_, scope, _)| !matches!(scope.reach, ScopeBase::Own { .. }));
     Ok(held)
@@ -115,9 +115,9 @@ pub struct Voucher {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn vouching(reader: &mut Reader, _at: &PartnerExtent, person: UserId) -> Result<Vec<Voucher>, StoreError> {
+pub async fn vouching(reader: &mut Reader, _at: &PartnerExtent, user: UserId) -> Result<Vec<Voucher>, StoreError> {
     let read = |row: &Row| Ok(Voucher { directory: row.get(0)?, name: row.get(1)? });
-    reader.all(&VOUCHING, binds![person], read).await
+    reader.all(&VOUCHING, binds![user], read).await
 }
 
 /// A grant of a default group that does not reach people whom nobody has confirmed, or not in full.
@@ -134,7 +134,7 @@ pub struct UnreachedGrant {
     /// Over what it is granted.
     pub scope: Scope,
     /// How many people.
-    pub people: i64,
+    pub users: i64,
 }
 
 /// How many people nobody has confirmed, and each grant of a default group they are in.
@@ -161,9 +161,9 @@ type MakeUnreachedGrant = Box<dyn FnOnce(Vec<CeilingEntry>, Scope) -> UnreachedG
 
 /// Reads a row as far as it goes: ceiling and scope are read apart.
 fn resting_row(row: &Row) -> Result<(MakeUnreachedGrant, DirectoryId, ScopeId), StoreError> {
-    let (partner, directory, people) = (row.get(0)?, row.get(1)?, row.get(6)?);
+    let (partner, directory, users) = (row.get(0)?, row.get(1)?, row.get(6)?);
     let role = (row.get(3)?, row.get(4)?);
     let make: MakeUnreachedGrant =
-        Box::new(move |ceiling, scope| UnreachedGrant { partner, directory, ceiling, role, scope, people });
+        Box::new(move |ceiling, scope| UnreachedGrant { partner, directory, ceiling, role, scope, users });
     Ok((make, row.get(2)?, row.get(5)?))
 }

@@ -175,9 +175,9 @@ pub struct DeletedUser {
     /// Whether the directory let this person in.
     pub active: bool,
     /// The identifier that names this person at every door of the directory.
-    pub join_key: Option<Vec<u8>>,
+    pub match_key: Option<Vec<u8>>,
     /// The person it was linked to.
-    pub person: Option<UserId>,
+    pub user: Option<UserId>,
 }
 
 /// A deleted user of the connection, if it is kept.
@@ -194,8 +194,8 @@ pub async fn user(
             user_name: row.get(0)?,
             doc: row.json(1)?,
             active: row.get(2)?,
-            join_key: row.get(3)?,
-            person: row.get(4)?,
+            match_key: row.get(3)?,
+            user: row.get(4)?,
         })
     };
     reader.optional(&USER_DOC, binds![id, at.connection()], read).await
@@ -213,13 +213,13 @@ pub struct DeletedItem<T> {
     /// The connection said it again as a new entry, and deleted that one too.
     pub superseded: bool,
     /// Its person is still there, or it never had one.
-    pub has_person: bool,
+    pub has_user: bool,
 }
 
 impl<T> DeletedItem<T> {
     /// Whether it can be put back.
     pub fn may_return(&self) -> bool {
-        self.has_person && !self.replaced && !self.superseded
+        self.has_user && !self.replaced && !self.superseded
     }
 }
 
@@ -234,7 +234,7 @@ pub async fn users(
 ) -> Result<Vec<DeletedItem<ExternalUserId>>, StoreError> {
     let read = |row: &Row| {
         let (replaced, superseded) = (row.get(2)?, row.get(3)?);
-        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: row.get(4)? })
+        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_user: row.get(4)? })
     };
     reader.all_in(&USERS, binds![at.connection()], ids.iter().copied(), read).await
 }
@@ -250,7 +250,7 @@ pub async fn groups(
 ) -> Result<Vec<DeletedItem<ExternalGroupId>>, StoreError> {
     let read = |row: &Row| {
         let (replaced, superseded) = (row.get(2)?, row.get(3)?);
-        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_person: true })
+        Ok(DeletedItem { id: row.get(0)?, name: row.get(1)?, replaced, superseded, has_user: true })
     };
     reader.all_in(&GROUPS, binds![at.connection()], ids.iter().copied(), read).await
 }

@@ -6,7 +6,7 @@ use crate::domain::id::{ConnectionId, DirectoryId, RuleId};
 use crate::{binds, statements};
 
 statements! {
-    PEOPLE = totals::of_partner(What::Users);
+    USERS = totals::of_partner(What::Users);
     GROUPS = totals::of_partner(What::Groups);
     UNLINKED = "SELECT COUNT(*) FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE d.id = $1 AND d.partner_id = $2 AND u.user_id IS NULL";
@@ -34,8 +34,8 @@ statements! {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<(ConnectionId, i64)>, StoreError> {
-    reader.all(&PEOPLE, binds![at.partner()], tuple).await
+pub async fn users(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<(ConnectionId, i64)>, StoreError> {
+    reader.all(&USERS, binds![at.partner()], tuple).await
 }
 
 /// How many external groups each connection of the extent's partner has.

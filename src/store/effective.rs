@@ -174,10 +174,10 @@ async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<V
 /// The positive sets of the first term of a rule that matches a person, with their names.
 pub(super) async fn witnesses(
     reader: &mut Reader,
-    person: UserId,
+    user: UserId,
     rule: RuleId,
 ) -> Result<Vec<NamedRef<ExternalSet>>, StoreError> {
-    reader.all(&WITNESSES, binds![person, rule], witness).await
+    reader.all(&WITNESSES, binds![user, rule], witness).await
 }
 
 pub(super) fn witness(row: &Row) -> Result<NamedRef<ExternalSet>, StoreError> {
@@ -232,13 +232,13 @@ pub(super) fn line(row: &Row) -> Result<DecisionRow, StoreError> {
 
 fn standing(row: &Row) -> Result<Result<Vec<DenialReason>, Absent>, StoreError> {
     if row.get::<Option<UserId>>("user_id")?.is_none() {
-        return Ok(Err(Absent::Person));
+        return Ok(Err(Absent::User));
     }
     let Some(level) = row.get::<Option<i64>>("level_id")?.map(LevelId) else { return Ok(Err(Absent::Partner)) };
     let Some(on_suspended) = row.get::<Option<bool>>("on_suspended")? else { return Ok(Err(Absent::Capability)) };
     let mut misses = Vec::new();
     if let Some(source) = source(row, "person_off")? {
-        misses.push(DenialReason::PersonSuspended { source });
+        misses.push(DenialReason::UserSuspended { source });
     }
     if let Some((partner, source)) = switched_off(row, "home_off", "home_off_name", "home_off_by")? {
         misses.push(DenialReason::HomeSuspended { partner, source });

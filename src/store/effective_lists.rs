@@ -25,13 +25,13 @@ statements! {
     SETS = effective_sql::sets();
     MISPLACED: set = effective_sql::misplaced();
     CANDIDATES = effective_sql::candidates();
-    PERSON_INSIDE = "SELECT p.id FROM live_users p JOIN partner_ancestors a ON a.partner_id = p.partner_id \
+    USER_INSIDE = "SELECT p.id FROM live_users p JOIN partner_ancestors a ON a.partner_id = p.partner_id \
         WHERE p.id = $1 AND a.ancestor_id = $2 AND (a.depth = 0 OR $3)";
     AT_HOME = "SELECT p.id FROM live_users p WHERE p.id = $1 AND p.partner_id = $2";
     PARTNER_INSIDE = "SELECT partner_id FROM partner_ancestors WHERE partner_id = $1 AND ancestor_id = $2 AND (depth = 0 OR $3)";
     PARTNERS_BELOW = "SELECT partner_id FROM partner_ancestors WHERE ancestor_id = $1 AND partner_id > $2 \
         ORDER BY partner_id LIMIT $3";
-    PEOPLE_OF_DIRECTORY = "SELECT DISTINCT e.user_id FROM directories d CROSS JOIN connections c CROSS JOIN external_users e \
+    USERS_OF_DIRECTORY = "SELECT DISTINCT e.user_id FROM directories d CROSS JOIN connections c CROSS JOIN external_users e \
         WHERE d.id = $1 AND d.partner_id = $2 AND c.directory_id = d.id AND e.connection_id = c.id AND e.user_id > $3 ORDER BY e.user_id LIMIT $4";
 }
 
@@ -91,7 +91,7 @@ pub struct UserExternalSet {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct AccessChange {
     /// The person.
-    pub person: UserId,
+    pub user: UserId,
     /// What would come.
     pub gained: Vec<AccessItem>,
     /// What would go.
@@ -131,16 +131,16 @@ pub fn texts() -> [(&'static str, String); 9] {
     ]
 }
 
-/// Those of `people` whose stored placement is not what the view says, each with that one and the right one. For whoever writes
+/// Those of `users` whose stored placement is not what the view says, each with that one and the right one. For whoever writes
 /// what placement rests on, in the same transaction, and for `doctor`.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn misplaced(
     reader: &mut Reader,
-    people: &[UserId],
+    users: &[UserId],
 ) -> Result<Vec<(UserId, UserGroupId, UserGroupId)>, StoreError> {
-    reader.all_in(&MISPLACED, binds![], people.iter().copied(), tuple).await
+    reader.all_in(&MISPLACED, binds![], users.iter().copied(), tuple).await
 }
 
 /// Every grant that bears on a person: by hand, through user groups, by rules; asleep and clipped ones too.
@@ -150,14 +150,14 @@ pub async fn misplaced(
 pub async fn grants_of(
     reader: &mut Reader,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<Vec<UserGrant>, StoreError> {
-    inside(reader, at, person).await?;
+    inside(reader, at, user).await?;
     let mut grants = Vec::new();
-    for mut held in holdings(reader, person, None).await? {
+    for mut held in holdings(reader, user, None).await? {
         if let Some(line) = row_support(&mut held.proof.support) {
-            line.witnesses = witnesses(reader, person, line.rule.id).await?;
+            line.witnesses = witnesses(reader, user, line.rule.id).await?;
         }
         let capabilities = conferred(reader, held.proof.role.id).await?;
         let clip = clip(reader, &held, &capabilities).await?;
@@ -175,10 +175,10 @@ pub async fn grants_of(
 pub async fn groups_of(
     reader: &mut Reader,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
 ) -> Result<Vec<UserMembership>, StoreError> {
-    inside(reader, at, person).await?;
-    memberships(reader, person, None).await
+    inside(reader, at, user).await?;
+    memberships(reader, user, None).await
 }
 
 /// The external groups and attribute conditions a person is in, by directory.
@@ -188,10 +188,10 @@ pub async fn groups_of(
 pub async fn sets_of(
     reader: &mut Reader,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
 ) -> Result<Vec<UserExternalSet>, StoreError> {
-    inside(reader, at, person).await?;
-    reader.all(&SETS, subject(person, None), set_of_person).await
+    inside(reader, at, user).await?;
+    reader.all(&SETS, subject(user, None), set_of_user).await
 }
 
 /// The people after `after` who may do `capability` to `resource`, in id order, at most `limit`; each has been decided.
@@ -241,13 +241,13 @@ const CANDIDATE_PAGE: i64 = 200;
 pub async fn what_can(
     reader: &mut Reader,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     capability: CapabilityId,
     now: Timestamp,
 ) -> Result<Vec<UserGrant>, StoreError> {
-    inside(reader, at, person).await?;
+    inside(reader, at, user).await?;
     let mut kept = Vec::new();
-    for held in holdings(reader, person, None).await? {
+    for held in holdings(reader, user, None).await? {
         let carries = conferred(reader, held.proof.role.id).await?.contains(&capability);
         if !carries || held.dormant(now).is_some() {
             continue;
@@ -269,7 +269,7 @@ pub async fn what_can(
 pub async fn partners_where(
     reader: &mut Reader,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     capability: CapabilityId,
     now: Timestamp,
     (after, limit): (Option<PartnerId>, usize),
@@ -282,7 +282,7 @@ pub async fn partners_where(
         for partner in &partners {
             let within = at.subtree() || *partner == at.partner();
             let resource = Resource { partner: *partner, group: None, owner: None };
-            let question = Question { principal: person, capability, resource, now };
+            let question = Question { principal: user, capability, resource, now };
             if within && permits(reader, &question).await? {
                 found.push(*partner);
             }
@@ -301,9 +301,9 @@ pub async fn partners_where(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> Result<Authority, StoreError> {
+pub async fn authority(reader: &mut Reader, user: UserId, now: Timestamp) -> Result<Authority, StoreError> {
     let mut all = Authority::default();
-    for held in holdings(reader, person, None).await? {
+    for held in holdings(reader, user, None).await? {
         if held.dormant(now).is_some() {
             continue;
         }
@@ -323,7 +323,7 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
     Ok(all)
 }
 
-/// Whether each of `gifts` lies in what the holder of `authority` holds: everything its role confers, and the capability
+/// Whether each of `proposed_grants` lies in what the holder of `authority` holds: everything its role confers, and the capability
 /// `with` besides, over its whole scope and time (guards G1 and G6).
 ///
 /// # Errors
@@ -331,12 +331,12 @@ pub async fn authority(reader: &mut Reader, person: UserId, now: Timestamp) -> R
 pub async fn holds_all(
     reader: &mut Reader,
     authority: &Authority,
-    gifts: &[ScopedRole],
+    proposed_grants: &[ScopedRole],
     with: Option<CoreCapability>,
 ) -> Result<bool, StoreError> {
     let held = authority.holdings.iter().flat_map(|holding| &holding.within);
-    let tree = StoredTree::load(reader, held.chain(gifts.iter().map(|(_, scope, _)| scope))).await?;
-    for (role, scope, window) in gifts {
+    let tree = StoredTree::load(reader, held.chain(proposed_grants.iter().map(|(_, scope, _)| scope))).await?;
+    for (role, scope, window) in proposed_grants {
         let mut capabilities = conferred(reader, *role).await?;
         capabilities.extend(with.map(CoreCapability::id));
         if !covers(authority, &ProposedGrant { capabilities: &capabilities, scope, window: *window }, &tree) {
@@ -357,18 +357,18 @@ pub async fn preview(
     (directory, version): (DirectoryId, i64),
     (after, limit): (Option<UserId>, i64),
 ) -> Result<(Vec<AccessChange>, Option<UserId>), StoreError> {
-    let people = people_of(reader, at, directory, after, limit).await?;
+    let users = users_of(reader, at, directory, after, limit).await?;
     let mut changes = Vec::new();
-    for person in &people {
-        let before = outcomes(reader, *person, None).await?;
-        let then = outcomes(reader, *person, Some((directory, version))).await?;
+    for user in &users {
+        let before = outcomes(reader, *user, None).await?;
+        let then = outcomes(reader, *user, Some((directory, version))).await?;
         let gained: Vec<_> = then.iter().filter(|outcome| !before.contains(outcome)).cloned().collect();
         let lost: Vec<_> = before.into_iter().filter(|outcome| !then.contains(outcome)).collect();
         if !gained.is_empty() || !lost.is_empty() {
-            changes.push(AccessChange { person: *person, gained, lost });
+            changes.push(AccessChange { user: *user, gained, lost });
         }
     }
-    Ok((changes, people.last().copied()))
+    Ok((changes, users.last().copied()))
 }
 
 /// What the view gives a person at home in the partner of the connection's directory; nothing for anybody else. For
@@ -379,28 +379,28 @@ pub async fn preview(
 pub async fn outcomes_of(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    person: UserId,
+    user: UserId,
 ) -> Result<Vec<AccessItem>, StoreError> {
-    match reader.optional(&AT_HOME, binds![person, at.partner()], |_| Ok(())).await? {
-        Some(()) => outcomes(reader, person, None).await,
+    match reader.optional(&AT_HOME, binds![user, at.partner()], |_| Ok(())).await? {
+        Some(()) => outcomes(reader, user, None).await,
         None => Ok(Vec::new()),
     }
 }
 
 async fn outcomes(
     reader: &mut Reader,
-    person: UserId,
+    user: UserId,
     tried: Option<(DirectoryId, i64)>,
 ) -> Result<Vec<AccessItem>, StoreError> {
     let mut outcomes = Vec::new();
     // The same thing may come by several ways.
-    for UserMembership { group, .. } in memberships(reader, person, tried).await? {
+    for UserMembership { group, .. } in memberships(reader, user, tried).await? {
         let outcome = AccessItem::Group { group };
         if !outcomes.contains(&outcome) {
             outcomes.push(outcome);
         }
     }
-    for GrantOfUserRow { proof, scope, .. } in holdings(reader, person, tried).await? {
+    for GrantOfUserRow { proof, scope, .. } in holdings(reader, user, tried).await? {
         let outcome = AccessItem::Grant { role: proof.role, scope };
         if !outcomes.contains(&outcome) {
             outcomes.push(outcome);
@@ -410,17 +410,17 @@ async fn outcomes(
 }
 
 /// The binds of a statement about one person, with the rule-set version that is tried out, if any.
-fn subject(person: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::SqlValue> {
+fn subject(user: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::SqlValue> {
     let (directory, version) = tried.unzip();
-    binds![person, directory, version]
+    binds![user, directory, version]
 }
 
 async fn memberships(
     reader: &mut Reader,
-    person: UserId,
+    user: UserId,
     tried: Option<(DirectoryId, i64)>,
 ) -> Result<Vec<UserMembership>, StoreError> {
-    reader.all(&MEMBERSHIPS, subject(person, tried), group_of_person).await
+    reader.all(&MEMBERSHIPS, subject(user, tried), group_of_user).await
 }
 
 /// One row of what a person holds.
@@ -451,10 +451,10 @@ impl GrantOfUserRow {
 
 async fn holdings(
     reader: &mut Reader,
-    person: UserId,
+    user: UserId,
     tried: Option<(DirectoryId, i64)>,
 ) -> Result<Vec<GrantOfUserRow>, StoreError> {
-    let rows = reader.all(&HOLDINGS, subject(person, tried), held).await?;
+    let rows = reader.all(&HOLDINGS, subject(user, tried), held).await?;
     let mut holdings = Vec::new();
     for (make, scope) in rows {
         holdings.push(make(scopes::get(reader, scope).await?));
@@ -531,11 +531,11 @@ pub async fn clipped_by(
     Ok((clip, missing))
 }
 
-async fn inside(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<(), StoreError> {
-    reader.one(&PERSON_INSIDE, binds![person, at.partner(), at.subtree()], |_| Ok(())).await
+async fn inside(reader: &mut Reader, at: &PartnerExtent, user: UserId) -> Result<(), StoreError> {
+    reader.one(&USER_INSIDE, binds![user, at.partner(), at.subtree()], |_| Ok(())).await
 }
 
-fn group_of_person(row: &Row) -> Result<UserMembership, StoreError> {
+fn group_of_user(row: &Row) -> Result<UserMembership, StoreError> {
     let rule = match row.get::<Option<_>>("rule_id")? {
         None => None,
         Some(rule) => Some(RuleSummary {
@@ -554,7 +554,7 @@ fn group_of_person(row: &Row) -> Result<UserMembership, StoreError> {
     Ok(UserMembership { group, exclusive: row.get("is_primary")?, ground })
 }
 
-fn set_of_person(row: &Row) -> Result<UserExternalSet, StoreError> {
+fn set_of_user(row: &Row) -> Result<UserExternalSet, StoreError> {
     let directory = NamedRef::new(row.get("directory_id")?, row.get::<String>("directory_name")?);
     let set = match row.get::<Option<String>>("group_name")? {
         Some(name) => NamedRef::new(ExternalSet::Group(row.get("set_id")?), name),
@@ -570,7 +570,7 @@ fn set_of_person(row: &Row) -> Result<UserExternalSet, StoreError> {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people_of(
+pub async fn users_of(
     reader: &mut Reader,
     at: &PartnerExtent,
     directory: DirectoryId,
@@ -578,5 +578,5 @@ pub async fn people_of(
     limit: i64,
 ) -> Result<Vec<UserId>, StoreError> {
     let after = after.unwrap_or(UserId::from_uuid(uuid::Uuid::nil()));
-    reader.all(&PEOPLE_OF_DIRECTORY, binds![directory, at.partner(), after, limit], first).await
+    reader.all(&USERS_OF_DIRECTORY, binds![directory, at.partner(), after, limit], first).await
 }

@@ -83,7 +83,7 @@ async fn whole(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<E
         let of_one = lines.iter_mut().filter(wanted).filter_map(DecisionRow::rule);
         rules.extend(of_one.map(|rule| (question.principal, rule)));
     }
-    let of = |(person, rule): &(UserId, &mut crate::access::explain::RuleSummary)| binds![*person, rule.rule.id];
+    let of = |(user, rule): &(UserId, &mut crate::access::explain::RuleSummary)| binds![*user, rule.rule.id];
     let keys = rules.iter().map(of).collect();
     let witnesses: Vec<Vec<NamedRef<ExternalSet>>> = of_each(reader, &WITNESSES, keys, effective::witness).await?;
     for ((_, rule), witnesses) in rules.into_iter().zip(witnesses) {

@@ -11,7 +11,7 @@ use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
 
 statements! {
-    DOOR = "SELECT d.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = $1";
+    CONNECTION = "SELECT d.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = $1";
 }
 
 /// One connection: its external users and groups, and the people linked to them.
@@ -92,18 +92,18 @@ impl PartnerExtent {
 /// A person's own things: the profile, the sessions, the tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SelfExtent {
-    person: UserId,
+    user: UserId,
 }
 
 impl SelfExtent {
     /// For whoever has just authenticated this person.
-    pub(in crate::store) fn new(person: UserId) -> Self {
-        Self { person }
+    pub(in crate::store) fn new(user: UserId) -> Self {
+        Self { user }
     }
 
     /// The person.
-    pub fn person(&self) -> UserId {
-        self.person
+    pub fn user(&self) -> UserId {
+        self.user
     }
 }
 
@@ -126,12 +126,12 @@ impl OperatorExtent {
     ///
     /// # Errors
     /// Only those of the store.
-    pub async fn door(
+    pub async fn connection(
         &self,
         reader: &mut Reader,
         connection: ConnectionId,
     ) -> Result<Option<ConnectionExtent>, StoreError> {
         let read = |row: &super::Row| Ok(ConnectionExtent::new(connection, row.get(0)?, row.get(1)?));
-        reader.optional(&DOOR, binds![connection], read).await
+        reader.optional(&CONNECTION, binds![connection], read).await
     }
 }

@@ -39,16 +39,16 @@ statements! {
     SET_NAME_FREE = "UPDATE external_users SET user_name_key = $3 WHERE id = $1 AND connection_id = $2";
     LINK = "UPDATE external_users SET user_id = $3, link_origin = $4 WHERE id = $1 AND connection_id = $2";
     DELETE = "DELETE FROM external_users WHERE id = $1 AND connection_id = $2";
-    PEOPLE_AMONG: set = "SELECT DISTINCT user_id FROM external_users WHERE COALESCE(connection_id = $1, FALSE) AND user_id IS NOT NULL \
+    USERS_AMONG: set = "SELECT DISTINCT user_id FROM external_users WHERE COALESCE(connection_id = $1, FALSE) AND user_id IS NOT NULL \
         AND id IN ($2)";
     WAITING = format!("SELECT {COLUMNS} FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
     UNLINKED_HERE = "SELECT id FROM external_users WHERE connection_id = $1 AND user_id IS NULL AND id > $2 ORDER BY id LIMIT $3";
-    DOOR_OF = "SELECT u.connection_id, d.id, d.partner_id FROM external_users u JOIN directories d ON d.id = u.directory_id \
+    CONNECTION_OF = "SELECT u.connection_id, d.id, d.partner_id FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE u.id = $3 AND (d.partner_id = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = d.partner_id AND a.ancestor_id = $1)))";
     ANOTHER_HERE = "SELECT EXISTS (SELECT 1 FROM external_users WHERE user_id = $1 AND COALESCE(connection_id = $2, FALSE) AND id <> $3)";
-    OF_PERSON = "SELECT u.id, u.directory_id, u.document, u.user_name, \
+    OF_USER = "SELECT u.id, u.directory_id, u.document, u.user_name, \
         CASE WHEN d.mode = 'observe' THEN 9223372036854775807 WHEN c.kind = 'oidc' THEN 9223372036854775806 \
             ELSE d.priority END \
         FROM external_users u JOIN directories d ON d.id = u.directory_id JOIN connections c ON c.id = u.connection_id \
@@ -70,9 +70,9 @@ pub struct ExternalUser {
     /// The whole document, without what the server adds.
     pub doc: Map<String, Json>,
     /// The identifier that names this person at every door of the directory.
-    pub join_key: Option<Vec<u8>>,
+    pub match_key: Option<Vec<u8>>,
     /// The person it is linked to; an unlinked one confers nothing.
-    pub person: Option<UserId>,
+    pub user: Option<UserId>,
     /// How it came to be linked.
     pub link: Option<LinkOrigin>,
     /// Raised at every change of the document.
@@ -120,8 +120,8 @@ impl FromRow for ExternalUser {
             user_name: row.get(2)?,
             active: row.get(3)?,
             doc: row.json(4)?,
-            join_key: row.get(5)?,
-            person: row.get(6)?,
+            match_key: row.get(5)?,
+            user: row.get(6)?,
             link: link.as_deref().and_then(LinkOrigin::parse),
             version: row.get(8)?,
             created_at: row.get(9)?,
@@ -145,7 +145,7 @@ pub struct ExternalUserColumns<'a> {
     /// Whether the directory lets this person in.
     pub active: bool,
     /// The identifier that names this person at every door of the directory.
-    pub join_key: Option<&'a [u8]>,
+    pub match_key: Option<&'a [u8]>,
     /// A hash of the source's row, for doors that compare before they write.
     pub row_hash: Option<&'a [u8]>,
 }
@@ -165,7 +165,7 @@ pub struct ExternalUserInsert<'a> {
     /// What is said of it.
     pub said: ExternalUserColumns<'a>,
     /// The person it is linked to, and how.
-    pub person: Option<(UserId, LinkOrigin)>,
+    pub user: Option<(UserId, LinkOrigin)>,
     /// When it is said.
     pub now: Timestamp,
 }
@@ -176,13 +176,13 @@ pub struct ExternalUserInsert<'a> {
 /// `StoreError::Unique` when the connection has one of this name or stable key. At the next statement, as
 /// [`Tx::later`] has it.
 pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[ExternalUserInsert<'_>]) -> Result<(), StoreError> {
-    for ExternalUserInsert { id, stable_key, said, person, now } in all {
+    for ExternalUserInsert { id, stable_key, said, user, now } in all {
         let values = binds![
             *id,
             at.connection(),
             at.directory(),
             *stable_key,
-            said.join_key,
+            said.match_key,
             said.external_id,
             said.user_name,
             fold(said.user_name).into_bytes(),
@@ -190,8 +190,8 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[ExternalUserInser
             text(said.doc),
             text(said.keys),
             said.row_hash,
-            person.map(|(person, _)| person),
-            person.map(|(_, link)| link.as_str()),
+            user.map(|(user, _)| user),
+            user.map(|(_, link)| link.as_str()),
             *now
         ];
         tx.later(&INSERT, [values]).await?;
@@ -312,7 +312,7 @@ pub async fn update(
     let values = binds![
         before.id,
         at.connection(),
-        said.join_key,
+        said.match_key,
         said.external_id,
         said.user_name,
         fold(said.user_name).into_bytes(),
@@ -375,10 +375,10 @@ pub async fn link(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: ExternalUserId,
-    person: Option<(UserId, LinkOrigin)>,
+    user: Option<(UserId, LinkOrigin)>,
 ) -> Result<(), StoreError> {
-    let (person, link) = person.unzip();
-    tx.execute(&LINK, binds![id, at.connection(), person, link.map(LinkOrigin::as_str)]).await.map(drop)
+    let (user, link) = user.unzip();
+    tx.execute(&LINK, binds![id, at.connection(), user, link.map(LinkOrigin::as_str)]).await.map(drop)
 }
 
 /// Deletes it. Its memberships and condition rows must be gone.
@@ -397,12 +397,12 @@ pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> R
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people_among(
+pub async fn users_among(
     reader: &mut Reader,
     at: &ConnectionExtent,
     ids: &[ExternalUserId],
 ) -> Result<Vec<UserId>, StoreError> {
-    reader.all_in(&PEOPLE_AMONG, binds![at.connection()], ids.iter().copied(), |row| row.get(0)).await
+    reader.all_in(&USERS_AMONG, binds![at.connection()], ids.iter().copied(), |row| row.get(0)).await
 }
 
 /// What one door says of a person.
@@ -428,7 +428,7 @@ pub struct ExternalDocument {
 pub async fn said_of(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    person: UserId,
+    user: UserId,
 ) -> Result<Vec<ExternalDocument>, StoreError> {
     let read = |row: &Row| {
         Ok(ExternalDocument {
@@ -439,7 +439,7 @@ pub async fn said_of(
             authority: row.get(4)?,
         })
     };
-    reader.all(&OF_PERSON, binds![person, at.connection()], read).await
+    reader.all(&OF_USER, binds![user, at.connection()], read).await
 }
 
 /// A page of the unlinked external users at the doors of the extent's partner, by id, those after `after`.
@@ -476,21 +476,21 @@ pub async fn unlinked(
 pub async fn another_here(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    person: UserId,
+    user: UserId,
     external_user: ExternalUserId,
 ) -> Result<bool, StoreError> {
-    reader.one(&ANOTHER_HERE, binds![person, at.connection(), external_user], first).await
+    reader.one(&ANOTHER_HERE, binds![user, at.connection(), external_user], first).await
 }
 
 /// The connection of an external user whose directory is within the extent.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn door_of(
+pub async fn connection_of(
     reader: &mut Reader,
     at: &PartnerExtent,
     id: ExternalUserId,
 ) -> Result<Option<ConnectionExtent>, StoreError> {
     let read = |row: &Row| Ok(ConnectionExtent::new(row.get(0)?, row.get(1)?, row.get(2)?));
-    reader.optional(&DOOR_OF, binds![at.partner(), at.subtree(), id], read).await
+    reader.optional(&CONNECTION_OF, binds![at.partner(), at.subtree(), id], read).await
 }

@@ -77,7 +77,7 @@ impl<K: Eq + Hash, T: Clone> FactTable<K, T> {
 /// Something small, found by its key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Fact {
-    Person(Uuid),
+    User(Uuid),
     Group(Uuid),
     Directory(Uuid),
     Role(Uuid),
@@ -89,7 +89,7 @@ impl Fact {
     fn key(&self) -> Vec<SqlValue> {
         let nobody = Uuid::nil();
         match self {
-            Self::Person(id) => binds![0, *id, nobody, ""],
+            Self::User(id) => binds![0, *id, nobody, ""],
             Self::Group(id) => binds![1, *id, nobody, ""],
             Self::Directory(id) => binds![2, *id, nobody, ""],
             Self::Role(id) => binds![3, *id, nobody, ""],
@@ -182,8 +182,8 @@ impl FactCache {
     }
 
     /// A person as the thing that is acted on.
-    pub fn person(&mut self, user: UserId) -> FactResult<Option<Resource>> {
-        let partner = self.partner_of(Fact::Person(user.uuid()))?;
+    pub fn user(&mut self, user: UserId) -> FactResult<Option<Resource>> {
+        let partner = self.partner_of(Fact::User(user.uuid()))?;
         Ok(partner.map(|partner| Resource { partner, group: None, owner: Some(user) }))
     }
 

@@ -18,7 +18,7 @@ const HELD_AT: &str = "EXISTS (SELECT 1 FROM partner_ancestors a WHERE a.ancesto
 statements! {
     INSERT: insert[Uuid, Uuid, Uuid, Uuid, Uuid, I64, I64, Uuid, Text, I64] = "INSERT INTO grants (id, role_id, user_id, user_group_id, scope_id, valid_from, valid_until, \
         suspended_at, granted_by, reason, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $9, $10)";
-    OF_PERSON = format!("SELECT {COLUMNS} FROM grants g WHERE g.user_id = $3 AND {HELD_AT} ORDER BY g.id");
+    OF_USER = format!("SELECT {COLUMNS} FROM grants g WHERE g.user_id = $3 AND {HELD_AT} ORDER BY g.id");
     OF_GROUP = format!("SELECT {COLUMNS} FROM grants g WHERE g.user_group_id = $3 AND {HELD_AT} ORDER BY g.id");
     BY_ID = format!("SELECT {COLUMNS} FROM grants g WHERE g.id = $3 AND {HELD_AT}");
     HELD_HERE = format!("SELECT {COLUMNS} FROM grants g JOIN live_users p ON p.id = g.user_id \
@@ -89,14 +89,14 @@ pub async fn insert(tx: &mut Tx, _by: &OperatorExtent, new: &[(ScopeId, ManualGr
     let scopes: Vec<_> = new.iter().map(|(scope, grant)| (*scope, &grant.scope)).collect();
     scopes::insert_all(tx, &scopes).await?;
     let rows = new.iter().map(|(scope, new)| {
-        let (person, group) = match new.holder {
+        let (user, group) = match new.holder {
             Holder::User(user) => (Some(user), None),
             Holder::Group(group) => (None, Some(group)),
         };
         binds![
             new.id,
             new.role,
-            person,
+            user,
             group,
             *scope,
             new.window.from,
@@ -119,7 +119,7 @@ pub async fn of_holder(
     holder: Holder,
 ) -> Result<Vec<ManualGrant>, StoreError> {
     let rows = match holder {
-        Holder::User(user) => reader.all(&OF_PERSON, binds![at.partner(), at.subtree(), user], found).await?,
+        Holder::User(user) => reader.all(&OF_USER, binds![at.partner(), at.subtree(), user], found).await?,
         Holder::Group(group) => reader.all(&OF_GROUP, binds![at.partner(), at.subtree(), group], found).await?,
     };
     scoped(reader, rows).await

@@ -40,7 +40,7 @@ statements! {
     GROUPS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM user_groups g WHERE CASE WHEN g.is_primary \
         THEN (SELECT COUNT(*) FROM live_users p WHERE p.primary_group_id = g.id) \
         ELSE (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = g.id) END <> {}", totals::members());
-    PEOPLE_AFTER = "SELECT id FROM live_users WHERE id > $1 ORDER BY id LIMIT 256";
+    USERS_AFTER = "SELECT id FROM live_users WHERE id > $1 ORDER BY id LIMIT 256";
 }
 
 /// Every living partner with each partner above it, from the parents alone.
@@ -101,9 +101,9 @@ async fn misplaced(reader: &mut Reader) -> Result<i64, StoreError> {
     let mut last = UserId::from_uuid(uuid::Uuid::nil());
     let mut count = 0;
     loop {
-        let people: Vec<UserId> = reader.all(&PEOPLE_AFTER, binds![last], first).await?;
-        let Some(end) = people.last() else { return Ok(count) };
+        let users: Vec<UserId> = reader.all(&USERS_AFTER, binds![last], first).await?;
+        let Some(end) = users.last() else { return Ok(count) };
         last = *end;
-        count += i64::try_from(effective_lists::misplaced(reader, &people).await?.len()).unwrap_or(i64::MAX);
+        count += i64::try_from(effective_lists::misplaced(reader, &users).await?.len()).unwrap_or(i64::MAX);
     }
 }

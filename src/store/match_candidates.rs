@@ -93,7 +93,7 @@ pub struct MatchQuery<'a> {
     /// The user name.
     pub user_name: &'a str,
     /// What names the person at every door of the directory.
-    pub join_key: Option<&'a [u8]>,
+    pub match_key: Option<&'a [u8]>,
     /// What is said of the person.
     pub profile: &'a UserProfile,
 }
@@ -137,7 +137,7 @@ pub struct MatchResult {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MatchedUser {
     /// The person.
-    pub person: UserId,
+    pub user: UserId,
     /// Whether the person lives. A key may outlive whom it named.
     pub living: bool,
     /// Whether another external user of this connection is linked to that person already.
@@ -160,7 +160,7 @@ pub async fn meet(
         let (login, email) = (users::key(login_name), users::key(email));
         let name = fold(newcomer.user_name).into_bytes();
         let at = (at.directory(), at.partner(), at.connection());
-        binds![at.0, at.1, at.2, newcomer.join_key, login, email, place == 0, name, newcomer.external]
+        binds![at.0, at.1, at.2, newcomer.match_key, login, email, place == 0, name, newcomer.external]
     };
     let keys: Vec<_> = newcomers.iter().enumerate().map(key).collect();
     let (mut house, mut all) = (DirectoryRules::default(), Vec::with_capacity(keys.len()));
@@ -173,7 +173,7 @@ pub async fn meet(
             match (what, id) {
                 (NEWCOMER, named) => {
                     let named =
-                        named.map(|id| MatchedUser { person: UserId::from_uuid(id), living: lives, taken, refused });
+                        named.map(|id| MatchedUser { user: UserId::from_uuid(id), living: lives, taken, refused });
                     met = MatchResult { name_taken, named, lookalike: other.map(UserId::from_uuid), login_taken };
                 }
                 (CONDITION, Some(id)) => house.conditions.push(ConditionState {

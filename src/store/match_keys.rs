@@ -29,7 +29,7 @@ statements! {
         (SELECT 1 FROM external_users u WHERE u.directory_id = $1 AND u.match_key = $2 AND u.user_id IS NOT NULL)";
 }
 
-/// The living person whom `join_key` names in the connection's directory, and the external user of the connection that is
+/// The living person whom `match_key` names in the connection's directory, and the external user of the connection that is
 /// linked to them.
 ///
 /// # Errors
@@ -37,12 +37,12 @@ statements! {
 pub async fn named(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    join_key: &[u8],
+    match_key: &[u8],
 ) -> Result<Option<(UserId, Option<ExternalUserId>)>, StoreError> {
-    reader.optional(&NAMED, binds![at.directory(), join_key, at.connection()], tuple).await
+    reader.optional(&NAMED, binds![at.directory(), match_key, at.connection()], tuple).await
 }
 
-/// Lets `join_key`, which names nobody so far, name `person`.
+/// Lets `match_key`, which names nobody so far, name `user`.
 ///
 /// # Errors
 /// `StoreError::Unique(Constraint::IdentityKey)` when another door was faster. At the next statement, as [`Tx::later`]
@@ -50,27 +50,27 @@ pub async fn named(
 pub async fn insert(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    join_key: &[u8],
+    match_key: &[u8],
     lasting: bool,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.later(&INSERT, [binds![at.directory(), join_key, person, lasting, now]]).await
+    tx.later(&INSERT, [binds![at.directory(), match_key, user, lasting, now]]).await
 }
 
-/// Lets `join_key` name `person`, unless it names somebody living already; true when it does now.
+/// Lets `match_key` name `user`, unless it names somebody living already; true when it does now.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn claim(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    join_key: &[u8],
+    match_key: &[u8],
     lasting: bool,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let values = binds![at.directory(), join_key, person, lasting, now];
+    let values = binds![at.directory(), match_key, user, lasting, now];
     if tx.execute(&CLAIM, values.clone()).await? > 0 {
         return Ok(true);
     }
@@ -87,9 +87,9 @@ pub async fn claim(
 pub async fn release(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    join_key: &[u8],
+    match_key: &[u8],
     even_lasting: bool,
 ) -> Result<(), StoreError> {
-    tx.execute(&HAND_OVER, binds![at.directory(), join_key, even_lasting]).await?;
-    tx.execute(&RELEASE, binds![at.directory(), join_key, even_lasting]).await.map(drop)
+    tx.execute(&HAND_OVER, binds![at.directory(), match_key, even_lasting]).await?;
+    tx.execute(&RELEASE, binds![at.directory(), match_key, even_lasting]).await.map(drop)
 }

@@ -12,7 +12,7 @@ const WAITING: &str = "SELECT u.id, u.connection_id, c.slug, u.stable_id, u.user
 
 /// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
 /// is not asked again.
-const PERSON: &str = "JOIN directories d ON d.id = u.directory_id JOIN live_users p ON p.partner_id = d.partner_id";
+const USER: &str = "JOIN directories d ON d.id = u.directory_id JOIN live_users p ON p.partner_id = d.partner_id";
 // Users are looked up by their ids: the index of all who wait is kept out of the plan.
 const OPEN: &str = "COALESCE(u.user_id IS NULL, FALSE) AND NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user_id = u.id \
     AND r.user_id = p.id AND r.state = 'refused')";
@@ -21,12 +21,12 @@ statements! {
     OF_CONNECTION = format!("{WAITING} WHERE u.connection_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
     OF_PARTNER = format!("{WAITING} JOIN directories d ON d.id = u.directory_id \
         WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
-    BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
+    BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {USER} \
         JOIN match_keys i ON i.directory_id = u.directory_id AND i.match_key = u.match_key AND i.user_id = p.id \
         WHERE {OPEN} AND u.id IN ($1)");
-    BY_LOGIN: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
+    BY_LOGIN: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {USER} \
         AND p.login_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
-    BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {PERSON} \
+    BY_NAME_AS_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {USER} \
         AND p.email_key = u.user_name_key WHERE {OPEN} AND u.id IN ($1)");
     BY_EMAIL: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u \
         CROSS JOIN external_user_emails m CROSS JOIN directories d CROSS JOIN live_users p \
@@ -35,7 +35,7 @@ statements! {
     DECIDE = "INSERT INTO matches (external_user_id, user_id, state, decided_by, decided_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (external_user_id, user_id) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
         decided_at = excluded.decided_at";
-    OF_PERSON = "SELECT u.id FROM external_users u WHERE u.user_id = $1 \
+    OF_USER = "SELECT u.id FROM external_users u WHERE u.user_id = $1 \
         AND COALESCE(u.connection_id = $2, FALSE) ORDER BY u.created_at, u.id LIMIT 1";
 }
 
@@ -68,7 +68,7 @@ pub struct Waiting {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
     /// The person.
-    pub person: UserId,
+    pub user: UserId,
     /// The name people see.
     pub display_name: String,
     /// Why, the strongest first.
@@ -149,17 +149,17 @@ async fn with_candidates(reader: &mut Reader, mut rows: Vec<Waiting>) -> Result<
     ] {
         let found: Vec<(ExternalUserId, UserId, String)> =
             reader.all_in(statement, binds![], ids.iter().copied(), read).await?;
-        for (id, person, display_name) in found {
+        for (id, user, display_name) in found {
             let Some(row) = rows.iter_mut().find(|row| row.id == id) else { continue };
-            match row.candidates.iter_mut().find(|candidate| candidate.person == person) {
+            match row.candidates.iter_mut().find(|candidate| candidate.user == user) {
                 Some(known) if known.evidence.contains(&evidence) => {}
                 Some(known) => known.evidence.push(evidence),
-                None => row.candidates.push(Candidate { person, display_name, evidence: vec![evidence] }),
+                None => row.candidates.push(Candidate { user, display_name, evidence: vec![evidence] }),
             }
         }
     }
     for row in &mut rows {
-        row.candidates.sort_by_key(|candidate| (candidate.evidence.first().copied(), candidate.person));
+        row.candidates.sort_by_key(|candidate| (candidate.evidence.first().copied(), candidate.user));
     }
     Ok(rows)
 }
@@ -171,7 +171,7 @@ async fn with_candidates(reader: &mut Reader, mut rows: Vec<Waiting>) -> Result<
 pub async fn decide(
     tx: &mut Tx,
     _at: &ConnectionExtent,
-    (external, person): (ExternalUserId, UserId),
+    (external, user): (ExternalUserId, UserId),
     verdict: Verdict,
     by: Option<UserId>,
     now: Timestamp,
@@ -180,7 +180,7 @@ pub async fn decide(
         Verdict::Confirmed => "confirmed",
         Verdict::Refused => "refused",
     };
-    tx.execute(&DECIDE, binds![external, person, word, by, now]).await.map(drop)
+    tx.execute(&DECIDE, binds![external, user, word, by, now]).await.map(drop)
 }
 
 /// The external user of the connection that is linked to the person.
@@ -190,7 +190,7 @@ pub async fn decide(
 pub async fn linked_here(
     reader: &mut Reader,
     at: &ConnectionExtent,
-    person: UserId,
+    user: UserId,
 ) -> Result<Option<ExternalUserId>, StoreError> {
-    reader.optional(&OF_PERSON, binds![person, at.connection()], first).await
+    reader.optional(&OF_USER, binds![user, at.connection()], first).await
 }

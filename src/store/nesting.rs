@@ -28,10 +28,10 @@ statements! {
     LEAVE_OUTER = "DELETE FROM external_subgroups WHERE child_id = $1 RETURNING parent_id";
     DROP_CHILDREN = "DELETE FROM external_subgroups WHERE parent_id = $1";
     DROP = "DELETE FROM external_group_ancestors WHERE ancestor_id = $1 OR external_group_id = $1";
-    PEOPLE_INSIDE = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m CROSS JOIN external_users u \
+    USERS_INSIDE = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m CROSS JOIN external_users u \
         WHERE c.ancestor_id = $1 AND m.external_group_id = c.external_group_id AND u.id = m.external_user_id AND COALESCE(u.connection_id = $2, FALSE) \
         AND u.user_id IS NOT NULL";
-    PEOPLE_INSIDE_ANY = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m \
+    USERS_INSIDE_ANY = "SELECT DISTINCT u.user_id FROM external_group_ancestors c CROSS JOIN external_group_members m \
         CROSS JOIN external_users u WHERE c.ancestor_id = $1 AND m.external_group_id = c.external_group_id AND u.id = m.external_user_id \
         AND COALESCE(u.directory_id = $2, FALSE) AND u.user_id IS NOT NULL";
 }
@@ -103,24 +103,24 @@ pub async fn children(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people_inside(
+pub async fn users_inside(
     tx: &mut Tx,
     at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<UserId>, StoreError> {
-    tx.all(&PEOPLE_INSIDE, binds![group, at.connection()], first).await
+    tx.all(&USERS_INSIDE, binds![group, at.connection()], first).await
 }
 
-/// [`people_inside`] of a group of any door of the connection's directory.
+/// [`users_inside`] of a group of any door of the connection's directory.
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn people_inside_any(
+pub async fn users_inside_any(
     tx: &mut Tx,
     at: &ConnectionExtent,
     group: ExternalGroupId,
 ) -> Result<Vec<UserId>, StoreError> {
-    tx.all(&PEOPLE_INSIDE_ANY, binds![group, at.directory()], first).await
+    tx.all(&USERS_INSIDE_ANY, binds![group, at.directory()], first).await
 }
 
 /// Cuts every edge of a group that is about to be deleted; the groups it was nested in directly.

@@ -78,7 +78,7 @@ pub struct TokenClient {
     /// Who it says it is.
     pub id: OauthClientId,
     /// The connection it may push through.
-    pub door: ConnectionContext,
+    pub connection: ConnectionContext,
     /// What it must prove that with.
     pub proof: StoredCredential,
 }
@@ -147,7 +147,7 @@ pub async fn open(reader: &mut Reader, slug: &str, client: OauthClientId) -> Res
             jwks: row.get("jwks")?,
             jwks_uri: row.get("jwks_uri")?,
         };
-        Ok(TokenClient { id: row.get("oauth_client_id")?, door: ConnectionContext::from_row(row)?, proof })
+        Ok(TokenClient { id: row.get("oauth_client_id")?, connection: ConnectionContext::from_row(row)?, proof })
     };
     reader.optional(&OPEN, binds![client, slug], read).await
 }

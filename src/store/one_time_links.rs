@@ -51,13 +51,13 @@ impl OneTimeLinkPurpose {
 pub async fn insert(
     tx: &mut Tx,
     at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     hash: [u8; 32],
     purpose: OneTimeLinkPurpose,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    let values = binds![hash, person, at.partner(), purpose.as_str(), now, expires_at];
+    let values = binds![hash, user, at.partner(), purpose.as_str(), now, expires_at];
     match tx.execute(&INSERT, values).await? {
         0 => Err(StoreError::NotFound),
         _ => Ok(()),
@@ -71,18 +71,18 @@ pub async fn insert(
 pub async fn seal(
     tx: &mut Tx,
     _at: &PartnerExtent,
-    person: UserId,
+    user: UserId,
     hash: [u8; 32],
     sealed: Vec<u8>,
 ) -> Result<(), StoreError> {
-    tx.execute(&SEAL, binds![hash, person, sealed]).await.map(drop)
+    tx.execute(&SEAL, binds![hash, user, sealed]).await.map(drop)
 }
 
 /// A link as the operator may know it.
 #[derive(Clone, Debug)]
 pub struct Issued {
     /// Whom it lets in.
-    pub person: UserId,
+    pub user: UserId,
     /// Its token, sealed, when it was kept.
     pub sealed: Option<Vec<u8>>,
     /// Whether somebody has come in by it.
@@ -102,7 +102,7 @@ pub async fn last(
 ) -> Result<Option<Issued>, StoreError> {
     let read = |row: &Row| {
         Ok(Issued {
-            person: row.get(0)?,
+            user: row.get(0)?,
             sealed: row.get(1)?,
             used: row.get::<Option<Timestamp>>(2)?.is_some(),
             expires_at: row.get(3)?,
@@ -115,8 +115,8 @@ pub async fn last(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn withdraw(tx: &mut Tx, _at: &PartnerExtent, person: UserId) -> Result<(), StoreError> {
-    tx.execute(&WITHDRAW, binds![person]).await.map(drop)
+pub async fn withdraw(tx: &mut Tx, _at: &PartnerExtent, user: UserId) -> Result<(), StoreError> {
+    tx.execute(&WITHDRAW, binds![user]).await.map(drop)
 }
 
 /// What the link with this hash is for, if it may still be used.

@@ -65,7 +65,7 @@ pub struct TreeNode {
     /// The name of its level.
     pub level_title: String,
     /// How many live people are at home here.
-    pub people: i64,
+    pub users: i64,
     /// How many directories it has.
     pub directories: i64,
     /// Whether it is itself suspended.
@@ -77,7 +77,7 @@ impl FromRow for TreeNode {
         Ok(Self {
             partner: Partner::from_row(row)?,
             level_title: row.get("level_title")?,
-            people: row.get("people")?,
+            users: row.get("people")?,
             directories: row.get("directories")?,
             suspended: row.get::<i64>("suspensions")? > 0,
         })

@@ -90,7 +90,7 @@ pub async fn regions(
     capability: CoreCapability,
     now: Timestamp,
 ) -> Result<Vec<PartnerExtent>, StoreError> {
-    let all = authority(reader, of.person(), now).await?;
+    let all = authority(reader, of.user(), now).await?;
     let mut found = Vec::new();
     for holding in all.holdings.iter().filter(|holding| holding.capabilities.contains(&capability.id())) {
         let tree = StoredTree::load(reader, &holding.within).await?;
@@ -101,7 +101,7 @@ pub async fn regions(
         else {
             continue;
         };
-        cover(reader, of.person(), region, &tree, &mut found).await?;
+        cover(reader, of.user(), region, &tree, &mut found).await?;
     }
     found.sort_by_key(|extent| (extent.partner(), !extent.subtree()));
     found.dedup_by_key(|extent| extent.partner());
@@ -111,7 +111,7 @@ pub async fn regions(
 /// Cuts a region along its holes into extents without any.
 async fn cover(
     reader: &mut Reader,
-    person: UserId,
+    user: UserId,
     region: Region,
     tree: &StoredTree,
     found: &mut Vec<PartnerExtent>,
@@ -122,7 +122,7 @@ async fn cover(
             continue;
         }
         let holed = region.without.iter().any(|out| tree.within(*out, partner));
-        found.push(PartnerExtent::new(partner, region.below && !holed, person));
+        found.push(PartnerExtent::new(partner, region.below && !holed, user));
         if region.below && holed {
             open.extend(reader.all(&CHILDREN, binds![partner], first::<PartnerId>).await?);
         }

@@ -12,7 +12,7 @@ statements! {
         WHERE a.ancestor_id = $1 AND ($2 OR a.depth = 0) AND e.seq < $3 \
         AND EXISTS (SELECT 1 FROM level_capabilities k WHERE k.level_id = p.level_id AND k.capability_id = {}) \
         ORDER BY e.seq DESC LIMIT $4", CoreCapability::AuditView.id().0);
-    PEOPLE: set = "SELECT id, display_name FROM live_users WHERE id IN ($1)";
+    USERS: set = "SELECT id, display_name FROM live_users WHERE id IN ($1)";
     EXTERNAL_USERS: set = "SELECT id, user_name FROM external_users WHERE id IN ($1)";
     EXTERNAL_GROUPS: set = "SELECT id, display_name FROM external_groups WHERE id IN ($1)";
     CONNECTIONS: set = "SELECT id, slug FROM connections WHERE id IN ($1)";
@@ -52,7 +52,7 @@ pub async fn newest(
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Thing {
     /// A person.
-    Person,
+    User,
     /// A partner.
     Partner,
     /// A directory.
@@ -78,7 +78,7 @@ pub async fn names(reader: &mut Reader, ids: &[Uuid]) -> Result<Vec<(Uuid, Strin
 pub async fn kinds(reader: &mut Reader, ids: &[Uuid]) -> Result<Vec<(Thing, Uuid, String)>, StoreError> {
     let mut names = Vec::new();
     for (thing, statement) in [
-        (Thing::Person, &PEOPLE),
+        (Thing::User, &USERS),
         (Thing::Other, &EXTERNAL_USERS),
         (Thing::Other, &EXTERNAL_GROUPS),
         (Thing::Other, &CONNECTIONS),

@@ -1,7 +1,7 @@
 //! Storms: that one connection took away much in a short time, and how far the log was watched for it.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow as _, Reader, Row, StoreError, Tx, first, tuple};
-use crate::domain::id::{ConnectionId, StormId, UserId};
+use crate::domain::id::{ConnectionId, RemovalAlertId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
@@ -36,7 +36,7 @@ statements! {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RemovalAlert {
     /// Its identity.
-    pub id: StormId,
+    pub id: RemovalAlertId,
     /// Whose.
     pub connection_id: ConnectionId,
     /// Its first removal.
@@ -77,18 +77,18 @@ from_row!(RemovalAlert {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, removal_alert: &RemovalAlert) -> Result<(), StoreError> {
     let values = binds![
-        storm.id,
+        removal_alert.id,
         at.connection(),
-        storm.first_removal_at,
-        storm.last_removal_at,
-        storm.user_count,
-        storm.users_deactivated,
-        storm.users_deleted,
-        storm.memberships_removed,
-        storm.groups_deleted,
-        storm.raised_at
+        removal_alert.first_removal_at,
+        removal_alert.last_removal_at,
+        removal_alert.user_count,
+        removal_alert.users_deactivated,
+        removal_alert.users_deleted,
+        removal_alert.memberships_removed,
+        removal_alert.groups_deleted,
+        removal_alert.raised_at
     ];
     tx.execute(&INSERT, values).await.map(drop)
 }
@@ -97,16 +97,16 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) ->
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, storm: &RemovalAlert) -> Result<(), StoreError> {
+pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, removal_alert: &RemovalAlert) -> Result<(), StoreError> {
     let values = binds![
-        storm.id,
+        removal_alert.id,
         at.connection(),
-        storm.last_removal_at,
-        storm.user_count,
-        storm.users_deactivated,
-        storm.users_deleted,
-        storm.memberships_removed,
-        storm.groups_deleted
+        removal_alert.last_removal_at,
+        removal_alert.user_count,
+        removal_alert.users_deactivated,
+        removal_alert.users_deleted,
+        removal_alert.memberships_removed,
+        removal_alert.groups_deleted
     ];
     tx.execute(&GROW, values).await.map(drop)
 }
@@ -165,14 +165,14 @@ pub async fn shown(
 pub async fn dismiss(
     tx: &mut Tx,
     at: &ConnectionExtent,
-    storm: StormId,
+    removal_alert: RemovalAlertId,
     by: Option<UserId>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if tx.execute(&DISMISS, binds![storm, at.connection(), now, by]).await? > 0 {
+    if tx.execute(&DISMISS, binds![removal_alert, at.connection(), now, by]).await? > 0 {
         return Ok(true);
     }
-    let exists: bool = tx.one(&EXISTS, binds![storm, at.connection()], first).await?;
+    let exists: bool = tx.one(&EXISTS, binds![removal_alert, at.connection()], first).await?;
     if exists { Ok(false) } else { Err(StoreError::NotFound) }
 }
 

@@ -178,7 +178,7 @@ pub struct CurrentUser {
     /// Whether the directory lets this person in.
     pub active: bool,
     /// The person it is linked to.
-    pub person: Option<UserId>,
+    pub user: Option<UserId>,
 }
 
 /// Those of `ids` that the connection has.
@@ -191,7 +191,7 @@ pub async fn users(
     ids: &[ExternalUserId],
 ) -> Result<Vec<CurrentUser>, StoreError> {
     let read =
-        |row: &Row| Ok(CurrentUser { id: row.get(0)?, name: row.get(1)?, active: row.get(2)?, person: row.get(3)? });
+        |row: &Row| Ok(CurrentUser { id: row.get(0)?, name: row.get(1)?, active: row.get(2)?, user: row.get(3)? });
     reader.all_in(&USERS, binds![at.connection()], ids.iter().copied(), read).await
 }
 

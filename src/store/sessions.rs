@@ -95,8 +95,8 @@ pub struct Session {
 
 impl Session {
     /// The person.
-    pub fn person(&self) -> UserId {
-        self.extent.person()
+    pub fn user(&self) -> UserId {
+        self.extent.user()
     }
 }
 
@@ -121,7 +121,7 @@ impl FromRow for Session {
 /// # Errors
 /// Only those of the store.
 pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &NewSession) -> Result<bool, StoreError> {
-    let values = binds![new.id, new.hash, of.person(), new.connection, new.now, new.expires_at];
+    let values = binds![new.id, new.hash, of.user(), new.connection, new.now, new.expires_at];
     Ok(tx.execute(&START, values).await? == 1)
 }
 
@@ -130,7 +130,7 @@ pub async fn start(tx: &mut Tx, of: &SelfExtent, new: &NewSession) -> Result<boo
 /// # Errors
 /// Only those of the store.
 pub async fn notices(reader: &mut Reader, of: &SelfExtent, now: Timestamp) -> Result<Vec<String>, StoreError> {
-    reader.all(&NOTICES, binds![of.person(), now], first).await
+    reader.all(&NOTICES, binds![of.user(), now], first).await
 }
 
 /// Ends the oldest sessions of a person beyond the last `most`.
@@ -138,7 +138,7 @@ pub async fn notices(reader: &mut Reader, of: &SelfExtent, now: Timestamp) -> Re
 /// # Errors
 /// Only those of the store.
 pub async fn bound(tx: &mut Tx, of: &SelfExtent, most: i64) -> Result<(), StoreError> {
-    tx.execute(&BOUND, binds![of.person(), most]).await.map(drop)
+    tx.execute(&BOUND, binds![of.user(), most]).await.map(drop)
 }
 
 /// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the person or
@@ -172,7 +172,7 @@ pub async fn seen(tx: &mut Tx, uses: &[(SessionId, Timestamp)]) -> Result<(), St
 /// # Errors
 /// Only those of the store.
 pub async fn end(tx: &mut Tx, of: &SelfExtent, session: SessionId) -> Result<(), StoreError> {
-    tx.execute(&END, binds![session, of.person()]).await.map(drop)
+    tx.execute(&END, binds![session, of.user()]).await.map(drop)
 }
 
 /// Ends every session of the person; how many.
@@ -180,7 +180,7 @@ pub async fn end(tx: &mut Tx, of: &SelfExtent, session: SessionId) -> Result<(),
 /// # Errors
 /// Only those of the store.
 pub async fn end_all(tx: &mut Tx, of: &SelfExtent) -> Result<u64, StoreError> {
-    tx.execute(&END_ALL, binds![of.person()]).await
+    tx.execute(&END_ALL, binds![of.user()]).await
 }
 
 /// Forgets sessions that ended by `now` or were last used by `idle_since`; how many.
@@ -210,5 +210,5 @@ pub async fn arrived(
 /// # Errors
 /// `StoreError::NotFound` when the person was deleted.
 pub async fn home(reader: &mut Reader, of: &SelfExtent) -> Result<PartnerId, StoreError> {
-    reader.one(&HOME, binds![of.person()], |row| row.get(0)).await
+    reader.one(&HOME, binds![of.user()], |row| row.get(0)).await
 }

@@ -15,8 +15,8 @@ const TOKEN: &str = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires
 
 statements! {
     PARTNERS = "SELECT COUNT(*) FROM partner_ancestors a CROSS JOIN live_partners q WHERE a.ancestor_id = $1 AND q.id = a.partner_id";
-    PEOPLE = totals::at_home_below();
-    PEOPLE_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestors a CROSS JOIN sessions s CROSS JOIN live_users p \
+    USERS = totals::at_home_below();
+    USERS_SIGNED_IN = format!("SELECT COUNT(DISTINCT p.id) FROM partner_ancestors a CROSS JOIN sessions s CROSS JOIN live_users p \
         WHERE a.ancestor_id = $1 AND s.partner_id = a.partner_id AND {SIGNED_IN}");
     TOKENS = format!("SELECT COUNT(*) FROM partner_ancestors a CROSS JOIN api_tokens t CROSS JOIN live_users p \
         WHERE a.ancestor_id = $1 AND t.partner_id = a.partner_id AND {TOKEN}");
@@ -34,7 +34,7 @@ pub struct StoppedCounts {
     /// Partners: this one and all below.
     pub partners: i64,
     /// People at home in them.
-    pub people: i64,
+    pub users: i64,
     /// Those of them who are signed in.
     pub signed_in: i64,
     /// Their API tokens that have not ended.
@@ -47,7 +47,7 @@ pub struct Of {
     /// Which.
     pub partner: NamedRef<PartnerId>,
     /// How many people are at home there.
-    pub people: i64,
+    pub users: i64,
     /// How many of them are signed in.
     pub signed_in: i64,
 }
@@ -55,11 +55,11 @@ pub struct Of {
 struct StoppedRow {
     id: PartnerId,
     name: String,
-    people: i64,
+    users: i64,
     signed_in: i64,
 }
 
-from_row!(StoppedRow { id, name, people, signed_in });
+from_row!(StoppedRow { id, name, users, signed_in });
 
 /// How many are stopped with the extent's partner, whatever the extent reaches.
 ///
@@ -69,8 +69,8 @@ pub async fn counts(reader: &mut Reader, at: &PartnerExtent, now: Timestamp) -> 
     let top = at.partner();
     Ok(StoppedCounts {
         partners: reader.one(&PARTNERS, binds![top], first).await?,
-        people: reader.one(&PEOPLE, binds![top], first).await?,
-        signed_in: reader.one(&PEOPLE_SIGNED_IN, binds![top, now], first).await?,
+        users: reader.one(&USERS, binds![top], first).await?,
+        signed_in: reader.one(&USERS_SIGNED_IN, binds![top, now], first).await?,
         tokens: reader.one(&TOKENS, binds![top, now], first).await?,
     })
 }
@@ -89,7 +89,7 @@ pub async fn by_partner(
     let lines = reader.all(&BY_PARTNER, binds![at.partner(), now, limit], StoppedRow::from_row).await?;
     let of = |line: StoppedRow| Of {
         partner: NamedRef::new(line.id, line.name),
-        people: line.people,
+        users: line.users,
         signed_in: line.signed_in,
     };
     Ok(lines.into_iter().map(of).collect())

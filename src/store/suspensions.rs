@@ -14,23 +14,23 @@ const AT_HOME: &str = "(p.partner_id = $1 OR ($2 AND EXISTS \
 statements! {
     OF_PARTNER = "SELECT source, reason, notice, set_by, suspended_at, CAST(NULL AS BIGINT) AS from_at FROM partner_suspensions WHERE partner_id = $1 \
         ORDER BY suspended_at, source";
-    OF_PERSON = format!("SELECT s.source, s.reason, s.notice, s.set_by, s.suspended_at, s.from_at FROM user_suspensions s \
+    OF_USER = format!("SELECT s.source, s.reason, s.notice, s.set_by, s.suspended_at, s.from_at FROM user_suspensions s \
         JOIN live_users p ON p.id = s.user_id WHERE p.id = $3 AND {AT_HOME} ORDER BY s.suspended_at, s.source");
     SUSPEND_PARTNER = "INSERT INTO partner_suspensions (partner_id, source, reason, notice, set_by, suspended_at) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (partner_id, source) DO NOTHING";
-    SUSPEND_PERSON = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at) \
+    SUSPEND_USER = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at) \
         SELECT p.id, $4, $5, $6, $7, $8 FROM live_users p WHERE p.id = $3 AND {AT_HOME} \
         ON CONFLICT (user_id, source) DO NOTHING");
     // The day may be moved; who says the same again changes nothing.
-    END_PERSON = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at, from_at) \
+    END_USER = format!("INSERT INTO user_suspensions (user_id, source, reason, notice, set_by, suspended_at, from_at) \
         SELECT p.id, $4, $5, $6, $7, $8, $9 FROM live_users p WHERE p.id = $3 AND {AT_HOME} \
         ON CONFLICT (user_id, source) DO UPDATE SET reason = excluded.reason, notice = excluded.notice, \
         set_by = excluded.set_by, suspended_at = excluded.suspended_at, from_at = excluded.from_at \
         WHERE user_suspensions.from_at <> excluded.from_at");
     LIFT_PARTNER = "DELETE FROM partner_suspensions WHERE partner_id = $1 AND source = $2";
-    LIFT_PERSON = format!("DELETE FROM user_suspensions WHERE source = $4 AND user_id IN \
+    LIFT_USER = format!("DELETE FROM user_suspensions WHERE source = $4 AND user_id IN \
         (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
-    END_SESSIONS_OF_PERSON = format!("UPDATE users SET version = version + 1, updated_at = $4 WHERE id IN \
+    END_SESSIONS_OF_USER = format!("UPDATE users SET version = version + 1, updated_at = $4 WHERE id IN \
         (SELECT p.id FROM live_users p WHERE p.id = $3 AND {AT_HOME})");
     END_SESSIONS_BELOW = "UPDATE partners SET sessions_after = $2 WHERE id = $1";
     ABOVE = "SELECT ancestor_id FROM partner_ancestors WHERE partner_id = $1 ORDER BY depth";
@@ -86,8 +86,8 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<H
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn of_person(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Vec<Hold>, StoreError> {
-    reader.all(&OF_PERSON, binds![at.partner(), at.subtree(), id], Hold::from_row).await
+pub async fn of_user(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<Vec<Hold>, StoreError> {
+    reader.all(&OF_USER, binds![at.partner(), at.subtree(), id], Hold::from_row).await
 }
 
 /// Switches the extent's partner and everything below it off; false, and the first cause stays, when that was done in the
@@ -105,16 +105,16 @@ pub async fn suspend_partner(tx: &mut Tx, at: &PartnerExtent, hold: &Hold) -> Re
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn suspend_person(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &Hold) -> Result<bool, StoreError> {
+pub async fn suspend_user(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &Hold) -> Result<bool, StoreError> {
     let mut values = binds![at.partner(), at.subtree(), id, hold.source.to_string(), &hold.cause];
     values.extend(binds![&hold.notice, hold.by, hold.since]);
     if let Some(from) = hold.from {
         values.extend(binds![from]);
-        return Ok(tx.execute(&END_PERSON, values).await? > 0);
+        return Ok(tx.execute(&END_USER, values).await? > 0);
     }
-    let suspended = tx.execute(&SUSPEND_PERSON, values).await? > 0;
+    let suspended = tx.execute(&SUSPEND_USER, values).await? > 0;
     if suspended {
-        tx.execute(&END_SESSIONS_OF_PERSON, binds![at.partner(), at.subtree(), id, hold.since]).await?;
+        tx.execute(&END_SESSIONS_OF_USER, binds![at.partner(), at.subtree(), id, hold.since]).await?;
     }
     Ok(suspended)
 }
@@ -124,7 +124,7 @@ pub async fn suspend_person(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &
 /// # Errors
 /// Only those of the store.
 pub async fn end_sessions(tx: &mut Tx, at: &PartnerExtent, id: UserId, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(&END_SESSIONS_OF_PERSON, binds![at.partner(), at.subtree(), id, now]).await.map(drop)
+    tx.execute(&END_SESSIONS_OF_USER, binds![at.partner(), at.subtree(), id, now]).await.map(drop)
 }
 
 /// Takes a row of the extent's partner away; false when there was none.
@@ -139,13 +139,13 @@ pub async fn lift_partner(tx: &mut Tx, at: &PartnerExtent, source: SuspensionSou
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn lift_person(
+pub async fn lift_user(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: UserId,
     source: SuspensionSource,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(&LIFT_PERSON, binds![at.partner(), at.subtree(), id, source.to_string()]).await? > 0)
+    Ok(tx.execute(&LIFT_USER, binds![at.partner(), at.subtree(), id, source.to_string()]).await? > 0)
 }
 
 /// Ends for good the sessions of everyone at home in the extent's partner or below that began by `now`.

@@ -15,7 +15,7 @@ use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
 
 /// Tokens with the doors they were made for, of partners that live.
-const DOORS: &str = "FROM connection_tokens t JOIN connections c ON c.id = t.connection_id \
+const CONNECTIONS: &str = "FROM connection_tokens t JOIN connections c ON c.id = t.connection_id \
     JOIN directories d ON d.id = c.directory_id JOIN live_partners p ON p.id = d.partner_id";
 
 statements! {
@@ -38,8 +38,8 @@ statements! {
         AND (t.revoked_at IS NOT NULL OR t.expires_at <= $3) ORDER BY t.created_at DESC, t.id DESC LIMIT 1000 OFFSET $4)";
     BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory_id, c.kind, c.slug, c.profile, \
         c.state, c.settings, c.matching_attribute, c.version, c.created_at, d.partner_id, d.mode \
-        {DOORS} WHERE t.hash = $1 AND c.kind = 'scim'");
-    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner_id {DOORS} \
+        {CONNECTIONS} WHERE t.hash = $1 AND c.kind = 'scim'");
+    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner_id {CONNECTIONS} \
         WHERE t.id = $1");
     USED = "UPDATE connection_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
@@ -150,7 +150,7 @@ pub struct TokenCache(RwLock<HashMap<[u8; 32], CachedToken>>);
 #[derive(Clone, Debug)]
 pub struct CachedToken {
     /// The door.
-    pub door: Arc<ConnectionContext>,
+    pub connection: Arc<ConnectionContext>,
     /// The token.
     pub token: TokenId,
     hash: [u8; 32],
@@ -161,7 +161,7 @@ pub struct CachedToken {
 
 impl CachedToken {
     fn refused(self, objection: Objection) -> TokenStatus {
-        let (connection, token) = (self.door.connection.id, self.token);
+        let (connection, token) = (self.connection.connection.id, self.token);
         match objection {
             Objection::Shut(why) => TokenStatus::Shut { connection, token, why },
             Objection::Paused => TokenStatus::Paused { connection, token },
@@ -206,7 +206,7 @@ impl TokenCache {
 /// # Errors
 /// `StoreError`.
 pub async fn still_opens(store: &Store, opened: &TokenCache, known: &CachedToken) -> Result<bool, StoreError> {
-    let ConnectionContext { connection, extent, mode, .. } = &*known.door;
+    let ConnectionContext { connection, extent, mode, .. } = &*known.connection;
     let read = |row: &Row| {
         Ok(row.get::<Option<Timestamp>>(0)? == known.expires_at
             && row.get::<Option<Timestamp>>(1)?.is_none()
@@ -264,13 +264,13 @@ pub async fn authenticate(
     if let Some(known) = opened.before(store, slug, presented, now)
         && still_opens(store, opened, &known).await?
     {
-        return Ok(TokenStatus::Opens(known.door, known.token));
+        return Ok(TokenStatus::Opens(known.connection, known.token));
     }
     if moment.is_some()
         && let Some(known) = opened.find(&hash, moment)
     {
         return Ok(match objection(&known, None, slug, now) {
-            None => TokenStatus::Opens(known.door, known.token),
+            None => TokenStatus::Opens(known.connection, known.token),
             Some(objection) => known.refused(objection),
         });
     }
@@ -278,8 +278,8 @@ pub async fn authenticate(
         let stored: Vec<u8> = row.get("hash")?;
         let expires_at: Option<Timestamp> = row.get("expires_at")?;
         let revoked_at: Option<Timestamp> = row.get("revoked_at")?;
-        let door = Arc::new(ConnectionContext::from_row(row)?);
-        let known = CachedToken { door, token: row.get("token")?, hash, expires_at, moment };
+        let connection = Arc::new(ConnectionContext::from_row(row)?);
+        let known = CachedToken { connection, token: row.get("token")?, hash, expires_at, moment };
         Ok(same(&stored, &hash).then_some((known, revoked_at)))
     };
     let mut reader = store.reader().await?;
@@ -289,7 +289,7 @@ pub async fn authenticate(
         return Ok(known.refused(objection));
     }
     opened.keep(known.clone());
-    Ok(TokenStatus::Opens(known.door, known.token))
+    Ok(TokenStatus::Opens(known.connection, known.token))
 }
 
 /// Why a token opens nothing.
@@ -302,7 +302,7 @@ enum Objection {
 
 /// Why a token opens nothing; none when it opens its door.
 fn objection(known: &CachedToken, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<Objection> {
-    let connection = &known.door.connection;
+    let connection = &known.connection.connection;
     if !same(connection.slug.as_bytes(), slug.as_bytes()) {
         Some(Objection::Shut("the token is of this connection, but the address of another"))
     } else if revoked_at.is_some() {

@@ -98,12 +98,12 @@ pub async fn add(
     tx: &mut Tx,
     at: &PartnerExtent,
     id: UserGroupId,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let added = tx.execute(&ADD, binds![id, person, at.actor(), now, at.partner()]).await? > 0;
+    let added = tx.execute(&ADD, binds![id, user, at.actor(), now, at.partner()]).await? > 0;
     if added {
-        totals::moved(tx, person, None, Some(id)).await?;
+        totals::moved(tx, user, None, Some(id)).await?;
     }
     Ok(added)
 }
@@ -112,10 +112,10 @@ pub async fn add(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn remove(tx: &mut Tx, at: &PartnerExtent, id: UserGroupId, person: UserId) -> Result<bool, StoreError> {
-    let removed = tx.execute(&REMOVE, binds![id, person, at.partner()]).await? > 0;
+pub async fn remove(tx: &mut Tx, at: &PartnerExtent, id: UserGroupId, user: UserId) -> Result<bool, StoreError> {
+    let removed = tx.execute(&REMOVE, binds![id, user, at.partner()]).await? > 0;
     if removed {
-        totals::moved(tx, person, Some(id), None).await?;
+        totals::moved(tx, user, Some(id), None).await?;
     }
     Ok(removed)
 }

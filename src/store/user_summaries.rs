@@ -10,7 +10,7 @@ const AT_HOME: &str = "EXISTS (SELECT 1 FROM partner_ancestors a \
     WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1 AND ($2 OR a.depth = 0))";
 
 statements! {
-    DOORS = format!("SELECT u.id, u.user_name, u.active, u.link_origin, u.updated_at, c.slug, c.kind, d.name \
+    CONNECTIONS = format!("SELECT u.id, u.user_name, u.active, u.link_origin, u.updated_at, c.slug, c.kind, d.name \
         FROM external_users u JOIN live_users p ON p.id = u.user_id JOIN connections c ON c.id = u.connection_id \
         JOIN directories d ON d.id = u.directory_id WHERE p.id = $3 AND {AT_HOME} ORDER BY d.priority, d.name_key, c.slug");
     GROUPS = "SELECT g.display_name FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
@@ -50,7 +50,11 @@ pub struct LinkedAccount {
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> Result<Vec<LinkedAccount>, StoreError> {
+pub async fn connections(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    user: UserId,
+) -> Result<Vec<LinkedAccount>, StoreError> {
     let read = |row: &Row| {
         Ok(LinkedAccount {
             id: row.get(0)?,
@@ -64,36 +68,36 @@ pub async fn doors(reader: &mut Reader, at: &PartnerExtent, person: UserId) -> R
             groups: Vec::new(),
         })
     };
-    let mut doors = reader.all(&DOORS, binds![at.partner(), at.subtree(), person], read).await?;
-    for door in &mut doors {
-        door.groups = reader.all(&GROUPS, binds![door.id], first).await?;
+    let mut connections = reader.all(&CONNECTIONS, binds![at.partner(), at.subtree(), user], read).await?;
+    for connection in &mut connections {
+        connection.groups = reader.all(&GROUPS, binds![connection.id], first).await?;
     }
-    Ok(doors)
+    Ok(connections)
 }
 
-/// Those of `people` within the extent whom anybody suspends at `now`.
+/// Those of `users` within the extent whom anybody suspends at `now`.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn suspended(
     reader: &mut Reader,
     at: &PartnerExtent,
-    people: &[UserId],
+    users: &[UserId],
     now: Timestamp,
 ) -> Result<Vec<UserId>, StoreError> {
-    reader.all_in(&SUSPENDED, binds![at.partner(), at.subtree(), now], people.iter().copied(), first).await
+    reader.all_in(&SUSPENDED, binds![at.partner(), at.subtree(), now], users.iter().copied(), first).await
 }
 
-/// The names of the directories that speak of each of `people` within the extent.
+/// The names of the directories that speak of each of `users` within the extent.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn said_by(
     reader: &mut Reader,
     at: &PartnerExtent,
-    people: &[UserId],
+    users: &[UserId],
 ) -> Result<Vec<(UserId, String)>, StoreError> {
-    reader.all_in(&SAID_BY, binds![at.partner(), at.subtree()], people.iter().copied(), tuple).await
+    reader.all_in(&SAID_BY, binds![at.partner(), at.subtree()], users.iter().copied(), tuple).await
 }
 
 /// The name of a user group within the extent or below it.

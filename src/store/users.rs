@@ -81,14 +81,14 @@ statements! {
     END_SESSIONS = format!("UPDATE users SET version = version + 1, updated_at = $3 WHERE id = $1 AND {LINKED}");
     RESUME = "DELETE FROM user_suspensions WHERE user_id = $1 AND source = $2";
     SUSPENDED_BY = "SELECT source FROM user_suspensions WHERE user_id = $1 ORDER BY source";
-    SET_GRANTS_ASIDE = format!(
+    SET_SUSPENDED_GRANTS = format!(
         "UPDATE grants SET suspended_at = $3 WHERE user_id = $1 AND suspended_at IS NULL AND {LINKED}");
     PLACED_BY_RULES = format!("SELECT EXISTS ({})", placing("1", ""));
     PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM external_group_ancestors c JOIN rule_criteria a ON a.set_id = c.ancestor_id \
         JOIN mapping_rules r ON r.id = a.rule_id JOIN directories d ON d.id = r.directory_id \
         AND d.rule_set_version = r.rule_set_version WHERE c.external_group_id = $1 AND r.effect = 'place')";
     PLACE = "UPDATE users SET primary_group_id = $2, updated_at = $3 WHERE id = $1 AND primary_group_id = $4";
-    PLACEMENT(dialect) = format!("SELECT p.primary_group_id FROM live_users p WHERE p.id IN (SELECT p.id FROM live_users p \
+    PRIMARY_GROUP(dialect) = format!("SELECT p.primary_group_id FROM live_users p WHERE p.id IN (SELECT p.id FROM live_users p \
         WHERE p.id = $3 AND {AT_HOME}) {}", dialect.for_no_key_update());
     BY_ID = format!("SELECT {COLUMNS} FROM live_users p WHERE p.id = $3 AND {AT_HOME}");
     LIST_HERE = format!("SELECT {COLUMNS} FROM {HERE} {AFTER}");
@@ -106,7 +106,7 @@ statements! {
     // By partner, because that is what the index over sign-in names begins with.
     HOMES_OF_LOGIN = "SELECT q.id FROM live_partners q JOIN live_users p ON p.partner_id = q.id \
         WHERE p.login_key = $1 AND NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id) ORDER BY q.id";
-    OWN_PEOPLE = format!("SELECT {COLUMNS} FROM live_users p WHERE p.partner_id = $1 \
+    OWN_USERS = format!("SELECT {COLUMNS} FROM live_users p WHERE p.partner_id = $1 \
         AND NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id) ORDER BY p.sort_key, p.id");
     SET_AT = format!("UPDATE users SET display_name = $4, sort_key = $5, email = $6, email_key = $7, \
         login_name = $8, login_key = $9, updated_at = $10 \
@@ -129,8 +129,8 @@ impl FromRow for User {
                 email: row.get(5)?,
                 login_name: row.get(6)?,
             },
-            placement: row.get(7)?,
-            placement_pin: row.get(8)?,
+            primary_group: row.get(7)?,
+            pinned_group: row.get(8)?,
             version: row.get(9)?,
             created_at: row.get(10)?,
             confirmed_at: row.get(11)?,
@@ -282,13 +282,13 @@ pub async fn end_sessions(tx: &mut Tx, at: &ConnectionExtent, id: UserId, now: T
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn set_grants_aside(
+pub async fn set_suspended_grants(
     tx: &mut Tx,
     at: &ConnectionExtent,
     id: UserId,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    tx.execute(&SET_GRANTS_ASIDE, binds![id, at.connection(), now]).await
+    tx.execute(&SET_SUSPENDED_GRANTS, binds![id, at.connection(), now]).await
 }
 
 /// Whether the connection's directory has a rule in force that places people.
@@ -316,14 +316,14 @@ pub async fn placed_by_group(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn hold(tx: &mut Tx, people: &[UserId]) -> Result<(), StoreError> {
+pub async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<(), StoreError> {
     if tx.dialect() == Dialect::Sqlite {
         return Ok(());
     }
-    let mut people = people.to_vec();
-    people.sort_unstable();
+    let mut users = users.to_vec();
+    users.sort_unstable();
     let nothing = |_: &Row| Ok(());
-    tx.all_in(&HOLD, binds![], people, nothing).await.map(drop)
+    tx.all_in(&HOLD, binds![], users, nothing).await.map(drop)
 }
 
 /// Stores the derived placement of a person the connection speaks of, who was placed in the first group until now and
@@ -435,7 +435,7 @@ pub async fn homes_of_login(
 /// # Errors
 /// Only those of the store.
 pub async fn without_source(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<User>, StoreError> {
-    reader.all(&OWN_PEOPLE, binds![at.partner()], User::from_row).await
+    reader.all(&OWN_USERS, binds![at.partner()], User::from_row).await
 }
 
 /// Writes name, mail address and sign-in name of a person within the extent.
@@ -535,7 +535,7 @@ pub async fn pin(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let here = binds![at.partner(), at.subtree(), id];
-    let Some(from) = tx.optional(&PLACEMENT, here, first::<UserGroupId>).await? else { return Ok(false) };
+    let Some(from) = tx.optional(&PRIMARY_GROUP, here, first::<UserGroupId>).await? else { return Ok(false) };
     tx.execute(&PIN_AT, binds![at.partner(), at.subtree(), id, group, now]).await?;
     if group.is_some_and(|group| group != from) {
         totals::moved(tx, id, Some(from), group).await?;

@@ -43,11 +43,11 @@ impl Viewer {
         Ok(asks || self.may(known, CoreCapability::PartnerView, resource)?)
     }
 
-    pub(super) fn person(&self, known: &mut FactCache, id: UserId) -> FactResult<bool> {
+    pub(super) fn user(&self, known: &mut FactCache, id: UserId) -> FactResult<bool> {
         if id == self.asker || self.product.is_some() {
             return Ok(id == self.asker);
         }
-        let resource = known.person(id)?;
+        let resource = known.user(id)?;
         self.may(known, CoreCapability::UserView, resource)
     }
 
@@ -56,7 +56,7 @@ impl Viewer {
         if id == self.asker || self.product.is_some() {
             return Ok(true);
         }
-        let resource = known.person(id)?;
+        let resource = known.user(id)?;
         self.may(known, CoreCapability::RoleView, resource)
     }
 
@@ -66,8 +66,8 @@ impl Viewer {
     }
 
     /// Whether the asker may see a user group that somebody is in.
-    pub(super) fn group_of(&self, known: &mut FactCache, person: UserId, id: UserGroupId) -> FactResult<bool> {
-        Ok(person == self.asker || self.product.is_some() || self.group(known, id)?)
+    pub(super) fn group_of(&self, known: &mut FactCache, user: UserId, id: UserGroupId) -> FactResult<bool> {
+        Ok(user == self.asker || self.product.is_some() || self.group(known, id)?)
     }
 
     pub(super) fn directory(&self, known: &mut FactCache, id: DirectoryId) -> FactResult<bool> {
@@ -116,8 +116,8 @@ impl Sight {
     ///
     /// # Errors
     /// Only those of the store.
-    pub async fn person(&mut self, reader: &mut Reader, id: UserId) -> Result<bool, StoreError> {
-        self.settle(reader, |known, eyes| eyes.person(known, id)).await
+    pub async fn user(&mut self, reader: &mut Reader, id: UserId) -> Result<bool, StoreError> {
+        self.settle(reader, |known, eyes| eyes.user(known, id)).await
     }
 
     /// Whether the asker may see a user group.

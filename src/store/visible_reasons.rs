@@ -176,7 +176,7 @@ fn miss(known: &mut FactCache, eyes: &Viewer, question: &Question, miss: &Denial
         return Ok(miss);
     }
     let (shown, hidden) = nearest(known, eyes, question, false)?;
-    Ok(shown.and_then(near_miss).unwrap_or_else(|| DenialReason::Hidden { hidden_grounds: counted(hidden) }))
+    Ok(shown.and_then(near_miss).unwrap_or_else(|| DenialReason::Hidden { hidden_reasons: counted(hidden) }))
 }
 
 fn partner_or_hidden(
@@ -225,11 +225,11 @@ pub async fn grants(
 pub async fn groups(
     reader: &mut Reader,
     sight: &mut Sight,
-    person: UserId,
+    user: UserId,
     all: Vec<UserMembership>,
 ) -> Result<Vec<UserMembership>, StoreError> {
     let grounds =
-        |known: &mut FactCache, eyes: &Viewer| every(all.iter().map(|line| ground(known, eyes, person, &line.ground)));
+        |known: &mut FactCache, eyes: &Viewer| every(all.iter().map(|line| ground(known, eyes, user, &line.ground)));
     let grounds = sight.settle(reader, grounds).await?;
     Ok(all.into_iter().zip(grounds).map(|(line, ground)| UserMembership { ground, ..line }).collect())
 }
@@ -303,7 +303,7 @@ fn support(known: &mut FactCache, eyes: &Viewer, holder: UserId, whole: &GrantOr
         GrantOrigin::Manual { grant, granted_by, at, through } => (*grant, granted_by, *at, through),
     };
     let granted_by = granted_by.as_ref().map(|by| {
-        let seen = eyes.person(known, by.id)?;
+        let seen = eyes.user(known, by.id)?;
         Ok(if seen { by.clone() } else { NamedRef::hidden() })
     });
     let through = through.as_ref().map(|ViaGroup { group, ground: whole }| {
@@ -323,11 +323,11 @@ fn usable(known: &mut FactCache, eyes: &Viewer, role: &NamedRef<RoleId>, over: P
 fn ground(
     known: &mut FactCache,
     eyes: &Viewer,
-    person: UserId,
+    user: UserId,
     whole: &MembershipSummary,
 ) -> FactResult<MembershipSummary> {
     Ok(match whole {
-        MembershipSummary::Rule(line) => MembershipSummary::Rule(rule(known, eyes, person == eyes.asker, line)?),
+        MembershipSummary::Rule(line) => MembershipSummary::Rule(rule(known, eyes, user == eyes.asker, line)?),
         MembershipSummary::Resting { directory: Some(directory) } => {
             let seen = eyes.directory(known, directory.id)?;
             MembershipSummary::Resting { directory: Some(if seen { directory.clone() } else { NamedRef::hidden() }) }
@@ -351,7 +351,7 @@ fn rule(known: &mut FactCache, eyes: &Viewer, own: bool, line: &RuleSummary) -> 
 pub async fn names(reader: &mut Reader, sight: &mut Sight, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, StoreError> {
     let all = recent_events::kinds(reader, ids).await?;
     let may = |known: &mut FactCache, eyes: &Viewer, kind: &recent_events::Thing, id: Uuid| match kind {
-        recent_events::Thing::Person => eyes.person(known, UserId::from_uuid(id)),
+        recent_events::Thing::User => eyes.user(known, UserId::from_uuid(id)),
         recent_events::Thing::Partner => eyes.partner(known, PartnerId::from_uuid(id)),
         recent_events::Thing::Directory => eyes.directory(known, DirectoryId::from_uuid(id)),
         recent_events::Thing::UserGroup => eyes.group(known, UserGroupId::from_uuid(id)),

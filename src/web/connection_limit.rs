@@ -23,7 +23,7 @@ struct Inner {
 
 /// One connection's place; free again when dropped.
 pub struct ConnectionSlot {
-    doors: ConnectionLimiter,
+    connections: ConnectionLimiter,
     address: IpAddr,
 }
 
@@ -51,7 +51,7 @@ impl ConnectionLimiter {
             return Err(Crowded);
         }
         *count += 1;
-        Ok(Some(ConnectionSlot { doors: self.clone(), address }))
+        Ok(Some(ConnectionSlot { connections: self.clone(), address }))
     }
 }
 
@@ -61,7 +61,7 @@ pub struct Crowded;
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut open = self.doors.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.connections.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -109,29 +109,29 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_and_the_others_theirs() {
-        let doors = ConnectionLimiter::new(2, vec![Network::try_from("10.0.0.0/8".to_owned()).unwrap()]);
-        let first = doors.enter(address("192.0.2.1")).unwrap();
-        let _second = doors.enter(address("::ffff:192.0.2.1")).unwrap();
-        assert!(doors.enter(address("192.0.2.1")).is_err());
-        assert!(doors.enter(address("192.0.2.2")).is_ok());
+        let connections = ConnectionLimiter::new(2, vec![Network::try_from("10.0.0.0/8".to_owned()).unwrap()]);
+        let first = connections.enter(address("192.0.2.1")).unwrap();
+        let _second = connections.enter(address("::ffff:192.0.2.1")).unwrap();
+        assert!(connections.enter(address("192.0.2.1")).is_err());
+        assert!(connections.enter(address("192.0.2.2")).is_ok());
         drop(first);
-        let _third = doors.enter(address("192.0.2.1")).unwrap();
-        let proxied: Vec<_> = (0..5).map(|_| doors.enter(address("10.1.1.1")).unwrap()).collect();
+        let _third = connections.enter(address("192.0.2.1")).unwrap();
+        let proxied: Vec<_> = (0..5).map(|_| connections.enter(address("10.1.1.1")).unwrap()).collect();
         assert!(proxied.iter().all(Option::is_none));
     }
 
     #[test]
     fn a_network_of_ipv6_counts_as_one_address() {
-        let doors = ConnectionLimiter::new(1, Vec::new());
-        let _first = doors.enter(address("2001:db8:1:2::1")).unwrap();
-        assert!(doors.enter(address("2001:db8:1:2:ffff::9")).is_err());
-        assert!(doors.enter(address("2001:db8:1:3::1")).is_ok());
+        let connections = ConnectionLimiter::new(1, Vec::new());
+        let _first = connections.enter(address("2001:db8:1:2::1")).unwrap();
+        assert!(connections.enter(address("2001:db8:1:2:ffff::9")).is_err());
+        assert!(connections.enter(address("2001:db8:1:3::1")).is_ok());
     }
 
     #[test]
     fn no_limit_counts_nothing() {
-        let doors = ConnectionLimiter::new(0, Vec::new());
-        let all: Vec<_> = (0..9).map(|_| doors.enter(address("192.0.2.1")).unwrap()).collect();
+        let connections = ConnectionLimiter::new(0, Vec::new());
+        let all: Vec<_> = (0..9).map(|_| connections.enter(address("192.0.2.1")).unwrap()).collect();
         assert!(all.iter().all(Option::is_none));
     }
 }

@@ -38,8 +38,8 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
 ///
 /// # Errors
 /// What is wrong with its settings, in a sentence.
-pub fn schemas(door: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
-    let connection = &door.connection;
+pub fn schemas(connection: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
+    let connection = &connection.connection;
     match connection.kind {
         ConnectionKind::Scim => ScimOptions::build(&connection.profile, &connection.config).map(|offer| offer.set),
         ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(Arc::new(SchemaSet::base())),
@@ -52,7 +52,7 @@ pub fn schemas(door: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
 ///
 /// # Errors
 /// What is wrong with it, in a sentence.
-pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &str) -> Result<(), String> {
+pub fn check_matching(kind: ConnectionKind, profile: &str, settings: &Value, join: &str) -> Result<(), String> {
     match kind {
         ConnectionKind::Scim => {}
         ConnectionKind::Oidc => return joins::check(join),
@@ -80,8 +80,9 @@ pub fn check_join(kind: ConnectionKind, profile: &str, settings: &Value, join: &
 }
 
 /// What is to be known of a connection's attribute that joins.
-pub fn join_note(door: &ConnectionContext) -> Option<&'static str> {
-    let claim = door.join_attribute.as_deref().filter(|_| door.connection.kind == ConnectionKind::Oidc)?;
+pub fn matching_note(connection: &ConnectionContext) -> Option<&'static str> {
+    let claim =
+        connection.matching_attribute.as_deref().filter(|_| connection.connection.kind == ConnectionKind::Oidc)?;
     joins::note(claim)
 }
 
@@ -115,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_joined_by_an_attribute_that_exists() {
-        let check = |kind, join| check_join(kind, "generic", &json!({}), join);
+    fn users_are_joined_by_an_attribute_that_exists() {
+        let check = |kind, join| check_matching(kind, "generic", &json!({}), join);
         let number = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber";
         for join in ["externalId", "userName", "emails", "emails.value", "name.formatted", number] {
             assert_eq!(check(ConnectionKind::Scim, join), Ok(()), "{join}");
@@ -176,7 +177,7 @@ mod tests {
     const OIDC_FREE: &[&str] = &["scopes", "jit", "max_age", "acr_values", "skew"];
 
     #[test]
-    fn each_kind_is_checked_by_its_door() {
+    fn each_kind_is_checked_by_its_connection() {
         assert!(check(ConnectionKind::Scim, "generic", &json!({})).is_ok());
         assert!(check(ConnectionKind::Scim, "nobody", &json!({})).is_err());
         assert!(check(ConnectionKind::Ldap, "openldap", &json!({})).is_err());

@@ -59,13 +59,13 @@ where
         .max_concurrent_connections(open_files(limits, workers))
         .workers(workers);
     let signal = builder.graceful_shutdown_signal();
-    let doors = ConnectionLimiter::new(limits.connections_per_address, settings.trusted_proxies.clone());
+    let connections = ConnectionLimiter::new(limits.connections_per_address, settings.trusted_proxies.clone());
     let patience = Patience {
         write: Duration::from_secs(limits.write_seconds),
         rest: Duration::from_secs(limits.keep_alive_seconds),
     };
     let (head, rest) = (Duration::from_secs(limits.head_seconds), patience.rest);
-    let accept = move |stream: TcpStream| accepted(&doors, patience, stream);
+    let accept = move |stream: TcpStream| accepted(&connections, patience, stream);
     // The two kinds of connection differ in their type alone.
     macro_rules! http {
         ($signal:expr, $app:expr, $line:expr) => {{
@@ -126,9 +126,13 @@ where
 }
 
 /// The socket of a new connection; none when its address has as many as it may, or it is gone already.
-fn accepted(doors: &ConnectionLimiter, patience: Patience, stream: TcpStream) -> Option<(Socket, Option<SocketAddr>)> {
+fn accepted(
+    connections: &ConnectionLimiter,
+    patience: Patience,
+    stream: TcpStream,
+) -> Option<(Socket, Option<SocketAddr>)> {
     let peer = stream.peer_addr().ok()?;
-    let place = doors.enter(peer.ip()).ok()?;
+    let place = connections.enter(peer.ip()).ok()?;
     let _slower = stream.set_nodelay(true).is_err();
     Some((Socket::new(stream, HttpConnection::new(patience, place)), Some(peer)))
 }

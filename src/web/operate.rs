@@ -104,7 +104,7 @@ async fn apply(mut asked: Asked) -> Result<HttpResponse, HttpError> {
     let with = ApplyServices {
         keyring: &asked.app.keyring,
         check: connection_settings::check,
-        check_join: connection_settings::check_join,
+        check_matching: connection_settings::check_matching,
     };
     let ctx = asked.app.ctx(Actor::Operator);
     match operator::apply(&asked.app.store, &ctx, with, &order).await {

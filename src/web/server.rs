@@ -124,8 +124,8 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<HttpSer
         beside("totals", tokio::spawn(totals::run(app.store.clone(), clock, told.clone()))),
         tokio::spawn(health::run(look, health, told.clone())),
     ];
-    if removal_alerts::watches(&app.config.storms) {
-        let watch = removal_alerts::run(app.store.clone(), clock, app.config.storms, told.clone());
+    if removal_alerts::watches(&app.config.removal_alerts) {
+        let watch = removal_alerts::run(app.store.clone(), clock, app.config.removal_alerts, told.clone());
         tasks.push(beside("storms", tokio::spawn(watch)));
     }
     if let Some(certificate) = certificate.clone() {

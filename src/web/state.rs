@@ -48,7 +48,7 @@ pub struct App {
     /// What each SCIM connection offers.
     pub offers: ScimOptionsCache,
     /// Where users arrive over SCIM.
-    pub arrivals: UserCreateBatcher,
+    pub pending_users: UserCreateBatcher,
     /// What the tokens of SCIM connections open.
     pub opened: TokenCache,
     /// When tokens were last used.
@@ -78,7 +78,7 @@ impl App {
             strangers_told: RequestLimiter::new(1, 1),
             api_fairness: RequestLimiter::new(config.api.requests_per_second, config.api.burst),
             offers: ScimOptionsCache::default(),
-            arrivals: UserCreateBatcher::new(store.clone()),
+            pending_users: UserCreateBatcher::new(store.clone()),
             opened: TokenCache::default(),
             uses: Uses::default(),
             strangers: RequestLimiter::new(limits.requests_per_second, limits.burst),

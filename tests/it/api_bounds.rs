@@ -156,7 +156,7 @@ on_both! {
     async fn a_decision_knows_an_id_in_one_spelling(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start_with(db, |config| config.api.requests_per_second = 0).await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, &[CoreCapability::UserView], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
         let ask = async |subject: &str, kind: &str, id: &str, properties: Value| {
@@ -166,19 +166,19 @@ on_both! {
             assert_eq!(answer.status, 200, "{answer:?}");
             answer.body["decision"].as_bool().unwrap()
         };
-        let (person, partner, group) = (helper.to_string(), house.reseller.to_string(), house.everyone.to_string());
+        let (user, partner, group) = (helper.to_string(), house.reseller.to_string(), house.everyone.to_string());
         let places = |partner: &str, group: &str, owner: &str| json!({"partner": partner, "group": group, "owner": owner});
-        assert!(ask(&person, "partner", &partner, json!({})).await && ask(&person, "user", &person, json!({})).await);
-        assert!(ask(&person, "user_group", &group, json!({})).await && ask(&person, "mailbox", "m", places(&partner, &group, &person)).await);
+        assert!(ask(&user, "partner", &partner, json!({})).await && ask(&user, "user", &user, json!({})).await);
+        assert!(ask(&user, "user_group", &group, json!({})).await && ask(&user, "mailbox", "m", places(&partner, &group, &user)).await);
         let spellings = |id: &str| [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), format!(" {id}")];
-        for (at, person_s) in spellings(&person).iter().enumerate() {
+        for (at, user_s) in spellings(&user).iter().enumerate() {
             let (partner_s, group_s) = (&spellings(&partner)[at], &spellings(&group)[at]);
-            assert!(!ask(person_s, "partner", &partner, json!({})).await, "{person_s}");
-            assert!(!ask(&person, "partner", partner_s, json!({})).await, "{partner_s}");
-            assert!(!ask(&person, "user", person_s, json!({})).await, "{person_s}");
-            assert!(!ask(&person, "user_group", group_s, json!({})).await, "{group_s}");
-            for properties in [places(partner_s, &group, &person), places(&partner, group_s, &person), places(&partner, &group, person_s)] {
-                assert!(!ask(&person, "mailbox", "m", properties.clone()).await, "{properties}");
+            assert!(!ask(user_s, "partner", &partner, json!({})).await, "{user_s}");
+            assert!(!ask(&user, "partner", partner_s, json!({})).await, "{partner_s}");
+            assert!(!ask(&user, "user", user_s, json!({})).await, "{user_s}");
+            assert!(!ask(&user, "user_group", group_s, json!({})).await, "{group_s}");
+            for properties in [places(partner_s, &group, &user), places(&partner, group_s, &user), places(&partner, &group, user_s)] {
+                assert!(!ask(&user, "mailbox", "m", properties.clone()).await, "{properties}");
             }
         }
         app.stop().await;

@@ -30,7 +30,7 @@ fn ldap_settings() -> Value {
 }
 
 on_both! {
-    async fn a_directory_gets_a_door_and_the_door_a_token(db: &Database) {
+    async fn a_directory_gets_a_connection_and_the_connection_a_token(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
@@ -41,10 +41,10 @@ on_both! {
         problem(&owner.post(&list, json!({"name": "OUR OKTA"})).await, 409, "of that name");
 
         let new = json!({"kind": "scim", "slug": "okta-push", "profile": "okta", "join": "externalId"});
-        let door = owner.post(&format!("{directory}/connections"), new.clone()).await;
-        assert_eq!(door.status, 201, "{door:?}");
-        assert_eq!(door.header("location"), "/api/v1/connections/okta-push");
-        let base = door.body["address"].as_str().unwrap().to_owned();
+        let connection = owner.post(&format!("{directory}/connections"), new.clone()).await;
+        assert_eq!(connection.status, 201, "{connection:?}");
+        assert_eq!(connection.header("location"), "/api/v1/connections/okta-push");
+        let base = connection.body["address"].as_str().unwrap().to_owned();
         assert_eq!(base, format!("{}/scim/okta-push/v2", app.base));
         problem(&owner.post(&format!("{directory}/connections"), new).await, 409, "taken");
         for (new, part) in [
@@ -85,7 +85,7 @@ on_both! {
         app.stop().await;
     }
 
-    async fn a_door_is_changed_and_closed(db: &Database) {
+    async fn a_connection_is_changed_and_closed(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
@@ -125,11 +125,11 @@ on_both! {
         app.stop().await;
     }
 
-    async fn a_door_is_only_for_those_who_hold_what_it_may_confer(db: &Database) {
+    async fn a_connection_is_only_for_those_who_hold_what_it_may_confer(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         let few = [CoreCapability::PartnerView, CoreCapability::ConnectionView, CoreCapability::ConnectionWrite, CoreCapability::RoleAssign];
         house.grant(helper, &few, "subtree", house.reseller).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
@@ -139,17 +139,17 @@ on_both! {
         problem(&helpers.patch("/connections/acme", json!({"join": "externalId"})).await, 403, part);
         problem(&helpers.post("/connections/acme/tokens", json!({"name": "x"})).await, 403, part);
         let new = json!({"kind": "scim", "slug": "mine"});
-        let doors = format!("/directories/{}/connections", house.directory);
-        problem(&helpers.post(&doors, new.clone()).await, 403, part);
+        let connections = format!("/directories/{}/connections", house.directory);
+        problem(&helpers.post(&connections, new.clone()).await, 403, part);
         assert_eq!(house.events("token.created").await + house.events("connection.created").await, 0);
         assert_eq!(owner.patch("/connections/acme", json!({"join": "externalId"})).await.status, 200);
-        assert_eq!(owner.post(&doors, new).await.status, 201);
+        assert_eq!(owner.post(&connections, new).await.status, 201);
         let whole = owner.get(&format!("/directories/{}", house.directory)).await;
         assert_eq!(whole.body["ceiling"][0]["scope"]["reach"], "subtree", "{whole:?}");
         app.stop().await;
     }
 
-    async fn what_a_door_was_told_is_read_back(db: &Database) {
+    async fn what_a_connection_was_told_is_read_back(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
@@ -166,8 +166,8 @@ on_both! {
         let ids: Vec<_> = said.iter().map(|one| one["id"].as_str().unwrap()).collect();
         assert_eq!(ids, users);
         assert_eq!(said[0]["document"]["userName"], "ida@harbor.example");
-        let person = owner.get(&format!("/people/{}", said[0]["user"].as_str().unwrap())).await;
-        assert_eq!(person.status, 200, "{person:?}");
+        let user = owner.get(&format!("/people/{}", said[0]["user"].as_str().unwrap())).await;
+        assert_eq!(user.status, 200, "{user:?}");
         let groups = owner.all("/connections/acme/external-groups", 1).await;
         assert_eq!(groups.len(), 2);
         for page in 1..=2 {

@@ -35,7 +35,7 @@ on_both! {
         assert_eq!(counted, [("Dock".to_owned(), 0), ("Harbor".to_owned(), 1), ("Meridian".to_owned(), 0)]);
 
         let path = format!("/partners/{dock}");
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, CoreCapability::ALL, "subtree", house.reseller).await;
         let inside = Api::of(&app, &house, helper, house.reseller).await;
         problem(&inside.post(&format!("/partners/{}/suspend", house.reseller), json!({"cause": "oops"})).await, 403, "lock yourself out");
@@ -49,13 +49,13 @@ on_both! {
         app.stop().await;
     }
 
-    async fn people_are_found_explained_and_switched_off(db: &Database) {
+    async fn users_are_found_explained_and_switched_off(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let mut ids = Vec::new();
         for name in ["cleo", "ada", "bea", "ada"] {
-            ids.push(house.person(name).await);
+            ids.push(house.user(name).await);
         }
         let path = format!("/partners/{}/people", house.reseller);
         let listed = owner.all(&path, 1).await;
@@ -90,9 +90,9 @@ on_both! {
     async fn nobody_switches_off_who_holds_more(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let chief = house.person("Carla Chief").await;
+        let chief = house.user("Carla Chief").await;
         house.grant(chief, CoreCapability::ALL, "subtree", house.reseller).await;
-        let clerk = house.person("Claus Clerk").await;
+        let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, &house, clerk, house.reseller).await;
         let cause = json!({"cause": "a coup"});
@@ -127,7 +127,7 @@ on_both! {
         }
         let above = json!({"parent": house.top, "name": "Quay", "level": "reseller", "kind": "department"});
         assert_eq!(owner.post("/partners", above).await.status, 201);
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, &[CoreCapability::AuditView], "subtree", house.reseller).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
         while events::seal(&db.store).await.unwrap_or(1) > 0 {}

@@ -39,13 +39,13 @@ fn below_something() -> impl Iterator<Item = (&'static RouteSpec, &'static str)>
 }
 
 /// The path about a thing of the house, and the same about nothing.
-fn paths(house: &House, entry: &RouteSpec, person: &str) -> (String, String) {
+fn paths(house: &House, entry: &RouteSpec, user: &str) -> (String, String) {
     let none = "01a200c3-0111-753b-8f53-ae56b6e37edf";
     let path = entry.path.strip_prefix("/api/v1").unwrap();
     let first = path.split('/').nth(1).unwrap();
     let ours = match first {
         "partners" => house.reseller.to_string(),
-        "people" => person.to_owned(),
+        "people" => user.to_owned(),
         "directories" => house.directory.to_string(),
         "connections" => "acme".to_owned(),
         other => panic!("what is below {other}?"),
@@ -74,12 +74,12 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let body_of_quay = json!({"parent": house.top, "name": "Quay", "level": "reseller", "kind": "department"});
         let quay = owner.post("/partners", body_of_quay).await.id();
-        let person = house.person("Ida").await;
-        let stranger = house.person("Sten Stranger").await;
+        let user = house.user("Ida").await;
+        let stranger = house.user("Sten Stranger").await;
         house.grant(stranger, CoreCapability::ALL, "subtree", quay.parse().unwrap()).await;
         let stranger = Api::of(&app, &house, stranger, house.reseller).await;
         for (entry, method) in below_something() {
-            let (ours, nothing) = paths(&house, entry, &person.to_string());
+            let (ours, nothing) = paths(&house, entry, &user.to_string());
             let theirs = call(&stranger, method, &ours, fitting(method, entry.path)).await;
             let nobodys = call(&stranger, method, &nothing, fitting(method, entry.path)).await;
             problem(&theirs, 404, "");
@@ -94,15 +94,15 @@ on_both! {
     async fn who_sees_but_may_not_is_told_why(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let person = house.person("Ida").await;
-        let viewer = house.person("Viola Viewer").await;
+        let user = house.user("Ida").await;
+        let viewer = house.user("Viola Viewer").await;
         house.grant(viewer, &[CoreCapability::PartnerView], "subtree", house.reseller).await;
         let viewer = Api::of(&app, &house, viewer, house.reseller).await;
         for (entry, method) in below_something() {
             if entry.path == "/api/v1/partners/{id}" {
                 continue;
             }
-            let (ours, _) = paths(&house, entry, &person.to_string());
+            let (ours, _) = paths(&house, entry, &user.to_string());
             let refused = call(&viewer, method, &ours, fitting(method, entry.path)).await;
             problem(&refused, 403, "No grant of the person carries the capability");
             assert!(refused.body["detail"].as_str().unwrap().contains("core."), "{refused:?}");
@@ -113,14 +113,14 @@ on_both! {
         app.stop().await;
     }
 
-    async fn a_token_counts_as_long_as_its_person_does(db: &Database) {
+    async fn a_token_counts_as_long_as_its_user_does(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, CoreCapability::ALL, "subtree", house.reseller).await;
         let api = Api::of(&app, &house, helper, house.reseller).await;
         assert_eq!(api.get("/partners").await.status, 200);
-        house.suspend_person(helper).await;
+        house.suspend_user(helper).await;
         let refused = api.get("/partners").await;
         problem(&refused, 401, "token");
         assert!(refused.header("www-authenticate").starts_with("Bearer"));
@@ -145,7 +145,7 @@ on_both! {
         let refused = refused.expect("the fourth request within a second is too many");
         problem(&refused, 429, "Retry-After");
         assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
-        let other = house.person("Ida").await;
+        let other = house.user("Ida").await;
         assert_eq!(Api::of(&app, &house, other, house.reseller).await.get("/partners").await.status, 200);
         app.stop().await;
     }
@@ -185,7 +185,7 @@ on_both! {
         app.stop().await;
     }
 
-    async fn the_reference_is_for_programs_and_people(db: &Database) {
+    async fn the_reference_is_for_programs_and_users(db: &Database) {
         let app = App::start(db).await;
         let description: Value = app.get("/api/v1/openapi.json").await.json().await.unwrap();
         assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));

@@ -132,18 +132,18 @@ impl Answer {
 
 impl App {
     /// A client of a connection, with a fresh token.
-    pub async fn scim(&self, db: &Database, world: &World, door: ConnectionExtent) -> Scim {
-        let token = new_token(db, world, door, None).await;
-        let base = format!("{}/scim/{}/v2", self.base, door.connection());
+    pub async fn scim(&self, db: &Database, world: &World, connection: ConnectionExtent) -> Scim {
+        let token = new_token(db, world, connection, None).await;
+        let base = format!("{}/scim/{}/v2", self.base, connection.connection());
         Scim { base, token, client: self.client.clone() }
     }
 }
 
 /// Makes a token for a connection.
-pub async fn new_token(db: &Database, world: &World, door: ConnectionExtent, end: Option<Timestamp>) -> String {
+pub async fn new_token(db: &Database, world: &World, connection: ConnectionExtent, end: Option<Timestamp>) -> String {
     let at = OperatorExtent::assume().at(world.partner);
     let ctx = Clock.ctx(Actor::Operator);
-    let make = async |tx: &mut Tx| tokens::create(tx, &at, &ctx, door.connection(), "test", end).await;
+    let make = async |tx: &mut Tx| tokens::create(tx, &at, &ctx, connection.connection(), "test", end).await;
     let (_, token) = db.store.write(make).await.unwrap();
     token.reveal().to_owned()
 }

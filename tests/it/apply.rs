@@ -25,7 +25,7 @@ static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
 fn means() -> ApplyContext<'static> {
-    ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join)
+    ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching)
 }
 
 /// What is done, and what the store has besides.
@@ -85,12 +85,13 @@ async fn extent(store: &Store, key: &str) -> PartnerExtent {
 /// Someone comes in through the demo's SCIM connection.
 async fn push(store: &Store, login: &str) -> PartnerExtent {
     let at = extent(store, "harbor").await;
-    let door = connections::by_slug(&mut store.reader().await.unwrap(), &at, "harbor-entra").await.unwrap().unwrap();
+    let connection =
+        connections::by_slug(&mut store.reader().await.unwrap(), &at, "harbor-entra").await.unwrap().unwrap();
     let schemas = SchemaSet::base();
     let source = ProvisionSource {
-        extent: door.extent,
+        extent: connection.extent,
         schemas: &schemas,
-        join_attribute: Some("externalId"),
+        matching_attribute: Some("externalId"),
         unknown_members: UnknownMembers::Skip,
     };
     let body = serde_json::json!({
@@ -174,7 +175,7 @@ on_both! {
             let mut reader = db.store.reader().await.unwrap();
             let id = rolecall::store::users::by_login(&mut reader, &at, "tove@harbor.example").await.unwrap().unwrap();
             let user = rolecall::store::users::get(&mut reader, &at, id).await.unwrap().unwrap();
-            user_groups::get(&mut reader, &at, user.placement).await.unwrap().unwrap().name
+            user_groups::get(&mut reader, &at, user.primary_group).await.unwrap().unwrap().name
         };
         assert_eq!(place().await, "Everyone");
         let everyone_who_trains = DEMO.replace(
@@ -225,7 +226,7 @@ on_both! {
         assert!(refused(&db.store, &department).await.contains("department"));
     }
 
-    async fn people_of_no_directory_are_changed(db: &Database) {
+    async fn users_of_no_directory_are_changed(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         let renamed = DEMO.replace("name = \"Henrik Hall\"\nemail = \"henrik@", "name = \"Henrik Holm\"\nemail = \"holm@");
         let [line] = &lines(&db.store, &renamed).await[..] else { panic!("one change") };
@@ -239,7 +240,7 @@ on_both! {
         assert_eq!((profile.display_name.as_str(), profile.email.as_deref()), ("Henrik Holm", Some("holm@harbor.example")));
     }
 
-    async fn people_of_a_directory_are_not(db: &Database) {
+    async fn users_of_a_directory_are_not(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         push(&db.store, "tove@harbor.example").await;
         let tove = |name: &str| {
@@ -250,7 +251,7 @@ on_both! {
         assert!(error.contains("a directory says who this is") && error.contains("“Tove the Great”"), "{error}");
     }
 
-    async fn a_person_is_not_doubled_by_another_partner(db: &Database) {
+    async fn a_user_is_not_doubled_by_another_partner(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         let moved = DEMO
             .replace("partner = \"lighthouse\"\nlogin", "partner = \"quayside\"\nlogin")

@@ -206,7 +206,7 @@ mode = "sleepy" # !
 on_both! {
     async fn all_that_is_wrong_is_told_at_once_with_its_line(db: &Database) {
         let declaration = Declaration::parse(WRONG).unwrap();
-        let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
+        let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
         let by = OperatorExtent::assume();
         let refused = apply::apply(&db.store, &Clock.ctx(Actor::Operator), by, &declaration, &means).await.unwrap_err();
         let ApplyError::Refused(faults) = refused else { panic!("{refused}") };

@@ -26,7 +26,7 @@ static KEYS: LazyLock<Keyring> =
 
 async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
     let declaration = Declaration::parse(text).unwrap();
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
 
@@ -163,13 +163,13 @@ on_both! {
 async fn of_a_directory(store: &Store) {
     let mut reader = store.reader().await.unwrap();
     let kind = rolecall::domain::directory::ConnectionKind::Scim;
-    let door = connections::open_door_named(&mut reader, "harbor-entra", kind).await.unwrap().unwrap();
+    let connection = connections::open_connection_named(&mut reader, "harbor-entra", kind).await.unwrap().unwrap();
     drop(reader);
     let schemas = SchemaSet::base();
     let source = ProvisionSource {
-        extent: door.extent,
+        extent: connection.extent,
         schemas: &schemas,
-        join_attribute: None,
+        matching_attribute: None,
         unknown_members: UnknownMembers::Skip,
     };
     let body = serde_json::json!({

@@ -31,7 +31,7 @@ fn ctx() -> Ctx {
 }
 
 async fn lines(store: &Store, text: &str) -> Vec<String> {
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
     let declaration = Declaration::parse(text).unwrap();
     let plan = apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
     plan.changes.iter().map(ApplyChange::to_string).collect()

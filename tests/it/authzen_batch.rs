@@ -16,7 +16,7 @@ use crate::support::database::on_both;
 use crate::support::stage::Stage;
 
 statements! {
-    PEOPLE = "SELECT id, partner_id FROM live_users ORDER BY id";
+    USERS = "SELECT id, partner_id FROM live_users ORDER BY id";
     GROUPS = "SELECT id, partner_id FROM user_groups ORDER BY id";
     PARTNERS = "SELECT id, id FROM live_partners ORDER BY id";
     CAPABILITIES = "SELECT name, name FROM capabilities ORDER BY id";
@@ -60,7 +60,7 @@ on_both! {
             stage.scim.group(name, &members).await;
         }
         let mut reader = db.store.reader().await.unwrap();
-        let people = reader.all(&PEOPLE, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
+        let users = reader.all(&USERS, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
         let groups = reader.all(&GROUPS, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
         let partners = reader.all(&PARTNERS, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
         let capabilities = reader.all(&CAPABILITIES, binds![], tuple::<(String, String)>).await.unwrap();
@@ -69,12 +69,12 @@ on_both! {
         let at = |list: &[(Uuid, Uuid)], number: usize| list[number % list.len()];
         let items: Vec<Value> = (0..MOST)
             .map(|number| {
-                let (person, home) = at(&people, number * 7 + number / 9);
+                let (user, home) = at(&users, number * 7 + number / 9);
                 let resource = match number % 8 {
                     0 | 1 => json!({"type": "partner", "id": at(&partners, number / 3).0}),
-                    2 => json!({"type": "user", "id": at(&people, number / 2).0}),
+                    2 => json!({"type": "user", "id": at(&users, number / 2).0}),
                     3 => json!({"type": "user_group", "id": at(&groups, number).0}),
-                    4 => json!({"type": "mailbox", "id": "m", "properties": {"partner": home, "owner": person}}),
+                    4 => json!({"type": "mailbox", "id": "m", "properties": {"partner": home, "owner": user}}),
                     5 => json!({"type": "mailbox", "id": "m", "properties": {"partner": home, "group": at(&groups, number).0}}),
                     6 => json!({"type": "user", "id": Uuid::nil()}),
                     _ => json!({"type": "partner", "id": home}),
@@ -83,18 +83,18 @@ on_both! {
                     22 => "no.such.capability".to_owned(),
                     _ => capabilities[number * 3 % capabilities.len()].0.clone(),
                 };
-                let subject = if number % 19 == 18 { json!({"type": "user", "id": "nobody"}) } else { json!({"type": "user", "id": person}) };
+                let subject = if number % 19 == 18 { json!({"type": "user", "id": "nobody"}) } else { json!({"type": "user", "id": user}) };
                 json!({"subject": subject, "action": {"name": action}, "resource": resource})
             })
             .collect();
         let mut seen = std::collections::BTreeMap::<String, usize>::new();
         // Askers who may ask about all, about some, about themselves alone.
-        let askers: Vec<(Uuid, Uuid)> = people.iter().step_by((people.len() / 5).max(1)).copied().collect();
-        for (person, home) in askers {
+        let askers: Vec<(Uuid, Uuid)> = users.iter().step_by((users.len() / 5).max(1)).copied().collect();
+        for (user, home) in askers {
             let (at, ctx) = (OperatorExtent::assume().at(home.to_string().parse().unwrap()), Clock.ctx(Actor::Operator));
-            let person: UserId = person.to_string().parse().unwrap();
+            let user: UserId = user.to_string().parse().unwrap();
             let made: Result<_, rolecall::store::StoreError> =
-                db.store.write(async |tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
+                db.store.write(async |tx| api_tokens::create(tx, &at, &ctx, user, "test", None).await).await;
             let token = made.unwrap().1.reveal().to_owned();
             let (status, whole) = ask(app, &token, MANY, &json!({"evaluations": items})).await;
             if status == 401 {
@@ -118,18 +118,18 @@ on_both! {
     async fn the_documented_most_is_answered_under_load(db: &Database) {
         let stage = Stage::open(db).await;
         let mut reader = db.store.reader().await.unwrap();
-        let people = reader.all(&PEOPLE, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
+        let users = reader.all(&USERS, binds![], tuple::<(Uuid, Uuid)>).await.unwrap();
         drop(reader);
-        let (person, home) = people[0];
+        let (user, home) = users[0];
         let (at, ctx) = (OperatorExtent::assume().at(home.to_string().parse().unwrap()), Clock.ctx(Actor::Operator));
-        let person: UserId = person.to_string().parse().unwrap();
+        let user: UserId = user.to_string().parse().unwrap();
         let made: Result<_, rolecall::store::StoreError> =
-            db.store.write(async |tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
+            db.store.write(async |tx| api_tokens::create(tx, &at, &ctx, user, "test", None).await).await;
         let token = made.unwrap().1.reveal().to_owned();
         let items: Vec<Value> = (0..MOST)
             .map(|number| {
-                let (person, home) = people[number % people.len()];
-                json!({"subject": {"type": "user", "id": person}, "action": {"name": "core.partner.view"},
+                let (user, home) = users[number % users.len()];
+                json!({"subject": {"type": "user", "id": user}, "action": {"name": "core.partner.view"},
                     "resource": {"type": "mailbox", "id": number.to_string(), "properties": {"partner": home}}})
             })
             .collect();

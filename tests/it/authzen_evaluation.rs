@@ -36,7 +36,7 @@ on_both! {
     async fn a_product_asks_and_is_told_why(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, &[CoreCapability::UserView, CoreCapability::UserCredential], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
 
@@ -60,7 +60,7 @@ on_both! {
         product["resource"]["properties"]["partner"] = json!(house.top);
         assert_eq!(ask(&app, &token, ONE, &product).await.1["decision"], false);
 
-        house.suspend_person(helper).await;
+        house.suspend_user(helper).await;
         let (_, off) = ask(&app, &token, ONE, &question(helper, "core.user.credential", "partner", house.reseller)).await;
         assert_eq!(off["decision"], false, "the next answer knows");
         assert!(off["context"]["reason"].as_str().unwrap().contains("suspended"), "{off}");
@@ -70,7 +70,7 @@ on_both! {
     async fn what_the_asker_may_not_ask_about_answers_like_what_is_not_there(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let asker = house.person("Anna Asker").await;
+        let asker = house.user("Anna Asker").await;
         house.grant(asker, &[CoreCapability::AccessAsk], "partner", house.reseller).await;
         let (_, token) = house.api_token(asker, house.reseller).await;
         let nowhere = "0190d0c0-0000-7000-8000-000000000000";
@@ -110,10 +110,10 @@ on_both! {
         console.app.stop().await;
     }
 
-    async fn of_people_elsewhere_only_the_answer_is_told(db: &Database) {
+    async fn of_users_elsewhere_only_the_answer_is_told(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let asker = house.person("Anna Asker").await;
+        let asker = house.user("Anna Asker").await;
         house.grant(asker, &[CoreCapability::AccessAsk], "partner", house.reseller).await;
         let (_, token) = house.api_token(asker, house.reseller).await;
         let told = async |subject: String, action: &str| {
@@ -135,7 +135,7 @@ on_both! {
     async fn anybody_may_ask_about_themselves(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let plain = house.person("Per Plain").await;
+        let plain = house.user("Per Plain").await;
         house.grant(plain, &[CoreCapability::PartnerView], "partner", house.reseller).await;
         let (_, token) = house.api_token(plain, house.reseller).await;
         let own = |action| question(plain, action, "partner", house.reseller);
@@ -149,7 +149,7 @@ on_both! {
         app.stop().await;
     }
 
-    async fn unknown_people_and_capabilities_are_a_no(db: &Database) {
+    async fn unknown_users_and_capabilities_are_a_no(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
@@ -171,7 +171,7 @@ on_both! {
     async fn a_token_ends_at_once(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         let (id, token) = house.api_token(helper, house.reseller).await;
         let (_, other) = house.api_token(helper, house.reseller).await;
         let body = question(helper, "core.partner.view", "partner", house.reseller);
@@ -185,7 +185,7 @@ on_both! {
         revoked.unwrap();
         assert_eq!(ask(&app, &token, ONE, &body).await.0, 401);
         assert_eq!(ask(&app, &other, ONE, &body).await.0, 200);
-        house.suspend_person(helper).await;
+        house.suspend_user(helper).await;
         assert_eq!(ask(&app, &other, ONE, &body).await.0, 401, "whose person may not act opens nothing");
         app.stop().await;
     }

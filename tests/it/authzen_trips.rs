@@ -69,22 +69,22 @@ on_both! {
         let dock = json!({"parent": house.reseller, "name": "Dock", "level": "reseller", "kind": "department"});
         let dock: PartnerId = owner.post("/partners", dock).await.id().parse().unwrap();
         // A product that sees little of what it may ask about, and one that sees all.
-        let product = house.person("Poly Product").await;
+        let product = house.user("Poly Product").await;
         house.grant(product, &[CoreCapability::AccessAsk], "subtree", house.reseller).await;
-        let model = house.person("Mo Model").await;
+        let model = house.user("Mo Model").await;
         house.grant(model, &[CoreCapability::UserView], "partner", house.reseller).await;
-        let (mut people, mut pushed): (Vec<UserId>, Vec<(ExternalUserId, UserId)>) = Default::default();
+        let (mut users, mut pushed): (Vec<UserId>, Vec<(ExternalUserId, UserId)>) = Default::default();
         for number in 0..MOST {
-            let person = house.person(&format!("Person {number}")).await;
-            house.grant(person, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
-            house.grant(person, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
-            house.grant(person, &[CoreCapability::GroupWrite], "subtree", house.top).await;
+            let user = house.user(&format!("Person {number}")).await;
+            house.grant(user, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
+            house.grant(user, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
+            house.grant(user, &[CoreCapability::GroupWrite], "subtree", house.top).await;
             let mut reader = db.store.reader().await.unwrap();
-            let scopes: Vec<ScopeId> = reader.all(&SCOPES, binds![person], |row| row.get(0)).await.unwrap();
+            let scopes: Vec<ScopeId> = reader.all(&SCOPES, binds![user], |row| row.get(0)).await.unwrap();
             drop(reader);
             // What was granted last leaves the reseller out, and the first one the department below.
             write(&house, vec![(&WITHOUT, binds![scopes[0], dock]), (&WITHOUT, binds![scopes[2], house.reseller])]).await;
-            people.push(person);
+            users.push(user);
             pushed.push(house.push(&format!("ada{number}@harbor.example"), &format!("k{number}")).await);
         }
         let mut reader = db.store.reader().await.unwrap();
@@ -103,18 +103,18 @@ on_both! {
         write(&house, rows).await;
 
         let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;
-        let here: Vec<UserId> = pushed.iter().map(|(_, person)| *person).collect();
+        let here: Vec<UserId> = pushed.iter().map(|(_, user)| *user).collect();
         let kinds: [Kind<'_>; 6] = [
-            ("allowed by a grant", &people, CoreCapability::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
-            ("allowed by what is above", &people, CoreCapability::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
+            ("allowed by a grant", &users, CoreCapability::UserWrite, house.reseller, true, ["Allowed", "Allowed"]),
+            ("allowed by what is above", &users, CoreCapability::PartnerDelete, house.reseller, true, ["Allowed", "A ground you may not see"]),
             ("allowed by a rule", &here, CoreCapability::UserView, house.reseller, true, ["Rule of Harbor", "a rule of a directory"]),
             ("carried by nothing", &here, CoreCapability::PartnerEdit, house.reseller, false, ["No grant", "No grant"]),
-            ("an exception", &people, CoreCapability::UserWrite, dock, false, ["Dock is an exception", "Dock is an exception"]),
-            ("an exception of what is above", &people, CoreCapability::GroupWrite, house.reseller, false, ["is an exception", "1 ground is hidden"]),
+            ("an exception", &users, CoreCapability::UserWrite, dock, false, ["Dock is an exception", "Dock is an exception"]),
+            ("an exception of what is above", &users, CoreCapability::GroupWrite, house.reseller, false, ["is an exception", "1 ground is hidden"]),
         ];
-        for (kind, people, action, partner, allowed, told) in kinds {
+        for (kind, users, action, partner, allowed, told) in kinds {
             for (asker, told) in [house.owner, product].into_iter().zip(told) {
-                let questions: Vec<Json> = people.iter().map(|person| question(*person, action, partner)).collect();
+                let questions: Vec<Json> = users.iter().map(|user| question(*user, action, partner)).collect();
                 let (one, alone) = asked(&db.store, asker, &questions[..1]).await;
                 let (all, together) = asked(&db.store, asker, &questions).await;
                 assert_eq!(all.len(), MOST);
@@ -131,8 +131,8 @@ on_both! {
         // Each kind beside each other.
         let mixed: Vec<Json> = (0..MOST)
             .map(|at| {
-                let (_, people, action, partner, ..) = kinds[at % kinds.len()];
-                question(people[at], action, partner)
+                let (_, users, action, partner, ..) = kinds[at % kinds.len()];
+                question(users[at], action, partner)
             })
             .collect();
         let (_, few) = asked(&db.store, product, &mixed[..kinds.len()]).await;

@@ -107,7 +107,7 @@ on_both! {
     async fn what_a_provider_pushes_is_taken_at_the_bound_and_refused_beyond(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let indexed = ["userName", "externalId", "displayName", "name.givenName", "name.familyName", "name.formatted", "name",
             "emails.value", "group.displayName", "group.externalId"];
         for path in indexed {
@@ -135,10 +135,10 @@ on_both! {
         app.stop().await;
     }
 
-    async fn doors_without_a_schema_are_held_to_it_too(db: &Database) {
+    async fn connections_without_a_schema_are_held_to_it_too(db: &Database) {
         let world = World::new(&db.store).await;
         let number = format!("{ENTERPRISE}:employeeNumber");
-        let source = ProvisionSource { join_attribute: Some(&number), ..world.source() };
+        let source = ProvisionSource { matching_attribute: Some(&number), ..world.source() };
         let refused = |result: Result<(), ProvisionError>, what: &str| match result {
             Err(ProvisionError::Scim(error)) => assert_eq!(error.kind, Some(ScimType::InvalidValue), "{what}"),
             other => panic!("{what}: {other:?}"),
@@ -192,7 +192,7 @@ on_both! {
 
     async fn what_a_file_declares_is_held_to_it_too(db: &Database) {
         let keys = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-        let means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_join);
+        let means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_matching);
         let applied = async |text: &str| {
             let declaration = Declaration::parse(text).unwrap();
             apply::apply(&db.store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await.map(drop)

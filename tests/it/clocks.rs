@@ -116,7 +116,7 @@ on_both! {
     async fn a_future_event_is_told_and_nothing_is_forgotten_by_such_a_clock(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         assert_eq!(scim.delete(&format!("/Users/{user}")).await.status, 204);
         app.stop().await;
@@ -151,7 +151,7 @@ on_both! {
 
     async fn a_run_that_began_tomorrow_keeps_no_schedule_from_today(db: &Database) {
         let world = World::new(&db.store).await;
-        let at = &world.doors[0];
+        let at = &world.connections[0];
         let now = Clock.now();
         let last = async || runs::last_start(&mut db.store.reader().await.unwrap(), at, now).await.unwrap();
         db.execute(&RUN, binds![fresh_id(), at.connection(), now.micros() + DAY]).await;
@@ -210,7 +210,7 @@ async fn a_server_whose_clock_goes_wrong_answers_nothing_but_how_it_is() {
     let db = skewed().await;
     let world = World::new(&db.store).await;
     let (app, store) = App::second(&db).await;
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     assert_eq!(scim.get("/Users").await.status, 200);
     let skew = async |seconds: i64| {
         let set = async |tx: &mut Tx| tx.execute(&SKEW, binds![seconds]).await.map(drop);

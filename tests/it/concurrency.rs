@@ -53,12 +53,12 @@ fn technicians_are(when: &str) -> String {
 }
 
 /// Harbor's SCIM door.
-struct Door {
+struct Connection {
     extent: ConnectionExtent,
     schemas: SchemaSet,
 }
 
-impl Door {
+impl Connection {
     async fn of(stage: &Stage) -> Self {
         let at = stage.console.partner("harbor").await;
         let mut reader = stage.console.store.reader().await.unwrap();
@@ -68,7 +68,7 @@ impl Door {
 
     fn source(&self) -> ProvisionSource<'_> {
         let (extent, schemas, unknown_members) = (self.extent, &self.schemas, UnknownMembers::Skip);
-        ProvisionSource { extent, schemas, join_attribute: Some("externalId"), unknown_members }
+        ProvisionSource { extent, schemas, matching_attribute: Some("externalId"), unknown_members }
     }
 
     async fn create(&self, tx: &mut Tx, body: Json) -> Result<Uuid, ProvisionError> {
@@ -90,7 +90,7 @@ impl Door {
 async fn placed(store: &Store, user: Uuid) -> bool {
     let place: Uuid = store.reader().await.unwrap().one(&TECHNICIANS, binds![], first).await.unwrap();
     let seen = Seen::of(store).await;
-    seen.people[&seen.external_users[&user].person.unwrap()].placement == place
+    seen.users[&seen.external_users[&user].user.unwrap()].primary_group == place
 }
 
 fn user_body(name: &str, more: Json) -> Json {
@@ -103,12 +103,12 @@ fn user_body(name: &str, more: Json) -> Json {
 async fn rules_that_come_into_force_beside_a_write_count_for_it() {
     let db = Database::postgres().await;
     let stage = Stage::open(&db).await;
-    let (door, store) = (Door::of(&stage).await, db.store.clone());
+    let (connection, store) = (Connection::of(&stage).await, db.store.clone());
     let ida = user_body("ida", json!({"schemas": [USER, ENTERPRISE], ENTERPRISE: {"department": "Finance"}}));
     let (written, go_on) = (Notify::new(), Semaphore::new(0));
     let writes = async {
         let write = async |tx: &mut Tx| {
-            let id = door.create(tx, ida.clone()).await?;
+            let id = connection.create(tx, ida.clone()).await?;
             written.notify_one();
             go_on.acquire().await.unwrap().forget();
             Ok::<_, ProvisionError>(id)
@@ -140,13 +140,13 @@ async fn whom_two_groups_place_together_is_placed_when_both_come_at_once() {
     let db = Database::postgres().await;
     let stage = Stage::open(&db).await;
     stage.console.apply(&technicians_are("memberOf eq \"A\" and memberOf eq \"B\"")).await;
-    let (door, store) = (Door::of(&stage).await, db.store.clone());
+    let (connection, store) = (Connection::of(&stage).await, db.store.clone());
     let ida = stage.scim.user("ida").await.id();
     let [a, b] = [stage.scim.group("A", &[]).await.id(), stage.scim.group("B", &[]).await.id()];
     let (written, go_on) = (Notify::new(), Semaphore::new(0));
     let first_one = async {
         let write = async |tx: &mut Tx| {
-            door.add(tx, &a, &ida).await?;
+            connection.add(tx, &a, &ida).await?;
             written.notify_one();
             go_on.acquire().await.unwrap().forget();
             Ok::<_, ProvisionError>(())
@@ -156,7 +156,7 @@ async fn whom_two_groups_place_together_is_placed_when_both_come_at_once() {
     let done = AtomicBool::new(false);
     let second_one = async {
         written.notified().await;
-        store.write(async |tx: &mut Tx| door.add(tx, &b, &ida).await).await.unwrap();
+        store.write(async |tx: &mut Tx| connection.add(tx, &b, &ida).await).await.unwrap();
         done.store(true, Ordering::SeqCst);
     };
     let ends = async {
@@ -181,12 +181,13 @@ async fn whom_two_groups_place_together_is_placed_when_both_come_at_once() {
 /// Two doors of one directory that join.
 async fn joined(db: &Database) -> (World, App, [Scim; 2]) {
     let world = World::new(&db.store).await;
-    for door in world.doors {
-        db.execute(&JOIN, binds![door.connection()]).await;
+    for connection in world.connections {
+        db.execute(&JOIN, binds![connection.connection()]).await;
     }
     let app = App::start(db).await;
-    let doors = [app.scim(db, &world, world.doors[0]).await, app.scim(db, &world, world.doors[1]).await];
-    (world, app, doors)
+    let connections =
+        [app.scim(db, &world, world.connections[0]).await, app.scim(db, &world, world.connections[1]).await];
+    (world, app, connections)
 }
 
 on_both! {
@@ -206,9 +207,9 @@ on_both! {
             all.push(user_body(&format!("y{round}"), json!({"externalId": new})));
             let sent = join_all(all.into_iter().map(|body| Sent::post(&one, body, false))).await;
             let seen = Seen::of(&db.store).await;
-            let person = seen.external_users[&other.id().parse().unwrap()].person;
-            let both: Vec<_> = sent[10..].iter().map(|sent| seen.external_users[&sent.id()].person).collect();
-            assert!(both.contains(&person) && both.contains(&None), "one joins, the other waits for review: {both:?}");
+            let user = seen.external_users[&other.id().parse().unwrap()].user;
+            let both: Vec<_> = sent[10..].iter().map(|sent| seen.external_users[&sent.id()].user).collect();
+            assert!(both.contains(&user) && both.contains(&None), "one joins, the other waits for review: {both:?}");
         }
         app.stop().await;
     }
@@ -225,7 +226,7 @@ on_both! {
         assert_eq!(answers[1].status, 201, "nobody is switched off by somebody new");
         let seen = Seen::of(&db.store).await;
         assert_eq!(seen.external_users.len(), 2);
-        assert!(!seen.is_off(seen.external_users[&here.id().parse().unwrap()].person.unwrap()));
+        assert!(!seen.is_off(seen.external_users[&here.id().parse().unwrap()].user.unwrap()));
         assert_eq!(two.post("/Users", user_body("ida", json!({"externalId": "7"}))).await.status, 201);
         app.stop().await;
     }
@@ -240,7 +241,7 @@ on_both! {
             while db.store.reader().await.unwrap().one(&COUNT, binds![], first::<i64>).await.unwrap() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            db.execute(&REVOKE, binds![world.doors[0].connection()]).await;
+            db.execute(&REVOKE, binds![world.connections[0].connection()]).await;
         };
         let (answer, ()) = futures_util::join!(one.post("/Bulk", body), revoked);
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -256,9 +257,9 @@ on_both! {
         let stage = Stage::open(db).await;
         let ida = stage.scim.user("ida").await.id();
         let old = stage.scim.group("Backup Operators", &[&ida]).await.id();
-        let person = Seen::of(&db.store).await.external_users[&ida.parse().unwrap()].person.unwrap();
+        let user = Seen::of(&db.store).await.external_users[&ida.parse().unwrap()].user.unwrap();
         let on_call = async || {
-            let shown = stage.get(&format!("/api/v1/people/{person}")).await;
+            let shown = stage.get(&format!("/api/v1/people/{user}")).await;
             shown["groups"].as_array().unwrap().iter().any(|group| group["group"]["name"] == "On call")
         };
         assert!(on_call().await);

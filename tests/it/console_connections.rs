@@ -169,7 +169,7 @@ on_both! {
         console.app.stop().await;
     }
 
-    async fn whoever_holds_less_than_the_ceiling_may_not_touch_the_door(db: &Database) {
+    async fn whoever_holds_less_than_the_ceiling_may_not_touch_the_connection(db: &Database) {
         let console = Console::open(db).await;
         // Henrik is SuperUser of Harbor: he covers what its directory may confer. The same door under a ceiling
         // he does not hold is out of his reach.
@@ -189,7 +189,7 @@ on_both! {
         console.app.stop().await;
     }
 
-    async fn whoever_holds_less_than_someone_behind_the_door_may_not_touch_it(db: &Database) {
+    async fn whoever_holds_less_than_someone_behind_the_connection_may_not_touch_it(db: &Database) {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let here = "/connections/harbor-entra";

@@ -20,7 +20,7 @@ fn assert_hides(text: &str, all: &[&str]) {
 }
 
 on_both! {
-    async fn a_person_makes_tokens_of_their_own_and_ends_only_those(db: &Database) {
+    async fn a_user_makes_tokens_of_their_own_and_ends_only_those(db: &Database) {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let here = "/account/tokens";
@@ -95,7 +95,7 @@ on_both! {
         let console = Console::open(db).await;
         let mut lena = console.sign_in(LENA.0, LENA.1).await;
         let harbor = console.partner("harbor").await.partner();
-        let henrik = console.person(HENRIK.0, HENRIK.1).await;
+        let henrik = console.user(HENRIK.0, HENRIK.1).await;
         let reader = &mut console.store.reader().await.unwrap();
         let at = console.partner("harbor").await;
         let directory = rolecall::store::directories::of_partner(reader, &at).await.unwrap().remove(0).id;
@@ -129,7 +129,7 @@ on_both! {
         console.app.stop().await;
     }
 
-    async fn a_person_shows_why_she_holds_what_she_holds(db: &Database) {
+    async fn a_user_shows_why_she_holds_what_she_holds(db: &Database) {
         let console = Console::open(db).await;
         let ada = console.push("ada@harbor.example", "Backup Operators").await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
@@ -153,7 +153,7 @@ on_both! {
         console.app.stop().await;
     }
 
-    async fn switching_a_person_off_ends_the_session_and_is_logged(db: &Database) {
+    async fn switching_a_user_off_ends_the_session_and_is_logged(db: &Database) {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let mut lena = console.sign_in(LENA.0, LENA.1).await;
@@ -170,7 +170,7 @@ on_both! {
         assert_hides(&henrik.get(&page).await.text, &["left the practice"]);
         assert_eq!(lena.get("/partners").await.status, 303, "the session of before stays ended");
         // Nobody changes who holds more, or themselves.
-        let olga = console.person(OLGA.0, OLGA.1).await;
+        let olga = console.user(OLGA.0, OLGA.1).await;
         let up = henrik.submit(&page, &format!("/people/{olga}/suspend"), &[("cause", "coup")]).await;
         assert_eq!(up.status, 404);
         let own = format!("/people/{}", henrik.id);
@@ -181,7 +181,7 @@ on_both! {
     async fn a_form_from_elsewhere_does_nothing(db: &Database) {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
-        let lena = console.person(LENA.0, LENA.1).await;
+        let lena = console.user(LENA.0, LENA.1).await;
         let to = format!("{}/people/{lena}/suspend", console.app.base);
         let fields: &[(&str, &str)] = &[("cause", "forged"), ("csrf", "no")];
         assert_eq!(henrik.browser.post(&to, fields).await.status, 403);

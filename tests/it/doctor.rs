@@ -25,7 +25,7 @@ on_both! {
     async fn a_sound_store_is_sound_and_each_wound_is_named(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida@harbor.example").await.id();
         let inner = scim.group("Inner", &[&user]).await.id();
         scim.group("Outer", &[&inner]).await;

@@ -96,7 +96,7 @@ on_both! {
     async fn a_body_that_never_ends_is_given_up(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start_with(db, |config| config.server.limits.body_seconds = 1).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let path = scim.base.strip_prefix(&app.base).unwrap();
         // Where the body is read, where it is refused unread, and where there is nothing at all.
         for (path, token) in [(format!("{path}/Users"), &*scim.token), (format!("{path}/Users"), "x"), ("/nowhere".to_owned(), "x")] {
@@ -219,7 +219,7 @@ on_both! {
             config.server.limits.burst = 1;
         })
         .await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         for _ in 0..10 {
             let guess = app.client.get(format!("{}/Users", scim.base)).bearer_auth("rcs_guess").send().await.unwrap();
             assert!([401, 429].contains(&guess.status().as_u16()));
@@ -228,14 +228,14 @@ on_both! {
         app.stop().await;
     }
 
-    async fn decisions_count_as_requests_of_their_person(db: &Database) {
+    async fn decisions_count_as_requests_of_their_user(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start_with(db, |config| {
             config.api.requests_per_second = 1;
             config.api.burst = 2;
         })
         .await;
-        let other = house.person("Otto Other").await;
+        let other = house.user("Otto Other").await;
         house.grant(other, &[CoreCapability::PartnerView], "partner", house.reseller).await;
         let (_, token) = house.api_token(house.owner, house.top).await;
         let (_, others) = house.api_token(other, house.reseller).await;
@@ -350,7 +350,7 @@ on_both! {
     async fn an_http2_client_that_sends_frames_of_nothing_ends_alone(db: &Database) {
         let world = World::new(&db.store).await;
         let (app, connector) = with_tls(db, |config| config.server.limits.requests_per_second = 0).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let address = app.running.address();
         let path = scim.base.strip_prefix(&app.base).unwrap();
         let url = format!("https://localhost:{}{path}/Users", address.port());

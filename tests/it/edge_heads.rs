@@ -56,14 +56,14 @@ async fn formed(answer: Response, status: u16, path: &str, bare: bool) {
 }
 
 on_both! {
-    async fn every_route_refuses_in_the_form_of_its_door(db: &Database) {
+    async fn every_route_refuses_in_the_form_of_its_connection(db: &Database) {
         let app = App::start(db).await;
         let all: Vec<Method> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"].iter().map(|name| name.parse().unwrap()).collect();
         let long = "a".repeat(40_000);
-        let mut doors = BTreeSet::new();
+        let mut connections = BTreeSet::new();
         for entry in routes::all() {
             let path = path(entry.path);
-            doors.insert(path.split('/').nth(1).unwrap_or_default().to_owned());
+            connections.insert(path.split('/').nth(1).unwrap_or_default().to_owned());
             for method in &all {
                 let answer = app.request(method.clone(), &path).send().await.unwrap();
                 let works = entry.allow().split(", ").any(|name| name == method.as_str());
@@ -79,8 +79,8 @@ on_both! {
                 formed(app.request(method, &address).send().await.unwrap(), status, &path, false).await;
             }
         }
-        for door in doors {
-            for nothing in [format!("/{door}/nothing/here/at/all"), format!("/{door}//nothing")] {
+        for connection in connections {
+            for nothing in [format!("/{connection}/nothing/here/at/all"), format!("/{connection}//nothing")] {
                 let answer = app.get(&nothing).await;
                 // Who may not come in is not told what is there.
                 let status = answer.status().as_u16();
@@ -100,8 +100,8 @@ on_both! {
     async fn heads_that_http_does_not_allow_are_refused(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let line = format!("GET /scim/{}/v2/Users HTTP/1.1", world.doors[0].connection());
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let line = format!("GET /scim/{}/v2/Users HTTP/1.1", world.connections[0].connection());
         let auth = format!("authorization: Bearer {}", scim.token);
         for good in ["a.example", "a.example:80", "[::1]:8080", "127.0.0.1"] {
             assert_eq!(status(&app, &format!("{line}\r\nhost: {good}\r\n{auth}\r\nconnection: close\r\n\r\n")).await, 200, "{good}");

@@ -28,7 +28,10 @@ const ISOLATED: &[(&str, &str)] = &[
     ("/connections/{slug}/runs/{run}/approve", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/settings", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/state", "console_connections::connections_of_another_partner_do_not_exist"),
-    ("/connections/{slug}/storms/{storm}/dismiss", "console_connections::connections_of_another_partner_do_not_exist"),
+    (
+        "/connections/{slug}/storms/{removal_alert}/dismiss",
+        "console_connections::connections_of_another_partner_do_not_exist",
+    ),
     ("/connections/{slug}/sync", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/test", "console_connections::connections_of_another_partner_do_not_exist"),
     ("/connections/{slug}/tokens", "console_connections::connections_of_another_partner_do_not_exist"),
@@ -160,7 +163,7 @@ on_both! {
     async fn no_route_opens_without_its_credential(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let slug = world.doors[0].connection().to_string();
+        let slug = world.connections[0].connection().to_string();
         let stranger = app.scim(db, &world, world.stranger).await;
         let unknown = format!("rcs_{}", "A".repeat(43));
         for entry in routes::all() {
@@ -197,7 +200,7 @@ on_both! {
     async fn a_token_opens_its_own_connection_only(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let own = app.scim(db, &world, world.doors[0]).await;
+        let own = app.scim(db, &world, world.connections[0]).await;
         for entry in routes::all().filter(|entry| entry.access == RouteAccess::Connection) {
             for method in methods(entry) {
                 let theirs = concrete(entry.path, &world.stranger.connection().to_string());
@@ -215,13 +218,13 @@ on_both! {
     async fn foreign_ids_answer_like_none(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let owner = app.scim(db, &world, world.doors[0]).await;
+        let owner = app.scim(db, &world, world.connections[0]).await;
         let user = owner.user("ida@harbor.example").await.id();
         let group = owner.group("Operators", &[&user]).await.id();
         let none = "01a200c3-0111-753b-8f53-ae56b6e37edf";
         // The same partner's other directory, and the other door of the same directory: neither sees it.
-        for door in [world.stranger, world.doors[1]] {
-            let other = app.scim(db, &world, door).await;
+        for connection in [world.stranger, world.connections[1]] {
+            let other = app.scim(db, &world, connection).await;
             for (endpoint, id) in [("Users", &user), ("Groups", &group)] {
                 for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
                     let theirs = attempt(&other, &method, endpoint, id).await;
@@ -243,10 +246,10 @@ on_both! {
     async fn foreign_resources_are_not_found(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let owner = app.scim(db, &world, world.doors[0]).await;
+        let owner = app.scim(db, &world, world.connections[0]).await;
         let user = owner.user("ida@harbor.example").await.id();
         owner.group("Operators", &[&user]).await;
-        let other = app.scim(db, &world, world.doors[1]).await;
+        let other = app.scim(db, &world, world.connections[1]).await;
         let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]});
         for path in ["/Users", "/Groups", ""] {
             assert_eq!(other.get(path).await.body["totalResults"], 0, "{path}");

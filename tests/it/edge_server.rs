@@ -24,7 +24,7 @@ on_both! {
 }
 
 on_both! {
-    async fn every_door_refuses_in_its_own_form(db: &Database) {
+    async fn every_connection_refuses_in_its_own_form(db: &Database) {
         let app = App::start(db).await;
         for path in ["/api/v1/nothing", "/api", "/access/v1/nothing"] {
             let refused = app.get(path).await;

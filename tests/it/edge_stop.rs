@@ -16,7 +16,7 @@ on_both! {
     async fn a_request_under_way_is_answered_before_the_stop(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ida"}).to_string();
         let (begun, rest) = body.split_at(20);
         let path = scim.base.strip_prefix(&app.base).unwrap().to_owned();
@@ -44,14 +44,14 @@ on_both! {
         stop.await.unwrap();
         // What was acknowledged is there.
         let again = App::start(db).await;
-        let found = again.scim(db, &world, world.doors[0]).await.get("/Users?filter=userName%20eq%20%22ida%22").await;
+        let found = again.scim(db, &world, world.connections[0]).await.get("/Users?filter=userName%20eq%20%22ida%22").await;
         assert_eq!(found.body["totalResults"], 1);
         again.stop().await;
     }
 }
 
 on_both! {
-    async fn a_panic_is_a_500_in_the_form_of_its_door(db: &Database) {
+    async fn a_panic_is_a_500_in_the_form_of_its_connection(db: &Database) {
         let app = App::start(db).await;
         async fn broken() -> HttpResponse {
             panic!("on purpose")
@@ -87,7 +87,7 @@ on_both! {
     async fn answers_are_compressed_for_those_who_ask(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let request = scim.request(reqwest::Method::GET, "/Schemas").header("accept-encoding", "gzip");
         let zipped = request.send().await.unwrap();
         assert_eq!(header(&zipped, "content-encoding"), "gzip");

@@ -24,7 +24,7 @@ on_both! {
     async fn bytes_that_are_no_text_are_refused_everywhere(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         for bytes in NO_TEXT {
             for path in ["/Users", "/Groups", "", &format!("/Users/{user}"), "/Schemas"] {
@@ -59,7 +59,7 @@ on_both! {
         }
         assert_eq!(scim.get("/Users?filter=userName+eq+%22ida%22").await.body["totalResults"], 1);
         // Without any escape.
-        let slug = world.doors[0].connection();
+        let slug = world.connections[0].connection();
         let raw = [format!("GET /scim/{slug}/v2/Users?a=").as_bytes(), &[0xff], b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"].concat();
         assert_eq!(status(&app, &raw).await, 400);
         app.stop().await;

@@ -40,7 +40,7 @@ on_both! {
                 }
             }
         }
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         scim.user("ida").await;
         let shown = read().await;
         let bucket = |name: &str, most: &str| has(&shown, &format!("{name}_bucket{{le=\"{most}\"}} "));

@@ -41,9 +41,9 @@ async fn may(house: &House, principal: UserId, now: Timestamp) -> bool {
     decision.allowed
 }
 
-async fn session(db: &Database, person: UserId) -> [u8; 32] {
+async fn session(db: &Database, user: UserId) -> [u8; 32] {
     let (id, hash, now): (SessionId, [u8; 32], _) = (ctx().id(), ctx().random(), ctx().now());
-    db.execute(&SESSION, binds![id, hash, person, now, now.plus_seconds(10 * 86_400)]).await;
+    db.execute(&SESSION, binds![id, hash, user, now, now.plus_seconds(10 * 86_400)]).await;
     hash
 }
 
@@ -57,7 +57,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
-        let ida = house.person("Ida").await;
+        let ida = house.user("Ida").await;
         house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::UserView], "partner", house.reseller).await;
         let own = Api::of(&app, &house, ida, house.reseller).await;
         let hash = session(db, ida).await;
@@ -96,11 +96,11 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
-        let ida = house.person("Ida").await;
+        let ida = house.user("Ida").await;
         house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::RoleView], "partner", house.reseller).await;
-        let able = house.person("Able").await;
+        let able = house.user("Able").await;
         house.grant(able, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite, CoreCapability::RoleView], "partner", house.reseller).await;
-        let weak = house.person("Weak").await;
+        let weak = house.user("Weak").await;
         house.grant(weak, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "partner", house.reseller).await;
         let able = Api::of(&app, &house, able, house.reseller).await;
         let weak = Api::of(&app, &house, weak, house.reseller).await;
@@ -136,7 +136,7 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let body = json!({"parent": house.reseller, "name": "Dock", "level": "reseller", "kind": "department"});
         let dock = owner.post("/partners", body).await.id();
-        let (ida, ole) = (house.person("Ida").await, house.person("Ole").await);
+        let (ida, ole) = (house.user("Ida").await, house.user("Ole").await);
         house.grant(ida, &[CoreCapability::PartnerView, CoreCapability::PartnerSuspend], "partner", house.reseller).await;
         session(db, ida).await;
         session(db, ida).await;
@@ -158,7 +158,7 @@ on_both! {
         assert_eq!(numbers(&theirs.body), [2, 3, 1, 2], "{theirs:?}");
         assert_eq!(theirs.body["by_partner"].as_array().unwrap().len(), 1, "{theirs:?}");
         // Whoever may only look is not told.
-        let looks = house.person("Lou").await;
+        let looks = house.user("Lou").await;
         house.grant(looks, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree", house.reseller).await;
         let looks = Api::of(&app, &house, looks, house.reseller).await;
         problem(&looks.get(&path).await, 403, "core.partner.suspend");
@@ -222,11 +222,11 @@ on_both! {
         assert_eq!(owner.post(&format!("{partner}/resume"), json!({})).await.status, 200);
         let path = format!("/people/{ada}/suspend");
         let later = moment(ctx().now().plus_seconds(86_400));
-        let of_person = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": later});
-        assert_eq!(owner.post(&path, of_person).await.status, 200);
+        let of_user = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": later});
+        assert_eq!(owner.post(&path, of_user).await.status, 200);
         assert_eq!(enter().await.status, 303, "not yet");
-        let of_person = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": moment(ctx().now())});
-        assert_eq!(owner.post(&path, of_person).await.status, 200);
+        let of_user = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": moment(ctx().now())});
+        assert_eq!(owner.post(&path, of_user).await.status, 200);
         let page = enter().await;
         assert!(page.text.contains("Thank you for everything") && !page.text.contains("contract"), "{}", page.text);
         app.stop().await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::ldap_sync::{Lab, config, done};
 use crate::support::database::on_both;
-use crate::support::slapd::{BASE, Slapd, Tree, group_dn, person_dn};
+use crate::support::slapd::{BASE, Slapd, Tree, group_dn, user_dn};
 use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
@@ -92,28 +92,28 @@ fn fresh_ctx() -> rolecall::domain::ctx::Ctx {
 }
 
 on_both! {
-    async fn a_name_is_bound_to_the_only_group_that_has_it_in_any_order_and_by_any_door(db: &Database) {
+    async fn a_name_is_bound_to_the_only_group_that_has_it_in_any_order_and_by_any_connection(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
-        let (here, there) = (world.source(), world.at(world.doors[1]));
-        for (case, doors) in [("one door", [&here, &here]), ("two doors", [&here, &there]), ("the other way", [&there, &here])] {
+        let (here, there) = (world.source(), world.at(world.connections[1]));
+        for (case, connections) in [("one door", [&here, &here]), ("two doors", [&here, &there]), ("the other way", [&there, &here])] {
             let name = format!("Twins {case}");
             let (rule, kept) = rule(store, world.directory, &name).await;
             assert_eq!(loose(store).await, ["awaited"], "{case}: none");
-            let one = create(store, &world, doors[0], &name.to_uppercase(), None).await;
+            let one = create(store, &world, connections[0], &name.to_uppercase(), None).await;
             assert_eq!(asked(store, rule).await, one.uuid(), "{case}: one");
             assert_eq!(loose(store).await, [""; 0]);
-            let two = create(store, &world, doors[1], &name, None).await;
+            let two = create(store, &world, connections[1], &name, None).await;
             assert_eq!(asked(store, rule).await, kept, "{case}: two, so neither");
             assert_eq!(loose(store).await, ["several"]);
             assert!(examine(store).await.unwrap().iter().any(|line| line.contains(&format!("More than one group is called “{name}”"))));
-            let three = create(store, &world, doors[1], &name, None).await;
-            rename(store, &world, doors[1], three, "elsewhere").await;
+            let three = create(store, &world, connections[1], &name, None).await;
+            rename(store, &world, connections[1], three, "elsewhere").await;
             assert_eq!(asked(store, rule).await, kept, "{case}: three, and two again");
-            delete(store, doors[0], one).await;
+            delete(store, connections[0], one).await;
             assert_eq!(asked(store, rule).await, two.uuid(), "{case}: one is left");
-            delete(store, doors[1], two).await;
+            delete(store, connections[1], two).await;
             assert_eq!((asked(store, rule).await, loose(store).await), (two.uuid(), vec!["gone".to_owned()]), "{case}: bound once");
-            create(store, &world, doors[0], &name, None).await;
+            create(store, &world, connections[0], &name, None).await;
             assert_eq!(asked(store, rule).await, two.uuid(), "{case}: a newcomer of the name retargets nothing");
             let back = async |tx: &mut Tx| tx.execute(&CLEAR, binds![rule]).await;
             store.write(back).await.unwrap();
@@ -143,12 +143,12 @@ on_both! {
 
     async fn two_of_one_name_in_one_read_are_refused(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(4);
+        tree.users(4);
         for (at, place) in ["groups", "leavers"].into_iter().enumerate() {
-            let member = person_dn(&format!("u00{at}"));
+            let member = user_dn(&format!("u00{at}"));
             tree.entry(&format!("cn=twin,ou={place},{BASE}"), &[("objectClass", "groupOfNames"), ("cn", "twin"), ("member", &member)]);
         }
-        tree.group("single", &[person_dn("u002")]);
+        tree.group("single", &[user_dn("u002")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let mut wide = config(&slapd.address);
@@ -167,9 +167,9 @@ on_both! {
 
     async fn a_group_that_vanished_and_is_back_is_the_one_it_was(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(6).group("mapped", &[person_dn("u000")]).group("outer", &[group_dn("mapped"), person_dn("u001")]);
+        tree.users(6).group("mapped", &[user_dn("u000")]).group("outer", &[group_dn("mapped"), user_dn("u001")]);
         for other in 0..8 {
-            tree.group(&format!("other{other}"), &[person_dn("u001"), person_dn("u002"), person_dn("u003")]);
+            tree.group(&format!("other{other}"), &[user_dn("u001"), user_dn("u002"), user_dn("u003")]);
         }
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
@@ -182,7 +182,7 @@ on_both! {
         let away = format!("cn=mapped,ou=leavers,{BASE}");
         for _ in 0..2 {
             slapd.rename(&group_dn("mapped"), "cn=mapped", Some(&format!("ou=leavers,{BASE}"))).await;
-            slapd.set(&group_dn("outer"), "member", &[&person_dn("u001")]).await;
+            slapd.set(&group_dn("outer"), "member", &[&user_dn("u001")]).await;
             let report = lab.run().await;
             assert_eq!((report.groups.removed, id().await), (1, None), "{report}");
             assert_eq!(loose(&lab.store).await, ["gone"]);
@@ -193,7 +193,7 @@ on_both! {
             rolecall::jobs::purge::turn(&lab.store, rolecall::clock::Clock, 1).await.unwrap();
             assert_eq!(number(&lab.store, &KEPT).await, 1);
             slapd.rename(&away, "cn=mapped", Some(&format!("ou=groups,{BASE}"))).await;
-            slapd.set(&group_dn("outer"), "member", &[&group_dn("mapped"), &person_dn("u001")]).await;
+            slapd.set(&group_dn("outer"), "member", &[&group_dn("mapped"), &user_dn("u001")]).await;
             let report = lab.run().await;
             done(&report);
             assert_eq!((report.groups.created, id().await), (1, Some(before)), "{report}");
@@ -212,7 +212,7 @@ on_both! {
         assert_eq!(asked(store, rule).await, one.uuid());
         delete(store, &source, one).await;
         assert_eq!(loose(store).await, ["gone"]);
-        let elsewhere = create(store, &world, &world.at(world.doors[1]), "Other", Some("ext-1")).await;
+        let elsewhere = create(store, &world, &world.at(world.connections[1]), "Other", Some("ext-1")).await;
         assert_ne!(elsewhere, one, "another connection's external id is another group's");
         let nameless = create(store, &world, &source, "Ops", None).await;
         assert_ne!(nameless, one);

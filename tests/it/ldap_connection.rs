@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::app::App;
 use crate::support::database::{Database, on_both};
 use crate::support::house::{House, ctx};
-use crate::support::slapd::{BASE, Slapd, Tree, person_dn};
+use crate::support::slapd::{BASE, Slapd, Tree, user_dn};
 
 statements! {
     CONNECTION = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, created_at, \
@@ -34,9 +34,9 @@ async fn house(db: &Database, slapd: &Slapd) -> (House, ConnectionId) {
     (house, connection)
 }
 
-async fn slapd(people: usize) -> Slapd {
+async fn slapd(users: usize) -> Slapd {
     let mut tree = Tree::new();
-    tree.people(people).group("all", &[person_dn("u000")]);
+    tree.users(users).group("all", &[user_dn("u000")]);
     Slapd::start_open(&tree).await
 }
 
@@ -84,7 +84,7 @@ on_both! {
         assert_eq!(house.external_users(connection).await, 7);
 
         for uid in ["u001", "u002"] {
-            slapd.delete(&person_dn(uid)).await;
+            slapd.delete(&user_dn(uid)).await;
         }
         let (code, held, _) = command(db, true, &["acme-ldap"]);
         assert_eq!((code, &held["status"], &held["users"]["held"]), (3, &json!("held"), &json!(2)));
@@ -119,7 +119,7 @@ on_both! {
         assert_eq!(none.status().as_u16(), 401);
         assert_eq!(post(&app, SYNC, "rco_guessed", &json!({})).await.0, 401);
 
-        let stranger = house.person("Nobody").await;
+        let stranger = house.user("Nobody").await;
         let (_, token) = house.api_token(stranger, house.reseller).await;
         let (status, hidden) = post(&app, SYNC, &token, &json!({})).await;
         let (missing, unknown) = post(&app, "/api/v1/connections/other/sync", &token, &json!({})).await;

@@ -77,7 +77,7 @@ async fn fails(peer: &Peer, protection: Protection, extra: Json) -> String {
 }
 
 /// A read of people within bounds of its own.
-async fn people(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> {
+async fn users(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> {
     let settings = settings(peer, Protection::Plain, &json!({}));
     let (password, guard) = (SecretString::from("secret"), Guard::new(|_| true));
     let mut client = Client::connect_within(bounds, &settings, Some(&password), &guard).await?;
@@ -96,19 +96,19 @@ async fn people(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> 
 
 async fn breaks(bounds: Bounds, wrong: impl Fn(Ask) -> Says + Send + Sync + 'static) -> String {
     let peer = peer(Protection::Plain, SEARCH, wrong).await;
-    match people(bounds, &peer).await {
+    match users(bounds, &peer).await {
         Ok(_) => panic!("a bound"),
         Err(breach) => breach.to_string(),
     }
 }
 
-fn person(number: usize) -> Vec<u8> {
+fn user(number: usize) -> Vec<u8> {
     entry(&format!("uid={number},dc=x"), &[("entryUUID", vec![number.to_string().into_bytes()])])
 }
 
 /// A page with these people, and where the next begins.
-fn page(id: u8, people: impl IntoIterator<Item = usize>, cookie: &[u8]) -> Vec<u8> {
-    let mut bytes: Vec<u8> = people.into_iter().flat_map(|number| message(id, &person(number))).collect();
+fn page(id: u8, users: impl IntoIterator<Item = usize>, cookie: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = users.into_iter().flat_map(|number| message(id, &user(number))).collect();
     bytes.extend(message(id, &[result(0x65, 0), paged(cookie)].concat()));
     bytes
 }
@@ -232,13 +232,13 @@ fn a_page_that_never_ends_is_left() {
             let endless = |ask: Ask| match ask.before {
                 // Which server it is.
                 0 | 1 => Says::Bytes(nothing(ask)),
-                _ => Says::Forever(Box::new(move |at| message(ask.id, &person(at)))),
+                _ => Says::Forever(Box::new(move |at| message(ask.id, &user(at)))),
             };
             let peer = peer(protection, SEARCH, endless).await;
             let why = fails(&peer, protection, json!({})).await;
             assert!(why.contains("more than the 10 entries of a page"), "{why}");
         }
-        let several = |ask: Ask| Says::Forever(Box::new(move |at| message(ask.id, &person(at))));
+        let several = |ask: Ask| Says::Forever(Box::new(move |at| message(ask.id, &user(at))));
         let base = peer(Protection::Plain, SEARCH, several).await;
         let why = fails(&base, Protection::Plain, json!({})).await;
         assert!(why.contains("several entries for one name"), "{why}");
@@ -253,7 +253,7 @@ fn bytes_and_parts_of_a_read_have_an_end() {
         let kinds: [fn(u8, usize) -> Vec<u8>; 3] = [
             |id, _| message(id, &element(0x79, &[])),
             |id, _| message(id, &element(0x73, &element(4, b"ldap://x"))),
-            |_, at| message(99, &person(at)),
+            |_, at| message(99, &user(at)),
         ];
         for kind in kinds {
             let endless = move |ask: Ask| Says::Forever(Box::new(move |at| kind(ask.id, at)));
@@ -321,7 +321,7 @@ fn a_repeated_page_is_noticed_and_a_repeated_word_alone_is_none() {
             Says::Bytes(page(ask.id, [ask.before * 2, ask.before * 2 + 1], cookie))
         };
         let peer = peer(Protection::Plain, SEARCH, moving).await;
-        let reading = people(BOUNDS, &peer).await.unwrap();
+        let reading = users(BOUNDS, &peer).await.unwrap();
         assert_eq!((reading.entries.len(), reading.pages), (6, 3));
         let circling = |ask: Ask| Says::Bytes(page(ask.id, [ask.before % 3], &[(ask.before % 3) as u8]));
         let why = breaks(BOUNDS, circling).await;
@@ -349,7 +349,7 @@ fn a_list_in_parts_has_an_end() {
 #[test]
 fn a_server_that_drips_is_given_up() {
     on_small_stacks(async {
-        let drip = |ask: Ask| Says::Slowly(message(ask.id, &person(1)).repeat(50), Duration::from_millis(200));
+        let drip = |ask: Ask| Says::Slowly(message(ask.id, &user(1)).repeat(50), Duration::from_millis(200));
         for (what, script) in [(BIND, drip), (SEARCH, drip)] {
             let peer = peer(Protection::Plain, what, script).await;
             let began = std::time::Instant::now();

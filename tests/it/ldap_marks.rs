@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::ldap_sync::{Lab, config};
 use crate::support::database::on_both;
-use crate::support::slapd::{Slapd, Tree, person_dn};
+use crate::support::slapd::{Slapd, Tree, user_dn};
 
 statements! {
     HASHES = "SELECT content_hash FROM external_users WHERE connection_id = $1 ORDER BY user_name";
@@ -24,8 +24,8 @@ async fn versions(lab: &Lab) -> i64 {
 on_both! {
     async fn who_is_as_before_is_known_by_the_entry_alone(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(30);
-        tree.group("everyone", &[person_dn("u001"), person_dn("u002")]);
+        tree.users(30);
+        tree.group("everyone", &[user_dn("u001"), user_dn("u002")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         assert_eq!(lab.run().await.users.created, 30);
@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(lab.run().await.users.unchanged, 30);
         assert_eq!(hashes(&lab).await, now);
 
-        slapd.set(&person_dn("u007"), "mail", &["other@example.com"]).await;
+        slapd.set(&user_dn("u007"), "mail", &["other@example.com"]).await;
         let report = lab.run().await;
         assert_eq!((report.users.unchanged, report.users.changed), (29, 1));
         assert_eq!(hashes(&lab).await.iter().zip(&now).filter(|(one, two)| one != two).count(), 1);

@@ -30,7 +30,7 @@ fn password(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text.to_owned()))
 }
 
-async fn read_people(
+async fn read_users(
     client: &mut Client,
     settings: &ResolvedLdapSettings,
 ) -> Result<ReadEvidence<BranchRead>, LdapFailure> {
@@ -45,9 +45,9 @@ async fn read_people(
     .await
 }
 
-async fn people(settings: &ResolvedLdapSettings) -> Result<BranchRead, LdapFailure> {
+async fn users(settings: &ResolvedLdapSettings) -> Result<BranchRead, LdapFailure> {
     let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await?;
-    match read_people(&mut client, settings).await? {
+    match read_users(&mut client, settings).await? {
         ReadEvidence::Whole(reading) => Ok(reading.into_inner()),
         ReadEvidence::Partial(_) => panic!("the read was partial"),
     }
@@ -56,9 +56,9 @@ async fn people(settings: &ResolvedLdapSettings) -> Result<BranchRead, LdapFailu
 #[tokio::test]
 async fn every_page_is_read_with_the_named_attributes_only() {
     let mut tree = Tree::new();
-    tree.people(251);
+    tree.users(251);
     let slapd = Slapd::start(&tree).await;
-    let reading = people(&settings(&format!("ldap://{}", slapd.address), json!({}))).await.unwrap();
+    let reading = users(&settings(&format!("ldap://{}", slapd.address), json!({}))).await.unwrap();
     assert_eq!((reading.entries.len(), reading.pages), (251, 3));
     let first = &reading.entries[0];
     assert!(first.text("entryUUID").is_some());
@@ -69,15 +69,15 @@ async fn every_page_is_read_with_the_named_attributes_only() {
 #[tokio::test]
 async fn a_cut_line_is_never_a_whole_read() {
     let mut tree = Tree::new();
-    tree.people(251);
+    tree.users(251);
     let slapd = Slapd::start(&tree).await;
     let wire = Wire::to(&slapd.address).await;
     let settings = settings(&format!("ldap://{}", wire.address), json!({}));
-    assert_eq!(people(&settings).await.unwrap().entries.len(), 251);
+    assert_eq!(users(&settings).await.unwrap().entries.len(), 251);
     let mut cut = 0;
     for limit in (10..80_000).step_by(1_900) {
         wire.cut_after(limit);
-        match people(&settings).await {
+        match users(&settings).await {
             Ok(reading) => assert_eq!(reading.entries.len(), 251),
             Err(failure) => {
                 cut += 1;
@@ -93,21 +93,21 @@ async fn a_cut_line_is_never_a_whole_read() {
 async fn a_server_that_falls_silent_is_given_up() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = settings(&format!("ldap://{}", silent.local_addr().unwrap()), json!({"timeouts": {"answer": 1}}));
-    let failure = tokio::time::timeout(Duration::from_secs(10), people(&settings)).await.unwrap().unwrap_err();
+    let failure = tokio::time::timeout(Duration::from_secs(10), users(&settings)).await.unwrap().unwrap_err();
     assert_eq!(failure, LdapFailure::TimedOut { what: "Signing in at the server".into(), seconds: 1 });
 }
 
 #[tokio::test]
 async fn a_size_limit_of_the_server_is_a_failure_and_not_an_end() {
     let mut tree = Tree::new();
-    tree.people(650);
+    tree.users(650);
     let mut slapd = Slapd::start(&tree).await;
     slapd.stop();
     let file = slapd.folder.join("slapd.conf");
     let limited = std::fs::read_to_string(&file).unwrap().replace("size.prtotal=unlimited", "size.prtotal=500");
     std::fs::write(&file, limited).unwrap();
     slapd.resume().await;
-    let failure = people(&settings(&format!("ldap://{}", slapd.address), json!({}))).await.unwrap_err();
+    let failure = users(&settings(&format!("ldap://{}", slapd.address), json!({}))).await.unwrap_err();
     assert!(matches!(&failure, LdapFailure::Incomplete { why, .. } if why.contains("size limit")), "{failure}");
 }
 
@@ -124,9 +124,9 @@ async fn what_is_wrong_is_said_in_words() {
     let none = Client::connect(&good, None, &anywhere()).await.err().unwrap();
     assert_eq!(none, LdapFailure::NoPassword);
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let dead = people(&settings(&format!("ldap://{closed}"), json!({}))).await.unwrap_err().to_string();
+    let dead = users(&settings(&format!("ldap://{closed}"), json!({}))).await.unwrap_err().to_string();
     assert!(dead.starts_with(&format!("No directory server could be reached. ldap://{closed}: ")), "{dead}");
-    let nowhere = people(&settings(&url, json!({"users": {"bases": ["ou=nowhere,dc=example,dc=org"]}})))
+    let nowhere = users(&settings(&url, json!({"users": {"bases": ["ou=nowhere,dc=example,dc=org"]}})))
         .await
         .unwrap_err()
         .to_string();
@@ -136,32 +136,32 @@ async fn what_is_wrong_is_said_in_words() {
 #[tokio::test]
 async fn the_next_address_is_tried_when_one_is_dead() {
     let mut tree = Tree::new();
-    tree.people(1);
+    tree.users(1);
     let slapd = Slapd::start(&tree).await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let both = json!({"urls": [format!("ldap://{closed}"), format!("ldap://{}", slapd.address)]});
-    assert_eq!(people(&settings("ldap://unused", both)).await.unwrap().entries.len(), 1);
+    assert_eq!(users(&settings("ldap://unused", both)).await.unwrap().entries.len(), 1);
 }
 
 #[tokio::test]
 async fn tls_with_our_own_authority_works_and_with_another_does_not() {
     let certificate = Certificate::fresh();
     let mut tree = Tree::new();
-    tree.people(3);
+    tree.users(3);
     let slapd = Slapd::start_with(&tree, Some(&certificate)).await;
     let url = format!("ldap://{}", slapd.address);
     let with = |ca: &str| settings(&url, json!({"security": "starttls", "ca": ca}));
-    assert_eq!(people(&with(&certificate.authority)).await.unwrap().entries.len(), 3);
-    let stranger = people(&with(&Certificate::fresh().authority)).await.unwrap_err().to_string();
+    assert_eq!(users(&with(&certificate.authority)).await.unwrap().entries.len(), 3);
+    let stranger = users(&with(&Certificate::fresh().authority)).await.unwrap_err().to_string();
     assert!(stranger.to_lowercase().contains("certificate"), "{stranger}");
-    let nonsense = people(&with("no certificate")).await.unwrap_err().to_string();
+    let nonsense = users(&with("no certificate")).await.unwrap_err().to_string();
     assert_eq!(nonsense, "The certificates of the connection cannot be used: no certificate is in the text.");
 }
 
 #[tokio::test]
 async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there() {
     let mut tree = Tree::new();
-    tree.people(2);
+    tree.users(2);
     let elsewhere = format!("ou=elsewhere,ou=people,{BASE}");
     tree.entry(
         &elsewhere,
@@ -176,7 +176,7 @@ async fn a_part_on_another_server_makes_the_read_partial_unless_nobody_is_there(
     let url = format!("ldap://{}", slapd.address);
     let read = async |settings: &ResolvedLdapSettings| {
         let mut client = Client::connect(settings, password(PASSWORD).as_ref(), &anywhere()).await.unwrap();
-        read_people(&mut client, settings).await.unwrap()
+        read_users(&mut client, settings).await.unwrap()
     };
     let ReadEvidence::Partial(reading) = read(&settings(&url, json!({}))).await else { panic!("not partial") };
     assert_eq!((reading.entries.len(), reading.references.len()), (2, 1));

@@ -55,8 +55,8 @@ async fn stuck(how: Stuck) -> Peer {
         Stuck::Silent => Says::Slowly(vec![0x30; 3], Duration::from_secs(3_600)),
         Stuck::Dripping => Says::Slowly(message(ask.id, &element(0x79, &[])).repeat(20_000), Duration::from_millis(20)),
         Stuck::InDrops => {
-            let person = entry("uid=1,dc=x", &[("entryUUID", vec![vec![b'1'; 5_000]])]);
-            Says::Slowly(message(ask.id, &person), Duration::from_millis(200))
+            let user = entry("uid=1,dc=x", &[("entryUUID", vec![vec![b'1'; 5_000]])]);
+            Says::Slowly(message(ask.id, &user), Duration::from_millis(200))
         }
     })
     .await

@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::support::database::on_both;
-use crate::support::slapd::{BASE, PASSWORD, READER, Slapd, Tree, Wire, group_dn, person_dn};
+use crate::support::slapd::{BASE, PASSWORD, READER, Slapd, Tree, Wire, group_dn, user_dn};
 use crate::support::world::{World, ctx};
 
 statements! {
@@ -28,7 +28,7 @@ statements! {
         created_at, updated_at) VALUES ($1, $2, 'ldap', $3, 'openldap', 'active', $4, $5, 1, 0, 0)";
     CONFIGURE = "UPDATE connections SET settings = $2, secret = $3 WHERE id = $1";
     USERS = "SELECT user_name, id, active FROM external_users WHERE connection_id = $1 ORDER BY user_name";
-    PERSON_OF = "SELECT user_id FROM external_users WHERE connection_id = $1 AND user_name = $2";
+    USER_OF = "SELECT user_id FROM external_users WHERE connection_id = $1 AND user_name = $2";
     MEMBERS = "SELECT g.display_name, u.user_name FROM external_group_members m JOIN external_groups g ON g.id = m.external_group_id \
         JOIN external_users u ON u.id = m.external_user_id WHERE g.connection_id = $1 ORDER BY g.display_name, u.user_name";
     EFFECTIVE = "SELECT DISTINCT u.user_name FROM external_group_ancestors c JOIN external_groups g ON g.id = c.ancestor_id \
@@ -131,12 +131,12 @@ impl Lab {
         self.store.reader().await.unwrap().all(&GROUPS, binds![self.connection], first).await.unwrap()
     }
 
-    pub(crate) async fn person(&self, user_name: &str) -> Uuid {
-        self.store.reader().await.unwrap().one(&PERSON_OF, binds![self.connection, user_name], first).await.unwrap()
+    pub(crate) async fn user(&self, user_name: &str) -> Uuid {
+        self.store.reader().await.unwrap().one(&USER_OF, binds![self.connection, user_name], first).await.unwrap()
     }
 
-    pub(crate) async fn suspensions(&self, person: Uuid) -> i64 {
-        self.store.reader().await.unwrap().one(&SUSPENDED, binds![person], first).await.unwrap()
+    pub(crate) async fn suspensions(&self, user: Uuid) -> i64 {
+        self.store.reader().await.unwrap().one(&SUSPENDED, binds![user], first).await.unwrap()
     }
 
     pub(crate) async fn events(&self) -> i64 {
@@ -169,7 +169,7 @@ pub(crate) fn done(report: &Report) {
 on_both! {
     async fn a_first_run_brings_everyone_and_a_second_changes_nothing(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(120);
+        tree.users(120);
         let (class, sn) = (("objectClass", "inetOrgPerson"), ("sn", "x"));
         tree.entry(&format!("cn=No Login,ou=people,{BASE}"), &[class, ("cn", "No Login"), sn]);
         tree.entry(&format!("cn=Lee\\, Ann,ou=people,{BASE}"), &[class, ("cn", "Lee, Ann"), sn, ("uid", "ann")]);
@@ -178,8 +178,8 @@ on_both! {
         tree.entry(&format!("cn=off,ou=people,{BASE}"), &[class, ("cn", "off"), sn, ("uid", "off"),
             ("pwdAccountLockedTime", "000001010000Z")]);
         let odd = format!("CN=lee\\2C ann, OU=People,{BASE}");
-        tree.group("inner", &[person_dn("u001"), odd, format!("uid=left,ou=people,{BASE}")]);
-        tree.group("outer", &[person_dn("u002"), group_dn("inner")]);
+        tree.group("inner", &[user_dn("u001"), odd, format!("uid=left,ou=people,{BASE}")]);
+        tree.group("outer", &[user_dn("u002"), group_dn("inner")]);
         tree.group("ring", &[group_dn("ring"), group_dn("outer")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
@@ -189,7 +189,7 @@ on_both! {
         let report = lab.run().await;
         done(&report);
         assert_eq!(report.users.created, 122);
-        assert_eq!((report.users.set_aside, report.set_aside.len()), (3, 3), "{report}");
+        assert_eq!((report.users.skipped, report.skipped.len()), (3, 3), "{report}");
         assert_eq!((report.groups.created, report.members.added, report.nested.added), (3, 3, 2));
         assert_eq!(report.read.strangers, 1);
         assert!(report.read.whole && report.read.pages >= 3);
@@ -200,8 +200,8 @@ on_both! {
         assert_eq!(users.len(), 122);
         assert!(!users.contains_key("twice") && !users.contains_key("Twice"));
         assert_eq!(lab.effective("ring").await, ["ann", "u001", "u002"]);
-        assert_eq!(lab.suspensions(lab.person("off").await).await, 1);
-        assert_eq!(lab.suspensions(lab.person("u001").await).await, 0);
+        assert_eq!(lab.suspensions(lab.user("off").await).await, 1);
+        assert_eq!(lab.suspensions(lab.user("u001").await).await, 0);
 
         let events = lab.events().await;
         let again = lab.run().await;
@@ -212,42 +212,42 @@ on_both! {
     }
 
     async fn switching_off_and_on_follows_the_directory(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let slapd = Slapd::start(Tree::new().users(3)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
-        let person = lab.person("u001").await;
-        slapd.set(&person_dn("u001"), "pwdAccountLockedTime", &["000001010000Z"]).await;
+        let user = lab.user("u001").await;
+        slapd.set(&user_dn("u001"), "pwdAccountLockedTime", &["000001010000Z"]).await;
         let report = lab.run().await;
         done(&report);
         assert_eq!((report.users.changed, report.users.switched_off), (1, 1));
-        assert_eq!((lab.suspensions(person).await, lab.users().await["u001"].1), (1, false));
-        slapd.set(&person_dn("u001"), "pwdAccountLockedTime", &[]).await;
+        assert_eq!((lab.suspensions(user).await, lab.users().await["u001"].1), (1, false));
+        slapd.set(&user_dn("u001"), "pwdAccountLockedTime", &[]).await;
         assert_eq!(lab.run().await.users.switched_on, 1);
-        assert_eq!((lab.suspensions(person).await, lab.users().await["u001"].1), (0, true));
+        assert_eq!((lab.suspensions(user).await, lab.users().await["u001"].1), (0, true));
     }
 
-    async fn a_rename_and_a_move_keep_the_person(db: &Database) {
+    async fn a_rename_and_a_move_keep_the_user(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(3).group("all", &[person_dn("u000"), person_dn("u001")]);
+        tree.users(3).group("all", &[user_dn("u000"), user_dn("u001")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let mut wide = config(&slapd.address);
         wide["users"]["bases"] = json!([BASE]);
         lab.configure(wide).await;
         done(&lab.run().await);
-        let (before, person) = (lab.users().await, lab.person("u001").await);
+        let (before, user) = (lab.users().await, lab.user("u001").await);
 
-        slapd.rename(&person_dn("u001"), "uid=renamed", None).await;
-        slapd.set(&group_dn("all"), "member", &[&person_dn("u000"), &person_dn("renamed")]).await;
+        slapd.rename(&user_dn("u001"), "uid=renamed", None).await;
+        slapd.set(&group_dn("all"), "member", &[&user_dn("u000"), &user_dn("renamed")]).await;
         let report = lab.run().await;
         done(&report);
         assert_eq!((report.users.changed, report.users.renamed, report.members.added), (1, 1, 0), "{report}");
         assert_eq!(lab.users().await["renamed"].0, before["u001"].0);
-        assert_eq!(lab.person("renamed").await, person);
+        assert_eq!(lab.user("renamed").await, user);
 
-        slapd.rename(&person_dn("u000"), "uid=u000", Some(&format!("ou=leavers,{BASE}"))).await;
+        slapd.rename(&user_dn("u000"), "uid=u000", Some(&format!("ou=leavers,{BASE}"))).await;
         let moved = format!("uid=u000,ou=leavers,{BASE}");
-        slapd.set(&group_dn("all"), "member", &[&moved, &person_dn("renamed")]).await;
+        slapd.set(&group_dn("all"), "member", &[&moved, &user_dn("renamed")]).await;
         let report = lab.run().await;
         done(&report);
         assert!(!report.changes_something(), "{report}");
@@ -255,71 +255,71 @@ on_both! {
     }
 
     async fn logins_that_change_places_arrive(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let slapd = Slapd::start(Tree::new().users(3)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
         let before = lab.users().await;
         for (from, to) in [("u002", "u003"), ("u001", "u002"), ("u000", "u001")] {
-            slapd.rename(&person_dn(from), &format!("uid={to}"), None).await;
+            slapd.rename(&user_dn(from), &format!("uid={to}"), None).await;
         }
         let report = lab.run().await;
         done(&report);
-        assert_eq!((report.users.renamed, report.users.set_aside), (3, 0), "{report}");
+        assert_eq!((report.users.renamed, report.users.skipped), (3, 0), "{report}");
         let after = lab.users().await;
         assert_eq!([after["u001"], after["u002"], after["u003"]], [before["u000"], before["u001"], before["u002"]]);
     }
 
     async fn many_removals_wait_while_additions_go_and_an_approval_lets_them_through(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(20)).await;
+        let slapd = Slapd::start(Tree::new().users(20)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
         for uid in ["u000", "u001", "u002"] {
-            slapd.delete(&person_dn(uid)).await;
+            slapd.delete(&user_dn(uid)).await;
         }
-        slapd.add_person("new").await;
+        slapd.add_user("new").await;
         let held = lab.run().await;
         assert_eq!(held.status, Status::Held, "{held}");
         assert_eq!((held.users.created, held.users.removed, held.users.held), (1, 0, 3));
         assert_eq!(held.held[0].says, "3 of 20 people are missing, more than 5 %");
         assert_eq!(lab.users().await.len(), 21);
-        assert_eq!(lab.suspensions(lab.person("u000").await).await, 0, "nobody is cut off before the approval");
+        assert_eq!(lab.suspensions(lab.user("u000").await).await, 0, "nobody is cut off before the approval");
 
-        let people = [lab.person("u000").await, lab.person("u003").await];
-        slapd.delete(&person_dn("u003")).await;
+        let users = [lab.user("u000").await, lab.user("u003").await];
+        slapd.delete(&user_dn("u003")).await;
         let approved = lab.approve(held.run).await;
         assert_eq!((approved.users.removed, approved.users.held), (3, 1), "only what was approved: {approved}");
-        assert_eq!((lab.suspensions(people[0]).await, lab.suspensions(people[1]).await), (1, 0));
+        assert_eq!((lab.suspensions(users[0]).await, lab.suspensions(users[1]).await), (1, 0));
         assert_eq!(lab.users().await.len(), 18);
         let unknown = run::start(&lab.env, SLUG, SyncOptions { dry: false, approve: Some(RunId::from_uuid(Uuid::nil())) }).await;
         assert!(matches!(unknown, Err(SyncStartError::NothingHeld(_))), "{unknown:?}");
     }
 
-    async fn one_removal_goes_and_who_comes_back_is_the_same_person(db: &Database) {
+    async fn one_removal_goes_and_who_comes_back_is_the_same_user(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(30).group("all", &[person_dn("u000"), person_dn("u001")]);
+        tree.users(30).group("all", &[user_dn("u000"), user_dn("u001")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
-        let person = lab.person("u001").await;
-        slapd.rename(&person_dn("u001"), "uid=u001", Some(&format!("ou=leavers,{BASE}"))).await;
-        slapd.set(&group_dn("all"), "member", &[&person_dn("u000")]).await;
+        let user = lab.user("u001").await;
+        slapd.rename(&user_dn("u001"), "uid=u001", Some(&format!("ou=leavers,{BASE}"))).await;
+        slapd.set(&group_dn("all"), "member", &[&user_dn("u000")]).await;
         let report = lab.run().await;
         done(&report);
         assert_eq!((report.users.removed, lab.users().await.len(), lab.members().await.len()), (1, 29, 1), "{report}");
-        assert_eq!(lab.suspensions(person).await, 1);
+        assert_eq!(lab.suspensions(user).await, 1);
 
         slapd.rename(&format!("uid=u001,ou=leavers,{BASE}"), "uid=u001", Some(&format!("ou=people,{BASE}"))).await;
         done(&lab.run().await);
-        assert_eq!((lab.person("u001").await, lab.suspensions(person).await), (person, 0));
+        assert_eq!((lab.user("u001").await, lab.suspensions(user).await), (user, 0));
     }
 
     async fn an_empty_read_holds_everybody(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(2).group("all", &[person_dn("u000"), person_dn("u001")]);
+        tree.users(2).group("all", &[user_dn("u000"), user_dn("u001")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
-        for dn in [person_dn("u000"), person_dn("u001"), group_dn("all")] {
+        for dn in [user_dn("u000"), user_dn("u001"), group_dn("all")] {
             slapd.delete(&dn).await;
         }
         let report = lab.run().await;
@@ -330,8 +330,8 @@ on_both! {
 
     async fn a_group_with_a_rule_may_not_shrink_at_once_and_one_without_may_as_a_small_share_of_all(db: &Database) {
         let mut tree = Tree::new();
-        let everyone: Vec<String> = (0..10).map(|number| person_dn(&format!("u{number:03}"))).collect();
-        tree.people(10).group("mapped", &everyone).group("free", &everyone);
+        let everyone: Vec<String> = (0..10).map(|number| user_dn(&format!("u{number:03}"))).collect();
+        tree.users(10).group("mapped", &everyone).group("free", &everyone);
         for other in 0..8 {
             tree.group(&format!("other{other}"), &everyone);
         }
@@ -351,12 +351,12 @@ on_both! {
     }
 
     async fn a_cut_line_changes_nothing_and_says_so(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(150)).await;
+        let slapd = Slapd::start(Tree::new().users(150)).await;
         let wire = Wire::to(&slapd.address).await;
         let lab = Lab::new(&db.store, &wire.address).await;
         done(&lab.run().await);
         let (before, events) = (lab.users().await, lab.events().await);
-        slapd.add_person("new").await;
+        slapd.add_user("new").await;
         for limit in [2_000, 9_000, 20_000] {
             wire.cut_after(limit);
             let report = lab.run().await;
@@ -369,7 +369,7 @@ on_both! {
     }
 
     async fn a_dead_server_and_a_wrong_password_fail_in_words(db: &Database) {
-        let mut slapd = Slapd::start(Tree::new().people(2)).await;
+        let mut slapd = Slapd::start(Tree::new().users(2)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&lab.run().await);
         slapd.stop();
@@ -383,18 +383,18 @@ on_both! {
         let report = lab.run().await;
         assert!(report.failure.as_ref().unwrap().contains("the name or the password is wrong"), "{report}");
         assert_eq!((report.status, lab.users().await.len()), (Status::Failed, 2));
-        let at = OperatorExtent::assume().door(&mut lab.store.reader().await.unwrap(), lab.connection).await.unwrap().unwrap();
+        let at = OperatorExtent::assume().connection(&mut lab.store.reader().await.unwrap(), lab.connection).await.unwrap().unwrap();
         let stored = runs::newest(&mut lab.store.reader().await.unwrap(), &at, Timestamp::from_micros(i64::MAX), 10).await.unwrap();
         let words: Vec<&str> = stored.iter().map(|run| run.status.as_str()).collect();
         assert_eq!(words, ["failed", "failed", "done"]);
     }
 
     async fn another_server_holds_what_it_does_not_have(db: &Database) {
-        let first = Slapd::start(Tree::new().people(30)).await;
+        let first = Slapd::start(Tree::new().users(30)).await;
         let lab = Lab::new(&db.store, &first.address).await;
         done(&lab.run().await);
         // The same people by name, another directory by id.
-        let second = Slapd::start(Tree::new().people(1)).await;
+        let second = Slapd::start(Tree::new().users(1)).await;
         lab.configure(config(&second.address)).await;
         let report = lab.run().await;
         assert_eq!((report.status, report.users.held, report.users.removed), (Status::Held, 30, 0), "{report}");
@@ -405,7 +405,7 @@ on_both! {
     }
 
     async fn other_sources_are_left_alone(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(4)).await;
+        let slapd = Slapd::start(Tree::new().users(4)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let source = lab.world.source();
         let mut pushed = Vec::new();
@@ -416,20 +416,20 @@ on_both! {
         users::set_active(&db.store, &ctx(9), &source, pushed[1], false, Execution::Real).await.unwrap();
         let theirs = async || {
             let read = |row: &rolecall::store::Row| Ok((row.get::<Uuid>(0)?, row.get::<String>(1)?, row.get::<String>(3)?, row.get::<i64>(4)?, row.get::<Option<Uuid>>(5)?));
-            let at = lab.world.doors[0].connection();
+            let at = lab.world.connections[0].connection();
             lab.store.reader().await.unwrap().all(&EVERYTHING_OF, binds![at], read).await.unwrap()
         };
         let before = theirs().await;
         let suspended = before[1].4.unwrap();
         done(&lab.run().await);
-        slapd.delete(&person_dn("u003")).await;
+        slapd.delete(&user_dn("u003")).await;
         lab.run().await;
         assert_eq!(theirs().await, before);
         assert_eq!(lab.suspensions(suspended).await, 1);
     }
 
     async fn only_one_run_at_a_time_and_one_that_was_taken_over_writes_nothing_more(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(3)).await;
+        let slapd = Slapd::start(Tree::new().users(3)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let first = run::prepare(&lab.env, SLUG, SyncOptions::default()).await.unwrap();
         let second = run::start(&lab.env, SLUG, SyncOptions::default()).await;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::ldap_sync::{Lab, config, done, fresh};
 use crate::support::database::on_both;
-use crate::support::slapd::{BASE, Gate, PASSWORD, Slapd, Tree, group_dn, person_dn};
+use crate::support::slapd::{BASE, Gate, PASSWORD, Slapd, Tree, group_dn, user_dn};
 
 statements! {
     PROFILE = "UPDATE connections SET profile = $2 WHERE id = $1";
@@ -40,8 +40,8 @@ fn adds_up(report: &Report) {
     for (what, read, counts) in
         [("people", report.read.users, &report.users), ("groups", report.read.groups, &report.groups)]
     {
-        let RecordCounts { created, changed, unchanged, waiting, set_aside, .. } = counts;
-        assert_eq!(created + changed + unchanged + waiting + set_aside, read, "{what}: {report}");
+        let RecordCounts { created, changed, unchanged, waiting, skipped, .. } = counts;
+        assert_eq!(created + changed + unchanged + waiting + skipped, read, "{what}: {report}");
     }
 }
 
@@ -89,18 +89,18 @@ impl Lab {
     }
 
     /// A role that somebody granted by hand.
-    async fn grant(&self, person: Uuid) {
+    async fn grant(&self, user: Uuid) {
         let (role, partner) = (fresh(), self.world.partner);
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
             tx.execute(&ROLE, binds![role, partner, role.as_bytes().to_vec()]).await?;
             tx.execute(&SCOPE, binds![role, partner]).await?;
-            tx.execute(&GRANT, binds![role, person]).await.map(drop)
+            tx.execute(&GRANT, binds![role, user]).await.map(drop)
         };
         self.store.write(work).await.unwrap();
     }
 
-    async fn grants_aside(&self, person: Uuid) -> i64 {
-        self.store.reader().await.unwrap().one(&ASIDE, binds![person], first).await.unwrap()
+    async fn suspended_grants(&self, user: Uuid) -> i64 {
+        self.store.reader().await.unwrap().one(&ASIDE, binds![user], first).await.unwrap()
     }
 
     async fn as_active_directory(&self, address: &str) {
@@ -115,14 +115,14 @@ impl Lab {
 }
 
 fn controlled(tree: &mut Tree, uid: &str, control: &str) {
-    let (dn, mail) = (person_dn(uid), format!("{uid}@example.org"));
+    let (dn, mail) = (user_dn(uid), format!("{uid}@example.org"));
     let classes = [("objectClass", "inetOrgPerson"), ("objectClass", "likeActiveDirectory")];
     let rest = [("uid", uid), ("cn", uid), ("sn", uid), ("mail", &mail), ("userAccountControl", control)];
     tree.entry(&dn, &[classes.as_slice(), rest.as_slice()].concat());
 }
 
-fn all(people: std::ops::Range<usize>) -> Vec<String> {
-    people.map(|number| person_dn(&format!("u{number:03}"))).collect()
+fn all(users: std::ops::Range<usize>) -> Vec<String> {
+    users.map(|number| user_dn(&format!("u{number:03}"))).collect()
 }
 
 on_both! {
@@ -137,27 +137,27 @@ on_both! {
         done(&run(&lab).await);
         let before = lab.users().await;
         assert_eq!(lab.active().await.len(), 20);
-        for hidden in [format!("dn.exact=\"{}\" attrs=userAccountControl", person_dn("u000")), "attrs=userAccountControl".to_owned()] {
+        for hidden in [format!("dn.exact=\"{}\" attrs=userAccountControl", user_dn("u000")), "attrs=userAccountControl".to_owned()] {
             slapd.hide(&hidden).await;
             let report = run(&lab).await;
             done(&report);
             assert!(!report.changes_something(), "{report}");
             assert_eq!(lab.users().await, before);
         }
-        slapd.add_person("new").await;
+        slapd.add_user("new").await;
         let report = run(&lab).await;
-        assert_eq!((report.users.created, report.users.set_aside), (0, 1), "{report}");
-        assert_eq!(report.set_aside[0].why, "whether it is switched off cannot be read (userAccountControl)");
+        assert_eq!((report.users.created, report.users.skipped), (0, 1), "{report}");
+        assert_eq!(report.skipped[0].why, "whether it is switched off cannot be read (userAccountControl)");
 
         slapd.hide("").await;
         for number in [0, 2, 4] {
-            slapd.set(&person_dn(&format!("u{number:03}")), "userAccountControl", &["512"]).await;
+            slapd.set(&user_dn(&format!("u{number:03}")), "userAccountControl", &["512"]).await;
         }
         let report = run(&lab).await;
         assert_eq!((report.status, report.users.switched_on, report.users.held), (Status::Held, 0, 3), "{report}");
         assert_eq!(report.held[0].says, "3 of 40 people would be switched on at once, more than 5 %");
         assert_eq!(lab.active().await.len(), 20);
-        slapd.set(&person_dn("u001"), "userAccountControl", &["514"]).await;
+        slapd.set(&user_dn("u001"), "userAccountControl", &["514"]).await;
         let again = run(&lab).await;
         assert_eq!((again.users.switched_off, again.users.held), (1, 3), "who is switched off never waits: {again}");
         let approved = lab.approve(again.run).await;
@@ -167,16 +167,16 @@ on_both! {
 
     async fn a_lock_that_may_not_be_read_is_still_a_lock(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(40);
+        tree.users(40);
         let mut slapd = Slapd::start(&tree).await;
         for number in 0..10 {
-            slapd.set(&person_dn(&format!("u{number:03}")), "pwdAccountLockedTime", &["000001010000Z"]).await;
+            slapd.set(&user_dn(&format!("u{number:03}")), "pwdAccountLockedTime", &["000001010000Z"]).await;
         }
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&run(&lab).await);
         assert_eq!(lab.active().await.len(), 30);
         // Of one: the server is asked whether it still holds what it does not show.
-        slapd.hide(&format!("dn.exact=\"{}\" attrs=pwdAccountLockedTime", person_dn("u000"))).await;
+        slapd.hide(&format!("dn.exact=\"{}\" attrs=pwdAccountLockedTime", user_dn("u000"))).await;
         done(&lab.run().await);
         assert_eq!(lab.active().await.len(), 30);
         // Of all: many at once wait.
@@ -185,7 +185,7 @@ on_both! {
         assert_eq!((report.status, report.users.held, lab.active().await.len()), (Status::Held, 10, 30), "{report}");
         adds_up(&report);
         slapd.hide("").await;
-        slapd.set(&person_dn("u000"), "pwdAccountLockedTime", &[]).await;
+        slapd.set(&user_dn("u000"), "pwdAccountLockedTime", &[]).await;
         let report = run(&lab).await;
         done(&report);
         assert_eq!((report.users.switched_on, lab.active().await.len()), (1, 31), "{report}");
@@ -193,11 +193,11 @@ on_both! {
 
     async fn what_many_lose_at_once_stays_until_somebody_looked(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(20);
+        tree.users(20);
         let mut slapd = Slapd::start(&tree).await;
         for number in 0..20 {
-            slapd.set(&person_dn(&format!("u{number:03}")), "departmentNumber", &["IT"]).await;
-            slapd.set(&person_dn(&format!("u{number:03}")), "title", &["Clerk"]).await;
+            slapd.set(&user_dn(&format!("u{number:03}")), "departmentNumber", &["IT"]).await;
+            slapd.set(&user_dn(&format!("u{number:03}")), "title", &["Clerk"]).await;
         }
         let lab = Lab::new(&db.store, &slapd.address).await;
         let mut there = config(&slapd.address);
@@ -205,12 +205,12 @@ on_both! {
         lab.configure(there).await;
         done(&run(&lab).await);
         const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-        slapd.set(&person_dn("u001"), "departmentNumber", &[]).await;
+        slapd.set(&user_dn("u001"), "departmentNumber", &[]).await;
         done(&run(&lab).await);
         assert_eq!(lab.document("u001").await[ENTERPRISE]["department"], Json::Null, "one is a change");
 
         slapd.hide("attrs=departmentNumber,title,mail").await;
-        slapd.set(&person_dn("u003"), "sn", &["Changed"]).await;
+        slapd.set(&user_dn("u003"), "sn", &["Changed"]).await;
         let report = run(&lab).await;
         assert_eq!(report.status, Status::Held, "{report}");
         let held: Vec<(&str, usize)> = ["part", "switch_off"]
@@ -233,10 +233,10 @@ on_both! {
 
     async fn who_moves_while_it_is_read_is_not_gone(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(30);
+        tree.users(30);
         tree.entry(&format!("uid=mover,ou=leavers,{BASE}"), &[("objectClass", "inetOrgPerson"), ("uid", "mover"), ("cn", "m"), ("sn", "m")]);
         let moving = format!("uid=mover,ou=leavers,{BASE}");
-        tree.group("all", &[moving.clone(), person_dn("u001"), person_dn("u002")]);
+        tree.group("all", &[moving.clone(), user_dn("u001"), user_dn("u002")]);
         for other in 0..6 {
             tree.group(&format!("other{other}"), &all(0..30));
         }
@@ -246,8 +246,8 @@ on_both! {
         both["users"]["bases"] = json!([format!("ou=people,{BASE}"), format!("ou=leavers,{BASE}")]);
         lab.configure(both.clone()).await;
         done(&run(&lab).await);
-        let (before, members, person) = (lab.users().await, lab.members().await, lab.person("mover").await);
-        lab.grant(person).await;
+        let (before, members, user) = (lab.users().await, lab.members().await, lab.user("mover").await);
+        lab.grant(user).await;
 
         // After the first base was read, and before the second is.
         let gate = Gate::to(&slapd.address, 1_000).await;
@@ -256,7 +256,7 @@ on_both! {
         let meanwhile = async {
             gate.stopped().await;
         slapd.rename(&moving, "uid=mover", Some(&format!("ou=people,{BASE}"))).await;
-        slapd.set(&group_dn("all"), "member", &[&person_dn("mover"), &person_dn("u001"), &person_dn("u002")]).await;
+        slapd.set(&group_dn("all"), "member", &[&user_dn("mover"), &user_dn("u001"), &user_dn("u002")]).await;
             gate.open();
         };
         let (report, ()) = tokio::join!(lab.run(), meanwhile);
@@ -265,7 +265,7 @@ on_both! {
         assert_eq!((lab.users().await, lab.members().await), (before, members.clone()));
         let report = run(&lab).await;
         done(&report);
-        assert_eq!((lab.person("mover").await, lab.suspensions(person).await, lab.grants_aside(person).await), (person, 0, 0));
+        assert_eq!((lab.user("mover").await, lab.suspensions(user).await, lab.suspended_grants(user).await), (user, 0, 0));
 
         // Renamed after people were read: the group names somebody who was not read under that name.
         let gate = Gate::to(&slapd.address, 9_000).await;
@@ -273,8 +273,8 @@ on_both! {
         lab.configure(both).await;
         let meanwhile = async {
             gate.stopped().await;
-        slapd.rename(&person_dn("u001"), "uid=u001x", None).await;
-        slapd.set(&group_dn("all"), "member", &[&person_dn("mover"), &person_dn("u001x"), &person_dn("u002")]).await;
+        slapd.rename(&user_dn("u001"), "uid=u001x", None).await;
+        slapd.set(&group_dn("all"), "member", &[&user_dn("mover"), &user_dn("u001x"), &user_dn("u002")]).await;
             gate.open();
         };
         let (report, ()) = tokio::join!(lab.run(), meanwhile);
@@ -284,31 +284,31 @@ on_both! {
 
     async fn what_a_mistake_took_away_is_returned_and_a_leaver_waits(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(30).group("all", &[person_dn("u001"), person_dn("u002")]);
+        tree.users(30).group("all", &[user_dn("u001"), user_dn("u002")]);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&run(&lab).await);
-        let (id, person) = (lab.users().await["u001"].0, lab.person("u001").await);
-        lab.grant(person).await;
+        let (id, user) = (lab.users().await["u001"].0, lab.user("u001").await);
+        lab.grant(user).await;
         let away = format!("uid=u001,ou=leavers,{BASE}");
         for long in [false, true] {
-            slapd.rename(&person_dn("u001"), "uid=u001", Some(&format!("ou=leavers,{BASE}"))).await;
+            slapd.rename(&user_dn("u001"), "uid=u001", Some(&format!("ou=leavers,{BASE}"))).await;
             let report = run(&lab).await;
-            assert_eq!((report.users.removed, lab.suspensions(person).await), (1, 1), "{report}");
+            assert_eq!((report.users.removed, lab.suspensions(user).await), (1, 1), "{report}");
             if long {
                 lab.alter(&LONG_AGO, None).await;
             }
             slapd.rename(&away, "uid=u001", Some(&format!("ou=people,{BASE}"))).await;
             done(&lab.run().await);
             assert_eq!(lab.users().await["u001"].0, id, "the same, also for undoing");
-            assert_eq!((lab.person("u001").await, lab.suspensions(person).await), (person, 0));
-            assert_eq!(lab.grants_aside(person).await, i64::from(long));
+            assert_eq!((lab.user("u001").await, lab.suspensions(user).await), (user, 0));
+            assert_eq!(lab.suspended_grants(user).await, i64::from(long));
         }
     }
 
     async fn logins_that_go_in_circles_arrive(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(24);
+        tree.users(24);
         let slapd = Slapd::start(&tree).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         lab.alter(&JOIN_BY, Some("mail")).await;
@@ -322,19 +322,19 @@ on_both! {
             }
         }
         wanted.extend([("u010", "u011"), ("u011", "u012")].map(|(from, to)| (from.to_owned(), to.to_owned())));
-        slapd.set(&person_dn("u007"), "pwdAccountLockedTime", &["000001010000Z"]).await;
-        slapd.delete(&person_dn("u012")).await;
+        slapd.set(&user_dn("u007"), "pwdAccountLockedTime", &["000001010000Z"]).await;
+        slapd.delete(&user_dn("u012")).await;
         for name in wanted.keys() {
-            slapd.rename(&person_dn(name), &format!("uid=old-{name}"), None).await;
+            slapd.rename(&user_dn(name), &format!("uid=old-{name}"), None).await;
         }
         for (from, to) in &wanted {
-            slapd.rename(&person_dn(&format!("old-{from}")), &format!("uid={to}"), None).await;
-            slapd.set(&person_dn(to), "mail", &[&format!("{to}@example.org")]).await;
+            slapd.rename(&user_dn(&format!("old-{from}")), &format!("uid={to}"), None).await;
+            slapd.set(&user_dn(to), "mail", &[&format!("{to}@example.org")]).await;
         }
-        slapd.add_person("u010").await;
+        slapd.add_user("u010").await;
         let report = run(&lab).await;
         done(&report);
-        assert_eq!((report.users.set_aside, report.users.removed, report.users.created), (0, 1, 1), "{report}");
+        assert_eq!((report.users.skipped, report.users.removed, report.users.created), (0, 1, 1), "{report}");
         let after = lab.ids().await;
         for (from, to) in &wanted {
             assert_eq!(&after[&before[from]], to);
@@ -354,32 +354,32 @@ on_both! {
         assert!(!again.changes_something(), "{again}");
     }
 
-    async fn who_wants_the_login_of_somebody_who_stays_is_set_aside_and_foreseen(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(40)).await;
+    async fn who_wants_the_login_of_somebody_who_stays_is_skipped_and_foreseen(db: &Database) {
+        let slapd = Slapd::start(Tree::new().users(40)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         done(&run(&lab).await);
         // Those who go wait for approval, so their logins are not free: for a newcomer and for a chain of renames.
         for name in ["u000", "u001", "u002"] {
-            slapd.delete(&person_dn(name)).await;
+            slapd.delete(&user_dn(name)).await;
         }
-        slapd.add_person("u000").await;
+        slapd.add_user("u000").await;
         for (from, to) in [("u003", "u001"), ("u004", "u003")] {
-            slapd.rename(&person_dn(from), &format!("uid={to}"), None).await;
+            slapd.rename(&user_dn(from), &format!("uid={to}"), None).await;
         }
         let report = run(&lab).await;
-        assert_eq!((report.status, report.users.held, report.users.set_aside), (Status::Held, 3, 3), "{report}");
-        assert_eq!(report.set_aside[0].why, "its login name still belongs to another entry of this connection");
+        assert_eq!((report.status, report.users.held, report.users.skipped), (Status::Held, 3, 3), "{report}");
+        assert_eq!(report.skipped[0].why, "its login name still belongs to another entry of this connection");
         let approved = lab.approve(report.run).await;
         adds_up(&approved);
-        assert_eq!((approved.users.removed, approved.users.created, approved.users.renamed, approved.users.set_aside), (3, 1, 2, 0), "{approved}");
+        assert_eq!((approved.users.removed, approved.users.created, approved.users.renamed, approved.users.skipped), (3, 1, 2, 0), "{approved}");
     }
 
     async fn another_directory_waits_as_a_whole(db: &Database) {
         let tree = |more: bool| {
             let mut tree = Tree::new();
-            tree.people(12).group("all", &all(0..12));
+            tree.users(12).group("all", &all(0..12));
             if more {
-                tree.person("stranger").group("more", &[person_dn("stranger")]);
+                tree.user("stranger").group("more", &[user_dn("stranger")]);
             }
             tree
         };
@@ -411,7 +411,7 @@ on_both! {
 
     async fn a_read_made_in_another_way_waits_and_says_what_was_changed(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(12).group("all", &all(0..12));
+        tree.users(12).group("all", &all(0..12));
         for number in 0..3 {
             tree.entry(&format!("uid=x{number},ou=leavers,{BASE}"), &[("objectClass", "inetOrgPerson"), ("uid", &format!("x{number}")), ("cn", "x"), ("sn", "x")]);
         }
@@ -438,7 +438,7 @@ on_both! {
         }
         lab.configure(config(&slapd.address)).await;
         slapd.hide(&format!("dn.exact=\"ou=people,{BASE}\" attrs=entryUUID")).await;
-        slapd.add_person("new").await;
+        slapd.add_user("new").await;
         let report = run(&lab).await;
         assert!(report.held[0].says.starts_with("the server no longer shows the ids of its bases"), "{report}");
         assert_eq!(lab.users().await, users);
@@ -449,7 +449,7 @@ on_both! {
 
     async fn groups_and_memberships_wait_by_their_share_of_all_over_runs_too(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(10);
+        tree.users(10);
         for group in 0..12 {
             tree.group(&format!("g{group:02}"), &all(0..10));
         }
@@ -464,7 +464,7 @@ on_both! {
         done(&report);
         assert_eq!((report.groups.removed, lab.groups().await.len()), (1, 10), "{report}");
         slapd.set(&group_dn("g02"), "member", &all(0..5).iter().map(String::as_str).collect::<Vec<_>>()).await;
-        slapd.add_person("new").await;
+        slapd.add_user("new").await;
         let report = run(&lab).await;
         assert_eq!((report.status, report.members.held, report.users.created), (Status::Held, 5, 1), "{report}");
         assert_eq!(report.held[0].says, "25 of 120 memberships would be gone within 24 hours, more than 20 %");
@@ -491,10 +491,10 @@ on_both! {
 
     async fn while_what_is_read_contradicts_itself_nobody_is_missing(db: &Database) {
         let mut tree = Tree::new();
-        tree.people(12).group("all", &all(0..12));
+        tree.users(12).group("all", &all(0..12));
         let slapd = Slapd::start(&tree).await;
         for number in 0..12 {
-            slapd.set(&person_dn(&format!("u{number:03}")), "employeeNumber", &[&format!("n{number}")]).await;
+            slapd.set(&user_dn(&format!("u{number:03}")), "employeeNumber", &[&format!("n{number}")]).await;
         }
         slapd.set(&group_dn("all"), "description", &["g1"]).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
@@ -504,24 +504,24 @@ on_both! {
         lab.configure(by_number).await;
         done(&run(&lab).await);
         let before = lab.users().await;
-        slapd.delete(&person_dn("u011")).await;
-        slapd.set(&person_dn("u001"), "employeeNumber", &["N0"]).await;
+        slapd.delete(&user_dn("u011")).await;
+        slapd.set(&user_dn("u001"), "employeeNumber", &["N0"]).await;
         let report = run(&lab).await;
-        assert_eq!((report.users.removed, report.users.set_aside, report.read.whole), (0, 2, false), "{report}");
+        assert_eq!((report.users.removed, report.users.skipped, report.read.whole), (0, 2, false), "{report}");
         assert_eq!(report.read.doubt.as_deref(), Some("two entries have the id n0"));
         assert!(report.to_string().contains("nothing counts as removed, because two entries have the id n0"), "{report}");
         assert_eq!(lab.users().await, before);
-        slapd.set(&person_dn("u001"), "employeeNumber", &[]).await;
+        slapd.set(&user_dn("u001"), "employeeNumber", &[]).await;
         let report = run(&lab).await;
         assert!(report.read.doubt.as_ref().unwrap().contains("it has no employeeNumber that can be read"), "{report}");
         assert_eq!(lab.users().await, before);
-        slapd.set(&person_dn("u001"), "employeeNumber", &["n1"]).await;
+        slapd.set(&user_dn("u001"), "employeeNumber", &["n1"]).await;
         let report = run(&lab).await;
         assert_eq!((report.users.removed, lab.users().await.len()), (1, 11), "{report}");
     }
 
     async fn a_run_in_which_nobody_counts_is_not_done(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(20)).await;
+        let slapd = Slapd::start(Tree::new().users(20)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let cases = [
             ("id", json!("employeeNumber"), "None of the 20 people who were read can be taken", 20),
@@ -533,20 +533,20 @@ on_both! {
             wrong[key] = value;
             lab.configure(wrong.clone()).await;
             let report = run(&lab).await;
-            assert_eq!((report.status, report.users.set_aside), (Status::Failed, aside), "{report}");
+            assert_eq!((report.status, report.users.skipped), (Status::Failed, aside), "{report}");
             assert!(report.failure.as_ref().unwrap().starts_with(says), "{report}");
             let settings = Arc::new(ResolvedLdapSettings::from_json("openldap", &wrong).unwrap());
             let steps = test_connection(settings, Some(SecretString::from(PASSWORD)), lab.env.guard.clone()).await;
-            let people = steps.iter().find(|step| step.title == "Read people").unwrap();
-            assert!(!people.passed, "{steps:?}");
+            let users = steps.iter().find(|step| step.title == "Read people").unwrap();
+            assert!(!users.passed, "{steps:?}");
         }
         lab.configure(config(&slapd.address)).await;
         done(&run(&lab).await);
         assert_eq!(lab.users().await.len(), 20);
     }
 
-    async fn people_who_wait_for_a_match_are_counted(db: &Database) {
-        let slapd = Slapd::start(Tree::new().people(4)).await;
+    async fn users_who_wait_for_a_match_are_counted(db: &Database) {
+        let slapd = Slapd::start(Tree::new().users(4)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let source = lab.world.source();
         let said = lab.world.user(json!({"userName": "u001", "externalId": "u001"})).into();

@@ -12,7 +12,7 @@ use crate::support::house::House;
 use crate::support::provider::{HostileProvider, Script};
 
 statements! {
-    PERSON = "SELECT display_name, login_name, email FROM live_users WHERE id = $1";
+    USER = "SELECT display_name, login_name, email FROM live_users WHERE id = $1";
     LINKED = "SELECT u.user_id FROM external_users u WHERE u.connection_id = $1 ORDER BY u.id";
     SIGNED = "SELECT s.user_id FROM sessions s JOIN live_users p ON p.id = s.user_id AND p.version = s.user_version \
         ORDER BY s.created_at DESC, s.id DESC LIMIT 1";
@@ -40,10 +40,10 @@ impl Place {
     }
 
     /// A further OpenID door at a script of the provider.
-    pub async fn door(&self, slug: &str, join: &str, jit: bool) -> ConnectionId {
+    pub async fn connection(&self, slug: &str, join: &str, jit: bool) -> ConnectionId {
         let config = json!({"issuer": self.provider.issuer(&format!("script_{slug}")), "client_id": "rolecall",
             "client_auth": "none", "jit": jit});
-        self.house.oidc_door(slug, config, None, join).await
+        self.house.oidc_connection(slug, config, None, join).await
     }
 
     /// Signs in with these claims.
@@ -79,9 +79,9 @@ impl Place {
     }
 
     /// Display name, sign-in name and address of a person.
-    pub async fn person(&self, person: UserId) -> (String, Option<String>, Option<String>) {
+    pub async fn user(&self, user: UserId) -> (String, Option<String>, Option<String>) {
         let read = |row: &Row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?));
-        self.house.store.reader().await.unwrap().one(&PERSON, binds![person], read).await.unwrap()
+        self.house.store.reader().await.unwrap().one(&USER, binds![user], read).await.unwrap()
     }
 
     async fn linked(&self, connection: ConnectionId) -> Vec<Option<UserId>> {
@@ -97,7 +97,7 @@ on_both! {
     async fn an_address_joins_only_where_the_provider_vouches_for_it(db: &Database) {
         let place = Place::open(db).await;
         let (_, alice) = place.house.push("alice", "alice@a.example").await;
-        let door = place.door("mail", "email", false).await;
+        let connection = place.connection("mail", "email", false).await;
         let mallory = |proof: Value| json!({"sub": "mallory", "email": "alice@a.example", "email_verified": proof});
         for proof in [json!(null), json!(false), json!("true"), json!("false"), json!(1), json!([true]), json!({})] {
             place.refused("mail", mallory(proof), "join.unproven").await;
@@ -110,7 +110,7 @@ on_both! {
             let page = place.sign_in("mail", claims.clone()).await;
             assert_eq!(page.status, 403, "{claims}: {}", page.text);
         }
-        assert_eq!(place.linked(door).await, []);
+        assert_eq!(place.linked(connection).await, []);
 
         let proven = json!({"sub": "alice", "email": "Alice@A.example", "email_verified": true});
         assert_eq!(place.enter("mail", proven).await, alice);
@@ -128,33 +128,33 @@ on_both! {
         assert_eq!(place.enter("mail", json!({"sub": "bob", "email": "bob@a.example", "email_verified": true})).await, bob);
         // Nor does it take the place of who has it: somebody decides.
         place.refused("mail", json!({"sub": "new", "email": "alice@a.example", "email_verified": true}), "person.review").await;
-        assert_eq!(place.linked(door).await, [Some(alice), Some(bob), None]);
+        assert_eq!(place.linked(connection).await, [Some(alice), Some(bob), None]);
         place.close().await;
     }
 
-    async fn a_claim_that_people_choose_joins_nobody_whatever_was_stored(db: &Database) {
+    async fn a_claim_that_users_choose_joins_nobody_whatever_was_stored(db: &Database) {
         let place = Place::open(db).await;
         place.house.push("alice", "alice").await;
         for (at, claim) in ["preferred_username", "nickname", "name", "upn", "unique_name", "given_name", "groups"].iter().enumerate() {
             let slug = format!("chosen-{at}");
-            let door = place.door(&slug, claim, false).await;
+            let connection = place.connection(&slug, claim, false).await;
             let said = json!({"sub": "mallory", *claim: "alice", "email": "mallory@a.example", "email_verified": true});
             place.refused(&slug, said, "join.unproven").await;
-            assert_eq!(place.linked(door).await, [], "{claim}");
+            assert_eq!(place.linked(connection).await, [], "{claim}");
         }
         for odd in [json!(7), json!(["alice"]), json!(true), json!({"a": 1}), json!("x".repeat(2_000))] {
             let slug = "odd";
             if odd == json!(7) {
-                place.door(slug, "employee_id", false).await;
+                place.connection(slug, "employee_id", false).await;
             }
             place.refused(slug, json!({"sub": "mallory", "employee_id": odd}), "join.claim").await;
         }
         place.close().await;
     }
 
-    async fn what_people_call_themselves_is_no_address_and_blocks_nobody(db: &Database) {
+    async fn what_users_call_themselves_is_no_address_and_blocks_nobody(db: &Database) {
         let place = Place::open(db).await;
-        place.door("jit", "sub", true).await;
+        place.connection("jit", "sub", true).await;
         for (at, claims) in [
             json!({"preferred_username": "bob@a.example"}),
             json!({"email": "bob@a.example"}),
@@ -165,38 +165,38 @@ on_both! {
             let mut claims = claims;
             claims["sub"] = json!(format!("mallory-{at}"));
             let mallory = place.enter("jit", claims.clone()).await;
-            assert_eq!(place.person(mallory).await, (format!("mallory-{at}"), None, None), "{claims}");
+            assert_eq!(place.user(mallory).await, (format!("mallory-{at}"), None, None), "{claims}");
             // And again, by another word.
             claims["preferred_username"] = json!("carol@a.example");
             assert_eq!(place.enter("jit", claims).await, mallory);
-            assert_eq!(place.person(mallory).await, (format!("mallory-{at}"), None, None));
+            assert_eq!(place.user(mallory).await, (format!("mallory-{at}"), None, None));
         }
         // The real one is pushed, is linked at once and signs in.
         let (_, bob) = place.house.push("bob@a.example", "bob-1").await;
-        assert_eq!(place.person(bob).await.2.as_deref(), Some("bob@a.example"));
+        assert_eq!(place.user(bob).await.2.as_deref(), Some("bob@a.example"));
         let claims = json!({"sub": "bob-1", "preferred_username": "mallory-1", "name": "Mighty Mallory"});
         assert_eq!(place.enter("jit", claims).await, bob);
         let ada = ("Ada".to_owned(), Some("bob@a.example".to_owned()), Some("bob@a.example".to_owned()));
-        assert_eq!(place.person(bob).await, ada, "what the directory pushes comes before what people say of themselves");
+        assert_eq!(place.user(bob).await, ada, "what the directory pushes comes before what people say of themselves");
 
         // Whoever was here before the push is described by it as well.
         let early = place.enter("jit", json!({"sub": "early", "name": "Self Chosen"})).await;
-        assert_eq!(place.person(early).await.0, "Self Chosen");
+        assert_eq!(place.user(early).await.0, "Self Chosen");
         assert_eq!(place.house.push("early@a.example", "early").await.1, early);
-        assert_eq!(place.person(early).await, ("Ada".to_owned(), Some("early@a.example".to_owned()), Some("early@a.example".to_owned())));
+        assert_eq!(place.user(early).await, ("Ada".to_owned(), Some("early@a.example".to_owned()), Some("early@a.example".to_owned())));
         assert_eq!(place.enter("jit", json!({"sub": "early", "name": "Chosen Again"})).await, early);
-        assert_eq!(place.person(early).await.0, "Ada");
+        assert_eq!(place.user(early).await.0, "Ada");
 
         // A proven address is one, and who has it already is asked about.
         let dora = place.enter("jit", json!({"sub": "dora", "email": "dora@a.example", "email_verified": true})).await;
-        assert_eq!(place.person(dora).await.1.as_deref(), Some("dora@a.example"));
+        assert_eq!(place.user(dora).await.1.as_deref(), Some("dora@a.example"));
         place.refused("jit", json!({"sub": "d2", "email": "dora@a.example", "email_verified": true}), "person.review").await;
         place.close().await;
     }
 
     async fn a_claim_that_cannot_be_stored_is_left_out(db: &Database) {
         let place = Place::open(db).await;
-        place.door("jit", "sub", true).await;
+        place.connection("jit", "sub", true).await;
         let bad = [json!("a\u{0}b"), json!(""), json!("  "), json!(7), json!(true), json!([]), json!({"a": 1}), json!("x".repeat(40_000))];
         for (at, value) in bad.into_iter().enumerate() {
             for claim in ["name", "given_name", "family_name", "email", "preferred_username", "updated_at", "locale"] {
@@ -210,15 +210,15 @@ on_both! {
         place.close().await;
     }
 
-    async fn a_known_person_with_a_new_subject_comes_in_by_the_join(db: &Database) {
+    async fn a_known_user_with_a_new_subject_comes_in_by_the_join(db: &Database) {
         let place = Place::open(db).await;
         let (_, alice) = place.house.push("alice", "oid-a").await;
-        let door = place.door("app", "oid", false).await;
+        let connection = place.connection("app", "oid", false).await;
         assert_eq!(place.enter("app", json!({"sub": "s1", "oid": "oid-a"})).await, alice);
         assert_eq!(place.sessions().await, 1);
         // The application was registered anew.
         assert_eq!(place.enter("app", json!({"sub": "s2", "oid": "oid-a"})).await, alice);
-        assert_eq!(place.linked(door).await, [Some(alice)], "the subject of before is of no use any more");
+        assert_eq!(place.linked(connection).await, [Some(alice)], "the subject of before is of no use any more");
         assert_eq!(place.sessions().await, 1, "the session of before has ended");
         assert_eq!(place.house.events("external_user.subject_changed").await, 1);
         place.refused("app", json!({"sub": "s1"}), "person.unknown").await;
@@ -232,10 +232,10 @@ on_both! {
         let (_, bob) = place.house.push("bob", "oid-b").await;
         assert_eq!(place.enter("app", json!({"sub": "s3", "oid": "oid-b"})).await, bob);
         assert_eq!(place.enter("app", json!({"sub": "s4", "oid": "oid-a"})).await, alice);
-        assert_eq!(place.linked(door).await.len(), 2);
+        assert_eq!(place.linked(connection).await.len(), 2);
         // Each in the other's place.
         assert_eq!(place.enter("app", json!({"sub": "s4", "oid": "oid-b"})).await, bob);
-        assert_eq!(place.linked(door).await, [Some(bob)]);
+        assert_eq!(place.linked(connection).await, [Some(bob)]);
         assert_eq!(place.enter("app", json!({"sub": "s3", "oid": "oid-a"})).await, alice);
         // A key that names nobody changes nothing.
         assert_eq!(place.enter("app", json!({"sub": "s3", "oid": "oid-z"})).await, alice);
@@ -245,20 +245,20 @@ on_both! {
     async fn another_issuer_with_the_same_keys_is_the_same_provider(db: &Database) {
         let place = Place::open(db).await;
         for (slug, join, jit) in [("oid", "oid", false), ("sub", "sub", true)] {
-            let door = place.door(slug, join, jit).await;
+            let connection = place.connection(slug, join, jit).await;
             let claims = json!({"sub": format!("{slug}-1"), "oid": format!("{slug}-1")});
             if !jit {
                 place.house.push("alice", "oid-1").await;
             }
-            let person = place.enter(slug, claims.clone()).await;
+            let user = place.enter(slug, claims.clone()).await;
             let moved = json!({"issuer": place.provider.issuer(&format!("script_{slug}_moved")), "client_id": "rolecall",
                 "client_auth": "none", "jit": jit});
-            place.house.set_config(door, &moved).await;
+            place.house.set_config(connection, &moved).await;
             let script = Script::saying(claims).without(&["email", "email_verified", "name", "given_name", "family_name"]);
             place.provider.follow(&format!("script_{slug}_moved"), script.clone());
             let page = place.sign_in_by(slug, script).await;
             assert_eq!(page.status, 303, "{slug}: {}", page.text);
-            assert_eq!(place.linked(door).await, [Some(person)], "{slug}");
+            assert_eq!(place.linked(connection).await, [Some(user)], "{slug}");
         }
         place.close().await;
     }

@@ -74,7 +74,7 @@ fn assert_refused(page: &Page, status: u16, code: &str) {
 }
 
 on_both! {
-    async fn a_pushed_person_signs_in_and_switching_off_ends_the_session(db: &Database) {
+    async fn a_pushed_user_signs_in_and_switching_off_ends_the_session(db: &Database) {
         let place = Place::open(db).await;
         let (user, _) = place.house.push("ada", SUBJECT).await;
         let mut browser = Browser::new();
@@ -106,7 +106,7 @@ on_both! {
 
     async fn whatever_takes_the_right_away_ends_the_session_at_once(db: &Database) {
         let place = Place::open(db).await;
-        let (_, person) = place.house.push("ada", SUBJECT).await;
+        let (_, user) = place.house.push("ada", SUBJECT).await;
         let mut browser = Browser::new();
         place.sign_in(&mut browser).await;
         assert_in(&place.account(&mut browser).await, "Ada");
@@ -119,7 +119,7 @@ on_both! {
 
         let mut other = Browser::new();
         place.sign_in(&mut other).await;
-        place.house.suspend_person(person).await;
+        place.house.suspend_user(user).await;
         assert_out(&place.account(&mut browser).await);
         assert_out(&place.account(&mut other).await);
         place.close().await;
@@ -152,25 +152,25 @@ on_both! {
         place.close().await;
     }
 
-    async fn a_connection_may_make_people_but_never_takes_over_a_lookalike(db: &Database) {
+    async fn a_connection_may_make_users_but_never_takes_over_a_lookalike(db: &Database) {
         let place = Place::open(db).await;
         let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "client_auth": "none", "jit": true});
-        let door = place.house.oidc_door("jit", config, None, "sub").await;
+        let connection = place.house.oidc_connection("jit", config, None, "sub").await;
         place.house.push("ada@example.com", "another-subject").await;
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/jit").await;
         assert_refused(&browser.get(back).await, 403, "person.review");
-        assert_eq!(place.house.external_users(door).await, 1, "it waits where an administrator finds it");
+        assert_eq!(place.house.external_users(connection).await, 1, "it waits where an administrator finds it");
         let back = place.leave(&mut browser, "/login/jit").await;
         assert_refused(&browser.get(back).await, 403, "person.review");
-        assert_eq!(place.house.external_users(door).await, 1);
+        assert_eq!(place.house.external_users(connection).await, 1);
         place.close().await;
     }
 
-    async fn a_connection_that_makes_people_lets_them_in(db: &Database) {
+    async fn a_connection_that_makes_users_lets_them_in(db: &Database) {
         let place = Place::open(db).await;
         let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "client_auth": "none", "jit": true});
-        place.house.oidc_door("jit", config, None, "sub").await;
+        place.house.oidc_connection("jit", config, None, "sub").await;
         for _ in 0..2 {
             let mut browser = Browser::new();
             let back = place.leave(&mut browser, "/login/jit").await;
@@ -248,7 +248,7 @@ on_both! {
         let place = Place::open(db).await;
         place.house.push("ada", SUBJECT).await;
         let config = json!({"issuer": place.provider.issuer("ok"), "client_id": "rolecall", "client_auth": "none"});
-        place.house.oidc_door("evil", config, None, "sub").await;
+        place.house.oidc_connection("evil", config, None, "sub").await;
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mixed = back.as_str().replace("/sso/acme-sso/", "/sso/evil/");
@@ -263,15 +263,15 @@ on_both! {
         place.house.push("ada", SUBJECT).await;
         let keys = place.app.running.app().keyring.clone();
         let config = json!({"issuer": place.provider.issuer("ok"), "client_id": "rolecall"});
-        place.house.oidc_door("secret", config.clone(), Some((&keys, SECRET)), "sub").await;
+        place.house.oidc_connection("secret", config.clone(), Some((&keys, SECRET)), "sub").await;
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/secret").await;
         assert_eq!(browser.get(back).await.status, 303);
 
-        place.house.oidc_door("wrong", config.clone(), Some((&keys, "not it")), "sub").await;
+        place.house.oidc_connection("wrong", config.clone(), Some((&keys, "not it")), "sub").await;
         let back = place.leave(&mut browser, "/login/wrong").await;
         assert_refused(&browser.get(back).await, 502, "token.client");
-        place.house.oidc_door("none", config, None, "sub").await;
+        place.house.oidc_connection("none", config, None, "sub").await;
         let back = place.leave(&mut browser, "/login/none").await;
         assert_refused(&browser.get(back).await, 502, "connection.secret");
         place.close().await;
@@ -280,9 +280,9 @@ on_both! {
     async fn a_dead_provider_is_a_plain_page_and_the_server_goes_on(db: &Database) {
         let place = Place::open(db).await;
         let config = json!({"issuer": "http://127.0.0.1:1", "client_id": "rolecall", "client_auth": "none"});
-        place.house.oidc_door("dead", config, None, "sub").await;
+        place.house.oidc_connection("dead", config, None, "sub").await;
         let config = json!({"issuer": "https://10.0.0.1", "client_id": "rolecall", "client_auth": "none"});
-        place.house.oidc_door("inside", config, None, "sub").await;
+        place.house.oidc_connection("inside", config, None, "sub").await;
         let mut browser = Browser::new();
         assert_refused(&browser.get(place.url("/login/dead")).await, 502, "provider.silent");
         assert_refused(&browser.get(place.url("/login/inside")).await, 502, "provider.address");
@@ -471,7 +471,7 @@ async fn a_server_does_not_start_without_the_keys_to_its_secrets() {
     let app = App::start(&db).await;
     let keys = app.running.app().keyring.clone();
     let config = json!({"issuer": "https://login.example.com", "client_id": "rolecall"});
-    house.oidc_door("sealed", config, Some((&keys, "s")), "sub").await;
+    house.oidc_connection("sealed", config, Some((&keys, "s")), "sub").await;
     app.stop().await;
     std::fs::remove_file(db.folder().join("secret.key")).unwrap();
     let mut config = rolecall::config::Config::default();

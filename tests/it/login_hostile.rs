@@ -201,7 +201,7 @@ async fn a_false_token_is_not_believed_and_its_access_token_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn userinfo_about_another_person_is_not_used() {
+async fn userinfo_about_another_user_is_not_used() {
     let wrong = refused(AT_USERINFO, &[]).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

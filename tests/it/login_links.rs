@@ -88,11 +88,11 @@ on_both! {
         app.stop().await;
     }
 
-    async fn a_suspended_person_cannot_use_a_link_and_keeps_it(db: &Database) {
+    async fn a_suspended_user_cannot_use_a_link_and_keeps_it(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let address = link(&app, &house).await;
-        house.suspend_person(house.owner).await;
+        house.suspend_user(house.owner).await;
         let page = Browser::new().post(format!("{}/link", app.base), &[("token", &token(&address))]).await;
         assert_eq!(page.status, 403);
         assert!(page.text.contains("person.suspended"));

@@ -108,7 +108,7 @@ async fn now_is_when_the_provider_has_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_description_that_hangs_makes_one_visitor_wait() {
+async fn a_description_that_hangs_makes_one_session_user_wait() {
     let provider = HostileProvider::start().await;
     let sign_in = SignIn::at(&provider);
     let known = sign_in.providers.of(sign_in.connection, &provider.issuer("disc_hang"));

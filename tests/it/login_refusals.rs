@@ -72,7 +72,7 @@ on_both! {
         let place = Place::open(db).await;
         let api = Api::owner(&place.app, &place.house).await;
         place.house.push("alice", "oid-a").await;
-        place.door("app", "oid", false).await;
+        place.connection("app", "oid", false).await;
         let base = &place.app.base;
 
         // At the beginning: the provider is down, the settings are broken, the connection is switched off.
@@ -81,11 +81,11 @@ on_both! {
         let line = &lines(&api, "app", "provider.failing").await[0];
         assert_eq!((&line["path"], &line["status"]), (&json!("/login/app"), &json!(502)));
         assert!(line["refusal"].as_str().unwrap().contains("status 500"), "{line}");
-        let broken = place.door("broken", "sub", false).await;
+        let broken = place.connection("broken", "sub", false).await;
         place.house.set_config(broken, &json!({"issuer": "nowhere"})).await;
         assert_eq!(Browser::new().get(format!("{base}/login/broken")).await.status, 502);
         lines(&api, "broken", "connection.config").await;
-        let paused = place.door("paused", "sub", false).await;
+        let paused = place.connection("paused", "sub", false).await;
         place.house.set_connection_state(paused, "paused").await;
         assert_eq!(Browser::new().get(format!("{base}/login/paused")).await.status, 404);
         let line = &lines(&api, "paused", "connection.unknown").await[0];
@@ -93,7 +93,7 @@ on_both! {
 
         // An answer that is none, and one of somebody whom nobody knows.
         assert_eq!(Browser::new().get(format!("{base}/sso/broken/callback?code=c")).await.status, 400);
-        place.door("open", "oid", false).await;
+        place.connection("open", "oid", false).await;
         assert_eq!(Browser::new().get(format!("{base}/sso/open/callback?code=c")).await.status, 400);
         lines(&api, "open", "callback.state").await;
         next_second().await;
@@ -141,7 +141,7 @@ on_both! {
     async fn good_sign_ins_meet_no_limit(db: &Database) {
         let place = Place::open(db).await;
         place.house.push("ada", "oid-a").await;
-        place.door("app", "oid", false).await;
+        place.connection("app", "oid", false).await;
         for visit in 0..70 {
             let page = place.sign_in("app", json!({"sub": "s1", "oid": "oid-a"})).await;
             assert_eq!(page.status, 303, "{visit}: {}", page.text);
@@ -152,7 +152,7 @@ on_both! {
     async fn a_look_changes_nothing(db: &Database) {
         let place = Place::open(db).await;
         place.house.push("ada", "oid-a").await;
-        place.door("app", "oid", false).await;
+        place.connection("app", "oid", false).await;
         let mut browser = owner(&place).await;
         let link = link(&place).await;
         let address = url::Url::parse(&link).unwrap();

@@ -29,7 +29,7 @@ static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
 async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
@@ -42,9 +42,9 @@ async fn partner(store: &Store, key: &str) -> Vec<(PartnerId, Option<PartnerId>)
 
 async fn token(store: &Store, home: &str, login: &str) -> String {
     let at = OperatorExtent::assume().at(partner(store, home).await[0].0);
-    let person = users::by_login(&mut store.reader().await.unwrap(), &at, login).await.unwrap().unwrap();
+    let user = users::by_login(&mut store.reader().await.unwrap(), &at, login).await.unwrap().unwrap();
     let made: Result<_, StoreError> =
-        store.write(async |tx: &mut Tx| api_tokens::create(tx, &at, &ctx(), person, "t", None).await).await;
+        store.write(async |tx: &mut Tx| api_tokens::create(tx, &at, &ctx(), user, "t", None).await).await;
     made.unwrap().1.reveal().to_owned()
 }
 
@@ -58,7 +58,7 @@ on_both! {
         };
         let (top, harbor) = (house.top.to_string(), house.reseller.to_string());
         let quay = owner.post("/partners", new(&top, "quay")).await.id();
-        let nora = house.person("Nora").await;
+        let nora = house.user("Nora").await;
         house.grant(nora, &[CoreCapability::PartnerView, CoreCapability::PartnerAdd], "subtree", quay.parse().unwrap()).await;
         let noras = Api::of(&app, &house, nora, house.reseller).await;
         assert_eq!(owner.post("/partners", new(&harbor, "acme")).await.status, 201);

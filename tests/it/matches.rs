@@ -39,7 +39,7 @@ on_both! {
         let place = Place::open(db).await;
         let api = Api::owner(&place.app, &place.house).await;
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
-        place.door("app", "oid", false).await;
+        place.connection("app", "oid", false).await;
         // Nobody is made here, and what nobody proved proposes nobody.
         place.refused("app", json!({"sub": "m", "email": "alice@a.example"}), "person.unknown").await;
         assert_eq!(waiting(&api, "app").await, []);
@@ -76,7 +76,7 @@ on_both! {
         let place = Place::open(db).await;
         let api = Api::owner(&place.app, &place.house).await;
         let (_, alice) = place.house.push("alice", "alice@a.example").await;
-        place.door("mail", "email", false).await;
+        place.connection("mail", "email", false).await;
         assert_eq!(place.enter("mail", proven("s1", "alice@a.example")).await, alice);
         place.refused("mail", proven("s2", "alice@a.example"), "person.review").await;
         let [(id, proposals)] = &waiting(&api, "mail").await[..] else { panic!() };
@@ -90,7 +90,7 @@ on_both! {
     async fn who_is_refused_is_not_proposed_again(db: &Database) {
         let place = Place::open(db).await;
         let api = Api::owner(&place.app, &place.house).await;
-        place.door("jit", "sub", true).await;
+        place.connection("jit", "sub", true).await;
         let dora = place.enter("jit", proven("d1", "dora@a.example")).await;
         place.refused("jit", proven("d2", "dora@a.example"), "person.review").await;
         let [(id, _)] = &waiting(&api, "jit").await[..] else { panic!() };
@@ -99,15 +99,15 @@ on_both! {
         assert_eq!(waiting(&api, "jit").await, []);
         let other = place.enter("jit", proven("d2", "dora@a.example")).await;
         assert_ne!(other, dora);
-        assert_eq!(place.person(other).await.1, None);
-        assert_eq!(place.person(dora).await.1.as_deref(), Some("dora@a.example"));
+        assert_eq!(place.user(other).await.1, None);
+        assert_eq!(place.user(dora).await.1.as_deref(), Some("dora@a.example"));
         assert_eq!(place.enter("jit", proven("d1", "dora@a.example")).await, dora);
         assert_eq!(place.house.events("match.refused").await, 1);
 
         // Where nobody is made, it waits without a proposal, and whom it is can still be said.
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
-        let erin = place.house.person("Erin").await;
-        place.door("app", "oid", false).await;
+        let erin = place.house.user("Erin").await;
+        place.connection("app", "oid", false).await;
         place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
         let [(id, _)] = &waiting(&api, "app").await[..] else { panic!() };
         for _ in 0..2 {
@@ -126,13 +126,13 @@ on_both! {
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
         let (_, bob) = place.house.push("bob@a.example", "oid-b").await;
         place.house.grant(alice, CoreCapability::ALL, "subtree", place.house.reseller).await;
-        place.door("app", "oid", false).await;
+        place.connection("app", "oid", false).await;
         place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
         place.refused("app", proven("s2", "bob@a.example"), "person.review").await;
         let rows = waiting(&owner, "app").await;
         let (of_alice, of_bob) = (&rows[0].0, &rows[1].0);
 
-        let helper = place.house.person("Hedda Helper").await;
+        let helper = place.house.user("Hedda Helper").await;
         let some = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite, CoreCapability::ConnectionView];
         place.house.grant(helper, &some, "subtree", place.house.reseller).await;
         let helping = Api::of(&place.app, &place.house, helper, place.house.reseller).await;
@@ -155,15 +155,15 @@ on_both! {
         // Somebody whom an administrator made holds nothing; the directory pushes who may be them, into a group that a
         // rule gives a role.
         console.apply("[[user]]\npartner = \"harbor\"\nlogin = \"ada@harbor.example\"\nname = \"Ada Local\"\n").await;
-        let ada = console.person("harbor", "ada@harbor.example").await;
+        let ada = console.user("harbor", "ada@harbor.example").await;
         console.push("ada@harbor.example", "Backup Operators").await;
         let harbor = console.partner("harbor").await;
         let token = async |login: &str| {
-            let person = console.person("harbor", login).await;
+            let user = console.user("harbor", login).await;
             let ctx = crate::support::house::ctx();
             let made: Result<_, rolecall::store::StoreError> = console
                 .store
-                .write(async |tx| rolecall::store::api_tokens::create(tx, &harbor, &ctx, person, "test", None).await)
+                .write(async |tx| rolecall::store::api_tokens::create(tx, &harbor, &ctx, user, "test", None).await)
                 .await;
             made.unwrap().1.reveal().to_owned()
         };

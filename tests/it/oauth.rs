@@ -251,12 +251,12 @@ on_both! {
         assert_eq!(scim.get("/Users").await.status, 200);
 
         let mut reader = db.store.reader().await.unwrap();
-        let door = OperatorExtent::assume().door(&mut reader, house.scim).await.unwrap().unwrap();
+        let connection = OperatorExtent::assume().connection(&mut reader, house.scim).await.unwrap().unwrap();
         drop(reader);
         let log = &app.running.app().request_log;
         let mut lines = Vec::new();
         for _ in 0..100 {
-            lines = log.page(&door, "", None, 100).await.unwrap().0;
+            lines = log.page(&connection, "", None, 100).await.unwrap().0;
             if lines.len() >= 3 {
                 break;
             }
@@ -278,7 +278,7 @@ on_both! {
         let mut said = None;
         for _ in 0..60 {
             refused(&here.post(&password).await, 400, "unsupported_grant_type");
-            said = log.page(&door, "unsupported_grant_type", None, 10).await.unwrap().0.pop();
+            said = log.page(&connection, "unsupported_grant_type", None, 10).await.unwrap().0.pop();
             if said.is_some() {
                 break;
             }
@@ -392,9 +392,9 @@ on_both! {
         assert_eq!(body.to_string().replace("acme", "no-such"), nobody);
 
         // Making and ending clients needs the right to change the connection.
-        let viewer = house.person("Vera").await;
+        let viewer = house.user("Vera").await;
         house.grant(viewer, &[CoreCapability::PartnerView], "subtree", house.top).await;
-        let stranger = house.person("Sven").await;
+        let stranger = house.user("Sven").await;
         for (actor, hidden) in [(viewer, false), (stranger, true)] {
             let refused = clients::create(&db.store, &ctx(), actor, "acme", "Mine", &Credential::Secret).await;
             match refused {

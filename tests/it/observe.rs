@@ -21,7 +21,7 @@ use crate::support::house::{House, ctx};
 use crate::support::stage::{api_token, push_at};
 
 statements! {
-    PEOPLE = "SELECT id, display_name, COALESCE(login_name, ''), state FROM users ORDER BY 1";
+    USERS = "SELECT id, display_name, COALESCE(login_name, ''), state FROM users ORDER BY 1";
     OFF = "SELECT user_id, source FROM user_suspensions ORDER BY 1, 2";
     LINKS = "SELECT COUNT(*) FROM external_users u JOIN connections c ON c.id = u.connection_id \
         WHERE c.slug = 'trial' AND u.user_id IS NOT NULL";
@@ -40,7 +40,7 @@ fn declaration(mode: &str) -> String {
 
 async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<ApplyPlan, ApplyError> {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
     let declaration = Declaration::parse(&declaration(mode)).unwrap();
     let by = OperatorExtent::assume();
     match rehearse {
@@ -52,7 +52,7 @@ async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<ApplyP
 /// Everything that people are and may, as far as this can be seen.
 async fn picture(console: &Console, henrik: &str) -> Value {
     let mut reader = console.store.reader().await.unwrap();
-    let people: Vec<(UserId, String, String, String)> = reader.all(&PEOPLE, binds![], tuple).await.unwrap();
+    let users: Vec<(UserId, String, String, String)> = reader.all(&USERS, binds![], tuple).await.unwrap();
     let off: Vec<(UserId, String)> = reader.all(&OFF, binds![], tuple).await.unwrap();
     let links: i64 = reader.one(&LINKS, binds![], |row| row.get(0)).await.unwrap();
     let harbor = console.partner("harbor").await.partner();
@@ -61,12 +61,12 @@ async fn picture(console: &Console, henrik: &str) -> Value {
         let request = console.app.request(reqwest::Method::GET, &path).bearer_auth(henrik);
         shown.push(crate::support::api::sent(request).await.body);
     }
-    for (id, ..) in &people {
+    for (id, ..) in &users {
         let path = format!("/api/v1/people/{id}/access");
         let request = console.app.request(reqwest::Method::GET, &path).bearer_auth(henrik);
         shown.push(crate::support::api::sent(request).await.body);
     }
-    json!({"people": people, "off": off, "links": links, "shown": shown})
+    json!({"people": users, "off": off, "links": links, "shown": shown})
 }
 
 fn user(name: &str, key: &str) -> Value {
@@ -133,7 +133,7 @@ on_both! {
         let waiting = matches(&console, &henrik).await;
         assert_eq!(waiting.len(), 3, "{waiting:?}");
         assert!(waiting.iter().all(|one| one["waits_for"] == "observe"), "{waiting:?}");
-        let ada = console.person("harbor", "ada@harbor.example").await;
+        let ada = console.user("harbor", "ada@harbor.example").await;
         for verdict in ["confirm", "refuse"] {
             let path = format!("/api/v1/connections/trial/matches/{resembling}/{verdict}");
             let request = console.app.request(reqwest::Method::POST, &path).bearer_auth(&henrik);
@@ -156,7 +156,7 @@ on_both! {
         let of = |login: &str| after["people"].as_array().unwrap().iter().filter(|one| one[2] == login).count();
         assert_eq!((of("new@harbor.example"), of("off@harbor.example"), of("gone@harbor.example")), (1, 1, 0));
         assert_eq!(after["off"].as_array().unwrap().len(), 1, "only who is off there: {}", after["off"]);
-        let made = console.person("harbor", "new@harbor.example").await;
+        let made = console.user("harbor", "new@harbor.example").await;
         let request = console.app.request(reqwest::Method::GET, &format!("/api/v1/people/{made}")).bearer_auth(&henrik);
         let whole = crate::support::api::sent(request).await.body;
         assert_eq!(whole["groups"][0]["group"]["name"], "Technicians", "placed by the rule: {whole}");
@@ -192,7 +192,7 @@ on_both! {
         let left = async || -> i64 { console.store.reader().await.unwrap().one(&LEFT, binds![], |row| row.get(0)).await.unwrap() };
         assert_eq!(left().await, 1);
         introductions::turn(&console.store, Clock).await.unwrap();
-        console.person("harbor", "new@harbor.example").await;
+        console.user("harbor", "new@harbor.example").await;
         assert_eq!(left().await, 0);
         console.app.stop().await;
     }

@@ -57,7 +57,7 @@ fn none(title: &str, texts: Vec<String>, read: impl Fn(&str) -> bool + Send + 's
 }
 
 #[test]
-fn json_of_every_door() {
+fn json_of_every_connection() {
     let texts = || {
         vec![
             deep("[", "", "]"),
@@ -155,7 +155,7 @@ fn declarations() {
 
 on_both! {
     /// The same through the server, which goes on.
-    async fn a_deep_or_long_text_is_a_4xx_at_every_door(db: &Database) {
+    async fn a_deep_or_long_text_is_a_4xx_at_every_connection(db: &Database) {
         let house = House::build(&db.store, "http://127.0.0.1:1").await;
         let connection: ConnectionId = ctx().id();
         let config = json!({"urls": ["ldap://127.0.0.1:1"], "security": "none", "users": {"bases": ["dc=x"]}});

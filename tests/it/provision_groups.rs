@@ -105,11 +105,11 @@ on_both! {
     async fn members_come_and_go_as_sets(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
         let source = world.source();
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for name in ["a", "b", "c", "d"] {
-            people.push(user(store, &world, &source, name).await);
+            users.push(user(store, &world, &source, name).await);
         }
-        let [a, b, c, d] = people[..] else { unreachable!() };
+        let [a, b, c, d] = users[..] else { unreachable!() };
         let made = group(store, &world, &source, "Ops", vec![member(a), member(b)]).await;
         let id = made.value.id;
         assert_eq!(made.effect.members_added, 2);
@@ -173,7 +173,7 @@ on_both! {
         assert!(!again.changed);
         let read = groups::get(&mut store.reader().await.unwrap(), &source, made.id).await.unwrap().unwrap();
         assert_eq!(read, done.value);
-        assert!(groups::get(&mut store.reader().await.unwrap(), &world.at(world.doors[1]), made.id).await.unwrap().is_none());
+        assert!(groups::get(&mut store.reader().await.unwrap(), &world.at(world.connections[1]), made.id).await.unwrap().is_none());
     }
 
     async fn d04_a_deleted_user_leaves_its_groups(db: &Database) {
@@ -191,14 +191,14 @@ on_both! {
     async fn d03_groups_in_groups_survive_cycles(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
         let source = world.source();
-        let person = user(store, &world, &source, "a").await;
+        let user = user(store, &world, &source, "a").await;
         let outer = group(store, &world, &source, "Outer", vec![]).await.value.id;
-        let inner = group(store, &world, &source, "Inner", vec![member(person), nested(outer)]).await.value.id;
+        let inner = group(store, &world, &source, "Inner", vec![member(user), nested(outer)]).await.value.id;
         change(store, &source, outer, vec![MemberOp::Add(vec![nested(inner)])]).await.unwrap();
-        let seen = users::get(store, &source, person, true).await.unwrap().unwrap().groups.unwrap();
+        let seen = users::get(store, &source, user, true).await.unwrap().unwrap().groups.unwrap();
         let seen: BTreeMap<&str, bool> = seen.iter().map(|row| (row.display_name.as_str(), row.direct)).collect();
         assert_eq!(seen, BTreeMap::from([("Inner", true), ("Outer", false)]));
-        assert_eq!(who(store, &source, inner).await, BTreeSet::from([person.uuid(), outer.uuid()]));
+        assert_eq!(who(store, &source, inner).await, BTreeSet::from([user.uuid(), outer.uuid()]));
 
         let gone = groups::delete(store, &fresh(), &source, inner, None, Execution::Real).await.unwrap();
         assert_eq!(gone.effect.members_removed, 2, "a person and a group");
@@ -281,7 +281,7 @@ on_both! {
     async fn thousands_of_members_are_one_request(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
         let source = world.source();
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for part in 0..4 {
             let at = fresh();
             let (source, world) = (&source, &world);
@@ -293,9 +293,9 @@ on_both! {
                 }
                 Ok::<_, ProvisionError>(made)
             }).await.unwrap();
-            people.extend(made);
+            users.extend(made);
         }
-        let all: Vec<MemberRef> = people.iter().copied().map(member).collect();
+        let all: Vec<MemberRef> = users.iter().copied().map(member).collect();
         let id = group(store, &world, &source, "Everyone", all.clone()).await.value.id;
         let half = change(store, &source, id, vec![MemberOp::ReplaceAll(all[..600].to_vec())]).await.unwrap();
         assert_eq!(half.effect.members_removed, 600);

@@ -28,7 +28,7 @@ statements! {
     TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
     ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, $3, FALSE)";
     CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Boss\"', 0)";
-    PEOPLE = "SELECT id FROM live_users ORDER BY id";
+    USERS = "SELECT id FROM live_users ORDER BY id";
     HOLDS = "SELECT external_user_id FROM attribute_condition_members ORDER BY external_user_id";
     TITLES = "SELECT id, document FROM external_users ORDER BY id";
     AWAITED = "INSERT INTO reserved_external_groups (directory_id, name_key, id, name) VALUES ($1, $2, $3, $4)";
@@ -75,10 +75,10 @@ async fn lay_rules(store: &Store, world: &World, by_condition: bool) {
             (ids[8], "grant", none, Some(role), Some(scope), second_group, "group"),
             (ids[9], "join", Some(label), none, none, joins.0, joins.1),
         ];
-        for (ordinal, (rule, effect, group, role, scope, people, kind)) in (1..).zip(rules) {
+        for (ordinal, (rule, effect, group, role, scope, users, kind)) in (1..).zip(rules) {
             tx.execute(&RULE, binds![rule, world.directory, ordinal, effect, group, role, scope]).await?;
             tx.execute(&TERM, binds![rule]).await?;
-            tx.execute(&ATOM, binds![rule, people, kind]).await?;
+            tx.execute(&ATOM, binds![rule, users, kind]).await?;
         }
         Ok(())
     };
@@ -200,10 +200,10 @@ async fn run(
 
 async fn held(store: &Store, source: &ProvisionSource<'_>) -> BTreeMap<UserId, Vec<AccessItem>> {
     let mut reader = store.reader().await.unwrap();
-    let people: Vec<UserId> = reader.all(&PEOPLE, binds![], first).await.unwrap();
+    let users: Vec<UserId> = reader.all(&USERS, binds![], first).await.unwrap();
     let mut all = BTreeMap::new();
-    for person in people {
-        all.insert(person, outcomes_of(&mut reader, &source.extent, person).await.unwrap());
+    for user in users {
+        all.insert(user, outcomes_of(&mut reader, &source.extent, user).await.unwrap());
     }
     all
 }
@@ -225,8 +225,8 @@ async fn state(store: &Store) -> State {
 /// The stored placements and condition members are what the view and the documents say.
 async fn check_kept(store: &Store, act: &Act) {
     let mut reader = store.reader().await.unwrap();
-    let people: Vec<UserId> = reader.all(&PEOPLE, binds![], first).await.unwrap();
-    assert_eq!(misplaced(&mut reader, &people).await.unwrap(), [], "after {act:?}");
+    let users: Vec<UserId> = reader.all(&USERS, binds![], first).await.unwrap();
+    assert_eq!(misplaced(&mut reader, &users).await.unwrap(), [], "after {act:?}");
     let holds: BTreeSet<Uuid> = reader.all(&HOLDS, binds![], first).await.unwrap().into_iter().collect();
     let read = |row: &rolecall::store::Row| Ok((row.get::<Uuid>(0)?, row.json::<Json>(1)?));
     let documents: Vec<(Uuid, Json)> = reader.all(&TITLES, binds![], read).await.unwrap();
@@ -243,7 +243,7 @@ on_both! {
         random_acts(&db.store, false).await;
     }
 
-    async fn l02_where_a_condition_places_people(db: &Database) {
+    async fn l02_where_a_condition_places_users(db: &Database) {
         random_acts(&db.store, true).await;
     }
 }
@@ -251,18 +251,18 @@ on_both! {
 async fn random_acts(store: &Store, by_condition: bool) {
     let world = World::new(store).await;
     lay_rules(store, &world, by_condition).await;
-    let doors = [world.at(world.doors[0]), world.at(world.doors[1])];
+    let connections = [world.at(world.connections[0]), world.at(world.connections[1])];
     let mut known = [Known::default(), Known::default()];
     for (second, name) in [(1_000, "Group 0"), (1_001, "Group 1")] {
         let act = Act::NewGroup(name.into(), Vec::new());
-        let made = run(store, second, &world, &doors[0], &act, Execution::Real).await.unwrap().2.unwrap();
+        let made = run(store, second, &world, &connections[0], &act, Execution::Real).await.unwrap().2.unwrap();
         known[0].groups.push(ExternalGroupId::from_uuid(made));
     }
     let mut dice = Dice(42);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for second in 0..170 {
-        let door = dice.below(2);
-        let (source, known) = (&doors[door], &mut known[door]);
+        let connection = dice.below(2);
+        let (source, known) = (&connections[connection], &mut known[connection]);
         let act = draw(&mut dice, known);
         let (before, stored) = (held(store, source).await, state(store).await);
         let dry = run(store, second, &world, source, &act, Execution::Dry).await;
@@ -285,19 +285,19 @@ async fn random_acts(store: &Store, by_condition: bool) {
 
         // The people told of are those for whom anything changed, and nobody else.
         let after = held(store, source).await;
-        for (person, now) in &after {
+        for (user, now) in &after {
             let nothing = Vec::new();
-            let then = before.get(person).unwrap_or(&nothing);
+            let then = before.get(user).unwrap_or(&nothing);
             let mut gained: Vec<&AccessItem> = now.iter().filter(|outcome| !then.contains(outcome)).collect();
             let mut lost: Vec<&AccessItem> = then.iter().filter(|outcome| !now.contains(outcome)).collect();
-            if let Some(change) = changes.iter().find(|change| change.person == *person) {
+            if let Some(change) = changes.iter().find(|change| change.user == *user) {
                 gained.retain(|outcome| !change.gained.contains(outcome));
                 lost.retain(|outcome| !change.lost.contains(outcome));
                 for outcome in change.gained.iter().chain(&change.lost) {
                     *seen.entry(name(outcome)).or_default() += 1;
                 }
             }
-            assert!(gained.is_empty() && lost.is_empty(), "{act:?} changed {person} untold: {gained:?} {lost:?}");
+            assert!(gained.is_empty() && lost.is_empty(), "{act:?} changed {user} untold: {gained:?} {lost:?}");
         }
         check_kept(store, &act).await;
 

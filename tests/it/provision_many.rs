@@ -18,13 +18,13 @@ statements! {
 /// What came of each: created and linked, created and waiting, or refused.
 fn said(answer: &Result<Outcome<ExternalUser>, ProvisionError>) -> String {
     match answer {
-        Ok(done) => format!("{} {}", done.value.user_name, done.value.person.is_some()),
+        Ok(done) => format!("{} {}", done.value.user_name, done.value.user.is_some()),
         Err(error) => format!("{error:?}"),
     }
 }
 
 /// People of whom some share a name, a mail address or a key with somebody before them.
-fn people(world: &World, count: usize) -> Vec<NewExternalUser> {
+fn users(world: &World, count: usize) -> Vec<NewExternalUser> {
     let one = |at: usize| {
         let (name, key, mail) = match at % 17 {
             3 => (format!("U{}", at - 1), format!("k{at}"), format!("m{at}@x")),
@@ -46,12 +46,12 @@ on_both! {
         let (together, apart) = (World::new(&db.store).await, World::new(&db.store).await);
         let count = 2 * MOST_TOGETHER + 9;
         let (now, source) = (ctx(1_000), together.source());
-        let at_once = async |tx: &mut Tx| users::create_many_in(tx, &now, &source, people(&together, count)).await;
+        let at_once = async |tx: &mut Tx| users::create_many_in(tx, &now, &source, users(&together, count)).await;
         let at_once = db.store.write(at_once).await.unwrap();
         let (now, source) = (ctx(2_000), apart.source());
         let each = async |tx: &mut Tx| {
             let mut answers = Vec::new();
-            for new in people(&apart, count) {
+            for new in users(&apart, count) {
                 let one = async |tx: &mut Tx| users::create_in(tx, &now, &source, new.clone()).await;
                 answers.push(tx.attempt(false, one).await);
             }
@@ -67,7 +67,7 @@ on_both! {
         for statement in [&USERS, &WAITING] {
             let mut counts = Vec::new();
             for world in [&together, &apart] {
-                let found: Option<i64> = reader.one(statement, binds![world.doors[0].connection()], first).await.unwrap();
+                let found: Option<i64> = reader.one(statement, binds![world.connections[0].connection()], first).await.unwrap();
                 counts.push(found);
             }
             assert_eq!(counts[0], counts[1]);

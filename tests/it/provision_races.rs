@@ -18,7 +18,7 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    PEOPLE = "SELECT COUNT(*) FROM live_users";
+    USERS = "SELECT COUNT(*) FROM live_users";
     EXTERNAL_USERS = "SELECT COUNT(*) FROM external_users";
     ORPHANS = "SELECT COUNT(*) FROM external_group_members m \
         WHERE NOT EXISTS (SELECT 1 FROM external_users u WHERE u.id = m.external_user_id)";
@@ -72,7 +72,7 @@ on_both! {
             assert!(done.unwrap().unwrap());
         }
         let mut reader = db.store.reader().await.unwrap();
-        assert_eq!(members::count(&mut reader, &world.doors[0], id).await.unwrap(), MANY as u64);
+        assert_eq!(members::count(&mut reader, &world.connections[0], id).await.unwrap(), MANY as u64);
         let read = groups::get(&mut reader, &world.source(), id).await.unwrap().unwrap();
         assert_eq!(read.version, 1 + MANY);
         assert_eq!(count(&db.store, &ADDED).await, MANY);
@@ -96,30 +96,30 @@ on_both! {
             }
         }
         assert_eq!((made, refused), (1, MANY - 1));
-        assert_eq!((count(&db.store, &EXTERNAL_USERS).await, count(&db.store, &PEOPLE).await), (1, 1));
+        assert_eq!((count(&db.store, &EXTERNAL_USERS).await, count(&db.store, &USERS).await), (1, 1));
     }
 
-    async fn the_same_person_at_two_doors_at_once_is_one(db: &Database) {
+    async fn the_same_user_at_two_connections_at_once_is_one(db: &Database) {
         let world = Arc::new(World::new(&db.store).await);
         for round in 0..10 {
             let mut tasks = JoinSet::new();
-            for door in 0..2 {
+            for connection in 0..2 {
                 let (store, world) = (db.store.clone(), Arc::clone(&world));
                 tasks.spawn(async move {
-                    let source = world.at(world.doors[door]);
-                    let body = json!({"userName": format!("u{round}-{door}"), "externalId": format!("E{round}")});
+                    let source = world.at(world.connections[connection]);
+                    let body = json!({"userName": format!("u{round}-{connection}"), "externalId": format!("E{round}")});
                     let new = NewExternalUser { stable_key: None, said: world.user(body).into() };
-                    let at = ctx(round * 10 + i64::try_from(door).unwrap());
-                    users::create(&store, &at, &source, new, Execution::Real).await.unwrap().value.person
+                    let at = ctx(round * 10 + i64::try_from(connection).unwrap());
+                    users::create(&store, &at, &source, new, Execution::Real).await.unwrap().value.user
                 });
             }
-            let mut people = Vec::new();
+            let mut users = Vec::new();
             while let Some(done) = tasks.join_next().await {
-                people.push(done.unwrap().unwrap());
+                users.push(done.unwrap().unwrap());
             }
-            assert_eq!(people[0], people[1]);
+            assert_eq!(users[0], users[1]);
         }
-        assert_eq!(count(&db.store, &PEOPLE).await, 10);
+        assert_eq!(count(&db.store, &USERS).await, 10);
     }
 
     async fn adding_and_renaming_at_once_keep_both(db: &Database) {
@@ -146,7 +146,7 @@ on_both! {
             assert!(done.unwrap().unwrap());
         }
         let mut reader = db.store.reader().await.unwrap();
-        assert_eq!(members::count(&mut reader, &world.doors[0], id).await.unwrap(), (MANY / 2) as u64);
+        assert_eq!(members::count(&mut reader, &world.connections[0], id).await.unwrap(), (MANY / 2) as u64);
         let read = groups::get(&mut reader, &world.source(), id).await.unwrap().unwrap();
         assert_eq!(read.version, 1 + MANY);
         assert_eq!(read.doc["displayName"], json!(read.display_name));
@@ -176,7 +176,7 @@ on_both! {
         assert_eq!(count(&db.store, &ORPHANS).await, 0);
         assert_eq!(count(&db.store, &EXTERNAL_USERS).await, 0);
         let mut reader = db.store.reader().await.unwrap();
-        assert_eq!(members::count(&mut reader, &world.doors[0], id).await.unwrap(), 0);
+        assert_eq!(members::count(&mut reader, &world.connections[0], id).await.unwrap(), 0);
     }
 
     async fn the_log_is_sealed_densely_while_it_grows(db: &Database) {

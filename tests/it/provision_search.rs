@@ -350,7 +350,7 @@ on_both! {
             telling += usize::from(!wanted.is_empty() && wanted.len() < population.twins.len());
         }
         assert!(telling > 400, "only {telling} of 900 filters told anybody apart");
-        let other = world.at(world.doors[1]).extent;
+        let other = world.at(world.connections[1]).extent;
         let nobody = search::users(&mut reader, &other, Some(&Filter::Constant(true)), None, &ALL).await.unwrap();
         assert!(nobody.rows.is_empty());
     }

@@ -32,7 +32,7 @@ statements! {
 }
 
 on_both! {
-    async fn lasting_credentials_and_doors_have_a_most(db: &Database) {
+    async fn lasting_credentials_and_connections_have_a_most(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start_with(db, |config| config.api.burst = 10_000).await;
         let owner = Api::owner(&app, &house).await;
@@ -53,12 +53,12 @@ on_both! {
         problem(&owner.post("/connections/acme/clients", json!({"name": "more"})).await, 409, "50 are the most");
 
         // The house has two doors and a directory.
-        let doors = format!("/directories/{}/connections", house.directory);
+        let connections = format!("/directories/{}/connections", house.directory);
         for at in 2..most::CONNECTIONS {
-            let made = owner.post(&doors, json!({"kind": "scim", "slug": format!("door-{at}")})).await;
+            let made = owner.post(&connections, json!({"kind": "scim", "slug": format!("door-{at}")})).await;
             assert_eq!(made.status, 201, "{at}: {made:?}");
         }
-        problem(&owner.post(&doors, json!({"kind": "scim", "slug": "door-more"})).await, 409, "20 are the most");
+        problem(&owner.post(&connections, json!({"kind": "scim", "slug": "door-more"})).await, 409, "20 are the most");
         let directories = format!("/partners/{}/directories", house.reseller);
         for at in 1..most::DIRECTORIES {
             let made = owner.post(&directories, json!({"name": format!("Directory {at}")})).await;
@@ -68,10 +68,10 @@ on_both! {
         app.stop().await;
     }
 
-    async fn a_person_makes_so_many_tokens_and_ended_ones_are_forgotten(db: &Database) {
+    async fn a_user_makes_so_many_tokens_and_ended_ones_are_forgotten(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
-        let person = house.person("Ida").await;
-        let (_, text) = house.api_token(person, house.reseller).await;
+        let user = house.user("Ida").await;
+        let (_, text) = house.api_token(user, house.reseller).await;
         let mut reader = db.store.reader().await.unwrap();
         let me = stored::authenticate(&mut reader, &text, ctx().now()).await.unwrap().unwrap().extent;
         let of = (&me, house.reseller);
@@ -87,7 +87,7 @@ on_both! {
             api_tokens::end(&db.store, &ctx(), of, oldest).await.unwrap();
             api_tokens::make(&db.store, &ctx(), of, &format!("r{round}"), 1).await.unwrap();
         }
-        let rows: i64 = reader.one(&ROWS, binds![person], |row| row.get(0)).await.unwrap();
+        let rows: i64 = reader.one(&ROWS, binds![user], |row| row.get(0)).await.unwrap();
         assert!(rows <= most::ENDED_TOKENS + i64::try_from(most::API_TOKENS).unwrap() + 1, "{rows}");
     }
 
@@ -116,8 +116,8 @@ on_both! {
         let refused = scim.post("/Users", user("more@harbor.example".to_owned())).await;
         refused.refused(403, "");
         assert!(refused.body["detail"].as_str().unwrap().contains("2000000 users already"), "{refused:?}");
-        let (events, people) = (house.events("external_user.created").await, house.external_users(house.scim).await);
-        assert_eq!((events, people), (2, 2), "nothing of it was written");
+        let (events, users) = (house.events("external_user.created").await, house.external_users(house.scim).await);
+        assert_eq!((events, users), (2, 2), "nothing of it was written");
         // What is there goes on; one that goes makes room.
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         assert_eq!(scim.patch(&format!("/Users/{one}"), off).await.status, 200);

@@ -96,7 +96,7 @@ on_both! {
     async fn refused_writes_are_told_and_reads_go_on(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start_with(db, |config| config.metrics.token = Some("figures".to_owned().into())).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         refuse_writes(db, true).await;
         let mut refused = 0;
@@ -135,7 +135,7 @@ on_both! {
     async fn nobody_has_to_write_for_it_to_be_over(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         refuse_writes(db, true).await;
         for number in 0.. {
             let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
@@ -204,7 +204,7 @@ async fn damage_is_not_answered_as_if_it_passed() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
     let app = App::start(&db).await;
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     for number in 0..30 {
         scim.user(&format!("u{number}")).await;
     }
@@ -250,7 +250,7 @@ async fn a_flipped_bit_that_the_database_finds_is_named() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
     let app = App::start(&db).await;
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     let mut users = Vec::new();
     for number in 0..60 {
         users.push(scim.user(&format!("user-{number}@harbor.example")).await.id());

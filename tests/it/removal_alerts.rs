@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::support::database::{Database, on_both};
-use crate::support::stage::{DOOR, Stage};
+use crate::support::stage::{CONNECTION, Stage};
 
 async fn users(stage: &Stage, prefix: &str, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
@@ -21,8 +21,8 @@ async fn switch_off(stage: &Stage, ids: &[String]) {
     }
 }
 
-fn of(storm: &Value, name: &str) -> i64 {
-    storm[name].as_i64().unwrap()
+fn of(removal_alert: &Value, name: &str) -> i64 {
+    removal_alert[name].as_i64().unwrap()
 }
 
 on_both! {
@@ -30,8 +30,8 @@ on_both! {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 60).await;
         switch_off(&stage, &ids[..30]).await;
-        let storms = stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 30)).await;
-        assert_eq!((storms.len(), of(&storms[0], "deactivated"), of(&storms[0], "deleted")), (1, 30, 0));
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 30)).await;
+        assert_eq!((removal_alerts.len(), of(&removal_alerts[0], "deactivated"), of(&removal_alerts[0], "deleted")), (1, 30, 0));
 
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         let here = "/connections/harbor-entra";
@@ -47,25 +47,25 @@ on_both! {
         let out = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", ids[36])}]);
         assert!(stage.scim.patch(&format!("/Groups/{group}"), out).await.status < 300);
         assert_eq!(stage.scim.delete(&format!("/Users/{}", ids[40])).await.status, 204);
-        let storms = stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 37)).await;
-        assert_eq!(storms.len(), 1);
-        let counts = ["deactivated", "deleted", "memberships"].map(|name| of(&storms[0], name));
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 37)).await;
+        assert_eq!(removal_alerts.len(), 1);
+        let counts = ["deactivated", "deleted", "memberships"].map(|name| of(&removal_alerts[0], name));
         assert_eq!(counts, [35, 1, 1]);
         assert_eq!(stage.events("storm.raised").await, 1);
 
-        let dismiss = format!("{here}/storms/{}/dismiss", storms[0]["id"].as_str().unwrap());
+        let dismiss = format!("{here}/storms/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap());
         let forged = henrik.browser.post(format!("{}{dismiss}", stage.console.app.base), &[("csrf", "x")]).await;
         assert_eq!(forged.status, 403);
         assert!(henrik.get(here).await.text.contains("Much was taken away at once"));
         let done = henrik.submit(here, &dismiss, &[]).await;
         assert_eq!(done.status, 303, "{}", done.text);
         assert!(!henrik.get(here).await.text.contains("Much was taken away at once"));
-        let again = stage.post(&format!("{DOOR}/storms/{}/dismiss", storms[0]["id"].as_str().unwrap()), json!({})).await;
+        let again = stage.post(&format!("{CONNECTION}/storms/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap()), json!({})).await;
         assert_eq!((again.status, &again.body["changed"]), (200, &json!(false)));
         stage.console.app.stop().await;
     }
 
-    async fn few_of_many_are_no_storm_but_a_large_share_is(db: &Database) {
+    async fn few_of_many_are_no_removal_alert_but_a_large_share_is(db: &Database) {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 100).await;
         // Nineteen people, and nineteen of a hundred: below both limits.
@@ -75,9 +75,9 @@ on_both! {
         let fjordnet = stage.console.partner("fjordnet").await.partner();
         let list = format!("/api/v1/partners/{fjordnet}/directories");
         let made = stage.ask_as(&owner, "POST", &list, Some(json!({"name": "Small"}))).await;
-        let doors = format!("/api/v1/directories/{}/connections", made.id());
-        let door = json!({"kind": "scim", "slug": "small", "profile": "generic"});
-        let made = stage.ask_as(&owner, "POST", &doors, Some(door)).await;
+        let connections = format!("/api/v1/directories/{}/connections", made.id());
+        let connection = json!({"kind": "scim", "slug": "small", "profile": "generic"});
+        let made = stage.ask_as(&owner, "POST", &connections, Some(connection)).await;
         assert_eq!(made.status, 201, "{made:?}");
         let small = crate::support::stage::push_at(&stage.console, "fjordnet", "small").await;
         let mut few = Vec::new();
@@ -88,38 +88,38 @@ on_both! {
         for id in &few[..5] {
             assert_eq!(small.delete(&format!("/Users/{id}")).await.status, 204);
         }
-        let storms = async || {
+        let removal_alerts = async || {
             let answer = stage.ask_as(&owner, "GET", "/api/v1/connections/small/storms", None).await;
             answer.body["items"].as_array().unwrap().clone()
         };
-        let mut found = storms().await;
+        let mut found = removal_alerts().await;
         for _ in 0..200 {
             if !found.is_empty() {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            found = storms().await;
+            found = removal_alerts().await;
         }
         assert_eq!((found.len(), of(&found[0], "people"), of(&found[0], "deleted")), (1, 5, 5));
-        assert_eq!(stage.get(&format!("{DOOR}/storms")).await["items"], json!([]));
+        assert_eq!(stage.get(&format!("{CONNECTION}/storms")).await["items"], json!([]));
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         assert!(!henrik.get("/connections/harbor-entra").await.text.contains("Much was taken away at once"));
         stage.console.app.stop().await;
     }
 
-    async fn a_server_that_starts_again_goes_on_with_the_same_storm(db: &Database) {
+    async fn a_server_that_starts_again_goes_on_with_the_same_removal_alert(db: &Database) {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 60).await;
         switch_off(&stage, &ids[..25]).await;
-        stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 25)).await;
+        stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 25)).await;
         let Stage { console, mut scim, .. } = stage;
         console.app.stop().await;
         let console = crate::support::console::Console { app: App::start(db).await, store: db.store.clone() };
         scim.base = format!("{}/scim/harbor-entra/v2", console.app.base);
         let stage = Stage::again(console, scim).await;
         switch_off(&stage, &ids[25..28]).await;
-        let storms = stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 28)).await;
-        assert_eq!(storms.len(), 1);
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 28)).await;
+        assert_eq!(removal_alerts.len(), 1);
         assert_eq!(stage.events("storm.raised").await, 1);
         stage.console.app.stop().await;
     }
@@ -137,8 +137,12 @@ async fn two_servers_raise_one_alarm() {
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         assert!(node.patch(&format!("/Users/{id}"), off).await.status < 300);
     }
-    let storms = stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 30)).await;
-    assert_eq!(storms.len(), 1);
+    let removal_alerts = stage
+        .removal_alerts(CONNECTION, |removal_alerts| {
+            removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 30)
+        })
+        .await;
+    assert_eq!(removal_alerts.len(), 1);
     assert_eq!(stage.events("storm.raised").await, 1);
     // The other one takes the watch over.
     let mut stage = stage;
@@ -148,8 +152,12 @@ async fn two_servers_raise_one_alarm() {
     for id in &ids[30..34] {
         assert!(stage.set_active(id, false).await.status < 300);
     }
-    let storms = stage.storms(DOOR, |storms| storms.iter().any(|storm| of(storm, "people") == 34)).await;
-    assert_eq!(storms.len(), 1);
+    let removal_alerts = stage
+        .removal_alerts(CONNECTION, |removal_alerts| {
+            removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 34)
+        })
+        .await;
+    assert_eq!(removal_alerts.len(), 1);
     assert_eq!(stage.events("storm.raised").await, 1);
     stage.console.app.stop().await;
     store.close().await;

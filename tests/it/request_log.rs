@@ -38,10 +38,10 @@ fn entry(number: usize) -> RequestLogEntry {
 }
 
 /// Every page of what contains `search`, newest first, so many at a time.
-async fn pages(log: &RequestLog, door: &ConnectionExtent, search: &str, count: usize) -> Vec<RequestLogEntry> {
+async fn pages(log: &RequestLog, connection: &ConnectionExtent, search: &str, count: usize) -> Vec<RequestLogEntry> {
     let (mut all, mut place) = (Vec::new(), None);
     loop {
-        let (page, next) = log.page(door, search, place, count).await.unwrap();
+        let (page, next) = log.page(connection, search, place, count).await.unwrap();
         assert!(page.len() <= count);
         all.extend(page);
         place = next;
@@ -55,15 +55,15 @@ on_both! {
     async fn what_came_in_a_flood_is_found_page_by_page(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let (log, [door, other]) = (&app.running.app().request_log, world.doors);
+        let (log, [connection, other]) = (&app.running.app().request_log, world.connections);
         let written: Vec<RequestLogEntry> = (0..MANY).map(entry).collect();
         for (number, entry) in written.iter().enumerate() {
-            log.record(door.connection(), Uuid::from_u128(number as u128), entry);
+            log.record(connection.connection(), Uuid::from_u128(number as u128), entry);
         }
         log.record(other.connection(), Uuid::max(), &entry(0));
         let mut all = Vec::new();
         for _ in 0..300 {
-            all = pages(log, &door, "", 100).await;
+            all = pages(log, &connection, "", 100).await;
             if all.len() == MANY && !pages(log, &other, "", 1).await.is_empty() {
                 break;
             }
@@ -74,11 +74,11 @@ on_both! {
 
         let wanted = |entry: &&RequestLogEntry| entry.request.as_ref().is_some_and(|body| body.text().contains("Åsa"));
         for count in [1, 7, 50, 1_000] {
-            let found = pages(log, &door, " åSA", count).await;
+            let found = pages(log, &connection, " åSA", count).await;
             assert!(found.iter().eq(written.iter().rev().filter(wanted)), "{count} a page");
         }
-        assert_eq!(pages(log, &door, "\"number\":1299", 5).await.len(), 1, "what it did is searched too");
-        assert!(pages(log, &door, "50% of_it", 5).await.is_empty(), "no wildcards");
+        assert_eq!(pages(log, &connection, "\"number\":1299", 5).await.len(), 1, "what it did is searched too");
+        assert!(pages(log, &connection, "50% of_it", 5).await.is_empty(), "no wildcards");
         assert_eq!(pages(log, &other, "åsa", 5).await.len(), 1);
         app.stop().await;
     }
@@ -89,19 +89,19 @@ on_both! {
         let (now, day) = (Timestamp::from_micros(1_700_000_000_000_000), 86_400_000_000);
         let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
         // More at one door than go in one go, and a door where nothing is old.
-        let ages = [(world.doors[0], vec![(1_100, 3), (40, 1)]), (world.doors[1], vec![(7, 1)]), (world.stranger, vec![(3, 9)])];
-        for (door, ages) in &ages {
+        let ages = [(world.connections[0], vec![(1_100, 3), (40, 1)]), (world.connections[1], vec![(7, 1)]), (world.stranger, vec![(3, 9)])];
+        for (connection, ages) in &ages {
             for (number, (count, days)) in ages.iter().flat_map(|age| std::iter::repeat_n(age, age.0)).enumerate() {
                 let at = Timestamp::from_micros(now.micros() - days * day + number as i64);
-                log.record(door.connection(), Uuid::from_u128(number as u128), &RequestLogEntry { at, ..entry(*count) });
+                log.record(connection.connection(), Uuid::from_u128(number as u128), &RequestLogEntry { at, ..entry(*count) });
             }
         }
         let (stop, told) = watch::channel(true);
         writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told).await;
         let left = async |log: &RequestLog| {
             let mut left = Vec::new();
-            for (door, _) in &ages {
-                left.push(pages(log, door, "", 500).await.len());
+            for (connection, _) in &ages {
+                left.push(pages(log, connection, "", 500).await.len());
             }
             left
         };
@@ -123,10 +123,10 @@ on_both! {
 }
 
 /// How many entries a door has, once it has as many as are awaited, or after a while.
-async fn awaited(log: &RequestLog, door: &ConnectionExtent, wanted: usize) -> usize {
+async fn awaited(log: &RequestLog, connection: &ConnectionExtent, wanted: usize) -> usize {
     let mut found = 0;
     for _ in 0..400 {
-        found = pages(log, door, "", 500).await.len();
+        found = pages(log, connection, "", 500).await.len();
         if found == wanted {
             break;
         }
@@ -140,18 +140,18 @@ async fn awaited(log: &RequestLog, door: &ConnectionExtent, wanted: usize) -> us
 async fn nothing_is_lost_while_the_file_cannot_be_written() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
-    let door = world.doors[0];
+    let connection = world.connections[0];
     let (log, writer) = request_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
     let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
-    log.record(door.connection(), Uuid::from_u128(0), &entry(0));
-    assert_eq!(awaited(&log, &door, 1).await, 1);
+    log.record(connection.connection(), Uuid::from_u128(0), &entry(0));
+    assert_eq!(awaited(&log, &connection, 1).await, 1);
     let file = SqliteConnectOptions::new().filename(db.folder().join("log.db"));
     let mut other = file.connect().await.unwrap();
     // Longer than a writer waits for a lock, which it may do twice: it also forgets what is old.
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
     for number in 1..300 {
-        log.record(door.connection(), Uuid::from_u128(number), &entry(number as usize));
+        log.record(connection.connection(), Uuid::from_u128(number), &entry(number as usize));
     }
     let mut failing = false;
     for _ in 0..600 {
@@ -163,7 +163,7 @@ async fn nothing_is_lost_while_the_file_cannot_be_written() {
     }
     assert!(failing, "it is told that entries wait");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    assert_eq!(awaited(&log, &door, 300).await, 300);
+    assert_eq!(awaited(&log, &connection, 300).await, 300);
     assert_eq!((log.dropped(), log.is_failing()), (0, false));
     other.close().await.unwrap();
     stop.send_replace(true);
@@ -176,14 +176,14 @@ async fn nothing_is_lost_while_the_file_cannot_be_written() {
 async fn nothing_is_lost_while_the_database_takes_no_writes() {
     let db = Database::postgres().await;
     let world = World::new(&db.store).await;
-    let door = world.doors[0];
+    let connection = world.connections[0];
     std::fs::create_dir_all(db.folder()).unwrap();
     let (log, writer) = request_log::open(&db.url, &db.folder(), 9).await.unwrap();
     let (stop, told) = watch::channel(false);
     let writing = tokio::spawn(writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told));
     db.lock_out(true).await;
     for number in 0..300 {
-        log.record(door.connection(), Uuid::from_u128(number), &entry(number as usize));
+        log.record(connection.connection(), Uuid::from_u128(number), &entry(number as usize));
     }
     let mut failing = false;
     for _ in 0..400 {
@@ -195,7 +195,7 @@ async fn nothing_is_lost_while_the_database_takes_no_writes() {
     }
     assert!(failing, "it is told that entries wait");
     db.lock_out(false).await;
-    assert_eq!(awaited(&log, &door, 300).await, 300);
+    assert_eq!(awaited(&log, &connection, 300).await, 300);
     assert_eq!((log.dropped(), log.is_failing()), (0, false));
     stop.send_replace(true);
     writing.await.unwrap();
@@ -212,7 +212,7 @@ async fn a_damaged_file_of_the_log_is_told() {
     assert_eq!(request_log::examine(&folder).await.unwrap(), Vec::<String>::new(), "no file is no damage");
     let (log, writer) = request_log::open(&db.url, &folder, 2).await.unwrap();
     for number in 0..2_000 {
-        log.record(world.doors[0].connection(), Uuid::from_u128(number), &entry(3));
+        log.record(world.connections[0].connection(), Uuid::from_u128(number), &entry(3));
     }
     let (_stop, told) = watch::channel(true);
     writer.run(|| std::future::ready(Some(Timestamp::from_micros(0))), told).await;
@@ -241,7 +241,7 @@ async fn nothing_is_forgotten_while_the_time_is_not_known() {
     let world = World::new(&db.store).await;
     std::fs::create_dir_all(db.folder()).unwrap();
     let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
-    log.record(world.doors[0].connection(), Uuid::from_u128(1), &entry(3));
+    log.record(world.connections[0].connection(), Uuid::from_u128(1), &entry(3));
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let (counted, (stop, told)) = (std::sync::Arc::clone(&asked), watch::channel(false));
     let writing = tokio::spawn(writer.run(
@@ -251,7 +251,7 @@ async fn nothing_is_forgotten_while_the_time_is_not_known() {
         },
         told,
     ));
-    assert_eq!(awaited(&log, &world.doors[0], 1).await, 1);
+    assert_eq!(awaited(&log, &world.connections[0], 1).await, 1);
     for _ in 0..400 {
         if asked.load(std::sync::atomic::Ordering::Relaxed) > 0 {
             break;
@@ -261,6 +261,6 @@ async fn nothing_is_forgotten_while_the_time_is_not_known() {
     assert!(asked.load(std::sync::atomic::Ordering::Relaxed) > 0, "it is asked what is old");
     stop.send_replace(true);
     writing.await.unwrap();
-    assert_eq!(pages(&log, &world.doors[0], "", 10).await.len(), 1);
+    assert_eq!(pages(&log, &world.connections[0], "", 10).await.len(), 1);
     db.remove().await;
 }

@@ -12,7 +12,7 @@ on_both! {
     async fn references_point_forward_and_in_circles(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let answer = bulk(&scim, json!([
             group("g1", "Outer", json!([{"value": "bulkId:g2", "type": "Group"}, {"value": "bulkId:u1"}])),
             group("g2", "Inner", json!([{"value": "bulkId:g1", "type": "Group"}])),
@@ -31,7 +31,7 @@ on_both! {
     async fn each_operation_stands_alone_and_errors_are_counted(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = scim.user("ida@harbor.example").await;
         let operations = json!([
             user("a", "new@harbor.example"),
@@ -57,7 +57,7 @@ on_both! {
     async fn too_many_operations_are_refused_by_their_limit(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start_with(db, |config| config.scim.bulk_operations = 2).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let many = json!([user("a", "a"), user("b", "b"), user("c", "c")]);
         let refused = bulk(&scim, many).await;
         refused.refused(413, "");

@@ -21,7 +21,7 @@ on_both! {
     async fn each_is_answered_for_itself_and_in_order(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         scim.user("taken").await;
         // More than go together; among them one who is here already, twins, and one who is refused by the schema.
         let mut operations: Vec<Value> = (0..150).map(|number| user(number, &format!("user{number}"))).collect();
@@ -66,7 +66,7 @@ on_both! {
     async fn nothing_runs_behind_the_error_that_ends_it(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         scim.user("user5").await;
         let operations: Vec<Value> = (0..40).map(|number| user(number, &format!("user{number}"))).collect();
         let request = json!({"schemas": [BULK], "failOnErrors": 1, "Operations": operations});

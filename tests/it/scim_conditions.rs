@@ -23,7 +23,7 @@ on_both! {
     async fn every_verb_keeps_every_condition(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         for kind in ["/Users", "/Groups"] {
             let body = |name: &str| match kind {
                 "/Users" => json!({"schemas": [USER], "userName": name}),

@@ -41,8 +41,8 @@ async fn ids(store: &Store, statement: &'static Statement) -> BTreeSet<Uuid> {
 /// A world whose doors join by `externalId`.
 async fn joined_world(db: &Database) -> World {
     let world = World::new(&db.store).await;
-    for door in [world.doors[0], world.doors[1], world.stranger] {
-        db.execute(&JOIN, binds![door.connection()]).await;
+    for connection in [world.connections[0], world.connections[1], world.stranger] {
+        db.execute(&JOIN, binds![connection.connection()]).await;
     }
     world
 }
@@ -57,8 +57,8 @@ fn somebody(name: &str) -> Json {
 on_both! {
     async fn each_of_many_gets_its_own(db: &Database) {
         let world = joined_world(db).await;
-        let (app, door) = (App::start(db).await, world.doors[0]);
-        let scim = app.scim(db, &world, door).await;
+        let (app, connection) = (App::start(db).await, world.connections[0]);
+        let scim = app.scim(db, &world, connection).await;
         let mut all = Vec::new();
         for round in 0..3 {
             all.extend(Sent::all(&scim, (0..48).map(|number| {
@@ -87,13 +87,13 @@ on_both! {
             }
         }
         let seen = Seen::of(&db.store).await;
-        seen.assert_whole(&world.doors, None);
+        seen.assert_whole(&world.connections, None);
         let ids: BTreeSet<Uuid> = all.iter().map(Sent::id).collect();
         assert!(ids.len() == all.len() && ids.iter().eq(seen.external_users.keys()));
         assert!(seen.external_users.values().all(|user| user.link.as_deref() == Some("created")));
-        assert!(seen.people.values().all(|person| person.placement == world.default_group.uuid()));
+        assert!(seen.users.values().all(|user| user.primary_group == world.default_group.uuid()));
         app.stop().await;
-        assert_logged(db, &door, &seen, &all).await;
+        assert_logged(db, &connection, &seen, &all).await;
         assert_chained(&db.store).await;
     }
 }
@@ -124,7 +124,7 @@ struct Model {
     /// The names taken at the door.
     names: BTreeSet<String>,
     /// The people of the partner.
-    people: BTreeMap<Uuid, Marks>,
+    users: BTreeMap<Uuid, Marks>,
     /// Those of them whom the other door said and somebody at this one joined.
     joined: BTreeSet<Uuid>,
     /// How many wait for review.
@@ -134,33 +134,33 @@ struct Model {
 impl Model {
     /// Takes those who came at once. In whatever order they did, those who got a person must have been first, then those
     /// who resemble one: if any order explains the links, this one does.
-    fn take(&mut self, seen: &Seen, door: &ConnectionExtent, made: &[Sent]) {
-        let known: BTreeSet<Uuid> = self.people.keys().copied().collect();
+    fn take(&mut self, seen: &Seen, connection: &ConnectionExtent, made: &[Sent]) {
+        let known: BTreeSet<Uuid> = self.users.keys().copied().collect();
         let mut waiting = Vec::new();
         for sent in made {
             let (external_user, marks) = (&seen.external_users[&sent.id()], Marks::of(&sent.body));
             assert!(self.names.insert(marks.login.clone()), "twice {}", marks.login);
-            match (external_user.person, external_user.link.as_deref()) {
-                (Some(person), Some("created")) => {
+            match (external_user.user, external_user.link.as_deref()) {
+                (Some(user), Some("created")) => {
                     let meets = |other: &Marks| marks.meets(other);
-                    assert!(!self.people.values().any(meets), "{marks:?} is somebody already: {:#?}", self.people);
-                    self.people.insert(person, marks);
+                    assert!(!self.users.values().any(meets), "{marks:?} is somebody already: {:#?}", self.users);
+                    self.users.insert(user, marks);
                 }
-                (Some(person), _) => {
-                    let named = known.contains(&person) && self.people[&person].key == marks.key;
-                    assert!(named && !seen.made_at(person, door), "{marks:?} joined {:?}", self.people[&person]);
-                    assert!(self.joined.insert(person), "{marks:?} is the second at this door to join {person}");
+                (Some(user), _) => {
+                    let named = known.contains(&user) && self.users[&user].key == marks.key;
+                    assert!(named && !seen.made_at(user, connection), "{marks:?} joined {:?}", self.users[&user]);
+                    assert!(self.joined.insert(user), "{marks:?} is the second at this door to join {user}");
                 }
                 (None, _) => waiting.push((marks, seen.resembled(sent.id()))),
             }
         }
         self.waiting += waiting.len();
         for (marks, whom) in waiting {
-            assert!(self.people[&whom].meets(&marks), "{marks:?} waits for {:?}", self.people[&whom]);
+            assert!(self.users[&whom].meets(&marks), "{marks:?} waits for {:?}", self.users[&whom]);
             // Whoever has the key of somebody known waits for nobody else, and only because that one is linked here.
-            if let Some(named) = known.iter().find(|id| marks.key.is_some() && self.people[id].key == marks.key) {
+            if let Some(named) = known.iter().find(|id| marks.key.is_some() && self.users[id].key == marks.key) {
                 assert_eq!(*named, whom, "{marks:?}");
-                assert!(self.joined.contains(named) || seen.made_at(*named, door), "{marks:?} could have joined");
+                assert!(self.joined.contains(named) || seen.made_at(*named, connection), "{marks:?} could have joined");
             }
         }
     }
@@ -208,10 +208,10 @@ fn is_sound(body: &Json, strict: bool) -> bool {
 on_both! {
     async fn those_who_collide_end_as_if_one_after_another(db: &Database) {
         let world = joined_world(db).await;
-        let (app, [door, beside]) = (App::start(db).await, world.doors);
-        let (scim, other) = (app.scim(db, &world, door).await, app.scim(db, &world, beside).await);
-        let (names, people, joined) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let mut model = Model { names, people, joined, waiting: 0 };
+        let (app, [connection, beside]) = (App::start(db).await, world.connections);
+        let (scim, other) = (app.scim(db, &world, connection).await, app.scim(db, &world, beside).await);
+        let (names, users, joined) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let mut model = Model { names, users, joined, waiting: 0 };
         let (mut dice, mut all) = (Dice::new(20_261_122), Vec::<Sent>::new());
         for round in 0..6 {
             // People whom the other door said, and whom some of the crowd will join.
@@ -220,7 +220,7 @@ on_both! {
                 json!({"schemas": [USER], "userName": name, "displayName": "Known", "externalId": key})
             })).await;
             let seen = Seen::of(&db.store).await;
-            model.people.extend(known.iter().map(|sent| (seen.external_users[&sent.id()].person.unwrap(), Marks::of(&sent.body))));
+            model.users.extend(known.iter().map(|sent| (seen.external_users[&sent.id()].user.unwrap(), Marks::of(&sent.body))));
 
             let strict = round % 2 == 1;
             profile::set(db, &world, if strict { "strict" } else { "generic" }, json!({})).await;
@@ -232,12 +232,12 @@ on_both! {
             let (made, late): (Vec<Sent>, Vec<Sent>) = done.into_iter().partition(Sent::made);
 
             let (seen, before) = (Seen::of(&db.store).await, model.names.clone());
-            seen.assert_whole(&world.doors, None);
-            model.take(&seen, &door, &made);
+            seen.assert_whole(&world.connections, None);
+            model.take(&seen, &connection, &made);
             for sent in &made {
                 sent.assert_kept(&scim).await;
             }
-            let here = seen.external_users.values().filter(|user| user.door == door.connection().uuid());
+            let here = seen.external_users.values().filter(|user| user.connection == connection.connection().uuid());
             assert_eq!(here.count(), model.names.len(), "the users are those of whom 201 was said");
             for sent in &late {
                 sent.answer.refused(409, "uniqueness");
@@ -258,17 +258,17 @@ on_both! {
         let many = |status: u16| all.iter().filter(|sent| sent.answer.status == status).count();
         assert!([200, 201, 400, 409].iter().all(|status| many(*status) > 5) && model.joined.len() > 3 && model.waiting > 10);
         app.stop().await;
-        assert_logged(db, &door, &Seen::of(&db.store).await, &all).await;
+        assert_logged(db, &connection, &Seen::of(&db.store).await, &all).await;
         assert_chained(&db.store).await;
     }
 
-    async fn no_door_gets_what_another_was_told(db: &Database) {
+    async fn no_connection_gets_what_another_was_told(db: &Database) {
         let (world, foreign) = (joined_world(db).await, joined_world(db).await);
         let app = App::start(db).await;
-        let doors = [world.doors[0], world.doors[1], world.stranger, foreign.doors[0]];
+        let connections = [world.connections[0], world.connections[1], world.stranger, foreign.connections[0]];
         let mut clients = Vec::new();
-        for (world, door) in [&world, &world, &world, &foreign].into_iter().zip(doors) {
-            clients.push(app.scim(db, world, door).await);
+        for (world, connection) in [&world, &world, &world, &foreign].into_iter().zip(connections) {
+            clients.push(app.scim(db, world, connection).await);
         }
         // The same name and key at every door, and one that only this door has; each says who said it.
         let said = |number: usize, at: usize| {
@@ -285,19 +285,19 @@ on_both! {
         }
 
         let seen = Seen::of(&db.store).await;
-        seen.assert_whole(&doors, None);
+        seen.assert_whole(&connections, None);
         assert_eq!(seen.external_users.len(), sent.iter().flatten().count());
         let mut found = BTreeMap::<String, Vec<(usize, Option<Uuid>)>>::new();
         for (at, sent) in sent.iter().enumerate().flat_map(|(at, sent)| sent.iter().map(move |sent| (at, sent))) {
             sent.assert_kept(&clients[at]).await;
             let external_user = &seen.external_users[&sent.id()];
-            assert_eq!(external_user.door, doors[at].connection().uuid());
+            assert_eq!(external_user.connection, connections[at].connection().uuid());
             clients[(at + 1) % 4].get(&format!("/Users/{}", sent.id())).await.refused(404, "");
-            found.entry(sent.name()).or_default().push((at, external_user.person));
+            found.entry(sent.name()).or_default().push((at, external_user.user));
         }
         for (name, mut found) in found {
             found.sort_unstable();
-            let linked = |at: usize| found.iter().find(|(door, _)| *door == at).and_then(|(_, person)| *person);
+            let linked = |at: usize| found.iter().find(|(connection, _)| *connection == at).and_then(|(_, user)| *user);
             if name.starts_with("own") {
                 assert!(found.len() == 1 && found[0].1.is_some(), "{name}: {found:?}");
                 continue;
@@ -310,8 +310,8 @@ on_both! {
             }
         }
         app.stop().await;
-        for (door, sent) in doors.iter().zip(&sent) {
-            assert_logged(db, door, &seen, sent).await;
+        for (connection, sent) in connections.iter().zip(&sent) {
+            assert_logged(db, connection, &seen, sent).await;
         }
         assert_chained(&db.store).await;
     }
@@ -320,7 +320,7 @@ on_both! {
         let stage = Stage::open(db).await;
         let at = stage.console.partner("harbor").await;
         let mut reader = db.store.reader().await.unwrap();
-        let door = connections::by_slug(&mut reader, &at, "harbor-entra").await.unwrap().unwrap().extent;
+        let connection = connections::by_slug(&mut reader, &at, "harbor-entra").await.unwrap().unwrap().extent;
         drop(reader);
         let place = ids(&db.store, &TECHNICIANS).await.pop_first().unwrap();
         let (before, mut sent) = (Seen::of(&db.store).await, Vec::new());
@@ -343,28 +343,28 @@ on_both! {
         for sent in &sent {
             sent.assert_kept(&stage.scim).await;
             let in_it = ["IT", "it"].contains(&sent.body[ENTERPRISE]["department"].as_str().unwrap_or_default());
-            let person = seen.external_users[&sent.id()].person.unwrap();
-            assert_eq!(seen.people[&person].placement == place, in_it, "{:?}", sent.body);
+            let user = seen.external_users[&sent.id()].user.unwrap();
+            assert_eq!(seen.users[&user].primary_group == place, in_it, "{:?}", sent.body);
             technicians.extend(in_it.then(|| sent.id()));
             trained.extend((sent.body["title"] != "Trainee").then(|| sent.id()));
-            let shown = stage.get(&format!("/api/v1/people/{person}")).await;
+            let shown = stage.get(&format!("/api/v1/people/{user}")).await;
             let group = shown["groups"].as_array().unwrap().iter().find(|group| group["exclusive"] == true).unwrap();
             let name = if in_it { "Technicians" } else { "Everyone" };
             assert_eq!((&group["group"]["name"], &shown["placement"]), (&json!(name), &group["group"]["id"]));
         }
         assert_eq!((ids(&db.store, &HOLDS).await, ids(&db.store, &HOLDS_NOT).await), (technicians, trained));
-        let people: Vec<UserId> = seen.people.keys().copied().map(UserId::from_uuid).collect();
-        assert_eq!(effective_lists::misplaced(&mut db.store.reader().await.unwrap(), &people).await.unwrap(), []);
+        let users: Vec<UserId> = seen.users.keys().copied().map(UserId::from_uuid).collect();
+        assert_eq!(effective_lists::misplaced(&mut db.store.reader().await.unwrap(), &users).await.unwrap(), []);
         stage.console.app.stop().await;
-        seen.assert_whole(&[door], Some(place));
-        assert_logged(db, &door, &seen, &sent).await;
+        seen.assert_whole(&[connection], Some(place));
+        assert_logged(db, &connection, &seen, &sent).await;
         assert_chained(&db.store).await;
     }
 
     async fn who_hangs_up_takes_nobody_along_and_leaves_nothing_half(db: &Database) {
         let world = joined_world(db).await;
-        let (app, door) = (App::start(db).await, world.doors[0]);
-        let scim = app.scim(db, &world, door).await;
+        let (app, connection) = (App::start(db).await, world.connections[0]);
+        let scim = app.scim(db, &world, connection).await;
         let address = app.base.strip_prefix("http://").unwrap();
         let leavers = (0..8).map(|leaver: usize| {
             let token = &scim.token;
@@ -375,7 +375,7 @@ on_both! {
                     let request = format!(
                         "POST /scim/{}/v2/Users HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
                         content-type: application/scim+json\r\ncontent-length: {}\r\n\r\n{body}",
-                        door.connection(), body.len()
+                        connection.connection(), body.len()
                     );
                     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
                     if dice.percent(70) {
@@ -405,12 +405,12 @@ on_both! {
         }
         app.stop().await;
         let seen = Seen::of(&db.store).await;
-        seen.assert_whole(&[door], None);
-        assert_logged(db, &door, &seen, &stayed).await;
+        seen.assert_whole(&[connection], None);
+        assert_logged(db, &connection, &seen, &stayed).await;
 
         // What is there of those who left is what they sent, and whoever is not there can come.
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, door).await;
+        let scim = app.scim(db, &world, connection).await;
         let there: BTreeMap<&str, &Json> =
             seen.external_users.values().map(|user| (user.doc["userName"].as_str().unwrap(), &user.doc)).collect();
         let left: Vec<String> = (0..8).flat_map(|leaver| (0..12).map(move |number| format!("leaver{leaver}-{number}"))).collect();
@@ -426,7 +426,7 @@ on_both! {
         }
         let seen = Seen::of(&db.store).await;
         assert_eq!(seen.external_users.len(), stayed.len() + left.len());
-        seen.assert_whole(&[door], None);
+        seen.assert_whole(&[connection], None);
         app.stop().await;
         assert_chained(&db.store).await;
     }
@@ -439,7 +439,7 @@ async fn two_servers_make_nobody_twice() {
     let world = joined_world(&db).await;
     let first = App::start(&db).await;
     let (second, store) = App::second(&db).await;
-    let here = first.scim(&db, &world, world.doors[0]).await;
+    let here = first.scim(&db, &world, world.connections[0]).await;
     let there = here.at(&second);
     for round in 0..3 {
         let bodies = || (0..32).map(|number| somebody(&format!("user{round}-{number}")));
@@ -451,8 +451,8 @@ async fn two_servers_make_nobody_twice() {
             refused.answer.refused(409, "uniqueness");
         }
         let seen = Seen::of(&db.store).await;
-        assert_eq!((seen.external_users.len(), seen.people.len()), ((round + 1) * 32, (round + 1) * 32));
-        seen.assert_whole(&world.doors, None);
+        assert_eq!((seen.external_users.len(), seen.users.len()), ((round + 1) * 32, (round + 1) * 32));
+        seen.assert_whole(&world.connections, None);
     }
     first.stop().await;
     second.stop().await;
@@ -467,7 +467,7 @@ async fn whom_the_database_leaves_in_the_lurch_is_told() {
     let db = Database::postgres().await;
     let world = joined_world(&db).await;
     let app = App::start(&db).await;
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     let mut refused = 0;
     for round in 0..6 {
         let bodies = || (0..48).map(|number| somebody(&format!("user{round}-{number}")));
@@ -490,8 +490,8 @@ async fn whom_the_database_leaves_in_the_lurch_is_told() {
         }
         let looking = Store::open(&db.url, &Options::default()).await.unwrap();
         let seen = Seen::of(&looking).await;
-        assert_eq!((seen.external_users.len(), seen.people.len()), ((round + 1) * 48, (round + 1) * 48));
-        seen.assert_whole(&world.doors, None);
+        assert_eq!((seen.external_users.len(), seen.users.len()), ((round + 1) * 48, (round + 1) * 48));
+        seen.assert_whole(&world.connections, None);
         looking.close().await;
     }
     assert!(refused > 0, "no connection broke while a crowd was on its way");

@@ -17,7 +17,7 @@ on_both! {
     async fn an_id_in_other_letters_names_nothing(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         let group = scim.group("Operators", &[]).await.id();
         let title = json!([{"op": "replace", "path": "title", "value": "x"}]);
@@ -45,10 +45,10 @@ on_both! {
 }
 
 on_both! {
-    async fn white_space_makes_no_other_person(db: &Database) {
+    async fn white_space_makes_no_other_user(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let padded = |name: &str| json!({"schemas": [USER], "userName": name});
         let made = scim.post("/Users", padded("\u{a0}ida berg ")).await;
         assert_eq!((made.status, made.body["userName"].as_str()), (201, Some("ida berg")), "{made:?}");
@@ -75,7 +75,7 @@ on_both! {
     async fn a_group_is_no_member_of_itself(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         let group = scim.group("Operators", &[]).await.id();
         let path = format!("/Groups/{group}");
@@ -105,7 +105,7 @@ on_both! {
     async fn an_element_goes_with_its_value(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let emails = json!([{"value": "w@x.example", "type": "work", "primary": true, "display": "W"},
             {"value": "h@x.example", "type": "home"}]);
         let made = scim.post("/Users", json!({"schemas": [USER], "userName": "ida", "emails": emails})).await;
@@ -123,7 +123,7 @@ on_both! {
     async fn the_tag_of_a_user_follows_what_is_shown_of_its_manager(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let boss = scim.user("boss").await.id();
         let named = json!({"schemas": [USER, ENTERPRISE], "userName": "ida", ENTERPRISE: {"manager": {"value": boss}}});
         let made = scim.post("/Users", named).await;
@@ -148,7 +148,7 @@ on_both! {
     async fn a_long_list_of_members_means_what_a_short_one_does(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = scim.user("ida").await.id();
         let other = scim.group("Inner", &[]).await.id();
         let made = scim.group("Operators", &[]).await.id();

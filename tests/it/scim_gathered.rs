@@ -26,34 +26,34 @@ on_both! {
     async fn an_answer_belongs_to_its_connection_and_its_question(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let doors = [app.scim(db, &world, world.doors[0]).await, app.scim(db, &world, world.stranger).await];
+        let connections = [app.scim(db, &world, world.connections[0]).await, app.scim(db, &world, world.stranger).await];
         let mut known: [Vec<(String, String)>; 2] = Default::default();
         for number in 0..12 {
-            for (door, known) in doors.iter().zip(&mut known) {
+            for (connection, known) in connections.iter().zip(&mut known) {
                 // Half of the names exist at both doors.
-                let name = if number % 2 == 0 { format!("both{number}") } else { format!("own{number}-{}", door.token) };
-                known.push((door.user(&name).await.id(), name));
+                let name = if number % 2 == 0 { format!("both{number}") } else { format!("own{number}-{}", connection.token) };
+                known.push((connection.user(&name).await.id(), name));
             }
         }
-        let (ours, theirs) = (doors[0].group("Ours", &[&known[0][0].0]).await.id(), doors[1].group("Theirs", &[]).await.id());
+        let (ours, theirs) = (connections[0].group("Ours", &[&known[0][0].0]).await.id(), connections[1].group("Theirs", &[]).await.id());
         let readers = (0..16).map(|reader: usize| {
-            let (doors, known, ours, theirs) = (&doors, &known, &ours, &theirs);
+            let (connections, known, ours, theirs) = (&connections, &known, &ours, &theirs);
             async move {
                 for step in 0..30 {
                     let (at, which) = ((reader + step) % 2, (reader * 7 + step * 5) % 12);
                     let (id, name) = &known[at][which];
                     let (foreign, foreign_name) = &known[1 - at][which];
-                    let one = doors[at].get(&format!("/Users/{id}")).await;
+                    let one = connections[at].get(&format!("/Users/{id}")).await;
                     assert_eq!((one.status, one.body["id"].as_str(), one.body["userName"].as_str()), (200, Some(&**id), Some(&**name)));
                     let in_group = at == 0 && which == 0;
                     assert_eq!(one.body["groups"][0]["value"].as_str(), in_group.then_some(&**ours), "{one:?}");
-                    doors[at].get(&format!("/Users/{foreign}")).await.refused(404, "");
-                    let found = doors[at].get(&format!("/Users?filter=userName%20eq%20%22{}%22", name.to_uppercase())).await;
+                    connections[at].get(&format!("/Users/{foreign}")).await.refused(404, "");
+                    let found = connections[at].get(&format!("/Users?filter=userName%20eq%20%22{}%22", name.to_uppercase())).await;
                     assert_eq!((found.body["totalResults"].as_i64(), found.body["Resources"][0]["id"].as_str()), (Some(1), Some(&**id)));
-                    let none = doors[at].get(&format!("/Users?filter=userName+eq+%22{foreign_name}%22&cursor=")).await;
+                    let none = connections[at].get(&format!("/Users?filter=userName+eq+%22{foreign_name}%22&cursor=")).await;
                     let shared = if which % 2 == 0 { Some(&**id) } else { None };
                     assert_eq!((none.status, none.body["Resources"][0]["id"].as_str()), (200, shared));
-                    assert_eq!(doors[at].get(&format!("/Groups/{}", [ours, theirs][1 - at])).await.status, 404);
+                    assert_eq!(connections[at].get(&format!("/Groups/{}", [ours, theirs][1 - at])).await.status, 404);
                 }
             }
         });
@@ -69,8 +69,8 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
     let (second, store) = App::second(&db).await;
-    let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
-    let there = first.scim(&db, &world, door).await.at(&second);
+    let (connection, at) = (world.connections[0], OperatorExtent::assume().at(world.partner));
+    let there = first.scim(&db, &world, connection).await.at(&second);
     let path = format!("/Users/{}", there.user("ada").await.id());
     // The requests of a reader, each with what had been decided before it was sent.
     let read = async |scim: &Scim, path: &str, (open, shut): (u16, u16), taken: &AtomicBool, done: &AtomicBool| {
@@ -86,14 +86,20 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
     let settings = |on: bool| format!("{{\"switches\": {{\"resource_types_enabled\": {on}}}}}");
     for round in 0..3 {
         let changes: [Change<'_>; 3] = [
-            (&path, (200, 503), &STATE, binds![door.connection(), "paused"], binds![door.connection(), "active"]),
+            (
+                &path,
+                (200, 503),
+                &STATE,
+                binds![connection.connection(), "paused"],
+                binds![connection.connection(), "active"],
+            ),
             (&path, (200, 401), &PARTNER, binds![world.partner, "deleted"], binds![world.partner, "live"]),
             (
                 "/Roles",
                 (200, 404),
                 &SETTINGS,
-                binds![door.connection(), settings(false)],
-                binds![door.connection(), settings(true)],
+                binds![connection.connection(), settings(false)],
+                binds![connection.connection(), settings(true)],
             ),
         ];
         for (path, answers, statement, take, give) in changes {
@@ -116,9 +122,9 @@ async fn what_is_taken_away_is_gone_for_those_who_read_at_another_server() {
             assert_eq!(there.get(path).await.status, answers.0, "given back");
         }
 
-        let brief = first.scim(&db, &world, door).await.at(&second);
+        let brief = first.scim(&db, &world, connection).await.at(&second);
         assert_eq!(brief.get(&path).await.status, 200);
-        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, connection.connection()).await.unwrap();
         let newest = listed.last().unwrap().clone();
         let (taken, done) = (AtomicBool::new(false), AtomicBool::new(false));
         let readers = (0..16).map(|_| read(&brief, &path, (200, 401), &taken, &done));
@@ -143,12 +149,12 @@ on_both! {
     async fn who_hangs_up_disturbs_nobody(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let id = scim.user("ada").await.id();
         let address = app.base.strip_prefix("http://").unwrap();
         let request = format!(
             "GET /scim/{}/v2/Users/{id} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\r\n",
-            world.doors[0].connection(), scim.token
+            world.connections[0].connection(), scim.token
         );
         let leavers = (0..4).map(|_| async {
             for _ in 0..25 {
@@ -172,7 +178,7 @@ async fn while_the_database_is_away_everyone_is_told_and_afterwards_served() {
     let db = Database::postgres().await;
     let world = World::new(&db.store).await;
     let app = App::start(&db).await;
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     let id = scim.user("ada").await.id();
     let paths =
         [format!("/Users/{id}"), "/Users?filter=userName+eq+%22ada%22".to_owned(), "/Users?startIndex=1".to_owned()];

@@ -10,8 +10,8 @@ on_both! {
     async fn members_come_and_go(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let users = people(&scim, 3).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let users = users(&scim, 3).await;
         let made = scim.group("Operators", &[&users[0]]).await;
         assert_eq!(made.body["members"][0]["value"], users[0]);
         assert_eq!(made.body["members"][0]["$ref"], format!("{}/Users/{}", scim.base, users[0]));
@@ -50,8 +50,8 @@ on_both! {
     async fn a_failed_operation_undoes_those_before_it(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let users = people(&scim, 2).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let users = users(&scim, 2).await;
         let made = scim.group("Operators", &[&users[0]]).await;
         let path = format!("/Groups/{}", made.id());
         let half = json!([{"op": "add", "path": "members", "value": [{"value": users[1]}]},
@@ -68,8 +68,8 @@ on_both! {
     async fn a_huge_group_is_streamed_whole(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let users = people(&scim, 2_300).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let users = users(&scim, 2_300).await;
         let all: Vec<&str> = users.iter().map(String::as_str).collect();
         let made = scim.group("Everyone", &all).await;
         let path = format!("/Groups/{}", made.id());
@@ -99,8 +99,8 @@ on_both! {
     async fn sixty_four_members_at_once_all_arrive(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let users = people(&scim, 64).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let users = users(&scim, 64).await;
         let path = format!("/Groups/{}", scim.group("Operators", &[]).await.id());
         let adds = users.iter().map(|user| {
             scim.patch(&path, json!([{"op": "add", "path": "members", "value": [{"value": user}]}]))
@@ -113,7 +113,7 @@ on_both! {
     }
 }
 
-async fn people(scim: &Scim, count: usize) -> Vec<String> {
+async fn users(scim: &Scim, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|n| format!("user{n}@harbor.example")).collect();
     let mut ids = Vec::new();
     for some in names.chunks(64) {

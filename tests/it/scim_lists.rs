@@ -9,7 +9,7 @@ on_both! {
     async fn filters_pages_and_order(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         for name in ["ada", "Bo", "cy", "dee", "eve"] {
             scim.user(name).await;
         }
@@ -57,8 +57,8 @@ on_both! {
     async fn a_cursor_walk_sees_everyone_once_and_cannot_be_bent(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let other = app.scim(db, &world, world.doors[1]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let other = app.scim(db, &world, world.connections[1]).await;
         let mut all = Vec::new();
         for number in 0..25 {
             all.push(scim.user(&format!("user{number:02}")).await.id());
@@ -103,7 +103,7 @@ on_both! {
     async fn search_by_post_finds_what_get_finds(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = scim.user("ida").await;
         scim.user("bo").await;
         scim.group("Operators", &[&ida.id()]).await;
@@ -129,7 +129,7 @@ on_both! {
     async fn discovery_is_read_only_and_unfiltered(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let config = scim.get("/ServiceProviderConfig?startIndex=2").await;
         assert_eq!(config.body["bulk"]["maxOperations"], 1_000);
         assert_eq!(config.body["pagination"]["cursor"], true);
@@ -150,7 +150,7 @@ on_both! {
     async fn a_user_is_found_by_each_address_it_has_now(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = |name: &str, emails: Value| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name, "emails": emails});
         let work = json!({"value": "Ida@Example.com", "type": "work"});
         let home = json!({"value": "ida.berg@example.net", "type": "home"});

@@ -20,7 +20,7 @@ async fn two_servers_lose_nothing_and_forget_at_once() {
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
     let (second, store) = App::second(&db).await;
-    let here = first.scim(&db, &world, world.doors[0]).await;
+    let here = first.scim(&db, &world, world.connections[0]).await;
     let there = here.at(&second);
 
     let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "same"});
@@ -45,7 +45,8 @@ async fn two_servers_lose_nothing_and_forget_at_once() {
     assert_eq!(members, 32);
 
     let at = OperatorExtent::assume().at(world.partner);
-    let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, world.doors[0].connection()).await.unwrap();
+    let listed =
+        tokens::list(&mut db.store.reader().await.unwrap(), &at, world.connections[0].connection()).await.unwrap();
     assert_eq!(there.get("/Users?count=0").await.status, 200);
     let revoke = async |tx: &mut Tx| tokens::revoke(tx, &at, listed[0].id, listed[0].created_at).await;
     db.store.write(revoke).await.unwrap();
@@ -64,27 +65,27 @@ async fn what_one_server_changes_the_other_obeys_with_its_next_request() {
     let world = World::new(&db.store).await;
     let first = App::start(&db).await;
     let (second, store) = App::second(&db).await;
-    let (door, at) = (world.doors[0], OperatorExtent::assume().at(world.partner));
+    let (connection, at) = (world.connections[0], OperatorExtent::assume().at(world.partner));
     for round in 0..5 {
-        let here = first.scim(&db, &world, door).await;
+        let here = first.scim(&db, &world, connection).await;
         let there = here.at(&second);
         for _ in 0..2 {
             assert_eq!((here.get("/Users").await.status, there.get("/Users").await.status), (200, 200));
         }
         let loose = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("u{round}"), "shoeSize": 42});
-        db.execute(&PROFILE, binds![door.connection(), "strict"]).await;
+        db.execute(&PROFILE, binds![connection.connection(), "strict"]).await;
         assert_eq!(there.post("/Users", loose.clone()).await.status, 400, "the other profile");
-        db.execute(&PROFILE, binds![door.connection(), "generic"]).await;
+        db.execute(&PROFILE, binds![connection.connection(), "generic"]).await;
         assert_eq!(there.post("/Users", loose).await.status, 201);
         db.execute(&MODE, binds![world.directory, "paused"]).await;
         there.post("/Groups", json!({})).await.refused(503, "");
         db.execute(&MODE, binds![world.directory, "authoritative"]).await;
-        db.execute(&STATE, binds![door.connection(), "paused"]).await;
+        db.execute(&STATE, binds![connection.connection(), "paused"]).await;
         there.get("/Users").await.refused(503, "");
-        db.execute(&STATE, binds![door.connection(), "active"]).await;
+        db.execute(&STATE, binds![connection.connection(), "active"]).await;
         assert_eq!(there.get("/Users").await.status, 200);
 
-        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, door.connection()).await.unwrap();
+        let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, connection.connection()).await.unwrap();
         let newest = listed.last().unwrap().clone();
         let revoke = async |tx: &mut Tx| tokens::revoke(tx, &at, newest.id, newest.created_at).await;
         db.store.write(revoke).await.unwrap();

@@ -114,7 +114,7 @@ const ALLOWED: [&str; 11] = [
 async fn lay(store: &Store, rules: &str) {
     let declaration = Declaration::parse(&WORLD.replace("RULES\n", rules)).unwrap();
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
     let ctx = Clock.ctx(Actor::Operator);
     apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }
@@ -130,10 +130,10 @@ async fn partner(store: &Store, name: &str) -> PartnerId {
 async fn client(db: &Database, app: &App, partner: PartnerId, slug: &str) -> Scim {
     let at = OperatorExtent::assume().at(partner);
     let mut reader = db.store.reader().await.unwrap();
-    let door = connections::by_slug(&mut reader, &at, slug).await.unwrap().unwrap().connection.id;
+    let connection = connections::by_slug(&mut reader, &at, slug).await.unwrap().unwrap().connection.id;
     drop(reader);
     let ctx = Clock.ctx(Actor::Operator);
-    let make = async |tx: &mut Tx| tokens::create(tx, &at, &ctx, door, "test", None).await;
+    let make = async |tx: &mut Tx| tokens::create(tx, &at, &ctx, connection, "test", None).await;
     let (_, token) = db.store.write(make).await.unwrap();
     let base = format!("{}/scim/{slug}/v2", app.base);
     Scim { base, token: token.reveal().to_owned(), client: app.client.clone() }
@@ -155,7 +155,7 @@ fn sorted(mut list: Vec<String>) -> Vec<String> {
 }
 
 on_both! {
-    async fn fx_o16_a_client_sees_what_rules_may_give_to_its_people(db: &Database) {
+    async fn fx_o16_a_client_sees_what_rules_may_give_to_its_users(db: &Database) {
         lay(&db.store, "").await;
         let app = App::start(db).await;
         let (harbor, fjordnet) = (partner(&db.store, "Harbor").await, partner(&db.store, "Fjordnet").await);

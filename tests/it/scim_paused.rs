@@ -19,11 +19,11 @@ on_both! {
     async fn every_verb_at_a_paused_connection_says_so(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let door = world.doors[0];
-        let scim = app.scim(db, &world, door).await;
+        let connection = world.connections[0];
+        let scim = app.scim(db, &world, connection).await;
         let user = scim.user("ida").await.id();
         let wrong = Scim { token: format!("rcs_{}", "A".repeat(43)), ..scim.clone() };
-        let elsewhere = Scim { base: scim.base.replace(&door.connection().to_string(), &world.doors[1].connection().to_string()), ..scim.clone() };
+        let elsewhere = Scim { base: scim.base.replace(&connection.connection().to_string(), &world.connections[1].connection().to_string()), ..scim.clone() };
         let (one, many) = (format!("/Users/{user}"), "/Users".to_owned());
         let calls = [
             (Method::GET, &many), (Method::POST, &many), (Method::GET, &one), (Method::PUT, &one), (Method::PATCH, &one),
@@ -34,7 +34,7 @@ on_both! {
         ];
         let body = json!({"schemas": [USER], "userName": "bo"});
         for round in 0..2 {
-            db.execute(&STATE, binds![door.connection(), "paused"]).await;
+            db.execute(&STATE, binds![connection.connection(), "paused"]).await;
             for (method, path) in &calls {
                 let answer = scim.send_body(method.clone(), path, body.clone()).await;
                 answer.refused(503, "");
@@ -48,12 +48,12 @@ on_both! {
             }
             let head = scim.request(Method::HEAD, &one).send().await.unwrap();
             assert_eq!(head.status(), 503, "round {round}");
-            db.execute(&STATE, binds![door.connection(), "active"]).await;
+            db.execute(&STATE, binds![connection.connection(), "active"]).await;
             assert_eq!(scim.get(&one).await.status, 200, "nothing was changed");
         }
         let mut told = Vec::new();
         for _ in 0..100 {
-            told = app.running.app().request_log.page(&door, "connection is paused", None, 10).await.unwrap().0;
+            told = app.running.app().request_log.page(&connection, "connection is paused", None, 10).await.unwrap().0;
             if !told.is_empty() {
                 break;
             }
@@ -66,7 +66,7 @@ on_both! {
     async fn a_paused_directory_takes_nothing_for_now(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = format!("/Users/{}", scim.user("ida").await.id());
         db.execute(&MODE, binds![world.directory, "paused"]).await;
         let body = json!({"schemas": [USER], "userName": "bo"});
@@ -83,8 +83,8 @@ on_both! {
     async fn a_bulk_request_stops_where_its_connection_is_paused(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let door = world.doors[0];
-        let scim = app.scim(db, &world, door).await;
+        let connection = world.connections[0];
+        let scim = app.scim(db, &world, connection).await;
         let operations: Vec<_> = (0..600).map(|n| json!({"method": "POST", "path": "/Users", "bulkId": format!("b{n}"),
             "data": {"schemas": [USER], "userName": format!("u{n}")}})).collect();
         let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations});
@@ -92,7 +92,7 @@ on_both! {
             while db.store.reader().await.unwrap().one(&COUNT, binds![], rolecall::store::first::<i64>).await.unwrap() < 5 {
                 tokio::task::yield_now().await;
             }
-            db.execute(&STATE, binds![door.connection(), "paused"]).await;
+            db.execute(&STATE, binds![connection.connection(), "paused"]).await;
         };
         let (answer, ()) = futures_util::join!(scim.post("/Bulk", bulk), pause);
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -16,7 +16,7 @@ on_both! {
     async fn bodies_that_cannot_be_used_change_nothing(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let kept = scim.user("ida@harbor.example").await;
         let path = format!("/Users/{}", kept.id());
         let deep = format!("{{\"schemas\":{}", "[".repeat(10_000));
@@ -63,7 +63,7 @@ on_both! {
     async fn media_types_methods_and_addresses(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let body = json!({"schemas": [USER], "userName": "émile 🦊 עברית"}).to_string();
         for wrong in ["text/xml", "application/x-www-form-urlencoded", "application/scim+json; charset=latin1"] {
             let request = scim.request(Method::POST, "/Users").header("content-type", wrong).body(body.clone());
@@ -99,7 +99,7 @@ on_both! {
             config.server.limits.body_seconds = 1;
         })
         .await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let large = json!({"schemas": [USER], "userName": "x".repeat(20_000)});
         scim.post("/Users", large).await.refused(413, "");
 
@@ -124,7 +124,7 @@ on_both! {
     async fn sixty_four_equal_posts_make_one_user(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let body = json!({"schemas": [USER], "userName": "ida@harbor.example"});
         let all = futures_util::future::join_all((0..64).map(|_| scim.post("/Users", body.clone()))).await;
         assert_eq!(all.iter().filter(|answer| answer.status == 201).count(), 1);
@@ -140,7 +140,7 @@ on_both! {
     async fn a_dry_run_says_what_would_be_and_changes_nothing(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = scim.user("ida@harbor.example").await;
         let path = format!("/Users/{}", ida.id());
         let dry = |method: Method, path: &str, body: serde_json::Value| {

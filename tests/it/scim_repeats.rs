@@ -22,10 +22,10 @@ on_both! {
     async fn a_repeated_create_is_told_in_turn_and_at_once(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let neighbour = app.scim(db, &world, world.doors[1]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let neighbour = app.scim(db, &world, world.connections[1]).await;
         for (profile, name) in ClientProfile::ALL {
-            db.execute(&PROFILE, binds![world.doors[0].connection(), profile.as_str()]).await;
+            db.execute(&PROFILE, binds![world.connections[0].connection(), profile.as_str()]).await;
             let user = |n: u8| json!({"schemas": [USER], "userName": format!("{name}-{n}"), "externalId": format!("u-{name}-{n}")});
             let group = |n: u8| json!({"schemas": [GROUP], "displayName": format!("{name}-{n}"), "externalId": format!("g-{name}-{n}"), "members": []});
             let both: [(&str, &dyn Fn(u8) -> Value); 2] = [("/Users", &user), ("/Groups", &group)];
@@ -50,7 +50,7 @@ on_both! {
     async fn an_external_id_names_one_living_group(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let body = |name: &str, external: Value| json!({"schemas": [GROUP], "displayName": name, "externalId": external});
         let first = scim.post("/Groups", body("A", json!("e1"))).await.id();
         let second = scim.post("/Groups", body("A", json!("e2"))).await.id();

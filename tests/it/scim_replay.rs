@@ -164,7 +164,7 @@ async fn lay_ceiling(tx: &mut Tx, world: &World) -> Result<(), StoreError> {
 /// Runs one group at a connection of its own; what went otherwise than expected.
 async fn run(db: &Database, app: &App, file: &Client, group: &Group, strict: bool) -> Vec<String> {
     let world = World::new(&db.store).await;
-    let door = world.doors[0];
+    let connection = world.connections[0];
     let profile = if strict { "strict" } else { &file.profile };
     let settings = match (&group.settings, strict) {
         (Value::Null, _) => json!({}),
@@ -173,11 +173,11 @@ async fn run(db: &Database, app: &App, file: &Client, group: &Group, strict: boo
         (settings, false) => settings.clone(),
     };
     let set = async |tx: &mut Tx| -> Result<(), StoreError> {
-        tx.execute(&SETTINGS, binds![door.connection(), profile, settings.to_string()]).await.map(drop)
+        tx.execute(&SETTINGS, binds![connection.connection(), profile, settings.to_string()]).await.map(drop)
     };
     db.store.write(set).await.unwrap();
     db.store.write(async |tx: &mut Tx| lay_ceiling(tx, &world).await).await.unwrap();
-    let scim = app.scim(db, &world, door).await;
+    let scim = app.scim(db, &world, connection).await;
     let mut kept = BTreeMap::from([("BASE".to_owned(), scim.base.clone())]);
     let mut problems = Vec::new();
     for (at, exchange) in group.exchanges.iter().enumerate() {

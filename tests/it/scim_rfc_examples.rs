@@ -56,7 +56,7 @@ on_both! {
     async fn strict_takes_the_examples_of_the_rfcs(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         set(db, &world, "strict", json!({})).await;
         // RFC 7644 §3.3 and §3.5.1.
         let made = scim.post("/Users", json!({"schemas": [USER], "userName": "bjensen", "externalId": "bjensen",

@@ -54,7 +54,7 @@ async fn parts(app: &App, scim: &Scim, path: &str) -> Vec<usize> {
     }
 }
 
-async fn people(scim: &Scim, count: usize) -> Vec<String> {
+async fn users(scim: &Scim, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|n| format!("user{n}@harbor.example")).collect();
     let mut ids = Vec::new();
     for some in names.chunks(64) {
@@ -68,8 +68,8 @@ on_both! {
     async fn every_way_to_see_groups_shows_all_members(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let users = people(&scim, SIZES[8]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let users = users(&scim, SIZES[8]).await;
         let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for size in SIZES {
             let named: Vec<&str> = users[..size].iter().map(String::as_str).collect();

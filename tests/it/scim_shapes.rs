@@ -16,7 +16,7 @@ on_both! {
     async fn an_empty_text_empties_no_group_and_no_list(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = rich(&scim, "ida").await;
         let user = format!("/Users/{}", ida.id());
         let group = format!("/Groups/{}", scim.group("Operators", &[&ida.id()]).await.id());
@@ -49,7 +49,7 @@ on_both! {
     async fn whoever_is_shut_out_stays_out(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = format!("/Users/{}", scim.user("ida").await.id());
         for profile in ["generic", "entra"] {
             set(db, &world, profile, json!({})).await;
@@ -80,7 +80,7 @@ on_both! {
     async fn a_member_is_who_its_id_names(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = scim.user("ida").await.id();
         let inner = scim.group("Inner", &[]).await.id();
         let mut all = vec![ida.clone(), inner.clone()];
@@ -120,7 +120,7 @@ on_both! {
     async fn the_url_of_a_manager_follows_who_it_is(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let (ida, bo) = (scim.user("ida").await.id(), scim.user("bo").await.id());
         let user = format!("/Users/{}", scim.user("cy").await.id());
         let path = format!("{ENTERPRISE}:manager");
@@ -157,7 +157,7 @@ on_both! {
     async fn what_is_shown_is_found(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let made = rich(&scim, "ida").await;
         let (ida, bo) = (made.id(), scim.user("bo").await.id());
         let group = scim.group("Operators", &[&ida, &bo]).await;
@@ -194,7 +194,7 @@ on_both! {
     async fn members_are_named_by_urls_of_this_connection(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let (ida, bo) = (scim.user("ida").await.id(), scim.user("bo").await.id());
         let group = format!("/Groups/{}", scim.group("Operators", &[&ida]).await.id());
         for own in [format!("{}/Users/{bo}", scim.base), format!("{}/Users/{bo}", scim.base.replace("/v2", "")), format!("../Users/{bo}")] {
@@ -219,7 +219,7 @@ on_both! {
     async fn nothing_is_passed_over_in_silence(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let schema = json!({"id": HARBOR, "name": "Harbor", "attributes": [
             {"name": "badge", "type": "string", "multiValued": false, "returned": "request"}]});
         set(db, &world, "entra", json!({"schemas": [{"resource": "User", "schema": schema}]})).await;

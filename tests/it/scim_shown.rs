@@ -15,7 +15,7 @@ on_both! {
     async fn a_removed_active_is_unassigned_and_the_value_in_force_is_found(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         for (name, active) in [("on", true), ("off", false)] {
             let user = scim.user(name).await.id();
             let path = format!("/Users/{user}");
@@ -45,7 +45,7 @@ on_both! {
     async fn every_answer_with_one_resource_says_where_it_is(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let told = |what: &str, answer: &Answer| {
             let location = answer.header("content-location");
             assert!(!location.is_empty() && answer.body["meta"]["location"] == location, "{what}: {answer:?}");
@@ -86,7 +86,7 @@ on_both! {
     async fn what_is_shown_on_request_comes_when_it_was_asked_for_or_written(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let part = |name: &str, returned: &str| json!({"name": name, "type": "string", "returned": returned});
         let card = |name: &str, many: bool| json!({"name": name, "type": "complex", "multiValued": many, "subAttributes": [
             part("note", "request"), part("name", "default"), part("kind", "always"), part("code", "never")]});

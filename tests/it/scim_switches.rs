@@ -14,7 +14,7 @@ on_both! {
     async fn strict_refuses_what_generic_takes(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let user = format!("/Users/{}", scim.user("ida").await.id());
         let loose = json!([{"op": "Replace", "path": "active", "value": "False"}]);
         assert_eq!(scim.patch(&user, loose.clone()).await.body["active"], false);
@@ -34,7 +34,7 @@ on_both! {
     async fn switches_decide_what_the_rfc_leaves_open(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let ida = scim.user("ida").await.id();
         let group = format!("/Groups/{}", scim.group("Operators", &[&ida]).await.id());
         let renamed = json!({"schemas": [GROUP], "displayName": "Renamed"});
@@ -67,7 +67,7 @@ on_both! {
     async fn a_schema_of_the_connection_is_published_stored_and_filtered(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let schema = json!({"id": HARBOR, "name": "Harbor", "attributes": [
             {"name": "region", "type": "string", "multiValued": false, "caseExact": false}]});
         set(db, &world, "generic", json!({"schemas": [{"resource": "User", "schema": schema}]})).await;
@@ -79,7 +79,7 @@ on_both! {
         assert!(patched.body["schemas"].as_array().unwrap().contains(&json!(HARBOR)));
         let found = scim.get(&format!("/Users?filter={HARBOR}:region%20eq%20%22gotland%22")).await;
         assert_eq!(found.body["totalResults"], 1, "{found:?}");
-        let other = app.scim(db, &world, world.doors[1]).await;
+        let other = app.scim(db, &world, world.connections[1]).await;
         other.get(&format!("/Schemas/{HARBOR}")).await.refused(404, "");
         set(db, &world, "no-such-profile", json!({})).await;
         scim.get("/Users").await.refused(500, "");
@@ -91,8 +91,8 @@ on_both! {
     async fn discovery_can_be_open_and_then_tells_nothing_of_tenants(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start_with(db, |config| config.scim.open_discovery = true).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let slug = world.doors[0].connection().to_string();
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let slug = world.connections[0].connection().to_string();
         for document in ["ServiceProviderConfig", "Schemas", "ResourceTypes/User"] {
             let real = app.get(&format!("/scim/{slug}/v2/{document}")).await;
             assert_eq!(real.status(), 200, "{document}");

@@ -13,7 +13,7 @@ on_both! {
     async fn a_user_lives_from_post_to_delete(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let sent = json!({"schemas": [USER, ENTERPRISE], "externalId": "e1", "userName": "ida@harbor.example",
             "name": {"givenName": "Ida", "familyName": "Berg"}, "active": true, "password": "Zx9!placeholder",
             "emails": [{"value": "ida@harbor.example", "type": "work", "primary": true}],

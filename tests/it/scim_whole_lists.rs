@@ -16,7 +16,7 @@ const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 async fn profile(db: &Database, world: &World, profile: ClientProfile) {
-    db.execute(&PROFILE, binds![world.doors[0].connection(), profile.as_str()]).await;
+    db.execute(&PROFILE, binds![world.connections[0].connection(), profile.as_str()]).await;
 }
 
 /// Every way to say who the members of a group are, all of them.
@@ -76,8 +76,8 @@ on_both! {
     async fn a_list_of_which_nothing_is_known_changes_nothing(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
-        let neighbour = app.scim(db, &world, world.doors[1]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
+        let neighbour = app.scim(db, &world, world.connections[1]).await;
         let users: Vec<String> = vec![scim.user("a").await.id(), scim.user("b").await.id()];
         let group = scim.group("Ops", &[&users[0], &users[1]]).await.id();
         let elsewhere = neighbour.user("c").await.id();
@@ -120,7 +120,7 @@ on_both! {
     async fn of_a_mixed_list_the_known_count_unless_most_are_unknown(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let mut users = Vec::new();
         for name in ["a", "b", "c", "d"] {
             users.push(scim.user(name).await.id());
@@ -154,7 +154,7 @@ on_both! {
     async fn whom_add_and_remove_do_not_know_the_log_tells(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start(db).await;
-        let scim = app.scim(db, &world, world.doors[0]).await;
+        let scim = app.scim(db, &world, world.connections[0]).await;
         let (user, other) = (scim.user("a").await.id(), scim.user("b").await.id());
         let group = scim.group("Ops", &[]).await.id();
         let path = format!("/Groups/{group}");
@@ -172,7 +172,7 @@ on_both! {
             assert!(answer.status < 300, "{operations}: {answer:?}");
             let request = answer.header("x-request-id").to_owned();
             let line = loop {
-                let (lines, _) = app.running.app().request_log.page(&world.doors[0], "", None, 100).await.unwrap();
+                let (lines, _) = app.running.app().request_log.page(&world.connections[0], "", None, 100).await.unwrap();
                 if let Some(line) = lines.into_iter().find(|line| line.request_id == request) {
                     break line;
                 }

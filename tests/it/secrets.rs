@@ -142,7 +142,7 @@ on_both! {
     async fn a_declaration_gives_the_secret_again(db: &Database) {
         let keys = Keyring::parse(FIRST, "the test").unwrap();
         let file = |issuer: &str| DEMO.replace("https://login.invalid/harbor/v2.0", issuer);
-        let mut means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_join);
+        let mut means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_matching);
         means.connections.insert("harbor-sso".to_owned(), "the secret".to_owned().into());
         declared(&db.store, &file("https://login.harbor.example"), &means).await.unwrap();
         means.connections.clear();

@@ -11,7 +11,7 @@ use crate::support::database::{Database, on_both};
 use crate::support::house::House;
 use crate::support::provider::{HostileProvider, SUBJECT};
 
-const DOOR: &str = "/connections/acme-sso";
+const CONNECTION: &str = "/connections/acme-sso";
 
 /// Signs Ada in at the provider; the path that opens when she is in.
 async fn signed_in(app: &App) -> Browser {
@@ -50,7 +50,7 @@ on_both! {
         let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
         house.push("ada", SUBJECT).await;
         let owner = Api::owner(&app, &house).await;
-        let settings = owner.get(DOOR).await.body["settings"].clone();
+        let settings = owner.get(CONNECTION).await.body["settings"].clone();
         let with = |name: &str, value: Value| {
             let mut changed = settings.clone();
             changed[name] = value;
@@ -65,9 +65,9 @@ on_both! {
             let mut browser = signed_in(&app).await;
             let mut midway = Browser::new();
             let answer = at_the_provider(&app, &mut midway).await;
-            assert_eq!(owner.patch(DOOR, away).await.status, 200, "{what}");
+            assert_eq!(owner.patch(CONNECTION, away).await.status, 200, "{what}");
             assert!(!is_in(&app, &mut browser).await, "{what}: away");
-            assert_eq!(owner.patch(DOOR, back).await.status, 200, "{what}");
+            assert_eq!(owner.patch(CONNECTION, back).await.status, 200, "{what}");
             assert!(!is_in(&app, &mut browser).await, "{what}: given back");
             let late = midway.get(answer).await;
             assert!(late.text.contains("attempt.unknown"), "{what}: {}", late.text);
@@ -89,9 +89,9 @@ on_both! {
         house.push("ada", SUBJECT).await;
         let owner = Api::owner(&app, &house).await;
         let mut browser = signed_in(&app).await;
-        let mut settings = owner.get(DOOR).await.body["settings"].clone();
+        let mut settings = owner.get(CONNECTION).await.body["settings"].clone();
         settings["skew"] = json!(7);
-        assert_eq!(owner.patch(DOOR, json!({"settings": settings})).await.status, 200);
+        assert_eq!(owner.patch(CONNECTION, json!({"settings": settings})).await.status, 200);
         mode(db, &house, DirectoryMode::Paused).await;
         mode(db, &house, DirectoryMode::Authoritative).await;
         assert!(is_in(&app, &mut browser).await);

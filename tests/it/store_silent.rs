@@ -41,7 +41,7 @@ async fn a_silent_database_is_answered_503_in_time_and_used_again_when_it_speaks
     let house = House::build(&db.store, "https://login.example.com").await;
     let wire = Wire::to(&db.url).await;
     let (app, store) = behind(&db, &wire).await;
-    let helper = house.person("Hedda Helper").await;
+    let helper = house.user("Hedda Helper").await;
     house.grant(helper, &[CoreCapability::UserView], "partner", house.reseller).await;
     let (_, token) = house.api_token(house.owner, house.top).await;
     let decision = json!({"subject": {"type": "user", "id": helper.to_string()}, "action": {"name": "core.user.view"},
@@ -133,13 +133,13 @@ async fn a_node_that_hangs_in_a_write_holds_up_what_it_holds_for_a_moment_and_no
     let app = App::start(&db).await;
     let options = Options { longest_pause: Duration::from_secs(2), ..Options::default() };
     let hanging = Store::open(&db.url, &options).await.unwrap();
-    let scim = app.scim(&db, &world, world.doors[0]).await;
+    let scim = app.scim(&db, &world, world.connections[0]).await;
     for hung in [Hung::Nesting, Hung::Group, Hung::User, Hung::DeletingUser, Hung::DeletingGroup, Hung::SameName] {
         let user = scim.user(&format!("{hung:?}-user")).await.id();
         let inner = scim.group(&format!("{hung:?}-inner"), &[]).await.id();
         let group = scim.group(&format!("{hung:?}-group"), &[&user, &inner]).await.id();
         let (group_id, user_id) = (id::<ExternalGroupId>(&group), id::<ExternalUserId>(&user));
-        let (holds, store, at) = (Notify::new(), &hanging, world.doors[0]);
+        let (holds, store, at) = (Notify::new(), &hanging, world.connections[0]);
         let holds = &holds;
         let hang = async {
             let source = world.source();

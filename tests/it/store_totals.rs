@@ -28,8 +28,8 @@ async fn told(store: &Store, source: &ProvisionSource<'_>) -> (Option<u64>, Opti
 /// The same on another page.
 async fn told_on(store: &Store, source: &ProvisionSource<'_>, page: &PageRequest) -> (Option<u64>, Option<u64>) {
     let wanted = ListQuery { filter: None, sort: None, page, searching: SECOND, counting: SECOND };
-    let people = users::list(store, source, wanted, false).await.unwrap().total;
-    (people, groups::list(store, source, wanted).await.unwrap().total)
+    let users = users::list(store, source, wanted, false).await.unwrap().total;
+    (users, groups::list(store, source, wanted).await.unwrap().total)
 }
 
 async fn fold(store: &Store) {

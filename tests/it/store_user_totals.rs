@@ -38,7 +38,7 @@ async fn fold(store: &Store) {
 /// The members of the groups of a partner by name, as they are told.
 async fn members(store: &Store, at: &PartnerExtent) -> BTreeMap<String, u64> {
     let told = user_groups::of_partner(&mut store.reader().await.unwrap(), at).await.unwrap();
-    told.into_iter().map(|(group, people)| (group.name, people)).collect()
+    told.into_iter().map(|(group, users)| (group.name, users)).collect()
 }
 
 /// Every number that is told is what is there: of each partner and group, whoever tells it.
@@ -49,13 +49,13 @@ async fn assert_true(stage: &Stage, after: &str) {
     let there: BTreeMap<PartnerId, i64> = there.into_iter().collect();
     let root = partners::root(&mut reader, &by).await.unwrap().unwrap();
     let tree = partners::subtree(&mut reader, &by.at(root.id)).await.unwrap();
-    assert_eq!(tree.iter().map(|node| (node.partner.id, node.people)).collect::<BTreeMap<_, _>>(), there, "{after}");
+    assert_eq!(tree.iter().map(|node| (node.partner.id, node.users)).collect::<BTreeMap<_, _>>(), there, "{after}");
     let everyone: i64 = there.values().sum();
     assert_eq!(i64::try_from(users::count(&mut reader, &by.at(root.id)).await.unwrap()), Ok(everyone), "{after}");
     let counts = stopped::counts(&mut reader, &by.at(root.id), Timestamp::from_micros(0)).await.unwrap();
-    assert_eq!(counts.people, everyone, "{after}");
+    assert_eq!(counts.users, everyone, "{after}");
     for one in stopped::by_partner(&mut reader, &by.at(root.id), Timestamp::from_micros(0), 100).await.unwrap() {
-        assert_eq!(one.people, there[&one.partner.id], "{after}");
+        assert_eq!(one.users, there[&one.partner.id], "{after}");
     }
     for (partner, number) in &there {
         let at = by.at(*partner).alone();
@@ -63,7 +63,7 @@ async fn assert_true(stage: &Stage, after: &str) {
         let placed: Vec<(UserGroupId, i64)> = reader.all(&PLACED, binds![*partner], tuple).await.unwrap();
         let placed: BTreeMap<UserGroupId, i64> = placed.into_iter().collect();
         let told = user_groups::of_partner(&mut reader, &at).await.unwrap();
-        let told = told.into_iter().map(|(group, people)| (group.id, i64::try_from(people).unwrap())).collect();
+        let told = told.into_iter().map(|(group, users)| (group.id, i64::try_from(users).unwrap())).collect();
         assert_eq!(placed, told, "{after}");
     }
     assert_eq!(invariants::broken(&mut reader, &by).await.unwrap(), [], "{after}");
@@ -127,7 +127,7 @@ on_both! {
         stage.console.apply(&format!("{rules}\n{more}")).await;
         assert_true(&stage, "other rules and a user who is declared").await;
 
-        let henrik: UserId = stage.console.person("harbor", "henrik@harbor.example").await;
+        let henrik: UserId = stage.console.user("harbor", "henrik@harbor.example").await;
         let groups = user_groups::of_partner(&mut db.store.reader().await.unwrap(), &harbor).await.unwrap();
         let group = |name: &str| groups.iter().find(|(group, _)| group.name == name).unwrap().0.id;
         let (technicians, label, now) = (group("Technicians"), group("On call"), Timestamp::from_micros(7));
@@ -175,10 +175,10 @@ on_both! {
         let mut reader = db.store.reader().await.unwrap();
         let (alone, now) = (harbor.alone(), Timestamp::from_micros(0));
         assert_eq!(json!(users::count(&mut reader, &alone).await.unwrap()), more);
-        assert_eq!(json!(stopped::by_partner(&mut reader, &harbor, now, 1).await.unwrap()[0].people), more);
+        assert_eq!(json!(stopped::by_partner(&mut reader, &harbor, now, 1).await.unwrap()[0].users), more);
         let below = partners::subtree(&mut reader, &harbor).await.unwrap();
-        let kept: i64 = below.iter().map(|node| node.people).sum();
-        assert_eq!(stopped::counts(&mut reader, &harbor, now).await.unwrap().people, kept);
+        let kept: i64 = below.iter().map(|node| node.users).sum();
+        assert_eq!(stopped::counts(&mut reader, &harbor, now).await.unwrap().users, kept);
         let wrong: Vec<&str> = invariants::broken(&mut reader, &by).await.unwrap().into_iter().map(|(_, text)| text).collect();
         assert!(wrong.iter().any(|text| text.starts_with("partners have another number of users")), "{wrong:?}");
         drop(reader);

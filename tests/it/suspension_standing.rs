@@ -24,7 +24,7 @@ use crate::support::database::{Database, on_both};
 use crate::support::house::{House, ctx};
 
 statements! {
-    PERSON = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
+    USER = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
         SELECT $1, $2, $3, $4, g.id, 'live', 1, 0, 0 FROM user_groups g WHERE g.partner_id = $2 AND g.is_default";
     GROUP_OF = "SELECT id FROM user_groups WHERE partner_id = $1 AND is_default";
     ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
@@ -77,16 +77,16 @@ impl Tree {
             ("Gus of Quay, a guest at Dock", quay, "subtree", dock),
             ("Nora of Quay", quay, "subtree", quay),
         ] {
-            let person = tree.person(home, name).await;
-            tree.house.grant(person, CoreCapability::ALL, reach, over).await;
-            tree.admit(name, person, (home, over)).await;
+            let user = tree.user(home, name).await;
+            tree.house.grant(user, CoreCapability::ALL, reach, over).await;
+            tree.admit(name, user, (home, over)).await;
         }
         tree
     }
 
-    async fn admit(&mut self, name: &'static str, person: UserId, (home, over): (PartnerId, PartnerId)) {
-        self.actors.insert(name, (person, over));
-        self.tokens.insert(name, self.house.api_token(person, home).await.1);
+    async fn admit(&mut self, name: &'static str, user: UserId, (home, over): (PartnerId, PartnerId)) {
+        self.actors.insert(name, (user, over));
+        self.tokens.insert(name, self.house.api_token(user, home).await.1);
     }
 
     fn api<'a>(&self, app: &'a App, name: &str) -> Api<'a> {
@@ -103,9 +103,9 @@ impl Tree {
         self.house.store.write(work).await.unwrap();
     }
 
-    async fn person(&self, home: PartnerId, name: &str) -> UserId {
+    async fn user(&self, home: PartnerId, name: &str) -> UserId {
         let id: UserId = ctx().id();
-        self.write(vec![(&PERSON, binds![id, home, name, name.to_lowercase().into_bytes()])]).await;
+        self.write(vec![(&USER, binds![id, home, name, name.to_lowercase().into_bytes()])]).await;
         id
     }
 
@@ -248,12 +248,12 @@ on_both! {
         app.stop().await;
     }
 
-    async fn people_are_switched_on_by_whoever_may_where_it_was_decided(db: &Database) {
+    async fn users_are_switched_on_by_whoever_may_where_it_was_decided(db: &Database) {
         let app = App::start(db).await;
         let mut tree = Tree::grow(db, &app).await;
-        let dora = tree.person(tree.dock, "Dora").await;
+        let dora = tree.user(tree.dock, "Dora").await;
         for name in ["Dirk of Dock", "Dina of Dock"] {
-            let colleague = tree.person(tree.dock, name).await;
+            let colleague = tree.user(tree.dock, name).await;
             tree.house.grant(colleague, CoreCapability::ALL, "partner", tree.dock).await;
             tree.admit(name, colleague, (tree.dock, tree.dock)).await;
         }
@@ -267,11 +267,11 @@ on_both! {
                 let on = lifting.post(&format!("{path}/resume"), json!({})).await;
                 let expected = if tree.lifts(setter, lifter) { 200 } else if lifter.starts_with("Nora") { 404 } else { 403 };
                 assert_eq!(on.status, expected, "{setter} then {lifter}: {on:?}");
-                let left = suspensions::of_person(&mut db.store.reader().await.unwrap(), &at, dora).await.unwrap();
+                let left = suspensions::of_user(&mut db.store.reader().await.unwrap(), &at, dora).await.unwrap();
                 assert_eq!(left.is_empty(), expected == 200);
                 for row in left {
                     let gone: Result<bool, StoreError> =
-                        db.store.write(async |tx| suspensions::lift_person(tx, &at, dora, row.source).await).await;
+                        db.store.write(async |tx| suspensions::lift_user(tx, &at, dora, row.source).await).await;
                     assert!(gone.unwrap());
                 }
             }
@@ -279,10 +279,10 @@ on_both! {
         app.stop().await;
     }
 
-    async fn switching_a_partner_off_asks_what_switching_its_people_off_asks(db: &Database) {
+    async fn switching_a_partner_off_asks_what_switching_its_users_off_asks(db: &Database) {
         let app = App::start(db).await;
         let tree = Tree::grow(db, &app).await;
-        let clerk = tree.person(tree.house.top, "Claus Clerk").await;
+        let clerk = tree.user(tree.house.top, "Claus Clerk").await;
         let few = [CoreCapability::PartnerView, CoreCapability::PartnerSuspend, CoreCapability::BillingHold, CoreCapability::UserView, CoreCapability::UserWrite];
         tree.house.grant(clerk, &few, "subtree", tree.house.reseller).await;
         let clerks = Api::of(&app, &tree.house, clerk, tree.house.top).await;
@@ -294,7 +294,7 @@ on_both! {
         };
         goes("nobody is there").await;
         // By hand, in a partner below.
-        let dora = tree.person(tree.dock, "Dora").await;
+        let dora = tree.user(tree.dock, "Dora").await;
         tree.house.grant(dora, &few, "partner", tree.dock).await;
         goes("Dora holds no more").await;
         let strong = tree.role(&[CoreCapability::RoleAssign]).await;
@@ -339,7 +339,7 @@ on_both! {
     async fn sessions_live_again_unless_it_was_for_safety(db: &Database) {
         let app = App::start(db).await;
         let tree = Tree::grow(db, &app).await;
-        let dora = tree.person(tree.dock, "Dora").await;
+        let dora = tree.user(tree.dock, "Dora").await;
         let now = Clock.ctx(Actor::Operator).now();
         let later = Timestamp::from_micros(now.micros() + 3_600_000_000);
         tree.write(vec![(&SESSION, binds![ctx().id::<SessionId>(), b"hash".repeat(8), dora, now, later])]).await;
@@ -367,7 +367,7 @@ on_both! {
         let app = App::start(db).await;
         let tree = Tree::grow(db, &app).await;
         app.stop().await;
-        let dora = tree.person(tree.dock, "Dora").await;
+        let dora = tree.user(tree.dock, "Dora").await;
         let names: Vec<&'static str> = tree.actors.keys().copied().collect();
         let store = &db.store;
         for seed in 0..4 {
@@ -431,7 +431,7 @@ on_both! {
                 let mut reader = store.reader().await.unwrap();
                 let there = match about {
                     0 => suspensions::of_partner(&mut reader, &at).await.unwrap(),
-                    _ => suspensions::of_person(&mut reader, &at, dora).await.unwrap(),
+                    _ => suspensions::of_user(&mut reader, &at, dora).await.unwrap(),
                 };
                 let there: BTreeSet<String> = there.iter().map(|row| row.source.to_string()).collect();
                 let expected = model[about].keys().map(|(kind, standing)| format!("{}:{standing}", kind.as_str()));
@@ -444,7 +444,7 @@ on_both! {
                 let gone: Result<bool, StoreError> = store
                     .write(async |tx| match about {
                         0 => suspensions::lift_partner(tx, &at, source).await,
-                        _ => suspensions::lift_person(tx, &at, dora, source).await,
+                        _ => suspensions::lift_user(tx, &at, dora, source).await,
                     })
                     .await;
                 assert!(gone.unwrap());

@@ -105,13 +105,13 @@ impl Stage {
     }
 
     /// A second directory of the reseller that says of a person that they are there.
-    async fn second_directory(&self, person: UserId) -> (DirectoryId, ExternalUserId) {
+    async fn second_directory(&self, user: UserId) -> (DirectoryId, ExternalUserId) {
         let (directory, external_user): (DirectoryId, ExternalUserId) = (ctx().id(), ctx().id());
-        let door: rolecall::domain::id::ConnectionId = ctx().id();
+        let connection: rolecall::domain::id::ConnectionId = ctx().id();
         self.write(vec![
             (&DIRECTORY, binds![directory, self.house.reseller, b"their okta"]),
-            (&CONNECTION, binds![door, directory]),
-            (&SAY, binds![external_user, door, directory, b"k", person]),
+            (&CONNECTION, binds![connection, directory]),
+            (&SAY, binds![external_user, connection, directory, b"k", user]),
         ])
         .await;
         (directory, external_user)
@@ -137,7 +137,7 @@ on_both! {
         assert_eq!(stage.may(ada, CoreCapability::PartnerView).await, "unconfirmed", "it vouches for nobody");
     }
 
-    async fn a_human_act_about_a_person_is_not_clipped_and_a_rule_of_nobody_lifts_nothing(db: &Database) {
+    async fn a_human_act_about_a_user_is_not_clipped_and_a_rule_of_nobody_lifts_nothing(db: &Database) {
         let stage = Stage::set(db).await;
         let (_, ada) = stage.house.push("ada@harbor.example", "k-ada").await;
         let label: UserGroupId = ctx().id();
@@ -178,12 +178,12 @@ on_both! {
         stage.ceiling(house.directory, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree").await;
         let path = format!("/people/{ada}/confirm");
         // May change people, and nothing of what the default group holds besides.
-        let clerk = house.person("Claus Clerk").await;
+        let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
         problem(&clerks.post(&path, json!({})).await, 403, "could not give");
         // Holds all of it, over one partner alone.
-        let near = house.person("Nils Near").await;
+        let near = house.user("Nils Near").await;
         house.grant(near, CoreCapability::ALL, "partner", house.reseller).await;
         let nears = Api::of(&app, house, near, house.reseller).await;
         problem(&nears.post(&path, json!({})).await, 403, "could not give");
@@ -233,7 +233,7 @@ on_both! {
         assert_eq!((&gain["now"], &gain["scope"]["reach"]), (&json!("part"), &json!("subtree")), "{shown:?}");
         assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed", "it was only shown");
         // Whom it would not reach is refused, and told; nobody is confirmed by a hash that is not about them.
-        let clerk = house.person("Claus Clerk").await;
+        let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
         let theirs = clerks.post(&path, json!({"people": [ada, bea]})).await;
@@ -274,7 +274,7 @@ on_both! {
         let stage = Stage::set(db).await;
         let house = &stage.house;
         let app = App::start(db).await;
-        let maker = house.person("Mia Maker").await;
+        let maker = house.user("Mia Maker").await;
         house.grant(maker, &[CoreCapability::PartnerView, CoreCapability::ConnectionView, CoreCapability::ConnectionWrite], "partner", house.reseller).await;
         let makers = Api::of(&app, house, maker, house.reseller).await;
         let token = json!({"name": "t"});

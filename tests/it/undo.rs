@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::app::Scim;
 use crate::support::api::problem;
 use crate::support::database::on_both;
-use crate::support::stage::{DOOR, Picture, Stage, api_token, now, push_at};
+use crate::support::stage::{CONNECTION, Picture, Stage, api_token, now, push_at};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Pushes a person of the department IT, whose `active` is said or left unsaid.
-async fn person(scim: &Scim, name: &str, active: Option<bool>) -> String {
+async fn user(scim: &Scim, name: &str, active: Option<bool>) -> String {
     let mut body = json!({"schemas": [USER, ENTERPRISE], "userName": format!("{name}@harbor.example"),
         "externalId": format!("ext-{name}"), "displayName": name,
         "emails": [{"value": format!("{name}@private.example"), "type": "home"}], ENTERPRISE: {"department": "IT"}});
@@ -44,7 +44,7 @@ async fn delete(scim: &Scim, path: &str) {
 
 /// Our id of the person behind a name.
 async fn behind(stage: &Stage, name: &str) -> String {
-    stage.console.person("harbor", &format!("{name}@harbor.example")).await.to_string()
+    stage.console.user("harbor", &format!("{name}@harbor.example")).await.to_string()
 }
 
 fn count(plan: &Value, what: &str) -> u64 {
@@ -70,7 +70,7 @@ on_both! {
         let scim = &stage.scim;
         let mut ids = Vec::new();
         for name in ["ann", "bea", "cid", "dan", "eva", "fay", "gus", "hal", "ivy", "jon"] {
-            ids.push(person(scim, name, (name != "bea").then_some(true)).await);
+            ids.push(user(scim, name, (name != "bea").then_some(true)).await);
         }
         let [ann, bea, cid, dan, eva, fay, gus, hal, ivy, jon] = ids.as_slice() else { panic!() };
         let operators = scim.group("Backup Operators", &[ann, bea, cid, dan, eva]).await.id();
@@ -154,8 +154,8 @@ on_both! {
 
     async fn a_plan_that_has_changed_is_refused_with_the_new_one(db: &Database) {
         let stage = Stage::open(db).await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
-        let bea = person(&stage.scim, "bea", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
+        let bea = user(&stage.scim, "bea", Some(true)).await;
         let from = now().await;
         stage.set_active(&ann, false).await;
         stage.set_active(&bea, false).await;
@@ -175,19 +175,19 @@ on_both! {
             problem(&stage.apply(from, to, &wrong).await, 409, "nothing was changed");
         }
         let backwards = json!({"from": to.to_string(), "to": from.to_string()});
-        problem(&stage.post(&format!("{DOOR}/undo"), backwards).await, 400, "empty");
+        problem(&stage.post(&format!("{CONNECTION}/undo"), backwards).await, 400, "empty");
         stage.console.app.stop().await;
     }
 
     async fn only_whoever_may_change_the_connection_undoes(db: &Database) {
         let stage = Stage::open(db).await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
         let from = now().await;
         stage.set_active(&ann, false).await;
         let to = now().await;
         let plan = stage.plan(from, to).await;
         let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": plan["hash"]});
-        let path = format!("{DOOR}/undo");
+        let path = format!("{CONNECTION}/undo");
         // Lena runs one of Harbor's customers: Harbor's door is nothing to her.
         let lena = api_token(&stage.console, "lighthouse", "lena@lighthouse.example").await;
         let looks = json!({"from": from.to_string()});
@@ -213,8 +213,8 @@ on_both! {
 
     async fn nobody_brings_back_who_holds_more(db: &Database) {
         let stage = Stage::open(db).await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
-        let boss = person(&stage.scim, "boss", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
+        let boss = user(&stage.scim, "boss", Some(true)).await;
         let grant = "[[grant]]\nrole = \"SuperUser\"\npartner = \"harbor\"\nuser = \"boss@harbor.example\"\n\
             scope = { subtree = \"meridian\" }\nreason = \"Runs everything\"\n";
         let marker = "[[grant]]";
@@ -231,7 +231,7 @@ on_both! {
         assert_eq!(stage.scim.get(&format!("/Users/{boss}")).await.status, 404);
         let olga = api_token(&stage.console, "meridian", "olga@meridian.example").await;
         let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": plan["hash"]});
-        let done = stage.ask_as(&olga, "POST", &format!("{DOOR}/undo"), Some(body)).await;
+        let done = stage.ask_as(&olga, "POST", &format!("{CONNECTION}/undo"), Some(body)).await;
         assert_eq!(done.body["applied"]["restored"], 2, "{done:?}");
         assert_eq!(stage.scim.get(&format!("/Users/{boss}")).await.body["active"], true);
         stage.console.app.stop().await;
@@ -240,7 +240,7 @@ on_both! {
     async fn what_cannot_come_back_is_said_line_by_line(db: &Database) {
         let stage = Stage::open(db).await;
         let scim = &stage.scim;
-        let [ann, bea, cid] = [person(scim, "ann", None).await, person(scim, "bea", None).await, person(scim, "cid", None).await];
+        let [ann, bea, cid] = [user(scim, "ann", None).await, user(scim, "bea", None).await, user(scim, "cid", None).await];
         let crew = scim.group("Crew", &[&ann, &bea, &cid]).await.id();
         let from = now().await;
         for id in [&ann, &bea] {
@@ -249,7 +249,7 @@ on_both! {
         stage.set_active(&cid, false).await;
         let to = now().await;
         // Ann is pushed again by the directory; Cid goes later; Bea is kept no longer.
-        person(scim, "ann", None).await;
+        user(scim, "ann", None).await;
         delete(scim, &format!("/Users/{cid}")).await;
         let plan = stage.plan(from, to).await;
         let fate = |plan: &Value, kind: &str, id: &str| {
@@ -274,8 +274,8 @@ on_both! {
 
     async fn the_command_shows_the_plan_and_restores_it(db: &Database) {
         let stage = Stage::open(db).await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
-        let bea = person(&stage.scim, "bea", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
+        let bea = user(&stage.scim, "bea", Some(true)).await;
         let from = now().await.to_string();
         stage.set_active(&ann, false).await;
         let command = |arguments: &[&str]| {
@@ -312,16 +312,16 @@ on_both! {
         }
     }
 
-    async fn other_doors_and_administrators_are_left_alone(db: &Database) {
+    async fn other_connections_and_administrators_are_left_alone(db: &Database) {
         let stage = Stage::open(db).await;
         let owner = api_token(&stage.console, "meridian", "olga@meridian.example").await;
-        let directory = stage.get(DOOR).await["directory"].as_str().unwrap().to_owned();
-        let door = json!({"kind": "scim", "slug": "harbor-second", "profile": "generic", "join": "externalId"});
-        let made = stage.ask_as(&owner, "POST", &format!("/api/v1/directories/{directory}/connections"), Some(door)).await;
+        let directory = stage.get(CONNECTION).await["directory"].as_str().unwrap().to_owned();
+        let connection = json!({"kind": "scim", "slug": "harbor-second", "profile": "generic", "join": "externalId"});
+        let made = stage.ask_as(&owner, "POST", &format!("/api/v1/directories/{directory}/connections"), Some(connection)).await;
         assert_eq!(made.status, 201, "{made:?}");
         let second = push_at(&stage.console, "harbor", "harbor-second").await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
-        let ann_there = person(&second, "ann", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
+        let ann_there = user(&second, "ann", Some(true)).await;
         let ann_here = behind(&stage, "ann").await;
         let from = now().await;
         stage.set_active(&ann, false).await;
@@ -332,9 +332,9 @@ on_both! {
         let plan = stage.plan(from, to).await;
         assert_eq!((count(&plan, "restorable"), &plan["entries"][0]["kept_out"]), (1, &json!(true)));
         assert_eq!(stage.apply(from, to, &plan["hash"]).await.body["applied"]["restored"], 1);
-        let person = stage.get(&format!("/api/v1/people/{ann_here}")).await;
-        let sources: Vec<_> = person["suspensions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
-        assert_eq!(sources.len(), 2, "{person}");
+        let user = stage.get(&format!("/api/v1/people/{ann_here}")).await;
+        let sources: Vec<_> = user["suspensions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+        assert_eq!(sources.len(), 2, "{user}");
         assert!(sources.contains(&"partner"));
         assert_eq!(second.get(&format!("/Users/{ann_there}")).await.body["active"], false);
         stage.console.app.stop().await;
@@ -342,8 +342,8 @@ on_both! {
 
     async fn the_page_shows_the_plan_and_restores_it(db: &Database) {
         let stage = Stage::open(db).await;
-        let ann = person(&stage.scim, "ann", Some(true)).await;
-        let bea = person(&stage.scim, "bea", Some(true)).await;
+        let ann = user(&stage.scim, "ann", Some(true)).await;
+        let bea = user(&stage.scim, "bea", Some(true)).await;
         let from = now().await;
         stage.set_active(&ann, false).await;
         let to = now().await;

@@ -53,18 +53,18 @@ struct Picture {
 async fn picture(store: &Store, world: &World) -> Picture {
     let mut reader = store.reader().await.unwrap();
     let mut picture = Picture::default();
-    for door in [world.doors[0], world.stranger].map(|door| door.connection()) {
-        for (id, active, name) in reader.all(&USERS, binds![door], tuple::<(Uuid, bool, String)>).await.unwrap() {
+    for connection in [world.connections[0], world.stranger].map(|connection| connection.connection()) {
+        for (id, active, name) in reader.all(&USERS, binds![connection], tuple::<(Uuid, bool, String)>).await.unwrap() {
             picture.facts.insert(Fact::User(id));
             picture.facts.extend(active.then_some(Fact::Active(id)));
-            picture.names.insert(id, format!("user {name} of {door}"));
+            picture.names.insert(id, format!("user {name} of {connection}"));
         }
-        for (id, name) in reader.all(&GROUPS, binds![door], tuple::<(Uuid, String)>).await.unwrap() {
+        for (id, name) in reader.all(&GROUPS, binds![connection], tuple::<(Uuid, String)>).await.unwrap() {
             picture.facts.insert(Fact::Group(id));
-            picture.names.insert(id, format!("group {name} of {door}"));
+            picture.names.insert(id, format!("group {name} of {connection}"));
         }
         for statement in [&MEMBERS, &NESTED] {
-            let pairs = reader.all(statement, binds![door], tuple::<(Uuid, Uuid)>).await.unwrap();
+            let pairs = reader.all(statement, binds![connection], tuple::<(Uuid, Uuid)>).await.unwrap();
             picture.facts.extend(pairs.into_iter().map(|(group, member)| Fact::Member(group, member)));
         }
     }
@@ -269,7 +269,7 @@ on_both! {
             // Worlds lie beside each other in one database: each has a partner, and so a log, of its own.
             let world = World::new(store).await;
             let mut dice = Dice(seed * 7_919 + 17);
-            let (mine, other) = (world.at(world.doors[0]), world.at(world.stranger));
+            let (mine, other) = (world.at(world.connections[0]), world.at(world.stranger));
             let mut known = [Known::default(), Known::default()];
             let moment = |second: i64| Timestamp::from_micros((1_000_000 + second) * 1_000_000);
             let span = TimeRange { from: moment(ACTS / 3), to: moment(ACTS * 2 / 3) };

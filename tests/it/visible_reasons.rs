@@ -69,11 +69,11 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let quay = below(&owner, house.top, "Quay").await;
-        let viewer = house.person("Viola Viewer").await;
+        let viewer = house.user("Viola Viewer").await;
         let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
-        let ida = house.person("Ida").await;
+        let ida = house.user("Ida").await;
         house.grant(ida, &[CoreCapability::UserView], "partner", house.reseller).await;
         write(&house, vec![(&GRANTED_BY, binds![ida, house.owner])]).await;
         let path = format!("/people/{ida}/access");
@@ -114,7 +114,7 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let (quay, dock) = (below(&owner, house.top, "Quay").await, below(&owner, house.reseller, "Dock").await);
-        let viewer = house.person("Viola Viewer").await;
+        let viewer = house.user("Viola Viewer").await;
         let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView, CoreCapability::AccessAsk];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
@@ -168,7 +168,7 @@ on_both! {
         // A ceiling that reaches beyond: its partner is not told to those who see the directory alone.
         let far: ScopeId = ctx().id();
         write(&house, vec![(&SCOPE, binds![far, "subtree", quay]), (&CEILING, binds![directory, role, far])]).await;
-        let keeper = house.person("Kai Keeper").await;
+        let keeper = house.user("Kai Keeper").await;
         house.grant(keeper, &[CoreCapability::PartnerView, CoreCapability::ConnectionView], "partner", house.reseller).await;
         let keepers = Api::of(&app, &house, keeper, house.reseller).await;
         let shown = keepers.get(&format!("/directories/{directory}")).await;
@@ -184,21 +184,21 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let (one, other) = (below(&owner, house.top, "Quay").await, below(&owner, house.top, "Wharf and Pier").await);
-        let viewer = house.person("Viola Viewer").await;
+        let viewer = house.user("Viola Viewer").await;
         let few = [CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::RoleView, CoreCapability::AccessAsk];
         house.grant(viewer, &few, "partner", house.reseller).await;
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let mut answers: Vec<Vec<Json>> = Vec::new();
         for (name, far, reach) in [("ada", one, "subtree"), ("bea", other, "partner")] {
-            let person = house.person(name).await;
-            house.grant(person, &[CoreCapability::PartnerEdit], reach, far).await;
-            let mut seen = viewers.get(&format!("/people/{person}/access")).await.body;
+            let user = house.user(name).await;
+            house.grant(user, &[CoreCapability::PartnerEdit], reach, far).await;
+            let mut seen = viewers.get(&format!("/people/{user}/access")).await.body;
             seen["person"] = Json::Null;
-            let decided = ask(&app, &viewers.token, person, "core.partner.edit", house.reseller).await;
+            let decided = ask(&app, &viewers.token, user, "core.partner.edit", house.reseller).await;
             assert!(decided["context"]["reason"].as_str().unwrap().contains("1 ground is hidden"), "{decided}");
             // An allowing ground out of sight.
-            house.grant(person, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
-            let allowed = ask(&app, &viewers.token, person, "core.partner.delete", house.reseller).await;
+            house.grant(user, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
+            let allowed = ask(&app, &viewers.token, user, "core.partner.delete", house.reseller).await;
             assert_eq!(allowed["decision"], true, "{allowed}");
             assert!(allowed["context"]["reason"].as_str().unwrap().contains("A ground you may not see"), "{allowed}");
             answers.push(vec![seen, timeless(decided), timeless(allowed)]);
@@ -213,9 +213,9 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let dock = below(&owner, house.reseller, "Dock").await;
-        let henrik = house.person("Henrik").await;
+        let henrik = house.user("Henrik").await;
         house.grant(henrik, CoreCapability::ALL, "subtree", house.reseller).await;
-        let product = house.person("Product").await;
+        let product = house.user("Product").await;
         house.grant(product, &[CoreCapability::AccessAsk], "subtree", house.reseller).await;
         let (_, token) = house.api_token(product, house.reseller).await;
         for kind in [None, Some("partner"), Some("billing"), Some("security")] {
@@ -258,7 +258,7 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let dock = below(&owner, house.reseller, "Dock").await;
-        let helper = house.person("Hedda Helper").await;
+        let helper = house.user("Hedda Helper").await;
         house.grant(helper, CoreCapability::ALL, "partner", dock).await;
         house.grant(helper, &[CoreCapability::AuditView], "partner", dock).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;

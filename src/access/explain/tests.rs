@@ -41,20 +41,20 @@ fn partner() -> NamedRef<PartnerId> {
 #[test]
 fn every_miss_has_one_sentence_and_one_word() {
     let own = || proof(ScopeKind::Partner, manual(None));
-    let (admin, door) = (SuspensionSource::Admin, SuspensionSource::Connection(named::<ConnectionId>(8, "").id));
+    let (admin, connection) = (SuspensionSource::Admin, SuspensionSource::Connection(named::<ConnectionId>(8, "").id));
     let grant = "the role Help desk over Acme, granted by Bea on 1970-01-02.";
     let misses = [
-        (DenialReason::NoPerson, "There is no such person.".to_owned()),
+        (DenialReason::NoUser, "There is no such person.".to_owned()),
         (DenialReason::NoPartner, "There is no such partner.".to_owned()),
         (DenialReason::NoCapability, "There is no such capability.".to_owned()),
-        (DenialReason::PersonSuspended { source: admin }, "The person is suspended by an administrator.".to_owned()),
-        (DenialReason::PersonSuspended { source: door }, "The person is suspended by its directory.".to_owned()),
+        (DenialReason::UserSuspended { source: admin }, "The person is suspended by an administrator.".to_owned()),
+        (DenialReason::UserSuspended { source: connection }, "The person is suspended by its directory.".to_owned()),
         (
             DenialReason::HomeSuspended { partner: partner(), source: admin },
             "The person's side is suspended: Acme is switched off by an administrator.".to_owned(),
         ),
         (
-            DenialReason::PartnerSuspended { partner: partner(), source: door },
+            DenialReason::PartnerSuspended { partner: partner(), source: connection },
             "The partner is suspended: Acme is switched off by its directory.".to_owned(),
         ),
         (
@@ -90,13 +90,13 @@ fn every_miss_has_one_sentence_and_one_word() {
     let above = named::<PartnerId>(9, "").id;
     for (source, kind, words) in [
         (admin, "partner", "by an administrator"),
-        (door, "directory", "by its directory"),
+        (connection, "directory", "by its directory"),
         (SuspensionSource::Decided(HoldKind::Partner, above), "partner", "by an administrator"),
         (SuspensionSource::Decided(HoldKind::Billing, above), "billing", "for a bill"),
         (SuspensionSource::Decided(HoldKind::Security, above), "security", "for safety"),
         (SuspensionSource::Decided(HoldKind::End, above), "end", "since the day they were to leave"),
     ] {
-        let miss = DenialReason::PersonSuspended { source };
+        let miss = DenialReason::UserSuspended { source };
         assert_eq!(to_value(&miss).unwrap(), json!({"miss": "person_suspended", "kind": kind}));
         assert_eq!(miss.to_string(), format!("The person is suspended {words}."));
     }
@@ -129,7 +129,7 @@ fn exceptions_of_a_scope_are_told_whatever_their_kind() {
 }
 
 #[test]
-fn support_tells_how_the_grant_comes_to_the_person() {
+fn support_tells_how_the_grant_comes_to_the_user() {
     assert_eq!(manual(None).to_string(), "granted by Bea on 1970-01-02");
     let group = ExternalSet::Group(named(9, "").id);
     let condition = ExternalSet::Condition(named(9, "").id);

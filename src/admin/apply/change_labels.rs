@@ -60,7 +60,7 @@ impl Run<'_> {
     pub(super) async fn holder(&mut self, tx: &mut Tx, at: &PartnerExtent, who: Holder) -> Result<String, ApplyError> {
         let name = match who {
             Holder::Group(id) => format!("group {}", self.group_name(tx, at, id).await?),
-            Holder::User(id) => match self.known.person_name(id) {
+            Holder::User(id) => match self.known.user_name(id) {
                 Some(known) => known.to_owned(),
                 None => match users::get(tx, at, id).await? {
                     Some(user) => user.profile.login_name.unwrap_or(user.profile.display_name),

@@ -31,15 +31,15 @@ pub(super) async fn one(
         .map_err(|error| place.part("settings").wrong(format!("its settings cannot be kept: {error}")))?;
     let state = if decl.paused { ConnectionState::Paused } else { ConnectionState::Active };
     let filling = ConnectionInit { settings, state, secret: None };
-    let known = match run.known.door(at.partner(), &decl.slug) {
-        Some(door) => Some(door.clone()),
+    let known = match run.known.connection(at.partner(), &decl.slug) {
+        Some(connection) => Some(connection.clone()),
         None => connections::by_slug(tx, at, &decl.slug).await?,
     };
     let id = match known {
-        Some(door) if door.connection.kind != kind || door.connection.directory != directory => {
+        Some(connection) if connection.connection.kind != kind || connection.connection.directory != directory => {
             return Err(place.wrong("its kind and its directory cannot be changed"));
         }
-        Some(door) => change(tx, run, place, at, &door, (decl, filling)).await?,
+        Some(connection) => change(tx, run, place, at, &connection, (decl, filling)).await?,
         None => create(tx, run, place, at, directory, (kind, decl, filling)).await?,
     };
     token(tx, run, place, at, (id, kind), decl).await
@@ -66,14 +66,14 @@ async fn create(
     }
     let refused = |refused: AdminError| blamed(place, &refused).refused(refused);
     let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.join.clone());
-    let (draft, join_attribute): Draft =
+    let (draft, matching_attribute): Draft =
         drafted(run.ctx, &NewConnection { kind, slug, profile, join }, &filling).map_err(refused)?;
     fit(&draft, run.means.tools.check).map_err(refused)?;
-    joins(&draft, join_attribute.as_deref(), run.means.tools.check_join).map_err(refused)?;
+    joins(&draft, matching_attribute.as_deref(), run.means.tools.check_matching).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
     let secret = sealed(run.ctx, run.means.tools.keyring, &draft, secret).map_err(refused)?;
     let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
-    parts.extend(join_attribute.as_ref().map(|join| format!("join {join}")));
+    parts.extend(matching_attribute.as_ref().map(|join| format!("join {join}")));
     if draft.state == ConnectionState::Paused {
         parts.push("paused".to_owned());
     }
@@ -82,7 +82,7 @@ async fn create(
         parts.push("with a secret".to_owned());
     }
     let new = Connection { directory, ..draft };
-    connections::insert(tx, at, &new, ConnectionSecrets { join_attribute, secret }, run.ctx.now()).await?;
+    connections::insert(tx, at, &new, ConnectionSecrets { matching_attribute, secret }, run.ctx.now()).await?;
     let event = Event::of(Kind::ConnectionCreated, new.id).id("directory", directory);
     record(tx, run.ctx, at.partner(), event).await?;
     run.plan.created(format!("{place}: {}", parts.join(", ")));
@@ -94,11 +94,11 @@ async fn change(
     run: &mut Run<'_>,
     place: &Spot,
     at: &PartnerExtent,
-    door: &ConnectionContext,
+    connection: &ConnectionContext,
     (decl, filling): (&ConnectionDecl, ConnectionInit),
 ) -> Result<ConnectionId, ApplyError> {
     let refused = |refused: AdminError| blamed(place, &refused).refused(refused);
-    let known = &door.connection;
+    let known = &connection.connection;
     let change = ConnectionPatch {
         profile: Some(decl.profile.clone()),
         join: Some(decl.join.clone()),
@@ -106,18 +106,18 @@ async fn change(
         state: Some(filling.state),
         secret: None,
     };
-    let (wanted, join, mut changed) = wanted(door, &change).map_err(refused)?;
+    let (wanted, join, mut changed) = wanted(connection, &change).map_err(refused)?;
     fit(&wanted, run.means.tools.check).map_err(refused)?;
-    if join != door.join_attribute {
-        joins(&wanted, join.as_deref(), run.means.tools.check_join).map_err(refused)?;
+    if join != connection.matching_attribute {
+        joins(&wanted, join.as_deref(), run.means.tools.check_matching).map_err(refused)?;
     }
     let mut parts = Vec::new();
     if wanted.profile != known.profile {
         parts.push(format!("profile {} → {}", known.profile, wanted.profile));
     }
-    if join != door.join_attribute {
+    if join != connection.matching_attribute {
         let said = |join: &Option<String>| join.clone().unwrap_or_else(|| "none".to_owned());
-        parts.push(format!("join {} → {}", said(&door.join_attribute), said(&join)));
+        parts.push(format!("join {} → {}", said(&connection.matching_attribute), said(&join)));
     }
     if wanted.state != known.state {
         parts.push(format!("{} → {}", known.state.as_str(), wanted.state.as_str()));
@@ -125,14 +125,14 @@ async fn change(
     parts.extend(settings::differences(&known.config, &wanted.config));
     if !changed.is_empty() {
         if !run.means.connections.contains_key(&decl.slug) {
-            keeps_secret(tx, door, &wanted).await.map_err(refused)?;
+            keeps_secret(tx, connection, &wanted).await.map_err(refused)?;
         }
-        connections::update(tx, at, door, &wanted, join, run.ctx.now()).await?;
+        connections::update(tx, at, connection, &wanted, join, run.ctx.now()).await?;
     }
     if let Some(secret) = run.means.connections.get(&decl.slug) {
         // Also refuses one that this kind of connection does not have.
         let sealed = sealed(run.ctx, run.means.tools.keyring, &wanted, Some(secret)).map_err(refused)?;
-        let stored = connections::secret(tx, &door.extent).await?;
+        let stored = connections::secret(tx, &connection.extent).await?;
         let opened =
             stored.and_then(|stored| run.means.tools.keyring.open(SealPurpose::secret_of(&wanted), &stored).ok());
         if !opened.is_some_and(|opened| same(&opened, secret.expose_secret().as_bytes())) {

@@ -27,10 +27,10 @@ async fn whole(tx: &mut Tx, run: &mut Run<'_>, spot: &Spot, decl: &DirectoryDecl
     let id = directory(tx, run, spot, &at, decl).await?;
     let most = ceilings::set(tx, run, spot, &at, id, decl).await;
     let most = run.note(most)?;
-    for (number, door) in decl.connections.iter().enumerate() {
-        let place = door.spot(spot, number);
+    for (number, connection) in decl.connections.iter().enumerate() {
+        let place = connection.spot(spot, number);
         if !run.twice.contains(place.at()) {
-            let done = connections::one(tx, run, &place, &at, id, door).await;
+            let done = connections::one(tx, run, &place, &at, id, connection).await;
             run.note(done)?;
         }
     }

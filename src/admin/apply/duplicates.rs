@@ -33,9 +33,9 @@ pub(super) fn check(run: &mut Run<'_>, declaration: &Declaration) -> Result<(), 
     for (at, decl) in declaration.directories.iter().enumerate() {
         let spot = decl.spot(at);
         once(run, spot.clone(), &decl.partner, &decl.name)?;
-        for (number, door) in decl.connections.iter().enumerate() {
-            if !slugs.insert(door.slug.as_str()) {
-                let spot = door.spot(&spot, number);
+        for (number, connection) in decl.connections.iter().enumerate() {
+            if !slugs.insert(connection.slug.as_str()) {
+                let spot = connection.spot(&spot, number);
                 run.twice.insert(spot.at().to_owned());
                 run.note::<()>(Err(spot.wrong("the file declares it twice")))?;
             }

@@ -37,7 +37,7 @@ pub(super) struct ExistingObjects {
     roles: HashMap<RoleId, Role>,
     role_names: HashMap<(PartnerId, String), RoleId>,
     capabilities: HashMap<RoleId, BTreeSet<CapabilityId>>,
-    people: HashMap<UserId, User>,
+    users: HashMap<UserId, User>,
     logins: HashMap<(PartnerId, String), UserId>,
     grants: HashMap<Holder, Vec<ManualGrant>>,
     homes: HashMap<PartnerId, Vec<Holder>>,
@@ -49,7 +49,7 @@ pub(super) struct ExistingObjects {
     namesakes: HashMap<Vec<u8>, Vec<Namesake>>,
     directories: HashMap<PartnerId, Vec<Directory>>,
     ceilings: HashMap<DirectoryId, Vec<CeilingEntry>>,
-    doors: HashMap<DirectoryId, Vec<ConnectionContext>>,
+    connections: HashMap<DirectoryId, Vec<ConnectionContext>>,
     rules: HashMap<DirectoryId, Vec<StoredRule>>,
     external: HashMap<ExternalGroupId, String>,
 }
@@ -75,7 +75,7 @@ impl ExistingObjects {
         let places: Vec<PartnerId> = known.places.iter().copied().collect();
         let line: Vec<PartnerId> = known.partners.keys().copied().collect();
         known.tree(tx, by, &places, &ids, &line).await?;
-        known.people(tx, by, &places).await?;
+        known.users(tx, by, &places).await?;
         known.newcomers(tx, by, declaration).await?;
         known.directories(tx, by, &places).await?;
         Ok(known)
@@ -111,15 +111,15 @@ impl ExistingObjects {
         Ok(())
     }
 
-    async fn people(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {
-        for user in declared::people(tx, by, places).await? {
-            self.add_person(user);
+    async fn users(&mut self, tx: &mut Tx, by: &OperatorExtent, places: &[PartnerId]) -> Result<(), StoreError> {
+        for user in declared::users(tx, by, places).await? {
+            self.add_user(user);
         }
         let held = declared::held(tx, by, places).await?;
         let strangers: HashSet<UserId> = held
             .iter()
             .filter_map(|grant| match grant.holder {
-                Holder::User(id) if !self.people.contains_key(&id) => Some(id),
+                Holder::User(id) if !self.users.contains_key(&id) => Some(id),
                 _ => None,
             })
             .collect();
@@ -172,8 +172,8 @@ impl ExistingObjects {
             self.directories.entry(directory.partner).or_default().push(directory);
         }
         self.ceilings = declared::ceilings(tx, by, &ids).await?;
-        for door in declared::doors(tx, by, &ids).await? {
-            self.doors.entry(door.connection.directory).or_default().push(door);
+        for connection in declared::connections(tx, by, &ids).await? {
+            self.connections.entry(connection.connection.directory).or_default().push(connection);
         }
         self.rules = declared::rules(tx, by, &ids).await?;
         let asked: HashSet<ExternalGroupId> = self.rules.values().flatten().flat_map(asked_for).collect();
@@ -273,42 +273,42 @@ impl ExistingObjects {
     }
 
     /// The person who signs in by a name, when no directory speaks of them.
-    pub(super) fn person(&self, partner: PartnerId, login: &str) -> Option<&User> {
-        self.logins.get(&(partner, fold(login))).and_then(|id| self.people.get(id))
+    pub(super) fn user(&self, partner: PartnerId, login: &str) -> Option<&User> {
+        self.logins.get(&(partner, fold(login))).and_then(|id| self.users.get(id))
     }
 
     /// What a person is called.
-    pub(super) fn person_name(&self, id: UserId) -> Option<&str> {
-        let profile = self.people.get(&id).map(|user| &user.profile);
+    pub(super) fn user_name(&self, id: UserId) -> Option<&str> {
+        let profile = self.users.get(&id).map(|user| &user.profile);
         let own = profile.map(|profile| (&profile.login_name, &profile.display_name));
         let of_a_directory = || self.names.get(&id).map(|one| (&one.login_name, &one.display_name));
         own.or_else(of_a_directory).map(|(login, display)| login.as_ref().unwrap_or(display).as_str())
     }
 
     /// The holder of a name of whom a directory speaks, or someone whom this application made.
-    pub(super) fn other_person(&self, partner: PartnerId, login: &str) -> Option<UserId> {
+    pub(super) fn other_user(&self, partner: PartnerId, login: &str) -> Option<UserId> {
         self.others.get(&(partner, fold(login))).copied()
     }
 
-    pub(super) fn made_person(&mut self, partner: PartnerId, login: &str, id: UserId) {
+    pub(super) fn made_user(&mut self, partner: PartnerId, login: &str, id: UserId) {
         self.others.insert((partner, fold(login)), id);
     }
 
     fn home(&self, id: UserId) -> Option<PartnerId> {
         let of_a_directory = self.names.get(&id).map(|one| one.home);
-        self.people.get(&id).map(|user| user.partner).or(of_a_directory)
+        self.users.get(&id).map(|user| user.partner).or(of_a_directory)
     }
 
     /// Those at home in each partner of whom no directory speaks, by name.
-    pub(super) fn people_by_home(&self) -> HashMap<PartnerId, Vec<&User>> {
-        by(self.people.values(), |user| user.partner, |user| (fold(&user.profile.display_name), user.id))
+    pub(super) fn users_by_home(&self) -> HashMap<PartnerId, Vec<&User>> {
+        by(self.users.values(), |user| user.partner, |user| (fold(&user.profile.display_name), user.id))
     }
 
-    pub(super) fn add_person(&mut self, user: User) {
+    pub(super) fn add_user(&mut self, user: User) {
         if let Some(login) = &user.profile.login_name {
             self.logins.insert((user.partner, fold(login)), user.id);
         }
-        self.people.insert(user.id, user);
+        self.users.insert(user.id, user);
     }
 
     /// The manual grants of a holder.
@@ -339,14 +339,16 @@ impl ExistingObjects {
         self.ceilings.get(&directory).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn doors_of(&self, directory: DirectoryId) -> &[ConnectionContext] {
-        self.doors.get(&directory).map_or(&[], Vec::as_slice)
+    pub(super) fn connections_of(&self, directory: DirectoryId) -> &[ConnectionContext] {
+        self.connections.get(&directory).map_or(&[], Vec::as_slice)
     }
 
     /// The connection of a name in addresses, when it is one of the partner's.
-    pub(super) fn door(&self, partner: PartnerId, slug: &str) -> Option<&ConnectionContext> {
+    pub(super) fn connection(&self, partner: PartnerId, slug: &str) -> Option<&ConnectionContext> {
         let directories = self.directories_of(partner).iter();
-        directories.flat_map(|directory| self.doors_of(directory.id)).find(|door| door.connection.slug == slug)
+        directories
+            .flat_map(|directory| self.connections_of(directory.id))
+            .find(|connection| connection.connection.slug == slug)
     }
 
     pub(super) fn rules_of(&self, directory: DirectoryId) -> &[StoredRule] {

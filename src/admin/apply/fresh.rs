@@ -13,21 +13,21 @@ const MOST: usize = 256;
 /// What was made and is not written yet.
 #[derive(Default)]
 pub(super) struct Fresh {
-    people: Vec<(PartnerId, UserId, UserProfile)>,
+    users: Vec<(PartnerId, UserId, UserProfile)>,
     grants: Vec<(ScopeId, ManualGrant)>,
     events: Vec<(PartnerId, Event)>,
 }
 
 impl Run<'_> {
     /// Makes a person of whom no directory speaks.
-    pub(super) async fn make_person(
+    pub(super) async fn make_user(
         &mut self,
         tx: &mut Tx,
         home: PartnerId,
         id: UserId,
         profile: UserProfile,
     ) -> Result<(), StoreError> {
-        self.fresh.people.push((home, id, profile));
+        self.fresh.users.push((home, id, profile));
         self.fresh.events.push((home, Event::of(Kind::UserCreated, id)));
         self.written_if_many(tx).await
     }
@@ -51,8 +51,8 @@ impl Run<'_> {
 
     /// Writes what waits.
     pub(super) async fn written(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        let Fresh { people, grants, events } = std::mem::take(&mut self.fresh);
-        users::insert_confirmed(tx, &self.by, &people, self.ctx.now()).await?;
+        let Fresh { users, grants, events } = std::mem::take(&mut self.fresh);
+        users::insert_confirmed(tx, &self.by, &users, self.ctx.now()).await?;
         grants::insert(tx, &self.by, &grants).await?;
         events::append_each(tx, self.ctx, &events).await
     }

@@ -58,8 +58,8 @@ pub struct ApplyContext<'a> {
 
 impl<'a> ApplyContext<'a> {
     /// Without any secrets, and taking nothing back.
-    pub fn new(keyring: &'a Keyring, check: Check, check_join: CheckJoin) -> Self {
-        let tools = Tools { keyring, check, check_join };
+    pub fn new(keyring: &'a Keyring, check: Check, check_matching: CheckJoin) -> Self {
+        let tools = Tools { keyring, check, check_matching };
         Self { tools, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
     }
 }

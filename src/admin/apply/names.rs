@@ -176,10 +176,10 @@ impl Run<'_> {
         at: &PartnerExtent,
         login: &str,
     ) -> Result<UserId, ApplyError> {
-        if let Some(known) = self.known.person(at.partner(), login) {
+        if let Some(known) = self.known.user(at.partner(), login) {
             return Ok(known.id);
         }
-        if let Some(known) = self.known.other_person(at.partner(), login) {
+        if let Some(known) = self.known.other_user(at.partner(), login) {
             return Ok(known);
         }
         let found = users::by_login(tx, at, login).await?;

@@ -27,7 +27,7 @@ type Tell<'a> = &'a mut dyn FnMut(&'static str, String);
 fn everything(run: &Run<'_>, declared: &[(PartnerId, &str)], named: &Named, declaration: &Declaration, tell: Tell<'_>) {
     let ids: HashSet<PartnerId> = declared.iter().map(|(id, _)| *id).collect();
     let (groups, roles) = (run.known.groups_by_owner(), run.known.roles_by_owner());
-    let people = run.known.people_by_home();
+    let users = run.known.users_by_home();
     for (id, key) in declared {
         for child in run.known.children(*id).filter(|child| !ids.contains(&child.id)) {
             let name = child.external_id.clone().unwrap_or_else(|| child.id.to_string());
@@ -43,10 +43,10 @@ fn everything(run: &Run<'_>, declared: &[(PartnerId, &str)], named: &Named, decl
                 tell("roles", format!("role {} of {key}", role.name));
             }
         }
-        for person in people.get(id).into_iter().flatten() {
-            let login = person.profile.login_name.as_deref();
+        for user in users.get(id).into_iter().flatten() {
+            let login = user.profile.login_name.as_deref();
             if !login.is_some_and(|login| named.has("user", key, login)) {
-                let name = login.unwrap_or(&person.profile.display_name);
+                let name = login.unwrap_or(&user.profile.display_name);
                 tell("people", format!("user {name} of {key}"));
             }
         }
@@ -81,9 +81,9 @@ fn of_directory(run: &Run<'_>, key: &str, directory: &Directory, declared: Optio
         let rules = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
         tell("directories", format!("{place}, with {rules}"));
     }
-    for door in run.known.doors_of(directory.id) {
-        let slug = &door.connection.slug;
-        if !declared.is_some_and(|decl| decl.connections.iter().any(|door| door.slug == *slug)) {
+    for connection in run.known.connections_of(directory.id) {
+        let slug = &connection.connection.slug;
+        if !declared.is_some_and(|decl| decl.connections.iter().any(|connection| connection.slug == *slug)) {
             tell("connections", format!("connection {slug} of {place}"));
         }
     }

@@ -180,7 +180,7 @@ async fn user(
         login_name: Some(super::name(place, "login", &decl.login)?),
         ..UserProfile::default()
     };
-    if let Some(known) = run.known.person(at.partner(), &decl.login) {
+    if let Some(known) = run.known.user(at.partner(), &decl.login) {
         let (id, known) = (known.id, known.profile.clone());
         return change(tx, run, place, &at, (id, known, false), profile).await;
     }
@@ -196,8 +196,8 @@ async fn user(
     nowhere_else(tx, run, place, logins, &decl.login).await?;
     let id: UserId = run.ctx.id();
     run.plan.created(format!("{place}, “{}”", profile.display_name));
-    run.known.made_person(at.partner(), &decl.login, id);
-    Ok(run.make_person(tx, at.partner(), id, profile).await?)
+    run.known.made_user(at.partner(), &decl.login, id);
+    Ok(run.make_user(tx, at.partner(), id, profile).await?)
 }
 
 /// Gives a person what the declaration says; what it leaves out stays.

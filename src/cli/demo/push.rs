@@ -34,13 +34,13 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
     let tree = partners::subtree(&mut reader, &by.at(root.id)).await?;
     let home = tree.iter().find(|node| node.partner.external_id.as_deref() == Some("harbor"));
     let home = by.at(home.context("the store has no partner harbor")?.partner.id);
-    let person = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
+    let user = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
     told.push_str("\nWhat follows from it:\n\n");
-    for held in effective_lists::groups_of(&mut reader, &home, person).await? {
+    for held in effective_lists::groups_of(&mut reader, &home, user).await? {
         let verb = if held.exclusive { "placed in" } else { "labelled" };
         writeln!(told, "  + {verb} {}: {}", held.group.name, held.ground)?;
     }
-    for held in effective_lists::grants_of(&mut reader, &home, person, Clock.now()).await? {
+    for held in effective_lists::grants_of(&mut reader, &home, user, Clock.now()).await? {
         writeln!(told, "  + {}", held.proof)?;
     }
     drop(reader);
@@ -49,12 +49,12 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
     for (key, name) in [("lighthouse", "Lighthouse Dental"), ("saltmarsh", "Saltmarsh Primary School")] {
         let there = tree.iter().find(|node| node.partner.external_id.as_deref() == Some(key));
         let there = there.with_context(|| format!("the store has no partner {key}"))?.partner.id;
-        let answer = provider.ask(person, "cove.recover.device", &there.to_string()).await?;
+        let answer = provider.ask(user, "cove.recover.device", &there.to_string()).await?;
         let allowed = answer.get("decision").and_then(Json::as_bool).unwrap_or(false);
         let reason = answer.pointer("/context/reason").and_then(Json::as_str).unwrap_or("no reason given");
         writeln!(told, "  {} at {name}: {reason}", if allowed { "ALLOWED" } else { "REFUSED" })?;
     }
-    told.push_str(&format!("\n  See her in the console: {}/people/{person}\n", places.base));
+    told.push_str(&format!("\n  See her in the console: {}/people/{user}\n", places.base));
     Ok(told)
 }
 
@@ -121,9 +121,9 @@ impl Provider<'_> {
         self.answer(&format!("{method} /{path}"), request).await
     }
 
-    async fn ask(&self, person: UserId, capability: &str, partner: &str) -> anyhow::Result<Json> {
+    async fn ask(&self, user: UserId, capability: &str, partner: &str) -> anyhow::Result<Json> {
         let body = json!({
-            "subject": { "type": "user", "id": person.to_string() },
+            "subject": { "type": "user", "id": user.to_string() },
             "action": { "name": capability },
             "resource": { "type": "partner", "id": partner },
         });

@@ -33,7 +33,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
     let ctx = Clock.ctx(Actor::Operator);
     let by = OperatorExtent::assume();
-    let means = ApplyContext::new(keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(keyring, connection_settings::check, connection_settings::check_matching);
     if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
         apply::apply(store, &ctx, by, &declaration, &means).await.context("config/demo.toml")?;
     }
@@ -44,9 +44,9 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
             let reseller = declared::by_key(tx, &by, &[RESELLER]).await?.pop().ok_or_else(|| missing(RESELLER))?;
             let (top, at) = (by.at(root.id), by.at(reseller.id));
             let owner = users::by_login(tx, &top, OWNER).await?.ok_or_else(|| missing(OWNER))?;
-            let door = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;
+            let connection = connections::by_slug(tx, &at, SCIM_SLUG).await?.ok_or_else(|| missing(SCIM_SLUG))?;
             let link = links::create(tx, &ctx, &top, owner, OneTimeLinkPurpose::SetUp).await?;
-            let (_, scim_token) = tokens::create(tx, &at, &ctx, door.connection.id, "demo", None).await?;
+            let (_, scim_token) = tokens::create(tx, &at, &ctx, connection.connection.id, "demo", None).await?;
             let (_, api_token) = api_tokens::create(tx, &top, &ctx, owner, "demo", None).await?;
             Ok(Handles { link, scim_token, api_token })
         })

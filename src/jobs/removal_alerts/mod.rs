@@ -32,7 +32,7 @@ const SLACK: i64 = 60;
 
 /// Whether anything raises an alarm.
 pub fn watches(settings: &RemovalAlertConfig) -> bool {
-    settings.people > 0 || settings.share_percent > 0
+    settings.users > 0 || settings.share_percent > 0
 }
 
 /// Watches until `told` turns true.
@@ -71,7 +71,7 @@ struct Seen {
 impl Watch {
     fn new(store: Store, clock: Clock, settings: RemovalAlertConfig) -> Self {
         let limits = AlertThresholds {
-            people: settings.people as usize,
+            users: settings.users as usize,
             percent: settings.share_percent as usize,
             window: i64::from(settings.window_minutes) * 60,
         };
@@ -144,7 +144,7 @@ impl Watch {
     async fn seen(&mut self, by: &OperatorExtent, connection: ConnectionId) -> Result<Option<&mut Seen>, StoreError> {
         if !self.seen.contains_key(&connection) {
             let mut reader = self.store.reader().await?;
-            let Some(at) = by.door(&mut reader, connection).await? else { return Ok(None) };
+            let Some(at) = by.connection(&mut reader, connection).await? else { return Ok(None) };
             let sight = RemovalWindow::new(self.limits, removal_alerts::latest(&mut reader, &at).await?);
             self.seen.insert(connection, Seen { at, sight });
         }
@@ -170,9 +170,9 @@ impl Watch {
         let mut grown = Vec::new();
         for seen in self.seen.values_mut() {
             for going in seen.sight.news() {
-                let storm = going.stored(seen.at.connection(), going.id.unwrap_or_else(|| ctx.id()), ctx.now());
+                let removal_alert = going.stored(seen.at.connection(), going.id.unwrap_or_else(|| ctx.id()), ctx.now());
                 let list = if going.id.is_none() { &mut fresh } else { &mut grown };
-                list.push((seen.at, storm));
+                list.push((seen.at, removal_alert));
             }
         }
         let took = self.seen.values_mut().any(|seen| std::mem::take(&mut seen.sight.took));
@@ -184,15 +184,18 @@ impl Watch {
             if !duty.confirm(tx).await? {
                 return Ok::<_, StoreError>(false);
             }
-            for (at, storm) in &fresh {
-                removal_alerts::insert(tx, at, storm).await?;
-                let event = Event::of(Kind::StormRaised, storm.connection_id).id("storm", storm.id);
-                let event = event.moment("since", storm.first_removal_at).moment("until", storm.last_removal_at);
-                let event = event.count("people", number(storm.user_count)).count("minutes", minutes);
+            for (at, removal_alert) in &fresh {
+                removal_alerts::insert(tx, at, removal_alert).await?;
+                let event =
+                    Event::of(Kind::RemovalAlertRaised, removal_alert.connection_id).id("storm", removal_alert.id);
+                let event = event
+                    .moment("since", removal_alert.first_removal_at)
+                    .moment("until", removal_alert.last_removal_at);
+                let event = event.count("people", number(removal_alert.user_count)).count("minutes", minutes);
                 events::append(tx, &ctx, at.partner(), &[event]).await?;
             }
-            for (at, storm) in &grown {
-                removal_alerts::grow(tx, at, storm).await?;
+            for (at, removal_alert) in &grown {
+                removal_alerts::grow(tx, at, removal_alert).await?;
             }
             // What was read again on resuming is read already.
             if cursor.0 > self.stored {
@@ -204,38 +207,39 @@ impl Watch {
             return Ok(false);
         }
         self.stored = self.stored.max(cursor.0);
-        for (at, storm) in fresh {
-            if let Some(seen) = self.seen.get_mut(&storm.connection_id) {
-                seen.sight.name(storm.id);
+        for (at, removal_alert) in fresh {
+            if let Some(seen) = self.seen.get_mut(&removal_alert.connection_id) {
+                seen.sight.name(removal_alert.id);
             }
             metrics::counter!("rolecall_storms_raised_total").increment(1);
-            self.warn(by, &at, &storm).await;
+            self.warn(by, &at, &removal_alert).await;
         }
         Ok(true)
     }
 
-    async fn warn(&self, by: &OperatorExtent, at: &ConnectionExtent, storm: &RemovalAlert) {
+    async fn warn(&self, by: &OperatorExtent, at: &ConnectionExtent, removal_alert: &RemovalAlert) {
         let slug = match self.store.reader().await {
             Ok(mut reader) => connections::get(&mut reader, &by.at(at.partner()), at.connection()).await,
             Err(error) => Err(error),
         };
-        let connection = slug.map_or_else(|_| storm.connection_id.to_string(), |door| door.connection.slug);
+        let connection =
+            slug.map_or_else(|_| removal_alert.connection_id.to_string(), |connection| connection.connection.slug);
         tracing::warn!(
-            connection, people = storm.user_count, deactivated = storm.users_deactivated, deleted = storm.users_deleted,
-            memberships = storm.memberships_removed, groups = storm.groups_deleted, since = %storm.first_removal_at,
+            connection, users = removal_alert.user_count, deactivated = removal_alert.users_deactivated, deleted = removal_alert.users_deleted,
+            memberships = removal_alert.memberships_removed, groups = removal_alert.groups_deleted, since = %removal_alert.first_removal_at,
             "storm: this connection takes much away in a short time; `rolecall undo` shows what, and gives it back"
         );
     }
 }
 
 impl ActiveAlert {
-    fn stored(&self, connection: ConnectionId, id: crate::domain::id::StormId, now: Timestamp) -> RemovalAlert {
+    fn stored(&self, connection: ConnectionId, id: crate::domain::id::RemovalAlertId, now: Timestamp) -> RemovalAlert {
         RemovalAlert {
             id,
             connection_id: connection,
             first_removal_at: self.since,
             last_removal_at: self.last,
-            user_count: i64::try_from(self.people.len()).unwrap_or(i64::MAX),
+            user_count: i64::try_from(self.users.len()).unwrap_or(i64::MAX),
             users_deactivated: self.tally.deactivated,
             users_deleted: self.tally.deleted,
             memberships_removed: self.tally.memberships,

@@ -1,7 +1,7 @@
 //! What is seen of one connection: what it took away lately, and the storm that goes on. Pure; time is that of the lines.
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::domain::id::{ExternalUserId, StormId};
+use crate::domain::id::{ExternalUserId, RemovalAlertId};
 use crate::domain::time::Timestamp;
 use crate::provision::undo::{RemovedItem, turns};
 use crate::store::removal_alerts::RemovalAlert;
@@ -14,7 +14,7 @@ const FEWEST: usize = 5;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AlertThresholds {
     /// From so many people on; 0: never by their number.
-    pub people: usize,
+    pub users: usize,
     /// From this share of the connection's users on, in percent; 0: never by their share.
     pub percent: usize,
     /// Within so many seconds.
@@ -43,16 +43,16 @@ impl Tally {
 #[derive(Clone, Debug)]
 pub(super) struct RemovalRecord {
     at: Timestamp,
-    people: Vec<ExternalUserId>,
+    users: Vec<ExternalUserId>,
     tally: Tally,
 }
 
 impl RemovalRecord {
     /// What a line took away; none when it took nothing.
     pub fn of(line: &RemovalEvent) -> Option<Self> {
-        let (mut people, mut tally) = (Vec::new(), Tally::default());
+        let (mut users, mut tally) = (Vec::new(), Tally::default());
         for (item, _) in turns(line).into_iter().filter(|(_, turn)| turn.is_taken()) {
-            people.extend(item.user());
+            users.extend(item.user());
             *match item {
                 RemovedItem::User(_) => &mut tally.deleted,
                 RemovedItem::Group(_) => &mut tally.groups,
@@ -60,7 +60,7 @@ impl RemovalRecord {
                 RemovedItem::Active(_) => &mut tally.deactivated,
             } += 1;
         }
-        (tally != Tally::default()).then_some(Self { at: line.at, people, tally })
+        (tally != Tally::default()).then_some(Self { at: line.at, users, tally })
     }
 }
 
@@ -68,13 +68,13 @@ impl RemovalRecord {
 #[derive(Clone, Debug)]
 pub(super) struct ActiveAlert {
     /// None until it is stored.
-    pub id: Option<StormId>,
+    pub id: Option<RemovalAlertId>,
     /// Its first removal.
     pub since: Timestamp,
     /// Its last one so far.
     pub last: Timestamp,
     /// From whom something was taken.
-    pub people: HashSet<ExternalUserId>,
+    pub users: HashSet<ExternalUserId>,
     /// How much, by kind.
     pub tally: Tally,
     news: bool,
@@ -83,7 +83,7 @@ pub(super) struct ActiveAlert {
 impl ActiveAlert {
     fn take_up(&mut self, removal: RemovalRecord) {
         self.last = self.last.max(removal.at);
-        self.people.extend(removal.people);
+        self.users.extend(removal.users);
         self.tally.add(removal.tally);
         self.news = true;
     }
@@ -95,8 +95,8 @@ pub(super) struct RemovalWindow {
     limits: AlertThresholds,
     recent: VecDeque<RemovalRecord>,
     /// In how many of the recent removals each person is.
-    people: HashMap<ExternalUserId, usize>,
-    storm: Option<ActiveAlert>,
+    users: HashMap<ExternalUserId, usize>,
+    removal_alert: Option<ActiveAlert>,
     /// A storm that ended and of which not everything is stored.
     ended: Option<ActiveAlert>,
     /// What is not later than this belongs to a storm that has ended.
@@ -108,32 +108,32 @@ pub(super) struct RemovalWindow {
 impl RemovalWindow {
     /// Of a connection whose newest storm so far is `known`.
     pub fn new(limits: AlertThresholds, known: Option<RemovalAlert>) -> Self {
-        let storm = known.map(|storm| ActiveAlert {
-            id: Some(storm.id),
-            since: storm.first_removal_at,
-            last: storm.last_removal_at,
-            people: HashSet::new(),
+        let removal_alert = known.map(|removal_alert| ActiveAlert {
+            id: Some(removal_alert.id),
+            since: removal_alert.first_removal_at,
+            last: removal_alert.last_removal_at,
+            users: HashSet::new(),
             tally: Tally::default(),
             news: false,
         });
-        let (recent, people) = (VecDeque::new(), HashMap::new());
-        Self { limits, recent, people, storm, ended: None, spent: None, took: false }
+        let (recent, users) = (VecDeque::new(), HashMap::new());
+        Self { limits, recent, users, removal_alert, ended: None, spent: None, took: false }
     }
 
     /// Takes up the next removal. A storm lasts until nothing was taken away for a whole window; what comes then counts
     /// anew.
     pub fn note(&mut self, removal: RemovalRecord) {
         self.took = true;
-        if let Some(storm) = &mut self.storm {
-            if removal.at < storm.since {
+        if let Some(removal_alert) = &mut self.removal_alert {
+            if removal.at < removal_alert.since {
                 return;
             }
-            if removal.at <= storm.last.plus_seconds(self.limits.window) {
-                storm.take_up(removal);
+            if removal.at <= removal_alert.last.plus_seconds(self.limits.window) {
+                removal_alert.take_up(removal);
                 return;
             }
-            self.spent = Some(storm.last);
-            self.ended = self.storm.take().filter(|storm| storm.news);
+            self.spent = Some(removal_alert.last);
+            self.ended = self.removal_alert.take().filter(|removal_alert| removal_alert.news);
         }
         if self.spent.is_some_and(|spent| removal.at <= spent) {
             return;
@@ -142,22 +142,22 @@ impl RemovalWindow {
         while self.recent.front().is_some_and(|first| first.at < oldest) {
             self.drop_first();
         }
-        for person in &removal.people {
-            *self.people.entry(*person).or_default() += 1;
+        for user in &removal.users {
+            *self.users.entry(*user).or_default() += 1;
         }
         self.recent.push_back(removal);
-        if self.limits.people > 0 && self.people.len() >= self.limits.people {
+        if self.limits.users > 0 && self.users.len() >= self.limits.users {
             self.begin();
         }
     }
 
     fn drop_first(&mut self) {
         let Some(first) = self.recent.pop_front() else { return };
-        for person in first.people {
-            if let Some(times) = self.people.get_mut(&person) {
+        for user in first.users {
+            if let Some(times) = self.users.get_mut(&user) {
                 *times -= 1;
                 if *times == 0 {
-                    self.people.remove(&person);
+                    self.users.remove(&user);
                 }
             }
         }
@@ -165,48 +165,52 @@ impl RemovalWindow {
 
     /// The most users the connection may still have for the share to be reached; none when it is not in question.
     pub fn most_users(&self) -> Option<i64> {
-        let people = self.people.len();
-        if self.storm.is_some() || self.limits.percent == 0 || people < FEWEST {
+        let users = self.users.len();
+        if self.removal_alert.is_some() || self.limits.percent == 0 || users < FEWEST {
             return None;
         }
         let deleted: i64 = self.recent.iter().map(|removal| removal.tally.deleted).sum();
-        let all = i64::try_from(people * 100 / self.limits.percent).unwrap_or(i64::MAX);
+        let all = i64::try_from(users * 100 / self.limits.percent).unwrap_or(i64::MAX);
         Some(all.saturating_sub(deleted).max(0))
     }
 
     /// It is a storm.
     pub fn begin(&mut self) {
         let Some(first) = self.recent.front() else { return };
-        let (people, tally) = (HashSet::new(), Tally::default());
-        let mut storm = ActiveAlert { id: None, since: first.at, last: first.at, people, tally, news: true };
+        let (users, tally) = (HashSet::new(), Tally::default());
+        let mut removal_alert = ActiveAlert { id: None, since: first.at, last: first.at, users, tally, news: true };
         for removal in self.recent.drain(..) {
-            storm.since = storm.since.min(removal.at);
-            storm.take_up(removal);
+            removal_alert.since = removal_alert.since.min(removal.at);
+            removal_alert.take_up(removal);
         }
-        self.people.clear();
-        self.storm = Some(storm);
+        self.users.clear();
+        self.removal_alert = Some(removal_alert);
     }
 
     /// Storms that began or went on since this was last asked.
     pub fn news(&mut self) -> Vec<ActiveAlert> {
-        let going = self.storm.as_mut().filter(|storm| storm.news).map(|storm| {
-            storm.news = false;
-            storm.clone()
+        let going = self.removal_alert.as_mut().filter(|removal_alert| removal_alert.news).map(|removal_alert| {
+            removal_alert.news = false;
+            removal_alert.clone()
         });
         self.ended.take().into_iter().chain(going).collect()
     }
 
     /// The storm that goes on is stored under this id.
-    pub fn name(&mut self, id: StormId) {
-        if let Some(storm) = self.storm.as_mut().filter(|storm| storm.id.is_none()) {
-            storm.id = Some(id);
+    pub fn name(&mut self, id: RemovalAlertId) {
+        if let Some(removal_alert) = self.removal_alert.as_mut().filter(|removal_alert| removal_alert.id.is_none()) {
+            removal_alert.id = Some(id);
         }
     }
 
     /// Whether anything was taken away within the window before `now`.
     pub fn is_awake(&self, now: Timestamp) -> bool {
         let oldest = now.plus_seconds(-self.limits.window);
-        let last = self.storm.as_ref().map(|storm| storm.last).or_else(|| self.recent.back().map(|last| last.at));
+        let last = self
+            .removal_alert
+            .as_ref()
+            .map(|removal_alert| removal_alert.last)
+            .or_else(|| self.recent.back().map(|last| last.at));
         last.is_some_and(|last| last >= oldest)
     }
 }
@@ -218,25 +222,25 @@ mod tests {
     use super::*;
     use crate::domain::id::Id as _;
 
-    const LIMITS: AlertThresholds = AlertThresholds { people: 20, percent: 20, window: 600 };
+    const LIMITS: AlertThresholds = AlertThresholds { users: 20, percent: 20, window: 600 };
 
     fn moment(second: i64) -> Timestamp {
         Timestamp::from_micros(second * 1_000_000)
     }
 
-    fn off(second: i64, person: u128) -> RemovalRecord {
-        let people = vec![ExternalUserId::from_uuid(Uuid::from_u128(person))];
-        RemovalRecord { at: moment(second), people, tally: Tally { deactivated: 1, ..Tally::default() } }
+    fn off(second: i64, user: u128) -> RemovalRecord {
+        let users = vec![ExternalUserId::from_uuid(Uuid::from_u128(user))];
+        RemovalRecord { at: moment(second), users, tally: Tally { deactivated: 1, ..Tally::default() } }
     }
 
     fn seen(removals: impl IntoIterator<Item = (i64, u128)>) -> (RemovalWindow, usize) {
         let (mut sight, mut raised) = (RemovalWindow::new(LIMITS, None), 0);
-        for (second, person) in removals {
-            sight.note(off(second, person));
+        for (second, user) in removals {
+            sight.note(off(second, user));
             for going in sight.news() {
                 if going.id.is_none() {
                     raised += 1;
-                    sight.name(StormId::from_uuid(Uuid::from_u128(raised as u128)));
+                    sight.name(RemovalAlertId::from_uuid(Uuid::from_u128(raised as u128)));
                 }
             }
         }
@@ -244,13 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_is_raised_once_and_counts_each_person_once() {
+    fn a_removal_alert_is_raised_once_and_counts_each_user_once() {
         assert_eq!(seen((0..19).map(|n| (n, n as u128))).1, 0);
         assert_eq!(seen((0..40).map(|n| (n, 1))).1, 0, "one person over and over");
         let (sight, raised) = seen((0..60).map(|n| (n, n as u128)));
         assert_eq!(raised, 1);
-        let storm = sight.storm.unwrap();
-        assert_eq!((storm.people.len(), storm.tally.deactivated, storm.since), (60, 60, moment(0)));
+        let removal_alert = sight.removal_alert.unwrap();
+        assert_eq!(
+            (removal_alert.users.len(), removal_alert.tally.deactivated, removal_alert.since),
+            (60, 60, moment(0))
+        );
     }
 
     #[test]
@@ -260,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_ends_after_a_quiet_window_and_the_next_counts_anew() {
+    fn a_removal_alert_ends_after_a_quiet_window_and_the_next_counts_anew() {
         let first = (0..30).map(|n| (n, n as u128));
         let few = (0..19).map(|n| (2_000 + n, n as u128));
         assert_eq!(seen(first.clone().chain(few)).1, 1);
@@ -271,7 +278,7 @@ mod tests {
     #[test]
     fn a_watcher_that_begins_again_does_not_raise_it_again() {
         let (before, _) = seen((0..30).map(|n| (n, n as u128)));
-        let going = before.storm.unwrap();
+        let going = before.removal_alert.unwrap();
         let stored = RemovalAlert {
             id: going.id.unwrap(),
             connection_id: crate::domain::id::ConnectionId::from_uuid(Uuid::from_u128(1)),
@@ -291,7 +298,7 @@ mod tests {
         }
         let news = sight.news();
         assert_eq!(news.len(), 1);
-        assert_eq!((news[0].id, news[0].people.len(), news[0].last), (going.id, 35, moment(34)));
+        assert_eq!((news[0].id, news[0].users.len(), news[0].last), (going.id, 35, moment(34)));
         // Long after, lines of the old storm are read once more.
         sight.note(off(3_000, 1));
         for n in 0..30 {
@@ -301,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_in_question_from_five_people_on() {
+    fn a_share_is_in_question_from_five_users_on() {
         let (sight, _) = seen((0..4).map(|n| (n, n as u128)));
         assert_eq!(sight.most_users(), None);
         let (mut sight, _) = seen((0..5).map(|n| (n, n as u128)));

@@ -24,13 +24,13 @@ impl SyncRun {
         snapshot: RawRead,
         identity: &DirectoryIdentity,
     ) -> Result<(Compared, HashSet<Removal>), Failure> {
-        let (people, groups) = snapshot.read.get();
+        let (users, groups) = snapshot.read.get();
         let read = &mut self.report.read;
-        (read.users, read.groups) = (people.entries.len() as u64, groups.entries.len() as u64);
-        read.pages = people.pages + groups.pages;
-        read.references = (people.references.len() + groups.references.len()) as u64;
+        (read.users, read.groups) = (users.entries.len() as u64, groups.entries.len() as u64);
+        read.pages = users.pages + groups.pages;
+        read.references = (users.references.len() + groups.references.len()) as u64;
 
-        let (at, since) = (self.door.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
+        let (at, since) = (self.connection.extent, self.env.clock.now().plus_seconds(-WINDOW_HOURS * 3_600));
         let mut accepted = self.accepted().await?;
         let mut reader = self.env.store.reader().await?;
         let before = runs::server(&mut reader, &at).await?.as_deref().and_then(DirectoryIdentity::parse);
@@ -51,7 +51,7 @@ impl SyncRun {
         let basis = Arc::new(Basis {
             settings: self.settings.clone(),
             join: self.join(),
-            adds_only: self.door.mode == DirectoryMode::Additive,
+            adds_only: self.connection.mode == DirectoryMode::Additive,
             about: SafeguardInput {
                 strange,
                 narrowed,
@@ -76,13 +76,13 @@ impl SyncRun {
         let mut documents = HashMap::with_capacity(ids.len());
         for part in ids.chunks(1_000) {
             let mut reader = self.env.store.reader().await?;
-            documents.extend(baseline::documents(&mut reader, &self.door.extent, part).await?);
+            documents.extend(baseline::documents(&mut reader, &self.connection.extent, part).await?);
         }
         Ok(documents)
     }
 
     async fn accepted(&self) -> Result<Baseline, StoreError> {
-        let (store, at) = (&self.env.store, &self.door.extent);
+        let (store, at) = (&self.env.store, &self.connection.extent);
         let users = baseline::users(store, at).await?;
         let groups = baseline::groups(store, at).await?;
         let user_at: HashMap<_, u32> = users.iter().map(|user| user.id).zip(0..).collect();
@@ -96,7 +96,7 @@ impl SyncRun {
             id: user.id,
             key: user.stable_id,
             user_name: user.user_name,
-            join_key: user.match_key,
+            match_key: user.match_key,
             mark: user.content_hash.as_deref().and_then(Mark::read),
             active: user.active,
             privileged: false,

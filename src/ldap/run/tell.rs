@@ -42,7 +42,7 @@ impl SyncRun {
 
     pub(super) async fn unlinked(&self) -> Result<u64, StoreError> {
         let mut reader = self.env.store.reader().await?;
-        Ok(u64::try_from(baseline::unlinked(&mut reader, &self.door.extent).await?).unwrap_or_default())
+        Ok(u64::try_from(baseline::unlinked(&mut reader, &self.connection.extent).await?).unwrap_or_default())
     }
 
     /// A run in which nobody counts is not done: people were read and none can be taken, or none were read and nobody
@@ -51,7 +51,7 @@ impl SyncRun {
         if !compared.said.users.is_empty() || compared.holds() {
             return Ok(());
         }
-        let aside = &compared.said.set_aside;
+        let aside = &compared.said.skipped;
         match aside.first() {
             Some(one) => Err(Failure::NobodyTaken { of: self.report.read.users, one: one.why.to_string() }),
             None => Err(Failure::NobodyRead { filter: self.settings.user_filter.clone() }),
@@ -68,7 +68,7 @@ impl SyncRun {
             let why = execute::in_words(&ProvisionError::Uniqueness { attribute: "userName" });
             report.refused(user.user_name.clone(), Some(user.key.clone()), why);
         }
-        report.users.set_aside += blocked.len() as u64;
+        report.users.skipped += blocked.len() as u64;
         report.users.created = plan.create_users.iter().filter(|at| !blocked.contains(at)).count() as u64;
         report.groups.created = plan.create_groups.len() as u64;
         for change in plan.change_users.iter().filter(|change| !blocked.contains(&change.said)) {

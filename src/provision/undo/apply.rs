@@ -139,16 +139,16 @@ pub(in crate::provision) async fn user(
         Err(error) => return Err(error.into()),
     }
     effect.event(Event::of(Kind::ExternalUserRestored, id).id("connection", at.connection()));
-    if let Some(person) = kept.person {
-        if let Some(key) = &kept.join_key {
+    if let Some(user) = kept.user {
+        if let Some(key) = &kept.match_key {
             // A lasting key still names the person; one that may be given away was forgotten with the user.
-            match_keys::claim(tx, at, key, false, person, ctx.now()).await?;
+            match_keys::claim(tx, at, key, false, user, ctx.now()).await?;
         }
-        effect.touch([person]);
+        effect.touch([user]);
         if kept.active {
-            matching::switch(tx, ctx, source, person, true, INACTIVE, effect).await?;
+            matching::switch(tx, ctx, source, user, true, INACTIVE, effect).await?;
         }
-        merge::refresh(tx, ctx, source, person, None, effect).await?;
+        merge::refresh(tx, ctx, source, user, None, effect).await?;
     }
     conditions::keep(tx, source, id, &resource::keys(source.schemas.users(), &kept.doc)).await?;
     Ok(true)

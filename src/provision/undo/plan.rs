@@ -82,9 +82,9 @@ impl UndoPlan {
     }
 
     /// How many users it would give something back to, each counted once.
-    pub fn people(&self) -> usize {
-        let people: BTreeSet<ExternalUserId> = self.restorable().filter_map(|entry| entry.item.user()).collect();
-        people.len()
+    pub fn users(&self) -> usize {
+        let users: BTreeSet<ExternalUserId> = self.restorable().filter_map(|entry| entry.item.user()).collect();
+        users.len()
     }
 
     /// Names exactly these effects: two plans that would do the same have the same hash.
@@ -119,7 +119,7 @@ const TAKEN_AGAIN: &str = "It was given back and taken away again since, after t
 const NOT_KEPT: &str = "It was deleted, and is no longer kept as it was.";
 const SAID_AGAIN: &str = "The directory has said it again, as a new entry.";
 const DELETED_AGAIN: &str = "The directory said it again later, as a new entry, and deleted that one too.";
-const NO_PERSON: &str = "Its person has been deleted.";
+const NO_LINKED_USER: &str = "Its person has been deleted.";
 const NO_GROUP: &str = "Its group is gone and does not come back.";
 const NO_MEMBER: &str = "The member is gone and does not come back.";
 const NO_USER: &str = "Its user is gone and does not come back.";
@@ -156,7 +156,7 @@ impl CurrentState {
                 None => Restorability::Lost(NOT_KEPT),
                 Some(gone) if gone.replaced => Restorability::Back(SAID_AGAIN),
                 Some(gone) if gone.superseded => Restorability::Lost(DELETED_AGAIN),
-                Some(gone) if !gone.has_person => Restorability::Lost(NO_PERSON),
+                Some(gone) if !gone.has_user => Restorability::Lost(NO_LINKED_USER),
                 Some(_) => restored,
             },
             RemovedItem::Group(group) if self.groups.contains_key(&group) => Restorability::Back(GIVEN_BACK),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn gone(n: u128, replaced: bool) -> (ExternalUserId, DeletedItem<ExternalUserId>) {
-        (user(n), DeletedItem { id: user(n), name: "x".to_owned(), replaced, superseded: false, has_person: true })
+        (user(n), DeletedItem { id: user(n), name: "x".to_owned(), replaced, superseded: false, has_user: true })
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
             CurrentState { gone_users: [gone(1, false), gone(2, true)].into(), ..CurrentState::default() };
         present.gone_groups.insert(
             group(9),
-            DeletedItem { id: group(9), name: "g".into(), replaced: false, superseded: false, has_person: true },
+            DeletedItem { id: group(9), name: "g".into(), replaced: false, superseded: false, has_user: true },
         );
         let fates = |present: &CurrentState| -> Vec<(RemovedItem, &'static str)> {
             present.decide(&taken).into_iter().map(|entry| (entry.item, entry.fate.word())).collect()
@@ -244,7 +244,7 @@ mod tests {
     fn the_hash_names_the_effects_alone() {
         let at = Timestamp::from_micros(5);
         let plan = |items: &[RemovedItem]| {
-            let there = |n| CurrentUser { id: user(n), name: "x".to_owned(), active: false, person: None };
+            let there = |n| CurrentUser { id: user(n), name: "x".to_owned(), active: false, user: None };
             let present =
                 CurrentState { users: (1..4).map(|n| (user(n), there(n))).collect(), ..CurrentState::default() };
             UndoPlan {

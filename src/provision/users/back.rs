@@ -33,16 +33,16 @@ pub async fn return_in(
     }
     let said = new.said;
     if ctx.now() >= deleted_at.plus_seconds(MISTAKE_SECONDS)
-        && let Some(person) =
-            crate::store::external_users::get(tx, at, id).await?.and_then(|external_user| external_user.person)
+        && let Some(user) =
+            crate::store::external_users::get(tx, at, id).await?.and_then(|external_user| external_user.user)
     {
-        let grants_aside = users::set_grants_aside(tx, at, person, ctx.now()).await?;
-        effect.person(at.connection(), person, UserChangeKind::Revived { grants_aside });
+        let suspended_grants = users::set_suspended_grants(tx, at, user, ctx.now()).await?;
+        effect.user(at.connection(), user, UserChangeKind::Revived { suspended_grants });
     }
     finish(tx, ctx, source, &mut effect).await?;
     let done = update_in(tx, ctx, source, id, None, &|_: &Document| Ok(said.clone())).await?;
     effect.attributes = done.effect.attributes;
-    effect.people.extend(done.effect.people);
+    effect.users.extend(done.effect.users);
     effect.events.extend(done.effect.events);
     effect.touch(done.effect.touched);
     Ok(Outcome { value: done.value, changed: true, effect })

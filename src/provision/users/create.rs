@@ -26,8 +26,8 @@ pub async fn create(
     new: NewExternalUser,
     mode: Execution,
 ) -> Result<Outcome<ExternalUser>, ProvisionError> {
-    let arrival = PendingUser::read(ctx, source, new)?;
-    run(store, &source.extent, mode, async |tx: &mut Tx| arrival.alone(tx, source).await).await
+    let pending_user = PendingUser::read(ctx, source, new)?;
+    run(store, &source.extent, mode, async |tx: &mut Tx| pending_user.alone(tx, source).await).await
 }
 
 /// [`create`], in an open transaction.
@@ -54,8 +54,8 @@ pub async fn wait_in(
     source: &ProvisionSource<'_>,
     new: NewExternalUser,
 ) -> Result<bool, ProvisionError> {
-    let arrival = PendingUser::read(ctx, source, new)?;
-    let (house, met) = matching::meet(tx, source, &[arrival.stranger()]).await?;
+    let pending_user = PendingUser::read(ctx, source, new)?;
+    let (house, met) = matching::meet(tx, source, &[pending_user.stranger()]).await?;
     if house.observed {
         return Ok(false);
     }
@@ -66,8 +66,8 @@ pub async fn wait_in(
     if house.users >= tx.most().users {
         return Err(full("users", tx.most().users));
     }
-    let mut entry = Entry::begin(source, &arrival, met);
-    matching::review(source, arrival.id, resembles, &mut entry.effect);
+    let mut entry = Entry::begin(source, &pending_user, met);
+    matching::review(source, pending_user.id, resembles, &mut entry.effect);
     write(tx, source, &house, &mut [entry]).await?;
     Ok(true)
 }
@@ -128,18 +128,18 @@ impl PendingUser {
     }
 
     fn stranger(&self) -> UnlinkedUser<'_> {
-        let ParsedUser { facts, join_key, .. } = &self.reading;
-        let (user_name, key) = (facts.user_name.as_str(), join_key.as_ref());
+        let ParsedUser { facts, match_key, .. } = &self.reading;
+        let (user_name, key) = (facts.user_name.as_str(), match_key.as_ref());
         UnlinkedUser { ctx: &self.ctx, external: self.id, user_name, profile: &self.profile, key }
     }
 
-    fn stored(&self, person: Option<(UserId, LinkOrigin)>) -> external_users::ExternalUserInsert<'_> {
+    fn stored(&self, user: Option<(UserId, LinkOrigin)>) -> external_users::ExternalUserInsert<'_> {
         let (id, stable_key) = (self.id, self.stable_key.as_str());
-        external_users::ExternalUserInsert { id, stable_key, said: self.reading.stored(), person, now: self.ctx.now() }
+        external_users::ExternalUserInsert { id, stable_key, said: self.reading.stored(), user, now: self.ctx.now() }
     }
 
     /// The user as it now is.
-    fn value(&self, person: Option<(UserId, LinkOrigin)>) -> ExternalUser {
+    fn value(&self, user: Option<(UserId, LinkOrigin)>) -> ExternalUser {
         let ParsedUser { said: UserInput { document, .. }, facts, .. } = &self.reading;
         ExternalUser {
             id: self.id,
@@ -147,9 +147,9 @@ impl PendingUser {
             user_name: facts.user_name.clone(),
             active: facts.active,
             doc: document.clone(),
-            join_key: self.reading.join_bytes().map(<[u8]>::to_vec),
-            person: person.map(|(person, _)| person),
-            link: person.map(|(_, link)| link),
+            match_key: self.reading.join_bytes().map(<[u8]>::to_vec),
+            user: user.map(|(user, _)| user),
+            link: user.map(|(_, link)| link),
             version: 1,
             created_at: self.ctx.now(),
             changed_at: self.ctx.now(),
@@ -160,25 +160,26 @@ impl PendingUser {
 
 /// A user on its way in.
 struct Entry<'a> {
-    arrival: &'a PendingUser,
+    pending_user: &'a PendingUser,
     met: MatchResult,
     effect: Effect,
-    person: Option<(UserId, LinkOrigin)>,
+    user: Option<(UserId, LinkOrigin)>,
     /// Whether a rule may place the person.
     movable: bool,
 }
 
 impl<'a> Entry<'a> {
     /// What is known to come of an arrival before anything is done.
-    fn begin(source: &ProvisionSource<'_>, arrival: &'a PendingUser, met: MatchResult) -> Self {
-        let names = arrival.reading.said.document.keys().filter(|name| *name != "schemas");
+    fn begin(source: &ProvisionSource<'_>, pending_user: &'a PendingUser, met: MatchResult) -> Self {
+        let names = pending_user.reading.said.document.keys().filter(|name| *name != "schemas");
         let mut effect = Effect { attributes: names.cloned().collect(), ..Effect::default() };
-        effect.event(Event::of(Kind::ExternalUserCreated, arrival.id).id("connection", source.extent.connection()));
-        Self { arrival, met, effect, person: None, movable: false }
+        effect
+            .event(Event::of(Kind::ExternalUserCreated, pending_user.id).id("connection", source.extent.connection()));
+        Self { pending_user, met, effect, user: None, movable: false }
     }
 
     fn done(self) -> Outcome<ExternalUser> {
-        Outcome { value: self.arrival.value(self.person), changed: true, effect: self.effect }
+        Outcome { value: self.pending_user.value(self.user), changed: true, effect: self.effect }
     }
 }
 
@@ -187,18 +188,19 @@ impl<'a> Entry<'a> {
 pub(super) async fn create_all(
     tx: &mut Tx,
     source: &ProvisionSource<'_>,
-    arrivals: &[&PendingUser],
+    pending_users: &[&PendingUser],
 ) -> Result<Vec<Result<Outcome<ExternalUser>, ProvisionError>>, ProvisionError> {
-    let strangers: Vec<UnlinkedUser<'_>> = arrivals.iter().map(|arrival| arrival.stranger()).collect();
+    let strangers: Vec<UnlinkedUser<'_>> = pending_users.iter().map(|pending_user| pending_user.stranger()).collect();
     let (house, met) = matching::meet(tx, source, &strangers).await?;
     let most = tx.most().users;
     let room = usize::try_from(most.saturating_sub(house.users)).unwrap_or(0);
-    let entering = arrivals.iter().zip(&met).filter(|(_, met)| !met.name_taken).take(room);
-    let mut entries: Vec<Entry<'_>> = entering.map(|(arrival, met)| Entry::begin(source, arrival, *met)).collect();
-    let strangers = entries.iter_mut().map(|entry| (entry.arrival.stranger(), entry.met, &mut entry.effect));
-    let people = matching::introduce(tx, source, &house, strangers.collect()).await?;
-    for (entry, person) in entries.iter_mut().zip(people) {
-        entry.person = person;
+    let entering = pending_users.iter().zip(&met).filter(|(_, met)| !met.name_taken).take(room);
+    let mut entries: Vec<Entry<'_>> =
+        entering.map(|(pending_user, met)| Entry::begin(source, pending_user, *met)).collect();
+    let strangers = entries.iter_mut().map(|entry| (entry.pending_user.stranger(), entry.met, &mut entry.effect));
+    let users = matching::introduce(tx, source, &house, strangers.collect()).await?;
+    for (entry, user) in entries.iter_mut().zip(users) {
+        entry.user = user;
     }
     write(tx, source, &house, &mut entries).await?;
 
@@ -219,17 +221,17 @@ async fn write(
     entries: &mut [Entry<'_>],
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let stored: Vec<_> = entries.iter().map(|entry| entry.arrival.stored(entry.person)).collect();
+    let stored: Vec<_> = entries.iter().map(|entry| entry.pending_user.stored(entry.user)).collect();
     external_users::insert(tx, at, &stored).await?;
-    for Entry { arrival, effect, person, .. } in entries.iter_mut() {
-        let Some(linked) = *person else { continue };
-        let active = arrival.reading.facts.active;
-        matching::arrive(tx, &arrival.ctx, source, arrival.id, linked, active, effect).await?;
+    for Entry { pending_user, effect, user, .. } in entries.iter_mut() {
+        let Some(linked) = *user else { continue };
+        let active = pending_user.reading.facts.active;
+        matching::arrive(tx, &pending_user.ctx, source, pending_user.id, linked, active, effect).await?;
     }
     let conditions = conditions::read(source, &house.conditions);
-    for Entry { arrival, person, movable, .. } in entries.iter_mut() {
-        let holding = conditions::judge(tx, source, arrival.id, &arrival.reading.keys, &conditions).await?;
-        *movable = match person {
+    for Entry { pending_user, user, movable, .. } in entries.iter_mut() {
+        let holding = conditions::judge(tx, source, pending_user.id, &pending_user.reading.keys, &conditions).await?;
+        *movable = match user {
             // Somebody who came to be just now is in no group yet.
             Some((_, LinkOrigin::Created)) => house.may_place(&holding),
             Some(_) => house.placing,
@@ -237,19 +239,19 @@ async fn write(
         };
     }
     // Said before the question where people belong, so that they travel with it.
-    for Entry { arrival, effect, .. } in entries.iter() {
-        events::append(tx, &arrival.ctx, at.partner(), &effect.events).await?;
+    for Entry { pending_user, effect, .. } in entries.iter() {
+        events::append(tx, &pending_user.ctx, at.partner(), &effect.events).await?;
     }
     let said: Vec<usize> = entries.iter().map(|entry| entry.effect.events.len()).collect();
     let moved = entries.iter_mut().filter(|entry| entry.movable);
-    let mut moved: Vec<(&Ctx, &mut Effect)> = moved.map(|entry| (&entry.arrival.ctx, &mut entry.effect)).collect();
+    let mut moved: Vec<(&Ctx, &mut Effect)> = moved.map(|entry| (&entry.pending_user.ctx, &mut entry.effect)).collect();
     if moved.is_empty() {
         return Ok(());
     }
     primary_group::by_rules(tx, source, &mut moved).await?;
-    for (Entry { arrival, effect, .. }, said) in entries.iter().zip(said) {
+    for (Entry { pending_user, effect, .. }, said) in entries.iter().zip(said) {
         let rest = effect.events.get(said..).unwrap_or_default();
-        events::append(tx, &arrival.ctx, at.partner(), rest).await?;
+        events::append(tx, &pending_user.ctx, at.partner(), rest).await?;
     }
     Ok(())
 }

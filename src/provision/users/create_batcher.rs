@@ -39,7 +39,7 @@ struct Inner {
 }
 
 struct Waiting {
-    arrival: PendingUser,
+    pending_user: PendingUser,
     schemas: Arc<SchemaSet>,
     answer: oneshot::Sender<Answer>,
 }
@@ -48,7 +48,7 @@ impl Waiting {
     /// The connection, as it was understood when this one arrived. Arrivals are read already, and users have no members.
     fn source(&self, extent: ConnectionExtent) -> ProvisionSource<'_> {
         let unknown_members = UnknownMembers::Skip;
-        ProvisionSource { extent, schemas: &self.schemas, join_attribute: None, unknown_members }
+        ProvisionSource { extent, schemas: &self.schemas, matching_attribute: None, unknown_members }
     }
 }
 
@@ -74,8 +74,8 @@ impl UserCreateBatcher {
         new: NewExternalUser,
     ) -> Result<Outcome<ExternalUser>, ProvisionError> {
         let (answer, answered) = oneshot::channel();
-        let (arrival, schemas) = (PendingUser::read(ctx, source, new)?, Arc::clone(schemas));
-        self.join(source.extent, Waiting { arrival, schemas, answer });
+        let (pending_user, schemas) = (PendingUser::read(ctx, source, new)?, Arc::clone(schemas));
+        self.join(source.extent, Waiting { pending_user, schemas, answer });
         answered.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }
 
@@ -115,7 +115,7 @@ impl BatchSlot {
         let mut waiting = self.at.waiting();
         let Some(line) = waiting.get_mut(&self.extent.connection()) else { return Vec::new() };
         line.retain(|one| !one.answer.is_closed());
-        apart(line, |one| one.arrival.marks(), MOST)
+        apart(line, |one| one.pending_user.marks(), MOST)
     }
 
     /// All who wait.
@@ -161,9 +161,9 @@ async fn write(turn: BatchSlot) {
         // Only now, so that those come along who arrived while the database had others to serve. Tried again, they are
         // the same.
         let company = company.get_or_insert_with(|| turn.as_ref().map(BatchSlot::company).unwrap_or_default());
-        let arrivals: Vec<&PendingUser> = company.iter().map(|one| &one.arrival).collect();
+        let pending_users: Vec<&PendingUser> = company.iter().map(|one| &one.pending_user).collect();
         let done = match company.last() {
-            Some(newest) => create_all(tx, &newest.source(extent), &arrivals).await,
+            Some(newest) => create_all(tx, &newest.source(extent), &pending_users).await,
             None => Ok(Vec::new()),
         };
         if store.shares_commits()
@@ -206,7 +206,7 @@ async fn settle(
         Err(_) => {
             for one in company {
                 let source = one.source(extent);
-                let alone = async |tx: &mut Tx| one.arrival.alone(tx, &source).await;
+                let alone = async |tx: &mut Tx| one.pending_user.alone(tx, &source).await;
                 let answer = run(store, &extent, Execution::Real, alone).await;
                 let _gone = one.answer.send(answer);
             }

@@ -25,19 +25,19 @@ pub async fn exchange_in(
     for id in ordered {
         let external_user = external_users::lock(tx, at, id).await?.ok_or(ProvisionError::NotFound)?;
         external_users::set_name_free(tx, at, id).await?;
-        let Some(person) = external_user.person else { continue };
-        if users::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_some()) {
-            users::set_login(tx, at, person, &None, ctx.now()).await?;
-            named.push(person);
+        let Some(user) = external_user.user else { continue };
+        if users::lock(tx, at, user).await?.is_some_and(|user| user.profile.login_name.is_some()) {
+            users::set_login(tx, at, user, &None, ctx.now()).await?;
+            named.push(user);
         }
     }
     for (id, said) in external_users {
         let change = |_: &Document| Ok(said.clone());
         update_in(tx, ctx, source, *id, None, &change).await?;
     }
-    for person in named {
-        if users::lock(tx, at, person).await?.is_some_and(|person| person.profile.login_name.is_none()) {
-            let event = Event::of(Kind::LoginCollision, person).id("connection", at.connection());
+    for user in named {
+        if users::lock(tx, at, user).await?.is_some_and(|user| user.profile.login_name.is_none()) {
+            let event = Event::of(Kind::LoginCollision, user).id("connection", at.connection());
             events::append(tx, ctx, at.partner(), &[event]).await?;
         }
     }

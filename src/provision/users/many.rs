@@ -25,14 +25,14 @@ pub async fn create_many_in(
     let mut answers = Vec::with_capacity(new.len());
     for (at, new) in new.into_iter().enumerate() {
         match PendingUser::read(ctx, source, new) {
-            Ok(arrival) => line.push((at, arrival)),
+            Ok(pending_user) => line.push((at, pending_user)),
             Err(error) => answers.push((at, Err(error))),
         }
     }
     while !line.is_empty() {
-        let company = apart(&mut line, |(_, arrival)| arrival.marks(), MOST_TOGETHER);
-        let arrivals: Vec<&PendingUser> = company.iter().map(|(_, arrival)| arrival).collect();
-        let together = tx.attempt(false, async |tx: &mut Tx| create_all(tx, source, &arrivals).await).await;
+        let company = apart(&mut line, |(_, pending_user)| pending_user.marks(), MOST_TOGETHER);
+        let pending_users: Vec<&PendingUser> = company.iter().map(|(_, pending_user)| pending_user).collect();
+        let together = tx.attempt(false, async |tx: &mut Tx| create_all(tx, source, &pending_users).await).await;
         match together {
             Ok(done) => answers.extend(company.iter().map(|(at, _)| *at).zip(done)),
             Err(ProvisionError::Store(error)) if concerns_all(&ProvisionError::Store(error.clone())) => {
@@ -40,8 +40,8 @@ pub async fn create_many_in(
             }
             // Somebody is refused, and it is not known who.
             Err(_) => {
-                for (at, arrival) in &company {
-                    answers.push((*at, alone(tx, source, arrival).await?));
+                for (at, pending_user) in &company {
+                    answers.push((*at, alone(tx, source, pending_user).await?));
                 }
             }
         }
@@ -53,11 +53,11 @@ pub async fn create_many_in(
 async fn alone(
     tx: &mut Tx,
     source: &ProvisionSource<'_>,
-    arrival: &PendingUser,
+    pending_user: &PendingUser,
 ) -> Result<Result<Outcome<ExternalUser>, ProvisionError>, StoreError> {
     let mut tries = 1;
     loop {
-        match tx.attempt(false, async |tx: &mut Tx| arrival.alone(tx, source).await).await {
+        match tx.attempt(false, async |tx: &mut Tx| pending_user.alone(tx, source).await).await {
             Err(ProvisionError::Raced) if tries < TRIES => tries += 1,
             Err(ProvisionError::Store(error)) => return Err(error),
             answer => return Ok(answer),

@@ -121,7 +121,7 @@ impl BulkExecution {
         let taken = std::mem::replace(&mut found.call, Err(ScimError::plain(500, "The operation ran already.")));
         let mut call = taken.map_err(|error| (entry, error))?;
         if !without.is_empty() {
-            self.aside.insert(entry, references::set_aside(&mut call.data, without));
+            self.aside.insert(entry, references::skipped(&mut call.data, without));
         }
         let ids = &self.ids;
         let resolved = references::resolve(&mut call, &|name| ids.get(name).cloned());

@@ -85,7 +85,7 @@ fn replace(key: &str, value: &mut Value, id_of: &dyn Fn(&str) -> Option<String>)
 
 /// Takes out of a resource what refers to one of `names`, and returns it in
 /// the same shape, to be added when those exist (R05).
-pub(super) fn set_aside(data: &mut Value, names: &[String]) -> Map<String, Value> {
+pub(super) fn skipped(data: &mut Value, names: &[String]) -> Map<String, Value> {
     let mut aside = Map::new();
     let Value::Object(map) = data else {
         return aside;
@@ -105,7 +105,7 @@ pub(super) fn set_aside(data: &mut Value, names: &[String]) -> Map<String, Value
                 aside.insert(key, Value::Array(out));
             }
             Some(extension @ Value::Object(_)) if key.contains(':') => {
-                let inner = set_aside(extension, names);
+                let inner = skipped(extension, names);
                 aside.insert(key, Value::Object(inner));
             }
             _ => {

@@ -8,7 +8,7 @@ use crate::scim::schema::{ENTERPRISE_URN, ResourceSchema, SchemaSet, USER_URN};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-fn person() -> Json {
+fn user() -> Json {
     json!({
         "schemas": [USER_URN, ENTERPRISE_URN],
         "id": "2819C223",
@@ -48,7 +48,7 @@ fn refused(text: &str) {
 
 #[test]
 fn j01_j02_j04_j07_j08_truth_table() {
-    let ada = person();
+    let ada = user();
     for yes in [
         r#"userName eq "ada@HARBOR.example""#,
         r#"USERNAME EQ "ada@harbor.example""#,
@@ -93,7 +93,7 @@ fn j01_j02_j04_j07_j08_truth_table() {
 
 #[test]
 fn j03_a_value_path_matches_on_one_element() {
-    let ada = person();
+    let ada = user();
     assert!(!holds(r#"emails[type eq "work" and value co "@home"]"#, &ada));
     assert!(holds(r#"emails.type eq "work" and emails.value co "@home""#, &ada));
     assert!(holds(r#"emails[type eq "work" and not (value co "@home" or primary ne true)]"#, &ada));
@@ -452,7 +452,7 @@ proptest! {
         let set = SchemaSet::base();
         match filter.resolve(set.users(), Foreign::Refuse) {
             Ok(neutral) => {
-                let document = person();
+                let document = user();
                 let twin = keys(set.users(), document.as_object().unwrap());
                 prop_assert_eq!(neutral.matches(&twin), document_matches(&neutral, &document));
                 let not = neutral::Filter::Not(Box::new(neutral.clone()));

@@ -39,7 +39,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/partners/{id}/suspend")
     },
     RouteSpec { post: Some(|| web::to(partners::resume::resume)), ..at("/api/v1/partners/{id}/resume") },
-    RouteSpec { get: Some(|| web::to(partners::users::people)), ..at("/api/v1/partners/{id}/people") },
+    RouteSpec { get: Some(|| web::to(partners::users::users)), ..at("/api/v1/partners/{id}/people") },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(partners::confirmations::confirm)),

@@ -46,7 +46,7 @@ struct Problem {
         partners::stopped::show,
         partners::suspend::suspend,
         partners::resume::resume,
-        partners::users::people,
+        partners::users::users,
         partners::confirmations::confirm,
         partners::groups::groups,
         partners::matches::list,

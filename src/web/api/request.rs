@@ -42,7 +42,7 @@ pub(super) struct ApiRequest {
 /// A request of a person, or of a command on the machine of the server.
 pub(super) enum ApiOrOperatorRequest {
     /// By an API token.
-    Person(ApiRequest),
+    User(ApiRequest),
     /// By the token in the data folder.
     Operator(RawRequest),
 }
@@ -66,7 +66,7 @@ impl Deref for ApiOrOperatorRequest {
 
     fn deref(&self) -> &RawRequest {
         match self {
-            Self::Person(call) => &call.sent,
+            Self::User(call) => &call.sent,
             Self::Operator(sent) => sent,
         }
     }
@@ -75,7 +75,7 @@ impl Deref for ApiOrOperatorRequest {
 impl DerefMut for ApiOrOperatorRequest {
     fn deref_mut(&mut self) -> &mut RawRequest {
         match self {
-            Self::Person(call) => &mut call.sent,
+            Self::User(call) => &mut call.sent,
             Self::Operator(sent) => sent,
         }
     }
@@ -101,7 +101,7 @@ impl FromRequest for ApiOrOperatorRequest {
         let operated = operator.is_some_and(|own| extract::bearer(request).is_some_and(|token| own.is(token)));
         Box::pin(async move {
             let sent = sent?;
-            if operated { Ok(Self::Operator(sent)) } else { ApiRequest::admitted(sent).await.map(Self::Person) }
+            if operated { Ok(Self::Operator(sent)) } else { ApiRequest::admitted(sent).await.map(Self::User) }
         })
     }
 }
@@ -118,8 +118,8 @@ impl ApiRequest {
     }
 
     /// Who calls.
-    pub(super) fn person(&self) -> UserId {
-        self.caller.person()
+    pub(super) fn user(&self) -> UserId {
+        self.caller.user()
     }
 
     /// The circumstances of an act of the caller.

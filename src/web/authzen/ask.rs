@@ -55,7 +55,7 @@ pub(super) fn answer(known: &mut FactCache, asker: UserId, asked: &Evaluation, n
     let subject = user(&asked.subject);
     let about_self = subject == Some(asker);
     let home = match subject {
-        Some(subject) if !about_self => known.person(subject),
+        Some(subject) if !about_self => known.user(subject),
         _ => Ok(None),
     };
     let (resource, capability) = (resource(known, &asked.resource), known.capability(&asked.action));
@@ -117,7 +117,7 @@ fn resource(known: &mut FactCache, entity: &Entity) -> FactResult<Option<Resourc
     match entity.kind.as_str() {
         "partner" => Ok(partner(entity)),
         "user" => match entity.id.parse() {
-            Ok(user) => known.person(user),
+            Ok(user) => known.user(user),
             Err(_) => Ok(None),
         },
         "user_group" => match entity.id.parse() {

@@ -29,7 +29,7 @@ pub(super) async fn single(
     let asked = asked(object).map_err(|wrong| bad(request, wrong))?;
     let decided = async {
         let mut reader = app.store.reader().await?;
-        let (asker, now) = (caller.person(), app.clock.now());
+        let (asker, now) = (caller.user(), app.clock.now());
         FactCache::default().settle(&mut reader, |known| answer(known, asker, &asked, now)).await
     };
     let answer = decided.await.map_err(|error| down(request, &error))?;

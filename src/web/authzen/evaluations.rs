@@ -24,7 +24,7 @@ pub(super) async fn evaluate(
     let Some(batch) = batch(&object).map_err(|wrong| bad(&request, wrong))? else {
         return single(&request, &app, &caller, &object).await;
     };
-    let (asker, now) = (caller.person(), app.clock.now());
+    let (asker, now) = (caller.user(), app.clock.now());
     let answers = app.store.snapshot(async |reader: &mut Reader| answers(reader, asker, &batch, now).await).await;
     let answers = answers.map_err(|error| down(&request, &error))?;
     Ok(echoed(&request, HttpResponse::Ok().json(json!({"evaluations": answers}))))

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::error::PageError;
-use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::layout::{Layout, id, ok, see_other, session_user, submitted};
 use super::partner_header::{self, PartnerHeader, place};
 use super::products::{self, ProductGroup};
 use super::removal_alerts::{self, RemovalAlertNotice};
@@ -27,14 +27,14 @@ struct Page {
     may_write: bool,
     directories: Vec<Directory>,
     products: Vec<ProductGroup>,
-    storms: Vec<RemovalAlertNotice>,
+    removal_alerts: Vec<RemovalAlertNotice>,
 }
 
 struct Directory {
     id: String,
     name: String,
     mode: &'static str,
-    doors: Vec<ConnectionListRow>,
+    connections: Vec<ConnectionListRow>,
 }
 
 /// A door in a list.
@@ -42,14 +42,14 @@ pub(super) struct ConnectionListRow {
     pub(super) slug: String,
     pub(super) kind: &'static str,
     pub(super) product: String,
-    pub(super) people: i64,
+    pub(super) users: i64,
     pub(super) groups: i64,
     pub(super) paused: bool,
 }
 
 /// How many people and groups each connection has.
 pub(super) struct ConnectionCounts {
-    people: BTreeMap<ConnectionId, i64>,
+    users: BTreeMap<ConnectionId, i64>,
     groups: BTreeMap<ConnectionId, i64>,
 }
 
@@ -58,17 +58,17 @@ impl ConnectionCounts {
         reader: &mut Reader,
         at: &crate::store::extent::PartnerExtent,
     ) -> Result<Self, crate::store::StoreError> {
-        let people = directory_summaries::people(reader, at).await?.into_iter().collect();
+        let users = directory_summaries::users(reader, at).await?.into_iter().collect();
         let groups = directory_summaries::groups(reader, at).await?.into_iter().collect();
-        Ok(Self { people, groups })
+        Ok(Self { users, groups })
     }
 
-    pub(super) fn row(&self, door: &ConnectionContext) -> ConnectionListRow {
-        let connection = &door.connection;
+    pub(super) fn row(&self, connection: &ConnectionContext) -> ConnectionListRow {
+        let connection = &connection.connection;
         ConnectionListRow {
             kind: kind_name(connection.kind),
             product: products::title(connection.kind, &connection.profile),
-            people: self.people.get(&connection.id).copied().unwrap_or_default(),
+            users: self.users.get(&connection.id).copied().unwrap_or_default(),
             groups: self.groups.get(&connection.id).copied().unwrap_or_default(),
             paused: connection.state == ConnectionState::Paused,
             slug: connection.slug.clone(),
@@ -101,23 +101,23 @@ pub(super) async fn show(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let (me, now, asked) = (visitor.person(), app.clock.now(), partner_header::partner(id(&path)?));
-    let frame = Layout::of(&visitor, &request, "partners");
+    let session_user = session_user(&request, &app).await?;
+    let (me, now, asked) = (session_user.user(), app.clock.now(), partner_header::partner(id(&path)?));
+    let frame = Layout::of(&session_user, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
             let at = effective::authorize(reader, me, CoreCapability::ConnectionView, asked, now).await?;
             let counts = ConnectionCounts::of(reader, &at).await?;
-            let storms = removal_alerts::notices(reader, &at, now).await?;
-            let mut doors: BTreeMap<DirectoryId, Vec<ConnectionListRow>> = BTreeMap::new();
-            for door in connections::of_partner(reader, &at).await? {
-                doors.entry(door.connection.directory).or_default().push(counts.row(&door));
+            let removal_alerts = removal_alerts::notices(reader, &at, now).await?;
+            let mut connections: BTreeMap<DirectoryId, Vec<ConnectionListRow>> = BTreeMap::new();
+            for connection in connections::of_partner(reader, &at).await? {
+                connections.entry(connection.connection.directory).or_default().push(counts.row(&connection));
             }
             let row = |directory: crate::domain::directory::Directory| Directory {
                 id: directory.id.to_string(),
                 mode: mode_name(directory.mode),
-                doors: doors.remove(&directory.id).unwrap_or_default(),
+                connections: connections.remove(&directory.id).unwrap_or_default(),
                 name: directory.name,
             };
             Ok::<_, PageError>(Page {
@@ -126,7 +126,7 @@ pub(super) async fn show(
                 at: place(reader, me, &at, now).await?,
                 may_write: partner_header::may(reader, me, CoreCapability::ConnectionWrite, asked, now).await?,
                 products: products::all(),
-                storms,
+                removal_alerts,
             })
         })
         .await?;
@@ -140,16 +140,17 @@ pub(super) async fn connect(
     payload: web::Payload,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let partner: PartnerId = id(&path)?;
-    let door = door(&form)?;
+    let connection = connection(&form)?;
     let name = form.field("name");
-    admin::connections::connect(&app.store, &visitor.ctx(&app), visitor.person(), partner, name, &door).await?;
-    Ok(see_other(&format!("/connections/{}?done=connected", door.slug)))
+    admin::connections::connect(&app.store, &session_user.ctx(&app), session_user.user(), partner, name, &connection)
+        .await?;
+    Ok(see_other(&format!("/connections/{}?done=connected", connection.slug)))
 }
 
 /// The door a form asks for.
-pub(super) fn door(form: &Form) -> Result<NewConnection, PageError> {
+pub(super) fn connection(form: &Form) -> Result<NewConnection, PageError> {
     let unknown = || PageError::Invalid("Choose a product from the list.".to_owned());
     let (kind, profile) = form.field("product").split_once(':').ok_or_else(unknown)?;
     let kind = ConnectionKind::parse(kind).ok_or_else(unknown)?;

@@ -6,10 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use uuid::Uuid;
 
-use super::directories::{ConnectionCounts, ConnectionListRow, door, mode_name};
+use super::directories::{ConnectionCounts, ConnectionListRow, connection, mode_name};
 use super::error::PageError;
 use super::grant_path::capital;
-use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::layout::{Layout, id, ok, see_other, session_user, submitted};
 use super::partner_header::{self, PartnerHeader, place};
 use super::products::{self, ProductGroup};
 use crate::access::explain::ScopeSummary;
@@ -37,7 +37,7 @@ struct Page {
     mode: &'static str,
     mode_title: &'static str,
     unlinked: i64,
-    doors: Vec<ConnectionListRow>,
+    connections: Vec<ConnectionListRow>,
     ceilings: Vec<Ceiling>,
     rules: Vec<Rule>,
     rule_version: i64,
@@ -67,9 +67,9 @@ pub(super) async fn show(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let (me, now, directory) = (visitor.person(), app.clock.now(), id::<DirectoryId>(&path)?);
-    let frame = Layout::of(&visitor, &request, "partners");
+    let session_user = session_user(&request, &app).await?;
+    let (me, now, directory) = (session_user.user(), app.clock.now(), id::<DirectoryId>(&path)?);
+    let frame = Layout::of(&session_user, &request, "partners");
     let mut page = app
         .store
         .snapshot(async |reader: &mut Reader| {
@@ -83,7 +83,7 @@ pub(super) async fn show(
             let loose = reserved_groups::loose(reader, &at, directory).await?;
             Ok::<_, PageError>(Page {
                 frame,
-                doors: connections::of_directory(reader, &at, directory)
+                connections: connections::of_directory(reader, &at, directory)
                     .await?
                     .iter()
                     .map(|one| counts.row(one))
@@ -129,11 +129,11 @@ pub(super) async fn add(
     payload: web::Payload,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let directory: DirectoryId = id(&path)?;
-    let door = door(&form)?;
-    admin::connections::add(&app.store, &visitor.ctx(&app), visitor.person(), directory, &door).await?;
-    Ok(see_other(&format!("/connections/{}?done=connected", door.slug)))
+    let connection = connection(&form)?;
+    admin::connections::add(&app.store, &session_user.ctx(&app), session_user.user(), directory, &connection).await?;
+    Ok(see_other(&format!("/connections/{}?done=connected", connection.slug)))
 }
 
 fn mode_title(mode: DirectoryMode) -> &'static str {

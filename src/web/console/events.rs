@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::event_labels;
-use super::layout::{Layout, link, ok, parameter, second, visitor};
+use super::layout::{Layout, link, ok, parameter, second, session_user};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Actor;
 use crate::domain::id::Id as _;
@@ -46,14 +46,14 @@ struct EventRow {
 
 /// Shows a page of the log.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
+    let session_user = session_user(&request, &app).await?;
     let now = app.clock.now();
     let before = parameter(&request, "before").parse().unwrap_or(i64::MAX);
-    let frame = Layout::of(&visitor, &request, "activity");
+    let frame = Layout::of(&session_user, &request, "activity");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let regions = reach::regions(reader, &visitor.signed.extent, CoreCapability::AuditView, now).await?;
+            let regions = reach::regions(reader, &session_user.signed.extent, CoreCapability::AuditView, now).await?;
             let mut entries: BTreeMap<i64, ActivityEntry> = BTreeMap::new();
             for region in &regions {
                 let found = recent_events::newest(reader, region, before, PAGE + 1).await?;
@@ -62,7 +62,7 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
             let more = entries.len() > PAGE as usize;
             let entries: Vec<ActivityEntry> = entries.into_values().rev().take(PAGE as usize).collect();
             let ids: Vec<Uuid> = entries.iter().flat_map(mentioned).collect();
-            let mut sight = Sight::of(visitor.person(), now);
+            let mut sight = Sight::of(session_user.user(), now);
             let names = visible_reasons::names(reader, &mut sight, &ids).await?.into_iter().collect();
             let last = entries.last().filter(|_| more);
             Ok::<_, PageError>(Page {

@@ -35,8 +35,8 @@ fn step(kind: impl Into<String>, text: impl Into<String>) -> PathNode {
 }
 
 /// Why the person holds this; `names` are those of the partners cut out of its scope.
-pub fn why(grant: &UserGrant, doors: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
-    let mut why = drawn(&grant.proof, doors);
+pub fn why(grant: &UserGrant, connections: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
+    let mut why = drawn(&grant.proof, connections);
     let outs = grant.scope.without_partners.iter();
     let outs: Vec<&str> =
         outs.filter_map(|out| names.iter().find(|(id, _)| *id == out.uuid())).map(|(_, name)| name.as_str()).collect();
@@ -62,15 +62,15 @@ pub fn why(grant: &UserGrant, doors: &[LinkedAccount], names: &[(Uuid, String)])
 }
 
 /// The grant an answer rests on, or the one that comes nearest.
-pub fn answer_path(reason: &DecisionReason, doors: &[LinkedAccount]) -> Option<GrantPath> {
+pub fn answer_path(reason: &DecisionReason, connections: &[LinkedAccount]) -> Option<GrantPath> {
     match reason {
-        DecisionReason::Granted(proof) => Some(drawn(proof, doors)),
+        DecisionReason::Granted(proof) => Some(drawn(proof, connections)),
         DecisionReason::Refused { misses } => misses.iter().find_map(|miss| match miss {
             DenialReason::NotNow { nearest, .. }
             | DenialReason::OutOfScope { nearest }
             | DenialReason::Clipped { nearest, .. }
             | DenialReason::Unconfirmed { nearest } => {
-                let mut why = drawn(nearest, doors);
+                let mut why = drawn(nearest, connections);
                 mark(&mut why.steps, "clipped");
                 Some(why)
             }
@@ -85,14 +85,14 @@ fn mark(steps: &mut [PathNode], class: &'static str) {
     }
 }
 
-fn drawn(proof: &GrantExplanation, doors: &[LinkedAccount]) -> GrantPath {
+fn drawn(proof: &GrantExplanation, connections: &[LinkedAccount]) -> GrantPath {
     let mut steps = Vec::new();
     match &proof.support {
-        GrantOrigin::Rule(line) => by_rule(&mut steps, line, doors),
+        GrantOrigin::Rule(line) => by_rule(&mut steps, line, connections),
         GrantOrigin::Manual { granted_by, through, .. } => {
             if let Some(through) = through {
                 match &through.ground {
-                    MembershipSummary::Rule(line) => by_rule(&mut steps, line, doors),
+                    MembershipSummary::Rule(line) => by_rule(&mut steps, line, connections),
                     MembershipSummary::Added => steps.push(step("added by", "an administrator")),
                     MembershipSummary::Pinned => steps.push(step("placed by", "an administrator")),
                     MembershipSummary::Default => steps.push(step("default group of", "the home partner")),
@@ -115,9 +115,10 @@ fn drawn(proof: &GrantExplanation, doors: &[LinkedAccount]) -> GrantPath {
     GrantPath { steps, sentence: format!("{}.", capital(&short(&proof.to_string()))), but: None }
 }
 
-fn by_rule(steps: &mut Vec<PathNode>, line: &RuleSummary, doors: &[LinkedAccount]) {
-    let door = doors.iter().find(|door| door.directory == line.directory.name && door.active);
-    let said = door.map_or("external user", |door| door.user_name.as_str());
+fn by_rule(steps: &mut Vec<PathNode>, line: &RuleSummary, connections: &[LinkedAccount]) {
+    let connection =
+        connections.iter().find(|connection| connection.directory == line.directory.name && connection.active);
+    let said = connection.map_or("external user", |connection| connection.user_name.as_str());
     steps.push(step(format!("in {}", or(&line.directory.name, "a directory")), said));
     for witness in &line.witnesses {
         let kind = match witness.id {

@@ -22,10 +22,10 @@ pub struct Layout {
 
 impl Layout {
     /// The frame of a page in `section`.
-    pub fn of(visitor: &SessionUser, request: &HttpRequest, section: &'static str) -> Self {
+    pub fn of(session_user: &SessionUser, request: &HttpRequest, section: &'static str) -> Self {
         Self {
-            name: visitor.signed.display_name.clone(),
-            csrf: visitor.form_token(),
+            name: session_user.signed.display_name.clone(),
+            csrf: session_user.form_token(),
             section,
             notice: notice(&parameter(request, "done")),
         }
@@ -57,7 +57,7 @@ fn notice(word: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// The answer that leads there.
-pub async fn visitor(request: &HttpRequest, app: &App) -> Result<SessionUser, PageError> {
+pub async fn session_user(request: &HttpRequest, app: &App) -> Result<SessionUser, PageError> {
     SessionUser::of(request, app).await.map_err(|answer| PageError::Answered(Box::new(answer)))
 }
 
@@ -71,9 +71,9 @@ pub async fn submitted(
     payload: actix_web::web::Payload,
 ) -> Result<(SessionUser, Form), PageError> {
     let form = Form::read(request, app, payload).await?;
-    let visitor = visitor(request, app).await?;
-    visitor.check(request, &form)?;
-    Ok((visitor, form))
+    let session_user = session_user(request, app).await?;
+    session_user.check(request, &form)?;
+    Ok((session_user, form))
 }
 
 /// An HTML answer that is not kept by anybody.

@@ -8,7 +8,7 @@
 //! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
 //! | `once`, `credentials` | a new secret shown one time, and secrets in lists |
 //! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
-//! | `storms` | the notice that much was taken away at once |
+//! | `removal_alerts` | the notice that much was taken away at once |
 //! | `products`, `connect`, `words` | names of products and events |
 mod connect;
 mod connection;
@@ -86,7 +86,10 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(connection::undo::carry_out)),
         ..at("/connections/{slug}/undo")
     },
-    RouteSpec { post: Some(|| web::to(connection::undo::dismiss)), ..at("/connections/{slug}/storms/{storm}/dismiss") },
+    RouteSpec {
+        post: Some(|| web::to(connection::undo::dismiss)),
+        ..at("/connections/{slug}/storms/{removal_alert}/dismiss")
+    },
     RouteSpec { get: Some(|| web::to(events::show)), ..at("/activity") },
     RouteSpec {
         isolation: TenantIsolation::Own,

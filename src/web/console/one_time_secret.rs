@@ -33,15 +33,15 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
 /// Leads on to the page at `place`, which shows a new token; with a client, as the secret of that client.
 pub fn see_other(
     app: &App,
-    visitor: &SessionUser,
+    session_user: &SessionUser,
     place: &str,
     (client, token): (Option<OauthClientId>, &PlainToken),
 ) -> HttpResponse {
     let mut response = layout::see_other(place);
     let client = client.map(|client| client.to_string()).unwrap_or_default();
     let plain = Zeroizing::new(format!("{place}\n{client}\n{}", token.reveal()));
-    let purpose = SealPurpose::Once(visitor.signed.session);
-    match app.keyring.seal(&visitor.ctx(app), purpose, plain.as_bytes()) {
+    let purpose = SealPurpose::Once(session_user.signed.session);
+    match app.keyring.seal(&session_user.ctx(app), purpose, plain.as_bytes()) {
         // An answer that cannot carry it leaves a token that nobody has seen; it can be ended and made again.
         Ok(sealed) => drop(response.add_cookie(&cookie(app, URL_SAFE_NO_PAD.encode(sealed)))),
         Err(fault) => tracing::error!(%fault, "a new token could not be shown"),
@@ -58,12 +58,12 @@ pub struct OneTimeSecret {
 }
 
 /// What this request may show on the page at its address.
-pub fn take(request: &HttpRequest, app: &App, visitor: &SessionUser) -> Option<OneTimeSecret> {
+pub fn take(request: &HttpRequest, app: &App, session_user: &SessionUser) -> Option<OneTimeSecret> {
     if only_looks(request) {
         return None;
     }
     let sealed = URL_SAFE_NO_PAD.decode(request.cookie(name(app))?.value()).ok()?;
-    let plain = app.keyring.open(SealPurpose::Once(visitor.signed.session), &sealed).ok()?;
+    let plain = app.keyring.open(SealPurpose::Once(session_user.signed.session), &sealed).ok()?;
     let text = std::str::from_utf8(&plain).ok()?;
     let mut lines = text.split('\n').map(str::to_owned);
     let (place, client, text) = (lines.next()?, lines.next()?, lines.next()?);

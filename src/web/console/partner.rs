@@ -3,7 +3,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::error::PageError;
-use super::layout::{Layout, count, id, last, minute, ok, see_other, submitted, visitor};
+use super::layout::{Layout, count, id, last, minute, ok, see_other, session_user, submitted};
 use super::partner_header::{self, PartnerHeader, place};
 use super::tree::PartnerTreeRow;
 use super::user::Suspension;
@@ -45,7 +45,7 @@ struct Stops {
 
 struct Group {
     name: String,
-    people: u64,
+    users: u64,
     kind: &'static str,
 }
 
@@ -55,9 +55,9 @@ pub(super) async fn show(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let (me, now, asked) = (visitor.person(), app.clock.now(), partner_header::partner(id(&path)?));
-    let frame = Layout::of(&visitor, &request, "partners");
+    let session_user = session_user(&request, &app).await?;
+    let (me, now, asked) = (session_user.user(), app.clock.now(), partner_header::partner(id(&path)?));
+    let frame = Layout::of(&session_user, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
@@ -65,7 +65,7 @@ pub(super) async fn show(
             let partner = partners::get(reader, &at).await?;
             let may_groups = partner_header::may(reader, me, CoreCapability::GroupView, asked, now).await?;
             let groups = if may_groups { Some(user_groups::of_partner(reader, &at).await?) } else { None };
-            let seen = reach::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
+            let seen = reach::regions(reader, &session_user.signed.extent, CoreCapability::PartnerView, now).await?;
             let below = reach::below(reader, &seen, partner.id, MOST).await?;
             let mut sight = Sight::of(me, now);
             let found = suspensions::of_partner(reader, &at).await?;
@@ -85,7 +85,7 @@ pub(super) async fn show(
                 since: minute(partner.created_at),
                 external_id: partner.external_id,
                 groups: groups
-                    .map(|groups| groups.into_iter().map(|(group, people)| Group::of(&group, people)).collect()),
+                    .map(|groups| groups.into_iter().map(|(group, users)| Group::of(&group, users)).collect()),
                 children: below.iter().map(PartnerTreeRow::of).collect(),
             })
         })
@@ -100,9 +100,9 @@ pub(super) async fn act(
     payload: web::Payload,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let partner: PartnerId = id(&path)?;
-    let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
+    let (store, ctx, me) = (&app.store, session_user.ctx(&app), session_user.user());
     let done = match last(&request) {
         "suspend" => {
             let notice = Some(form.field("notice")).filter(|notice| !notice.trim().is_empty());
@@ -120,24 +120,24 @@ impl Stops {
         let counts = stopped.counts;
         let whom = format!(
             "{} in {}, {} of them signed in, with {}",
-            count(counts.people, "person", "people"),
+            count(counts.users, "person", "people"),
             count(counts.partners, "partner", "partners"),
             counts.signed_in,
             count(counts.tokens, "API token", "API tokens"),
         );
         let below = stopped.by_partner.iter().filter(|one| one.partner.id != own);
-        let below = below.map(|one| (one.partner.name.clone(), count(one.people, "person", "people")));
+        let below = below.map(|one| (one.partner.name.clone(), count(one.users, "person", "people")));
         Self { whom, below: below.collect() }
     }
 }
 
 impl Group {
-    fn of(group: &crate::domain::group::UserGroup, people: u64) -> Self {
+    fn of(group: &crate::domain::group::UserGroup, users: u64) -> Self {
         let kind = match (group.is_default, group.exclusive) {
             (true, _) => "default",
             (false, true) => "place",
             (false, false) => "label",
         };
-        Self { name: group.name.clone(), people, kind }
+        Self { name: group.name.clone(), users, kind }
     }
 }

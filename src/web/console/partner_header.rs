@@ -20,7 +20,7 @@ pub struct PartnerHeader {
     /// The partners above that the visitor sees, the top first.
     pub path: Vec<Breadcrumb>,
     /// Whether the visitor may see its people.
-    pub people: bool,
+    pub users: bool,
     /// Whether the visitor may see its directories.
     pub directories: bool,
 }
@@ -59,7 +59,7 @@ pub async fn may(
 /// Only those of the store.
 pub async fn place(
     reader: &mut Reader,
-    visitor: UserId,
+    session_user: UserId,
     at: &PartnerExtent,
     now: Timestamp,
 ) -> Result<PartnerHeader, StoreError> {
@@ -69,14 +69,14 @@ pub async fn place(
     let level = levels.into_iter().find(|level| level.id == here.level).map(|level| level.title);
     let mut path = Vec::new();
     for one in above {
-        if may(reader, visitor, CoreCapability::PartnerView, partner(one.id), now).await? {
+        if may(reader, session_user, CoreCapability::PartnerView, partner(one.id), now).await? {
             path.push(Breadcrumb { id: one.id.to_string(), name: one.name });
         }
     }
     Ok(PartnerHeader {
         suspended: reach::is_suspended(reader, at).await?,
-        people: may(reader, visitor, CoreCapability::UserView, partner(here.id), now).await?,
-        directories: may(reader, visitor, CoreCapability::ConnectionView, partner(here.id), now).await?,
+        users: may(reader, session_user, CoreCapability::UserView, partner(here.id), now).await?,
+        directories: may(reader, session_user, CoreCapability::ConnectionView, partner(here.id), now).await?,
         level: level.unwrap_or_default(),
         id: here.id.to_string(),
         name: here.name,

@@ -3,7 +3,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::error::PageError;
-use super::layout::{Layout, ok, parameter, see_other, visitor};
+use super::layout::{Layout, ok, parameter, see_other, session_user};
 use super::tree::{PartnerTreeRow, TreeStep, steps};
 use crate::domain::capability::CoreCapability;
 use crate::store::{Reader, reach};
@@ -30,13 +30,13 @@ pub(super) async fn home() -> HttpResponse {
 
 /// Shows the tree, or what a search finds in it.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
+    let session_user = session_user(&request, &app).await?;
     let query = parameter(&request, "q");
     let now = app.clock.now();
     let nodes = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let regions = reach::regions(reader, &visitor.signed.extent, CoreCapability::PartnerView, now).await?;
+            let regions = reach::regions(reader, &session_user.signed.extent, CoreCapability::PartnerView, now).await?;
             reach::tree(reader, &regions, &query, MOST + 1).await
         })
         .await?;
@@ -44,7 +44,7 @@ pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<Ht
     let nodes = nodes.get(..MOST.min(nodes.len())).unwrap_or_default();
     let searching = !query.trim().is_empty();
     Ok(ok(&Page {
-        frame: Layout::of(&visitor, &request, "partners"),
+        frame: Layout::of(&session_user, &request, "partners"),
         steps: if searching { Vec::new() } else { steps(nodes) },
         found: if searching { nodes.iter().map(PartnerTreeRow::of).collect() } else { Vec::new() },
         total: nodes.len(),

@@ -15,7 +15,7 @@ pub(super) struct RemovalAlertNotice {
     pub(super) slug: String,
     pub(super) since: String,
     /// `30 people`.
-    pub(super) people: String,
+    pub(super) users: String,
     /// `25 switched off, 5 deleted`.
     pub(super) what: String,
     /// What follows the connection's address on the way to the plan: `/undo?from=…`.
@@ -29,28 +29,28 @@ pub(super) async fn notices(
     now: Timestamp,
 ) -> Result<Vec<RemovalAlertNotice>, StoreError> {
     let found = removal_alerts::shown(reader, at, now.plus_seconds(-SHOWN)).await?;
-    Ok(found.into_iter().map(|(storm, slug)| notice(&storm, slug)).collect())
+    Ok(found.into_iter().map(|(removal_alert, slug)| notice(&removal_alert, slug)).collect())
 }
 
-fn notice(storm: &RemovalAlert, slug: String) -> RemovalAlertNotice {
+fn notice(removal_alert: &RemovalAlert, slug: String) -> RemovalAlertNotice {
     let mut parts = Vec::new();
     let mut part = |number: i64, one: &str, many: &str| {
         if number > 0 {
             parts.push(count(number, one, many));
         }
     };
-    part(storm.users_deactivated, "switched off", "switched off");
-    part(storm.users_deleted, "deleted", "deleted");
-    part(storm.memberships_removed, "membership ended", "memberships ended");
-    part(storm.groups_deleted, "group deleted", "groups deleted");
+    part(removal_alert.users_deactivated, "switched off", "switched off");
+    part(removal_alert.users_deleted, "deleted", "deleted");
+    part(removal_alert.memberships_removed, "membership ended", "memberships ended");
+    part(removal_alert.groups_deleted, "group deleted", "groups deleted");
     // To the second, as people write moments: none of the storm's removals is left out.
-    let (from, to) = (storm.first_removal_at.seconds(), storm.last_removal_at.seconds() + 1);
+    let (from, to) = (removal_alert.first_removal_at.seconds(), removal_alert.last_removal_at.seconds() + 1);
     let moment = |seconds: i64| Timestamp::from_micros(0).plus_seconds(seconds).to_string();
     RemovalAlertNotice {
-        id: storm.id.to_string(),
+        id: removal_alert.id.to_string(),
         slug,
-        since: minute(storm.first_removal_at),
-        people: count(storm.user_count, "person", "people"),
+        since: minute(removal_alert.first_removal_at),
+        users: count(removal_alert.user_count, "person", "people"),
         what: parts.join(", "),
         plan: link("/undo", &[("from", &moment(from)), ("to", &moment(to))]),
     }

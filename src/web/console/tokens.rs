@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::credentials::{TokenRow, token_rows};
 use super::error::PageError;
-use super::layout::{Layout, id, ok, see_other, submitted, visitor};
+use super::layout::{Layout, id, ok, see_other, session_user, submitted};
 use super::one_time_secret;
 use crate::admin;
 use crate::store::api_tokens;
@@ -21,11 +21,11 @@ struct Page {
 
 /// Shows the tokens, the newest first, those that have ended last.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let found = api_tokens::list(&mut app.store.reader().await?, &visitor.signed.extent).await?;
+    let session_user = session_user(&request, &app).await?;
+    let found = api_tokens::list(&mut app.store.reader().await?, &session_user.signed.extent).await?;
     let page = Page {
-        frame: Layout::of(&visitor, &request, "account"),
-        fresh: one_time_secret::take(&request, &app, &visitor),
+        frame: Layout::of(&session_user, &request, "account"),
+        fresh: one_time_secret::take(&request, &app, &session_user),
         tokens: token_rows(found, app.clock.now()),
         example: app.public_url.join("/api/v1/partners"),
     };
@@ -42,12 +42,12 @@ pub(super) async fn make(
     app: web::Data<App>,
     payload: web::Payload,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let days =
         form.field("days").parse().map_err(|_| PageError::Invalid("Choose how long the token lasts.".to_owned()))?;
-    let me = (&visitor.signed.extent, visitor.signed.partner);
-    let token = admin::api_tokens::make(&app.store, &visitor.ctx(&app), me, form.field("name"), days).await?;
-    Ok(one_time_secret::see_other(&app, &visitor, "/account/tokens", (None, &token)))
+    let me = (&session_user.signed.extent, session_user.signed.partner);
+    let token = admin::api_tokens::make(&app.store, &session_user.ctx(&app), me, form.field("name"), days).await?;
+    Ok(one_time_secret::see_other(&app, &session_user, "/account/tokens", (None, &token)))
 }
 
 /// Ends a token.
@@ -57,8 +57,8 @@ pub(super) async fn end(
     payload: web::Payload,
     token: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let me = (&visitor.signed.extent, visitor.signed.partner);
-    admin::api_tokens::end(&app.store, &visitor.ctx(&app), me, id(&token)?).await?;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
+    let me = (&session_user.signed.extent, session_user.signed.partner);
+    admin::api_tokens::end(&app.store, &session_user.ctx(&app), me, id(&token)?).await?;
     Ok(see_other("/account/tokens?done=revoked"))
 }

@@ -27,7 +27,7 @@ pub struct PartnerTreeRow {
     /// Whether it is itself switched off.
     pub suspended: bool,
     /// How many people are at home in it.
-    pub people: i64,
+    pub users: i64,
     /// How many directories it has.
     pub directories: i64,
 }
@@ -40,7 +40,7 @@ impl PartnerTreeRow {
             name: node.partner.name.clone(),
             level: node.level_title.clone(),
             suspended: node.suspended,
-            people: node.people,
+            users: node.users,
             directories: node.directories,
         }
     }
@@ -95,7 +95,7 @@ mod tests {
             version: 1,
             created_at: Timestamp::from_micros(0),
         };
-        TreeNode { partner, level_title: String::new(), people: 0, directories: 0, suspended: false }
+        TreeNode { partner, level_title: String::new(), users: 0, directories: 0, suspended: false }
     }
 
     fn drawn(nodes: &[TreeNode]) -> String {

@@ -44,9 +44,9 @@ struct Page {
     /// Whether anything keeps the person off now.
     off: bool,
     suspended_by_admin: bool,
-    placement: String,
+    primary_group: String,
     labels: Vec<String>,
-    doors: Vec<user_summaries::LinkedAccount>,
+    connections: Vec<user_summaries::LinkedAccount>,
     access: Option<Vec<GrantPath>>,
     /// How many lines the visitor may not see.
     hidden: usize,
@@ -91,10 +91,10 @@ struct Answer {
 
 /// Who looks at whom, and where that person is at home.
 struct Look<'a> {
-    visitor: &'a SessionUser,
+    session_user: &'a SessionUser,
     at: PartnerExtent,
     about: Resource,
-    person: UserId,
+    user: UserId,
     now: Timestamp,
 }
 
@@ -104,23 +104,23 @@ pub(super) async fn show(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = layout::visitor(&request, &app).await?;
-    let person: UserId = id(&path)?;
+    let session_user = layout::session_user(&request, &app).await?;
+    let user: UserId = id(&path)?;
     let (capability, partner) = (parameter(&request, "capability"), parameter(&request, "partner"));
-    let (frame, now) = (Layout::of(&visitor, &request, "partners"), app.clock.now());
+    let (frame, now) = (Layout::of(&session_user, &request, "partners"), app.clock.now());
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let about = resources::of_user(reader, person).await?.ok_or(PageError::NotFound)?;
-            let at = effective::authorize(reader, visitor.person(), CoreCapability::UserView, about, now).await?;
-            let look = Look { visitor: &visitor, at, about, person, now };
+            let about = resources::of_user(reader, user).await?.ok_or(PageError::NotFound)?;
+            let at = effective::authorize(reader, session_user.user(), CoreCapability::UserView, about, now).await?;
+            let look = Look { session_user: &session_user, at, about, user, now };
             look.page(reader, frame, &capability, &partner).await
         })
         .await;
     match page {
         Ok(page) => Ok(ok(&page)),
         // Whoever holds nothing still has a page of their own.
-        Err(PageError::NotFound | PageError::Forbidden(_)) if person == visitor.person() => Ok(see_other("/account")),
+        Err(PageError::NotFound | PageError::Forbidden(_)) if user == session_user.user() => Ok(see_other("/account")),
         Err(halt) => Err(halt),
     }
 }
@@ -133,21 +133,21 @@ impl Look<'_> {
         capability: &str,
         partner: &str,
     ) -> Result<Page, PageError> {
-        let me = self.visitor.person();
-        let user = users::get(reader, &self.at, self.person).await?.ok_or(PageError::NotFound)?;
-        let found = suspensions::of_person(reader, &self.at, self.person).await?;
+        let me = self.session_user.user();
+        let user = users::get(reader, &self.at, self.user).await?.ok_or(PageError::NotFound)?;
+        let found = suspensions::of_user(reader, &self.at, self.user).await?;
         let mut sight = Sight::of(me, self.now);
         let suspensions = visible_reasons::holds(reader, &mut sight, &self.at, self.about.partner, found).await?;
-        let doors = user_summaries::doors(reader, &self.at, self.person).await?;
-        let groups = effective_lists::groups_of(reader, &self.at, self.person).await?;
-        let groups = visible_reasons::groups(reader, &mut sight, self.person, groups).await?;
+        let connections = user_summaries::connections(reader, &self.at, self.user).await?;
+        let groups = effective_lists::groups_of(reader, &self.at, self.user).await?;
+        let groups = visible_reasons::groups(reader, &mut sight, self.user, groups).await?;
         let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
         let mut labels: Vec<String> = labels.into_iter().map(|group| group.group.name).collect();
         labels.dedup();
-        let may_roles = me == self.person
-            || partner_header::may(reader, me, CoreCapability::RoleView, self.about, self.now).await?;
+        let may_roles =
+            me == self.user || partner_header::may(reader, me, CoreCapability::RoleView, self.about, self.now).await?;
         let (access, hidden) = match may_roles {
-            true => self.access(reader, &mut sight, &doors).await.map(|(lines, hidden)| (Some(lines), hidden))?,
+            true => self.access(reader, &mut sight, &connections).await.map(|(lines, hidden)| (Some(lines), hidden))?,
             false => (None, 0),
         };
         let rests_on = self.rests_on(reader, user.confirmed_at.is_some()).await?;
@@ -156,7 +156,7 @@ impl Look<'_> {
             confirmed: user.confirmed_at.is_some(),
             rests_on,
             at: place(reader, me, &self.at, self.now).await?,
-            may_change: me != self.person
+            may_change: me != self.user
                 && partner_header::may(reader, me, CoreCapability::UserWrite, self.about, self.now).await?,
             off: suspensions.iter().any(|one| one.from.is_none_or(|from| from <= self.now)),
             suspended_by_admin: suspensions.iter().any(|one| one.connection.is_none()),
@@ -166,10 +166,10 @@ impl Look<'_> {
             login: user.profile.login_name.unwrap_or_default(),
             email: user.profile.email.unwrap_or_default(),
             since: layout::minute(user.created_at),
-            placement: place_of.into_iter().next().map(|group| group.group.name).unwrap_or_default(),
+            primary_group: place_of.into_iter().next().map(|group| group.group.name).unwrap_or_default(),
             labels,
-            ask: self.ask(reader, &doors, capability, partner).await?,
-            doors,
+            ask: self.ask(reader, &connections, capability, partner).await?,
+            connections,
             access,
             hidden,
         })
@@ -180,8 +180,8 @@ impl Look<'_> {
         if confirmed {
             return Ok(String::new());
         }
-        let vouchers = delegated_access::vouching(reader, &self.at, self.person).await?;
-        let me = self.visitor.person();
+        let vouchers = delegated_access::vouching(reader, &self.at, self.user).await?;
+        let me = self.session_user.user();
         let mut names = Vec::new();
         for one in &vouchers {
             let Some(there) = resources::of_directory(reader, one.directory).await? else { continue };
@@ -201,32 +201,30 @@ impl Look<'_> {
         &self,
         reader: &mut Reader,
         sight: &mut Sight,
-        doors: &[user_summaries::LinkedAccount],
+        connections: &[user_summaries::LinkedAccount],
     ) -> Result<(Vec<GrantPath>, usize), PageError> {
-        let grants = effective_lists::grants_of(reader, &self.at, self.person, self.now).await?;
-        let (grants, hidden) = visible_reasons::grants(reader, sight, self.person, grants).await?;
+        let grants = effective_lists::grants_of(reader, &self.at, self.user, self.now).await?;
+        let (grants, hidden) = visible_reasons::grants(reader, sight, self.user, grants).await?;
         let outs = grants.iter().flat_map(|grant| &grant.scope.without_partners);
         let outs: Vec<Uuid> = outs.map(|partner| crate::domain::id::Id::uuid(*partner)).collect();
         let names = visible_reasons::names(reader, sight, &outs).await?;
-        Ok((grants.iter().map(|grant| why(grant, doors, &names)).collect(), hidden))
+        Ok((grants.iter().map(|grant| why(grant, connections, &names)).collect(), hidden))
     }
 
     /// The question, when the visitor may ask about this person, and its answer, when it is asked.
     async fn ask(
         &self,
         reader: &mut Reader,
-        doors: &[user_summaries::LinkedAccount],
+        connections: &[user_summaries::LinkedAccount],
         capability: &str,
         partner: &str,
     ) -> Result<Option<Ask>, PageError> {
-        let me = self.visitor.person();
-        if me != self.person
-            && !partner_header::may(reader, me, CoreCapability::AccessAsk, self.about, self.now).await?
-        {
+        let me = self.session_user.user();
+        if me != self.user && !partner_header::may(reader, me, CoreCapability::AccessAsk, self.about, self.now).await? {
             return Ok(None);
         }
         let regions =
-            reach::regions(reader, &self.visitor.signed.extent, CoreCapability::PartnerView, self.now).await?;
+            reach::regions(reader, &self.session_user.signed.extent, CoreCapability::PartnerView, self.now).await?;
         let seen = reach::tree(reader, &regions, "", MOST_PARTNERS).await?;
         let capabilities = catalog::capabilities(reader).await?;
         let chosen = capabilities.iter().find(|one| one.name == capability).map(|one| one.id);
@@ -236,11 +234,11 @@ impl Look<'_> {
             (Some(capability), Some(there)) => {
                 let resource = partner_header::partner(there);
                 effective::authorize(reader, me, CoreCapability::PartnerView, resource, self.now).await?;
-                let question = Question { principal: self.person, capability, resource, now: self.now };
+                let question = Question { principal: self.user, capability, resource, now: self.now };
                 let decision = effective::explain(reader, &question).await?.decision;
                 let mut sight = Sight::of(me, self.now);
                 let told = visible_reasons::decision(reader, &mut sight, &question, named, decision).await?;
-                let path = told.reason.as_ref().and_then(|reason| answer_path(reason, doors));
+                let path = told.reason.as_ref().and_then(|reason| answer_path(reason, connections));
                 let reason = short(&told.sentence);
                 // The page says the first word itself, in bold.
                 let reason = reason.strip_prefix("Allowed ").or_else(|| reason.strip_prefix("Allowed. "));
@@ -275,23 +273,23 @@ pub(super) async fn act(
     payload: web::Payload,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
-    let person: UserId = id(&path)?;
-    let (store, ctx, me) = (&app.store, visitor.ctx(&app), visitor.person());
+    let (session_user, form) = submitted(&request, &app, payload).await?;
+    let user: UserId = id(&path)?;
+    let (store, ctx, me) = (&app.store, session_user.ctx(&app), session_user.user());
     let done = match layout::last(&request) {
-        "confirm" => admin::users::confirm(store, &ctx, me, person).await.map(|_| "confirmed")?,
-        "unconfirm" => admin::users::unconfirm(store, &ctx, me, person).await.map(|_| "unconfirmed")?,
+        "confirm" => admin::users::confirm(store, &ctx, me, user).await.map(|_| "confirmed")?,
+        "unconfirm" => admin::users::unconfirm(store, &ctx, me, user).await.map(|_| "unconfirmed")?,
         "suspend" => {
             let at = day(form.field("day"))?;
             let kind = if at.is_some() { HoldKind::End } else { HoldKind::Partner };
             let order = SuspensionOrder { kind, cause: form.field("cause"), at, ..SuspensionOrder::default() };
             let done = if at.is_some() { "ends" } else { "suspended" };
-            admin::users::suspend(store, &ctx, me, person, &order).await.map(|_| done)?
+            admin::users::suspend(store, &ctx, me, user, &order).await.map(|_| done)?
         }
-        "resume" => admin::users::resume(store, &ctx, me, person, None).await.map(|_| "resumed")?,
+        "resume" => admin::users::resume(store, &ctx, me, user, None).await.map(|_| "resumed")?,
         _ => return Err(PageError::NotFound),
     };
-    Ok(see_other(&format!("/people/{person}?done={done}")))
+    Ok(see_other(&format!("/people/{user}?done={done}")))
 }
 
 /// The first moment of a day, in UTC; none when none was chosen.

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::PageError;
-use super::layout::{Layout, count, id, link, ok, parameter, visitor};
+use super::layout::{Layout, count, id, link, ok, parameter, session_user};
 use super::partner_header::{self, PartnerHeader, place};
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::UserId;
@@ -25,7 +25,7 @@ struct Page {
     at: PartnerHeader,
     query: String,
     total: String,
-    people: Vec<UserListRow>,
+    users: Vec<UserListRow>,
     first: Option<String>,
     next: Option<String>,
 }
@@ -45,11 +45,11 @@ pub(super) async fn show(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let (me, now, asked) = (visitor.person(), app.clock.now(), partner_header::partner(id(&path)?));
+    let session_user = session_user(&request, &app).await?;
+    let (me, now, asked) = (session_user.user(), app.clock.now(), partner_header::partner(id(&path)?));
     let query = parameter(&request, "q").trim().to_owned();
     let after = read_after(&parameter(&request, "after"));
-    let frame = Layout::of(&visitor, &request, "partners");
+    let frame = Layout::of(&session_user, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
@@ -73,11 +73,11 @@ pub(super) async fn show(
             let suspended: BTreeSet<UserId> =
                 user_summaries::suspended(reader, &at, &ids, now).await?.into_iter().collect();
             let mut said: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
-            for (person, directory) in user_summaries::said_by(reader, &at, &ids).await? {
-                said.entry(person).or_default().push(directory);
+            for (user, directory) in user_summaries::said_by(reader, &at, &ids).await? {
+                said.entry(user).or_default().push(directory);
             }
             let row = |user: User| UserListRow {
-                group: groups.get(&user.placement).cloned().unwrap_or_default(),
+                group: groups.get(&user.primary_group).cloned().unwrap_or_default(),
                 from: said.remove(&user.id).map_or_else(|| "made here".to_owned(), |names| names.join(", ")),
                 suspended: suspended.contains(&user.id),
                 login: user.profile.login_name.unwrap_or_default(),
@@ -92,7 +92,7 @@ pub(super) async fn show(
                 at,
                 query,
                 total,
-                people: list.into_iter().map(row).collect(),
+                users: list.into_iter().map(row).collect(),
                 first,
                 next,
             })

@@ -20,16 +20,16 @@ struct Page {
 
 /// Shows the session.
 pub(super) async fn show(request: HttpRequest, app: web::Data<App>) -> HttpResponse {
-    let visitor = match SessionUser::of(&request, &app).await {
-        Ok(visitor) => visitor,
+    let session_user = match SessionUser::of(&request, &app).await {
+        Ok(session_user) => session_user,
         Err(answer) => return answer,
     };
     let page = Page {
-        csrf: visitor.form_token(),
-        id: visitor.person().to_string(),
-        since: minute(visitor.signed.created_at),
-        until: minute(visitor.signed.expires_at),
-        name: visitor.signed.display_name,
+        csrf: session_user.form_token(),
+        id: session_user.user().to_string(),
+        since: minute(session_user.signed.created_at),
+        until: minute(session_user.signed.expires_at),
+        name: session_user.signed.display_name,
     };
     html(StatusCode::OK, &page)
 }

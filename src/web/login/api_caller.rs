@@ -48,7 +48,7 @@ impl ApiCaller {
     /// As [`Self::of`]; 429 beyond the rate of the person.
     pub async fn admitted(request: &HttpRequest, app: &App) -> Result<Self, HttpError> {
         let caller = Self::of(request, app).await?;
-        app.api_fairness.admit(caller.person()).map_err(|wait| {
+        app.api_fairness.admit(caller.user()).map_err(|wait| {
             let seconds = wait.as_secs().saturating_add(1).to_string();
             let detail = "You send more requests than one person may; wait as long as Retry-After says.";
             HttpError::at(request, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds)
@@ -57,12 +57,12 @@ impl ApiCaller {
     }
 
     /// The person.
-    pub fn person(&self) -> UserId {
-        self.bearer.person()
+    pub fn user(&self) -> UserId {
+        self.bearer.user()
     }
 
     /// The circumstances of an act of this person.
     pub fn ctx(&self, app: &App) -> Ctx {
-        app.ctx(Actor::User { user: self.person() })
+        app.ctx(Actor::User { user: self.user() })
     }
 }

@@ -16,14 +16,14 @@ pub(super) async fn sign_out(
     payload: web::Payload,
 ) -> Result<HttpResponse, HttpError> {
     let form = Form::read(&request, &app, payload).await?;
-    let visitor = match SessionUser::of(&request, &app).await {
-        Ok(visitor) => visitor,
+    let session_user = match SessionUser::of(&request, &app).await {
+        Ok(session_user) => session_user,
         Err(answer) => return Ok(answer),
     };
-    visitor.check(&request, &form)?;
+    session_user.check(&request, &form)?;
     let everywhere = form.field("everywhere") == "yes";
     let login = &app.desk.login;
-    login.sign_out(&visitor.ctx(&app), &visitor.signed, everywhere).await.map_err(|error| {
+    login.sign_out(&session_user.ctx(&app), &session_user.signed, everywhere).await.map_err(|error| {
         tracing::error!(%error, "a session could not be ended");
         let detail = "The server cannot end your session at the moment; try again shortly.";
         HttpError::at(&request, StatusCode::SERVICE_UNAVAILABLE, detail)

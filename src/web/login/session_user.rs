@@ -37,13 +37,13 @@ impl SessionUser {
     }
 
     /// The person.
-    pub fn person(&self) -> UserId {
-        self.signed.person()
+    pub fn user(&self) -> UserId {
+        self.signed.user()
     }
 
     /// The circumstances of an act of this person.
     pub fn ctx(&self, app: &App) -> Ctx {
-        app.ctx(Actor::User { user: self.person() })
+        app.ctx(Actor::User { user: self.user() })
     }
 
     /// What forms on this person's pages carry in the field `csrf`.

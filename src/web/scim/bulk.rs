@@ -199,7 +199,7 @@ impl Work<'_> {
     ) -> Result<(Success, Effect), ProvisionError> {
         let ctx = visit.app.ctx(self.ctx.actor());
         let new = self.new_user(&ready.call)?;
-        let done = visit.app.arrivals.create(&ctx, &self.source, &self.offer.set, new).await?;
+        let done = visit.app.pending_users.create(&ctx, &self.source, &self.offer.set, new).await?;
         Ok(success(201, done.value.id.to_string(), Some(done.value.version), done))
     }
 

@@ -29,7 +29,7 @@ pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let new = NewExternalUser { stable_key: None, said: accepted.document.into() };
     let (app, source) = (&visit.app, visit.source(&offer));
     let created = match visit.mode() {
-        Execution::Real => app.arrivals.create(&visit.ctx, &source, &offer.set, new).await,
+        Execution::Real => app.pending_users.create(&visit.ctx, &source, &offer.set, new).await,
         tried => users::create(&app.store, &visit.ctx, &source, new, tried).await,
     };
     let done = match (created, again) {

@@ -16,7 +16,7 @@ impl ScimRequest {
     pub fn seal(&self, cursor: &Cursor) -> Result<String, ScimError> {
         let failed = || ScimError::plain(500, "The next page cannot be named; use \"startIndex\" instead.");
         let plain = serde_json::to_vec(cursor).map_err(|_| failed())?;
-        let purpose = SealPurpose::Cursor(self.door.connection.id);
+        let purpose = SealPurpose::Cursor(self.connection.connection.id);
         let sealed = self.app.keyring.seal(&self.app.ctx(Actor::System), purpose, &plain).map_err(|_| failed())?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
@@ -24,7 +24,7 @@ impl ScimRequest {
     /// Opens a cursor; `None` unless it was sealed for this connection.
     pub fn unseal(&self, text: &str) -> Option<Cursor> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let plain = self.app.keyring.open(SealPurpose::Cursor(self.door.connection.id), &sealed).ok()?;
+        let plain = self.app.keyring.open(SealPurpose::Cursor(self.connection.connection.id), &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 }

@@ -61,7 +61,7 @@ impl ScimRequest {
         items: Vec<ResponseItem>,
         tail: Vec<u8>,
     ) -> Result<ScimResponse, ScimError> {
-        let (app, extent) = (self.app.clone(), self.door.extent);
+        let (app, extent) = (self.app.clone(), self.connection.extent);
         let pen = Pen::new(groups, &self.base);
         let mut walk = Walk { app, extent, pen, queue: VecDeque::new(), open: None, begun: false, text: head, tail };
         walk.fill(items).await.map_err(|error| of_store(&error))?;

@@ -97,7 +97,7 @@ impl ScimRequest {
     pub async fn has_more_members(&self, id: ExternalGroupId, most: usize) -> Result<bool, ScimError> {
         let failed = |error| of_store(&error);
         let mut reader = self.app.store.reader().await.map_err(failed)?;
-        let page = members::page(&mut reader, &self.door.extent, id, None, most + 1).await;
+        let page = members::page(&mut reader, &self.connection.extent, id, None, most + 1).await;
         Ok(page.map_err(failed)?.len() > most)
     }
 

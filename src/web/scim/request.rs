@@ -39,7 +39,7 @@ pub struct ScimRequest {
     /// The request.
     pub request: HttpRequest,
     /// The connection that the token opened.
-    pub door: Arc<ConnectionContext>,
+    pub connection: Arc<ConnectionContext>,
     /// What it offers.
     pub offer: Arc<ScimOptions>,
     /// The base address of the connection, without a slash at the end.
@@ -75,8 +75,8 @@ pub async fn visit(
     if let Some(answered) = ahead(&request, &app, &work, began).await {
         return answered;
     }
-    let (door, token) = authenticate(&request, &app, began).await?;
-    let mut visit = ScimRequest::new(request, app, Some(payload), door, token)?;
+    let (connection, token) = authenticate(&request, &app, began).await?;
+    let mut visit = ScimRequest::new(request, app, Some(payload), connection, token)?;
     let outcome = visit.outcome(&work).await;
     visit.finish(outcome, began)
 }
@@ -94,7 +94,7 @@ async fn ahead(
     }
     let slug = request.match_info().get("slug").unwrap_or_default();
     let known = app.opened.before(&app.store, slug, extract::bearer(request)?, began)?;
-    let mut visit = ScimRequest::new(request.clone(), app.clone(), None, known.door.clone(), known.token).ok()?;
+    let mut visit = ScimRequest::new(request.clone(), app.clone(), None, known.connection.clone(), known.token).ok()?;
     let still = tokens::still_opens(&app.store, &app.opened, &known);
     let (still, outcome) = futures_util::join!(still, visit.outcome(work));
     match still {
@@ -121,7 +121,7 @@ pub async fn authenticate(
         None => TokenStatus::Unknown,
     };
     match found {
-        TokenStatus::Opens(door, token) => return Ok((door, token)),
+        TokenStatus::Opens(connection, token) => return Ok((connection, token)),
         TokenStatus::Shut { connection, token, why } => {
             let path = redact::path(below(request));
             let (token, why) = (Some(token), why.to_owned());
@@ -207,18 +207,18 @@ impl ScimRequest {
         request: HttpRequest,
         app: web::Data<App>,
         payload: Option<web::Payload>,
-        door: Arc<ConnectionContext>,
+        connection: Arc<ConnectionContext>,
         token: TokenId,
     ) -> Result<Self, HttpError> {
-        let offer = app.offers.of(&door.connection).map_err(|problem| {
-            tracing::error!(connection = %door.connection.id, problem, "a connection's settings cannot be used");
+        let offer = app.offers.of(&connection.connection).map_err(|problem| {
+            tracing::error!(connection = %connection.connection.id, problem, "a connection's settings cannot be used");
             let text = "The settings of this connection cannot be used; its administrator finds the reason in the log.";
             HttpError::scim(ErrorFormat::Scim, ScimError::plain(500, text))
         })?;
         let dry = dry_run(&request).map_err(|error| HttpError::scim(ErrorFormat::Scim, error))?;
-        let base = app.public_url.join(&format!("/scim/{}/v2", door.connection.slug));
-        let ctx = app.ctx(Actor::Connection { connection: door.connection.id, run: None });
-        Ok(Self { app, request, door, offer, base, ctx, dry, payload, token, note: RequestLogDraft::default() })
+        let base = app.public_url.join(&format!("/scim/{}/v2", connection.connection.slug));
+        let ctx = app.ctx(Actor::Connection { connection: connection.connection.id, run: None });
+        Ok(Self { app, request, connection, offer, base, ctx, dry, payload, token, note: RequestLogDraft::default() })
     }
 
     /// What `work` makes of the request, unless the connection has asked too often.
@@ -226,7 +226,7 @@ impl ScimRequest {
         &mut self,
         work: &impl AsyncFn(&mut ScimRequest) -> Result<ScimResponse, ScimError>,
     ) -> Result<Result<ScimResponse, ScimError>, Duration> {
-        self.app.fairness.admit(self.door.connection.id)?;
+        self.app.fairness.admit(self.connection.connection.id)?;
         // A little before the edge gives the request up, so that the log of requests has a line of it.
         let left = ClientInfo::of(&self.request).map(|client| client.left()).unwrap_or(Duration::MAX);
         match tokio::time::timeout(left, work(self)).await {
@@ -254,7 +254,7 @@ impl ScimRequest {
     fn too_many(&mut self, wait: Duration, began: Timestamp) -> HttpError {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         let error = ScimError::plain(429, format!("Too many requests; wait {seconds} s."));
-        if self.app.refusals_told.admit(self.door.connection.id).is_ok() {
+        if self.app.refusals_told.admit(self.connection.connection.id).is_ok() {
             self.write_down(429, Some(&error), began);
         }
         HttpError::scim(ErrorFormat::Scim, error).with(header::RETRY_AFTER, &seconds.to_string())
@@ -278,7 +278,7 @@ impl ScimRequest {
     /// # Errors
     /// 503 with the reason.
     pub fn writing(&self) -> Result<(), ScimError> {
-        writable(&self.door)
+        writable(&self.connection)
     }
 
     /// Refuses to go on with a long request whose caller may no longer write.
@@ -287,8 +287,9 @@ impl ScimRequest {
     /// 401 when the token no longer opens the door, 503 while the connection or its directory is paused.
     pub async fn still_writing(&self) -> Result<(), ScimError> {
         let now = self.app.clock.now();
-        let (door, _) = authenticate(&self.request, &self.app, now).await.map_err(|refusal| refusal.error().clone())?;
-        writable(&door)
+        let (connection, _) =
+            authenticate(&self.request, &self.app, now).await.map_err(|refusal| refusal.error().clone())?;
+        writable(&connection)
     }
 
     /// Reads the body as JSON.
@@ -386,13 +387,13 @@ impl ScimRequest {
             refusal: refusal.map(|error| error.to_string()),
             ..log::line(&self.app, &self.request, began, note.effect)
         };
-        self.app.request_log.record(self.door.connection.id, self.ctx.id::<EventId>().uuid(), &entry);
+        self.app.request_log.record(self.connection.connection.id, self.ctx.id::<EventId>().uuid(), &entry);
     }
 }
 
 /// Refuses to write at a door whose directory is paused.
-fn writable(door: &ConnectionContext) -> Result<(), ScimError> {
-    if door.mode == DirectoryMode::Paused {
+fn writable(connection: &ConnectionContext) -> Result<(), ScimError> {
+    if connection.mode == DirectoryMode::Paused {
         return Err(paused("directory"));
     }
     Ok(())

@@ -45,9 +45,9 @@ impl ScimRequest {
     /// The connection as the use cases know it.
     pub fn source<'a>(&'a self, offer: &'a ScimOptions) -> ProvisionSource<'a> {
         ProvisionSource {
-            extent: self.door.extent,
+            extent: self.connection.extent,
             schemas: &offer.set,
-            join_attribute: self.door.join_attribute.as_deref(),
+            matching_attribute: self.connection.matching_attribute.as_deref(),
             unknown_members: match offer.switches.unknown_member {
                 UnknownMember::Skip => UnknownMembers::Skip,
                 UnknownMember::Reject => UnknownMembers::Reject,

@@ -74,7 +74,7 @@ pub async fn items(visit: &ScimRequest, kind: ResourceSchema<'_>) -> Result<Opti
         return Ok(None);
     }
     let failed = |error| of_store(&error);
-    let at = visit.door.extent;
+    let at = visit.connection.extent;
     let item = |place: Uuid, id: &str, mut document: Map<String, Value>| {
         let location = render::location(kind, id, &visit.base);
         document.insert("schemas".to_owned(), json!([kind.kind.schema]));

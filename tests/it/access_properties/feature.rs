@@ -27,19 +27,19 @@ macro_rules! features {
 }
 
 features! {
-    "suspended people": World |m| m.people.iter_mut().for_each(|p| p.suspended = None);
-    "people who were to leave": World |m| m.people.iter_mut().for_each(|p| p.ends = None);
+    "suspended people": World |m| m.users.iter_mut().for_each(|p| p.suspended = None);
+    "people who were to leave": World |m| m.users.iter_mut().for_each(|p| p.ends = None);
     "suspended partners": World |m| m.partners.iter_mut().for_each(|p| p.suspended = false);
     "capabilities for suspended partners": World |m| m.capabilities.iter_mut().for_each(|c| c.1 = false);
-    "people nobody has confirmed": World |m| m.people.iter_mut().for_each(|p| p.confirmed = true);
-    "people somebody has confirmed": World |m| m.people.iter_mut().for_each(|p| p.confirmed = false);
+    "people nobody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = true);
+    "people somebody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = false);
     "directories that vouch for the unconfirmed": World |m| nobody_vouches(m);
     "ceilings of roles beside the granted one": World |m| ceilings_of_the_line_alone(m);
     "level ceilings": World |m| m.levels.iter_mut().for_each(|l| l.1 = CAPABILITIES.into_iter().collect());
     "parent roles": World |m| m.roles.iter_mut().for_each(|r| r.parent = None);
     "two sources per person": World |m| m.external_users.retain(|e| !e.second);
     "inactive external users": World |m| m.external_users.iter_mut().for_each(|e| e.active = true);
-    "unlinked external users": World |m| m.external_users.iter_mut().for_each(|e| e.person = Some(e.candidate));
+    "unlinked external users": World |m| m.external_users.iter_mut().for_each(|e| e.user = Some(e.candidate));
     "observe mode": World |m| modes(m, DirectoryMode::Observe, DirectoryMode::Authoritative);
     "paused mode still counts": World |m| modes(m, DirectoryMode::Paused, DirectoryMode::Observe);
     "nested groups": World |m| m.subgroups.clear();
@@ -56,7 +56,7 @@ features! {
     "join rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Join { .. }));
     "order of rules": World |m| m.rules.iter_mut().for_each(|r| r.ordinal = 100 - r.ordinal);
     "authority of directories": World |m| m.directories.iter_mut().for_each(|d| d.authority = -d.authority);
-    "pins": World |m| m.people.iter_mut().for_each(|p| p.pin = None);
+    "pins": World |m| m.users.iter_mut().for_each(|p| p.pin = None);
     "labels by hand": World |m| m.members.clear();
     "grants held by groups": World |m| m.grants.retain(|g| matches!(g.holder, Holder::User(_)));
     "windows": World |m| m.grants.iter_mut().for_each(|g| g.window = Window::default());
@@ -117,9 +117,9 @@ fn per_directory(m: &Model) -> Vec<Vec<rolecall::domain::id::ExternalGroupId>> {
 
 /// Whoever is not confirmed is not spoken of either, but by the rules that match them now.
 fn nobody_vouches(m: &mut Model) {
-    let resting: Vec<_> = m.people.iter().filter(|p| !p.confirmed && p.pin.is_none()).map(|p| p.id).collect();
-    let of_resting = |person: Option<_>| person.is_some_and(|person| resting.contains(&person));
-    m.external_users.iter_mut().filter(|e| of_resting(e.person)).for_each(|e| e.active = false);
+    let resting: Vec<_> = m.users.iter().filter(|p| !p.confirmed && p.pin.is_none()).map(|p| p.id).collect();
+    let of_resting = |user: Option<_>| user.is_some_and(|user| resting.contains(&user));
+    m.external_users.iter_mut().filter(|e| of_resting(e.user)).for_each(|e| e.active = false);
 }
 
 /// A ceiling row counts only for rules that grant its role or one below it.

@@ -11,7 +11,7 @@ use rolecall::domain::time::{Timestamp, Window};
 use rolecall::domain::user::SuspensionSource;
 use uuid::Uuid;
 
-use super::model::{Asked, Directory, ExternalUser, Grant, Group, Model, Partner, Person, Role};
+use super::model::{Asked, Directory, ExternalUser, Grant, Group, Model, Partner, Role, User};
 
 /// Capabilities every world shares; the last works on suspended partners.
 pub const CAPABILITIES: [CapabilityId; 5] =
@@ -68,7 +68,7 @@ pub fn model(seed: u64) -> Model {
     let mut dice = Dice::new(seed);
     let mut m = Model { capabilities: CAPABILITIES.map(|id| (id, id == CapabilityId(5))).to_vec(), ..Model::default() };
     tree(&mut m, &mut dice, seed);
-    groups_and_people(&mut m, &mut dice);
+    groups_and_users(&mut m, &mut dice);
     roles_and_grants(&mut m, &mut dice);
     for authority in 0..3 {
         directory(&mut m, &mut dice, authority);
@@ -92,7 +92,7 @@ fn tree(m: &mut Model, dice: &mut Dice, seed: u64) {
     }
 }
 
-fn groups_and_people(m: &mut Model, dice: &mut Dice) {
+fn groups_and_users(m: &mut Model, dice: &mut Dice) {
     for partner in m.partners.clone() {
         for (exclusive, is_default) in [(true, true), (true, false), (true, false), (false, false), (false, false)] {
             m.groups.push(Group { id: dice.id(), partner: partner.id, exclusive, is_default });
@@ -110,7 +110,7 @@ fn groups_and_people(m: &mut Model, dice: &mut Dice) {
             .then(|| if dice.percent(50) { SuspensionSource::Admin } else { SuspensionSource::Connection(dice.id()) });
         let confirmed = dice.percent(45);
         let ends = dice.percent(12).then(|| Timestamp::from_micros([10, 40, 50, 90][dice.below(4)]));
-        m.people.push(Person { id, partner, pin, confirmed, suspended, ends });
+        m.users.push(User { id, partner, pin, confirmed, suspended, ends });
         if dice.percent(30) {
             m.members.push((*dice.pick(&labels), id));
         }
@@ -130,9 +130,9 @@ fn roles_and_grants(m: &mut Model, dice: &mut Dice) {
     }
     for _ in 0..20 {
         let holder = if dice.percent(35) {
-            Holder::User(dice.pick(&m.people).id)
+            Holder::User(dice.pick(&m.users).id)
         } else {
-            let home = dice.pick(&m.people).partner;
+            let home = dice.pick(&m.users).partner;
             Holder::Group(*dice.pick(&groups_of(m, home, |_| true)))
         };
         let window = match dice.below(10) {
@@ -201,18 +201,18 @@ fn directory(m: &mut Model, dice: &mut Dice, authority: i64) {
     if dice.percent(35) {
         m.subgroups.push((chain[4], chain[2]));
     }
-    for person in m.people.clone() {
-        let here = person.partner == partner || dice.percent(30);
+    for user in m.users.clone() {
+        let here = user.partner == partner || dice.percent(30);
         for second in [false, true] {
             if !here || (second && !dice.percent(20)) {
                 continue;
             }
             let external_user = dice.id();
-            let person = Some(person.id).filter(|_| dice.percent(88));
-            let candidate = m.people[dice.below(m.people.len())].id;
+            let user = Some(user.id).filter(|_| dice.percent(88));
+            let candidate = m.users[dice.below(m.users.len())].id;
             let active = dice.percent(85);
-            let candidate = person.unwrap_or(candidate);
-            m.external_users.push(ExternalUser { id: external_user, directory: id, person, candidate, active, second });
+            let candidate = user.unwrap_or(candidate);
+            m.external_users.push(ExternalUser { id: external_user, directory: id, user, candidate, active, second });
             m.external_members.push((groups[0].0, external_user));
             let direct: BTreeSet<_> = (0..1 + dice.below(2)).map(|_| groups[1 + dice.below(7)].0).collect();
             m.external_members.extend(direct.into_iter().map(|group| (group, external_user)));
@@ -297,16 +297,16 @@ pub fn questions(m: &Model, seed: u64, count: usize) -> Vec<Asked> {
 }
 
 fn question(m: &Model, dice: &mut Dice) -> Asked {
-    let person = dice.pick(&m.people).clone();
-    let principal = if dice.percent(2) { dice.id() } else { person.id };
+    let user = dice.pick(&m.users).clone();
+    let principal = if dice.percent(2) { dice.id() } else { user.id };
     let capability = if dice.percent(2) { CapabilityId(99) } else { *dice.pick(&CAPABILITIES) };
-    let home = dice.percent(30).then_some(person.partner);
+    let home = dice.percent(30).then_some(user.partner);
     let partner = home.unwrap_or_else(|| if dice.percent(2) { dice.id() } else { dice.pick(&m.partners).id });
-    let here: Vec<_> = m.people.iter().filter(|other| other.partner == partner).map(|other| other.id).collect();
+    let here: Vec<_> = m.users.iter().filter(|other| other.partner == partner).map(|other| other.id).collect();
     let owner = match dice.below(10) {
         0..2 => Some(principal),
         2..5 if !here.is_empty() => Some(*dice.pick(&here)),
-        5 => Some(dice.pick(&m.people).id),
+        5 => Some(dice.pick(&m.users).id),
         _ => None,
     };
     let groups = groups_of(m, partner, |_| true);

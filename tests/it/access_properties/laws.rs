@@ -8,7 +8,7 @@ use rolecall::domain::rule::{ExternalSet, RuleEffect};
 
 use super::agree::{QUESTIONS, question, worlds};
 use super::generate::{Dice, model, questions};
-use super::model::{ExternalUser, Model, Person};
+use super::model::{ExternalUser, Model, User};
 
 /// The same world without anything that one directory says.
 fn silenced(m: &Model, directory: DirectoryId) -> Model {
@@ -37,8 +37,8 @@ fn what_one_source_says_leaves_the_others_untouched() {
             let quiet = silenced(&m, directory.id);
             let (loud_world, quiet_world) = (m.world(), quiet.world());
             let (loud, quiet_view) = (derive(&loud_world), derive(&quiet_world));
-            for person in &m.people {
-                let [with, without] = [&loud, &quiet_view].map(|view| view.person(person.id).unwrap());
+            for user in &m.users {
+                let [with, without] = [&loud, &quiet_view].map(|view| view.user(user.id).unwrap());
                 let id = directory.id;
                 assert_eq!(by_others(&m, with, id), by_others(&m, without, id), "world {seed}");
             }
@@ -53,9 +53,9 @@ fn invented(m: &Model, directory: DirectoryId, dice: &mut Dice) -> Model {
     let home = m.directories.iter().find(|d| d.id == directory).unwrap().partner;
     for at in 0..4 {
         let (id, partner) = (dice.id(), if at < 3 { home } else { m.partners[dice.below(9)].id });
-        m.people.push(Person { id, partner, pin: None, confirmed: false, suspended: None, ends: None });
+        m.users.push(User { id, partner, pin: None, confirmed: false, suspended: None, ends: None });
         let external_user =
-            ExternalUser { id: dice.id(), directory, person: Some(id), candidate: id, active: true, second: false };
+            ExternalUser { id: dice.id(), directory, user: Some(id), candidate: id, active: true, second: false };
         m.external_users.push(external_user);
     }
     m
@@ -99,7 +99,7 @@ fn a_hostile_directory_never_exceeds_its_ceiling() {
             let mut asked = questions(m, seed, QUESTIONS);
             // Whose things something is is not authority: a directory may say where its own people are.
             asked.iter_mut().for_each(|question| question.resource.owner = None);
-            let known = |q: &rolecall::access::decide::Question| world.people.iter().any(|p| p.id == q.principal);
+            let known = |q: &rolecall::access::decide::Question| world.users.iter().any(|p| p.id == q.principal);
             // Without its word they do not exist, so whatever they may comes of it.
             let quiet_world = silenced(&world, directory.id).world();
             let quiet = derive(&quiet_world);
@@ -133,7 +133,7 @@ fn the_order_of_input_changes_nothing() {
         let mut turned = m.clone();
         let mut dice = Dice::new(seed ^ 0x0de);
         dice.shuffle(&mut turned.rules);
-        dice.shuffle(&mut turned.people);
+        dice.shuffle(&mut turned.users);
         dice.shuffle(&mut turned.grants);
         dice.shuffle(&mut turned.external_users);
         for rule in &mut turned.rules {
@@ -142,8 +142,8 @@ fn the_order_of_input_changes_nothing() {
         turned.directories.iter_mut().for_each(|directory| dice.shuffle(&mut directory.ceilings));
         let (one, two) = (m.world(), turned.world());
         let (one, two) = (derive(&one), derive(&two));
-        for person in &m.people {
-            assert_eq!(one.person(person.id), two.person(person.id), "world {seed}");
+        for user in &m.users {
+            assert_eq!(one.user(user.id), two.user(user.id), "world {seed}");
         }
         for question in questions(&m, seed, QUESTIONS).iter().map(question) {
             assert_eq!(decide(&one, &question).allowed, decide(&two, &question).allowed, "world {seed}");
@@ -164,6 +164,6 @@ fn a_rule_never_reads_another_directory() {
             rule.when.terms.iter_mut().flat_map(|term| &mut term.atoms).for_each(|atom| atom.set = *set);
         }
         let world = m.world();
-        assert!(derive(&world).people().all(|(_, derived)| derived.matched.is_empty()), "world {seed}");
+        assert!(derive(&world).users().all(|(_, derived)| derived.matched.is_empty()), "world {seed}");
     }
 }

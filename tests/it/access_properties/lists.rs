@@ -34,11 +34,11 @@ const NOW: Timestamp = Timestamp::from_micros(50);
 /// Loads a world and writes the placements the view asks for.
 async fn loaded(store: &Store, m: &Model, seed: u64) {
     load(store, m, seed).await;
-    let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+    let users: Vec<UserId> = m.users.iter().map(|user| user.id).collect();
     store
         .write(async |tx: &mut Tx| {
-            for (person, _, group) in lists::misplaced(tx, &people).await? {
-                tx.execute(&PLACE, binds![person, group]).await?;
+            for (user, _, group) in lists::misplaced(tx, &users).await? {
+                tx.execute(&PLACE, binds![user, group]).await?;
             }
             Ok::<_, rolecall::store::StoreError>(())
         })
@@ -47,7 +47,7 @@ async fn loaded(store: &Store, m: &Model, seed: u64) {
 }
 
 fn placements(view: &AccessView<'_>) -> BTreeSet<(UserId, UserGroupId)> {
-    view.people().filter_map(|(id, derived)| Some((id, derived.placement?.group))).collect()
+    view.users().filter_map(|(id, derived)| Some((id, derived.primary_group?.group))).collect()
 }
 
 on_both! {
@@ -56,26 +56,26 @@ on_both! {
             let m = model(seed);
             load(&db.store, &m, seed).await;
             let world = m.world();
-            let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+            let users: Vec<UserId> = m.users.iter().map(|user| user.id).collect();
             let mut reader = db.store.reader().await.unwrap();
-            let wrong = lists::misplaced(&mut reader, &people).await.unwrap();
+            let wrong = lists::misplaced(&mut reader, &users).await.unwrap();
             // The loader puts everyone in the default group.
-            let default = |person: &UserId| {
-                let home = m.people.iter().find(|p| p.id == *person).unwrap().partner;
+            let default = |user: &UserId| {
+                let home = m.users.iter().find(|p| p.id == *user).unwrap().partner;
                 m.groups.iter().find(|group| group.partner == home && group.is_default).unwrap().id
             };
-            assert!(wrong.iter().all(|(person, now, _)| default(person) == *now), "world {seed}");
-            let wrong: BTreeSet<_> = wrong.into_iter().map(|(person, _, group)| (person, group)).collect();
+            assert!(wrong.iter().all(|(user, now, _)| default(user) == *now), "world {seed}");
+            let wrong: BTreeSet<_> = wrong.into_iter().map(|(user, _, group)| (user, group)).collect();
             let law = placements(&derive(&world));
-            let expected: BTreeSet<_> = law.into_iter().filter(|(person, group)| default(person) != *group).collect();
+            let expected: BTreeSet<_> = law.into_iter().filter(|(user, group)| default(user) != *group).collect();
             assert_eq!(wrong, expected, "world {seed}");
         }
         for seed in WORLDS..WORLDS + 2 {
             let m = model(seed);
             loaded(&db.store, &m, seed).await;
-            let people: Vec<UserId> = m.people.iter().map(|person| person.id).collect();
+            let users: Vec<UserId> = m.users.iter().map(|user| user.id).collect();
             let mut reader = db.store.reader().await.unwrap();
-            assert_eq!(lists::misplaced(&mut reader, &people).await.unwrap(), []);
+            assert_eq!(lists::misplaced(&mut reader, &users).await.unwrap(), []);
         }
     }
 
@@ -120,7 +120,7 @@ on_both! {
             for partner in m.partners.iter().map(|partner| partner.id) {
                 let capability = CAPABILITIES[usize::try_from(seed).unwrap() % CAPABILITIES.len()];
                 let resource = Resource { partner, group: None, owner: None };
-                let mut law: Vec<_> = m.people.iter().map(|p| p.id).filter(|id| may(*id, capability, partner)).collect();
+                let mut law: Vec<_> = m.users.iter().map(|p| p.id).filter(|id| may(*id, capability, partner)).collect();
                 law.sort();
                 let all = lists::who_can(&mut reader, &at, capability, resource, NOW, (None, 100)).await.unwrap();
                 assert_eq!(all, law, "world {seed}");
@@ -130,13 +130,13 @@ on_both! {
                     assert_eq!(next, [second], "pages go on where they ended");
                 }
             }
-            for person in m.people.iter().map(|person| person.id).take(4) {
+            for user in m.users.iter().map(|user| user.id).take(4) {
                 let capability = CAPABILITIES[0];
                 let mut law: Vec<_> =
-                    m.partners.iter().map(|p| p.id).filter(|partner| may(person, capability, *partner)).collect();
+                    m.partners.iter().map(|p| p.id).filter(|partner| may(user, capability, *partner)).collect();
                 law.sort();
                 let page = (None, 100);
-                let all = lists::partners_where(&mut reader, &at, person, capability, NOW, page).await.unwrap();
+                let all = lists::partners_where(&mut reader, &at, user, capability, NOW, page).await.unwrap();
                 assert_eq!(all, law, "world {seed}");
             }
         }
@@ -150,18 +150,18 @@ on_both! {
             let view = derive(&world);
             let at = OperatorExtent::assume().at(m.partners[0].id);
             let mut reader = db.store.reader().await.unwrap();
-            for person in m.people.iter().map(|person| person.id) {
-                let derived = view.person(person).unwrap();
-                let grants = lists::grants_of(&mut reader, &at, person, NOW).await.unwrap();
+            for user in m.users.iter().map(|user| user.id) {
+                let derived = view.user(user).unwrap();
+                let grants = lists::grants_of(&mut reader, &at, user, NOW).await.unwrap();
                 let said: BTreeSet<_> = grants.iter().map(|grant| held_words(&grant.proof.support)).collect();
                 let law: BTreeSet<_> = derived.holds.iter().map(|held| law_words(*held)).collect();
                 assert_eq!(said, law, "world {seed}");
-                let groups = lists::groups_of(&mut reader, &at, person).await.unwrap();
+                let groups = lists::groups_of(&mut reader, &at, user).await.unwrap();
                 let said: BTreeSet<_> = groups.iter().map(|line| (line.group.id, ground_words(&line.ground))).collect();
                 let law: BTreeSet<_> =
-                    derived.placement.iter().chain(&derived.labels).map(|at| (at.group, law_ground(at.ground))).collect();
+                    derived.primary_group.iter().chain(&derived.labels).map(|at| (at.group, law_ground(at.ground))).collect();
                 assert_eq!(said, law, "world {seed}");
-                same_authority(&mut reader, &view, person).await;
+                same_authority(&mut reader, &view, user).await;
             }
         }
     }
@@ -181,9 +181,9 @@ on_both! {
                 let page = (None, 100);
                 let (changes, _) =
                     lists::preview(&mut reader, &extent, (directory.id, version), page).await.unwrap();
-                for person in m.people.iter().map(|person| person.id) {
-                    let change = changes.iter().find(|change| change.person == person);
-                    let (before, after) = (yields(&now, person), yields(&then, person));
+                for user in m.users.iter().map(|user| user.id) {
+                    let change = changes.iter().find(|change| change.user == user);
+                    let (before, after) = (yields(&now, user), yields(&then, user));
                     let gained = change.map_or(0, |change| change.gained.len());
                     let lost = change.map_or(0, |change| change.lost.len());
                     let missing = |one: &[Yield], two: &[Yield]| one.iter().filter(|it| !two.contains(it)).count();
@@ -236,7 +236,7 @@ fn law_ground(ground: MembershipReason) -> String {
 }
 
 /// The authority read from the tables covers exactly what the law's does.
-async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, person: UserId) {
+async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, user: UserId) {
     let words = |authority: &delegation::Authority| {
         let line = |h: &delegation::EffectiveGrant| {
             let mut within: Vec<_> = h.within.iter().skip(1).map(|scope| format!("{scope:?}")).collect();
@@ -247,8 +247,8 @@ async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, person: User
         lines.sort();
         lines
     };
-    let stored = lists::authority(reader, person, NOW).await.unwrap();
-    assert_eq!(words(&stored), words(&delegation::authority(view, person, NOW)));
+    let stored = lists::authority(reader, user, NOW).await.unwrap();
+    assert_eq!(words(&stored), words(&delegation::authority(view, user, NOW)));
 }
 
 /// One thing a person gets, as a preview counts it.
@@ -258,9 +258,9 @@ enum Yield {
     Grant(RoleId, Scope),
 }
 
-fn yields(view: &AccessView<'_>, person: UserId) -> Vec<Yield> {
-    let derived = view.person(person).unwrap();
-    let groups = derived.placement.iter().chain(&derived.labels).map(|at| Yield::Group(at.group));
+fn yields(view: &AccessView<'_>, user: UserId) -> Vec<Yield> {
+    let derived = view.user(user).unwrap();
+    let groups = derived.primary_group.iter().chain(&derived.labels).map(|at| Yield::Group(at.group));
     let grants = derived.holds.iter().filter_map(|held| view.substance(*held));
     let mut all = Vec::new();
     for one in groups.chain(grants.map(|(role, scope)| Yield::Grant(role, scope.clone()))) {

@@ -20,9 +20,9 @@ statements! {
         VALUES ($1, 'admin', $2, $3)";
     GROUPS: rows = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    PEOPLE: rows = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, pinned_group_id, state, version, \
+    USERS: rows = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, pinned_group_id, state, version, \
         created_at, updated_at, confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $7, $7, $8)";
-    PERSON_SUSPENSIONS: rows = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, $2, $3, $4)";
+    USER_SUSPENSIONS: rows = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, $2, $3, $4)";
     ENDS: rows = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at, from_at) VALUES ($1, $2, $3, $4, $5)";
     MEMBERS: rows = "INSERT INTO user_group_members (user_group_id, user_id, created_at) VALUES ($1, $2, $3)";
     ROLES: rows = "INSERT INTO roles (id, partner_id, name, name_key, parent_id, version, created_at) \
@@ -91,17 +91,17 @@ async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     let groups = m.groups.iter().map(|g| binds![g.id, g.partner, name(g.id), key(g.id), g.exclusive, g.is_default, 1]);
     tx.execute_rows(&GROUPS, shuffled(groups.collect())).await?;
     let default = |partner| m.groups.iter().find(|g| g.partner == partner && g.is_default).unwrap().id;
-    let people = m.people.iter().map(|p| {
+    let users = m.users.iter().map(|p| {
         let confirmed = p.confirmed.then_some(1);
         binds![p.id, p.partner, name(p.id), key(p.id), default(p.partner), p.pin, 1, confirmed]
     });
-    tx.execute_rows(&PEOPLE, shuffled(people.collect())).await?;
-    let off = m.people.iter().filter_map(|p| Some(binds![p.id, p.suspended?.to_string(), "test", 1])).collect();
-    tx.execute_rows(&PERSON_SUSPENSIONS, shuffled(off)).await?;
+    tx.execute_rows(&USERS, shuffled(users.collect())).await?;
+    let off = m.users.iter().filter_map(|p| Some(binds![p.id, p.suspended?.to_string(), "test", 1])).collect();
+    tx.execute_rows(&USER_SUSPENSIONS, shuffled(off)).await?;
     let ends =
-        m.people.iter().filter_map(|p| Some(binds![p.id, format!("end:{}", p.partner), "test", 1, p.ends?])).collect();
+        m.users.iter().filter_map(|p| Some(binds![p.id, format!("end:{}", p.partner), "test", 1, p.ends?])).collect();
     tx.execute_rows(&ENDS, shuffled(ends)).await?;
-    let members = m.members.iter().map(|(group, person)| binds![*group, *person, 1]).collect();
+    let members = m.members.iter().map(|(group, user)| binds![*group, *user, 1]).collect();
     tx.execute_rows(&MEMBERS, shuffled(members)).await?;
 
     let root = m.partners[0].id;
@@ -113,12 +113,12 @@ async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     let mut ids = Dice::new(seed ^ 0x5c09e);
     for g in &m.grants {
         let scope = scope(tx, &g.scope, ids.id()).await?;
-        let (person, group) = match g.holder {
-            Holder::User(person) => (Some(person), None),
+        let (user, group) = match g.holder {
+            Holder::User(user) => (Some(user), None),
             Holder::Group(group) => (None, Some(group)),
         };
         let aside = g.suspended.then_some(1);
-        let row = binds![g.id, g.role, person, group, scope, g.window.from, g.window.until, aside, 0];
+        let row = binds![g.id, g.role, user, group, scope, g.window.from, g.window.until, aside, 0];
         tx.execute_rows(&GRANTS, [row]).await?;
     }
     directories(tx, m, &mut ids).await?;
@@ -168,13 +168,13 @@ async fn said(
     m: &Model,
     shuffled: &mut impl FnMut(Vec<Vec<SqlValue>>) -> Vec<Vec<SqlValue>>,
 ) -> Result<(), StoreError> {
-    let door = |id| m.directories.iter().find(|d| d.id == id).unwrap().connection;
+    let connection = |id| m.directories.iter().find(|d| d.id == id).unwrap().connection;
     let users = m.external_users.iter().map(|e| {
-        let link = e.person.map(|_| "joined");
-        binds![e.id, door(e.directory), e.directory, name(e.id), key(e.id), e.active, e.person, link, 1]
+        let link = e.user.map(|_| "joined");
+        binds![e.id, connection(e.directory), e.directory, name(e.id), key(e.id), e.active, e.user, link, 1]
     });
     tx.execute_rows(&EXTERNAL_USERS, shuffled(users.collect())).await?;
-    let groups = m.external_groups.iter().map(|(id, d)| binds![*id, door(*d), *d, name(*id), key(*id), false, 1]);
+    let groups = m.external_groups.iter().map(|(id, d)| binds![*id, connection(*d), *d, name(*id), key(*id), false, 1]);
     tx.execute_rows(&EXTERNAL_GROUPS, shuffled(groups.collect())).await?;
     let members = m.external_members.iter().map(|(group, user)| binds![*group, *user]).collect();
     tx.execute_rows(&EXTERNAL_MEMBERS, shuffled(members)).await?;

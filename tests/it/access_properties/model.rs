@@ -22,7 +22,7 @@ pub struct Model {
     pub capabilities: Vec<(CapabilityId, bool)>,
     pub partners: Vec<Partner>,
     pub groups: Vec<Group>,
-    pub people: Vec<Person>,
+    pub users: Vec<User>,
     pub members: Vec<(UserGroupId, UserId)>,
     pub roles: Vec<Role>,
     pub grants: Vec<Grant>,
@@ -53,7 +53,7 @@ pub struct Group {
 }
 
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct User {
     pub id: UserId,
     pub partner: PartnerId,
     pub pin: Option<UserGroupId>,
@@ -96,7 +96,7 @@ pub struct Directory {
 pub struct ExternalUser {
     pub id: ExternalUserId,
     pub directory: DirectoryId,
-    pub person: Option<UserId>,
+    pub user: Option<UserId>,
     /// Whom it would be linked to after a review.
     pub candidate: UserId,
     pub active: bool,
@@ -126,7 +126,7 @@ impl Model {
                 let suspended_by = source(p.suspended);
                 (p.id, snapshot::SnapshotPartner { name: name(p.id), parent: p.parent, level: p.level, suspended_by })
             }),
-            people: map(&self.people, |p| {
+            users: map(&self.users, |p| {
                 let suspended_by = p.suspended.into_iter().collect();
                 let (name, confirmed) = (name(p.id), p.confirmed);
                 let ends = p.ends.map(|at| (at, SuspensionSource::Decided(HoldKind::End, p.partner)));
@@ -167,7 +167,7 @@ impl Model {
             }),
             rules: self.rules.clone(),
             external_users: map(&self.external_users, |e| {
-                (e.id, snapshot::SnapshotExternalUser { directory: e.directory, person: e.person, active: e.active })
+                (e.id, snapshot::SnapshotExternalUser { directory: e.directory, user: e.user, active: e.active })
             }),
             external_groups: map(&self.external_groups, |(id, directory)| {
                 (*id, snapshot::SnapshotExternalGroup { name: name(*id), directory: *directory })

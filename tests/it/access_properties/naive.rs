@@ -12,10 +12,10 @@ use super::model::{Asked, Grant, Model};
 
 /// Whether it is allowed.
 pub fn allowed(m: &Model, q: &Asked) -> bool {
-    let Some(person) = m.people.iter().find(|p| p.id == q.principal) else { return false };
+    let Some(user) = m.users.iter().find(|p| p.id == q.principal) else { return false };
     let Some(target) = m.partners.iter().find(|p| p.id == q.resource.partner) else { return false };
     let Some((_, on_suspended)) = m.capabilities.iter().find(|(id, _)| *id == q.capability) else { return false };
-    if person.suspended.is_some() || person.ends.is_some_and(|at| at <= q.now) || switched_off(m, person.partner) {
+    if user.suspended.is_some() || user.ends.is_some_and(|at| at <= q.now) || switched_off(m, user.partner) {
         return false;
     }
     if switched_off(m, target.id) && !on_suspended {
@@ -100,18 +100,18 @@ fn concerns(m: &Model, q: &Asked, group: UserGroupId) -> bool {
 }
 
 /// In the group by somebody's act about the person: added or pinned.
-fn put_by_admin(m: &Model, person: UserId, group: UserGroupId) -> bool {
-    let pinned = m.people.iter().any(|p| p.id == person && p.pin == Some(group));
-    m.members.contains(&(group, person)) || pinned
+fn put_by_admin(m: &Model, user: UserId, group: UserGroupId) -> bool {
+    let pinned = m.users.iter().any(|p| p.id == user && p.pin == Some(group));
+    m.members.contains(&(group, user)) || pinned
 }
 
 /// What comes to a person by existing: all of it to who is confirmed; to anybody else what a directory that says they
 /// are there could give itself.
 fn existing_is_enough(m: &Model, q: &Asked) -> bool {
-    if m.people.iter().any(|p| p.id == q.principal && p.confirmed) {
+    if m.users.iter().any(|p| p.id == q.principal && p.confirmed) {
         return true;
     }
-    let says_so = |e: &&super::model::ExternalUser| e.active && e.person == Some(q.principal);
+    let says_so = |e: &&super::model::ExternalUser| e.active && e.user == Some(q.principal);
     m.external_users.iter().filter(says_so).any(|e| {
         let counts = m.directories.iter().any(|d| d.id == e.directory && d.mode != DirectoryMode::Observe);
         counts && under_ceiling(m, q, e.directory)
@@ -119,21 +119,21 @@ fn existing_is_enough(m: &Model, q: &Asked) -> bool {
 }
 
 /// In the default group because nobody and nothing puts the person elsewhere.
-fn left_in_default(m: &Model, person: UserId, group: UserGroupId) -> bool {
-    let Some(who) = m.people.iter().find(|p| p.id == person) else { return false };
+fn left_in_default(m: &Model, user: UserId, group: UserGroupId) -> bool {
+    let Some(who) = m.users.iter().find(|p| p.id == user) else { return false };
     let default = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.is_default);
-    default && who.pin.is_none() && placing_rule(m, person).is_none()
+    default && who.pin.is_none() && placing_rule(m, user).is_none()
 }
 
 /// The rules by which a person is in a group.
-fn rules_into(m: &Model, person: UserId, group: UserGroupId) -> Vec<&Rule> {
-    let Some(who) = m.people.iter().find(|p| p.id == person) else { return Vec::new() };
+fn rules_into(m: &Model, user: UserId, group: UserGroupId) -> Vec<&Rule> {
+    let Some(who) = m.users.iter().find(|p| p.id == user) else { return Vec::new() };
     let label = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && !g.exclusive);
-    let placed = placing_rule(m, person);
+    let placed = placing_rule(m, user);
     m.rules
         .iter()
         .filter(|rule| match rule.effect {
-            RuleEffect::Join { group: into } => label && into == group && matches(m, person, rule),
+            RuleEffect::Join { group: into } => label && into == group && matches(m, user, rule),
             RuleEffect::Place { group: into } => into == group && placed == Some(rule.id),
             _ => false,
         })
@@ -141,8 +141,8 @@ fn rules_into(m: &Model, person: UserId, group: UserGroupId) -> Vec<&Rule> {
 }
 
 /// The rule that places a person, when no pin does.
-fn placing_rule(m: &Model, person: UserId) -> Option<RuleId> {
-    let who = m.people.iter().find(|p| p.id == person)?;
+fn placing_rule(m: &Model, user: UserId) -> Option<RuleId> {
+    let who = m.users.iter().find(|p| p.id == user)?;
     if who.pin.is_some() {
         return None;
     }
@@ -153,7 +153,7 @@ fn placing_rule(m: &Model, person: UserId) -> Option<RuleId> {
             let RuleEffect::Place { group } = rule.effect else { return None };
             let fits = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.exclusive);
             let from = m.directories.iter().find(|d| d.id == rule.directory)?;
-            (fits && matches(m, person, rule)).then_some((from.authority, from.id, rule.ordinal, rule.id))
+            (fits && matches(m, user, rule)).then_some((from.authority, from.id, rule.ordinal, rule.id))
         })
         .collect();
     placing.sort();
@@ -161,7 +161,7 @@ fn placing_rule(m: &Model, person: UserId) -> Option<RuleId> {
 }
 
 /// Whether a rule is in force and matches what its directory says of a person.
-fn matches(m: &Model, person: UserId, rule: &Rule) -> bool {
+fn matches(m: &Model, user: UserId, rule: &Rule) -> bool {
     let Some(from) = m.directories.iter().find(|d| d.id == rule.directory) else { return false };
     if from.mode == DirectoryMode::Observe || from.rule_version != rule.version {
         return false;
@@ -169,7 +169,7 @@ fn matches(m: &Model, person: UserId, rule: &Rule) -> bool {
     let faces: Vec<ExternalUserId> = m
         .external_users
         .iter()
-        .filter(|e| e.directory == from.id && e.person == Some(person) && e.active)
+        .filter(|e| e.directory == from.id && e.user == Some(user) && e.active)
         .map(|e| e.id)
         .collect();
     let is_in = |set| faces.iter().any(|face| in_set(m, *face, set));

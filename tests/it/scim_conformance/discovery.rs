@@ -28,7 +28,7 @@ rows! {
         let closed = at.client.get(format!("{}/ServiceProviderConfig", at.base)).send().await.unwrap();
         assert_eq!(closed.status(), 401);
         let app = App::start_with(&at.ground.db, |config| config.scim.open_discovery = true).await;
-        let open = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        let open = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         for path in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
             let answer = open.client.get(format!("{}/{path}", open.base)).send().await.unwrap();
             assert_eq!(answer.status(), 200, "{path}");

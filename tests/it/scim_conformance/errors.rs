@@ -129,7 +129,7 @@ rows! {
 
     async fn g01_a_refused_token_is_challenged(at: &Stand) {
         let past = Clock.ctx(Actor::System).now().plus_seconds(-1);
-        let expired = new_token(&at.ground.db, &at.world, at.world.doors[0], Some(past)).await;
+        let expired = new_token(&at.ground.db, &at.world, at.world.connections[0], Some(past)).await;
         for token in ["x", "rcs_", expired.as_str()] {
             let refused = Scim { token: token.to_owned(), ..at.scim.clone() }.get("/Users").await;
             refused.refused(401, "");
@@ -145,13 +145,13 @@ rows! {
     async fn g02_tokens_are_long_and_can_end(at: &Stand) {
         assert!(at.token.len() >= 40);
         let soon = Clock.ctx(Actor::System).now().plus_seconds(60);
-        new_token(&at.ground.db, &at.world, at.world.doors[0], Some(soon)).await;
+        new_token(&at.ground.db, &at.world, at.world.connections[0], Some(soon)).await;
         let extent = OperatorExtent::assume().at(at.world.partner);
         let mut reader = at.ground.db.store.reader().await.unwrap();
-        let listed = tokens::list(&mut reader, &extent, at.world.doors[0].connection()).await.unwrap();
+        let listed = tokens::list(&mut reader, &extent, at.world.connections[0].connection()).await.unwrap();
         assert!(listed.iter().any(|token| token.expires_at == Some(soon)));
         let past = Clock.ctx(Actor::System).now().plus_seconds(-1);
-        let ended = new_token(&at.ground.db, &at.world, at.world.doors[0], Some(past)).await;
+        let ended = new_token(&at.ground.db, &at.world, at.world.connections[0], Some(past)).await;
         Scim { token: ended, ..at.scim.clone() }.get("/Users").await.refused(401, "");
     }
 
@@ -167,10 +167,10 @@ rows! {
     }
 
     async fn g04_tokens_are_not_stored(at: &Stand) {
-        let door = at.world.doors[0].connection();
+        let connection = at.world.connections[0].connection();
         let mut reader = at.ground.db.store.reader().await.unwrap();
         let read = |row: &rolecall::store::Row| Ok((row.get::<Vec<u8>>("hash")?, row.get::<String>("prefix")?));
-        let stored = reader.all(&HASHES, binds![door], read).await.unwrap();
+        let stored = reader.all(&HASHES, binds![connection], read).await.unwrap();
         assert_eq!(stored.len(), 1);
         for (hash, prefix) in stored {
             assert_eq!(hash.len(), 32);
@@ -180,11 +180,11 @@ rows! {
     }
 
     async fn g05_tokens_overlap(at: &Stand) {
-        let second = Scim { token: new_token(&at.ground.db, &at.world, at.world.doors[0], None).await, ..at.scim.clone() };
+        let second = Scim { token: new_token(&at.ground.db, &at.world, at.world.connections[0], None).await, ..at.scim.clone() };
         assert_eq!((at.get("/Users").await.status, second.get("/Users").await.status), (200, 200));
         let extent = OperatorExtent::assume().at(at.world.partner);
-        let door = at.world.doors[0].connection();
-        let first = tokens::list(&mut at.ground.db.store.reader().await.unwrap(), &extent, door).await.unwrap()[0].clone();
+        let connection = at.world.connections[0].connection();
+        let first = tokens::list(&mut at.ground.db.store.reader().await.unwrap(), &extent, connection).await.unwrap()[0].clone();
         let now = Clock.ctx(Actor::System).now();
         at.ground.db.store.write(async |tx: &mut rolecall::store::Tx| tokens::revoke(tx, &extent, first.id, now).await).await.unwrap();
         at.get("/Users").await.refused(401, "");
@@ -225,7 +225,7 @@ rows! {
         assert_eq!((real.status, &real.body), (nowhere.status, &nowhere.body));
         assert_eq!(real.header("www-authenticate"), nowhere.header("www-authenticate"));
         let app = App::start_with(&at.ground.db, |config| config.scim.open_discovery = true).await;
-        for slug in [at.world.doors[0].connection().to_string(), "nowhere".to_owned()] {
+        for slug in [at.world.connections[0].connection().to_string(), "nowhere".to_owned()] {
             let answer = app.get(&format!("/scim/{slug}/v2/Schemas")).await;
             assert_eq!(answer.status(), 200);
         }

@@ -93,20 +93,20 @@ impl Deref for Stand {
 impl Stand {
     async fn new(ground: Arc<Ground>) -> Self {
         let world = World::new(&ground.db.store).await;
-        let scim = ground.app.scim(&ground.db, &world, world.doors[0]).await;
+        let scim = ground.app.scim(&ground.db, &world, world.connections[0]).await;
         Self { ground, world, scim }
     }
 
     /// A client at the second connection of the same directory.
     pub async fn neighbour(&self) -> Scim {
-        self.ground.app.scim(&self.ground.db, &self.world, self.world.doors[1]).await
+        self.ground.app.scim(&self.ground.db, &self.world, self.world.connections[1]).await
     }
 
     /// Gives the first connection another profile, and switches and schemas that differ from it.
     pub async fn settings(&self, profile: &str, settings: Value) {
-        let door = self.world.doors[0].connection();
+        let connection = self.world.connections[0].connection();
         let work = async |tx: &mut Tx| -> Result<(), StoreError> {
-            tx.execute(&SETTINGS, binds![door, profile, settings.to_string()]).await.map(drop)
+            tx.execute(&SETTINGS, binds![connection, profile, settings.to_string()]).await.map(drop)
         };
         self.ground.db.store.write(work).await.unwrap();
     }
@@ -127,7 +127,7 @@ impl Stand {
     }
 
     /// Users of these names; their ids.
-    pub async fn people(&self, names: &[&str]) -> Vec<String> {
+    pub async fn users(&self, names: &[&str]) -> Vec<String> {
         let mut ids = Vec::new();
         for name in names {
             ids.push(self.user(name).await.id());

@@ -27,7 +27,7 @@ rows! {
     }
 
     async fn x02_an_additive_directory_takes_nothing_away(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0]]).await.id();
         at.mode("additive").await;
         let (user, path) = (format!("/Users/{}", ids[0]), format!("/Groups/{group}"));

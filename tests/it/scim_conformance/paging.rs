@@ -136,7 +136,7 @@ rows! {
             assert_eq!((&page["totalResults"], page["Resources"].as_array().map_or(0, Vec::len)), (&json!(3), 0), "{page}");
         }
         let app = App::start_with(&at.ground.db, |config| config.scim.cursor_seconds = 1).await;
-        let brief = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        let brief = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         let cursor = brief.get("/Users?cursor=&count=1").await.body["nextCursor"].as_str().unwrap().to_owned();
         let mut answer = brief.get(&format!("/Users?cursor={cursor}&count=1")).await;
         let began = std::time::Instant::now();
@@ -192,8 +192,8 @@ rows! {
         let nonsense = neighbour.get("/Users?cursor=nonsense&count=1").await;
         assert_eq!((foreign.status, &foreign.body), (400, &nonsense.body), "foreign and forged look the same");
         let extent = OperatorExtent::assume().at(at.world.partner);
-        let door = at.world.doors[0].connection();
-        let mine = tokens::list(&mut at.ground.db.store.reader().await.unwrap(), &extent, door).await.unwrap()[0].id;
+        let connection = at.world.connections[0].connection();
+        let mine = tokens::list(&mut at.ground.db.store.reader().await.unwrap(), &extent, connection).await.unwrap()[0].id;
         let now = rolecall::domain::time::Timestamp::from_micros(1);
         at.ground.db.store.write(async |tx: &mut Tx| tokens::revoke(tx, &extent, mine, now).await).await.unwrap();
         at.get(&format!("/Users?cursor={cursor}&count=1")).await.refused(401, "");

@@ -22,7 +22,7 @@ rows! {
     }
 
     async fn p02_all_or_nothing(at: &Stand) {
-        let ids = at.people(&["ida", "bo"]).await;
+        let ids = at.users(&["ida", "bo"]).await;
         let user = at.get(&format!("/Users/{}", ids[0])).await;
         let bad = json!({"op": "replace", "path": "id", "value": "x"});
         at.patch(&format!("/Users/{}", ids[0]), json!([{"op": "add", "path": "title", "value": "x"}, bad])).await.refused(400, "mutability");
@@ -98,7 +98,7 @@ rows! {
     }
 
     async fn p09_add_appends_once(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let path = format!("/Groups/{}", at.group("g", &[&ids[0]]).await.id());
         let both = json!([{"value": ids[0]}, {"value": ids[1]}]);
         let first = at.op(&path, "add", "members", json!([{"value": ids[1]}])).await;
@@ -144,7 +144,7 @@ rows! {
     }
 
     async fn p14_removing_who_is_not_there_is_fine(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0]]).await;
         let path = format!("/Groups/{}", group.id());
         for id in [ids[1].as_str(), "unknown", "01890a5d-ac96-774b-bcce-b302099a8057"] {
@@ -185,7 +185,7 @@ rows! {
     }
 
     async fn p19_replace_of_a_whole_list(at: &Stand) {
-        let ids = at.people(&["a", "b", "c"]).await;
+        let ids = at.users(&["a", "b", "c"]).await;
         let group = at.group("g", &[&ids[0], &ids[1]]).await.id();
         let path = format!("/Groups/{group}");
         assert_eq!(at.op(&path, "replace", "members", json!([{"value": ids[1]}, {"value": ids[2]}])).await.status, 200);
@@ -212,7 +212,7 @@ rows! {
     }
 
     async fn p21_removal_goes_by_id(at: &Stand) {
-        let ids = at.people(&["a", "b", "c", "d", "e"]).await;
+        let ids = at.users(&["a", "b", "c", "d", "e"]).await;
         let all: Vec<&str> = ids.iter().map(String::as_str).collect();
         let group = at.group("g", &all).await.id();
         let gone = [0, 2, 4].map(|at| json!({"op": "remove", "path": format!("members[value eq \"{}\"]", ids[at])}));

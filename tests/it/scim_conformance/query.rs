@@ -96,7 +96,7 @@ rows! {
 
         for none_at_all in [false, true] {
             let app = App::start_with(&at.ground.db, |config| config.scim.count_milliseconds = u64::from(!none_at_all)).await;
-            let there = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+            let there = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
             there.post("/Users/.search", position.clone()).await.refused(400, "tooMany");
             there.post("/.search", position.clone()).await.refused(400, "tooMany");
             let page = there.post("/Users/.search", cursor.clone()).await;
@@ -108,7 +108,7 @@ rows! {
         }
         // A page that cannot be found in time is refused whichever way it is asked for; a lookup by name is not.
         let app = App::start_with(&at.ground.db, |config| config.scim.search_milliseconds = 1).await;
-        let there = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        let there = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         for paging in [json!({"count": 200}), json!({"count": 200, "cursor": ""})] {
             there.post("/Users/.search", search(paging)).await.refused(400, "tooMany");
         }
@@ -331,7 +331,7 @@ rows! {
     }
 
     async fn m04_members_left_out_are_not_there(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0], &ids[1]]).await.id();
         for path in [format!("/Groups/{group}?excludedAttributes=members"), format!("/Groups/{group}?attributes=displayName")] {
             let shown = at.get(&path).await.body;

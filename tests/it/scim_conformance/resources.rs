@@ -54,7 +54,7 @@ rows! {
         // Behind a proxy the address of the installation counts, whatever a header says.
         let public: PublicUrl = "https://id.harbor.example".to_owned().try_into().unwrap();
         let app = App::start_with(&at.ground.db, |config| config.server.public_url = Some(public)).await;
-        let behind = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        let behind = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         let request = behind.request(Method::GET, &format!("/Users/{}", made.id()));
         let seen = behind.send(request.header("x-forwarded-host", "evil.example").header("host", "evil.example")).await;
         let location = seen.body["meta"]["location"].as_str().unwrap();
@@ -106,9 +106,9 @@ rows! {
         assert!(made.body.get("password").is_none());
         let path = format!("/Users/{}", made.id());
         assert_eq!(at.op(&path, "replace", "password", json!("Nq7!placeholder")).await.status, 200);
-        let door = at.world.doors[0].connection();
+        let connection = at.world.connections[0].connection();
         let mut reader: Reader = at.ground.db.store.reader().await.unwrap();
-        let stored: Result<Vec<String>, StoreError> = reader.all(&DOCUMENTS, binds![door], first).await;
+        let stored: Result<Vec<String>, StoreError> = reader.all(&DOCUMENTS, binds![connection], first).await;
         let stored = stored.unwrap();
         assert!(stored.len() == 1 && !stored[0].contains("placeholder") && !stored[0].contains("password"), "{stored:?}");
         at.no_filter("password co \"x\"").await;
@@ -167,7 +167,7 @@ rows! {
         assert_eq!(at.find(&format!("{ENTERPRISE}:manager.value eq \"{boss}\"")).await, ["ida"]);
     }
 
-    async fn c06_inactive_shuts_the_person_out(at: &Stand) {
+    async fn c06_inactive_shuts_the_user_out(at: &Stand) {
         let made = at.user("ida").await;
         let path = format!("/Users/{}", made.id());
         let body = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": false}]});
@@ -189,7 +189,7 @@ rows! {
     }
 
     async fn d02_members_come_and_go_but_do_not_change(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let inner = at.group("Inner", &[]).await.id();
         let group = at.group("g", &[&ids[0]]).await;
         let path = format!("/Groups/{}", group.id());
@@ -220,7 +220,7 @@ rows! {
     }
 
     async fn d04_membership_is_a_set(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0], &ids[0], &ids[1]]).await;
         assert_eq!(at.members(&group.id()).await.len(), 2);
         at.op(&format!("/Groups/{}", group.id()), "add", "members", json!([{"value": ids[0]}])).await;
@@ -231,7 +231,7 @@ rows! {
     }
 
     async fn d05_unknown_members_never_empty_a_group(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0]]).await.id();
         let path = format!("/Groups/{group}");
         let nobody = "01890a5d-ac96-774b-bcce-b302099a8057";

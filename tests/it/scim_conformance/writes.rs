@@ -202,7 +202,7 @@ rows! {
             config.scim.bulk_operations = 2;
             config.server.limits.bulk_body_bytes = 4_000;
         }).await;
-        let small = app.scim(&at.ground.db, &at.world, at.world.doors[0]).await;
+        let small = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         let limits = small.get("/ServiceProviderConfig").await.body["bulk"].clone();
         assert_eq!((limits["maxOperations"].as_u64(), limits["maxPayloadSize"].as_u64()), (Some(2), Some(4_000)));
         let many = json!({"schemas": [BULK], "Operations": [new_user("a", "a"), new_user("b", "b"), new_user("c", "c")]});
@@ -317,7 +317,7 @@ rows! {
     }
 
     async fn t05_a_groups_version_does_not_need_its_members(at: &Stand) {
-        let ids = at.people(&["a", "b"]).await;
+        let ids = at.users(&["a", "b"]).await;
         let group = at.group("g", &[&ids[0]]).await;
         let path = format!("/Groups/{}", group.id());
         let bare = at.get(&format!("{path}?excludedAttributes=members")).await;

@@ -14,8 +14,8 @@ pub struct Api<'a> {
 
 impl<'a> Api<'a> {
     /// A caller with a fresh token of a person at `home`.
-    pub async fn of(app: &'a App, house: &House, person: UserId, home: PartnerId) -> Self {
-        Self { app, token: house.api_token(person, home).await.1 }
+    pub async fn of(app: &'a App, house: &House, user: UserId, home: PartnerId) -> Self {
+        Self { app, token: house.api_token(user, home).await.1 }
     }
 
     /// A caller with this token.

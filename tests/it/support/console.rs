@@ -55,14 +55,14 @@ impl Console {
     }
 
     /// The person who signs in by this name at the partner.
-    pub async fn person(&self, partner: &str, login: &str) -> UserId {
+    pub async fn user(&self, partner: &str, login: &str) -> UserId {
         let at = self.partner(partner).await;
         users::by_login(&mut self.store.reader().await.unwrap(), &at, login).await.unwrap().unwrap()
     }
 
     /// Signs a person in by a one-time link.
     pub async fn sign_in(&self, partner: &str, login: &str) -> Someone {
-        let (id, at, ctx) = (self.person(partner, login).await, self.partner(partner).await, ctx());
+        let (id, at, ctx) = (self.user(partner, login).await, self.partner(partner).await, ctx());
         let made: Result<_, StoreError> = self
             .store
             .write(async |tx: &mut Tx| links::create(tx, &ctx, &at, id, OneTimeLinkPurpose::SetUp).await)
@@ -80,8 +80,8 @@ impl Console {
         let token: Result<_, StoreError> = self
             .store
             .write(async |tx: &mut Tx| {
-                let door = connections::by_slug(tx, &at, "harbor-entra").await?.unwrap();
-                Ok(tokens::create(tx, &at, &ctx, door.connection.id, "test", None).await?.1.reveal().to_owned())
+                let connection = connections::by_slug(tx, &at, "harbor-entra").await?.unwrap();
+                Ok(tokens::create(tx, &at, &ctx, connection.connection.id, "test", None).await?.1.reveal().to_owned())
             })
             .await;
         let token = token.unwrap();
@@ -96,7 +96,7 @@ impl Console {
             "displayName": group, "members": [{"value": user["id"]}],
         });
         self.scim(&token, "Groups", &members).await;
-        self.person("harbor", login).await
+        self.user("harbor", login).await
     }
 
     async fn scim(&self, token: &str, kind: &str, body: &Value) -> Value {
@@ -109,7 +109,7 @@ impl Console {
 
 async fn declare(store: &Store, text: &str) {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_join);
+    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

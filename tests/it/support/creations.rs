@@ -18,7 +18,7 @@ use crate::app::{Answer, Scim};
 
 statements! {
     EXTERNAL_USERS = "SELECT id, connection_id, document, active, user_id, link_origin FROM external_users";
-    PEOPLE = "SELECT id, partner_id, display_name, given_name, family_name, email, login_name, primary_group_id FROM live_users";
+    USERS = "SELECT id, partner_id, display_name, given_name, family_name, email, login_name, primary_group_id FROM live_users";
     LINES = "SELECT id, partner_id, actor, kind, subject, data FROM events ORDER BY id";
     KEYS = "SELECT user_id, directory_id, match_key FROM match_keys";
     OFF = "SELECT user_id, source FROM user_suspensions";
@@ -28,23 +28,23 @@ statements! {
 #[derive(Debug)]
 pub struct ExternalUserSeen {
     /// The connection.
-    pub door: Uuid,
+    pub connection: Uuid,
     pub doc: Json,
-    pub person: Option<Uuid>,
+    pub user: Option<Uuid>,
     pub link: Option<String>,
     active: bool,
 }
 
 /// What is stored of a person.
 #[derive(PartialEq, Debug)]
-pub struct Person {
+pub struct User {
     partner: Uuid,
     name: Option<String>,
     given: Option<String>,
     family: Option<String>,
     mail: Option<String>,
     login: Option<String>,
-    pub placement: Uuid,
+    pub primary_group: Uuid,
 }
 
 /// A line of the event log; `told` is what the log of requests shows of it, too.
@@ -59,7 +59,7 @@ struct Line {
 /// Everything that creations write.
 pub struct Seen {
     pub external_users: BTreeMap<Uuid, ExternalUserSeen>,
-    pub people: BTreeMap<Uuid, Person>,
+    pub users: BTreeMap<Uuid, User>,
     lines: Vec<Line>,
     keys: BTreeSet<(Uuid, Uuid, String)>,
     off: BTreeSet<(Uuid, String)>,
@@ -69,13 +69,13 @@ impl Seen {
     /// What is stored now.
     pub async fn of(store: &Store) -> Self {
         let external_user = |row: &Row| {
-            let (door, doc, active) = (row.get(1)?, row.json(2)?, row.get(3)?);
-            Ok((row.get(0)?, ExternalUserSeen { door, doc, person: row.get(4)?, link: row.get(5)?, active }))
+            let (connection, doc, active) = (row.get(1)?, row.json(2)?, row.get(3)?);
+            Ok((row.get(0)?, ExternalUserSeen { connection, doc, user: row.get(4)?, link: row.get(5)?, active }))
         };
-        let person = |row: &Row| {
+        let user = |row: &Row| {
             let (partner, name, given, family) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-            let (mail, login, placement) = (row.get(5)?, row.get(6)?, row.get(7)?);
-            Ok((row.get(0)?, Person { partner, name, given, family, mail, login, placement }))
+            let (mail, login, primary_group) = (row.get(5)?, row.get(6)?, row.get(7)?);
+            Ok((row.get(0)?, User { partner, name, given, family, mail, login, primary_group }))
         };
         let line = |row: &Row| {
             let told = told(&row.get::<String>(3)?, row.get(4)?, row.json(5)?);
@@ -85,7 +85,7 @@ impl Seen {
         let mut reader = store.reader().await.unwrap();
         Self {
             external_users: reader.all(&EXTERNAL_USERS, binds![], external_user).await.unwrap().into_iter().collect(),
-            people: reader.all(&PEOPLE, binds![], person).await.unwrap().into_iter().collect(),
+            users: reader.all(&USERS, binds![], user).await.unwrap().into_iter().collect(),
             lines: reader.all(&LINES, binds![], line).await.unwrap(),
             keys: reader.all(&KEYS, binds![], key).await.unwrap().into_iter().collect(),
             off: reader.all(&OFF, binds![], tuple).await.unwrap().into_iter().collect(),
@@ -94,7 +94,7 @@ impl Seen {
 
     /// Leaves out the people and lines that were there before.
     pub fn since(mut self, before: &Self) -> Self {
-        self.people.retain(|id, _| !before.people.contains_key(id));
+        self.users.retain(|id, _| !before.users.contains_key(id));
         self.lines.retain(|line| !before.lines.contains(line));
         self
     }
@@ -103,9 +103,10 @@ impl Seen {
     fn story(&self, id: Uuid) -> Vec<&Line> {
         let user = &self.external_users[&id];
         let own = |line: &&Line| {
-            let (subject, door) = (&line.told["subject"], &line.told["data"]["connection"]);
-            let of_person = || user.person.is_some() && *subject == json!(user.person) && *door == json!(user.door);
-            *subject == json!(id) || of_person()
+            let (subject, connection) = (&line.told["subject"], &line.told["data"]["connection"]);
+            let of_user =
+                || user.user.is_some() && *subject == json!(user.user) && *connection == json!(user.connection);
+            *subject == json!(id) || of_user()
         };
         self.lines.iter().filter(own).collect()
     }
@@ -116,23 +117,24 @@ impl Seen {
     }
 
     /// Whether a source keeps the person out.
-    pub fn is_off(&self, person: Uuid) -> bool {
-        self.off.iter().any(|(off, _)| *off == person)
+    pub fn is_off(&self, user: Uuid) -> bool {
+        self.off.iter().any(|(off, _)| *off == user)
     }
 
     /// Whether the person was made for a user of this door.
-    pub fn made_at(&self, person: Uuid, door: &ConnectionExtent) -> bool {
+    pub fn made_at(&self, user: Uuid, connection: &ConnectionExtent) -> bool {
         let here = |external_user: &ExternalUserSeen| {
-            external_user.door == door.connection().uuid() && external_user.link.as_deref() == Some("created")
+            external_user.connection == connection.connection().uuid()
+                && external_user.link.as_deref() == Some("created")
         };
-        self.external_users.values().any(|external_user| external_user.person == Some(person) && here(external_user))
+        self.external_users.values().any(|external_user| external_user.user == Some(user) && here(external_user))
     }
 
     /// The users linked to each person, in the order of their ids.
     fn linked(&self) -> BTreeMap<Uuid, Vec<Uuid>> {
         let mut linked = BTreeMap::<Uuid, Vec<Uuid>>::new();
         for (id, external_user) in &self.external_users {
-            external_user.person.into_iter().for_each(|person| linked.entry(person).or_default().push(*id));
+            external_user.user.into_iter().for_each(|user| linked.entry(user).or_default().push(*id));
         }
         linked
     }
@@ -140,14 +142,14 @@ impl Seen {
     /// Fails unless each user stands there whole, with its person, its key and its lines in their order, all of its own
     /// door's; and unless that is all there is. The doors join by `externalId`. Whoever is placed in `place` was placed
     /// there by a rule.
-    pub fn assert_whole(&self, doors: &[ConnectionExtent], place: Option<Uuid>) {
-        let door_of = |external_user: &ExternalUserSeen| {
-            *doors.iter().find(|door| door.connection().uuid() == external_user.door).unwrap()
+    pub fn assert_whole(&self, connections: &[ConnectionExtent], place: Option<Uuid>) {
+        let connection_of = |external_user: &ExternalUserSeen| {
+            *connections.iter().find(|connection| connection.connection().uuid() == external_user.connection).unwrap()
         };
         let linked = self.linked();
-        assert!(self.people.keys().eq(linked.keys()), "a person for whom nobody came, or the other way round");
+        assert!(self.users.keys().eq(linked.keys()), "a person for whom nobody came, or the other way round");
         let (mut keys, mut off) = (BTreeSet::new(), BTreeSet::new());
-        for (person, ids) in &linked {
+        for (user, ids) in &linked {
             let external_users: Vec<&ExternalUserSeen> = ids.iter().map(|id| &self.external_users[id]).collect();
             let made: Vec<_> = external_users
                 .iter()
@@ -155,9 +157,9 @@ impl Seen {
                 .collect();
             let [first] = *made else { panic!("made for one: {external_users:?}") };
             let key = first.doc["externalId"].as_str().map(str::to_owned);
-            keys.extend(key.map(|key| (*person, door_of(first).directory().uuid(), key)));
+            keys.extend(key.map(|key| (*user, connection_of(first).directory().uuid(), key)));
             let silent = external_users.iter().filter(|external_user| !external_user.active);
-            off.extend(silent.map(|external_user| (*person, door_of(external_user).source().to_string())));
+            off.extend(silent.map(|external_user| (*user, connection_of(external_user).source().to_string())));
             // The doors of a directory have their say in the order of ids.
             let said = |what: fn(&Json) -> Option<&str>| {
                 external_users.iter().find_map(|external_user| what(&external_user.doc)).map(str::to_owned)
@@ -165,26 +167,26 @@ impl Seen {
             let (given, family) =
                 (said(|doc| doc["name"]["givenName"].as_str()), said(|doc| doc["name"]["familyName"].as_str()));
             let both = || Some(format!("{} {}", given.as_ref()?, family.as_ref()?));
-            let wanted = Person {
-                partner: door_of(first).partner().uuid(),
+            let wanted = User {
+                partner: connection_of(first).partner().uuid(),
                 name: said(|doc| doc["displayName"].as_str()).or_else(both),
                 given: given.clone(),
                 family: family.clone(),
                 mail: said(mail),
                 login: said(|doc| doc["userName"].as_str()),
-                placement: self.people[person].placement,
+                primary_group: self.users[user].primary_group,
             };
-            assert_eq!(self.people[person], wanted);
+            assert_eq!(self.users[user], wanted);
         }
         assert_eq!((&self.keys, &self.off), (&keys, &off));
 
         let mut lines = 0;
         for (id, external_user) in &self.external_users {
             assert_eq!(external_user.active, external_user.doc["active"] != false);
-            let (story, partner) = (self.story(*id), door_of(external_user).partner().uuid());
-            let actor = json!({"kind": "connection", "connection": external_user.door});
+            let (story, partner) = (self.story(*id), connection_of(external_user).partner().uuid());
+            let actor = json!({"kind": "connection", "connection": external_user.connection});
             assert!(story.iter().all(|line| line.partner == partner && line.actor == actor), "{story:#?}");
-            let before_others = external_user.person.is_some_and(|person| linked[&person][0] == *id);
+            let before_others = external_user.user.is_some_and(|user| linked[&user][0] == *id);
             let wanted = self.expected(*id, before_others, place);
             assert!(story.iter().map(|line| &line.told).eq(&wanted), "{story:#?}\nwanted: {wanted:#?}");
             lines += story.len();
@@ -195,21 +197,25 @@ impl Seen {
     /// The lines that a user should have.
     fn expected(&self, id: Uuid, before_others: bool, place: Option<Uuid>) -> Vec<Json> {
         let external_user = &self.external_users[&id];
-        let here = json!({"connection": external_user.door});
+        let here = json!({"connection": external_user.connection});
         let mut lines = vec![told("external_user.created", Some(id), here.clone())];
-        let Some(person) = external_user.person else {
-            let data = json!({"connection": external_user.door, "resembles": self.resembled(id)});
+        let Some(user) = external_user.user else {
+            let data = json!({"connection": external_user.connection, "resembles": self.resembled(id)});
             lines.push(told("link.review", Some(id), data));
             return lines;
         };
         let created = external_user.link.as_deref() == Some("created");
-        lines.extend(created.then(|| told("user.created", Some(person), here.clone())));
-        lines.push(told("external_user.linked", Some(id), json!({"user": person, "link": external_user.link})));
+        lines.extend(created.then(|| told("user.created", Some(user), here.clone())));
+        lines.push(told("external_user.linked", Some(id), json!({"user": user, "link": external_user.link})));
         // Whoever joins changes what is said of the person only by being heard first.
-        lines.extend((!created && before_others).then(|| told("user.changed", Some(person), here.clone())));
-        lines.extend((!external_user.active).then(|| told("user.suspended", Some(person), here)));
-        if Some(self.people[&person].placement) == place {
-            lines.push(told("user.placed", Some(person), json!({"connection": external_user.door, "group": place})));
+        lines.extend((!created && before_others).then(|| told("user.changed", Some(user), here.clone())));
+        lines.extend((!external_user.active).then(|| told("user.suspended", Some(user), here)));
+        if Some(self.users[&user].primary_group) == place {
+            lines.push(told(
+                "user.placed",
+                Some(user),
+                json!({"connection": external_user.connection, "group": place}),
+            ));
         }
         lines
     }
@@ -307,9 +313,9 @@ impl Sent {
         }
         let story: Vec<&Json> = seen.story(self.id()).into_iter().map(|line| &line.told).collect();
         assert_eq!(effect["events"], json!(story));
-        let whom = seen.external_users[&self.id()].person.unwrap_or_else(|| seen.resembled(self.id()));
-        let people = effect["people"].as_array().unwrap();
-        assert!(!people.is_empty() && people.iter().all(|change| change["user"] == json!(whom)), "{effect:#}");
+        let whom = seen.external_users[&self.id()].user.unwrap_or_else(|| seen.resembled(self.id()));
+        let users = effect["people"].as_array().unwrap();
+        assert!(!users.is_empty() && users.iter().all(|change| change["user"] == json!(whom)), "{effect:#}");
     }
 }
 
@@ -323,13 +329,13 @@ pub fn bare(resource: &Json) -> Json {
 /// Fails unless the log of requests has one line for each, with what that one did. The server has stopped.
 pub async fn assert_logged<'s>(
     db: &Database,
-    door: &ConnectionExtent,
+    connection: &ConnectionExtent,
     seen: &Seen,
     sent: impl IntoIterator<Item = &'s Sent>,
 ) {
     let (log, _) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();
     let mut entries = BTreeMap::<String, Vec<RequestLogEntry>>::new();
-    for entry in log.page(door, "", None, 100_000).await.unwrap().0 {
+    for entry in log.page(connection, "", None, 100_000).await.unwrap().0 {
         entries.entry(entry.request_id.clone()).or_default().push(entry);
     }
     for sent in sent {

@@ -26,7 +26,7 @@ statements! {
     ANCESTOR = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $2, $3)";
     GROUP = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, 'Everyone', $3, TRUE, TRUE, 0)";
-    PERSON = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
+    USER = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, 'live', 1, 0, 0)";
     TOTAL = "INSERT INTO user_totals (owner_id, kind, id, number) VALUES ($1, 'users', $2, 1)";
     ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
@@ -42,7 +42,7 @@ statements! {
     CONFIG = "UPDATE connections SET settings = $2 WHERE id = $1";
     MODE = "UPDATE directories SET mode = $2 WHERE id = $1";
     SUSPEND_PARTNER = "INSERT INTO partner_suspensions (partner_id, source, reason, suspended_at) VALUES ($1, 'admin', 'unpaid', 0)";
-    SUSPEND_PERSON = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, 'admin', 'left', 0)";
+    SUSPEND_USER = "INSERT INTO user_suspensions (user_id, source, reason, suspended_at) VALUES ($1, 'admin', 'left', 0)";
     COUNT_EXTERNAL = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1";
     COUNT_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = $1";
     ATTEMPTS = "SELECT COUNT(*) FROM login_attempts";
@@ -98,7 +98,7 @@ impl House {
             (&ANCESTOR, binds![house.reseller, house.top, 1]),
             (&GROUP, binds![above, house.top, b"everyone"]),
             (&GROUP, binds![house.everyone, house.reseller, b"everyone"]),
-            (&PERSON, binds![house.owner, house.top, "Olga Owner", b"olga", above]),
+            (&USER, binds![house.owner, house.top, "Olga Owner", b"olga", above]),
             (&TOTAL, binds![house.top, house.owner]),
             (&DIRECTORY, binds![house.directory, house.reseller, "Our Entra", b"our entra"]),
             (&CONNECTION, binds![house.scim, house.directory, "scim", "acme", "{}", none.clone(), "externalId"]),
@@ -120,7 +120,7 @@ impl House {
     }
 
     /// Gives a person a role of these capabilities.
-    pub async fn grant(&self, person: UserId, capabilities: &[CoreCapability], reach: &str, partner: PartnerId) {
+    pub async fn grant(&self, user: UserId, capabilities: &[CoreCapability], reach: &str, partner: PartnerId) {
         let ctx = ctx();
         let (role, scope, grant): (RoleId, ScopeId, GrantId) = (ctx.id(), ctx.id(), ctx.id());
         let name = role.to_string();
@@ -128,25 +128,25 @@ impl House {
             (&ROLE, binds![role, self.top, &name, name.as_bytes()]),
             (&ROLE_SELF, binds![role]),
             (&SCOPE, binds![scope, reach, partner]),
-            (&GRANT, binds![grant, role, person, scope]),
+            (&GRANT, binds![grant, role, user, scope]),
         ];
         rows.extend(capabilities.iter().map(|core| (&ROLE_CAPABILITY as _, binds![role, core.id().0])));
         self.write(rows).await;
     }
 
     /// A person at the reseller who came from nowhere.
-    pub async fn person(&self, name: &str) -> UserId {
-        let person: UserId = ctx().id();
+    pub async fn user(&self, name: &str) -> UserId {
+        let user: UserId = ctx().id();
         self.write(vec![
-            (&PERSON, binds![person, self.reseller, name, name.as_bytes(), self.everyone]),
-            (&TOTAL, binds![self.reseller, person]),
+            (&USER, binds![user, self.reseller, name, name.as_bytes(), self.everyone]),
+            (&TOTAL, binds![self.reseller, user]),
         ])
         .await;
-        person
+        user
     }
 
     /// A further OpenID door of the same directory.
-    pub async fn oidc_door(
+    pub async fn oidc_connection(
         &self,
         slug: &str,
         config: Json,
@@ -167,9 +167,9 @@ impl House {
         OperatorExtent::assume().at(partner)
     }
 
-    async fn door(&self, connection: ConnectionId) -> ConnectionExtent {
+    async fn connection(&self, connection: ConnectionId) -> ConnectionExtent {
         let mut reader = self.store.reader().await.unwrap();
-        OperatorExtent::assume().door(&mut reader, connection).await.unwrap().unwrap()
+        OperatorExtent::assume().connection(&mut reader, connection).await.unwrap().unwrap()
     }
 
     /// Pushes a user, Ada, through the SCIM door.
@@ -177,20 +177,20 @@ impl House {
         let body = json!({"schemas": [USER_URN], "userName": name, "displayName": "Ada", "externalId": external_id, "active": true});
         let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
         let new = users::NewExternalUser { stable_key: None, said: document.into() };
-        let extent = self.door(self.scim).await;
+        let extent = self.connection(self.scim).await;
         let done = users::create(&self.store, &ctx(), &self.source(extent), new, Execution::Real).await.unwrap();
-        (done.value.id, done.value.person.unwrap())
+        (done.value.id, done.value.user.unwrap())
     }
 
     /// Says `active` of a pushed user through the SCIM door, at `store`.
     pub async fn set_active(&self, store: &Store, user: ExternalUserId, active: bool) {
-        let extent = self.door(self.scim).await;
+        let extent = self.connection(self.scim).await;
         users::set_active(store, &ctx(), &self.source(extent), user, active, Execution::Real).await.unwrap();
     }
 
     /// Removes a pushed user through the SCIM door.
     pub async fn delete(&self, user: ExternalUserId) {
-        let extent = self.door(self.scim).await;
+        let extent = self.connection(self.scim).await;
         users::delete(&self.store, &ctx(), &self.source(extent), user, None, Execution::Real).await.unwrap();
     }
 
@@ -198,7 +198,7 @@ impl House {
         ProvisionSource {
             extent,
             schemas: &self.schemas,
-            join_attribute: Some("externalId"),
+            matching_attribute: Some("externalId"),
             unknown_members: UnknownMembers::Skip,
         }
     }
@@ -219,8 +219,8 @@ impl House {
         self.write(vec![(&SUSPEND_PARTNER, binds![partner])]).await;
     }
 
-    pub async fn suspend_person(&self, person: UserId) {
-        self.write(vec![(&SUSPEND_PERSON, binds![person])]).await;
+    pub async fn suspend_user(&self, user: UserId) {
+        self.write(vec![(&SUSPEND_USER, binds![user])]).await;
     }
 
     async fn count(&self, statement: &'static rolecall::store::Statement, values: Vec<SqlValue>) -> i64 {
@@ -243,10 +243,10 @@ impl House {
     }
 
     /// An API token of a person at `partner`.
-    pub async fn api_token(&self, person: UserId, partner: PartnerId) -> (rolecall::domain::id::TokenId, String) {
+    pub async fn api_token(&self, user: UserId, partner: PartnerId) -> (rolecall::domain::id::TokenId, String) {
         let (at, ctx) = (self.at(partner), ctx());
         let made: Result<_, StoreError> =
-            self.store.write(async |tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
+            self.store.write(async |tx| api_tokens::create(tx, &at, &ctx, user, "test", None).await).await;
         let (id, token) = made.unwrap();
         (id, token.reveal().to_owned())
     }

@@ -12,7 +12,7 @@ statements! {
 
 /// Gives the world's first connection a profile and settings.
 pub async fn set(db: &Database, world: &World, profile: &str, config: Value) {
-    let id = world.doors[0].connection();
+    let id = world.connections[0].connection();
     let work = async |tx: &mut Tx| -> Result<(), StoreError> {
         tx.execute(&SET, binds![id, profile, config.to_string()]).await.map(drop)
     };

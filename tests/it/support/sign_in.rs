@@ -98,7 +98,7 @@ impl<'a> SignIn<'a> {
             config: &config,
             secret: Some(SECRET).filter(|_| config.client_auth != ClientAuthMethod::None),
             redirect_uri: &redirect_uri,
-            join_claim: Some(self.join.unwrap_or(join)),
+            matching_claim: Some(self.join.unwrap_or(join)),
             time,
         };
         exchange.claims(callback, &fresh.attempt).await

@@ -162,8 +162,8 @@ impl Slapd {
         self.root().await.modifydn(dn, rdn, true, below).await.unwrap().success().unwrap();
     }
 
-    /// Adds what `Tree::person` describes.
-    pub async fn add_person(&self, uid: &str) {
+    /// Adds what `Tree::user` describes.
+    pub async fn add_user(&self, uid: &str) {
         let (dn, attributes) = entry_of(uid);
         let attributes = attributes.iter().map(|(name, value)| (*name, HashSet::from([value.as_str()]))).collect();
         self.root().await.add(&dn, attributes).await.unwrap().success().unwrap();
@@ -265,16 +265,16 @@ impl Tree {
     }
 
     /// `uid=…,ou=people` with a mail address and a name.
-    pub fn person(&mut self, uid: &str) -> &mut Self {
+    pub fn user(&mut self, uid: &str) -> &mut Self {
         let (dn, attributes) = entry_of(uid);
         let attributes: Vec<(&str, &str)> = attributes.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.entry(&dn, &attributes)
     }
 
-    /// `people` people named `u000`, `u001`, ….
-    pub fn people(&mut self, count: usize) -> &mut Self {
+    /// `users` people named `u000`, `u001`, ….
+    pub fn users(&mut self, count: usize) -> &mut Self {
         for number in 0..count {
-            self.person(&format!("u{number:03}"));
+            self.user(&format!("u{number:03}"));
         }
         self
     }
@@ -300,11 +300,11 @@ fn entry_of(uid: &str) -> (String, Vec<(&'static str, String)>) {
         ("givenName", "Person".to_owned()),
         ("mail", format!("{uid}@example.org")),
     ];
-    (person_dn(uid), attributes)
+    (user_dn(uid), attributes)
 }
 
 /// The name of a person.
-pub fn person_dn(uid: &str) -> String {
+pub fn user_dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")
 }
 

@@ -13,7 +13,7 @@ use crate::support::console::Console;
 use crate::support::database::Database;
 
 /// The connection that everything here is about.
-pub const DOOR: &str = "/api/v1/connections/harbor-entra";
+pub const CONNECTION: &str = "/api/v1/connections/harbor-entra";
 
 /// A pushed world.
 pub struct Stage {
@@ -63,7 +63,7 @@ impl Stage {
     /// The plan of what was taken away within a time.
     pub async fn plan(&self, from: Timestamp, to: Timestamp) -> Value {
         let body = json!({"from": from.to_string(), "to": to.to_string()});
-        let answer = self.post(&format!("{DOOR}/undo"), body).await;
+        let answer = self.post(&format!("{CONNECTION}/undo"), body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
     }
@@ -71,7 +71,7 @@ impl Stage {
     /// Carries the plan of a hash out.
     pub async fn apply(&self, from: Timestamp, to: Timestamp, hash: &Value) -> Answer {
         let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": hash});
-        self.post(&format!("{DOOR}/undo"), body).await
+        self.post(&format!("{CONNECTION}/undo"), body).await
     }
 
     /// Everything that Harbor's directory says and that its people hold: what an undo must bring back.
@@ -91,9 +91,9 @@ impl Stage {
             }
         }
         let harbor = self.console.partner("harbor").await.partner();
-        let people = self.get(&format!("/api/v1/partners/{harbor}/people?limit=500")).await;
-        for person in people["items"].as_array().unwrap() {
-            let id = person["id"].as_str().unwrap();
+        let users = self.get(&format!("/api/v1/partners/{harbor}/people?limit=500")).await;
+        for user in users["items"].as_array().unwrap() {
+            let id = user["id"].as_str().unwrap();
             let mut whole = self.get(&format!("/api/v1/people/{id}")).await;
             if let Some(version) = whole.get_mut("version") {
                 *version = Value::Null;
@@ -129,16 +129,16 @@ impl Stage {
     }
 
     /// The storms of a connection, once `wanted` holds of them.
-    pub async fn storms(&self, door: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    pub async fn removal_alerts(&self, connection: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         for _ in 0..200 {
-            let page = self.get(&format!("{door}/storms")).await;
-            let storms = page["items"].as_array().unwrap().clone();
-            if wanted(&storms) {
-                return storms;
+            let page = self.get(&format!("{connection}/storms")).await;
+            let removal_alerts = page["items"].as_array().unwrap().clone();
+            if wanted(&removal_alerts) {
+                return removal_alerts;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("the alarm did not come in time: {}", self.get(&format!("{door}/storms")).await);
+        panic!("the alarm did not come in time: {}", self.get(&format!("{connection}/storms")).await);
     }
 
     /// Switches a user off or on, as a provider does.
@@ -158,10 +158,10 @@ pub async fn now() -> Timestamp {
 
 /// An API token of a person.
 pub async fn api_token(console: &Console, partner: &str, login: &str) -> String {
-    let (at, person) = (console.partner(partner).await, console.person(partner, login).await);
+    let (at, user) = (console.partner(partner).await, console.user(partner, login).await);
     let ctx = crate::support::house::ctx();
     let made: Result<_, StoreError> =
-        console.store.write(async |tx: &mut Tx| api_tokens::create(tx, &at, &ctx, person, "test", None).await).await;
+        console.store.write(async |tx: &mut Tx| api_tokens::create(tx, &at, &ctx, user, "test", None).await).await;
     made.unwrap().1.reveal().to_owned()
 }
 
@@ -171,8 +171,8 @@ pub async fn push_at(console: &Console, partner: &str, slug: &str) -> Scim {
     let made: Result<_, StoreError> = console
         .store
         .write(async |tx: &mut Tx| {
-            let door = connections::by_slug(tx, &at, slug).await?.unwrap();
-            tokens::create(tx, &at, &ctx, door.connection.id, "test", None).await
+            let connection = connections::by_slug(tx, &at, slug).await?.unwrap();
+            tokens::create(tx, &at, &ctx, connection.connection.id, "test", None).await
         })
         .await;
     let token = made.unwrap().1.reveal().to_owned();

@@ -42,7 +42,7 @@ pub struct World {
     /// Its directory.
     pub directory: DirectoryId,
     /// Two doors of that directory.
-    pub doors: [ConnectionExtent; 2],
+    pub connections: [ConnectionExtent; 2],
     /// A door of another directory of the same partner.
     pub stranger: ConnectionExtent,
     /// What documents may hold.
@@ -72,23 +72,23 @@ impl World {
         };
         store.write(work).await.unwrap();
         let mut reader = store.reader().await.unwrap();
-        let mut doors = Vec::new();
+        let mut connections = Vec::new();
         for connection in connection_ids {
-            doors.push(OperatorExtent::assume().door(&mut reader, connection).await.unwrap().unwrap());
+            connections.push(OperatorExtent::assume().connection(&mut reader, connection).await.unwrap().unwrap());
         }
         Self {
             partner,
             default_group,
             directory,
-            doors: [doors[0], doors[1]],
-            stranger: doors[2],
+            connections: [connections[0], connections[1]],
+            stranger: connections[2],
             schemas: SchemaSet::base(),
         }
     }
 
     /// The first door, joining by `externalId`.
     pub fn source(&self) -> ProvisionSource<'_> {
-        self.at(self.doors[0])
+        self.at(self.connections[0])
     }
 
     /// A door, joining by `externalId`.
@@ -96,7 +96,7 @@ impl World {
         ProvisionSource {
             extent,
             schemas: &self.schemas,
-            join_attribute: Some("externalId"),
+            matching_attribute: Some("externalId"),
             unknown_members: UnknownMembers::Skip,
         }
     }

@@ -55,6 +55,6 @@ pub(in crate::web::api) async fn change(mut call: ApiRequest) -> ApiResult {
     };
     let slug = call.slug()?;
     let (store, tools) = (&call.app.store, tools(&call.app));
-    let now = connections::change(store, &call.ctx(), call.person(), (slug, expected), &change, &tools).await?;
+    let now = connections::change(store, &call.ctx(), call.user(), (slug, expected), &change, &tools).await?;
     tagged(&call, StatusCode::OK, now)
 }

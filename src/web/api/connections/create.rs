@@ -41,7 +41,7 @@ pub(in crate::web::api) struct NewConnectionBody {
 pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let directory = call.id("id")?;
     let body: NewConnectionBody = call.body().await?;
-    let door = NewConnection {
+    let connection = NewConnection {
         kind: body.kind.into(),
         slug: body.slug,
         profile: body.profile.unwrap_or_else(|| "generic".to_owned()),
@@ -53,6 +53,6 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         secret: body.secret.map(|secret| secret.0),
     };
     let (store, tools) = (&call.app.store, tools(&call.app));
-    let made = connections::create(store, &call.ctx(), call.person(), directory, (&door, &filling), &tools).await?;
+    let made = connections::create(store, &call.ctx(), call.user(), directory, (&connection, &filling), &tools).await?;
     tagged(&call, StatusCode::CREATED, made)
 }

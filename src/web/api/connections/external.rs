@@ -4,7 +4,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::door;
+use super::connection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::{ExternalGroupId, ExternalUserId, Id};
 use crate::store::external_read;
@@ -78,10 +78,11 @@ pub(in crate::web::api) struct EffectiveView {
     responses((status = 200, description = "a page of external users", body = ApiPage<ExternalUserView>)))]
 pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<ExternalUserId>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
-    let rows = call.read(async |reader| Ok(external_read::users(reader, &door.extent, after, limit).await?)).await?;
+    let rows =
+        call.read(async |reader| Ok(external_read::users(reader, &connection.extent, after, limit).await?)).await?;
     let view = |row: external_read::ExternalUserRow| ExternalUserView {
         id: row.stable_id,
         user_name: row.user_name,
@@ -101,10 +102,11 @@ pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "a page of external groups", body = ApiPage<ExternalGroupView>)))]
 pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<ExternalGroupId>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
-    let rows = call.read(async |reader| Ok(external_read::groups(reader, &door.extent, after, limit).await?)).await?;
+    let rows =
+        call.read(async |reader| Ok(external_read::groups(reader, &connection.extent, after, limit).await?)).await?;
     let view = |row: external_read::ExternalGroupRow| ExternalGroupView { id: row.stable_id, name: row.display_name };
     ok(&wanted.page(rows, |row| row.id, view))
 }
@@ -120,7 +122,7 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "a page of its members", body = ApiPage<MemberView>)))]
 pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<(bool, Uuid)>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let stable_id = stable_id(&call)?;
     let after = wanted.after.map(|(group, id)| match group {
         true => MemberId::Group(Id::from_uuid(id)),
@@ -128,8 +130,8 @@ pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
     });
     let limit = wanted.rows();
     let rows = call.read(async |reader| {
-        let group = external_read::group(reader, &door.extent, stable_id).await?;
-        Ok(external_read::members(reader, &door.extent, group, after, limit).await?)
+        let group = external_read::group(reader, &connection.extent, stable_id).await?;
+        Ok(external_read::members(reader, &connection.extent, group, after, limit).await?)
     });
     let nested = |who: MemberId| matches!(who, MemberId::Group(_));
     let view = |row: external_read::ExternalMemberRow| MemberView {
@@ -150,15 +152,15 @@ pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "a page of people", body = ApiPage<EffectiveView>)))]
 pub(in crate::web::api) async fn effective_members(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<ExternalUserId>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let stable_id = stable_id(&call)?;
     let after = wanted.after.unwrap_or(Id::from_uuid(Uuid::nil()));
     let limit = wanted.rows();
     let rows = call.read(async |reader| {
-        let group = external_read::group(reader, &door.extent, stable_id).await?;
-        Ok(external_read::effective_members(reader, &door.extent, group, after, limit).await?)
+        let group = external_read::group(reader, &connection.extent, stable_id).await?;
+        Ok(external_read::effective_members(reader, &connection.extent, group, after, limit).await?)
     });
-    ok(&wanted.page(rows.await?, |(person, _)| *person, |(_, id)| EffectiveView { id }))
+    ok(&wanted.page(rows.await?, |(user, _)| *user, |(_, id)| EffectiveView { id }))
 }
 
 fn stable_id(call: &ApiRequest) -> Result<&str, Fault> {

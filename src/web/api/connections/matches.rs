@@ -83,10 +83,10 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<ExternalUserId>::of(&call)?;
     let slug = call.slug()?;
     let rows = call.read(async |reader| {
-        let (_, door) =
-            authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now()).await?;
-        authority::at_connection(reader, call.person(), CoreCapability::UserView, slug, call.now()).await?;
-        Ok(matches::of_connection(reader, &door.extent, wanted.from(), wanted.rows()).await?)
+        let (_, connection) =
+            authority::at_connection(reader, call.user(), CoreCapability::ConnectionView, slug, call.now()).await?;
+        authority::at_connection(reader, call.user(), CoreCapability::UserView, slug, call.now()).await?;
+        Ok(matches::of_connection(reader, &connection.extent, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, rows.await?))
 }
@@ -101,8 +101,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "it is linked", body = ChangeResult),
         (status = 409, description = "it does not wait any more")))]
 pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
-    let (external, person) = decision(&mut call).await?;
-    let wanted = MatchDecision { actor: call.person(), slug: call.slug()?, external, person };
+    let (external, user) = decision(&mut call).await?;
+    let wanted = MatchDecision { actor: call.user(), slug: call.slug()?, external, user };
     acts::confirm(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
     ok(&ChangeResult { changed: true })
 }
@@ -116,8 +116,8 @@ pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "it is not proposed again", body = ChangeResult),
         (status = 409, description = "it does not wait any more")))]
 pub(in crate::web::api) async fn refuse(mut call: ApiRequest) -> ApiResult {
-    let (external, person) = decision(&mut call).await?;
-    let wanted = MatchDecision { actor: call.person(), slug: call.slug()?, external, person };
+    let (external, user) = decision(&mut call).await?;
+    let wanted = MatchDecision { actor: call.user(), slug: call.slug()?, external, user };
     acts::refuse(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
     ok(&ChangeResult { changed: true })
 }
@@ -154,7 +154,7 @@ fn proposal(candidate: Candidate) -> ProposalView {
         MatchEvidence::Email => MatchEvidenceView::Email,
     };
     ProposalView {
-        user: Ref::new(candidate.person, candidate.display_name),
+        user: Ref::new(candidate.user, candidate.display_name),
         evidence: candidate.evidence.into_iter().map(word).collect(),
     }
 }

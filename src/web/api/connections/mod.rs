@@ -50,7 +50,7 @@ pub(super) struct ConnectionView {
     /// The attribute or claim that names the same person at every door of the directory.
     pub join: Option<String>,
     /// What is to be known of `join`, when it counts only under a condition.
-    pub join_note: Option<&'static str>,
+    pub matching_note: Option<&'static str>,
     /// Settings of its kind. Secrets are never among them.
     #[schema(value_type = Object)]
     pub settings: Value,
@@ -63,10 +63,10 @@ pub(super) struct ConnectionView {
 }
 
 /// A connection as it is shown.
-pub(super) fn view(door: ConnectionContext, public_url: &str) -> ConnectionView {
+pub(super) fn view(connection: ConnectionContext, public_url: &str) -> ConnectionView {
     let base = public_url.trim_end_matches('/');
-    let join_note = connection_settings::join_note(&door);
-    let record = door.connection;
+    let matching_note = connection_settings::matching_note(&connection);
+    let record = connection.connection;
     let address = match record.kind {
         ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", record.slug)),
         ConnectionKind::Oidc => Some(format!("{base}/sso/{}/callback", record.slug)),
@@ -79,8 +79,8 @@ pub(super) fn view(door: ConnectionContext, public_url: &str) -> ConnectionView 
         slug: record.slug,
         profile: record.profile,
         state: record.state.into(),
-        join: door.join_attribute,
-        join_note,
+        join: connection.matching_attribute,
+        matching_note,
         settings: record.config,
         address,
         version: record.version,
@@ -89,18 +89,18 @@ pub(super) fn view(door: ConnectionContext, public_url: &str) -> ConnectionView 
 }
 
 /// The connection in the path, when the caller may do `needs` to it.
-async fn door(call: &ApiRequest, needs: CoreCapability) -> Result<ConnectionContext, Fault> {
+async fn connection(call: &ApiRequest, needs: CoreCapability) -> Result<ConnectionContext, Fault> {
     let slug = call.slug()?;
     let found = call
-        .read(async |reader| Ok(authority::at_connection(reader, call.person(), needs, slug, call.now()).await?))
+        .read(async |reader| Ok(authority::at_connection(reader, call.user(), needs, slug, call.now()).await?))
         .await?;
     Ok(found.1)
 }
 
 /// A connection with its version as ETag.
-fn tagged(call: &ApiRequest, status: StatusCode, door: ConnectionContext) -> ApiResult {
-    let tag = format!("\"{}\"", door.connection.version);
-    let view = view(door, call.app.public_url.as_str());
+fn tagged(call: &ApiRequest, status: StatusCode, connection: ConnectionContext) -> ApiResult {
+    let tag = format!("\"{}\"", connection.connection.version);
+    let view = view(connection, call.app.public_url.as_str());
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::ETAG, tag));
     if status == StatusCode::CREATED {
@@ -110,5 +110,9 @@ fn tagged(call: &ApiRequest, status: StatusCode, door: ConnectionContext) -> Api
 }
 
 fn tools(app: &App) -> Tools<'_> {
-    Tools { keyring: &app.keyring, check: connection_settings::check, check_join: connection_settings::check_join }
+    Tools {
+        keyring: &app.keyring,
+        check: connection_settings::check,
+        check_matching: connection_settings::check_matching,
+    }
 }

@@ -75,10 +75,9 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let slug = call.slug()?;
     let found = call
         .read(async |reader| {
-            let (at, door) =
-                authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now())
-                    .await?;
-            Ok(oauth_clients::list(reader, &at, door.connection.id).await?)
+            let (at, connection) =
+                authority::at_connection(reader, call.user(), CoreCapability::ConnectionView, slug, call.now()).await?;
+            Ok(oauth_clients::list(reader, &at, connection.connection.id).await?)
         })
         .await?;
     ok(&ApiPage { items: found.into_iter().map(view).collect(), next: None })
@@ -120,7 +119,7 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         (Some(_), Some(_)) => return Err(wrong("jwks_uri", "the keys are in `jwks` already".to_owned())),
     };
     let (id, secret) =
-        clients::create(&call.app.store, &call.ctx(), call.person(), slug, &body.name, &credential).await?;
+        clients::create(&call.app.store, &call.ctx(), call.user(), slug, &body.name, &credential).await?;
     let made = CreatedClient {
         id: id.uuid(),
         client_id: id.to_string(),
@@ -139,6 +138,6 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     responses((status = 204, description = "it is withdrawn")))]
 pub(in crate::web::api) async fn revoke(call: ApiRequest) -> ApiResult {
     let (slug, id) = (call.slug()?, call.id("id")?);
-    clients::end(&call.app.store, &call.ctx(), call.person(), slug, id).await?;
+    clients::end(&call.app.store, &call.ctx(), call.user(), slug, id).await?;
     Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())
 }

@@ -3,10 +3,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::door;
+use super::connection;
 use crate::admin;
 use crate::domain::capability::CoreCapability;
-use crate::domain::id::{Id as _, StormId};
+use crate::domain::id::{Id as _, RemovalAlertId};
 use crate::domain::time::Timestamp;
 use crate::store::removal_alerts::{self, RemovalAlert};
 use crate::web::api::model::{ApiTimestamp, ChangeResult};
@@ -24,7 +24,7 @@ pub(in crate::web::api) struct RemovalAlertView {
     /// Its last removal so far.
     last_at: ApiTimestamp,
     /// From how many users of the connection something was taken, each counted once.
-    people: i64,
+    users: i64,
     /// How many were switched off.
     deactivated: i64,
     /// How many were deleted.
@@ -47,11 +47,12 @@ pub(in crate::web::api) struct RemovalAlertView {
     responses((status = 200, description = "a page of storms", body = ApiPage<RemovalAlertView>)))]
 pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<Timestamp>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let before = wanted.after.unwrap_or(Timestamp::from_micros(i64::MAX));
     let limit = wanted.rows();
-    let found = call.read(async |reader| Ok(removal_alerts::list(reader, &door.extent, before, limit).await?)).await?;
-    ok(&wanted.page(found, |storm| storm.first_removal_at, view))
+    let found =
+        call.read(async |reader| Ok(removal_alerts::list(reader, &connection.extent, before, limit).await?)).await?;
+    ok(&wanted.page(found, |removal_alert| removal_alert.first_removal_at, view))
 }
 
 /// Puts the notice of a storm away, for everybody. Needs `core.connection.write` over the connection's partner, and
@@ -62,22 +63,23 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
         ("id" = Uuid, Path, description = "the storm")),
     responses((status = 200, description = "whether it was shown until now", body = ChangeResult)))]
 pub(in crate::web::api) async fn dismiss(call: ApiRequest) -> ApiResult {
-    let (slug, storm) = (call.slug()?, call.id::<StormId>("id")?);
-    let changed = admin::removal_alerts::dismiss(&call.app.store, &call.ctx(), call.person(), slug, storm).await?;
+    let (slug, removal_alert) = (call.slug()?, call.id::<RemovalAlertId>("id")?);
+    let changed =
+        admin::removal_alerts::dismiss(&call.app.store, &call.ctx(), call.user(), slug, removal_alert).await?;
     ok(&ChangeResult { changed })
 }
 
-fn view(storm: RemovalAlert) -> RemovalAlertView {
+fn view(removal_alert: RemovalAlert) -> RemovalAlertView {
     RemovalAlertView {
-        id: storm.id.uuid(),
-        since: ApiTimestamp(storm.first_removal_at),
-        last_at: ApiTimestamp(storm.last_removal_at),
-        people: storm.user_count,
-        deactivated: storm.users_deactivated,
-        deleted: storm.users_deleted,
-        memberships: storm.memberships_removed,
-        groups_deleted: storm.groups_deleted,
-        raised_at: ApiTimestamp(storm.raised_at),
-        dismissed_at: storm.dismissed_at.map(ApiTimestamp),
+        id: removal_alert.id.uuid(),
+        since: ApiTimestamp(removal_alert.first_removal_at),
+        last_at: ApiTimestamp(removal_alert.last_removal_at),
+        users: removal_alert.user_count,
+        deactivated: removal_alert.users_deactivated,
+        deleted: removal_alert.users_deleted,
+        memberships: removal_alert.memberships_removed,
+        groups_deleted: removal_alert.groups_deleted,
+        raised_at: ApiTimestamp(removal_alert.raised_at),
+        dismissed_at: removal_alert.dismissed_at.map(ApiTimestamp),
     }
 }

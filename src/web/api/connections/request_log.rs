@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::door;
+use super::connection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
 use crate::store::request_log::{LogPosition, RequestLogEntry};
@@ -57,8 +57,8 @@ pub(in crate::web::api) struct RequestLogEntryView {
     responses((status = 200, description = "a page of requests", body = ApiPage<RequestLogEntryView>)))]
 pub(in crate::web::api) async fn log(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<LogPosition>::searching(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
-    let page = call.app.request_log.page(&door.extent, &wanted.search, wanted.after, wanted.limit).await;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
+    let page = call.app.request_log.page(&connection.extent, &wanted.search, wanted.after, wanted.limit).await;
     let (entries, next) = page.map_err(|error| {
         tracing::error!(%error, "the log of requests could not be read");
         Fault::new(StatusCode::SERVICE_UNAVAILABLE, sentence(StatusCode::SERVICE_UNAVAILABLE))

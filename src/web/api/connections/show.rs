@@ -1,7 +1,7 @@
 //! `GET /connections/{slug}`.
 use actix_web::http::StatusCode;
 
-use super::{ConnectionView, door, tagged};
+use super::{ConnectionView, connection, tagged};
 use crate::domain::capability::CoreCapability;
 use crate::web::api::request::{ApiRequest, ApiResult};
 
@@ -10,6 +10,6 @@ use crate::web::api::request::{ApiRequest, ApiResult};
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     responses((status = 200, description = "the connection", body = ConnectionView)))]
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
-    let door = door(&call, CoreCapability::ConnectionView).await?;
-    tagged(&call, StatusCode::OK, door)
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
+    tagged(&call, StatusCode::OK, connection)
 }

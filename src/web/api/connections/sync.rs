@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::door;
+use super::connection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::{Id as _, RunId};
@@ -52,13 +52,13 @@ pub(in crate::web::api) async fn sync(mut asked: ApiOrOperatorRequest) -> ApiRes
     let found = match &asked {
         ApiOrOperatorRequest::Operator(sent) => {
             let mut reader = sent.app.store.reader().await?;
-            stored::open_door_named(&mut reader, slug, ConnectionKind::Ldap).await?.ok_or_else(Fault::hidden)?
+            stored::open_connection_named(&mut reader, slug, ConnectionKind::Ldap).await?.ok_or_else(Fault::hidden)?
         }
-        ApiOrOperatorRequest::Person(call) => {
+        ApiOrOperatorRequest::User(call) => {
             if body.approve.is_some() {
-                door(call, CoreCapability::PlanApprove).await?;
+                connection(call, CoreCapability::PlanApprove).await?;
             }
-            door(call, CoreCapability::ConnectionRun).await?
+            connection(call, CoreCapability::ConnectionRun).await?
         }
     };
     if found.connection.kind != ConnectionKind::Ldap {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::door;
+use super::connection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::id::Id as _;
 use crate::domain::time::Timestamp;
@@ -45,10 +45,10 @@ pub(in crate::web::api) struct SyncRunView {
     responses((status = 200, description = "a page of runs", body = ApiPage<SyncRunView>)))]
 pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<Timestamp>::of(&call)?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
     let before = wanted.after.unwrap_or(Timestamp::from_micros(i64::MAX));
     let limit = wanted.rows();
-    let found = call.read(async |reader| Ok(runs::newest(reader, &door.extent, before, limit).await?)).await?;
+    let found = call.read(async |reader| Ok(runs::newest(reader, &connection.extent, before, limit).await?)).await?;
     ok(&wanted.page(found, |run| run.started_at, |run| view(run, false)))
 }
 
@@ -59,8 +59,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "the run", body = SyncRunView)))]
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
-    let door = door(&call, CoreCapability::ConnectionView).await?;
-    let found = call.read(async |reader| Ok(runs::get(reader, &door.extent, id).await?)).await?;
+    let connection = connection(&call, CoreCapability::ConnectionView).await?;
+    let found = call.read(async |reader| Ok(runs::get(reader, &connection.extent, id).await?)).await?;
     ok(&view(found.ok_or_else(Fault::hidden)?, true))
 }
 

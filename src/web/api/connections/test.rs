@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::door;
+use super::connection;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::ldap::{run, settings::ResolvedLdapSettings, snapshot};
@@ -43,11 +43,11 @@ struct Step {
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     responses((status = 200, description = "what came of it", body = Tested)))]
 pub(in crate::web::api) async fn test(call: ApiRequest) -> ApiResult {
-    let door = door(&call, CoreCapability::ConnectionRun).await?;
-    let steps = match door.connection.kind {
-        ConnectionKind::Ldap => ldap(&call, &door).await?,
-        ConnectionKind::Oidc => vec![oidc(&call, &door).await],
-        ConnectionKind::Scim => vec![scim(&call, &door).await?],
+    let connection = connection(&call, CoreCapability::ConnectionRun).await?;
+    let steps = match connection.connection.kind {
+        ConnectionKind::Ldap => ldap(&call, &connection).await?,
+        ConnectionKind::Oidc => vec![oidc(&call, &connection).await],
+        ConnectionKind::Scim => vec![scim(&call, &connection).await?],
     };
     ok(&Tested { passed: steps.iter().all(|step| step.passed), steps })
 }
@@ -57,15 +57,16 @@ fn step(title: &str, outcome: Result<String, String>) -> Step {
     Step { title: title.to_owned(), passed, says: outcome.unwrap_or_else(|why| why) }
 }
 
-async fn ldap(call: &ApiRequest, door: &ConnectionContext) -> Result<Vec<Step>, Fault> {
-    let settings = match ResolvedLdapSettings::from_json(&door.connection.profile, &door.connection.config) {
+async fn ldap(call: &ApiRequest, connection: &ConnectionContext) -> Result<Vec<Step>, Fault> {
+    let settings = match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config)
+    {
         Ok(settings) => Arc::new(settings),
         Err(wrong) => return Ok(vec![step("Check the settings", Err(wrong.to_string()))]),
     };
     let password: Option<SecretString> =
-        match call.read(async |reader| Ok(connections::secret(reader, &door.extent).await?)).await? {
+        match call.read(async |reader| Ok(connections::secret(reader, &connection.extent).await?)).await? {
             None => None,
-            Some(sealed) => match run::opened(&call.app.keyring, door, &sealed) {
+            Some(sealed) => match run::opened(&call.app.keyring, connection, &sealed) {
                 Some(password) => Some(password),
                 None => {
                     let why = "The bind password cannot be opened with the keys of this server; set it again.";
@@ -77,12 +78,12 @@ async fn ldap(call: &ApiRequest, door: &ConnectionContext) -> Result<Vec<Step>, 
     Ok(steps.into_iter().map(|one| Step { title: one.title, passed: one.passed, says: one.says }).collect())
 }
 
-async fn oidc(call: &ApiRequest, door: &ConnectionContext) -> Step {
-    step("Ask the provider", call.app.desk.login.probe(door).await)
+async fn oidc(call: &ApiRequest, connection: &ConnectionContext) -> Step {
+    step("Ask the provider", call.app.desk.login.probe(connection).await)
 }
 
-async fn scim(call: &ApiRequest, door: &ConnectionContext) -> Result<Step, Fault> {
-    let newest = call.app.request_log.page(&door.extent, "", None, 1).await;
+async fn scim(call: &ApiRequest, connection: &ConnectionContext) -> Result<Step, Fault> {
+    let newest = call.app.request_log.page(&connection.extent, "", None, 1).await;
     let newest = newest.ok().and_then(|(entries, _)| entries.into_iter().next());
     Ok(step(
         "Look for the provider",

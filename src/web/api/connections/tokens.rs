@@ -63,10 +63,9 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let slug = call.slug()?;
     let found = call
         .read(async |reader| {
-            let (at, door) =
-                authority::at_connection(reader, call.person(), CoreCapability::ConnectionView, slug, call.now())
-                    .await?;
-            Ok(tokens::list(reader, &at, door.connection.id).await?)
+            let (at, connection) =
+                authority::at_connection(reader, call.user(), CoreCapability::ConnectionView, slug, call.now()).await?;
+            Ok(tokens::list(reader, &at, connection.connection.id).await?)
         })
         .await?;
     ok(&ApiPage { items: found.into_iter().map(view).collect(), next: None })
@@ -94,7 +93,7 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let slug = call.slug()?;
     let end = body.expires_at.map(|moment| moment.0);
     let (id, token) =
-        connections::issue_token(&call.app.store, &call.ctx(), call.person(), slug, (&body.name, end)).await?;
+        connections::issue_token(&call.app.store, &call.ctx(), call.user(), slug, (&body.name, end)).await?;
     let issued = CreatedToken { id: id.uuid(), token: token.reveal().to_owned(), expires_at: body.expires_at };
     created(&format!("/api/v1/connections/{slug}/tokens/{id}"), &issued)
 }
@@ -107,6 +106,6 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     responses((status = 204, description = "it is withdrawn")))]
 pub(in crate::web::api) async fn revoke(call: ApiRequest) -> ApiResult {
     let (slug, id) = (call.slug()?, call.id("id")?);
-    connections::end_token(&call.app.store, &call.ctx(), call.person(), slug, id).await?;
+    connections::end_token(&call.app.store, &call.ctx(), call.user(), slug, id).await?;
     Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())
 }

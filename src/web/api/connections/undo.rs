@@ -56,7 +56,7 @@ struct Counts {
     /// What would be restored.
     restorable: usize,
     /// To how many users of the connection, each counted once.
-    people: usize,
+    users: usize,
     /// What is back already.
     back: usize,
     /// What cannot be restored, or must not.
@@ -127,7 +127,7 @@ struct UndoConflict {
 pub(in crate::web::api) async fn undo(mut asked: ApiOrOperatorRequest) -> ApiResult {
     let body: UndoBody = asked.body().await?;
     let (actor, ctx) = match &asked {
-        ApiOrOperatorRequest::Person(call) => (Some(call.person()), call.ctx()),
+        ApiOrOperatorRequest::User(call) => (Some(call.user()), call.ctx()),
         ApiOrOperatorRequest::Operator(sent) => (None, sent.app.ctx(Actor::Operator)),
     };
     let to = body.to.map_or_else(|| ctx.now().plus_seconds(1), |to| to.0);
@@ -163,7 +163,7 @@ pub(in crate::web::api) fn view(plan: &UndoPlan, carried: Option<UndoResult>) ->
         hash: plan.hash(),
         counts: Counts {
             restorable: first.len(),
-            people: plan.people(),
+            users: plan.users(),
             back: count(|fate| matches!(fate, Restorability::Back(_))),
             lost: count(|fate| matches!(fate, Restorability::Lost(_))),
         },

@@ -30,6 +30,6 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
     let body: NewDirectoryBody = call.body().await?;
     let mode = body.mode.unwrap_or(DirectoryModeView::Authoritative).into();
     let new = NewDirectory { name: body.name, mode, authority: body.authority };
-    let made = directories::create(&call.app.store, &call.ctx(), call.person(), partner, &new).await?;
+    let made = directories::create(&call.app.store, &call.ctx(), call.user(), partner, &new).await?;
     created(&format!("/api/v1/directories/{}", made.id), &view(made))
 }

@@ -15,8 +15,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let found = call
         .read(async |reader| {
-            let at =
-                authority::at_partner(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
+            let at = authority::at_partner(reader, call.user(), CoreCapability::ConnectionView, id, call.now()).await?;
             Ok(directories::of_partner(reader, &at).await?)
         })
         .await?;

@@ -15,7 +15,7 @@ use crate::store::reserved_groups::UnboundRule;
 use crate::store::rules::StoredRule;
 use crate::store::visible_reasons::{self, Sight};
 use crate::store::{Reader, StoreError, connections, directories, reserved_groups, roles, rules, user_groups};
-use crate::web::api::connections::{ConnectionView, view as door_view};
+use crate::web::api::connections::{ConnectionView, view as connection_view};
 use crate::web::api::model::{Ref, ScopeView};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
@@ -90,8 +90,8 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let whole = call
         .read(async |reader| {
             let at =
-                authority::at_directory(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
-            let mut sight = Sight::of(call.person(), call.now());
+                authority::at_directory(reader, call.user(), CoreCapability::ConnectionView, id, call.now()).await?;
+            let mut sight = Sight::of(call.user(), call.now());
             Ok(read(reader, &mut sight, &at, id, call.app.public_url.as_str()).await?)
         })
         .await?;
@@ -121,12 +121,12 @@ async fn read(
         }
     }
     let loose = reserved_groups::loose(reader, at, id).await?;
-    let doors = connections::of_directory(reader, at, id).await?;
+    let connections = connections::of_directory(reader, at, id).await?;
     Ok(DirectoryDetail {
         directory: view(directory),
         ceiling,
         rules: rules.into_iter().map(|written| rule_view(written, &roles, &groups, &loose)).collect(),
-        connections: doors.into_iter().map(|door| door_view(door, public_url)).collect(),
+        connections: connections.into_iter().map(|connection| connection_view(connection, public_url)).collect(),
     })
 }
 

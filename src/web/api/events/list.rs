@@ -76,7 +76,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let lines = call
         .read(async |reader| {
             let regions = reach::regions(reader, call.by(), CoreCapability::AuditView, call.now()).await?;
-            let mut sight = Sight::of(call.person(), call.now());
+            let mut sight = Sight::of(call.user(), call.now());
             let mut lines = Vec::new();
             for line in feed::after(reader, &regions, after, limit).await? {
                 let mut line = view(line);
@@ -95,7 +95,7 @@ impl EventView {
     async fn hide(&mut self, reader: &mut Reader, sight: &mut Sight) -> Result<(), StoreError> {
         let id = |value: &Value| value.as_str().and_then(|text| Uuid::try_parse(text).ok());
         if let Some(user) = self.actor.get("user").and_then(id)
-            && !sight.person(reader, UserId::from_uuid(user)).await?
+            && !sight.user(reader, UserId::from_uuid(user)).await?
         {
             blank(&mut self.actor, "user");
         }

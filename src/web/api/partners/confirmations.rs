@@ -19,7 +19,7 @@ use crate::web::error::PROBLEM_JSON;
 pub(in crate::web::api) struct Body {
     /// These people; at most 200. Either this or `q`.
     #[schema(value_type = Option<Vec<uuid::Uuid>>, max_items = 200)]
-    people: Option<Vec<UserId>>,
+    users: Option<Vec<UserId>>,
     /// Everybody at home there whom nobody has confirmed and whose name, address or sign-in name contains this; empty:
     /// everybody. More than 200 are refused.
     #[schema(max_length = 500)]
@@ -37,7 +37,7 @@ pub(in crate::web::api) struct PlanView {
     /// How many would be confirmed.
     confirmable: usize,
     /// Everybody who is meant.
-    people: Vec<UserToConfirmView>,
+    users: Vec<UserToConfirmView>,
     /// How many were confirmed; absent when it was only shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed: Option<usize>,
@@ -93,12 +93,12 @@ struct Changed {
 pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let body: Body = call.body().await?;
-    let whom = match (body.people, body.q) {
-        (Some(people), None) => Whom::These(people),
+    let whom = match (body.users, body.q) {
+        (Some(users), None) => Whom::These(users),
         (None, Some(text)) => Whom::Found(searched(text)?),
         _ => return Err(Fault::bad("Name either `people` or `q`.")),
     };
-    let (of, ctx) = ((call.person(), id), call.ctx());
+    let (of, ctx) = ((call.user(), id), call.ctx());
     let Some(hash) = body.plan else {
         let mut reader = call.app.store.reader().await?;
         return ok(&view(confirmations::plan(&mut reader, &ctx, of, &whom).await?, None));
@@ -128,7 +128,7 @@ fn searched(text: String) -> Result<String, Fault> {
 
 fn view(plan: Plan, confirmed: Option<usize>) -> PlanView {
     let (hash, confirmable) = (plan.hash(), plan.confirmable());
-    PlanView { hash, confirmable, people: plan.lines.into_iter().map(line).collect(), confirmed }
+    PlanView { hash, confirmable, users: plan.lines.into_iter().map(line).collect(), confirmed }
 }
 
 fn line(line: UserToConfirm) -> UserToConfirmView {
@@ -143,7 +143,7 @@ fn line(line: UserToConfirm) -> UserToConfirmView {
         role: one.proof.role.into(),
     });
     UserToConfirmView {
-        user: Ref::new(line.person.id, line.person.profile.display_name),
+        user: Ref::new(line.user.id, line.user.profile.display_name),
         state,
         why,
         gains: gains.collect(),

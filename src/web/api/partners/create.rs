@@ -48,7 +48,7 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         level: level.id,
     };
     let parent = body.parent;
-    let made = partners::create(&call.app.store, &call.ctx(), call.person(), parent, &new).await?;
+    let made = partners::create(&call.app.store, &call.ctx(), call.user(), parent, &new).await?;
     let view = PartnerView {
         id: made.id.uuid(),
         parent: made.parent.map(|id| id.uuid()),
@@ -56,7 +56,7 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         name: made.name,
         kind: if made.kind == PartnerKind::Company { PartnerKindView::Company } else { PartnerKindView::Department },
         level: level.name.clone(),
-        people: 0,
+        users: 0,
         directories: 0,
         suspended: false,
         created_at: ApiTimestamp(made.created_at),

@@ -23,7 +23,7 @@ pub(in crate::web::api) struct UserGroupView {
     /// The place of those whom no rule places.
     default: bool,
     /// How many people are placed there or were added by an administrator; rules add further ones to labels.
-    people: u64,
+    users: u64,
 }
 
 /// The user groups of a partner, by name. Needs `core.group.view` over it.
@@ -34,16 +34,16 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let groups = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), CoreCapability::GroupView, id, call.now()).await?;
+            let at = authority::at_partner(reader, call.user(), CoreCapability::GroupView, id, call.now()).await?;
             Ok(user_groups::of_partner(reader, &at).await?)
         })
         .await?;
-    let items = groups.into_iter().map(|(group, people)| UserGroupView {
+    let items = groups.into_iter().map(|(group, users)| UserGroupView {
         id: group.id.uuid(),
         name: group.name,
         exclusive: group.exclusive,
         default: group.is_default,
-        people,
+        users,
     });
     ok(&ApiPage { items: items.collect(), next: None })
 }

@@ -21,7 +21,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
         .read(async |reader| {
             let regions = reach::regions(reader, call.by(), CoreCapability::PartnerView, call.now()).await?;
             let nodes = reach::page(reader, &regions, after, wanted.limit.saturating_add(1)).await?;
-            let mut sight = Sight::of(call.person(), call.now());
+            let mut sight = Sight::of(call.user(), call.now());
             let mut seen = BTreeSet::new();
             for parent in nodes.iter().filter_map(|node| node.partner.parent) {
                 if sight.partner(reader, parent).await? {

@@ -18,8 +18,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let wanted = PageParams::<ExternalUserId>::of(&call)?;
     let found = call.read(async |reader| {
-        let at = authority::at_partner(reader, call.person(), CoreCapability::ConnectionView, id, call.now()).await?;
-        authority::at_partner(reader, call.person(), CoreCapability::UserView, id, call.now()).await?;
+        let at = authority::at_partner(reader, call.user(), CoreCapability::ConnectionView, id, call.now()).await?;
+        authority::at_partner(reader, call.user(), CoreCapability::UserView, id, call.now()).await?;
         Ok(matches::of_partner(reader, &at, wanted.from(), wanted.rows()).await?)
     });
     ok(&page(&wanted, found.await?))

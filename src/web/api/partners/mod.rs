@@ -40,7 +40,7 @@ pub(super) struct PartnerView {
     /// The name of its level in the catalog.
     pub level: String,
     /// How many people are at home here.
-    pub people: i64,
+    pub users: i64,
     /// How many directories it has.
     pub directories: i64,
     /// Whether it is itself suspended. Partners below a suspended one are off too.
@@ -69,7 +69,7 @@ impl From<PartnerKindView> for PartnerKind {
 }
 
 fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
-    let TreeNode { partner, people, directories, suspended, .. } = node;
+    let TreeNode { partner, users, directories, suspended, .. } = node;
     PartnerView {
         id: partner.id.uuid(),
         parent: partner.parent.map(Id::uuid),
@@ -80,7 +80,7 @@ fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
             PartnerKind::Department => PartnerKindView::Department,
         },
         level: level_name(levels, partner.level),
-        people,
+        users,
         directories,
         suspended,
         created_at: ApiTimestamp(partner.created_at),

@@ -15,6 +15,6 @@ pub(in crate::web::api) async fn resume(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let Which { kind } = call.body_or_default().await?;
     let kind = kind.map(Into::into);
-    let lifted = partners::resume(&call.app.store, &call.ctx(), call.person(), id, kind).await?;
+    let lifted = partners::resume(&call.app.store, &call.ctx(), call.user(), id, kind).await?;
     ok(&LiftedView::from(lifted))
 }

@@ -38,7 +38,7 @@ pub(in crate::web::api) async fn roles(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let items = call
         .read(async |reader| {
-            let at = authority::at_partner(reader, call.person(), CoreCapability::RoleView, id, call.now()).await?;
+            let at = authority::at_partner(reader, call.user(), CoreCapability::RoleView, id, call.now()).await?;
             let names = catalog::capabilities(reader).await?;
             let names: HashMap<_, _> = names.into_iter().map(|known| (known.id, known.name)).collect();
             let mut items = Vec::new();

@@ -42,10 +42,10 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
 /// A partner as the caller may see it.
 pub(super) async fn read(call: &ApiRequest, id: PartnerId) -> Result<PartnerDetail, Fault> {
     call.read(async |reader| {
-        let at = authority::at_partner(reader, call.person(), CoreCapability::PartnerView, id, call.now()).await?;
+        let at = authority::at_partner(reader, call.user(), CoreCapability::PartnerView, id, call.now()).await?;
         let node = reach::node(reader, &at).await?;
         let found = suspensions::of_partner(reader, &at).await?;
-        let mut sight = Sight::of(call.person(), call.now());
+        let mut sight = Sight::of(call.user(), call.now());
         let suspensions = visible_reasons::holds(reader, &mut sight, &at, id, found).await?;
         let mut partner = view(node, &catalog::levels(reader).await?);
         super::hide_parent(reader, &mut sight, &mut partner).await?;

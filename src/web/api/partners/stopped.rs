@@ -14,7 +14,7 @@ pub(in crate::web::api) struct View {
     /// How many partners: this one and all below.
     partners: i64,
     /// How many people are at home in them.
-    people: i64,
+    users: i64,
     /// How many of them are signed in.
     signed_in: i64,
     /// How many API tokens of theirs have not ended.
@@ -30,7 +30,7 @@ struct OfView {
     /// Which.
     partner: Ref,
     /// How many people are at home there.
-    people: i64,
+    users: i64,
     /// How many of them are signed in.
     signed_in: i64,
 }
@@ -43,16 +43,16 @@ struct OfView {
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let mut reader = call.app.store.reader().await?;
-    let found = partners::stopped(&mut reader, call.person(), id, call.now()).await?;
+    let found = partners::stopped(&mut reader, call.user(), id, call.now()).await?;
     let by_partner = found.by_partner.into_iter().map(|one| OfView {
         partner: one.partner.into(),
-        people: one.people,
+        users: one.users,
         signed_in: one.signed_in,
     });
     let counts = found.counts;
     ok(&View {
         partners: counts.partners,
-        people: counts.people,
+        users: counts.users,
         signed_in: counts.signed_in,
         tokens: counts.tokens,
         by_partner: by_partner.collect(),

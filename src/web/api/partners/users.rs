@@ -18,7 +18,7 @@ use crate::web::api::users::{UserView, view};
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
     responses((status = 200, description = "a page of people", body = ApiPage<UserView>)))]
-pub(in crate::web::api) async fn people(call: ApiRequest) -> ApiResult {
+pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let wanted = PageParams::<(String, UserId)>::searching(&call)?;
     let unusable = || Fault::bad("`after` must be the `next` of the page before.");
@@ -29,11 +29,11 @@ pub(in crate::web::api) async fn people(call: ApiRequest) -> ApiResult {
     let rows = call
         .read(async |reader| {
             let at =
-                authority::at_partner(reader, call.person(), CoreCapability::UserView, id, call.now()).await?.alone();
+                authority::at_partner(reader, call.user(), CoreCapability::UserView, id, call.now()).await?.alone();
             let after = after.as_ref().map(|(key, id)| (key.as_slice(), *id));
             let limit = wanted.rows();
             Ok(users::list(reader, &at, after, Some(&wanted.search), limit).await?)
         })
         .await?;
-    ok(&wanted.page(rows, |person| (URL_SAFE_NO_PAD.encode(users::sort_key(person)), person.id), view))
+    ok(&wanted.page(rows, |user| (URL_SAFE_NO_PAD.encode(users::sort_key(user)), user.id), view))
 }

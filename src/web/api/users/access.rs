@@ -42,14 +42,14 @@ pub(in crate::web::api) struct GrantView {
 
 /// Everything a person holds, as far as the caller may see it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AccessOfPerson)]
+#[schema(as = AccessOfUser)]
 pub(in crate::web::api) struct Access {
     /// The lines.
     items: Vec<GrantView>,
     /// Always null: all lines are here.
     next: Option<String>,
     /// How many lines there are besides, over partners that the caller may not see: exact to 9, then `10+`.
-    hidden_grounds: String,
+    hidden_reasons: String,
 }
 
 /// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. What the caller may
@@ -62,13 +62,13 @@ pub(in crate::web::api) async fn access(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;
     let (grants, hidden) = call
         .read(async |reader| {
-            let at = authority::at_person(reader, call.person(), CoreCapability::RoleView, id, call.now()).await?;
+            let at = authority::at_user(reader, call.user(), CoreCapability::RoleView, id, call.now()).await?;
             let all = grants_of(reader, &at, id, call.now()).await?;
-            Ok(visible_reasons::grants(reader, &mut Sight::of(call.person(), call.now()), id, all).await?)
+            Ok(visible_reasons::grants(reader, &mut Sight::of(call.user(), call.now()), id, all).await?)
         })
         .await?;
-    let hidden_grounds = visible_reasons::counted(hidden);
-    ok(&Access { items: grants.into_iter().map(view).collect(), next: None, hidden_grounds })
+    let hidden_reasons = visible_reasons::counted(hidden);
+    ok(&Access { items: grants.into_iter().map(view).collect(), next: None, hidden_reasons })
 }
 
 fn view(held: UserGrant) -> GrantView {

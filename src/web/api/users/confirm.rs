@@ -11,7 +11,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
     responses((status = 200, description = "they are confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
-    let changed = users::confirm(&call.app.store, &call.ctx(), call.person(), id).await?;
+    let changed = users::confirm(&call.app.store, &call.ctx(), call.user(), id).await?;
     ok(&ChangeResult { changed })
 }
 
@@ -22,6 +22,6 @@ pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
     responses((status = 200, description = "they are not confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn unconfirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
-    let changed = users::unconfirm(&call.app.store, &call.ctx(), call.person(), id).await?;
+    let changed = users::unconfirm(&call.app.store, &call.ctx(), call.user(), id).await?;
     ok(&ChangeResult { changed })
 }

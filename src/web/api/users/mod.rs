@@ -15,7 +15,7 @@ use crate::domain::user::User;
 
 /// A person, at home in one partner; merged from what directories say.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Person)]
+#[schema(as = User)]
 pub(super) struct UserView {
     /// Its id; never changes.
     pub id: Uuid,
@@ -32,7 +32,7 @@ pub(super) struct UserView {
     /// The name to sign in with, unique in the partner.
     pub login_name: Option<String>,
     /// The exclusive user group the person is placed in.
-    pub placement: Uuid,
+    pub primary_group: Uuid,
     /// Whether an administrator chose that place.
     pub pinned: bool,
     /// When the person came to be.
@@ -51,8 +51,8 @@ pub(super) fn view(user: User) -> UserView {
         family_name: user.profile.family_name,
         email: user.profile.email,
         login_name: user.profile.login_name,
-        placement: user.placement.uuid(),
-        pinned: user.placement_pin.is_some(),
+        primary_group: user.primary_group.uuid(),
+        pinned: user.pinned_group.is_some(),
         created_at: ApiTimestamp(user.created_at),
         confirmed_at: user.confirmed_at.map(ApiTimestamp),
     }

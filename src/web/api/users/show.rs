@@ -14,11 +14,11 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// A person with what bears on them.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PersonWhole)]
+#[schema(as = UserWhole)]
 pub(in crate::web::api) struct UserDetail {
     /// The person.
     #[serde(flatten)]
-    person: UserView,
+    user: UserView,
     /// Who switched them off; empty when nobody does.
     suspensions: Vec<SuspensionView>,
     /// The user groups they are in: the place first, then labels.
@@ -27,7 +27,7 @@ pub(in crate::web::api) struct UserDetail {
 
 /// A user group somebody is in.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = GroupOfPerson)]
+#[schema(as = GroupOfUser)]
 struct MembershipView {
     /// The group.
     group: Ref,
@@ -43,15 +43,15 @@ struct MembershipView {
     responses((status = 200, description = "the person", body = UserDetail)))]
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;
-    let (person, suspensions, groups) = call
+    let (user, suspensions, groups) = call
         .read(async |reader| {
-            let at = authority::at_person(reader, call.person(), CoreCapability::UserView, id, call.now()).await?;
-            let person = users::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
-            let found = suspensions::of_person(reader, &at, id).await?;
-            let mut sight = Sight::of(call.person(), call.now());
-            let suspensions = visible_reasons::holds(reader, &mut sight, &at, person.partner, found).await?;
+            let at = authority::at_user(reader, call.user(), CoreCapability::UserView, id, call.now()).await?;
+            let user = users::get(reader, &at, id).await?.ok_or_else(Fault::hidden)?;
+            let found = suspensions::of_user(reader, &at, id).await?;
+            let mut sight = Sight::of(call.user(), call.now());
+            let suspensions = visible_reasons::holds(reader, &mut sight, &at, user.partner, found).await?;
             let groups = effective_lists::groups_of(reader, &at, id).await?;
-            Ok((person, suspensions, visible_reasons::groups(reader, &mut sight, id, groups).await?))
+            Ok((user, suspensions, visible_reasons::groups(reader, &mut sight, id, groups).await?))
         })
         .await?;
     let suspensions = suspensions.into_iter().map(SuspensionView::from);
@@ -60,5 +60,5 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
         exclusive: one.exclusive,
         group: one.group.into(),
     });
-    ok(&UserDetail { person: view(person), suspensions: suspensions.collect(), groups: groups.collect() })
+    ok(&UserDetail { user: view(user), suspensions: suspensions.collect(), groups: groups.collect() })
 }

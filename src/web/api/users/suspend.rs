@@ -13,6 +13,6 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 pub(in crate::web::api) async fn suspend(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let body: SuspensionBody = call.body().await?;
-    let changed = users::suspend(&call.app.store, &call.ctx(), call.person(), id, &body.order()).await?;
+    let changed = users::suspend(&call.app.store, &call.ctx(), call.user(), id, &body.order()).await?;
     ok(&ChangeResult { changed })
 }

@@ -47,13 +47,13 @@ pub(in crate::web::console) async fn make(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
-    let (ctx, me) = (visitor.ctx(&app), visitor.person());
+    let (session_user, form) = submitted(&request, &app, payload).await?;
+    let (ctx, me) = (session_user.ctx(&app), session_user.user());
     let (client, secret) =
         clients::create(&app.store, &ctx, me, &slug, form.field("name"), &Credential::Secret).await?;
     let place = format!("/connections/{slug}");
     Ok(match secret {
-        Some(secret) => one_time_secret::see_other(&app, &visitor, &place, (Some(client), &secret)),
+        Some(secret) => one_time_secret::see_other(&app, &session_user, &place, (Some(client), &secret)),
         None => see_other(&place),
     })
 }
@@ -65,8 +65,8 @@ pub(in crate::web::console) async fn end(
     payload: web::Payload,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
     let (slug, client) = path.into_inner();
-    clients::end(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id(&client)?).await?;
+    clients::end(&app.store, &session_user.ctx(&app), session_user.user(), &slug, id(&client)?).await?;
     Ok(see_other(&format!("/connections/{slug}?done=revoked")))
 }

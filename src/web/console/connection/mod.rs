@@ -20,7 +20,7 @@ use super::connect::{self, Guide};
 use super::credentials::{TokenRow, token_rows};
 use super::directories::{kind_name, mode_name};
 use super::error::PageError;
-use super::layout::{Layout, ok, parameter, see_other, submitted, visitor};
+use super::layout::{Layout, ok, parameter, see_other, session_user, submitted};
 use super::one_time_secret;
 use super::partner_header::{self, PartnerHeader, place};
 use super::products;
@@ -53,13 +53,13 @@ pub(super) struct Page {
     directory_name: String,
     directory_mode: &'static str,
     join: Option<String>,
-    join_note: Option<&'static str>,
+    matching_note: Option<&'static str>,
     values: Vec<CopyValue>,
     steps: Vec<String>,
     guide: Option<&'static Guide>,
     switches: Vec<SwitchRow>,
     fresh: Option<one_time_secret::OneTimeSecret>,
-    storms: Vec<RemovalAlertNotice>,
+    removal_alerts: Vec<RemovalAlertNotice>,
     tokens: Vec<TokenRow>,
     clients: Vec<ClientRow>,
     fields: Vec<Field>,
@@ -101,21 +101,21 @@ fn switches(app: &App, connection: &Connection) -> Vec<SwitchRow> {
 /// A connection as the visitor may see it.
 pub(super) struct ConnectionPageContext {
     pub(super) at: PartnerExtent,
-    pub(super) door: ConnectionContext,
+    pub(super) connection: ConnectionContext,
 }
 
 /// The connection, when the visitor may do this with it.
 pub(super) async fn seen(
     reader: &mut Reader,
     app: &App,
-    visitor: &SessionUser,
+    session_user: &SessionUser,
     slug: &str,
     capability: CoreCapability,
 ) -> Result<ConnectionPageContext, PageError> {
     let (_, about) = resources::of_connection(reader, slug).await?.ok_or(PageError::NotFound)?;
-    let at = effective::authorize(reader, visitor.person(), capability, about, app.clock.now()).await?;
-    let door = connections::by_slug(reader, &at, slug).await?.ok_or(PageError::NotFound)?;
-    Ok(ConnectionPageContext { at, door })
+    let at = effective::authorize(reader, session_user.user(), capability, about, app.clock.now()).await?;
+    let connection = connections::by_slug(reader, &at, slug).await?.ok_or(PageError::NotFound)?;
+    Ok(ConnectionPageContext { at, connection })
 }
 
 /// Shows the connection.
@@ -124,9 +124,9 @@ pub(super) async fn show(
     app: web::Data<App>,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
-    let mut page = page(&request, &app, &visitor, &slug).await?;
-    page.fresh = one_time_secret::take(&request, &app, &visitor);
+    let session_user = session_user(&request, &app).await?;
+    let mut page = page(&request, &app, &session_user, &slug).await?;
+    page.fresh = one_time_secret::take(&request, &app, &session_user);
     let mut response = ok(&page);
     if page.fresh.is_some() {
         one_time_secret::forget(&mut response, &app);
@@ -138,57 +138,64 @@ pub(super) async fn show(
 pub(super) async fn page(
     request: &HttpRequest,
     app: &App,
-    visitor: &SessionUser,
+    session_user: &SessionUser,
     slug: &str,
 ) -> Result<Page, PageError> {
-    let (me, now) = (visitor.person(), app.clock.now());
-    let frame = Layout::of(visitor, request, "partners");
+    let (me, now) = (session_user.user(), app.clock.now());
+    let frame = Layout::of(session_user, request, "partners");
     let query = parameter(request, "q").trim().to_owned();
     let (mut page, extent) = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let ConnectionPageContext { at, door } =
-                seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
+            let ConnectionPageContext { at, connection } =
+                seen(reader, app, session_user, slug, CoreCapability::ConnectionView).await?;
             let about = partner_header::partner(at.partner());
-            let directory = directories::get(reader, &at, door.connection.directory).await?;
-            let has_secret = connections::secret(reader, &door.extent).await?.is_some();
-            let tokens = match door.connection.kind {
-                ConnectionKind::Scim => token_rows(store::tokens::list(reader, &at, door.connection.id).await?, now),
+            let directory = directories::get(reader, &at, connection.connection.directory).await?;
+            let has_secret = connections::secret(reader, &connection.extent).await?.is_some();
+            let tokens = match connection.connection.kind {
+                ConnectionKind::Scim => {
+                    token_rows(store::tokens::list(reader, &at, connection.connection.id).await?, now)
+                }
                 _ => Vec::new(),
             };
-            let clients = match door.connection.kind {
-                ConnectionKind::Scim => clients::rows(reader, &at, door.connection.id).await?,
+            let clients = match connection.connection.kind {
+                ConnectionKind::Scim => clients::rows(reader, &at, connection.connection.id).await?,
                 _ => Vec::new(),
             };
-            let runs = match door.connection.kind {
-                ConnectionKind::Ldap => runs::rows(reader, &door.extent).await?,
+            let runs = match connection.connection.kind {
+                ConnectionKind::Ldap => runs::rows(reader, &connection.extent).await?,
                 _ => Vec::new(),
             };
-            let mut storms = removal_alerts::notices(reader, &at, now).await?;
-            storms.retain(|storm| storm.slug == slug);
+            let mut removal_alerts = removal_alerts::notices(reader, &at, now).await?;
+            removal_alerts.retain(|removal_alert| removal_alert.slug == slug);
             let page = Page {
-                storms,
+                removal_alerts,
                 frame,
-                values: guide::values(&door.connection, &app.public_url),
-                steps: guide::steps(&door.connection),
-                slug: door.connection.slug.clone(),
-                kind: door.connection.kind.as_str(),
-                kind_title: kind_name(door.connection.kind),
-                product: products::title(door.connection.kind, &door.connection.profile),
-                paused: door.connection.state == ConnectionState::Paused,
+                values: guide::values(&connection.connection, &app.public_url),
+                steps: guide::steps(&connection.connection),
+                slug: connection.connection.slug.clone(),
+                kind: connection.connection.kind.as_str(),
+                kind_title: kind_name(connection.connection.kind),
+                product: products::title(connection.connection.kind, &connection.connection.profile),
+                paused: connection.connection.state == ConnectionState::Paused,
                 may_write: partner_header::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?,
                 may_run: partner_header::may(reader, me, CoreCapability::ConnectionRun, about, now).await?,
                 directory: directory.id.to_string(),
                 directory_mode: mode_name(directory.mode),
                 directory_name: directory.name,
-                fields: settings::fields(&door.connection, has_secret),
-                ready: settings::check(door.connection.kind, &door.connection.profile, &door.connection.config).is_ok(),
-                join_note: connection_settings::join_note(&door),
-                join: door.join_attribute,
+                fields: settings::fields(&connection.connection, has_secret),
+                ready: settings::check(
+                    connection.connection.kind,
+                    &connection.connection.profile,
+                    &connection.connection.config,
+                )
+                .is_ok(),
+                matching_note: connection_settings::matching_note(&connection),
+                join: connection.matching_attribute,
                 at: place(reader, me, &at, now).await?,
-                guide: connect::guide(&door.connection.profile)
-                    .filter(|_| door.connection.kind == ConnectionKind::Scim),
-                switches: switches(app, &door.connection),
+                guide: connect::guide(&connection.connection.profile)
+                    .filter(|_| connection.connection.kind == ConnectionKind::Scim),
+                switches: switches(app, &connection.connection),
                 fresh: None,
                 tried: None,
                 tokens,
@@ -200,7 +207,7 @@ pub(super) async fn page(
                 log_on: app.request_log.is_on(),
                 query,
             };
-            Ok::<_, PageError>((page, door.extent))
+            Ok::<_, PageError>((page, connection.extent))
         })
         .await?;
     if page.kind != "ldap" {
@@ -225,10 +232,10 @@ pub(super) async fn set_state(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let unknown = || PageError::Invalid("A connection is either active or paused.".to_owned());
     let state = ConnectionState::parse(form.field("state")).ok_or_else(unknown)?;
-    admin::connections::set_state(&app.store, &visitor.ctx(&app), visitor.person(), &slug, state).await?;
+    admin::connections::set_state(&app.store, &session_user.ctx(&app), session_user.user(), &slug, state).await?;
     let done = if state == ConnectionState::Paused { "paused" } else { "opened" };
     Ok(see_other(&format!("/connections/{slug}?done={done}")))
 }

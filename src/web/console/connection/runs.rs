@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::super::error::PageError;
-use super::super::layout::{Layout, id, ok, second, see_other, submitted, visitor};
+use super::super::layout::{Layout, id, ok, second, see_other, session_user, submitted};
 use super::super::partner_header::{self, PartnerHeader, place};
 use super::seen;
 use crate::domain::capability::CoreCapability;
@@ -94,7 +94,7 @@ fn summary(report: &Report) -> String {
     part(report.members.added, "memberships more");
     part(report.members.removed, "memberships fewer");
     part(report.users.held + report.groups.held + report.members.held + report.nested.held, "changes wait");
-    part(report.users.set_aside + report.groups.set_aside, "entries set aside");
+    part(report.users.skipped + report.groups.skipped, "entries set aside");
     let waiting =
         if report.observed { "people wait, because the directory is only observed" } else { "people wait for a match" };
     part(report.users.for_review, waiting);
@@ -115,15 +115,15 @@ pub(in crate::web::console) async fn show(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
+    let session_user = session_user(&request, &app).await?;
     let (slug, run) = path.into_inner();
-    let (run, me, now) = (id::<RunId>(&run)?, visitor.person(), app.clock.now());
-    let frame = Layout::of(&visitor, &request, "partners");
+    let (run, me, now) = (id::<RunId>(&run)?, session_user.user(), app.clock.now());
+    let frame = Layout::of(&session_user, &request, "partners");
     let page = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let seen = seen(reader, &app, &visitor, &slug, CoreCapability::ConnectionView).await?;
-            let found = runs::get(reader, &seen.door.extent, run).await?.ok_or(PageError::NotFound)?;
+            let seen = seen(reader, &app, &session_user, &slug, CoreCapability::ConnectionView).await?;
+            let found = runs::get(reader, &seen.connection.extent, run).await?.ok_or(PageError::NotFound)?;
             let about = partner_header::partner(seen.at.partner());
             Ok::<_, PageError>(Page {
                 frame,
@@ -139,9 +139,9 @@ pub(in crate::web::console) async fn show(
 }
 
 fn shortened(mut report: Report) -> Report {
-    report.cut_off |= [report.held.len(), report.set_aside.len(), report.changes.len()].iter().any(|&all| all > LINES);
+    report.cut_off |= [report.held.len(), report.skipped.len(), report.changes.len()].iter().any(|&all| all > LINES);
     report.held.truncate(LINES);
-    report.set_aside.truncate(LINES);
+    report.skipped.truncate(LINES);
     report.changes.truncate(LINES);
     report
 }
@@ -153,8 +153,8 @@ pub(in crate::web::console) async fn start(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
-    ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
+    ldap(&app, &session_user, &slug, CoreCapability::ConnectionRun).await?;
     begin(&app, &slug, SyncOptions { dry: form.field("dry") == "yes", approve: None }).await
 }
 
@@ -165,10 +165,10 @@ pub(in crate::web::console) async fn approve(
     payload: web::Payload,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
     let (slug, run) = path.into_inner();
-    ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
-    ldap(&app, &visitor, &slug, CoreCapability::PlanApprove).await?;
+    ldap(&app, &session_user, &slug, CoreCapability::ConnectionRun).await?;
+    ldap(&app, &session_user, &slug, CoreCapability::PlanApprove).await?;
     begin(&app, &slug, SyncOptions { dry: false, approve: Some(id(&run)?) }).await
 }
 
@@ -195,18 +195,18 @@ pub(in crate::web::console) async fn test(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let door = ldap(&app, &visitor, &slug, CoreCapability::ConnectionRun).await?;
-    let record = &door.connection;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
+    let connection = ldap(&app, &session_user, &slug, CoreCapability::ConnectionRun).await?;
+    let record = &connection.connection;
     let steps = match ResolvedLdapSettings::from_json(&record.profile, &record.config) {
         Err(wrong) => {
             wrong.0.into_iter().map(|says| TestStep { title: "Settings".to_owned(), passed: false, says }).collect()
         }
         Ok(settings) => {
             let mut reader = app.store.reader().await?;
-            let sealed = connections::secret(&mut reader, &door.extent).await?;
+            let sealed = connections::secret(&mut reader, &connection.extent).await?;
             drop(reader);
-            let opened = sealed.map(|sealed| run::opened(&app.keyring, &door, &sealed));
+            let opened = sealed.map(|sealed| run::opened(&app.keyring, &connection, &sealed));
             let password = match opened {
                 Some(None) => return Err(not_started(SyncStartError::Secret(slug.to_string()))),
                 Some(password) => password,
@@ -215,17 +215,17 @@ pub(in crate::web::console) async fn test(
             test_connection(Arc::new(settings), password, sync::env(&app).guard).await
         }
     };
-    Ok(ok(&super::page(&request, &app, &visitor, &slug).await?.with_test(steps)))
+    Ok(ok(&super::page(&request, &app, &session_user, &slug).await?.with_test(steps)))
 }
 
 /// The LDAP connection, when the visitor may do this with it.
 async fn ldap(
     app: &App,
-    visitor: &crate::web::login::SessionUser,
+    session_user: &crate::web::login::SessionUser,
     slug: &str,
     capability: CoreCapability,
 ) -> Result<connections::ConnectionContext, PageError> {
     let mut reader = app.store.reader().await?;
-    let door = seen(&mut reader, app, visitor, slug, capability).await?.door;
-    if door.connection.kind == ConnectionKind::Ldap { Ok(door) } else { Err(PageError::NotFound) }
+    let connection = seen(&mut reader, app, session_user, slug, capability).await?.connection;
+    if connection.connection.kind == ConnectionKind::Ldap { Ok(connection) } else { Err(PageError::NotFound) }
 }

@@ -111,15 +111,15 @@ pub(in crate::web::console) async fn save(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let mut reader = app.store.reader().await?;
-    let door = seen(&mut reader, &app, &visitor, &slug, CoreCapability::ConnectionWrite).await?.door;
+    let connection = seen(&mut reader, &app, &session_user, &slug, CoreCapability::ConnectionWrite).await?.connection;
     drop(reader);
-    let connection = &door.connection;
+    let connection = &connection.connection;
     let config = filled(connection, &form)?;
     check(connection.kind, &connection.profile, &config).map_err(PageError::Invalid)?;
     let secret = Some(form.field("secret")).filter(|secret| !secret.is_empty());
-    let (ctx, me) = (visitor.ctx(&app), visitor.person());
+    let (ctx, me) = (session_user.ctx(&app), session_user.user());
     admin::connections::set_settings(&app.store, &ctx, me, &slug, (&config, secret), &app.keyring).await?;
     Ok(see_other(&format!("/connections/{slug}?done=saved")))
 }

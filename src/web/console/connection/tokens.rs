@@ -14,10 +14,10 @@ pub(in crate::web::console) async fn make(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
-    let (ctx, me) = (visitor.ctx(&app), visitor.person());
+    let (session_user, form) = submitted(&request, &app, payload).await?;
+    let (ctx, me) = (session_user.ctx(&app), session_user.user());
     let token = admin::connections::make_token(&app.store, &ctx, me, &slug, form.field("name")).await?;
-    Ok(one_time_secret::see_other(&app, &visitor, &format!("/connections/{slug}"), (None, &token)))
+    Ok(one_time_secret::see_other(&app, &session_user, &format!("/connections/{slug}"), (None, &token)))
 }
 
 /// Ends a token.
@@ -27,8 +27,8 @@ pub(in crate::web::console) async fn end(
     payload: web::Payload,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
     let (slug, token) = path.into_inner();
-    admin::connections::end_token(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id(&token)?).await?;
+    admin::connections::end_token(&app.store, &session_user.ctx(&app), session_user.user(), &slug, id(&token)?).await?;
     Ok(see_other(&format!("/connections/{slug}?done=revoked")))
 }

@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::super::error::PageError;
-use super::super::layout::{self, Layout, html, id, link, ok, parameter, second, see_other, submitted, visitor};
+use super::super::layout::{self, Layout, html, id, link, ok, parameter, second, see_other, session_user, submitted};
 use super::super::partner_header::{self, PartnerHeader, place};
 use super::seen;
 use crate::admin::removal_alerts::{self, UndoError, UndoRequest};
 use crate::domain::capability::CoreCapability;
-use crate::domain::id::StormId;
+use crate::domain::id::RemovalAlertId;
 use crate::domain::time::Timestamp;
 use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, UndoPlan};
 use crate::store::Reader;
@@ -41,7 +41,7 @@ struct Page {
     /// `34 removals`.
     sum: String,
     /// `30 people`.
-    people: String,
+    users: String,
     nothing: bool,
 }
 
@@ -75,16 +75,16 @@ pub(in crate::web::console) async fn show(
     app: web::Data<App>,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let visitor = visitor(&request, &app).await?;
+    let session_user = session_user(&request, &app).await?;
     let now = app.clock.now();
     let moment = |name: &str, unless: Timestamp| match parameter(&request, name) {
         text if text.is_empty() => Ok(unless),
         text => read(&text),
     };
     let span = TimeRange { from: moment("from", now.plus_seconds(-BACK))?, to: moment("to", now.plus_seconds(1))? };
-    let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
-    let plan = removal_alerts::plan(&app.store, &visitor.ctx(&app), undo).await?;
-    Ok(ok(&page(&request, &app, &visitor, &slug, &plan, false).await?))
+    let undo = UndoRequest { actor: Some(session_user.user()), slug: &slug, span };
+    let plan = removal_alerts::plan(&app.store, &session_user.ctx(&app), undo).await?;
+    Ok(ok(&page(&request, &app, &session_user, &slug, &plan, false).await?))
 }
 
 /// Carries the plan out that the page showed, or shows the new one.
@@ -94,10 +94,10 @@ pub(in crate::web::console) async fn carry_out(
     payload: web::Payload,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, form) = submitted(&request, &app, payload).await?;
+    let (session_user, form) = submitted(&request, &app, payload).await?;
     let span = TimeRange { from: read(form.field("from"))?, to: read(form.field("to"))? };
-    let undo = UndoRequest { actor: Some(visitor.person()), slug: &slug, span };
-    let (ctx, hash) = (visitor.ctx(&app), form.field("plan"));
+    let undo = UndoRequest { actor: Some(session_user.user()), slug: &slug, span };
+    let (ctx, hash) = (session_user.ctx(&app), form.field("plan"));
     match removal_alerts::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
         Ok(_) => {
             let (from, to) = (span.from.to_string(), span.to.to_string());
@@ -105,7 +105,7 @@ pub(in crate::web::console) async fn carry_out(
             Ok(see_other(&link(&there, &[("from", &from), ("to", &to), ("done", "undone")])))
         }
         Err(UndoError::Changed(plan)) => {
-            let page = page(&request, &app, &visitor, &slug, &plan, true).await?;
+            let page = page(&request, &app, &session_user, &slug, &plan, true).await?;
             Ok(html(StatusCode::CONFLICT, &page))
         }
         Err(UndoError::Refused(why)) => Err(why.into()),
@@ -119,9 +119,16 @@ pub(in crate::web::console) async fn dismiss(
     payload: web::Payload,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let (visitor, _) = submitted(&request, &app, payload).await?;
-    let (slug, storm) = path.into_inner();
-    removal_alerts::dismiss(&app.store, &visitor.ctx(&app), visitor.person(), &slug, id::<StormId>(&storm)?).await?;
+    let (session_user, _) = submitted(&request, &app, payload).await?;
+    let (slug, removal_alert) = path.into_inner();
+    removal_alerts::dismiss(
+        &app.store,
+        &session_user.ctx(&app),
+        session_user.user(),
+        &slug,
+        id::<RemovalAlertId>(&removal_alert)?,
+    )
+    .await?;
     Ok(see_other(&format!("/connections/{slug}?done=dismissed")))
 }
 
@@ -135,17 +142,17 @@ fn read(text: &str) -> Result<Timestamp, PageError> {
 async fn page(
     request: &HttpRequest,
     app: &App,
-    visitor: &SessionUser,
+    session_user: &SessionUser,
     slug: &str,
     plan: &UndoPlan,
     changed: bool,
 ) -> Result<Page, PageError> {
-    let (me, now) = (visitor.person(), app.clock.now());
-    let frame = Layout::of(visitor, request, "partners");
+    let (me, now) = (session_user.user(), app.clock.now());
+    let frame = Layout::of(session_user, request, "partners");
     let (at, may_write) = app
         .store
         .snapshot(async |reader: &mut Reader| {
-            let seen = seen(reader, app, visitor, slug, CoreCapability::ConnectionView).await?;
+            let seen = seen(reader, app, session_user, slug, CoreCapability::ConnectionView).await?;
             let about = partner_header::partner(seen.at.partner());
             let may_write = partner_header::may(reader, me, CoreCapability::ConnectionWrite, about, now).await?;
             Ok::<_, PageError>((place(reader, me, &seen.at, now).await?, may_write))
@@ -164,7 +171,7 @@ async fn page(
         hash: plan.hash(),
         tables: tables(plan),
         sum: layout::count(number(restorable), "removal", "removals"),
-        people: layout::count(number(plan.people()), "person", "people"),
+        users: layout::count(number(plan.users()), "person", "people"),
         nothing: plan.entries.is_empty(),
     })
 }
