@@ -323,16 +323,16 @@ impl Default for SetupConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RemovalAlertConfig {
     /// From so many people on within the window; 0: their number raises no alarm.
-    pub users: u32,
+    pub min_users: u32,
     /// From this share of the connection's users on, in percent, once it is at least five of them; 0: no share does.
-    pub share_percent: u32,
+    pub min_users_percent: u32,
     /// The window, in minutes.
     pub window_minutes: u32,
 }
 
 impl Default for RemovalAlertConfig {
     fn default() -> Self {
-        Self { users: 20, share_percent: 20, window_minutes: 10 }
+        Self { min_users: 20, min_users_percent: 20, window_minutes: 10 }
     }
 }
 
@@ -410,11 +410,11 @@ impl Config {
         if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
             return Some(("scim.burst", "must be at least 1 when there is a rate"));
         }
-        if self.removal_alerts.share_percent > 100 {
-            return Some(("storms.share_percent", "must be 0 to 100"));
+        if self.removal_alerts.min_users_percent > 100 {
+            return Some(("removal_alerts.min_users_percent", "must be 0 to 100"));
         }
         if !(1..=1_440).contains(&self.removal_alerts.window_minutes) {
-            return Some(("storms.window_minutes", "must be 1 to 1440"));
+            return Some(("removal_alerts.window_minutes", "must be 1 to 1440"));
         }
         self.server.limits.contradiction().or_else(|| self.store.contradiction())
     }

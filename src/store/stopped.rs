@@ -21,7 +21,7 @@ statements! {
     TOKENS = format!("SELECT COUNT(*) FROM partner_ancestors a CROSS JOIN api_tokens t CROSS JOIN live_users p \
         WHERE a.ancestor_id = $1 AND t.partner_id = a.partner_id AND {TOKEN}");
     BY_PARTNER = format!("SELECT q.id, q.name, \
-            ({}) AS people, \
+            ({}) AS users, \
             (SELECT COUNT(DISTINCT p.id) FROM sessions s CROSS JOIN live_users p WHERE s.partner_id = q.id AND {SIGNED_IN}) \
                 AS signed_in \
         FROM partner_ancestors a CROSS JOIN live_partners q WHERE a.ancestor_id = $1 AND q.id = a.partner_id \

@@ -28,7 +28,7 @@ const COUNTERS: [(&str, &str); 6] = [
     ("rolecall_http_connections_refused_total", "Connections refused because their address had as many as it may"),
     ("rolecall_request_log_dropped_total", "Entries that the log of requests lost"),
     ("rolecall_scim_tokens_refused_total", "SCIM requests whose token opened nothing"),
-    ("rolecall_storms_raised_total", "Alarms raised because much was taken away"),
+    ("rolecall_removal_alerts_total", "Alarms raised because much was taken away"),
     ("rolecall_store_groups_lost_total", "Shared commits that failed"),
     ("rolecall_store_writes_run_again_total", "Writes that were run again"),
 ];

@@ -126,7 +126,7 @@ pub async fn start(config: Config, store: Store, clock: Clock) -> Result<HttpSer
     ];
     if removal_alerts::watches(&app.config.removal_alerts) {
         let watch = removal_alerts::run(app.store.clone(), clock, app.config.removal_alerts, told.clone());
-        tasks.push(beside("storms", tokio::spawn(watch)));
+        tasks.push(beside("removal_alerts", tokio::spawn(watch)));
     }
     if let Some(certificate) = certificate.clone() {
         let watch = watch_certificate(certificate, operator.clone(), told.clone());

@@ -141,7 +141,7 @@ on_both! {
             assert_eq!(owner.get(&format!("/partners/{spelled}")).await.status, 404, "{spelled}");
             let bodies = [
                 (format!("/partners/{below}/suspend"), json!({"cause": "x", "standing": spelled})),
-                (format!("/partners/{below}/confirmations"), json!({"people": [spelled]})),
+                (format!("/partners/{below}/confirmations"), json!({"users": [spelled]})),
                 (format!("/connections/acme/matches/{below}/confirm"), json!({"user": spelled})),
                 (format!("/connections/acme/matches/{below}/refuse"), json!({"user": spelled})),
             ];

@@ -166,7 +166,7 @@ on_both! {
         let ids: Vec<_> = said.iter().map(|one| one["id"].as_str().unwrap()).collect();
         assert_eq!(ids, users);
         assert_eq!(said[0]["document"]["userName"], "ida@harbor.example");
-        let user = owner.get(&format!("/people/{}", said[0]["user"].as_str().unwrap())).await;
+        let user = owner.get(&format!("/users/{}", said[0]["user"].as_str().unwrap())).await;
         assert_eq!(user.status, 200, "{user:?}");
         let groups = owner.all("/connections/acme/external-groups", 1).await;
         assert_eq!(groups.len(), 2);

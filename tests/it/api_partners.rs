@@ -57,7 +57,7 @@ on_both! {
         for name in ["cleo", "ada", "bea", "ada"] {
             ids.push(house.user(name).await);
         }
-        let path = format!("/partners/{}/people", house.reseller);
+        let path = format!("/partners/{}/users", house.reseller);
         let listed = owner.all(&path, 1).await;
         let mut names: Vec<_> = listed.iter().map(|one| one["display_name"].as_str().unwrap().to_lowercase()).collect();
         assert_eq!(names.len(), 4);
@@ -65,9 +65,9 @@ on_both! {
         assert_eq!(names, ["ada", "ada", "bea", "cleo"]);
         let found = owner.get(&format!("{path}?q=BE")).await;
         assert_eq!(found.body["items"][0]["display_name"], "bea", "{found:?}");
-        assert_eq!(owner.get(&format!("/partners/{}/people", house.top)).await.body["items"].as_array().unwrap().len(), 1, "not those below");
+        assert_eq!(owner.get(&format!("/partners/{}/users", house.top)).await.body["items"].as_array().unwrap().len(), 1, "not those below");
 
-        let cleo = format!("/people/{}", ids[0]);
+        let cleo = format!("/users/{}", ids[0]);
         house.grant(ids[0], &[CoreCapability::UserView], "partner", house.reseller).await;
         let access = owner.get(&format!("{cleo}/access")).await;
         let grant = &access.body["items"][0];
@@ -96,10 +96,10 @@ on_both! {
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, &house, clerk, house.reseller).await;
         let cause = json!({"cause": "a coup"});
-        problem(&clerks.post(&format!("/people/{chief}/suspend"), cause.clone()).await, 403, "do not hold yourself");
-        problem(&clerks.post(&format!("/people/{clerk}/suspend"), cause.clone()).await, 400, "switches themselves off");
+        problem(&clerks.post(&format!("/users/{chief}/suspend"), cause.clone()).await, 403, "do not hold yourself");
+        problem(&clerks.post(&format!("/users/{clerk}/suspend"), cause.clone()).await, 400, "switches themselves off");
         let chiefs = Api::of(&app, &house, chief, house.reseller).await;
-        assert_eq!(chiefs.post(&format!("/people/{clerk}/suspend"), cause).await.status, 200);
+        assert_eq!(chiefs.post(&format!("/users/{clerk}/suspend"), cause).await.status, 200);
         problem(&clerks.get("/partners").await, 401, "");
         app.stop().await;
     }

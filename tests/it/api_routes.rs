@@ -26,7 +26,7 @@ fn fitting(method: &str, path: &str) -> Option<Value> {
         "connections" => json!({"kind": "scim", "slug": "stolen"}),
         "undo" => json!({"from": "2026-01-01T00:00:00Z"}),
         "confirm" | "refuse" => json!({"user": "01a200c3-0111-753b-8f53-ae56b6e37edf"}),
-        "confirmations" => json!({"people": []}),
+        "confirmations" => json!({"users": []}),
         "clients" | "tokens" => json!({"name": "stolen"}),
         _ => return None,
     })
@@ -45,7 +45,7 @@ fn paths(house: &House, entry: &RouteSpec, user: &str) -> (String, String) {
     let first = path.split('/').nth(1).unwrap();
     let ours = match first {
         "partners" => house.reseller.to_string(),
-        "people" => user.to_owned(),
+        "users" => user.to_owned(),
         "directories" => house.directory.to_string(),
         "connections" => "acme".to_owned(),
         other => panic!("what is below {other}?"),

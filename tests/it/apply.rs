@@ -311,7 +311,7 @@ on_both! {
             ("directories", "directory Harbor Entra ID of harbor, with 3 rules"),
             ("grants", grant),
             ("partners", "partner quayside “Quayside Logistics” below harbor"),
-            ("people", "user henrik@harbor.example of harbor"),
+            ("users", "user henrik@harbor.example of harbor"),
             ("user groups", "group On call of harbor"),
         ] {
             assert!(told.contains(&expected), "{expected:?} in {told:?}");

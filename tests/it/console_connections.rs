@@ -145,7 +145,7 @@ on_both! {
     async fn connections_of_another_partner_do_not_exist(db: &Database) {
         let console = Console::open(db).await;
         let mut lena = console.sign_in(LENA.0, LENA.1).await;
-        let mine = format!("/people/{}", lena.id);
+        let mine = format!("/users/{}", lena.id);
         let id = "0192f0c0-0000-7000-8000-000000000000";
         for slug in ["harbor-entra", "fjordnet-ldap", "harbor-sso"] {
             let (theirs, none) = (format!("/connections/{slug}"), "/connections/no-such");
@@ -155,7 +155,7 @@ on_both! {
             }
             let acts = ["state", "settings", "tokens", "clients", "test", "sync", &format!("tokens/{id}/revoke"),
                 &format!("clients/{id}/revoke"),
-                &format!("storms/{id}/dismiss"), "undo",
+                &format!("removal-alerts/{id}/dismiss"), "undo",
                 &format!("runs/{id}/approve")].map(str::to_owned);
             for act in acts {
                 let form = [("state", "paused"), ("name", "mine"), ("urls", "ldaps://a"), ("dry", "yes"),

@@ -81,7 +81,7 @@ on_both! {
     async fn without_a_session_every_page_leads_to_the_sign_in_and_back(db: &Database) {
         let console = Console::open(db).await;
         let harbor = console.partner("harbor").await.partner();
-        for path in ["/partners", "/activity", &format!("/partners/{harbor}/people?q=a"), "/connections/harbor-entra"] {
+        for path in ["/partners", "/activity", &format!("/partners/{harbor}/users?q=a"), "/connections/harbor-entra"] {
             let answer = Browser::new().get(format!("{}{path}", console.app.base)).await;
             assert_eq!(answer.status, 303, "{path}");
             let there = answer.location.unwrap();
@@ -102,9 +102,9 @@ on_both! {
         let nobody = "0192f0c0-0000-7000-8000-000000000000";
         let same = [
             (format!("/partners/{harbor}"), format!("/partners/{nobody}")),
-            (format!("/partners/{harbor}/people"), format!("/partners/{nobody}/people")),
+            (format!("/partners/{harbor}/users"), format!("/partners/{nobody}/users")),
             (format!("/partners/{harbor}/directories"), format!("/partners/{nobody}/directories")),
-            (format!("/people/{henrik}"), format!("/people/{nobody}")),
+            (format!("/users/{henrik}"), format!("/users/{nobody}")),
             (format!("/directories/{directory}"), format!("/directories/{nobody}")),
             ("/partners/x".to_owned(), format!("/partners/{nobody}")),
         ];
@@ -113,9 +113,9 @@ on_both! {
             assert_eq!((theirs.status, &theirs.text), (404, &none.text));
             assert!(theirs.text.contains("There is nothing here"));
         }
-        let mine = format!("/people/{}", lena.id);
+        let mine = format!("/users/{}", lena.id);
         for act in ["suspend", "resume", "confirm", "unconfirm"] {
-            let to = format!("/people/{henrik}/{act}");
+            let to = format!("/users/{henrik}/{act}");
             let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }
@@ -134,16 +134,16 @@ on_both! {
         let ada = console.push("ada@harbor.example", "Backup Operators").await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let harbor = console.partner("harbor").await.partner();
-        let list = henrik.get(&format!("/partners/{harbor}/people")).await.text;
+        let list = henrik.get(&format!("/partners/{harbor}/users")).await.text;
         assert_shows(&list, &["Ada Berg", "Henrik Hall", "Technicians", "Harbor Entra ID", "2 people"]);
-        let found = henrik.get(&format!("/partners/{harbor}/people?q=ADA")).await.text;
+        let found = henrik.get(&format!("/partners/{harbor}/users?q=ADA")).await.text;
         assert_shows(&found, &["Ada Berg"]);
-        assert_hides(&found, &["href=\"/people/0000", "made here"]);
+        assert_hides(&found, &["href=\"/users/0000", "made here"]);
 
-        let page = henrik.get(&format!("/people/{ada}")).await.text;
+        let page = henrik.get(&format!("/users/{ada}")).await.text;
         assert_shows(&page, &["Backup Operators", "Backup operators run Harbor&#39;s customers", "Operator"]);
         assert_shows(&page, &["except Saltmarsh Primary School", "On call", "department eq &#34;IT&#34;"]);
-        let ask = |partner| format!("/people/{ada}?capability=core.partner.view&partner={partner}");
+        let ask = |partner| format!("/users/{ada}?capability=core.partner.view&partner={partner}");
         let quayside = console.partner("quayside").await.partner();
         assert_shows(&henrik.get(&ask(quayside)).await.text, &["<strong>Allowed</strong> by the role "]);
         let school = console.partner("saltmarsh").await.partner();
@@ -157,7 +157,7 @@ on_both! {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let mut lena = console.sign_in(LENA.0, LENA.1).await;
-        let page = format!("/people/{}", lena.id);
+        let page = format!("/users/{}", lena.id);
         assert_eq!(lena.get("/partners").await.status, 200);
         let without = henrik.submit(&page, &format!("{page}/suspend"), &[("cause", " ")]).await;
         assert_eq!(without.status, 422);
@@ -171,9 +171,9 @@ on_both! {
         assert_eq!(lena.get("/partners").await.status, 303, "the session of before stays ended");
         // Nobody changes who holds more, or themselves.
         let olga = console.user(OLGA.0, OLGA.1).await;
-        let up = henrik.submit(&page, &format!("/people/{olga}/suspend"), &[("cause", "coup")]).await;
+        let up = henrik.submit(&page, &format!("/users/{olga}/suspend"), &[("cause", "coup")]).await;
         assert_eq!(up.status, 404);
-        let own = format!("/people/{}", henrik.id);
+        let own = format!("/users/{}", henrik.id);
         assert_eq!(henrik.submit(&page, &format!("{own}/suspend"), &[("cause", "tired")]).await.status, 422);
         console.app.stop().await;
     }
@@ -182,13 +182,13 @@ on_both! {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let lena = console.user(LENA.0, LENA.1).await;
-        let to = format!("{}/people/{lena}/suspend", console.app.base);
+        let to = format!("{}/users/{lena}/suspend", console.app.base);
         let fields: &[(&str, &str)] = &[("cause", "forged"), ("csrf", "no")];
         assert_eq!(henrik.browser.post(&to, fields).await.status, 403);
         let elsewhere = &[("sec-fetch-site", "cross-site")];
         let forged = henrik.browser.send(reqwest::Method::POST, &to, Some(fields), elsewhere).await;
         assert_eq!(forged.status, 403);
-        assert_hides(&henrik.get(&format!("/people/{lena}")).await.text, &["forged"]);
+        assert_hides(&henrik.get(&format!("/users/{lena}")).await.text, &["forged"]);
         console.app.stop().await;
     }
 }

@@ -30,7 +30,7 @@ on_both! {
     async fn what_is_out_of_sight_is_counted_and_not_named(db: &Database) {
         let console = Console::open(db).await;
         console.apply(&format!("{DEMO}{IDA}")).await;
-        let page = format!("/people/{}", console.user("harbor", "ida@harbor.example").await);
+        let page = format!("/users/{}", console.user("harbor", "ida@harbor.example").await);
         let mut henrik = console.sign_in("harbor", "henrik@harbor.example").await;
         let seen = henrik.get(&page).await.text;
         assert!(seen.contains("Ida Ives") && seen.contains("1 more line is over partners that you may not see"), "{seen}");

@@ -23,7 +23,7 @@ on_both! {
             "rolecall_http_connections_refused_total",
             "rolecall_request_log_dropped_total",
             "rolecall_scim_tokens_refused_total",
-            "rolecall_storms_raised_total",
+            "rolecall_removal_alerts_total",
             "rolecall_store_groups_lost_total",
             "rolecall_store_writes_run_again_total",
         ] {

@@ -63,7 +63,7 @@ on_both! {
         let hash = session(db, ida).await;
         let now = ctx().now();
         let end = now.plus_seconds(86_400);
-        let path = format!("/people/{ida}/suspend");
+        let path = format!("/users/{ida}/suspend");
         let body = |at: Timestamp| json!({"kind": "end", "cause": "contract ends", "at": moment(at)});
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": false}), "the same day again");
@@ -72,7 +72,7 @@ on_both! {
         assert!(may(&house, ida, now).await && may(&house, ida, before).await && !may(&house, ida, end).await);
         assert!(lives(db, hash, before).await && !lives(db, hash, end).await);
         assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 200);
-        let shown = owner.get(&format!("/people/{ida}")).await.body["suspensions"].clone();
+        let shown = owner.get(&format!("/users/{ida}")).await.body["suspensions"].clone();
         assert_eq!((&shown[0]["kind"], &shown[0]["from"], &shown[0]["cause"]), (&json!("end"), &moment(end), &json!("contract ends")));
         assert_eq!(shown.as_array().unwrap().len(), 1);
         // Moved into the past, it holds at once: token, session and decision.
@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 401);
         assert!(!may(&house, ida, ctx().now()).await && !lives(db, hash, ctx().now()).await);
         // Lifted, sessions of before do not come back.
-        let resume = format!("/people/{ida}/resume");
+        let resume = format!("/users/{ida}/resume");
         assert_eq!(owner.post(&resume, json!({"kind": "end"})).await.body, json!({"changed": true, "still": 0}));
         assert!(may(&house, ida, end).await && !lives(db, hash, ctx().now()).await);
         // Lifted before its day it ends nothing.
@@ -104,7 +104,7 @@ on_both! {
         house.grant(weak, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "partner", house.reseller).await;
         let able = Api::of(&app, &house, able, house.reseller).await;
         let weak = Api::of(&app, &house, weak, house.reseller).await;
-        let (path, resume) = (format!("/people/{ida}/suspend"), format!("/people/{ida}/resume"));
+        let (path, resume) = (format!("/users/{ida}/suspend"), format!("/users/{ida}/resume"));
         let end = |days: i64| json!({"kind": "end", "cause": "leaves", "at": moment(ctx().now().plus_seconds(days * 86_400))});
         problem(&weak.post(&path, end(3)).await, 403, "do not hold yourself");
         assert_eq!(owner.post(&path, end(3)).await.body["changed"], true);
@@ -145,13 +145,13 @@ on_both! {
         let path = format!("/partners/{}/suspend", house.reseller);
         let told = owner.get(&path).await;
         assert_eq!(told.status, 200, "{told:?}");
-        let numbers = |told: &Value| ["partners", "people", "signed_in", "tokens"].map(|name| told[name].as_i64().unwrap());
+        let numbers = |told: &Value| ["partners", "users", "signed_in", "tokens"].map(|name| told[name].as_i64().unwrap());
         assert_eq!(numbers(&told.body), [2, 3, 1, 1]);
         let of = |name: &str| told.body["by_partner"].as_array().unwrap().iter().find(|one| one["partner"]["name"] == name).cloned();
         let harbor = of("Harbor").unwrap();
-        assert_eq!((&harbor["people"], &harbor["signed_in"]), (&json!(3), &json!(1)));
+        assert_eq!((&harbor["users"], &harbor["signed_in"]), (&json!(3), &json!(1)));
         assert_eq!(of("Dock").unwrap()["partner"]["id"], json!(dock));
-        assert_eq!(owner.get(&format!("/partners/{dock}/suspend")).await.body["people"], 0);
+        assert_eq!(owner.get(&format!("/partners/{dock}/suspend")).await.body["users"], 0);
         // Whoever may suspend this partner alone is told of no other by name; all are counted.
         let near = Api::of(&app, &house, ida, house.reseller).await;
         let theirs = near.get(&path).await;
@@ -181,12 +181,12 @@ on_both! {
         assert_eq!(sent.status, 303, "{}", sent.text);
         assert!(!olga.get(&path).await.text.contains("unpaid since May"));
 
-        let path = format!("/people/{ada}");
+        let path = format!("/users/{ada}");
         let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "moves on"), ("day", "2999-03-01")]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = olga.get(&path).await.text;
         assert!(page.contains("Will be switched off") && page.contains("1 Mar 2999") && page.contains(">active<"), "{page}");
-        let list = olga.get(&format!("/partners/{harbor}/people?q=ada")).await.text;
+        let list = olga.get(&format!("/partners/{harbor}/users?q=ada")).await.text;
         assert!(!list.contains(">suspended<"), "{list}");
         assert_eq!(olga.submit(&path, &format!("{path}/suspend"), &[("cause", "x"), ("day", "soon")]).await.status, 422);
         assert_eq!(olga.submit(&path, &format!("{path}/resume"), &[]).await.status, 303);
@@ -194,7 +194,7 @@ on_both! {
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = olga.get(&path).await.text;
         assert!(page.contains("Switched off by") && page.contains("1 Mar 2020") && page.contains(">suspended<"), "{page}");
-        assert!(olga.get(&format!("/partners/{harbor}/people?q=ada")).await.text.contains(">suspended<"));
+        assert!(olga.get(&format!("/partners/{harbor}/users?q=ada")).await.text.contains(">suspended<"));
         console.app.stop().await;
     }
 
@@ -220,7 +220,7 @@ on_both! {
             assert_eq!(page.text.contains(part), there, "{part}: {}", page.text);
         }
         assert_eq!(owner.post(&format!("{partner}/resume"), json!({})).await.status, 200);
-        let path = format!("/people/{ada}/suspend");
+        let path = format!("/users/{ada}/suspend");
         let later = moment(ctx().now().plus_seconds(86_400));
         let of_user = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": later});
         assert_eq!(owner.post(&path, of_user).await.status, 200);

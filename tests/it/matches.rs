@@ -143,7 +143,7 @@ on_both! {
             problem(&decide(&owner, "app", of_bob, verdict, place.house.owner).await, 400, "own partner");
             problem(&decide(&helping, "acme-sso", of_bob, verdict, bob).await, 404, "");
             problem(&decide(&helping, "app", "not-an-id", verdict, bob).await, 404, "");
-            problem(&helping.post(&format!("/connections/app/matches/{of_bob}/{verdict}"), json!({"person": bob})).await, 400, "unknown field");
+            problem(&helping.post(&format!("/connections/app/matches/{of_bob}/{verdict}"), json!({"user_": bob})).await, 400, "unknown field");
         }
         assert_eq!(waiting(&helping, "app").await, rows, "nothing was changed");
         assert_eq!(decide(&helping, "app", of_bob, "confirm", bob).await.status, 200);

@@ -57,7 +57,7 @@ async fn picture(console: &Console, henrik: &str) -> Value {
     let links: i64 = reader.one(&LINKS, binds![], |row| row.get(0)).await.unwrap();
     let harbor = console.partner("harbor").await.partner();
     let mut shown = Vec::new();
-    for path in [format!("/api/v1/partners/{harbor}/people"), format!("/api/v1/partners/{harbor}/groups")] {
+    for path in [format!("/api/v1/partners/{harbor}/users"), format!("/api/v1/partners/{harbor}/groups")] {
         let request = console.app.request(reqwest::Method::GET, &path).bearer_auth(henrik);
         shown.push(crate::support::api::sent(request).await.body);
     }

@@ -30,7 +30,7 @@ on_both! {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 60).await;
         switch_off(&stage, &ids[..30]).await;
-        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 30)).await;
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 30)).await;
         assert_eq!((removal_alerts.len(), of(&removal_alerts[0], "deactivated"), of(&removal_alerts[0], "deleted")), (1, 30, 0));
 
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
@@ -47,20 +47,20 @@ on_both! {
         let out = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", ids[36])}]);
         assert!(stage.scim.patch(&format!("/Groups/{group}"), out).await.status < 300);
         assert_eq!(stage.scim.delete(&format!("/Users/{}", ids[40])).await.status, 204);
-        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 37)).await;
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 37)).await;
         assert_eq!(removal_alerts.len(), 1);
         let counts = ["deactivated", "deleted", "memberships"].map(|name| of(&removal_alerts[0], name));
         assert_eq!(counts, [35, 1, 1]);
         assert_eq!(stage.events("storm.raised").await, 1);
 
-        let dismiss = format!("{here}/storms/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap());
+        let dismiss = format!("{here}/removal-alerts/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap());
         let forged = henrik.browser.post(format!("{}{dismiss}", stage.console.app.base), &[("csrf", "x")]).await;
         assert_eq!(forged.status, 403);
         assert!(henrik.get(here).await.text.contains("Much was taken away at once"));
         let done = henrik.submit(here, &dismiss, &[]).await;
         assert_eq!(done.status, 303, "{}", done.text);
         assert!(!henrik.get(here).await.text.contains("Much was taken away at once"));
-        let again = stage.post(&format!("{CONNECTION}/storms/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap()), json!({})).await;
+        let again = stage.post(&format!("{CONNECTION}/removal-alerts/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap()), json!({})).await;
         assert_eq!((again.status, &again.body["changed"]), (200, &json!(false)));
         stage.console.app.stop().await;
     }
@@ -89,7 +89,7 @@ on_both! {
             assert_eq!(small.delete(&format!("/Users/{id}")).await.status, 204);
         }
         let removal_alerts = async || {
-            let answer = stage.ask_as(&owner, "GET", "/api/v1/connections/small/storms", None).await;
+            let answer = stage.ask_as(&owner, "GET", "/api/v1/connections/small/removal-alerts", None).await;
             answer.body["items"].as_array().unwrap().clone()
         };
         let mut found = removal_alerts().await;
@@ -100,8 +100,8 @@ on_both! {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             found = removal_alerts().await;
         }
-        assert_eq!((found.len(), of(&found[0], "people"), of(&found[0], "deleted")), (1, 5, 5));
-        assert_eq!(stage.get(&format!("{CONNECTION}/storms")).await["items"], json!([]));
+        assert_eq!((found.len(), of(&found[0], "user_count"), of(&found[0], "deleted")), (1, 5, 5));
+        assert_eq!(stage.get(&format!("{CONNECTION}/removal-alerts")).await["items"], json!([]));
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         assert!(!henrik.get("/connections/harbor-entra").await.text.contains("Much was taken away at once"));
         stage.console.app.stop().await;
@@ -111,14 +111,14 @@ on_both! {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 60).await;
         switch_off(&stage, &ids[..25]).await;
-        stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 25)).await;
+        stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 25)).await;
         let Stage { console, mut scim, .. } = stage;
         console.app.stop().await;
         let console = crate::support::console::Console { app: App::start(db).await, store: db.store.clone() };
         scim.base = format!("{}/scim/harbor-entra/v2", console.app.base);
         let stage = Stage::again(console, scim).await;
         switch_off(&stage, &ids[25..28]).await;
-        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 28)).await;
+        let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 28)).await;
         assert_eq!(removal_alerts.len(), 1);
         assert_eq!(stage.events("storm.raised").await, 1);
         stage.console.app.stop().await;
@@ -139,7 +139,7 @@ async fn two_servers_raise_one_alarm() {
     }
     let removal_alerts = stage
         .removal_alerts(CONNECTION, |removal_alerts| {
-            removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 30)
+            removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 30)
         })
         .await;
     assert_eq!(removal_alerts.len(), 1);
@@ -154,7 +154,7 @@ async fn two_servers_raise_one_alarm() {
     }
     let removal_alerts = stage
         .removal_alerts(CONNECTION, |removal_alerts| {
-            removal_alerts.iter().any(|removal_alert| of(removal_alert, "people") == 34)
+            removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 34)
         })
         .await;
     assert_eq!(removal_alerts.len(), 1);

@@ -152,13 +152,13 @@ on_both! {
         let created = dry(Method::POST, "/Users", json!({"schemas": [USER], "userName": "bo"})).await;
         assert_eq!((created.status, created.header("rolecall-dry-run")), (200, "true"), "{created:?}");
         assert_eq!((created.body["status"].as_str(), created.body["changed"].as_bool()), (Some("201"), Some(true)));
-        assert_eq!(created.body["effect"]["people"][0]["what"], "created");
+        assert_eq!(created.body["effect"]["users"][0]["what"], "created");
         assert_eq!(created.body["resource"]["userName"], "bo");
         dry(Method::POST, "/Users", json!({"schemas": [USER], "userName": "IDA@harbor.example"})).await.refused(409, "uniqueness");
         let off = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "replace", "path": "active", "value": false}]});
         let switched = dry(Method::PATCH, &path, off).await;
-        assert_eq!(switched.body["effect"]["people"][0]["what"], "suspended", "{switched:?}");
+        assert_eq!(switched.body["effect"]["users"][0]["what"], "suspended", "{switched:?}");
         assert_eq!(dry(Method::DELETE, &path, json!({})).await.body["status"], "204");
         let bulk = dry(Method::POST, "/Bulk", json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
             "Operations": [{"method": "DELETE", "path": path}, {"method": "DELETE", "path": path}]})).await;

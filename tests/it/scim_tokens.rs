@@ -126,7 +126,7 @@ on_both! {
         assert!(first.request.as_ref().unwrap().text().contains("ida@harbor.example"));
         assert!(changed.translation.iter().any(|act| act.starts_with("op_case")), "{changed:?}");
         assert!(changed.translation.iter().any(|act| act.starts_with("string_booleans")), "{changed:?}");
-        assert_eq!(changed.effect["people"][0]["what"], "suspended", "{changed:?}");
+        assert_eq!(changed.effect["users"][0]["what"], "suspended", "{changed:?}");
         assert_eq!(bulk.effect[0]["effect"]["events"][0]["kind"], "external_user.created", "{bulk:?}");
         assert!(bulk.effect[1]["refused"]["detail"].is_string(), "{bulk:?}");
         assert_eq!(lookup.path, "/Users?filter=userName eq \"jo@harbor.example\"");

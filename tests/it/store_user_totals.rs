@@ -71,9 +71,9 @@ async fn assert_true(stage: &Stage, after: &str) {
     let listed = stage.get("/api/v1/partners?limit=500").await;
     for shown in listed["items"].as_array().unwrap() {
         let id: PartnerId = shown["id"].as_str().unwrap().parse().unwrap();
-        assert_eq!(shown["people"], json!(there[&id]), "{after}");
+        assert_eq!(shown["user_count"], json!(there[&id]), "{after}");
         let alone = stage.get(&format!("/api/v1/partners/{id}")).await;
-        assert_eq!(alone["people"], shown["people"], "{after}");
+        assert_eq!(alone["user_count"], shown["user_count"], "{after}");
     }
 }
 
@@ -167,10 +167,10 @@ on_both! {
 
         // A wrong number is told as it is kept, by whoever tells it, and `doctor` says that it is wrong.
         db.execute(&WRONG, binds!["users"]).await;
-        let more = json!(shown["people"].as_i64().unwrap() + 1000);
-        assert_eq!(stage.get(&path).await["people"], more);
+        let more = json!(shown["user_count"].as_i64().unwrap() + 1000);
+        assert_eq!(stage.get(&path).await["user_count"], more);
         let listed = stage.get("/api/v1/partners").await;
-        assert_eq!(listed["items"].as_array().unwrap().iter().find(|one| one["id"] == shown["id"]).unwrap()["people"], more);
+        assert_eq!(listed["items"].as_array().unwrap().iter().find(|one| one["id"] == shown["id"]).unwrap()["user_count"], more);
         let by = OperatorExtent::assume();
         let mut reader = db.store.reader().await.unwrap();
         let (alone, now) = (harbor.alone(), Timestamp::from_micros(0));

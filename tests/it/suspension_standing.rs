@@ -257,7 +257,7 @@ on_both! {
             tree.house.grant(colleague, CoreCapability::ALL, "partner", tree.dock).await;
             tree.admit(name, colleague, (tree.dock, tree.dock)).await;
         }
-        let path = format!("/people/{dora}");
+        let path = format!("/users/{dora}");
         let at = OperatorExtent::assume().at(tree.dock);
         for setter in tree.setters() {
             for lifter in tree.actors.keys().copied() {

@@ -176,7 +176,7 @@ on_both! {
         let owner = Api::owner(&app, house).await;
         let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
         stage.ceiling(house.directory, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree").await;
-        let path = format!("/people/{ada}/confirm");
+        let path = format!("/users/{ada}/confirm");
         // May change people, and nothing of what the default group holds besides.
         let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
@@ -187,18 +187,18 @@ on_both! {
         house.grant(near, CoreCapability::ALL, "partner", house.reseller).await;
         let nears = Api::of(&app, house, near, house.reseller).await;
         problem(&nears.post(&path, json!({})).await, 403, "could not give");
-        assert_eq!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"], json!(null));
-        let shown = owner.get(&format!("/people/{ada}/access")).await;
+        assert_eq!(owner.get(&format!("/users/{ada}")).await.body["confirmed_at"], json!(null));
+        let shown = owner.get(&format!("/users/{ada}/access")).await;
         assert_eq!((&shown.body["items"][0]["clip"], &shown.body["items"][1]), (&json!("part"), &json!(null)), "{shown:?}");
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], true);
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], false);
-        assert!(owner.get(&format!("/people/{ada}")).await.body["confirmed_at"].is_string());
+        assert!(owner.get(&format!("/users/{ada}")).await.body["confirmed_at"].is_string());
         assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "yes");
         problem(&clerks.delete(&path).await, 403, "do not hold yourself");
         assert_eq!(owner.delete(&path).await.body["changed"], true);
         assert_eq!(owner.delete(&path).await.body["changed"], false);
         assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed");
-        problem(&owner.post(&format!("/people/{}/confirm", house.owner), json!({})).await, 403, "themselves");
+        problem(&owner.post(&format!("/users/{}/confirm", house.owner), json!({})).await, 403, "themselves");
         assert_eq!((house.events("user.confirmed").await, house.events("user.unconfirmed").await), (1, 1));
         app.stop().await;
     }
@@ -214,7 +214,7 @@ on_both! {
         let (_, cleo) = house.push("cleo@elsewhere.example", "k-cleo").await;
         stage.ceiling(house.directory, &[CoreCapability::PartnerView], "partner").await;
         let named = |plan: &serde_json::Value, state: &str| {
-            let lines = plan["people"].as_array().unwrap().iter().filter(|line| line["state"] == state);
+            let lines = plan["users"].as_array().unwrap().iter().filter(|line| line["state"] == state);
             let mut ids: Vec<String> = lines.map(|line| line["user"]["id"].as_str().unwrap().to_owned()).collect();
             ids.sort();
             ids
@@ -229,43 +229,43 @@ on_both! {
         assert_eq!(shown.status, 200, "{shown:?}");
         assert_eq!(named(&shown.body, "confirmable"), sorted(&[ada, bea]));
         assert_eq!((&shown.body["confirmable"], &shown.body["confirmed"]), (&json!(2), &json!(null)));
-        let gain = &shown.body["people"][0]["gains"][0];
+        let gain = &shown.body["users"][0]["gains"][0];
         assert_eq!((&gain["now"], &gain["scope"]["reach"]), (&json!("part"), &json!("subtree")), "{shown:?}");
         assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed", "it was only shown");
         // Whom it would not reach is refused, and told; nobody is confirmed by a hash that is not about them.
         let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
-        let theirs = clerks.post(&path, json!({"people": [ada, bea]})).await;
+        let theirs = clerks.post(&path, json!({"users": [ada, bea]})).await;
         assert_eq!(named(&theirs.body, "refused"), sorted(&[ada, bea]), "{theirs:?}");
-        assert!(theirs.body["people"][0]["why"].as_str().unwrap().contains("could not give"), "{theirs:?}");
-        let done = clerks.post(&path, json!({"people": [ada, bea], "plan": theirs.body["hash"]})).await;
+        assert!(theirs.body["users"][0]["why"].as_str().unwrap().contains("could not give"), "{theirs:?}");
+        let done = clerks.post(&path, json!({"users": [ada, bea], "plan": theirs.body["hash"]})).await;
         assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(0)), "{done:?}");
-        problem(&clerks.post(&path, json!({"people": [ada, bea], "plan": shown.body["hash"]})).await, 409, "changed");
+        problem(&clerks.post(&path, json!({"users": [ada, bea], "plan": shown.body["hash"]})).await, 409, "changed");
         // What would come to them changed, or somebody new is meant: the plan is another one.
         stage.grant(house.everyone, "partner", house.reseller).await;
         let changed = owner.post(&path, json!({"q": "harbor.example", "plan": shown.body["hash"]})).await;
         problem(&changed, 409, "changed");
         assert_eq!(named(&changed.body["plan"], "confirmable"), sorted(&[ada, bea]));
-        assert_eq!(changed.body["plan"]["people"][0]["gains"].as_array().unwrap().len(), 2, "{changed:?}");
+        assert_eq!(changed.body["plan"]["users"][0]["gains"].as_array().unwrap().len(), 2, "{changed:?}");
         house.push("dora@harbor.example", "k-dora").await;
         problem(&owner.post(&path, json!({"q": "harbor.example", "plan": changed.body["plan"]["hash"]})).await, 409, "changed");
         // Exactly those who were shown.
-        let shown = owner.post(&path, json!({"people": [ada, bea, ada]})).await;
-        let done = owner.post(&path, json!({"people": [ada, bea], "plan": shown.body["hash"]})).await;
+        let shown = owner.post(&path, json!({"users": [ada, bea, ada]})).await;
+        let done = owner.post(&path, json!({"users": [ada, bea], "plan": shown.body["hash"]})).await;
         assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(2)), "{done:?}");
         assert_eq!((stage.may(ada, CoreCapability::UserWrite).await, stage.may(bea, CoreCapability::UserWrite).await), ("yes", "yes"));
         assert_eq!(stage.may(cleo, CoreCapability::UserWrite).await, "unconfirmed");
         assert_eq!(house.events("user.confirmed").await, 2);
-        let again = owner.post(&path, json!({"people": [ada, bea]})).await;
+        let again = owner.post(&path, json!({"users": [ada, bea]})).await;
         assert_eq!((named(&again.body, "confirmed").len(), &again.body["confirmable"]), (2, &json!(0)));
         // Somebody who is at home elsewhere, nobody, too many, both, neither.
-        problem(&owner.post(&path, json!({"people": [ada, house.owner]})).await, 404, "");
+        problem(&owner.post(&path, json!({"users": [ada, house.owner]})).await, 404, "");
         let nobody: UserId = ctx().id();
-        problem(&owner.post(&path, json!({"people": [nobody]})).await, 404, "");
+        problem(&owner.post(&path, json!({"users": [nobody]})).await, 404, "");
         let many: Vec<UserId> = (0..201).map(|_| ada).collect();
-        problem(&owner.post(&path, json!({"people": many})).await, 400, "200");
-        problem(&owner.post(&path, json!({"people": [ada], "q": ""})).await, 400, "either");
+        problem(&owner.post(&path, json!({"users": many})).await, 400, "200");
+        problem(&owner.post(&path, json!({"users": [ada], "q": ""})).await, 400, "either");
         problem(&owner.post(&path, json!({})).await, 400, "either");
         app.stop().await;
     }
@@ -281,7 +281,7 @@ on_both! {
         let (user, ada) = house.push("ada@harbor.example", "k-ada").await;
         assert_eq!(makers.post("/connections/acme/tokens", token.clone()).await.status, 201, "the invented hold nothing");
         let owner = Api::owner(&app, house).await;
-        assert_eq!(owner.post(&format!("/people/{ada}/confirm"), json!({})).await.body["changed"], true);
+        assert_eq!(owner.post(&format!("/users/{ada}/confirm"), json!({})).await.body["changed"], true);
         problem(&makers.post("/connections/acme/tokens", token.clone()).await, 403, "speaks for someone");
         // Removed at the source, she comes back by the same key.
         house.delete(user).await;

@@ -76,7 +76,7 @@ on_both! {
         let ida = house.user("Ida").await;
         house.grant(ida, &[CoreCapability::UserView], "partner", house.reseller).await;
         write(&house, vec![(&GRANTED_BY, binds![ida, house.owner])]).await;
-        let path = format!("/people/{ida}/access");
+        let path = format!("/users/{ida}/access");
         let near = viewers.get(&path).await;
         assert_eq!((near.body["items"].as_array().unwrap().len(), &near.body["hidden_grounds"]), (1, &json!("0")), "{near:?}");
         // Who gave it stands above, and is not one she may see.
@@ -99,7 +99,7 @@ on_both! {
         assert!(!many.body.to_string().contains("Meridian"), "{many:?}");
         assert_eq!(owner.get(&path).await.body["items"].as_array().unwrap().len(), 12);
         // Whom the caller may see of, she sees whole.
-        let own = viewers.get(&format!("/people/{viewer}/access")).await;
+        let own = viewers.get(&format!("/users/{viewer}/access")).await;
         assert_eq!(own.body["items"].as_array().unwrap().len(), 1, "{own:?}");
         // Partners beyond her sight are not named by those she sees either.
         let partner = viewers.get(&format!("/partners/{}", house.reseller)).await;
@@ -125,7 +125,7 @@ on_both! {
         let role: rolecall::domain::id::RoleId = reader.one(&ROLE_OF, binds![ada], |row| row.get(0)).await.unwrap();
         drop(reader);
         write(&house, vec![(&WITHOUT, binds![scope, dock])]).await;
-        let path = format!("/people/{ada}/access");
+        let path = format!("/users/{ada}/access");
         let cut = |answer: &Json| answer["items"][0]["scope"]["without_partners"].clone();
         assert_eq!(cut(&owner.get(&path).await.body), json!([dock]));
         let seen = viewers.get(&path).await;
@@ -192,7 +192,7 @@ on_both! {
         for (name, far, reach) in [("ada", one, "subtree"), ("bea", other, "partner")] {
             let user = house.user(name).await;
             house.grant(user, &[CoreCapability::PartnerEdit], reach, far).await;
-            let mut seen = viewers.get(&format!("/people/{user}/access")).await.body;
+            let mut seen = viewers.get(&format!("/users/{user}/access")).await.body;
             seen["person"] = Json::Null;
             let decided = ask(&app, &viewers.token, user, "core.partner.edit", house.reseller).await;
             assert!(decided["context"]["reason"].as_str().unwrap().contains("1 ground is hidden"), "{decided}");

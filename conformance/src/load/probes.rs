@@ -385,7 +385,7 @@ async fn partner(little: &Side, much: &Side, table: &mut Table) -> Result<()> {
         for side in [little, much] {
             let connection = administration(&side.server).await?;
             let id = side.partners.get("Lighthouse Dental").context("no such partner")?;
-            doors.push((connection, format!("/partners/{id}/people?limit=50{query}"), Vec::new()));
+            doors.push((connection, format!("/partners/{id}/users?limit=50{query}"), Vec::new()));
         }
         let [here, there] = in_turns(&mut doors).await?;
         let name = format!("{name}, {} against {SMALL} elsewhere ({here:.3} and {there:.3} ms)", much.users);

@@ -47,7 +47,7 @@ fn everything(run: &Run<'_>, declared: &[(PartnerId, &str)], named: &Named, decl
             let login = user.profile.login_name.as_deref();
             if !login.is_some_and(|login| named.has("user", key, login)) {
                 let name = login.unwrap_or(&user.profile.display_name);
-                tell("people", format!("user {name} of {key}"));
+                tell("users", format!("user {name} of {key}"));
             }
         }
         for directory in run.known.directories_of(*id) {

@@ -54,7 +54,7 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
         let reason = answer.pointer("/context/reason").and_then(Json::as_str).unwrap_or("no reason given");
         writeln!(told, "  {} at {name}: {reason}", if allowed { "ALLOWED" } else { "REFUSED" })?;
     }
-    told.push_str(&format!("\n  See her in the console: {}/people/{user}\n", places.base));
+    told.push_str(&format!("\n  See her in the console: {}/users/{user}\n", places.base));
     Ok(told)
 }
 

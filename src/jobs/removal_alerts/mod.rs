@@ -32,7 +32,7 @@ const SLACK: i64 = 60;
 
 /// Whether anything raises an alarm.
 pub fn watches(settings: &RemovalAlertConfig) -> bool {
-    settings.users > 0 || settings.share_percent > 0
+    settings.min_users > 0 || settings.min_users_percent > 0
 }
 
 /// Watches until `told` turns true.
@@ -71,11 +71,11 @@ struct Seen {
 impl Watch {
     fn new(store: Store, clock: Clock, settings: RemovalAlertConfig) -> Self {
         let limits = AlertThresholds {
-            users: settings.users as usize,
-            percent: settings.share_percent as usize,
+            users: settings.min_users as usize,
+            percent: settings.min_users_percent as usize,
             window: i64::from(settings.window_minutes) * 60,
         };
-        let duty = LeaderLease::new("storms", clock);
+        let duty = LeaderLease::new("removal_alerts", clock);
         Self { store, clock, limits, duty, cursor: None, stored: 0, seen: HashMap::new() }
     }
 
@@ -211,7 +211,7 @@ impl Watch {
             if let Some(seen) = self.seen.get_mut(&removal_alert.connection_id) {
                 seen.sight.name(removal_alert.id);
             }
-            metrics::counter!("rolecall_storms_raised_total").increment(1);
+            metrics::counter!("rolecall_removal_alerts_total").increment(1);
             self.warn(by, &at, &removal_alert).await;
         }
         Ok(true)

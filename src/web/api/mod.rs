@@ -39,7 +39,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/partners/{id}/suspend")
     },
     RouteSpec { post: Some(|| web::to(partners::resume::resume)), ..at("/api/v1/partners/{id}/resume") },
-    RouteSpec { get: Some(|| web::to(partners::users::users)), ..at("/api/v1/partners/{id}/people") },
+    RouteSpec { get: Some(|| web::to(partners::users::users)), ..at("/api/v1/partners/{id}/users") },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(partners::confirmations::confirm)),
@@ -106,10 +106,13 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(connections::test::test)),
         ..at("/api/v1/connections/{slug}/test")
     },
-    RouteSpec { get: Some(|| web::to(connections::removal_alerts::list)), ..at("/api/v1/connections/{slug}/storms") },
+    RouteSpec {
+        get: Some(|| web::to(connections::removal_alerts::list)),
+        ..at("/api/v1/connections/{slug}/removal-alerts")
+    },
     RouteSpec {
         post: Some(|| web::to(connections::removal_alerts::dismiss)),
-        ..at("/api/v1/connections/{slug}/storms/{id}/dismiss")
+        ..at("/api/v1/connections/{slug}/removal-alerts/{id}/dismiss")
     },
     RouteSpec {
         lasting: true,

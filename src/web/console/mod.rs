@@ -49,12 +49,12 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
     RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/suspend") },
     RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/resume") },
-    RouteSpec { get: Some(|| web::to(users::show)), ..at("/partners/{id}/people") },
-    RouteSpec { get: Some(|| web::to(user::show)), ..at("/people/{id}") },
-    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/confirm") },
-    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/unconfirm") },
-    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(user::act)), ..at("/people/{id}/resume") },
+    RouteSpec { get: Some(|| web::to(users::show)), ..at("/partners/{id}/users") },
+    RouteSpec { get: Some(|| web::to(user::show)), ..at("/users/{id}") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/confirm") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/unconfirm") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/resume") },
     RouteSpec {
         get: Some(|| web::to(directories::show)),
         post: Some(|| web::to(directories::connect)),
@@ -88,7 +88,7 @@ pub const ROUTES: &[RouteSpec] = &[
     },
     RouteSpec {
         post: Some(|| web::to(connection::undo::dismiss)),
-        ..at("/connections/{slug}/storms/{removal_alert}/dismiss")
+        ..at("/connections/{slug}/removal-alerts/{removal_alert}/dismiss")
     },
     RouteSpec { get: Some(|| web::to(events::show)), ..at("/activity") },
     RouteSpec {

@@ -1,4 +1,4 @@
-//! `/people/{id}`: one person, what directories say of them, and what they may do where, with the reasons.
+//! `/users/{id}`: one person, what directories say of them, and what they may do where, with the reasons.
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::web::login::SessionUser;
 const MOST_PARTNERS: usize = 300;
 
 #[derive(Template)]
-#[template(path = "console/person.html")]
+#[template(path = "console/user.html")]
 struct Page {
     frame: Layout,
     at: PartnerHeader,
@@ -289,7 +289,7 @@ pub(super) async fn act(
         "resume" => admin::users::resume(store, &ctx, me, user, None).await.map(|_| "resumed")?,
         _ => return Err(PageError::NotFound),
     };
-    Ok(see_other(&format!("/people/{user}?done={done}")))
+    Ok(see_other(&format!("/users/{user}?done={done}")))
 }
 
 /// The first moment of a day, in UTC; none when none was chosen.

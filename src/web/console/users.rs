@@ -1,4 +1,4 @@
-//! `/partners/{id}/people`: who is at home in a partner.
+//! `/partners/{id}/users`: who is at home in a partner.
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,7 +19,7 @@ use crate::web::App;
 const PAGE: u32 = 50;
 
 #[derive(Template)]
-#[template(path = "console/people.html")]
+#[template(path = "console/users.html")]
 struct Page {
     frame: Layout,
     at: PartnerHeader,
@@ -59,7 +59,7 @@ pub(super) async fn show(
             let mut list = users::list(reader, &at, start, matching, PAGE + 1).await?;
             let more = list.len() > PAGE as usize;
             list.truncate(PAGE as usize);
-            let here = format!("/partners/{}/people", at.partner());
+            let here = format!("/partners/{}/users", at.partner());
             let next =
                 list.last().filter(|_| more).map(|last| link(&here, &[("q", &query), ("after", &write_after(last))]));
             let first = after.is_some().then(|| link(&here, &[("q", &query)]));

@@ -314,7 +314,7 @@ impl Sent {
         let story: Vec<&Json> = seen.story(self.id()).into_iter().map(|line| &line.told).collect();
         assert_eq!(effect["events"], json!(story));
         let whom = seen.external_users[&self.id()].user.unwrap_or_else(|| seen.resembled(self.id()));
-        let users = effect["people"].as_array().unwrap();
+        let users = effect["users"].as_array().unwrap();
         assert!(!users.is_empty() && users.iter().all(|change| change["user"] == json!(whom)), "{effect:#}");
     }
 }

@@ -91,7 +91,7 @@ impl Stage {
             }
         }
         let harbor = self.console.partner("harbor").await.partner();
-        let users = self.get(&format!("/api/v1/partners/{harbor}/people?limit=500")).await;
+        let users = self.get(&format!("/api/v1/partners/{harbor}/users?limit=500")).await;
         for user in users["items"].as_array().unwrap() {
             let id = user["id"].as_str().unwrap();
             let mut whole = self.get(&format!("/api/v1/people/{id}")).await;
@@ -131,14 +131,14 @@ impl Stage {
     /// The storms of a connection, once `wanted` holds of them.
     pub async fn removal_alerts(&self, connection: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         for _ in 0..200 {
-            let page = self.get(&format!("{connection}/storms")).await;
+            let page = self.get(&format!("{connection}/removal-alerts")).await;
             let removal_alerts = page["items"].as_array().unwrap().clone();
             if wanted(&removal_alerts) {
                 return removal_alerts;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("the alarm did not come in time: {}", self.get(&format!("{connection}/storms")).await);
+        panic!("the alarm did not come in time: {}", self.get(&format!("{connection}/removal-alerts")).await);
     }
 
     /// Switches a user off or on, as a provider does.

@@ -1,4 +1,4 @@
-//! Storms of a connection: `GET /connections/{slug}/storms`, `POST …/storms/{id}/dismiss`.
+//! Storms of a connection: `GET /connections/{slug}/removal-alerts`, `POST …/removal-alerts/{id}/dismiss`.
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub(in crate::web::api) struct RemovalAlertView {
     /// Its last removal so far.
     last_at: ApiTimestamp,
     /// From how many users of the connection something was taken, each counted once.
-    users: i64,
+    user_count: i64,
     /// How many were switched off.
     deactivated: i64,
     /// How many were deleted.
@@ -40,7 +40,7 @@ pub(in crate::web::api) struct RemovalAlertView {
 }
 
 /// The storms of a connection, newest first. Needs `core.connection.view` over its partner.
-#[utoipa::path(get, path = "/api/v1/connections/{slug}/storms", tag = "Storms", operation_id = "listStorms",
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/removal-alerts", tag = "Removal alerts", operation_id = "listRemovalAlerts",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
@@ -57,8 +57,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
 
 /// Puts the notice of a storm away, for everybody. Needs `core.connection.write` over the connection's partner, and
 /// everything that its directory may confer.
-#[utoipa::path(post, path = "/api/v1/connections/{slug}/storms/{id}/dismiss", tag = "Storms",
-    operation_id = "dismissStorm",
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/removal-alerts/{id}/dismiss", tag = "Removal alerts",
+    operation_id = "dismissRemovalAlert",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the storm")),
     responses((status = 200, description = "whether it was shown until now", body = ChangeResult)))]
@@ -74,7 +74,7 @@ fn view(removal_alert: RemovalAlert) -> RemovalAlertView {
         id: removal_alert.id.uuid(),
         since: ApiTimestamp(removal_alert.first_removal_at),
         last_at: ApiTimestamp(removal_alert.last_removal_at),
-        users: removal_alert.user_count,
+        user_count: removal_alert.user_count,
         deactivated: removal_alert.users_deactivated,
         deleted: removal_alert.users_deleted,
         memberships: removal_alert.memberships_removed,

@@ -119,7 +119,7 @@ struct UndoConflict {
 /// deleted) and, with the plan's hash, gives it back: exactly that, in one go, and nothing that was given back or said
 /// again meanwhile. Looking needs `core.connection.view` over the connection's partner; carrying out needs
 /// `core.connection.write`, everything that the directory may confer, and what those who come back hold.
-#[utoipa::path(post, path = "/api/v1/connections/{slug}/undo", tag = "Storms", operation_id = "undoRemovals",
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/undo", tag = "Removal alerts", operation_id = "undoRemovals",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     request_body = UndoBody,
     responses((status = 200, description = "the plan, carried out when `plan` named it", body = UndoPlanView),

@@ -86,7 +86,7 @@ struct Changed {
 /// Shows what confirming many people of a partner would give to each of them and, with the plan's hash, confirms them:
 /// exactly those, with exactly that. Needs `core.user.write` over the partner and over each person, and that the caller
 /// could give what the default group holds; whoever is refused is told and left out.
-#[utoipa::path(post, path = "/api/v1/partners/{id}/confirmations", tag = "People", operation_id = "confirmPeople",
+#[utoipa::path(post, path = "/api/v1/partners/{id}/confirmations", tag = "Users", operation_id = "confirmUsers",
     params(("id" = uuid::Uuid, Path, description = "the partner they are at home in")), request_body = Body,
     responses((status = 200, description = "the plan, carried out when `plan` named it", body = PlanView),
         (status = 409, description = "the plan is another one by now; the new one is in `plan`, and nothing was changed")))]

@@ -56,8 +56,8 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         name: made.name,
         kind: if made.kind == PartnerKind::Company { PartnerKindView::Company } else { PartnerKindView::Department },
         level: level.name.clone(),
-        users: 0,
-        directories: 0,
+        user_count: 0,
+        directory_count: 0,
         suspended: false,
         created_at: ApiTimestamp(made.created_at),
     };

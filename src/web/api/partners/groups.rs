@@ -21,9 +21,9 @@ pub(in crate::web::api) struct UserGroupView {
     /// Everyone is in exactly one exclusive group; any number of others are labels.
     exclusive: bool,
     /// The place of those whom no rule places.
-    default: bool,
+    is_default: bool,
     /// How many people are placed there or were added by an administrator; rules add further ones to labels.
-    users: u64,
+    member_count: u64,
 }
 
 /// The user groups of a partner, by name. Needs `core.group.view` over it.
@@ -42,8 +42,8 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
         id: group.id.uuid(),
         name: group.name,
         exclusive: group.exclusive,
-        default: group.is_default,
-        users,
+        is_default: group.is_default,
+        member_count: users,
     });
     ok(&ApiPage { items: items.collect(), next: None })
 }

@@ -40,9 +40,9 @@ pub(super) struct PartnerView {
     /// The name of its level in the catalog.
     pub level: String,
     /// How many people are at home here.
-    pub users: i64,
+    pub user_count: i64,
     /// How many directories it has.
-    pub directories: i64,
+    pub directory_count: i64,
     /// Whether it is itself suspended. Partners below a suspended one are off too.
     pub suspended: bool,
     /// When it came to be.
@@ -80,8 +80,8 @@ fn view(node: TreeNode, levels: &[LevelRow]) -> PartnerView {
             PartnerKind::Department => PartnerKindView::Department,
         },
         level: level_name(levels, partner.level),
-        users,
-        directories,
+        user_count: users,
+        directory_count: directories,
         suspended,
         created_at: ApiTimestamp(partner.created_at),
     }

@@ -1,4 +1,4 @@
-//! `GET /partners/{id}/people`.
+//! `GET /partners/{id}/users`.
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -12,7 +12,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 use crate::web::api::users::{UserView, view};
 
 /// The people at home in a partner, by name. Needs `core.user.view` over it.
-#[utoipa::path(get, path = "/api/v1/partners/{id}/people", tag = "People", operation_id = "listPeople",
+#[utoipa::path(get, path = "/api/v1/partners/{id}/users", tag = "Users", operation_id = "listUsers",
     params(("id" = uuid::Uuid, Path, description = "the partner"),
         ("q" = Option<String>, Query, description = "part of a name, address or sign-in name"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
