@@ -62,7 +62,7 @@ pub async fn create(
             };
             let id = new.id;
             oauth_clients::insert(tx, &at, new, ctx.now()).await?;
-            let line = Event::of(Kind::ClientCreated, connection.connection.id).id("client", id);
+            let line = Event::of(Kind::OauthClientCreated, connection.connection.id).id("client", id);
             record(tx, ctx, at.partner(), line).await?;
             Ok((id, secret))
         })
@@ -78,7 +78,7 @@ pub async fn end(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, client: Oa
         .write_serializable(async |tx: &mut Tx| {
             let (at, connection) = guarded(tx, ctx, actor, slug).await?;
             oauth_clients::revoke(tx, &at, connection.connection.id, client, ctx.now()).await?;
-            let line = Event::of(Kind::ClientRevoked, connection.connection.id).id("client", client);
+            let line = Event::of(Kind::OauthClientRevoked, connection.connection.id).id("client", client);
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
         .await

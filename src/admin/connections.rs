@@ -235,7 +235,7 @@ pub async fn change(
                 changed.push("secret".to_owned());
             }
             if !changed.is_empty() {
-                let line = Event::of(Kind::ConnectionChanged, wanted.id).names("attributes", &changed);
+                let line = Event::of(Kind::ConnectionUpdated, wanted.id).names("attributes", &changed);
                 record(tx, ctx, at.partner(), line).await?;
             }
             Ok(connections::get(tx, &at, wanted.id).await?)
@@ -346,7 +346,7 @@ pub async fn set_state(
             let changed = Connection { state, ..connection.connection.clone() };
             connections::update(tx, &at, &connection, &changed, connection.matching_attribute.clone(), ctx.now())
                 .await?;
-            let line = Event::of(Kind::ConnectionChanged, changed.id).word("state", state.as_str());
+            let line = Event::of(Kind::ConnectionUpdated, changed.id).word("state", state.as_str());
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
         .await

@@ -33,7 +33,7 @@ pub async fn create(
     let token = PlainToken::generate(TokenKind::Link, ctx);
     one_time_links::withdraw(tx, at, user).await?;
     one_time_links::insert(tx, at, user, token.hash(), purpose, ctx.now(), ctx.now().plus_seconds(LIFE)).await?;
-    let line = Event::of(Kind::LinkIssued, user).word("purpose", purpose.as_str());
+    let line = Event::of(Kind::OneTimeLinkIssued, user).word("purpose", purpose.as_str());
     events::append(tx, ctx, at.partner(), &[line]).await?;
     Ok(token)
 }

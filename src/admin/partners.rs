@@ -226,7 +226,7 @@ pub async fn resume(
                 let guard = async |reader: &mut Reader| outranks_all(reader, actor, &at, ctx.now()).await;
                 if case.may_lift(tx, hold, guard).await? && suspensions::lift_partner(tx, &at, hold.source).await? {
                     (still, lifted) = (still.saturating_sub(1), lifted + 1);
-                    record(tx, ctx, partner, holding::line(Kind::PartnerResumed, partner, hold, still)).await?;
+                    record(tx, ctx, partner, holding::line(Kind::PartnerReactivated, partner, hold, still)).await?;
                 }
             }
             if asked > 0 && lifted == 0 {

@@ -77,7 +77,7 @@ pub async fn resume(
                         // Sessions of before do not come back: as with every suspension of a person.
                         suspensions::end_sessions(tx, &at, user, ctx.now()).await?;
                     }
-                    let line = holding::line(Kind::UserResumed, user, hold, still);
+                    let line = holding::line(Kind::UserReactivated, user, hold, still);
                     events::append(tx, ctx, at.partner(), &[line]).await?;
                 }
             }

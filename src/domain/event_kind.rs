@@ -34,15 +34,15 @@ kinds! {
     /// A person came to be.
     UserCreated = "user.created";
     /// A person's own columns changed; `attributes` names them.
-    UserChanged = "user.changed";
+    UserUpdated = "user.updated";
     /// A source switched a person off.
     UserSuspended = "user.suspended";
     /// A source lifted its suspension; the person may still be suspended by another.
-    UserResumed = "user.resumed";
+    UserReactivated = "user.reactivated";
     /// A person who had left came back; manual grants wait for an administrator.
-    UserRevived = "user.revived";
+    UserReturned = "user.returned";
     /// A person's exclusive user group changed.
-    UserPlaced = "user.placed";
+    UserPrimaryGroupChanged = "user.primary_group_changed";
     /// Somebody said that a person whom a directory made belongs here: its ceiling bounds them no longer.
     UserConfirmed = "user.confirmed";
     /// That was taken back.
@@ -53,7 +53,7 @@ kinds! {
     ExternalUserCreated = "external_user.created";
     /// What a directory says of a person changed; `attributes` names what, and `active` says whether it lets the person
     /// in, when that is among it.
-    ExternalUserChanged = "external_user.changed";
+    ExternalUserUpdated = "external_user.updated";
     /// A directory no longer knows a person.
     ExternalUserDeleted = "external_user.deleted";
     /// A deleted external user was put back, by an administrator or because its directory said it again.
@@ -63,39 +63,39 @@ kinds! {
     /// An external user was separated from its person.
     ExternalUserUnlinked = "external_user.unlinked";
     /// An external user resembles someone who is here already; an administrator decides.
-    LinkReview = "link.review";
+    MatchProposed = "match.proposed";
     /// A sign-in name is taken by another person of the partner, so this person has none.
-    LoginCollision = "login.collision";
+    UserLoginConflict = "user.login_conflict";
     /// A directory said a group for the first time.
     ExternalGroupCreated = "external_group.created";
     /// A directory renamed a group.
     ExternalGroupRenamed = "external_group.renamed";
     /// What a directory says of a group changed, not its name.
-    ExternalGroupChanged = "external_group.changed";
+    ExternalGroupUpdated = "external_group.updated";
     /// A directory no longer knows a group.
     ExternalGroupDeleted = "external_group.deleted";
     /// A deleted group was put back, by an administrator or because its directory said it again.
     ExternalGroupRestored = "external_group.restored";
     /// People or groups came into an external group; `members` lists them.
-    MemberAdded = "member.added";
+    ExternalGroupMemberAdded = "external_group_member.added";
     /// People or groups left an external group; `members` lists them.
-    MemberRemoved = "member.removed";
+    ExternalGroupMemberRemoved = "external_group_member.removed";
     /// Ids were named as members that the connection does not know; `count` says how many.
-    MemberUnknown = "member.unknown";
+    ExternalGroupMemberUnresolved = "external_group_member.unresolved";
     /// A partner came to be.
     PartnerCreated = "partner.created";
     /// A partner's columns changed.
-    PartnerChanged = "partner.changed";
+    PartnerUpdated = "partner.updated";
     /// A partner was switched off.
     PartnerSuspended = "partner.suspended";
     /// A partner was switched on again.
-    PartnerResumed = "partner.resumed";
+    PartnerReactivated = "partner.reactivated";
     /// A partner was deleted.
     PartnerDeleted = "partner.deleted";
     /// A user group came to be.
     UserGroupCreated = "user_group.created";
     /// A user group changed.
-    UserGroupChanged = "user_group.changed";
+    UserGroupUpdated = "user_group.updated";
     /// A user group was deleted.
     UserGroupDeleted = "user_group.deleted";
     /// People were added to a user group by an administrator.
@@ -105,29 +105,29 @@ kinds! {
     /// A role came to be.
     RoleCreated = "role.created";
     /// A role's capabilities or parent changed.
-    RoleChanged = "role.changed";
+    RoleUpdated = "role.updated";
     /// A role was deleted.
     RoleDeleted = "role.deleted";
     /// A role was granted.
     GrantCreated = "grant.created";
     /// What is written of a grant changed, not what it confers; `attributes` names it.
-    GrantChanged = "grant.changed";
+    GrantUpdated = "grant.updated";
     /// A grant was put aside.
     GrantSuspended = "grant.suspended";
     /// A grant that was put aside is in force again.
-    GrantResumed = "grant.resumed";
+    GrantReactivated = "grant.reactivated";
     /// A grant was taken back.
     GrantDeleted = "grant.deleted";
     /// A directory came to be.
     DirectoryCreated = "directory.created";
     /// A directory's mode, ceiling or name changed.
-    DirectoryChanged = "directory.changed";
+    DirectoryUpdated = "directory.updated";
     /// A directory was deleted.
     DirectoryDeleted = "directory.deleted";
     /// A connection came to be.
     ConnectionCreated = "connection.created";
     /// A connection's settings changed.
-    ConnectionChanged = "connection.changed";
+    ConnectionUpdated = "connection.updated";
     /// A connection was deleted.
     ConnectionDeleted = "connection.deleted";
     /// A token was issued.
@@ -135,22 +135,22 @@ kinds! {
     /// A token was revoked.
     TokenRevoked = "token.revoked";
     /// An OAuth 2.0 client of a SCIM connection came to be.
-    ClientCreated = "client.created";
+    OauthClientCreated = "oauth_client.created";
     /// An OAuth 2.0 client was withdrawn, with every token it had.
-    ClientRevoked = "client.revoked";
+    OauthClientRevoked = "oauth_client.revoked";
     /// A rule set came into force.
-    RulesActivated = "rules.activated";
+    RuleSetActivated = "rule_set.activated";
     /// The name that a rule gave to a group was bound to the `group` that has it, or (`outcome` is `several`) no longer,
     /// because more than one has it.
-    RulesBound = "rules.bound";
+    RuleSetBound = "rule_set.bound";
     /// An attribute condition came to be.
-    ConditionCreated = "condition.created";
+    AttributeConditionCreated = "attribute_condition.created";
     /// A synchronisation run began.
-    RunStarted = "run.started";
+    SyncRunStarted = "sync_run.started";
     /// A synchronisation run ended; `outcome` says how.
-    RunFinished = "run.finished";
+    SyncRunFinished = "sync_run.finished";
     /// A synchronisation run waits for approval.
-    RunHeld = "run.held";
+    SyncRunApprovalRequested = "sync_run.approval_requested";
     /// An administrator said that an external user is a person; `user` says whom.
     MatchConfirmed = "match.confirmed";
     /// An administrator said that an external user is not a person whom it resembles.
@@ -162,19 +162,19 @@ kinds! {
     /// A session was ended.
     SessionEnded = "session.ended";
     /// An attempt to sign in was refused; `reason` says why.
-    SignInRefused = "sign_in.refused";
+    LoginFailed = "login.failed";
     /// A one-time link was issued.
-    LinkIssued = "link.issued";
+    OneTimeLinkIssued = "one_time_link.issued";
     /// A one-time link was used.
-    LinkUsed = "link.used";
+    OneTimeLinkUsed = "one_time_link.used";
     /// A connection takes away much in a short time; `users` says from how many so far.
-    RemovalAlertRaised = "storm.raised";
+    RemovalAlertRaised = "removal_alert.raised";
     /// An administrator has seen a storm and put its notice away.
-    RemovalAlertDismissed = "storm.dismissed";
+    RemovalAlertDismissed = "removal_alert.dismissed";
     /// An administrator gave back what a connection had taken away between two moments.
     RemovalsUndone = "removals.undone";
     /// The installation was set up, restored or changed as a whole.
-    InstallationChanged = "installation.changed";
+    InstallationUpdated = "installation.updated";
 }
 
 #[cfg(test)]

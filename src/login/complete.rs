@@ -155,7 +155,7 @@ impl LoginService {
     async fn note(&self, ctx: &Ctx, open: &OidcConnection, refusal: &LoginError) {
         let connection = open.connection.connection.id;
         let ctx = ctx.acting_as(Actor::Connection { connection, run: None });
-        let line = [Event::of(What::SignInRefused, connection).word("reason", refusal.code)];
+        let line = [Event::of(What::LoginFailed, connection).word("reason", refusal.code)];
         let partner = open.connection.extent.partner();
         let written: Result<(), StoreError> =
             self.store.write(async |tx| events::append(tx, &ctx, partner, &line).await).await;

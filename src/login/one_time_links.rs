@@ -30,7 +30,7 @@ impl LoginService {
                 let (of, purpose) = one_time_links::take(tx, hash, ctx.now()).await?.ok_or_else(stale)?;
                 let token = session::start(tx, ctx, &of, None).await?;
                 let partner = crate::store::sessions::home(tx, &of).await?;
-                let line = Event::of(What::LinkUsed, of.user()).word("purpose", purpose.as_str());
+                let line = Event::of(What::OneTimeLinkUsed, of.user()).word("purpose", purpose.as_str());
                 events::append(tx, ctx, partner, &[line]).await?;
                 Ok(token)
             })

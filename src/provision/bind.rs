@@ -55,7 +55,7 @@ async fn tell(
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    let event = Event::of(Kind::RulesBound, at.directory()).id("group", group).word("outcome", outcome);
+    let event = Event::of(Kind::RuleSetBound, at.directory()).id("group", group).word("outcome", outcome);
     effect.event(event);
     effect.touch(nesting::users_inside_any(tx, at, group).await?);
     Ok(())

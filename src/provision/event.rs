@@ -138,7 +138,7 @@ mod tests {
     fn long_lists_take_several_lines() {
         let ids: Vec<ExternalUserId> = (0..2_500).map(|n| ExternalUserId::from_uuid(Uuid::from_u128(n))).collect();
         let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
-        let events = listing(Kind::MemberAdded, group, "members", &ids);
+        let events = listing(Kind::ExternalGroupMemberAdded, group, "members", &ids);
         let written = |event: &Event| json!(event.details());
         let lengths: Vec<usize> =
             events.iter().map(|event| written(event)["members"].as_array().unwrap().len()).collect();

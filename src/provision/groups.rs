@@ -190,7 +190,7 @@ pub async fn update_in(
     let mut effect = Effect { attributes: differences(&before.doc, &wanted.document), ..Effect::default() };
     let renamed = reading.facts.display_name != before.display_name;
     if !effect.attributes.is_empty() {
-        let kind = if renamed { Kind::ExternalGroupRenamed } else { Kind::ExternalGroupChanged };
+        let kind = if renamed { Kind::ExternalGroupRenamed } else { Kind::ExternalGroupUpdated };
         let event = Event::of(kind, id).id("connection", at.connection());
         effect.event(event.names("attributes", &effect.attributes));
         external_groups::update(tx, at, id, reading.stored()).await?;
@@ -275,13 +275,13 @@ pub async fn delete_in(
     let mut outer = nesting::drop_group(tx, at, id).await?;
     outer.sort_unstable();
     for group in outer {
-        effect.events.extend(listing(Kind::MemberRemoved, group, "groups", &[id]));
+        effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, group, "groups", &[id]));
     }
     let mut left = members::clear(tx, at, id).await?;
     left.sort_unstable();
     effect.members_removed = left.len() + inner.len();
-    effect.events.extend(listing(Kind::MemberRemoved, id, "members", &left));
-    effect.events.extend(listing(Kind::MemberRemoved, id, "groups", &inner));
+    effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, id, "members", &left));
+    effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, id, "groups", &inner));
     deleted::keep_group(tx, at, id, ctx.now()).await?;
     external_groups::delete(tx, at, id).await?;
     bind::settle(tx, ctx, source, &before.display_name, &mut effect).await?;

@@ -128,7 +128,7 @@ pub(super) async fn introduce(
 pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
     effect.user(connection, resembles, UserChangeKind::Resembled);
-    effect.event(Event::of(Kind::LinkReview, external).id("connection", connection).id("resembles", resembles));
+    effect.event(Event::of(Kind::MatchProposed, external).id("connection", connection).id("resembles", resembles));
 }
 
 /// What follows once the external user is stored with its new person.

@@ -275,14 +275,14 @@ impl<'c> MemberChanges<'c> {
         let at = &self.source.extent;
         effect.members_added += self.users_in.len() + self.groups_in.len();
         effect.members_removed += self.users_out.len() + self.groups_out.len();
-        effect.events.extend(listing(Kind::MemberAdded, self.group, "members", &self.users_in));
-        effect.events.extend(listing(Kind::MemberAdded, self.group, "groups", &self.groups_in));
-        effect.events.extend(listing(Kind::MemberRemoved, self.group, "members", &self.users_out));
-        effect.events.extend(listing(Kind::MemberRemoved, self.group, "groups", &self.groups_out));
+        effect.events.extend(listing(Kind::ExternalGroupMemberAdded, self.group, "members", &self.users_in));
+        effect.events.extend(listing(Kind::ExternalGroupMemberAdded, self.group, "groups", &self.groups_in));
+        effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, self.group, "members", &self.users_out));
+        effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, self.group, "groups", &self.groups_out));
         self.unknown.sort_unstable();
         self.unknown.dedup();
         if !self.unknown.is_empty() {
-            effect.event(Event::of(Kind::MemberUnknown, self.group).count("count", self.unknown.len()));
+            effect.event(Event::of(Kind::ExternalGroupMemberUnresolved, self.group).count("count", self.unknown.len()));
         }
         self.unknown.append(&mut self.never_known);
         self.unknown.truncate(MOST_NAMED);

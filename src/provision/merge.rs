@@ -88,7 +88,7 @@ async fn rename(
                 return Ok(false);
             }
             users::set_login(tx, at, user, &None, ctx.now()).await?;
-            effect.event(Event::of(Kind::LoginCollision, user).id("connection", at.connection()));
+            effect.event(Event::of(Kind::UserLoginConflict, user).id("connection", at.connection()));
             Ok(true)
         }
         Err(error) => Err(error.into()),

@@ -103,12 +103,12 @@ impl Effect {
         match what {
             UserChangeKind::Created => self.event(event(Kind::UserCreated)),
             UserChangeKind::Revived { suspended_grants } => {
-                self.event(event(Kind::UserRevived).count("grants_aside", suspended_grants as usize));
+                self.event(event(Kind::UserReturned).count("grants_aside", suspended_grants as usize));
             }
-            UserChangeKind::Changed => self.event(event(Kind::UserChanged)),
+            UserChangeKind::Changed => self.event(event(Kind::UserUpdated)),
             UserChangeKind::Suspended => self.event(event(Kind::UserSuspended)),
-            UserChangeKind::Resumed => self.event(event(Kind::UserResumed)),
-            UserChangeKind::Placed { group } => self.event(event(Kind::UserPlaced).id("group", group)),
+            UserChangeKind::Resumed => self.event(event(Kind::UserReactivated)),
+            UserChangeKind::Placed { group } => self.event(event(Kind::UserPrimaryGroupChanged).id("group", group)),
             // Said by the event of the link.
             UserChangeKind::Joined | UserChangeKind::Resembled => {}
         }

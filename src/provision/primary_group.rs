@@ -86,7 +86,7 @@ async fn anew(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, users: &[UserId]) -> R
     let mut moved = 0;
     for (user, from, group) in effective_lists::misplaced(tx, users).await? {
         if users::place_at(tx, at, user, (from, group), ctx.now()).await? {
-            let line = Event::of(Kind::UserPlaced, user).id("group", group);
+            let line = Event::of(Kind::UserPrimaryGroupChanged, user).id("group", group);
             events::append(tx, ctx, at.partner(), &[line]).await?;
             moved += 1;
         }

@@ -168,7 +168,7 @@ pub async fn update_in(
 
     additive_mode::check(tx, at, before.active && !reading.facts.active).await?;
     let mut effect = Effect { attributes: differences(&before.doc, &reading.said.document), ..Effect::default() };
-    let event = Event::of(Kind::ExternalUserChanged, id).id("connection", at.connection());
+    let event = Event::of(Kind::ExternalUserUpdated, id).id("connection", at.connection());
     effect.event(switched(event.names("attributes", &effect.attributes), &before, reading.facts.active));
     external_users::update(tx, at, &before, reading.stored(), ctx.now()).await?;
     let linked = follow(tx, ctx, source, &before, &reading, &mut effect).await?;
@@ -333,7 +333,7 @@ pub async fn delete_in(
     let mut left: Vec<ExternalGroupId> = members::leave_all(tx, at, id).await?;
     left.sort_unstable();
     for group in left {
-        effect.events.extend(listing(Kind::MemberRemoved, group, "members", &[id]));
+        effect.events.extend(listing(Kind::ExternalGroupMemberRemoved, group, "members", &[id]));
     }
     condition_members::forget(tx, at, id).await?;
     deleted::keep_user(tx, at, id, ctx.now()).await?;

@@ -12,15 +12,15 @@ const COLUMNS: &str = "e.seq, e.id, e.at, e.kind, e.subject, e.actor, e.data";
 
 /// Kinds of lines that take something away.
 const TAKING: [EventKind; 4] = [
-    EventKind::ExternalUserChanged,
+    EventKind::ExternalUserUpdated,
     EventKind::ExternalUserDeleted,
     EventKind::ExternalGroupDeleted,
-    EventKind::MemberRemoved,
+    EventKind::ExternalGroupMemberRemoved,
 ];
 
 /// Kinds of lines that give something.
 const GIVING: [EventKind; 3] =
-    [EventKind::ExternalUserRestored, EventKind::ExternalGroupRestored, EventKind::MemberAdded];
+    [EventKind::ExternalUserRestored, EventKind::ExternalGroupRestored, EventKind::ExternalGroupMemberAdded];
 
 /// Lines that take something away.
 fn takes() -> String {

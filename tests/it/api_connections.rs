@@ -112,10 +112,10 @@ on_both! {
         let tag = owner.get(path).await.header("etag").to_owned();
         let fresh = sent(owner.request(Method::PATCH, path).header("if-match", tag).json(&json!({"state": "paused"}))).await;
         assert_eq!((fresh.status, &fresh.body["state"]), (200, &json!("paused")), "{fresh:?}");
-        let before = house.events("connection.changed").await;
+        let before = house.events("connection.updated").await;
         assert_eq!(owner.patch(path, json!({})).await.status, 200);
         assert_eq!(owner.patch(path, json!({"state": "paused"})).await.status, 200);
-        assert_eq!(house.events("connection.changed").await, before, "what changes nothing is not told");
+        assert_eq!(house.events("connection.updated").await, before, "what changes nothing is not told");
 
         let token = owner.post("/connections/acme/tokens", json!({"name": "t"})).await.body["token"].as_str().unwrap().to_owned();
         let push = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };

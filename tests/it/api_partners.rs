@@ -45,7 +45,7 @@ on_both! {
         assert_eq!(owner.get(&path).await.body["suspended"], true);
         assert_eq!(owner.post(&format!("{path}/resume"), json!({})).await.body["changed"], true);
         assert_eq!(owner.get(&path).await.body["suspended"], false);
-        assert_eq!((house.events("partner.suspended").await, house.events("partner.resumed").await), (1, 1));
+        assert_eq!((house.events("partner.suspended").await, house.events("partner.reactivated").await), (1, 1));
         app.stop().await;
     }
 
@@ -83,7 +83,7 @@ on_both! {
         assert_eq!(suspended.body["suspensions"][0]["cause"], "left", "{suspended:?}");
         assert_eq!(owner.post(&format!("{cleo}/resume"), json!({})).await.body["changed"], true);
         assert_eq!(owner.post(&format!("{cleo}/resume"), json!({})).await.body["changed"], false);
-        assert_eq!((house.events("user.suspended").await, house.events("user.resumed").await), (1, 1));
+        assert_eq!((house.events("user.suspended").await, house.events("user.reactivated").await), (1, 1));
         app.stop().await;
     }
 

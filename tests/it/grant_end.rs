@@ -88,7 +88,7 @@ on_both! {
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
         assert_eq!(owner.post(&resume, json!({})).await.body, json!({"changed": true, "still": 0}));
         assert!(lives(db, hash, end).await);
-        assert_eq!((house.events("user.suspended").await, house.events("user.resumed").await), (3, 2));
+        assert_eq!((house.events("user.suspended").await, house.events("user.reactivated").await), (3, 2));
         app.stop().await;
     }
 

@@ -91,7 +91,7 @@ on_both! {
         place.house.set_active(&db.store, user, false).await;
         assert_out(&place.account(&mut browser).await);
         assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.suspended");
-        assert_eq!(place.house.events("sign_in.refused").await, 1);
+        assert_eq!(place.house.events("login.failed").await, 1);
 
         place.house.set_active(&db.store, user, true).await;
         assert_out(&place.account(&mut browser).await);

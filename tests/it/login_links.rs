@@ -47,7 +47,7 @@ on_both! {
         let page = late.post(&post, &[("token", &token)]).await;
         assert_eq!(page.status, 400);
         assert!(page.set_cookies.is_empty());
-        assert_eq!((house.events("link.issued").await, house.events("link.used").await), (1, 1));
+        assert_eq!((house.events("one_time_link.issued").await, house.events("one_time_link.used").await), (1, 1));
         app.stop().await;
     }
 

@@ -171,7 +171,7 @@ on_both! {
         refused(&endpoint.secret(&client, &secret).await, 401, "invalid_client");
         let twice = clients::end(&db.store, &ctx(), house.owner, "acme", client.parse().unwrap()).await;
         assert!(matches!(twice, Err(AdminError::NotFound)));
-        assert_eq!((house.events("client.created").await, house.events("client.revoked").await), (1, 1));
+        assert_eq!((house.events("oauth_client.created").await, house.events("oauth_client.revoked").await), (1, 1));
         app.stop().await;
     }
 }

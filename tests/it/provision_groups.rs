@@ -113,7 +113,7 @@ on_both! {
         let made = group(store, &world, &source, "Ops", vec![member(a), member(b)]).await;
         let id = made.value.id;
         assert_eq!(made.effect.members_added, 2);
-        assert_eq!(kinds(&made.effect), [Kind::ExternalGroupCreated, Kind::MemberAdded]);
+        assert_eq!(kinds(&made.effect), [Kind::ExternalGroupCreated, Kind::ExternalGroupMemberAdded]);
 
         let added = change(store, &source, id, vec![MemberOp::Add(vec![member(b), member(c)])]).await.unwrap();
         assert_eq!((added.changed, added.effect.members_added, added.value.version), (true, 1, 2));
@@ -182,7 +182,7 @@ on_both! {
         let (a, b) = (user(store, &world, &source, "a").await, user(store, &world, &source, "b").await);
         let id = group(store, &world, &source, "Ops", vec![member(a), member(b)]).await.value.id;
         let gone = users::delete(store, &fresh(), &source, a, None, Execution::Real).await.unwrap();
-        assert!(kinds(&gone.effect).contains(&Kind::MemberRemoved));
+        assert!(kinds(&gone.effect).contains(&Kind::ExternalGroupMemberRemoved));
         assert_eq!(who(store, &source, id).await, ids(&[b]));
         let read = groups::get(&mut store.reader().await.unwrap(), &source, id).await.unwrap().unwrap();
         assert_eq!(read.version, 2);

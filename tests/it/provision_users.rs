@@ -207,7 +207,7 @@ on_both! {
         let stranger = world.at(world.stranger);
         let pushed = create(&db.store, 2, &stranger, &world, json!({"userName": "Tove@harbor.example", "externalId": "T"})).await;
         assert_eq!((pushed.value.user, pushed.value.link), (None, None));
-        assert_eq!(kinds(&pushed.effect), [Kind::ExternalUserCreated, Kind::LinkReview]);
+        assert_eq!(kinds(&pushed.effect), [Kind::ExternalUserCreated, Kind::MatchProposed]);
         assert_eq!(pushed.effect.users[0].user, first.value.user.unwrap());
         assert_eq!(count(&db.store, &USERS).await, 1);
         // Once the name is another, it is somebody new.
@@ -222,7 +222,7 @@ on_both! {
         create(&db.store, 1, &source, &world, json!({"userName": "ada", "externalId": "A1"})).await;
         let twin = create(&db.store, 2, &source, &world, json!({"userName": "eve", "externalId": "A1"})).await;
         assert_eq!(twin.value.user, None);
-        assert!(kinds(&twin.effect).contains(&Kind::LinkReview));
+        assert!(kinds(&twin.effect).contains(&Kind::MatchProposed));
     }
 
     async fn q02_the_deleted_come_back_as_the_same_user_without_their_manual_grants(db: &Database) {
@@ -260,7 +260,7 @@ on_both! {
         users::delete(&db.store, &ctx(2), &source, user.id, None, Execution::Real).await.unwrap();
         let back = create(&db.store, 3, &source, &world, json!({"userName": "ada"})).await;
         assert_eq!(back.value.user, None);
-        assert!(kinds(&back.effect).contains(&Kind::LinkReview));
+        assert!(kinds(&back.effect).contains(&Kind::MatchProposed));
     }
 
     async fn the_highest_authority_names_the_user(db: &Database) {

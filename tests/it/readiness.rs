@@ -156,7 +156,7 @@ on_both! {
     async fn a_sealer_that_stands_still_is_told(db: &Database) {
         let ctx = Clock.ctx(Actor::System);
         let (partner, user): (PartnerId, UserId) = (ctx.id(), ctx.id());
-        let event = Event::of(Kind::UserChanged, user);
+        let event = Event::of(Kind::UserUpdated, user);
         db.store.write(async |tx| events::append(tx, &ctx, partner, std::slice::from_ref(&event)).await).await.unwrap();
         std::fs::create_dir_all(db.folder()).unwrap();
         let (log, _writer) = request_log::open(&db.url, &db.folder(), 1).await.unwrap();

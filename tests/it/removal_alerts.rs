@@ -51,7 +51,7 @@ on_both! {
         assert_eq!(removal_alerts.len(), 1);
         let counts = ["deactivated", "deleted", "memberships"].map(|name| of(&removal_alerts[0], name));
         assert_eq!(counts, [35, 1, 1]);
-        assert_eq!(stage.events("storm.raised").await, 1);
+        assert_eq!(stage.events("removal_alert.raised").await, 1);
 
         let dismiss = format!("{here}/removal-alerts/{}/dismiss", removal_alerts[0]["id"].as_str().unwrap());
         let forged = henrik.browser.post(format!("{}{dismiss}", stage.console.app.base), &[("csrf", "x")]).await;
@@ -120,7 +120,7 @@ on_both! {
         switch_off(&stage, &ids[25..28]).await;
         let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 28)).await;
         assert_eq!(removal_alerts.len(), 1);
-        assert_eq!(stage.events("storm.raised").await, 1);
+        assert_eq!(stage.events("removal_alert.raised").await, 1);
         stage.console.app.stop().await;
     }
 }
@@ -143,7 +143,7 @@ async fn two_servers_raise_one_alarm() {
         })
         .await;
     assert_eq!(removal_alerts.len(), 1);
-    assert_eq!(stage.events("storm.raised").await, 1);
+    assert_eq!(stage.events("removal_alert.raised").await, 1);
     // The other one takes the watch over.
     let mut stage = stage;
     stage.console.app.stop().await;
@@ -158,7 +158,7 @@ async fn two_servers_raise_one_alarm() {
         })
         .await;
     assert_eq!(removal_alerts.len(), 1);
-    assert_eq!(stage.events("storm.raised").await, 1);
+    assert_eq!(stage.events("removal_alert.raised").await, 1);
     stage.console.app.stop().await;
     store.close().await;
     db.remove().await;

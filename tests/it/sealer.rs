@@ -17,7 +17,7 @@ async fn happen(store: &Store, times: usize) {
     let ctx = Clock.ctx(Actor::System);
     let (partner, user): (PartnerId, UserId) = (ctx.id(), ctx.id());
     for _ in 0..times {
-        let event = Event::of(Kind::UserChanged, user);
+        let event = Event::of(Kind::UserUpdated, user);
         store.write(async |tx| events::append(tx, &ctx, partner, std::slice::from_ref(&event)).await).await.unwrap();
     }
 }

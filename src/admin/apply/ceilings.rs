@@ -47,7 +47,7 @@ pub(super) async fn set(
         return Ok(wanted);
     }
     directories::set_ceilings(tx, at, id, &wanted, run.ctx).await?;
-    record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, id)).await?;
+    record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryUpdated, id)).await?;
     for row in fresh {
         let (role, over) = (run.role_name(tx, at, row.role).await?, run.over(tx, &row.scope).await?);
         match gone.iter().position(|old| old.role == row.role) {

@@ -142,7 +142,7 @@ async fn change(
         }
     }
     if !changed.is_empty() {
-        let event = Event::of(Kind::ConnectionChanged, known.id).names("attributes", &changed);
+        let event = Event::of(Kind::ConnectionUpdated, known.id).names("attributes", &changed);
         record(tx, run.ctx, at.partner(), event).await?;
         run.plan.changed(format!("{place}: {}", parts.join(", ")));
     }

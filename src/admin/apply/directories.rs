@@ -83,7 +83,7 @@ async fn directory(
             let waiting = directory_summaries::unlinked(tx, at, known.id).await?;
             differs.push(format!("{waiting} who wait are linked to people, made people, or wait for a match"));
         }
-        record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryChanged, known.id)).await?;
+        record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryUpdated, known.id)).await?;
         run.plan.changed(format!("{place}: {}", differs.join(", ")));
     }
     Ok(known.id)

@@ -102,7 +102,7 @@ async fn keep(tx: &mut Tx, run: &mut Run<'_>, wanted: &Wanted, grant: &ManualGra
         return Ok(());
     };
     stored::set_reason(tx, &wanted.at, grant.id, reason).await?;
-    let event = Event::of(Kind::GrantChanged, grant.id).names("attributes", &["reason".to_owned()]);
+    let event = Event::of(Kind::GrantUpdated, grant.id).names("attributes", &["reason".to_owned()]);
     record(tx, run.ctx, wanted.at.partner(), event).await?;
     let before = grant.reason.as_ref().map_or_else(|| "none".to_owned(), |before| format!("“{before}”"));
     let over = run.over(tx, &grant.scope).await?;

@@ -68,7 +68,7 @@ pub(super) async fn all(
     directories::activate(tx, at, directory, now + 1).await?;
     primary_group::everyone(tx, run.ctx, at, directory).await?;
     run.loose.places.insert(directory, *at);
-    let event = Event::of(Kind::RulesActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
+    let event = Event::of(Kind::RuleSetActivated, directory).count("version", usize::try_from(now + 1).unwrap_or(0));
     record(tx, run.ctx, at.partner(), event).await?;
     tell(tx, run, set, &known, &wanted).await
 }

@@ -98,7 +98,7 @@ async fn keep(
     let name = super::name(place, "name", &decl.name)?;
     if known.name != name {
         partners::rename(tx, &run.by.at(known.id), &name, run.ctx.now()).await?;
-        record(tx, run.ctx, known.id, Event::of(Kind::PartnerChanged, known.id)).await?;
+        record(tx, run.ctx, known.id, Event::of(Kind::PartnerUpdated, known.id)).await?;
         run.plan.changed(format!("{place}: name “{}” → “{name}”", known.name));
     }
     Ok(())
@@ -170,7 +170,7 @@ async fn adopt(
     let before = format!("“{}” with the key {}", root.name, setup::ROOT);
     let now = Partner { external_id: Some(key.to_owned()), name, level, ..root };
     partners::adopt(tx, &at, &now, run.ctx.now()).await?;
-    record(tx, run.ctx, now.id, Event::of(Kind::PartnerChanged, now.id)).await?;
+    record(tx, run.ctx, now.id, Event::of(Kind::PartnerUpdated, now.id)).await?;
     run.plan.changed(format!("{place}: the root of the tree, {before} so far, is “{}” with the key {key}", now.name));
     run.known.add_partner(now);
     Ok(())

@@ -40,7 +40,7 @@ async fn group(tx: &mut Tx, run: &mut Run<'_>, place: &Spot, decl: &GroupDecl) -
         // The same but for capitals.
         if known.name != name {
             user_groups::rename(tx, &at, known.id, &name).await?;
-            record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupChanged, known.id)).await?;
+            record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupUpdated, known.id)).await?;
             run.plan.changed(format!("{place}: name “{}” → “{name}”", known.name));
         }
         return Ok(());
@@ -123,7 +123,7 @@ pub(super) async fn role(
         };
         if before != *capabilities {
             stored::set_capabilities(tx, at, known.id, capabilities).await?;
-            record(tx, run.ctx, at.partner(), Event::of(Kind::RoleChanged, known.id)).await?;
+            record(tx, run.ctx, at.partner(), Event::of(Kind::RoleUpdated, known.id)).await?;
             let more = capabilities.difference(&before).map(|id| format!("+{}", capability(run, *id)));
             let less = before.difference(capabilities).map(|id| format!("-{}", capability(run, *id)));
             let differs: Vec<_> = more.chain(less).collect();
@@ -236,7 +236,7 @@ async fn change(
     }
     users::set_at(tx, at, id, &wanted, run.ctx.now()).await?;
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    record(tx, run.ctx, at.partner(), Event::of(Kind::UserChanged, id).names("attributes", &names)).await?;
+    record(tx, run.ctx, at.partner(), Event::of(Kind::UserUpdated, id).names("attributes", &names)).await?;
     run.plan.changed(format!("{place}: {}", lines.join(", ")));
     Ok(())
 }

@@ -77,11 +77,11 @@ pub fn turns(line: &RemovalEvent) -> Vec<(RemovedItem, ItemChange)> {
         Some(EventKind::ExternalUserRestored) => vec![(RemovedItem::User(user), ItemChange::Given)],
         Some(EventKind::ExternalGroupDeleted) => vec![(RemovedItem::Group(group), TAKEN)],
         Some(EventKind::ExternalGroupRestored) => vec![(RemovedItem::Group(group), ItemChange::Given)],
-        Some(EventKind::ExternalUserChanged) => {
+        Some(EventKind::ExternalUserUpdated) => {
             switched(&line.data).map(|turn| (RemovedItem::Active(user), turn)).into_iter().collect()
         }
-        Some(EventKind::MemberAdded) => members(group, &line.data, ItemChange::Given),
-        Some(EventKind::MemberRemoved) => members(group, &line.data, TAKEN),
+        Some(EventKind::ExternalGroupMemberAdded) => members(group, &line.data, ItemChange::Given),
+        Some(EventKind::ExternalGroupMemberRemoved) => members(group, &line.data, TAKEN),
         _ => Vec::new(),
     }
 }
@@ -122,28 +122,28 @@ mod tests {
         let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
         let other = ExternalUserId::from_uuid(Uuid::from_u128(2));
         let taken = ItemChange::Taken { unsaid: false };
-        assert_eq!(turns(&line(EventKind::ExternalUserChanged, r#"{"attributes":["title"]}"#)), []);
+        assert_eq!(turns(&line(EventKind::ExternalUserUpdated, r#"{"attributes":["title"]}"#)), []);
         assert_eq!(
-            turns(&line(EventKind::ExternalUserChanged, r#"{"active":false,"unsaid":true}"#)),
+            turns(&line(EventKind::ExternalUserUpdated, r#"{"active":false,"unsaid":true}"#)),
             [(RemovedItem::Active(user), ItemChange::Taken { unsaid: true })]
         );
         assert_eq!(
-            turns(&line(EventKind::ExternalUserChanged, r#"{"active":true}"#)),
+            turns(&line(EventKind::ExternalUserUpdated, r#"{"active":true}"#)),
             [(RemovedItem::Active(user), ItemChange::Given)]
         );
         assert_eq!(turns(&line(EventKind::ExternalGroupDeleted, "{}")), [(RemovedItem::Group(group), taken)]);
         let members = r#"{"members":["00000000-0000-0000-0000-000000000002"]}"#;
         assert_eq!(
-            turns(&line(EventKind::MemberRemoved, members)),
+            turns(&line(EventKind::ExternalGroupMemberRemoved, members)),
             [(RemovedItem::Member(group, MemberId::User(other)), taken)]
         );
-        assert_eq!(turns(&line(EventKind::MemberRemoved, "not JSON")), []);
+        assert_eq!(turns(&line(EventKind::ExternalGroupMemberRemoved, "not JSON")), []);
         assert_eq!(turns(&line(EventKind::UserSuspended, "{}")), []);
     }
 
     #[test]
     fn only_connections_are_takers() {
-        let mut line = line(EventKind::MemberRemoved, "{}");
+        let mut line = line(EventKind::ExternalGroupMemberRemoved, "{}");
         assert_eq!(taker(&line), Some(ConnectionId::from_uuid(Uuid::from_u128(7))));
         line.actor = r#"{"kind":"operator"}"#.to_owned();
         assert_eq!(taker(&line), None);

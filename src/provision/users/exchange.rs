@@ -37,7 +37,7 @@ pub async fn exchange_in(
     }
     for user in named {
         if users::lock(tx, at, user).await?.is_some_and(|user| user.profile.login_name.is_none()) {
-            let event = Event::of(Kind::LoginCollision, user).id("connection", at.connection());
+            let event = Event::of(Kind::UserLoginConflict, user).id("connection", at.connection());
             events::append(tx, ctx, at.partner(), &[event]).await?;
         }
     }

@@ -201,18 +201,18 @@ impl Seen {
         let mut lines = vec![told("external_user.created", Some(id), here.clone())];
         let Some(user) = external_user.user else {
             let data = json!({"connection": external_user.connection, "resembles": self.resembled(id)});
-            lines.push(told("link.review", Some(id), data));
+            lines.push(told("match.proposed", Some(id), data));
             return lines;
         };
         let created = external_user.link.as_deref() == Some("created");
         lines.extend(created.then(|| told("user.created", Some(user), here.clone())));
         lines.push(told("external_user.linked", Some(id), json!({"user": user, "link": external_user.link})));
         // Whoever joins changes what is said of the person only by being heard first.
-        lines.extend((!created && before_others).then(|| told("user.changed", Some(user), here.clone())));
+        lines.extend((!created && before_others).then(|| told("user.updated", Some(user), here.clone())));
         lines.extend((!external_user.active).then(|| told("user.suspended", Some(user), here)));
         if Some(self.users[&user].primary_group) == place {
             lines.push(told(
-                "user.placed",
+                "user.primary_group_changed",
                 Some(user),
                 json!({"connection": external_user.connection, "group": place}),
             ));
