@@ -141,7 +141,7 @@ fn print(plan: &Value) {
             println!("Restored {}; passed over {}.", of("restored"), of("passed"));
         }
         None if restorable == 0 => println!("There is nothing to restore."),
-        None => println!("{restorable} can be restored, of {} people. Add --yes to do it.", number(plan, "people")),
+        None => println!("{restorable} can be restored, of {} people. Add --yes to do it.", number(plan, "users")),
     }
 }
 

@@ -29,7 +29,7 @@ on_both! {
         problem(&owner.post("/partners", unknown).await, 400, "must be one of reseller");
 
         let all = owner.all("/partners", 2).await;
-        let counts = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["directories"].as_u64().unwrap());
+        let counts = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["directory_count"].as_u64().unwrap());
         let mut counted: Vec<_> = all.iter().map(counts).collect();
         counted.sort();
         assert_eq!(counted, [("Dock".to_owned(), 0), ("Harbor".to_owned(), 1), ("Meridian".to_owned(), 0)]);
@@ -109,7 +109,7 @@ on_both! {
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
         let groups = owner.get(&format!("/partners/{}/groups", house.reseller)).await;
-        assert_eq!(groups.body["items"][0]["default"], true, "{groups:?}");
+        assert_eq!(groups.body["items"][0]["is_default"], true, "{groups:?}");
         let roles = owner.get(&format!("/partners/{}/roles", house.reseller)).await;
         let all = roles.body["items"][0]["capabilities"].as_array().unwrap().len();
         assert_eq!(all, CoreCapability::ALL.len(), "the owner's role can be used below: {roles:?}");

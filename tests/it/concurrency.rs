@@ -259,7 +259,7 @@ on_both! {
         let old = stage.scim.group("Backup Operators", &[&ida]).await.id();
         let user = Seen::of(&db.store).await.external_users[&ida.parse().unwrap()].user.unwrap();
         let on_call = async || {
-            let shown = stage.get(&format!("/api/v1/people/{user}")).await;
+            let shown = stage.get(&format!("/api/v1/users/{user}")).await;
             shown["groups"].as_array().unwrap().iter().any(|group| group["group"]["name"] == "On call")
         };
         assert!(on_call().await);

@@ -31,7 +31,7 @@ on_both! {
         let token = format!("rca_{}", page.split_once("data-copy=\"rca_").unwrap().1.split('"').next().unwrap());
         assert_hides(&henrik.get(here).await.text, &[&token]);
         assert_shows(&henrik.get(here).await.text, &["reports", "not used yet", ", ends "]);
-        let path = format!("/api/v1/people/{}", henrik.id);
+        let path = format!("/api/v1/users/{}", henrik.id);
         let call = async || {
             console.app.request(reqwest::Method::GET, &path).bearer_auth(&token).send().await.unwrap().status().as_u16()
         };

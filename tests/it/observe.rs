@@ -62,7 +62,7 @@ async fn picture(console: &Console, henrik: &str) -> Value {
         shown.push(crate::support::api::sent(request).await.body);
     }
     for (id, ..) in &users {
-        let path = format!("/api/v1/people/{id}/access");
+        let path = format!("/api/v1/users/{id}/access");
         let request = console.app.request(reqwest::Method::GET, &path).bearer_auth(henrik);
         shown.push(crate::support::api::sent(request).await.body);
     }
@@ -157,7 +157,7 @@ on_both! {
         assert_eq!((of("new@harbor.example"), of("off@harbor.example"), of("gone@harbor.example")), (1, 1, 0));
         assert_eq!(after["off"].as_array().unwrap().len(), 1, "only who is off there: {}", after["off"]);
         let made = console.user("harbor", "new@harbor.example").await;
-        let request = console.app.request(reqwest::Method::GET, &format!("/api/v1/people/{made}")).bearer_auth(&henrik);
+        let request = console.app.request(reqwest::Method::GET, &format!("/api/v1/users/{made}")).bearer_auth(&henrik);
         let whole = crate::support::api::sent(request).await.body;
         assert_eq!(whole["groups"][0]["group"]["name"], "Technicians", "placed by the rule: {whole}");
         // They are who they were to the client, and nobody comes twice.

@@ -347,7 +347,7 @@ on_both! {
             assert_eq!(seen.users[&user].primary_group == place, in_it, "{:?}", sent.body);
             technicians.extend(in_it.then(|| sent.id()));
             trained.extend((sent.body["title"] != "Trainee").then(|| sent.id()));
-            let shown = stage.get(&format!("/api/v1/people/{user}")).await;
+            let shown = stage.get(&format!("/api/v1/users/{user}")).await;
             let group = shown["groups"].as_array().unwrap().iter().find(|group| group["exclusive"] == true).unwrap();
             let name = if in_it { "Technicians" } else { "Everyone" };
             assert_eq!((&group["group"]["name"], &shown["placement"]), (&json!(name), &group["group"]["id"]));

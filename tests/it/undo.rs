@@ -81,7 +81,7 @@ on_both! {
         stage.set_active(hal, false).await;
         take_out(scim, &operators, eva).await;
         let eva_here = behind(&stage, "eva").await;
-        let suspended = stage.post(&format!("/api/v1/people/{eva_here}/suspend"), json!({"cause": "left the team"})).await;
+        let suspended = stage.post(&format!("/api/v1/users/{eva_here}/suspend"), json!({"cause": "left the team"})).await;
         assert_eq!(suspended.status, 200, "{suspended:?}");
         let before = stage.picture().await;
 
@@ -327,12 +327,12 @@ on_both! {
         stage.set_active(&ann, false).await;
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         assert!(second.patch(&format!("/Users/{ann_there}"), off).await.status < 300);
-        stage.post(&format!("/api/v1/people/{ann_here}/suspend"), json!({"cause": "under review"})).await;
+        stage.post(&format!("/api/v1/users/{ann_here}/suspend"), json!({"cause": "under review"})).await;
         let to = now().await;
         let plan = stage.plan(from, to).await;
         assert_eq!((count(&plan, "restorable"), &plan["entries"][0]["kept_out"]), (1, &json!(true)));
         assert_eq!(stage.apply(from, to, &plan["hash"]).await.body["applied"]["restored"], 1);
-        let user = stage.get(&format!("/api/v1/people/{ann_here}")).await;
+        let user = stage.get(&format!("/api/v1/users/{ann_here}")).await;
         let sources: Vec<_> = user["suspensions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
         assert_eq!(sources.len(), 2, "{user}");
         assert!(sources.contains(&"partner"));

@@ -193,7 +193,7 @@ on_both! {
             let user = house.user(name).await;
             house.grant(user, &[CoreCapability::PartnerEdit], reach, far).await;
             let mut seen = viewers.get(&format!("/users/{user}/access")).await.body;
-            seen["person"] = Json::Null;
+            seen["user"] = Json::Null;
             let decided = ask(&app, &viewers.token, user, "core.partner.edit", house.reseller).await;
             assert!(decided["context"]["reason"].as_str().unwrap().contains("1 ground is hidden"), "{decided}");
             // An allowing ground out of sight.

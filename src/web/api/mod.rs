@@ -53,15 +53,15 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(directories::create::create)),
         ..at("/api/v1/partners/{id}/directories")
     },
-    RouteSpec { get: Some(|| web::to(users::show::show)), ..at("/api/v1/people/{id}") },
-    RouteSpec { get: Some(|| web::to(users::access::access)), ..at("/api/v1/people/{id}/access") },
+    RouteSpec { get: Some(|| web::to(users::show::show)), ..at("/api/v1/users/{id}") },
+    RouteSpec { get: Some(|| web::to(users::access::access)), ..at("/api/v1/users/{id}/access") },
     RouteSpec {
         post: Some(|| web::to(users::confirm::confirm)),
         delete: Some(|| web::to(users::confirm::unconfirm)),
-        ..at("/api/v1/people/{id}/confirm")
+        ..at("/api/v1/users/{id}/confirm")
     },
-    RouteSpec { post: Some(|| web::to(users::suspend::suspend)), ..at("/api/v1/people/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(users::resume::resume)), ..at("/api/v1/people/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(users::suspend::suspend)), ..at("/api/v1/users/{id}/suspend") },
+    RouteSpec { post: Some(|| web::to(users::resume::resume)), ..at("/api/v1/users/{id}/resume") },
     RouteSpec { get: Some(|| web::to(directories::show::show)), ..at("/api/v1/directories/{id}") },
     RouteSpec { post: Some(|| web::to(connections::create::create)), ..at("/api/v1/directories/{id}/connections") },
     RouteSpec {

@@ -94,12 +94,12 @@ impl Stage {
         let users = self.get(&format!("/api/v1/partners/{harbor}/users?limit=500")).await;
         for user in users["items"].as_array().unwrap() {
             let id = user["id"].as_str().unwrap();
-            let mut whole = self.get(&format!("/api/v1/people/{id}")).await;
+            let mut whole = self.get(&format!("/api/v1/users/{id}")).await;
             if let Some(version) = whole.get_mut("version") {
                 *version = Value::Null;
             }
             picture.insert(format!("person {id}"), whole);
-            picture.insert(format!("access of {id}"), self.get(&format!("/api/v1/people/{id}/access")).await);
+            picture.insert(format!("access of {id}"), self.get(&format!("/api/v1/users/{id}/access")).await);
         }
         picture
     }

@@ -55,7 +55,7 @@ pub(in crate::web::api) struct Access {
 /// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. What the caller may
 /// not see is counted and not named; within a line, its id is the nil UUID and its name empty. Needs `core.role.view` over
 /// the person.
-#[utoipa::path(get, path = "/api/v1/people/{id}/access", tag = "Users", operation_id = "getAccess",
+#[utoipa::path(get, path = "/api/v1/users/{id}/access", tag = "Users", operation_id = "getAccess",
     params(("id" = Uuid, Path, description = "the person")),
     responses((status = 200, description = "all of it", body = Access)))]
 pub(in crate::web::api) async fn access(call: ApiRequest) -> ApiResult {

@@ -6,7 +6,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 /// Says that a person whom a directory made belongs here: what their partner's default group holds reaches them in full,
 /// and the ceiling of the directory bounds it no longer. Needs `core.user.write` over the person, and that the caller could
 /// give all of that. Nobody confirms themselves.
-#[utoipa::path(post, path = "/api/v1/people/{id}/confirm", tag = "Users", operation_id = "confirmUser",
+#[utoipa::path(post, path = "/api/v1/users/{id}/confirm", tag = "Users", operation_id = "confirmUser",
     params(("id" = uuid::Uuid, Path, description = "the person")),
     responses((status = 200, description = "they are confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
@@ -17,7 +17,7 @@ pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
 
 /// Takes that back: the person rests on the directories that vouch for them, and without any gets nothing from the default
 /// group. Needs `core.user.write` over the person, and holding all that the person holds.
-#[utoipa::path(delete, path = "/api/v1/people/{id}/confirm", tag = "Users", operation_id = "unconfirmUser",
+#[utoipa::path(delete, path = "/api/v1/users/{id}/confirm", tag = "Users", operation_id = "unconfirmUser",
     params(("id" = uuid::Uuid, Path, description = "the person")),
     responses((status = 200, description = "they are not confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn unconfirm(call: ApiRequest) -> ApiResult {

@@ -38,7 +38,7 @@ struct MembershipView {
 }
 
 /// One person. Needs `core.user.view` over the person.
-#[utoipa::path(get, path = "/api/v1/people/{id}", tag = "Users", operation_id = "getUser",
+#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Users", operation_id = "getUser",
     params(("id" = uuid::Uuid, Path, description = "the person")),
     responses((status = 200, description = "the person", body = UserDetail)))]
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
