@@ -27,7 +27,7 @@ statements! {
     KEPT = "SELECT COUNT(*) FROM deleted_external_groups";
     GROUP_ID = "SELECT id FROM external_groups WHERE connection_id = $1 AND display_name = $2";
     CLEAR = "DELETE FROM rule_criteria WHERE rule_id = $1";
-    BOUND_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = 'rules.bound'";
+    BOUND_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = 'rule_set.bound'";
 }
 
 async fn number(store: &Store, statement: &'static rolecall::store::Statement) -> i64 {

@@ -24,7 +24,7 @@ statements! {
         WHERE u.connection_id = $1 ORDER BY u.user_name";
     KEYS = "SELECT u.user_name, i.user_id = u.user_id FROM external_users u JOIN match_keys i \
         ON i.directory_id = u.directory_id AND i.match_key = u.match_key WHERE u.connection_id = $1 ORDER BY u.user_name";
-    COLLISIONS = "SELECT COUNT(*) FROM events WHERE kind = 'login.collision'";
+    COLLISIONS = "SELECT COUNT(*) FROM events WHERE kind = 'user.login_conflict'";
     JOIN_BY = "UPDATE connections SET matching_attribute = $2 WHERE id = $1";
     ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, 'Help', $3, 1, 0)";
     SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, 'partner', $2)";

@@ -23,7 +23,7 @@ statements! {
     ORPHANS = "SELECT COUNT(*) FROM external_group_members m \
         WHERE NOT EXISTS (SELECT 1 FROM external_users u WHERE u.id = m.external_user_id)";
     ALTER = "UPDATE events SET data = '{}' WHERE seq = 7";
-    ADDED = "SELECT COUNT(*) FROM events WHERE kind = 'member.added'";
+    ADDED = "SELECT COUNT(*) FROM events WHERE kind = 'external_group_member.added'";
 }
 
 /// How many at a time.
