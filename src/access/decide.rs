@@ -17,7 +17,7 @@ use crate::domain::rule::ExternalSet;
 use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 
-/// May this person do this, to this, now?
+/// May this user do this, to this, now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Who.

@@ -33,7 +33,7 @@ impl EffectiveGrant {
     }
 }
 
-/// Everything a person holds.
+/// Everything a user holds.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Authority {
     /// Each grant as far as it is not clipped.
@@ -91,7 +91,7 @@ pub fn dominates(above: &Authority, below: &Authority, tree: &impl Tree) -> bool
     })
 }
 
-/// Everything a person holds at `now`, by the law.
+/// Everything a user holds at `now`, by the law.
 pub fn authority(view: &AccessView<'_>, user: UserId, now: Timestamp) -> Authority {
     let held = view.user(user).map_or(&[][..], |derived| &derived.holds);
     let mut holdings = Vec::new();

@@ -1,9 +1,9 @@
-//! The law: from what is said and decided to what each person holds.
+//! The law: from what is said and decided to what each user holds.
 //!
-//! Order: place, join, grants of the person, grants of the user groups the person is in. Linking is given.
+//! Order: place, join, grants of the user, grants of the user groups the user is in. Linking is given.
 //! What a directory stands behind is clipped to its ceiling when a decision asks (see [`crate::access::decide`]),
-//! so a clipped output stays visible. That includes what comes to a person by existing alone, as the default group
-//! does, as long as nobody has confirmed that the person belongs here: a directory vouches for whom it says to be
+//! so a clipped output stays visible. That includes what comes to a user by existing alone, as the default group
+//! does, as long as nobody has confirmed that the user belongs here: a directory vouches for whom it says to be
 //! there, and lets through what its ceiling holds.
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub struct AccessView<'w> {
     lines: BTreeMap<RoleId, Vec<RoleId>>,
 }
 
-/// What one person gets.
+/// What one user gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DerivedAccess {
     /// The one exclusive group, and why.
@@ -43,21 +43,21 @@ pub struct DerivedAccess {
     pub holds: Vec<DerivedGrant>,
 }
 
-/// A person's place in a user group, and why.
+/// A user's place in a user group, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Membership {
     /// The user group.
     pub group: UserGroupId,
-    /// Why the person is in it.
+    /// Why the user is in it.
     pub ground: MembershipReason,
 }
 
-/// Why a person is in a user group.
+/// Why a user is in a user group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MembershipReason {
-    /// An administrator added the person.
+    /// An administrator added the user.
     Added,
-    /// An administrator pinned the person there.
+    /// An administrator pinned the user there.
     Pinned,
     /// It is the default of the home partner, and no rule says otherwise.
     Default,
@@ -68,12 +68,12 @@ pub enum MembershipReason {
     Rule(RuleId, DirectoryId),
 }
 
-/// A grant that bears on a person, and how it comes to them.
+/// A grant that bears on a user, and how it comes to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DerivedGrant {
-    /// An administrator's grant to the person.
+    /// An administrator's grant to the user.
     Manual(GrantId),
-    /// An administrator's grant to a user group the person is in.
+    /// An administrator's grant to a user group the user is in.
     ThroughGroup(GrantId, Membership),
     /// A rule's grant.
     Rule(RuleId, DirectoryId),
@@ -82,7 +82,7 @@ pub enum DerivedGrant {
 /// What bounds a held grant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// Nothing: an administrator's act about the person stands behind it.
+    /// Nothing: an administrator's act about the user stands behind it.
     Free,
     /// The ceiling of the directory whose word it rests on.
     Ceiling(DirectoryId),
@@ -159,7 +159,7 @@ pub fn derive(world: &AccessSnapshot) -> AccessView<'_> {
 }
 
 impl AccessView<'_> {
-    /// What a person gets; `None` when there is no such person.
+    /// What a user gets; `None` when there is no such user.
     pub fn user(&self, id: UserId) -> Option<&DerivedAccess> {
         self.users.get(&id)
     }
@@ -223,7 +223,7 @@ impl AccessView<'_> {
         self.world.directories.get(&directory).into_iter().flat_map(|directory| &directory.ceilings)
     }
 
-    /// The user groups a person is in, for whatever ground.
+    /// The user groups a user is in, for whatever ground.
     pub fn groups_of(&self, user: UserId) -> BTreeSet<UserGroupId> {
         let derived = self.users.get(&user);
         derived
@@ -243,7 +243,7 @@ impl Tree for AccessView<'_> {
     }
 }
 
-/// For each (person, directory): the sets of external users it is in, through any active external user.
+/// For each (user, directory): the sets of external users it is in, through any active external user.
 struct Seats(BTreeMap<(UserId, DirectoryId), BTreeSet<ExternalSet>>);
 
 impl Seats {
@@ -338,12 +338,12 @@ pub fn matching_term(when: &RuleFilter, sets: &BTreeSet<ExternalSet>) -> Option<
     })
 }
 
-/// A rule places only in an exclusive group of the person's home.
+/// A rule places only in an exclusive group of the user's home.
 fn is_place(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
     world.groups.get(&group).is_some_and(|group| group.exclusive && group.partner == home)
 }
 
-/// A rule joins only labels of the person's home.
+/// A rule joins only labels of the user's home.
 fn is_label(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
     world.groups.get(&group).is_some_and(|group| !group.exclusive && group.partner == home)
 }
@@ -357,7 +357,7 @@ fn resting(place: Membership, vouchers: Option<&BTreeSet<DirectoryId>>) -> Vec<M
     }
 }
 
-/// The directories that vouch for each person: those that count and say that an active external user of theirs is them.
+/// The directories that vouch for each user: those that count and say that an active external user of theirs is them.
 fn vouchers(world: &AccessSnapshot) -> BTreeMap<UserId, BTreeSet<DirectoryId>> {
     let mut vouchers: BTreeMap<UserId, BTreeSet<DirectoryId>> = BTreeMap::new();
     for external in world.external_users.values().filter(|external| external.active) {

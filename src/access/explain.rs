@@ -13,7 +13,7 @@ use crate::domain::user::{HoldKind, SuspensionSource};
 #[cfg(test)]
 mod tests;
 
-/// A thing and the name people know it by.
+/// A thing and the name users know it by.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NamedRef<T> {
     /// Its identity.
@@ -80,7 +80,7 @@ pub struct ScopeSummary {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeKind {
-    /// The holder's own person and things.
+    /// The holder's own user and things.
     Own,
     /// One partner.
     Partner,
@@ -102,29 +102,29 @@ pub enum GrantOrigin {
         granted_by: Option<NamedRef<UserId>>,
         /// When.
         at: Timestamp,
-        /// The user group that holds it; none when the person does.
+        /// The user group that holds it; none when the user does.
         through: Option<ViaGroup>,
     },
     /// A mapping rule grants it.
     Rule(RuleSummary),
 }
 
-/// A user group between a grant and a person.
+/// A user group between a grant and a user.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ViaGroup {
     /// The group.
     pub group: NamedRef<UserGroupId>,
-    /// Why the person is in it.
+    /// Why the user is in it.
     pub ground: MembershipSummary,
 }
 
-/// Why a person is in a user group.
+/// Why a user is in a user group.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum MembershipSummary {
-    /// An administrator added the person.
+    /// An administrator added the user.
     Added,
-    /// An administrator pinned the person there.
+    /// An administrator pinned the user there.
     Pinned,
     /// It is the default group of the home partner.
     Default,
@@ -144,7 +144,7 @@ pub struct RuleSummary {
     pub rule: NamedRef<RuleId>,
     /// Its directory.
     pub directory: NamedRef<DirectoryId>,
-    /// External groups and conditions of the matching term that the person is in.
+    /// External groups and conditions of the matching term that the user is in.
     pub witnesses: Vec<NamedRef<ExternalSet>>,
 }
 
@@ -152,19 +152,19 @@ pub struct RuleSummary {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "miss", rename_all = "snake_case")]
 pub enum DenialReason {
-    /// There is no such person.
+    /// There is no such user.
     NoUser,
     /// There is no such partner.
     NoPartner,
     /// The catalog has no such capability.
     NoCapability,
-    /// The person is switched off.
+    /// The user is switched off.
     UserSuspended {
         /// By whom.
         #[serde(rename = "kind", serialize_with = "kind")]
         source: SuspensionSource,
     },
-    /// The person's home, or a partner above it, is switched off.
+    /// The user's home, or a partner above it, is switched off.
     HomeSuspended {
         /// Which partner.
         partner: NamedRef<PartnerId>,
@@ -185,7 +185,7 @@ pub enum DenialReason {
         /// The level.
         level: NamedRef<LevelId>,
     },
-    /// Nothing the person holds carries the capability.
+    /// Nothing the user holds carries the capability.
     NoGrant,
     /// A grant carries it, but not at this moment.
     NotNow {
@@ -206,7 +206,7 @@ pub enum DenialReason {
         /// The directory whose ceiling is in the way.
         directory: NamedRef<DirectoryId>,
     },
-    /// A grant would do, but it comes by existence alone, and nobody has confirmed the person.
+    /// A grant would do, but it comes by existence alone, and nobody has confirmed the user.
     Unconfirmed {
         /// The grant.
         nearest: Box<GrantExplanation>,
@@ -233,7 +233,7 @@ pub enum InactiveReason {
 /// What a question names that is not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Absent {
-    /// The person who asks.
+    /// The user who asks.
     User,
     /// The partner of the resource.
     Partner,

@@ -1,8 +1,8 @@
 //! Who may do what, as a law: pure functions from what directories say and administrators decided.
 //!
 //! Access is a view, not a copy. [`snapshot::AccessSnapshot`] holds the accepted external state and the stored
-//! decisions; [`derive`] computes from it, in a fixed order, what each person holds (link, place, join,
-//! grants of the person, grants of the user groups the person is in); [`decide`] answers one question and
+//! decisions; [`derive`] computes from it, in a fixed order, what each user holds (link, place, join,
+//! grants of the user, grants of the user groups the user is in); [`decide`] answers one question and
 //! says why. `store::effective` computes the same in SQL; the world tests keep the two equal.
 pub mod decide;
 pub mod delegation;

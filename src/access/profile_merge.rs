@@ -1,11 +1,11 @@
-//! A person's own columns, merged from what the directories say.
+//! A user's own columns, merged from what the directories say.
 use crate::domain::id::{DirectoryId, ExternalUserId};
 use crate::domain::user::UserProfile;
 
 /// Profile columns as one source has them; what it does not say stays empty.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Columns {
-    /// The name people see.
+    /// The name users see.
     pub display_name: Option<String>,
     /// Given name.
     pub given_name: Option<String>,
@@ -17,7 +17,7 @@ pub struct Columns {
     pub login_name: Option<String>,
 }
 
-/// What one external user says of the person it is linked to.
+/// What one external user says of the user it is linked to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProfileSource {
     /// The directory's authority; lower speaks first.
@@ -33,7 +33,7 @@ pub struct ProfileSource {
 /// Merges column by column: the administrator's pin, else the first directory that says anything, by
 /// (authority, directory, external user). Blank text says nothing. The order of `said` does not matter.
 ///
-/// Without any display name the person is shown by given and family name, mail address or login name.
+/// Without any display name the user is shown by given and family name, mail address or login name.
 pub fn merge(pinned: &Columns, said: &[ProfileSource]) -> UserProfile {
     let mut sources: Vec<&ProfileSource> = said.iter().collect();
     sources.sort_by_key(|said| (said.authority, said.directory, said.by));

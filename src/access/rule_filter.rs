@@ -32,7 +32,7 @@ pub enum MatcherError {
     /// It contradicts itself.
     #[error("the condition never holds")]
     Never,
-    /// Some alternative asks only what people are not.
+    /// Some alternative asks only what users are not.
     #[error("each alternative must name at least one group or attribute condition that people must be in")]
     OnlyNegative,
 }

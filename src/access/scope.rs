@@ -15,7 +15,7 @@ pub trait Tree {
 /// A resource seen by one principal.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Who asks; *own* scopes mean this person.
+    /// Who asks; *own* scopes mean this user.
     pub principal: UserId,
     /// What it is about.
     pub resource: Resource,

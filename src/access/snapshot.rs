@@ -1,6 +1,6 @@
 //! The accepted external state and the stored decisions, as plain data.
 //!
-//! Only what lives is here: a deleted partner or person is simply absent.
+//! Only what lives is here: a deleted partner or user is simply absent.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::capability::CapabilityId;
@@ -37,7 +37,7 @@ pub struct AccessSnapshot {
     pub directories: BTreeMap<DirectoryId, SnapshotDirectory>,
     /// Mapping rules of every rule-set version.
     pub rules: Vec<Rule>,
-    /// People as the directories say them.
+    /// Users as the directories say them.
     pub external_users: BTreeMap<ExternalUserId, SnapshotExternalUser>,
     /// Groups as the directories say them.
     pub external_groups: BTreeMap<ExternalGroupId, SnapshotExternalGroup>,
@@ -54,7 +54,7 @@ pub struct AccessSnapshot {
 /// A level and its ceiling.
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotLevel {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// All that may ever be done to a partner of this level.
     pub ceiling: BTreeSet<CapabilityId>,
@@ -63,7 +63,7 @@ pub struct SnapshotLevel {
 /// A partner of the tree.
 #[derive(Clone, Debug)]
 pub struct SnapshotPartner {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// The partner above.
     pub parent: Option<PartnerId>,
@@ -73,29 +73,29 @@ pub struct SnapshotPartner {
     pub suspended_by: Vec<SuspensionSource>,
 }
 
-/// A person.
+/// A user.
 #[derive(Clone, Debug)]
 pub struct SnapshotUser {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// The home partner.
     pub partner: PartnerId,
     /// The exclusive user group an administrator chose.
     pub pin: Option<UserGroupId>,
-    /// Whether somebody has said that the person belongs here. Who is not confirmed rests on the directories that vouch.
+    /// Whether somebody has said that the user belongs here. Who is not confirmed rests on the directories that vouch.
     pub confirmed: bool,
-    /// Who switched the person off; empty: nobody.
+    /// Who switched the user off; empty: nobody.
     pub suspended_by: Vec<SuspensionSource>,
-    /// From when on the person is off because they were to leave then, in whose name; none: no such day.
+    /// From when on the user is off because they were to leave then, in whose name; none: no such day.
     pub ends: Option<(Timestamp, SuspensionSource)>,
 }
 
 /// A user group.
 #[derive(Clone, Debug)]
 pub struct SnapshotGroup {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
-    /// Whose people it holds.
+    /// Whose users it holds.
     pub partner: PartnerId,
     /// A place; otherwise a label.
     pub exclusive: bool,
@@ -106,7 +106,7 @@ pub struct SnapshotGroup {
 /// A role.
 #[derive(Clone, Debug)]
 pub struct SnapshotRole {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// The role it never exceeds.
     pub parent: Option<RoleId>,
@@ -136,11 +136,11 @@ pub struct SnapshotGrant {
 /// A directory.
 #[derive(Clone, Debug)]
 pub struct SnapshotDirectory {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Whether its word counts.
     pub mode: DirectoryMode,
-    /// Lower wins where two directories place one person.
+    /// Lower wins where two directories place one user.
     pub authority: i64,
     /// The rule set in force.
     pub rule_version: i64,
@@ -148,12 +148,12 @@ pub struct SnapshotDirectory {
     pub ceilings: Vec<CeilingEntry>,
 }
 
-/// A person as a directory says it.
+/// A user as a directory says it.
 #[derive(Clone, Debug)]
 pub struct SnapshotExternalUser {
     /// Which directory says so.
     pub directory: DirectoryId,
-    /// The person it is linked to; unlinked ones confer nothing.
+    /// The user it is linked to; unlinked ones confer nothing.
     pub user: Option<UserId>,
     /// Inactive ones confer nothing.
     pub active: bool,
@@ -162,7 +162,7 @@ pub struct SnapshotExternalUser {
 /// A group as a directory says it.
 #[derive(Clone, Debug)]
 pub struct SnapshotExternalGroup {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Which directory says so.
     pub directory: DirectoryId,

@@ -1,4 +1,4 @@
-//! API tokens that people make for programs of theirs. A token acts with the authority its person has at that moment,
+//! API tokens that users make for programs of theirs. A token acts with the authority its user has at that moment,
 //! so making one gives nothing away.
 use super::error::AdminError;
 use super::most;
@@ -14,10 +14,10 @@ use crate::store::{Store, Tx, api_tokens};
 /// The longest life of a token that ends by itself, in days.
 const MOST_DAYS: u32 = 3_660;
 
-/// Makes a token for the person, at home at `home`, that ends after so many days; 0 lets it last.
+/// Makes a token for the user, at home at `home`, that ends after so many days; 0 lets it last.
 ///
 /// # Errors
-/// [`AdminError::Invalid`] for a name or life that will not do; [`AdminError::Conflict`] when the person has as many as there may
+/// [`AdminError::Invalid`] for a name or life that will not do; [`AdminError::Conflict`] when the user has as many as there may
 /// be.
 pub async fn make(
     store: &Store,
@@ -47,7 +47,7 @@ pub async fn make(
         .await
 }
 
-/// Ends one of the person's own tokens.
+/// Ends one of the user's own tokens.
 ///
 /// # Errors
 /// [`AdminError::NotFound`] when it is not theirs, or has ended.

@@ -22,7 +22,7 @@ pub async fn at_partner(
     at(reader, actor, needs, Resource { partner, group: None, owner: None }, now).await
 }
 
-/// The extent over a person's home in which `actor` may do `needs` to that person.
+/// The extent over a user's home in which `actor` may do `needs` to that user.
 ///
 /// # Errors
 /// As [`at_partner`].
@@ -84,7 +84,7 @@ pub(super) async fn at(
     }
 }
 
-/// Whether the actor could give everything that the directory may confer, and holds everything that the people it
+/// Whether the actor could give everything that the directory may confer, and holds everything that the users it
 /// speaks for hold (guard G6): whoever changes how a directory is reached could speak with its voice, and appear as
 /// any of them.
 pub(super) async fn covers(

@@ -1,4 +1,4 @@
-//! Confirming many people of one partner at once: shown first, each with what would come to them, and carried out by the
+//! Confirming many users of one partner at once: shown first, each with what would come to them, and carried out by the
 //! hash of what was shown. There is no "everybody of a directory": whoever trusts one that far raises its ceiling.
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub enum Fate {
 /// One of those who are meant.
 #[derive(Clone, Debug)]
 pub struct UserToConfirm {
-    /// The person.
+    /// The user.
     pub user: User,
     /// What would become of them.
     pub fate: Fate,
@@ -187,7 +187,7 @@ async fn meant(reader: &mut Reader, at: &PartnerExtent, whom: &Whom) -> Result<V
     }
 }
 
-/// Whether the actor could give what comes to people of the partner by existing (guard G4): it is the same for all of them.
+/// Whether the actor could give what comes to users of the partner by existing (guard G4): it is the same for all of them.
 async fn gives(
     reader: &mut Reader,
     ctx: &Ctx,

@@ -1,6 +1,6 @@
-//! The doors of directories, set up by an administrator in the console or over the API.
+//! The connections of directories, set up by an administrator in the console or over the API.
 //!
-//! A directory is a delegate: whoever changes its doors could speak with its voice. So all of this needs, besides the
+//! A directory is a delegate: whoever changes its connections could speak with its voice. So all of this needs, besides the
 //! capability, that the actor could give everything in the directory's ceiling. A new directory has an empty ceiling:
 //! making it confers nothing on anybody.
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +23,7 @@ use crate::store::{Reader, Store, Tx, connections, tokens};
 /// Longest secret, in bytes.
 const LONGEST_SECRET: usize = 4_096;
 
-/// Says what is wrong with the settings of a connection of a kind and profile, as a sentence. The doors know it, which
+/// Says what is wrong with the settings of a connection of a kind and profile, as a sentence. The connections know it, which
 /// stand beside this room; so whoever calls from above brings it.
 pub type Check = fn(ConnectionKind, &str, &Value) -> Result<(), String>;
 
@@ -41,20 +41,20 @@ pub struct Tools<'a> {
     pub check_matching: CheckJoin,
 }
 
-/// A door about to be made, to be filled in later.
+/// A connection about to be made, to be filled in later.
 #[derive(Clone, Debug)]
 pub struct NewConnection {
-    /// Which door.
+    /// Which connection.
     pub kind: ConnectionKind,
     /// Its name in addresses.
     pub slug: String,
     /// The client profile or product.
     pub profile: String,
-    /// The attribute that names the same person at every door of the directory.
+    /// The attribute that names the same user at every connection of the directory.
     pub join: Option<String>,
 }
 
-/// What a door begins with.
+/// What a connection begins with.
 #[derive(Clone, Debug)]
 pub struct ConnectionInit {
     /// Settings of its kind.
@@ -81,14 +81,14 @@ pub struct ConnectionPatch {
 }
 
 impl ConnectionInit {
-    /// Nothing yet. SCIM doors are open at once (nobody has a token); the others wait for their settings.
+    /// Nothing yet. SCIM connections are open at once (nobody has a token); the others wait for their settings.
     fn none(kind: ConnectionKind) -> Self {
         let state = if kind == ConnectionKind::Scim { ConnectionState::Active } else { ConnectionState::Paused };
         Self { settings: serde_json::json!({}), state, secret: None }
     }
 }
 
-/// Makes a directory of a partner with its first door.
+/// Makes a directory of a partner with its first connection.
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not, a name is taken or will not do.
@@ -111,7 +111,7 @@ pub async fn connect(
         .await
 }
 
-/// Adds an empty door to a directory.
+/// Adds an empty connection to a directory.
 ///
 /// # Errors
 /// As [`connect`], and when the actor holds less than the directory's ceiling.
@@ -126,7 +126,7 @@ pub async fn add(
     added(store, ctx, actor, directory, (connection, None)).await.map(drop)
 }
 
-/// Adds a door with its settings to a directory.
+/// Adds a connection with its settings to a directory.
 ///
 /// # Errors
 /// As [`add`], and when the settings are wrong.
@@ -270,7 +270,7 @@ pub(super) fn wanted(
     Ok((wanted, join, changed))
 }
 
-/// An open door must have settings that work; one that is set up step by step may have none yet.
+/// An open connection must have settings that work; one that is set up step by step may have none yet.
 pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), AdminError> {
     let empty = connection.config.as_object().is_some_and(serde_json::Map::is_empty);
     if empty && connection.state == ConnectionState::Paused {

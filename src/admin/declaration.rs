@@ -1,6 +1,6 @@
 //! The form of `rolecall apply FILE.toml` and of `rolecall export`: an installation declared in one file.
 //!
-//! Everything is named by keys people can read: partners by `key` (their external id), user groups, roles and
+//! Everything is named by keys users can read: partners by `key` (their external id), user groups, roles and
 //! directories by name inside their partner, connections by `slug`. Secrets never stand in the file; a
 //! [`SecretRef`] says where to find them.
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct Declaration {
     /// Roles beside those of the catalog.
     #[serde(default, rename = "role", skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleDecl>,
-    /// People who come from no directory.
+    /// Users who come from no directory.
     #[serde(default, rename = "user", skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserDecl>,
     /// Manual grants.
@@ -43,7 +43,7 @@ pub struct Declaration {
 pub struct PartnerDecl {
     /// Its external id; how the rest of the file names it.
     pub key: String,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// The key of the partner above; the root has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,15 +83,15 @@ pub struct RoleDecl {
     pub capabilities: Vec<String>,
 }
 
-/// A person.
+/// A user.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserDecl {
     /// The key of the home partner.
     pub partner: String,
-    /// The name to sign in with; how the rest of the file names the person.
+    /// The name to sign in with; how the rest of the file names the user.
     pub login: String,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Mail address; left as it is when not said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ pub struct GrantDecl {
     pub role: String,
     /// The key of the holder's partner.
     pub partner: String,
-    /// The login name of the person who holds it; or `group`.
+    /// The login name of the user who holds it; or `group`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The name of the user group that holds it; or `user`.
@@ -168,13 +168,13 @@ pub struct DirectoryDecl {
     /// `observe`, `additive`, `authoritative` (default) or `paused`.
     #[serde(default = "authoritative")]
     pub mode: String,
-    /// Lower wins where two directories speak of one person.
+    /// Lower wins where two directories speak of one user.
     #[serde(default)]
     pub authority: i64,
     /// What it may confer at most: all of it, so a row that is left out goes.
     #[serde(default, rename = "ceiling", skip_serializing_if = "Vec::is_empty")]
     pub ceilings: Vec<CeilingDecl>,
-    /// Its doors.
+    /// Its connections.
     #[serde(default, rename = "connection", skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionDecl>,
     /// Its mapping rules, in order: all of them, so a rule that is left out goes.
@@ -207,7 +207,7 @@ pub struct ConnectionDecl {
     /// The client profile or product.
     #[serde(default = "generic")]
     pub profile: String,
-    /// The attribute or claim that names the same person at every door of the directory.
+    /// The attribute or claim that names the same user at every connection of the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<String>,
     /// Set up, but closed.
@@ -242,14 +242,14 @@ pub enum SecretRef {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleDecl {
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Whom it matches: a SCIM filter, in which `memberOf eq "NAME"` asks for an external group.
     pub when: String,
-    /// Puts the person in this exclusive user group.
+    /// Puts the user in this exclusive user group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Adds the person to this label.
+    /// Adds the user to this label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<String>,
     /// Gives this role over `scope`.

@@ -23,7 +23,7 @@ use crate::store::extent::OperatorExtent;
 use crate::store::rules::StoredRule;
 use crate::store::{Store, StoreError, catalog, declared, partners, users};
 
-/// People are read in pages of this size.
+/// Users are read in pages of this size.
 const PAGE: u32 = 500;
 
 /// Partners whose groups, roles and directories are read together.
@@ -187,7 +187,7 @@ impl RunningExport {
         Ok(())
     }
 
-    /// A page of a partner's people: those of whom no directory speaks, and the manual grants of everyone who can be named.
+    /// A page of a partner's users: those of whom no directory speaks, and the manual grants of everyone who can be named.
     async fn users(
         &self,
         partner: PartnerId,

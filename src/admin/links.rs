@@ -18,11 +18,11 @@ pub fn address(public_url: &str, token: &PlainToken) -> Zeroizing<String> {
     Zeroizing::new(format!("{}/link?token={}", public_url.trim_end_matches('/'), token.reveal()))
 }
 
-/// Makes a link for a person of the extent's partner, in the caller's transaction. Earlier links of the person that
+/// Makes a link for a user of the extent's partner, in the caller's transaction. Earlier links of the user that
 /// were not used are withdrawn.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not at home there.
+/// `StoreError::NotFound` when the user is not at home there.
 pub async fn create(
     tx: &mut Tx,
     ctx: &Ctx,

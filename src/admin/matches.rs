@@ -1,7 +1,7 @@
 //! Matching: an administrator says who an external user is that waits, or who it is not.
 //!
-//! Whoever is matched may from then on sign in as the person, and the person gets what the directory's rules give. So it
-//! takes holding everything that the person holds, before and afterwards (guard G5), and nobody matches themselves.
+//! Whoever is matched may from then on sign in as the user, and the user gets what the directory's rules give. So it
+//! takes holding everything that the user holds, before and afterwards (guard G5), and nobody matches themselves.
 use super::error::AdminError;
 use super::removal_alerts::Schemas;
 use super::{authority, record};
@@ -28,14 +28,14 @@ pub struct MatchDecision<'a> {
     pub slug: &'a str,
     /// The external user that waits.
     pub external: ExternalUserId,
-    /// The person.
+    /// The user.
     pub user: UserId,
 }
 
-/// Links an external user that waits to a person. When the connection has linked the person before, that link ends.
+/// Links an external user that waits to a user. When the connection has linked the user before, that link ends.
 ///
 /// # Errors
-/// [`AdminError`]: the actor may not, or holds less than the person does or would; it does not wait any more.
+/// [`AdminError`]: the actor may not, or holds less than the user does or would; it does not wait any more.
 pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
         let (at, connection) = allowed(tx, ctx, wanted).await?;
@@ -54,14 +54,14 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schema
         }
         match_review::attach_in(tx, ctx, &at, &set, wanted.external, wanted.user).await?;
         decided(tx, ctx, &at, &connection, wanted, Verdict::Confirmed).await?;
-        // What the person would be from now on: the rules of the directory count already.
+        // What the user would be from now on: the rules of the directory count already.
         Ok(dominates(tx, ctx, wanted).await?)
     })
     .await
 }
 
-/// Says that an external user that waits is not a person. It goes on waiting for the others whom it may be; when there
-/// are none, it becomes a person of its own, where its connection makes people.
+/// Says that an external user that waits is not a user. It goes on waiting for the others whom it may be; when there
+/// are none, it becomes a user of its own, where its connection makes users.
 ///
 /// # Errors
 /// As [`confirm`].
@@ -79,7 +79,7 @@ pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas
     .await
 }
 
-/// Whether who resembles nobody becomes a person: always but where people only sign in, unless the settings say so.
+/// Whether who resembles nobody becomes a user: always but where users only sign in, unless the settings say so.
 fn makes_users(connection: &ConnectionContext) -> bool {
     connection.connection.kind != ConnectionKind::Oidc
         || connection.connection.config.get("jit") == Some(&serde_json::Value::Bool(true))

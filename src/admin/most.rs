@@ -1,7 +1,7 @@
-//! How much a person or a connection may make that stays. What is beyond is refused; something has to go first.
+//! How much a user or a connection may make that stays. What is beyond is refused; something has to go first.
 use super::error::AdminError;
 
-/// API tokens of one person that have not ended.
+/// API tokens of one user that have not ended.
 pub const API_TOKENS: usize = 100;
 /// Bearer tokens of one SCIM connection that have not ended, besides those its OAuth clients fetch.
 pub const CONNECTION_TOKENS: usize = 50;
@@ -15,9 +15,9 @@ pub const CONNECTIONS: usize = 20;
 pub const RULES: usize = 1_000;
 /// Partners directly below one.
 pub const PARTNERS_BELOW: usize = 10_000;
-/// People who are confirmed at once.
+/// Users who are confirmed at once.
 pub const CONFIRMED_AT_ONCE: usize = 200;
-/// Names of tokens that have ended, kept of one person or connection; the oldest are forgotten.
+/// Names of tokens that have ended, kept of one user or connection; the oldest are forgotten.
 pub const ENDED_TOKENS: i64 = 100;
 
 /// Refuses one more of `what` when `there` are as many as there may be.

@@ -87,7 +87,7 @@ pub enum Link {
     Recover {
         /// The partner, by its external id or its id; the root when none is named.
         partner: Option<String>,
-        /// The person, by sign-in name or id.
+        /// The user, by sign-in name or id.
         user: Option<String>,
     },
 }

@@ -25,7 +25,7 @@ pub const DEFAULT_GROUP: &str = "Everyone";
 pub struct NewPartner {
     /// The platform's own key.
     pub external_id: Option<String>,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Company or department.
     pub kind: PartnerKind,

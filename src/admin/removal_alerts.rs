@@ -1,4 +1,4 @@
-//! Storms and what can be done about them: putting the notice away, and giving back what was taken.
+//! Removal alerts and what can be done about them: putting the notice away, and giving back what was taken.
 use std::sync::Arc;
 
 use super::error::AdminError;
@@ -21,7 +21,7 @@ const PART: usize = 500;
 /// How often a part is begun again because it met another act.
 const MOST_TRIES: usize = 5;
 
-/// What the documents of a connection may hold. The doors know it, which stand beside this room; so whoever calls from
+/// What the documents of a connection may hold. The connections know it, which stand beside this room; so whoever calls from
 /// above brings it.
 pub type Schemas = fn(&ConnectionContext) -> Result<Arc<SchemaSet>, String>;
 
@@ -188,7 +188,7 @@ async fn connection(reader: &mut Reader, slug: &str) -> Result<ConnectionContext
     Err(AdminError::NotFound)
 }
 
-/// Puts the notice of a storm away, for everybody; false when it already was.
+/// Puts the notice of a removal alert away, for everybody; false when it already was.
 ///
 /// # Errors
 /// [`AdminError`].
@@ -205,7 +205,8 @@ pub async fn dismiss(
             let changed =
                 removal_alerts::dismiss(tx, &connection.extent, removal_alert, Some(actor), ctx.now()).await?;
             if changed {
-                let line = Event::of(Kind::RemovalAlertDismissed, connection.connection.id).id("storm", removal_alert);
+                let line =
+                    Event::of(Kind::RemovalAlertDismissed, connection.connection.id).id("removal_alert", removal_alert);
                 record(tx, ctx, at.partner(), line).await?;
             }
             Ok(changed)

@@ -17,7 +17,7 @@ const MEMBER_OF: &str = "memberOf";
 /// Why a text cannot be a rule's condition.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WhenError {
-    /// Not a filter, or about an attribute that people do not have.
+    /// Not a filter, or about an attribute that users do not have.
     #[error("`{text}` is not a condition: {why}")]
     Filter {
         /// The text.
@@ -53,7 +53,7 @@ pub enum NamedRuleFilter {
 }
 
 impl NamedRuleFilter {
-    /// Reads a condition and checks its attributes against the schema of people.
+    /// Reads a condition and checks its attributes against the schema of users.
     ///
     /// # Errors
     /// `WhenError`, for the administrator to read.
@@ -128,7 +128,7 @@ impl Leaf {
 }
 
 /// Attribute tests stay together as one condition as long as no group stands among them: a condition costs one set of
-/// people, however much it asks.
+/// users, however much it asks.
 fn split(filter: &FilterAst) -> Result<NamedRuleFilter, WhenError> {
     if filter.find_path(&is_member_of).is_none() {
         return Ok(NamedRuleFilter::Is(Leaf::Attribute(filter.to_string())));

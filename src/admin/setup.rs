@@ -102,7 +102,7 @@ async fn first_owner(
     Ok(Some(links::of_first_owner(tx, ctx, &by.at(root.id).alone(), owner, keyring).await?))
 }
 
-/// Whom the first link was made for, if that person is still there; else whoever holds most over the whole tree.
+/// Whom the first link was made for, if that user is still there; else whoever holds most over the whole tree.
 async fn owner_of(
     reader: &mut Reader,
     by: &OperatorExtent,
@@ -195,15 +195,15 @@ fn first_grant(role: &str, owner: &str, key: &str) -> GrantDecl {
 pub struct LockedOut<'a> {
     /// The partner, by its external id or its id; the root when none is named.
     pub partner: Option<&'a str>,
-    /// The person, by sign-in name or id; without one, who holds most over all of the partner.
+    /// The user, by sign-in name or id; without one, who holds most over all of the partner.
     pub user: Option<&'a str>,
 }
 
-/// A one-time sign-in link for a person at home in a partner. It grants nothing: the person must still hold what is to be
+/// A one-time sign-in link for a user at home in a partner. It grants nothing: the user must still hold what is to be
 /// done.
 ///
 /// # Errors
-/// `ApplyError::Refused` when there is no such partner or person.
+/// `ApplyError::Refused` when there is no such partner or user.
 pub async fn recover(
     store: &Store,
     ctx: &Ctx,

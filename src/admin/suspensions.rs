@@ -48,12 +48,12 @@ pub struct Lifted {
 pub(super) struct Case {
     pub(super) actor: UserId,
     pub(super) at: PartnerExtent,
-    /// The partner, or the person with their home.
+    /// The partner, or the user with their home.
     pub(super) target: Resource,
     pub(super) now: Timestamp,
 }
 
-/// What somebody must be allowed to do to hold a partner, or a person when `of_user`.
+/// What somebody must be allowed to do to hold a partner, or a user when `of_user`.
 pub(super) fn needs(kind: HoldKind, of_user: bool) -> CoreCapability {
     match (kind, of_user) {
         (HoldKind::Partner, false) => CoreCapability::PartnerSuspend,
@@ -102,7 +102,7 @@ impl Case {
         let standing = match (order.kind, order.at) {
             (HoldKind::End, _) if !self.of_user() => return invalid("Only people have an end: leave `kind` out."),
             (HoldKind::End, None) => return invalid("The kind `end` needs `at`: the moment from which they are off."),
-            // Whoever may change the person so far may move the day: it stands in no other name than their home's.
+            // Whoever may change the user so far may move the day: it stands in no other name than their home's.
             (HoldKind::End, Some(_)) if order.standing.is_some_and(|asked| asked != self.home()) => {
                 return invalid("An end stands in the name of the person's home: leave `standing` out.");
             }

@@ -1,4 +1,4 @@
-//! People switched off and on again, and confirmed, by an administrator.
+//! Users switched off and on again, and confirmed, by an administrator.
 use super::authority;
 use super::error::AdminError;
 use super::suspensions::{self as holding, Case, Lifted, SuspensionOrder};
@@ -12,11 +12,11 @@ use crate::store::extent::PartnerExtent;
 use crate::store::suspensions::{self, Hold};
 use crate::store::{Reader, Store, Tx, delegated_access, effective_lists, reach, resources, users};
 
-/// Switches a person off in the name of a partner: sessions end, nothing is allowed until it is lifted. False when that was
+/// Switches a user off in the name of a partner: sessions end, nothing is allowed until it is lifted. False when that was
 /// done in the same name already; the first cause stays.
 ///
 /// # Errors
-/// [`AdminError`]: the actor may not, or holds less than the person (but for a bill and for safety); the cause is missing or
+/// [`AdminError`]: the actor may not, or holds less than the user (but for a bill and for safety); the cause is missing or
 /// too long; it is the actor.
 pub async fn suspend(
     store: &Store,
@@ -48,7 +48,7 @@ pub async fn suspend(
         .await
 }
 
-/// Lifts what the administrator may lift of what keeps a person off, of one kind or of any; what directories say stays.
+/// Lifts what the administrator may lift of what keeps a user off, of one kind or of any; what directories say stays.
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not, or nothing of what was decided is theirs to lift.
@@ -74,7 +74,7 @@ pub async fn resume(
                 if case.may_lift(tx, hold, guard).await? && suspensions::lift_user(tx, &at, user, hold.source).await? {
                     (still, lifted) = (still.saturating_sub(1), lifted + 1);
                     if hold.from.is_some() && hold.holds(ctx.now()) {
-                        // Sessions of before do not come back: as with every suspension of a person.
+                        // Sessions of before do not come back: as with every suspension of a user.
                         suspensions::end_sessions(tx, &at, user, ctx.now()).await?;
                     }
                     let line = holding::line(Kind::UserReactivated, user, hold, still);
@@ -89,11 +89,11 @@ pub async fn resume(
         .await
 }
 
-/// Says that a person whom a directory made belongs here: what comes to them by existing is bounded by its ceiling no
+/// Says that a user whom a directory made belongs here: what comes to them by existing is bounded by its ceiling no
 /// longer. False when that was said before.
 ///
 /// # Errors
-/// [`AdminError`]: the actor may not change the person, could not give what would come to them (guard G4), or is that person.
+/// [`AdminError`]: the actor may not change the user, could not give what would come to them (guard G4), or is that user.
 pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
@@ -117,11 +117,11 @@ pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> R
         .await
 }
 
-/// Takes back that a person belongs here: they rest on the directories that vouch for them, and without any get nothing by
+/// Takes back that a user belongs here: they rest on the directories that vouch for them, and without any get nothing by
 /// existing. False when nobody had said so.
 ///
 /// # Errors
-/// [`AdminError`]: the actor may not, or holds less than the person.
+/// [`AdminError`]: the actor may not, or holds less than the user.
 pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> Result<bool, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {

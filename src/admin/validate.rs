@@ -1,4 +1,4 @@
-//! Texts that people type.
+//! Texts that users type.
 use super::error::AdminError;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 

@@ -28,7 +28,7 @@ pub struct RecoverOwnerArgs {
     /// The partner, by its key or id; without it, the root
     #[arg(long, value_name = "KEY")]
     partner: Option<String>,
-    /// The person at home there, by sign-in name or id; without it, who holds most over all of the partner
+    /// The user at home there, by sign-in name or id; without it, who holds most over all of the partner
     #[arg(long, value_name = "NAME")]
     login: Option<String>,
     #[command(flatten)]
@@ -46,7 +46,7 @@ impl AdminCommand {
     /// Runs it: through the server that runs on the data folder; without one, in this process.
     ///
     /// # Errors
-    /// The store cannot be had, or there is no such person.
+    /// The store cannot be had, or there is no such user.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::RecoverOwner(RecoverOwnerArgs { partner, login, config }) => {

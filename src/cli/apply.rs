@@ -197,7 +197,7 @@ fn located(text: &str, faults: Faults) -> Vec<Slip> {
     faults.0.into_iter().map(|fault| Slip { line: places.line(&fault.at), why: fault.to_string() }).collect()
 }
 
-/// Things of one kind, not more of them than a person reads.
+/// Things of one kind, not more of them than a user reads.
 fn listed(these: &[Undeclared]) -> String {
     const MOST: usize = 50;
     let mut lines: String = these.iter().take(MOST).map(|one| format!("  {}\n", one.what)).collect();

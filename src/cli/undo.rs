@@ -108,7 +108,7 @@ fn number(plan: &Value, what: &str) -> u64 {
     plan.pointer(&format!("/counts/{what}")).and_then(Value::as_u64).unwrap_or(0)
 }
 
-/// The plan for people: what would be restored first, then what would not and why.
+/// The plan for users: what would be restored first, then what would not and why.
 fn print(plan: &Value) {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let entries = plan.get("entries").and_then(Value::as_array);

@@ -32,7 +32,7 @@ pub struct Config {
     pub log: LogConfig,
     /// What one connection may ask for.
     pub scim: ScimConfig,
-    /// What one person may ask of the API.
+    /// What one user may ask of the API.
     pub api: ApiConfig,
     /// When much taken away at once is an alarm.
     pub removal_alerts: RemovalAlertConfig,
@@ -50,7 +50,7 @@ pub struct Config {
 pub struct ServerConfig {
     /// Address and port to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// The address people and providers reach us by; derived from `listen` when absent.
+    /// The address users and providers reach us by; derived from `listen` when absent.
     pub public_url: Option<PublicUrl>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
@@ -119,7 +119,7 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections open at the same time from one address; 0 sets no limit.
     pub connections_per_address: usize,
-    /// Requests a second that one address may keep up where no connection or person is counted; 0 sets no limit.
+    /// Requests a second that one address may keep up where no connection or user is counted; 0 sets no limit.
     pub requests_per_second: u32,
     /// Requests one address may send at once before that rate counts.
     pub burst: u32,
@@ -219,7 +219,7 @@ pub struct OutboundConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// Lines for people or JSON for machines.
+    /// Lines for users or JSON for machines.
     pub format: LogFormat,
     /// What is logged: a level, or levels by module.
     pub filter: String,
@@ -235,19 +235,19 @@ impl Default for LogConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
+    /// For users.
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// What one person may ask of the API.
+/// What one user may ask of the API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiConfig {
-    /// Requests a second that one person may keep up; 0 sets no limit.
+    /// Requests a second that one user may keep up; 0 sets no limit.
     pub requests_per_second: u32,
-    /// Requests one person may send at once.
+    /// Requests one user may send at once.
     pub burst: u32,
 }
 
@@ -322,7 +322,7 @@ impl Default for SetupConfig {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RemovalAlertConfig {
-    /// From so many people on within the window; 0: their number raises no alarm.
+    /// From so many users on within the window; 0: their number raises no alarm.
     pub min_users: u32,
     /// From this share of the connection's users on, in percent, once it is at least five of them; 0: no share does.
     pub min_users_percent: u32,
@@ -363,7 +363,7 @@ pub struct MetricsConfig {
 }
 
 impl Config {
-    /// The address people and providers reach us by, given the port really bound.
+    /// The address users and providers reach us by, given the port really bound.
     pub fn public_url(&self, bound: SocketAddr) -> PublicUrl {
         self.server.public_url.clone().unwrap_or_else(|| PublicUrl::of(bound, self.server.tls.files().is_some()))
     }

@@ -30,7 +30,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Scheme, host and port people reach us by, with nothing behind: `https://id.example.com`.
+/// Scheme, host and port users reach us by, with nothing behind: `https://id.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PublicUrl {

@@ -33,13 +33,13 @@ pub enum CoreCapability {
     RoleAssign = 11,
     /// Create and change roles.
     RoleWrite = 12,
-    /// See people.
+    /// See users.
     UserView = 20,
-    /// Create, change, suspend and delete people.
+    /// Create, change, suspend and delete users.
     UserWrite = 21,
-    /// Reset credentials of people.
+    /// Reset credentials of users.
     UserCredential = 22,
-    /// Work as another person.
+    /// Work as another user.
     UserActAs = 23,
     /// See user groups.
     GroupView = 30,
@@ -59,7 +59,7 @@ pub enum CoreCapability {
     InviteSend = 50,
     /// See the event log.
     AuditView = 60,
-    /// Ask for decisions about other people.
+    /// Ask for decisions about other users.
     AccessAsk = 70,
 }
 
@@ -129,7 +129,7 @@ impl CoreCapability {
         }
     }
 
-    /// What it allows, for people.
+    /// What it allows, for users.
     pub const fn title(self) -> &'static str {
         match self {
             Self::PartnerView => "See the partner",

@@ -30,7 +30,7 @@ pub struct Level {
     pub id: LevelId,
     /// The name in files and requests.
     pub name: String,
-    /// The name people see.
+    /// The name users see.
     pub title: String,
     /// What may ever be done to partners of this level.
     pub ceiling: BTreeSet<CapabilityId>,
@@ -58,7 +58,7 @@ pub struct Capability {
 pub struct CatalogRole {
     /// The key in files.
     pub key: String,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// The key of the role it never exceeds.
     pub parent: Option<String>,

@@ -12,9 +12,9 @@ use super::time::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
-    /// A person in the console or over the API.
+    /// A user in the console or over the API.
     User {
-        /// The person.
+        /// The user.
         user: UserId,
     },
     /// A directory, through one of its connections.

@@ -1,4 +1,4 @@
-//! Directories, their connections, and people and groups as they say them.
+//! Directories, their connections, and users and groups as they say them.
 use serde::{Deserialize, Serialize};
 
 use super::grant::Scope;
@@ -10,7 +10,7 @@ use super::time::Timestamp;
 pub struct Directory {
     /// Its identity.
     pub id: DirectoryId,
-    /// The partner it serves; its people are at home here.
+    /// The partner it serves; its users are at home here.
     pub partner: PartnerId,
     /// The name, unique in the partner.
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Directory {
     pub mode: DirectoryMode,
     /// The rule set in force.
     pub rule_version: i64,
-    /// Lower wins where two directories place one person or name one attribute.
+    /// Lower wins where two directories place one user or name one attribute.
     pub authority: i64,
     /// Raised at every change.
     pub version: i64,
@@ -66,14 +66,14 @@ pub struct CeilingEntry {
     pub scope: Scope,
 }
 
-/// One door of a directory.
+/// One connection of a directory.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Connection {
     /// Its identity.
     pub id: ConnectionId,
     /// The directory it belongs to.
     pub directory: DirectoryId,
-    /// Which door.
+    /// Which connection.
     pub kind: ConnectionKind,
     /// Its name in addresses: `[a-z0-9-]`, immutable, unique in the installation.
     pub slug: String,
@@ -99,13 +99,13 @@ impl Connection {
     }
 }
 
-/// The three doors.
+/// The three connections.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionKind {
     /// The provider pushes over SCIM 2.0.
     Scim,
-    /// People sign in over OpenID Connect.
+    /// Users sign in over OpenID Connect.
     Oidc,
     /// We read over LDAP.
     Ldap,

@@ -31,40 +31,40 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A person came to be.
+    /// A user came to be.
     UserCreated = "user.created";
-    /// A person's own columns changed; `attributes` names them.
+    /// A user's own columns changed; `attributes` names them.
     UserUpdated = "user.updated";
-    /// A source switched a person off.
+    /// A source switched a user off.
     UserSuspended = "user.suspended";
-    /// A source lifted its suspension; the person may still be suspended by another.
+    /// A source lifted its suspension; the user may still be suspended by another.
     UserReactivated = "user.reactivated";
-    /// A person who had left came back; manual grants wait for an administrator.
+    /// A user who had left came back; manual grants wait for an administrator.
     UserReturned = "user.returned";
-    /// A person's exclusive user group changed.
+    /// A user's exclusive user group changed.
     UserPrimaryGroupChanged = "user.primary_group_changed";
-    /// Somebody said that a person whom a directory made belongs here: its ceiling bounds them no longer.
+    /// Somebody said that a user whom a directory made belongs here: its ceiling bounds them no longer.
     UserConfirmed = "user.confirmed";
     /// That was taken back.
     UserUnconfirmed = "user.unconfirmed";
-    /// A person was deleted.
+    /// A user was deleted.
     UserDeleted = "user.deleted";
-    /// A directory said a person for the first time.
+    /// A directory said a user for the first time.
     ExternalUserCreated = "external_user.created";
-    /// What a directory says of a person changed; `attributes` names what, and `active` says whether it lets the person
+    /// What a directory says of a user changed; `attributes` names what, and `active` says whether it lets the user
     /// in, when that is among it.
     ExternalUserUpdated = "external_user.updated";
-    /// A directory no longer knows a person.
+    /// A directory no longer knows a user.
     ExternalUserDeleted = "external_user.deleted";
     /// A deleted external user was put back, by an administrator or because its directory said it again.
     ExternalUserRestored = "external_user.restored";
-    /// An external user was linked to a person.
+    /// An external user was linked to a user.
     ExternalUserLinked = "external_user.linked";
-    /// An external user was separated from its person.
+    /// An external user was separated from its user.
     ExternalUserUnlinked = "external_user.unlinked";
     /// An external user resembles someone who is here already; an administrator decides.
     MatchProposed = "match.proposed";
-    /// A sign-in name is taken by another person of the partner, so this person has none.
+    /// A sign-in name is taken by another user of the partner, so this user has none.
     UserLoginConflict = "user.login_conflict";
     /// A directory said a group for the first time.
     ExternalGroupCreated = "external_group.created";
@@ -76,9 +76,9 @@ kinds! {
     ExternalGroupDeleted = "external_group.deleted";
     /// A deleted group was put back, by an administrator or because its directory said it again.
     ExternalGroupRestored = "external_group.restored";
-    /// People or groups came into an external group; `members` lists them.
+    /// Users or groups came into an external group; `members` lists them.
     ExternalGroupMemberAdded = "external_group_member.added";
-    /// People or groups left an external group; `members` lists them.
+    /// Users or groups left an external group; `members` lists them.
     ExternalGroupMemberRemoved = "external_group_member.removed";
     /// Ids were named as members that the connection does not know; `count` says how many.
     ExternalGroupMemberUnresolved = "external_group_member.unresolved";
@@ -98,9 +98,9 @@ kinds! {
     UserGroupUpdated = "user_group.updated";
     /// A user group was deleted.
     UserGroupDeleted = "user_group.deleted";
-    /// People were added to a user group by an administrator.
+    /// Users were added to a user group by an administrator.
     UserGroupMemberAdded = "user_group_member.added";
-    /// People were taken out of a user group by an administrator.
+    /// Users were taken out of a user group by an administrator.
     UserGroupMemberRemoved = "user_group_member.removed";
     /// A role came to be.
     RoleCreated = "role.created";
@@ -151,11 +151,11 @@ kinds! {
     SyncRunFinished = "sync_run.finished";
     /// A synchronisation run waits for approval.
     SyncRunApprovalRequested = "sync_run.approval_requested";
-    /// An administrator said that an external user is a person; `user` says whom.
+    /// An administrator said that an external user is a user; `user` says whom.
     MatchConfirmed = "match.confirmed";
-    /// An administrator said that an external user is not a person whom it resembles.
+    /// An administrator said that an external user is not a user whom it resembles.
     MatchRefused = "match.refused";
-    /// A provider knows a linked person by another subject; the one of before is of no use any more.
+    /// A provider knows a linked user by another subject; the one of before is of no use any more.
     SubjectChanged = "external_user.subject_changed";
     /// Someone signed in.
     SessionStarted = "session.started";
@@ -169,7 +169,7 @@ kinds! {
     OneTimeLinkUsed = "one_time_link.used";
     /// A connection takes away much in a short time; `users` says from how many so far.
     RemovalAlertRaised = "removal_alert.raised";
-    /// An administrator has seen a storm and put its notice away.
+    /// An administrator has seen a removal alert and put its notice away.
     RemovalAlertDismissed = "removal_alert.dismissed";
     /// An administrator gave back what a connection had taken away between two moments.
     RemovalsUndone = "removals.undone";

@@ -1,6 +1,6 @@
 //! The neutral filter tree: what is asked, in no protocol's words.
 //!
-//! A door (SCIM, the admin interface, LDAP sync) turns its own notation into
+//! A connection (SCIM, the admin interface, LDAP sync) turns its own notation into
 //! this tree, typed and folded; the store turns the tree into a WHERE clause;
 //! [`Filter::eval`] is the law both are measured against. The tree is
 //! evaluated over the *comparable twin* of a document (`scim::resource::keys`):

@@ -24,7 +24,7 @@ pub struct Scope {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reach", rename_all = "snake_case")]
 pub enum ScopeBase {
-    /// Only the holder's own person and things, at home in `partner`.
+    /// Only the holder's own user and things, at home in `partner`.
     Own {
         /// The holder's home partner.
         partner: PartnerId,
@@ -39,7 +39,7 @@ pub enum ScopeBase {
         /// The top of the subtree.
         partner: PartnerId,
     },
-    /// The people and things of these user groups of one partner.
+    /// The users and things of these user groups of one partner.
     Groups {
         /// The partner that owns the groups.
         partner: PartnerId,
@@ -81,7 +81,7 @@ impl ScopeBase {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "holder", content = "id", rename_all = "snake_case")]
 pub enum Holder {
-    /// A person.
+    /// A user.
     User(UserId),
     /// Everyone in a user group. One level: groups hold no groups.
     Group(UserGroupId),
@@ -115,6 +115,6 @@ pub struct Resource {
     pub partner: PartnerId,
     /// The user group it belongs to, when it belongs to one.
     pub group: Option<UserGroupId>,
-    /// The person it belongs to, when it belongs to one.
+    /// The user it belongs to, when it belongs to one.
     pub owner: Option<UserId>,
 }

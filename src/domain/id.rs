@@ -82,7 +82,7 @@ macro_rules! ids {
 ids! {
     /// A node of the partner tree.
     PartnerId;
-    /// A person, at home in one partner.
+    /// A user, at home in one partner.
     UserId;
     /// A named set of a partner's users.
     UserGroupId;
@@ -94,13 +94,13 @@ ids! {
     ScopeId;
     /// One external source of a partner.
     DirectoryId;
-    /// One door of a directory: SCIM, OIDC or LDAP.
+    /// One connection of a directory: SCIM, OIDC or LDAP.
     ConnectionId;
-    /// A person as a directory says it; the `id` of a SCIM User.
+    /// A user as a directory says it; the `id` of a SCIM User.
     ExternalUserId;
     /// A group as a directory says it; the `id` of a SCIM Group.
     ExternalGroupId;
-    /// The people of a directory for whom one attribute condition holds.
+    /// The users of a directory for whom one attribute condition holds.
     ConditionId;
     /// One mapping rule.
     RuleId;
@@ -116,7 +116,7 @@ ids! {
     OauthClientId;
     /// One run of an LDAP synchronisation.
     RunId;
-    /// One storm: much taken away by one connection in a short time.
+    /// One removal alert: much taken away by one connection in a short time.
     RemovalAlertId;
 }
 

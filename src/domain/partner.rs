@@ -13,7 +13,7 @@ pub struct Partner {
     pub parent: Option<PartnerId>,
     /// The platform's own key for it, unique in the installation.
     pub external_id: Option<String>,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Company or department.
     pub kind: PartnerKind,

@@ -9,13 +9,13 @@ use super::id::{ConditionId, DirectoryId, ExternalGroupId, RoleId, RuleId, UserG
 pub struct Rule {
     /// Its identity; a changed rule is a new one in the next rule-set version.
     pub id: RuleId,
-    /// The directory whose people it matches.
+    /// The directory whose users it matches.
     pub directory: DirectoryId,
     /// The rule-set version it belongs to.
     pub version: i64,
     /// Its place in the order; decides among *place* rules.
     pub ordinal: i64,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Whom it matches.
     pub when: RuleFilter,
@@ -43,7 +43,7 @@ pub struct FilterTerm {
 /// One test of a term.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Criterion {
-    /// The set of people asked about.
+    /// The set of users asked about.
     pub set: ExternalSet,
     /// True: must not be in it.
     #[serde(default)]
@@ -64,12 +64,12 @@ pub enum ExternalSet {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum RuleEffect {
-    /// Puts the person in an exclusive user group; the first matching rule wins.
+    /// Puts the user in an exclusive user group; the first matching rule wins.
     Place {
         /// The group.
         group: UserGroupId,
     },
-    /// Adds the person to a label.
+    /// Adds the user to a label.
     Join {
         /// The group.
         group: UserGroupId,

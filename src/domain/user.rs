@@ -1,10 +1,10 @@
-//! People.
+//! Users.
 use serde::{Deserialize, Serialize};
 
 use super::id::{ConnectionId, PartnerId, UserGroupId, UserId};
 use super::time::Timestamp;
 
-/// A person, at home in one partner. Ours: directories speak of external users linked to it.
+/// A user, at home in one partner. Ours: directories speak of external users linked to it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct User {
     /// Its identity; never changes, never reused.
@@ -14,7 +14,7 @@ pub struct User {
     /// The merged columns.
     #[serde(flatten)]
     pub profile: UserProfile,
-    /// The one exclusive user group this person is in; written by derive.
+    /// The one exclusive user group this user is in; written by derive.
     pub primary_group: UserGroupId,
     /// Placement chosen by an administrator; beats every rule.
     pub pinned_group: Option<UserGroupId>,
@@ -22,14 +22,14 @@ pub struct User {
     pub version: i64,
     /// When it came to be.
     pub created_at: Timestamp,
-    /// When somebody said that this person belongs here; none of whom only directories say so.
+    /// When somebody said that this user belongs here; none of whom only directories say so.
     pub confirmed_at: Option<Timestamp>,
 }
 
-/// What we keep of a person ourselves, merged from what the directories say.
+/// What we keep of a user ourselves, merged from what the directories say.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct UserProfile {
-    /// The name people see.
+    /// The name users see.
     pub display_name: String,
     /// Given name.
     pub given_name: Option<String>,
@@ -41,14 +41,14 @@ pub struct UserProfile {
     pub login_name: Option<String>,
 }
 
-/// Who switched a person or a partner off, in whose name. Each source lifts only its own suspension.
+/// Who switched a user or a partner off, in whose name. Each source lifts only its own suspension.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SuspensionSource {
     /// Somebody decided it in the name of a partner: the lower one stands, the more may lift it.
     Decided(HoldKind, PartnerId),
     /// An administrator, before it was kept in whose name.
     Admin,
-    /// A directory said `active: false` or removed the person.
+    /// A directory said `active: false` or removed the user.
     Connection(ConnectionId),
 }
 
@@ -62,7 +62,7 @@ pub enum HoldKind {
     Billing,
     /// Safety: sessions end for good.
     Security,
-    /// Somebody leaves at a moment that is known: from then on, and of people only.
+    /// Somebody leaves at a moment that is known: from then on, and of users only.
     End,
 }
 

@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError, Tx, baseline};
 use super::entry::{LdapGroup, LdapUser};
 use super::mark::Mark;
 
-/// The most people, groups or members one transaction takes.
+/// The most users, groups or members one transaction takes.
 const MOST: usize = 500;
 /// The longest one transaction collects.
 const LONGEST: Duration = Duration::from_millis(50);
@@ -32,7 +32,7 @@ pub(super) enum SyncOperation<'a> {
     /// Somebody who was here, went, and is back under the same stable id.
     ReturnUser(EntryFacts<'a>),
     ChangeUser(ExternalUserId, EntryFacts<'a>),
-    /// People who take each other's login names: all of them or none.
+    /// Users who take each other's login names: all of them or none.
     ChangeTogether(Vec<(ExternalUserId, EntryFacts<'a>)>),
     RemoveUser(ExternalUserId),
     CreateGroup(&'a LdapGroup),
@@ -108,7 +108,7 @@ pub(super) struct Applier<'a> {
     pub clock: Clock,
     pub actor: Actor,
     pub source: ProvisionSource<'a>,
-    /// Stable ids of people who were here once.
+    /// Stable ids of users who were here once.
     pub gone: HashSet<String>,
     pub lease: &'a Lease,
     pub stop: &'a (dyn Fn() -> bool + Send + Sync),
@@ -142,7 +142,7 @@ impl Applier<'_> {
         Ok(outcomes)
     }
 
-    /// Writes marks of people who are as before.
+    /// Writes marks of users who are as before.
     pub async fn note(&self, marks: &[(ExternalUserId, Mark)]) -> Result<(), AbortReason> {
         for some in marks.chunks(MOST) {
             if (self.stop)() {
@@ -287,7 +287,7 @@ fn counted<T>(done: Outcome<T>) -> OperationResult {
     OperationResult::Members(done.effect.members_added as u64, done.effect.members_removed as u64)
 }
 
-/// A person as a member.
+/// A user as a member.
 pub(super) fn user_member(id: ExternalUserId) -> MemberRef {
     MemberRef::of(id.uuid(), Some(MemberKind::User))
 }

@@ -32,9 +32,9 @@ pub const WIRE: WireBounds = WireBounds {
 pub struct Bounds {
     /// What comes over its line.
     pub wire: WireBounds,
-    /// People, or groups.
+    /// Users, or groups.
     pub entries: usize,
-    /// Pages of people, or of groups.
+    /// Pages of users, or of groups.
     pub pages: u64,
     /// Bytes of the word by which a server recognises where the next page begins.
     pub cookie_bytes: usize,
@@ -69,5 +69,5 @@ pub const ADDRESS_BYTES: usize = 2_048;
 pub const CERTIFICATES_BYTES: usize = 256 * 1024;
 /// Bytes of a text to which an attribute is compared.
 pub const TEXT_BYTES: usize = 1_024;
-/// Addresses, bases, names for one of our attributes, signs that a person is switched off.
+/// Addresses, bases, names for one of our attributes, signs that a user is switched off.
 pub const LIST: usize = 64;

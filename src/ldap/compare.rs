@@ -20,12 +20,12 @@ use super::unseen;
 /// What a comparison rests on beside the read and the accepted state.
 pub(super) struct Basis {
     pub settings: Arc<ResolvedLdapSettings>,
-    /// The attribute that joins people with the directory's other doors.
+    /// The attribute that joins users with the directory's other connections.
     pub join: Option<String>,
     /// Nothing is taken away.
     pub adds_only: bool,
     pub about: SafeguardInput,
-    /// Attributes whose vanishing a person has approved.
+    /// Attributes whose vanishing a user has approved.
     pub approved_parts: HashSet<AttributePart>,
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Compared {
     pub verdict: SafeguardDecision,
     /// Attributes that stay as they were.
     pub parts: Vec<(AttributePart, PendingReason)>,
-    /// Of the people and of the groups that were read: for how many something would be done.
+    /// Of the users and of the groups that were read: for how many something would be done.
     pub concerned: (usize, usize),
-    /// Groups that lost people in the last hours and are back.
+    /// Groups that lost users in the last hours and are back.
     pub back: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl First {
         Self { said, accepted, plan }
     }
 
-    /// The known people of whom something else is said than before.
+    /// The known users of whom something else is said than before.
     pub fn changed(&self) -> Vec<ExternalUserId> {
         let known = |at: u32| self.accepted.users.get(at as usize).map(|user| user.id);
         self.plan.change_users.iter().filter_map(|change| known(change.known)).collect()

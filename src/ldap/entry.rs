@@ -1,4 +1,4 @@
-//! From a directory entry to a person or a group as the directory says it, in the form every door uses:
+//! From a directory entry to a user or a group as the directory says it, in the form every connection uses:
 //! a SCIM document (RFC 7643), so that the same conditions and pages work on it.
 use serde_json::{Map, Value, json};
 
@@ -12,16 +12,16 @@ use super::decode::LdapEntry;
 use super::mark::{Mark, Marker};
 use super::settings::{MappedAttribute, ResolvedLdapSettings, Test};
 
-/// A person as the directory says it.
+/// A user as the directory says it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LdapUser {
     /// The stable id, as text.
     pub key: String,
     /// The login name.
     pub user_name: String,
-    /// By which the person is found at the directory's other doors.
+    /// By which the user is found at the directory's other connections.
     pub match_key: Option<MatchKey>,
-    /// False when the entry says the person is switched off, or shows nothing and it was so before.
+    /// False when the entry says the user is switched off, or shows nothing and it was so before.
     pub active: bool,
     /// `active` follows only from an attribute that the entry does not show, and that may as well be unreadable.
     pub silent: bool,
@@ -50,22 +50,22 @@ pub enum SkipReason {
     /// Without a stable id nothing can be recognised again.
     #[error("it has no {0} that can be read")]
     NoId(String),
-    /// A person without a login name.
+    /// A user without a login name.
     #[error("it has no login name ({0})")]
     NoLogin(String),
     /// A group without a name.
     #[error("it has no name ({0})")]
     NoName(String),
-    /// Every person of this product shows whether it is switched off, and this one, who is new, does not.
+    /// Every user of this product shows whether it is switched off, and this one, who is new, does not.
     #[error("whether it is switched off cannot be read ({0})")]
     NoSwitch(String),
     /// Two entries with one id.
     #[error("another entry has the same stable id")]
     SameId,
-    /// Two people with one login.
+    /// Two users with one login.
     #[error("another entry has the login name \"{0}\" too")]
     SameLogin(String),
-    /// Two people with one value of the attribute that joins the doors of the directory.
+    /// Two users with one value of the attribute that joins the connections of the directory.
     #[error("another entry has the same {0}, by which people are joined")]
     SameJoin(String),
     /// The store's own refusal.
@@ -121,11 +121,11 @@ pub struct Mapping<'a> {
     pub settings: &'a ResolvedLdapSettings,
     /// What a document may hold.
     pub schemas: &'a SchemaSet,
-    /// The attribute that joins people with the directory's other doors.
+    /// The attribute that joins users with the directory's other connections.
     pub join: Option<&'a str>,
 }
 
-/// What is known of a person already: it stays where the entry shows nothing.
+/// What is known of a user already: it stays where the entry shows nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Before<'a> {
     /// Not switched off.
@@ -136,7 +136,7 @@ pub struct Before<'a> {
     pub mark: Option<Mark>,
 }
 
-/// Reads a person. What the entry does not show is as it was before.
+/// Reads a user. What the entry does not show is as it was before.
 pub(super) fn user<'b>(
     entry: &LdapEntry,
     mapping: Mapping<'_>,
@@ -173,7 +173,7 @@ pub(super) fn user<'b>(
 }
 
 impl LdapUser {
-    /// Keeps the person switched on or off as before, whatever the entry says.
+    /// Keeps the user switched on or off as before, whatever the entry says.
     pub(super) fn keep_active(&mut self, active: bool) {
         self.active = active;
         self.correct(|doc| drop(doc.insert("active".to_owned(), active.into())));
@@ -276,7 +276,7 @@ fn user_doc(entry: &LdapEntry, settings: &ResolvedLdapSettings, key: &str, user_
     Value::Object(doc)
 }
 
-/// What an entry shows of whether its person is switched off.
+/// What an entry shows of whether its user is switched off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Switch<'s> {
     /// It says so, or says the contrary with every sign.
@@ -312,7 +312,7 @@ fn switch<'s>(entry: &LdapEntry, settings: &'s ResolvedLdapSettings) -> Switch<'
     found
 }
 
-/// A part of a person's document that an attribute of the directory fills and that may decide over rights.
+/// A part of a user's document that an attribute of the directory fills and that may decide over rights.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AttributePart(String);
 

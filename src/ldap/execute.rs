@@ -19,7 +19,7 @@ struct Ids {
     groups: Vec<Option<ExternalGroupId>>,
 }
 
-/// Carries out a plan and the removals that the brake let through.
+/// Carries out a plan and the removals that the safeguard let through.
 pub(super) async fn execute(
     hand: &Applier<'_>,
     said: &DirectorySnapshot,
@@ -96,7 +96,7 @@ fn aside(said: &DirectorySnapshot, step: Step<'_>, error: &ProvisionError, repor
     }
 }
 
-/// A person to change or to create.
+/// A user to change or to create.
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Change(&'a RecordChange),
@@ -113,7 +113,7 @@ impl Step<'_> {
 }
 
 /// Carries out steps until none is left or none of the rest can be done: a login may be free only after another
-/// person's change, and where they wait for each other in a circle they change at once. Answers those that were refused
+/// user's change, and where they wait for each other in a circle they change at once. Answers those that were refused
 /// because somebody who does not change has their login.
 async fn steps<'a>(
     hand: &Applier<'_>,

@@ -24,7 +24,7 @@ pub struct DirectoryIdentity {
     groups: Option<Part>,
 }
 
-/// How people, or groups, are looked for.
+/// How users, or groups, are looked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Part {
     bases: BTreeSet<String>,

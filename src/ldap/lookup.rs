@@ -1,5 +1,5 @@
 //! Whoever is missing is looked up once more by id before it counts: between two searches, two pages or two servers
-//! people move, are renamed, or are not there yet.
+//! users move, are renamed, or are not there yet.
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use secrecy::SecretString;
@@ -31,16 +31,16 @@ struct Asked {
 /// What the servers answered.
 #[derive(Default)]
 struct Found {
-    /// Names of people, one for each server that knows them.
+    /// Names of users, one for each server that knows them.
     users: HashMap<String, Vec<String>>,
     /// Groups with their members, as each server has them.
     groups: HashMap<String, Vec<LdapEntry>>,
-    /// People who are switched off by a sign that may not be read.
+    /// Users who are switched off by a sign that may not be read.
     still_off: HashSet<String>,
 }
 
 /// Looks up whatever would be removed, and whoever would be switched on only because a sign is not shown, at every
-/// server of the connection that answers. What is found is taken out of the removals; how many people and groups.
+/// server of the connection that answers. What is found is taken out of the removals; how many users and groups.
 pub(super) async fn again(
     settings: &ResolvedLdapSettings,
     password: Option<&SecretString>,
@@ -74,7 +74,7 @@ pub(super) async fn again(
     }
 }
 
-/// People who would be switched on only because a sign is not shown.
+/// Users who would be switched on only because a sign is not shown.
 fn silent(compared: &Compared, approved: &HashSet<Removal>) -> BTreeSet<String> {
     let on =
         compared.plan.change_users.iter().filter(|change| {
@@ -140,7 +140,7 @@ impl Found {
         Ok(())
     }
 
-    /// Takes out of the removals what was found, and what cannot be told; how many people and groups were found.
+    /// Takes out of the removals what was found, and what cannot be told; how many users and groups were found.
     fn correct(&self, settings: &ResolvedLdapSettings, compared: &mut Compared, asked: &Asked) -> u64 {
         let mut apply = std::mem::take(&mut compared.verdict.apply);
         let mut unsure: Vec<Removal> = Vec::new();
@@ -231,7 +231,7 @@ async fn entries(
     Ok(found)
 }
 
-/// Whether the server holds a person switched off though the sign is not shown, or does not say.
+/// Whether the server holds a user switched off though the sign is not shown, or does not say.
 async fn still_off(client: &mut Client, settings: &ResolvedLdapSettings, dn: &str) -> Result<bool, LdapFailure> {
     for sign in &settings.disabled {
         if let Test::Equals(value) = &sign.test

@@ -1,4 +1,4 @@
-//! By what a run knows that nothing about a person changed: most entries of most runs are neither translated nor held.
+//! By what a run knows that nothing about a user changed: most entries of most runs are neither translated nor held.
 use crate::secret::sha256;
 
 use super::decode::LdapEntry;

@@ -1,4 +1,4 @@
-//! The LDAP door: read a directory whole, prove it, compare, brake, and apply through the one room.
+//! The LDAP connection: read a directory whole, prove it, compare, safeguard, and apply through the one room.
 //!
 //! `line` and `wire` let nothing in that is out of bounds, `client` and `ber` talk to the server, `read` proves, `entry` and `said` translate, `plan` and `safeguard`
 //! decide and are pure, `run` ties them together.

@@ -14,7 +14,7 @@ use super::translate::DirectorySnapshot;
 /// The accepted state of one connection. Members are named by position.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// People.
+    /// Users.
     pub users: Vec<BaselineUser>,
     /// Groups.
     pub groups: Vec<BaselineGroup>,
@@ -24,7 +24,7 @@ pub struct Baseline {
     pub nested: Vec<(u32, u32)>,
 }
 
-/// An accepted person.
+/// An accepted user.
 #[derive(Clone, Debug)]
 pub struct BaselineUser {
     /// Its identity here.
@@ -61,9 +61,9 @@ pub struct BaselineGroup {
 /// What to add and to change. Positions are those of `DirectorySnapshot` and `Baseline`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncPlan {
-    /// New people.
+    /// New users.
     pub create_users: Vec<u32>,
-    /// Changed people.
+    /// Changed users.
     pub change_users: Vec<RecordChange>,
     /// New groups.
     pub create_groups: Vec<u32>,
@@ -73,7 +73,7 @@ pub struct SyncPlan {
     pub add_members: Vec<(u32, u32)>,
     /// New groups in groups: said outer, said inner.
     pub add_nested: Vec<(u32, u32)>,
-    /// People and groups without change.
+    /// Users and groups without change.
     pub unchanged: u64,
 }
 
@@ -88,7 +88,7 @@ pub struct RecordChange {
     pub kind: ChangeKind,
 }
 
-/// What changed about a person or a group.
+/// What changed about a user or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// Attributes only.
@@ -104,11 +104,11 @@ pub enum ChangeKind {
 /// Removals whose only evidence is that something is not there any more. Positions of `Baseline`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MissingRecords {
-    /// Missing people.
+    /// Missing users.
     pub users: Vec<u32>,
     /// Missing groups.
     pub groups: Vec<u32>,
-    /// Members no longer listed in a group that is there, of people who are there: group, user.
+    /// Members no longer listed in a group that is there, of users who are there: group, user.
     pub members: Vec<(u32, u32)>,
     /// Groups no longer in groups, both there: outer, inner.
     pub nested: Vec<(u32, u32)>,

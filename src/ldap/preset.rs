@@ -42,7 +42,7 @@ impl LdapProfile {
         Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
-    /// Its name for people.
+    /// Its name for users.
     pub fn title(self) -> &'static str {
         match self {
             Self::OpenLdap => "OpenLDAP",
@@ -76,7 +76,7 @@ impl LdapProfile {
         }
     }
 
-    /// Which entries are people.
+    /// Which entries are users.
     pub fn user_filter(self) -> &'static str {
         match self {
             Self::Rfc2307 => "(objectClass=posixAccount)",
@@ -97,7 +97,7 @@ impl LdapProfile {
         }
     }
 
-    /// When a person is switched off.
+    /// When a user is switched off.
     pub fn disabled(self) -> Vec<DisabledWhen> {
         let sign = |attribute: &str, test| vec![DisabledWhen { attribute: attribute.to_owned(), test }];
         match self {
@@ -109,7 +109,7 @@ impl LdapProfile {
         }
     }
 
-    /// Attributes that it shows of every person.
+    /// Attributes that it shows of every user.
     pub fn always(self) -> &'static [&'static str] {
         if self.is_ad() { &["userAccountControl"] } else { &[] }
     }

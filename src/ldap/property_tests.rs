@@ -1,5 +1,5 @@
-//! Laws of plan and brake on random directories: converging, repeating without effect (L3), removing nothing
-//! without proof (L4, P14), never more than the brake lets through (P13).
+//! Laws of plan and safeguard on random directories: converging, repeating without effect (L3), removing nothing
+//! without proof (L4, P14), never more than the safeguard lets through (P13).
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
@@ -373,7 +373,7 @@ proptest! {
         prop_assert!(!verdict.held.iter().any(|(removal, _)| matches!(removal, Removal::SwitchOff(_))));
     }
 
-    /// Logins passed on in circles and chains, with people who go and come among them.
+    /// Logins passed on in circles and chains, with users who go and come among them.
     #[test]
     fn circles_are_found_once_each(wants in proptest::sample::subsequence((0..12usize).collect::<Vec<_>>(), 0..12).prop_shuffle()) {
         let mut has = wants.clone();

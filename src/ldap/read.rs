@@ -2,7 +2,7 @@
 //!
 //! Only a [`Complete`] read can say that somebody is missing, and only this module makes one: every answer
 //! arrived, the last result was success and the last page named no further one. That a read found nothing
-//! proves nothing; the brake holds it (see `safeguard`).
+//! proves nothing; the safeguard holds it (see `safeguard`).
 use std::collections::HashSet;
 
 use super::client::{Client, LdapFailure, Search};
@@ -108,7 +108,7 @@ pub struct BranchSpec<'a> {
     pub long: Option<&'a str>,
 }
 
-/// Reads people or groups page by page. Any answer that is missing, late, refused or malformed is a failure.
+/// Reads users or groups page by page. Any answer that is missing, late, refused or malformed is a failure.
 pub async fn branch(
     client: &mut Client,
     settings: &ResolvedLdapSettings,
@@ -203,7 +203,7 @@ async fn fill_ranges(client: &mut Client, attribute: &str, entries: &mut [LdapEn
 }
 
 /// References that every domain controller sends at the root of a domain: partitions for configuration and
-/// name service, which hold no people.
+/// name service, which hold no users.
 fn holds_no_users(url: &str) -> bool {
     let name = url.splitn(4, '/').nth(3).unwrap_or("").to_ascii_lowercase();
     ["cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,", "cn=schema,cn=configuration,"]

@@ -1,11 +1,11 @@
-//! Why something waits for a person's approval, for people and for programs.
+//! Why something waits for a user's approval, for users and for programs.
 use serde::{Deserialize, Serialize};
 
 /// Why a removal, a change or a whole read waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum PendingReason {
-    /// The read found no people at all, or no groups at all.
+    /// The read found no users at all, or no groups at all.
     EmptyRead {
         /// `users` or `groups`.
         what: String,
@@ -24,7 +24,7 @@ pub enum PendingReason {
         /// What was changed.
         what: String,
     },
-    /// Few of the people known are found again, and more others are there.
+    /// Few of the users known are found again, and more others are there.
     Strangers {
         /// Found again.
         found: u64,
@@ -35,7 +35,7 @@ pub enum PendingReason {
     },
     /// The server does not find by its id what it has just shown, so that nothing can be looked up once more.
     NotLookedUp,
-    /// Too many people at once.
+    /// Too many users at once.
     ManyUsers {
         /// How many are missing.
         missing: u64,
@@ -44,7 +44,7 @@ pub enum PendingReason {
         /// The limit in per cent.
         limit: u32,
     },
-    /// Too many people switched on at once, or off for want of a sign.
+    /// Too many users switched on at once, or off for want of a sign.
     ManySwitched {
         /// On, or off.
         on: bool,
@@ -55,13 +55,13 @@ pub enum PendingReason {
         /// The limit in per cent.
         limit: u32,
     },
-    /// Too many people lose one of their attributes at once.
+    /// Too many users lose one of their attributes at once.
     PartVanishes {
         /// The attribute.
         part: String,
         /// How many lose it.
         lost: u64,
-        /// Of how many people.
+        /// Of how many users.
         of: u64,
         /// The limit in per cent.
         limit: u32,

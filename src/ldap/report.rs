@@ -1,4 +1,4 @@
-//! What a run found and did, for people and for programs.
+//! What a run found and did, for users and for programs.
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{Id as _, RunId};
@@ -34,11 +34,11 @@ pub struct Report {
     pub started_at: Timestamp,
     /// What was read.
     pub read: ReadCounts,
-    /// What became of people.
+    /// What became of users.
     pub users: RecordCounts,
     /// What became of groups.
     pub groups: RecordCounts,
-    /// What became of memberships of people.
+    /// What became of memberships of users.
     pub members: PairCounts,
     /// What became of memberships of groups.
     pub nested: PairCounts,
@@ -81,7 +81,7 @@ impl Status {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReadCounts {
-    /// Entries of people.
+    /// Entries of users.
     pub users: u64,
     /// Entries of groups.
     pub groups: u64,
@@ -96,11 +96,11 @@ pub struct ReadCounts {
     /// Why it is not, where what was read contradicts itself or cannot be recognised again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
-    /// People and groups that seemed to be missing and were found when they were looked up once more.
+    /// Users and groups that seemed to be missing and were found when they were looked up once more.
     pub found_again: u64,
 }
 
-/// What became of people or groups. Everything that was read is in exactly one of `created`, `changed`, `unchanged`,
+/// What became of users or groups. Everything that was read is in exactly one of `created`, `changed`, `unchanged`,
 /// `waiting` and `skipped`; `removed` and `held` speak of what was not read, or of what waits.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -123,7 +123,7 @@ pub struct RecordCounts {
     /// Read, and nothing was done: what would be done waits for approval, or the run ended before.
     pub waiting: u64,
     pub skipped: u64,
-    /// Of all people of the connection after the run: linked to nobody until somebody decides who they are.
+    /// Of all users of the connection after the run: linked to nobody until somebody decides who they are.
     pub for_review: u64,
 }
 
@@ -157,7 +157,7 @@ pub struct PendingRemovalEntry {
     /// Stable id of the group it would be removed from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outer_group: Option<String>,
-    /// What it is, for people.
+    /// What it is, for users.
     pub title: String,
     /// Why it waits.
     pub reason: PendingReason,
@@ -185,7 +185,7 @@ pub struct ChangedEntryReport {
     pub change: String,
     /// Stable id.
     pub id: String,
-    /// What it is, for people.
+    /// What it is, for users.
     pub title: String,
 }
 
@@ -265,7 +265,7 @@ impl Report {
             .collect();
     }
 
-    /// Notes what waits: the whole read, parts of what people are, then removals and switches.
+    /// Notes what waits: the whole read, parts of what users are, then removals and switches.
     pub(super) fn hold(
         &mut self,
         verdict: &SafeguardDecision,

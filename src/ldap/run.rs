@@ -1,4 +1,4 @@
-//! One run: read, prove, compare, brake, apply, report. The command line, the console, the API and the schedule all
+//! One run: read, prove, compare, safeguard, apply, report. The command line, the console, the API and the schedule all
 //! come here.
 mod known;
 mod run_slots;
@@ -55,7 +55,7 @@ pub struct SyncContext {
 /// What is asked of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SyncOptions {
-    /// Only look: everything up to the brake, and change nothing.
+    /// Only look: everything up to the safeguard, and change nothing.
     pub dry: bool,
     /// Make the removals that this run held, as far as they still stand.
     pub approve: Option<RunId>,
@@ -149,7 +149,7 @@ pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -
     Ok(SyncRun { env: env.clone(), connection, settings, password, order, approved, lease, report })
 }
 
-/// The bind password of a door; `None` when the keys do not fit.
+/// The bind password of a connection; `None` when the keys do not fit.
 pub fn opened(keys: &Keyring, connection: &ConnectionContext, sealed: &[u8]) -> Option<SecretString> {
     let plain = keys.open(SealPurpose::secret_of(&connection.connection), sealed).ok()?;
     Some(SecretString::from(String::from_utf8(plain.to_vec()).ok()?))
@@ -185,7 +185,7 @@ impl SyncRun {
         self.rest(read).await
     }
 
-    /// What joins people with the directory's other doors; by default the stable id, so that who comes back is
+    /// What joins users with the directory's other connections; by default the stable id, so that who comes back is
     /// known again.
     fn join(&self) -> Option<String> {
         Some(self.connection.matching_attribute.clone().unwrap_or_else(|| self.settings.id.clone()))

@@ -1,6 +1,6 @@
-//! The brake: which removals by absence go ahead and which wait for a person's approval.
+//! The safeguard: which removals by absence go ahead and which wait for a user's approval.
 //!
-//! What an entry says explicitly (a person switched off) never waits. Many people switched on at once wait as removals
+//! What an entry says explicitly (a user switched off) never waits. Many users switched on at once wait as removals
 //! do, and so does a whole read that is not one of the directory read before.
 use std::collections::{HashMap, HashSet};
 
@@ -12,21 +12,21 @@ use super::translate::DirectorySnapshot;
 /// One thing that may wait; positions of `Baseline`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Removal {
-    /// A person.
+    /// A user.
     User(u32),
     /// A group.
     Group(u32),
-    /// A person from a group.
+    /// A user from a group.
     Member(u32, u32),
     /// A group from a group: outer, inner.
     Nested(u32, u32),
-    /// Removes what keeps a person out.
+    /// Removes what keeps a user out.
     SwitchOn(u32),
-    /// Switches a person off for want of a sign.
+    /// Switches a user off for want of a sign.
     SwitchOff(u32),
 }
 
-/// What the brake decided. Every absence is in exactly one of the first two.
+/// What the safeguard decided. Every absence is in exactly one of the first two.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SafeguardDecision {
     /// Go ahead.
@@ -40,27 +40,27 @@ pub struct SafeguardDecision {
 /// Removals without approval, of this run or of those before it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnapprovedRemovals {
-    /// Memberships, of people and of groups.
+    /// Memberships, of users and of groups.
     pub memberships: u64,
     /// Groups.
     pub groups: u64,
-    /// Of a group that a rule names, by its stable id: how many people fell out of it.
+    /// Of a group that a rule names, by its stable id: how many users fell out of it.
     pub mapped: HashMap<String, u64>,
 }
 
 /// The hours over which removals of groups and memberships are added up.
 pub const WINDOW_HOURS: i64 = 24;
 
-/// What else the brake looks at.
+/// What else the safeguard looks at.
 #[derive(Clone, Debug, Default)]
 pub struct SafeguardInput {
     /// Why the read may not be one of the directory read before.
     pub strange: Option<PendingReason>,
     /// What was changed in how the directory is read, so that less is found.
     pub narrowed: Option<PendingReason>,
-    /// A person has approved this read as a whole.
+    /// A user has approved this read as a whole.
     pub approved_read: bool,
-    /// Removals that a person has approved.
+    /// Removals that a user has approved.
     pub approved: HashSet<Removal>,
     /// What runs have removed in the last hours.
     pub before: UnapprovedRemovals,
@@ -134,7 +134,7 @@ impl SafeguardDecision {
     }
 }
 
-/// Why the read as a whole waits: additions to another directory's people are as wrong as removals.
+/// Why the read as a whole waits: additions to another directory's users are as wrong as removals.
 fn whole_read(
     said: &DirectorySnapshot,
     accepted: &Baseline,
@@ -206,7 +206,7 @@ fn users_or_nothing(
     }
 }
 
-/// How many memberships, and how many groups, removals take away. Those of people who go are theirs: people have a
+/// How many memberships, and how many groups, removals take away. Those of users who go are theirs: users have a
 /// limit of their own.
 fn counted(accepted: &Baseline, removals: impl Iterator<Item = Removal>) -> (u64, u64) {
     let (mut memberships, mut groups) = (0, HashSet::new());
@@ -315,7 +315,7 @@ fn mapped_groups(
         } else {
             continue;
         };
-        // A privileged person holds only what takes them out; too many hold everything that takes anyone out.
+        // A privileged user holds only what takes them out; too many hold everything that takes anyone out.
         let counts = |user: u32| lost.contains(&user) && (too_many || is_privileged(&user));
         for removal in all(absences) {
             let takes_out = match removal {
@@ -332,7 +332,7 @@ fn mapped_groups(
     }
 }
 
-/// Groups and members before the run and as they would be after it, in positions of `Baseline`. New people
+/// Groups and members before the run and as they would be after it, in positions of `Baseline`. New users
 /// cannot be lost and are left out.
 struct Graph {
     inner_before: HashMap<u32, Vec<u32>>,
@@ -342,7 +342,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// How many people are in a group, and who of them would fall out of it, through whatever nesting.
+    /// How many users are in a group, and who of them would fall out of it, through whatever nesting.
     fn lost(&self, group: u32) -> (usize, HashSet<u32>) {
         let before = members(&reach(group, &self.inner_before), &self.members_before);
         let after = members(&reach(group, &self.inner_after), &self.members_after);

@@ -23,7 +23,7 @@ pub struct LdapSettings {
     /// The name to bind with; anonymous when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bind_dn: Option<String>,
-    /// Where people are.
+    /// Where users are.
     pub users: Branch,
     /// Where groups are; none are read when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub struct LdapSettings {
     /// For each of our attributes, the directory's, the first with a value wins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<MappedAttribute, Vec<String>>,
-    /// When a person is switched off: any of these. An empty list never switches anyone off.
+    /// When a user is switched off: any of these. An empty list never switches anyone off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Vec<DisabledWhen>>,
     /// Entries a page, 10 to 10,000.
@@ -135,7 +135,7 @@ pub enum MappedAttribute {
     GroupName,
 }
 
-/// A sign in an entry that its person is switched off.
+/// A sign in an entry that its user is switched off.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DisabledWhen {
     /// The attribute to look at.
@@ -195,7 +195,7 @@ impl Timeouts {
 pub struct SafeguardLimits {
     /// Fewer than this never wait for their number.
     pub at_least: u32,
-    /// Per cent of the directory's people.
+    /// Per cent of the directory's users.
     pub users_percent: u32,
     /// Per cent of the members of a group that a rule names.
     pub members_percent: u32,
@@ -211,7 +211,7 @@ impl Default for SafeguardLimits {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferralPolicy {
-    /// People may be behind it: nothing counts as removed.
+    /// Users may be behind it: nothing counts as removed.
     #[default]
     MayHideUsers,
     /// Nobody of this directory is behind it.
@@ -239,9 +239,9 @@ pub struct ResolvedLdapSettings {
     pub id: String,
     /// For each of our attributes, the directory's.
     pub attributes: BTreeMap<MappedAttribute, Vec<String>>,
-    /// When a person is switched off.
+    /// When a user is switched off.
     pub disabled: Vec<DisabledWhen>,
-    /// Attributes that this product shows of every person, so that an entry without them could not be read.
+    /// Attributes that this product shows of every user, so that an entry without them could not be read.
     pub always: &'static [&'static str],
 }
 
@@ -296,7 +296,7 @@ impl ResolvedLdapSettings {
         self.member.eq_ignore_ascii_case("memberUid")
     }
 
-    /// What to ask for of people: named attributes only, each once.
+    /// What to ask for of users: named attributes only, each once.
     pub fn user_attributes(&self, join: Option<&str>) -> Vec<String> {
         let mapped = self
             .attributes

@@ -1,4 +1,4 @@
-//! One read of a directory: its people, its groups, and which server it was.
+//! One read of a directory: its users, its groups, and which server it was.
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -21,7 +21,7 @@ pub struct RawRead {
     pub url: String,
     /// What makes this server's data recognisable, and how it was read.
     pub identity: DirectoryIdentity,
-    /// People and groups.
+    /// Users and groups.
     pub read: ReadEvidence<(BranchRead, BranchRead)>,
 }
 
@@ -100,7 +100,7 @@ pub struct TestStep {
     pub says: String,
 }
 
-/// Tries a connection step by step, for whoever sets it up. Reads one page of people and one of groups, changes
+/// Tries a connection step by step, for whoever sets it up. Reads one page of users and one of groups, changes
 /// nothing, and stops at the first step that fails.
 pub async fn test_connection(
     settings: Arc<ResolvedLdapSettings>,

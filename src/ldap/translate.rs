@@ -1,4 +1,4 @@
-//! What a directory says as a whole: its people, its groups, and who is in what.
+//! What a directory says as a whole: its users, its groups, and who is in what.
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
@@ -14,7 +14,7 @@ use super::settings::ResolvedLdapSettings;
 /// The accepted part and the set-aside part of one read. Members are named by position.
 #[derive(Clone, Debug, Default)]
 pub struct DirectorySnapshot {
-    /// People.
+    /// Users.
     pub users: Vec<LdapUser>,
     /// Groups.
     pub groups: Vec<LdapGroup>,
@@ -24,11 +24,11 @@ pub struct DirectorySnapshot {
     pub nested: Vec<(u32, u32)>,
     /// Entries that could not be taken.
     pub skipped: Vec<SkippedEntry>,
-    /// Stable ids of people who were set aside: they are there, so they are not missing.
+    /// Stable ids of users who were set aside: they are there, so they are not missing.
     pub present_users: HashSet<String>,
     /// The same of groups.
     pub present_groups: HashSet<String>,
-    /// How many entries of people could not be taken.
+    /// How many entries of users could not be taken.
     pub users_aside: u64,
     /// The same of groups.
     pub groups_aside: u64,
@@ -51,7 +51,7 @@ pub struct SkippedEntry {
     pub why: SkipReason,
 }
 
-/// What is known of people already, by stable id. Where two claim one login name or join key, its holder keeps it.
+/// What is known of users already, by stable id. Where two claim one login name or join key, its holder keeps it.
 #[derive(Clone, Debug, Default)]
 pub struct ExistingKeys<'a> {
     /// What stays where an entry does not show it.
@@ -62,7 +62,7 @@ pub struct ExistingKeys<'a> {
     pub joins: HashMap<&'a [u8], &'a str>,
 }
 
-/// Translates a read. Of people who are as before it keeps what tells them apart, and of every entry of a person the name.
+/// Translates a read. Of users who are as before it keeps what tells them apart, and of every entry of a user the name.
 pub fn translate(
     user_branch: BranchRead,
     groups: BranchRead,
@@ -159,7 +159,7 @@ impl DirectorySnapshot {
         self.doubt.get_or_insert_with(says);
     }
 
-    /// Of people who claim the same, the one who holds it already keeps it; with no holder among them nobody
+    /// Of users who claim the same, the one who holds it already keeps it; with no holder among them nobody
     /// gets it, because which of them it was meant for cannot be known.
     fn unique<K: Hash + Eq>(
         &mut self,
@@ -210,7 +210,7 @@ impl DirectorySnapshot {
                 self.doubt(|| format!("\"{dn}\" is no distinguished name"));
                 continue;
             };
-            // One entry may be read as a person and as a group; two of one kind cannot have one name.
+            // One entry may be read as a user and as a group; two of one kind cannot have one name.
             let same = |known: &mut Target| {
                 let alike = matches!(
                     (*known, target),

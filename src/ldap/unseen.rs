@@ -1,5 +1,5 @@
 //! What an entry does not show: an attribute that many lose at once is rather unreadable than gone, so it stays as it was
-//! until a person has looked at it; and who waits to be switched on or off stays as before.
+//! until a user has looked at it; and who waits to be switched on or off stays as before.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::domain::id::ExternalUserId;
@@ -12,7 +12,7 @@ use super::safeguard::{Removal, exceeds};
 use super::settings::SafeguardLimits;
 use super::translate::DirectorySnapshot;
 
-/// Keeps the parts that many of the changed people lose at once and nobody has approved; each with its reason.
+/// Keeps the parts that many of the changed users lose at once and nobody has approved; each with its reason.
 pub(super) fn keep_parts(
     said: &mut DirectorySnapshot,
     accepted: &Baseline,

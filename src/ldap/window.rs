@@ -1,4 +1,4 @@
-//! What the runs of the last hours removed, as it is stored and as the brake counts it.
+//! What the runs of the last hours removed, as it is stored and as the safeguard counts it.
 use super::safeguard::UnapprovedRemovals;
 use crate::store::baseline;
 

@@ -1,4 +1,4 @@
-//! From proven claims to a person: what the provider says of the subject is written like any other word of the
+//! From proven claims to a user: what the provider says of the subject is written like any other word of the
 //! directory, and the directory's declared join decides whose it is. Never a name or address by itself.
 use super::LoginService;
 use super::claims::Claims;
@@ -28,7 +28,7 @@ enum Outcome {
 }
 
 impl LoginService {
-    /// Lets the person behind `claims` in.
+    /// Lets the user behind `claims` in.
     ///
     /// # Errors
     /// [`LoginErrorKind::NotLinked`] when the join names nobody, [`LoginErrorKind::Suspended`].
@@ -78,7 +78,7 @@ fn fault(error: ProvisionError) -> Fault {
     }
 }
 
-/// Somebody at the door, with everything that is said of them.
+/// Somebody at the connection, with everything that is said of them.
 struct AdmittedUser<'a> {
     open: &'a OidcConnection,
     source: ProvisionSource<'a>,
@@ -118,7 +118,7 @@ impl<'a> AdmittedUser<'a> {
         }
     }
 
-    /// Writes down what the provider says, with the person whom the directory's join names, or whom the connection makes.
+    /// Writes down what the provider says, with the user whom the directory's join names, or whom the connection makes.
     async fn say(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
         let (at, source) = (&self.source.extent, &self.source);
         let known = sessions::arrived(tx, at, &self.stable_key).await?;
@@ -126,7 +126,7 @@ impl<'a> AdmittedUser<'a> {
             Ok(key) => match_keys::named(tx, at, key.bytes()).await?,
             Err(_) => None,
         };
-        // A lasting key is one person's for good, so it says whose this subject is whatever was thought before. An
+        // A lasting key is one user's for good, so it says whose this subject is whatever was thought before. An
         // address may have become somebody else's: then an administrator decides.
         let lasting = self.key.as_ref().is_ok_and(MatchKey::lasting);
         match (named.filter(|_| lasting), &known) {
@@ -171,7 +171,7 @@ impl<'a> AdmittedUser<'a> {
         }
     }
 
-    /// Where nobody is made: writes somebody down who is proven to resemble a person here, so that an administrator can
+    /// Where nobody is made: writes somebody down who is proven to resemble a user here, so that an administrator can
     /// say whether it is them.
     async fn wait(&self, tx: &mut Tx, ctx: &Ctx) -> Result<(), Fault> {
         let new = self.newcomer(&self.described.document);

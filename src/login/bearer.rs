@@ -1,4 +1,4 @@
-//! Bearer tokens of the API at the door.
+//! Bearer tokens of the API at the connection.
 use super::LoginService;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;

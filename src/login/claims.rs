@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// A JSON object in which no object, at any depth, repeats a name. Of a repeated name some readers take
-/// the first and some the last, so two of them would see different people. A claim that is `null` is not said
+/// the first and some the last, so two of them would see different users. A claim that is `null` is not said
 /// (OpenID Connect Core 1.0 §5.3.2).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claims(Map<String, Value>);
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-/// Claims that people may enter themselves, each with the one that says that the provider has verified it (OpenID Connect
+/// Claims that users may enter themselves, each with the one that says that the provider has verified it (OpenID Connect
 /// Core 1.0 §5.1).
 const PROVEN_BY: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
 

@@ -1,5 +1,5 @@
-//! What claims say of a person, as a user document that the schema has accepted. What it does not take is left out: a
-//! claim that nobody needs refuses nobody. A word that people may choose themselves is never their address or sign-in
+//! What claims say of a user, as a user document that the schema has accepted. What it does not take is left out: a
+//! claim that nobody needs refuses nobody. A word that users may choose themselves is never their address or sign-in
 //! name.
 use serde_json::{Map, Value as Json, json};
 

@@ -1,4 +1,4 @@
-//! Why a sign-in was refused: a sentence for the person, a stable code for both, detail for the log.
+//! Why a sign-in was refused: a sentence for the user, a stable code for both, detail for the log.
 use std::fmt;
 
 use serde_json::Value;
@@ -17,13 +17,13 @@ pub struct LoginError {
     pub detail: String,
     /// The connection at which it happened, when it is known.
     pub connection: Option<ConnectionId>,
-    /// What those who switched the person off say to them; empty of any other refusal.
+    /// What those who switched the user off say to them; empty of any other refusal.
     pub notices: Vec<String>,
-    /// What is known of the person, for administrators: the subject, and what the provider says they are called.
+    /// What is known of the user, for administrators: the subject, and what the provider says they are called.
     pub who: Option<Value>,
 }
 
-/// What went wrong, as far as the person needs to know.
+/// What went wrong, as far as the user needs to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoginErrorKind {
     /// No such sign-in, or it is switched off.
@@ -32,7 +32,7 @@ pub enum LoginErrorKind {
     Observed,
     /// The attempt is over, was never begun, or began in another browser.
     Stale,
-    /// The person or the provider said no.
+    /// The user or the provider said no.
     Declined,
     /// The provider does not answer.
     Unreachable,
@@ -42,11 +42,11 @@ pub enum LoginErrorKind {
     Untrusted,
     /// Nobody here is linked to this sign-in.
     NotLinked,
-    /// Somebody here may be the person; an administrator decides.
+    /// Somebody here may be the user; an administrator decides.
     Waiting,
     /// A one-time link that is of no use any more.
     Spent,
-    /// The person is known and switched off.
+    /// The user is known and switched off.
     Suspended,
     /// Too many attempts.
     Busy,
@@ -78,7 +78,7 @@ impl LoginError {
 }
 
 impl LoginErrorKind {
-    /// What happened and what to do, for the person in front of the screen.
+    /// What happened and what to do, for the user in front of the screen.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Unknown => {

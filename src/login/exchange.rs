@@ -24,7 +24,7 @@ pub struct Exchange<'a> {
     pub secret: Option<&'a str>,
     /// The redirect URI of the connection.
     pub redirect_uri: &'a str,
-    /// The claim that names the person in the directory; fetched from userinfo when the ID token lacks it.
+    /// The claim that names the user in the directory; fetched from userinfo when the ID token lacks it.
     pub matching_claim: Option<&'a str>,
     /// The present, as it goes on: what the provider says is judged when it has said it.
     pub time: Running,
@@ -85,7 +85,7 @@ impl Exchange<'_> {
         Ok(claims)
     }
 
-    /// Whether a claim that was asked for by its scope, and that a person here is described by, is not in the ID token.
+    /// Whether a claim that was asked for by its scope, and that a user here is described by, is not in the ID token.
     fn lacks_something(&self, claims: &Claims) -> bool {
         let asked = |scope: &str| self.config.scopes.iter().any(|one| one == scope);
         let named = ["name", "given_name", "family_name"].iter().all(|name| claims.words(name).is_some());

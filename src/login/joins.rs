@@ -1,4 +1,4 @@
-//! Which claim may name a person at every door of a directory, and when it is believed. A claim that people may choose or
+//! Which claim may name a user at every connection of a directory, and when it is believed. A claim that users may choose or
 //! change themselves is no proof of who they are, whoever signs it.
 use serde_json::Value as Json;
 
@@ -6,7 +6,7 @@ use super::claims::Claims;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::provision::match_key::MatchKey;
 
-/// Claims that people choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
+/// Claims that users choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
 /// and §5.7, and what the large providers send beside them).
 const CHOSEN: [&str; 29] = [
     "preferred_username",
@@ -40,7 +40,7 @@ const CHOSEN: [&str; 29] = [
     "userprincipalname",
 ];
 
-/// Claims about the token or about many people.
+/// Claims about the token or about many users.
 const OF_MANY: [&str; 25] = [
     "iss",
     "aud",
@@ -69,7 +69,7 @@ const OF_MANY: [&str; 25] = [
     "phone_number_verified",
 ];
 
-/// Checks the claim that is to name the same person at every door.
+/// Checks the claim that is to name the same user at every connection.
 ///
 /// # Errors
 /// What is wrong with it, in a sentence.
@@ -129,7 +129,7 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
         let why = format!("the claim {claim:?}, which names the person, is longer than {INDEXED_TEXT_BYTES} bytes");
         return unnamed("join.claim", why);
     }
-    // The subject is the provider's own name for the person: unique there, and never given to anybody else (§2).
+    // The subject is the provider's own name for the user: unique there, and never given to anybody else (§2).
     if claim != "sub" {
         if let Err(why) = check(claim) {
             return unnamed("join.unproven", why);

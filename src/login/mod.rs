@@ -6,11 +6,11 @@
 //! | `attempt`, `authorize`, `callback` | what goes out with the browser and what comes back |
 //! | `exchange`, `verify`, `keys`, `discovery`, `provider`, `claims` | from a code to claims that can be believed |
 //! | `jws`, `kept` | signed tokens in their parts; what was fetched, kept for a while |
-//! | `arrive`, `joins`, `document` | from claims to a person, by the directory's join |
+//! | `arrive`, `joins`, `document` | from claims to a user, by the directory's join |
 //! | `client`, `assertion` | tokens for the OAuth 2.0 clients of SCIM connections |
 //! | `fetch`, `address` | the one guarded way to a provider |
 //! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |
-//! | `refusal` | why not, for the person, the log and the code |
+//! | `refusal` | why not, for the user, the log and the code |
 pub mod address_policy;
 mod admit;
 pub mod assertion;

@@ -41,11 +41,11 @@ pub struct OidcSettings {
     /// The scopes asked for; `openid` is always added.
     #[serde(default = "usual_scopes")]
     pub scopes: Vec<String>,
-    /// Whether a sign-in that is linked to nobody creates a person. Off: it waits for the directory to
+    /// Whether a sign-in that is linked to nobody creates a user. Off: it waits for the directory to
     /// say who it is.
     #[serde(default)]
     pub jit: bool,
-    /// The longest time since the person proved who they are, in seconds; absent: not asked.
+    /// The longest time since the user proved who they are, in seconds; absent: not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u32>,
     /// The authentication contexts that will do; empty: not asked.

@@ -15,7 +15,7 @@ use crate::secret::{Keyring, SealPurpose};
 use crate::store::Store;
 use crate::store::connections::{self, ConnectionContext};
 
-/// The place where people sign in; one for the whole server.
+/// The place where users sign in; one for the whole server.
 pub struct LoginService {
     pub(super) store: Store,
     pub(super) providers: Providers,
@@ -34,7 +34,7 @@ pub(super) struct OidcConnection {
 }
 
 impl OidcConnection {
-    /// The claim whose value names the same person at every door of the directory.
+    /// The claim whose value names the same user at every connection of the directory.
     pub(super) fn matching_claim(&self) -> &str {
         self.connection.matching_attribute.as_deref().unwrap_or("sub")
     }

@@ -19,7 +19,7 @@ use crate::store::extent::SelfExtent;
 use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Tx, api_tokens};
 
-/// Sessions of one person; a further one ends the oldest.
+/// Sessions of one user; a further one ends the oldest.
 const MOST: i64 = 50;
 
 /// Seconds without a request after which a session ends.
@@ -102,7 +102,7 @@ impl LoginService {
         self.store.write(async |tx| sessions::purge(tx, now, now.plus_seconds(-IDLE)).await).await
     }
 
-    /// Ends the session, or every session of its person.
+    /// Ends the session, or every session of its user.
     ///
     /// # Errors
     /// Only those of the store.
@@ -125,7 +125,7 @@ impl LoginService {
 /// Begins a session of somebody who has just proved who they are, with a fresh id, inside the caller's transaction.
 ///
 /// # Errors
-/// [`LoginErrorKind::Suspended`] when the person may not act; the caller's transaction then writes nothing.
+/// [`LoginErrorKind::Suspended`] when the user may not act; the caller's transaction then writes nothing.
 pub(super) async fn start(
     tx: &mut Tx,
     ctx: &Ctx,

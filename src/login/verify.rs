@@ -63,7 +63,7 @@ pub struct Expected<'a> {
     pub since: Timestamp,
     /// How far the clocks may differ, in seconds.
     pub skew: i64,
-    /// The longest time since the person proved who they are, in seconds, if we asked.
+    /// The longest time since the user proved who they are, in seconds, if we asked.
     pub max_age: Option<i64>,
     /// The authentication contexts that will do, if we asked.
     pub contexts: &'a [String],

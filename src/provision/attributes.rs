@@ -1,4 +1,4 @@
-//! What the room itself reads from a document: the name that is unique, whether it is active, and the columns a person
+//! What the room itself reads from a document: the name that is unique, whether it is active, and the columns a user
 //! is merged from.
 use serde_json::Value as Json;
 
@@ -14,9 +14,9 @@ pub(super) struct UserAttributes {
     pub user_name: String,
     /// The client's own id.
     pub external_id: Option<String>,
-    /// Whether the directory lets this person in; absent means it does.
+    /// Whether the directory lets this user in; absent means it does.
     pub active: bool,
-    /// What it says of the person.
+    /// What it says of the user.
     pub columns: Columns,
 }
 
@@ -49,7 +49,7 @@ impl GroupAttributes {
     }
 }
 
-/// What a document says of the person.
+/// What a document says of the user.
 pub(super) fn columns(doc: &Document, user_name: &str) -> Columns {
     let emails = doc.get("emails").and_then(Json::as_array);
     let email = emails.and_then(|list| first_of(list)?.get("value")?.as_str().map(str::to_owned));

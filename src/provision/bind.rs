@@ -1,6 +1,6 @@
 //! Names that rules gave to groups before the directory said them: bound to the group that has the name, once there is
 //! one and only one. A second one soon after takes the binding back, so that it does not matter in which order groups
-//! come, nor by which door; later the rule keeps its group, and neither a rename nor a newcomer retargets it.
+//! come, nor by which connection; later the rule keeps its group, and neither a rename nor a newcomer retargets it.
 use super::event::{Event, Kind};
 use super::{Effect, ProvisionError, ProvisionSource};
 use crate::domain::ctx::Ctx;

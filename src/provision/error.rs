@@ -50,7 +50,7 @@ impl From<StoreError> for ProvisionError {
 }
 
 impl From<ProvisionError> for ScimError {
-    /// The refusal in the words of SCIM. Failures of the store have none: the door answers those itself.
+    /// The refusal in the words of SCIM. Failures of the store have none: the connection answers those itself.
     fn from(error: ProvisionError) -> Self {
         use crate::scim::error::ScimType;
         match error {

@@ -1,5 +1,5 @@
 //! What is written down of an act. Data holds ids, attribute names and counts, never a personal value: names and
-//! addresses lie beside the log, so that erasing a person leaves it whole.
+//! addresses lie beside the log, so that erasing a user leaves it whole.
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};

@@ -1,4 +1,4 @@
-//! How long the texts of what a directory says may be: at every door, because all of them come through this room.
+//! How long the texts of what a directory says may be: at every connection, because all of them come through this room.
 use serde_json::Value as Json;
 
 use super::ProvisionError;
@@ -7,7 +7,7 @@ use crate::domain::bounds::{INDEXED_TEXT_BYTES, TEXT_BYTES, fits, fits_index};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::resource::Document;
 
-/// Attributes of a user that end in an index: of the external user, or of the person it is merged into.
+/// Attributes of a user that end in an index: of the external user, or of the user it is merged into.
 const OF_USERS: [&str; 7] =
     ["userName", "externalId", "displayName", "name.formatted", "name.givenName", "name.familyName", "emails.value"];
 

@@ -25,7 +25,7 @@ pub struct NewExternalGroup {
     pub document: Document,
     /// Its members.
     pub members: Vec<MemberRef>,
-    /// A hash of the source's row, for doors that compare before they write.
+    /// A hash of the source's row, for connections that compare before they write.
     pub row_hash: Option<Vec<u8>>,
 }
 
@@ -36,7 +36,7 @@ pub struct GroupInput {
     pub document: Document,
     /// What becomes of its members, in order. Empty: they stay.
     pub members: Vec<MemberOp>,
-    /// A hash of the source's row, for doors that compare before they write.
+    /// A hash of the source's row, for connections that compare before they write.
     pub row_hash: Option<Vec<u8>>,
 }
 

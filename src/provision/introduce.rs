@@ -1,4 +1,4 @@
-//! People for those who waited while their directory was only observed: once it counts, each is looked at as if it had
+//! Users for those who waited while their directory was only observed: once it counts, each is looked at as if it had
 //! just come. In pages, each a transaction of its own; what is left when the process dies is taken up by a job.
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const PAGE: u32 = 100;
 /// What came of looking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Introduced {
-    /// Who is linked to a person now, one that was made or one that was there.
+    /// Who is linked to a user now, one that was made or one that was there.
     pub linked: usize,
     /// Who waits for an administrator's word.
     pub waiting: usize,

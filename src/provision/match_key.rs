@@ -1,4 +1,4 @@
-//! Join keys: which identifier of a directory names the same person at each of its doors.
+//! Join keys: which identifier of a directory names the same user at each of its connections.
 use serde_json::Value as Json;
 
 use crate::domain::text::fold;
@@ -13,7 +13,7 @@ pub struct MatchKey {
 
 impl MatchKey {
     /// The key that `value` of `attribute` makes. Names and addresses are compared without regard to case and may be
-    /// given to another person later; every other identifier is taken byte by byte and belongs to one person for good.
+    /// given to another user later; every other identifier is taken byte by byte and belongs to one user for good.
     pub fn new(attribute: &str, value: &str) -> Self {
         let reusable = value.contains('@') || REUSABLE.iter().any(|name| name.eq_ignore_ascii_case(leaf(attribute)));
         let text = if reusable { fold(value) } else { value.to_owned() };
@@ -40,13 +40,13 @@ impl MatchKey {
         (!value.is_empty()).then(|| Self::new(attribute, value))
     }
 
-    /// A key as it was stored, for a document whose key stays. Whether it belongs to one person for good is not known: it
+    /// A key as it was stored, for a document whose key stays. Whether it belongs to one user for good is not known: it
     /// is rather forgotten than found again with somebody else.
     pub(super) fn stored(bytes: Vec<u8>) -> Self {
         Self { bytes, lasting: false }
     }
 
-    /// The stored key of a user whose door does not show `attribute` at the moment.
+    /// The stored key of a user whose connection does not show `attribute` at the moment.
     pub fn kept(attribute: &str, bytes: Vec<u8>) -> Self {
         let lasting = std::str::from_utf8(&bytes).is_ok_and(|value| Self::new(attribute, value).lasting);
         Self { bytes, lasting }
@@ -57,13 +57,13 @@ impl MatchKey {
         &self.bytes
     }
 
-    /// Whether the key stays with one person after the account is gone.
+    /// Whether the key stays with one user after the account is gone.
     pub fn lasting(&self) -> bool {
         self.lasting
     }
 }
 
-/// Attributes that hold names or addresses, in the words of the three doors.
+/// Attributes that hold names or addresses, in the words of the three connections.
 const REUSABLE: [&str; 10] = [
     "userName",
     "mail",

@@ -10,7 +10,7 @@ use crate::store::extent::PartnerExtent;
 use crate::store::external_users::{self, ExternalUser, LinkOrigin};
 use crate::store::{Reader, StoreError, Tx, match_keys, users};
 
-/// A page of those who wait at the doors of the extent's partner, by id, those after `after`; at most `limit`.
+/// A page of those who wait at the connections of the extent's partner, by id, those after `after`; at most `limit`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -23,12 +23,12 @@ pub async fn waiting(
     external_users::waiting(reader, at, after, limit).await
 }
 
-/// Links an external user that has no person to a person of the extent's partner, as an administrator decided. From
-/// then on the person is in or out as the directory says.
+/// Links an external user that has no user to a user of the extent's partner, as an administrator decided. From
+/// then on the user is in or out as the directory says.
 ///
 /// # Errors
 /// [`ProvisionError::NotFound`] when either is not within the extent, or the external user is linked already;
-/// [`ProvisionError::Uniqueness`] when the person is linked at this door already.
+/// [`ProvisionError::Uniqueness`] when the user is linked at this connection already.
 pub async fn attach_in(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -57,11 +57,11 @@ pub async fn attach_in(
     Ok(effect)
 }
 
-/// Separates an external user from its person, as an administrator decided: it confers nothing from then on, its
+/// Separates an external user from its user, as an administrator decided: it confers nothing from then on, its
 /// suspension is lifted, and the sessions of before end.
 ///
 /// # Errors
-/// [`ProvisionError::NotFound`] when it is not within the extent or has no person.
+/// [`ProvisionError::NotFound`] when it is not within the extent or has no user.
 pub async fn detach_in(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -77,7 +77,7 @@ pub async fn detach_in(
     Ok(effect)
 }
 
-/// Takes a person away from an external user that is held.
+/// Takes a user away from an external user that is held.
 pub(super) async fn separate(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -97,7 +97,7 @@ pub(super) async fn separate(
     Ok(())
 }
 
-/// The external user, held, with the door it came through.
+/// The external user, held, with the connection it came through.
 async fn found<'a>(
     tx: &mut Tx,
     at: &PartnerExtent,

@@ -1,9 +1,9 @@
-//! From an external user to a person.
+//! From an external user to a user.
 //!
 //! 0. In a directory that is only observed nobody is linked, and nobody is made: the external user waits.
-//! 1. The directory's join names somebody: joined; when this connection had removed that person, revived.
+//! 1. The directory's join names somebody: joined; when this connection had removed that user, revived.
 //! 2. Somebody of the partner has the same sign-in name or address: nobody is linked, an administrator decides.
-//! 3. Else a new person is made.
+//! 3. Else a new user is made.
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ use crate::store::external_users::LinkOrigin;
 use crate::store::match_candidates::{self, DirectoryRules, MatchQuery, MatchResult, MatchedUser};
 use crate::store::{Tx, external_users, match_keys, users};
 
-/// Why a person is switched off by a connection, in the words administrators read.
+/// Why a user is switched off by a connection, in the words administrators read.
 pub(super) const INACTIVE: &str = "inactive at the source";
 pub(super) const REMOVED: &str = "removed at the source";
 
-/// An external user that has no person yet.
+/// An external user that has no user yet.
 #[derive(Clone, Copy)]
 pub(super) struct UnlinkedUser<'s> {
     /// The circumstances in which it was said.
@@ -30,9 +30,9 @@ pub(super) struct UnlinkedUser<'s> {
     pub(super) external: ExternalUserId,
     /// Its unique name.
     pub(super) user_name: &'s str,
-    /// What a person made for it would be called.
+    /// What a user made for it would be called.
     pub(super) profile: &'s UserProfile,
-    /// What names the person at every door of the directory.
+    /// What names the user at every connection of the directory.
     pub(super) key: Option<&'s MatchKey>,
 }
 
@@ -42,7 +42,7 @@ impl<'s> UnlinkedUser<'s> {
         MatchQuery { external: self.external, user_name: self.user_name, match_key, profile: self.profile }
     }
 
-    /// The person, as far as it is known by `met`; none when an administrator has to decide.
+    /// The user, as far as it is known by `met`; none when an administrator has to decide.
     fn user(
         &self,
         source: &ProvisionSource<'_>,
@@ -76,7 +76,7 @@ pub(super) async fn meet(
     Ok(match_candidates::meet(tx, &source.extent, &newcomers).await?)
 }
 
-/// The person of each stranger who met somebody or nobody, in order; those who are made for it are written, all
+/// The user of each stranger who met somebody or nobody, in order; those who are made for it are written, all
 /// together. None of the strangers may resemble another.
 pub(super) async fn introduce(
     tx: &mut Tx,
@@ -92,7 +92,7 @@ pub(super) async fn introduce(
     let mut joined = BTreeSet::new();
     for (stranger, mut met, effect) in strangers {
         if let Some(named) = &mut met.named {
-            // A person may have several keys, and is joined once at a door.
+            // A user may have several keys, and is joined once at a connection.
             named.taken |= !joined.insert(named.user);
         }
         let user = stranger.user(source, met, effect);
@@ -109,7 +109,7 @@ pub(super) async fn introduce(
         users.push(user);
     }
     users::insert(tx, at, &new).await?;
-    // Apart from the people, so that each are rows of one statement.
+    // Apart from the users, so that each are rows of one statement.
     for (stranger, met, user) in made {
         // Whose key names somebody else for good, by an administrator's word, has none.
         let Some(key) = stranger.key.filter(|_| !met.named.is_some_and(|named| named.refused)) else { continue };
@@ -117,21 +117,21 @@ pub(super) async fn introduce(
         if met.named.is_none() {
             match_keys::insert(tx, at, bytes, lasting, user, now).await?;
         } else if !match_keys::claim(tx, at, bytes, lasting, user, now).await? {
-            // It named somebody who is gone, and another door was faster to take it over.
+            // It named somebody who is gone, and another connection was faster to take it over.
             return Err(ProvisionError::Raced);
         }
     }
     Ok(users)
 }
 
-/// An administrator decides whether it is this person.
+/// An administrator decides whether it is this user.
 pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
     effect.user(connection, resembles, UserChangeKind::Resembled);
     effect.event(Event::of(Kind::MatchProposed, external).id("connection", connection).id("resembles", resembles));
 }
 
-/// What follows once the external user is stored with its new person.
+/// What follows once the external user is stored with its new user.
 pub(super) async fn arrive(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -151,7 +151,7 @@ pub(super) async fn arrive(
         additive_mode::check(tx, at, !active).await?;
         users::lock(tx, at, user).await?;
         if link == LinkOrigin::Joined && external_users::another_here(tx, at, user, external).await? {
-            // Another request of this door was faster to join.
+            // Another request of this connection was faster to join.
             return Err(ProvisionError::Raced);
         }
         if link == LinkOrigin::Joined {
@@ -167,7 +167,7 @@ pub(super) async fn arrive(
     switch(tx, ctx, source, user, active, INACTIVE, effect).await
 }
 
-/// Lets a linked person in or keeps the person out, in the name of the connection.
+/// Lets a linked user in or keeps the user out, in the name of the connection.
 pub(super) async fn switch(
     tx: &mut Tx,
     ctx: &Ctx,

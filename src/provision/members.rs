@@ -200,7 +200,7 @@ impl<'c> MemberChanges<'c> {
 
     /// Which of the named are users, which are groups, and which are unknown. The last are refused when the source says
     /// so, and then so is what is named as the other of the two; otherwise the id alone counts. The group itself is no
-    /// member a group can have: its people are in it already.
+    /// member a group can have: its users are in it already.
     async fn sort_out(&mut self, tx: &mut Tx, refs: &[MemberRef]) -> Result<Named, ProvisionError> {
         let at = &self.source.extent;
         let ids: Vec<Uuid> = refs.iter().filter_map(MemberRef::id).collect();

@@ -1,4 +1,4 @@
-//! A person's own columns, kept as the law of merging has them.
+//! A user's own columns, kept as the law of merging has them.
 use super::attributes::columns;
 use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, nameless};
 use crate::access::profile_merge::{Columns, ProfileSource, merge};
@@ -8,7 +8,7 @@ use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
 use crate::store::{Constraint, StoreError, Tx, external_users, users};
 
-/// The columns of a person of whom only one document speaks.
+/// The columns of a user of whom only one document speaks.
 pub(super) fn alone(
     source: &ProvisionSource<'_>,
     by: ExternalUserId,
@@ -28,7 +28,7 @@ fn called<'a>(profile: UserProfile, user_names: impl IntoIterator<Item = &'a str
     UserProfile { display_name, ..profile }
 }
 
-/// Merges a linked person anew from what every door says, leaving `without` out, who is about to go. The last one to go
+/// Merges a linked user anew from what every connection says, leaving `without` out, who is about to go. The last one to go
 /// leaves the columns as they were.
 pub(super) async fn refresh(
     tx: &mut Tx,
@@ -69,7 +69,7 @@ pub(super) async fn refresh(
     Ok(())
 }
 
-/// Gives the person another sign-in name, or none when somebody of the partner has it; true when it changed.
+/// Gives the user another sign-in name, or none when somebody of the partner has it; true when it changed.
 async fn rename(
     tx: &mut Tx,
     ctx: &Ctx,

@@ -1,4 +1,4 @@
-//! The one room: everything a directory says comes in here, whichever door it comes through.
+//! The one room: everything a directory says comes in here, whichever connection it comes through.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -6,9 +6,9 @@
 //! | `users/together` | users who arrive at the same moment are created together |
 //! | `listing` | what a list asks for, and when its total is known |
 //! | `members` | changes of a group's members, as sets |
-//! | `link`, `merge`, `join`, `review` | from external users to people, and back into a person's own columns |
-//! | `introduce` | people for those who waited while their directory was only observed |
-//! | `succession`, `nameless` | a person whom the source knows by another key; people without a sign-in name |
+//! | `link`, `merge`, `join`, `review` | from external users to users, and back into a user's own columns |
+//! | `introduce` | users for those who waited while their directory was only observed |
+//! | `succession`, `nameless` | a user whom the source knows by another key; users without a sign-in name |
 //! | `conditions`, `place` | what is kept up to date for the view: condition members and placements |
 //! | `fit` | how long texts may be |
 //! | `additive` | what a directory that only adds may not say |
@@ -58,7 +58,7 @@ pub struct ProvisionSource<'a> {
     pub extent: ConnectionExtent,
     /// What its documents may hold.
     pub schemas: &'a SchemaSet,
-    /// The attribute that names the same person at every door of the directory; see [`match_key::MatchKey::of_document`].
+    /// The attribute that names the same user at every connection of the directory; see [`match_key::MatchKey::of_document`].
     pub matching_attribute: Option<&'a str>,
     /// What becomes of members it names that do not exist.
     pub unknown_members: UnknownMembers,
@@ -78,7 +78,7 @@ pub enum UnknownMembers {
 pub enum Execution {
     /// It is done.
     Real,
-    /// It is done, and what it changes of what people hold is worked out too.
+    /// It is done, and what it changes of what users hold is worked out too.
     Told,
     /// It is done and undone: what comes back is what the real act would bring.
     Dry,

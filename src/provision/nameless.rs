@@ -1,4 +1,4 @@
-//! User names of people whose source tells no name to sign in with. A subject of OpenID Connect is an identifier, and what
+//! User names of users whose source tells no name to sign in with. A subject of OpenID Connect is an identifier, and what
 //! it calls itself proves nothing; but an external user has a user name that is unique in its connection. So it gets one
 //! that is nobody's sign-in name and no address, and therefore resembles nobody.
 use base64::Engine as _;
@@ -27,7 +27,7 @@ pub(super) fn is(user_name: &str) -> bool {
     user_name.starts_with(PREFIX)
 }
 
-/// What a person of such a name is shown by when nobody says how they are called: the subject.
+/// What a user of such a name is shown by when nobody says how they are called: the subject.
 pub(super) fn spare(user_name: &str) -> Option<&str> {
     user_name.strip_prefix(PREFIX)?.split_once(':').map(|(_, subject)| subject)
 }

@@ -30,29 +30,29 @@ pub struct Effect {
     pub members_removed: usize,
     /// Ids named as members that the connection does not know.
     pub unknown_members: Vec<String>,
-    /// What happened to people, in order.
+    /// What happened to users, in order.
     pub users: Vec<UserChange>,
     /// The events, as written or as they would be.
     pub events: Vec<Event>,
-    /// The people whose access may have changed.
+    /// The users whose access may have changed.
     pub touched: Vec<UserId>,
     /// What they hold afterwards and did not before, and the other way round.
     pub access: AccessChanges,
 }
 
-/// What an act changes of what people hold: user groups, and roles over scopes.
+/// What an act changes of what users hold: user groups, and roles over scopes.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub enum AccessChanges {
     /// Nobody asked.
     #[default]
     NotCompared,
-    /// For each person for whom anything changes.
+    /// For each user for whom anything changes.
     Changes(Vec<AccessChange>),
-    /// Too many people are touched to tell within one request; a plan tells it.
+    /// Too many users are touched to tell within one request; a plan tells it.
     TooMany,
 }
 
-/// Something that happened to a person.
+/// Something that happened to a user.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UserChange {
     /// To whom.
@@ -63,28 +63,28 @@ pub struct UserChange {
     pub what: UserChangeKind,
 }
 
-/// What happened to a person.
+/// What happened to a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum UserChangeKind {
-    /// The person came to be.
+    /// The user came to be.
     Created,
     /// An external user was linked by the directory's join.
     Joined,
-    /// The person had left and came back; this many manual grants wait for an administrator.
+    /// The user had left and came back; this many manual grants wait for an administrator.
     Revived {
         /// Grants put aside.
         suspended_grants: u64,
     },
-    /// An external user resembles this person; an administrator decides.
+    /// An external user resembles this user; an administrator decides.
     Resembled,
-    /// The person's own columns changed.
+    /// The user's own columns changed.
     Changed,
-    /// The connection switched the person off.
+    /// The connection switched the user off.
     Suspended,
     /// The connection lifted its suspension.
     Resumed,
-    /// The person's exclusive user group changed.
+    /// The user's exclusive user group changed.
     Placed {
         /// To this one.
         group: UserGroupId,
@@ -97,7 +97,7 @@ impl Effect {
         self.events.push(event);
     }
 
-    /// Notes what happened to a person, with the event that says so.
+    /// Notes what happened to a user, with the event that says so.
     pub(super) fn user(&mut self, connection: ConnectionId, user: UserId, what: UserChangeKind) {
         let event = |kind| Event::of(kind, user).id("connection", connection);
         match what {
@@ -115,7 +115,7 @@ impl Effect {
         self.users.push(UserChange { user, what });
     }
 
-    /// Notes that a person's access may have changed.
+    /// Notes that a user's access may have changed.
     pub(super) fn touch(&mut self, users: impl IntoIterator<Item = UserId>) {
         self.touched.extend(users);
         self.touched.sort_unstable();

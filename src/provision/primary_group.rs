@@ -1,4 +1,4 @@
-//! Placements: the one exclusive user group a person is in, stored when what it rests on changes.
+//! Placements: the one exclusive user group a user is in, stored when what it rests on changes.
 use super::event::{Event, Kind};
 use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, events};
 use crate::domain::ctx::Ctx;
@@ -22,7 +22,7 @@ pub(super) async fn refresh(
     by_rules(tx, source, &mut [(ctx, effect)]).await
 }
 
-/// [`refresh`] of several acts, where it is known that a rule places people, and nobody else changes those who are
+/// [`refresh`] of several acts, where it is known that a rule places users, and nobody else changes those who are
 /// touched. No act touched whom another did.
 pub(super) async fn by_rules(
     tx: &mut Tx,
@@ -41,7 +41,7 @@ pub(super) async fn by_rules(
     Ok(())
 }
 
-/// How many people are looked at together.
+/// How many users are looked at together.
 const PAGE: i64 = 500;
 
 /// Places everyone anew of whom a directory speaks, after another rule set came into force there; how many moved.
@@ -63,7 +63,7 @@ pub async fn everyone(
     }
 }
 
-/// Places those anew of the page of people behind `after` of whom a directory speaks, and keeps others from changing
+/// Places those anew of the page of users behind `after` of whom a directory speaks, and keeps others from changing
 /// them meanwhile; the last of them.
 ///
 /// # Errors

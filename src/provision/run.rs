@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError, Tx};
 /// How often a use case is begun again because what it rests on was deleted meanwhile.
 const MOST_TRIES: usize = 5;
 
-/// The most people whose access is compared before and after; a bigger question is a plan.
+/// The most users whose access is compared before and after; a bigger question is a plan.
 const MOST_COMPARED: usize = 500;
 
 /// Runs `work` in a transaction of its own.
@@ -39,7 +39,7 @@ pub(super) async fn run<T>(
     }
 }
 
-/// Does `work`, looks at what the people it touched then hold, undoes it, and compares with what they hold now.
+/// Does `work`, looks at what the users it touched then hold, undoes it, and compares with what they hold now.
 async fn tried<T>(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -60,7 +60,7 @@ async fn tried<T>(
     Ok(done)
 }
 
-/// What each of the people holds; none when they are too many.
+/// What each of the users holds; none when they are too many.
 async fn held(
     tx: &mut Tx,
     at: &ConnectionExtent,

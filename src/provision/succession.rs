@@ -1,5 +1,5 @@
-//! A person whom a source knows by another key than before: an application that was registered anew gives everybody a new
-//! subject. Where the directory's declared join names the person, the external user stays who it is and changes its key;
+//! A user whom a source knows by another key than before: an application that was registered anew gives everybody a new
+//! subject. Where the directory's declared join names the user, the external user stays who it is and changes its key;
 //! whoever comes with the old key is a stranger.
 use super::event::{Event, Kind};
 use super::users::finish;
@@ -32,7 +32,7 @@ pub async fn rekey_in(
     finish(tx, ctx, source, &mut effect).await
 }
 
-/// Takes the person away from `external`: its own key names somebody else by now.
+/// Takes the user away from `external`: its own key names somebody else by now.
 ///
 /// # Errors
 /// [`ProvisionError::NotFound`].
@@ -50,7 +50,7 @@ pub async fn separate_in(
     finish(tx, ctx, source, &mut effect).await
 }
 
-/// Forgets an external user whose place another one of the connection has: with the same person, or with none.
+/// Forgets an external user whose place another one of the connection has: with the same user, or with none.
 ///
 /// # Errors
 /// [`ProvisionError::NotFound`].

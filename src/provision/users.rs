@@ -39,9 +39,9 @@ const TRIES: usize = 3;
 pub struct UserInput {
     /// The document, accepted by the schema.
     pub document: Document,
-    /// What names the same person at every door of the directory.
+    /// What names the same user at every connection of the directory.
     pub join: MatchKeySource,
-    /// A hash of the source's row, for doors that compare before they write.
+    /// A hash of the source's row, for connections that compare before they write.
     pub row_hash: Option<Vec<u8>>,
 }
 
@@ -56,7 +56,7 @@ impl From<Document> for UserInput {
 pub enum MatchKeySource {
     /// From the document, by the source's join attribute.
     OfDocument,
-    /// From the door: it is no attribute of the document (LDAP, OpenID Connect).
+    /// From the connection: it is no attribute of the document (LDAP, OpenID Connect).
     Key(Option<MatchKey>),
     /// It stays what it was.
     Unchanged,
@@ -223,7 +223,7 @@ fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
 
 type Linked = Option<(UserId, LinkOrigin)>;
 
-/// What a changed document means for the person it is linked to; one that waits for review is tried again.
+/// What a changed document means for the user it is linked to; one that waits for review is tried again.
 async fn follow(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -289,7 +289,7 @@ pub async fn set_active(
     update(store, ctx, source, id, None, &change, mode).await
 }
 
-/// Deletes a user: its name is free at once, its memberships are gone, its person is switched off until the same lasting
+/// Deletes a user: its name is free at once, its memberships are gone, its user is switched off until the same lasting
 /// join key comes back.
 ///
 /// # Errors
@@ -345,7 +345,7 @@ pub async fn delete_in(
     Ok(Outcome { value: (), changed: true, effect })
 }
 
-/// Places the people touched and writes the events.
+/// Places the users touched and writes the events.
 pub(super) async fn finish(
     tx: &mut Tx,
     ctx: &Ctx,

@@ -1,4 +1,4 @@
-//! Bearer tokens of the API. A token acts with the authority its person has at that moment; only its SHA-256 is stored.
+//! Bearer tokens of the API. A token acts with the authority its user has at that moment; only its SHA-256 is stored.
 use super::extent::{PartnerExtent, SelfExtent};
 use super::sessions::in_good_standing;
 use super::tokens::TokenRecord;
@@ -27,18 +27,18 @@ statements! {
 /// Whoever sent a token, as of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenOwner {
-    /// The witness that the request comes from this person.
+    /// The witness that the request comes from this user.
     pub extent: SelfExtent,
     /// The token.
     pub token: TokenId,
     /// The home partner.
     pub partner: PartnerId,
-    /// The name people see.
+    /// The name users see.
     pub display_name: String,
 }
 
 impl TokenOwner {
-    /// The person.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.extent.user()
     }
@@ -55,10 +55,10 @@ impl FromRow for TokenOwner {
     }
 }
 
-/// Makes a token for a person of the extent's partner.
+/// Makes a token for a user of the extent's partner.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not at home there.
+/// `StoreError::NotFound` when the user is not at home there.
 pub async fn create(
     tx: &mut Tx,
     at: &PartnerExtent,
@@ -70,10 +70,10 @@ pub async fn create(
     insert(tx, ctx, (user, at.partner()), name, expires_at).await
 }
 
-/// Makes a token for the person themselves, at home at `home`.
+/// Makes a token for the user themselves, at home at `home`.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is gone, or moved meanwhile.
+/// `StoreError::NotFound` when the user is gone, or moved meanwhile.
 pub async fn create_own(
     tx: &mut Tx,
     of: &SelfExtent,
@@ -101,7 +101,7 @@ async fn insert(
     }
 }
 
-/// Whose token this is. `None` when it is unknown, expired or withdrawn, or the person may not act: suspended or
+/// Whose token this is. `None` when it is unknown, expired or withdrawn, or the user may not act: suspended or
 /// deleted, or the partner or one above.
 ///
 /// # Errors
@@ -115,7 +115,7 @@ pub async fn authenticate(
     reader.optional(&BY_HASH, binds![hash, now], TokenOwner::from_row).await
 }
 
-/// The person's own tokens, oldest first.
+/// The user's own tokens, oldest first.
 ///
 /// # Errors
 /// Only those of the store.
@@ -123,7 +123,7 @@ pub async fn list(reader: &mut Reader, of: &SelfExtent) -> Result<Vec<TokenRecor
     reader.all(&LIST, binds![of.user()], TokenRecord::from_row).await
 }
 
-/// Forgets tokens of the person that have ended by `now`, but for the last `kept`.
+/// Forgets tokens of the user that have ended by `now`, but for the last `kept`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -131,7 +131,7 @@ pub async fn forget_ended(tx: &mut Tx, of: &SelfExtent, now: Timestamp, kept: i6
     tx.execute(&FORGET_ENDED, binds![of.user(), now, kept]).await.map(drop)
 }
 
-/// Withdraws one of the person's own tokens: the next request with it is refused.
+/// Withdraws one of the user's own tokens: the next request with it is refused.
 ///
 /// # Errors
 /// `StoreError::NotFound` when it is not theirs, or is withdrawn already.

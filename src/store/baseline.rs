@@ -63,7 +63,7 @@ const RISKY: &str =
 /// Rows a query; between two queries nothing is held open.
 const PAGE: usize = 5_000;
 
-/// An accepted person.
+/// An accepted user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BaselineUserRow {
     /// Its identity.
@@ -107,7 +107,7 @@ pub struct PendingRemoval {
     pub stable_id: String,
     /// Stable id of the group it would be removed from.
     pub group_stable_id: Option<String>,
-    /// What it is, for people.
+    /// What it is, for users.
     pub name: String,
     /// Why it waits, as JSON.
     pub reason: String,
@@ -115,7 +115,7 @@ pub struct PendingRemoval {
 
 from_row!(PendingRemoval { kind, stable_id, group_stable_id, name, reason });
 
-/// The accepted people of the connection, by id.
+/// The accepted users of the connection, by id.
 ///
 /// # Errors
 /// Only those of the store.
@@ -151,7 +151,7 @@ pub async fn groups(store: &Store, at: &ConnectionExtent) -> Result<Vec<Baseline
     }
 }
 
-/// The accepted memberships of people.
+/// The accepted memberships of users.
 ///
 /// # Errors
 /// Only those of the store.
@@ -203,7 +203,7 @@ pub async fn mapped(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<Ex
     reader.all(&MAPPED, binds![at.directory(), at.connection()], first).await
 }
 
-/// People of the connection who hold, by hand or by a rule of its directory, a role that changes what others may do.
+/// Users of the connection who hold, by hand or by a rule of its directory, a role that changes what others may do.
 /// Ceilings and suspensions are left out of account: too many here only wait, too few would be cut off.
 ///
 /// # Errors
@@ -261,7 +261,7 @@ pub async fn note(tx: &mut Tx, at: &ConnectionExtent, hashes: &[(ExternalUserId,
     tx.execute_rows(&NOTE, rows).await.map(drop)
 }
 
-/// The stable keys of people whom the connection said once and who are kept as they were.
+/// The stable keys of users whom the connection said once and who are kept as they were.
 ///
 /// # Errors
 /// Only those of the store.
@@ -269,7 +269,7 @@ pub async fn deleted(reader: &mut Reader, at: &ConnectionExtent) -> Result<Vec<S
     reader.all(&DELETED, binds![at.connection()], first).await
 }
 
-/// How many people of the connection are linked to nobody and wait for somebody to decide.
+/// How many users of the connection are linked to nobody and wait for somebody to decide.
 ///
 /// # Errors
 /// Only those of the store.

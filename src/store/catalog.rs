@@ -31,7 +31,7 @@ pub struct LevelRow {
     pub id: LevelId,
     /// The name in files and requests.
     pub name: String,
-    /// The name people see.
+    /// The name users see.
     pub title: String,
 }
 

@@ -1,4 +1,4 @@
-//! Connections: the doors of directories.
+//! Connections: the connections of directories.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, SqlValue, StoreError, Tx, login_attempts};
 use crate::binds;
@@ -38,7 +38,7 @@ pub struct ConnectionContext {
     pub extent: ConnectionExtent,
     /// The connection.
     pub connection: Connection,
-    /// The attribute whose value names the same person at every door of the directory.
+    /// The attribute whose value names the same user at every connection of the directory.
     pub matching_attribute: Option<String>,
     /// Whether and how the directory's word counts.
     pub mode: DirectoryMode,
@@ -47,7 +47,7 @@ pub struct ConnectionContext {
 /// What a new connection is made of, besides the connection itself.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionSecrets {
-    /// The attribute that joins it with the other doors of its directory.
+    /// The attribute that joins it with the other connections of its directory.
     pub matching_attribute: Option<String>,
     /// The sealed secret that it signs in with at the other side.
     pub secret: Option<Vec<u8>>,
@@ -196,7 +196,7 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<C
     reader.all(&OF_PARTNER, binds![at.partner()], ConnectionContext::from_row).await
 }
 
-/// Opens a door that we go through ourselves: LDAP reads, OIDC sign-ins. `None` when there is no such connection of
+/// Opens a connection that we go through ourselves: LDAP reads, OIDC sign-ins. `None` when there is no such connection of
 /// this kind; whether it is paused is told by its state.
 ///
 /// # Errors

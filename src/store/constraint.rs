@@ -35,7 +35,7 @@ constraints! {
     UserGroupName = "user_groups_name";
     /// The default user group of a partner: there is one.
     UserGroupDefault = "user_groups_default";
-    /// The sign-in name of a living person in their partner.
+    /// The sign-in name of a living user in their partner.
     UserLogin = "users_login_name";
     /// The name of a role in its partner.
     RoleName = "roles_name";
@@ -51,7 +51,7 @@ constraints! {
     ExternalGroupStableKey = "external_groups_stable_id";
     /// The client's own id of a living external group in its connection.
     ExternalGroupExternalId = "external_groups_external_id";
-    /// The join key of a person in its directory.
+    /// The join key of a user in its directory.
     IdentityKey = "match_keys_pkey";
     /// The number of a sealed event.
     EventSeq = "events_seq";

@@ -18,7 +18,7 @@ use crate::{binds, statements};
 
 const PARTNER: &str = "p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at";
 
-/// No directory speaks of the person. The offset keeps PostgreSQL from reading every external user for it.
+/// No directory speaks of the user. The offset keeps PostgreSQL from reading every external user for it.
 const OF_NO_DIRECTORY: &str = "NOT EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = p.id LIMIT 1 OFFSET 0)";
 
 statements! {
@@ -150,18 +150,18 @@ pub async fn page(
     reader.all(&PAGE, values, |row| Ok((User::from_row(row)?, row.get(users::WIDTH)?))).await
 }
 
-/// What a person is called, and where they are at home.
+/// What a user is called, and where they are at home.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Called {
     /// The partner.
     pub home: PartnerId,
-    /// The name that people see.
+    /// The name that users see.
     pub display_name: String,
     /// The name they sign in with.
     pub login_name: Option<String>,
 }
 
-/// What these people are called.
+/// What these users are called.
 ///
 /// # Errors
 /// Only those of the store.
@@ -235,7 +235,7 @@ pub async fn held_by_groups(
     with_scopes(reader, by, rows).await
 }
 
-/// The manual grants of these people, the oldest first.
+/// The manual grants of these users, the oldest first.
 ///
 /// # Errors
 /// Only those of the store.

@@ -1,4 +1,4 @@
-//! What comes to people beside a directory's own ceiling: what the people it may speak for hold, for whoever changes how it
+//! What comes to users beside a directory's own ceiling: what the users it may speak for hold, for whoever changes how it
 //! is reached (guard G6), and what comes to somebody by existing, for whoever confirms them (guard G4).
 use super::effective_lists::ScopedRole;
 use super::extent::{OperatorExtent, PartnerExtent};
@@ -9,7 +9,7 @@ use crate::domain::id::{DirectoryId, RoleId, ScopeId, UserId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
-/// Directory `$1` speaks of the person `{person}` now, or could again: a key that named them brings them back.
+/// Directory `$1` speaks of the user `{person}` now, or could again: a key that named them brings them back.
 fn spoken_of(user: &str) -> String {
     format!(
         "(EXISTS (SELECT 1 FROM external_users e WHERE e.user_id = {user} AND e.directory_id = $1) \
@@ -21,8 +21,8 @@ fn spoken_of(user: &str) -> String {
 const IN_FORCE: &str = "g.suspended_at IS NULL AND (g.valid_until IS NULL OR g.valid_until > $2)";
 
 statements! {
-    // From the grants, which are few, to the people. A place or label that comes from a rule is left out here: the
-    // ceiling of the rule's directory bounds what it brings. So it does for people whom nobody has confirmed in a default
+    // From the grants, which are few, to the users. A place or label that comes from a rule is left out here: the
+    // ceiling of the rule's directory bounds what it brings. So it does for users whom nobody has confirmed in a default
     // group; confirmed ones count for it wherever they are placed now, because a directory that says less of them puts
     // them there.
     GRANTS = format!("SELECT DISTINCT g.role_id, g.scope_id, g.valid_from, g.valid_until FROM grants g \
@@ -65,7 +65,7 @@ async fn with_scopes(reader: &mut Reader, granted: Vec<Granted>) -> Result<Vec<S
     Ok(held)
 }
 
-/// What people of whom `directory` speaks, or could speak again, hold now or later: by hand, in their own name or through
+/// What users of whom `directory` speaks, or could speak again, hold now or later: by hand, in their own name or through
 /// a user group, and at most through other directories of the extent's partner that speak of them too.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ pub async fn held_otherwise(
     Ok(held)
 }
 
-/// What comes to a person of the extent by existing alone, now or later, once they are confirmed: what the default group
+/// What comes to a user of the extent by existing alone, now or later, once they are confirmed: what the default group
 /// of their home holds, but for their own things.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ pub struct Voucher {
     pub name: String,
 }
 
-/// The directories that say that a person within the extent is there: what the person rests on until confirmed.
+/// The directories that say that a user within the extent is there: what the user rests on until confirmed.
 ///
 /// # Errors
 /// Only those of the store.
@@ -120,12 +120,12 @@ pub async fn vouching(reader: &mut Reader, _at: &PartnerExtent, user: UserId) ->
     reader.all(&VOUCHING, binds![user], read).await
 }
 
-/// A grant of a default group that does not reach people whom nobody has confirmed, or not in full.
+/// A grant of a default group that does not reach users whom nobody has confirmed, or not in full.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnreachedGrant {
     /// The partner of the default group.
     pub partner: String,
-    /// The directory the people rest on.
+    /// The directory the users rest on.
     pub directory: String,
     /// What it may confer at most.
     pub ceiling: Vec<CeilingEntry>,
@@ -133,11 +133,11 @@ pub struct UnreachedGrant {
     pub role: (String, RoleId),
     /// Over what it is granted.
     pub scope: Scope,
-    /// How many people.
+    /// How many users.
     pub users: i64,
 }
 
-/// How many people nobody has confirmed, and each grant of a default group they are in.
+/// How many users nobody has confirmed, and each grant of a default group they are in.
 ///
 /// # Errors
 /// Only those of the store.

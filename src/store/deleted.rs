@@ -172,11 +172,11 @@ pub struct DeletedUser {
     pub user_name: String,
     /// The whole document.
     pub doc: Map<String, Json>,
-    /// Whether the directory let this person in.
+    /// Whether the directory let this user in.
     pub active: bool,
-    /// The identifier that names this person at every door of the directory.
+    /// The identifier that names this user at every connection of the directory.
     pub match_key: Option<Vec<u8>>,
-    /// The person it was linked to.
+    /// The user it was linked to.
     pub user: Option<UserId>,
 }
 
@@ -208,11 +208,11 @@ pub struct DeletedItem<T> {
     pub id: T,
     /// Its name, as said.
     pub name: String,
-    /// The connection has another entry by now with its name or key, or for its person.
+    /// The connection has another entry by now with its name or key, or for its user.
     pub replaced: bool,
     /// The connection said it again as a new entry, and deleted that one too.
     pub superseded: bool,
-    /// Its person is still there, or it never had one.
+    /// Its user is still there, or it never had one.
     pub has_user: bool,
 }
 

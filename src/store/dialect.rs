@@ -13,7 +13,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The name people know it by.
+    /// The name users know it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",

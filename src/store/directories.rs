@@ -12,7 +12,7 @@ use crate::statements;
 statements! {
     INSERT = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)";
-    // Of the mode of before: who leaves `observe` leaves people behind that wait.
+    // Of the mode of before: who leaves `observe` leaves users behind that wait.
     UPDATE = "UPDATE directories SET name = $3, name_key = $4, mode = $5, priority = $6, version = version + 1, \
         introducing = (introducing OR mode = 'observe') AND $5 <> 'observe' WHERE id = $1 AND partner_id = $2";
     INTRODUCING = "SELECT id, partner_id FROM directories WHERE introducing ORDER BY id";
@@ -109,7 +109,7 @@ pub async fn introduced(tx: &mut Tx, at: &PartnerExtent, directory: DirectoryId)
     tx.execute(&INTRODUCED, binds![directory, at.partner()]).await.map(drop)
 }
 
-/// Whether a directory speaks of anybody: an external user of it is linked to a person.
+/// Whether a directory speaks of anybody: an external user of it is linked to a user.
 ///
 /// # Errors
 /// Only those of the store.

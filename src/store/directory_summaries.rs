@@ -1,4 +1,4 @@
-//! What pages say of directories beside their own columns: how many people and groups, how many a rule matches.
+//! What pages say of directories beside their own columns: how many users and groups, how many a rule matches.
 use super::extent::PartnerExtent;
 use super::totals::{self, What};
 use super::{Reader, StoreError, first, tuple};
@@ -10,7 +10,7 @@ statements! {
     GROUPS = totals::of_partner(What::Groups);
     UNLINKED = "SELECT COUNT(*) FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE d.id = $1 AND d.partner_id = $2 AND u.user_id IS NULL";
-    // The people for whom some term holds: in as many of its sets as it has positive ones, and in no negated one.
+    // The users for whom some term holds: in as many of its sets as it has positive ones, and in no negated one.
     MATCHES = "SELECT hit.rule_id, COUNT(DISTINCT hit.user_id) FROM ( \
             SELECT said.rule_id, said.term, said.user_id FROM ( \
                 SELECT a.rule_id, a.term, a.set_id, a.negated, e.user_id \
@@ -54,7 +54,7 @@ pub async fn unlinked(reader: &mut Reader, at: &PartnerExtent, directory: Direct
     reader.one(&UNLINKED, binds![directory, at.partner()], first).await
 }
 
-/// How many people each rule in force matches; a rule that matches nobody is left out.
+/// How many users each rule in force matches; a rule that matches nobody is left out.
 ///
 /// # Errors
 /// Only those of the store.

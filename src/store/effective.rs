@@ -66,7 +66,7 @@ pub enum AuthzError {
     Store(#[from] StoreError),
 }
 
-/// May this person do this, to this, now? One statement when a grant in the person's own name allows it, else two; both
+/// May this user do this, to this, now? One statement when a grant in the user's own name allows it, else two; both
 /// say the same wherever the first says yes.
 ///
 /// # Errors
@@ -147,7 +147,7 @@ pub async fn authorize(
     Err(AuthzError::Forbidden(Box::new(told)))
 }
 
-/// The grant in the person's own name that allows, when there is one and no user group could make a difference.
+/// The grant in the user's own name that allows, when there is one and no user group could make a difference.
 async fn direct(reader: &mut Reader, question: &Question) -> Result<Option<GrantExplanation>, StoreError> {
     let Question { principal, capability: CapabilityId(capability), resource, now } = *question;
     let values = binds![principal, resource.owner, capability, resource.partner, now];
@@ -171,7 +171,7 @@ async fn lines(reader: &mut Reader, question: &Question, limit: i64) -> Result<V
     reader.all(statement, values, line).await
 }
 
-/// The positive sets of the first term of a rule that matches a person, with their names.
+/// The positive sets of the first term of a rule that matches a user, with their names.
 pub(super) async fn witnesses(
     reader: &mut Reader,
     user: UserId,

@@ -8,7 +8,7 @@ use crate::domain::id::{DirectoryId, RoleId, ScopeId};
 use crate::domain::time::{Timestamp, Window};
 use crate::{binds, statements};
 
-/// Grants `g` held at home in partner `$1` or below, by people and by user groups, that have not ended at `$2`; `which`
+/// Grants `g` held at home in partner `$1` or below, by users and by user groups, that have not ended at `$2`; `which`
 /// tells them apart by whether their scope lies below too.
 fn held(columns: &str, which: &str) -> String {
     let live = "g.suspended_at IS NULL AND (g.valid_until IS NULL OR g.valid_until > $2)";
@@ -27,7 +27,7 @@ fn held(columns: &str, which: &str) -> String {
 statements! {
     INSIDE = held("g.role_id", "EXISTS");
     OUTSIDE = held("g.role_id, g.scope_id, g.valid_from, g.valid_until", "NOT EXISTS");
-    // A directory speaks only for people of its own partner, so those of the partners below are all there are.
+    // A directory speaks only for users of its own partner, so those of the partners below are all there are.
     RULES = "SELECT DISTINCT r.role_id, r.scope_id, d.id FROM partner_ancestors a CROSS JOIN directories d \
         CROSS JOIN mapping_rules r WHERE a.ancestor_id = $1 AND d.partner_id = a.partner_id AND d.mode <> 'observe' \
         AND r.directory_id = d.id AND r.rule_set_version = d.rule_set_version AND r.effect = 'grant'";

@@ -1,4 +1,4 @@
-//! Lists of the view: what a person holds and why, who can do a thing, where, and what another rule set would change.
+//! Lists of the view: what a user holds and why, who can do a thing, where, and what another rule set would change.
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -38,7 +38,7 @@ statements! {
 /// A role over a scope, and when.
 pub type ScopedRole = (RoleId, Scope, Window);
 
-/// A grant that bears on a person, as the person's page shows it.
+/// A grant that bears on a user, as the user's page shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct UserGrant {
     /// Role, scope in brief and support.
@@ -67,7 +67,7 @@ pub enum CeilingEffect {
     Nothing,
 }
 
-/// A user group a person is in, and why. A group may come up for several reasons.
+/// A user group a user is in, and why. A group may come up for several reasons.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UserMembership {
     /// The group.
@@ -78,7 +78,7 @@ pub struct UserMembership {
     pub ground: MembershipSummary,
 }
 
-/// A set of a directory that a person is in.
+/// A set of a directory that a user is in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UserExternalSet {
     /// The directory that says so.
@@ -87,10 +87,10 @@ pub struct UserExternalSet {
     pub set: NamedRef<ExternalSet>,
 }
 
-/// What a rule-set version would change for one person.
+/// What a rule-set version would change for one user.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct AccessChange {
-    /// The person.
+    /// The user.
     pub user: UserId,
     /// What would come.
     pub gained: Vec<AccessItem>,
@@ -98,7 +98,7 @@ pub struct AccessChange {
     pub lost: Vec<AccessItem>,
 }
 
-/// One thing the view gives a person.
+/// One thing the view gives a user.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum AccessItem {
@@ -143,10 +143,10 @@ pub async fn misplaced(
     reader.all_in(&MISPLACED, binds![], users.iter().copied(), tuple).await
 }
 
-/// Every grant that bears on a person: by hand, through user groups, by rules; asleep and clipped ones too.
+/// Every grant that bears on a user: by hand, through user groups, by rules; asleep and clipped ones too.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not within the extent.
+/// `StoreError::NotFound` when the user is not within the extent.
 pub async fn grants_of(
     reader: &mut Reader,
     at: &PartnerExtent,
@@ -168,10 +168,10 @@ pub async fn grants_of(
     Ok(grants)
 }
 
-/// The user groups a person is in: the place first, then labels.
+/// The user groups a user is in: the place first, then labels.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not within the extent.
+/// `StoreError::NotFound` when the user is not within the extent.
 pub async fn groups_of(
     reader: &mut Reader,
     at: &PartnerExtent,
@@ -181,10 +181,10 @@ pub async fn groups_of(
     memberships(reader, user, None).await
 }
 
-/// The external groups and attribute conditions a person is in, by directory.
+/// The external groups and attribute conditions a user is in, by directory.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not within the extent.
+/// `StoreError::NotFound` when the user is not within the extent.
 pub async fn sets_of(
     reader: &mut Reader,
     at: &PartnerExtent,
@@ -194,7 +194,7 @@ pub async fn sets_of(
     reader.all(&SETS, subject(user, None), set_of_user).await
 }
 
-/// The people after `after` who may do `capability` to `resource`, in id order, at most `limit`; each has been decided.
+/// The users after `after` who may do `capability` to `resource`, in id order, at most `limit`; each has been decided.
 /// A page shorter than `limit` is the last.
 ///
 /// # Errors
@@ -233,11 +233,11 @@ pub async fn who_can(
 /// Candidates taken at a time.
 const CANDIDATE_PAGE: i64 = 200;
 
-/// The scopes over which a person may do `capability`, as far as their directories may go, asleep ones left out.
+/// The scopes over which a user may do `capability`, as far as their directories may go, asleep ones left out.
 /// Status and level ceilings are not counted in: they belong to each partner.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not within the extent.
+/// `StoreError::NotFound` when the user is not within the extent.
 pub async fn what_can(
     reader: &mut Reader,
     at: &PartnerExtent,
@@ -261,7 +261,7 @@ pub async fn what_can(
     Ok(kept)
 }
 
-/// The partners of the extent after `after` on which a person may do `capability`, in id order, at most `limit`; each
+/// The partners of the extent after `after` on which a user may do `capability`, in id order, at most `limit`; each
 /// has been decided.
 ///
 /// # Errors
@@ -297,7 +297,7 @@ pub async fn partners_where(
     }
 }
 
-/// Everything a person holds now, for guards.
+/// Everything a user holds now, for guards.
 ///
 /// # Errors
 /// Only those of the store.
@@ -346,8 +346,8 @@ pub async fn holds_all(
     Ok(true)
 }
 
-/// What rule-set version `version` of a directory would change for its people after `after`, in id order; looks at
-/// `limit` people, and returns those for whom anything changes, with the last person looked at.
+/// What rule-set version `version` of a directory would change for its users after `after`, in id order; looks at
+/// `limit` users, and returns those for whom anything changes, with the last user looked at.
 ///
 /// # Errors
 /// Only those of the store.
@@ -371,7 +371,7 @@ pub async fn preview(
     Ok((changes, users.last().copied()))
 }
 
-/// What the view gives a person at home in the partner of the connection's directory; nothing for anybody else. For
+/// What the view gives a user at home in the partner of the connection's directory; nothing for anybody else. For
 /// telling what a push changes, before and after.
 ///
 /// # Errors
@@ -409,7 +409,7 @@ async fn outcomes(
     Ok(outcomes)
 }
 
-/// The binds of a statement about one person, with the rule-set version that is tried out, if any.
+/// The binds of a statement about one user, with the rule-set version that is tried out, if any.
 fn subject(user: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::SqlValue> {
     let (directory, version) = tried.unzip();
     binds![user, directory, version]
@@ -423,7 +423,7 @@ async fn memberships(
     reader.all(&MEMBERSHIPS, subject(user, tried), group_of_user).await
 }
 
-/// One row of what a person holds.
+/// One row of what a user holds.
 struct GrantOfUserRow {
     proof: GrantExplanation,
     grant: Option<GrantId>,
@@ -566,7 +566,7 @@ fn set_of_user(row: &Row) -> Result<UserExternalSet, StoreError> {
     Ok(UserExternalSet { directory, set })
 }
 
-/// A page of the people of whom a directory of the extent's partner speaks, by id: at most `limit` after `after`.
+/// A page of the users of whom a directory of the extent's partner speaks, by id: at most `limit` after `after`.
 ///
 /// # Errors
 /// Only those of the store.

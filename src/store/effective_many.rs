@@ -54,7 +54,7 @@ pub(super) async fn answer(reader: &mut Reader, asked: &[(Question, Depth)]) -> 
     answers.into_iter().map(|answer| answer.ok_or(StoreError::NotFound)).collect()
 }
 
-/// Those that a grant in the person's own name allows: a short statement settles them.
+/// Those that a grant in the user's own name allows: a short statement settles them.
 async fn direct(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<Option<Explanation>>, StoreError> {
     let mut answers: Vec<Option<Explanation>> = asked.iter().map(|_| None).collect();
     let fit = |(_, depth): &(Question, Depth)| *depth != Depth::Explained;

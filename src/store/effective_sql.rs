@@ -1,18 +1,18 @@
 //! The view in SQL: constants that put together say what `access::derive` and `access::decide` say.
 //!
 //! Every statement of the view is put together from these, so there is one text of the law. It is driven from one or
-//! two people by indexes; nothing in it reads a table whole. `CROSS JOIN` keeps SQLite to the order written (it takes
+//! two users by indexes; nothing in it reads a table whole. `CROSS JOIN` keeps SQLite to the order written (it takes
 //! the passing tables of a WITH for large ones), and PostgreSQL too, beyond its `join_collapse_limit`.
 //!
 //! What costs is not the rows, which are few: in SQLite each passing table, in PostgreSQL each step of the plan that is
 //! made ready. So tests are correlated ones by index, only what is read twice is `MATERIALIZED`, and the commonest
-//! answer, allowed by a grant in the person's own name, has the short statement [`direct`].
+//! answer, allowed by a grant in the user's own name, has the short statement [`direct`].
 //!
 //! The parameters of a decision:
 //!
 //! | parameter | meaning |
 //! | --- | --- |
-//! | `$1` | the person who asks |
+//! | `$1` | the user who asks |
 //! | `$2` | the owner of the resource, or NULL |
 //! | `$3` | the capability |
 //! | `$4` | the partner of the resource |
@@ -20,13 +20,13 @@
 //! | `$6` | the user group of the resource, or NULL |
 //! | `$7` | how many grants to tell of |
 
-/// Whom the view is about: the person `$1`.
+/// Whom the view is about: the user `$1`.
 const ONE: &str = "\
 subject (user_id, home, pin, confirmed) AS MATERIALIZED (
     SELECT p.id, p.partner_id, p.pinned_group_id, p.confirmed_at IS NOT NULL FROM live_users p WHERE p.id = $1
 )";
 
-/// Whom the view is about: the person `$1` who asks and the owner `$2` of the resource.
+/// Whom the view is about: the user `$1` who asks and the owner `$2` of the resource.
 const TWO: &str = "\
 subject (user_id, home, pin, confirmed) AS MATERIALIZED (
     SELECT p.id, p.partner_id, p.pinned_group_id, p.confirmed_at IS NOT NULL FROM live_users p WHERE p.id = $1
@@ -139,7 +139,7 @@ belongs (user_id, user_group_id, ground, rule_id, directory_id, bounded) AS (
     WHERE u.user_id = s.user_id
 )";
 
-/// Every grant that bears on the person who asks, live or not, clipped or not. Kinds: 0 manual, 1 manual through a
+/// Every grant that bears on the user who asks, live or not, clipped or not. Kinds: 0 manual, 1 manual through a
 /// user group, 2 by a rule. `bounded` and `directory` as in [`BELONGS`].
 const HELD: &str = "\
 held (kind, source, role_id, scope_id, valid_from, valid_until, suspended_at, user_group_id, ground, rule_id, directory_id, bounded) AS (
@@ -291,7 +291,7 @@ LEFT JOIN best h ON TRUE
     )
 }
 
-/// The first grant in the person's own name that allows, everything counted but user groups: none, or one that may be
+/// The first grant in the user's own name that allows, everything counted but user groups: none, or one that may be
 /// held up by those, is not `certain`, and the whole decision must be asked for. The parameters are those of
 /// [`decision`] up to `$5`.
 pub(super) fn direct() -> String {
@@ -368,7 +368,7 @@ LEFT JOIN user_groups ON user_groups.id = h.user_group_id
 LEFT JOIN mapping_rules ON mapping_rules.id = h.rule_id
 LEFT JOIN directories ON directories.id = h.directory_id";
 
-/// The positive atoms of the first term with which rule `$2` matches the person `$1`.
+/// The positive atoms of the first term with which rule `$2` matches the user `$1`.
 pub(super) fn witnesses() -> String {
     let said = said(IN_FORCE);
     format!(
@@ -384,7 +384,7 @@ ORDER BY a.set_id"
     )
 }
 
-/// The people of the set `$1` whose stored placement is not what the view says, with what it says.
+/// The users of the set `$1` whose stored placement is not what the view says, with what it says.
 pub(super) fn misplaced() -> String {
     let (said, matched) = (said(IN_FORCE), matched("m.effect = 'place'"));
     format!(
@@ -407,7 +407,7 @@ WHERE p.id = w.user_id AND p.primary_group_id <> w.user_group_id"
     )
 }
 
-/// Everything the person holds, whatever it carries and reaches.
+/// Everything the user holds, whatever it carries and reaches.
 pub(super) fn holdings() -> String {
     let view = view(ONE, TRIED);
     format!(
@@ -420,7 +420,7 @@ ORDER BY h.kind, h.source, h.ground, h.rule_id, h.directory_id"
     )
 }
 
-/// The user groups the person is in and why.
+/// The user groups the user is in and why.
 pub(super) fn memberships() -> String {
     let view = view(ONE, TRIED);
     format!(
@@ -435,7 +435,7 @@ ORDER BY g.is_primary DESC, b.user_group_id, b.ground, b.rule_id"
     )
 }
 
-/// The sets of each directory that the person is in, with their names.
+/// The sets of each directory that the user is in, with their names.
 pub(super) fn sets() -> String {
     let said = said(TRIED);
     format!(
@@ -450,7 +450,7 @@ ORDER BY h.directory_id, h.set_id"
     )
 }
 
-/// People after `$2` who might be allowed capability `$3` on partner `$1`, in id order, at most `$4`; each is to be
+/// Users after `$2` who might be allowed capability `$3` on partner `$1`, in id order, at most `$4`; each is to be
 /// asked about one by one. Nobody who is allowed is missing.
 ///
 /// A scope that reaches the partner hangs on it or on one above. From there: who holds a grant with such a scope, by

@@ -2,7 +2,7 @@
 //! and binds it into its statement; so a query without its tenant does not compile.
 //!
 //! Only the store makes them, and only where it has just proved them:
-//! a [`ConnectionExtent`] where a bearer token is checked (`tokens`) or a door is opened (`connections`),
+//! a [`ConnectionExtent`] where a bearer token is checked (`tokens`) or a connection is opened (`connections`),
 //! a [`PartnerExtent`] and a [`SelfExtent`] where a decision is read (`effective`), an [`OperatorExtent`] for the command
 //! line and background jobs.
 use super::{Reader, StoreError};
@@ -14,7 +14,7 @@ statements! {
     CONNECTION = "SELECT d.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = $1";
 }
 
-/// One connection: its external users and groups, and the people linked to them.
+/// One connection: its external users and groups, and the users linked to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectionExtent {
     connection: ConnectionId,
@@ -33,17 +33,17 @@ impl ConnectionExtent {
         self.connection
     }
 
-    /// The directory it is a door of.
+    /// The directory it is a connection of.
     pub fn directory(&self) -> DirectoryId {
         self.directory
     }
 
-    /// The partner the directory serves; its new people are at home here.
+    /// The partner the directory serves; its new users are at home here.
     pub fn partner(&self) -> PartnerId {
         self.partner
     }
 
-    /// The name under which this connection suspends people.
+    /// The name under which this connection suspends users.
     pub fn source(&self) -> SuspensionSource {
         SuspensionSource::Connection(self.connection)
     }
@@ -89,19 +89,19 @@ impl PartnerExtent {
     }
 }
 
-/// A person's own things: the profile, the sessions, the tokens.
+/// A user's own things: the profile, the sessions, the tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SelfExtent {
     user: UserId,
 }
 
 impl SelfExtent {
-    /// For whoever has just authenticated this person.
+    /// For whoever has just authenticated this user.
     pub(in crate::store) fn new(user: UserId) -> Self {
         Self { user }
     }
 
-    /// The person.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.user
     }

@@ -92,7 +92,7 @@ pub struct ExternalGroupColumns<'a> {
     pub display_name: &'a str,
     /// The client's own id.
     pub external_id: Option<&'a str>,
-    /// A hash of the source's row, for doors that compare before they write.
+    /// A hash of the source's row, for connections that compare before they write.
     pub row_hash: Option<&'a [u8]>,
 }
 

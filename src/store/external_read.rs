@@ -1,4 +1,4 @@
-//! What a connection has been told, as it is kept: people and groups by the ids their directory gave them.
+//! What a connection has been told, as it is kept: users and groups by the ids their directory gave them.
 use uuid::Uuid;
 
 use super::extent::ConnectionExtent;
@@ -23,7 +23,7 @@ statements! {
         CROSS JOIN external_users u WHERE u.id = inside.external_user_id AND COALESCE(u.connection_id = $2, FALSE) ORDER BY u.id";
 }
 
-/// A person as the directory says it.
+/// A user as the directory says it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExternalUserRow {
     /// Our id of the row.
@@ -32,9 +32,9 @@ pub struct ExternalUserRow {
     pub stable_id: String,
     /// The unique name.
     pub user_name: String,
-    /// Whether the directory lets the person in.
+    /// Whether the directory lets the user in.
     pub active: bool,
-    /// The person it is linked to.
+    /// The user it is linked to.
     pub user_id: Option<UserId>,
     /// All that is said.
     pub document: serde_json::Value,
@@ -64,7 +64,7 @@ pub struct ExternalMemberRow {
     pub stable_key: String,
 }
 
-/// People in id order after `after`; at most `limit`.
+/// Users in id order after `after`; at most `limit`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -102,7 +102,7 @@ pub async fn group(
     reader.one(&GROUP, binds![at.connection(), stable_key], first).await
 }
 
-/// A page of those directly in a group: people by id, then groups by id, those after `after`; at most `limit`.
+/// A page of those directly in a group: users by id, then groups by id, those after `after`; at most `limit`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -128,7 +128,7 @@ pub async fn members(
     Ok(found)
 }
 
-/// A page of the people in a group, counting those in groups inside it, by id after `after`; at most `limit`.
+/// A page of the users in a group, counting those in groups inside it, by id after `after`; at most `limit`.
 ///
 /// # Errors
 /// Only those of the store.

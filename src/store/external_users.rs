@@ -1,4 +1,4 @@
-//! People as one connection says them: documents with the columns that are unique or searched.
+//! Users as one connection says them: documents with the columns that are unique or searched.
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
@@ -56,7 +56,7 @@ statements! {
         AND EXISTS (SELECT 1 FROM external_users mine WHERE mine.user_id = $1 AND COALESCE(mine.connection_id = $2, FALSE))";
 }
 
-/// A person as a connection says it.
+/// A user as a connection says it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExternalUser {
     /// Its identity: the `id` of the SCIM resource.
@@ -65,13 +65,13 @@ pub struct ExternalUser {
     pub external_id: Option<String>,
     /// The unique name, as said.
     pub user_name: String,
-    /// Whether the directory lets this person in.
+    /// Whether the directory lets this user in.
     pub active: bool,
     /// The whole document, without what the server adds.
     pub doc: Map<String, Json>,
-    /// The identifier that names this person at every door of the directory.
+    /// The identifier that names this user at every connection of the directory.
     pub match_key: Option<Vec<u8>>,
-    /// The person it is linked to; an unlinked one confers nothing.
+    /// The user it is linked to; an unlinked one confers nothing.
     pub user: Option<UserId>,
     /// How it came to be linked.
     pub link: Option<LinkOrigin>,
@@ -88,9 +88,9 @@ pub struct ExternalUser {
 /// How an external user came to be linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinkOrigin {
-    /// The person was made for it.
+    /// The user was made for it.
     Created,
-    /// The directory's join named the person.
+    /// The directory's join named the user.
     Joined,
     /// An administrator decided.
     Reviewed,
@@ -142,11 +142,11 @@ pub struct ExternalUserColumns<'a> {
     pub user_name: &'a str,
     /// The client's own id.
     pub external_id: Option<&'a str>,
-    /// Whether the directory lets this person in.
+    /// Whether the directory lets this user in.
     pub active: bool,
-    /// The identifier that names this person at every door of the directory.
+    /// The identifier that names this user at every connection of the directory.
     pub match_key: Option<&'a [u8]>,
-    /// A hash of the source's row, for doors that compare before they write.
+    /// A hash of the source's row, for connections that compare before they write.
     pub row_hash: Option<&'a [u8]>,
 }
 
@@ -164,7 +164,7 @@ pub struct ExternalUserInsert<'a> {
     pub stable_key: &'a str,
     /// What is said of it.
     pub said: ExternalUserColumns<'a>,
-    /// The person it is linked to, and how.
+    /// The user it is linked to, and how.
     pub user: Option<(UserId, LinkOrigin)>,
     /// When it is said.
     pub now: Timestamp,
@@ -367,7 +367,7 @@ pub async fn set_name_free(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserI
     tx.execute(&SET_NAME_FREE, binds![id, at.connection(), nobody]).await.map(drop)
 }
 
-/// Links it to a person, or to nobody. The version stays: the document is the same.
+/// Links it to a user, or to nobody. The version stays: the document is the same.
 ///
 /// # Errors
 /// Only those of the store.
@@ -393,7 +393,7 @@ pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> R
     Ok(())
 }
 
-/// The people behind `ids`, each once.
+/// The users behind `ids`, each once.
 ///
 /// # Errors
 /// Only those of the store.
@@ -405,7 +405,7 @@ pub async fn users_among(
     reader.all_in(&USERS_AMONG, binds![at.connection()], ids.iter().copied(), |row| row.get(0)).await
 }
 
-/// What one door says of a person.
+/// What one connection says of a user.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExternalDocument {
     /// The external user.
@@ -416,12 +416,12 @@ pub struct ExternalDocument {
     pub doc: Map<String, Json>,
     /// The unique name.
     pub user_name: String,
-    /// The directory's authority, lower speaks first. What people say of themselves when they sign in comes after what
+    /// The directory's authority, lower speaks first. What users say of themselves when they sign in comes after what
     /// any directory pushes or is read for; a directory that is only observed speaks last.
     pub authority: i64,
 }
 
-/// What every door says of a person this connection is linked to.
+/// What every connection says of a user this connection is linked to.
 ///
 /// # Errors
 /// Only those of the store.
@@ -442,7 +442,7 @@ pub async fn said_of(
     reader.all(&OF_USER, binds![user, at.connection()], read).await
 }
 
-/// A page of the unlinked external users at the doors of the extent's partner, by id, those after `after`.
+/// A page of the unlinked external users at the connections of the extent's partner, by id, those after `after`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -469,7 +469,7 @@ pub async fn unlinked(
     reader.all(&UNLINKED_HERE, binds![at.connection(), after, limit], first).await
 }
 
-/// Whether an external user of the connection other than `user` is linked to the person.
+/// Whether an external user of the connection other than `user` is linked to the user.
 ///
 /// # Errors
 /// Only those of the store.

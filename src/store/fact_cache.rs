@@ -181,7 +181,7 @@ impl FactCache {
         self.grants.get(question)
     }
 
-    /// A person as the thing that is acted on.
+    /// A user as the thing that is acted on.
     pub fn user(&mut self, user: UserId) -> FactResult<Option<Resource>> {
         let partner = self.partner_of(Fact::User(user.uuid()))?;
         Ok(partner.map(|partner| Resource { partner, group: None, owner: Some(user) }))

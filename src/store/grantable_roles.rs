@@ -1,4 +1,4 @@
-//! What rules may give to the people of a directory: the roles its ceiling lets through, and what they allow. The levels
+//! What rules may give to the users of a directory: the roles its ceiling lets through, and what they allow. The levels
 //! of partners cut further, at each decision.
 use super::extent::ConnectionExtent;
 use super::{FromRow as _, Reader, StoreError};
@@ -36,7 +36,7 @@ statements! {
 pub struct GrantableRole {
     /// Its identity.
     pub id: RoleId,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
 }
 

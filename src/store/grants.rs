@@ -24,7 +24,7 @@ statements! {
     HELD_HERE = format!("SELECT {COLUMNS} FROM grants g JOIN live_users p ON p.id = g.user_id \
         WHERE p.partner_id = $1 UNION ALL SELECT {COLUMNS} FROM grants g JOIN user_groups u ON u.id = g.user_group_id \
         WHERE u.partner_id = $1 ORDER BY 1");
-    // Only people who are not switched off and hold it without end and in full.
+    // Only users who are not switched off and hold it without end and in full.
     HOLDERS_OVER = "SELECT COUNT(*) FROM grants g JOIN live_users p ON p.id = g.user_id \
         JOIN scopes s ON s.id = g.scope_id WHERE g.role_id = $1 AND s.kind = 'subtree' AND s.partner_id = $2 \
         AND g.suspended_at IS NULL AND g.valid_until IS NULL \
@@ -143,7 +143,7 @@ pub async fn held_here(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<Ma
     scoped(reader, rows).await
 }
 
-/// How many people who are not switched off hold the role over all of the extent's partner and everything below it, by
+/// How many users who are not switched off hold the role over all of the extent's partner and everything below it, by
 /// a grant of their own that does not end.
 ///
 /// # Errors

@@ -96,7 +96,7 @@ pub async fn broken(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<(i6
     Ok(found)
 }
 
-/// How many people's stored placement is not the one the view gives.
+/// How many users's stored placement is not the one the view gives.
 async fn misplaced(reader: &mut Reader) -> Result<i64, StoreError> {
     let mut last = UserId::from_uuid(uuid::Uuid::nil());
     let mut count = 0;

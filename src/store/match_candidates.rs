@@ -26,12 +26,12 @@ struct MatchRow {
     what: i64,
     /// Of a newcomer whom the key names; of a condition its id; of a term the rule it is of.
     id: Option<Uuid>,
-    /// Whether the person whom the key names lives, and is taken.
+    /// Whether the user whom the key names lives, and is taken.
     lives: bool,
     taken: bool,
     /// Whether the user name is.
     name_taken: bool,
-    /// Whether an administrator refused the person whom the key names.
+    /// Whether an administrator refused the user whom the key names.
     refused: bool,
     /// Whether somebody of the partner has the sign-in name.
     login_taken: bool,
@@ -43,7 +43,7 @@ struct MatchRow {
 
 from_row!(MatchRow { what, id, lives, taken, name_taken, refused, login_taken, other, words });
 
-/// An administrator has not refused the person whose column follows.
+/// An administrator has not refused the user whose column follows.
 const NOT_REFUSED: &str =
     "NOT EXISTS (SELECT 1 FROM matches r WHERE r.external_user_id = $9 AND r.state = 'refused' AND r.user_id =";
 
@@ -57,7 +57,7 @@ const ASKS_FOR_A_GROUP: &str = "EXISTS (SELECT 1 FROM rule_criteria g WHERE g.ru
 
 statements! {
     // Somebody alike is looked for in two ways and not with an OR, because each has an index, and a partner may have very
-    // many people. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
+    // many users. What holds for whoever arrives at the directory is asked with the first newcomer only: $7.
     MEET: question[Uuid, Uuid, Uuid, Bytes, Bytes, Bytes, Bool, Bytes, Uuid] = format!("SELECT {NEWCOMER} AS what, i.user_id AS id, \
             EXISTS (SELECT 1 FROM live_users p WHERE p.id = i.user_id) AS lives, \
             EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = i.user_id AND COALESCE(u.connection_id = $3, FALSE)) AS taken, \
@@ -92,9 +92,9 @@ pub struct MatchQuery<'a> {
     pub external: ExternalUserId,
     /// The user name.
     pub user_name: &'a str,
-    /// What names the person at every door of the directory.
+    /// What names the user at every connection of the directory.
     pub match_key: Option<&'a [u8]>,
-    /// What is said of the person.
+    /// What is said of the user.
     pub profile: &'a UserProfile,
 }
 
@@ -103,13 +103,13 @@ pub struct MatchQuery<'a> {
 pub struct DirectoryRules {
     /// The conditions of the directory; none of them holds for a newcomer yet.
     pub conditions: Vec<ConditionState>,
-    /// Whether a rule in force places people.
+    /// Whether a rule in force places users.
     pub placing: bool,
     /// About how many users the connection has.
     pub users: i64,
     /// Whether the directory is only observed: nobody is made, linked or asked about.
     pub observed: bool,
-    /// The terms of such rules that may match people who are in no group: the conditions each of them asks for.
+    /// The terms of such rules that may match users who are in no group: the conditions each of them asks for.
     pub open_terms: Vec<BTreeSet<ConditionId>>,
 }
 
@@ -127,22 +127,22 @@ pub struct MatchResult {
     pub name_taken: bool,
     /// Whom the join key names.
     pub named: Option<MatchedUser>,
-    /// A living person of the directory's partner with the same sign-in name, or else the same mail address.
+    /// A living user of the directory's partner with the same sign-in name, or else the same mail address.
     pub lookalike: Option<UserId>,
     /// Whether somebody of the partner has the sign-in name; who is no lookalike was refused.
     pub login_taken: bool,
 }
 
-/// The person a join key names.
+/// The user a join key names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MatchedUser {
-    /// The person.
+    /// The user.
     pub user: UserId,
-    /// Whether the person lives. A key may outlive whom it named.
+    /// Whether the user lives. A key may outlive whom it named.
     pub living: bool,
-    /// Whether another external user of this connection is linked to that person already.
+    /// Whether another external user of this connection is linked to that user already.
     pub taken: bool,
-    /// Whether an administrator said that it is not that person.
+    /// Whether an administrator said that it is not that user.
     pub refused: bool,
 }
 

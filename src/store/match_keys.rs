@@ -1,5 +1,5 @@
-//! Whom a join key names. The first door of a directory to say a key decides, and the row outlives the external user,
-//! so that the same lasting key finds the same person again.
+//! Whom a join key names. The first connection of a directory to say a key decides, and the row outlives the external user,
+//! so that the same lasting key finds the same user again.
 use super::extent::ConnectionExtent;
 use super::{Reader, StoreError, Tx, tuple};
 use crate::domain::id::{ExternalUserId, UserId};
@@ -29,7 +29,7 @@ statements! {
         (SELECT 1 FROM external_users u WHERE u.directory_id = $1 AND u.match_key = $2 AND u.user_id IS NOT NULL)";
 }
 
-/// The living person whom `match_key` names in the connection's directory, and the external user of the connection that is
+/// The living user whom `match_key` names in the connection's directory, and the external user of the connection that is
 /// linked to them.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ pub async fn named(
 /// Lets `match_key`, which names nobody so far, name `user`.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::IdentityKey)` when another door was faster. At the next statement, as [`Tx::later`]
+/// `StoreError::Unique(Constraint::IdentityKey)` when another connection was faster. At the next statement, as [`Tx::later`]
 /// has it.
 pub async fn insert(
     tx: &mut Tx,
@@ -74,12 +74,12 @@ pub async fn claim(
     if tx.execute(&CLAIM, values.clone()).await? > 0 {
         return Ok(true);
     }
-    // A statement of its own: it sees the person of whoever was faster a moment ago.
+    // A statement of its own: it sees the user of whoever was faster a moment ago.
     Ok(tx.execute(&TAKE_OVER, values).await? > 0)
 }
 
 /// Forgets a key that may be given to somebody else, once no linked external user has it; when another's has it by now,
-/// it names that one's person. A lasting one is forgotten
+/// it names that one's user. A lasting one is forgotten
 /// only when the directory took it back (`even_lasting`), not when its external user goes.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::{binds, statements};
 const WAITING: &str = "SELECT u.id, u.connection_id, c.slug, u.stable_id, u.user_name, u.active, u.document, u.updated_at, \
     (SELECT o.mode FROM directories o WHERE o.id = u.directory_id) FROM external_users u JOIN connections c ON c.id = u.connection_id";
 
-/// Whom a waiting external user `u` may be: living people of its directory's partner. An administrator who refused one
+/// Whom a waiting external user `u` may be: living users of its directory's partner. An administrator who refused one
 /// is not asked again.
 const USER: &str = "JOIN directories d ON d.id = u.directory_id JOIN live_users p ON p.partner_id = d.partner_id";
 // Users are looked up by their ids: the index of all who wait is kept out of the plan.
@@ -67,9 +67,9 @@ pub struct Waiting {
 /// Somebody whom a waiting external user may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
-    /// The person.
+    /// The user.
     pub user: UserId,
-    /// The name people see.
+    /// The name users see.
     pub display_name: String,
     /// Why, the strongest first.
     pub evidence: Vec<MatchEvidence>,
@@ -89,7 +89,7 @@ pub enum MatchEvidence {
 /// What an administrator decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It is this person.
+    /// It is this user.
     Confirmed,
     /// It is not.
     Refused,
@@ -183,7 +183,7 @@ pub async fn decide(
     tx.execute(&DECIDE, binds![external, user, word, by, now]).await.map(drop)
 }
 
-/// The external user of the connection that is linked to the person.
+/// The external user of the connection that is linked to the user.
 ///
 /// # Errors
 /// Only those of the store.

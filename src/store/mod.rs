@@ -18,7 +18,7 @@
 //! # Adding a table module
 //!
 //! ```ignore
-//! //! People.                                             src/store/user.rs
+//! //! Users.                                             src/store/user.rs
 //! use super::{Reader, StoreError, Tx};
 //! use crate::{binds, from_row, statements};
 //!
@@ -28,13 +28,13 @@
 //!     JOIN: rows = "INSERT INTO user_group_member (user_group, person) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 //! }
 //!
-//! from_row!(Person { id, partner, name });               // field name = column name; see `from_row!` for others
+//! from_row!(User { id, partner, name });               // field name = column name; see `from_row!` for others
 //!
-//! /// The person, if alive.
-//! pub async fn find(db: &mut Reader, id: UserId) -> Result<Option<Person>, StoreError> {
-//!     db.optional(&BY_ID, binds![id], Person::from_row).await
+//! /// The user, if alive.
+//! pub async fn find(db: &mut Reader, id: UserId) -> Result<Option<User>, StoreError> {
+//!     db.optional(&BY_ID, binds![id], User::from_row).await
 //! }
-//! pub async fn insert(tx: &mut Tx, new: &Person) -> Result<(), StoreError> {
+//! pub async fn insert(tx: &mut Tx, new: &User) -> Result<(), StoreError> {
 //!     tx.execute(&INSERT, binds![new.id, new.partner, &new.name]).await.map(drop)
 //! }
 //! ```

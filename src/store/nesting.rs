@@ -99,7 +99,7 @@ pub async fn children(
     tx.all(&CHILDREN, binds![group], first).await
 }
 
-/// The people who are in a group, or in a group inside it.
+/// The users who are in a group, or in a group inside it.
 ///
 /// # Errors
 /// Only those of the store.
@@ -111,7 +111,7 @@ pub async fn users_inside(
     tx.all(&USERS_INSIDE, binds![group, at.connection()], first).await
 }
 
-/// [`users_inside`] of a group of any door of the connection's directory.
+/// [`users_inside`] of a group of any connection of the connection's directory.
 ///
 /// # Errors
 /// Only those of the store.

@@ -44,10 +44,10 @@ impl OneTimeLinkPurpose {
     }
 }
 
-/// Writes a link for a person of the extent's partner.
+/// Writes a link for a user of the extent's partner.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person is not at home there.
+/// `StoreError::NotFound` when the user is not at home there.
 pub async fn insert(
     tx: &mut Tx,
     at: &PartnerExtent,
@@ -111,7 +111,7 @@ pub async fn last(
     reader.optional(&LAST, binds![purpose.as_str()], read).await
 }
 
-/// Withdraws the links of a person that were not used.
+/// Withdraws the links of a user that were not used.
 ///
 /// # Errors
 /// Only those of the store.
@@ -131,7 +131,7 @@ pub async fn stands(
     reader.optional(&STANDS, binds![hash, now], OneTimeLinkPurpose::read).await
 }
 
-/// Uses the link up: whoever has it is the person it was made for. Of two uses only one finds it.
+/// Uses the link up: whoever has it is the user it was made for. Of two uses only one finds it.
 ///
 /// # Errors
 /// Only those of the store.

@@ -64,7 +64,7 @@ pub struct TreeNode {
     pub partner: Partner,
     /// The name of its level.
     pub level_title: String,
-    /// How many live people are at home here.
+    /// How many live users are at home here.
     pub users: i64,
     /// How many directories it has.
     pub directories: i64,

@@ -1,4 +1,4 @@
-//! Where a person may do a thing, as extents, and the part of the tree that they see.
+//! Where a user may do a thing, as extents, and the part of the tree that they see.
 use std::collections::BTreeSet;
 
 use super::effective_lists::authority;
@@ -59,7 +59,7 @@ struct Region {
 }
 
 impl Region {
-    /// What a scope covers of partners as such: nothing, when it only speaks of people or of the holder.
+    /// What a scope covers of partners as such: nothing, when it only speaks of users or of the holder.
     fn of(scope: &Scope) -> Option<Self> {
         let (top, below) = match scope.reach {
             ScopeBase::Partner { partner } => (partner, false),
@@ -78,7 +78,7 @@ impl Region {
     }
 }
 
-/// The parts of the tree in which the person may do `capability`, as extents without holes. They may overlap.
+/// The parts of the tree in which the user may do `capability`, as extents without holes. They may overlap.
 ///
 /// Suspensions and level ceilings are not counted in: they belong to each partner.
 ///

@@ -1,4 +1,4 @@
-//! The sealed log as people read it: the newest line first, with the names of things.
+//! The sealed log as users read it: the newest line first, with the names of things.
 use super::events::UnsealedEvent;
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, Row, StoreError, tuple};
@@ -51,7 +51,7 @@ pub async fn newest(
 /// What kind of thing an id names, as far as it decides who may read its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Thing {
-    /// A person.
+    /// A user.
     User,
     /// A partner.
     Partner,

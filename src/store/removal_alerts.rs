@@ -1,4 +1,4 @@
-//! Storms: that one connection took away much in a short time, and how far the log was watched for it.
+//! Removal alerts: that one connection took away much in a short time, and how far the log was watched for it.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow as _, Reader, Row, StoreError, Tx, first, tuple};
 use crate::domain::id::{ConnectionId, RemovalAlertId, UserId};
@@ -8,7 +8,7 @@ use crate::{binds, from_row, statements};
 const COLUMNS: &str = "s.id, s.connection_id, s.first_removal_at, s.last_removal_at, s.user_count, s.users_deactivated, s.users_deleted, s.memberships_removed, \
     s.groups_deleted, s.raised_at, s.dismissed_at";
 
-/// The storm's directory belongs to the partner of the extent, `$1`.
+/// The removal alert's directory belongs to the partner of the extent, `$1`.
 const OF_PARTNER: &str = "FROM removal_alerts s JOIN connections c ON c.id = s.connection_id \
     JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $1";
 
@@ -32,7 +32,7 @@ statements! {
     NO_MORE_THAN = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM external_users WHERE connection_id = $1 LIMIT $2) AS counted";
 }
 
-/// A storm.
+/// A removal alert.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RemovalAlert {
     /// Its identity.
@@ -73,7 +73,7 @@ from_row!(RemovalAlert {
     dismissed_at
 });
 
-/// Writes a storm of the connection.
+/// Writes a removal alert of the connection.
 ///
 /// # Errors
 /// Only those of the store.
@@ -93,7 +93,7 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, removal_alert: &RemovalA
     tx.execute(&INSERT, values).await.map(drop)
 }
 
-/// Notes that a storm went on; what is stored never becomes less.
+/// Notes that a removal alert went on; what is stored never becomes less.
 ///
 /// # Errors
 /// Only those of the store.
@@ -111,7 +111,7 @@ pub async fn grow(tx: &mut Tx, at: &ConnectionExtent, removal_alert: &RemovalAle
     tx.execute(&GROW, values).await.map(drop)
 }
 
-/// The newest storm of the connection.
+/// The newest removal alert of the connection.
 ///
 /// # Errors
 /// Only those of the store.
@@ -119,7 +119,7 @@ pub async fn latest(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option
     reader.optional(&LATEST, binds![at.connection()], RemovalAlert::from_row).await
 }
 
-/// When the oldest storm began that still took something away at `moment` or later.
+/// When the oldest removal alert began that still took something away at `moment` or later.
 ///
 /// # Errors
 /// Only those of the store.
@@ -131,7 +131,7 @@ pub async fn oldest_going(
     reader.one(&OLDEST_GOING, binds![moment], first).await
 }
 
-/// Storms of the connection that began before `before`, the newest first.
+/// Removal alerts of the connection that began before `before`, the newest first.
 ///
 /// # Errors
 /// Only those of the store.
@@ -144,7 +144,7 @@ pub async fn list(
     reader.all(&LIST, binds![at.connection(), before, limit], RemovalAlert::from_row).await
 }
 
-/// The storms of the extent's partner that nobody has put away and that took something away at `since` or later, with the
+/// The removal alerts of the extent's partner that nobody has put away and that took something away at `since` or later, with the
 /// connection's name in addresses.
 ///
 /// # Errors
@@ -158,10 +158,10 @@ pub async fn shown(
     reader.all(&SHOWN, binds![at.partner(), since], read).await
 }
 
-/// Puts the notice of a storm of the connection away; false when it already was.
+/// Puts the notice of a removal alert of the connection away; false when it already was.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the connection has no such storm.
+/// `StoreError::NotFound` when the connection has no such removal alert.
 pub async fn dismiss(
     tx: &mut Tx,
     at: &ConnectionExtent,

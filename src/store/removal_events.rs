@@ -175,9 +175,9 @@ pub struct CurrentUser {
     pub id: ExternalUserId,
     /// Its name, as said.
     pub name: String,
-    /// Whether the directory lets this person in.
+    /// Whether the directory lets this user in.
     pub active: bool,
-    /// The person it is linked to.
+    /// The user it is linked to.
     pub user: Option<UserId>,
 }
 
@@ -233,7 +233,7 @@ pub async fn nested(
     reader.all_in(&NESTED, binds![at.connection(), group], groups.iter().copied(), first).await
 }
 
-/// Which of `users`, present or deleted, belong to a person whom somebody else keeps out: an administrator, or another
+/// Which of `users`, present or deleted, belong to a user whom somebody else keeps out: an administrator, or another
 /// connection.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ statements! {
     OF_CONNECTION = "SELECT c.id, d.partner_id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.slug = $1";
 }
 
-/// A person as the thing that is acted on.
+/// A user as the thing that is acted on.
 ///
 /// # Errors
 /// Only those of the store.

@@ -1,12 +1,12 @@
-//! Console sessions. A session is a row that counts only as long as the person does: every request reads session,
-//! person and suspensions in one statement, so what takes the right to be here away ends the session with its commit.
+//! Console sessions. A session is a row that counts only as long as the user does: every request reads session,
+//! user and suspensions in one statement, so what takes the right to be here away ends the session with its commit.
 use super::extent::{ConnectionExtent, SelfExtent};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::domain::id::{ConnectionId, ExternalUserId, PartnerId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-/// Whether a person `p` may act at all at `now`: at home in a living partner, switched off by nobody, and neither is the
+/// Whether a user `p` may act at all at `now`: at home in a living partner, switched off by nobody, and neither is the
 /// partner or one above it.
 pub(super) fn in_good_standing(now: &str) -> String {
     format!(
@@ -32,7 +32,7 @@ statements! {
         AND (s.connection_id IS NULL OR EXISTS \
             (SELECT 1 FROM connections c JOIN directories d ON d.id = c.directory_id WHERE c.id = s.connection_id \
             AND c.state = 'active' AND c.trust_version = s.connection_version AND d.mode <> 'observe'))", in_good_standing("$2"));
-    // What those below are told, the newest first: of the person, of the partner and of those above it.
+    // What those below are told, the newest first: of the user, of the partner and of those above it.
     NOTICES = "SELECT x.notice, x.suspended_at FROM user_suspensions x WHERE x.user_id = $1 AND x.notice IS NOT NULL \
             AND COALESCE(x.from_at, $2) <= $2 \
         UNION ALL SELECT y.notice, y.suspended_at FROM live_users p CROSS JOIN partner_ancestors a CROSS JOIN partner_suspensions y \
@@ -64,7 +64,7 @@ pub struct NewSession {
     pub id: SessionId,
     /// SHA-256 of what the browser holds.
     pub hash: [u8; 32],
-    /// The connection the person came through; none for a one-time link.
+    /// The connection the user came through; none for a one-time link.
     pub connection: Option<ConnectionId>,
     /// When it begins.
     pub now: Timestamp,
@@ -75,15 +75,15 @@ pub struct NewSession {
 /// Somebody who is signed in, as of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
-    /// The witness that the request comes from this person.
+    /// The witness that the request comes from this user.
     pub extent: SelfExtent,
     /// The session.
     pub session: SessionId,
-    /// The connection the person came through.
+    /// The connection the user came through.
     pub connection: Option<ConnectionId>,
     /// The home partner.
     pub partner: PartnerId,
-    /// The name people see.
+    /// The name users see.
     pub display_name: String,
     /// When the session began.
     pub created_at: Timestamp,
@@ -94,7 +94,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The person.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.extent.user()
     }
@@ -115,7 +115,7 @@ impl FromRow for Session {
     }
 }
 
-/// Begins a session of a person who has just proved who they are. False, and nothing written, when the person is
+/// Begins a session of a user who has just proved who they are. False, and nothing written, when the user is
 /// switched off or gone.
 ///
 /// # Errors
@@ -133,7 +133,7 @@ pub async fn notices(reader: &mut Reader, of: &SelfExtent, now: Timestamp) -> Re
     reader.all(&NOTICES, binds![of.user(), now], first).await
 }
 
-/// Ends the oldest sessions of a person beyond the last `most`.
+/// Ends the oldest sessions of a user beyond the last `most`.
 ///
 /// # Errors
 /// Only those of the store.
@@ -141,8 +141,8 @@ pub async fn bound(tx: &mut Tx, of: &SelfExtent, most: i64) -> Result<(), StoreE
     tx.execute(&BOUND, binds![of.user(), most]).await.map(drop)
 }
 
-/// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the person or
-/// a partner above was suspended or deleted, the person's version rose, or what the connection rests on was taken away
+/// Who holds the session with this hash, used after `idle_since` and not ended by `now`. `None` also when the user or
+/// a partner above was suspended or deleted, the user's version rose, or what the connection rests on was taken away
 /// since then: it was paused, say, even if it is open again.
 ///
 /// # Errors
@@ -167,7 +167,7 @@ pub async fn seen(tx: &mut Tx, uses: &[(SessionId, Timestamp)]) -> Result<(), St
     Ok(())
 }
 
-/// Ends one session of the person.
+/// Ends one session of the user.
 ///
 /// # Errors
 /// Only those of the store.
@@ -175,7 +175,7 @@ pub async fn end(tx: &mut Tx, of: &SelfExtent, session: SessionId) -> Result<(),
     tx.execute(&END, binds![session, of.user()]).await.map(drop)
 }
 
-/// Ends every session of the person; how many.
+/// Ends every session of the user; how many.
 ///
 /// # Errors
 /// Only those of the store.
@@ -191,7 +191,7 @@ pub async fn purge(tx: &mut Tx, now: Timestamp, idle_since: Timestamp) -> Result
     tx.execute(&EXPIRED, binds![now, idle_since]).await
 }
 
-/// The external user of the connection that has just proved to be `stable_key`, with its person if it is linked.
+/// The external user of the connection that has just proved to be `stable_key`, with its user if it is linked.
 ///
 /// # Errors
 /// Only those of the store.
@@ -205,10 +205,10 @@ pub async fn arrived(
     reader.optional(&ARRIVED, values, read).await
 }
 
-/// The partner the person is at home in.
+/// The partner the user is at home in.
 ///
 /// # Errors
-/// `StoreError::NotFound` when the person was deleted.
+/// `StoreError::NotFound` when the user was deleted.
 pub async fn home(reader: &mut Reader, of: &SelfExtent) -> Result<PartnerId, StoreError> {
     reader.one(&HOME, binds![of.user()], |row| row.get(0)).await
 }

@@ -7,10 +7,10 @@ use crate::domain::id::PartnerId;
 use crate::domain::time::Timestamp;
 use crate::{binds, from_row, statements};
 
-/// A session of a person that has not ended by `$2`.
+/// A session of a user that has not ended by `$2`.
 const SIGNED_IN: &str = "s.expires_at > $2 AND p.id = s.user_id AND p.version = s.user_version";
 
-/// An API token of a person that has not ended by `$2`.
+/// An API token of a user that has not ended by `$2`.
 const TOKEN: &str = "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND p.id = t.user_id";
 
 statements! {
@@ -33,7 +33,7 @@ statements! {
 pub struct StoppedCounts {
     /// Partners: this one and all below.
     pub partners: i64,
-    /// People at home in them.
+    /// Users at home in them.
     pub users: i64,
     /// Those of them who are signed in.
     pub signed_in: i64,
@@ -46,7 +46,7 @@ pub struct StoppedCounts {
 pub struct Of {
     /// Which.
     pub partner: NamedRef<PartnerId>,
-    /// How many people are at home there.
+    /// How many users are at home there.
     pub users: i64,
     /// How many of them are signed in.
     pub signed_in: i64,

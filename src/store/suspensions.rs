@@ -1,4 +1,4 @@
-//! Who switched a partner or a person off, in whose name, and why. Rows are counted, never merged: a thing is off while
+//! Who switched a partner or a user off, in whose name, and why. Rows are counted, never merged: a thing is off while
 //! any row is there.
 use super::extent::PartnerExtent;
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::SuspensionSource;
 use crate::{binds, statements};
 
-/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+/// The user is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
 const AT_HOME: &str = "(p.partner_id = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1)))";
 
@@ -45,7 +45,7 @@ pub struct Hold {
     pub cause: String,
     /// Why, in the words meant for those below; none when nothing is said to them.
     pub notice: Option<String>,
-    /// The person who did it; none for a directory.
+    /// The user who did it; none for a directory.
     pub by: Option<UserId>,
     /// When it was decided.
     pub since: Timestamp,
@@ -82,7 +82,7 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<H
     reader.all(&OF_PARTNER, binds![at.partner()], Hold::from_row).await
 }
 
-/// The rows of a person within the extent, the oldest first; empty when nobody suspends them.
+/// The rows of a user within the extent, the oldest first; empty when nobody suspends them.
 ///
 /// # Errors
 /// Only those of the store.
@@ -100,7 +100,7 @@ pub async fn suspend_partner(tx: &mut Tx, at: &PartnerExtent, hold: &Hold) -> Re
     Ok(tx.execute(&SUSPEND_PARTNER, values).await? > 0)
 }
 
-/// Switches a person within the extent off, and ends the sessions of before; false when that was done in the same name
+/// Switches a user within the extent off, and ends the sessions of before; false when that was done in the same name
 /// already. One that holds from a moment on is moved to it, and sessions go on until then.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ pub async fn suspend_user(tx: &mut Tx, at: &PartnerExtent, id: UserId, hold: &Ho
     Ok(suspended)
 }
 
-/// Ends the sessions that a person within the extent has.
+/// Ends the sessions that a user within the extent has.
 ///
 /// # Errors
 /// Only those of the store.
@@ -135,7 +135,7 @@ pub async fn lift_partner(tx: &mut Tx, at: &PartnerExtent, source: SuspensionSou
     Ok(tx.execute(&LIFT_PARTNER, binds![at.partner(), source.to_string()]).await? > 0)
 }
 
-/// Takes a row of a person within the extent away; false when there was none.
+/// Takes a row of a user within the extent away; false when there was none.
 ///
 /// # Errors
 /// Only those of the store.

@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash, same};
 use crate::statements;
 
-/// Tokens with the doors they were made for, of partners that live.
+/// Tokens with the connections they were made for, of partners that live.
 const CONNECTIONS: &str = "FROM connection_tokens t JOIN connections c ON c.id = t.connection_id \
     JOIN directories d ON d.id = c.directory_id JOIN live_partners p ON p.id = d.partner_id";
 
@@ -44,7 +44,7 @@ statements! {
     USED = "UPDATE connection_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
-/// A bearer token, of a connection or of a person, as lists show it.
+/// A bearer token, of a connection or of a user, as lists show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenRecord {
     /// Its identity.
@@ -149,7 +149,7 @@ pub struct TokenCache(RwLock<HashMap<[u8; 32], CachedToken>>);
 /// A token, and what it opened before.
 #[derive(Clone, Debug)]
 pub struct CachedToken {
-    /// The door.
+    /// The connection.
     pub connection: Arc<ConnectionContext>,
     /// The token.
     pub token: TokenId,
@@ -201,7 +201,7 @@ impl TokenCache {
     }
 }
 
-/// Whether a token still opens what it opened before, with nothing about the door changed; else that is forgotten.
+/// Whether a token still opens what it opened before, with nothing about the connection changed; else that is forgotten.
 ///
 /// # Errors
 /// `StoreError`.
@@ -225,7 +225,7 @@ pub async fn still_opens(store: &Store, opened: &TokenCache, known: &CachedToken
 /// What a presented token comes to.
 #[derive(Debug)]
 pub enum TokenStatus {
-    /// It opens this door.
+    /// It opens this connection.
     Opens(Arc<ConnectionContext>, TokenId),
     /// It is a token of this connection and opens nothing. Why, is for the connection's own log and not for the caller.
     Shut {
@@ -300,7 +300,7 @@ enum Objection {
     Paused,
 }
 
-/// Why a token opens nothing; none when it opens its door.
+/// Why a token opens nothing; none when it opens its connection.
 fn objection(known: &CachedToken, revoked_at: Option<Timestamp>, slug: &str, now: Timestamp) -> Option<Objection> {
     let connection = &known.connection.connection;
     if !same(connection.slug.as_bytes(), slug.as_bytes()) {

@@ -1,4 +1,4 @@
-//! User groups: the named sets of a partner's people, and who was put there by an administrator.
+//! User groups: the named sets of a partner's users, and who was put there by an administrator.
 use super::extent::PartnerExtent;
 use super::{FromRow, Reader, Row, StoreError, Tx, totals};
 use crate::domain::group::UserGroup;
@@ -80,7 +80,7 @@ pub async fn default_of(reader: &mut Reader, at: &PartnerExtent) -> Result<UserG
     reader.one(&DEFAULT, binds![at.partner()], UserGroup::from_row).await
 }
 
-/// The user groups of the extent's partner by name, with how many people are in each: those placed there, or those
+/// The user groups of the extent's partner by name, with how many users are in each: those placed there, or those
 /// an administrator added (rules add further ones).
 ///
 /// # Errors
@@ -90,7 +90,7 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<(
     reader.all(&OF_PARTNER, binds![at.partner()], read).await
 }
 
-/// Puts a person of the same partner in a group that is not exclusive; true when the person was not in it.
+/// Puts a user of the same partner in a group that is not exclusive; true when the user was not in it.
 ///
 /// # Errors
 /// Only those of the store.
@@ -108,7 +108,7 @@ pub async fn add(
     Ok(added)
 }
 
-/// Takes a person out of a group; true when an administrator had put the person there.
+/// Takes a user out of a group; true when an administrator had put the user there.
 ///
 /// # Errors
 /// Only those of the store.

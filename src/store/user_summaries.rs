@@ -1,11 +1,11 @@
-//! What lists and pages say of people beside their own columns.
+//! What lists and pages say of users beside their own columns.
 use super::extent::PartnerExtent;
 use super::{Reader, Row, StoreError, first, tuple};
 use crate::domain::id::{ExternalUserId, UserGroupId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
-/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+/// The user is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
 const AT_HOME: &str = "EXISTS (SELECT 1 FROM partner_ancestors a \
     WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1 AND ($2 OR a.depth = 0))";
 
@@ -23,14 +23,14 @@ statements! {
         AND EXISTS (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = g.partner_id AND a.ancestor_id = $2)";
 }
 
-/// What one connection says of a person.
+/// What one connection says of a user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkedAccount {
     /// The external user.
     pub id: ExternalUserId,
     /// Its unique name there.
     pub user_name: String,
-    /// Whether the directory lets the person in.
+    /// Whether the directory lets the user in.
     pub active: bool,
     /// `created`, `joined` or `reviewed`.
     pub link: Option<String>,
@@ -46,7 +46,7 @@ pub struct LinkedAccount {
     pub groups: Vec<String>,
 }
 
-/// What directories say of a person within the extent, by the directories' authority.
+/// What directories say of a user within the extent, by the directories' authority.
 ///
 /// # Errors
 /// Only those of the store.

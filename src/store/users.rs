@@ -1,4 +1,4 @@
-//! People: our own record of a person, merged from what the directories say.
+//! Users: our own record of a user, merged from what the directories say.
 use std::borrow::Cow;
 
 use super::bulk::Insert;
@@ -19,15 +19,15 @@ pub(super) const COLUMNS: &str = "p.id, p.partner_id, p.display_name, p.given_na
 /// How many they are.
 pub(super) const WIDTH: usize = 12;
 
-/// The person is linked to an external user of the connection: what lets a connection touch it at all.
+/// The user is linked to an external user of the connection: what lets a connection touch it at all.
 const LINKED: &str =
     "EXISTS (SELECT 1 FROM external_users u WHERE u.user_id = $1 AND COALESCE(u.connection_id = $2, FALSE))";
 
-/// The person is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
+/// The user is at home in the extent's partner, or below it when the extent reaches below: `$1` and `$2`.
 const AT_HOME: &str = "(p.partner_id = $1 OR ($2 AND EXISTS \
     (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = p.partner_id AND a.ancestor_id = $1)))";
 
-/// The people of partner `$1`, and those of it and of all partners below: looked for at their partners, so that those of
+/// The users of partner `$1`, and those of it and of all partners below: looked for at their partners, so that those of
 /// others cost nothing.
 const HERE: &str = "live_users p WHERE p.partner_id = $1";
 const BELOW: &str =
@@ -47,7 +47,7 @@ fn matching(dialect: Dialect) -> String {
     )
 }
 
-/// `columns` of the rules `r` in force of directory `$1` that place people, with what is `joined` to them.
+/// `columns` of the rules `r` in force of directory `$1` that place users, with what is `joined` to them.
 pub(super) fn placing(columns: &str, joined: &str) -> String {
     format!(
         "SELECT {columns} FROM mapping_rules r JOIN directories d \
@@ -143,7 +143,7 @@ pub(super) fn key(text: &Option<String>) -> Option<Vec<u8>> {
     text.as_deref().map(|text| fold(text).into_bytes())
 }
 
-/// Writes new people, each of a partner and placed in its default group, and that they came. All who are ever made are
+/// Writes new users, each of a partner and placed in its default group, and that they came. All who are ever made are
 /// written here.
 async fn create(
     tx: &mut Tx,
@@ -171,7 +171,7 @@ fn row(partner: PartnerId, id: UserId, profile: &UserProfile, now: Timestamp) ->
     ]
 }
 
-/// Writes new people of the directory's partner, placed in its default group.
+/// Writes new users of the directory's partner, placed in its default group.
 ///
 /// # Errors
 /// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::PersonLogin)` when the
@@ -186,7 +186,7 @@ pub async fn insert(
     create(tx, &INSERT, homes, rows).await
 }
 
-/// A person the connection is linked to; nobody else changes it until this transaction ends.
+/// A user the connection is linked to; nobody else changes it until this transaction ends.
 ///
 /// # Errors
 /// Only those of the store.
@@ -222,7 +222,7 @@ pub async fn set_profile(
 /// Writes the sign-in name.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::PersonLogin)` when another person of the partner has it.
+/// `StoreError::Unique(Constraint::PersonLogin)` when another user of the partner has it.
 pub async fn set_login(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -234,7 +234,7 @@ pub async fn set_login(
     tx.execute(&SET_LOGIN, values).await.map(drop)
 }
 
-/// Switches a linked person off in the name of the connection, and ends the sessions of before; true when it was not
+/// Switches a linked user off in the name of the connection, and ends the sessions of before; true when it was not
 /// yet suspended by it.
 ///
 /// # Errors
@@ -262,7 +262,7 @@ pub async fn resume(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<bo
     Ok(tx.execute(&RESUME, binds![id, at.source().to_string()]).await? > 0)
 }
 
-/// The sources that suspend a person the connection speaks of.
+/// The sources that suspend a user the connection speaks of.
 ///
 /// # Errors
 /// Only those of the store.
@@ -270,7 +270,7 @@ pub async fn suspended_by(reader: &mut Reader, _at: &ConnectionExtent, id: UserI
     reader.all(&SUSPENDED_BY, binds![id], first).await
 }
 
-/// Ends the sessions a linked person has now.
+/// Ends the sessions a linked user has now.
 ///
 /// # Errors
 /// Only those of the store.
@@ -278,7 +278,7 @@ pub async fn end_sessions(tx: &mut Tx, at: &ConnectionExtent, id: UserId, now: T
     tx.execute(&END_SESSIONS, binds![id, at.connection(), now]).await.map(drop)
 }
 
-/// Puts the manual grants of a linked person aside until an administrator returns them; how many.
+/// Puts the manual grants of a linked user aside until an administrator returns them; how many.
 ///
 /// # Errors
 /// Only those of the store.
@@ -291,7 +291,7 @@ pub async fn set_suspended_grants(
     tx.execute(&SET_SUSPENDED_GRANTS, binds![id, at.connection(), now]).await
 }
 
-/// Whether the connection's directory has a rule in force that places people.
+/// Whether the connection's directory has a rule in force that places users.
 ///
 /// # Errors
 /// Only those of the store.
@@ -299,7 +299,7 @@ pub async fn placed_by_rules(reader: &mut Reader, at: &ConnectionExtent) -> Resu
     reader.one(&PLACED_BY_RULES, binds![at.directory()], first).await
 }
 
-/// Whether a rule in force that places people asks for `group`, or for one it is nested in.
+/// Whether a rule in force that places users asks for `group`, or for one it is nested in.
 ///
 /// # Errors
 /// Only those of the store.
@@ -311,7 +311,7 @@ pub async fn placed_by_group(
     reader.one(&PLACED_BY_GROUP, binds![group], first).await
 }
 
-/// Holds people until the transaction ends, so that who else changes what their placement rests on sees it all, or is
+/// Holds users until the transaction ends, so that who else changes what their placement rests on sees it all, or is
 /// seen. SQLite has one writer: nothing to hold.
 ///
 /// # Errors
@@ -326,7 +326,7 @@ pub async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<(), StoreError> {
     tx.all_in(&HOLD, binds![], users, nothing).await.map(drop)
 }
 
-/// Stores the derived placement of a person the connection speaks of, who was placed in the first group until now and
+/// Stores the derived placement of a user the connection speaks of, who was placed in the first group until now and
 /// belongs in the second; true when it changed.
 ///
 /// # Errors
@@ -345,7 +345,7 @@ pub async fn place(
     Ok(placed)
 }
 
-/// [`place`] for a person at home in the extent.
+/// [`place`] for a user at home in the extent.
 ///
 /// # Errors
 /// Only those of the store.
@@ -364,7 +364,7 @@ pub async fn place_at(
     Ok(placed)
 }
 
-/// Writes new people of whom the operator says that they belong there: each with the partner they are at home in.
+/// Writes new users of whom the operator says that they belong there: each with the partner they are at home in.
 ///
 /// # Errors
 /// As [`insert`].
@@ -379,7 +379,7 @@ pub async fn insert_confirmed(
     create(tx, &INSERT_CONFIRMED, homes, rows).await
 }
 
-/// Says that a person within the extent belongs here, in the name of `by`, or of the operator; false when that was said
+/// Says that a user within the extent belongs here, in the name of `by`, or of the operator; false when that was said
 /// before.
 ///
 /// # Errors
@@ -394,7 +394,7 @@ pub async fn confirm(
     Ok(tx.execute(&CONFIRM_AT, binds![at.partner(), at.subtree(), id, now, by]).await? > 0)
 }
 
-/// Takes back that a person within the extent belongs here; false when nobody had said so.
+/// Takes back that a user within the extent belongs here; false when nobody had said so.
 ///
 /// # Errors
 /// Only those of the store.
@@ -402,7 +402,7 @@ pub async fn unconfirm(tx: &mut Tx, at: &PartnerExtent, id: UserId, now: Timesta
     Ok(tx.execute(&UNCONFIRM_AT, binds![at.partner(), at.subtree(), id, now]).await? > 0)
 }
 
-/// A living person within the extent.
+/// A living user within the extent.
 ///
 /// # Errors
 /// Only those of the store.
@@ -410,7 +410,7 @@ pub async fn get(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> Result<
     reader.optional(&BY_ID, binds![at.partner(), at.subtree(), id], User::from_row).await
 }
 
-/// The living person of the extent's partner who signs in by this name; case does not count.
+/// The living user of the extent's partner who signs in by this name; case does not count.
 ///
 /// # Errors
 /// Only those of the store.
@@ -438,10 +438,10 @@ pub async fn without_source(reader: &mut Reader, at: &PartnerExtent) -> Result<V
     reader.all(&OWN_USERS, binds![at.partner()], User::from_row).await
 }
 
-/// Writes name, mail address and sign-in name of a person within the extent.
+/// Writes name, mail address and sign-in name of a user within the extent.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::PersonLogin)` when another person of the partner signs in by that name.
+/// `StoreError::Unique(Constraint::PersonLogin)` when another user of the partner signs in by that name.
 pub async fn set_at(
     tx: &mut Tx,
     at: &PartnerExtent,
@@ -464,7 +464,7 @@ pub async fn set_at(
     tx.execute(&SET_AT, values).await.map(drop)
 }
 
-/// A page of the living people within the extent, by name: those after `after` (sort key and id of the last one seen)
+/// A page of the living users within the extent, by name: those after `after` (sort key and id of the last one seen)
 /// whose name, address or sign-in name contains `matching`; at most `limit`.
 ///
 /// # Errors
@@ -493,7 +493,7 @@ pub async fn list(
     reader.all(statement, values, User::from_row).await
 }
 
-/// The people of the extent's partner whom nobody has confirmed and whose name, address or sign-in name contains `text`,
+/// The users of the extent's partner whom nobody has confirmed and whose name, address or sign-in name contains `text`,
 /// by name; at most `limit`.
 ///
 /// # Errors
@@ -513,7 +513,7 @@ pub fn sort_key(user: &User) -> Vec<u8> {
     fold(&user.profile.display_name).into_bytes()
 }
 
-/// How many living people are within the extent.
+/// How many living users are within the extent.
 ///
 /// # Errors
 /// Only those of the store.
@@ -522,8 +522,8 @@ pub async fn count(reader: &mut Reader, at: &PartnerExtent) -> Result<u64, Store
     reader.one(statement, binds![at.partner()], first).await
 }
 
-/// Pins a person within the extent in an exclusive group of the home partner, or unpins; the caller places anew after
-/// unpinning. False when there is no such person.
+/// Pins a user within the extent in an exclusive group of the home partner, or unpins; the caller places anew after
+/// unpinning. False when there is no such user.
 ///
 /// # Errors
 /// Only those of the store.
@@ -543,7 +543,7 @@ pub async fn pin(
     Ok(true)
 }
 
-/// Whether any directory speaks of the person.
+/// Whether any directory speaks of the user.
 ///
 /// # Errors
 /// Only those of the store.
@@ -551,7 +551,7 @@ pub async fn has_source(reader: &mut Reader, at: &PartnerExtent, id: UserId) -> 
     Ok(reader.one(&SAID, binds![at.partner(), at.subtree(), id], first::<i64>).await? > 0)
 }
 
-/// Whether a person is at home in the extent's partner or below it, however far the extent reaches.
+/// Whether a user is at home in the extent's partner or below it, however far the extent reaches.
 ///
 /// # Errors
 /// Only those of the store.

@@ -1,4 +1,4 @@
-//! What one person may see.
+//! What one user may see.
 use super::fact_cache::{FactCache, FactResult};
 use super::{Reader, StoreError};
 use crate::access::decide::Question;
@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 pub struct Viewer {
     pub(super) asker: UserId,
     now: Timestamp,
-    /// A product, which asks about partners and people that it knows by id, and is told no person's name. That it may ask
+    /// A product, which asks about partners and users that it knows by id, and is told no user's name. That it may ask
     /// about this partner has been seen.
     product: Option<PartnerId>,
 }
@@ -51,7 +51,7 @@ impl Viewer {
         self.may(known, CoreCapability::UserView, resource)
     }
 
-    /// Whether the asker may see what a person holds; everybody sees what they hold themselves.
+    /// Whether the asker may see what a user holds; everybody sees what they hold themselves.
     pub(super) fn roles_of(&self, known: &mut FactCache, id: UserId) -> FactResult<bool> {
         if id == self.asker || self.product.is_some() {
             return Ok(true);
@@ -76,7 +76,7 @@ impl Viewer {
     }
 }
 
-/// What one person may see, each thing asked once.
+/// What one user may see, each thing asked once.
 #[derive(Debug)]
 pub struct Sight {
     pub(super) eyes: Viewer,
@@ -112,7 +112,7 @@ impl Sight {
         self.settle(reader, |known, eyes| eyes.partner(known, id)).await
     }
 
-    /// Whether the asker may see a person; everybody sees themselves.
+    /// Whether the asker may see a user; everybody sees themselves.
     ///
     /// # Errors
     /// Only those of the store.

@@ -1,5 +1,5 @@
 //! What somebody is told of grounds: each name only as far as they may see what it names. Whoever prints what stands behind
-//! an answer asks here first, whatever the door; what is hidden is counted, and never named.
+//! an answer asks here first, whatever the connection; what is hidden is counted, and never named.
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
@@ -192,7 +192,7 @@ pub fn counted(hidden: usize) -> String {
     if hidden > 9 { "10+".to_owned() } else { hidden.to_string() }
 }
 
-/// What a person holds as one asker is told of it, and how many lines are hidden.
+/// What a user holds as one asker is told of it, and how many lines are hidden.
 ///
 /// # Errors
 /// Only those of the store.
@@ -218,7 +218,7 @@ pub async fn grants(
     Ok((shown, hidden))
 }
 
-/// The user groups a person is in as one asker is told of them.
+/// The user groups a user is in as one asker is told of them.
 ///
 /// # Errors
 /// Only those of the store.
@@ -382,7 +382,7 @@ pub struct VisibleSuspension {
     pub from: Option<Timestamp>,
 }
 
-/// Suspensions of a partner, or of a person at home there, as one asker is told of them.
+/// Suspensions of a partner, or of a user at home there, as one asker is told of them.
 ///
 /// # Errors
 /// Only those of the store.

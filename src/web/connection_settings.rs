@@ -1,4 +1,4 @@
-//! What each door makes of the settings of a connection.
+//! What each connection makes of the settings of a connection.
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub fn schemas(connection: &ConnectionContext) -> Result<Arc<SchemaSet>, String>
     }
 }
 
-/// Checks the attribute that names the same person at every door. That of a SCIM connection must be one of its users',
+/// Checks the attribute that names the same user at every connection. That of a SCIM connection must be one of its users',
 /// that of an OpenID connection a claim that can prove who somebody is; which ones an LDAP server or an OpenID provider
 /// has is not known here.
 ///

@@ -1,4 +1,4 @@
-//! Refusals in the form of the door they happen at: SCIM errors, RFC 9457 problems, plain pages.
+//! Refusals in the form of the connection they happen at: SCIM errors, RFC 9457 problems, plain pages.
 use std::borrow::Cow;
 use std::fmt;
 

@@ -22,7 +22,7 @@ pub struct ClientInfo {
     pub until: Option<Instant>,
 }
 
-/// How much earlier than the edge a door gives a request up, to write it down.
+/// How much earlier than the edge a connection gives a request up, to write it down.
 const AHEAD: Duration = Duration::from_millis(500);
 
 impl ClientInfo {

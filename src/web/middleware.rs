@@ -115,7 +115,7 @@ pub async fn edge<B: MessageBody + 'static>(
     {
         response = response.into_response(too_often(face, wait).error_response()).map_into_right_body();
     }
-    // "Try again" would be untrue of a store that has met damage, whichever door says it.
+    // "Try again" would be untrue of a store that has met damage, whichever connection says it.
     if response.status() == StatusCode::SERVICE_UNAVAILABLE && app.store.damaged() && !is_about_itself(route.as_deref())
     {
         let refusal = HttpError::new(face, StatusCode::INTERNAL_SERVER_ERROR, DAMAGED);
@@ -171,7 +171,7 @@ fn limit_of(request: &ServiceRequest, app: &App, route: Option<&str>) -> Option<
     (!lasting && !operated()).then(|| Duration::from_secs(app.config.server.limits.answer_seconds))
 }
 
-/// Refuses a request that no SCIM connection and no person is counted for, when its address sends too many.
+/// Refuses a request that no SCIM connection and no user is counted for, when its address sends too many.
 fn stranger(app: &App, face: ErrorFormat, route: Option<&str>, presented: bool, address: IpAddr) -> Option<HttpError> {
     let counted_elsewhere = presented && route.is_some_and(routes::counts_callers);
     if counted_elsewhere {
@@ -254,7 +254,7 @@ fn headers_size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// Whether an answer is an error that did not come in the form of its door.
+/// Whether an answer is an error that did not come in the form of its connection.
 fn wants_form<B>(face: ErrorFormat, response: &ServiceResponse<B>) -> bool {
     if face == ErrorFormat::Plain || response.status().as_u16() < 400 {
         return false;

@@ -1,4 +1,4 @@
-//! Limits the requests of each connection and each person, so that one cannot starve the others.
+//! Limits the requests of each connection and each user, so that one cannot starve the others.
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -19,9 +19,9 @@ pub enum RouteAccess {
     Open,
     /// The bearer token of the SCIM connection that the path names.
     Connection,
-    /// The bearer token of the API; what it may do is decided by the capabilities of its person.
+    /// The bearer token of the API; what it may do is decided by the capabilities of its user.
     Token,
-    /// A signed-in person; what they may do is decided by their capabilities.
+    /// A signed-in user; what they may do is decided by their capabilities.
     Session,
     /// The token of the metrics page.
     Metrics,
@@ -149,7 +149,7 @@ impl RouteSpec {
     }
 }
 
-/// Whether a request only looks: HEAD, or a browser that fetches ahead what its person may never open.
+/// Whether a request only looks: HEAD, or a browser that fetches ahead what its user may never open.
 pub fn only_looks(request: &HttpRequest) -> bool {
     looks(request.method(), request.headers())
 }
@@ -193,7 +193,7 @@ pub fn is_lasting(pattern: &str) -> bool {
     LASTING.contains(pattern)
 }
 
-/// Whether whoever is let in at the route of this pattern is counted there: as a SCIM connection, or as a person.
+/// Whether whoever is let in at the route of this pattern is counted there: as a SCIM connection, or as a user.
 pub fn counts_callers(pattern: &str) -> bool {
     static COUNTING: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
         let counting = all().filter(|entry| matches!(entry.access, RouteAccess::Connection | RouteAccess::Token));

@@ -29,7 +29,7 @@ pub struct App {
     pub store: Store,
     /// The clock.
     pub clock: Clock,
-    /// The address people and providers reach us by.
+    /// The address users and providers reach us by.
     pub public_url: PublicUrl,
     /// The keys that seal secrets.
     pub keyring: Arc<Keyring>,
@@ -43,7 +43,7 @@ pub struct App {
     pub refusals_told: RequestLimiter<ConnectionId>,
     /// The same of requests that may be anybody's: they must not hide the others.
     pub strangers_told: RequestLimiter<ConnectionId>,
-    /// How often each person may ask the API.
+    /// How often each user may ask the API.
     pub api_fairness: RequestLimiter<UserId>,
     /// What each SCIM connection offers.
     pub offers: ScimOptionsCache,

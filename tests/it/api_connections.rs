@@ -1,4 +1,4 @@
-//! Directories, their doors and tokens over the API.
+//! Directories, their connections and tokens over the API.
 use std::time::Duration;
 
 use reqwest::Method;

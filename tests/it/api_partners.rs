@@ -1,4 +1,4 @@
-//! Partners, people, groups, roles and the event feed over the API.
+//! Partners, users, groups, roles and the event feed over the API.
 use rolecall::domain::capability::CoreCapability;
 use rolecall::provision::events;
 use serde_json::{Value, json};

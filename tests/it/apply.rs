@@ -106,7 +106,7 @@ async fn push(store: &Store, login: &str) -> PartnerExtent {
     at
 }
 
-/// The scopes of all grants of a role that a person or group of harbor holds.
+/// The scopes of all grants of a role that a user or group of harbor holds.
 async fn scopes(store: &Store, at: &PartnerExtent, holder: Holder) -> Vec<Scope> {
     let held = grants::of_holder(&mut store.reader().await.unwrap(), at, holder).await.unwrap();
     held.into_iter().map(|grant| grant.scope).collect()

@@ -1,4 +1,4 @@
-//! `rolecall apply` of very many people and grants: they are written together, and are what each alone would be.
+//! `rolecall apply` of very many users and grants: they are written together, and are what each alone would be.
 use std::sync::LazyLock;
 
 use rolecall::admin::apply::{self, ApplyContext, ApplyError, ApplyPlan};
@@ -44,7 +44,7 @@ fn partner(key: &str) -> String {
     format!("[[partner]]\nkey = \"{key}\"\nname = \"The {key}\"\nparent = \"harbor\"\nlevel = \"end-customer\"\n")
 }
 
-/// The demo's world with `each` people at each of these partners, new ones and old ones; every second of them holds
+/// The demo's world with `each` users at each of these partners, new ones and old ones; every second of them holds
 /// something.
 fn world(new: &[&str], each: usize) -> String {
     let mut text = format!("{DEMO}\n");

@@ -222,7 +222,7 @@ fn only_operators_rooms_assume_the_operator() {
     }
 }
 
-/// Reads of people and partners go through the views of the living: nobody forgets the state.
+/// Reads of users and partners go through the views of the living: nobody forgets the state.
 #[test]
 fn reads_go_through_the_views_of_the_living() {
     for (path, text) in src() {

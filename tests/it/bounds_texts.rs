@@ -1,4 +1,4 @@
-//! One law of length for both databases: at the bound a text is taken, beyond it refused in a sentence, at every door.
+//! One law of length for both databases: at the bound a text is taken, beyond it refused in a sentence, at every connection.
 use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
 use rolecall::clock::Clock;

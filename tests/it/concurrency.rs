@@ -1,4 +1,4 @@
-//! What happens at the same moment about the same person or rule is not half seen: the later one counts it, or it is
+//! What happens at the same moment about the same user or rule is not half seen: the later one counts it, or it is
 //! looked at again.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn technicians_are(when: &str) -> String {
     DEMO.replace(&old, &format!("'{when}'"))
 }
 
-/// Harbor's SCIM door.
+/// Harbor's SCIM connection.
 struct Connection {
     extent: ConnectionExtent,
     schemas: SchemaSet,
@@ -178,7 +178,7 @@ async fn whom_two_groups_place_together_is_placed_when_both_come_at_once() {
     db.remove().await;
 }
 
-/// Two doors of one directory that join.
+/// Two connections of one directory that join.
 async fn joined(db: &Database) -> (World, App, [Scim; 2]) {
     let world = World::new(&db.store).await;
     for connection in world.connections {
@@ -194,7 +194,7 @@ on_both! {
     async fn who_has_two_keys_is_joined_once(db: &Database) {
         let (_, app, [one, two]) = joined(db).await;
         for round in 0..4 {
-            // The person keeps both keys: the second door still says the first one.
+            // The user keeps both keys: the second connection still says the first one.
             let [old, new] = ["old", "new"].map(|word| format!("{word} {round}"));
             let there = one.post("/Users", user_body(&format!("a{round}"), json!({"externalId": old}))).await;
             let other = two.post("/Users", user_body(&format!("b{round}"), json!({"externalId": old}))).await;

@@ -171,7 +171,7 @@ on_both! {
 
     async fn whoever_holds_less_than_the_ceiling_may_not_touch_the_connection(db: &Database) {
         let console = Console::open(db).await;
-        // Henrik is SuperUser of Harbor: he covers what its directory may confer. The same door under a ceiling
+        // Henrik is SuperUser of Harbor: he covers what its directory may confer. The same connection under a ceiling
         // he does not hold is out of his reach.
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let here = "/connections/harbor-entra";

@@ -4,7 +4,7 @@ use crate::support::database::on_both;
 
 const DEMO: &str = include_str!("../../config/demo.toml");
 
-/// A colleague of Harbor's people who also holds something elsewhere.
+/// A colleague of Harbor's users who also holds something elsewhere.
 const IDA: &str = r#"
 [[user]]
 partner = "harbor"

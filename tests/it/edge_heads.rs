@@ -1,5 +1,5 @@
 //! What every route answers to a method it does not have, to an address that is too long and to a head that is wrong: in
-//! the form of its door, with the headers that all answers have; and heads that RFC 9112 does not allow.
+//! the form of its connection, with the headers that all answers have; and heads that RFC 9112 does not allow.
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Response};
@@ -16,7 +16,7 @@ fn path(pattern: &str) -> String {
     pattern.split('/').skip(1).map(|part| format!("/{}", if part.starts_with('{') { "x" } else { part })).collect()
 }
 
-/// Fails unless a refusal has the form of the door that `path` belongs to; a bare one has no body.
+/// Fails unless a refusal has the form of the connection that `path` belongs to; a bare one has no body.
 async fn formed(answer: Response, status: u16, path: &str, bare: bool) {
     assert_eq!(answer.status(), status, "{path}");
     assert!(!header(&answer, "x-request-id").is_empty(), "{path}");

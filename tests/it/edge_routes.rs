@@ -222,7 +222,7 @@ on_both! {
         let user = owner.user("ida@harbor.example").await.id();
         let group = owner.group("Operators", &[&user]).await.id();
         let none = "01a200c3-0111-753b-8f53-ae56b6e37edf";
-        // The same partner's other directory, and the other door of the same directory: neither sees it.
+        // The same partner's other directory, and the other connection of the same directory: neither sees it.
         for connection in [world.stranger, world.connections[1]] {
             let other = app.scim(db, &world, connection).await;
             for (endpoint, id) in [("Users", &user), ("Groups", &group)] {

@@ -1,4 +1,4 @@
-//! The server itself: health, errors in the form of each door, headers, figures, the graceful stop.
+//! The server itself: health, errors in the form of each connection, headers, figures, the graceful stop.
 use reqwest::Method;
 use rolecall::clock::Clock;
 use rolecall::config::{Config, Secret};

@@ -38,7 +38,7 @@ on_both! {
                     scim.send(scim.request(method, &path)).await.refused(400, "");
                 }
             }
-            // Every route, in whichever form its door refuses.
+            // Every route, in whichever form its connection refuses.
             for entry in routes::all() {
                 let path: String = entry.path.split('/').skip(1).map(|part| format!("/{}", if part.starts_with('{') { "x" } else { part })).collect();
                 for method in entry.methods() {

@@ -1,5 +1,5 @@
 //! Rules and the groups they ask for: a name is bound once there is one and only one group that has it, in whatever
-//! order groups come and by whatever door; and a group that goes and comes back is the one it was.
+//! order groups come and by whatever connection; and a group that goes and comes back is the one it was.
 use rolecall::cli::doctor::examine;
 use rolecall::domain::id::{ExternalGroupId, Id as _};
 use rolecall::provision::groups::{self, GroupInput, NewExternalGroup};

@@ -18,7 +18,7 @@ statements! {
         updated_at) VALUES ($1, $2, 'ldap', 'acme-ldap', 'openldap', 'active', $3, 1, 0, 0)";
 }
 
-/// A house whose directory has an LDAP door to a server that lets anybody read.
+/// A house whose directory has an LDAP connection to a server that lets anybody read.
 async fn house(db: &Database, slapd: &Slapd) -> (House, ConnectionId) {
     let house = House::build(&db.store, "http://127.0.0.1:1").await;
     let connection: ConnectionId = ctx().id();

@@ -76,7 +76,7 @@ async fn fails(peer: &Peer, protection: Protection, extra: Json) -> String {
     }
 }
 
-/// A read of people within bounds of its own.
+/// A read of users within bounds of its own.
 async fn users(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> {
     let settings = settings(peer, Protection::Plain, &json!({}));
     let (password, guard) = (SecretString::from("secret"), Guard::new(|_| true));
@@ -106,7 +106,7 @@ fn user(number: usize) -> Vec<u8> {
     entry(&format!("uid={number},dc=x"), &[("entryUUID", vec![number.to_string().into_bytes()])])
 }
 
-/// A page with these people, and where the next begins.
+/// A page with these users, and where the next begins.
 fn page(id: u8, users: impl IntoIterator<Item = usize>, cookie: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = users.into_iter().flat_map(|number| message(id, &user(number))).collect();
     bytes.extend(message(id, &[result(0x65, 0), paged(cookie)].concat()));

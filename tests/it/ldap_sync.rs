@@ -393,7 +393,7 @@ on_both! {
         let first = Slapd::start(Tree::new().users(30)).await;
         let lab = Lab::new(&db.store, &first.address).await;
         done(&lab.run().await);
-        // The same people by name, another directory by id.
+        // The same users by name, another directory by id.
         let second = Slapd::start(Tree::new().users(1)).await;
         lab.configure(config(&second.address)).await;
         let report = lab.run().await;

@@ -267,7 +267,7 @@ on_both! {
         done(&report);
         assert_eq!((lab.user("mover").await, lab.suspensions(user).await, lab.suspended_grants(user).await), (user, 0, 0));
 
-        // Renamed after people were read: the group names somebody who was not read under that name.
+        // Renamed after users were read: the group names somebody who was not read under that name.
         let gate = Gate::to(&slapd.address, 9_000).await;
         both["urls"] = json!([format!("ldap://{}", gate.address)]);
         lab.configure(both).await;

@@ -1,5 +1,5 @@
 //! What claims make of whom, over HTTP at the real server: a word that nobody proved joins nobody, names nobody and blocks
-//! nobody; a known person with a new subject comes in by the directory's declared join.
+//! nobody; a known user with a new subject comes in by the directory's declared join.
 use rolecall::domain::id::{ConnectionId, UserId};
 use rolecall::store::{Row, StoreError};
 use rolecall::{binds, statements};
@@ -39,7 +39,7 @@ impl Place {
         self.provider.stop().await;
     }
 
-    /// A further OpenID door at a script of the provider.
+    /// A further OpenID connection at a script of the provider.
     pub async fn connection(&self, slug: &str, join: &str, jit: bool) -> ConnectionId {
         let config = json!({"issuer": self.provider.issuer(&format!("script_{slug}")), "client_id": "rolecall",
             "client_auth": "none", "jit": jit});
@@ -78,7 +78,7 @@ impl Place {
         assert!(page.text.contains(code), "{claims}: {code} in {}", page.text);
     }
 
-    /// Display name, sign-in name and address of a person.
+    /// Display name, sign-in name and address of a user.
     pub async fn user(&self, user: UserId) -> (String, Option<String>, Option<String>) {
         let read = |row: &Row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?));
         self.house.store.reader().await.unwrap().one(&USER, binds![user], read).await.unwrap()

@@ -144,7 +144,7 @@ on_both! {
         assert!(refused.text.contains("Ask your administrator"));
         assert_eq!(place.house.external_users(place.house.oidc).await, 0);
 
-        // A person of the same proven address, but not of the same key, may be another person: nobody is let in.
+        // A user of the same proven address, but not of the same key, may be another user: nobody is let in.
         place.house.push("ada@example.com", "another-subject").await;
         assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.review");
         assert_eq!(place.house.external_users(place.house.oidc).await, 1);

@@ -1,4 +1,4 @@
-//! Where an administrator reads why somebody was not let in: the page of the connection and the API, for each door; and
+//! Where an administrator reads why somebody was not let in: the page of the connection and the API, for each connection; and
 //! that looking changes nothing and good use meets no limit.
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ async fn decide(api: &Api<'_>, slug: &str, id: &str, verdict: &str, user: UserId
     api.post(&format!("/connections/{slug}/matches/{id}/{verdict}"), json!({"user": user})).await
 }
 
-/// A person who is proposed, and why.
+/// A user who is proposed, and why.
 type Proposed = (String, Vec<String>);
 
 /// Those who wait at a connection, each with its proposals.
@@ -95,7 +95,7 @@ on_both! {
         place.refused("jit", proven("d2", "dora@a.example"), "person.review").await;
         let [(id, _)] = &waiting(&api, "jit").await[..] else { panic!() };
         assert_eq!(decide(&api, "jit", id, "refuse", dora).await.status, 200);
-        // Nobody else resembles it, so it is a person of its own; the sign-in name stays with who has it.
+        // Nobody else resembles it, so it is a user of its own; the sign-in name stays with who has it.
         assert_eq!(waiting(&api, "jit").await, []);
         let other = place.enter("jit", proven("d2", "dora@a.example")).await;
         assert_ne!(other, dora);

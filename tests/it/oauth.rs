@@ -76,7 +76,7 @@ fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.header("www-authenticate").starts_with("Basic"), status == 401, "{answer:?}");
 }
 
-/// The SCIM door with what the token endpoint answered.
+/// The SCIM connection with what the token endpoint answered.
 #[track_caller]
 fn opened(app: &App, slug: &str, answer: &Answer) -> Scim {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -150,7 +150,7 @@ on_both! {
             config.body["authenticationSchemes"].as_array().unwrap().iter().map(|scheme| &scheme["type"]).collect();
         assert_eq!(schemes, ["oauthbearertoken", "oauth2"]);
 
-        // The list of tokens is of those that people made.
+        // The list of tokens is of those that users made.
         let at = OperatorExtent::assume().at(house.reseller);
         let listed = tokens::list(&mut db.store.reader().await.unwrap(), &at, house.scim).await.unwrap();
         assert!(listed.is_empty());
@@ -221,7 +221,7 @@ on_both! {
         assert!(waits.header("retry-after").parse::<u64>().unwrap() >= 1);
         refused(&here.secret(&client, "rco_guessed").await, 401, "invalid_client");
 
-        // Good requests are never too many; failures from one place are slowed, in the form of this door.
+        // Good requests are never too many; failures from one place are slowed, in the form of this connection.
         admin::connections::set_state(&db.store, &ctx(), house.owner, "acme", ConnectionState::Active).await.unwrap();
         for _ in 0..70 {
             assert_eq!(here.secret(&client, &secret).await.status, 200);

@@ -49,7 +49,7 @@ async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<ApplyP
     }
 }
 
-/// Everything that people are and may, as far as this can be seen.
+/// Everything that users are and may, as far as this can be seen.
 async fn picture(console: &Console, henrik: &str) -> Value {
     let mut reader = console.store.reader().await.unwrap();
     let users: Vec<(UserId, String, String, String)> = reader.all(&USERS, binds![], tuple).await.unwrap();

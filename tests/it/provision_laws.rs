@@ -1,4 +1,4 @@
-//! Laws of the room, under random acts at two doors of one directory: a dry run tells what the real run does (L2), and
+//! Laws of the room, under random acts at two connections of one directory: a dry run tells what the real run does (L2), and
 //! whatever is kept for the view (placements, condition members) stays what the view says (L1).
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +97,7 @@ enum Act {
     DeleteGroup(ExternalGroupId),
 }
 
-/// What there is to act on, at each door.
+/// What there is to act on, at each connection.
 #[derive(Default)]
 struct Known {
     users: Vec<ExternalUserId>,
@@ -208,7 +208,7 @@ async fn held(store: &Store, source: &ProvisionSource<'_>) -> BTreeMap<UserId, V
     all
 }
 
-/// What people call it.
+/// What users call it.
 fn name(outcome: &AccessItem) -> String {
     match outcome {
         AccessItem::Group { group } => group.name.clone(),
@@ -283,7 +283,7 @@ async fn random_acts(store: &Store, by_condition: bool) {
             assert_eq!(state(store).await, stored, "no change leaves everything alone: {act:?}");
         }
 
-        // The people told of are those for whom anything changed, and nobody else.
+        // The users told of are those for whom anything changed, and nobody else.
         let after = held(store, source).await;
         for (user, now) in &after {
             let nothing = Vec::new();

@@ -23,7 +23,7 @@ fn said(answer: &Result<Outcome<ExternalUser>, ProvisionError>) -> String {
     }
 }
 
-/// People of whom some share a name, a mail address or a key with somebody before them.
+/// Users of whom some share a name, a mail address or a key with somebody before them.
 fn users(world: &World, count: usize) -> Vec<NewExternalUser> {
     let one = |at: usize| {
         let (name, key, mail) = match at % 17 {

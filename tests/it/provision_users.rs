@@ -1,4 +1,4 @@
-//! Users: what a push does to the external user, to the person, and to the log.
+//! Users: what a push does to the external user, to the user, and to the log.
 use rolecall::domain::id::{ExternalUserId, UserId};
 use rolecall::domain::user::{HoldKind, SuspensionSource};
 use rolecall::provision::event::Kind;

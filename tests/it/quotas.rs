@@ -1,4 +1,4 @@
-//! Everything that a person or a connection can make has a most.
+//! Everything that a user or a connection can make has a most.
 use rolecall::admin::api_tokens;
 use rolecall::admin::clients::{self, Credential};
 use rolecall::admin::most;
@@ -52,7 +52,7 @@ on_both! {
         }
         problem(&owner.post("/connections/acme/clients", json!({"name": "more"})).await, 409, "50 are the most");
 
-        // The house has two doors and a directory.
+        // The house has two connections and a directory.
         let connections = format!("/directories/{}/connections", house.directory);
         for at in 2..most::CONNECTIONS {
             let made = owner.post(&connections, json!({"kind": "scim", "slug": format!("door-{at}")})).await;

@@ -41,7 +41,7 @@ on_both! {
         let harbor = stage.console.partner("harbor").await.partner();
         assert!(henrik.get(&format!("/partners/{harbor}/directories")).await.text.contains("30 people"));
 
-        // It goes on: the same storm, no second alarm.
+        // It goes on: the same removal alert, no second alarm.
         switch_off(&stage, &ids[30..35]).await;
         let group = stage.scim.group("Crew", &[&ids[36], &ids[37]]).await.id();
         let out = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", ids[36])}]);
@@ -68,7 +68,7 @@ on_both! {
     async fn few_of_many_are_no_removal_alert_but_a_large_share_is(db: &Database) {
         let stage = Stage::open(db).await;
         let ids = users(&stage, "u", 100).await;
-        // Nineteen people, and nineteen of a hundred: below both limits.
+        // Nineteen users, and nineteen of a hundred: below both limits.
         switch_off(&stage, &ids[..19]).await;
         switch_off(&stage, &ids[..19]).await;
         let owner = crate::support::stage::api_token(&stage.console, "meridian", "olga@meridian.example").await;

@@ -88,7 +88,7 @@ on_both! {
         std::fs::create_dir_all(db.folder()).unwrap();
         let (now, day) = (Timestamp::from_micros(1_700_000_000_000_000), 86_400_000_000);
         let (log, writer) = request_log::open(&db.url, &db.folder(), 2).await.unwrap();
-        // More at one door than go in one go, and a door where nothing is old.
+        // More at one connection than go in one go, and a connection where nothing is old.
         let ages = [(world.connections[0], vec![(1_100, 3), (40, 1)]), (world.connections[1], vec![(7, 1)]), (world.stranger, vec![(3, 9)])];
         for (connection, ages) in &ages {
             for (number, (count, days)) in ages.iter().flat_map(|age| std::iter::repeat_n(age, age.0)).enumerate() {
@@ -122,7 +122,7 @@ on_both! {
     }
 }
 
-/// How many entries a door has, once it has as many as are awaited, or after a while.
+/// How many entries a connection has, once it has as many as are awaited, or after a while.
 async fn awaited(log: &RequestLog, connection: &ConnectionExtent, wanted: usize) -> usize {
     let mut found = 0;
     for _ in 0..400 {

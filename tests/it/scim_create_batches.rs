@@ -38,7 +38,7 @@ async fn ids(store: &Store, statement: &'static Statement) -> BTreeSet<Uuid> {
     read.into_iter().collect()
 }
 
-/// A world whose doors join by `externalId`.
+/// A world whose connections join by `externalId`.
 async fn joined_world(db: &Database) -> World {
     let world = World::new(&db.store).await;
     for connection in [world.connections[0], world.connections[1], world.stranger] {
@@ -112,7 +112,7 @@ impl Marks {
         Self { login: fold(doc["userName"].as_str().unwrap()), mail: mail(doc).map(fold), key }
     }
 
-    /// Whether the two cannot both become people.
+    /// Whether the two cannot both become users.
     fn meets(&self, other: &Self) -> bool {
         let same = |this: &Option<String>, that: &Option<String>| this.is_some() && this == that;
         self.login == other.login || same(&self.key, &other.key) || same(&self.mail, &other.mail)
@@ -121,18 +121,18 @@ impl Marks {
 
 /// Whom the crowd found, and what became of it.
 struct Model {
-    /// The names taken at the door.
+    /// The names taken at the connection.
     names: BTreeSet<String>,
-    /// The people of the partner.
+    /// The users of the partner.
     users: BTreeMap<Uuid, Marks>,
-    /// Those of them whom the other door said and somebody at this one joined.
+    /// Those of them whom the other connection said and somebody at this one joined.
     joined: BTreeSet<Uuid>,
     /// How many wait for review.
     waiting: usize,
 }
 
 impl Model {
-    /// Takes those who came at once. In whatever order they did, those who got a person must have been first, then those
+    /// Takes those who came at once. In whatever order they did, those who got a user must have been first, then those
     /// who resemble one: if any order explains the links, this one does.
     fn take(&mut self, seen: &Seen, connection: &ConnectionExtent, made: &[Sent]) {
         let known: BTreeSet<Uuid> = self.users.keys().copied().collect();
@@ -214,7 +214,7 @@ on_both! {
         let mut model = Model { names, users, joined, waiting: 0 };
         let (mut dice, mut all) = (Dice::new(20_261_122), Vec::<Sent>::new());
         for round in 0..6 {
-            // People whom the other door said, and whom some of the crowd will join.
+            // Users whom the other connection said, and whom some of the crowd will join.
             let known = Sent::all(&other, (0..6).map(|number| {
                 let (name, key) = (format!("known{round}-{number}@x.example"), format!("{}{}", ["e", "E"][number % 2], round * 32 + number));
                 json!({"schemas": [USER], "userName": name, "displayName": "Known", "externalId": key})
@@ -270,7 +270,7 @@ on_both! {
         for (world, connection) in [&world, &world, &world, &foreign].into_iter().zip(connections) {
             clients.push(app.scim(db, world, connection).await);
         }
-        // The same name and key at every door, and one that only this door has; each says who said it.
+        // The same name and key at every connection, and one that only this connection has; each says who said it.
         let said = |number: usize, at: usize| {
             let mut both = [somebody(&format!("same{number}")), somebody(&format!("own{number}-{at}"))];
             both[0].as_object_mut().unwrap().remove("emails");
@@ -303,7 +303,7 @@ on_both! {
                 continue;
             }
             assert!(linked(3).is_some(), "{name}: nobody at the other partner matters: {found:?}");
-            // Two doors of one directory join; whoever of the partner comes later through the other one waits.
+            // Two connections of one directory join; whoever of the partner comes later through the other one waits.
             match linked(2) {
                 None => assert!(linked(0).is_some() && linked(0) == linked(1), "{name}: {found:?}"),
                 Some(_) => assert_eq!((linked(0), linked(1)), (None, None), "{name}"),
@@ -432,7 +432,7 @@ on_both! {
     }
 }
 
-/// Two servers are told the same people at once: each comes to be at one of them, and the other one is refused.
+/// Two servers are told the same users at once: each comes to be at one of them, and the other one is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_make_nobody_twice() {
     let db = Database::postgres().await;

@@ -30,7 +30,7 @@ on_both! {
         let mut known: [Vec<(String, String)>; 2] = Default::default();
         for number in 0..12 {
             for (connection, known) in connections.iter().zip(&mut known) {
-                // Half of the names exist at both doors.
+                // Half of the names exist at both connections.
                 let name = if number % 2 == 0 { format!("both{number}") } else { format!("own{number}-{}", connection.token) };
                 known.push((connection.user(&name).await.id(), name));
             }

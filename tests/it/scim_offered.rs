@@ -1,4 +1,4 @@
-//! `/Roles` and `/Entitlements`: a client that looks for what it could assign sees what rules may give to its people,
+//! `/Roles` and `/Entitlements`: a client that looks for what it could assign sees what rules may give to its users,
 //! and nothing else; and what it assigns gives nothing but through a rule, below the ceiling.
 
 use rolecall::access::decide::Question;

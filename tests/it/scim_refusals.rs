@@ -1,4 +1,4 @@
-//! Bad input at the SCIM door: a clear error in the right form, nothing changed, and the server goes on.
+//! Bad input at the SCIM connection: a clear error in the right form, nothing changed, and the server goes on.
 use std::time::Duration;
 
 use reqwest::Method;

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, Row as _, SqliteCon
 
 use crate::support::database::Database;
 
-/// Tables that grow with people, and the columns by which a tenant has all of its rows.
+/// Tables that grow with users, and the columns by which a tenant has all of its rows.
 const LARGE: &[(&str, &[&str])] = &[
     ("external_users", &["connection_id", "directory_id"]),
     ("external_user_emails", &["connection_id"]),

@@ -373,7 +373,7 @@ on_both! {
         for seed in 0..4 {
             let mut dice = Dice::new(seed ^ 0x29);
             let mut now = Clock.ctx(Actor::Operator).now();
-            // What should be there: for the partner and the person, who set which kind in whose name.
+            // What should be there: for the partner and the user, who set which kind in whose name.
             let mut model: [Rows; 2] = Default::default();
             for step in 0..60 {
                 now = Timestamp::from_micros(now.micros() + i64::try_from(dice.below(10)).unwrap() * 3_600_000_000);

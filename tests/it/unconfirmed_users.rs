@@ -1,4 +1,4 @@
-//! People whom a directory invented: what comes to them by existing goes no further than its ceiling, until somebody who
+//! Users whom a directory invented: what comes to them by existing goes no further than its ceiling, until somebody who
 //! could give it says that they belong here.
 use rolecall::access::decide::Question;
 use rolecall::cli::doctor;
@@ -104,7 +104,7 @@ impl Stage {
         }
     }
 
-    /// A second directory of the reseller that says of a person that they are there.
+    /// A second directory of the reseller that says of a user that they are there.
     async fn second_directory(&self, user: UserId) -> (DirectoryId, ExternalUserId) {
         let (directory, external_user): (DirectoryId, ExternalUserId) = (ctx().id(), ctx().id());
         let connection: rolecall::domain::id::ConnectionId = ctx().id();
@@ -177,7 +177,7 @@ on_both! {
         let (_, ada) = house.push("ada@harbor.example", "k-ada").await;
         stage.ceiling(house.directory, &[CoreCapability::PartnerView, CoreCapability::UserView], "subtree").await;
         let path = format!("/users/{ada}/confirm");
-        // May change people, and nothing of what the default group holds besides.
+        // May change users, and nothing of what the default group holds besides.
         let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, house, clerk, house.reseller).await;

@@ -12,7 +12,7 @@ use crate::support::stage::{CONNECTION, Picture, Stage, api_token, now, push_at}
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-/// Pushes a person of the department IT, whose `active` is said or left unsaid.
+/// Pushes a user of the department IT, whose `active` is said or left unsaid.
 async fn user(scim: &Scim, name: &str, active: Option<bool>) -> String {
     let mut body = json!({"schemas": [USER, ENTERPRISE], "userName": format!("{name}@harbor.example"),
         "externalId": format!("ext-{name}"), "displayName": name,
@@ -42,7 +42,7 @@ async fn delete(scim: &Scim, path: &str) {
     assert_eq!(answer.status, 204, "{answer:?}");
 }
 
-/// Our id of the person behind a name.
+/// Our id of the user behind a name.
 async fn behind(stage: &Stage, name: &str) -> String {
     stage.console.user("harbor", &format!("{name}@harbor.example")).await.to_string()
 }
@@ -188,7 +188,7 @@ on_both! {
         let plan = stage.plan(from, to).await;
         let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": plan["hash"]});
         let path = format!("{CONNECTION}/undo");
-        // Lena runs one of Harbor's customers: Harbor's door is nothing to her.
+        // Lena runs one of Harbor's customers: Harbor's connection is nothing to her.
         let lena = api_token(&stage.console, "lighthouse", "lena@lighthouse.example").await;
         let looks = json!({"from": from.to_string()});
         for body in [&looks, &body] {

@@ -1,4 +1,4 @@
-//! A law of undoing, under random acts at two doors and by an administrator: afterwards everything is as it was just
+//! A law of undoing, under random acts at two connections and by an administrator: afterwards everything is as it was just
 //! before the undo, and besides there is exactly what the connection took away within the time as its last word.
 //!
 //! What is due is told from pictures of the store before and after each act, not from the event log.
@@ -43,7 +43,7 @@ enum Fact {
     Active(Uuid),
 }
 
-/// What holds at the doors of a world, and the names: of users and of groups, and of which door.
+/// What holds at the connections of a world, and the names: of users and of groups, and of which connection.
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Picture {
     facts: BTreeSet<Fact>,
@@ -184,7 +184,7 @@ async fn act(
     }
 }
 
-/// The last word on each fact: whether it was lost to the first door within the time.
+/// The last word on each fact: whether it was lost to the first connection within the time.
 type Words = BTreeMap<Fact, bool>;
 
 fn note(words: &mut Words, before: &Picture, after: &Picture, counts: bool) {
@@ -279,7 +279,7 @@ on_both! {
                 let which = usize::from(dice.below(5) == 0);
                 let source = if which == 0 { &mine } else { &other };
                 let connection = Actor::Connection { connection: source.extent.connection(), run: None };
-                // An administrator works on what the first door said, now and then.
+                // An administrator works on what the first connection said, now and then.
                 let by_hand = which == 0 && dice.below(8) == 0;
                 let ctx = ctx_of(second, if by_hand { Actor::Operator } else { connection });
                 act(store, &ctx, source, &world, &mut known[which], &mut dice).await;

@@ -1,4 +1,4 @@
-//! What somebody may not see is counted and not named, whatever the door; and what keeps something off is said.
+//! What somebody may not see is counted and not named, whatever the connection; and what keeps something off is said.
 use std::path::Path;
 
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! What people and machines read of a reason.
+//! What users and machines read of a reason.
 use std::collections::BTreeSet;
 
 use serde_json::{json, to_value};

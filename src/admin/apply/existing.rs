@@ -43,7 +43,7 @@ pub(super) struct ExistingObjects {
     homes: HashMap<PartnerId, Vec<Holder>>,
     /// Holders of whom a directory speaks.
     names: HashMap<UserId, Called>,
-    /// Their sign-in names, and those of people whom this application made.
+    /// Their sign-in names, and those of users whom this application made.
     others: HashMap<(PartnerId, String), UserId>,
     /// Who signs in by the names of those who are new, when they are many.
     namesakes: HashMap<Vec<u8>, Vec<Namesake>>,
@@ -272,12 +272,12 @@ impl ExistingObjects {
         self.roles.insert(role.id, role);
     }
 
-    /// The person who signs in by a name, when no directory speaks of them.
+    /// The user who signs in by a name, when no directory speaks of them.
     pub(super) fn user(&self, partner: PartnerId, login: &str) -> Option<&User> {
         self.logins.get(&(partner, fold(login))).and_then(|id| self.users.get(id))
     }
 
-    /// What a person is called.
+    /// What a user is called.
     pub(super) fn user_name(&self, id: UserId) -> Option<&str> {
         let profile = self.users.get(&id).map(|user| &user.profile);
         let own = profile.map(|profile| (&profile.login_name, &profile.display_name));
@@ -316,7 +316,7 @@ impl ExistingObjects {
         self.grants.get(&holder).map_or(&[], Vec::as_slice)
     }
 
-    /// The manual grants that people and groups of a partner held when the application began, the oldest first.
+    /// The manual grants that users and groups of a partner held when the application began, the oldest first.
     pub(super) fn held_at(&self, partner: PartnerId) -> Vec<ManualGrant> {
         let holders = self.homes.get(&partner).into_iter().flatten();
         let mut found: Vec<_> = holders.flat_map(|holder| self.grants_of(*holder)).cloned().collect();

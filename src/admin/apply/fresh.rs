@@ -1,4 +1,4 @@
-//! What an application makes in large numbers: people and grants are written many at a time, with their events.
+//! What an application makes in large numbers: users and grants are written many at a time, with their events.
 use super::Run;
 use crate::domain::grant::ManualGrant;
 use crate::domain::id::{PartnerId, ScopeId, UserId};
@@ -19,7 +19,7 @@ pub(super) struct Fresh {
 }
 
 impl Run<'_> {
-    /// Makes a person of whom no directory speaks.
+    /// Makes a user of whom no directory speaks.
     pub(super) async fn make_user(
         &mut self,
         tx: &mut Tx,

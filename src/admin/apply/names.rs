@@ -168,7 +168,7 @@ impl Run<'_> {
         found.ok_or_else(|| self.missing(spot, "role", name))
     }
 
-    /// The person of that login name.
+    /// The user of that login name.
     pub(super) async fn user(
         &mut self,
         tx: &mut Tx,

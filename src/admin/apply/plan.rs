@@ -1,4 +1,4 @@
-//! What applying a declaration does, in lines a person can read.
+//! What applying a declaration does, in lines a user can read.
 use std::borrow::Cow;
 use std::fmt;
 

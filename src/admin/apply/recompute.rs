@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct DeferredRecompute {
     /// New conditions, with their expressions.
     pub(super) conditions: Vec<(PartnerExtent, DirectoryId, ConditionId, String)>,
-    /// Directories whose people may belong elsewhere.
+    /// Directories whose users may belong elsewhere.
     pub(super) places: BTreeMap<DirectoryId, PartnerExtent>,
     /// Directories that have left the mode `observe`: who waited there is looked at.
     pub(super) observed: BTreeMap<DirectoryId, PartnerExtent>,

@@ -1,4 +1,4 @@
-//! User groups, roles, and people who come from no directory.
+//! User groups, roles, and users who come from no directory.
 use std::collections::{BTreeSet, HashSet};
 
 use super::error::Spot;
@@ -200,7 +200,7 @@ async fn user(
     Ok(run.make_user(tx, at.partner(), id, profile).await?)
 }
 
-/// Gives a person what the declaration says; what it leaves out stays.
+/// Gives a user what the declaration says; what it leaves out stays.
 async fn change(
     tx: &mut Tx,
     run: &mut Run<'_>,
@@ -241,7 +241,7 @@ async fn change(
     Ok(())
 }
 
-/// People are not moved: a login that is declared at another partner than it is stored at would make a second person.
+/// Users are not moved: a login that is declared at another partner than it is stored at would make a second user.
 async fn nowhere_else(
     tx: &mut Tx,
     run: &mut Run<'_>,

@@ -18,7 +18,7 @@ const OWNER: &str = "olga@meridian.example";
 const ROOT: &str = "meridian";
 const RESELLER: &str = "harbor";
 
-/// What opens the demo's doors.
+/// What opens the demo's connections.
 pub(super) struct Handles {
     /// Signs in the owner, once.
     pub link: PlainToken,

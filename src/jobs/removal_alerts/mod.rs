@@ -44,7 +44,7 @@ pub async fn run(store: Store, clock: Clock, settings: RemovalAlertConfig, mut t
     while tokio::time::timeout(INTERVAL, told.wait_for(|stop| *stop)).await.is_err() {
         if let Err(error) = watch.turn().await {
             watch.forget();
-            tracing::warn!(%error, "the log could not be watched for storms; it is read on from where that was");
+            tracing::warn!(%error, "the log could not be watched for unusual removals; it is read on from where that was");
         }
     }
     watch.duty.end(&watch.store).await;
@@ -126,7 +126,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Where to read on: far enough back that a storm which may still go on is seen whole.
+    /// Where to read on: far enough back that a removal alert which may still go on is seen whole.
     async fn resume(&mut self, by: &OperatorExtent, head: (i64, Timestamp)) -> Result<(i64, Timestamp), StoreError> {
         let mut reader = self.store.reader().await?;
         let (seq, moment) = match removal_alerts::cursor(&mut reader, by).await? {
@@ -151,7 +151,7 @@ impl Watch {
         Ok(self.seen.get_mut(&connection))
     }
 
-    /// Measures those who took something from several people, though not from many, against what the connection has.
+    /// Measures those who took something from several users, though not from many, against what the connection has.
     async fn compare_shares(&mut self) -> Result<(), StoreError> {
         for seen in self.seen.values_mut() {
             let Some(most) = seen.sight.most_users() else { continue };
@@ -163,7 +163,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Stores storms that began and went on, and how far the log was read; false when another process has taken over.
+    /// Stores removal alerts that began and went on, and how far the log was read; false when another process has taken over.
     async fn write_down(&mut self, by: &OperatorExtent, cursor: (i64, Timestamp)) -> Result<bool, StoreError> {
         let ctx = self.clock.ctx(Actor::System);
         let mut fresh = Vec::new();
@@ -186,8 +186,8 @@ impl Watch {
             }
             for (at, removal_alert) in &fresh {
                 removal_alerts::insert(tx, at, removal_alert).await?;
-                let event =
-                    Event::of(Kind::RemovalAlertRaised, removal_alert.connection_id).id("storm", removal_alert.id);
+                let event = Event::of(Kind::RemovalAlertRaised, removal_alert.connection_id)
+                    .id("removal_alert", removal_alert.id);
                 let event = event
                     .moment("since", removal_alert.first_removal_at)
                     .moment("until", removal_alert.last_removal_at);
@@ -227,7 +227,7 @@ impl Watch {
         tracing::warn!(
             connection, users = removal_alert.user_count, deactivated = removal_alert.users_deactivated, deleted = removal_alert.users_deleted,
             memberships = removal_alert.memberships_removed, groups = removal_alert.groups_deleted, since = %removal_alert.first_removal_at,
-            "storm: this connection takes much away in a short time; `rolecall undo` shows what, and gives it back"
+            "removal alert: this connection takes much away in a short time; `rolecall undo` shows what, and gives it back"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What is seen of one connection: what it took away lately, and the storm that goes on. Pure; time is that of the lines.
+//! What is seen of one connection: what it took away lately, and the removal alert that goes on. Pure; time is that of the lines.
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::domain::id::{ExternalUserId, RemovalAlertId};
@@ -7,13 +7,13 @@ use crate::provision::undo::{RemovedItem, turns};
 use crate::store::removal_alerts::RemovalAlert;
 use crate::store::removal_events::RemovalEvent;
 
-/// Below so many people a share of a connection's users says nothing.
+/// Below so many users a share of a connection's users says nothing.
 const FEWEST: usize = 5;
 
-/// From when on it is a storm.
+/// From when on it is a removal alert.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AlertThresholds {
-    /// From so many people on; 0: never by their number.
+    /// From so many users on; 0: never by their number.
     pub users: usize,
     /// From this share of the connection's users on, in percent; 0: never by their share.
     pub percent: usize,
@@ -64,7 +64,7 @@ impl RemovalRecord {
     }
 }
 
-/// A storm that goes on.
+/// A removal alert that goes on.
 #[derive(Clone, Debug)]
 pub(super) struct ActiveAlert {
     /// None until it is stored.
@@ -94,19 +94,19 @@ impl ActiveAlert {
 pub(super) struct RemovalWindow {
     limits: AlertThresholds,
     recent: VecDeque<RemovalRecord>,
-    /// In how many of the recent removals each person is.
+    /// In how many of the recent removals each user is.
     users: HashMap<ExternalUserId, usize>,
     removal_alert: Option<ActiveAlert>,
-    /// A storm that ended and of which not everything is stored.
+    /// A removal alert that ended and of which not everything is stored.
     ended: Option<ActiveAlert>,
-    /// What is not later than this belongs to a storm that has ended.
+    /// What is not later than this belongs to a removal alert that has ended.
     spent: Option<Timestamp>,
     /// Whether anything was taken away since this was last asked.
     pub took: bool,
 }
 
 impl RemovalWindow {
-    /// Of a connection whose newest storm so far is `known`.
+    /// Of a connection whose newest removal alert so far is `known`.
     pub fn new(limits: AlertThresholds, known: Option<RemovalAlert>) -> Self {
         let removal_alert = known.map(|removal_alert| ActiveAlert {
             id: Some(removal_alert.id),
@@ -120,7 +120,7 @@ impl RemovalWindow {
         Self { limits, recent, users, removal_alert, ended: None, spent: None, took: false }
     }
 
-    /// Takes up the next removal. A storm lasts until nothing was taken away for a whole window; what comes then counts
+    /// Takes up the next removal. A removal alert lasts until nothing was taken away for a whole window; what comes then counts
     /// anew.
     pub fn note(&mut self, removal: RemovalRecord) {
         self.took = true;
@@ -174,7 +174,7 @@ impl RemovalWindow {
         Some(all.saturating_sub(deleted).max(0))
     }
 
-    /// It is a storm.
+    /// It is a removal alert.
     pub fn begin(&mut self) {
         let Some(first) = self.recent.front() else { return };
         let (users, tally) = (HashSet::new(), Tally::default());
@@ -187,7 +187,7 @@ impl RemovalWindow {
         self.removal_alert = Some(removal_alert);
     }
 
-    /// Storms that began or went on since this was last asked.
+    /// Removal alerts that began or went on since this was last asked.
     pub fn news(&mut self) -> Vec<ActiveAlert> {
         let going = self.removal_alert.as_mut().filter(|removal_alert| removal_alert.news).map(|removal_alert| {
             removal_alert.news = false;
@@ -196,7 +196,7 @@ impl RemovalWindow {
         self.ended.take().into_iter().chain(going).collect()
     }
 
-    /// The storm that goes on is stored under this id.
+    /// The removal alert that goes on is stored under this id.
     pub fn name(&mut self, id: RemovalAlertId) {
         if let Some(removal_alert) = self.removal_alert.as_mut().filter(|removal_alert| removal_alert.id.is_none()) {
             removal_alert.id = Some(id);
@@ -299,7 +299,7 @@ mod tests {
         let news = sight.news();
         assert_eq!(news.len(), 1);
         assert_eq!((news[0].id, news[0].users.len(), news[0].last), (going.id, 35, moment(34)));
-        // Long after, lines of the old storm are read once more.
+        // Long after, lines of the old removal alert are read once more.
         sight.note(off(3_000, 1));
         for n in 0..30 {
             sight.note(off(n, n as u128));

@@ -18,7 +18,7 @@ use crate::store::baseline::{self, PendingRemoval};
 use crate::store::{StoreError, runs};
 
 impl SyncRun {
-    /// Translates the read, loads the accepted state, and decides; with what a person has approved.
+    /// Translates the read, loads the accepted state, and decides; with what a user has approved.
     pub(super) async fn compare(
         &mut self,
         snapshot: RawRead,

@@ -45,7 +45,7 @@ impl SyncRun {
         Ok(u64::try_from(baseline::unlinked(&mut reader, &self.connection.extent).await?).unwrap_or_default())
     }
 
-    /// A run in which nobody counts is not done: people were read and none can be taken, or none were read and nobody
+    /// A run in which nobody counts is not done: users were read and none can be taken, or none were read and nobody
     /// was known who could be missing.
     pub(super) fn nobody_counts(&self, compared: &Compared) -> Result<(), Failure> {
         if !compared.said.users.is_empty() || compared.holds() {

@@ -120,7 +120,7 @@ async fn said_since(
     Ok(said.map(|(item, _)| item).filter(|item| items.contains(item)).collect())
 }
 
-/// Puts a deleted user back as it was, linked to the person it was linked to; false when that cannot be.
+/// Puts a deleted user back as it was, linked to the user it was linked to; false when that cannot be.
 pub(in crate::provision) async fn user(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -141,7 +141,7 @@ pub(in crate::provision) async fn user(
     effect.event(Event::of(Kind::ExternalUserRestored, id).id("connection", at.connection()));
     if let Some(user) = kept.user {
         if let Some(key) = &kept.match_key {
-            // A lasting key still names the person; one that may be given away was forgotten with the user.
+            // A lasting key still names the user; one that may be given away was forgotten with the user.
             match_keys::claim(tx, at, key, false, user, ctx.now()).await?;
         }
         effect.touch([user]);

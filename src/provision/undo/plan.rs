@@ -52,7 +52,7 @@ pub struct UndoEntry {
     pub at: Timestamp,
     /// What would become of it.
     pub fate: Restorability,
-    /// Its person stays out although the directory lets it in again: an administrator or another connection keeps it out.
+    /// Its user stays out although the directory lets it in again: an administrator or another connection keeps it out.
     pub kept_out: bool,
 }
 

@@ -23,7 +23,7 @@ pub enum RemovedItem {
 }
 
 impl RemovedItem {
-    /// The user from whom it is taken; groups are not people.
+    /// The user from whom it is taken; groups are not users.
     pub fn user(self) -> Option<ExternalUserId> {
         match self {
             Self::User(user) | Self::Active(user) | Self::Member(_, MemberId::User(user)) => Some(user),

@@ -11,7 +11,7 @@ use crate::store::{Tx, deleted, users};
 const MISTAKE_SECONDS: i64 = 86_400;
 
 /// Puts a user back as it was, under its own id, and says of it what is said now. One that is not kept, or whose name or
-/// person is somebody else's by now, is created as anybody is.
+/// user is somebody else's by now, is created as anybody is.
 ///
 /// # Errors
 /// As [`super::create`] and [`super::update`].

@@ -15,7 +15,7 @@ use crate::store::external_users::{self, ExternalUser, LinkOrigin};
 use crate::store::match_candidates::{DirectoryRules, MatchResult};
 use crate::store::{Store, Tx};
 
-/// Creates a user, links it to a person or leaves it for review, and lets the person in or not.
+/// Creates a user, links it to a user or leaves it for review, and lets the user in or not.
 ///
 /// # Errors
 /// [`ProvisionError::Uniqueness`] when the connection has one of this name or stable key.
@@ -81,7 +81,7 @@ pub(super) struct PendingUser {
     profile: UserProfile,
 }
 
-/// Something of which a partner, or a connection, has one at most, or which makes people resemble each other.
+/// Something of which a partner, or a connection, has one at most, or which makes users resemble each other.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum UniqueKey {
     StableKey(String),
@@ -164,7 +164,7 @@ struct Entry<'a> {
     met: MatchResult,
     effect: Effect,
     user: Option<(UserId, LinkOrigin)>,
-    /// Whether a rule may place the person.
+    /// Whether a rule may place the user.
     movable: bool,
 }
 
@@ -213,7 +213,7 @@ pub(super) async fn create_all(
     Ok(met.into_iter().map(answer).collect())
 }
 
-/// Writes those who enter, with their people known, and what follows from it.
+/// Writes those who enter, with their users known, and what follows from it.
 async fn write(
     tx: &mut Tx,
     source: &ProvisionSource<'_>,
@@ -238,7 +238,7 @@ async fn write(
             None => false,
         };
     }
-    // Said before the question where people belong, so that they travel with it.
+    // Said before the question where users belong, so that they travel with it.
     for Entry { pending_user, effect, .. } in entries.iter() {
         events::append(tx, &pending_user.ctx, at.partner(), &effect.events).await?;
     }

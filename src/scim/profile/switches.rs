@@ -20,7 +20,7 @@ macro_rules! switches {
                 match self { $(Switch::$variant => $name,)* }
             }
 
-            /// What it does, for people.
+            /// What it does, for users.
             #[must_use]
             pub fn says(self) -> &'static str {
                 match self { $(Switch::$variant => concat!($($doc),*).trim_ascii(),)* }
@@ -70,11 +70,11 @@ switches! {
     Pathless = "pathless",
     /// A POST for an inactive user revives it instead of 409.
     ReprovisionInactive = "reprovision_inactive",
-    /// A filter in an address that names what a person is called or reached by is refused with 403 `sensitive`; the same in the body of a POST to `.search` is taken.
+    /// A filter in an address that names what a user is called or reached by is refused with 403 `sensitive`; the same in the body of a POST to `.search` is taken.
     SensitiveFilters = "sensitive_filters",
     /// A PUT, PATCH or DELETE without `If-Match` (in bulk: without `version`) is refused with 428.
     RequireIfMatch = "require_if_match",
-    /// `/Roles` and `/Entitlements` show what rules may give to the people of the directory.
+    /// `/Roles` and `/Entitlements` show what rules may give to the users of the directory.
     ResourceTypesEnabled = "resource_types_enabled",
     /// What a PUT of a group without `members` does.
     PutMissingMembers = "put_missing_members",

@@ -87,7 +87,7 @@ impl Canon {
 
     fn text(&self, attr: &Attribute, path: &str, text: String) -> Result<Value> {
         if text.contains('\0') {
-            // PostgreSQL cannot keep it. SCIM refuses it where JSON is read; other doors bring values of their own.
+            // PostgreSQL cannot keep it. SCIM refuses it where JSON is read; other connections bring values of their own.
             return Err(invalid_value(format!("\"{path}\" must not hold the character U+0000.")));
         }
         if attr.is_unique_name() && is_padded(&text) && !text.trim().is_empty() {

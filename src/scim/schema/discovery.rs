@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// What `/ServiceProviderConfig` says beyond the schema table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceProvider {
-    /// Help for people, when there is any.
+    /// Help for users, when there is any.
     pub documentation: Option<String>,
     /// Most operations in a bulk request; none when bulk is not offered.
     pub bulk: Option<BulkLimits>,

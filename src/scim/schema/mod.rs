@@ -156,7 +156,7 @@ pub struct Attribute {
     pub reference_types: Vec<String>,
     /// Sub-attributes of a complex attribute.
     pub sub_attributes: Vec<Attribute>,
-    /// For people.
+    /// For users.
     pub description: String,
     /// Given to a new resource that does not say otherwise; a replace that
     /// leaves the attribute out keeps its value (H03, O04).
@@ -210,7 +210,7 @@ pub struct Schema {
     pub id: String,
     /// Short name.
     pub name: String,
-    /// For people.
+    /// For users.
     pub description: String,
     /// Attributes, in the order they are published.
     pub attributes: Vec<Attribute>,
@@ -223,7 +223,7 @@ pub struct ResourceType {
     pub name: String,
     /// Path of the endpoint below the base URL, with a leading slash.
     pub endpoint: String,
-    /// For people.
+    /// For users.
     pub description: String,
     /// URN of the core schema.
     pub schema: String,

@@ -1,7 +1,7 @@
 //! The admin API: `/api/v1/…`, one file a verb under its noun.
 //!
-//! A request carries an API token and acts with the authority its person has at that moment ([`request::ApiRequest`]). What the
-//! person may not see answers like what does not exist; what they see but may not do answers 403 with the reason. Lists
+//! A request carries an API token and acts with the authority its user has at that moment ([`request::ApiRequest`]). What the
+//! user may not see answers like what does not exist; what they see but may not do answers 403 with the reason. Lists
 //! come in pages ([`page`]); refusals are RFC 9457 problems ([`fault`]). The handlers' comments are the reference:
 //! `openapi` collects them.
 mod bounds;

@@ -170,7 +170,7 @@ pub(super) enum SuspensionKindView {
     Billing,
     /// Safety: in the name of a partner above, sessions end for good; needs `core.security.hold`.
     Security,
-    /// Somebody leaves at the moment `at`; of people only.
+    /// Somebody leaves at the moment `at`; of users only.
     End,
 }
 
@@ -208,13 +208,13 @@ impl From<VisibleSuspension> for SuspensionView {
     }
 }
 
-/// Which door.
+/// Which connection.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ConnectionKindView {
     /// The provider pushes over SCIM 2.0.
     Scim,
-    /// People sign in over OpenID Connect.
+    /// Users sign in over OpenID Connect.
     Oidc,
     /// We read over LDAP.
     Ldap,

@@ -33,13 +33,13 @@ pub(super) struct RawRequest {
     payload: Option<web::Payload>,
 }
 
-/// A request of a person whose rate admits it.
+/// A request of a user whose rate admits it.
 pub(super) struct ApiRequest {
     sent: RawRequest,
     caller: ApiCaller,
 }
 
-/// A request of a person, or of a command on the machine of the server.
+/// A request of a user, or of a command on the machine of the server.
 pub(super) enum ApiOrOperatorRequest {
     /// By an API token.
     User(ApiRequest),

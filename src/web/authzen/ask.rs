@@ -70,7 +70,7 @@ pub(super) fn answer(known: &mut FactCache, asker: UserId, asked: &Evaluation, n
     };
     let may_know = match home {
         _ if about_self => Ok(true),
-        // Of a person of the resource's own partner, and of whomever else they may ask about, the asker may learn why.
+        // Of a user of the resource's own partner, and of whomever else they may ask about, the asker may learn why.
         // Others are known to a product by their id alone, and so is nobody.
         None => Ok(false),
         Some(home) if home.partner == resource.partner && resource.group.is_none() && resource.owner.is_none() => {
@@ -107,7 +107,7 @@ fn absent(what: Absent) -> Decision {
     Decision::because(DecisionReason::Refused { misses: vec![DenialReason::from(what)] })
 }
 
-/// The person a subject names; none when it names nobody of ours.
+/// The user a subject names; none when it names nobody of ours.
 fn user(subject: &Entity) -> Option<UserId> {
     if subject.kind == "user" { subject.id.parse().ok() } else { None }
 }

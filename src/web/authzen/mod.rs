@@ -1,8 +1,8 @@
 //! Decisions for products: OpenID AuthZEN Authorization API 1.0.
 //!
-//! The subject is a person (`type` "user"), the action a capability by its name in the catalog, the resource a partner, a
-//! person, a user group, or a product's own thing with the properties `partner`, `group` and `owner`. Who asks is the
-//! person of the API token: they need `core.access.ask` over the resource's partner, or ask about themselves.
+//! The subject is a user (`type` "user"), the action a capability by its name in the catalog, the resource a partner, a
+//! user, a user group, or a product's own thing with the properties `partner`, `group` and `owner`. Who asks is the
+//! user of the API token: they need `core.access.ask` over the resource's partner, or ask about themselves.
 mod ask;
 mod evaluation;
 mod evaluations;

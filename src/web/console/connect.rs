@@ -36,7 +36,7 @@ pub(super) struct GuideValue {
     pub(super) value: String,
 }
 
-/// Something that catches people out.
+/// Something that catches users out.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trap {

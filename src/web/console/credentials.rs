@@ -1,4 +1,4 @@
-//! Bearer tokens in lists, of connections and of people.
+//! Bearer tokens in lists, of connections and of users.
 use super::layout::minute;
 use crate::domain::time::Timestamp;
 use crate::store::tokens::TokenRecord;

@@ -1,4 +1,4 @@
-//! `/partners/{id}/directories`: where a partner's people come from, and connecting another source.
+//! `/partners/{id}/directories`: where a partner's users come from, and connecting another source.
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -37,7 +37,7 @@ struct Directory {
     connections: Vec<ConnectionListRow>,
 }
 
-/// A door in a list.
+/// A connection in a list.
 pub(super) struct ConnectionListRow {
     pub(super) slug: String,
     pub(super) kind: &'static str,
@@ -47,7 +47,7 @@ pub(super) struct ConnectionListRow {
     pub(super) paused: bool,
 }
 
-/// How many people and groups each connection has.
+/// How many users and groups each connection has.
 pub(super) struct ConnectionCounts {
     users: BTreeMap<ConnectionId, i64>,
     groups: BTreeMap<ConnectionId, i64>,
@@ -76,7 +76,7 @@ impl ConnectionCounts {
     }
 }
 
-/// What people call the door.
+/// What users call the connection.
 pub(super) fn kind_name(kind: ConnectionKind) -> &'static str {
     match kind {
         ConnectionKind::Scim => "SCIM",
@@ -85,7 +85,7 @@ pub(super) fn kind_name(kind: ConnectionKind) -> &'static str {
     }
 }
 
-/// What people call the mode.
+/// What users call the mode.
 pub(super) fn mode_name(mode: DirectoryMode) -> &'static str {
     match mode {
         DirectoryMode::Observe => "observed only",
@@ -133,7 +133,7 @@ pub(super) async fn show(
     Ok(ok(&page))
 }
 
-/// Makes a directory with its first door.
+/// Makes a directory with its first connection.
 pub(super) async fn connect(
     request: HttpRequest,
     app: web::Data<App>,
@@ -149,7 +149,7 @@ pub(super) async fn connect(
     Ok(see_other(&format!("/connections/{}?done=connected", connection.slug)))
 }
 
-/// The door a form asks for.
+/// The connection a form asks for.
 pub(super) fn connection(form: &Form) -> Result<NewConnection, PageError> {
     let unknown = || PageError::Invalid("Choose a product from the list.".to_owned());
     let (kind, profile) = form.field("product").split_once(':').ok_or_else(unknown)?;

@@ -1,4 +1,4 @@
-//! `/directories/{id}`: one directory with its doors, its ceiling and its rules.
+//! `/directories/{id}`: one directory with its connections, its ceiling and its rules.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ pub(super) async fn show(
     Ok(ok(&page))
 }
 
-/// Adds a door.
+/// Adds a connection.
 pub(super) async fn add(
     request: HttpRequest,
     app: web::Data<App>,

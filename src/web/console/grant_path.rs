@@ -1,4 +1,4 @@
-//! The picture of why a person holds a role: external user → external group → rule → role → scope.
+//! The picture of why a user holds a role: external user → external group → rule → role → scope.
 use uuid::Uuid;
 
 use crate::access::explain::{
@@ -34,7 +34,7 @@ fn step(kind: impl Into<String>, text: impl Into<String>) -> PathNode {
     PathNode { kind: kind.into(), text: text.into(), class: "" }
 }
 
-/// Why the person holds this; `names` are those of the partners cut out of its scope.
+/// Why the user holds this; `names` are those of the partners cut out of its scope.
 pub fn why(grant: &UserGrant, connections: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
     let mut why = drawn(&grant.proof, connections);
     let outs = grant.scope.without_partners.iter();
@@ -135,7 +135,7 @@ fn or<'a>(name: &'a str, words: &'a str) -> &'a str {
     if name.is_empty() { words } else { name }
 }
 
-/// The text without the names of schemas before attributes: people know the attributes.
+/// The text without the names of schemas before attributes: users know the attributes.
 pub fn short(text: &str) -> String {
     text.replace(&format!("{ENTERPRISE_URN}:"), "").replace(&format!("{USER_URN}:"), "")
 }

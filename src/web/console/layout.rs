@@ -10,7 +10,7 @@ pub use crate::web::time_format::{minute, second};
 
 /// The frame around a page: who looks, and where they are.
 pub struct Layout {
-    /// The person's name.
+    /// The user's name.
     pub name: String,
     /// What forms of this session carry.
     pub csrf: String,

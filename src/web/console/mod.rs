@@ -1,4 +1,4 @@
-//! The console: pages made on the server, for people who are signed in. One file a page.
+//! The console: pages made on the server, for users who are signed in. One file a page.
 //!
 //! A handler reads the request, asks whether the visitor may, reads everything in one snapshot and fills a template.
 //! Forms go to a use case of `admin` and lead on with 303. What a visitor may not see answers like what is not there.
@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `page`, `place`, `halt` | the frame, the partner at its head, why a page is not shown |
 //! | `once`, `credentials` | a new secret shown one time, and secrets in lists |
-//! | `tree`, `path` | the two pictures: the partners, and why a person holds a role |
+//! | `tree`, `path` | the two pictures: the partners, and why a user holds a role |
 //! | `removal_alerts` | the notice that much was taken away at once |
 //! | `products`, `connect`, `words` | names of products and events |
 mod connect;

@@ -39,7 +39,7 @@ struct Page {
 struct Stops {
     /// `12 people in 3 partners, 4 of them signed in`.
     whom: String,
-    /// The partners below, as far as the visitor sees them: each with its people.
+    /// The partners below, as far as the visitor sees them: each with its users.
     below: Vec<(String, String)>,
 }
 

@@ -19,7 +19,7 @@ pub struct PartnerHeader {
     pub suspended: bool,
     /// The partners above that the visitor sees, the top first.
     pub path: Vec<Breadcrumb>,
-    /// Whether the visitor may see its people.
+    /// Whether the visitor may see its users.
     pub users: bool,
     /// Whether the visitor may see its directories.
     pub directories: bool,
@@ -38,7 +38,7 @@ pub fn partner(partner: PartnerId) -> Resource {
     Resource { partner, group: None, owner: None }
 }
 
-/// Whether the person may do this.
+/// Whether the user may do this.
 ///
 /// # Errors
 /// Only those of the store.

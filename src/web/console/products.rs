@@ -1,16 +1,16 @@
-//! The products people connect: what each door is called, and what names the same person at all of them.
+//! The products users connect: what each connection is called, and what names the same user at all of them.
 use crate::domain::directory::ConnectionKind;
 
-/// A product and the door it comes through.
+/// A product and the connection it comes through.
 #[derive(Clone, Copy)]
 pub struct Product {
-    /// Which door.
+    /// Which connection.
     pub kind: ConnectionKind,
     /// The profile it is stored under.
     pub profile: &'static str,
-    /// Its name for people.
+    /// Its name for users.
     pub title: &'static str,
-    /// The attribute that names the same person at every door of the directory, unless another is set.
+    /// The attribute that names the same user at every connection of the directory, unless another is set.
     pub join: &'static str,
 }
 
@@ -21,9 +21,9 @@ impl Product {
     }
 }
 
-/// The products of one door.
+/// The products of one connection.
 pub struct ProductGroup {
-    /// What the door does.
+    /// What the connection does.
     pub heading: &'static str,
     /// The products.
     pub products: Vec<Product>,
@@ -67,7 +67,7 @@ const ALL: &[Product] = &[
     oidc("generic", "Another OpenID provider", "sub"),
 ];
 
-/// Every product, by door.
+/// Every product, by connection.
 pub fn all() -> Vec<ProductGroup> {
     let group = |kind, heading| ProductGroup {
         heading,
@@ -80,12 +80,12 @@ pub fn all() -> Vec<ProductGroup> {
     ]
 }
 
-/// A product by door and profile.
+/// A product by connection and profile.
 pub fn find(kind: ConnectionKind, profile: &str) -> Option<&'static Product> {
     ALL.iter().find(|product| product.kind == kind && product.profile == profile)
 }
 
-/// The name of a product for people.
+/// The name of a product for users.
 pub fn title(kind: ConnectionKind, profile: &str) -> String {
     find(kind, profile).map_or_else(|| profile.to_owned(), |product| product.title.to_owned())
 }

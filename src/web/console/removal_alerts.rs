@@ -1,4 +1,4 @@
-//! The notice of a storm: what one connection took away in a short time, and the way to the page that gives it back.
+//! The notice of a removal alert: what one connection took away in a short time, and the way to the page that gives it back.
 use super::layout::{count, link, minute};
 use crate::domain::time::Timestamp;
 use crate::store::extent::PartnerExtent;
@@ -8,7 +8,7 @@ use crate::store::{Reader, StoreError};
 /// How long a notice is shown after the last removal unless somebody puts it away, in seconds.
 const SHOWN: i64 = 7 * 86_400;
 
-/// A storm in words.
+/// A removal alert in words.
 pub(super) struct RemovalAlertNotice {
     pub(super) id: String,
     /// The connection's name in addresses.
@@ -43,7 +43,7 @@ fn notice(removal_alert: &RemovalAlert, slug: String) -> RemovalAlertNotice {
     part(removal_alert.users_deleted, "deleted", "deleted");
     part(removal_alert.memberships_removed, "membership ended", "memberships ended");
     part(removal_alert.groups_deleted, "group deleted", "groups deleted");
-    // To the second, as people write moments: none of the storm's removals is left out.
+    // To the second, as users write moments: none of the removal alert's removals is left out.
     let (from, to) = (removal_alert.first_removal_at.seconds(), removal_alert.last_removal_at.seconds() + 1);
     let moment = |seconds: i64| Timestamp::from_micros(0).plus_seconds(seconds).to_string();
     RemovalAlertNotice {

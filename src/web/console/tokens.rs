@@ -1,4 +1,4 @@
-//! `/account/tokens`: the API tokens of the person who is signed in.
+//! `/account/tokens`: the API tokens of the user who is signed in.
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 

@@ -26,7 +26,7 @@ pub struct PartnerTreeRow {
     pub level: String,
     /// Whether it is itself switched off.
     pub suspended: bool,
-    /// How many people are at home in it.
+    /// How many users are at home in it.
     pub users: i64,
     /// How many directories it has.
     pub directories: i64,

@@ -1,4 +1,4 @@
-//! `/users/{id}`: one person, what directories say of them, and what they may do where, with the reasons.
+//! `/users/{id}`: one user, what directories say of them, and what they may do where, with the reasons.
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use uuid::Uuid;
@@ -37,11 +37,11 @@ struct Page {
     email: String,
     since: String,
     confirmed: bool,
-    /// What an unconfirmed person rests on, in words.
+    /// What an unconfirmed user rests on, in words.
     rests_on: String,
     suspensions: Vec<Suspension>,
     may_change: bool,
-    /// Whether anything keeps the person off now.
+    /// Whether anything keeps the user off now.
     off: bool,
     suspended_by_admin: bool,
     primary_group: String,
@@ -89,7 +89,7 @@ struct Answer {
     path: Option<GrantPath>,
 }
 
-/// Who looks at whom, and where that person is at home.
+/// Who looks at whom, and where that user is at home.
 struct Look<'a> {
     session_user: &'a SessionUser,
     at: PartnerExtent,
@@ -98,7 +98,7 @@ struct Look<'a> {
     now: Timestamp,
 }
 
-/// Shows the person.
+/// Shows the user.
 pub(super) async fn show(
     request: HttpRequest,
     app: web::Data<App>,
@@ -196,7 +196,7 @@ impl Look<'_> {
         })
     }
 
-    /// What the person holds, as far as the visitor may see it, and how many lines there are besides.
+    /// What the user holds, as far as the visitor may see it, and how many lines there are besides.
     async fn access(
         &self,
         reader: &mut Reader,
@@ -211,7 +211,7 @@ impl Look<'_> {
         Ok((grants.iter().map(|grant| why(grant, connections, &names)).collect(), hidden))
     }
 
-    /// The question, when the visitor may ask about this person, and its answer, when it is asked.
+    /// The question, when the visitor may ask about this user, and its answer, when it is asked.
     async fn ask(
         &self,
         reader: &mut Reader,

@@ -15,7 +15,7 @@ use crate::domain::user::User;
 use crate::store::{Reader, effective, user_groups, user_summaries, users};
 use crate::web::App;
 
-/// People on a page.
+/// Users on a page.
 const PAGE: u32 = 50;
 
 #[derive(Template)]
@@ -101,7 +101,7 @@ pub(super) async fn show(
     Ok(ok(&page))
 }
 
-/// The place of the last person on a page, for the next.
+/// The place of the last user on a page, for the next.
 fn write_after(last: &User) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(users::sort_key(last)), last.id)
 }

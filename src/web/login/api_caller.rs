@@ -9,9 +9,9 @@ use crate::web::App;
 use crate::web::error::HttpError;
 use crate::web::extract;
 
-/// The caller of an API request, with the authority of the token's person.
+/// The caller of an API request, with the authority of the token's user.
 pub struct ApiCaller {
-    /// The token and its person.
+    /// The token and its user.
     pub bearer: TokenOwner,
 }
 
@@ -45,7 +45,7 @@ impl ApiCaller {
     /// The caller of this request, whose rate admits it.
     ///
     /// # Errors
-    /// As [`Self::of`]; 429 beyond the rate of the person.
+    /// As [`Self::of`]; 429 beyond the rate of the user.
     pub async fn admitted(request: &HttpRequest, app: &App) -> Result<Self, HttpError> {
         let caller = Self::of(request, app).await?;
         app.api_fairness.admit(caller.user()).map_err(|wait| {
@@ -56,12 +56,12 @@ impl ApiCaller {
         Ok(caller)
     }
 
-    /// The person.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.bearer.user()
     }
 
-    /// The circumstances of an act of this person.
+    /// The circumstances of an act of this user.
     pub fn ctx(&self, app: &App) -> Ctx {
         app.ctx(Actor::User { user: self.user() })
     }

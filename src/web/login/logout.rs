@@ -9,7 +9,7 @@ use crate::login::session;
 use crate::web::App;
 use crate::web::error::HttpError;
 
-/// Ends this session, or all of the person's.
+/// Ends this session, or all of the user's.
 pub(super) async fn sign_out(
     request: HttpRequest,
     app: web::Data<App>,

@@ -10,15 +10,15 @@ use crate::store::sessions::Session;
 use crate::web::App;
 use crate::web::error::HttpError;
 
-/// A signed-in person, as of this request.
+/// A signed-in user, as of this request.
 pub struct SessionUser {
-    /// The session and its person.
+    /// The session and its user.
     pub signed: Session,
     cookie: String,
 }
 
 impl SessionUser {
-    /// The person who sends this request.
+    /// The user who sends this request.
     ///
     /// # Errors
     /// For a page, the way to `/login`; for anything else 401; 503 when the store does not answer.
@@ -36,17 +36,17 @@ impl SessionUser {
         }
     }
 
-    /// The person.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.signed.user()
     }
 
-    /// The circumstances of an act of this person.
+    /// The circumstances of an act of this user.
     pub fn ctx(&self, app: &App) -> Ctx {
         app.ctx(Actor::User { user: self.user() })
     }
 
-    /// What forms on this person's pages carry in the field `csrf`.
+    /// What forms on this user's pages carry in the field `csrf`.
     pub fn form_token(&self) -> String {
         session::form_token(&self.cookie)
     }

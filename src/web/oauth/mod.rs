@@ -11,7 +11,7 @@ use super::App;
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
 use crate::login::client::Endpoint;
 
-/// Every address of the door. The token endpoint asks for a client's own credential, not for one of ours.
+/// Every address of the connection. The token endpoint asks for a client's own credential, not for one of ours.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { path: "/oauth/{slug}/token", post: Some(|| web::to(token::token)), ..OPEN },
     RouteSpec {

@@ -152,7 +152,7 @@ fn granted(parameters: &Parameters) -> Result<(), OauthError> {
     }
 }
 
-/// A body that cannot be read, in the form of this door.
+/// A body that cannot be read, in the form of this connection.
 fn unreadable(refusal: &HttpError) -> OauthError {
     let error = refusal.error();
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);

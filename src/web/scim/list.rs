@@ -45,7 +45,7 @@ pub async fn search_groups(visit: &mut ScimRequest) -> Result<ScimResponse, Scim
     of_type(visit, "Group", params).await
 }
 
-/// `GET /Roles` or `/Entitlements`, where the connection offers them. Nothing there is about people.
+/// `GET /Roles` or `/Entitlements`, where the connection offers them. Nothing there is about users.
 pub async fn offered(visit: &mut ScimRequest, name: &str) -> Result<ScimResponse, ScimError> {
     let params = visit.params()?;
     of_offered(visit, name, params).await

@@ -1,4 +1,4 @@
-//! The SCIM door: `/scim/{slug}/v2/…`, one file a verb.
+//! The SCIM connection: `/scim/{slug}/v2/…`, one file a verb.
 //!
 //! A request is authenticated, admitted and written down by [`request::visit`]; in between it is brought into its strict
 //! form by the connection's profile, understood by the engine, carried out by one use case and rendered.
@@ -40,7 +40,7 @@ macro_rules! verb {
     };
 }
 
-/// Every address of the door, in the order they are tried: what is asked most comes first.
+/// Every address of the connection, in the order they are tried: what is asked most comes first.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { post: verb!(list::search_users), ..at("/scim/{slug}/v2/Users/.search") },
     RouteSpec { get: verb!(list::users), post: verb!(create::user), ..at("/scim/{slug}/v2/Users") },

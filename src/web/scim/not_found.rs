@@ -4,7 +4,7 @@ use super::response::ScimResponse;
 use crate::scim::error::ScimError;
 use crate::scim::etag::check_protocol;
 
-/// `/Me`: a connection's token stands for no person (RFC 7644 §3.11).
+/// `/Me`: a connection's token stands for no user (RFC 7644 §3.11).
 pub async fn me(_: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     Err(ScimError::plain(501, "The token stands for a connection, not for a person, so there is no /Me."))
 }

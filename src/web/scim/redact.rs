@@ -18,7 +18,7 @@ pub fn body(value: &Value, bytes: usize) -> Option<LoggedBody> {
     if bytes > LONGEST { LoggedBody::of(&format!("[{bytes} bytes]")) } else { LoggedBody::of(&Shown(value)) }
 }
 
-/// A path with its query as people read it; a query that speaks of a secret is hidden.
+/// A path with its query as users read it; a query that speaks of a secret is hidden.
 pub fn path(path: &str) -> String {
     let Some((path, query)) = path.split_once('?') else { return shown(path) };
     let pair = |(name, value): (Cow<'_, str>, Cow<'_, str>)| format!("{name}={value}");

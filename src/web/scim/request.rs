@@ -81,7 +81,7 @@ pub async fn visit(
     visit.finish(outcome, began)
 }
 
-/// Answers a read while the store is asked whether the token still opens the door that it opened before, where the store
+/// Answers a read while the store is asked whether the token still opens the connection that it opened before, where the store
 /// must be asked. None, and nothing of it is told, when it no longer does.
 async fn ahead(
     request: &HttpRequest,
@@ -284,7 +284,7 @@ impl ScimRequest {
     /// Refuses to go on with a long request whose caller may no longer write.
     ///
     /// # Errors
-    /// 401 when the token no longer opens the door, 503 while the connection or its directory is paused.
+    /// 401 when the token no longer opens the connection, 503 while the connection or its directory is paused.
     pub async fn still_writing(&self) -> Result<(), ScimError> {
         let now = self.app.clock.now();
         let (connection, _) =
@@ -391,7 +391,7 @@ impl ScimRequest {
     }
 }
 
-/// Refuses to write at a door whose directory is paused.
+/// Refuses to write at a connection whose directory is paused.
 fn writable(connection: &ConnectionContext) -> Result<(), ScimError> {
     if connection.mode == DirectoryMode::Paused {
         return Err(paused("directory"));

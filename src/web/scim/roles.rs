@@ -1,4 +1,4 @@
-//! `/Roles` and `/Entitlements`: what rules may give to the people of the directory, for clients that look for it before
+//! `/Roles` and `/Entitlements`: what rules may give to the users of the directory, for clients that look for it before
 //! they assign it. Nothing is given by naming it here: a user's `roles` and `entitlements` are attributes that rules may
 //! ask for, and a rule gives no more than the directory's ceiling.
 use serde_json::{Map, Value, json};

@@ -98,7 +98,7 @@ fn groups_and_users(m: &mut Model, dice: &mut Dice) {
             m.groups.push(Group { id: dice.id(), partner: partner.id, exclusive, is_default });
         }
     }
-    // Most people live in few partners, so that their groups and directories meet.
+    // Most users live in few partners, so that their groups and directories meet.
     for at in 0..14 {
         let partner = m.partners[if at < 9 { dice.below(3) } else { dice.below(9) }].id;
         let places: Vec<_> = groups_of(m, partner, |group| group.exclusive);
@@ -166,7 +166,7 @@ fn scope(m: &Model, dice: &mut Dice) -> Scope {
 }
 
 /// A directory with a chain of nested groups (every third one a ring), one group of everyone, attribute conditions,
-/// and external users of whom some are inactive, unlinked, or a person's second source.
+/// and external users of whom some are inactive, unlinked, or a user's second source.
 fn directory(m: &mut Model, dice: &mut Dice, authority: i64) {
     // Often the home of the first one, so that their authority decides who places.
     let shared = m.directories.first().map(|first| first.partner).filter(|_| dice.percent(60));

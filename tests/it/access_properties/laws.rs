@@ -46,7 +46,7 @@ fn what_one_source_says_leaves_the_others_untouched() {
     }
 }
 
-/// The same world with people of a directory's own invention: each in the default group of a home the directory is at
+/// The same world with users of a directory's own invention: each in the default group of a home the directory is at
 /// or not, and nobody has confirmed them.
 fn invented(m: &Model, directory: DirectoryId, dice: &mut Dice) -> Model {
     let mut m = m.clone();
@@ -97,7 +97,7 @@ fn a_hostile_directory_never_exceeds_its_ceiling() {
         for directory in &world.directories {
             let m = &invented(&world, directory.id, &mut dice);
             let mut asked = questions(m, seed, QUESTIONS);
-            // Whose things something is is not authority: a directory may say where its own people are.
+            // Whose things something is is not authority: a directory may say where its own users are.
             asked.iter_mut().for_each(|question| question.resource.owner = None);
             let known = |q: &rolecall::access::decide::Question| world.users.iter().any(|p| p.id == q.principal);
             // Without its word they do not exist, so whatever they may comes of it.

@@ -1,4 +1,4 @@
-//! The lists of the view say what the law says, person by person.
+//! The lists of the view say what the law says, user by user.
 use std::collections::BTreeSet;
 
 use rolecall::access::decide::{Question, decide};
@@ -251,7 +251,7 @@ async fn same_authority(reader: &mut Reader, view: &AccessView<'_>, user: UserId
     assert_eq!(words(&stored), words(&delegation::authority(view, user, NOW)));
 }
 
-/// One thing a person gets, as a preview counts it.
+/// One thing a user gets, as a preview counts it.
 #[derive(PartialEq)]
 enum Yield {
     Group(UserGroupId),

@@ -57,10 +57,10 @@ pub struct User {
     pub id: UserId,
     pub partner: PartnerId,
     pub pin: Option<UserGroupId>,
-    /// Whether somebody has said that the person belongs here.
+    /// Whether somebody has said that the user belongs here.
     pub confirmed: bool,
     pub suspended: Option<SuspensionSource>,
-    /// When the person was to leave.
+    /// When the user was to leave.
     pub ends: Option<Timestamp>,
 }
 
@@ -100,7 +100,7 @@ pub struct ExternalUser {
     /// Whom it would be linked to after a review.
     pub candidate: UserId,
     pub active: bool,
-    /// The person's second source.
+    /// The user's second source.
     pub second: bool,
 }
 

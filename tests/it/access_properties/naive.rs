@@ -1,6 +1,6 @@
 //! The third opinion: slow, plain, written from the words of the design, importing nothing from `access`.
 //!
-//! It follows one person at a time and answers by asking the definitions, without any index or derived table.
+//! It follows one user at a time and answers by asking the definitions, without any index or derived table.
 use rolecall::domain::directory::DirectoryMode;
 use rolecall::domain::grant::{Holder, Scope, ScopeBase};
 use rolecall::domain::id::{
@@ -99,13 +99,13 @@ fn concerns(m: &Model, q: &Asked, group: UserGroupId) -> bool {
     here && (q.resource.group == Some(group) || q.resource.owner.is_some_and(owner_in))
 }
 
-/// In the group by somebody's act about the person: added or pinned.
+/// In the group by somebody's act about the user: added or pinned.
 fn put_by_admin(m: &Model, user: UserId, group: UserGroupId) -> bool {
     let pinned = m.users.iter().any(|p| p.id == user && p.pin == Some(group));
     m.members.contains(&(group, user)) || pinned
 }
 
-/// What comes to a person by existing: all of it to who is confirmed; to anybody else what a directory that says they
+/// What comes to a user by existing: all of it to who is confirmed; to anybody else what a directory that says they
 /// are there could give itself.
 fn existing_is_enough(m: &Model, q: &Asked) -> bool {
     if m.users.iter().any(|p| p.id == q.principal && p.confirmed) {
@@ -118,14 +118,14 @@ fn existing_is_enough(m: &Model, q: &Asked) -> bool {
     })
 }
 
-/// In the default group because nobody and nothing puts the person elsewhere.
+/// In the default group because nobody and nothing puts the user elsewhere.
 fn left_in_default(m: &Model, user: UserId, group: UserGroupId) -> bool {
     let Some(who) = m.users.iter().find(|p| p.id == user) else { return false };
     let default = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.is_default);
     default && who.pin.is_none() && placing_rule(m, user).is_none()
 }
 
-/// The rules by which a person is in a group.
+/// The rules by which a user is in a group.
 fn rules_into(m: &Model, user: UserId, group: UserGroupId) -> Vec<&Rule> {
     let Some(who) = m.users.iter().find(|p| p.id == user) else { return Vec::new() };
     let label = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && !g.exclusive);
@@ -140,7 +140,7 @@ fn rules_into(m: &Model, user: UserId, group: UserGroupId) -> Vec<&Rule> {
         .collect()
 }
 
-/// The rule that places a person, when no pin does.
+/// The rule that places a user, when no pin does.
 fn placing_rule(m: &Model, user: UserId) -> Option<RuleId> {
     let who = m.users.iter().find(|p| p.id == user)?;
     if who.pin.is_some() {
@@ -160,7 +160,7 @@ fn placing_rule(m: &Model, user: UserId) -> Option<RuleId> {
     placing.first().map(|first| first.3)
 }
 
-/// Whether a rule is in force and matches what its directory says of a person.
+/// Whether a rule is in force and matches what its directory says of a user.
 fn matches(m: &Model, user: UserId, rule: &Rule) -> bool {
     let Some(from) = m.directories.iter().find(|d| d.id == rule.directory) else { return false };
     if from.mode == DirectoryMode::Observe || from.rule_version != rule.version {

@@ -1,4 +1,4 @@
-//! No statement of the view reads a table whole: each is driven from a person or a partner by indexes.
+//! No statement of the view reads a table whole: each is driven from a user or a partner by indexes.
 use std::collections::BTreeMap;
 
 use rolecall::store::effective_lists::texts;

@@ -1,4 +1,4 @@
-//! A client of the API: one person's token.
+//! A client of the API: one user's token.
 use reqwest::{Method, RequestBuilder};
 use rolecall::domain::id::{PartnerId, UserId};
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub struct Api<'a> {
 }
 
 impl<'a> Api<'a> {
-    /// A caller with a fresh token of a person at `home`.
+    /// A caller with a fresh token of a user at `home`.
     pub async fn of(app: &'a App, house: &House, user: UserId, home: PartnerId) -> Self {
         Self { app, token: house.api_token(user, home).await.1 }
     }

@@ -1,4 +1,4 @@
-//! The demo world behind the real server, and people signed in to its console.
+//! The demo world behind the real server, and users signed in to its console.
 
 use rolecall::admin::apply::{self, ApplyContext};
 use rolecall::admin::declaration::Declaration;
@@ -54,13 +54,13 @@ impl Console {
         by.at(found.unwrap().pop().unwrap().id)
     }
 
-    /// The person who signs in by this name at the partner.
+    /// The user who signs in by this name at the partner.
     pub async fn user(&self, partner: &str, login: &str) -> UserId {
         let at = self.partner(partner).await;
         users::by_login(&mut self.store.reader().await.unwrap(), &at, login).await.unwrap().unwrap()
     }
 
-    /// Signs a person in by a one-time link.
+    /// Signs a user in by a one-time link.
     pub async fn sign_in(&self, partner: &str, login: &str) -> Someone {
         let (id, at, ctx) = (self.user(partner, login).await, self.partner(partner).await, ctx());
         let made: Result<_, StoreError> = self
@@ -74,7 +74,7 @@ impl Console {
         Someone { browser, id, base }
     }
 
-    /// Pushes a person of the department IT through Harbor's SCIM door, in this group, and returns our id of her.
+    /// Pushes a user of the department IT through Harbor's SCIM connection, in this group, and returns our id of her.
     pub async fn push(&self, login: &str, group: &str) -> UserId {
         let (at, ctx) = (self.partner("harbor").await, ctx());
         let token: Result<_, StoreError> = self

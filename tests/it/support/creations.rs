@@ -35,7 +35,7 @@ pub struct ExternalUserSeen {
     active: bool,
 }
 
-/// What is stored of a person.
+/// What is stored of a user.
 #[derive(PartialEq, Debug)]
 pub struct User {
     partner: Uuid,
@@ -92,14 +92,14 @@ impl Seen {
         }
     }
 
-    /// Leaves out the people and lines that were there before.
+    /// Leaves out the users and lines that were there before.
     pub fn since(mut self, before: &Self) -> Self {
         self.users.retain(|id, _| !before.users.contains_key(id));
         self.lines.retain(|line| !before.lines.contains(line));
         self
     }
 
-    /// The lines that belong to a user: about itself, and what its door says of its person.
+    /// The lines that belong to a user: about itself, and what its connection says of its user.
     fn story(&self, id: Uuid) -> Vec<&Line> {
         let user = &self.external_users[&id];
         let own = |line: &&Line| {
@@ -116,12 +116,12 @@ impl Seen {
         self.story(id)[1].told["data"]["resembles"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Whether a source keeps the person out.
+    /// Whether a source keeps the user out.
     pub fn is_off(&self, user: Uuid) -> bool {
         self.off.iter().any(|(off, _)| *off == user)
     }
 
-    /// Whether the person was made for a user of this door.
+    /// Whether the user was made for a user of this connection.
     pub fn made_at(&self, user: Uuid, connection: &ConnectionExtent) -> bool {
         let here = |external_user: &ExternalUserSeen| {
             external_user.connection == connection.connection().uuid()
@@ -130,7 +130,7 @@ impl Seen {
         self.external_users.values().any(|external_user| external_user.user == Some(user) && here(external_user))
     }
 
-    /// The users linked to each person, in the order of their ids.
+    /// The users linked to each user, in the order of their ids.
     fn linked(&self) -> BTreeMap<Uuid, Vec<Uuid>> {
         let mut linked = BTreeMap::<Uuid, Vec<Uuid>>::new();
         for (id, external_user) in &self.external_users {
@@ -139,8 +139,8 @@ impl Seen {
         linked
     }
 
-    /// Fails unless each user stands there whole, with its person, its key and its lines in their order, all of its own
-    /// door's; and unless that is all there is. The doors join by `externalId`. Whoever is placed in `place` was placed
+    /// Fails unless each user stands there whole, with its user, its key and its lines in their order, all of its own
+    /// connection's; and unless that is all there is. The connections join by `externalId`. Whoever is placed in `place` was placed
     /// there by a rule.
     pub fn assert_whole(&self, connections: &[ConnectionExtent], place: Option<Uuid>) {
         let connection_of = |external_user: &ExternalUserSeen| {
@@ -160,7 +160,7 @@ impl Seen {
             keys.extend(key.map(|key| (*user, connection_of(first).directory().uuid(), key)));
             let silent = external_users.iter().filter(|external_user| !external_user.active);
             off.extend(silent.map(|external_user| (*user, connection_of(external_user).source().to_string())));
-            // The doors of a directory have their say in the order of ids.
+            // The connections of a directory have their say in the order of ids.
             let said = |what: fn(&Json) -> Option<&str>| {
                 external_users.iter().find_map(|external_user| what(&external_user.doc)).map(str::to_owned)
             };
@@ -207,7 +207,7 @@ impl Seen {
         let created = external_user.link.as_deref() == Some("created");
         lines.extend(created.then(|| told("user.created", Some(user), here.clone())));
         lines.push(told("external_user.linked", Some(id), json!({"user": user, "link": external_user.link})));
-        // Whoever joins changes what is said of the person only by being heard first.
+        // Whoever joins changes what is said of the user only by being heard first.
         lines.extend((!created && before_others).then(|| told("user.updated", Some(user), here.clone())));
         lines.extend((!external_user.active).then(|| told("user.suspended", Some(user), here)));
         if Some(self.users[&user].primary_group) == place {
@@ -225,7 +225,7 @@ fn told(kind: &str, subject: Option<Uuid>, data: Json) -> Json {
     json!({"kind": kind, "subject": subject, "data": data})
 }
 
-/// The mail address that a document gives its person.
+/// The mail address that a document gives its user.
 pub fn mail(doc: &Json) -> Option<&str> {
     let name = doc["userName"].as_str().filter(|name| name.contains('@'));
     doc["emails"][0]["value"].as_str().or(name)

@@ -1,4 +1,4 @@
-//! A small house to sign in to: a distributor, a reseller below it with one directory that has a SCIM and an OpenID door,
+//! A small house to sign in to: a distributor, a reseller below it with one directory that has a SCIM and an OpenID connection,
 //! and an owner at the top.
 use rolecall::clock::Clock;
 use rolecall::domain::capability::CoreCapability;
@@ -67,8 +67,8 @@ pub fn ctx() -> Ctx {
 }
 
 impl House {
-    /// Lays the house down in an empty database. The OpenID door asks the provider `issuer` and joins the claim `sub`
-    /// with the SCIM door's `externalId`.
+    /// Lays the house down in an empty database. The OpenID connection asks the provider `issuer` and joins the claim `sub`
+    /// with the SCIM connection's `externalId`.
     pub async fn build(store: &Store, issuer: &str) -> Self {
         let ctx = ctx();
         let house = Self {
@@ -119,7 +119,7 @@ impl House {
         self.store.write(work).await.unwrap();
     }
 
-    /// Gives a person a role of these capabilities.
+    /// Gives a user a role of these capabilities.
     pub async fn grant(&self, user: UserId, capabilities: &[CoreCapability], reach: &str, partner: PartnerId) {
         let ctx = ctx();
         let (role, scope, grant): (RoleId, ScopeId, GrantId) = (ctx.id(), ctx.id(), ctx.id());
@@ -134,7 +134,7 @@ impl House {
         self.write(rows).await;
     }
 
-    /// A person at the reseller who came from nowhere.
+    /// A user at the reseller who came from nowhere.
     pub async fn user(&self, name: &str) -> UserId {
         let user: UserId = ctx().id();
         self.write(vec![
@@ -145,7 +145,7 @@ impl House {
         user
     }
 
-    /// A further OpenID door of the same directory.
+    /// A further OpenID connection of the same directory.
     pub async fn oidc_connection(
         &self,
         slug: &str,
@@ -172,7 +172,7 @@ impl House {
         OperatorExtent::assume().connection(&mut reader, connection).await.unwrap().unwrap()
     }
 
-    /// Pushes a user, Ada, through the SCIM door.
+    /// Pushes a user, Ada, through the SCIM connection.
     pub async fn push(&self, name: &str, external_id: &str) -> (ExternalUserId, UserId) {
         let body = json!({"schemas": [USER_URN], "userName": name, "displayName": "Ada", "externalId": external_id, "active": true});
         let document = resource::create(self.schemas.users(), body, Rules::STRICT).unwrap().document;
@@ -182,13 +182,13 @@ impl House {
         (done.value.id, done.value.user.unwrap())
     }
 
-    /// Says `active` of a pushed user through the SCIM door, at `store`.
+    /// Says `active` of a pushed user through the SCIM connection, at `store`.
     pub async fn set_active(&self, store: &Store, user: ExternalUserId, active: bool) {
         let extent = self.connection(self.scim).await;
         users::set_active(store, &ctx(), &self.source(extent), user, active, Execution::Real).await.unwrap();
     }
 
-    /// Removes a pushed user through the SCIM door.
+    /// Removes a pushed user through the SCIM connection.
     pub async fn delete(&self, user: ExternalUserId) {
         let extent = self.connection(self.scim).await;
         users::delete(&self.store, &ctx(), &self.source(extent), user, None, Execution::Real).await.unwrap();
@@ -242,7 +242,7 @@ impl House {
         self.count(&ATTEMPTS, binds![]).await
     }
 
-    /// An API token of a person at `partner`.
+    /// An API token of a user at `partner`.
     pub async fn api_token(&self, user: UserId, partner: PartnerId) -> (rolecall::domain::id::TokenId, String) {
         let (at, ctx) = (self.at(partner), ctx());
         let made: Result<_, StoreError> =

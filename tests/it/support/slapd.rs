@@ -271,7 +271,7 @@ impl Tree {
         self.entry(&dn, &attributes)
     }
 
-    /// `users` people named `u000`, `u001`, ….
+    /// `users` users named `u000`, `u001`, ….
     pub fn users(&mut self, count: usize) -> &mut Self {
         for number in 0..count {
             self.user(&format!("u{number:03}"));
@@ -303,7 +303,7 @@ fn entry_of(uid: &str) -> (String, Vec<(&'static str, String)>) {
     (user_dn(uid), attributes)
 }
 
-/// The name of a person.
+/// The name of a user.
 pub fn user_dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")
 }

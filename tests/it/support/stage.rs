@@ -1,4 +1,4 @@
-//! The demo world with a provider that pushes to Harbor's SCIM door, and an administrator who asks the API.
+//! The demo world with a provider that pushes to Harbor's SCIM connection, and an administrator who asks the API.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Stage {
         self.post(&format!("{CONNECTION}/undo"), body).await
     }
 
-    /// Everything that Harbor's directory says and that its people hold: what an undo must bring back.
+    /// Everything that Harbor's directory says and that its users hold: what an undo must bring back.
     pub async fn picture(&self) -> Picture {
         let mut picture = Picture::new();
         for kind in ["Users", "Groups"] {
@@ -128,7 +128,7 @@ impl Stage {
         }
     }
 
-    /// The storms of a connection, once `wanted` holds of them.
+    /// The removal alerts of a connection, once `wanted` holds of them.
     pub async fn removal_alerts(&self, connection: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         for _ in 0..200 {
             let page = self.get(&format!("{connection}/removal-alerts")).await;
@@ -156,7 +156,7 @@ pub async fn now() -> Timestamp {
     moment
 }
 
-/// An API token of a person.
+/// An API token of a user.
 pub async fn api_token(console: &Console, partner: &str, login: &str) -> String {
     let (at, user) = (console.partner(partner).await, console.user(partner, login).await);
     let ctx = crate::support::house::ctx();

@@ -41,9 +41,9 @@ pub struct World {
     pub default_group: UserGroupId,
     /// Its directory.
     pub directory: DirectoryId,
-    /// Two doors of that directory.
+    /// Two connections of that directory.
     pub connections: [ConnectionExtent; 2],
-    /// A door of another directory of the same partner.
+    /// A connection of another directory of the same partner.
     pub stranger: ConnectionExtent,
     /// What documents may hold.
     pub schemas: SchemaSet,
@@ -86,12 +86,12 @@ impl World {
         }
     }
 
-    /// The first door, joining by `externalId`.
+    /// The first connection, joining by `externalId`.
     pub fn source(&self) -> ProvisionSource<'_> {
         self.at(self.connections[0])
     }
 
-    /// A door, joining by `externalId`.
+    /// A connection, joining by `externalId`.
     pub fn at(&self, extent: ConnectionExtent) -> ProvisionSource<'_> {
         ProvisionSource {
             extent,

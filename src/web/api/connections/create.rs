@@ -13,14 +13,14 @@ use crate::web::api::request::{ApiRequest, ApiResult};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web::api) struct NewConnectionBody {
-    /// Which door.
+    /// Which connection.
     kind: ConnectionKindView,
     /// Its name in addresses: 1 to 60 of `a-z`, `0-9` and `-`. It can never be changed.
     slug: String,
     /// The client profile (SCIM: `generic`, `entra`, …) or product (LDAP: `openldap`, `active_directory`, …); `generic`
     /// unless said.
     profile: Option<String>,
-    /// The attribute or claim that names the same person at every door of the directory.
+    /// The attribute or claim that names the same user at every connection of the directory.
     join: Option<String>,
     /// Settings of its kind; may be left out while it is paused.
     #[schema(value_type = Option<Object>)]
@@ -31,7 +31,7 @@ pub(in crate::web::api) struct NewConnectionBody {
     secret: Option<SecretIn>,
 }
 
-/// Makes a door of a directory. Needs `core.connection.write` over its partner, and holding all that the directory may
+/// Makes a connection of a directory. Needs `core.connection.write` over its partner, and holding all that the directory may
 /// confer.
 #[utoipa::path(post, path = "/api/v1/directories/{id}/connections", tag = "Connections",
     operation_id = "createConnection",

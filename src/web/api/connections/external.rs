@@ -1,4 +1,4 @@
-//! What a connection has been told: people, groups and members by the directory's own ids.
+//! What a connection has been told: users, groups and members by the directory's own ids.
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::web::api::error::Fault;
 use crate::web::api::page::{ApiPage, PageParams};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// A person as the directory says it.
+/// A user as the directory says it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExternalUser)]
 pub(in crate::web::api) struct ExternalUserView {
@@ -21,9 +21,9 @@ pub(in crate::web::api) struct ExternalUserView {
     id: String,
     /// The unique name.
     user_name: String,
-    /// Whether the directory lets the person in.
+    /// Whether the directory lets the user in.
     active: bool,
-    /// The person it is linked to; null while it waits for review.
+    /// The user it is linked to; null while it waits for review.
     user: Option<Uuid>,
     /// All that is said, as SCIM attributes.
     #[schema(value_type = Object)]
@@ -45,7 +45,7 @@ pub(in crate::web::api) struct ExternalGroupView {
 #[serde(rename_all = "snake_case")]
 #[schema(as = ExternalMemberType)]
 pub(in crate::web::api) enum MemberType {
-    /// A person.
+    /// A user.
     User,
     /// A group.
     Group,
@@ -55,21 +55,21 @@ pub(in crate::web::api) enum MemberType {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExternalMember)]
 pub(in crate::web::api) struct MemberView {
-    /// Person or group.
+    /// User or group.
     r#type: MemberType,
     /// The directory's own id of it.
     id: String,
 }
 
-/// A person in a group, directly or by nesting.
+/// A user in a group, directly or by nesting.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EffectiveMember)]
 pub(in crate::web::api) struct EffectiveView {
-    /// The directory's own id of the person.
+    /// The directory's own id of the user.
     id: String,
 }
 
-/// The people that a connection has been told of. Needs `core.connection.view` over its partner.
+/// The users that a connection has been told of. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/external-users", tag = "Directories",
     operation_id = "listExternalUsers",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
@@ -111,7 +111,7 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     ok(&wanted.page(rows, |row| row.id, view))
 }
 
-/// Who is directly in a group that a connection has been told of: people, then groups. Needs `core.connection.view`
+/// Who is directly in a group that a connection has been told of: users, then groups. Needs `core.connection.view`
 /// over the connection's partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/external-groups/{stable_id}/members", tag = "Directories",
     operation_id = "listExternalMembers",
@@ -141,7 +141,7 @@ pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
     ok(&wanted.page(rows.await?, |row| (nested(row.who), row.who.uuid()), view))
 }
 
-/// Everyone in a group that a connection has been told of, people in nested groups counted, each once. Needs
+/// Everyone in a group that a connection has been told of, users in nested groups counted, each once. Needs
 /// `core.connection.view` over the connection's partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/external-groups/{stable_id}/effective-members",
     tag = "Directories", operation_id = "listEffectiveMembers",

@@ -26,9 +26,9 @@ pub(in crate::web::api) struct MatchView {
     stable_id: String,
     /// The unique name.
     user_name: String,
-    /// Whether the directory lets the person in.
+    /// Whether the directory lets the user in.
     active: bool,
-    /// All that is said, as SCIM attributes. What people say of themselves when they sign in need not be true.
+    /// All that is said, as SCIM attributes. What users say of themselves when they sign in need not be true.
     #[schema(value_type = Object)]
     document: Value,
     /// When the directory last said something new.
@@ -39,11 +39,11 @@ pub(in crate::web::api) struct MatchView {
     proposals: Vec<ProposalView>,
 }
 
-/// A person whom an external user may be.
+/// A user whom an external user may be.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MatchProposal)]
 pub(in crate::web::api) struct ProposalView {
-    /// The person.
+    /// The user.
     user: Ref,
     /// What speaks for it.
     evidence: Vec<MatchEvidenceView>,
@@ -62,12 +62,12 @@ pub(in crate::web::api) enum MatchEvidenceView {
     Email,
 }
 
-/// The person that is meant.
+/// The user that is meant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MatchDecision)]
 pub(in crate::web::api) struct DecisionBody {
-    /// The person's id.
+    /// The user's id.
     #[schema(value_type = Uuid)]
     user: UserId,
 }
@@ -91,8 +91,8 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     ok(&page(&wanted, rows.await?))
 }
 
-/// Says who an external user is: it is linked to the person, and a link that the connection had to them before ends.
-/// Needs `core.user.write` over the person and the connection's partner, and holding everything that the person holds
+/// Says who an external user is: it is linked to the user, and a link that the connection had to them before ends.
+/// Needs `core.user.write` over the user and the connection's partner, and holding everything that the user holds
 /// and would hold afterwards.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/matches/{id}/confirm", tag = "Matching",
     operation_id = "confirmMatch", request_body = DecisionBody,
@@ -107,8 +107,8 @@ pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     ok(&ChangeResult { changed: true })
 }
 
-/// Says that an external user is not a person. When nobody else resembles it, it becomes a person of its own, where the
-/// connection makes people. Needs what confirming needs.
+/// Says that an external user is not a user. When nobody else resembles it, it becomes a user of its own, where the
+/// connection makes users. Needs what confirming needs.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/matches/{id}/refuse", tag = "Matching",
     operation_id = "refuseMatch", request_body = DecisionBody,
     params(("slug" = String, Path, description = "the connection's name in addresses"),

@@ -1,4 +1,4 @@
-//! Connections: the doors of directories.
+//! Connections: the connections of directories.
 pub(super) mod change;
 pub(super) mod create;
 pub(super) mod external;
@@ -31,7 +31,7 @@ use crate::domain::id::Id;
 use crate::store::connections::ConnectionContext;
 use crate::web::{App, connection_settings};
 
-/// A connection: one door of a directory.
+/// A connection: one connection of a directory.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Connection)]
 pub(super) struct ConnectionView {
@@ -39,7 +39,7 @@ pub(super) struct ConnectionView {
     pub id: Uuid,
     /// Its directory.
     pub directory: Uuid,
-    /// Which door; never changes.
+    /// Which connection; never changes.
     pub kind: ConnectionKindView,
     /// Its name in addresses; never changes.
     pub slug: String,
@@ -47,7 +47,7 @@ pub(super) struct ConnectionView {
     pub profile: String,
     /// Whether it is open.
     pub state: ConnectionStateView,
-    /// The attribute or claim that names the same person at every door of the directory.
+    /// The attribute or claim that names the same user at every connection of the directory.
     pub join: Option<String>,
     /// What is to be known of `join`, when it counts only under a condition.
     pub matching_note: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Storms of a connection: `GET /connections/{slug}/removal-alerts`, `POST …/removal-alerts/{id}/dismiss`.
+//! Removal alerts of a connection: `GET /connections/{slug}/removal-alerts`, `POST …/removal-alerts/{id}/dismiss`.
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::web::api::model::{ApiTimestamp, ChangeResult};
 use crate::web::api::page::{ApiPage, PageParams};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// A storm: the connection took away much in a short time.
+/// A removal alert: the connection took away much in a short time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RemovalAlert)]
 pub(in crate::web::api) struct RemovalAlertView {
@@ -39,7 +39,7 @@ pub(in crate::web::api) struct RemovalAlertView {
     dismissed_at: Option<ApiTimestamp>,
 }
 
-/// The storms of a connection, newest first. Needs `core.connection.view` over its partner.
+/// The removal alerts of a connection, newest first. Needs `core.connection.view` over its partner.
 #[utoipa::path(get, path = "/api/v1/connections/{slug}/removal-alerts", tag = "Removal alerts", operation_id = "listRemovalAlerts",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
@@ -55,7 +55,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     ok(&wanted.page(found, |removal_alert| removal_alert.first_removal_at, view))
 }
 
-/// Puts the notice of a storm away, for everybody. Needs `core.connection.write` over the connection's partner, and
+/// Puts the notice of a removal alert away, for everybody. Needs `core.connection.write` over the connection's partner, and
 /// everything that its directory may confer.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/removal-alerts/{id}/dismiss", tag = "Removal alerts",
     operation_id = "dismissRemovalAlert",

@@ -20,7 +20,7 @@ use crate::web::sync::env;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::web::api) struct NewSyncRunBody {
-    /// Only look: everything up to the brake, and change nothing.
+    /// Only look: everything up to the safeguard, and change nothing.
     dry_run: bool,
     /// The run whose held removals are approved by this one, as far as they still stand. Needs `core.plan.approve` too.
     #[schema(value_type = Option<Uuid>)]

@@ -37,7 +37,7 @@ struct Step {
 }
 
 /// Tries a connection with its stored settings and changes nothing: reads one page over LDAP, asks an OpenID provider
-/// for its description, or looks whether a SCIM provider has a token that opens the door. Needs `core.connection.run`
+/// for its description, or looks whether a SCIM provider has a token that opens the connection. Needs `core.connection.run`
 /// over its partner.
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/test", tag = "Connections", operation_id = "testConnection",
     params(("slug" = String, Path, description = "the connection's name in addresses")),

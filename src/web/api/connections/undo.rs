@@ -91,7 +91,7 @@ struct UndoEntryView {
     /// Why it is not restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'static str>,
-    /// The person stays out all the same: an administrator or another connection keeps them out.
+    /// The user stays out all the same: an administrator or another connection keeps them out.
     kept_out: bool,
 }
 

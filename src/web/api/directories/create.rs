@@ -15,7 +15,7 @@ pub(in crate::web::api) struct NewDirectoryBody {
     name: String,
     /// `authoritative` unless said.
     mode: Option<DirectoryModeView>,
-    /// Lower wins where two directories speak of one person; after those that are there unless said.
+    /// Lower wins where two directories speak of one user; after those that are there unless said.
     authority: Option<i64>,
 }
 

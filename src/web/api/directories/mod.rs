@@ -23,7 +23,7 @@ pub(super) struct DirectoryView {
     pub name: String,
     /// Whether and how its word counts.
     pub mode: DirectoryModeView,
-    /// Lower wins where two directories speak of one person.
+    /// Lower wins where two directories speak of one user.
     pub authority: i64,
     /// The rule set in force.
     pub rule_version: i64,

@@ -30,7 +30,7 @@ pub(in crate::web::api) struct DirectoryDetail {
     ceiling: Vec<CeilingView>,
     /// Its mapping rules, in order.
     rules: Vec<RuleView>,
-    /// Its doors.
+    /// Its connections.
     connections: Vec<ConnectionView>,
 }
 

@@ -34,7 +34,7 @@ pub(in crate::web::api) struct EventView {
     partner: Uuid,
     /// To what it happened.
     subject: Option<Uuid>,
-    /// Who did it; a person that the caller may not see has no id here.
+    /// Who did it; a user that the caller may not see has no id here.
     #[schema(value_type = Object)]
     actor: Value,
     /// Ids, names of attributes and counts; never personal values.

@@ -17,7 +17,7 @@ use crate::web::error::PROBLEM_JSON;
 #[serde(deny_unknown_fields)]
 #[schema(as = ConfirmationsBody)]
 pub(in crate::web::api) struct Body {
-    /// These people; at most 200. Either this or `q`.
+    /// These users; at most 200. Either this or `q`.
     #[schema(value_type = Option<Vec<uuid::Uuid>>, max_items = 200)]
     users: Option<Vec<UserId>>,
     /// Everybody at home there whom nobody has confirmed and whose name, address or sign-in name contains this; empty:
@@ -47,7 +47,7 @@ pub(in crate::web::api) struct PlanView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConfirmationLine)]
 struct UserToConfirmView {
-    /// The person.
+    /// The user.
     user: Ref,
     /// `confirmable`, `confirmed` (before) or `refused`.
     state: &'static str,
@@ -83,8 +83,8 @@ struct Changed {
     plan: PlanView,
 }
 
-/// Shows what confirming many people of a partner would give to each of them and, with the plan's hash, confirms them:
-/// exactly those, with exactly that. Needs `core.user.write` over the partner and over each person, and that the caller
+/// Shows what confirming many users of a partner would give to each of them and, with the plan's hash, confirms them:
+/// exactly those, with exactly that. Needs `core.user.write` over the partner and over each user, and that the caller
 /// could give what the default group holds; whoever is refused is told and left out.
 #[utoipa::path(post, path = "/api/v1/partners/{id}/confirmations", tag = "Users", operation_id = "confirmUsers",
     params(("id" = uuid::Uuid, Path, description = "the partner they are at home in")), request_body = Body,

@@ -19,7 +19,7 @@ pub(in crate::web::api) struct NewPartnerBody {
     /// The partner it stands below.
     #[schema(value_type = Uuid)]
     parent: PartnerId,
-    /// The name people see.
+    /// The name users see.
     name: String,
     /// The name of a level in the catalog, below that of the parent; a department has the level of its parent.
     level: String,

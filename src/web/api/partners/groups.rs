@@ -22,7 +22,7 @@ pub(in crate::web::api) struct UserGroupView {
     exclusive: bool,
     /// The place of those whom no rule places.
     is_default: bool,
-    /// How many people are placed there or were added by an administrator; rules add further ones to labels.
+    /// How many users are placed there or were added by an administrator; rules add further ones to labels.
     member_count: u64,
 }
 

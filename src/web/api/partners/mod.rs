@@ -33,13 +33,13 @@ pub(super) struct PartnerView {
     pub parent: Option<Uuid>,
     /// The platform's own key for it.
     pub external_id: Option<String>,
-    /// The name people see.
+    /// The name users see.
     pub name: String,
     /// Company or department.
     pub kind: PartnerKindView,
     /// The name of its level in the catalog.
     pub level: String,
-    /// How many people are at home here.
+    /// How many users are at home here.
     pub user_count: i64,
     /// How many directories it has.
     pub directory_count: i64,

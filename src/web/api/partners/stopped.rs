@@ -13,7 +13,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 pub(in crate::web::api) struct View {
     /// How many partners: this one and all below.
     partners: i64,
-    /// How many people are at home in them.
+    /// How many users are at home in them.
     users: i64,
     /// How many of them are signed in.
     signed_in: i64,
@@ -29,7 +29,7 @@ pub(in crate::web::api) struct View {
 struct OfView {
     /// Which.
     partner: Ref,
-    /// How many people are at home there.
+    /// How many users are at home there.
     users: i64,
     /// How many of them are signed in.
     signed_in: i64,

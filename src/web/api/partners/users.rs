@@ -11,7 +11,7 @@ use crate::web::api::page::{ApiPage, PageParams};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 use crate::web::api::users::{UserView, view};
 
-/// The people at home in a partner, by name. Needs `core.user.view` over it.
+/// The users at home in a partner, by name. Needs `core.user.view` over it.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/users", tag = "Users", operation_id = "listUsers",
     params(("id" = uuid::Uuid, Path, description = "the partner"),
         ("q" = Option<String>, Query, description = "part of a name, address or sign-in name"),

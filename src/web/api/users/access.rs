@@ -13,7 +13,7 @@ use crate::store::visible_reasons::{self, Sight};
 use crate::web::api::model::{ApiTimestamp, Ref, ScopeView};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// A role that bears on a person, and why.
+/// A role that bears on a user, and why.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Grant)]
 pub(in crate::web::api) struct GrantView {
@@ -40,7 +40,7 @@ pub(in crate::web::api) struct GrantView {
     sentence: String,
 }
 
-/// Everything a person holds, as far as the caller may see it.
+/// Everything a user holds, as far as the caller may see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccessOfUser)]
 pub(in crate::web::api) struct Access {
@@ -52,9 +52,9 @@ pub(in crate::web::api) struct Access {
     hidden_reasons: String,
 }
 
-/// What a person holds and why: by hand, through user groups, by rules; also what is asleep or clipped. What the caller may
+/// What a user holds and why: by hand, through user groups, by rules; also what is asleep or clipped. What the caller may
 /// not see is counted and not named; within a line, its id is the nil UUID and its name empty. Needs `core.role.view` over
-/// the person.
+/// the user.
 #[utoipa::path(get, path = "/api/v1/users/{id}/access", tag = "Users", operation_id = "getAccess",
     params(("id" = Uuid, Path, description = "the person")),
     responses((status = 200, description = "all of it", body = Access)))]

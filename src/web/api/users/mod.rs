@@ -1,4 +1,4 @@
-//! People.
+//! Users.
 pub(super) mod access;
 pub(super) mod confirm;
 pub(super) mod resume;
@@ -13,7 +13,7 @@ use super::model::ApiTimestamp;
 use crate::domain::id::Id;
 use crate::domain::user::User;
 
-/// A person, at home in one partner; merged from what directories say.
+/// A user, at home in one partner; merged from what directories say.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub(super) struct UserView {
@@ -21,7 +21,7 @@ pub(super) struct UserView {
     pub id: Uuid,
     /// The home partner.
     pub partner: Uuid,
-    /// The name people see.
+    /// The name users see.
     pub display_name: String,
     /// Given name.
     pub given_name: Option<String>,
@@ -31,13 +31,13 @@ pub(super) struct UserView {
     pub email: Option<String>,
     /// The name to sign in with, unique in the partner.
     pub login_name: Option<String>,
-    /// The exclusive user group the person is placed in.
+    /// The exclusive user group the user is placed in.
     pub primary_group: Uuid,
     /// Whether an administrator chose that place.
     pub pinned: bool,
-    /// When the person came to be.
+    /// When the user came to be.
     pub created_at: ApiTimestamp,
-    /// When somebody said that the person belongs here, by making or by confirming them. Null: a directory alone says so,
+    /// When somebody said that the user belongs here, by making or by confirming them. Null: a directory alone says so,
     /// and what the default group holds is clipped to its ceiling.
     pub confirmed_at: Option<ApiTimestamp>,
 }

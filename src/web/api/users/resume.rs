@@ -3,9 +3,9 @@ use crate::admin::users;
 use crate::web::api::model::{LiftedView, Which};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// Lifts what the caller may lift of what keeps a person off: what was decided in the name of a partner over which they may
+/// Lifts what the caller may lift of what keeps a user off: what was decided in the name of a partner over which they may
 /// do the same, and what they decided themselves and still might. What stands above them stays, and so does what directories
-/// say. Needs `core.user.write` over the person, or `core.billing.hold` or `core.security.hold` for those kinds.
+/// say. Needs `core.user.write` over the user, or `core.billing.hold` or `core.security.hold` for those kinds.
 #[utoipa::path(post, path = "/api/v1/users/{id}/resume", tag = "Users", operation_id = "resumeUser",
     params(("id" = uuid::Uuid, Path, description = "the person")),
     request_body = Which,

@@ -12,11 +12,11 @@ use crate::web::api::error::Fault;
 use crate::web::api::model::{Ref, SuspensionView};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// A person with what bears on them.
+/// A user with what bears on them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserWhole)]
 pub(in crate::web::api) struct UserDetail {
-    /// The person.
+    /// The user.
     #[serde(flatten)]
     user: UserView,
     /// Who switched them off; empty when nobody does.
@@ -37,7 +37,7 @@ struct MembershipView {
     because: String,
 }
 
-/// One person. Needs `core.user.view` over the person.
+/// One user. Needs `core.user.view` over the user.
 #[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Users", operation_id = "getUser",
     params(("id" = uuid::Uuid, Path, description = "the person")),
     responses((status = 200, description = "the person", body = UserDetail)))]

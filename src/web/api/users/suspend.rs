@@ -3,8 +3,8 @@ use crate::admin::users;
 use crate::web::api::model::{ChangeResult, SuspensionBody};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// Switches a person off, from the next request on, in the name of a partner at or above their home; their sessions end.
-/// Needs `core.user.write` over the person and holding all that the person holds; or `core.billing.hold` or
+/// Switches a user off, from the next request on, in the name of a partner at or above their home; their sessions end.
+/// Needs `core.user.write` over the user and holding all that the user holds; or `core.billing.hold` or
 /// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
 /// move or lift it.
 #[utoipa::path(post, path = "/api/v1/users/{id}/suspend", tag = "Users", operation_id = "suspendUser",

@@ -1,4 +1,4 @@
-//! `/connections/{slug}`: one door of a directory, with what to paste at the other side.
+//! `/connections/{slug}`: one connection of a directory, with what to paste at the other side.
 pub(super) mod clients;
 mod guide;
 mod log;

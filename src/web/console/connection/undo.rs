@@ -1,5 +1,5 @@
 //! `/connections/{slug}/undo`: what the connection took away between two moments, and giving it back. Also putting the
-//! notice of a storm away.
+//! notice of a removal alert away.
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -63,7 +63,7 @@ struct Table {
 struct UndoRow {
     who: String,
     what: String,
-    /// `group` for what is no person.
+    /// `group` for what is no user.
     tag: &'static str,
     when: String,
     note: &'static str,
@@ -112,7 +112,7 @@ pub(in crate::web::console) async fn carry_out(
     }
 }
 
-/// Puts the notice of a storm away.
+/// Puts the notice of a removal alert away.
 pub(in crate::web::console) async fn dismiss(
     request: HttpRequest,
     app: web::Data<App>,
