@@ -350,7 +350,7 @@ on_both! {
             let shown = stage.get(&format!("/api/v1/users/{user}")).await;
             let group = shown["groups"].as_array().unwrap().iter().find(|group| group["exclusive"] == true).unwrap();
             let name = if in_it { "Technicians" } else { "Everyone" };
-            assert_eq!((&group["group"]["name"], &shown["placement"]), (&json!(name), &group["group"]["id"]));
+            assert_eq!((&group["group"]["name"], &shown["primary_group"]), (&json!(name), &group["group"]["id"]));
         }
         assert_eq!((ids(&db.store, &HOLDS).await, ids(&db.store, &HOLDS_NOT).await), (technicians, trained));
         let users: Vec<UserId> = seen.users.keys().copied().map(UserId::from_uuid).collect();

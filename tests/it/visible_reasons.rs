@@ -78,7 +78,7 @@ on_both! {
         write(&house, vec![(&GRANTED_BY, binds![ida, house.owner])]).await;
         let path = format!("/users/{ida}/access");
         let near = viewers.get(&path).await;
-        assert_eq!((near.body["items"].as_array().unwrap().len(), &near.body["hidden_grounds"]), (1, &json!("0")), "{near:?}");
+        assert_eq!((near.body["items"].as_array().unwrap().len(), &near.body["hidden_reasons"]), (1, &json!("0")), "{near:?}");
         // Who gave it stands above, and is not one she may see.
         assert!(near.body.to_string().contains("by an administrator") && !near.body.to_string().contains("Olga"), "{near:?}");
         assert!(!near.body.to_string().contains(&house.owner.to_string()), "{near:?}");
@@ -87,7 +87,7 @@ on_both! {
             house.grant(ida, &[CoreCapability::PartnerEdit], "subtree", quay).await;
             let far = viewers.get(&path).await;
             assert_eq!(far.body["items"].as_array().unwrap().len(), 1, "{far:?}");
-            assert_eq!(far.body["hidden_grounds"], told, "{count}");
+            assert_eq!(far.body["hidden_reasons"], told, "{count}");
             let text = far.body.to_string();
             assert!(!text.contains("Quay") && !text.contains(&quay.to_string()), "{text}");
         }
@@ -95,7 +95,7 @@ on_both! {
             house.grant(ida, &[CoreCapability::PartnerEdit], "subtree", house.top).await;
         }
         let many = viewers.get(&path).await;
-        assert_eq!(many.body["hidden_grounds"], "10+", "{many:?}");
+        assert_eq!(many.body["hidden_reasons"], "10+", "{many:?}");
         assert!(!many.body.to_string().contains("Meridian"), "{many:?}");
         assert_eq!(owner.get(&path).await.body["items"].as_array().unwrap().len(), 12);
         // Whom the caller may see of, she sees whole.
