@@ -147,6 +147,21 @@ fn no_two_public_types_share_a_name() {
 }
 
 #[test]
+fn every_table_is_in_the_glossary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let glossary = fs::read_to_string(root.join("GLOSSARY.md")).unwrap();
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(root.join("migrations")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let names = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next());
+        tables.extend(names.map(str::to_owned));
+    }
+    assert!(tables.len() > 50, "the tables are found");
+    tables.retain(|table| !glossary.contains(&format!("`{table}`")));
+    assert!(tables.is_empty(), "GLOSSARY.md does not say what these tables are: {tables:?}");
+}
+
+#[test]
 fn names_are_taken_apart() {
     assert_eq!(segments("HeldGrant"), ["held", "grant"]);
     assert_eq!(segments("people_facts"), ["people", "facts"]);
