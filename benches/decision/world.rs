@@ -7,43 +7,43 @@ use rolecall::{binds, statements};
 use uuid::Uuid;
 
 statements! {
-    LEVEL = "INSERT INTO level (id, ordinal, name, title) VALUES (1, 1, 'any', 'Any')";
-    CAPABILITY: rows = "INSERT INTO capability (id, name, title, category, risk, on_suspended) \
+    LEVEL = "INSERT INTO levels (id, ordinal, name, title) VALUES (1, 1, 'any', 'Any')";
+    CAPABILITY: rows = "INSERT INTO capabilities (id, name, title, category, risk, on_suspended) \
         VALUES ($1, $2, $2, $2, 0, FALSE)";
-    LEVEL_CAPABILITY: rows = "INSERT INTO level_capability (level, capability) VALUES (1, $1)";
-    PARTNER: rows = "INSERT INTO partner (id, parent, name, sort_key, kind, level, state, version, \
-        authority_version, created_at, changed_at) VALUES ($1, $2, 'Partner', $3, 'company', 1, 'live', 1, 1, 0, 0)";
-    ANCESTOR: rows = "INSERT INTO partner_ancestor (partner, ancestor, depth) VALUES ($1, $2, $3)";
-    SUSPENDED: rows = "INSERT INTO partner_suspension (partner, source, cause, since) VALUES ($1, 'admin', '', 0)";
-    GROUP: rows = "INSERT INTO user_group (id, partner, name, name_key, exclusive, is_default, created_at) \
+    LEVEL_CAPABILITY: rows = "INSERT INTO level_capabilities (level_id, capability_id) VALUES (1, $1)";
+    PARTNER: rows = "INSERT INTO partners (id, parent_id, name, sort_key, kind, level_id, state, version, \
+        authority_version, created_at, updated_at) VALUES ($1, $2, 'Partner', $3, 'company', 1, 'live', 1, 1, 0, 0)";
+    ANCESTOR: rows = "INSERT INTO partner_ancestors (partner_id, ancestor_id, depth) VALUES ($1, $2, $3)";
+    SUSPENDED: rows = "INSERT INTO partner_suspensions (partner_id, source, reason, suspended_at) VALUES ($1, 'admin', '', 0)";
+    GROUP: rows = "INSERT INTO user_groups (id, partner_id, name, name_key, is_primary, is_default, created_at) \
         VALUES ($1, $2, 'Group', $3, $4, $4, 0)";
-    ROLE: rows = "INSERT INTO role (id, partner, name, name_key, parent, version, created_at) \
+    ROLE: rows = "INSERT INTO roles (id, partner_id, name, name_key, parent_id, version, created_at) \
         VALUES ($1, $2, 'Role', $3, $4, 1, 0)";
-    ROLE_CAPABILITY: rows = "INSERT INTO role_capability (role, capability) VALUES ($1, $2)";
-    ROLE_ANCESTOR: rows = "INSERT INTO role_ancestor (role, ancestor) VALUES ($1, $2)";
-    SCOPE: rows = "INSERT INTO scope (id, reach, partner) VALUES ($1, $2, $3)";
-    DIRECTORY: rows = "INSERT INTO directory (id, partner, name, name_key, mode, rule_version, authority, version, \
+    ROLE_CAPABILITY: rows = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
+    ROLE_ANCESTOR: rows = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $2)";
+    SCOPE: rows = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
+    DIRECTORY: rows = "INSERT INTO directories (id, partner_id, name, name_key, mode, rule_set_version, priority, version, \
         created_at) VALUES ($1, $2, 'Directory', $3, 'authoritative', 1, 0, 1, 0)";
-    CEILING: rows = "INSERT INTO directory_ceiling (directory, role, scope) VALUES ($1, $2, $3)";
-    CONNECTION: rows = "INSERT INTO connection (id, directory, kind, slug, profile, state, config, version, \
-        created_at, changed_at) VALUES ($1, $1, 'scim', $2, 'generic', 'active', '{}', 1, 0, 0)";
-    EXTERNAL_GROUP: rows = "INSERT INTO external_group (id, connection, directory, stable_key, display_name, \
-        display_key, doc, keys, gone, version, created_at, changed_at) \
+    CEILING: rows = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    CONNECTION: rows = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, version, \
+        created_at, updated_at) VALUES ($1, $1, 'scim', $2, 'generic', 'active', '{}', 1, 0, 0)";
+    EXTERNAL_GROUP: rows = "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, display_name, \
+        display_name_key, document, search_keys, is_removed, version, created_at, updated_at) \
         VALUES ($1, $2, $2, $3, 'Group', $4, '{}', '[]', FALSE, 1, 0, 0)";
-    CLOSURE: rows = "INSERT INTO group_closure (ancestor, descendant) VALUES ($1, $2)";
-    CONDITION: rows = "INSERT INTO condition (id, directory, expression, created_at) VALUES ($1, $2, 'title pr', 0)";
-    RULE: rows = "INSERT INTO mapping_rule (id, directory, rule_version, ordinal, name, effect, user_group, role, \
-        scope, created_at) VALUES ($1, $2, 1, $3, 'Rule', $4, $5, $6, $7, 0)";
-    TERM: rows = "INSERT INTO rule_term (rule, term, positives) VALUES ($1, 0, $2)";
-    ATOM: rows = "INSERT INTO rule_atom (rule, term, people, kind, negated) VALUES ($1, 0, $2, $3, $4)";
-    PERSON: rows = "INSERT INTO person (id, partner, display_name, sort_key, placement, state, version, created_at, \
-        changed_at) VALUES ($1, $2, 'Person', $3, $4, 'live', 1, 0, 0)";
-    EXTERNAL_USER: rows = "INSERT INTO external_user (id, connection, directory, stable_key, user_name, \
-        user_name_key, active, doc, keys, person, link, version, created_at, changed_at) \
+    CLOSURE: rows = "INSERT INTO external_group_ancestors (ancestor_id, external_group_id) VALUES ($1, $2)";
+    CONDITION: rows = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title pr', 0)";
+    RULE: rows = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, user_group_id, role_id, \
+        scope_id, created_at) VALUES ($1, $2, 1, $3, 'Rule', $4, $5, $6, $7, 0)";
+    TERM: rows = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, $2)";
+    ATOM: rows = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, $3, $4)";
+    PERSON: rows = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, \
+        updated_at) VALUES ($1, $2, 'Person', $3, $4, 'live', 1, 0, 0)";
+    EXTERNAL_USER: rows = "INSERT INTO external_users (id, connection_id, directory_id, stable_id, user_name, \
+        user_name_key, active, document, search_keys, user_id, link_origin, version, created_at, updated_at) \
         VALUES ($1, $2, $2, $3, $3, $4, TRUE, '{}', '[]', $5, 'created', 1, 0, 0)";
-    MEMBER: rows = "INSERT INTO external_member (grp, member) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    CONDITION_MEMBER: rows = "INSERT INTO condition_member (condition, external_user) VALUES ($1, $2)";
-    GRANT: rows = "INSERT INTO role_grant (id, role, holder_person, scope, created_at) VALUES ($1, $2, $3, $4, 0)";
+    MEMBER: rows = "INSERT INTO external_group_members (external_group_id, external_user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    CONDITION_MEMBER: rows = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
+    GRANT: rows = "INSERT INTO grants (id, role_id, user_id, scope_id, created_at) VALUES ($1, $2, $3, $4, 0)";
 }
 
 /// How many capabilities there are.

@@ -63,10 +63,10 @@ async fn shapes(connection: &mut SqliteConnection) -> Result<Vec<Shape>> {
     let person = format!("(SELECT user_id FROM external_users WHERE user_name = '{TEMPLATE}@example.com')");
     let mut shapes = Vec::new();
     for (table, which) in [
-        ("person", format!("id = {person}")),
-        ("identity", format!("person = {person}")),
-        ("external_user", format!("id = {external_user}")),
-        ("event", format!("subject IN ({external_user}, {person})")),
+        ("users", format!("id = {person}")),
+        ("match_keys", format!("user_id = {person}")),
+        ("external_users", format!("id = {external_user}")),
+        ("events", format!("subject IN ({external_user}, {person})")),
     ] {
         let text = format!("SELECT * FROM {table} WHERE {which}");
         for row in sqlx::query(AssertSqlSafe(text)).fetch_all(&mut *connection).await? {
@@ -105,7 +105,7 @@ impl Shape {
                 Value::Null => arguments.add(None::<i64>),
                 Value::Number(number) => arguments.add(*number),
                 // It is the text of the server's own id.
-                Value::Text(_) if self.column(place) == "stable_key" => arguments.add(name.clone()),
+                Value::Text(_) if self.column(place) == "stable_id" => arguments.add(name.clone()),
                 Value::Text(text) => arguments.add(text.replace(TEMPLATE, &name)),
                 Value::Bytes(bytes) if self.is_own(place) => match <[u8; 16]>::try_from(bytes.as_slice()) {
                     Ok(id) => arguments.add((u128::from_be_bytes(id) ^ (number << 16)).to_be_bytes().to_vec()),
@@ -123,7 +123,7 @@ impl Shape {
 
     /// Whether the column holds an id of the user itself, and not one of what it belongs to.
     fn is_own(&self, at: usize) -> bool {
-        ["id", "person", "subject"].contains(&self.column(at))
+        ["id", "user_id", "subject"].contains(&self.column(at))
     }
 
     /// The name of a column.

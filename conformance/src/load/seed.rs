@@ -70,34 +70,40 @@ fn users(words: &Words) -> Vec<String> {
     let (text, bytes) = (words.text, words.bytes);
     let (external, person) = (words.id.replace("KIND", "0"), words.id.replace("KIND", "1"));
     let source =
-        format!("n, external_user t JOIN person p ON p.id = t.person WHERE t.user_name = '{TEMPLATE}@example.com'");
+        format!("n, external_users t JOIN users p ON p.id = t.user_id WHERE t.user_name = '{TEMPLATE}@example.com'");
     let copy = |table: &str, columns: &str, values: &[String]| {
         format!("INSERT INTO {table} ({columns}) {} SELECT {} FROM {source}", words.numbers, values.join(", "))
     };
     let keep = |columns: &str| -> Vec<String> { columns.split(", ").map(str::to_owned).collect() };
-    let mut of_person = vec![person.clone(), "p.partner".into()];
+    let mut of_person = vec![person.clone(), "p.partner_id".into()];
     of_person.extend(["p.display_name", "p.given_name", "p.family_name", "p.email"].map(text));
     of_person.extend([bytes("p.email_key"), text("p.login_name"), bytes("p.login_key"), bytes("p.sort_key")]);
-    of_person.extend(keep("p.placement, p.placement_pin, p.state, p.version, p.created_at, p.changed_at"));
-    let of_identity = keep("t.directory");
-    let of_identity = [of_identity, vec![bytes("t.join_key"), person.clone()], keep("TRUE, t.created_at")].concat();
-    let mut of_user = vec![external, "t.connection".into(), "t.directory".into()];
+    of_person.extend(keep("p.primary_group_id, p.pinned_group_id, p.state, p.version, p.created_at, p.updated_at"));
+    let of_identity = keep("t.directory_id");
+    let of_identity = [of_identity, vec![bytes("t.match_key"), person.clone()], keep("TRUE, t.created_at")].concat();
+    let mut of_user = vec![external, "t.connection_id".into(), "t.directory_id".into()];
     // Our id is the stable key of a SCIM user; any text that is unique will do.
-    of_user.extend(["'seed-' || n.i".to_owned(), bytes("t.join_key"), text("t.external_id"), text("t.user_name")]);
-    of_user.extend([bytes("t.user_name_key"), "t.active".into(), text("t.doc"), text("t.keys"), "t.row_hash".into()]);
-    of_user.extend([person, "t.link".into(), "t.version".into(), "t.created_at".into(), "t.changed_at".into()]);
+    of_user.extend(["'seed-' || n.i".to_owned(), bytes("t.match_key"), text("t.external_id"), text("t.user_name")]);
+    of_user.extend([
+        bytes("t.user_name_key"),
+        "t.active".into(),
+        text("t.document"),
+        text("t.search_keys"),
+        "t.content_hash".into(),
+    ]);
+    of_user.extend([person, "t.link_origin".into(), "t.version".into(), "t.created_at".into(), "t.updated_at".into()]);
     vec![
         copy(
-            "person",
-            "id, partner, display_name, given_name, family_name, email, email_key, login_name, login_key, sort_key, \
-             placement, placement_pin, state, version, created_at, changed_at",
+            "users",
+            "id, partner_id, display_name, given_name, family_name, email, email_key, login_name, login_key, sort_key, \
+             primary_group_id, pinned_group_id, state, version, created_at, updated_at",
             &of_person,
         ),
-        copy("identity", "directory, join_key, person, lasting, since", &of_identity),
+        copy("match_keys", "directory_id, match_key, user_id, is_immutable, created_at", &of_identity),
         copy(
-            "external_user",
-            "id, connection, directory, stable_key, join_key, external_id, user_name, user_name_key, active, doc, \
-             keys, row_hash, person, link, version, created_at, changed_at",
+            "external_users",
+            "id, connection_id, directory_id, stable_id, match_key, external_id, user_name, user_name_key, active, document, \
+             search_keys, content_hash, user_id, link_origin, version, created_at, updated_at",
             &of_user,
         ),
         // The addresses, which are looked up by themselves.
@@ -106,7 +112,7 @@ fn users(words: &Words) -> Vec<String> {
              SELECT t.connection_id, {}, {} FROM n, external_users t JOIN external_user_emails m ON m.external_user_id = t.id \
              WHERE t.user_name = '{TEMPLATE}@example.com'",
             words.numbers,
-            bytes("m.address_key"),
+            bytes("m.email_key"),
             words.id.replace("KIND", "0"),
         ),
     ]
@@ -133,7 +139,7 @@ pub async fn locals(args: &Args, keep: &Path, to: usize) -> Result<()> {
     let copy = format!(
         "INSERT INTO users (id, partner_id, display_name, email, login_name, email_key, login_key, sort_key, primary_group_id, \
          state, version, created_at, updated_at) {} SELECT {}, partner_id, {}, {texts}, {keys}, primary_group_id, state, version, \
-         created_at, updated_at FROM n, user_id WHERE login_name = '{LOCAL}@lighthouse.example'",
+         created_at, updated_at FROM n, users WHERE login_name = '{LOCAL}@lighthouse.example'",
         words.numbers,
         words.id.replace("KIND", "3"),
         of(text("login_name")),
@@ -172,8 +178,8 @@ pub async fn groups(args: &Args, keep: &Path, to: usize) -> Result<()> {
     let words = if args.database == "sqlite" { &SQLITE } else { &POSTGRES };
     let (text, id, numbers) = (words.text, words.id.replace("KIND", "2"), words.numbers);
     let copied = ["t.external_id", "t.display_name"].map(text).join(", ");
-    let said = ["t.doc", "t.keys"].map(text).join(", ");
-    let key = (words.bytes)("t.display_key");
+    let said = ["t.document", "t.search_keys"].map(text).join(", ");
+    let key = (words.bytes)("t.display_name_key");
     let groups = format!(
         "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, external_id, display_name, display_name_key, document, \
          search_keys, content_hash, is_removed, version, created_at, updated_at) {numbers} SELECT {id}, t.connection_id, t.directory_id, \
