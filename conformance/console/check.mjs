@@ -66,7 +66,7 @@ function inspect() {
   const twice = ids.find((id, at) => ids.indexOf(id) !== at);
   if (twice) problems.push(`id ${twice} twice`);
   for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea')) {
-    const labelled = field.labels?.length || field.getAttribute('aria-label') || field.getAttribute('aria-labelledby');
+    const labelled = [...(field.labels ?? [])].some((label) => label.innerText.trim());
     if (!labelled) problems.push(`no label: ${name(field)}`);
   }
   for (const act of document.querySelectorAll('a[href], button')) {

@@ -22,6 +22,7 @@ mod clocks;
 mod concurrency;
 mod config_check;
 mod console_connections;
+mod console_labels;
 mod console_pages;
 mod console_sight;
 mod doctor;
