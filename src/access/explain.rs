@@ -153,7 +153,7 @@ pub struct RuleSummary {
 #[serde(tag = "miss", rename_all = "snake_case")]
 pub enum DenialReason {
     /// There is no such user.
-    NoUser,
+    UserNotFound,
     /// There is no such partner.
     NoPartner,
     /// The catalog has no such capability.
@@ -244,7 +244,7 @@ pub enum Absent {
 impl From<Absent> for DenialReason {
     fn from(absent: Absent) -> Self {
         match absent {
-            Absent::User => Self::NoUser,
+            Absent::User => Self::UserNotFound,
             Absent::Partner => Self::NoPartner,
             Absent::Capability => Self::NoCapability,
         }
@@ -310,10 +310,10 @@ impl DenialReason {
     /// The stable word for this kind of miss, for machines and logs.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::NoUser => "no_person",
+            Self::UserNotFound => "user_not_found",
             Self::NoPartner => "no_partner",
             Self::NoCapability => "no_capability",
-            Self::UserSuspended { .. } => "person_suspended",
+            Self::UserSuspended { .. } => "user_suspended",
             Self::HomeSuspended { .. } => "home_suspended",
             Self::PartnerSuspended { .. } => "partner_suspended",
             Self::BeyondLevel { .. } => "beyond_level",
@@ -344,7 +344,7 @@ impl fmt::Display for DecisionReason {
 impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoUser => f.write_str("There is no such person."),
+            Self::UserNotFound => f.write_str("There is no such person."),
             Self::NoPartner => f.write_str("There is no such partner."),
             Self::NoCapability => f.write_str("There is no such capability."),
             Self::UserSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),

@@ -225,7 +225,7 @@ fn suspension_of_either_side_refuses_unless_the_capability_is_for_it() {
     world.partners.get_mut(&id(1)).unwrap().suspended_by.push(SuspensionSource::Admin);
     assert_eq!(answer(&world, &ask(RESUME, 4)), "home_suspended");
     world.users.get_mut(&id(11)).unwrap().suspended_by.push(SuspensionSource::Connection(id(7)));
-    assert_eq!(answer(&world, &ask(RESUME, 4)), "person_suspended");
+    assert_eq!(answer(&world, &ask(RESUME, 4)), "user_suspended");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_grant_asleep_says_whether_it_begins_has_ended_or_was_put_aside() {
 fn what_does_not_exist_is_said_and_nothing_more() {
     let world = world();
     assert_eq!(answer(&world, &ask(READ, 9)), "no_partner");
-    assert_eq!(answer(&world, &Question { principal: id(99), ..ask(READ, 2) }), "no_person");
+    assert_eq!(answer(&world, &Question { principal: id(99), ..ask(READ, 2) }), "user_not_found");
     assert_eq!(answer(&world, &ask(CapabilityId(9), 2)), "no_capability");
 }
 

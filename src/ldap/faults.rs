@@ -68,7 +68,7 @@ pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {
     }
     let SafeguardLimits { at_least, users_percent, members_percent } = config.safeguard;
     if !(1..=1_000).contains(&at_least) || users_percent > 50 || members_percent > 50 {
-        faults.push("The brake takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
+        faults.push("The safeguard takes at least 1 to 1,000 removals and at most 50 per cent.".to_owned());
     }
     if config.every_minutes.is_some_and(|minutes| !(5..=10_080).contains(&minutes)) {
         faults.push("Runs are 5 minutes to a week (10,080 minutes) apart.".to_owned());

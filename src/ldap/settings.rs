@@ -374,7 +374,7 @@ mod tests {
             ("/users/filter", json!("(uid=*"), "not a search filter"),
             ("/page_size", json!(5), "page size is 5"),
             ("/timeouts", json!({"answer": 0}), "Time limits"),
-            ("/brake", json!({"users_percent": 90}), "brake"),
+            ("/safeguard", json!({"users_percent": 90}), "safeguard"),
             ("/every_minutes", json!(1), "apart"),
             ("/member", json!("member;range=0-1"), "not an attribute name"),
             ("/pagesize", json!(5), "cannot be read"),

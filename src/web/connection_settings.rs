@@ -170,7 +170,7 @@ mod tests {
         "disabled",
         "page_size",
         "timeouts",
-        "brake",
+        "safeguard",
         "references",
         "every_minutes",
     ];

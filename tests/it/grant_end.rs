@@ -35,7 +35,7 @@ async fn may(house: &House, principal: UserId, now: Timestamp) -> bool {
     assert_eq!(decision.allowed, whole.allowed);
     if !whole.allowed {
         let rolecall::access::explain::DecisionReason::Refused { misses } = &whole.reason else { panic!("{whole:?}") };
-        assert_eq!(misses[0].word(), "person_suspended");
+        assert_eq!(misses[0].word(), "user_suspended");
         assert!(misses[0].to_string().contains("were to leave"), "{}", misses[0]);
     }
     decision.allowed

@@ -98,10 +98,9 @@ impl Lab<'_> {
         ended(report, "the first run", &real, "done");
         report.equal("it does what the dry run showed", created(&real), created(&dry));
         let aside: Vec<&str> =
-            real["set_aside"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_str()).collect();
-        let told = || format!("{aside:?}, wanted {:?}", oracle.set_aside);
-        let all =
-            oracle.set_aside.iter().all(|id| aside.contains(&id.as_str())) && aside.len() == oracle.set_aside.len();
+            real["skipped"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_str()).collect();
+        let told = || format!("{aside:?}, wanted {:?}", oracle.skipped);
+        let all = oracle.skipped.iter().all(|id| aside.contains(&id.as_str())) && aside.len() == oracle.skipped.len();
         report.check("people without a login are set aside by name, and only they", all, told);
         self.state().await?.compare(report, "after the first run", &oracle);
         times(report, "first run", &real);

@@ -21,7 +21,7 @@ pub struct Oracle {
     /// Everyone who can become a user.
     pub users: Vec<OracleUser>,
     /// entryUUIDs of people who cannot: they have no login.
-    pub set_aside: Vec<String>,
+    pub skipped: Vec<String>,
     /// Every group.
     pub groups: Vec<OracleGroup>,
 }
@@ -138,7 +138,7 @@ impl Tree {
         let (can, cannot): (Vec<_>, Vec<_>) = here.partition(|person| person.login.is_some());
         Oracle {
             users: can.into_iter().map(expected_user).collect(),
-            set_aside: cannot.into_iter().map(|person| person.uuid.clone()).collect(),
+            skipped: cannot.into_iter().map(|person| person.uuid.clone()).collect(),
             groups: (0..self.groups.len())
                 .filter(|at| !self.groups[*at].gone)
                 .map(|at| self.expected_group(at))
@@ -234,7 +234,7 @@ mod tests {
         let oracle = Tree::draw(1, 10_000, 500).oracle();
         let names: BTreeSet<String> = oracle.users.iter().map(|user| user.dn.to_lowercase()).collect();
         assert_eq!(names.len(), oracle.users.len());
-        assert_eq!(oracle.users.len() + oracle.set_aside.len(), 10_000);
+        assert_eq!(oracle.users.len() + oracle.skipped.len(), 10_000);
         assert_eq!(oracle.groups.len(), 500);
         let logins: BTreeSet<String> = oracle.users.iter().map(|user| user.login.to_lowercase()).collect();
         assert_eq!(logins.len(), oracle.users.len());

@@ -44,7 +44,7 @@ fn every_miss_has_one_sentence_and_one_word() {
     let (admin, connection) = (SuspensionSource::Admin, SuspensionSource::Connection(named::<ConnectionId>(8, "").id));
     let grant = "the role Help desk over Acme, granted by Bea on 1970-01-02.";
     let misses = [
-        (DenialReason::NoUser, "There is no such person.".to_owned()),
+        (DenialReason::UserNotFound, "There is no such person.".to_owned()),
         (DenialReason::NoPartner, "There is no such partner.".to_owned()),
         (DenialReason::NoCapability, "There is no such capability.".to_owned()),
         (DenialReason::UserSuspended { source: admin }, "The person is suspended by an administrator.".to_owned()),
@@ -97,7 +97,7 @@ fn every_miss_has_one_sentence_and_one_word() {
         (SuspensionSource::Decided(HoldKind::End, above), "end", "since the day they were to leave"),
     ] {
         let miss = DenialReason::UserSuspended { source };
-        assert_eq!(to_value(&miss).unwrap(), json!({"miss": "person_suspended", "kind": kind}));
+        assert_eq!(to_value(&miss).unwrap(), json!({"miss": "user_suspended", "kind": kind}));
         assert_eq!(miss.to_string(), format!("The person is suspended {words}."));
     }
 }

@@ -81,10 +81,10 @@ fn the_law_and_the_naive_one_agree() {
     eprintln!("outcomes: {outcomes:?}");
     for outcome in [
         "granted",
-        "no_person",
+        "user_not_found",
         "no_partner",
         "no_capability",
-        "person_suspended",
+        "user_suspended",
         "home_suspended",
         "partner_suspended",
         "beyond_level",
