@@ -672,14 +672,17 @@ CREATE INDEX deleted_external_groups_name ON deleted_external_groups (connection
 CREATE INDEX deleted_external_groups_stable_id ON deleted_external_groups (connection_id, stable_id);
 CREATE INDEX deleted_external_groups_external_id ON deleted_external_groups (connection_id, external_id);
 
-CREATE TABLE external_totals (
-    -- No reference: it would be checked at every row, and the user or group of the same transaction has one.
-    connection_id UUID NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('users', 'groups')),
-    -- One of those who came or left, so that writers do not meet.
+-- Numbers of users, groups and members, kept as rows that add up: each change writes a row of its own, so that writers do
+-- not wait for each other, and a job adds the rows up.
+CREATE TABLE kept_totals (
+    -- The connection, partner or user group. Without a reference, which would be checked at every row.
+    owner_id UUID NOT NULL,
+    -- A default group has the users of its partner in addition: new users are placed there, and only moves are written.
+    kind TEXT NOT NULL CHECK (kind IN ('external_users', 'external_groups', 'users', 'members')),
+    -- A user or group that came or left; two writers never write the same one.
     id UUID NOT NULL,
     number BIGINT NOT NULL,
-    PRIMARY KEY (connection_id, kind, id)
+    PRIMARY KEY (owner_id, kind, id)
 );
 
 -- What waits for approval: removals, and with them people to be switched on or off, attributes that many would lose at
@@ -729,15 +732,4 @@ CREATE TABLE rule_group_names (
     name TEXT NOT NULL,
     external_group_id UUID NOT NULL,
     PRIMARY KEY (rule_id, ordinal)
-);
-
-CREATE TABLE user_totals (
-    -- The partner or the user group. No reference: it would be checked at every row, and the user has one.
-    owner_id UUID NOT NULL,
-    -- A default group has the users of its partner besides: whoever is made is placed there, and only moves are written.
-    kind TEXT NOT NULL CHECK (kind IN ('users', 'members')),
-    -- One of those who came or left, so that writers do not meet.
-    id UUID NOT NULL,
-    number BIGINT NOT NULL,
-    PRIMARY KEY (owner_id, kind, id)
 );

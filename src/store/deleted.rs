@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, OperatorExtent};
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{Reader, Row, StoreError, Tx, external_emails, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
@@ -113,7 +113,7 @@ pub async fn restore_user(
     let addresses = external_emails::others(&kept.doc, &kept.user_name);
     external_emails::keep(tx, at, id, &BTreeSet::new(), addresses).await?;
     tx.execute(&FORGET_USER, binds![id, at.connection()]).await?;
-    totals::add(tx, at, What::Users, id, 1).await?;
+    totals::add(tx, at, Counted::ExternalUsers, id, 1).await?;
     Ok(true)
 }
 
@@ -130,7 +130,7 @@ pub async fn restore_group(
     let restored = tx.execute(&RESTORE_GROUP, binds![id, at.connection(), now]).await? > 0;
     tx.execute(&FORGET_GROUP, binds![id, at.connection()]).await?;
     if restored {
-        totals::add(tx, at, What::Groups, id, 1).await?;
+        totals::add(tx, at, Counted::ExternalGroups, id, 1).await?;
     }
     Ok(restored)
 }

@@ -1,13 +1,13 @@
 //! What pages say of directories beside their own columns: how many users and groups, how many a rule matches.
 use super::extent::PartnerExtent;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{Reader, StoreError, first, tuple};
 use crate::domain::id::{ConnectionId, DirectoryId, RuleId};
 use crate::{binds, statements};
 
 statements! {
-    USERS = totals::of_partner(What::Users);
-    GROUPS = totals::of_partner(What::Groups);
+    USERS = totals::of_partner(Counted::ExternalUsers);
+    GROUPS = totals::of_partner(Counted::ExternalGroups);
     UNLINKED = "SELECT COUNT(*) FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE d.id = $1 AND d.partner_id = $2 AND u.user_id IS NULL";
     // The users for whom some term holds: in as many of its sets as it has positive ones, and in no negated one.

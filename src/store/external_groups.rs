@@ -3,7 +3,7 @@ use serde_json::{Map, Value as Json};
 
 use super::extent::ConnectionExtent;
 use super::external_users::text;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{FromRow, Reader, Row, Store, StoreError, Tx, first, tuple};
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::domain::text::fold;
@@ -15,7 +15,7 @@ pub(super) const COLUMNS: &str =
     "g.id, g.external_id, g.display_name, g.document, g.version, g.created_at, g.updated_at";
 
 statements! {
-    ABOUT = totals::about(What::Groups, "$1");
+    ABOUT = totals::about(Counted::ExternalGroups, "$1");
     INSERT = "INSERT INTO external_groups (id, connection_id, directory_id, stable_id, external_id, display_name, \
         display_name_key, document, search_keys, content_hash, is_removed, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, FALSE, 1, $11, $11)";
@@ -130,7 +130,7 @@ pub async fn insert(
         now
     ];
     tx.execute(&INSERT, values).await?;
-    totals::add(tx, at, What::Groups, id, 1).await
+    totals::add(tx, at, Counted::ExternalGroups, id, 1).await
 }
 
 /// One group of the connection.
@@ -293,7 +293,7 @@ pub async fn touch_outer(
 /// `StoreError::ForeignKey` when a membership came in between.
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalGroupId) -> Result<(), StoreError> {
     if tx.execute(&DELETE, binds![id, at.connection()]).await? > 0 {
-        totals::add(tx, at, What::Groups, id, -1).await?;
+        totals::add(tx, at, Counted::ExternalGroups, id, -1).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, PartnerExtent};
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{FromRow, Reader, Row, Store, StoreError, Tx, external_emails, first};
 use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
@@ -201,7 +201,9 @@ pub async fn insert(tx: &mut Tx, at: &ConnectionExtent, all: &[ExternalUserInser
         external_emails::keep(tx, at, *id, &BTreeSet::new(), addresses).await?;
     }
     match all.first() {
-        Some(first) => totals::add(tx, at, What::Users, first.id, i64::try_from(all.len()).unwrap_or(i64::MAX)).await,
+        Some(first) => {
+            totals::add(tx, at, Counted::ExternalUsers, first.id, i64::try_from(all.len()).unwrap_or(i64::MAX)).await
+        }
         None => Ok(()),
     }
 }
@@ -388,7 +390,7 @@ pub async fn link(
 pub async fn delete(tx: &mut Tx, at: &ConnectionExtent, id: ExternalUserId) -> Result<(), StoreError> {
     external_emails::clear(tx, id).await?;
     if tx.execute(&DELETE, binds![id, at.connection()]).await? > 0 {
-        totals::add(tx, at, What::Users, id, -1).await?;
+        totals::add(tx, at, Counted::ExternalUsers, id, -1).await?;
     }
     Ok(())
 }

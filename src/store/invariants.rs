@@ -1,7 +1,7 @@
 //! The cheap laws of the stored state: what is kept beside its source must equal what follows from it.
 use super::extent::OperatorExtent;
 use super::statement::Statement;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{Reader, StoreError, effective_lists, first};
 use crate::domain::id::{Id as _, UserId};
 use crate::{binds, statements};
@@ -28,15 +28,12 @@ statements! {
         JOIN external_users u ON u.id = m.external_user_id WHERE g.connection_id <> u.connection_id";
     USERS_IN_NO_TIME = "SELECT COUNT(*) FROM external_users WHERE version < 1 OR updated_at < created_at";
     GROUPS_IN_NO_TIME = "SELECT COUNT(*) FROM external_groups WHERE version < 1 OR updated_at < created_at";
-    COUNTED_WRONG = "SELECT COUNT(*) FROM connections c WHERE \
-        (SELECT COUNT(*) FROM external_users u WHERE u.connection_id = c.id) \
-            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_totals t \
-                WHERE t.connection_id = c.id AND t.kind = 'users') \
-        OR (SELECT COUNT(*) FROM external_groups g WHERE g.connection_id = c.id AND NOT g.is_removed) \
-            <> (SELECT CAST(COALESCE(SUM(t.number), 0) AS BIGINT) FROM external_totals t \
-                WHERE t.connection_id = c.id AND t.kind = 'groups')";
+    COUNTED_WRONG = format!("SELECT COUNT(*) FROM connections c WHERE \
+        (SELECT COUNT(*) FROM external_users u WHERE u.connection_id = c.id) <> ({}) \
+        OR (SELECT COUNT(*) FROM external_groups g WHERE g.connection_id = c.id AND NOT g.is_removed) <> ({})",
+        totals::kept(Counted::ExternalUsers, "c.id"), totals::kept(Counted::ExternalGroups, "c.id"));
     PARTNERS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM live_partners q WHERE \
-        (SELECT COUNT(*) FROM live_users p WHERE p.partner_id = q.id) <> ({})", totals::kept(What::AtHome, "q.id"));
+        (SELECT COUNT(*) FROM live_users p WHERE p.partner_id = q.id) <> ({})", totals::kept(Counted::Users, "q.id"));
     GROUPS_COUNTED_WRONG = format!("SELECT COUNT(*) FROM user_groups g WHERE CASE WHEN g.is_primary \
         THEN (SELECT COUNT(*) FROM live_users p WHERE p.primary_group_id = g.id) \
         ELSE (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = g.id) END <> {}", totals::members());

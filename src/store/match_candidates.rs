@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::condition_members::ConditionState;
 use super::extent::ConnectionExtent;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::users;
 use super::{FromRow as _, Reader, StoreError};
 use crate::domain::id::{ConditionId, ExternalUserId, Id as _, UserId};
@@ -81,7 +81,7 @@ statements! {
             FROM (SELECT 1) counted WHERE $7 \
         UNION ALL {} AND $7 AND NOT {ASKS_FOR_A_GROUP}",
         users::placing("1", ""),
-        totals::about(What::Users, "$3"),
+        totals::about(Counted::ExternalUsers, "$3"),
         users::placing(&format!("{OPEN_TERM}, r.id, FALSE, FALSE, FALSE, FALSE, FALSE, c.set_id, CAST(t.term AS TEXT)"), TERMS));
 }
 

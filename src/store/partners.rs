@@ -1,6 +1,6 @@
 //! The partner tree and its ancestor pairs.
 use super::extent::{OperatorExtent, PartnerExtent};
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{FromRow, Reader, Row, StoreError, Tx, first};
 use crate::binds;
 use crate::domain::ctx::Actor;
@@ -35,7 +35,7 @@ statements! {
             (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
             (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
         FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id \
-        WHERE a.ancestor_id = $1 ORDER BY p.sort_key, p.id", totals::kept(What::AtHome, "p.id"));
+        WHERE a.ancestor_id = $1 ORDER BY p.sort_key, p.id", totals::kept(Counted::Users, "p.id"));
     ANCESTORS = "SELECT p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at \
         FROM partner_ancestors a JOIN live_partners p ON p.id = a.ancestor_id WHERE a.partner_id = $1 ORDER BY a.depth DESC";
     COUNT = "SELECT COUNT(*) FROM live_partners";

@@ -5,7 +5,7 @@ use super::effective_lists::authority;
 use super::effective_tree::StoredTree;
 use super::extent::{PartnerExtent, SelfExtent};
 use super::partners::TreeNode;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{FromRow as _, Reader, StoreError, first};
 use crate::access::delegation::dominates;
 use crate::access::scope::Tree as _;
@@ -24,7 +24,7 @@ fn columns() -> String {
         (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
         (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
         FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id",
-        totals::kept(What::AtHome, "p.id")
+        totals::kept(Counted::Users, "p.id")
     )
 }
 

@@ -1,6 +1,6 @@
 //! Who is stopped when a partner is switched off: counted, and told by partner.
 use super::extent::PartnerExtent;
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{Reader, StoreError, first};
 use crate::access::explain::NamedRef;
 use crate::domain::id::PartnerId;
@@ -25,7 +25,7 @@ statements! {
             (SELECT COUNT(DISTINCT p.id) FROM sessions s CROSS JOIN live_users p WHERE s.partner_id = q.id AND {SIGNED_IN}) \
                 AS signed_in \
         FROM partner_ancestors a CROSS JOIN live_partners q WHERE a.ancestor_id = $1 AND q.id = a.partner_id \
-        ORDER BY a.depth, q.sort_key, q.id LIMIT $3", totals::kept(What::AtHome, "q.id"));
+        ORDER BY a.depth, q.sort_key, q.id LIMIT $3", totals::kept(Counted::Users, "q.id"));
 }
 
 /// How many there are.

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use super::bulk::Insert;
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
-use super::totals::{self, What};
+use super::totals::{self, Counted};
 use super::{Dialect, FromRow, Reader, Row, SqlValue, StoreError, Tx, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
@@ -96,7 +96,7 @@ statements! {
     LIST_MATCHING_HERE(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND {} {AFTER}", matching(dialect));
     LIST_MATCHING_BELOW(dialect) = format!("SELECT {COLUMNS} FROM {BELOW} AND {} {AFTER}", matching(dialect));
     UNCONFIRMED_MATCHING(dialect) = format!("SELECT {COLUMNS} FROM {HERE} AND p.confirmed_at IS NULL AND {} {AFTER}", matching(dialect));
-    COUNT_HERE = totals::kept(What::AtHome, "$1");
+    COUNT_HERE = totals::kept(Counted::Users, "$1");
     COUNT_BELOW = totals::at_home_below();
     SAID = format!("SELECT COUNT(*) FROM external_users u JOIN live_users p ON p.id = u.user_id \
         WHERE u.user_id = $3 AND {AT_HOME}");

@@ -1,10 +1,9 @@
 //! Two hundred decisions take as many trips to the database as one of their kind, whatever is told of them.
 use rolecall::domain::capability::CoreCapability;
-use rolecall::domain::id::{ConditionId, ExternalUserId, PartnerId, RoleId, RuleId, ScopeId, UserId};
+use rolecall::domain::id::{ExternalUserId, PartnerId, UserId};
 use rolecall::domain::time::Timestamp;
-use rolecall::store::{SqlValue, Statement, Store, StoreError, Tx};
+use rolecall::store::Store;
 use rolecall::web::authzen;
-use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
 use crate::app::App;
@@ -12,34 +11,10 @@ use crate::support::api::Api;
 use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
-statements! {
-    ROLE_OF = "SELECT role_id FROM grants WHERE user_id = $1";
-    SCOPES = "SELECT scope_id FROM grants WHERE user_id = $1";
-    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
-    WITHOUT = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
-    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
-    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
-        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
-    TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
-    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
-    CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
-    HOLDS = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
-}
-
 /// The documented most.
 const MOST: usize = 200;
 /// Trips that a batch may take, whatever is in it.
 const TRIPS: u64 = 16;
-
-async fn write(house: &House, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
-    let work = async |tx: &mut Tx| -> Result<(), StoreError> {
-        for (statement, values) in &rows {
-            tx.execute(*statement, values.clone()).await?;
-        }
-        Ok(())
-    };
-    house.store.write(work).await.unwrap();
-}
 
 fn question(subject: UserId, action: CoreCapability, partner: PartnerId) -> Json {
     json!({
@@ -79,28 +54,17 @@ on_both! {
             house.grant(user, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
             house.grant(user, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
             house.grant(user, &[CoreCapability::GroupWrite], "subtree", house.top).await;
-            let mut reader = db.store.reader().await.unwrap();
-            let scopes: Vec<ScopeId> = reader.all(&SCOPES, binds![user], |row| row.get(0)).await.unwrap();
-            drop(reader);
+            let scopes = house.scopes_of(user).await;
             // What was granted last leaves the reseller out, and the first one the department below.
-            write(&house, vec![(&WITHOUT, binds![scopes[0], dock]), (&WITHOUT, binds![scopes[2], house.reseller])]).await;
+            house.leave_out(scopes[0], dock).await;
+            house.leave_out(scopes[2], house.reseller).await;
             users.push(user);
             pushed.push(house.push(&format!("ada{number}@harbor.example"), &format!("k{number}")).await);
         }
-        let mut reader = db.store.reader().await.unwrap();
-        let role: RoleId = reader.one(&ROLE_OF, binds![model], |row| row.get(0)).await.unwrap();
-        drop(reader);
-        let (rule, over, condition): (RuleId, ScopeId, ConditionId) = (ctx().id(), ctx().id(), ctx().id());
-        let mut rows: Vec<(&'static Statement, Vec<SqlValue>)> = vec![
-            (&SCOPE, binds![over, "partner", house.reseller]),
-            (&CEILING, binds![house.directory, role, over]),
-            (&CONDITION, binds![condition, house.directory]),
-            (&RULE, binds![rule, house.directory, role, over]),
-            (&TERM, binds![rule]),
-            (&ATOM, binds![rule, condition]),
-        ];
-        rows.extend(pushed.iter().map(|(external_user, _)| (&HOLDS as _, binds![condition, *external_user])));
-        write(&house, rows).await;
+        let role = house.role_of(model).await;
+        let over = house.ceiling(role, "partner", house.reseller).await;
+        let external: Vec<ExternalUserId> = pushed.iter().map(|(external_user, _)| *external_user).collect();
+        house.rule(role, over, &external).await;
 
         let sqlite = db.store.dialect() == rolecall::store::Dialect::Sqlite;
         let here: Vec<UserId> = pushed.iter().map(|(_, user)| *user).collect();

@@ -28,7 +28,7 @@ statements! {
         created_at, expires_at) VALUES ($1, $2, $3, $3, 'n', $3, '/', $4, $5)";
     ATTEMPTS = "SELECT COUNT(*) FROM login_attempts WHERE connection_id = $1";
     THERE = "SELECT 1 FROM login_attempts WHERE id = $1";
-    SAID = "INSERT INTO external_totals (connection_id, kind, id, number) VALUES ($1, $2, $3, $4)";
+    SAID = "INSERT INTO kept_totals (owner_id, kind, id, number) VALUES ($1, $2, $3, $4)";
 }
 
 on_both! {
@@ -101,8 +101,8 @@ on_both! {
         // As if all but two were there, in the row to which a job adds the others.
         let most = Most::default();
         let nil = uuid::Uuid::nil();
-        db.execute(&SAID, binds![house.scim, "users", nil, most.users - 2]).await;
-        db.execute(&SAID, binds![house.scim, "groups", nil, most.groups - 1]).await;
+        db.execute(&SAID, binds![house.scim, "external_users", nil, most.users - 2]).await;
+        db.execute(&SAID, binds![house.scim, "external_groups", nil, most.groups - 1]).await;
         let one = scim.user("one@harbor.example").await.id();
         // The last place, and nobody gets a second one by coming together with others.
         let user = |name: String| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name});

@@ -15,7 +15,7 @@ use crate::support::database::on_both;
 use crate::support::world::{World, ctx};
 
 statements! {
-    WRONG = "UPDATE external_totals SET number = number + $1";
+    WRONG = "UPDATE kept_totals SET number = number + $1 WHERE kind IN ('external_users', 'external_groups')";
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ statements! {
     AT_HOME = "SELECT q.id, (SELECT COUNT(*) FROM users p WHERE p.partner_id = q.id) FROM partners q";
     PLACED = "SELECT g.id, (SELECT COUNT(*) FROM users p WHERE p.primary_group_id = g.id) \
         + (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = g.id) FROM user_groups g WHERE g.partner_id = $1";
-    WRONG = "UPDATE user_totals SET number = number + 1000 WHERE kind = $1";
+    WRONG = "UPDATE kept_totals SET number = number + 1000 WHERE kind = $1";
 }
 
 const DEMO: &str = include_str!("../../config/demo.toml");

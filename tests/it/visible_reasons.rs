@@ -5,9 +5,9 @@ use reqwest::Method;
 use rolecall::access::decide::Question;
 use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::grant::Resource;
-use rolecall::domain::id::{DirectoryId, ExternalUserId, PartnerId, RuleId, ScopeId, UserId};
+use rolecall::domain::id::{PartnerId, UserId};
 use rolecall::provision::events;
-use rolecall::store::{SqlValue, Statement, StoreError, Tx, effective};
+use rolecall::store::{StoreError, effective};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 
@@ -17,28 +17,7 @@ use crate::support::database::on_both;
 use crate::support::house::{House, ctx};
 
 statements! {
-    SCOPE_OF = "SELECT scope_id FROM grants WHERE user_id = $1";
-    WITHOUT = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
-    SCOPE = "INSERT INTO scopes (id, kind, partner_id) VALUES ($1, $2, $3)";
-    ROLE_OF = "SELECT role_id FROM grants WHERE user_id = $1";
-    CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
-    RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
-        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
-    TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
-    ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
-    CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
-    HOLDS = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
     GRANTED_BY = "UPDATE grants SET granted_by = $2 WHERE user_id = $1";
-}
-
-async fn write(house: &House, rows: Vec<(&'static Statement, Vec<SqlValue>)>) {
-    let work = async |tx: &mut Tx| -> Result<(), StoreError> {
-        for (statement, values) in &rows {
-            tx.execute(*statement, values.clone()).await?;
-        }
-        Ok(())
-    };
-    house.store.write(work).await.unwrap();
 }
 
 async fn below(owner: &Api<'_>, parent: PartnerId, name: &str) -> PartnerId {
@@ -75,7 +54,7 @@ on_both! {
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let ida = house.user("Ida").await;
         house.grant(ida, &[CoreCapability::UserView], "partner", house.reseller).await;
-        write(&house, vec![(&GRANTED_BY, binds![ida, house.owner])]).await;
+        db.execute(&GRANTED_BY, binds![ida, house.owner]).await;
         let path = format!("/users/{ida}/access");
         let near = viewers.get(&path).await;
         assert_eq!((near.body["items"].as_array().unwrap().len(), &near.body["hidden_reasons"]), (1, &json!("0")), "{near:?}");
@@ -120,11 +99,8 @@ on_both! {
         let viewers = Api::of(&app, &house, viewer, house.reseller).await;
         let (user, ada) = house.push("ada@harbor.example", "k").await;
         house.grant(ada, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
-        let mut reader = db.store.reader().await.unwrap();
-        let scope: ScopeId = reader.one(&SCOPE_OF, binds![ada], |row| row.get(0)).await.unwrap();
-        let role: rolecall::domain::id::RoleId = reader.one(&ROLE_OF, binds![ada], |row| row.get(0)).await.unwrap();
-        drop(reader);
-        write(&house, vec![(&WITHOUT, binds![scope, dock])]).await;
+        let (scopes, role) = (house.scopes_of(ada).await, house.role_of(ada).await);
+        house.leave_out(scopes[0], dock).await;
         let path = format!("/users/{ada}/access");
         let cut = |answer: &Json| answer["items"][0]["scope"]["without_partners"].clone();
         assert_eq!(cut(&owner.get(&path).await.body), json!([dock]));
@@ -145,19 +121,9 @@ on_both! {
         assert_eq!(none["context"]["detail"]["capability"], "core.partner.delete");
 
         // A rule, its directory and what made it match, to those who see the directory.
-        let (rule, over): (RuleId, ScopeId) = (ctx().id(), ctx().id());
-        let condition: rolecall::domain::id::ConditionId = ctx().id();
-        let (directory, user): (DirectoryId, ExternalUserId) = (house.directory, user);
-        write(&house, vec![
-            (&SCOPE, binds![over, "partner", house.reseller]),
-            (&CEILING, binds![directory, role, over]),
-            (&CONDITION, binds![condition, directory]),
-            (&HOLDS, binds![condition, user]),
-            (&RULE, binds![rule, directory, role, over]),
-            (&TERM, binds![rule]),
-            (&ATOM, binds![rule, condition]),
-        ])
-        .await;
+        let directory = house.directory;
+        let over = house.ceiling(role, "partner", house.reseller).await;
+        let rule = house.rule(role, over, &[user]).await;
         let whole = owner.get(&path).await.body.to_string();
         assert!(whole.contains("Rule of Harbor") && whole.contains("Our Entra") && whole.contains("Secret"), "{whole}");
         let part = viewers.get(&path).await.body.to_string();
@@ -166,8 +132,7 @@ on_both! {
             assert!(!part.contains(hidden), "{hidden} in {part}");
         }
         // A ceiling that reaches beyond: its partner is not told to those who see the directory alone.
-        let far: ScopeId = ctx().id();
-        write(&house, vec![(&SCOPE, binds![far, "subtree", quay]), (&CEILING, binds![directory, role, far])]).await;
+        house.ceiling(role, "subtree", quay).await;
         let keeper = house.user("Kai Keeper").await;
         house.grant(keeper, &[CoreCapability::PartnerView, CoreCapability::ConnectionView], "partner", house.reseller).await;
         let keepers = Api::of(&app, &house, keeper, house.reseller).await;

@@ -234,15 +234,14 @@ pub async fn members(args: &Args, keep: &Path, group: &str, (from, to): (usize, 
 }
 
 /// The numbers that the server keeps of users and groups, from what is there.
-const COUNT: &str = "DELETE FROM external_totals;
-    INSERT INTO external_totals (connection_id, kind, id, number)
-        SELECT connection_id, 'users', connection_id, COUNT(*) FROM external_users GROUP BY connection_id;
-    INSERT INTO external_totals (connection_id, kind, id, number)
-        SELECT connection_id, 'groups', connection_id, COUNT(*) FROM external_groups WHERE NOT is_removed GROUP BY connection_id;
-    DELETE FROM user_totals;
-    INSERT INTO user_totals (owner_id, kind, id, number)
+const COUNT: &str = "DELETE FROM kept_totals;
+    INSERT INTO kept_totals (owner_id, kind, id, number)
+        SELECT connection_id, 'external_users', connection_id, COUNT(*) FROM external_users GROUP BY connection_id;
+    INSERT INTO kept_totals (owner_id, kind, id, number)
+        SELECT connection_id, 'external_groups', connection_id, COUNT(*) FROM external_groups WHERE NOT is_removed GROUP BY connection_id;
+    INSERT INTO kept_totals (owner_id, kind, id, number)
         SELECT partner_id, 'users', partner_id, COUNT(*) FROM users WHERE state = 'live' GROUP BY partner_id;
-    INSERT INTO user_totals (owner_id, kind, id, number)
+    INSERT INTO kept_totals (owner_id, kind, id, number)
         SELECT u.id, 'members', u.id, (SELECT COUNT(*) FROM users p WHERE p.primary_group_id = u.id AND p.state = 'live')
             + (SELECT COUNT(*) FROM user_group_members m WHERE m.user_group_id = u.id AND NOT u.is_primary)
             - CASE WHEN u.is_default THEN (SELECT COUNT(*) FROM users p WHERE p.partner_id = u.partner_id AND p.state = 'live')

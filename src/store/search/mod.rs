@@ -59,10 +59,10 @@ impl Of {
         }
     }
 
-    fn what(self) -> totals::What {
+    fn counted(self) -> totals::Counted {
         match self {
-            Self::Users => totals::What::Users,
-            Self::Groups => totals::What::Groups,
+            Self::Users => totals::Counted::ExternalUsers,
+            Self::Groups => totals::Counted::ExternalGroups,
         }
     }
 
@@ -334,7 +334,7 @@ fn page_text(
             format!("LIMIT {limit} OFFSET {}", composer.bind(i64::try_from(passed(page)).unwrap_or(i64::MAX)))
         }
     };
-    let told = if total { format!(", ({}) AS told", totals::kept(of.what(), "$1")) } else { String::new() };
+    let told = if total { format!(", ({}) AS told", totals::kept(of.counted(), "$1")) } else { String::new() };
     let (alias, table) = (of.table(), of.whole());
     let (columns, key, from, by) = (of.columns(), order.selected(), &found.from, order.clause());
     // Rows that are passed over are passed over by an index, when there is one, and not read. Nor are other tenants' rows:
@@ -356,7 +356,7 @@ fn page_text(
 fn count_text(dialect: Dialect, of: Of, at: ConnectionId, filter: Option<&Filter>) -> (String, Vec<SqlValue>) {
     let mut composer = Composer::new(dialect, of, at);
     if filter.is_none() {
-        return (totals::kept(of.what(), "$1"), composer.values);
+        return (totals::kept(of.counted(), "$1"), composer.values);
     }
     let found = composer.found(filter);
     (format!("{}SELECT COUNT(*) FROM {}", found.with(None), found.from), composer.values)

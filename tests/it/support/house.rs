@@ -5,7 +5,8 @@ use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::{Actor, Ctx, Entropy};
 use rolecall::domain::directory::ConnectionKind;
 use rolecall::domain::id::{
-    ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, ScopeId, UserGroupId, UserId,
+    ConditionId, ConnectionId, DirectoryId, ExternalUserId, GrantId, PartnerId, RoleId, RuleId, ScopeId, UserGroupId,
+    UserId,
 };
 use rolecall::domain::time::Timestamp;
 use rolecall::provision::{Execution, ProvisionSource, UnknownMembers, users};
@@ -28,7 +29,7 @@ statements! {
         VALUES ($1, $2, 'Everyone', $3, TRUE, TRUE, 0)";
     USER = "INSERT INTO users (id, partner_id, display_name, sort_key, primary_group_id, state, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, 'live', 1, 0, 0)";
-    TOTAL = "INSERT INTO user_totals (owner_id, kind, id, number) VALUES ($1, 'users', $2, 1)";
+    TOTAL = "INSERT INTO kept_totals (owner_id, kind, id, number) VALUES ($1, 'users', $2, 1)";
     ROLE = "INSERT INTO roles (id, partner_id, name, name_key, version, created_at) VALUES ($1, $2, $3, $4, 1, 0)";
     ROLE_SELF = "INSERT INTO role_ancestors (role_id, ancestor_id) VALUES ($1, $1)";
     ROLE_CAPABILITY = "INSERT INTO role_capabilities (role_id, capability_id) VALUES ($1, $2)";
@@ -46,6 +47,16 @@ statements! {
     COUNT_EXTERNAL = "SELECT COUNT(*) FROM external_users WHERE connection_id = $1";
     COUNT_EVENTS = "SELECT COUNT(*) FROM events WHERE kind = $1";
     ATTEMPTS = "SELECT COUNT(*) FROM login_attempts";
+    SCOPES_OF = "SELECT scope_id FROM grants WHERE user_id = $1";
+    ROLE_OF = "SELECT role_id FROM grants WHERE user_id = $1";
+    LEAVE_OUT = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
+    NEW_CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
+    NEW_RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
+        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
+    NEW_TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
+    NEW_CRITERION = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
+    NEW_CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
+    HOLDS = "INSERT INTO attribute_condition_members (condition_id, external_user_id) VALUES ($1, $2)";
 }
 
 /// The ids of the house.
@@ -221,6 +232,44 @@ impl House {
 
     pub async fn suspend_user(&self, user: UserId) {
         self.write(vec![(&SUSPEND_USER, binds![user])]).await;
+    }
+
+    /// The scopes of a user's grants, oldest first.
+    pub async fn scopes_of(&self, user: UserId) -> Vec<ScopeId> {
+        self.store.reader().await.unwrap().all(&SCOPES_OF, binds![user], |row| row.get(0)).await.unwrap()
+    }
+
+    /// The role of a user's only grant.
+    pub async fn role_of(&self, user: UserId) -> RoleId {
+        self.store.reader().await.unwrap().one(&ROLE_OF, binds![user], |row| row.get(0)).await.unwrap()
+    }
+
+    /// Leaves a partner out of a scope.
+    pub async fn leave_out(&self, scope: ScopeId, partner: PartnerId) {
+        self.write(vec![(&LEAVE_OUT, binds![scope, partner])]).await;
+    }
+
+    /// Lets the directory confer a role over a scope of this kind at `partner`.
+    pub async fn ceiling(&self, role: RoleId, kind: &str, partner: PartnerId) -> ScopeId {
+        let scope = ctx().id();
+        let ceiling = binds![self.directory, role, scope];
+        self.write(vec![(&SCOPE, binds![scope, kind, partner]), (&NEW_CEILING, ceiling)]).await;
+        scope
+    }
+
+    /// A rule of the directory, named `Rule of Harbor`, that grants a role over the scope of a ceiling to these external
+    /// users, for whom the condition `title eq "Secret"` holds.
+    pub async fn rule(&self, role: RoleId, scope: ScopeId, users: &[ExternalUserId]) -> RuleId {
+        let (rule, condition): (RuleId, ConditionId) = (ctx().id(), ctx().id());
+        let mut rows: Vec<(&'static rolecall::store::Statement, Vec<SqlValue>)> = vec![
+            (&NEW_CONDITION, binds![condition, self.directory]),
+            (&NEW_RULE, binds![rule, self.directory, role, scope]),
+            (&NEW_TERM, binds![rule]),
+            (&NEW_CRITERION, binds![rule, condition]),
+        ];
+        rows.extend(users.iter().map(|user| (&HOLDS as _, binds![condition, *user])));
+        self.write(rows).await;
+        rule
     }
 
     async fn count(&self, statement: &'static rolecall::store::Statement, values: Vec<SqlValue>) -> i64 {
