@@ -7,7 +7,7 @@ CREATE TABLE installation (
     epoch UUID NOT NULL,
     catalog TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- Something sealed: who cannot open it does not have the keys of this installation.
+    -- A sealed value: a server that cannot open it does not have the keys of this installation.
     key_check BYTEA
 );
 
@@ -30,7 +30,7 @@ CREATE TABLE capabilities (
 );
 CREATE UNIQUE INDEX capabilities_name ON capabilities (name);
 
--- What a partner of a level may ever have done to it: the level's ceiling.
+-- The capabilities that may be used on a partner of a level.
 CREATE TABLE level_capabilities (
     level_id BIGINT NOT NULL REFERENCES levels (id),
     capability_id BIGINT NOT NULL REFERENCES capabilities (id),
@@ -52,7 +52,7 @@ CREATE TABLE partners (
     authority_version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    -- Sessions of people at home here or below that began by then have ended for good.
+    -- Sessions of users of this partner or of one below that began at this time or earlier have ended for good.
     sessions_after BIGINT
 );
 CREATE UNIQUE INDEX partners_external_id ON partners (parent_id, external_id) WHERE state = 'live';
@@ -79,14 +79,14 @@ CREATE TABLE partner_suspensions (
     source TEXT NOT NULL,
     reason TEXT NOT NULL,
     suspended_at BIGINT NOT NULL,
-    -- `source` names the kind of a suspension and the partner in whose name it was decided (`partner:ID`, `billing:ID`,
-    -- `security:ID`), or the connection; `admin` is of before names were kept. `notice` is what those below are told.
+    -- `source` is the kind of the suspension and the partner in whose name it was decided (`partner:ID`, `billing:ID`,
+    -- `security:ID`), or the connection. `notice` is shown to users of this partner and of those below.
     notice TEXT,
     set_by UUID,
     PRIMARY KEY (partner_id, source)
 );
 
--- User groups and people.
+-- User groups and users.
 
 CREATE TABLE user_groups (
     id UUID PRIMARY KEY,
@@ -100,7 +100,7 @@ CREATE TABLE user_groups (
 CREATE UNIQUE INDEX user_groups_name ON user_groups (partner_id, name_key);
 CREATE UNIQUE INDEX user_groups_default ON user_groups (partner_id) WHERE is_default;
 
--- A user; USER is a reserved word.
+-- A user. The plural is used everywhere, because USER is a reserved word.
 CREATE TABLE users (
     id UUID PRIMARY KEY,
     partner_id UUID NOT NULL REFERENCES partners (id),
@@ -118,8 +118,8 @@ CREATE TABLE users (
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    -- Whom only a directory says to exist rests on it: what comes to them without a human act about them is clipped to its
-    -- ceiling, until somebody confirms them. Whoever was made here, or whom no directory ever made, is confirmed.
+    -- NULL for a user whom a directory made and no administrator has confirmed: what the user gets without an act of an
+    -- administrator is limited to the ceiling of the directory. A user made here is confirmed.
     confirmed_at BIGINT,
     confirmed_by UUID
 );
@@ -128,7 +128,7 @@ CREATE INDEX users_list ON users (partner_id, sort_key, id);
 CREATE INDEX users_email ON users (email_key);
 CREATE INDEX users_primary_group ON users (primary_group_id, sort_key, id);
 
--- A first synchronisation asks for every person whether the partner has somebody of that address.
+-- A first synchronisation looks for a user with the mail address of each entry.
 CREATE INDEX users_partner_email ON users (partner_id, email_key);
 
 CREATE VIEW live_users AS
@@ -137,7 +137,7 @@ SELECT id, partner_id, display_name, given_name, family_name, email, email_key, 
 FROM users
 WHERE state = 'live';
 
--- Each source switches off and on again only by its own row.
+-- Each source suspends and reactivates with a row of its own.
 CREATE TABLE user_suspensions (
     user_id UUID NOT NULL REFERENCES users (id),
     source TEXT NOT NULL,
@@ -145,12 +145,12 @@ CREATE TABLE user_suspensions (
     suspended_at BIGINT NOT NULL,
     notice TEXT,
     set_by UUID,
-    -- From when on a person is off: set by a dated end (`end:ID`); of every other suspension none, it holds at once.
+    -- When the suspension begins. Only a dated end (`end:ID`) has one; every other suspension holds at once.
     from_at BIGINT,
     PRIMARY KEY (user_id, source)
 );
 
--- Labels given by an administrator; those given by rules are derived.
+-- Members of additional groups that an administrator added; those of rules are derived.
 CREATE TABLE user_group_members (
     user_group_id UUID NOT NULL REFERENCES user_groups (id),
     user_id UUID NOT NULL REFERENCES users (id),
@@ -181,7 +181,7 @@ CREATE TABLE role_capabilities (
     PRIMARY KEY (role_id, capability_id)
 );
 
--- Every role with each role above it, itself among them. A capability counts only if all of them have it.
+-- Every role with each role above it and with itself. A capability counts only if all of them have it.
 CREATE TABLE role_ancestors (
     role_id UUID NOT NULL REFERENCES roles (id),
     ancestor_id UUID NOT NULL REFERENCES roles (id),
@@ -233,7 +233,7 @@ CREATE INDEX grants_group ON grants (user_group_id);
 CREATE INDEX grants_role ON grants (role_id);
 CREATE INDEX grants_scope ON grants (scope_id);
 
--- Directories and their doors.
+-- Directories and their connections.
 
 CREATE TABLE directories (
     id UUID PRIMARY KEY,
@@ -245,7 +245,7 @@ CREATE TABLE directories (
     priority BIGINT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- Whether those who waited while a directory was only observed are still to be looked at: it has left that mode.
+    -- TRUE when the directory has left the mode `observe` and external users of that time are still to be linked.
     introducing BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE UNIQUE INDEX directories_name ON directories (partner_id, name_key);
@@ -271,9 +271,8 @@ CREATE TABLE connections (
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    -- What a session rests on besides its person: the connection that it was opened through, as it was then. The version
-    -- rises when that connection is paused, is pointed at another provider or gets another join, and when its directory is
-    -- no longer listened to. A session of an older version stays refused, also when the connection is opened again.
+    -- Rises when the connection is paused, gets another provider or another matching attribute, and when its directory is
+    -- paused. A session keeps the version at its start and is refused for good when the connection has a later one.
     trust_version BIGINT NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX connections_slug ON connections (slug);
@@ -305,7 +304,7 @@ CREATE TABLE connection_tokens (
     expires_at BIGINT,
     revoked_at BIGINT,
     last_used_at BIGINT,
-    -- Set on tokens that the token endpoint gave to a client; null on those an administrator made.
+    -- The client that got the token at the token endpoint; NULL for a token that an administrator made.
     oauth_client_id UUID REFERENCES oauth_clients (id)
 );
 CREATE UNIQUE INDEX connection_tokens_hash ON connection_tokens (hash);
@@ -341,10 +340,10 @@ CREATE INDEX external_users_match_key ON external_users (directory_id, match_key
 CREATE INDEX external_users_user ON external_users (user_id);
 CREATE INDEX external_users_unlinked ON external_users (directory_id, id) WHERE user_id IS NULL;
 
--- Those who wait, of one connection.
+-- Users of one connection that are not linked.
 CREATE INDEX external_users_waiting ON external_users (connection_id, id) WHERE user_id IS NULL;
 
--- The addresses of external users, folded; without the one that is the user name.
+-- The mail addresses of external users, folded, except an address that is the user name.
 CREATE TABLE external_user_emails (
     connection_id UUID NOT NULL REFERENCES connections (id),
     email_key BYTEA NOT NULL,
@@ -353,8 +352,9 @@ CREATE TABLE external_user_emails (
 );
 CREATE INDEX external_user_emails_user ON external_user_emails (external_user_id);
 
--- Whom a join key names in a directory: the first door to say it decides. The row outlives the external user, so that
--- a lasting key finds the same person again; a name or address, which may be given to somebody else, is forgotten.
+-- The user that a match key names in a directory; the first connection that reports the key decides. The row outlives the
+-- external user, so that an immutable key finds the same user again. A name or address can be given to another user and is
+-- deleted with the external user.
 CREATE TABLE match_keys (
     directory_id UUID NOT NULL REFERENCES directories (id),
     match_key BYTEA NOT NULL,
@@ -386,7 +386,7 @@ CREATE INDEX external_groups_list ON external_groups (connection_id, id);
 CREATE INDEX external_groups_name ON external_groups (connection_id, display_name_key);
 CREATE UNIQUE INDEX external_groups_external_id ON external_groups (connection_id, external_id) WHERE NOT is_removed;
 
--- Direct members: people.
+-- Direct members that are users.
 CREATE TABLE external_group_members (
     external_group_id UUID NOT NULL REFERENCES external_groups (id),
     external_user_id UUID NOT NULL REFERENCES external_users (id),
@@ -394,7 +394,7 @@ CREATE TABLE external_group_members (
 );
 CREATE INDEX external_group_members_user ON external_group_members (external_user_id, external_group_id);
 
--- Direct members: groups.
+-- Direct members that are groups.
 CREATE TABLE external_subgroups (
     parent_id UUID NOT NULL REFERENCES external_groups (id),
     child_id UUID NOT NULL REFERENCES external_groups (id),
@@ -402,7 +402,7 @@ CREATE TABLE external_subgroups (
 );
 CREATE INDEX external_subgroups_child ON external_subgroups (child_id, parent_id);
 
--- Every group with each group nested in it, itself among them. Kept when external_subgroup changes.
+-- Every group with each group nested in it and with itself. Written when external_subgroups changes.
 CREATE TABLE external_group_ancestors (
     ancestor_id UUID NOT NULL REFERENCES external_groups (id),
     external_group_id UUID NOT NULL REFERENCES external_groups (id),
@@ -410,7 +410,7 @@ CREATE TABLE external_group_ancestors (
 );
 CREATE INDEX external_group_ancestors_up ON external_group_ancestors (external_group_id, ancestor_id);
 
--- Attribute conditions and for whom they hold; kept by whoever writes the external user.
+-- Attribute conditions, and the external users for whom they hold. Written with the external user.
 CREATE TABLE attribute_conditions (
     id UUID PRIMARY KEY,
     directory_id UUID NOT NULL REFERENCES directories (id),
@@ -438,7 +438,7 @@ CREATE TABLE mapping_rules (
     user_group_id UUID REFERENCES user_groups (id),
     role_id UUID REFERENCES roles (id),
     scope_id UUID REFERENCES scopes (id),
-    -- Whom it matches, as its author wrote it; the atoms below are what counts.
+    -- The filter as its author wrote it. The criteria are what counts.
     when_text TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
@@ -453,8 +453,8 @@ CREATE TABLE rule_terms (
     PRIMARY KEY (rule_id, term)
 );
 
--- An atom names an external group or a condition by id, without a foreign key: a rule outlives the group it
--- names and is then shown with its source gone.
+-- A criterion names an external group or an attribute condition by id, without a foreign key: a rule outlives the group
+-- that it names, and is then shown as a rule without its group.
 CREATE TABLE rule_criteria (
     rule_id UUID NOT NULL REFERENCES mapping_rules (id),
     term BIGINT NOT NULL,
@@ -465,13 +465,13 @@ CREATE TABLE rule_criteria (
 );
 CREATE INDEX rule_criteria_set ON rule_criteria (set_id, rule_id);
 
--- A group that a rule names and the directory has not said yet: the first group of that name takes this id.
+-- A group that a rule names and the directory does not have yet. The first group of that name takes this id.
 CREATE TABLE reserved_external_groups (
     directory_id UUID NOT NULL REFERENCES directories (id),
     name_key BYTEA NOT NULL,
     id UUID NOT NULL,
     name TEXT NOT NULL,
-    -- The group that an awaited name was bound to, and when: another one of that name soon after takes the binding back.
+    -- The group that the name was bound to, and when. A second group of that name within a day takes the binding back.
     bound UUID,
     bound_at BIGINT,
     PRIMARY KEY (directory_id, name_key)
@@ -488,8 +488,7 @@ CREATE TABLE one_time_links (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     used_at BIGINT,
-    -- The token of the first owner's link, sealed, so that every server of the installation shows the same one until it is
-    -- used.
+    -- The sealed token of the first owner's link: every server of the installation shows the same link until it is used.
     sealed BYTEA
 );
 
@@ -506,7 +505,7 @@ CREATE TABLE login_attempts (
 );
 CREATE INDEX login_attempts_expiry ON login_attempts (expires_at);
 
--- Attempts to sign in are counted by their connection.
+-- Attempts to sign in are counted by connection.
 CREATE INDEX login_attempts_connection ON login_attempts (connection_id, created_at);
 
 CREATE TABLE sessions (
@@ -519,15 +518,15 @@ CREATE TABLE sessions (
     last_seen_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     connection_version BIGINT,
-    -- Whose sessions and API tokens these are by partner, too: who would be stopped with a partner is found among those who are
-    -- signed in, and not among all who are at home there. A user does not move between partners.
+    -- The partner of the user, who never moves to another: the preview of suspending a partner reads its sessions and tokens
+    -- instead of all of its users.
     partner_id UUID
 );
 CREATE UNIQUE INDEX sessions_hash ON sessions (hash);
 CREATE INDEX sessions_user ON sessions (user_id);
 CREATE INDEX sessions_partner ON sessions (partner_id, expires_at);
 
--- Bearer tokens of the API; one acts with the authority of its person.
+-- Bearer tokens of the API. A token acts with the rights of its user.
 CREATE TABLE api_tokens (
     id UUID PRIMARY KEY,
     user_id UUID NOT NULL REFERENCES users (id),
@@ -542,11 +541,11 @@ CREATE TABLE api_tokens (
 );
 CREATE UNIQUE INDEX api_tokens_hash ON api_tokens (hash);
 
--- Tokens are counted by whose they are.
+-- Tokens are counted by user.
 CREATE INDEX api_tokens_user ON api_tokens (user_id, created_at);
 CREATE INDEX api_tokens_partner ON api_tokens (partner_id) WHERE revoked_at IS NULL;
 
--- The event log. Rows are written unsealed; one sealer numbers and chains them, readers see sealed ones.
+-- The event log. Rows are written unsealed. One sealer numbers and chains them; readers see only sealed rows.
 
 CREATE TABLE events (
     id UUID PRIMARY KEY,
@@ -564,7 +563,7 @@ CREATE INDEX events_unsealed ON events (id) WHERE seq IS NULL;
 CREATE INDEX events_subject ON events (subject, seq) WHERE seq IS NOT NULL;
 CREATE INDEX events_partner ON events (partner_id, seq) WHERE seq IS NOT NULL;
 
--- Who may do a job that only one process does at a time; the fence rises with each new holder.
+-- The process that may do a job which only one process does at a time. The fencing token rises with each new holder.
 CREATE TABLE leases (
     name TEXT PRIMARY KEY,
     holder UUID NOT NULL,
@@ -585,7 +584,7 @@ CREATE TABLE sync_runs (
 );
 CREATE INDEX sync_runs_connection ON sync_runs (connection_id, started_at);
 
--- What a connection's runs remember of its server: which one it was, so that another one is noticed.
+-- The fingerprint of the server that the last runs of a connection read, so that another server is noticed.
 CREATE TABLE sync_states (
     connection_id UUID PRIMARY KEY REFERENCES connections (id),
     server_fingerprint BYTEA NOT NULL,
@@ -603,7 +602,7 @@ CREATE TABLE oauth_assertions (
 CREATE TABLE removal_alerts (
     id UUID PRIMARY KEY,
     connection_id UUID NOT NULL REFERENCES connections (id),
-    -- The first and the last removal, and how much was taken between them.
+    -- The first and the last removal, and what was removed between them.
     first_removal_at BIGINT NOT NULL,
     last_removal_at BIGINT NOT NULL,
     user_count BIGINT NOT NULL,
@@ -618,14 +617,14 @@ CREATE TABLE removal_alerts (
 CREATE INDEX removal_alerts_connection ON removal_alerts (connection_id, first_removal_at);
 CREATE INDEX removal_alerts_last_removal ON removal_alerts (last_removal_at);
 
--- How far the event log has been watched for storms.
+-- The event up to which the log has been searched for unusual removals.
 CREATE TABLE removal_alert_cursor (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     seq BIGINT NOT NULL,
     at BIGINT NOT NULL
 );
 
--- Deleted external users and groups as they were, kept for as long as the configuration says.
+-- Deleted external users and groups with their last content, kept for `retention.deleted_days`.
 CREATE TABLE deleted_external_users (
     id UUID PRIMARY KEY,
     connection_id UUID NOT NULL REFERENCES connections (id),
@@ -649,7 +648,7 @@ CREATE INDEX deleted_external_users_age ON deleted_external_users (deleted_at);
 CREATE INDEX deleted_external_users_name ON deleted_external_users (connection_id, user_name_key);
 CREATE INDEX deleted_external_users_user ON deleted_external_users (user_id);
 
--- Who comes back is found by the source's own key, or by the client's own id.
+-- A user or group that returns is found by its stable id, or by the client's own id.
 CREATE INDEX deleted_external_users_stable_id ON deleted_external_users (connection_id, stable_id);
 
 CREATE TABLE deleted_external_groups (
@@ -685,8 +684,8 @@ CREATE TABLE kept_totals (
     PRIMARY KEY (owner_id, kind, id)
 );
 
--- What waits for approval: removals, and with them people to be switched on or off, attributes that many would lose at
--- once, and whole reads. Takes the place of sync_stage, whose kinds were removals only.
+-- Changes that wait for approval: removals, users to be suspended or reactivated, attributes that many users would lose at
+-- once, and whole reads.
 CREATE TABLE pending_changes (
     sync_run_id UUID NOT NULL REFERENCES sync_runs (id),
     ordinal BIGINT NOT NULL,
@@ -698,8 +697,8 @@ CREATE TABLE pending_changes (
     PRIMARY KEY (sync_run_id, ordinal)
 );
 
--- What runs removed without anybody's approval; a slow leak is seen by adding up those of some hours. The subject is
--- the stable id of a group that a rule names, and empty for all memberships or groups.
+-- What runs removed without approval. The safeguard adds up the rows of some hours, so that many small removals count
+-- together. The subject is the stable id of a group that a rule names; it is empty for all memberships or groups.
 CREATE TABLE sync_removals (
     sync_run_id UUID NOT NULL REFERENCES sync_runs (id),
     connection_id UUID NOT NULL REFERENCES connections (id),
@@ -711,21 +710,21 @@ CREATE TABLE sync_removals (
 );
 CREATE INDEX sync_removals_connection ON sync_removals (connection_id, at);
 
--- What administrators decided of external users that waited for it: whether one is this person, or not. What is proposed
--- follows from the other tables. A decision goes with the external user it is about.
+-- Decisions of administrators whether an external user is this user. Proposed matches follow from the other tables and are
+-- not stored. A decision is deleted with its external user.
 CREATE TABLE matches (
     external_user_id UUID NOT NULL REFERENCES external_users (id) ON DELETE CASCADE,
     user_id UUID NOT NULL REFERENCES users (id),
     state TEXT NOT NULL CHECK (state IN ('confirmed', 'refused')),
-    -- None: the operator.
+    -- NULL: the operator.
     decided_by UUID REFERENCES users (id),
     decided_at BIGINT NOT NULL,
     PRIMARY KEY (external_user_id, user_id)
 );
 CREATE INDEX matches_user ON matches (user_id);
 
--- What a rule calls the external groups it asks for: a name is bound to the group's id when the rule is saved, and goes
--- on meaning that group whatever becomes of the name. One row a name; a group that was renamed may have several.
+-- The names by which a rule names external groups. A name is bound to the id of a group when the rule is saved, and keeps
+-- meaning that group when the group is renamed. A renamed group can have several rows.
 CREATE TABLE rule_group_names (
     rule_id UUID NOT NULL REFERENCES mapping_rules (id),
     ordinal BIGINT NOT NULL,

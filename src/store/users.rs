@@ -174,7 +174,7 @@ fn row(partner: PartnerId, id: UserId, profile: &UserProfile, now: Timestamp) ->
 /// Writes new users of the directory's partner, placed in its default group.
 ///
 /// # Errors
-/// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::PersonLogin)` when the
+/// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::UserLogin)` when the
 /// sign-in name is taken there. At the next statement, as [`Tx::later`] has it.
 pub async fn insert(
     tx: &mut Tx,
@@ -222,7 +222,7 @@ pub async fn set_profile(
 /// Writes the sign-in name.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::PersonLogin)` when another user of the partner has it.
+/// `StoreError::Unique(Constraint::UserLogin)` when another user of the partner has it.
 pub async fn set_login(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -441,7 +441,7 @@ pub async fn without_source(reader: &mut Reader, at: &PartnerExtent) -> Result<V
 /// Writes name, mail address and sign-in name of a user within the extent.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::PersonLogin)` when another user of the partner signs in by that name.
+/// `StoreError::Unique(Constraint::UserLogin)` when another user of the partner signs in by that name.
 pub async fn set_at(
     tx: &mut Tx,
     at: &PartnerExtent,

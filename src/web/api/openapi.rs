@@ -31,7 +31,7 @@ struct Problem {
     info(
         title = "Rolecall admin API",
         version = "1",
-        description = "Partners, people, directories and their connections. Every request carries an API token \
+        description = "Partners, users, directories and their connections. Every request carries an API token \
             (`Authorization: Bearer rca_…`) and acts with the authority its person has at that moment. What the person \
             may not see answers 404, exactly like what does not exist; what they see but may not do answers 403 with \
             the reason. Refusals are problem details (RFC 9457). Bodies are read strictly: an unknown field is refused. \

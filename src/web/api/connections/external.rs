@@ -149,7 +149,7 @@ pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
         ("stable_id" = String, Path, description = "the directory's own id of the group"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of people", body = ApiPage<EffectiveView>)))]
+    responses((status = 200, description = "a page of users", body = ApiPage<EffectiveView>)))]
 pub(in crate::web::api) async fn effective_members(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<ExternalUserId>::of(&call)?;
     let connection = connection(&call, CoreCapability::ConnectionView).await?;

@@ -17,7 +17,7 @@ use crate::web::api::users::{UserView, view};
         ("q" = Option<String>, Query, description = "part of a name, address or sign-in name"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of people", body = ApiPage<UserView>)))]
+    responses((status = 200, description = "a page of users", body = ApiPage<UserView>)))]
 pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     let id: PartnerId = call.id("id")?;
     let wanted = PageParams::<(String, UserId)>::searching(&call)?;

@@ -56,7 +56,7 @@ pub(in crate::web::api) struct Access {
 /// not see is counted and not named; within a line, its id is the nil UUID and its name empty. Needs `core.role.view` over
 /// the user.
 #[utoipa::path(get, path = "/api/v1/users/{id}/access", tag = "Users", operation_id = "getAccess",
-    params(("id" = Uuid, Path, description = "the person")),
+    params(("id" = Uuid, Path, description = "the user")),
     responses((status = 200, description = "all of it", body = Access)))]
 pub(in crate::web::api) async fn access(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;

@@ -7,7 +7,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 /// and the ceiling of the directory bounds it no longer. Needs `core.user.write` over the user, and that the caller could
 /// give all of that. Nobody confirms themselves.
 #[utoipa::path(post, path = "/api/v1/users/{id}/confirm", tag = "Users", operation_id = "confirmUser",
-    params(("id" = uuid::Uuid, Path, description = "the person")),
+    params(("id" = uuid::Uuid, Path, description = "the user")),
     responses((status = 200, description = "they are confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
@@ -18,7 +18,7 @@ pub(in crate::web::api) async fn confirm(call: ApiRequest) -> ApiResult {
 /// Takes that back: the user rests on the directories that vouch for them, and without any gets nothing from the default
 /// group. Needs `core.user.write` over the user, and holding all that the user holds.
 #[utoipa::path(delete, path = "/api/v1/users/{id}/confirm", tag = "Users", operation_id = "unconfirmUser",
-    params(("id" = uuid::Uuid, Path, description = "the person")),
+    params(("id" = uuid::Uuid, Path, description = "the user")),
     responses((status = 200, description = "they are not confirmed", body = ChangeResult)))]
 pub(in crate::web::api) async fn unconfirm(call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;

@@ -7,7 +7,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 /// do the same, and what they decided themselves and still might. What stands above them stays, and so does what directories
 /// say. Needs `core.user.write` over the user, or `core.billing.hold` or `core.security.hold` for those kinds.
 #[utoipa::path(post, path = "/api/v1/users/{id}/resume", tag = "Users", operation_id = "resumeUser",
-    params(("id" = uuid::Uuid, Path, description = "the person")),
+    params(("id" = uuid::Uuid, Path, description = "the user")),
     request_body = Which,
     responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
 pub(in crate::web::api) async fn resume(mut call: ApiRequest) -> ApiResult {

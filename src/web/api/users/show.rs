@@ -39,8 +39,8 @@ struct MembershipView {
 
 /// One user. Needs `core.user.view` over the user.
 #[utoipa::path(get, path = "/api/v1/users/{id}", tag = "Users", operation_id = "getUser",
-    params(("id" = uuid::Uuid, Path, description = "the person")),
-    responses((status = 200, description = "the person", body = UserDetail)))]
+    params(("id" = uuid::Uuid, Path, description = "the user")),
+    responses((status = 200, description = "the user", body = UserDetail)))]
 pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
     let id: UserId = call.id("id")?;
     let (user, suspensions, groups) = call

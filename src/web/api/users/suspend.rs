@@ -8,7 +8,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 /// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
 /// move or lift it.
 #[utoipa::path(post, path = "/api/v1/users/{id}/suspend", tag = "Users", operation_id = "suspendUser",
-    params(("id" = uuid::Uuid, Path, description = "the person")), request_body = SuspensionBody,
+    params(("id" = uuid::Uuid, Path, description = "the user")), request_body = SuspensionBody,
     responses((status = 200, description = "they are off", body = ChangeResult)))]
 pub(in crate::web::api) async fn suspend(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
