@@ -44,7 +44,7 @@ pub(in crate::web::api) struct RemovalAlertView {
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, description = "a page of storms", body = ApiPage<RemovalAlertView>)))]
+    responses((status = 200, description = "a page of removal alerts", body = ApiPage<RemovalAlertView>)))]
 pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
     let wanted = PageParams::<Timestamp>::of(&call)?;
     let connection = connection(&call, CoreCapability::ConnectionView).await?;
@@ -60,7 +60,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
 #[utoipa::path(post, path = "/api/v1/connections/{slug}/removal-alerts/{id}/dismiss", tag = "Removal alerts",
     operation_id = "dismissRemovalAlert",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
-        ("id" = Uuid, Path, description = "the storm")),
+        ("id" = Uuid, Path, description = "the removal alert")),
     responses((status = 200, description = "whether it was shown until now", body = ChangeResult)))]
 pub(in crate::web::api) async fn dismiss(call: ApiRequest) -> ApiResult {
     let (slug, removal_alert) = (call.slug()?, call.id::<RemovalAlertId>("id")?);
