@@ -32,7 +32,7 @@ struct Problem {
         title = "Rolecall admin API",
         version = "1",
         description = "Partners, users, directories and their connections. Every request carries an API token \
-            (`Authorization: Bearer rca_…`) and acts with the authority its user has at that moment. What the person \
+            (`Authorization: Bearer rca_…`) and acts with the authority its user has at that moment. What the user \
             may not see answers 404, exactly like what does not exist; what they see but may not do answers 403 with \
             the reason. Refusals are problem details (RFC 9457). Bodies are read strictly: an unknown field is refused. \
             Lists come in pages: send `next` as `after` until it is null."
