@@ -64,7 +64,8 @@ impl Database {
 
     /// Cuts every connection to the database (PostgreSQL), as a restart of its server does.
     pub async fn cut_off(&self) {
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'";
+        // Waits until they have ended: a signal alone may arrive after the next request has begun.
+        let cut = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = '{name}'";
         statement(&mut server().await, cut.replace("{name}", self.name())).await;
     }
 
