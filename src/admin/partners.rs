@@ -175,6 +175,8 @@ pub struct Stopped {
     pub counts: stopped::StoppedCounts,
     /// By partner, as far as the administrator may see them; the first of them.
     pub by_partner: Vec<stopped::Of>,
+    /// The directories with open connections, as far as the administrator may see them; the first of them.
+    pub by_directory: Vec<stopped::OfDirectory>,
 }
 
 /// Whom switching a partner off would stop, for somebody who may do that.
@@ -197,10 +199,16 @@ pub async fn stopped(
             by_partner.push(one);
         }
     }
-    Ok(Stopped { counts, by_partner })
+    let mut by_directory = Vec::new();
+    for one in stopped::by_directory(reader, &at, MOST_TOLD).await? {
+        if sight.directory(reader, one.directory.id).await? && sight.partner(reader, one.partner.id).await? {
+            by_directory.push(one);
+        }
+    }
+    Ok(Stopped { counts, by_partner, by_directory })
 }
 
-/// Partners that are told by name of those that are switched off with one.
+/// Partners, and directories, that are told by name of those that are switched off with one.
 const MOST_TOLD: u32 = 100;
 
 /// Lifts what the administrator may lift of what keeps a partner off, of one kind or of any.

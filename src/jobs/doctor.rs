@@ -10,12 +10,16 @@ use crate::domain::time::Timestamp;
 use crate::provision::conditions;
 use crate::provision::events::{self, BrokenChain};
 use crate::secret::Keyring;
+use crate::store::connections::{self, Silenced};
 use crate::store::effective_lists::{self, CeilingEffect};
 use crate::store::extent::OperatorExtent;
 use crate::store::{
     Reader, Store, delegated_access, entrance, events as lines, invariants, migrate, request_log, reserved_groups,
     soundness,
 };
+
+/// Connections of suspended partners that are told by name.
+const MOST_NAMED: u32 = 20;
 
 /// How long an event may wait for its number, in seconds, before that is told.
 const MOST_WAIT: i64 = 60;
@@ -52,7 +56,8 @@ async fn log(folder: &Path) -> Vec<String> {
     }
 }
 
-/// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them.
+/// What is as it should be, and still worth knowing: whom nobody has confirmed, and what that keeps from them; which
+/// connections take nothing because a partner is suspended.
 ///
 /// # Errors
 /// The database does not answer.
@@ -64,6 +69,13 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
         remarks.push(format!(
             "{count} people exist because a directory says so and nobody has confirmed them: what default groups hold \
              reaches them no further than the ceilings of the directories that vouch for them."
+        ));
+    }
+    for one in connections::silenced(&mut reader, &OperatorExtent::assume(), MOST_NAMED).await? {
+        let Silenced { partner, directory, slug } = one;
+        remarks.push(format!(
+            "The connection {slug} of the directory {directory} takes nothing: its partner {partner}, or one above it, is \
+             suspended."
         ));
     }
     for one in held {

@@ -10,6 +10,7 @@ use crate::provision::users::{self, MatchKeySource, NewExternalUser};
 use crate::provision::{Outcome, ProvisionError, ProvisionSource};
 use crate::scim::patch::{MemberOp, MemberSelector};
 use crate::scim::resource::{Document, MemberKind, MemberRef};
+use crate::store::connections::{self, Standstill};
 use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, Tx, baseline};
 
@@ -97,6 +98,15 @@ pub enum AbortReason {
     /// Another process took the run over.
     #[error("Another process has taken over this connection's runs; this one stopped.")]
     LeaseLost,
+    /// The connection was paused meanwhile.
+    #[error("The connection was paused while the run went on; the next run goes on where this one ended.")]
+    Paused,
+    /// The directory was paused meanwhile.
+    #[error("The directory was paused while the run went on; the next run goes on where this one ended.")]
+    DirectoryPaused,
+    /// The partner, or one above it, was suspended meanwhile.
+    #[error("The partner was suspended while the run went on; the next run goes on where this one ended.")]
+    Suspended,
     /// The server is stopping.
     #[error("The server is stopping; the next run goes on where this one ended.")]
     Stopped,
@@ -151,14 +161,25 @@ impl Applier<'_> {
             let at = &self.source.extent;
             let rows: Vec<_> = some.iter().map(|(id, mark)| (*id, mark.stored())).collect();
             let write = async |tx: &mut Tx| {
-                if !leases::renew(tx, self.lease, LEASE).await? {
-                    return Err(AbortReason::LeaseLost);
-                }
-                Ok(baseline::note(tx, at, &rows).await?)
+                self.goes_on(tx).await?;
+                baseline::note(tx, at, &rows).await.map_err(AbortReason::from)
             };
             self.store.write(write).await?;
         }
         Ok(())
+    }
+
+    /// Renews the lease; ends the run when it is another's, or when nothing is taken any more.
+    async fn goes_on(&self, tx: &mut Tx) -> Result<(), AbortReason> {
+        if !leases::renew(tx, self.lease, LEASE).await? {
+            return Err(AbortReason::LeaseLost);
+        }
+        match connections::standstill(tx, &self.source.extent).await? {
+            None => Ok(()),
+            Some(Standstill::Connection) => Err(AbortReason::Paused),
+            Some(Standstill::Directory) => Err(AbortReason::DirectoryPaused),
+            Some(Standstill::Partner) => Err(AbortReason::Suspended),
+        }
     }
 
     async fn batch(
@@ -167,9 +188,7 @@ impl Applier<'_> {
         ctx: &Ctx,
         acts: &[SyncOperation<'_>],
     ) -> Result<Vec<Result<OperationResult, ProvisionError>>, AbortReason> {
-        if !leases::renew(tx, self.lease, LEASE).await? {
-            return Err(AbortReason::LeaseLost);
-        }
+        self.goes_on(tx).await?;
         let began = Instant::now();
         let (mut outcomes, mut weight) = (Vec::new(), 0);
         while let Some(act) = acts.get(outcomes.len()) {

@@ -23,13 +23,13 @@ use super::snapshot::{RawRead, snapshot};
 use super::{execute, lookup, window};
 use crate::clock::Clock;
 use crate::domain::ctx::{Actor, Ctx};
-use crate::domain::directory::{ConnectionKind, ConnectionState, DirectoryMode};
+use crate::domain::directory::{ConnectionKind, DirectoryMode};
 use crate::domain::id::{Id as _, RunId};
 use crate::provision::{ProvisionSource, UnknownMembers};
 use crate::scim::schema::SchemaSet;
 use crate::secret::{Keyring, SealPurpose};
 use crate::store::baseline::{self, PendingRemoval};
-use crate::store::connections::{self, ConnectionContext};
+use crate::store::connections::{self, ConnectionContext, Standstill};
 use crate::store::leases::{self, Lease};
 use crate::store::{Store, StoreError, Tx, runs};
 
@@ -73,6 +73,11 @@ pub enum SyncStartError {
     /// The directory is frozen.
     #[error("The directory of \"{0}\" is paused: nothing it says is taken; a dry run is possible.")]
     DirectoryPaused(String),
+    /// The partner, or one above it, is suspended.
+    #[error(
+        "The partner of \"{0}\", or one above it, is suspended: nothing its directories say is taken; a dry run is possible."
+    )]
+    Suspended(String),
     /// Another run of the connection is going on.
     #[error("Another run of \"{0}\" is going on.")]
     Busy(String),
@@ -113,11 +118,11 @@ pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -
     let mut reader = env.store.reader().await?;
     let connection = connections::open_connection_named(&mut reader, slug, ConnectionKind::Ldap).await?;
     let connection = connection.ok_or_else(|| SyncStartError::Unknown(name.clone()))?;
-    if !order.dry && connection.connection.state == ConnectionState::Paused {
-        return Err(SyncStartError::Paused(name));
-    }
-    if !order.dry && connection.mode == DirectoryMode::Paused {
-        return Err(SyncStartError::DirectoryPaused(name));
+    match connection.standstill().filter(|_| !order.dry) {
+        Some(Standstill::Connection) => return Err(SyncStartError::Paused(name)),
+        Some(Standstill::Directory) => return Err(SyncStartError::DirectoryPaused(name)),
+        Some(Standstill::Partner) => return Err(SyncStartError::Suspended(name)),
+        None => {}
     }
     let settings =
         Arc::new(ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config)?);

@@ -26,6 +26,7 @@ async fn note(env: &SyncContext, slug: &str, order: SyncOptions, why: &SyncStart
     let told = match why {
         SyncStartError::Paused(_)
         | SyncStartError::DirectoryPaused(_)
+        | SyncStartError::Suspended(_)
         | SyncStartError::Settings(_)
         | SyncStartError::Secret(_) => true,
         SyncStartError::Unknown(_)

@@ -108,11 +108,16 @@ impl<'a> AdmittedUser<'a> {
 
     async fn enter(&self, tx: &mut Tx, ctx: &Ctx) -> Result<Outcome, Fault> {
         let at = &self.source.extent;
-        if self.open.connection.mode != DirectoryMode::Paused {
+        let suspended = self.open.connection.suspended;
+        if self.open.connection.standstill().is_none() {
             self.say(tx, ctx).await?;
         }
         match sessions::arrived(tx, at, &self.stable_key).await? {
             Some((_, Some(of))) => Ok(Outcome::Started(session::start(tx, ctx, &of, Some(at.connection())).await?)),
+            _ if suspended => {
+                let detail = format!("{}: the partner of the directory is suspended", self.stable_key);
+                Err(LoginError::new(LoginErrorKind::Suspended, "partner.suspended", detail).into())
+            }
             Some((_, None)) => Ok(Outcome::Waits),
             None => Err(self.unknown().into()),
         }

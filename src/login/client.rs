@@ -14,9 +14,9 @@ use super::provider::with_keys;
 use super::verify::VerifyError;
 use crate::clock::Running;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, OauthClientId};
 use crate::secret::{PlainToken, TokenKind, same, sha256};
+use crate::store::connections::Standstill;
 use crate::store::oauth_clients::{self, Issue, TokenClient};
 use crate::store::{StoreError, Tx};
 
@@ -55,8 +55,8 @@ pub struct TokenError {
     pub refusal: LoginError,
     /// The connection of the client, when there is one of the id it named.
     pub connection: Option<ConnectionId>,
-    /// Whether the client has proved itself, at a connection that is paused.
-    pub paused: bool,
+    /// Why the connection takes nothing for now, when the client has proved itself.
+    pub still: Option<Standstill>,
 }
 
 /// The keys that clients publish, as far as they were asked for.
@@ -94,17 +94,23 @@ impl LoginService {
         proof: PresentedCredential<'_>,
         life: u32,
     ) -> Result<PlainToken, TokenError> {
-        let (mut connection, mut paused) = (None, false);
+        let (mut connection, mut still) = (None, None);
         let issued = match self.proved(ctx, slug, endpoint, proof, &mut connection).await {
             // Nothing is used up: the same assertion is good once the connection is resumed.
-            Ok((claimant, _)) if claimant.connection.connection.state != ConnectionState::Active => {
-                paused = true;
-                Err(LoginError::untrusted("client.paused", "the connection is paused"))
-            }
-            Ok((claimant, used)) => self.written(ctx, &claimant, used, life).await,
+            Ok((claimant, used)) => match claimant.connection.standstill() {
+                Some(Standstill::Connection) => {
+                    still = Some(Standstill::Connection);
+                    Err(LoginError::untrusted("client.paused", "the connection is paused"))
+                }
+                Some(Standstill::Partner) => {
+                    still = Some(Standstill::Partner);
+                    Err(LoginError::untrusted("client.suspended", "the partner, or one above it, is suspended"))
+                }
+                Some(Standstill::Directory) | None => self.written(ctx, &claimant, used, life).await,
+            },
             Err(refusal) => Err(refusal),
         };
-        issued.map_err(|refusal| TokenError { refusal, connection, paused })
+        issued.map_err(|refusal| TokenError { refusal, connection, still })
     }
 
     /// The client, and what its assertion used up. `connection` becomes known with the client, proved or not.

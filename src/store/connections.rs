@@ -1,11 +1,10 @@
 //! Connections: the connections of directories.
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::{FromRow, Reader, Row, SqlValue, StoreError, Tx, login_attempts};
-use crate::binds;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState, DirectoryMode};
 use crate::domain::id::{ConnectionId, DirectoryId};
 use crate::domain::time::Timestamp;
-use crate::statements;
+use crate::{binds, from_row, statements};
 
 statements! {
     INSERT = "INSERT INTO connections (id, directory_id, kind, slug, profile, state, settings, secret, matching_attribute, \
@@ -16,20 +15,43 @@ statements! {
         WHERE id = $1 AND directory_id IN (SELECT id FROM directories WHERE partner_id = $2)";
     SEAL = "UPDATE connections SET secret = $3, updated_at = $4, version = version + 1 \
         WHERE id = $1 AND directory_id IN (SELECT id FROM directories WHERE partner_id = $2)";
-    BY_ID = format!("{COLUMNS} WHERE c.id = $1 AND d.partner_id = $2");
-    BY_SLUG = format!("{COLUMNS} WHERE c.slug = $1 AND d.partner_id = $2");
-    OF_DIRECTORY = format!("{COLUMNS} WHERE c.directory_id = $1 AND d.partner_id = $2 ORDER BY c.kind, c.created_at, c.id");
-    OF_PARTNER = format!("{COLUMNS} WHERE d.partner_id = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id");
-    OPEN = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.id = $1 AND c.kind = $2");
-    OPEN_SLUG = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.slug = $1 AND c.kind = $2");
-    ACTIVE_LDAP = format!("{COLUMNS} JOIN live_partners p ON p.id = d.partner_id WHERE c.kind = 'ldap' \
-        AND c.state = 'active' AND d.mode <> 'paused' ORDER BY c.slug");
+    BY_ID = format!("{} WHERE c.id = $1 AND d.partner_id = $2", columns());
+    BY_SLUG = format!("{} WHERE c.slug = $1 AND d.partner_id = $2", columns());
+    OF_DIRECTORY = format!("{} WHERE c.directory_id = $1 AND d.partner_id = $2 ORDER BY c.kind, c.created_at, c.id", columns());
+    OF_PARTNER = format!("{} WHERE d.partner_id = $1 ORDER BY d.name_key, c.kind, c.created_at, c.id", columns());
+    OPEN = format!("{} JOIN live_partners p ON p.id = d.partner_id WHERE c.id = $1 AND c.kind = $2", columns());
+    OPEN_SLUG = format!("{} JOIN live_partners p ON p.id = d.partner_id WHERE c.slug = $1 AND c.kind = $2", columns());
+    ACTIVE_LDAP = format!("{} JOIN live_partners p ON p.id = d.partner_id WHERE c.kind = 'ldap' \
+        AND c.state = 'active' AND d.mode <> 'paused' AND NOT {SUSPENDED} ORDER BY c.slug", columns());
+    STANDSTILL = format!("SELECT c.state, d.mode, {SUSPENDED} AS suspended FROM connections c \
+        JOIN directories d ON d.id = c.directory_id WHERE c.id = $1 AND c.directory_id = $2");
+    SILENCED = format!("SELECT p.name AS partner, d.name AS directory, c.slug FROM partner_suspensions x \
+        CROSS JOIN partner_ancestors a CROSS JOIN live_partners p CROSS JOIN directories d CROSS JOIN connections c \
+        WHERE a.ancestor_id = x.partner_id AND p.id = a.partner_id AND d.partner_id = p.id AND {TAKES} \
+        GROUP BY p.name, d.name, c.slug ORDER BY c.slug LIMIT $1");
     SECRET = "SELECT secret FROM connections WHERE id = $1 AND directory_id = $2";
 }
 
+/// The columns of a [`ConnectionContext`] but the last: `c` is the connection, `d` its directory.
+const COLUMNS: &str = "c.id, c.directory_id, c.kind, c.slug, c.profile, c.state, c.settings, c.matching_attribute, \
+    c.version, c.created_at, d.partner_id, d.mode";
+
+/// Whether the partner of the directory `d`, or one above it, is suspended.
+pub(super) const SUSPENDED: &str = "EXISTS (SELECT 1 FROM partner_ancestors above CROSS JOIN partner_suspensions held \
+    WHERE above.partner_id = d.partner_id AND held.partner_id = above.ancestor_id)";
+
+/// The connection `c` of the directory `d` would take something, were it not for its partner.
+pub(super) const TAKES: &str = "c.directory_id = d.id AND c.state = 'active' AND d.mode <> 'paused'";
+
+/// The columns of a [`ConnectionContext`].
+pub(super) fn context() -> String {
+    format!("{COLUMNS}, {SUSPENDED} AS suspended")
+}
+
 /// The columns of a [`ConnectionContext`], with where they come from.
-pub(super) const COLUMNS: &str = "SELECT c.id, c.directory_id, c.kind, c.slug, c.profile, c.state, c.settings, c.matching_attribute, \
-    c.version, c.created_at, d.partner_id, d.mode FROM connections c JOIN directories d ON d.id = c.directory_id";
+pub(super) fn columns() -> String {
+    format!("SELECT {} FROM connections c JOIN directories d ON d.id = c.directory_id", context())
+}
 
 /// A connection with what its directory decides for it.
 #[derive(Clone, Debug)]
@@ -42,6 +64,30 @@ pub struct ConnectionContext {
     pub matching_attribute: Option<String>,
     /// Whether and how the directory's word counts.
     pub mode: DirectoryMode,
+    /// Whether its partner, or one above it, is suspended.
+    pub suspended: bool,
+}
+
+/// Why a connection takes nothing for now, though whoever speaks through it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standstill {
+    /// It is paused.
+    Connection,
+    /// Its directory is paused.
+    Directory,
+    /// Its partner, or one above it, is suspended.
+    Partner,
+}
+
+impl Standstill {
+    fn of(state: ConnectionState, mode: DirectoryMode, suspended: bool) -> Option<Self> {
+        match (state, mode) {
+            (ConnectionState::Paused, _) => Some(Self::Connection),
+            _ if suspended => Some(Self::Partner),
+            (_, DirectoryMode::Paused) => Some(Self::Directory),
+            _ => None,
+        }
+    }
 }
 
 /// What a new connection is made of, besides the connection itself.
@@ -71,7 +117,12 @@ impl FromRow for Connection {
 }
 
 impl ConnectionContext {
-    /// Reads the columns of `COLUMNS`; only for queries that have proved who the caller is.
+    /// Why it takes nothing for now; none when it does.
+    pub fn standstill(&self) -> Option<Standstill> {
+        Standstill::of(self.connection.state, self.mode, self.suspended)
+    }
+
+    /// Reads the columns of [`context`]; only for queries that have proved who the caller is.
     pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
         let connection = Connection::from_row(row)?;
         let mode =
@@ -79,6 +130,7 @@ impl ConnectionContext {
         Ok(Self {
             extent: ConnectionExtent::new(connection.id, connection.directory, row.get("partner_id")?),
             matching_attribute: row.get("matching_attribute")?,
+            suspended: row.get("suspended")?,
             connection,
             mode,
         })
@@ -227,6 +279,41 @@ pub async fn open_connection_named(
 /// `StoreError`.
 pub async fn active_ldap(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<ConnectionContext>, StoreError> {
     reader.all(&ACTIVE_LDAP, binds![], ConnectionContext::from_row).await
+}
+
+/// Why a connection takes nothing for now, as it is at this moment; none when it does.
+///
+/// # Errors
+/// `StoreError::NotFound` when it was deleted.
+pub async fn standstill(reader: &mut Reader, at: &ConnectionExtent) -> Result<Option<Standstill>, StoreError> {
+    let read = |row: &Row| {
+        let unknown = |column: &str| StoreError::Decode(column.to_owned());
+        let state = ConnectionState::parse(&row.get::<String>("state")?).ok_or_else(|| unknown("state"))?;
+        let mode = DirectoryMode::parse(&row.get::<String>("mode")?).ok_or_else(|| unknown("mode"))?;
+        Ok(Standstill::of(state, mode, row.get("suspended")?))
+    };
+    reader.one(&STANDSTILL, binds![at.connection(), at.directory()], read).await
+}
+
+/// A connection that would take something, were its partner or one above not suspended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Silenced {
+    /// What its partner is called.
+    pub partner: String,
+    /// What its directory is called.
+    pub directory: String,
+    /// Its name in addresses.
+    pub slug: String,
+}
+
+from_row!(Silenced { partner, directory, slug });
+
+/// Connections of suspended partners that would take something else; at most `limit`.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn silenced(reader: &mut Reader, _by: &OperatorExtent, limit: u32) -> Result<Vec<Silenced>, StoreError> {
+    reader.all(&SILENCED, binds![limit], Silenced::from_row).await
 }
 
 /// The sealed secret of a connection.

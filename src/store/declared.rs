@@ -45,7 +45,7 @@ statements! {
     DIRECTORIES: set = "SELECT d.id, d.partner_id, d.name, d.mode, d.rule_set_version, d.priority, d.version \
         FROM directories d WHERE d.partner_id IN ($1)";
     CEILINGS: set = "SELECT c.directory_id, c.role_id, c.scope_id FROM directory_ceilings c WHERE c.directory_id IN ($1)";
-    CONNECTIONS: set = format!("{} WHERE c.directory_id IN ($1)", connections::COLUMNS);
+    CONNECTIONS: set = format!("{} WHERE c.directory_id IN ($1)", connections::columns());
     RULES: set = format!("SELECT {} FROM directories d JOIN mapping_rules r ON r.directory_id = d.id \
         AND r.rule_set_version = d.rule_set_version WHERE d.id IN ($1)", rules::COLUMNS);
     ATOMS: set = "SELECT a.rule_id, a.term, a.set_id, a.set_kind, a.negated FROM rule_criteria a WHERE a.rule_id IN ($1)";

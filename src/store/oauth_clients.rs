@@ -1,6 +1,6 @@
 //! OAuth 2.0 clients of SCIM connections, the tokens they are given and the assertions they have used up. Of a secret
 //! only the SHA-256 is stored; it has 256 random bits.
-use super::connections::ConnectionContext;
+use super::connections::{self, ConnectionContext};
 use super::extent::PartnerExtent;
 use super::{FromRow as _, Reader, Row, StoreError, Tx};
 use crate::domain::id::{ConnectionId, OauthClientId, TokenId};
@@ -18,11 +18,10 @@ statements! {
     REVOKE = "UPDATE oauth_clients SET revoked_at = $4 WHERE id = $1 AND connection_id = $2 AND revoked_at IS NULL \
         AND connection_id IN (SELECT c.id FROM connections c JOIN directories d ON d.id = c.directory_id WHERE d.partner_id = $3)";
     REVOKE_TOKENS = "UPDATE connection_tokens SET revoked_at = $2 WHERE oauth_client_id = $1 AND revoked_at IS NULL";
-    OPEN = "SELECT o.id AS oauth_client_id, o.secret_hash, o.jwks, o.jwks_uri, c.id, c.directory_id, c.kind, c.slug, c.profile, \
-        c.state, c.settings, c.matching_attribute, c.version, c.created_at, d.partner_id, d.mode \
+    OPEN = format!("SELECT o.id AS oauth_client_id, o.secret_hash, o.jwks, o.jwks_uri, {} \
         FROM oauth_clients o JOIN connections c ON c.id = o.connection_id JOIN directories d ON d.id = c.directory_id \
         JOIN live_partners p ON p.id = d.partner_id \
-        WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND o.revoked_at IS NULL";
+        WHERE o.id = $1 AND c.slug = $2 AND c.kind = 'scim' AND o.revoked_at IS NULL", connections::context());
     USED = "UPDATE oauth_clients SET last_used_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     SEEN = "INSERT INTO oauth_assertions (oauth_client_id, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     FORGET = "DELETE FROM oauth_assertions WHERE oauth_client_id = $1 AND expires_at < $2";

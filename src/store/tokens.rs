@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::connections::ConnectionContext;
+use super::connections::{self, ConnectionContext, SUSPENDED, Standstill};
 use super::extent::PartnerExtent;
 use super::{FromRow, Reader, Row, Store, StoreError, Tx};
 use crate::binds;
 use crate::domain::ctx::Ctx;
-use crate::domain::directory::ConnectionState;
 use crate::domain::id::{ConnectionId, PartnerId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::secret::{PlainToken as TokenText, TokenKind, presented_hash, same};
@@ -36,11 +35,10 @@ statements! {
         JOIN connections c ON c.id = t.connection_id JOIN directories d ON d.id = c.directory_id \
         WHERE t.connection_id = $1 AND d.partner_id = $2 AND t.oauth_client_id IS NULL \
         AND (t.revoked_at IS NOT NULL OR t.expires_at <= $3) ORDER BY t.created_at DESC, t.id DESC LIMIT 1000 OFFSET $4)";
-    BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, c.id, c.directory_id, c.kind, c.slug, c.profile, \
-        c.state, c.settings, c.matching_attribute, c.version, c.created_at, d.partner_id, d.mode \
-        {CONNECTIONS} WHERE t.hash = $1 AND c.kind = 'scim'");
-    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner_id {CONNECTIONS} \
-        WHERE t.id = $1");
+    BY_HASH = format!("SELECT t.id AS token, t.hash, t.expires_at, t.revoked_at, {} \
+        {CONNECTIONS} WHERE t.hash = $1 AND c.kind = 'scim'", connections::context());
+    STILL: question[Uuid] = format!("SELECT t.expires_at, t.revoked_at, c.state, c.version, d.mode, d.partner_id, {SUSPENDED} \
+        {CONNECTIONS} WHERE t.id = $1");
     USED = "UPDATE connection_tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
@@ -164,7 +162,7 @@ impl CachedToken {
         let (connection, token) = (self.connection.connection.id, self.token);
         match objection {
             Objection::Shut(why) => TokenStatus::Shut { connection, token, why },
-            Objection::Paused => TokenStatus::Paused { connection, token },
+            Objection::AtRest(why) => TokenStatus::AtRest { connection, token, why },
         }
     }
 }
@@ -206,14 +204,15 @@ impl TokenCache {
 /// # Errors
 /// `StoreError`.
 pub async fn still_opens(store: &Store, opened: &TokenCache, known: &CachedToken) -> Result<bool, StoreError> {
-    let ConnectionContext { connection, extent, mode, .. } = &*known.connection;
+    let ConnectionContext { connection, extent, mode, suspended, .. } = &*known.connection;
     let read = |row: &Row| {
         Ok(row.get::<Option<Timestamp>>(0)? == known.expires_at
             && row.get::<Option<Timestamp>>(1)?.is_none()
             && row.get::<String>(2)? == connection.state.as_str()
             && row.get::<i64>(3)? == connection.version
             && row.get::<String>(4)? == mode.as_str()
-            && row.get::<PartnerId>(5)? == extent.partner())
+            && row.get::<PartnerId>(5)? == extent.partner()
+            && row.get::<bool>(6)? == *suspended)
     };
     let still = store.ask(&STILL, binds![known.token], read).await?.unwrap_or(false);
     if !still {
@@ -236,19 +235,21 @@ pub enum TokenStatus {
         /// Why.
         why: &'static str,
     },
-    /// It would open its connection, which is paused.
-    Paused {
+    /// It would open its connection, which takes nothing for now.
+    AtRest {
         /// The connection.
         connection: ConnectionId,
         /// The token.
         token: TokenId,
+        /// Why.
+        why: Standstill,
     },
     /// Nobody made it.
     Unknown,
 }
 
 /// What `presented` opens at the address `slug`. To the caller everything that opens nothing is alike, so that nobody
-/// learns which slugs exist; but who shows a good token hears that its connection is paused.
+/// learns which slugs exist; but who shows a good token hears that its connection is paused, or its partner suspended.
 ///
 /// # Errors
 /// `StoreError`.
@@ -296,8 +297,8 @@ pub async fn authenticate(
 enum Objection {
     /// It is no good.
     Shut(&'static str),
-    /// It is good, and its connection is paused.
-    Paused,
+    /// It is good, and its connection takes nothing for now.
+    AtRest(Standstill),
 }
 
 /// Why a token opens nothing; none when it opens its connection.
@@ -309,10 +310,10 @@ fn objection(known: &CachedToken, revoked_at: Option<Timestamp>, slug: &str, now
         Some(Objection::Shut("the token was withdrawn"))
     } else if known.expires_at.is_some_and(|end| now >= end) {
         Some(Objection::Shut("the token has ended"))
-    } else if connection.state != ConnectionState::Active {
-        Some(Objection::Paused)
     } else {
-        None
+        // Whoever only may not write, because the directory is paused, may read.
+        let why = known.connection.standstill().filter(|why| *why != Standstill::Directory);
+        why.map(Objection::AtRest)
     }
 }
 

@@ -101,6 +101,7 @@ mod store_silent;
 mod store_totals;
 mod store_user_totals;
 mod store_verbs;
+mod suspended_directories;
 mod suspension_standing;
 mod unconfirmed_users;
 mod undo;

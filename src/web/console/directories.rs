@@ -45,6 +45,7 @@ pub(super) struct ConnectionListRow {
     pub(super) users: i64,
     pub(super) groups: i64,
     pub(super) paused: bool,
+    pub(super) suspended: bool,
 }
 
 /// How many users and groups each connection has.
@@ -64,8 +65,10 @@ impl ConnectionCounts {
     }
 
     pub(super) fn row(&self, connection: &ConnectionContext) -> ConnectionListRow {
+        let suspended = connection.suspended;
         let connection = &connection.connection;
         ConnectionListRow {
+            suspended,
             kind: kind_name(connection.kind),
             product: products::title(connection.kind, &connection.profile),
             users: self.users.get(&connection.id).copied().unwrap_or_default(),

@@ -41,6 +41,10 @@ struct Stops {
     whom: String,
     /// The partners below, as far as the visitor sees them: each with its users.
     below: Vec<(String, String)>,
+    /// `2 directories with 3 open connections`.
+    directories: String,
+    /// Those of them that the visitor sees: each with whose it is and its open connections.
+    by_directory: Vec<(String, String)>,
 }
 
 struct Group {
@@ -127,7 +131,17 @@ impl Stops {
         );
         let below = stopped.by_partner.iter().filter(|one| one.partner.id != own);
         let below = below.map(|one| (one.partner.name.clone(), count(one.users, "person", "people")));
-        Self { whom, below: below.collect() }
+        let directories = format!(
+            "{}, of {}",
+            count(counts.connections, "open connection", "open connections"),
+            count(counts.directories, "directory that speaks", "directories that speak"),
+        );
+        let connections = |open: i64| count(open, "open connection", "open connections");
+        let by_directory = stopped.by_directory.iter().map(|one| {
+            let whose = format!("{} of {}", one.directory.name, one.partner.name);
+            (whose, connections(one.connections))
+        });
+        Self { whom, below: below.collect(), directories, by_directory: by_directory.collect() }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::login;
 use crate::login::client::TokenError;
 use crate::login::error::LoginErrorKind;
+use crate::store::connections::Standstill;
 use crate::web::error::HttpError;
 use crate::web::extract::{self, ClientInfo};
 use crate::web::scim::PAUSED_SECONDS;
@@ -83,8 +84,15 @@ async fn issued(
     let token = match issued {
         Ok(token) => token,
         // Who has proved itself is told: a provider that hears of a wrong secret asks for another.
-        Err(TokenError { refusal, connection, paused: true }) => {
-            let why = "This connection is paused: no tokens are given until its administrator resumes it.";
+        Err(TokenError { refusal, connection, still: Some(why) }) => {
+            let why = match why {
+                Standstill::Connection | Standstill::Directory => {
+                    "This connection is paused: no tokens are given until its administrator resumes it."
+                }
+                Standstill::Partner => {
+                    "The partner of this connection is suspended: no tokens are given until it is switched on again."
+                }
+            };
             let fault = OauthError::later(StatusCode::SERVICE_UNAVAILABLE, why, PAUSED_SECONDS);
             if let Some(connection) = connection {
                 tell(connection, &fault, refusal.detail);

@@ -13,7 +13,6 @@ use super::options::ScimOptions;
 use super::redact;
 use super::response::ScimResponse;
 use crate::domain::ctx::{Actor, Ctx};
-use crate::domain::directory::DirectoryMode;
 use crate::domain::id::{EventId, Id, TokenId, exact};
 use crate::domain::time::Timestamp;
 use crate::scim::error::{ScimError, ScimType};
@@ -22,7 +21,7 @@ use crate::scim::json;
 use crate::scim::profile::{AppliedSwitch, Switch};
 use crate::scim::schema::{GROUP_URN, ResourceSchema};
 use crate::store::StoreError;
-use crate::store::connections::ConnectionContext;
+use crate::store::connections::{ConnectionContext, Standstill};
 use crate::store::request_log::{LoggedBody, RequestLogEntry};
 use crate::store::tokens::{self, TokenStatus};
 use crate::web::error::{DAMAGED, ErrorFormat, HttpError, LATE, sentence};
@@ -107,7 +106,7 @@ async fn ahead(
 /// The connection that the request's token opens.
 ///
 /// # Errors
-/// 503 for a good token of a paused connection: told that it is a bad one, a provider would ask its administrator for
+/// 503 for a good token of a paused connection, or of a suspended partner: told that it is a bad one, a provider would ask its administrator for
 /// another or give the connection up. Else 401, the same for every reason, so that nobody learns which connections exist.
 pub async fn authenticate(
     request: &HttpRequest,
@@ -131,15 +130,20 @@ pub async fn authenticate(
                 RejectedRequest { connection, token, path: &path, status: 401, why, began: now },
             );
         }
-        TokenStatus::Paused { connection, token } => {
+        TokenStatus::AtRest { connection, token, why: still } => {
             let path = redact::path(below(request));
-            let (token, why) = (Some(token), "the connection is paused".to_owned());
+            let why = match still {
+                Standstill::Connection => "the connection is paused",
+                Standstill::Directory => "the directory is paused",
+                Standstill::Partner => "the partner of the connection, or one above it, is suspended",
+            };
+            let (token, why) = (Some(token), why.to_owned());
             log::write_down(
                 app,
                 request,
                 RejectedRequest { connection, token, path: &path, status: 503, why, began: now },
             );
-            return Err(HttpError::scim(ErrorFormat::Scim, paused("connection")));
+            return Err(HttpError::scim(ErrorFormat::Scim, at_rest(still)));
         }
         TokenStatus::Unknown => {
             let why = match token {
@@ -169,15 +173,25 @@ fn unavailable(error: StoreError) -> HttpError {
     HttpError::scim(ErrorFormat::Scim, of_store(&error))
 }
 
-/// Seconds after which a client of something paused may ask again: about as often as providers come by themselves.
+/// Seconds after which a client of something paused or suspended may ask again: about as often as providers come by themselves.
 pub const PAUSED_SECONDS: u32 = 300;
 
 /// Seconds after which a client may ask a store again that cannot answer.
 const STORE_SECONDS: u32 = 5;
 
-/// What is paused takes nothing for now; it will again, so it is no refusal for good.
-fn paused(what: &str) -> ScimError {
-    let text = format!("This {what} is paused: nothing is taken from it until its administrator resumes it.");
+/// What takes nothing for now will again, so it is no refusal for good.
+fn at_rest(why: Standstill) -> ScimError {
+    let text = match why {
+        Standstill::Connection => {
+            "This connection is paused: nothing is taken from it until its administrator resumes it."
+        }
+        Standstill::Directory => {
+            "This directory is paused: nothing is taken from it until its administrator resumes it."
+        }
+        Standstill::Partner => {
+            "The partner of this connection is suspended: nothing is taken from it until it is switched on again."
+        }
+    };
     ScimError::plain(503, text).wait(PAUSED_SECONDS)
 }
 
@@ -284,7 +298,8 @@ impl ScimRequest {
     /// Refuses to go on with a long request whose caller may no longer write.
     ///
     /// # Errors
-    /// 401 when the token no longer opens the connection, 503 while the connection or its directory is paused.
+    /// 401 when the token no longer opens the connection, 503 while the connection or its directory is paused, or its
+    /// partner suspended.
     pub async fn still_writing(&self) -> Result<(), ScimError> {
         let now = self.app.clock.now();
         let (connection, _) =
@@ -391,12 +406,9 @@ impl ScimRequest {
     }
 }
 
-/// Refuses to write at a connection whose directory is paused.
+/// Refuses to write at a connection that takes nothing for now.
 fn writable(connection: &ConnectionContext) -> Result<(), ScimError> {
-    if connection.mode == DirectoryMode::Paused {
-        return Err(paused("directory"));
-    }
-    Ok(())
+    connection.standstill().map_or(Ok(()), |why| Err(at_rest(why)))
 }
 
 /// Whether nothing is to be kept. A word that is not understood must not turn into a write.

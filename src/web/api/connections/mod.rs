@@ -47,6 +47,9 @@ pub(super) struct ConnectionView {
     pub profile: String,
     /// Whether it is open.
     pub state: ConnectionStateView,
+    /// Whether its partner, or one above it, is suspended: then nothing is taken, whatever `state` says. Pushes are
+    /// answered with 503, and no synchronisation begins.
+    pub suspended: bool,
     /// The attribute or claim that names the same user at every connection of the directory.
     pub join: Option<String>,
     /// What is to be known of `join`, when it counts only under a condition.
@@ -79,6 +82,7 @@ pub(super) fn view(connection: ConnectionContext, public_url: &str) -> Connectio
         slug: record.slug,
         profile: record.profile,
         state: record.state.into(),
+        suspended: connection.suspended,
         join: connection.matching_attribute,
         matching_note,
         settings: record.config,

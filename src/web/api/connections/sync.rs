@@ -45,7 +45,7 @@ pub(in crate::web::api) struct StartedSyncRun {
     request_body = Option<NewSyncRunBody>,
     responses((status = 200, description = "the report; `status` is `done`, `held` or `failed`", body = Object),
         (status = 202, description = "it goes on", body = StartedSyncRun),
-        (status = 409, description = "it is paused, or a run is going on")))]
+        (status = 409, description = "it is paused, its partner is suspended, or a run is going on")))]
 pub(in crate::web::api) async fn sync(mut asked: ApiOrOperatorRequest) -> ApiResult {
     let body: NewSyncRunBody = asked.body_or_default().await?;
     let slug = asked.slug()?;
@@ -89,6 +89,7 @@ fn refused(why: SyncStartError) -> Fault {
         SyncStartError::NothingHeld(_) => StatusCode::BAD_REQUEST,
         SyncStartError::Paused(_)
         | SyncStartError::DirectoryPaused(_)
+        | SyncStartError::Suspended(_)
         | SyncStartError::Busy(_)
         | SyncStartError::Settings(_)
         | SyncStartError::Secret(_) => StatusCode::CONFLICT,

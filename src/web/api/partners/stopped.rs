@@ -7,7 +7,7 @@ use crate::domain::id::PartnerId;
 use crate::web::api::model::Ref;
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
-/// Who is stopped when a partner is switched off.
+/// Who and what is stopped when a partner is switched off.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stopped)]
 pub(in crate::web::api) struct View {
@@ -21,6 +21,12 @@ pub(in crate::web::api) struct View {
     tokens: i64,
     /// By partner, the nearest first: of the first 100 those that the caller may see.
     by_partner: Vec<OfView>,
+    /// How many connections are open there: SCIM, LDAP and sign-in. Pushes are answered with 503 meanwhile.
+    connections: i64,
+    /// How many directories have one that pushes or is synchronised: what they say is not taken meanwhile.
+    directories: i64,
+    /// Directories with open connections, the nearest first: of the first 100 those that the caller may see.
+    by_directory: Vec<OfDirectoryView>,
 }
 
 /// One of the partners.
@@ -35,7 +41,20 @@ struct OfView {
     signed_in: i64,
 }
 
-/// Whom switching a partner off would stop. What its directories say is taken meanwhile, and counts when it is on again.
+/// One of the directories.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StoppedDirectory)]
+struct OfDirectoryView {
+    /// Which.
+    directory: Ref,
+    /// Whose it is.
+    partner: Ref,
+    /// How many of its connections are open.
+    connections: i64,
+}
+
+/// Whom and what switching a partner off would stop. What its directories say is not taken meanwhile; the next push or
+/// synchronisation after it is on again brings it.
 /// Needs `core.partner.suspend` over it, or `core.billing.hold` or `core.security.hold`.
 #[utoipa::path(get, path = "/api/v1/partners/{id}/suspend", tag = "Partners", operation_id = "whomSuspendingStops",
     params(("id" = uuid::Uuid, Path, description = "the partner")),
@@ -49,6 +68,11 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
         users: one.users,
         signed_in: one.signed_in,
     });
+    let by_directory = found.by_directory.into_iter().map(|one| OfDirectoryView {
+        directory: one.directory.into(),
+        partner: one.partner.into(),
+        connections: one.connections,
+    });
     let counts = found.counts;
     ok(&View {
         partners: counts.partners,
@@ -56,5 +80,8 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
         signed_in: counts.signed_in,
         tokens: counts.tokens,
         by_partner: by_partner.collect(),
+        connections: counts.connections,
+        directories: counts.directories,
+        by_directory: by_directory.collect(),
     })
 }
