@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{StatusCode, Uri, Version};
+use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -18,7 +18,7 @@ use super::extract::{self, ClientInfo};
 use super::operator_token::Operator;
 use super::socket::HttpConnection;
 use super::stalled_body::Paced;
-use super::{App, listen, metrics, routes};
+use super::{App, listen, metrics, request_head, routes};
 use crate::jobs::health::Trouble;
 
 /// The header that carries the id of a request.
@@ -216,38 +216,14 @@ fn fit(request: &ServiceRequest, face: ErrorFormat, most: usize) -> Result<(), H
     if !extract::is_text(address) {
         return refuse(StatusCode::BAD_REQUEST, "The address holds bytes that are no UTF-8 text.");
     }
-    if !names_host(request) {
-        return refuse(StatusCode::BAD_REQUEST, "The request must name one host, with no more than a port beside it.");
+    if let Some(objection) = request_head::objection(request.head()) {
+        return refuse(StatusCode::BAD_REQUEST, objection);
     }
     if headers_size(request.headers()) > most {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return refuse(status, sentence(status));
     }
     Ok(())
-}
-
-/// Whether the request names its host as it must: once in HTTP/1.1, at most once otherwise (RFC 9112 §3.2).
-fn names_host(request: &ServiceRequest) -> bool {
-    let mut named = request.headers().get_all(header::HOST);
-    match (named.next(), named.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(is_host),
-        (None, _) => request.version() != Version::HTTP_11,
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2), and not nothing.
-fn is_host(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port),
-        _ => (text, ""),
-    };
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
-    let fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(name),
-    };
-    fits && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn headers_size(headers: &HeaderMap) -> usize {
@@ -336,22 +312,4 @@ fn reason_of(panic: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_host;
-
-    #[test]
-    fn a_host_is_a_name_or_an_address_with_a_port_at_most() {
-        for host in ["a", "a.example", "A.EXAMPLE:80", "a:", "127.0.0.1:8443", "[::1]", "[::1]:80", "xn--a_b", "a%41"] {
-            assert!(is_host(host), "{host}");
-        }
-        for other in [
-            "", ":80", "a/b@c", "a/b", "a@b", "a b", "a:b", "a:80:80", "[::1", "::1", "[a]", "[::1]x", "a?b", "a#b",
-            "\u{e4}",
-        ] {
-            assert!(!is_host(other), "{other}");
-        }
-    }
 }

@@ -20,6 +20,7 @@ pub mod oauth;
 mod operate;
 pub mod operator_token;
 pub mod rate_limit;
+mod request_head;
 pub mod routes;
 pub mod scim;
 pub mod server;

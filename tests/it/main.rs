@@ -36,6 +36,7 @@ mod edge_text;
 mod edge_tls;
 mod figures;
 mod grant_end;
+mod http_heads;
 mod late_binding;
 mod ldap_connection;
 mod ldap_hostile;
