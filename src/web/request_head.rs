@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn two_names_in_http2_are_one() {
         let head = |version: Version, target: &str, hosts: &[&'static str]| {
-            let mut head = RequestHead { version, uri: target.parse().unwrap(), ..RequestHead::default() };
+            let mut head = RequestHead::default();
+            (head.version, head.uri) = (version, target.parse().unwrap());
             for host in hosts {
                 head.headers.append(header::HOST, header::HeaderValue::from_static(host));
             }
