@@ -191,7 +191,7 @@ CREATE INDEX role_ancestors_descendant ON role_ancestors (ancestor_id, role_id);
 
 CREATE TABLE scopes (
     id UUID PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('own', 'partner', 'subtree', 'groups')),
+    kind TEXT NOT NULL CHECK (kind IN ('own', 'partner', 'subtree', 'user_groups')),
     partner_id UUID NOT NULL REFERENCES partners (id)
 );
 CREATE INDEX scopes_partner ON scopes (partner_id);
@@ -434,7 +434,7 @@ CREATE TABLE mapping_rules (
     rule_set_version BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
     name TEXT NOT NULL,
-    effect TEXT NOT NULL CHECK (effect IN ('place', 'join', 'grant')),
+    effect TEXT NOT NULL CHECK (effect IN ('set_primary_group', 'add_to_group', 'grant_role')),
     user_group_id UUID REFERENCES user_groups (id),
     role_id UUID REFERENCES roles (id),
     scope_id UUID REFERENCES scopes (id),

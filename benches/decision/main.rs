@@ -101,11 +101,11 @@ async fn ask(
         let resource = Resource { partner, group: None, owner: None };
         let question = Question { principal: person.id, capability: capability(&mut dice), resource, now };
         let kind = match effective::decide(reader, &question).await?.reason {
-            DecisionReason::Granted(proof) if matches!(proof.support, GrantOrigin::Manual { through: None, .. }) => {
+            DecisionReason::Allowed(proof) if matches!(proof.origin, GrantOrigin::Manual { via_group: None, .. }) => {
                 &mut own
             }
-            DecisionReason::Granted(_) => &mut said,
-            DecisionReason::Refused { .. } => &mut refused,
+            DecisionReason::Allowed(_) => &mut said,
+            DecisionReason::Denied { .. } => &mut refused,
         };
         if kind.len() < most {
             kind.push(question);

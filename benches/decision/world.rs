@@ -244,8 +244,8 @@ async fn directory(
         }
         let rule = dice.id();
         let row = match ordinal {
-            5 => binds![rule, id, ordinal, "join", Some(label), None::<Uuid>, None::<Uuid>],
-            _ => binds![rule, id, ordinal, "grant", None::<Uuid>, Some(role), Some(scopes[1])],
+            5 => binds![rule, id, ordinal, "add_to_group", Some(label), None::<Uuid>, None::<Uuid>],
+            _ => binds![rule, id, ordinal, "grant_role", None::<Uuid>, Some(role), Some(scopes[1])],
         };
         tx.execute_rows(&RULE, [row]).await?;
         let group = |dice: &mut Dice| groups[1 + dice.below(groups.len() - 1)];

@@ -26,7 +26,7 @@ pub async fn open(server: &Server, slug: &str, settings: Value, secret: &str) ->
 /// When the interface refuses to run it.
 pub async fn sync(server: &Server, slug: &str, dry: bool) -> Result<Value> {
     let api = Client::api(&server.ready.api)?;
-    api.post(&format!("/connections/{slug}/sync"), &json!({"dry_run": dry})).await?.good("synchronising")
+    api.post(&format!("/connections/{slug}/sync-runs"), &json!({"dry_run": dry})).await?.good("synchronising")
 }
 
 /// A new SCIM connection for clients of no particular product.

@@ -42,7 +42,7 @@ pub struct Decision {
 impl Decision {
     /// The decision a reason stands for.
     pub fn because(reason: DecisionReason) -> Self {
-        Self { allowed: matches!(reason, DecisionReason::Granted(_)), reason }
+        Self { allowed: matches!(reason, DecisionReason::Allowed(_)), reason }
     }
 }
 
@@ -53,11 +53,11 @@ pub enum Rank {
     /// It allows.
     Allows,
     /// Everything fits, but the directory's ceiling.
-    Clipped,
+    OutsideCeiling,
     /// It is live, but does not reach.
     OutOfScope,
     /// It carries the capability, but not now.
-    Dormant,
+    Inactive,
 }
 
 /// Answers a question from a derived view.
@@ -67,7 +67,7 @@ pub enum Rank {
 pub fn decide(view: &AccessView<'_>, question: &Question) -> Decision {
     let nearest = best_grant(view, question).and_then(|(rank, held)| {
         let proof = proof(view, question.principal, held)?;
-        Some(ClosestGrant { rank, proof, dormant: dormant(view, held, question.now) })
+        Some(ClosestGrant { rank, proof, inactive_reason: dormant(view, held, question.now) })
     });
     conclude(standing(view, question), nearest)
 }
@@ -80,37 +80,37 @@ pub struct ClosestGrant {
     /// What stands behind it.
     pub proof: GrantExplanation,
     /// Why it is asleep, if it is.
-    pub dormant: Option<InactiveReason>,
+    pub inactive_reason: Option<InactiveReason>,
 }
 
 /// Puts the decision together from the standing of both sides (what fails there, or what is not there at all)
 /// and the grant that gets furthest, if any carries the capability.
 pub fn conclude(standing: Result<Vec<DenialReason>, Absent>, nearest: Option<ClosestGrant>) -> Decision {
-    let mut misses = match standing {
-        Ok(misses) => misses,
-        Err(absent) => return Decision::because(DecisionReason::Refused { misses: vec![absent.into()] }),
+    let mut denials = match standing {
+        Ok(denials) => denials,
+        Err(absent) => return Decision::because(DecisionReason::Denied { denials: vec![absent.into()] }),
     };
     match nearest {
-        Some(nearest) if nearest.rank == Rank::Allows && misses.is_empty() => {
-            return Decision::because(DecisionReason::Granted(Box::new(nearest.proof)));
+        Some(nearest) if nearest.rank == Rank::Allows && denials.is_empty() => {
+            return Decision::because(DecisionReason::Allowed(Box::new(nearest.proof)));
         }
-        Some(nearest) => misses.extend(near_miss(nearest)),
-        None => misses.push(DenialReason::NoGrant),
+        Some(nearest) => denials.extend(near_miss(nearest)),
+        None => denials.push(DenialReason::NoGrant),
     }
-    Decision::because(DecisionReason::Refused { misses })
+    Decision::because(DecisionReason::Denied { denials })
 }
 
 /// What a grant that gets near misses.
 pub fn near_miss(nearest: ClosestGrant) -> Option<DenialReason> {
-    let ClosestGrant { rank, proof, dormant } = nearest;
-    let directory = proof.support.directory().cloned();
-    let nearest = Box::new(proof);
+    let ClosestGrant { rank, proof, inactive_reason } = nearest;
+    let directory = proof.origin.directory().cloned();
+    let closest_grant = Box::new(proof);
     match rank {
         Rank::Allows => None,
-        Rank::Clipped if nearest.support.resting() => Some(DenialReason::Unconfirmed { nearest }),
-        Rank::Clipped => Some(DenialReason::Clipped { nearest, directory: directory? }),
-        Rank::OutOfScope => Some(DenialReason::OutOfScope { nearest }),
-        Rank::Dormant => Some(DenialReason::NotNow { nearest, cause: dormant? }),
+        Rank::OutsideCeiling if closest_grant.origin.resting() => Some(DenialReason::Unconfirmed { closest_grant }),
+        Rank::OutsideCeiling => Some(DenialReason::OutsideCeiling { closest_grant, directory: directory? }),
+        Rank::OutOfScope => Some(DenialReason::OutOfScope { closest_grant }),
+        Rank::Inactive => Some(DenialReason::GrantInactive { closest_grant, inactive_reason: inactive_reason? }),
     }
 }
 
@@ -120,22 +120,22 @@ fn standing(view: &AccessView<'_>, question: &Question) -> Result<Vec<DenialReas
     let Some(user) = world.users.get(&question.principal) else { return Err(Absent::User) };
     let Some(partner) = world.partners.get(&question.resource.partner) else { return Err(Absent::Partner) };
     let Some(on_suspended) = world.capabilities.get(&question.capability) else { return Err(Absent::Capability) };
-    let mut misses = Vec::new();
+    let mut denials = Vec::new();
     let ended = user.ends.filter(|(at, _)| *at <= question.now).map(|(_, source)| source);
     if let Some(source) = user.suspended_by.first().copied().or(ended) {
-        misses.push(DenialReason::UserSuspended { source });
+        denials.push(DenialReason::UserSuspended { source });
     }
     if let Some((partner, source)) = suspended_above(view, user.partner) {
-        misses.push(DenialReason::HomeSuspended { partner, source });
+        denials.push(DenialReason::HomePartnerSuspended { partner, source });
     }
     let side = suspended_above(view, question.resource.partner).filter(|_| !on_suspended);
-    misses.extend(side.map(|(partner, source)| DenialReason::PartnerSuspended { partner, source }));
+    denials.extend(side.map(|(partner, source)| DenialReason::PartnerSuspended { partner, source }));
     let level = world.levels.get(&partner.level);
     if !level.is_some_and(|level| level.ceiling.contains(&question.capability)) {
         let name = level.map(|level| level.name.clone()).unwrap_or_default();
-        misses.push(DenialReason::BeyondLevel { level: NamedRef::<LevelId>::new(partner.level, name) });
+        denials.push(DenialReason::LevelForbids { level: NamedRef::<LevelId>::new(partner.level, name) });
     }
-    Ok(misses)
+    Ok(denials)
 }
 
 /// The nearest suspended partner at or above this one.
@@ -169,11 +169,11 @@ fn rank(view: &AccessView<'_>, question: &Question, target: &Target<'_>, held: D
         return None;
     }
     Some(if dormant(view, held, question.now).is_some() {
-        Rank::Dormant
+        Rank::Inactive
     } else if !reaches(scope, target, view) {
         Rank::OutOfScope
     } else if !lets_through(view, question, target, held.bound()) {
-        Rank::Clipped
+        Rank::OutsideCeiling
     } else {
         Rank::Allows
     })
@@ -199,7 +199,11 @@ fn dormant(view: &AccessView<'_>, held: DerivedGrant, now: Timestamp) -> Option<
     if grant.window.contains(now) {
         return None;
     }
-    Some(if grant.window.from.is_some_and(|from| now < from) { InactiveReason::NotYet } else { InactiveReason::Over })
+    Some(if grant.window.from.is_some_and(|from| now < from) {
+        InactiveReason::NotYetValid
+    } else {
+        InactiveReason::Expired
+    })
 }
 
 /// What stands behind a grant that `user` holds.
@@ -215,13 +219,13 @@ pub fn proof(view: &AccessView<'_>, user: UserId, held: DerivedGrant) -> Option<
             GrantOrigin::Manual {
                 grant: id,
                 granted_by: grant.granted_by.and_then(by),
-                at: grant.created_at,
-                through: through(view, user, held),
+                granted_at: grant.created_at,
+                via_group: through(view, user, held),
             }
         }
     };
     let name = world.roles.get(&role).map(|role| role.name.clone()).unwrap_or_default();
-    Some(GrantExplanation { role: NamedRef::new(role, name), scope: ScopeSummary::of(scope, partner), support })
+    Some(GrantExplanation { role: NamedRef::new(role, name), scope: ScopeSummary::of(scope, partner), origin: support })
 }
 
 fn through(view: &AccessView<'_>, user: UserId, held: DerivedGrant) -> Option<ViaGroup> {
@@ -234,7 +238,7 @@ fn through(view: &AccessView<'_>, user: UserId, held: DerivedGrant) -> Option<Vi
         MembershipReason::Resting(word) => MembershipSummary::Resting { directory: word.map(|id| directory(view, id)) },
         MembershipReason::Rule(rule, directory) => MembershipSummary::Rule(rule_line(view, user, rule, directory)),
     };
-    Some(ViaGroup { group: NamedRef::new(place.group, &group.name), ground })
+    Some(ViaGroup { group: NamedRef::new(place.group, &group.name), membership: ground })
 }
 
 /// A rule with its directory and the positive atoms of the term that matched.
@@ -242,11 +246,11 @@ fn rule_line(view: &AccessView<'_>, user: UserId, id: RuleId, from: DirectoryId)
     let rule = view.rule(id);
     let term = view.user(user).and_then(|derived| derived.matched.get(&id)).copied();
     let terms = rule.map_or(&[][..], |rule| &rule.when.terms);
-    let atoms = term.and_then(|term| terms.get(term)).into_iter().flat_map(|term| &term.atoms);
+    let atoms = term.and_then(|term| terms.get(term)).into_iter().flat_map(|term| &term.criteria);
     RuleSummary {
         rule: NamedRef::new(id, rule.map(|rule| rule.name.clone()).unwrap_or_default()),
         directory: directory(view, from),
-        witnesses: atoms.filter(|atom| !atom.negated).map(|atom| named_set(view, atom.set)).collect(),
+        matched: atoms.filter(|atom| !atom.negated).map(|atom| named_set(view, atom.set)).collect(),
     }
 }
 

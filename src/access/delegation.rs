@@ -117,11 +117,11 @@ pub fn authority(view: &AccessView<'_>, user: UserId, now: Timestamp) -> Authori
 
 /// A scope of several groups as one scope for each group.
 fn parts(scope: &Scope) -> Vec<Scope> {
-    match &scope.reach {
-        ScopeBase::Groups { partner, groups } => groups
+    match &scope.base {
+        ScopeBase::UserGroups { partner, user_groups: groups } => groups
             .iter()
             .map(|group| Scope {
-                reach: ScopeBase::Groups { partner: *partner, groups: BTreeSet::from([*group]) },
+                base: ScopeBase::UserGroups { partner: *partner, user_groups: BTreeSet::from([*group]) },
                 ..scope.clone()
             })
             .collect(),

@@ -33,7 +33,7 @@ pub struct AccessView<'w> {
 /// What one user gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DerivedAccess {
-    /// The one exclusive group, and why.
+    /// The one primary group, and why.
     pub primary_group: Option<Membership>,
     /// Labels, and why; one line for each ground.
     pub labels: BTreeSet<Membership>,
@@ -199,7 +199,7 @@ impl AccessView<'_> {
                 self.world.grants.get(&id).map(|grant| (grant.role, &grant.scope))
             }
             DerivedGrant::Rule(id, _) => match self.rule(id).map(|rule| &rule.effect) {
-                Some(RuleEffect::Grant { role, scope }) => Some((*role, scope)),
+                Some(RuleEffect::GrantRole { role, scope }) => Some((*role, scope)),
                 _ => None,
             },
         }
@@ -301,7 +301,7 @@ impl<'w> Rules<'w> {
 
     fn place(&self, world: &AccessSnapshot, home: PartnerId, matched: &BTreeMap<RuleId, usize>) -> Option<Membership> {
         self.matched(matched).find_map(|rule| match rule.effect {
-            RuleEffect::Place { group } if is_place(world, home, group) => {
+            RuleEffect::SetPrimaryGroup { user_group: group } if is_place(world, home, group) => {
                 Some(Membership { group, ground: MembershipReason::Rule(rule.id, rule.directory) })
             }
             _ => None,
@@ -316,7 +316,7 @@ impl<'w> Rules<'w> {
     ) -> BTreeSet<Membership> {
         self.matched(matched)
             .filter_map(|rule| match rule.effect {
-                RuleEffect::Join { group } if is_label(world, home, group) => {
+                RuleEffect::AddToGroup { user_group: group } if is_label(world, home, group) => {
                     Some(Membership { group, ground: MembershipReason::Rule(rule.id, rule.directory) })
                 }
                 _ => None,
@@ -325,7 +325,7 @@ impl<'w> Rules<'w> {
     }
 
     fn grants<'a>(&'a self, matched: &'a BTreeMap<RuleId, usize>) -> impl Iterator<Item = DerivedGrant> + 'a {
-        let grants = self.matched(matched).filter(|rule| matches!(rule.effect, RuleEffect::Grant { .. }));
+        let grants = self.matched(matched).filter(|rule| matches!(rule.effect, RuleEffect::GrantRole { .. }));
         grants.map(|rule| DerivedGrant::Rule(rule.id, rule.directory))
     }
 }
@@ -333,19 +333,19 @@ impl<'w> Rules<'w> {
 /// The first term that holds: every positive set, no negated one, and at least one positive.
 pub fn matching_term(when: &RuleFilter, sets: &BTreeSet<ExternalSet>) -> Option<usize> {
     when.terms.iter().position(|term| {
-        term.atoms.iter().any(|atom| !atom.negated)
-            && term.atoms.iter().all(|atom| sets.contains(&atom.set) != atom.negated)
+        term.criteria.iter().any(|atom| !atom.negated)
+            && term.criteria.iter().all(|atom| sets.contains(&atom.set) != atom.negated)
     })
 }
 
-/// A rule places only in an exclusive group of the user's home.
+/// A rule places only in an primary group of the user's home.
 fn is_place(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
-    world.groups.get(&group).is_some_and(|group| group.exclusive && group.partner == home)
+    world.groups.get(&group).is_some_and(|group| group.is_primary && group.partner == home)
 }
 
 /// A rule joins only labels of the user's home.
 fn is_label(world: &AccessSnapshot, home: PartnerId, group: UserGroupId) -> bool {
-    world.groups.get(&group).is_some_and(|group| !group.exclusive && group.partner == home)
+    world.groups.get(&group).is_some_and(|group| !group.is_primary && group.partner == home)
 }
 
 /// A place by existence alone, once for each directory that vouches.

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::grant::{Scope, ScopeBase};
+use crate::domain::grant::{Scope, ScopeKind};
 use crate::domain::id::{DirectoryId, GrantId, Id, PartnerId, RoleId, RuleId, UserGroupId, UserId};
 use crate::domain::partner::LevelId;
 use crate::domain::rule::ExternalSet;
@@ -43,14 +43,14 @@ impl<T: Id> NamedRef<T> {
 
 /// Why a decision came out as it did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[serde(tag = "result", rename_all = "snake_case")]
 pub enum DecisionReason {
     /// Allowed by this grant. Others may allow it too.
-    Granted(Box<GrantExplanation>),
-    /// Refused; every condition that fails, the weightiest first. At least one.
-    Refused {
+    Allowed(Box<GrantExplanation>),
+    /// Denied; every condition that fails, the weightiest first. At least one.
+    Denied {
         /// The failing conditions.
-        misses: Vec<DenialReason>,
+        denials: Vec<DenialReason>,
     },
 }
 
@@ -62,37 +62,23 @@ pub struct GrantExplanation {
     /// Over what.
     pub scope: ScopeSummary,
     /// Why it is held.
-    pub support: GrantOrigin,
+    pub origin: GrantOrigin,
 }
 
 /// A scope in brief.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ScopeSummary {
     /// What it covers.
-    pub reach: ScopeKind,
+    pub kind: ScopeKind,
     /// The partner it hangs on.
     pub partner: NamedRef<PartnerId>,
     /// Whether partners or groups are cut out of it.
-    pub exclusions: bool,
-}
-
-/// The kinds of reach a scope has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScopeKind {
-    /// The holder's own user and things.
-    Own,
-    /// One partner.
-    Partner,
-    /// A partner and everything below.
-    Subtree,
-    /// User groups of a partner.
-    Groups,
+    pub has_exclusions: bool,
 }
 
 /// Why a grant is held.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum GrantOrigin {
     /// An administrator granted it.
     Manual {
@@ -101,9 +87,9 @@ pub enum GrantOrigin {
         /// Who granted it; none for the first owner.
         granted_by: Option<NamedRef<UserId>>,
         /// When.
-        at: Timestamp,
+        granted_at: Timestamp,
         /// The user group that holds it; none when the user does.
-        through: Option<ViaGroup>,
+        via_group: Option<ViaGroup>,
     },
     /// A mapping rule grants it.
     Rule(RuleSummary),
@@ -115,12 +101,12 @@ pub struct ViaGroup {
     /// The group.
     pub group: NamedRef<UserGroupId>,
     /// Why the user is in it.
-    pub ground: MembershipSummary,
+    pub membership: MembershipSummary,
 }
 
 /// Why a user is in a user group.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "because", rename_all = "snake_case")]
+#[serde(tag = "reason", rename_all = "snake_case")]
 pub enum MembershipSummary {
     /// An administrator added the user.
     Added,
@@ -145,19 +131,19 @@ pub struct RuleSummary {
     /// Its directory.
     pub directory: NamedRef<DirectoryId>,
     /// External groups and conditions of the matching term that the user is in.
-    pub witnesses: Vec<NamedRef<ExternalSet>>,
+    pub matched: Vec<NamedRef<ExternalSet>>,
 }
 
 /// One condition of a decision that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "miss", rename_all = "snake_case")]
+#[serde(tag = "code", rename_all = "snake_case")]
 pub enum DenialReason {
     /// There is no such user.
     UserNotFound,
     /// There is no such partner.
-    NoPartner,
+    PartnerNotFound,
     /// The catalog has no such capability.
-    NoCapability,
+    UnknownCapability,
     /// The user is switched off.
     UserSuspended {
         /// By whom.
@@ -165,7 +151,7 @@ pub enum DenialReason {
         source: SuspensionSource,
     },
     /// The user's home, or a partner above it, is switched off.
-    HomeSuspended {
+    HomePartnerSuspended {
         /// Which partner.
         partner: NamedRef<PartnerId>,
         /// By whom.
@@ -181,35 +167,35 @@ pub enum DenialReason {
         source: SuspensionSource,
     },
     /// Partners of this level never have this done to them.
-    BeyondLevel {
+    LevelForbids {
         /// The level.
         level: NamedRef<LevelId>,
     },
     /// Nothing the user holds carries the capability.
     NoGrant,
     /// A grant carries it, but not at this moment.
-    NotNow {
+    GrantInactive {
         /// The grant.
-        nearest: Box<GrantExplanation>,
+        closest_grant: Box<GrantExplanation>,
         /// Why not.
-        cause: InactiveReason,
+        inactive_reason: InactiveReason,
     },
     /// A grant carries it, but does not reach the resource.
     OutOfScope {
         /// The nearest grant.
-        nearest: Box<GrantExplanation>,
+        closest_grant: Box<GrantExplanation>,
     },
     /// A grant would do, but its directory may not confer that much.
-    Clipped {
+    OutsideCeiling {
         /// The grant.
-        nearest: Box<GrantExplanation>,
+        closest_grant: Box<GrantExplanation>,
         /// The directory whose ceiling is in the way.
         directory: NamedRef<DirectoryId>,
     },
     /// A grant would do, but it comes by existence alone, and nobody has confirmed the user.
     Unconfirmed {
         /// The grant.
-        nearest: Box<GrantExplanation>,
+        closest_grant: Box<GrantExplanation>,
     },
     /// What comes near is not for whoever is told to see.
     Hidden {
@@ -223,9 +209,9 @@ pub enum DenialReason {
 #[serde(rename_all = "snake_case")]
 pub enum InactiveReason {
     /// It begins later.
-    NotYet,
+    NotYetValid,
     /// It has ended.
-    Over,
+    Expired,
     /// It was put aside until an administrator returns it.
     Suspended,
 }
@@ -245,8 +231,8 @@ impl From<Absent> for DenialReason {
     fn from(absent: Absent) -> Self {
         match absent {
             Absent::User => Self::UserNotFound,
-            Absent::Partner => Self::NoPartner,
-            Absent::Capability => Self::NoCapability,
+            Absent::Partner => Self::PartnerNotFound,
+            Absent::Capability => Self::UnknownCapability,
         }
     }
 }
@@ -257,7 +243,7 @@ impl GrantOrigin {
     pub fn directory(&self) -> Option<&NamedRef<DirectoryId>> {
         match self {
             Self::Rule(line) => Some(&line.directory),
-            Self::Manual { through: Some(through), .. } => match &through.ground {
+            Self::Manual { via_group: Some(through), .. } => match &through.membership {
                 MembershipSummary::Rule(line) => Some(&line.directory),
                 MembershipSummary::Resting { directory } => directory.as_ref(),
                 MembershipSummary::Added | MembershipSummary::Pinned | MembershipSummary::Default => None,
@@ -268,30 +254,10 @@ impl GrantOrigin {
 
     /// Whether it comes by existence alone to somebody whom nobody has confirmed.
     pub fn resting(&self) -> bool {
-        matches!(self, Self::Manual { through: Some(ViaGroup { ground: MembershipSummary::Resting { .. }, .. }), .. })
-    }
-}
-
-impl ScopeKind {
-    /// The kind of a scope's reach.
-    pub fn of(reach: &ScopeBase) -> Self {
-        match reach {
-            ScopeBase::Own { .. } => Self::Own,
-            ScopeBase::Partner { .. } => Self::Partner,
-            ScopeBase::Subtree { .. } => Self::Subtree,
-            ScopeBase::Groups { .. } => Self::Groups,
-        }
-    }
-
-    /// Reads the stored word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "own" => Self::Own,
-            "partner" => Self::Partner,
-            "subtree" => Self::Subtree,
-            "groups" => Self::Groups,
-            _ => return None,
-        })
+        matches!(
+            self,
+            Self::Manual { via_group: Some(ViaGroup { membership: MembershipSummary::Resting { .. }, .. }), .. }
+        )
     }
 }
 
@@ -299,9 +265,9 @@ impl ScopeSummary {
     /// A scope in brief, with its partner's name.
     pub fn of(scope: &Scope, partner: impl Into<String>) -> Self {
         Self {
-            reach: ScopeKind::of(&scope.reach),
+            kind: scope.base.kind(),
             partner: NamedRef::new(scope.partner(), partner),
-            exclusions: !scope.without_partners.is_empty() || !scope.without_groups.is_empty(),
+            has_exclusions: !scope.excluded_partners.is_empty() || !scope.excluded_user_groups.is_empty(),
         }
     }
 }
@@ -311,16 +277,16 @@ impl DenialReason {
     pub fn word(&self) -> &'static str {
         match self {
             Self::UserNotFound => "user_not_found",
-            Self::NoPartner => "no_partner",
-            Self::NoCapability => "no_capability",
+            Self::PartnerNotFound => "partner_not_found",
+            Self::UnknownCapability => "unknown_capability",
             Self::UserSuspended { .. } => "user_suspended",
-            Self::HomeSuspended { .. } => "home_suspended",
+            Self::HomePartnerSuspended { .. } => "home_partner_suspended",
             Self::PartnerSuspended { .. } => "partner_suspended",
-            Self::BeyondLevel { .. } => "beyond_level",
+            Self::LevelForbids { .. } => "level_forbids",
             Self::NoGrant => "no_grant",
-            Self::NotNow { .. } => "not_now",
+            Self::GrantInactive { .. } => "grant_inactive",
             Self::OutOfScope { .. } => "out_of_scope",
-            Self::Clipped { .. } => "clipped",
+            Self::OutsideCeiling { .. } => "outside_ceiling",
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::Hidden { .. } => "hidden",
         }
@@ -331,10 +297,10 @@ impl DenialReason {
 impl fmt::Display for DecisionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Granted(proof) => write!(f, "Allowed by {proof}."),
-            Self::Refused { misses } => match misses.first() {
-                Some(miss) => miss.fmt(f),
-                None => f.write_str("Refused."),
+            Self::Allowed(proof) => write!(f, "Allowed by {proof}."),
+            Self::Denied { denials } => match denials.first() {
+                Some(denial) => denial.fmt(f),
+                None => f.write_str("Denied."),
             },
         }
     }
@@ -345,29 +311,31 @@ impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UserNotFound => f.write_str("There is no such person."),
-            Self::NoPartner => f.write_str("There is no such partner."),
-            Self::NoCapability => f.write_str("There is no such capability."),
+            Self::PartnerNotFound => f.write_str("There is no such partner."),
+            Self::UnknownCapability => f.write_str("There is no such capability."),
             Self::UserSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
-            Self::HomeSuspended { partner, source } => {
+            Self::HomePartnerSuspended { partner, source } => {
                 write!(f, "The person's side is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
             Self::PartnerSuspended { partner, source } => {
                 write!(f, "The partner is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
-            Self::BeyondLevel { level } => {
+            Self::LevelForbids { level } => {
                 write!(f, "The level {} does not allow this capability on its partners.", level.name)
             }
             Self::NoGrant => f.write_str("No grant of the person carries this capability."),
-            Self::NotNow { nearest, cause } => {
-                let cause = match cause {
-                    InactiveReason::NotYet => "begins later",
-                    InactiveReason::Over => "has ended",
+            Self::GrantInactive { closest_grant, inactive_reason } => {
+                let inactive_reason = match inactive_reason {
+                    InactiveReason::NotYetValid => "begins later",
+                    InactiveReason::Expired => "has ended",
                     InactiveReason::Suspended => "is put aside until an administrator returns it",
                 };
-                write!(f, "The nearest grant {cause}: {nearest}.")
+                write!(f, "The nearest grant {inactive_reason}: {closest_grant}.")
             }
-            Self::OutOfScope { nearest } => write!(f, "The nearest grant does not reach this: {nearest}."),
-            Self::Clipped { nearest, directory } => {
+            Self::OutOfScope { closest_grant: nearest } => {
+                write!(f, "The nearest grant does not reach this: {nearest}.")
+            }
+            Self::OutsideCeiling { closest_grant: nearest, directory } => {
                 write!(f, "The ceiling of {} does not reach this far: {nearest}.", Directory(directory))
             }
             Self::Hidden { hidden_reasons } => match hidden_reasons.as_str() {
@@ -375,9 +343,9 @@ impl fmt::Display for DenialReason {
                 "1" => f.write_str("Nothing that you may see comes near; 1 ground is hidden."),
                 many => write!(f, "Nothing that you may see comes near; {many} grounds are hidden."),
             },
-            Self::Unconfirmed { nearest } => {
+            Self::Unconfirmed { closest_grant: nearest } => {
                 write!(f, "Nobody has confirmed the person, ")?;
-                match nearest.support.directory() {
+                match nearest.origin.directory() {
                     Some(directory) => {
                         write!(f, "and the ceiling of {} does not reach this far", Directory(directory))?
                     }
@@ -395,33 +363,33 @@ impl fmt::Display for GrantExplanation {
             "" => f.write_str("a role")?,
             name => write!(f, "the role {name}")?,
         }
-        write!(f, " over {}, {}", self.scope, self.support)
+        write!(f, " over {}, {}", self.scope, self.origin)
     }
 }
 
 impl fmt::Display for ScopeSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.partner.or("a partner");
-        match self.reach {
+        match self.kind {
             ScopeKind::Own => write!(f, "the person's own things in {name}")?,
             ScopeKind::Partner => f.write_str(name)?,
             ScopeKind::Subtree => write!(f, "{name} and everything below")?,
-            ScopeKind::Groups => write!(f, "chosen user groups of {name}")?,
+            ScopeKind::UserGroups => write!(f, "chosen user groups of {name}")?,
         }
-        if self.exclusions { f.write_str(" (with exceptions)") } else { Ok(()) }
+        if self.has_exclusions { f.write_str(" (with exceptions)") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for GrantOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Manual { granted_by, at, through, .. } => {
+            Self::Manual { granted_by, granted_at: at, via_group: through, .. } => {
                 let by = granted_by.as_ref().map_or("the set-up", |who| who.or("an administrator"));
                 let moment = at.to_string();
                 let day = moment.split('T').next().unwrap_or(&moment);
                 match through {
                     None => write!(f, "granted by {by} on {day}"),
-                    Some(ViaGroup { group, ground }) => match group.name.as_str() {
+                    Some(ViaGroup { group, membership: ground }) => match group.name.as_str() {
                         "" => write!(f, "granted by {by} on {day} to a user group, {ground}"),
                         name => write!(f, "granted by {by} on {day} to the user group {name}, {ground}"),
                     },
@@ -455,7 +423,7 @@ impl fmt::Display for RuleSummary {
             "" => write!(f, "a rule of {}", Directory(&self.directory))?,
             name => write!(f, "the rule {name} of {}", Directory(&self.directory))?,
         }
-        let mut witnesses = self.witnesses.iter();
+        let mut witnesses = self.matched.iter();
         let Some(first) = witnesses.next() else { return Ok(()) };
         write!(f, " (matched {}", Quoted(first))?;
         for next in witnesses {

@@ -56,7 +56,7 @@ pub fn terms(condition: &Condition) -> Result<RuleFilter, MatcherError> {
         return Err(MatcherError::OnlyNegative);
     }
     let atoms = |term: Conjunction| term.into_iter().map(|(set, negated)| Criterion { set, negated }).collect();
-    Ok(RuleFilter { terms: terms.into_iter().map(|term| FilterTerm { atoms: atoms(term) }).collect() })
+    Ok(RuleFilter { terms: terms.into_iter().map(|term| FilterTerm { criteria: atoms(term) }).collect() })
 }
 
 /// Each set with whether one must not be in it.
@@ -183,7 +183,7 @@ mod tests {
     fn negation_moves_inwards() {
         let made = terms(&Condition::All(vec![is(1), not(Condition::Any(vec![is(2), is(3)]))])).unwrap();
         assert_eq!(made.terms.len(), 1);
-        assert_eq!(made.terms[0].atoms.iter().filter(|atom| atom.negated).count(), 2);
+        assert_eq!(made.terms[0].criteria.iter().filter(|atom| atom.negated).count(), 2);
     }
 
     #[test]

@@ -26,15 +26,17 @@ pub struct Target<'a> {
 /// Whether `scope` reaches the target.
 pub fn reaches(scope: &Scope, target: &Target<'_>, tree: &impl Tree) -> bool {
     let partner = target.resource.partner;
-    let inside = match &scope.reach {
+    let inside = match &scope.base {
         ScopeBase::Own { partner: home } => partner == *home && target.resource.owner == Some(target.principal),
         ScopeBase::Partner { partner: only } => partner == *only,
         ScopeBase::Subtree { partner: top } => tree.within(partner, *top),
-        ScopeBase::Groups { partner: owner, groups } => partner == *owner && !groups.is_disjoint(target.groups),
+        ScopeBase::UserGroups { partner: owner, user_groups: groups } => {
+            partner == *owner && !groups.is_disjoint(target.groups)
+        }
     };
     inside
-        && !scope.without_partners.iter().any(|cut| tree.within(partner, *cut))
-        && scope.without_groups.is_disjoint(target.groups)
+        && !scope.excluded_partners.iter().any(|cut| tree.within(partner, *cut))
+        && scope.excluded_user_groups.is_disjoint(target.groups)
 }
 
 /// Whether everything `inner` reaches, for whomever, is reached by `outer` too.
@@ -46,24 +48,25 @@ pub fn contains(outer: &Scope, inner: &Scope, tree: &impl Tree) -> bool {
     if is_empty(inner, tree) {
         return true;
     }
-    let reached = match (&outer.reach, &inner.reach) {
+    let reached = match (&outer.base, &inner.base) {
         (ScopeBase::Own { .. }, _) | (ScopeBase::Partner { .. }, ScopeBase::Subtree { .. }) => false,
         (ScopeBase::Partner { partner }, _) => inner.partner() == *partner,
         (ScopeBase::Subtree { partner }, _) => tree.within(inner.partner(), *partner),
-        (ScopeBase::Groups { partner, groups }, ScopeBase::Groups { partner: owner, groups: few }) => {
-            partner == owner && few.is_subset(groups)
-        }
-        (ScopeBase::Groups { .. }, _) => false,
+        (
+            ScopeBase::UserGroups { partner, user_groups: groups },
+            ScopeBase::UserGroups { partner: owner, user_groups: few },
+        ) => partner == owner && few.is_subset(groups),
+        (ScopeBase::UserGroups { .. }, _) => false,
     };
     reached
-        && outer.without_partners.iter().all(|cut| avoids_partner(inner, *cut, tree))
-        && outer.without_groups.iter().all(|cut| avoids_group(inner, *cut, tree))
+        && outer.excluded_partners.iter().all(|cut| avoids_partner(inner, *cut, tree))
+        && outer.excluded_user_groups.iter().all(|cut| avoids_group(inner, *cut, tree))
 }
 
 /// Whether no resource can be in both scopes. Sound and conservative in the same way.
 pub fn disjoint(one: &Scope, other: &Scope, tree: &impl Tree) -> bool {
     let (first, second) = (one.partner(), other.partner());
-    let apart = match (&one.reach, &other.reach) {
+    let apart = match (&one.base, &other.base) {
         (ScopeBase::Subtree { .. }, ScopeBase::Subtree { .. }) => {
             !tree.within(first, second) && !tree.within(second, first)
         }
@@ -81,23 +84,23 @@ fn is_empty(scope: &Scope, tree: &impl Tree) -> bool {
 
 /// Whether `partner` and all below it are excluded from the scope.
 fn cut_away(scope: &Scope, partner: PartnerId, tree: &impl Tree) -> bool {
-    scope.without_partners.iter().any(|cut| tree.within(partner, *cut))
+    scope.excluded_partners.iter().any(|cut| tree.within(partner, *cut))
 }
 
 /// Whether the scope reaches nothing at or below `cut`.
 fn avoids_partner(scope: &Scope, cut: PartnerId, tree: &impl Tree) -> bool {
     let top = scope.partner();
-    let above = matches!(scope.reach, ScopeBase::Subtree { .. }) && tree.within(cut, top);
+    let above = matches!(scope.base, ScopeBase::Subtree { .. }) && tree.within(cut, top);
     cut_away(scope, cut, tree) || !(above || tree.within(top, cut))
 }
 
 /// Whether the scope reaches nothing that belongs to the group `cut`.
 fn avoids_group(scope: &Scope, cut: UserGroupId, tree: &impl Tree) -> bool {
-    if scope.without_groups.contains(&cut) {
+    if scope.excluded_user_groups.contains(&cut) {
         return true;
     }
     let Some(owner) = tree.owner(cut) else { return true };
-    let meets = match &scope.reach {
+    let meets = match &scope.base {
         ScopeBase::Subtree { partner } => tree.within(owner, *partner),
         _ => owner == scope.partner(),
     };
@@ -142,7 +145,7 @@ mod tests {
         Scope::of(ScopeBase::Partner { partner: partner(n) })
     }
     fn groups(n: u128, ids: &[u128]) -> Scope {
-        Scope::of(ScopeBase::Groups { partner: partner(n), groups: ids.iter().map(|id| group(*id)).collect() })
+        Scope::of(ScopeBase::UserGroups { partner: partner(n), user_groups: ids.iter().map(|id| group(*id)).collect() })
     }
     fn own(n: u128) -> Scope {
         Scope::of(ScopeBase::Own { partner: partner(n) })
@@ -169,20 +172,20 @@ mod tests {
     #[test]
     fn an_exclusion_must_be_shared_or_out_of_reach() {
         let mut most = subtree(1);
-        most.without_partners.insert(partner(3));
+        most.excluded_partners.insert(partner(3));
         assert!(!contains(&most, &subtree(2), &Small));
         assert!(contains(&most, &only(2), &Small));
         assert!(contains(&most, &subtree(4), &Small));
         let mut careful = subtree(2);
-        careful.without_partners.insert(partner(3));
+        careful.excluded_partners.insert(partner(3));
         assert!(contains(&most, &careful, &Small));
 
         let mut all_but_group = subtree(1);
-        all_but_group.without_groups.insert(group(12));
+        all_but_group.excluded_user_groups.insert(group(12));
         assert!(!contains(&all_but_group, &only(2), &Small));
         assert!(contains(&all_but_group, &subtree(3), &Small));
         let mut same = only(2);
-        same.without_groups.insert(group(12));
+        same.excluded_user_groups.insert(group(12));
         assert!(contains(&all_but_group, &same, &Small));
     }
 
@@ -192,7 +195,7 @@ mod tests {
         assert!(disjoint(&only(2), &only(3), &Small));
         assert!(!disjoint(&subtree(2), &only(3), &Small));
         let mut cut = subtree(1);
-        cut.without_partners.insert(partner(2));
+        cut.excluded_partners.insert(partner(2));
         assert!(disjoint(&cut, &subtree(3), &Small));
     }
 
@@ -207,10 +210,10 @@ mod tests {
         assert!(reaches(&groups(2, &[12]), &mine, &Small));
         assert!(reaches(&subtree(1), &mine, &Small));
         let mut without = subtree(1);
-        without.without_groups.insert(group(12));
+        without.excluded_user_groups.insert(group(12));
         assert!(!reaches(&without, &mine, &Small));
         let mut cut = subtree(1);
-        cut.without_partners.insert(partner(2));
+        cut.excluded_partners.insert(partner(2));
         assert!(!reaches(&cut, &mine, &Small));
     }
 
@@ -223,14 +226,14 @@ mod tests {
         for without_partners in [vec![], vec![1], vec![2], vec![3], vec![4]] {
             for without_groups in [vec![], vec![12]] {
                 all.extend(reaches.iter().map(|scope| Scope {
-                    without_partners: without_partners.iter().map(|n| partner(*n)).collect(),
-                    without_groups: without_groups.iter().map(|n| group(*n)).collect(),
+                    excluded_partners: without_partners.iter().map(|n| partner(*n)).collect(),
+                    excluded_user_groups: without_groups.iter().map(|n| group(*n)).collect(),
                     ..scope.clone()
                 }));
             }
         }
-        all.retain(|scope| match &scope.reach {
-            ScopeBase::Groups { groups, .. } => groups.is_disjoint(&scope.without_groups),
+        all.retain(|scope| match &scope.base {
+            ScopeBase::UserGroups { user_groups: groups, .. } => groups.is_disjoint(&scope.excluded_user_groups),
             _ => true,
         });
         all
@@ -257,7 +260,7 @@ mod tests {
             for (little, inner) in &all {
                 let inside = little & !much == 0;
                 let careful = matches!(
-                    (&outer.reach, &inner.reach),
+                    (&outer.base, &inner.base),
                     (ScopeBase::Own { .. }, _) | (ScopeBase::Partner { .. }, ScopeBase::Subtree { .. })
                 );
                 let expected = inside && (!careful || *little == 0);
@@ -273,7 +276,7 @@ mod tests {
             for (others, other) in &all {
                 let (apart, told) = (some & others == 0, disjoint(one, other, &Small));
                 // Exclusions of groups are not looked at: two scopes may be apart without being told so.
-                let exact = one.without_groups.is_empty() && other.without_groups.is_empty();
+                let exact = one.excluded_user_groups.is_empty() && other.excluded_user_groups.is_empty();
                 assert!(if exact { told == apart } else { apart || !told }, "{one:?}\n{other:?}");
             }
         }

@@ -80,7 +80,7 @@ pub struct SnapshotUser {
     pub name: String,
     /// The home partner.
     pub partner: PartnerId,
-    /// The exclusive user group an administrator chose.
+    /// The primary user group an administrator chose.
     pub pin: Option<UserGroupId>,
     /// Whether somebody has said that the user belongs here. Who is not confirmed rests on the directories that vouch.
     pub confirmed: bool,
@@ -98,7 +98,7 @@ pub struct SnapshotGroup {
     /// Whose users it holds.
     pub partner: PartnerId,
     /// A place; otherwise a label.
-    pub exclusive: bool,
+    pub is_primary: bool,
     /// The place of those whom no rule places.
     pub is_default: bool,
 }

@@ -56,7 +56,7 @@ fn world() -> AccessSnapshot {
             suspended_by: vec![],
         };
         world.partners.insert(id(n), partner);
-        let place = SnapshotGroup { name: "Everyone".into(), partner: id(n), exclusive: true, is_default: true };
+        let place = SnapshotGroup { name: "Everyone".into(), partner: id(n), is_primary: true, is_default: true };
         world.groups.insert(id(60 + n), place);
     }
     for (n, name, home) in [(11, "Ada", 2), (12, "Bea", 1)] {
@@ -86,14 +86,15 @@ fn world() -> AccessSnapshot {
 }
 
 fn rule(n: u128, atoms: Vec<Criterion>, effect: RuleEffect) -> Rule {
-    let when = RuleFilter { terms: vec![FilterTerm { atoms }] };
+    let when = RuleFilter { terms: vec![FilterTerm { criteria: atoms }] };
     let ordinal = i64::try_from(n).unwrap();
     Rule { id: id(n), directory: id(31), version: 1, ordinal, name: format!("Rule {n}"), when, effect }
 }
 
 /// A label of a partner.
 fn label(world: &mut AccessSnapshot, n: u128, partner: u128) {
-    let group = SnapshotGroup { name: format!("Label {n}"), partner: id(partner), exclusive: false, is_default: false };
+    let group =
+        SnapshotGroup { name: format!("Label {n}"), partner: id(partner), is_primary: false, is_default: false };
     world.groups.insert(id(n), group);
 }
 
@@ -107,7 +108,7 @@ fn second_directory(world: &mut AccessSnapshot, authority: i64) {
 }
 
 fn grant(scope: Scope) -> RuleEffect {
-    RuleEffect::Grant { role: id(21), scope }
+    RuleEffect::GrantRole { role: id(21), scope }
 }
 
 fn manual(holder: Holder, scope: Scope) -> SnapshotGrant {
@@ -130,8 +131,8 @@ fn ask(capability: CapabilityId, partner: u128) -> Question {
 /// "allowed", or the word of the weightiest miss.
 fn answer(world: &AccessSnapshot, question: &Question) -> &'static str {
     match decide(&derive(world), question).reason {
-        DecisionReason::Granted(_) => "allowed",
-        DecisionReason::Refused { misses } => misses[0].word(),
+        DecisionReason::Allowed(_) => "allowed",
+        DecisionReason::Denied { denials: misses } => misses[0].word(),
     }
 }
 
@@ -155,17 +156,17 @@ fn a_rule_never_exceeds_the_ceiling_of_its_directory() {
     let mut world = world();
     world.rules.push(rule(71, vec![is(41)], grant(subtree(1))));
     assert_eq!(answer(&world, &ask(READ, 3)), "allowed");
-    assert_eq!(answer(&world, &ask(READ, 4)), "clipped");
+    assert_eq!(answer(&world, &ask(READ, 4)), "outside_ceiling");
 }
 
 #[test]
 fn a_group_reached_by_a_rule_confers_no_more_than_the_ceiling() {
     let mut world = world();
     label(&mut world, 69, 2);
-    world.rules.push(rule(71, vec![is(41)], RuleEffect::Join { group: id(69) }));
+    world.rules.push(rule(71, vec![is(41)], RuleEffect::AddToGroup { user_group: id(69) }));
     world.grants.insert(id(81), manual(Holder::Group(id(69)), subtree(1)));
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
-    assert_eq!(answer(&world, &ask(READ, 4)), "clipped");
+    assert_eq!(answer(&world, &ask(READ, 4)), "outside_ceiling");
     world.members.insert((id(69), id(11)));
     assert_eq!(answer(&world, &ask(READ, 4)), "allowed");
 }
@@ -202,7 +203,10 @@ fn a_rule_counts_in_its_version_and_for_its_directory_alone() {
 fn a_scope_of_groups_reaches_what_is_said_to_be_in_them_and_what_their_users_own() {
     let mut world = world();
     let groups = BTreeSet::from([id(62), id(63)]);
-    world.grants.insert(id(81), manual(Holder::User(id(11)), Scope::of(ScopeBase::Groups { partner: id(2), groups })));
+    world.grants.insert(
+        id(81),
+        manual(Holder::User(id(11)), Scope::of(ScopeBase::UserGroups { partner: id(2), user_groups: groups })),
+    );
     let about = |group: Option<u128>, owner: Option<u128>| {
         let resource = Resource { partner: id(2), group: group.map(id), owner: owner.map(id) };
         answer(&world, &Question { resource, ..ask(READ, 2) })
@@ -223,7 +227,7 @@ fn suspension_of_either_side_refuses_unless_the_capability_is_for_it() {
     assert_eq!(answer(&world, &ask(RESUME, 4)), "allowed");
     assert_eq!(answer(&world, &ask(READ, 3)), "allowed");
     world.partners.get_mut(&id(1)).unwrap().suspended_by.push(SuspensionSource::Admin);
-    assert_eq!(answer(&world, &ask(RESUME, 4)), "home_suspended");
+    assert_eq!(answer(&world, &ask(RESUME, 4)), "home_partner_suspended");
     world.users.get_mut(&id(11)).unwrap().suspended_by.push(SuspensionSource::Connection(id(7)));
     assert_eq!(answer(&world, &ask(RESUME, 4)), "user_suspended");
 }
@@ -233,7 +237,7 @@ fn levels_parent_roles_and_windows_cut_down() {
     let mut world = world();
     world.grants.insert(id(81), manual(Holder::User(id(11)), subtree(1)));
     world.levels.get_mut(&LEVEL).unwrap().ceiling.remove(&WRITE);
-    assert_eq!(answer(&world, &ask(WRITE, 2)), "beyond_level");
+    assert_eq!(answer(&world, &ask(WRITE, 2)), "level_forbids");
     let readers = SnapshotRole { name: "Readers".into(), parent: None, capabilities: BTreeSet::from([READ]) };
     world.roles.insert(id(22), readers);
     world.roles.get_mut(&id(21)).unwrap().parent = Some(id(22));
@@ -241,9 +245,9 @@ fn levels_parent_roles_and_windows_cut_down() {
     assert_eq!(answer(&world, &ask(RESUME, 2)), "no_grant");
     world.grants.get_mut(&id(81)).unwrap().window = Window { from: Some(at(100)), until: Some(at(101)) };
     assert_eq!(answer(&world, &ask(READ, 2)), "allowed");
-    assert_eq!(answer(&world, &Question { now: at(101), ..ask(READ, 2) }), "not_now");
+    assert_eq!(answer(&world, &Question { now: at(101), ..ask(READ, 2) }), "grant_inactive");
     world.grants.get_mut(&id(81)).unwrap().suspended = true;
-    assert_eq!(answer(&world, &ask(READ, 2)), "not_now");
+    assert_eq!(answer(&world, &ask(READ, 2)), "grant_inactive");
 }
 
 #[test]
@@ -266,9 +270,9 @@ fn a_grant_asleep_says_whether_it_begins_has_ended_or_was_put_aside() {
 #[test]
 fn what_does_not_exist_is_said_and_nothing_more() {
     let world = world();
-    assert_eq!(answer(&world, &ask(READ, 9)), "no_partner");
+    assert_eq!(answer(&world, &ask(READ, 9)), "partner_not_found");
     assert_eq!(answer(&world, &Question { principal: id(99), ..ask(READ, 2) }), "user_not_found");
-    assert_eq!(answer(&world, &ask(CapabilityId(9), 2)), "no_capability");
+    assert_eq!(answer(&world, &ask(CapabilityId(9), 2)), "unknown_capability");
 }
 
 #[test]
@@ -277,13 +281,13 @@ fn primary_group_is_the_pin_else_the_first_rule_else_the_default() {
     for n in [68, 69] {
         world
             .groups
-            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
+            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), is_primary: true, is_default: false });
     }
     let place = |world: &AccessSnapshot| derive(world).user(id(11)).unwrap().primary_group.unwrap();
     assert_eq!((place(&world).group, place(&world).ground), (id(62), MembershipReason::Default));
-    world.rules.push(rule(72, vec![is(41)], RuleEffect::Place { group: id(69) }));
-    world.rules.push(rule(71, vec![is(42)], RuleEffect::Place { group: id(68) }));
-    world.rules.push(rule(70, vec![is(42)], RuleEffect::Place { group: id(63) })); // another partner's: not a place
+    world.rules.push(rule(72, vec![is(41)], RuleEffect::SetPrimaryGroup { user_group: id(69) }));
+    world.rules.push(rule(71, vec![is(42)], RuleEffect::SetPrimaryGroup { user_group: id(68) }));
+    world.rules.push(rule(70, vec![is(42)], RuleEffect::SetPrimaryGroup { user_group: id(63) })); // another partner's: not a place
     assert_eq!((place(&world).group, place(&world).ground), (id(68), MembershipReason::Rule(id(71), id(31))));
     world.users.get_mut(&id(11)).unwrap().pin = Some(id(69));
     assert_eq!((place(&world).group, place(&world).ground), (id(69), MembershipReason::Pinned));
@@ -295,11 +299,13 @@ fn the_directory_of_the_lower_authority_places_and_the_older_one_of_equals() {
     for n in [68, 69] {
         world
             .groups
-            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), exclusive: true, is_default: false });
+            .insert(id(n), SnapshotGroup { name: n.to_string(), partner: id(2), is_primary: true, is_default: false });
     }
     second_directory(&mut world, 1);
-    world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], RuleEffect::Place { group: id(68) }) });
-    world.rules.push(Rule { directory: id(32), ..rule(1, vec![is(44)], RuleEffect::Place { group: id(69) }) });
+    world.rules.push(Rule { ordinal: 9, ..rule(71, vec![is(41)], RuleEffect::SetPrimaryGroup { user_group: id(68) }) });
+    world
+        .rules
+        .push(Rule { directory: id(32), ..rule(1, vec![is(44)], RuleEffect::SetPrimaryGroup { user_group: id(69) }) });
     let place = |world: &AccessSnapshot| derive(world).user(id(11)).unwrap().primary_group.unwrap().group;
     for (authority, group) in [(1, id(68)), (0, id(68)), (-1, id(69))] {
         world.directories.get_mut(&id(32)).unwrap().authority = authority;
@@ -313,9 +319,9 @@ fn a_rule_joins_labels_of_the_home_and_nothing_else() {
     label(&mut world, 68, 2);
     label(&mut world, 69, 3);
     for (n, group) in [(71, 68), (72, 69), (73, 61), (74, 62)] {
-        world.rules.push(rule(n, vec![is(41)], RuleEffect::Join { group: id(group) }));
+        world.rules.push(rule(n, vec![is(41)], RuleEffect::AddToGroup { user_group: id(group) }));
     }
-    world.rules.push(rule(75, vec![is(43)], RuleEffect::Join { group: id(68) })); // Ada is not in 43
+    world.rules.push(rule(75, vec![is(43)], RuleEffect::AddToGroup { user_group: id(68) })); // Ada is not in 43
     let view = derive(&world);
     let labels: Vec<_> = view.user(id(11)).unwrap().labels.iter().map(|label| (label.group, label.ground)).collect();
     assert_eq!(labels, [(id(68), MembershipReason::Rule(id(71), id(31)))]);
@@ -386,7 +392,10 @@ fn a_proposed_grant_over_several_groups_may_be_covered_group_by_group() {
     label(&mut world, 68, 2);
     label(&mut world, 69, 2);
     let over = |groups: &[u128]| {
-        Scope::of(ScopeBase::Groups { partner: id(2), groups: groups.iter().map(|group| id(*group)).collect() })
+        Scope::of(ScopeBase::UserGroups {
+            partner: id(2),
+            user_groups: groups.iter().map(|group| id(*group)).collect(),
+        })
     };
     world.grants.insert(id(81), manual(Holder::User(id(11)), over(&[62])));
     world.grants.insert(id(82), manual(Holder::User(id(11)), over(&[68])));
@@ -403,7 +412,7 @@ fn a_proposed_grant_over_several_groups_may_be_covered_group_by_group() {
 fn an_excluded_group_is_not_given_with_its_partner() {
     let mut world = world();
     let mut most = subtree(1);
-    most.without_groups.insert(id(62));
+    most.excluded_user_groups.insert(id(62));
     world.grants.insert(id(81), manual(Holder::User(id(12)), most));
     world.grants.insert(id(82), manual(Holder::User(id(11)), subtree(2)));
     let dominated = |world: &AccessSnapshot| {

@@ -41,7 +41,7 @@ pub async fn make(
             )?;
             api_tokens::forget_ended(tx, of, ctx.now(), most::ENDED_TOKENS).await?;
             let (id, token) = api_tokens::create_own(tx, of, home, ctx, name, expires_at).await?;
-            record(tx, ctx, home, Event::of(Kind::TokenCreated, of.user()).id("token", id)).await?;
+            record(tx, ctx, home, Event::of(Kind::ApiTokenCreated, of.user()).id("token", id)).await?;
             Ok(token)
         })
         .await
@@ -60,7 +60,7 @@ pub async fn end(
     store
         .write_serializable(async |tx: &mut Tx| {
             api_tokens::revoke(tx, of, token, ctx.now()).await?;
-            let line = Event::of(Kind::TokenRevoked, of.user()).id("token", token);
+            let line = Event::of(Kind::ApiTokenRevoked, of.user()).id("token", token);
             Ok(record(tx, ctx, home, line).await?)
         })
         .await

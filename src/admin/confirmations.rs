@@ -157,7 +157,7 @@ async fn look(
         let fate = fate(reader, ctx, actor, &user, may_give).await?;
         let all = effective_lists::grants_of(reader, &at, user.id, ctx.now()).await?;
         let gaining = if fate == Fate::Confirmed { Vec::new() } else { further(all) };
-        let gained = gaining.iter().filter_map(|line| Some((line.grant?, word(line.clip)))).collect();
+        let gained = gaining.iter().filter_map(|line| Some((line.grant?, word(line.ceiling_effect)))).collect();
         let (gains, hidden) = visible_reasons::grants(reader, &mut sight, user.id, gaining).await?;
         lines.push(UserToConfirm { user, fate, gains, hidden, gained });
     }
@@ -222,14 +222,14 @@ async fn fate(reader: &mut Reader, ctx: &Ctx, actor: UserId, user: &User, may_gi
 /// Of what somebody holds, what reaches them no further than a ceiling because they exist by a directory's word alone. What
 /// one directory lets through whole comes to them already.
 fn further(all: Vec<UserGrant>) -> Vec<UserGrant> {
-    let by_existing = |line: &UserGrant| match &line.proof.support {
-        GrantOrigin::Manual { through: Some(through), .. } => {
-            matches!(through.ground, MembershipSummary::Resting { .. })
+    let by_existing = |line: &UserGrant| match &line.proof.origin {
+        GrantOrigin::Manual { via_group: Some(through), .. } => {
+            matches!(through.membership, MembershipSummary::Resting { .. })
         }
         _ => false,
     };
     let whole: BTreeSet<Option<GrantId>> =
-        all.iter().filter(|line| line.clip == CeilingEffect::Whole).map(|line| line.grant).collect();
+        all.iter().filter(|line| line.ceiling_effect == CeilingEffect::None).map(|line| line.grant).collect();
     let mut seen = BTreeSet::new();
     let further = |line: &UserGrant| by_existing(line) && !whole.contains(&line.grant) && seen.insert(line.grant);
     let mut gained = all;
@@ -240,8 +240,8 @@ fn further(all: Vec<UserGrant>) -> Vec<UserGrant> {
 
 fn word(clip: CeilingEffect) -> &'static str {
     match clip {
-        CeilingEffect::Whole => "whole",
-        CeilingEffect::Part => "part",
-        CeilingEffect::Nothing => "nothing",
+        CeilingEffect::None => "none",
+        CeilingEffect::Partial => "partial",
+        CeilingEffect::Blocked => "blocked",
     }
 }

@@ -28,7 +28,7 @@ const LONGEST_SECRET: usize = 4_096;
 pub type Check = fn(ConnectionKind, &str, &Value) -> Result<(), String>;
 
 /// Says what is wrong with the attribute that joins, for a connection of this kind, profile and settings, as a sentence.
-pub type CheckJoin = fn(ConnectionKind, &str, &Value, &str) -> Result<(), String>;
+pub type CheckMatchingAttribute = fn(ConnectionKind, &str, &Value, &str) -> Result<(), String>;
 
 /// What connections are made with.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub struct Tools<'a> {
     /// Checks settings.
     pub check: Check,
     /// Checks the attribute that joins.
-    pub check_matching: CheckJoin,
+    pub check_matching: CheckMatchingAttribute,
 }
 
 /// A connection about to be made, to be filled in later.
@@ -51,7 +51,7 @@ pub struct NewConnection {
     /// The client profile or product.
     pub profile: String,
     /// The attribute that names the same user at every connection of the directory.
-    pub join: Option<String>,
+    pub matching_attribute: Option<String>,
 }
 
 /// What a connection begins with.
@@ -176,11 +176,11 @@ pub(super) fn drafted(ctx: &Ctx, connection: &NewConnection, filling: &Connectio
         slug: connection.slug.clone(),
         profile: validate::name("profile", &connection.profile)?,
         state: filling.state,
-        config: filling.settings.clone(),
+        settings: filling.settings.clone(),
         version: 1,
         created_at: ctx.now(),
     };
-    Ok((record, validate::optional("join", connection.join.as_deref())?))
+    Ok((record, validate::optional("matching_attribute", connection.matching_attribute.as_deref())?))
 }
 
 async fn insert(
@@ -252,19 +252,19 @@ pub(super) fn wanted(
     let profile = change.profile.as_deref().map(|profile| validate::name("profile", profile)).transpose()?;
     let wanted = Connection {
         profile: profile.unwrap_or_else(|| known.profile.clone()),
-        config: change.settings.clone().unwrap_or_else(|| known.config.clone()),
+        settings: change.settings.clone().unwrap_or_else(|| known.settings.clone()),
         state: change.state.unwrap_or(known.state),
         ..known.clone()
     };
     let join = match &change.join {
         None => connection.matching_attribute.clone(),
-        Some(join) => validate::optional("join", join.as_deref())?,
+        Some(join) => validate::optional("matching_attribute", join.as_deref())?,
     };
     let differs = [
         ("profile", wanted.profile != known.profile),
-        ("settings", wanted.config != known.config),
+        ("settings", wanted.settings != known.settings),
         ("state", wanted.state != known.state),
-        ("join", join != connection.matching_attribute),
+        ("matching_attribute", join != connection.matching_attribute),
     ];
     let changed = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect();
     Ok((wanted, join, changed))
@@ -272,19 +272,23 @@ pub(super) fn wanted(
 
 /// An open connection must have settings that work; one that is set up step by step may have none yet.
 pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), AdminError> {
-    let empty = connection.config.as_object().is_some_and(serde_json::Map::is_empty);
+    let empty = connection.settings.as_object().is_some_and(serde_json::Map::is_empty);
     if empty && connection.state == ConnectionState::Paused {
         return Ok(());
     }
-    check(connection.kind, &connection.profile, &connection.config)
+    check(connection.kind, &connection.profile, &connection.settings)
         .map_err(|why| AdminError::Invalid(format!("The `settings` will not do: {why}")))
 }
 
 /// Refuses a join attribute that the connection cannot have.
-pub(super) fn joins(connection: &Connection, join: Option<&str>, check: CheckJoin) -> Result<(), AdminError> {
+pub(super) fn joins(
+    connection: &Connection,
+    join: Option<&str>,
+    check: CheckMatchingAttribute,
+) -> Result<(), AdminError> {
     let Some(join) = join else { return Ok(()) };
-    check(connection.kind, &connection.profile, &connection.config, join)
-        .map_err(|why| AdminError::Invalid(format!("The field `join` will not do: {why}")))
+    check(connection.kind, &connection.profile, &connection.settings, join)
+        .map_err(|why| AdminError::Invalid(format!("Invalid `matching_attribute`: {why}")))
 }
 
 /// Refuses a change that would show the stored secret to somebody else than it was given for, under another name, or on
@@ -419,7 +423,7 @@ pub async fn issue_token(
             most::another("tokens of this connection", living, most::CONNECTION_TOKENS)?;
             tokens::forget_ended(tx, &at, connection.connection.id, ctx.now(), most::ENDED_TOKENS).await?;
             let (id, text) = tokens::create(tx, &at, ctx, connection.connection.id, name, expires_at).await?;
-            let line = Event::of(Kind::TokenCreated, connection.connection.id).id("token", id);
+            let line = Event::of(Kind::ConnectionTokenCreated, connection.connection.id).id("token", id);
             record(tx, ctx, at.partner(), line).await?;
             Ok((id, text))
         })
@@ -439,7 +443,7 @@ pub async fn end_token(store: &Store, ctx: &Ctx, actor: UserId, slug: &str, toke
                 return Err(AdminError::NotFound);
             }
             tokens::revoke(tx, &at, token, ctx.now()).await?;
-            let line = Event::of(Kind::TokenRevoked, connection.connection.id).id("token", token);
+            let line = Event::of(Kind::ConnectionTokenRevoked, connection.connection.id).id("token", token);
             Ok(record(tx, ctx, at.partner(), line).await?)
         })
         .await

@@ -21,7 +21,7 @@ pub struct Declaration {
     #[serde(default, rename = "partner", skip_serializing_if = "Vec::is_empty")]
     pub partners: Vec<PartnerDecl>,
     /// User groups.
-    #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, rename = "user_group", skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupDecl>,
     /// Roles beside those of the catalog.
     #[serde(default, rename = "role", skip_serializing_if = "Vec::is_empty")]
@@ -63,9 +63,9 @@ pub struct GroupDecl {
     pub partner: String,
     /// The name.
     pub name: String,
-    /// Every user is in exactly one exclusive group of the partner.
+    /// Every user is in exactly one primary group of the partner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub exclusive: bool,
+    pub primary: bool,
 }
 
 /// A role.
@@ -90,9 +90,9 @@ pub struct UserDecl {
     /// The key of the home partner.
     pub partner: String,
     /// The name to sign in with; how the rest of the file names the user.
-    pub login: String,
+    pub login_name: String,
     /// The name users see.
-    pub name: String,
+    pub display_name: String,
     /// Mail address; left as it is when not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -112,7 +112,7 @@ pub struct GrantDecl {
     pub user: Option<String>,
     /// The name of the user group that holds it; or `user`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
+    pub user_group: Option<String>,
     /// Over what.
     pub scope: ScopeDecl,
     /// Why; left as it is when not said.
@@ -120,7 +120,7 @@ pub struct GrantDecl {
     pub reason: Option<String>,
 }
 
-/// A scope: exactly one of `subtree`, `partner`, `groups`, `own`.
+/// A scope: exactly one of `subtree`, `partner`, `user_groups`, `own`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScopeDecl {
@@ -130,21 +130,21 @@ pub struct ScopeDecl {
     /// The key of a partner: it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,
-    /// The key of the partner whose groups are named in `groups`.
+    /// The key of the partner whose groups are named in `user_groups`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub groups_of: Option<String>,
+    pub user_groups_of: Option<String>,
     /// Names of user groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
+    pub user_groups: Vec<String>,
     /// The key of the holder's home partner: only the holder's own things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
     /// Keys of partners cut out, each with everything below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without: Vec<String>,
+    pub exclude: Vec<String>,
     /// User groups cut out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without_groups: Vec<GroupRef>,
+    pub exclude_user_groups: Vec<GroupRef>,
 }
 
 /// A user group somewhere in the tree.
@@ -154,7 +154,7 @@ pub struct GroupRef {
     /// The key of its partner.
     pub partner: String,
     /// Its name.
-    pub group: String,
+    pub user_group: String,
 }
 
 /// A directory.
@@ -170,7 +170,7 @@ pub struct DirectoryDecl {
     pub mode: String,
     /// Lower wins where two directories speak of one user.
     #[serde(default)]
-    pub authority: i64,
+    pub priority: i64,
     /// What it may confer at most: all of it, so a row that is left out goes.
     #[serde(default, rename = "ceiling", skip_serializing_if = "Vec::is_empty")]
     pub ceilings: Vec<CeilingDecl>,
@@ -209,7 +209,7 @@ pub struct ConnectionDecl {
     pub profile: String,
     /// The attribute or claim that names the same user at every connection of the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub join: Option<String>,
+    pub matching_attribute: Option<String>,
     /// Set up, but closed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
@@ -246,15 +246,15 @@ pub struct RuleDecl {
     pub name: String,
     /// Whom it matches: a SCIM filter, in which `memberOf eq "NAME"` asks for an external group.
     pub when: String,
-    /// Puts the user in this exclusive user group.
+    /// Makes this the user's primary group.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
-    /// Adds the user to this label.
+    pub primary_group: Option<String>,
+    /// Adds the user to this additional group.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub join: Option<String>,
+    pub add_to_group: Option<String>,
     /// Gives this role over `scope`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant: Option<String>,
+    pub grant_role: Option<String>,
     /// Over what the role is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeDecl>,

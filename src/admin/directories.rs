@@ -48,14 +48,14 @@ pub(super) async fn insert(
 ) -> Result<Directory, AdminError> {
     let known = directories::of_partner(tx, at).await?;
     most::another("directories of this partner", known.len(), most::DIRECTORIES)?;
-    let last = known.iter().map(|known| known.authority).max();
+    let last = known.iter().map(|known| known.priority).max();
     let directory = Directory {
         id: ctx.id(),
         partner: at.partner(),
         name: validate::name("name", &new.name)?,
         mode: new.mode,
-        rule_version: 0,
-        authority: new.authority.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1))),
+        rule_set_version: 0,
+        priority: new.authority.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1))),
         version: 1,
     };
     directories::insert(tx, at, &directory, ctx.now()).await?;

@@ -167,7 +167,7 @@ impl RunningExport {
                 out.grants.extend(self.book.grants(*partner, (None, Some(&group.name)), grants));
                 if group.name != DEFAULT_GROUP || !group.is_default {
                     let partner = self.book.key(*partner);
-                    out.groups.push(GroupDecl { partner, name: group.name, exclusive: group.exclusive });
+                    out.groups.push(GroupDecl { partner, name: group.name, primary: group.is_primary });
                 }
             }
             // A role stands behind its parent.
@@ -209,7 +209,12 @@ impl RunningExport {
             out.grants.extend(self.book.grants(partner, (Some(&login), None), grants));
             if of_no_directory {
                 let (name, email) = (user.profile.display_name, user.profile.email);
-                out.users.push(UserDecl { partner: self.book.key(partner), login, name, email });
+                out.users.push(UserDecl {
+                    partner: self.book.key(partner),
+                    login_name: login,
+                    display_name: name,
+                    email,
+                });
             }
         }
         Ok(last.filter(|_| more))
@@ -247,7 +252,7 @@ impl RunningExport {
                     .collect(),
                 name: directory.name,
                 mode: directory.mode.as_str().to_owned(),
-                authority: directory.authority,
+                priority: directory.priority,
             });
         }
         Ok(())
@@ -259,9 +264,9 @@ fn connection(connection: ConnectionContext) -> ConnectionDecl {
         kind: connection.connection.kind.as_str().to_owned(),
         slug: connection.connection.slug,
         profile: connection.connection.profile,
-        join: connection.matching_attribute,
+        matching_attribute: connection.matching_attribute,
         paused: connection.connection.state == ConnectionState::Paused,
-        settings: settings(connection.connection.config),
+        settings: settings(connection.connection.settings),
         secret: None,
         token: None,
     }
@@ -352,22 +357,22 @@ impl Book {
     }
 
     fn scope(&self, scope: &Scope) -> ScopeDecl {
-        let left_out = scope.without_groups.iter().map(|id| GroupRef {
+        let left_out = scope.excluded_user_groups.iter().map(|id| GroupRef {
             partner: self.groups.get(id).map_or_else(String::new, |(partner, _)| self.key(*partner)),
-            group: self.group(*id),
+            user_group: self.group(*id),
         });
         let mut decl = ScopeDecl {
-            without: scope.without_partners.iter().map(|id| self.key(*id)).collect(),
-            without_groups: left_out.collect(),
+            exclude: scope.excluded_partners.iter().map(|id| self.key(*id)).collect(),
+            exclude_user_groups: left_out.collect(),
             ..ScopeDecl::default()
         };
-        match &scope.reach {
+        match &scope.base {
             ScopeBase::Own { partner } => decl.own = Some(self.key(*partner)),
             ScopeBase::Partner { partner } => decl.partner = Some(self.key(*partner)),
             ScopeBase::Subtree { partner } => decl.subtree = Some(self.key(*partner)),
-            ScopeBase::Groups { partner, groups } => {
-                decl.groups_of = Some(self.key(*partner));
-                decl.groups = groups.iter().map(|id| self.group(*id)).collect();
+            ScopeBase::UserGroups { partner, user_groups: groups } => {
+                decl.user_groups_of = Some(self.key(*partner));
+                decl.user_groups = groups.iter().map(|id| self.group(*id)).collect();
             }
         }
         decl
@@ -386,7 +391,7 @@ impl Book {
                 role: self.role(partner, grant.role),
                 partner: self.key(partner),
                 user: user.map(str::to_owned),
-                group: group.map(str::to_owned),
+                user_group: group.map(str::to_owned),
                 scope: self.scope(&grant.scope),
                 reason: grant.reason,
             })
@@ -406,13 +411,13 @@ impl Book {
         let when = rule_filter_text::as_called(&one, called);
         let (mut place, mut join, mut grant, mut scope) = (None, None, None, None);
         match &one.rule.effect {
-            RuleEffect::Place { group } => place = Some(self.group(*group)),
-            RuleEffect::Join { group } => join = Some(self.group(*group)),
-            RuleEffect::Grant { role, scope: over } => {
+            RuleEffect::SetPrimaryGroup { user_group: group } => place = Some(self.group(*group)),
+            RuleEffect::AddToGroup { user_group: group } => join = Some(self.group(*group)),
+            RuleEffect::GrantRole { role, scope: over } => {
                 grant = Some(self.role(at, *role));
                 scope = Some(self.scope(over));
             }
         }
-        RuleDecl { name: one.rule.name, when, place, join, grant, scope }
+        RuleDecl { name: one.rule.name, when, primary_group: place, add_to_group: join, grant_role: grant, scope }
     }
 }

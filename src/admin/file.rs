@@ -78,13 +78,13 @@ impl Reading {
             match key.get_ref().as_ref() {
                 "catalog" => all.catalog = self.one(value),
                 "partner" => all.partners = self.list("partner", value),
-                "group" => all.groups = self.list("group", value),
+                "user_group" => all.groups = self.list("user_group", value),
                 "role" => all.roles = self.list("role", value),
                 "user" => all.users = self.list("user", value),
                 "grant" => all.grants = self.list("grant", value),
                 "directory" => all.directories = self.directories(value),
                 other => {
-                    let known = "`catalog` and lists of `partner`, `group`, `role`, `user`, `grant`, `directory`";
+                    let known = "`catalog` and lists of `partner`, `user_group`, `role`, `user`, `grant`, `directory`";
                     self.slip(key.span(), format!("unknown key `{other}`; a declaration has {known}"));
                 }
             }
@@ -190,8 +190,8 @@ mod tests {
     use super::*;
 
     const FILE: &str = "catalog = \"cove\"\n\n[[partner]]\nkey = \"a\"\nname = \"A\"\nlevel = \"x\"\n\n\
-        [[directory]]\npartner = \"a\"\nname = \"D\"\n\n[[directory.rule]]\nname = \"r\"\nwhen = 'x'\njoin = \"g\"\n\n\
-        [[directory.rule]]\nname = \"s\"\nwhen = 'y'\ngrant = \"R\"\nscope = { subtree = \"a\" }\n";
+        [[directory]]\npartner = \"a\"\nname = \"D\"\n\n[[directory.rule]]\nname = \"r\"\nwhen = 'x'\nadd_to_group = \"g\"\n\n\
+        [[directory.rule]]\nname = \"s\"\nwhen = 'y'\ngrant_role = \"R\"\nscope = { subtree = \"a\" }\n";
 
     #[test]
     fn every_slip_of_form_is_told_with_its_line() {
@@ -223,7 +223,7 @@ mod tests {
             ("directory/0/rule/0/when", 14),
             ("directory/0/rule/1", 17),
             ("directory/0/rule/1/scope/subtree", 21),
-            ("directory/0/rule/1/scope/without/3", 21),
+            ("directory/0/rule/1/scope/exclude/3", 21),
             ("nothing", 1),
         ] {
             assert_eq!(places.line(at), line, "{at}");

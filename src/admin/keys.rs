@@ -20,7 +20,7 @@ pub enum KeysRefused {
     /// They are another installation's, or a new file was made beside an old database.
     #[error(
         "the keys of this server do not open what the installation sealed with its own: give every server the same \
-         `secret.key_file` or `secret.keys`, or put back the key file of this installation"
+         `secrets.encryption_key_file` or `secrets.encryption_keys`, or put back the key file of this installation"
     )]
     Others,
     /// Secrets are sealed under keys that this server has not.

@@ -82,7 +82,7 @@ pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas
 /// Whether who resembles nobody becomes a user: always but where users only sign in, unless the settings say so.
 fn makes_users(connection: &ConnectionContext) -> bool {
     connection.connection.kind != ConnectionKind::Oidc
-        || connection.connection.config.get("jit") == Some(&serde_json::Value::Bool(true))
+        || connection.connection.settings.get("jit_provisioning") == Some(&serde_json::Value::Bool(true))
 }
 
 fn source<'a>(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::{self, ApplyContext, ApplyError, ApplyPlan};
-use super::connections::{Check, CheckJoin};
+use super::connections::{Check, CheckMatchingAttribute};
 use super::declaration::Declaration;
 use super::export::RunningExport;
 use super::links;
@@ -43,7 +43,7 @@ pub struct ApplyServices<'a> {
     /// Checks settings.
     pub check: Check,
     /// Checks the join.
-    pub check_matching: CheckJoin,
+    pub check_matching: CheckMatchingAttribute,
 }
 
 /// Plans an order, or carries out what was agreed to.

@@ -17,7 +17,7 @@ use crate::store::{
     Reader, Store, StoreError, Tx, effective_below, effective_lists, partners, stopped, suspensions, user_groups, users,
 };
 
-/// The name of the exclusive group every partner begins with.
+/// The name of the primary group every partner begins with.
 pub const DEFAULT_GROUP: &str = "Everyone";
 
 /// What a new partner is made of.
@@ -80,7 +80,7 @@ async fn furnish(tx: &mut Tx, ctx: &Ctx, at: &PartnerExtent, partner: &Partner) 
         id: ctx.id(),
         partner: partner.id,
         name: DEFAULT_GROUP.to_owned(),
-        exclusive: true,
+        is_primary: true,
         is_default: true,
     };
     user_groups::insert(tx, at, &everyone, ctx.now()).await?;
@@ -215,7 +215,7 @@ const MOST_TOLD: u32 = 100;
 ///
 /// # Errors
 /// [`AdminError`]: also when nothing of what is there is theirs to lift.
-pub async fn resume(
+pub async fn reactivate(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,

@@ -36,7 +36,9 @@ pub fn faults(wanted: &SetUp<'_>) -> Vec<(&'static str, String)> {
         Some(Err(error)) => faults.push(("setup.catalog", error.to_string())),
         Some(Ok(_)) => {}
     }
-    for (key, field, value) in [("setup.company", "company", wanted.company), ("setup.owner", "owner", wanted.owner)] {
+    for (key, field, value) in
+        [("setup.root_partner_name", "company", wanted.company), ("setup.owner_login_name", "owner", wanted.owner)]
+    {
         faults.extend(validate::name(field, value).err().map(|refused| (key, refused.to_string())));
     }
     faults
@@ -170,8 +172,8 @@ fn declaration(catalog: &Catalog, wanted: &SetUp<'_>, (key, fresh): (&str, bool)
         partners: fresh.then_some(root).into_iter().collect(),
         users: vec![UserDecl {
             partner: key.to_owned(),
-            login: wanted.owner.to_owned(),
-            name: wanted.owner.to_owned(),
+            login_name: wanted.owner.to_owned(),
+            display_name: wanted.owner.to_owned(),
             email: wanted.owner.contains('@').then(|| wanted.owner.to_owned()),
         }],
         grants: roles.map(|role| first_grant(&role.name, wanted.owner, key)).collect(),
@@ -184,7 +186,7 @@ fn first_grant(role: &str, owner: &str, key: &str) -> GrantDecl {
         role: role.to_owned(),
         partner: key.to_owned(),
         user: Some(owner.to_owned()),
-        group: None,
+        user_group: None,
         scope: ScopeDecl { subtree: Some(key.to_owned()), ..ScopeDecl::default() },
         reason: Some("First owner".to_owned()),
     }

@@ -101,18 +101,22 @@ impl Case {
         let invalid = |why: &str| Err(AdminError::Invalid(why.to_owned()));
         let standing = match (order.kind, order.at) {
             (HoldKind::End, _) if !self.of_user() => return invalid("Only people have an end: leave `kind` out."),
-            (HoldKind::End, None) => return invalid("The kind `end` needs `at`: the moment from which they are off."),
+            (HoldKind::End, None) => {
+                return invalid("The kind `end` needs `effective_at`: the moment from which they are off.");
+            }
             // Whoever may change the user so far may move the day: it stands in no other name than their home's.
             (HoldKind::End, Some(_)) if order.standing.is_some_and(|asked| asked != self.home()) => {
                 return invalid("An end stands in the name of the person's home: leave `standing` out.");
             }
             (HoldKind::End, Some(_)) => self.home(),
-            (_, Some(_)) => return invalid("Only the kind `end` has a moment; others hold at once: leave `at` out."),
+            (_, Some(_)) => {
+                return invalid("Only the kind `end` has a moment; others hold at once: leave `effective_at` out.");
+            }
             (_, None) => self.standing(reader, order).await?,
         };
         Ok(Hold {
             source: SuspensionSource::Decided(order.kind, standing),
-            cause: validate::name("cause", order.cause)?,
+            cause: validate::name("reason", order.cause)?,
             notice: validate::optional("notice", order.notice)?,
             by: Some(self.actor),
             since: ctx.now(),

@@ -52,7 +52,7 @@ pub async fn suspend(
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not, or nothing of what was decided is theirs to lift.
-pub async fn resume(
+pub async fn reactivate(
     store: &Store,
     ctx: &Ctx,
     actor: UserId,

@@ -82,7 +82,7 @@ async fn address(config: &Config, link: &Link) -> anyhow::Result<Option<String>>
     let ctx = Clock.ctx(Actor::Operator);
     keys::confirm(&store, &ctx, &keyring).await?;
     let setup = &config.setup;
-    let first = SetUp { catalog: &setup.catalog, company: &setup.company, owner: &setup.owner };
+    let first = SetUp { catalog: &setup.catalog, company: &setup.root_partner_name, owner: &setup.owner_login_name };
     let token = operator::link(&store, &ctx, (&keyring, &first), link).await;
     store.close().await;
     let base = config.public_url(config.server.listen);

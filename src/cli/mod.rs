@@ -92,10 +92,13 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let options = Options {
-        connections: config.store.connections,
-        longest_pause: Duration::from_secs(config.store.pause_seconds.into()),
-        longest_lock: Duration::from_secs(config.store.lock_seconds.into()),
-        most: Most { users: config.store.connection_users.into(), groups: config.store.connection_groups.into() },
+        connections: config.store.max_write_connections,
+        longest_pause: Duration::from_secs(config.store.idle_transaction_timeout_seconds.into()),
+        longest_lock: Duration::from_secs(config.store.lock_timeout_seconds.into()),
+        most: Most {
+            users: config.store.max_users_per_connection.into(),
+            groups: config.store.max_groups_per_connection.into(),
+        },
         ..Options::default()
     };
     explained(config, Store::open(&config.store.url(), &options).await)

@@ -16,20 +16,27 @@ use crate::web::{login, tls};
 pub(super) fn usable(config: &Config) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     let mut note = |key: &str, why: Option<String>| wrong.extend(why.map(|why| format!("`{key}`: {why}")));
-    let (server, secrets) = (&config.server, &config.secret);
+    let (server, secrets) = (&config.server, &config.secrets);
     note("log.filter", telemetry::check(&config.log).err().map(|error| error.to_string()));
     note("store.database_url", Store::check_url(&config.store.url()).err().map(|error| error.to_string()));
     if let Some((certificate, key)) = server.tls.files() {
         note("server.tls", tls::Certificate::open(certificate, key).err().map(|error| error.to_string()));
     }
-    if let Some(keys) = &secrets.keys {
-        note("secret.keys", Keyring::parse(keys.expose(), "`secret.keys`").err().map(|error| error.to_string()));
+    if let Some(keys) = &secrets.encryption_keys {
+        note(
+            "secrets.encryption_keys",
+            Keyring::parse(keys.expose(), "`secrets.encryption_keys`").err().map(|error| error.to_string()),
+        );
     }
-    if let Some(path) = &secrets.key_file {
-        note("secret.key_file", secret::load(path).err().map(|error| error.to_string()));
+    if let Some(path) = &secrets.encryption_key_file {
+        note("secrets.encryption_key_file", secret::load(path).err().map(|error| error.to_string()));
     }
-    note("outgoing.certificates", login::fetch(config).err());
-    let first = SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
+    note("outbound.ca_file", login::fetch(config).err());
+    let first = SetUp {
+        catalog: &config.setup.catalog,
+        company: &config.setup.root_partner_name,
+        owner: &config.setup.owner_login_name,
+    };
     for (key, why) in setup::faults(&first) {
         note(key, Some(why));
     }

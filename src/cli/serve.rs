@@ -32,8 +32,11 @@ impl ServeArgs {
         telemetry::start(&config.log).context("`log.filter`")?;
         let store = super::open_store(&config).await?;
         let keyring = super::keyring(&config, &store).await?;
-        let wanted =
-            SetUp { catalog: &config.setup.catalog, company: &config.setup.company, owner: &config.setup.owner };
+        let wanted = SetUp {
+            catalog: &config.setup.catalog,
+            company: &config.setup.root_partner_name,
+            owner: &config.setup.owner_login_name,
+        };
         let ctx = Clock.ctx(Actor::Operator);
         // With other keys the first owner's link would not open, and a new one would take its place.
         keys::confirm(&store, &ctx, &keyring).await?;

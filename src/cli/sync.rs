@@ -93,8 +93,8 @@ impl SyncRunArgs {
     }
 
     async fn ask(&self, server: &RunningServer) -> anyhow::Result<Report> {
-        let path = format!("/api/v1/connections/{}/sync", self.name);
-        let body = json!({"dry_run": self.dry_run, "approve": self.approve, "wait": true});
+        let path = format!("/api/v1/connections/{}/sync-runs", self.name);
+        let body = json!({"dry_run": self.dry_run, "approve_run": self.approve, "wait": true});
         let report = server.post(&path, &body).await?;
         serde_json::from_value(report).context("the running server's answer cannot be read")
     }

@@ -77,7 +77,7 @@ impl UndoArgs {
         if !self.yes {
             return Ok(plan);
         }
-        server.post(&path, &json!({"from": from, "to": to, "plan": plan.get("hash")})).await
+        server.post(&path, &json!({"from": from, "to": to, "plan_hash": plan.get("plan_hash")})).await
     }
 
     async fn here(&self, config: &Config, span: TimeRange) -> anyhow::Result<Value> {
@@ -118,27 +118,27 @@ fn print(plan: &Value) {
             "user" => format!("{user} was deleted"),
             "active" => format!("{user} was switched off"),
             "group" => format!("{group} was deleted"),
-            _ if entry.get("nested").is_some() => format!("a group left {group}"),
+            _ if entry.get("subgroup").is_some() => format!("a group left {group}"),
             _ => format!("{user} left {group}"),
         };
-        let note = match text(entry, "why") {
+        let note = match text(entry, "reason") {
             why if !why.is_empty() => format!(": {why}"),
-            _ if entry.get("kept_out") == Some(&Value::Bool(true)) => {
+            _ if entry.get("still_suspended") == Some(&Value::Bool(true)) => {
                 ": somebody else keeps this person out too".to_owned()
             }
             _ => String::new(),
         };
-        println!("{:<10}  {}  {what}{note}", text(entry, "state"), text(entry, "at"));
+        println!("{:<16}  {}  {what}{note}", text(entry, "state"), text(entry, "removed_at"));
     }
     let (restorable, all) = (number(plan, "restorable"), entries.map_or(0, Vec::len));
-    let whole = restorable + number(plan, "back") + number(plan, "lost");
+    let whole = restorable + number(plan, "already_restored") + number(plan, "not_restorable");
     if whole > all as u64 {
         println!("… and {} more", whole - all as u64);
     }
     match plan.get("applied") {
         Some(applied) => {
             let of = |name: &str| applied.get(name).and_then(Value::as_u64).unwrap_or(0);
-            println!("Restored {}; passed over {}.", of("restored"), of("passed"));
+            println!("Restored {}; skipped {}.", of("restored"), of("skipped"));
         }
         None if restorable == 0 => println!("There is nothing to restore."),
         None => println!("{restorable} can be restored, of {} people. Add --yes to do it.", number(plan, "users")),

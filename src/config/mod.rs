@@ -25,9 +25,9 @@ pub struct Config {
     /// Where state is kept.
     pub store: StoreConfig,
     /// The keys that seal secrets at rest.
-    pub secret: SecretKey,
+    pub secrets: SecretKey,
     /// Requests to providers.
-    pub outgoing: OutboundConfig,
+    pub outbound: OutboundConfig,
     /// The program's own log.
     pub log: LogConfig,
     /// What one connection may ask for.
@@ -57,7 +57,7 @@ pub struct ServerConfig {
     /// Threads that serve requests; 0 takes one a core.
     pub workers: usize,
     /// Seconds that running requests get when the server stops.
-    pub stop_seconds: u64,
+    pub shutdown_timeout_seconds: u64,
     /// Certificate and key, when the server itself speaks TLS.
     pub tls: TlsConfig,
     /// Limits on what comes in.
@@ -71,7 +71,7 @@ impl Default for ServerConfig {
             public_url: None,
             trusted_proxies: Vec::new(),
             workers: 0,
-            stop_seconds: 30,
+            shutdown_timeout_seconds: 30,
             tls: TlsConfig::default(),
             limits: LimitsConfig::default(),
         }
@@ -100,25 +100,25 @@ impl TlsConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
     /// Largest request body, in bytes.
-    pub body_bytes: usize,
+    pub max_body_bytes: usize,
     /// Largest body of a request to a SCIM group or `/Bulk`, in bytes.
-    pub bulk_body_bytes: usize,
+    pub max_bulk_body_bytes: usize,
     /// All header names and values of one request together, in bytes.
-    pub header_bytes: usize,
+    pub max_header_bytes: usize,
     /// Seconds a client may take to send the head of a request.
-    pub head_seconds: u64,
+    pub header_timeout_seconds: u64,
     /// Seconds a client may take to send the body.
-    pub body_seconds: u64,
+    pub body_timeout_seconds: u64,
     /// Seconds from the head of a request until its answer begins; then it is given up.
-    pub answer_seconds: u64,
+    pub request_timeout_seconds: u64,
     /// Seconds a client may read nothing of what is sent to it.
-    pub write_seconds: u64,
+    pub write_timeout_seconds: u64,
     /// Seconds a connection without a request stays open.
     pub keep_alive_seconds: u64,
     /// Connections open at the same time, for each worker.
-    pub connections: usize,
+    pub max_connections_per_worker: usize,
     /// Connections open at the same time from one address; 0 sets no limit.
-    pub connections_per_address: usize,
+    pub max_connections_per_address: usize,
     /// Requests a second that one address may keep up where no connection or user is counted; 0 sets no limit.
     pub requests_per_second: u32,
     /// Requests one address may send at once before that rate counts.
@@ -128,16 +128,16 @@ pub struct LimitsConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            body_bytes: 1 << 20,
-            bulk_body_bytes: 16 << 20,
-            header_bytes: 32 << 10,
-            head_seconds: 10,
-            body_seconds: 30,
-            answer_seconds: 60,
-            write_seconds: 30,
+            max_body_bytes: 1 << 20,
+            max_bulk_body_bytes: 16 << 20,
+            max_header_bytes: 32 << 10,
+            header_timeout_seconds: 10,
+            body_timeout_seconds: 30,
+            request_timeout_seconds: 60,
+            write_timeout_seconds: 30,
             keep_alive_seconds: 75,
-            connections: 10_000,
-            connections_per_address: 256,
+            max_connections_per_worker: 10_000,
+            max_connections_per_address: 256,
             requests_per_second: 100,
             burst: 500,
         }
@@ -153,15 +153,15 @@ pub struct StoreConfig {
     /// A PostgreSQL address; without it SQLite in `data_dir`.
     pub database_url: Option<Secret>,
     /// Most connections to PostgreSQL.
-    pub connections: u32,
+    pub max_write_connections: u32,
     /// Seconds after which PostgreSQL ends a transaction whose server says nothing any more.
-    pub pause_seconds: u32,
+    pub idle_transaction_timeout_seconds: u32,
     /// Seconds a write waits for rows that another holds.
-    pub lock_seconds: u32,
+    pub lock_timeout_seconds: u32,
     /// Most users that one connection may say.
-    pub connection_users: u32,
+    pub max_users_per_connection: u32,
     /// Most groups.
-    pub connection_groups: u32,
+    pub max_groups_per_connection: u32,
 }
 
 impl Default for StoreConfig {
@@ -169,11 +169,11 @@ impl Default for StoreConfig {
         Self {
             data_dir: PathBuf::from("data"),
             database_url: None,
-            connections: 16,
-            pause_seconds: 5,
-            lock_seconds: 10,
-            connection_users: 2_000_000,
-            connection_groups: 1_000_000,
+            max_write_connections: 16,
+            idle_transaction_timeout_seconds: 5,
+            lock_timeout_seconds: 10,
+            max_users_per_connection: 2_000_000,
+            max_groups_per_connection: 1_000_000,
         }
     }
 }
@@ -198,9 +198,9 @@ impl StoreConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct SecretKey {
     /// The keys, one a line.
-    pub keys: Option<Secret>,
+    pub encryption_keys: Option<Secret>,
     /// A file that holds them; `secret.key` in the data folder unless set.
-    pub key_file: Option<PathBuf>,
+    pub encryption_key_file: Option<PathBuf>,
 }
 
 /// Requests to OpenID providers: https, and never into private networks unless it says so here.
@@ -208,11 +208,11 @@ pub struct SecretKey {
 #[serde(default, deny_unknown_fields)]
 pub struct OutboundConfig {
     /// Private networks that providers may live in.
-    pub allow: Vec<Network>,
+    pub allowed_networks: Vec<Network>,
     /// Whether providers may run on this machine, without TLS: for trying out.
-    pub loopback: bool,
+    pub allow_loopback: bool,
     /// A file of further certificate authorities to trust, PEM.
-    pub certificates: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The program's own log, on standard error.
@@ -266,21 +266,21 @@ pub struct ScimConfig {
     /// Requests one connection may send at once before the rate counts.
     pub burst: u32,
     /// Resources on a page when the client does not say.
-    pub default_page: u32,
+    pub default_page_size: u32,
     /// Most resources on a page.
-    pub max_page: u32,
+    pub max_page_size: u32,
     /// Most operations in one bulk request.
-    pub bulk_operations: usize,
+    pub max_bulk_operations: usize,
     /// Seconds until a cursor ends.
-    pub cursor_seconds: u32,
+    pub cursor_lifetime_seconds: u32,
     /// Milliseconds that finding one page may take where no index leads to it, 1 to 1000.
-    pub search_milliseconds: u64,
+    pub search_timeout_ms: u64,
     /// Milliseconds that counting every match of a list may take, 0 to 1000; 0 counts none.
-    pub count_milliseconds: u64,
+    pub count_timeout_ms: u64,
     /// Seconds an access token from the token endpoint lives, 300 to 86400.
-    pub access_token_seconds: u32,
+    pub access_token_lifetime_seconds: u32,
     /// Whether ServiceProviderConfig, ResourceTypes and Schemas answer without a token.
-    pub open_discovery: bool,
+    pub public_discovery: bool,
 }
 
 impl Default for ScimConfig {
@@ -288,14 +288,14 @@ impl Default for ScimConfig {
         Self {
             requests_per_second: 50,
             burst: 200,
-            default_page: 100,
-            max_page: 1_000,
-            bulk_operations: 1_000,
-            cursor_seconds: 3_600,
-            search_milliseconds: 1_000,
-            count_milliseconds: 250,
-            access_token_seconds: 3_600,
-            open_discovery: false,
+            default_page_size: 100,
+            max_page_size: 1_000,
+            max_bulk_operations: 1_000,
+            cursor_lifetime_seconds: 3_600,
+            search_timeout_ms: 1_000,
+            count_timeout_ms: 250,
+            access_token_lifetime_seconds: 3_600,
+            public_discovery: false,
         }
     }
 }
@@ -307,14 +307,14 @@ pub struct SetupConfig {
     /// The catalog of levels, capabilities and roles.
     pub catalog: String,
     /// The name of the company at the top of the partner tree.
-    pub company: String,
+    pub root_partner_name: String,
     /// The sign-in name of the first owner.
-    pub owner: String,
+    pub owner_login_name: String,
 }
 
 impl Default for SetupConfig {
     fn default() -> Self {
-        Self { catalog: "cove".into(), company: "Our company".into(), owner: "owner".into() }
+        Self { catalog: "cove".into(), root_partner_name: "Our company".into(), owner_login_name: "owner".into() }
     }
 }
 
@@ -343,12 +343,12 @@ pub struct RetentionConfig {
     /// Days that the log of SCIM requests keeps a request; 0 writes none and deletes what was kept.
     pub request_log_days: u32,
     /// Days that a deleted external user or group is kept, so that its deletion can be undone; 0 keeps none.
-    pub deleted_days: u32,
+    pub deleted_records_days: u32,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { request_log_days: 30, deleted_days: 30 }
+        Self { request_log_days: 30, deleted_records_days: 30 }
     }
 }
 
@@ -374,10 +374,10 @@ impl Config {
     /// # Errors
     /// The keys cannot be read or made.
     pub fn keyring(&self, ctx: &Ctx, secrets_exist: bool) -> Result<Keyring, KeyFault> {
-        if let Some(keys) = &self.secret.keys {
-            return Keyring::parse(keys.expose(), "`secret.keys`");
+        if let Some(keys) = &self.secrets.encryption_keys {
+            return Keyring::parse(keys.expose(), "`secrets.encryption_keys`");
         }
-        match &self.secret.key_file {
+        match &self.secrets.encryption_key_file {
             Some(path) => secret::load(path),
             None => secret::load_or_create(&self.store.data_dir.join("secret.key"), secrets_exist, ctx),
         }
@@ -389,23 +389,23 @@ impl Config {
         if tls.certificate.is_some() != tls.key.is_some() {
             return Some(("server.tls", "needs both `certificate` and `key`"));
         }
-        if self.secret.keys.is_some() && self.secret.key_file.is_some() {
-            return Some(("secret", "takes `keys` or `key_file`, not both"));
+        if self.secrets.encryption_keys.is_some() && self.secrets.encryption_key_file.is_some() {
+            return Some(("secrets", "takes `encryption_keys` or `encryption_key_file`, not both"));
         }
-        if self.store.connections == 0 {
-            return Some(("store.connections", "must be at least 1"));
+        if self.store.max_write_connections == 0 {
+            return Some(("store.max_write_connections", "must be at least 1"));
         }
-        if self.scim.max_page == 0 || self.scim.default_page > self.scim.max_page {
-            return Some(("scim.default_page", "must not be above `max_page`, and `max_page` not be 0"));
+        if self.scim.max_page_size == 0 || self.scim.default_page_size > self.scim.max_page_size {
+            return Some(("scim.default_page_size", "must not be above `max_page_size`, and `max_page_size` not be 0"));
         }
-        if !(1..=1_000).contains(&self.scim.search_milliseconds) {
-            return Some(("scim.search_milliseconds", "must be 1 to 1000"));
+        if !(1..=1_000).contains(&self.scim.search_timeout_ms) {
+            return Some(("scim.search_timeout_ms", "must be 1 to 1000"));
         }
-        if self.scim.count_milliseconds > 1_000 {
-            return Some(("scim.count_milliseconds", "must be 0 to 1000"));
+        if self.scim.count_timeout_ms > 1_000 {
+            return Some(("scim.count_timeout_ms", "must be 0 to 1000"));
         }
-        if !(300..=86_400).contains(&self.scim.access_token_seconds) {
-            return Some(("scim.access_token_seconds", "must be 300 to 86400"));
+        if !(300..=86_400).contains(&self.scim.access_token_lifetime_seconds) {
+            return Some(("scim.access_token_lifetime_seconds", "must be 300 to 86400"));
         }
         if self.scim.requests_per_second > 0 && self.scim.burst == 0 {
             return Some(("scim.burst", "must be at least 1 when there is a rate"));
@@ -422,14 +422,20 @@ impl Config {
 
 impl LimitsConfig {
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        if self.head_seconds == 0 || self.body_seconds == 0 || self.write_seconds == 0 {
-            return Some(("server.limits", "`head_seconds`, `body_seconds` and `write_seconds` must be at least 1"));
+        if self.header_timeout_seconds == 0 || self.body_timeout_seconds == 0 || self.write_timeout_seconds == 0 {
+            return Some((
+                "server.limits",
+                "`header_timeout_seconds`, `body_timeout_seconds` and `write_timeout_seconds` must be at least 1",
+            ));
         }
-        if self.answer_seconds <= self.body_seconds {
-            return Some(("server.limits.answer_seconds", "must be above `body_seconds`: the body comes within it"));
+        if self.request_timeout_seconds <= self.body_timeout_seconds {
+            return Some((
+                "server.limits.request_timeout_seconds",
+                "must be above `body_timeout_seconds`: the body comes within it",
+            ));
         }
-        if self.keep_alive_seconds == 0 || self.connections == 0 {
-            return Some(("server.limits", "`keep_alive_seconds` and `connections` must be at least 1"));
+        if self.keep_alive_seconds == 0 || self.max_connections_per_worker == 0 {
+            return Some(("server.limits", "`keep_alive_seconds` and `max_connections_per_worker` must be at least 1"));
         }
         if self.requests_per_second > 0 && self.burst == 0 {
             return Some(("server.limits.burst", "must be at least 1 when there is a rate"));
@@ -440,10 +446,12 @@ impl LimitsConfig {
 
 impl StoreConfig {
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        if self.pause_seconds == 0 || self.lock_seconds <= self.pause_seconds {
+        if self.idle_transaction_timeout_seconds == 0
+            || self.lock_timeout_seconds <= self.idle_transaction_timeout_seconds
+        {
             return Some((
-                "store.lock_seconds",
-                "must be above `pause_seconds`, and that at least 1: who waits sees a hung server ended",
+                "store.lock_timeout_seconds",
+                "must be above `idle_transaction_timeout_seconds`, and that at least 1: who waits sees a hung server ended",
             ));
         }
         None

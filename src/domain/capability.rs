@@ -21,11 +21,11 @@ pub enum CoreCapability {
     PartnerDelete = 4,
     /// Move a partner in the tree.
     PartnerMove = 5,
-    /// Suspend and resume a partner.
+    /// Suspend and reactivate a partner.
     PartnerSuspend = 6,
-    /// Suspend and resume for a bill, in the name of a partner above.
+    /// Suspend and reactivate for a bill, in the name of a partner above.
     BillingHold = 7,
-    /// Suspend and resume for safety, in the name of a partner above.
+    /// Suspend and reactivate for safety, in the name of a partner above.
     SecurityHold = 8,
     /// See roles and who holds them.
     RoleView = 10,
@@ -137,9 +137,9 @@ impl CoreCapability {
             Self::PartnerEdit => "Change the partner's data",
             Self::PartnerDelete => "Delete the partner",
             Self::PartnerMove => "Move the partner in the tree",
-            Self::PartnerSuspend => "Suspend and resume the partner",
-            Self::BillingHold => "Suspend and resume for a bill",
-            Self::SecurityHold => "Suspend and resume for safety",
+            Self::PartnerSuspend => "Suspend and reactivate the partner",
+            Self::BillingHold => "Suspend and reactivate for a bill",
+            Self::SecurityHold => "Suspend and reactivate for safety",
             Self::RoleView => "See roles and who holds them",
             Self::RoleAssign => "Grant and withdraw roles",
             Self::RoleWrite => "Create and change roles",
@@ -173,7 +173,7 @@ impl CoreCapability {
         }
     }
 
-    /// Whether it still works on a suspended partner: someone has to see what is there, ask about it and resume it.
+    /// Whether it still works on a suspended partner: someone has to see what is there, ask about it and reactivate it.
     pub const fn on_suspended(self) -> bool {
         matches!(
             self,

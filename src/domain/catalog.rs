@@ -135,7 +135,7 @@ struct RawLevel {
     name: String,
     title: String,
     #[serde(default)]
-    without: Vec<String>,
+    exclude: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -273,12 +273,12 @@ fn levels(text: &str, names: &Names<'_>) -> Result<Vec<Level>, CatalogError> {
         if levels.iter().any(|level| level.id.0 == raw.id || level.name == raw.name) {
             return Err(CatalogError::Twice { file, name: raw.name });
         }
-        let without = names.resolve(file, &raw.name, &raw.without)?;
+        let excluded = names.resolve(file, &raw.name, &raw.exclude)?;
         levels.push(Level {
             id: LevelId(raw.id),
             name: raw.name,
             title: raw.title,
-            ceiling: names.all().difference(&without).copied().collect(),
+            ceiling: names.all().difference(&excluded).copied().collect(),
         });
     }
     levels.sort_by_key(|level| level.id);
@@ -305,7 +305,7 @@ fn roles(text: &str, names: &Names<'_>) -> Result<Vec<CatalogRole>, CatalogError
 mod tests {
     use super::*;
 
-    const LEVELS: &str = "[[level]]\nid = 1\nname = \"top\"\ntitle = \"Top\"\nwithout = [\"x.*\"]\n";
+    const LEVELS: &str = "[[level]]\nid = 1\nname = \"top\"\ntitle = \"Top\"\nexclude = [\"x.*\"]\n";
     const CAPABILITIES: &str =
         "[[capability]]\nid = 1000\nname = \"x.go\"\ntitle = \"Go\"\ncategory = \"X\"\nrisk = 1\n";
     const ROLES: &str = "[[role]]\nkey = \"all\"\nname = \"All\"\ncapabilities = [\"core.*\", \"x.go\"]\n";

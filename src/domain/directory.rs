@@ -17,9 +17,9 @@ pub struct Directory {
     /// Whether and how its word counts.
     pub mode: DirectoryMode,
     /// The rule set in force.
-    pub rule_version: i64,
+    pub rule_set_version: i64,
     /// Lower wins where two directories place one user or name one attribute.
-    pub authority: i64,
+    pub priority: i64,
     /// Raised at every change.
     pub version: i64,
 }
@@ -82,7 +82,7 @@ pub struct Connection {
     /// Whether it is open.
     pub state: ConnectionState,
     /// Settings of its kind, as JSON without secrets.
-    pub config: serde_json::Value,
+    pub settings: serde_json::Value,
     /// Raised at every change.
     pub version: i64,
     /// When it came to be.
@@ -95,7 +95,7 @@ impl Connection {
     /// these settings has to give the secret again. Otherwise everybody who may edit a connection could have its secret
     /// sent to a server of their own.
     pub fn destination(&self) -> String {
-        self.kind.destination(&self.config)
+        self.kind.destination(&self.settings)
     }
 }
 
@@ -133,7 +133,7 @@ impl ConnectionKind {
         match self {
             // A provider shows its secret to us; we show it none.
             Self::Scim => &[],
-            Self::Oidc => &["issuer", "client_id", "client_auth"],
+            Self::Oidc => &["issuer", "client_id", "token_endpoint_auth_method"],
             Self::Ldap => &["urls", "security", "ca", "bind_dn"],
         }
     }

@@ -41,14 +41,12 @@ kinds! {
     UserReactivated = "user.reactivated";
     /// A user who had left came back; manual grants wait for an administrator.
     UserReturned = "user.returned";
-    /// A user's exclusive user group changed.
+    /// A user's primary user group changed.
     UserPrimaryGroupChanged = "user.primary_group_changed";
     /// Somebody said that a user whom a directory made belongs here: its ceiling bounds them no longer.
     UserConfirmed = "user.confirmed";
     /// That was taken back.
     UserUnconfirmed = "user.unconfirmed";
-    /// A user was deleted.
-    UserDeleted = "user.deleted";
     /// A directory said a user for the first time.
     ExternalUserCreated = "external_user.created";
     /// What a directory says of a user changed; `attributes` names what, and `active` says whether it lets the user
@@ -90,50 +88,36 @@ kinds! {
     PartnerSuspended = "partner.suspended";
     /// A partner was switched on again.
     PartnerReactivated = "partner.reactivated";
-    /// A partner was deleted.
-    PartnerDeleted = "partner.deleted";
     /// A user group came to be.
     UserGroupCreated = "user_group.created";
     /// A user group changed.
     UserGroupUpdated = "user_group.updated";
-    /// A user group was deleted.
-    UserGroupDeleted = "user_group.deleted";
-    /// Users were added to a user group by an administrator.
-    UserGroupMemberAdded = "user_group_member.added";
-    /// Users were taken out of a user group by an administrator.
-    UserGroupMemberRemoved = "user_group_member.removed";
     /// A role came to be.
     RoleCreated = "role.created";
     /// A role's capabilities or parent changed.
     RoleUpdated = "role.updated";
-    /// A role was deleted.
-    RoleDeleted = "role.deleted";
     /// A role was granted.
     GrantCreated = "grant.created";
     /// What is written of a grant changed, not what it confers; `attributes` names it.
     GrantUpdated = "grant.updated";
-    /// A grant was put aside.
-    GrantSuspended = "grant.suspended";
-    /// A grant that was put aside is in force again.
-    GrantReactivated = "grant.reactivated";
     /// A grant was taken back.
     GrantDeleted = "grant.deleted";
     /// A directory came to be.
     DirectoryCreated = "directory.created";
     /// A directory's mode, ceiling or name changed.
     DirectoryUpdated = "directory.updated";
-    /// A directory was deleted.
-    DirectoryDeleted = "directory.deleted";
     /// A connection came to be.
     ConnectionCreated = "connection.created";
     /// A connection's settings changed.
     ConnectionUpdated = "connection.updated";
-    /// A connection was deleted.
-    ConnectionDeleted = "connection.deleted";
-    /// A token was issued.
-    TokenCreated = "token.created";
-    /// A token was revoked.
-    TokenRevoked = "token.revoked";
+    /// A bearer token of a SCIM connection was issued.
+    ConnectionTokenCreated = "connection_token.created";
+    /// A bearer token of a SCIM connection was revoked.
+    ConnectionTokenRevoked = "connection_token.revoked";
+    /// An API token of a user was issued.
+    ApiTokenCreated = "api_token.created";
+    /// An API token of a user was revoked.
+    ApiTokenRevoked = "api_token.revoked";
     /// An OAuth 2.0 client of a SCIM connection came to be.
     OauthClientCreated = "oauth_client.created";
     /// An OAuth 2.0 client was withdrawn, with every token it had.
@@ -143,8 +127,6 @@ kinds! {
     /// The name that a rule gave to a group was bound to the `group` that has it, or (`outcome` is `several`) no longer,
     /// because more than one has it.
     RuleSetBound = "rule_set.bound";
-    /// An attribute condition came to be.
-    AttributeConditionCreated = "attribute_condition.created";
     /// A synchronisation run began.
     SyncRunStarted = "sync_run.started";
     /// A synchronisation run ended; `outcome` says how.
@@ -173,8 +155,6 @@ kinds! {
     RemovalAlertDismissed = "removal_alert.dismissed";
     /// An administrator gave back what a connection had taken away between two moments.
     RemovalsUndone = "removals.undone";
-    /// The installation was set up, restored or changed as a whole.
-    InstallationUpdated = "installation.updated";
 }
 
 #[cfg(test)]

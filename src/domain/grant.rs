@@ -11,18 +11,18 @@ use super::time::{Timestamp, Window};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Scope {
     /// What it covers.
-    pub reach: ScopeBase,
+    pub base: ScopeBase,
     /// Partners cut out, each with everything below it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub without_partners: BTreeSet<PartnerId>,
+    pub excluded_partners: BTreeSet<PartnerId>,
     /// User groups cut out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub without_groups: BTreeSet<UserGroupId>,
+    pub excluded_user_groups: BTreeSet<UserGroupId>,
 }
 
 /// What a scope covers before exclusions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "reach", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ScopeBase {
     /// Only the holder's own user and things, at home in `partner`.
     Own {
@@ -40,40 +40,71 @@ pub enum ScopeBase {
         partner: PartnerId,
     },
     /// The users and things of these user groups of one partner.
-    Groups {
+    UserGroups {
         /// The partner that owns the groups.
         partner: PartnerId,
         /// The groups; at least one.
-        groups: BTreeSet<UserGroupId>,
+        user_groups: BTreeSet<UserGroupId>,
     },
 }
 
 impl Scope {
     /// A scope without exclusions.
     pub fn of(reach: ScopeBase) -> Self {
-        Self { reach, without_partners: BTreeSet::new(), without_groups: BTreeSet::new() }
+        Self { base: reach, excluded_partners: BTreeSet::new(), excluded_user_groups: BTreeSet::new() }
     }
 
     /// The partner the scope hangs on.
     pub fn partner(&self) -> PartnerId {
-        match self.reach {
+        match self.base {
             ScopeBase::Own { partner }
             | ScopeBase::Partner { partner }
             | ScopeBase::Subtree { partner }
-            | ScopeBase::Groups { partner, .. } => partner,
+            | ScopeBase::UserGroups { partner, .. } => partner,
         }
     }
 }
 
 impl ScopeBase {
-    /// The stored word.
-    pub fn word(&self) -> &'static str {
+    /// Its kind.
+    pub fn kind(&self) -> ScopeKind {
         match self {
-            Self::Own { .. } => "own",
-            Self::Partner { .. } => "partner",
-            Self::Subtree { .. } => "subtree",
-            Self::Groups { .. } => "groups",
+            Self::Own { .. } => ScopeKind::Own,
+            Self::Partner { .. } => ScopeKind::Partner,
+            Self::Subtree { .. } => ScopeKind::Subtree,
+            Self::UserGroups { .. } => ScopeKind::UserGroups,
         }
+    }
+}
+
+/// The kinds of scopes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// The holder's own user and things.
+    Own,
+    /// One partner.
+    Partner,
+    /// A partner and everything below.
+    Subtree,
+    /// User groups of a partner.
+    UserGroups,
+}
+
+impl ScopeKind {
+    /// The stored and published word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Partner => "partner",
+            Self::Subtree => "subtree",
+            Self::UserGroups => "user_groups",
+        }
+    }
+
+    /// The kind of a stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Own, Self::Partner, Self::Subtree, Self::UserGroups].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct UserGroup {
     /// The name, unique in the partner.
     pub name: String,
     /// Exclusive groups are places: every user is in exactly one. The others are labels.
-    pub exclusive: bool,
-    /// The exclusive group of those whom no rule places.
+    pub is_primary: bool,
+    /// The primary group of those whom no rule places.
     pub is_default: bool,
 }

@@ -37,7 +37,7 @@ pub struct RuleFilter {
 #[serde(transparent)]
 pub struct FilterTerm {
     /// The groups asked about.
-    pub atoms: Vec<Criterion>,
+    pub criteria: Vec<Criterion>,
 }
 
 /// One test of a term.
@@ -64,18 +64,18 @@ pub enum ExternalSet {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum RuleEffect {
-    /// Puts the user in an exclusive user group; the first matching rule wins.
-    Place {
+    /// Puts the user in an primary user group; the first matching rule wins.
+    SetPrimaryGroup {
         /// The group.
-        group: UserGroupId,
+        user_group: UserGroupId,
     },
     /// Adds the user to a label.
-    Join {
+    AddToGroup {
         /// The group.
-        group: UserGroupId,
+        user_group: UserGroupId,
     },
     /// Gives a role over a scope.
-    Grant {
+    GrantRole {
         /// The role.
         role: RoleId,
         /// Over what.
@@ -87,9 +87,9 @@ impl RuleEffect {
     /// The stored word.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Place { .. } => "place",
-            Self::Join { .. } => "join",
-            Self::Grant { .. } => "grant",
+            Self::SetPrimaryGroup { .. } => "set_primary_group",
+            Self::AddToGroup { .. } => "add_to_group",
+            Self::GrantRole { .. } => "grant_role",
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct User {
     /// The merged columns.
     #[serde(flatten)]
     pub profile: UserProfile,
-    /// The one exclusive user group this user is in; written by derive.
+    /// The one primary user group this user is in; written by derive.
     pub primary_group: UserGroupId,
     /// Placement chosen by an administrator; beats every rule.
     pub pinned_group: Option<UserGroupId>,

@@ -81,9 +81,9 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
     for one in held {
         let clip = effective_lists::clipped_by(&mut reader, &one.ceiling, one.role.1, &one.scope).await?.0;
         let much = match clip {
-            CeilingEffect::Whole => continue,
-            CeilingEffect::Part => "in part",
-            CeilingEffect::Nothing => "not",
+            CeilingEffect::None => continue,
+            CeilingEffect::Partial => "in part",
+            CeilingEffect::Blocked => "not",
         };
         let (users, role, partner, directory) = (one.users, &one.role.0, &one.partner, &one.directory);
         remarks.push(format!(

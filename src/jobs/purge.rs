@@ -38,7 +38,7 @@ pub async fn run(
 /// Only those of the store.
 pub async fn look(store: &Store, clock: Clock, kept: &RetentionConfig, health: &Health) -> Result<(), StoreError> {
     match health.knows_the_time() {
-        true => turn(store, clock, kept.deleted_days).await,
+        true => turn(store, clock, kept.deleted_records_days).await,
         false => Ok(()),
     }
 }

@@ -114,10 +114,11 @@ async fn due(env: &SyncContext) -> Result<Vec<ConnectionContext>, StoreError> {
 }
 
 fn is_due(connection: &ConnectionContext, last: Option<Timestamp>, now: Timestamp) -> bool {
-    let minutes = match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config) {
+    let minutes = match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.settings)
+    {
         Ok(settings) => settings.config.every_minutes.map(i64::from),
         // It is tried, so that its page says what is wrong; as often as it says, if that at least can be read.
-        Err(_) => match connection.connection.config.get("every_minutes") {
+        Err(_) => match connection.connection.settings.get("every_minutes") {
             None | Some(serde_json::Value::Null) => None,
             Some(said) => Some(said.as_i64().map_or(UNREADABLE_MINUTES, |said| said.clamp(1, UNREADABLE_MINUTES))),
         },

@@ -67,7 +67,7 @@ pub enum SkipReason {
     SameLogin(String),
     /// Two users with one value of the attribute that joins the connections of the directory.
     #[error("another entry has the same {0}, by which people are joined")]
-    SameJoin(String),
+    SameMatchingAttribute(String),
     /// The store's own refusal.
     #[error("{0}")]
     Refused(String),

@@ -125,7 +125,7 @@ pub(super) async fn checked(env: &SyncContext, slug: &str, order: SyncOptions) -
         None => {}
     }
     let settings =
-        Arc::new(ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config)?);
+        Arc::new(ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.settings)?);
     let sealed = connections::secret(&mut reader, &connection.extent).await?;
     let password = match sealed {
         None => None,

@@ -80,7 +80,7 @@ async fn dial(guard: &Guard, host: &str, port: u16) -> Result<TcpStream, String>
     let mut why = "the name has no address".to_owned();
     for address in found {
         if !guard.permits(address.ip()) {
-            why = format!("the address {} is private or reserved and not in `outgoing.allow`", address.ip());
+            why = format!("the address {} is private or reserved and not in `outbound.allowed_networks`", address.ip());
             continue;
         }
         match TcpStream::connect(address).await {

@@ -91,7 +91,7 @@ pub fn translate(
         joined,
         |user| user.match_key.as_ref().map(|key| key.bytes().to_vec()).unwrap_or_default(),
         |join, key| holders.joins.get(join.as_slice()).is_some_and(|holder| *holder == key),
-        |_| SkipReason::SameJoin(joined_by.clone()),
+        |_| SkipReason::SameMatchingAttribute(joined_by.clone()),
     );
     let mut users: Vec<_> = joined.into_iter().chain(loose).collect();
     users.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
@@ -389,7 +389,7 @@ mod tests {
         );
         let said = read(&users, &none, &settings("member"), Some("mail"), &ExistingKeys::default());
         assert_eq!(said.users.len(), 0);
-        assert_eq!(said.skipped[0].why, SkipReason::SameJoin("mail".into()));
+        assert_eq!(said.skipped[0].why, SkipReason::SameMatchingAttribute("mail".into()));
     }
 
     #[test]

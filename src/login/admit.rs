@@ -46,11 +46,11 @@ impl LoginService {
                 Ok(Outcome::Started(token)) => return Ok(token),
                 Ok(Outcome::Waits) => {
                     let detail = format!("{}: an administrator has to say who it is", pending_user.stable_key);
-                    return Err(LoginError::new(LoginErrorKind::Waiting, "person.review", detail));
+                    return Err(LoginError::new(LoginErrorKind::Waiting, "match.pending", detail));
                 }
                 Err(Fault::Again) if tries < MOST_TRIES => tries += 1,
                 Err(Fault::Again) => {
-                    return Err(LoginError::new(LoginErrorKind::Down, "person.raced", "tried three times"));
+                    return Err(LoginError::new(LoginErrorKind::Down, "user.conflict", "tried three times"));
                 }
                 Err(Fault::Refused(refusal)) => return Err(refusal),
             }
@@ -74,7 +74,7 @@ fn fault(error: ProvisionError) -> Fault {
     match error {
         ProvisionError::Raced | ProvisionError::Uniqueness { attribute: "id" } => Fault::Again,
         ProvisionError::Store(error) => error.into(),
-        error => LoginError::new(LoginErrorKind::NotLinked, "person.refused", error.to_string()).into(),
+        error => LoginError::new(LoginErrorKind::NotLinked, "user.rejected", error.to_string()).into(),
     }
 }
 
@@ -153,10 +153,10 @@ impl<'a> AdmittedUser<'a> {
                 let anothers = named.is_some_and(|(user, _)| user != of.user());
                 self.say_again(tx, ctx, external, !anothers).await
             }
-            Some((external, None)) if named.is_some() || self.open.config.jit => {
+            Some((external, None)) if named.is_some() || self.open.config.jit_provisioning => {
                 self.say_again(tx, ctx, external, true).await
             }
-            None if named.is_some() || self.open.config.jit => self.say_first(tx, ctx).await,
+            None if named.is_some() || self.open.config.jit_provisioning => self.say_first(tx, ctx).await,
             None => self.wait(tx, ctx).await,
             Some(_) => Ok(()),
         }
@@ -221,12 +221,12 @@ impl<'a> AdmittedUser<'a> {
         let claim = self.open.matching_claim();
         let (code, why) = match &self.key {
             _ if self.open.connection.mode == DirectoryMode::Paused => {
-                ("person.unknown", "the directory is paused, so nobody new is taken".to_owned())
+                ("user.not_linked", "the directory is paused, so nobody new is taken".to_owned())
             }
             Ok(_) => {
                 let why =
                     format!("no other door of the directory has said a person with the value of the claim {claim:?}");
-                ("person.unknown", why)
+                ("user.not_linked", why)
             }
             Err(Unnamed { code, why }) => (*code, why.clone()),
         };

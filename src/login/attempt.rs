@@ -116,16 +116,16 @@ impl ExpectedAttempt<'_> {
     ) -> Result<(), LoginError> {
         let stale = |code, detail: &str| Err(LoginError::new(LoginErrorKind::Stale, code, detail));
         if !same(&sha256(state.as_bytes()), self.state_hash) {
-            return stale("attempt.state", "the state is not that of the attempt");
+            return stale("login_attempt.state", "the state is not that of the attempt");
         }
         if connection != self.connection {
-            return stale("attempt.connection", "the answer came to the address of another connection");
+            return stale("login_attempt.connection", "the answer came to the address of another connection");
         }
         if !browser.is_some_and(|value| same(&sha256(value.as_bytes()), self.browser_hash)) {
-            return stale("attempt.browser", "the answer came in another browser than the one that began");
+            return stale("login_attempt.browser", "the answer came in another browser than the one that began");
         }
         if now >= self.expires_at {
-            return stale("attempt.expired", "begun more than ten minutes ago");
+            return stale("login_attempt.expired", "begun more than ten minutes ago");
         }
         Ok(())
     }
@@ -157,12 +157,15 @@ mod tests {
         let now = ctx.now();
         assert_eq!(id_of(&one.state), Some(one.attempt.id));
         assert_eq!(one.attempt.holds(&one.state, here, Some(&one.browser), now), Ok(()));
-        assert_eq!(code(one.attempt.holds(&two.state, here, Some(&one.browser), now)), Err("attempt.state"));
-        assert_eq!(code(one.attempt.holds(&one.state, there, Some(&one.browser), now)), Err("attempt.connection"));
-        assert_eq!(code(one.attempt.holds(&one.state, here, Some(&two.browser), now)), Err("attempt.browser"));
-        assert_eq!(code(one.attempt.holds(&one.state, here, None, now)), Err("attempt.browser"));
+        assert_eq!(code(one.attempt.holds(&two.state, here, Some(&one.browser), now)), Err("login_attempt.state"));
+        assert_eq!(
+            code(one.attempt.holds(&one.state, there, Some(&one.browser), now)),
+            Err("login_attempt.connection")
+        );
+        assert_eq!(code(one.attempt.holds(&one.state, here, Some(&two.browser), now)), Err("login_attempt.browser"));
+        assert_eq!(code(one.attempt.holds(&one.state, here, None, now)), Err("login_attempt.browser"));
         let late = now.plus_seconds(LIFE);
-        assert_eq!(code(one.attempt.holds(&one.state, here, Some(&one.browser), late)), Err("attempt.expired"));
+        assert_eq!(code(one.attempt.holds(&one.state, here, Some(&one.browser), late)), Err("login_attempt.expired"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn authorization_url(
         .append_pair("nonce", &fresh.attempt.nonce)
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
-    if let Some(most) = config.max_age {
+    if let Some(most) = config.max_age_seconds {
         query.append_pair("max_age", &most.to_string());
     }
     if !config.acr_values.is_empty() {

@@ -85,7 +85,7 @@ impl AuthorizationResponse {
             CallbackResult::Code(code) => Ok(code),
             CallbackResult::Error(error) => Err(LoginError::new(
                 LoginErrorKind::Declined,
-                "provider.declined",
+                "provider.denied",
                 error.unwrap_or_else(|| "unnamed error".to_owned()),
             )),
         }

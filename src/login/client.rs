@@ -217,7 +217,7 @@ impl LoginService {
         check: impl Fn(&Keys) -> Result<Used, VerifyError>,
     ) -> Result<Result<Used, VerifyError>, LoginError> {
         let keys = self.published.of(client, place);
-        let place = Url::parse(place).map_err(|_| LoginError::setup("keys.place", "jwks_uri is not a URL"))?;
+        let place = Url::parse(place).map_err(|_| LoginError::setup("jwks.address", "jwks_uri is not a URL"))?;
         with_keys(&keys, self.providers.fetch(), &place, time, check).await
     }
 
@@ -250,6 +250,6 @@ pub fn check_keys(jwks: &serde_json::Value) -> Result<(), String> {
 }
 
 fn given(jwks: &str) -> Result<Keys, LoginError> {
-    let jwks = serde_json::from_str(jwks).map_err(|_| LoginError::setup("keys.json", "the keys are not JSON"))?;
+    let jwks = serde_json::from_str(jwks).map_err(|_| LoginError::setup("jwks.json", "the keys are not JSON"))?;
     Keys::inline(&jwks)
 }

@@ -74,8 +74,13 @@ impl LoginService {
         callback: &AuthorizationResponse,
         browser: Option<&str>,
     ) -> Result<LoginAttempt, LoginError> {
-        let unknown =
-            || LoginError::new(LoginErrorKind::Stale, "attempt.unknown", "no such attempt, or it was answered before");
+        let unknown = || {
+            LoginError::new(
+                LoginErrorKind::Stale,
+                "login_attempt.unknown",
+                "no such attempt, or it was answered before",
+            )
+        };
         let id = id_of(&callback.state).ok_or_else(unknown)?;
         let known = login_attempts::find(&mut self.store.reader().await?, id).await?.ok_or_else(unknown)?;
         let StoredLoginAttempt { connection_id: connection, state_hash, browser_hash, expires_at, .. } = &known;
@@ -135,9 +140,9 @@ impl LoginService {
         let verifier = self
             .keys
             .open(SealPurpose::Attempt(kept.id), &kept.pkce_verifier)
-            .map_err(|error| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", error.to_string()))?;
+            .map_err(|error| LoginError::new(LoginErrorKind::Stale, "login_attempt.sealed", error.to_string()))?;
         let verifier = String::from_utf8(verifier.to_vec())
-            .map_err(|_| LoginError::new(LoginErrorKind::Stale, "attempt.sealed", "the verifier is not text"))?;
+            .map_err(|_| LoginError::new(LoginErrorKind::Stale, "login_attempt.sealed", "the verifier is not text"))?;
         Ok(LoginAttempt {
             id: kept.id,
             connection: kept.connection_id,

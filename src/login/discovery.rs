@@ -76,8 +76,8 @@ impl Metadata {
 /// A fetch of discovery or keys that failed.
 pub(super) fn failed(error: FetchError) -> LoginError {
     let (kind, code) = match error {
-        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.silent"),
-        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.failing"),
+        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.unreachable"),
+        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.error"),
         FetchError::Status { .. } => (LoginErrorKind::Setup, "provider.status"),
         FetchError::Url | FetchError::Address(_) => (LoginErrorKind::Setup, "provider.address"),
         FetchError::Size(_) => (LoginErrorKind::Setup, "provider.size"),

@@ -59,8 +59,8 @@ impl Exchange<'_> {
             algorithms: &algorithms,
             now: self.time.now(),
             since: attempt.created_at,
-            skew: i64::from(self.config.skew),
-            max_age: self.config.max_age.map(i64::from),
+            skew: i64::from(self.config.clock_skew_seconds),
+            max_age: self.config.max_age_seconds.map(i64::from),
             contexts: &self.config.acr_values,
         };
         let mut claims = self
@@ -101,17 +101,17 @@ impl Exchange<'_> {
             ("code_verifier", &attempt.verifier),
         ];
         let id = self.config.client_id.as_str();
-        let auth = match (self.config.client_auth, self.secret) {
+        let auth = match (self.config.token_endpoint_auth_method, self.secret) {
             (ClientAuthMethod::None, _) => {
                 form.push(("client_id", id));
                 ClientAuth::InForm
             }
-            (ClientAuthMethod::Post, Some(secret)) => {
+            (ClientAuthMethod::ClientSecretPost, Some(secret)) => {
                 form.extend([("client_id", id), ("client_secret", secret)]);
                 ClientAuth::InForm
             }
-            (ClientAuthMethod::Basic, Some(secret)) => ClientAuth::Basic { id, secret },
-            (ClientAuthMethod::Basic | ClientAuthMethod::Post, None) => {
+            (ClientAuthMethod::ClientSecretBasic, Some(secret)) => ClientAuth::Basic { id, secret },
+            (ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost, None) => {
                 return Err(LoginError::setup("connection.secret", "the connection has no client secret"));
             }
         };
@@ -148,8 +148,8 @@ impl Exchange<'_> {
 
 fn failed(error: FetchError) -> LoginError {
     let (kind, code) = match &error {
-        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.silent"),
-        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.failing"),
+        FetchError::Time | FetchError::Connection(_) => (LoginErrorKind::Unreachable, "provider.unreachable"),
+        FetchError::Status { status: 500.., .. } => (LoginErrorKind::Unreachable, "provider.error"),
         FetchError::Status { error: Some(code), .. } if code == "invalid_grant" => {
             (LoginErrorKind::Stale, "token.code")
         }

@@ -197,7 +197,7 @@ impl<T: Send + Sync + 'static> Fetched<T> {
 }
 
 fn silent(detail: &str) -> LoginError {
-    LoginError::new(LoginErrorKind::Unreachable, "provider.silent", detail)
+    LoginError::new(LoginErrorKind::Unreachable, "provider.unreachable", detail)
 }
 
 #[cfg(test)]
@@ -268,7 +268,7 @@ mod tests {
         }
         // Its request is older than anybody waits for; nothing of what they are told takes a moment.
         for tenth in 10..49 {
-            assert_eq!(elsewhere.fresh(f64::from(tenth) / 10.0).await, Err("provider.silent"));
+            assert_eq!(elsewhere.fresh(f64::from(tenth) / 10.0).await, Err("provider.unreachable"));
         }
         assert_eq!(elsewhere.asked(), 1);
         // The one who asked leaves; what came of it is known all the same, and later than when it began.

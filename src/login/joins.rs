@@ -119,20 +119,20 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
         Some(Json::String(value)) if !value.trim().is_empty() => value,
         None | Some(Json::String(_)) => {
             let why = format!("the provider does not say the claim {claim:?}, which names the person");
-            return unnamed("person.unknown", why);
+            return unnamed("user.not_linked", why);
         }
         Some(_) => {
-            return unnamed("join.claim", format!("the claim {claim:?}, which names the person, is not a text"));
+            return unnamed("matching.claim", format!("the claim {claim:?}, which names the person, is not a text"));
         }
     };
     if !fits_index(value) {
         let why = format!("the claim {claim:?}, which names the person, is longer than {INDEXED_TEXT_BYTES} bytes");
-        return unnamed("join.claim", why);
+        return unnamed("matching.claim", why);
     }
     // The subject is the provider's own name for the user: unique there, and never given to anybody else (§2).
     if claim != "sub" {
         if let Err(why) = check(claim) {
-            return unnamed("join.unproven", why);
+            return unnamed("matching.unproven", why);
         }
         let address = claims.text("email").filter(|_| claims.is_proven("email"));
         let proven = match claim {
@@ -145,7 +145,7 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
                 "the claim {claim:?}, which names the person, is an address or a number that the provider does not say it \
                  has verified"
             );
-            return unnamed("join.unproven", why);
+            return unnamed("matching.unproven", why);
         }
     }
     Ok(MatchKey::new(claim, value))
@@ -173,32 +173,32 @@ mod tests {
         assert_eq!(outcome("oid", json!({"oid": "O-1"})), "O-1");
         assert_eq!(outcome("employee_id", json!({"employee_id": "E-1"})), "E-1");
         for absent in [json!({}), json!({"oid": null}), json!({"oid": ""}), json!({"oid": "  "})] {
-            assert_eq!(outcome("oid", absent), "person.unknown");
+            assert_eq!(outcome("oid", absent), "user.not_linked");
         }
         for odd in [json!(7), json!(true), json!(["O-1"]), json!({"id": "O-1"}), json!("o".repeat(1_025))] {
-            assert_eq!(outcome("oid", json!({"oid": odd})), "join.claim");
+            assert_eq!(outcome("oid", json!({"oid": odd})), "matching.claim");
         }
         let mail = |proof: Json| outcome("email", json!({"email": "A@a.example", "email_verified": proof}));
         assert_eq!(mail(json!(true)), "a@a.example");
         for no in
             [json!(false), json!(null), json!("true"), json!("false"), json!(1), json!([true]), json!({"a": true})]
         {
-            assert_eq!(mail(no.clone()), "join.unproven", "{no}");
+            assert_eq!(mail(no.clone()), "matching.unproven", "{no}");
         }
-        assert_eq!(outcome("email", json!({"email": "a@a.example"})), "join.unproven");
-        assert_eq!(outcome("phone_number", json!({"phone_number": "+1", "email_verified": true})), "join.unproven");
+        assert_eq!(outcome("email", json!({"email": "a@a.example"})), "matching.unproven");
+        assert_eq!(outcome("phone_number", json!({"phone_number": "+1", "email_verified": true})), "matching.unproven");
         assert_eq!(outcome("phone_number", json!({"phone_number": "+1", "phone_number_verified": true})), "+1");
         // An address under another name.
         let custom = |claims| outcome("https://a.example/mail", claims);
-        assert_eq!(custom(json!({"https://a.example/mail": "a@a.example"})), "join.unproven");
+        assert_eq!(custom(json!({"https://a.example/mail": "a@a.example"})), "matching.unproven");
         let other = json!({"https://a.example/mail": "a@a.example", "email": "b@a.example", "email_verified": true});
-        assert_eq!(custom(other), "join.unproven");
+        assert_eq!(custom(other), "matching.unproven");
         let same = json!({"https://a.example/mail": "A@a.example", "email": "a@a.example", "email_verified": true});
         assert_eq!(custom(same), "a@a.example");
         for claim in CHOSEN.iter().chain(&OF_MANY) {
             let claims = json!({*claim: "alice", "email": "alice", "email_verified": true});
             if *claim != "email_verified" {
-                assert_eq!(outcome(claim, claims), "join.unproven", "{claim}");
+                assert_eq!(outcome(claim, claims), "matching.unproven", "{claim}");
             }
         }
     }

@@ -41,9 +41,9 @@ impl Keys {
     /// When it is none, holds no usable key, or holds a private one.
     pub fn inline(set: &Value) -> Result<Self, LoginError> {
         let document = Document::deserialize(set)
-            .map_err(|_| LoginError::setup("keys.json", "must be an object with a list `keys`"))?;
+            .map_err(|_| LoginError::setup("jwks.json", "must be an object with a list `keys`"))?;
         if document.keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
-            return Err(LoginError::setup("keys.private", "holds a private key; give the public one only"));
+            return Err(LoginError::setup("jwks.private", "holds a private key; give the public one only"));
         }
         among(&document)
     }
@@ -51,11 +51,11 @@ impl Keys {
 
 fn among(document: &Document) -> Result<Keys, LoginError> {
     if document.keys.len() > MOST_KEYS {
-        return Err(LoginError::setup("keys.many", format!("{} keys", document.keys.len())));
+        return Err(LoginError::setup("jwks.many", format!("{} keys", document.keys.len())));
     }
     let keys: Vec<_> = document.keys.iter().filter(|key| usable(key)).filter_map(read).collect();
     if keys.is_empty() {
-        return Err(LoginError::setup("keys.none", "no signing key of 2048 bits or more, P-256, P-384 or Ed25519"));
+        return Err(LoginError::setup("jwks.none", "no signing key of 2048 bits or more, P-256, P-384 or Ed25519"));
     }
     Ok(Keys(keys))
 }

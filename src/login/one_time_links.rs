@@ -39,5 +39,5 @@ impl LoginService {
 }
 
 fn stale() -> LoginError {
-    LoginError::new(LoginErrorKind::Spent, "link.unknown", "unknown, used or older than a day")
+    LoginError::new(LoginErrorKind::Spent, "one_time_link.unknown", "unknown, used or older than a day")
 }

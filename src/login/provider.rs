@@ -37,17 +37,17 @@ pub struct OidcSettings {
     pub client_id: String,
     /// How the client secret is shown.
     #[serde(default)]
-    pub client_auth: ClientAuthMethod,
+    pub token_endpoint_auth_method: ClientAuthMethod,
     /// The scopes asked for; `openid` is always added.
     #[serde(default = "usual_scopes")]
     pub scopes: Vec<String>,
     /// Whether a sign-in that is linked to nobody creates a user. Off: it waits for the directory to
     /// say who it is.
     #[serde(default)]
-    pub jit: bool,
+    pub jit_provisioning: bool,
     /// The longest time since the user proved who they are, in seconds; absent: not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<u32>,
+    pub max_age_seconds: Option<u32>,
     /// The authentication contexts that will do; empty: not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acr_values: Vec<String>,
@@ -57,7 +57,7 @@ pub struct OidcSettings {
     pub audiences: Vec<String>,
     /// How far the clocks may differ, in seconds; at most 300.
     #[serde(default = "usual_skew")]
-    pub skew: u16,
+    pub clock_skew_seconds: u16,
 }
 
 /// How the client secret is shown to the token endpoint.
@@ -66,9 +66,9 @@ pub struct OidcSettings {
 pub enum ClientAuthMethod {
     /// In the `Authorization` header.
     #[default]
-    Basic,
+    ClientSecretBasic,
     /// In the form.
-    Post,
+    ClientSecretPost,
     /// Not at all: a public client, held by PKCE alone.
     None,
 }
@@ -104,8 +104,8 @@ impl OidcSettings {
         if read.audiences.iter().any(|audience| audience.is_empty() || audience.len() > LONGEST_AUDIENCE) {
             return Err(format!("each of audiences has 1 to {LONGEST_AUDIENCE} bytes"));
         }
-        if i64::from(read.skew) > MOST_SKEW {
-            return Err(format!("skew is at most {MOST_SKEW} seconds"));
+        if i64::from(read.clock_skew_seconds) > MOST_SKEW {
+            return Err(format!("clock_skew_seconds is at most {MOST_SKEW} seconds"));
         }
         Ok(read)
     }

@@ -80,7 +80,7 @@ impl LoginService {
                 LoginError::new(LoginErrorKind::Observed, "connection.observed", why).at(connection.connection.id)
             );
         }
-        let config = OidcSettings::read(&connection.connection.config)
+        let config = OidcSettings::read(&connection.connection.settings)
             .map_err(|problem| LoginError::setup("connection.config", problem).at(connection.connection.id))?;
         Ok(OidcConnection { connection, config })
     }

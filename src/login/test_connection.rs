@@ -13,7 +13,7 @@ impl LoginService {
     /// What is wrong.
     pub async fn probe(&self, connection: &ConnectionContext) -> Result<String, String> {
         let config =
-            OidcSettings::read(&connection.connection.config).map_err(|why| format!("The settings: {why}."))?;
+            OidcSettings::read(&connection.connection.settings).map_err(|why| format!("The settings: {why}."))?;
         let fetch = self.providers.fetch();
         let metadata = discover(fetch, &config.issuer).await.map_err(|refusal| said(&refusal.detail))?;
         fetch_keys(fetch, &metadata.jwks_uri).await.map_err(|refusal| said(&refusal.detail))?;

@@ -127,8 +127,8 @@ pub(super) async fn introduce(
 /// An administrator decides whether it is this user.
 pub(super) fn review(source: &ProvisionSource<'_>, external: ExternalUserId, resembles: UserId, effect: &mut Effect) {
     let connection = source.extent.connection();
-    effect.user(connection, resembles, UserChangeKind::Resembled);
-    effect.event(Event::of(Kind::MatchProposed, external).id("connection", connection).id("resembles", resembles));
+    effect.user(connection, resembles, UserChangeKind::MatchProposed);
+    effect.event(Event::of(Kind::MatchProposed, external).id("connection", connection).id("candidate", resembles));
 }
 
 /// What follows once the external user is stored with its new user.
@@ -142,7 +142,7 @@ pub(super) async fn arrive(
     effect: &mut Effect,
 ) -> Result<(), ProvisionError> {
     let at = &source.extent;
-    effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", user).word("link", link.as_str()));
+    effect.event(Event::of(Kind::ExternalUserLinked, external).id("user", user).word("link_origin", link.as_str()));
     effect.touch([user]);
     if link == LinkOrigin::Created && active {
         return Ok(());
@@ -155,12 +155,12 @@ pub(super) async fn arrive(
             return Err(ProvisionError::Raced);
         }
         if link == LinkOrigin::Joined {
-            effect.user(at.connection(), user, UserChangeKind::Joined);
+            effect.user(at.connection(), user, UserChangeKind::Matched);
         }
         let own = at.source().to_string();
         if users::suspended_by(tx, at, user).await?.contains(&own) {
             let suspended_grants = users::set_suspended_grants(tx, at, user, ctx.now()).await?;
-            effect.user(at.connection(), user, UserChangeKind::Revived { suspended_grants });
+            effect.user(at.connection(), user, UserChangeKind::Returned { suspended_grants });
         }
         merge::refresh(tx, ctx, source, user, None, effect).await?;
     }
@@ -180,8 +180,8 @@ pub(super) async fn switch(
     let at = &source.extent;
     effect.touch([user]);
     if active {
-        if users::resume(tx, at, user).await? {
-            effect.user(at.connection(), user, UserChangeKind::Resumed);
+        if users::reactivate(tx, at, user).await? {
+            effect.user(at.connection(), user, UserChangeKind::Reactivated);
         }
     } else if users::suspend(tx, at, user, cause, ctx.now()).await? {
         effect.user(at.connection(), user, UserChangeKind::Suspended);

@@ -64,7 +64,7 @@ pub(super) async fn refresh(
         changed |= rename(tx, ctx, source, user, &current.profile.login_name, &merged.login_name, effect).await?;
     }
     if changed {
-        effect.user(at.connection(), user, UserChangeKind::Changed);
+        effect.user(at.connection(), user, UserChangeKind::Updated);
     }
     Ok(())
 }

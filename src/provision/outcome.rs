@@ -60,32 +60,32 @@ pub struct UserChange {
     pub user: UserId,
     /// What.
     #[serde(flatten)]
-    pub what: UserChangeKind,
+    pub change: UserChangeKind,
 }
 
 /// What happened to a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "what", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "change", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum UserChangeKind {
     /// The user came to be.
     Created,
     /// An external user was linked by the directory's join.
-    Joined,
+    Matched,
     /// The user had left and came back; this many manual grants wait for an administrator.
-    Revived {
+    Returned {
         /// Grants put aside.
         suspended_grants: u64,
     },
     /// An external user resembles this user; an administrator decides.
-    Resembled,
+    MatchProposed,
     /// The user's own columns changed.
-    Changed,
+    Updated,
     /// The connection switched the user off.
     Suspended,
     /// The connection lifted its suspension.
-    Resumed,
-    /// The user's exclusive user group changed.
-    Placed {
+    Reactivated,
+    /// The user's primary user group changed.
+    PrimaryGroupChanged {
         /// To this one.
         group: UserGroupId,
     },
@@ -102,17 +102,19 @@ impl Effect {
         let event = |kind| Event::of(kind, user).id("connection", connection);
         match what {
             UserChangeKind::Created => self.event(event(Kind::UserCreated)),
-            UserChangeKind::Revived { suspended_grants } => {
-                self.event(event(Kind::UserReturned).count("grants_aside", suspended_grants as usize));
+            UserChangeKind::Returned { suspended_grants } => {
+                self.event(event(Kind::UserReturned).count("suspended_grants", suspended_grants as usize));
             }
-            UserChangeKind::Changed => self.event(event(Kind::UserUpdated)),
+            UserChangeKind::Updated => self.event(event(Kind::UserUpdated)),
             UserChangeKind::Suspended => self.event(event(Kind::UserSuspended)),
-            UserChangeKind::Resumed => self.event(event(Kind::UserReactivated)),
-            UserChangeKind::Placed { group } => self.event(event(Kind::UserPrimaryGroupChanged).id("group", group)),
+            UserChangeKind::Reactivated => self.event(event(Kind::UserReactivated)),
+            UserChangeKind::PrimaryGroupChanged { group } => {
+                self.event(event(Kind::UserPrimaryGroupChanged).id("group", group))
+            }
             // Said by the event of the link.
-            UserChangeKind::Joined | UserChangeKind::Resembled => {}
+            UserChangeKind::Matched | UserChangeKind::MatchProposed => {}
         }
-        self.users.push(UserChange { user, what });
+        self.users.push(UserChange { user, change: what });
     }
 
     /// Notes that a user's access may have changed.

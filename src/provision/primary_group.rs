@@ -1,4 +1,4 @@
-//! Placements: the one exclusive user group a user is in, stored when what it rests on changes.
+//! Placements: the one primary user group a user is in, stored when what it rests on changes.
 use super::event::{Event, Kind};
 use super::{Effect, ProvisionError, ProvisionSource, UserChangeKind, events};
 use crate::domain::ctx::Ctx;
@@ -35,7 +35,7 @@ pub(super) async fn by_rules(
         let mut acts = acts.iter_mut();
         let Some((ctx, effect)) = acts.find(|(_, effect)| effect.touched.contains(&user)) else { continue };
         if users::place(tx, at, user, (from, group), ctx.now()).await? {
-            effect.user(at.connection(), user, UserChangeKind::Placed { group });
+            effect.user(at.connection(), user, UserChangeKind::PrimaryGroupChanged { group });
         }
     }
     Ok(())

@@ -218,7 +218,7 @@ fn switched(event: Event, before: &ExternalUser, active: bool) -> Event {
         return event;
     }
     let event = event.flag("active", active);
-    if before.doc.contains_key("active") { event } else { event.flag("unsaid", true) }
+    if before.doc.contains_key("active") { event } else { event.flag("was_implicit", true) }
 }
 
 type Linked = Option<(UserId, LinkOrigin)>;

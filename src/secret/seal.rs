@@ -36,7 +36,7 @@ impl SealPurpose {
     /// That of the secret of a connection as it is now. A secret that was sealed for another address, another name or
     /// another protection of the line does not open for it.
     pub fn secret_of(connection: &Connection) -> Self {
-        Self::secret(connection.id, connection.kind, &connection.config)
+        Self::secret(connection.id, connection.kind, &connection.settings)
     }
 
     /// That of the secret of a connection of this kind with these settings.

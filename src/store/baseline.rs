@@ -32,11 +32,11 @@ statements! {
             JOIN rule_criteria a ON a.rule_id = r.id AND a.set_kind = 'group' AND NOT a.negated \
             JOIN external_group_ancestors c ON c.ancestor_id = a.set_id JOIN external_group_members m ON m.external_group_id = c.external_group_id \
             JOIN external_users u ON u.id = m.external_user_id \
-            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role_id IN ({RISKY}) \
+            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant_role' AND r.role_id IN ({RISKY}) \
         UNION SELECT u.id FROM mapping_rules r JOIN directories d ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version \
             JOIN rule_criteria a ON a.rule_id = r.id AND a.set_kind = 'condition' AND NOT a.negated \
             JOIN attribute_condition_members m ON m.condition_id = a.set_id JOIN external_users u ON u.id = m.external_user_id \
-            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant' AND r.role_id IN ({RISKY})");
+            WHERE u.connection_id = $1 AND d.id = $2 AND r.effect = 'grant_role' AND r.role_id IN ({RISKY})");
     HOLD: rows = "INSERT INTO pending_changes (sync_run_id, ordinal, kind, stable_id, group_stable_id, name, reason) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     HELD = "SELECT s.kind, s.stable_id, s.group_stable_id, s.name, s.reason FROM pending_changes s \

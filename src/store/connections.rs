@@ -109,7 +109,7 @@ impl FromRow for Connection {
             slug: row.get("slug")?,
             profile: row.get("profile")?,
             state: ConnectionState::parse(&row.get::<String>("state")?).ok_or_else(|| unknown("state"))?,
-            config: row.json("settings")?,
+            settings: row.json("settings")?,
             version: row.get("version")?,
             created_at: row.get("created_at")?,
         })
@@ -156,7 +156,7 @@ pub async fn insert(
         &new.slug,
         &new.profile,
         new.state.as_str(),
-        new.config.to_string(),
+        new.settings.to_string(),
         extra.secret,
         extra.matching_attribute,
         now
@@ -185,7 +185,7 @@ pub async fn update(
         at.partner(),
         &changed.profile,
         changed.state.as_str(),
-        changed.config.to_string(),
+        changed.settings.to_string(),
         matching_attribute,
         now,
         i64::from(renewed)

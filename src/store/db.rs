@@ -271,7 +271,7 @@ impl Store {
             };
             tries += 1;
             held += usize::from(error == StoreError::Held);
-            metrics::counter!("rolecall_store_writes_run_again_total").increment(1);
+            metrics::counter!("rolecall_db_transaction_retries_total").increment(1);
             if tries == most || held == MOST_WAITS {
                 shared.state.noticed(Some(&error));
                 return Err(error.into());

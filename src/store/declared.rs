@@ -8,7 +8,7 @@ use super::rules::{self, StoredRule};
 use super::{FromRow, Reader, Row, StoreError, grants, roles, scopes, tuple, users};
 use crate::domain::capability::CapabilityId;
 use crate::domain::directory::{CeilingEntry, Directory};
-use crate::domain::grant::ManualGrant;
+use crate::domain::grant::{ManualGrant, Scope, ScopeKind};
 use crate::domain::group::UserGroup;
 use crate::domain::id::{DirectoryId, ExternalGroupId, PartnerId, RoleId, ScopeId, UserGroupId, UserId};
 use crate::domain::partner::Partner;
@@ -362,11 +362,12 @@ async fn scopes_of(
     reader: &mut Reader,
     _by: &OperatorExtent,
     ids: &[ScopeId],
-) -> Result<HashMap<ScopeId, crate::domain::grant::Scope>, StoreError> {
+) -> Result<HashMap<ScopeId, Scope>, StoreError> {
     let heads: Vec<(ScopeId, String, PartnerId)> = reader.all_in(&SCOPES, binds![], ids.iter().copied(), tuple).await?;
     let mut groups: HashMap<ScopeId, Vec<UserGroupId>> = HashMap::new();
     // Most scopes name no groups and leave nothing out, and those that do are few.
-    let wide = heads.iter().filter(|(_, word, _)| word == "groups").map(|(id, ..)| *id);
+    let wide =
+        heads.iter().filter(|(_, word, _)| ScopeKind::parse(word) == Some(ScopeKind::UserGroups)).map(|(id, ..)| *id);
     for (scope, group) in reader.all_in(&IN_GROUPS, binds![], wide, tuple::<(ScopeId, UserGroupId)>).await? {
         groups.entry(scope).or_default().push(group);
     }
@@ -383,10 +384,10 @@ async fn scopes_of(
     heads
         .into_iter()
         .map(|(id, word, partner)| {
-            let reach = scopes::reach(&word, partner, groups.remove(&id).unwrap_or_default())?;
-            let mut scope = crate::domain::grant::Scope::of(reach);
-            scope.without_partners = partners.remove(&id).unwrap_or_default().into_iter().collect();
-            scope.without_groups = left_out.remove(&id).unwrap_or_default().into_iter().collect();
+            let base = scopes::base(&word, partner, groups.remove(&id).unwrap_or_default())?;
+            let mut scope = Scope::of(base);
+            scope.excluded_partners = partners.remove(&id).unwrap_or_default().into_iter().collect();
+            scope.excluded_user_groups = left_out.remove(&id).unwrap_or_default().into_iter().collect();
             Ok((id, scope))
         })
         .collect()

@@ -98,7 +98,7 @@ pub async fn by_existing(
 ) -> Result<Vec<ScopedRole>, StoreError> {
     let granted: Vec<Granted> = reader.all(&BY_EXISTING, binds![user, now], tuple).await?;
     let mut held = with_scopes(reader, granted).await?;
-    held.retain(|(_, scope, _)| !matches!(scope.reach, ScopeBase::Own { .. }));
+    held.retain(|(_, scope, _)| !matches!(scope.base, ScopeBase::Own { .. }));
     Ok(held)
 }
 

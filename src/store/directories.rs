@@ -42,8 +42,8 @@ impl FromRow for Directory {
             name: row.get("name")?,
             mode: DirectoryMode::parse(&row.get::<String>("mode")?)
                 .ok_or_else(|| StoreError::Decode("mode".to_owned()))?,
-            rule_version: row.get("rule_set_version")?,
-            authority: row.get("priority")?,
+            rule_set_version: row.get("rule_set_version")?,
+            priority: row.get("priority")?,
             version: row.get("version")?,
         })
     }
@@ -60,8 +60,8 @@ pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: &Directory, created_at
         &new.name,
         fold(&new.name).into_bytes(),
         new.mode.as_str(),
-        new.rule_version,
-        new.authority,
+        new.rule_set_version,
+        new.priority,
         created_at
     ];
     tx.execute(&INSERT, values).await?;
@@ -80,7 +80,7 @@ pub async fn update(tx: &mut Tx, at: &PartnerExtent, changed: &Directory) -> Res
         &changed.name,
         fold(&changed.name).into_bytes(),
         changed.mode.as_str(),
-        changed.authority
+        changed.priority
     ];
     found(tx.execute(&UPDATE, values).await?)?;
     if changed.mode == DirectoryMode::Observe {

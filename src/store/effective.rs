@@ -10,10 +10,10 @@ use super::{Reader, Row, StoreError, effective_sql};
 use crate::access::decide::{ClosestGrant, Decision, Question, Rank, conclude};
 use crate::access::explain::{
     Absent, DecisionReason, DenialReason, GrantExplanation, GrantOrigin, InactiveReason, MembershipSummary, NamedRef,
-    RuleSummary, ScopeKind, ScopeSummary, ViaGroup,
+    RuleSummary, ScopeSummary, ViaGroup,
 };
 use crate::domain::capability::{CapabilityId, CoreCapability};
-use crate::domain::grant::Resource;
+use crate::domain::grant::{Resource, ScopeKind};
 use crate::domain::id::{DirectoryId, GrantId, PartnerId, RuleId, UserId};
 use crate::domain::partner::LevelId;
 use crate::domain::rule::ExternalSet;
@@ -49,7 +49,7 @@ pub struct RankedGrant {
     /// What stands behind it.
     pub proof: GrantExplanation,
     /// Why it is asleep, if it is.
-    pub asleep: Option<InactiveReason>,
+    pub inactive_reason: Option<InactiveReason>,
 }
 
 /// Why an act is not authorized.
@@ -73,7 +73,7 @@ pub enum AuthzError {
 /// `StoreError`; treat it as a refusal.
 pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
     match direct(reader, question).await? {
-        Some(proof) => Ok(Decision::because(DecisionReason::Granted(Box::new(proof)))),
+        Some(proof) => Ok(Decision::because(DecisionReason::Allowed(Box::new(proof)))),
         None => concluded(lines(reader, question, 1).await?).map(|explanation| explanation.decision),
     }
 }
@@ -84,10 +84,10 @@ pub async fn decide(reader: &mut Reader, question: &Question) -> Result<Decision
 /// `StoreError`; treat it as a refusal.
 pub async fn decide_with_witnesses(reader: &mut Reader, question: &Question) -> Result<Decision, StoreError> {
     let mut decision = decide(reader, question).await?;
-    if let DecisionReason::Granted(proof) = &mut decision.reason
-        && let Some(rule) = row_support(&mut proof.support)
+    if let DecisionReason::Allowed(proof) = &mut decision.reason
+        && let Some(rule) = row_support(&mut proof.origin)
     {
-        rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
+        rule.matched = witnesses(reader, question.principal, rule.rule.id).await?;
     }
     Ok(decision)
 }
@@ -107,7 +107,7 @@ pub async fn permits(reader: &mut Reader, question: &Question) -> Result<bool, S
 pub async fn explain(reader: &mut Reader, question: &Question) -> Result<Explanation, StoreError> {
     let mut rows = lines(reader, question, MOST_GRANTS).await?;
     for rule in rows.iter_mut().filter_map(DecisionRow::rule) {
-        rule.witnesses = witnesses(reader, question.principal, rule.rule.id).await?;
+        rule.matched = witnesses(reader, question.principal, rule.rule.id).await?;
     }
     concluded(rows)
 }
@@ -126,7 +126,7 @@ pub async fn authorize(
     let question = Question { principal, capability: capability.id(), resource, now };
     // A grant that reaches all below settles it; one that does not may stand before one that does.
     let certain = direct(reader, &question).await?;
-    if certain.is_some_and(|proof| proof.scope.reach == ScopeKind::Subtree && !proof.scope.exclusions) {
+    if certain.is_some_and(|proof| proof.scope.kind == ScopeKind::Subtree && !proof.scope.has_exclusions) {
         return Ok(PartnerExtent::new(resource.partner, true, principal));
     }
     let rows = lines(reader, &question, MOST_GRANTS).await?;
@@ -159,7 +159,7 @@ pub(super) fn direct_proof(row: &Row) -> Result<Option<GrantExplanation>, StoreE
         return Ok(None);
     }
     let (scope, support) = (scope_of(row)?, manual(row, None)?);
-    Ok(Some(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, support }))
+    Ok(Some(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, origin: support }))
 }
 
 /// The rows of the whole decision, in no order.
@@ -208,7 +208,7 @@ impl DecisionRow {
 
     /// The rule behind its grant.
     pub(super) fn rule(&mut self) -> Option<&mut RuleSummary> {
-        row_support(&mut self.nearest.as_mut()?.proof.support)
+        row_support(&mut self.nearest.as_mut()?.proof.origin)
     }
 }
 
@@ -217,7 +217,11 @@ pub(super) fn concluded(mut rows: Vec<DecisionRow>) -> Result<Explanation, Store
     rows.sort_by_key(|line| line.order);
     let grants = rows.iter().filter_map(|line| line.nearest.as_ref());
     let grants = grants
-        .map(|nearest| RankedGrant { rank: nearest.rank, proof: nearest.proof.clone(), asleep: nearest.dormant })
+        .map(|nearest| RankedGrant {
+            rank: nearest.rank,
+            proof: nearest.proof.clone(),
+            inactive_reason: nearest.inactive_reason,
+        })
         .collect();
     let first = rows.into_iter().next().ok_or(StoreError::NotFound)?;
     Ok(Explanation { decision: conclude(first.standing, first.nearest), grants })
@@ -241,12 +245,12 @@ fn standing(row: &Row) -> Result<Result<Vec<DenialReason>, Absent>, StoreError> 
         misses.push(DenialReason::UserSuspended { source });
     }
     if let Some((partner, source)) = switched_off(row, "home_off", "home_off_name", "home_off_by")? {
-        misses.push(DenialReason::HomeSuspended { partner, source });
+        misses.push(DenialReason::HomePartnerSuspended { partner, source });
     }
     let side = switched_off(row, "side_off", "side_off_name", "side_off_by")?.filter(|_| !on_suspended);
     misses.extend(side.map(|(partner, source)| DenialReason::PartnerSuspended { partner, source }));
     if !row.get::<bool>("in_level")? {
-        misses.push(DenialReason::BeyondLevel { level: named(row, level, "level_name")? });
+        misses.push(DenialReason::LevelForbids { level: named(row, level, "level_name")? });
     }
     Ok(Ok(misses))
 }
@@ -271,17 +275,17 @@ fn nearest(row: &Row) -> Result<Option<ClosestGrant>, StoreError> {
     let Some(distance) = row.get::<Option<i64>>("distance")? else { return Ok(None) };
     let rank = match distance {
         0 => Rank::Allows,
-        1 => Rank::Clipped,
+        1 => Rank::OutsideCeiling,
         2 => Rank::OutOfScope,
-        _ => Rank::Dormant,
+        _ => Rank::Inactive,
     };
     let dormant = match row.get::<Option<i64>>("dormant")? {
-        Some(0) => InactiveReason::NotYet,
+        Some(0) => InactiveReason::NotYetValid,
         Some(2) => InactiveReason::Suspended,
-        _ => InactiveReason::Over,
+        _ => InactiveReason::Expired,
     };
     let proof = proof(row)?;
-    Ok(Some(ClosestGrant { rank, proof, dormant: (rank == Rank::Dormant).then_some(dormant) }))
+    Ok(Some(ClosestGrant { rank, proof, inactive_reason: (rank == Rank::Inactive).then_some(dormant) }))
 }
 
 /// What stands behind the grant in a row.
@@ -292,22 +296,27 @@ pub(super) fn proof(row: &Row) -> Result<GrantExplanation, StoreError> {
         (2, Some(rule)) => GrantOrigin::Rule(rule),
         (_, rule) => manual(row, through(row, rule)?)?,
     };
-    Ok(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, support })
+    Ok(GrantExplanation { role: named(row, row.get("role_id")?, "role_name")?, scope, origin: support })
 }
 
 fn scope_of(row: &Row) -> Result<ScopeSummary, StoreError> {
     let reach: String = row.get("scope_kind")?;
     Ok(ScopeSummary {
-        reach: ScopeKind::parse(&reach).ok_or_else(|| StoreError::Decode("scope_kind".to_owned()))?,
+        kind: ScopeKind::parse(&reach).ok_or_else(|| StoreError::Decode("scope_kind".to_owned()))?,
         partner: named(row, row.get("scope_partner")?, "scope_name")?,
-        exclusions: row.get("exclusions")?,
+        has_exclusions: row.get("exclusions")?,
     })
 }
 
-fn manual(row: &Row, through: Option<ViaGroup>) -> Result<GrantOrigin, StoreError> {
+fn manual(row: &Row, via_group: Option<ViaGroup>) -> Result<GrantOrigin, StoreError> {
     let granted_by =
         row.get::<Option<UserId>>("granted_by")?.map(|id| named(row, id, "granted_by_name")).transpose()?;
-    Ok(GrantOrigin::Manual { grant: row.get::<GrantId>("source")?, granted_by, at: row.get("created_at")?, through })
+    Ok(GrantOrigin::Manual {
+        grant: row.get::<GrantId>("source")?,
+        granted_by,
+        granted_at: row.get("created_at")?,
+        via_group,
+    })
 }
 
 fn through(row: &Row, rule: Option<RuleSummary>) -> Result<Option<ViaGroup>, StoreError> {
@@ -319,7 +328,7 @@ fn through(row: &Row, rule: Option<RuleSummary>) -> Result<Option<ViaGroup>, Sto
         (_, None) if row.get("bounded")? => MembershipSummary::Resting { directory: directory_of(row)? },
         (_, None) => MembershipSummary::Default,
     };
-    Ok(Some(ViaGroup { group: named(row, group, "group_name")?, ground }))
+    Ok(Some(ViaGroup { group: named(row, group, "group_name")?, membership: ground }))
 }
 
 fn directory_of(row: &Row) -> Result<Option<NamedRef<DirectoryId>>, StoreError> {
@@ -328,7 +337,7 @@ fn directory_of(row: &Row) -> Result<Option<NamedRef<DirectoryId>>, StoreError> 
 
 fn rule_of(row: &Row, rule: RuleId) -> Result<RuleSummary, StoreError> {
     let directory = named(row, row.get("directory_id")?, "directory_name")?;
-    Ok(RuleSummary { rule: named(row, rule, "rule_name")?, directory, witnesses: Vec::new() })
+    Ok(RuleSummary { rule: named(row, rule, "rule_name")?, directory, matched: Vec::new() })
 }
 
 /// An id with its name; a thing that has gone since has none.
@@ -339,7 +348,9 @@ fn named<T>(row: &Row, id: T, name: &str) -> Result<NamedRef<T>, StoreError> {
 pub(super) fn row_support(support: &mut GrantOrigin) -> Option<&mut RuleSummary> {
     match support {
         GrantOrigin::Rule(line) => Some(line),
-        GrantOrigin::Manual { through: Some(ViaGroup { ground: MembershipSummary::Rule(line), .. }), .. } => Some(line),
+        GrantOrigin::Manual { via_group: Some(ViaGroup { membership: MembershipSummary::Rule(line), .. }), .. } => {
+            Some(line)
+        }
         GrantOrigin::Manual { .. } => None,
     }
 }

@@ -30,7 +30,7 @@ statements! {
     // A directory speaks only for users of its own partner, so those of the partners below are all there are.
     RULES = "SELECT DISTINCT r.role_id, r.scope_id, d.id FROM partner_ancestors a CROSS JOIN directories d \
         CROSS JOIN mapping_rules r WHERE a.ancestor_id = $1 AND d.partner_id = a.partner_id AND d.mode <> 'observe' \
-        AND r.directory_id = d.id AND r.rule_set_version = d.rule_set_version AND r.effect = 'grant'";
+        AND r.directory_id = d.id AND r.rule_set_version = d.rule_set_version AND r.effect = 'grant_role'";
 }
 
 /// Whether `above` covers everything that is held at home in the extent's partner or below. Sound and careful: what is

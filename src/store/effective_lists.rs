@@ -50,9 +50,9 @@ pub struct UserGrant {
     /// When it holds.
     pub window: Window,
     /// Why it is asleep now, if it is.
-    pub dormant: Option<InactiveReason>,
+    pub inactive_reason: Option<InactiveReason>,
     /// How far the directory behind it is allowed to go.
-    pub clip: CeilingEffect,
+    pub ceiling_effect: CeilingEffect,
 }
 
 /// How much of a grant the ceiling of its directory lets through.
@@ -60,11 +60,11 @@ pub struct UserGrant {
 #[serde(rename_all = "snake_case")]
 pub enum CeilingEffect {
     /// All of it, or no directory stands behind it.
-    Whole,
+    None,
     /// Part of it.
-    Part,
+    Partial,
     /// None of it: it is shown, and confers nothing.
-    Nothing,
+    Blocked,
 }
 
 /// A user group a user is in, and why. A group may come up for several reasons.
@@ -73,9 +73,9 @@ pub struct UserMembership {
     /// The group.
     pub group: NamedRef<UserGroupId>,
     /// The one place, or a label.
-    pub exclusive: bool,
+    pub is_primary: bool,
     /// Why.
-    pub ground: MembershipSummary,
+    pub membership: MembershipSummary,
 }
 
 /// A set of a directory that a user is in.
@@ -156,14 +156,14 @@ pub async fn grants_of(
     inside(reader, at, user).await?;
     let mut grants = Vec::new();
     for mut held in holdings(reader, user, None).await? {
-        if let Some(line) = row_support(&mut held.proof.support) {
-            line.witnesses = witnesses(reader, user, line.rule.id).await?;
+        if let Some(line) = row_support(&mut held.proof.origin) {
+            line.matched = witnesses(reader, user, line.rule.id).await?;
         }
         let capabilities = conferred(reader, held.proof.role.id).await?;
         let clip = clip(reader, &held, &capabilities).await?;
         let dormant = held.dormant(now);
         let GrantOfUserRow { proof, grant, scope, window, .. } = held;
-        grants.push(UserGrant { proof, grant, scope, window, dormant, clip });
+        grants.push(UserGrant { proof, grant, scope, window, inactive_reason: dormant, ceiling_effect: clip });
     }
     Ok(grants)
 }
@@ -253,9 +253,9 @@ pub async fn what_can(
             continue;
         }
         let clip = clip(reader, &held, &BTreeSet::from([capability])).await?;
-        if clip != CeilingEffect::Nothing {
+        if clip != CeilingEffect::Blocked {
             let GrantOfUserRow { proof, grant, scope, window, .. } = held;
-            kept.push(UserGrant { proof, grant, scope, window, dormant: None, clip });
+            kept.push(UserGrant { proof, grant, scope, window, inactive_reason: None, ceiling_effect: clip });
         }
     }
     Ok(kept)
@@ -442,9 +442,9 @@ impl GrantOfUserRow {
             return None;
         }
         Some(if self.window.from.is_some_and(|from| now < from) {
-            InactiveReason::NotYet
+            InactiveReason::NotYetValid
         } else {
-            InactiveReason::Over
+            InactiveReason::Expired
         })
     }
 }
@@ -484,8 +484,8 @@ async fn clip(
     capabilities: &BTreeSet<CapabilityId>,
 ) -> Result<CeilingEffect, StoreError> {
     let directory = match held.bound {
-        Bound::Free => return Ok(CeilingEffect::Whole),
-        Bound::Nobody => return Ok(CeilingEffect::Nothing),
+        Bound::Free => return Ok(CeilingEffect::None),
+        Bound::Nobody => return Ok(CeilingEffect::Blocked),
         Bound::Ceiling(directory) => directory,
     };
     let rows = ceilings(reader, directory).await?;
@@ -500,9 +500,9 @@ async fn clip_by(
 ) -> Result<CeilingEffect, StoreError> {
     let tree = StoredTree::load(reader, rows.iter().map(|(_, over)| over).chain([scope])).await?;
     Ok(match let_through(rows, capabilities, scope, &tree) {
-        (true, _) => CeilingEffect::Whole,
-        (false, true) => CeilingEffect::Nothing,
-        (false, false) => CeilingEffect::Part,
+        (true, _) => CeilingEffect::None,
+        (false, true) => CeilingEffect::Blocked,
+        (false, false) => CeilingEffect::Partial,
     })
 }
 
@@ -524,7 +524,7 @@ pub async fn clipped_by(
     let clip = clip_by(reader, &rows, &capabilities, scope).await?;
     let mut missing = BTreeSet::new();
     for capability in capabilities {
-        if clip_by(reader, &rows, &BTreeSet::from([capability]), scope).await? == CeilingEffect::Nothing {
+        if clip_by(reader, &rows, &BTreeSet::from([capability]), scope).await? == CeilingEffect::Blocked {
             missing.insert(capability);
         }
     }
@@ -541,7 +541,7 @@ fn group_of_user(row: &Row) -> Result<UserMembership, StoreError> {
         Some(rule) => Some(RuleSummary {
             rule: NamedRef::new(rule, row.get::<String>("rule_name")?),
             directory: NamedRef::new(row.get("directory_id")?, row.get::<String>("directory_name")?),
-            witnesses: Vec::new(),
+            matched: Vec::new(),
         }),
     };
     let ground = match (row.get::<i64>("ground")?, rule) {
@@ -551,7 +551,7 @@ fn group_of_user(row: &Row) -> Result<UserMembership, StoreError> {
         (_, None) => MembershipSummary::Default,
     };
     let group = NamedRef::new(row.get("user_group_id")?, row.get::<String>("group_name")?);
-    Ok(UserMembership { group, exclusive: row.get("is_primary")?, ground })
+    Ok(UserMembership { group, is_primary: row.get("is_primary")?, membership: ground })
 }
 
 fn set_of_user(row: &Row) -> Result<UserExternalSet, StoreError> {

@@ -63,7 +63,7 @@ async fn direct(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<
     let mut found = of_each(reader, &DIRECT, keys, effective::direct_proof).await?.into_iter();
     for (_, answer) in asked.iter().zip(&mut answers).filter(|(asked, _)| fit(asked)) {
         let proof = found.next().and_then(|rows| rows.into_iter().next()).flatten();
-        let decision = proof.map(|proof| Decision::because(DecisionReason::Granted(Box::new(proof))));
+        let decision = proof.map(|proof| Decision::because(DecisionReason::Allowed(Box::new(proof))));
         *answer = decision.map(|decision| Explanation { decision, grants: Vec::new() });
     }
     Ok(answers)
@@ -87,7 +87,7 @@ async fn whole(reader: &mut Reader, asked: &[(Question, Depth)]) -> Result<Vec<E
     let keys = rules.iter().map(of).collect();
     let witnesses: Vec<Vec<NamedRef<ExternalSet>>> = of_each(reader, &WITNESSES, keys, effective::witness).await?;
     for ((_, rule), witnesses) in rules.into_iter().zip(witnesses) {
-        rule.witnesses = witnesses;
+        rule.matched = witnesses;
     }
     answers.into_iter().map(concluded).collect()
 }

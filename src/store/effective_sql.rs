@@ -108,7 +108,7 @@ placed (user_id, home, pin, confirmed, rule_id) AS MATERIALIZED (
     SELECT s.user_id, s.home, s.pin, s.confirmed, (
         SELECT m.rule_id
         FROM matched m CROSS JOIN user_groups g CROSS JOIN directories d
-        WHERE m.user_id = s.user_id AND m.effect = 'place'
+        WHERE m.user_id = s.user_id AND m.effect = 'set_primary_group'
             AND g.id = m.user_group_id AND g.partner_id = s.home AND g.is_primary AND d.id = m.directory_id
         ORDER BY d.priority, d.id, m.ordinal
         LIMIT 1
@@ -131,7 +131,7 @@ belongs (user_id, user_group_id, ground, rule_id, directory_id, bounded) AS (
     UNION ALL
     SELECT m.user_id, m.user_group_id, 3, m.rule_id, m.directory_id, TRUE
     FROM matched m CROSS JOIN user_groups g CROSS JOIN subject s
-    WHERE m.effect = 'join' AND g.id = m.user_group_id AND NOT g.is_primary
+    WHERE m.effect = 'add_to_group' AND g.id = m.user_group_id AND NOT g.is_primary
         AND s.user_id = m.user_id AND s.home = g.partner_id
     UNION ALL
     SELECT s.user_id, u.user_group_id, 0, NULL, NULL, FALSE
@@ -154,7 +154,7 @@ held (kind, source, role_id, scope_id, valid_from, valid_until, suspended_at, us
     UNION ALL
     SELECT 2, m.rule_id, m.role_id, m.scope_id, NULL, NULL, NULL, NULL, NULL, m.rule_id, m.directory_id, TRUE
     FROM matched m
-    WHERE m.user_id = $1 AND m.effect = 'grant'
+    WHERE m.user_id = $1 AND m.effect = 'grant_role'
 )";
 
 /// What every statement about grants and user groups begins with.
@@ -303,7 +303,7 @@ pub(super) fn direct() -> String {
     top.name AS scope_name, g.granted_by, g.created_at,
     (SELECT o.display_name FROM live_users o WHERE o.id = g.granted_by) AS granted_by_name,
     EXISTS (SELECT 1 FROM scope_excluded_partners w WHERE w.scope_id = s.id) AS exclusions,
-    s.kind <> 'groups' AND NOT EXISTS (SELECT 1 FROM scope_excluded_user_groups w WHERE w.scope_id = s.id) AS certain
+    s.kind <> 'user_groups' AND NOT EXISTS (SELECT 1 FROM scope_excluded_user_groups w WHERE w.scope_id = s.id) AS certain
 FROM live_users p CROSS JOIN grants g CROSS JOIN scopes s CROSS JOIN live_partners target
     CROSS JOIN level_capabilities k CROSS JOIN roles r CROSS JOIN live_partners top
 WHERE p.id = $1 AND g.user_id = p.id AND g.suspended_at IS NULL
@@ -386,7 +386,7 @@ ORDER BY a.set_id"
 
 /// The users of the set `$1` whose stored placement is not what the view says, with what it says.
 pub(super) fn misplaced() -> String {
-    let (said, matched) = (said(IN_FORCE), matched("m.effect = 'place'"));
+    let (said, matched) = (said(IN_FORCE), matched("m.effect = 'set_primary_group'"));
     format!(
         "WITH subject (user_id, home, pin, confirmed) AS MATERIALIZED (
     SELECT p.id, p.partner_id, p.pinned_group_id, TRUE FROM live_users p WHERE p.id IN ($1)
@@ -470,7 +470,7 @@ holding (user_id, user_group_id) AS MATERIALIZED (
 ),
 naming (rule_id) AS MATERIALIZED (
     SELECT r.id FROM near n CROSS JOIN mapping_rules r
-    WHERE r.scope_id = n.scope_id AND r.effect = 'grant' AND {by_rule}
+    WHERE r.scope_id = n.scope_id AND r.effect = 'grant_role' AND {by_rule}
     UNION
     SELECT r.id FROM holding h CROSS JOIN mapping_rules r
     WHERE r.user_group_id = h.user_group_id

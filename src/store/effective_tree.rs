@@ -33,8 +33,8 @@ impl StoredTree {
         let (mut partners, mut groups) = (BTreeSet::new(), BTreeSet::<UserGroupId>::new());
         for scope in over {
             partners.insert(scope.partner());
-            partners.extend(&scope.without_partners);
-            groups.extend(&scope.without_groups);
+            partners.extend(&scope.excluded_partners);
+            groups.extend(&scope.excluded_user_groups);
         }
         let owners: Vec<(UserGroupId, PartnerId)> = reader.all_in(&OWNERS, binds![], groups, tuple).await?;
         partners.extend(owners.iter().map(|(_, owner)| *owner));

@@ -43,11 +43,11 @@ pub struct Exemption {
 impl Exemption {
     /// Of the scope behind `proof`; none when that has no exceptions.
     pub fn of(proof: &GrantExplanation, resource: Resource) -> Option<Self> {
-        let held = match &proof.support {
+        let held = match &proof.origin {
             GrantOrigin::Manual { grant, .. } => grant.uuid(),
             GrantOrigin::Rule(line) => line.rule.id.uuid(),
         };
-        proof.scope.exclusions.then_some(Self { held, resource })
+        proof.scope.has_exclusions.then_some(Self { held, resource })
     }
 }
 

@@ -372,15 +372,15 @@ impl WriterState {
         let took = begun.elapsed();
         self.state = State::Idle;
         let group = self.group.take()?;
-        metrics::histogram!("rolecall_store_commit_seconds").record(took.as_secs_f64());
-        metrics::histogram!("rolecall_store_group_writes").record(gathered as f64);
+        metrics::histogram!("rolecall_db_commit_duration_seconds").record(took.as_secs_f64());
+        metrics::histogram!("rolecall_db_commit_batch_size").record(gathered as f64);
         group.outcome.send_replace(Some(Ok(())));
         Some((gathered, took))
     }
 
     /// Gives up the transaction and the connection, and tells everyone in the group.
     async fn lose(&mut self) {
-        metrics::counter!("rolecall_store_groups_lost_total").increment(1);
+        metrics::counter!("rolecall_db_commit_failures_total").increment(1);
         self.gathered.store(0, Ordering::Release);
         let group = self.group.take();
         self.disconnect().await;

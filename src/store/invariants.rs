@@ -64,7 +64,7 @@ static LAWS: &[(&Statement, &str)] = &[
     (&NESTING_SURPLUS, "pairs of nested external groups do not follow from what the directories say"),
     (&ROLES_MISSING, "pairs of a role and one above it are missing"),
     (&ROLES_SURPLUS, "pairs of a role and one above it do not follow from the roles"),
-    (&PLACED_ELSEWHERE, "people are placed in a group of another partner, or in one that is not exclusive"),
+    (&PLACED_ELSEWHERE, "people are placed in a group of another partner, or in one that is not primary"),
     (&WITHOUT_DEFAULT, "partners have no default group"),
     (&MEMBERS_ACROSS, "external groups have members of another connection"),
     (&USERS_IN_NO_TIME, "external users have a version or time that cannot be"),

@@ -61,12 +61,12 @@ struct Region {
 impl Region {
     /// What a scope covers of partners as such: nothing, when it only speaks of users or of the holder.
     fn of(scope: &Scope) -> Option<Self> {
-        let (top, below) = match scope.reach {
+        let (top, below) = match scope.base {
             ScopeBase::Partner { partner } => (partner, false),
             ScopeBase::Subtree { partner } => (partner, true),
-            ScopeBase::Own { .. } | ScopeBase::Groups { .. } => return None,
+            ScopeBase::Own { .. } | ScopeBase::UserGroups { .. } => return None,
         };
-        Some(Self { top, below, without: scope.without_partners.clone() })
+        Some(Self { top, below, without: scope.excluded_partners.clone() })
     }
 
     /// What lies in both.

@@ -54,7 +54,7 @@ pub struct RequestLogEntry<E = serde_json::Value> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenId>,
     /// The client's address.
-    pub client: String,
+    pub client_address: String,
     /// The method.
     pub method: String,
     /// The path below the base address, with the query; whole at the token endpoint.
@@ -64,19 +64,19 @@ pub struct RequestLogEntry<E = serde_json::Value> {
     pub request: Option<LoggedBody>,
     /// Which switch of the profile turned it into the strict form, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub translation: Vec<String>,
+    pub normalizations: Vec<String>,
     /// What it changed, or would have changed.
     pub effect: E,
     /// Whether it was only tried.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub dry: bool,
+    pub dry_run: bool,
     /// The status of the answer.
     pub status: u16,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
+    pub error: Option<String>,
     /// How long it took, in microseconds.
-    pub micros: i64,
+    pub duration_us: i64,
 }
 
 /// The body of a request as JSON, which is kept as it stands; or a sentence about it.
@@ -224,7 +224,7 @@ impl RequestLog {
         let line = serde_json::to_string(entry).ok().map(|text| LogRow { connection, at, id, text });
         if line.is_none_or(|line| self.queue.try_send(line).is_err()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!("rolecall_request_log_dropped_total").increment(1);
+            metrics::counter!("rolecall_request_log_dropped_entries_total").increment(1);
         }
     }
 
@@ -301,7 +301,7 @@ fn searchable(entry: &RequestLogEntry) -> String {
     let mut text = format!("{} {} {} {} ", entry.method, entry.path, entry.status, entry.request_id);
     let body = entry.request.as_ref().map(LoggedBody::text);
     for part in
-        body.as_deref().into_iter().chain(entry.refusal.as_deref()).chain(entry.translation.iter().map(|act| &**act))
+        body.as_deref().into_iter().chain(entry.error.as_deref()).chain(entry.normalizations.iter().map(|act| &**act))
     {
         text.push_str(part);
         text.push(' ');

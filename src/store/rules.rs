@@ -58,8 +58,8 @@ async fn insert(tx: &mut Tx, directory: DirectoryId, written: &StoredRule, ctx: 
     let rule = &written.rule;
     let (mut group, mut role, mut scope) = (None, None, None);
     match &rule.effect {
-        RuleEffect::Place { group: to } | RuleEffect::Join { group: to } => group = Some(*to),
-        RuleEffect::Grant { role: what, scope: over } => {
+        RuleEffect::SetPrimaryGroup { user_group: to } | RuleEffect::AddToGroup { user_group: to } => group = Some(*to),
+        RuleEffect::GrantRole { role: what, scope: over } => {
             let id: ScopeId = ctx.id();
             scopes::insert(tx, id, over).await?;
             (role, scope) = (Some(*what), Some(id));
@@ -81,9 +81,9 @@ async fn insert(tx: &mut Tx, directory: DirectoryId, written: &StoredRule, ctx: 
     tx.execute(&INSERT, values).await?;
     let numbered = || (0_i64..).zip(&rule.when.terms);
     let positives =
-        |term: &FilterTerm| i64::try_from(term.atoms.iter().filter(|atom| !atom.negated).count()).unwrap_or(0);
+        |term: &FilterTerm| i64::try_from(term.criteria.iter().filter(|atom| !atom.negated).count()).unwrap_or(0);
     tx.execute_rows(&INSERT_TERM, numbered().map(|(at, term)| binds![rule.id, at, positives(term)])).await?;
-    let atoms = numbered().flat_map(|(at, term)| term.atoms.iter().map(move |atom| (at, *atom)));
+    let atoms = numbered().flat_map(|(at, term)| term.criteria.iter().map(move |atom| (at, *atom)));
     let rows = atoms.map(|(at, atom)| match atom.set {
         ExternalSet::Group(id) => binds![rule.id, at, id, "group", atom.negated],
         ExternalSet::Condition(id) => binds![rule.id, at, id, "condition", atom.negated],
@@ -156,9 +156,9 @@ impl RuleRow {
         names: Vec<(String, ExternalGroupId)>,
     ) -> Result<StoredRule, StoreError> {
         let effect = match (self.effect.as_str(), self.group, self.role, scope) {
-            ("place", Some(group), ..) => RuleEffect::Place { group },
-            ("join", Some(group), ..) => RuleEffect::Join { group },
-            ("grant", _, Some(role), Some(scope)) => RuleEffect::Grant { role, scope },
+            ("set_primary_group", Some(user_group), ..) => RuleEffect::SetPrimaryGroup { user_group },
+            ("add_to_group", Some(user_group), ..) => RuleEffect::AddToGroup { user_group },
+            ("grant_role", _, Some(role), Some(scope)) => RuleEffect::GrantRole { role, scope },
             _ => return Err(StoreError::Decode("effect".to_owned())),
         };
         let Self { id, directory, version, ordinal, name, when: text, .. } = self;
@@ -208,11 +208,11 @@ pub(super) fn matchers(mut atoms: Vec<Placed>) -> HashMap<RuleId, RuleFilter> {
     for (rule, term, atom) in atoms {
         let (last, matcher) = all.entry(rule).or_insert_with(|| (-1, RuleFilter::default()));
         if *last != term {
-            matcher.terms.push(FilterTerm { atoms: Vec::new() });
+            matcher.terms.push(FilterTerm { criteria: Vec::new() });
             *last = term;
         }
         if let Some(term) = matcher.terms.last_mut() {
-            term.atoms.push(atom);
+            term.criteria.push(atom);
         }
     }
     all.into_iter().map(|(rule, (_, matcher))| (rule, matcher)).collect()

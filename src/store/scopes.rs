@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use super::{Reader, StoreError, Tx, first, tuple};
-use crate::domain::grant::{Scope, ScopeBase};
+use crate::domain::grant::{Scope, ScopeBase, ScopeKind};
 use crate::domain::id::{PartnerId, ScopeId, UserGroupId};
 use crate::{binds, statements};
 
@@ -30,16 +30,16 @@ pub(in crate::store) async fn insert(tx: &mut Tx, id: ScopeId, scope: &Scope) ->
 /// # Errors
 /// As [`insert`].
 pub(in crate::store) async fn insert_all(tx: &mut Tx, new: &[(ScopeId, &Scope)]) -> Result<(), StoreError> {
-    tx.later(&INSERT, new.iter().map(|(id, scope)| binds![*id, scope.reach.word(), scope.partner()])).await?;
-    let groups = new.iter().filter_map(|(id, scope)| match &scope.reach {
-        ScopeBase::Groups { groups, .. } => Some(groups.iter().map(|group| binds![*id, *group])),
+    tx.later(&INSERT, new.iter().map(|(id, scope)| binds![*id, scope.base.kind().as_str(), scope.partner()])).await?;
+    let groups = new.iter().filter_map(|(id, scope)| match &scope.base {
+        ScopeBase::UserGroups { user_groups: groups, .. } => Some(groups.iter().map(|group| binds![*id, *group])),
         _ => None,
     });
     tx.later(&INSERT_GROUPS, groups.flatten()).await?;
     let partners =
-        new.iter().flat_map(|(id, scope)| scope.without_partners.iter().map(|partner| binds![*id, *partner]));
+        new.iter().flat_map(|(id, scope)| scope.excluded_partners.iter().map(|partner| binds![*id, *partner]));
     tx.later(&INSERT_WITHOUT_PARTNERS, partners).await?;
-    let groups = new.iter().flat_map(|(id, scope)| scope.without_groups.iter().map(|group| binds![*id, *group]));
+    let groups = new.iter().flat_map(|(id, scope)| scope.excluded_user_groups.iter().map(|group| binds![*id, *group]));
     tx.later(&INSERT_WITHOUT_GROUPS, groups).await
 }
 
@@ -49,29 +49,32 @@ pub(in crate::store) async fn insert_all(tx: &mut Tx, new: &[(ScopeId, &Scope)])
 /// `StoreError::NotFound`.
 pub(in crate::store) async fn get(reader: &mut Reader, id: ScopeId) -> Result<Scope, StoreError> {
     let (word, partner): (String, PartnerId) = reader.one(&BY_ID, binds![id], tuple).await?;
-    let named = if word == "groups" { groups(reader, &GROUPS, id).await? } else { BTreeSet::new() };
-    let reach = reach(&word, partner, named)?;
+    let named = if ScopeKind::parse(&word) == Some(ScopeKind::UserGroups) {
+        groups(reader, &GROUPS, id).await?
+    } else {
+        BTreeSet::new()
+    };
+    let base = base(&word, partner, named)?;
     let without_partners = reader.all(&WITHOUT_PARTNERS, binds![id], first).await?;
     Ok(Scope {
-        reach,
-        without_partners: without_partners.into_iter().collect(),
-        without_groups: groups(reader, &WITHOUT_GROUPS, id).await?,
+        base,
+        excluded_partners: without_partners.into_iter().collect(),
+        excluded_user_groups: groups(reader, &WITHOUT_GROUPS, id).await?,
     })
 }
 
-/// The reach of a stored word; `groups` are those it names.
-pub(super) fn reach(
-    word: &str,
+/// A scope's base of a stored kind; `groups` are those it names.
+pub(super) fn base(
+    kind: &str,
     partner: PartnerId,
     groups: impl IntoIterator<Item = UserGroupId>,
 ) -> Result<ScopeBase, StoreError> {
-    match word {
-        "own" => Ok(ScopeBase::Own { partner }),
-        "partner" => Ok(ScopeBase::Partner { partner }),
-        "subtree" => Ok(ScopeBase::Subtree { partner }),
-        "groups" => Ok(ScopeBase::Groups { partner, groups: groups.into_iter().collect() }),
-        _ => Err(StoreError::Decode("kind".to_owned())),
-    }
+    Ok(match ScopeKind::parse(kind).ok_or_else(|| StoreError::Decode("kind".to_owned()))? {
+        ScopeKind::Own => ScopeBase::Own { partner },
+        ScopeKind::Partner => ScopeBase::Partner { partner },
+        ScopeKind::Subtree => ScopeBase::Subtree { partner },
+        ScopeKind::UserGroups => ScopeBase::UserGroups { partner, user_groups: groups.into_iter().collect() },
+    })
 }
 
 async fn groups(

@@ -29,7 +29,7 @@ impl FromRow for UserGroup {
             id: row.get(0)?,
             partner: row.get(1)?,
             name: row.get(2)?,
-            exclusive: row.get(3)?,
+            is_primary: row.get(3)?,
             is_default: row.get(4)?,
         })
     }
@@ -41,7 +41,7 @@ impl FromRow for UserGroup {
 /// `StoreError::Unique` when the partner has one of this name, or a default group already.
 pub async fn insert(tx: &mut Tx, at: &PartnerExtent, new: &UserGroup, now: Timestamp) -> Result<(), StoreError> {
     let name_key = fold(&new.name).into_bytes();
-    let values = binds![new.id, at.partner(), &new.name, name_key, new.exclusive, new.is_default, now];
+    let values = binds![new.id, at.partner(), &new.name, name_key, new.is_primary, new.is_default, now];
     tx.execute(&INSERT, values).await.map(drop)
 }
 
@@ -90,7 +90,7 @@ pub async fn of_partner(reader: &mut Reader, at: &PartnerExtent) -> Result<Vec<(
     reader.all(&OF_PARTNER, binds![at.partner()], read).await
 }
 
-/// Puts a user of the same partner in a group that is not exclusive; true when the user was not in it.
+/// Puts a user of the same partner in a group that is not primary; true when the user was not in it.
 ///
 /// # Errors
 /// Only those of the store.

@@ -51,7 +51,7 @@ fn matching(dialect: Dialect) -> String {
 pub(super) fn placing(columns: &str, joined: &str) -> String {
     format!(
         "SELECT {columns} FROM mapping_rules r JOIN directories d \
-         ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version {joined} WHERE d.id = $1 AND r.effect = 'place'"
+         ON d.id = r.directory_id AND d.rule_set_version = r.rule_set_version {joined} WHERE d.id = $1 AND r.effect = 'set_primary_group'"
     )
 }
 
@@ -86,7 +86,7 @@ statements! {
     PLACED_BY_RULES = format!("SELECT EXISTS ({})", placing("1", ""));
     PLACED_BY_GROUP = "SELECT EXISTS (SELECT 1 FROM external_group_ancestors c JOIN rule_criteria a ON a.set_id = c.ancestor_id \
         JOIN mapping_rules r ON r.id = a.rule_id JOIN directories d ON d.id = r.directory_id \
-        AND d.rule_set_version = r.rule_set_version WHERE c.external_group_id = $1 AND r.effect = 'place')";
+        AND d.rule_set_version = r.rule_set_version WHERE c.external_group_id = $1 AND r.effect = 'set_primary_group')";
     PLACE = "UPDATE users SET primary_group_id = $2, updated_at = $3 WHERE id = $1 AND primary_group_id = $4";
     PRIMARY_GROUP(dialect) = format!("SELECT p.primary_group_id FROM live_users p WHERE p.id IN (SELECT p.id FROM live_users p \
         WHERE p.id = $3 AND {AT_HOME}) {}", dialect.for_no_key_update());
@@ -258,7 +258,7 @@ pub async fn suspend(
 ///
 /// # Errors
 /// Only those of the store.
-pub async fn resume(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<bool, StoreError> {
+pub async fn reactivate(tx: &mut Tx, at: &ConnectionExtent, id: UserId) -> Result<bool, StoreError> {
     Ok(tx.execute(&RESUME, binds![id, at.source().to_string()]).await? > 0)
 }
 
@@ -522,7 +522,7 @@ pub async fn count(reader: &mut Reader, at: &PartnerExtent) -> Result<u64, Store
     reader.one(statement, binds![at.partner()], first).await
 }
 
-/// Pins a user within the extent in an exclusive group of the home partner, or unpins; the caller places anew after
+/// Pins a user within the extent in an primary group of the home partner, or unpins; the caller places anew after
 /// unpinning. False when there is no such user.
 ///
 /// # Errors

@@ -64,7 +64,7 @@ pub fn answer(
     let allowed = decision.allowed;
     let told = |sentence, reason| VisibleDecision { allowed, sentence, reason, exception: None, missing: None };
     match &decision.reason {
-        DecisionReason::Granted(first) => {
+        DecisionReason::Allowed(first) => {
             let shown = match proof(known, eyes, question.principal, first)? {
                 Some(proof) => Some(proof),
                 None => nearest(known, eyes, question, true)?.0.map(|nearest| nearest.proof),
@@ -72,14 +72,14 @@ pub fn answer(
             let Some(proof) = shown else {
                 return Ok(told("Allowed. A ground you may not see stands behind it.".to_owned(), None));
             };
-            let reason = DecisionReason::Granted(Box::new(proof));
+            let reason = DecisionReason::Allowed(Box::new(proof));
             Ok(told(reason.to_string(), Some(reason)))
         }
-        DecisionReason::Refused { misses } => {
+        DecisionReason::Denied { denials: misses } => {
             let shown = every(misses.iter().map(|one| miss(known, eyes, question, one)))?;
             let mut exception = None;
             for one in &shown {
-                if let DenialReason::OutOfScope { nearest } = one {
+                if let DenialReason::OutOfScope { closest_grant: nearest } = one {
                     exception = seen_exception(known, eyes, nearest, question.resource)?;
                 }
             }
@@ -91,13 +91,13 @@ pub fn answer(
                     let first = first.to_string();
                     format!("{}; {} is an exception of it.", first.trim_end_matches('.'), exception.name())
                 }
-                _ => DecisionReason::Refused { misses: shown.clone() }.to_string(),
+                _ => DecisionReason::Denied { denials: shown.clone() }.to_string(),
             };
             let missing = shown.contains(&DenialReason::NoGrant).then(|| capability.to_owned());
             Ok(VisibleDecision {
                 allowed,
                 sentence,
-                reason: Some(DecisionReason::Refused { misses: shown }),
+                reason: Some(DecisionReason::Denied { denials: shown }),
                 exception,
                 missing,
             })
@@ -139,11 +139,11 @@ fn nearest(
     let (mut found, mut hidden) = (None, 0_usize);
     let lines = known.grants(*question)?;
     let proofs = every(lines.iter().map(|line| proof(known, eyes, question.principal, &line.proof)))?;
-    for (RankedGrant { rank, asleep, .. }, proof) in lines.into_iter().zip(proofs) {
+    for (RankedGrant { rank, inactive_reason: asleep, .. }, proof) in lines.into_iter().zip(proofs) {
         match proof {
             None => hidden = hidden.saturating_add(1),
             Some(_) if found.is_some() || (allowing && rank != Rank::Allows) => {}
-            Some(proof) => found = Some(ClosestGrant { rank, proof, dormant: asleep }),
+            Some(proof) => found = Some(ClosestGrant { rank, proof, inactive_reason: asleep }),
         }
     }
     Ok((found, hidden))
@@ -151,22 +151,23 @@ fn nearest(
 
 fn miss(known: &mut FactCache, eyes: &Viewer, question: &Question, miss: &DenialReason) -> FactResult<DenialReason> {
     let whole = match miss {
-        DenialReason::HomeSuspended { partner, source } => {
+        DenialReason::HomePartnerSuspended { partner, source } => {
             let partner = partner_or_hidden(known, eyes, partner)?;
-            return Ok(DenialReason::HomeSuspended { partner, source: *source });
+            return Ok(DenialReason::HomePartnerSuspended { partner, source: *source });
         }
         DenialReason::PartnerSuspended { partner, source } => {
             let partner = partner_or_hidden(known, eyes, partner)?;
             return Ok(DenialReason::PartnerSuspended { partner, source: *source });
         }
-        DenialReason::NotNow { nearest, cause } => {
-            ClosestGrant { rank: Rank::Dormant, proof: (**nearest).clone(), dormant: Some(*cause) }
+        DenialReason::GrantInactive { closest_grant: nearest, inactive_reason: cause } => {
+            ClosestGrant { rank: Rank::Inactive, proof: (**nearest).clone(), inactive_reason: Some(*cause) }
         }
-        DenialReason::OutOfScope { nearest } => {
-            ClosestGrant { rank: Rank::OutOfScope, proof: (**nearest).clone(), dormant: None }
+        DenialReason::OutOfScope { closest_grant: nearest } => {
+            ClosestGrant { rank: Rank::OutOfScope, proof: (**nearest).clone(), inactive_reason: None }
         }
-        DenialReason::Clipped { nearest, .. } | DenialReason::Unconfirmed { nearest } => {
-            ClosestGrant { rank: Rank::Clipped, proof: (**nearest).clone(), dormant: None }
+        DenialReason::OutsideCeiling { closest_grant: nearest, .. }
+        | DenialReason::Unconfirmed { closest_grant: nearest } => {
+            ClosestGrant { rank: Rank::OutsideCeiling, proof: (**nearest).clone(), inactive_reason: None }
         }
         other => return Ok(other.clone()),
     };
@@ -228,10 +229,11 @@ pub async fn groups(
     user: UserId,
     all: Vec<UserMembership>,
 ) -> Result<Vec<UserMembership>, StoreError> {
-    let grounds =
-        |known: &mut FactCache, eyes: &Viewer| every(all.iter().map(|line| ground(known, eyes, user, &line.ground)));
+    let grounds = |known: &mut FactCache, eyes: &Viewer| {
+        every(all.iter().map(|line| ground(known, eyes, user, &line.membership)))
+    };
     let grounds = sight.settle(reader, grounds).await?;
-    Ok(all.into_iter().zip(grounds).map(|(line, ground)| UserMembership { ground, ..line }).collect())
+    Ok(all.into_iter().zip(grounds).map(|(line, ground)| UserMembership { membership: ground, ..line }).collect())
 }
 
 /// A scope without what the asker may not see; it says nothing of how much that is.
@@ -243,18 +245,18 @@ pub async fn scope(reader: &mut Reader, sight: &mut Sight, whole: Scope) -> Resu
 }
 
 fn cut(known: &mut FactCache, eyes: &Viewer, whole: &Scope) -> FactResult<Scope> {
-    let mut groups: BTreeSet<UserGroupId> = whole.without_groups.clone();
-    if let ScopeBase::Groups { groups: reached, .. } = &whole.reach {
+    let mut groups: BTreeSet<UserGroupId> = whole.excluded_user_groups.clone();
+    if let ScopeBase::UserGroups { user_groups: reached, .. } = &whole.base {
         groups.extend(reached);
     }
-    let partners = every(whole.without_partners.iter().map(|id| Ok((*id, eyes.partner(known, *id)?))));
+    let partners = every(whole.excluded_partners.iter().map(|id| Ok((*id, eyes.partner(known, *id)?))));
     let groups = every(groups.into_iter().map(|id| Ok((id, eyes.group(known, id)?))));
     let (partners, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
         (partners?.into_iter().collect(), groups?.into_iter().collect());
     let mut scope = whole.clone();
-    scope.without_partners.retain(|id| partners.get(id) == Some(&true));
-    scope.without_groups.retain(|id| groups.get(id) == Some(&true));
-    if let ScopeBase::Groups { groups: reached, .. } = &mut scope.reach {
+    scope.excluded_partners.retain(|id| partners.get(id) == Some(&true));
+    scope.excluded_user_groups.retain(|id| groups.get(id) == Some(&true));
+    if let ScopeBase::UserGroups { user_groups: reached, .. } = &mut scope.base {
         reached.retain(|id| groups.get(id) == Some(&true));
     }
     Ok(scope)
@@ -268,11 +270,11 @@ pub async fn scope_of_directory(reader: &mut Reader, sight: &mut Sight, whole: S
     let mut scope = scope(reader, sight, whole).await?;
     if !sight.partner(reader, scope.partner()).await? {
         let partner = PartnerId::from_uuid(Uuid::nil());
-        scope.reach = match scope.reach {
+        scope.base = match scope.base {
             ScopeBase::Own { .. } => ScopeBase::Own { partner },
             ScopeBase::Partner { .. } => ScopeBase::Partner { partner },
             ScopeBase::Subtree { .. } => ScopeBase::Subtree { partner },
-            ScopeBase::Groups { .. } => ScopeBase::Groups { partner, groups: Default::default() },
+            ScopeBase::UserGroups { .. } => ScopeBase::UserGroups { partner, user_groups: Default::default() },
         };
     }
     Ok(scope)
@@ -291,27 +293,34 @@ fn proof(
         return Ok(None);
     }
     let usable = if own { Ok(true) } else { usable(known, eyes, &whole.role, whole.scope.partner.id) };
-    let support = support(known, eyes, holder, &whole.support);
+    let support = support(known, eyes, holder, &whole.origin);
     let role = if usable? { whole.role.clone() } else { NamedRef::hidden() };
-    Ok(Some(GrantExplanation { role, scope: whole.scope.clone(), support: support? }))
+    Ok(Some(GrantExplanation { role, scope: whole.scope.clone(), origin: support? }))
 }
 
 fn support(known: &mut FactCache, eyes: &Viewer, holder: UserId, whole: &GrantOrigin) -> FactResult<GrantOrigin> {
     let own = holder == eyes.asker;
-    let (grant, granted_by, at, through) = match whole {
+    let (grant, granted_by, granted_at, via_group) = match whole {
         GrantOrigin::Rule(line) => return Ok(GrantOrigin::Rule(rule(known, eyes, own, line)?)),
-        GrantOrigin::Manual { grant, granted_by, at, through } => (*grant, granted_by, *at, through),
+        GrantOrigin::Manual { grant, granted_by, granted_at, via_group } => {
+            (*grant, granted_by, *granted_at, via_group)
+        }
     };
     let granted_by = granted_by.as_ref().map(|by| {
         let seen = eyes.user(known, by.id)?;
         Ok(if seen { by.clone() } else { NamedRef::hidden() })
     });
-    let through = through.as_ref().map(|ViaGroup { group, ground: whole }| {
+    let via_group = via_group.as_ref().map(|ViaGroup { group, membership: whole }| {
         let (seen, ground) = (eyes.group_of(known, holder, group.id), ground(known, eyes, holder, whole));
         let group = if seen? { group.clone() } else { NamedRef::hidden() };
-        Ok(ViaGroup { group, ground: ground? })
+        Ok(ViaGroup { group, membership: ground? })
     });
-    Ok(GrantOrigin::Manual { grant, granted_by: granted_by.transpose()?, at, through: through.transpose()? })
+    Ok(GrantOrigin::Manual {
+        grant,
+        granted_by: granted_by.transpose()?,
+        granted_at,
+        via_group: via_group.transpose()?,
+    })
 }
 
 /// Whether the asker may know a role that is held over a partner they see: its owner is one they see, or above one.
@@ -340,8 +349,8 @@ fn rule(known: &mut FactCache, eyes: &Viewer, own: bool, line: &RuleSummary) -> 
     if eyes.directory(known, line.directory.id)? {
         return Ok(line.clone());
     }
-    let witnesses = if own { line.witnesses.clone() } else { Vec::new() };
-    Ok(RuleSummary { rule: NamedRef::hidden(), directory: NamedRef::hidden(), witnesses })
+    let witnesses = if own { line.matched.clone() } else { Vec::new() };
+    Ok(RuleSummary { rule: NamedRef::hidden(), directory: NamedRef::hidden(), matched: witnesses })
 }
 
 /// The names of things as one asker may read them; what they may not see has none.

@@ -86,14 +86,14 @@ pub fn open_files(limits: &LimitsConfig, workers: usize) -> usize {
     if let Err(error) = raised {
         tracing::warn!(%error, "the number of files this process may open could not be raised");
     }
-    let Some(files) = getrlimit(Resource::Nofile).current else { return limits.connections };
+    let Some(files) = getrlimit(Resource::Nofile).current else { return limits.max_connections_per_worker };
     let each = files.saturating_sub(OWN_FILES.min(files / 2)) / workers.max(1) as u64;
-    let most = limits.connections.min(usize::try_from(each).unwrap_or(usize::MAX)).max(1);
-    if most < limits.connections {
+    let most = limits.max_connections_per_worker.min(usize::try_from(each).unwrap_or(usize::MAX)).max(1);
+    if most < limits.max_connections_per_worker {
         tracing::warn!(
             files,
             connections = most,
-            "this process may open too few files for `server.limits.connections`; each worker takes fewer"
+            "this process may open too few files for `server.limits.max_connections_per_worker`; each worker takes fewer"
         );
     }
     most

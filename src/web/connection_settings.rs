@@ -41,7 +41,7 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
 pub fn schemas(connection: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
     let connection = &connection.connection;
     match connection.kind {
-        ConnectionKind::Scim => ScimOptions::build(&connection.profile, &connection.config).map(|offer| offer.set),
+        ConnectionKind::Scim => ScimOptions::build(&connection.profile, &connection.settings).map(|offer| offer.set),
         ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(Arc::new(SchemaSet::base())),
     }
 }
@@ -148,7 +148,7 @@ mod tests {
             "groups": {"bases": []}, "member": "", "id": "", "attributes": {"title": []}, "disabled": [],
             "every_minutes": 5});
         let ldap: crate::ldap::settings::LdapSettings = serde_json::from_value(full).unwrap();
-        let full = json!({"issuer": "https://id.example", "client_id": "x", "max_age": 5, "acr_values": ["x"]});
+        let full = json!({"issuer": "https://id.example", "client_id": "x", "max_age_seconds": 5, "acr_values": ["x"]});
         let oidc = OidcSettings::read(&full).unwrap();
         let free = [
             (ConnectionKind::Ldap, serde_json::to_value(&ldap).unwrap(), LDAP_FREE),
@@ -174,7 +174,7 @@ mod tests {
         "references",
         "every_minutes",
     ];
-    const OIDC_FREE: &[&str] = &["scopes", "jit", "max_age", "acr_values", "skew"];
+    const OIDC_FREE: &[&str] = &["scopes", "jit_provisioning", "max_age_seconds", "acr_values", "clock_skew_seconds"];
 
     #[test]
     fn each_kind_is_checked_by_its_connection() {

@@ -55,16 +55,16 @@ where
     };
     let builder = ServerBuilder::new()
         .disable_signals()
-        .shutdown_timeout(settings.stop_seconds)
+        .shutdown_timeout(settings.shutdown_timeout_seconds)
         .max_concurrent_connections(open_files(limits, workers))
         .workers(workers);
     let signal = builder.graceful_shutdown_signal();
-    let connections = ConnectionLimiter::new(limits.connections_per_address, settings.trusted_proxies.clone());
+    let connections = ConnectionLimiter::new(limits.max_connections_per_address, settings.trusted_proxies.clone());
     let patience = Patience {
-        write: Duration::from_secs(limits.write_seconds),
+        write: Duration::from_secs(limits.write_timeout_seconds),
         rest: Duration::from_secs(limits.keep_alive_seconds),
     };
-    let (head, rest) = (Duration::from_secs(limits.head_seconds), patience.rest);
+    let (head, rest) = (Duration::from_secs(limits.header_timeout_seconds), patience.rest);
     let accept = move |stream: TcpStream| accepted(&connections, patience, stream);
     // The two kinds of connection differ in their type alone.
     macro_rules! http {

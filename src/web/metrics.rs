@@ -26,11 +26,11 @@ const COUNTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Counters without labels.
 const COUNTERS: [(&str, &str); 6] = [
     ("rolecall_http_connections_refused_total", "Connections refused because their address had as many as it may"),
-    ("rolecall_request_log_dropped_total", "Entries that the log of requests lost"),
-    ("rolecall_scim_tokens_refused_total", "SCIM requests whose token opened nothing"),
+    ("rolecall_request_log_dropped_entries_total", "Entries that the log of requests lost"),
+    ("rolecall_scim_authentication_failures_total", "SCIM requests whose token opened nothing"),
     ("rolecall_removal_alerts_total", "Alarms raised because much was taken away"),
-    ("rolecall_store_groups_lost_total", "Shared commits that failed"),
-    ("rolecall_store_writes_run_again_total", "Writes that were run again"),
+    ("rolecall_db_commit_failures_total", "Shared commits that failed"),
+    ("rolecall_db_transaction_retries_total", "Writes that were run again"),
 ];
 
 /// Why the server ends connections.
@@ -38,10 +38,10 @@ const ENDS: [&str; 4] = ["write", "answer", "rest", "frames"];
 
 /// Distributions.
 const OTHERS: [(&str, &str); 4] = [
-    ("rolecall_http_request_seconds", "From the head of a request to the head of its answer"),
-    ("rolecall_store_commit_seconds", "What the disk took for a commit"),
-    ("rolecall_store_group_writes", "Writes that shared a commit"),
-    ("rolecall_users_created_together", "Users written by one statement"),
+    ("rolecall_http_request_duration_seconds", "From the head of a request to the head of its answer"),
+    ("rolecall_db_commit_duration_seconds", "What the disk took for a commit"),
+    ("rolecall_db_commit_batch_size", "Writes that shared a commit"),
+    ("rolecall_user_create_batch_size", "Users written by one statement"),
 ];
 
 /// The routes of this module.
@@ -59,11 +59,11 @@ pub fn collect() {
         let recorder = PrometheusBuilder::new()
             .set_buckets(&SECONDS)
             .ok()?
-            .set_buckets_for_metric(Matcher::Full("rolecall_store_commit_seconds".to_owned()), &DISK_SECONDS)
+            .set_buckets_for_metric(Matcher::Full("rolecall_db_commit_duration_seconds".to_owned()), &DISK_SECONDS)
             .ok()?
-            .set_buckets_for_metric(Matcher::Full("rolecall_store_group_writes".to_owned()), &COUNTS)
+            .set_buckets_for_metric(Matcher::Full("rolecall_db_commit_batch_size".to_owned()), &COUNTS)
             .ok()?
-            .set_buckets_for_metric(Matcher::Full("rolecall_users_created_together".to_owned()), &COUNTS)
+            .set_buckets_for_metric(Matcher::Full("rolecall_user_create_batch_size".to_owned()), &COUNTS)
             .ok()?
             .build_recorder();
         let handle = recorder.handle();
@@ -122,12 +122,12 @@ pub fn answered(route: &str, method: &Method, status: StatusCode, begun: Timesta
     // A request lasts far less than the 2^52 microseconds where this would round.
     #[allow(clippy::cast_precision_loss, reason = "see above")]
     let seconds = micros as f64 / 1e6;
-    ::metrics::histogram!("rolecall_http_request_seconds", "route" => route.to_owned()).record(seconds);
+    ::metrics::histogram!("rolecall_http_request_duration_seconds", "route" => route.to_owned()).record(seconds);
 }
 
 /// Counts a request whose token opens nothing.
 pub fn refused_tokens() {
-    ::metrics::counter!("rolecall_scim_tokens_refused_total").increment(1);
+    ::metrics::counter!("rolecall_scim_authentication_failures_total").increment(1);
 }
 
 /// `GET /metrics` on the main address: only with the token; without one set there is no such page.

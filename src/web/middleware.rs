@@ -61,7 +61,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let crowded = line.is_some() && stay.is_none();
     let presented = extract::bearer(request.request()).is_some();
 
-    let outcome = if let Err(refusal) = fit(&request, face, app.config.server.limits.header_bytes) {
+    let outcome = if let Err(refusal) = fit(&request, face, app.config.server.limits.max_header_bytes) {
         Ok(Ok(request.into_response(refusal.error_response()).map_into_right_body()))
     } else if crowded {
         let refusal = HttpError::new(face, StatusCode::TOO_MANY_REQUESTS, TOO_MANY_AT_ONCE);
@@ -168,7 +168,7 @@ fn limit_of(request: &ServiceRequest, app: &App, route: Option<&str>) -> Option<
     let lasting = route.is_some_and(routes::is_lasting);
     let operator = request.app_data::<web::Data<Operator>>();
     let operated = || operator.is_some_and(|own| extract::bearer(request.request()).is_some_and(|token| own.is(token)));
-    (!lasting && !operated()).then(|| Duration::from_secs(app.config.server.limits.answer_seconds))
+    (!lasting && !operated()).then(|| Duration::from_secs(app.config.server.limits.request_timeout_seconds))
 }
 
 /// Refuses a request that no SCIM connection and no user is counted for, when its address sends too many.

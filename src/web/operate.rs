@@ -138,7 +138,7 @@ async fn examine(asked: Asked) -> Result<HttpResponse, HttpError> {
 async fn link(mut asked: Asked) -> Result<HttpResponse, HttpError> {
     let wanted: Link = asked.body(MOST_OF_BODY).await?;
     let (app, setup) = (&asked.app, &asked.app.config.setup);
-    let first = SetUp { catalog: &setup.catalog, company: &setup.company, owner: &setup.owner };
+    let first = SetUp { catalog: &setup.catalog, company: &setup.root_partner_name, owner: &setup.owner_login_name };
     let ctx = app.ctx(Actor::Operator);
     match operator::link(&app.store, &ctx, (&app.keyring, &first), &wanted).await {
         Ok(token) => {

@@ -185,9 +185,9 @@ impl HttpServerHandle {
     }
 
     /// Takes no new connections, lets running requests finish, then ends what runs beside. All of it takes no longer
-    /// than `stop_seconds`, and a moment: what has not ended by then is left.
+    /// than `shutdown_timeout_seconds`, and a moment: what has not ended by then is left.
     pub async fn stop(self) {
-        let until = Instant::now() + Duration::from_secs(self.app.config.server.stop_seconds) + MOMENT;
+        let until = Instant::now() + Duration::from_secs(self.app.config.server.shutdown_timeout_seconds) + MOMENT;
         self.app.stop();
         for (handle, server) in self.servers {
             handle.stop(true).await;
@@ -250,7 +250,7 @@ fn main_server(
 fn figures_server(listener: TcpListener, settings: &config::ServerConfig) -> Result<Server, StartError> {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
     let page = || actix_web::App::new().route("/metrics", web::get().to(async || metrics::page()));
-    let settings = config::ServerConfig { workers: 1, stop_seconds: 1, ..settings.clone() };
+    let settings = config::ServerConfig { workers: 1, shutdown_timeout_seconds: 1, ..settings.clone() };
     listen::serve(page, listener, None, &settings).map_err(|error| StartError::Listen(address, error))
 }
 

@@ -80,10 +80,10 @@ on_both! {
             ("post", "/api/v1/partners", "/partners".to_owned(), &|| json!({"parent": below, "name": fresh(9), "level": "reseller", "kind": "department"})),
             ("post", "/api/v1/partners/{id}/directories", format!("/partners/{below}/directories"), &|| json!({"name": fresh(9)})),
             ("post", "/api/v1/connections/{slug}/tokens", "/connections/acme/tokens".to_owned(), &|| json!({"name": fresh(9)})),
-            ("post", "/api/v1/connections/{slug}/clients", "/connections/acme/clients".to_owned(), &|| json!({"name": fresh(9)})),
+            ("post", "/api/v1/connections/{slug}/oauth-clients", "/connections/acme/oauth-clients".to_owned(), &|| json!({"name": fresh(9)})),
             ("patch", "/api/v1/connections/{slug}", "/connections/acme".to_owned(), &|| json!({"profile": "generic"})),
             // The last one: what is below a suspended partner answers nothing else.
-            ("post", "/api/v1/partners/{id}/suspend", format!("/partners/{below}/suspend"), &|| json!({"cause": "unpaid"})),
+            ("post", "/api/v1/partners/{id}/suspend", format!("/partners/{below}/suspend"), &|| json!({"reason": "unpaid"})),
         ];
         let mut bounds = 0;
         for (method, pattern, path, base) in calls {
@@ -116,7 +116,7 @@ on_both! {
                 let length = |bound: &str| property[bound].as_u64().and_then(|length| usize::try_from(length).ok());
                 if let (Some(least), Some(most)) = (length("minLength"), length("maxLength")) {
                     // Which profiles and join attributes there are is told apart from how long they may be.
-                    let free = !["profile", "join"].contains(&name.as_str());
+                    let free = !["profile", "matching_attribute"].contains(&name.as_str());
                     for (length, wrong) in [(least, false), (most, false), (most + 1, true), (most * 10, true)] {
                         let body = with(fresh(length).into());
                         if wrong || free {
@@ -140,7 +140,7 @@ on_both! {
             assert_eq!(owner.post("/partners", body).await.status, 400, "{spelled}");
             assert_eq!(owner.get(&format!("/partners/{spelled}")).await.status, 404, "{spelled}");
             let bodies = [
-                (format!("/partners/{below}/suspend"), json!({"cause": "x", "standing": spelled})),
+                (format!("/partners/{below}/suspend"), json!({"reason": "x", "standing": spelled})),
                 (format!("/partners/{below}/confirmations"), json!({"users": [spelled]})),
                 (format!("/connections/acme/matches/{below}/confirm"), json!({"user": spelled})),
                 (format!("/connections/acme/matches/{below}/refuse"), json!({"user": spelled})),

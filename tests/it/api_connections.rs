@@ -36,11 +36,11 @@ on_both! {
         let owner = Api::owner(&app, &house).await;
         let list = format!("/partners/{}/directories", house.reseller);
         let made = owner.post(&list, json!({"name": "Our Okta"})).await;
-        assert_eq!((made.status, &made.body["mode"], &made.body["authority"]), (201, &json!("authoritative"), &json!(2)), "{made:?}");
+        assert_eq!((made.status, &made.body["mode"], &made.body["priority"]), (201, &json!("authoritative"), &json!(2)), "{made:?}");
         let directory = format!("/directories/{}", made.id());
         problem(&owner.post(&list, json!({"name": "OUR OKTA"})).await, 409, "of that name");
 
-        let new = json!({"kind": "scim", "slug": "okta-push", "profile": "okta", "join": "externalId"});
+        let new = json!({"kind": "scim", "slug": "okta-push", "profile": "okta", "matching_attribute": "externalId"});
         let connection = owner.post(&format!("{directory}/connections"), new.clone()).await;
         assert_eq!(connection.status, 201, "{connection:?}");
         assert_eq!(connection.header("location"), "/api/v1/connections/okta-push");
@@ -52,7 +52,7 @@ on_both! {
             (json!({"kind": "scim", "slug": "x", "profile": "nobody"}), "`settings`"),
             (json!({"kind": "scim", "slug": "x", "settings": {"colour": 1}}), "colour"),
             (json!({"kind": "scim", "slug": "x", "secret": "s"}), "`secret`"),
-            (json!({"kind": "scim", "slug": "x", "join": "nope"}), "`join`"),
+            (json!({"kind": "scim", "slug": "x", "matching_attribute": "nope"}), "`matching_attribute`"),
             (json!({"kind": "ldap", "slug": "x", "profile": "openldap"}), "`settings`"),
             (json!({"kind": "fax", "slug": "x"}), "`kind`"),
         ] {
@@ -79,7 +79,7 @@ on_both! {
         let whole = owner.get(&directory).await;
         assert_eq!(whole.body["ceiling"], json!([]));
         assert_eq!(whole.body["connections"][0]["slug"], "okta-push");
-        for kind in ["directory.created", "connection.created", "token.created", "token.revoked"] {
+        for kind in ["directory.created", "connection.created", "connection_token.created", "connection_token.revoked"] {
             assert_eq!(house.events(kind).await, 1, "{kind}");
         }
         app.stop().await;
@@ -101,12 +101,12 @@ on_both! {
         assert_eq!(owner.get(path).await.body, made.body, "nothing was changed");
 
         let secret = "correct horse battery staple";
-        let change = json!({"settings": ldap_settings(), "secret": secret, "state": "active", "join": "mail"});
+        let change = json!({"settings": ldap_settings(), "secret": secret, "state": "active", "matching_attribute": "mail"});
         let changed = owner.patch(path, change.clone()).await;
-        assert_eq!((changed.status, &changed.body["state"], &changed.body["join"]), (200, &json!("active"), &json!("mail")), "{changed:?}");
+        assert_eq!((changed.status, &changed.body["state"], &changed.body["matching_attribute"]), (200, &json!("active"), &json!("mail")), "{changed:?}");
         assert!(!changed.body.to_string().contains(secret));
         assert_ne!(changed.header("etag"), made.header("etag"));
-        assert_eq!(owner.patch(path, json!({"join": null})).await.body["join"], Value::Null);
+        assert_eq!(owner.patch(path, json!({"matching_attribute": null})).await.body["matching_attribute"], Value::Null);
         let stale = sent(owner.request(Method::PATCH, path).header("if-match", made.header("etag")).json(&json!({"state": "paused"}))).await;
         problem(&stale, 412, "changed since");
         let tag = owner.get(path).await.header("etag").to_owned();
@@ -133,19 +133,19 @@ on_both! {
         let few = [CoreCapability::PartnerView, CoreCapability::ConnectionView, CoreCapability::ConnectionWrite, CoreCapability::RoleAssign];
         house.grant(helper, &few, "subtree", house.reseller).await;
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
-        assert_eq!(helpers.patch("/connections/acme", json!({"join": "userName"})).await.status, 200, "the ceiling is empty");
+        assert_eq!(helpers.patch("/connections/acme", json!({"matching_attribute": "userName"})).await.status, 200, "the ceiling is empty");
         raise_the_ceiling(db, &house, &owner).await;
         let part = "may confer a role that you could not give";
-        problem(&helpers.patch("/connections/acme", json!({"join": "externalId"})).await, 403, part);
+        problem(&helpers.patch("/connections/acme", json!({"matching_attribute": "externalId"})).await, 403, part);
         problem(&helpers.post("/connections/acme/tokens", json!({"name": "x"})).await, 403, part);
         let new = json!({"kind": "scim", "slug": "mine"});
         let connections = format!("/directories/{}/connections", house.directory);
         problem(&helpers.post(&connections, new.clone()).await, 403, part);
-        assert_eq!(house.events("token.created").await + house.events("connection.created").await, 0);
-        assert_eq!(owner.patch("/connections/acme", json!({"join": "externalId"})).await.status, 200);
+        assert_eq!(house.events("connection_token.created").await + house.events("connection.created").await, 0);
+        assert_eq!(owner.patch("/connections/acme", json!({"matching_attribute": "externalId"})).await.status, 200);
         assert_eq!(owner.post(&connections, new).await.status, 201);
         let whole = owner.get(&format!("/directories/{}", house.directory)).await;
-        assert_eq!(whole.body["ceiling"][0]["scope"]["reach"], "subtree", "{whole:?}");
+        assert_eq!(whole.body["ceiling"][0]["scope"]["kind"], "subtree", "{whole:?}");
         app.stop().await;
     }
 
@@ -163,18 +163,18 @@ on_both! {
         let outer = push.group("Outer", &[&users[1], &inner]).await.id();
 
         let said = owner.all("/connections/acme/external-users", 2).await;
-        let ids: Vec<_> = said.iter().map(|one| one["id"].as_str().unwrap()).collect();
+        let ids: Vec<_> = said.iter().map(|one| one["stable_id"].as_str().unwrap()).collect();
         assert_eq!(ids, users);
         assert_eq!(said[0]["document"]["userName"], "ida@harbor.example");
-        let user = owner.get(&format!("/users/{}", said[0]["user"].as_str().unwrap())).await;
+        let user = owner.get(&format!("/users/{}", said[0]["user_id"].as_str().unwrap())).await;
         assert_eq!(user.status, 200, "{user:?}");
         let groups = owner.all("/connections/acme/external-groups", 1).await;
         assert_eq!(groups.len(), 2);
         for page in 1..=2 {
             let members = owner.all(&format!("/connections/acme/external-groups/{outer}/members"), page).await;
-            assert_eq!(members, [json!({"type": "user", "id": users[1]}), json!({"type": "group", "id": inner})]);
+            assert_eq!(members, [json!({"type": "user", "stable_id": users[1]}), json!({"type": "group", "stable_id": inner})]);
             let inside = owner.all(&format!("/connections/acme/external-groups/{outer}/effective-members"), page).await;
-            assert_eq!(inside, [json!({"id": users[0]}), json!({"id": users[1]})]);
+            assert_eq!(inside, [json!({"stable_id": users[0]}), json!({"stable_id": users[1]})]);
         }
         problem(&owner.get("/connections/acme/external-groups/none/members").await, 404, "");
         problem(&owner.get("/connections/acme/external-groups/none/effective-members").await, 404, "");
@@ -182,7 +182,7 @@ on_both! {
 
         let mut lines = Vec::new();
         for _ in 0..100 {
-            lines = owner.all("/connections/acme/log", 2).await;
+            lines = owner.all("/connections/acme/request-log", 2).await;
             if lines.len() >= 5 {
                 break;
             }
@@ -190,7 +190,7 @@ on_both! {
         }
         assert_eq!(lines.len(), 5, "the log is written apart");
         assert_eq!((&lines[0]["method"], &lines[0]["path"], &lines[0]["status"]), (&json!("POST"), &json!("/Groups"), &json!(201)), "the newest first");
-        let found = owner.get("/connections/acme/log?q=kim%40harbor").await;
+        let found = owner.get("/connections/acme/request-log?q=kim%40harbor").await;
         assert_eq!(found.body["items"].as_array().unwrap().len(), 1, "{found:?}");
         app.stop().await;
     }

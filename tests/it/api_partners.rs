@@ -38,12 +38,12 @@ on_both! {
         let helper = house.user("Hedda Helper").await;
         house.grant(helper, CoreCapability::ALL, "subtree", house.reseller).await;
         let inside = Api::of(&app, &house, helper, house.reseller).await;
-        problem(&inside.post(&format!("/partners/{}/suspend", house.reseller), json!({"cause": "oops"})).await, 403, "lock yourself out");
-        let off = owner.post(&format!("{path}/suspend"), json!({"cause": "unpaid"})).await;
+        problem(&inside.post(&format!("/partners/{}/suspend", house.reseller), json!({"reason": "oops"})).await, 403, "lock yourself out");
+        let off = owner.post(&format!("{path}/suspend"), json!({"reason": "unpaid"})).await;
         assert_eq!((off.status, &off.body["changed"]), (200, &json!(true)), "{off:?}");
-        assert_eq!(owner.post(&format!("{path}/suspend"), json!({"cause": "unpaid"})).await.body["changed"], false);
+        assert_eq!(owner.post(&format!("{path}/suspend"), json!({"reason": "unpaid"})).await.body["changed"], false);
         assert_eq!(owner.get(&path).await.body["suspended"], true);
-        assert_eq!(owner.post(&format!("{path}/resume"), json!({})).await.body["changed"], true);
+        assert_eq!(owner.post(&format!("{path}/reactivate"), json!({})).await.body["changed"], true);
         assert_eq!(owner.get(&path).await.body["suspended"], false);
         assert_eq!((house.events("partner.suspended").await, house.events("partner.reactivated").await), (1, 1));
         app.stop().await;
@@ -71,18 +71,18 @@ on_both! {
         house.grant(ids[0], &[CoreCapability::UserView], "partner", house.reseller).await;
         let access = owner.get(&format!("{cleo}/access")).await;
         let grant = &access.body["items"][0];
-        assert_eq!((&grant["clip"], &grant["asleep"], &grant["scope"]["reach"]), (&json!("whole"), &Value::Null, &json!("partner")), "{access:?}");
-        assert!(grant["sentence"].as_str().unwrap().starts_with("The role "), "{access:?}");
-        assert_eq!(grant["support"]["by"], "manual");
+        assert_eq!((&grant["ceiling_effect"], &grant["inactive_reason"], &grant["scope"]["kind"]), (&json!("none"), &Value::Null, &json!("partner")), "{access:?}");
+        assert!(grant["summary"].as_str().unwrap().starts_with("The role "), "{access:?}");
+        assert_eq!(grant["origin"]["kind"], "manual");
 
         let shown = owner.get(&cleo).await;
         assert_eq!(shown.body["groups"][0]["group"]["name"], "Everyone", "{shown:?}");
-        let off = owner.post(&format!("{cleo}/suspend"), json!({"cause": "left"})).await;
+        let off = owner.post(&format!("{cleo}/suspend"), json!({"reason": "left"})).await;
         assert_eq!(off.body["changed"], true, "{off:?}");
         let suspended = owner.get(&cleo).await;
-        assert_eq!(suspended.body["suspensions"][0]["cause"], "left", "{suspended:?}");
-        assert_eq!(owner.post(&format!("{cleo}/resume"), json!({})).await.body["changed"], true);
-        assert_eq!(owner.post(&format!("{cleo}/resume"), json!({})).await.body["changed"], false);
+        assert_eq!(suspended.body["suspensions"][0]["reason"], "left", "{suspended:?}");
+        assert_eq!(owner.post(&format!("{cleo}/reactivate"), json!({})).await.body["changed"], true);
+        assert_eq!(owner.post(&format!("{cleo}/reactivate"), json!({})).await.body["changed"], false);
         assert_eq!((house.events("user.suspended").await, house.events("user.reactivated").await), (1, 1));
         app.stop().await;
     }
@@ -95,7 +95,7 @@ on_both! {
         let clerk = house.user("Claus Clerk").await;
         house.grant(clerk, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "subtree", house.reseller).await;
         let clerks = Api::of(&app, &house, clerk, house.reseller).await;
-        let cause = json!({"cause": "a coup"});
+        let cause = json!({"reason": "a coup"});
         problem(&clerks.post(&format!("/users/{chief}/suspend"), cause.clone()).await, 403, "do not hold yourself");
         problem(&clerks.post(&format!("/users/{clerk}/suspend"), cause.clone()).await, 400, "switches themselves off");
         let chiefs = Api::of(&app, &house, chief, house.reseller).await;
@@ -108,12 +108,12 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
-        let groups = owner.get(&format!("/partners/{}/groups", house.reseller)).await;
+        let groups = owner.get(&format!("/partners/{}/user-groups", house.reseller)).await;
         assert_eq!(groups.body["items"][0]["is_default"], true, "{groups:?}");
         let roles = owner.get(&format!("/partners/{}/roles", house.reseller)).await;
         let all = roles.body["items"][0]["capabilities"].as_array().unwrap().len();
         assert_eq!(all, CoreCapability::ALL.len(), "the owner's role can be used below: {roles:?}");
-        assert_eq!(roles.body["items"][0]["owner"], house.top.to_string());
+        assert_eq!(roles.body["items"][0]["partner"], house.top.to_string());
         app.stop().await;
     }
 

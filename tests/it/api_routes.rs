@@ -15,19 +15,19 @@ use crate::support::house::House;
 /// A body each route accepts, so that what is refused is refused for who asks.
 fn fitting(method: &str, path: &str) -> Option<Value> {
     if method == "PATCH" {
-        return Some(json!({"join": "userName"}));
+        return Some(json!({"matching_attribute": "userName"}));
     }
     if method != "POST" {
         return None;
     }
     Some(match path.rsplit('/').next().unwrap() {
-        "suspend" => json!({"cause": "a test"}),
+        "suspend" => json!({"reason": "a test"}),
         "directories" => json!({"name": "Stolen"}),
         "connections" => json!({"kind": "scim", "slug": "stolen"}),
         "undo" => json!({"from": "2026-01-01T00:00:00Z"}),
         "confirm" | "refuse" => json!({"user": "01a200c3-0111-753b-8f53-ae56b6e37edf"}),
         "confirmations" => json!({"users": []}),
-        "clients" | "tokens" => json!({"name": "stolen"}),
+        "oauth-clients" | "tokens" => json!({"name": "stolen"}),
         _ => return None,
     })
 }
@@ -87,7 +87,7 @@ on_both! {
         }
         let seen: Vec<_> = stranger.all("/partners", 10).await.iter().map(|one| one["id"].clone()).collect();
         assert_eq!(seen, [json!(quay)], "a list shows only what is seen");
-        assert_eq!(house.events("directory.created").await + house.events("token.created").await, 0);
+        assert_eq!(house.events("directory.created").await + house.events("connection_token.created").await, 0);
         app.stop().await;
     }
 

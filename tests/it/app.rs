@@ -42,7 +42,7 @@ impl App {
         let mut config = Config::default();
         config.server.listen.set_port(0);
         config.server.workers = 2;
-        config.server.stop_seconds = 5;
+        config.server.shutdown_timeout_seconds = 5;
         config.store.data_dir = database.folder();
         config.scim.requests_per_second = 0;
         config.server.limits.requests_per_second = 0;

@@ -194,7 +194,7 @@ on_both! {
             (DEMO.replace("memberOf eq \"engineers\"", "memberOf co \"engineers\""), "memberOf eq"),
             (DEMO.replace("title co", "shoeSize co"), "shoeSize"),
             (DEMO.replace("level = \"reseller\"", "level = \"shop\""), "shop"),
-            (DEMO.replace("place = \"Technicians\"", "place = \"On call\""), "label"),
+            (DEMO.replace("primary_group = \"Technicians\"", "primary_group = \"On call\""), "not a primary group"),
             (DEMO.replace("slug = \"harbor-entra\"", "slug = \"harbor_entra\""), "a-z"),
             (with("parent = \"meridian\"\nlevel = \"reseller\"\n\n[[partner]]\nkey = \"fjordnet\"", "parent = \"nobody\"\nlevel = \"reseller\"\n\n[[partner]]\nkey = \"fjordnet\""), "there is no partner `nobody`"),
             (with("slug = \"harbor-entra\"\nprofile = \"entra\"", "slug = \"harbor-entra\"\nprofile = \"entrance\""), "entrance"),
@@ -244,7 +244,7 @@ on_both! {
         apply(&db.store, DEMO).await.unwrap();
         push(&db.store, "tove@harbor.example").await;
         let tove = |name: &str| {
-            format!("{DEMO}\n[[user]]\npartner = \"harbor\"\nlogin = \"tove@harbor.example\"\nname = \"{name}\"\n")
+            format!("{DEMO}\n[[user]]\npartner = \"harbor\"\nlogin_name = \"tove@harbor.example\"\ndisplay_name = \"{name}\"\n")
         };
         assert_eq!(apply(&db.store, &tove("Tove")).await.unwrap(), []);
         let error = refused(&db.store, &tove("Tove the Great")).await;
@@ -258,13 +258,13 @@ on_both! {
             .replace("partner = \"lighthouse\"\nuser", "partner = \"quayside\"\nuser");
         let error = refused(&db.store, &moved).await;
         assert!(error.contains("at home in lighthouse"), "{error}");
-        let second = "[[user]]\npartner = \"quayside\"\nlogin = \"lena@lighthouse.example\"\nname = \"Another Lena\"\n";
+        let second = "[[user]]\npartner = \"quayside\"\nlogin_name = \"lena@lighthouse.example\"\ndisplay_name = \"Another Lena\"\n";
         assert_eq!(apply(&db.store, &format!("{DEMO}\n{second}")).await.unwrap().len(), 1, "two people, both declared");
     }
 
     async fn among_many_newcomers_a_namesake_is_found(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
-        let user = |login: &str| format!("[[user]]\npartner = \"quayside\"\nlogin = \"{login}\"\nname = \"N\"\n");
+        let user = |login: &str| format!("[[user]]\npartner = \"quayside\"\nlogin_name = \"{login}\"\ndisplay_name = \"N\"\n");
         let many: String = (0..40).map(|number| user(&format!("n{number}"))).collect();
         let error = refused(&db.store, &format!("{many}{}", user("lena@lighthouse.example"))).await;
         assert!(error.contains("at home in lighthouse") && error.lines().count() == 1, "{error}");
@@ -339,7 +339,7 @@ on_both! {
     async fn ceilings_and_rules_are_shown_with_what_they_do(db: &Database) {
         apply(&db.store, DEMO).await.unwrap();
         let ceiling = "role = \"Operator\"\nscope = { subtree = \"harbor\" }\n";
-        let narrow = with(ceiling, "role = \"Operator\"\nscope = { subtree = \"harbor\", without = [\"quayside\"] }\n");
+        let narrow = with(ceiling, "role = \"Operator\"\nscope = { subtree = \"harbor\", exclude = [\"quayside\"] }\n");
         let narrow = narrow.replace("memberOf eq \"Backup Operators\"'\ngrant", "memberOf eq \"Backup Team\"'\ngrant");
         let of = "directory Harbor Entra ID of harbor";
         let rule = format!("rule “Backup operators run Harbor's customers” of {of}");
@@ -347,7 +347,7 @@ on_both! {
             format!("~ ceiling of {of}: Operator over subtree of harbor → subtree of harbor without quayside"),
             format!("~ {rule}: when memberOf eq \"Backup Operators\" → when memberOf eq \"Backup Team\""),
         ]);
-        let wider = narrow.replace("scope = { subtree = \"harbor\", without = [\"saltmarsh\"] }\n\n[[directory.rule]]", "scope = { subtree = \"harbor\" }\n\n[[directory.rule]]");
+        let wider = narrow.replace("scope = { subtree = \"harbor\", exclude = [\"saltmarsh\"] }\n\n[[directory.rule]]", "scope = { subtree = \"harbor\" }\n\n[[directory.rule]]");
         assert_eq!(lines(&db.store, &wider).await, [format!(
             "~ {rule}: grant Operator over subtree of harbor without saltmarsh → \
              grant Operator over subtree of harbor (clipped by the ceiling)"

@@ -59,16 +59,16 @@ name = "Fine again"
 parent = "top"
 level = "reseller"
 
-[[group]]
+[[user_group]]
 partner = "nowhere" # !
 name = "G"
 
-[[group]]
+[[user_group]]
 partner = "fine"
 name = "Placed"
-exclusive = true
+primary = true
 
-[[group]]
+[[user_group]]
 partner = "fine"
 name = "Label"
 
@@ -90,13 +90,13 @@ capabilities = [
 
 [[user]]
 partner = "fine"
-login = "eva"
-name = "Eva"
+login_name = "eva"
+display_name = "Eva"
 
 [[user]]
 partner = "elsewhere" # !
-login = "bo"
-name = "Bo"
+login_name = "bo"
+display_name = "Bo"
 
 [[grant]]
 role = "Mangler" # !
@@ -115,12 +115,12 @@ role = "Manager"
 partner = "fine"
 user = "eva"
 [grant.scope]
-groups_of = "fine"
-groups = [
+user_groups_of = "fine"
+user_groups = [
   "Label",
   "Labels", # !
 ]
-without = [
+exclude = [
   "top",
   "topp", # !
 ]
@@ -160,32 +160,32 @@ profile = "entrance" # !
 [[directory.connection]]
 kind = "scim"
 slug = "three-and-a-half"
-join = "shoeSize" # !
+matching_attribute = "shoeSize" # !
 
 [[directory.rule]]
 name = "a"
 when = 'shoeSize eq "44"' # !
-join = "Label"
+add_to_group = "Label"
 
 [[directory.rule]]
 name = "b"
 when = 'memberOf co "x"' # !
-join = "Labell" # !
+add_to_group = "Labell" # !
 
 [[directory.rule]]
 name = "c"
 when = 'memberOf eq "x"'
-place = "Label" # !
+primary_group = "Label" # !
 
 [[directory.rule]]
 name = "d"
 when = 'memberOf eq "x"'
-join = "Placed" # !
+add_to_group = "Placed" # !
 
 [[directory.rule]]
 name = "e"
 when = 'memberOf eq "x"'
-grant = "Nothing" # !
+grant_role = "Nothing" # !
 scope = { partner = "nowhere" } # !
 
 [[directory.rule]] # !
@@ -195,7 +195,7 @@ when = 'memberOf eq "x"'
 [[directory.rule]]
 name = "g"
 when = 'not (memberOf eq "x")' # !
-join = "Label"
+add_to_group = "Label"
 
 [[directory]]
 partner = "fine"

@@ -32,7 +32,7 @@ async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
 
 fn user_decl(partner: &str, login: &str) -> String {
     format!(
-        "[[user]]\npartner = \"{partner}\"\nlogin = \"{login}\"\nname = \"Of {login}\"\nemail = \"{login}@x.example\"\n"
+        "[[user]]\npartner = \"{partner}\"\nlogin_name = \"{login}\"\ndisplay_name = \"Of {login}\"\nemail = \"{login}@x.example\"\n"
     )
 }
 
@@ -56,7 +56,7 @@ fn world(new: &[&str], each: usize) -> String {
             let scope = match number % 6 {
                 0 => "subtree = \"@\"",
                 2 => "partner = \"@\"",
-                4 => "groups_of = \"harbor\", groups = [\"Technicians\", \"On call\"]",
+                4 => "user_groups_of = \"harbor\", user_groups = [\"Technicians\", \"On call\"]",
                 _ => continue,
             };
             text.push_str(&grant(key, &login, &scope.replace('@', key)));

@@ -48,7 +48,7 @@ async fn asked(stage: &Stage, rule: &str) -> Vec<ExternalGroupId> {
     let directory = directories::of_partner(&mut reader, &at).await.unwrap().remove(0);
     let found = rules::in_force(&mut reader, &at, directory.id).await.unwrap();
     let found = found.into_iter().find(|one| one.rule.name == rule).unwrap();
-    let atoms = found.rule.when.terms.into_iter().flat_map(|term| term.atoms);
+    let atoms = found.rule.when.terms.into_iter().flat_map(|term| term.criteria);
     atoms.filter_map(|atom| if let ExternalSet::Group(id) = atom.set { Some(id) } else { None }).collect()
 }
 
@@ -178,7 +178,7 @@ on_both! {
             let out = user_groups::by_name(tx, &at, "Technicians").await?.unwrap().id;
             let role = roles::usable_by_name(tx, &at, "Supporter").await?.unwrap().id;
             let mut scope = Scope::of(ScopeBase::Subtree { partner: at.partner() });
-            scope.without_groups.insert(out);
+            scope.excluded_user_groups.insert(out);
             let grant = ManualGrant {
                 id: ctx().id(), role, holder: Holder::Group(holder), scope, window: Window::default(),
                 granted_by: None, reason: None, created_at: ctx().now(),
@@ -188,7 +188,7 @@ on_both! {
         .await
         .unwrap();
         let text = exported(store).await;
-        assert!(text.contains("without_groups"), "{text}");
+        assert!(text.contains("exclude_user_groups"), "{text}");
         assert_eq!(lines(store, &text).await, [""; 0]);
         stage.console.app.stop().await;
     }

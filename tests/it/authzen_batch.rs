@@ -107,7 +107,7 @@ on_both! {
             for (item, answer) in items.iter().zip(answers) {
                 let (status, alone) = ask(app, &token, ONE, item).await;
                 assert_eq!((status, timeless(alone)), (200, timeless(answer.clone())), "{item}");
-                let reason = answer["context"]["detail"]["outcome"].as_str().unwrap_or("veiled").to_owned();
+                let reason = answer["context"]["detail"]["result"].as_str().unwrap_or("veiled").to_owned();
                 *seen.entry(format!("{reason} {}", answer["decision"])).or_default() += 1;
             }
         }

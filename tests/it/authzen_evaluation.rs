@@ -43,7 +43,7 @@ on_both! {
         let (status, yes) = ask(&app, &token, ONE, &question(helper, "core.user.credential", "partner", house.reseller)).await;
         assert_eq!((status, &yes["decision"]), (200, &json!(true)), "{yes}");
         assert!(yes["context"]["reason"].as_str().unwrap().contains("Harbor"), "{yes}");
-        assert_eq!(yes["context"]["detail"]["outcome"], "granted");
+        assert_eq!(yes["context"]["detail"]["result"], "allowed");
         let (_, no) = ask(&app, &token, ONE, &question(helper, "core.partner.edit", "partner", house.reseller)).await;
         assert_eq!(no["decision"], false);
         assert!(!no["context"]["reason"].as_str().unwrap().is_empty());
@@ -141,7 +141,7 @@ on_both! {
         let own = |action| question(plain, action, "partner", house.reseller);
         assert_eq!(ask(&app, &token, ONE, &own("core.partner.view")).await.1["decision"], true);
         let (_, no) = ask(&app, &token, ONE, &own("core.partner.edit")).await;
-        assert_eq!((&no["decision"], &no["context"]["detail"]["outcome"]), (&json!(false), &json!("refused")));
+        assert_eq!((&no["decision"], &no["context"]["detail"]["result"]), (&json!(false), &json!("denied")));
         let other = question(house.owner, "core.partner.view", "partner", house.reseller);
         let (_, other) = ask(&app, &token, ONE, &other).await;
         assert_eq!(other["decision"], false, "others only with core.access.ask");

@@ -200,13 +200,13 @@ on_both! {
         let root = "[[partner]]\nkey = \"root\"\nname = \"Root\"\nlevel = \"distributor\"\n";
         applied(root).await.unwrap();
         let (wide, long) = ("\u{fdfa}".repeat(150), noise(TEXT_BYTES + 1));
-        let rule = |name: &str, when: &str| format!("[[directory]]\npartner = \"root\"\nname = \"D\"\n[[directory.rule]]\nname = \"{name}\"\nwhen = '{when}'\njoin = \"L\"\n");
-        let group = "[[group]]\npartner = \"root\"\nname = \"L\"\n";
+        let rule = |name: &str, when: &str| format!("[[directory]]\npartner = \"root\"\nname = \"D\"\n[[directory.rule]]\nname = \"{name}\"\nwhen = '{when}'\nadd_to_group = \"L\"\n");
+        let group = "[[user_group]]\npartner = \"root\"\nname = \"L\"\n";
         for (text, part) in [
-            (format!("[[group]]\npartner = \"root\"\nname = \"{wide}\"\n"), "name"),
+            (format!("[[user_group]]\npartner = \"root\"\nname = \"{wide}\"\n"), "name"),
             (format!("[[role]]\npartner = \"root\"\nname = \"{wide}\"\ncapabilities = []\n"), "name"),
-            (format!("[[user]]\npartner = \"root\"\nlogin = \"{wide}\"\nname = \"A\"\n"), "login"),
-            (format!("[[user]]\npartner = \"root\"\nlogin = \"a\"\nname = \"A\"\nemail = \"{wide}\"\n"), "email"),
+            (format!("[[user]]\npartner = \"root\"\nlogin_name = \"{wide}\"\ndisplay_name = \"A\"\n"), "login_name"),
+            (format!("[[user]]\npartner = \"root\"\nlogin_name = \"a\"\ndisplay_name = \"A\"\nemail = \"{wide}\"\n"), "email"),
             (format!("[[partner]]\nkey = \"{wide}\"\nname = \"A\"\nparent = \"root\"\nlevel = \"reseller\"\n"), "key"),
             (format!("[[directory]]\npartner = \"root\"\nname = \"{wide}\"\n"), "name"),
             (format!("{group}{}", rule(&wide, "memberOf eq \"G\"")), "name"),

@@ -2,23 +2,23 @@
 use std::process::{Command, Stdio};
 
 const WRONG: &[(&str, &str)] = &[
-    ("[outgoing]\nallow = [\"10.1.2.3/8\"]", "10.0.0.0/8"),
-    ("[outgoing]\nallow = [\"10.0.0.0/33\"]", "outgoing.allow"),
-    ("[outgoing]\ncertificates = \"nowhere.pem\"", "outgoing.certificates"),
-    ("[outgoing]\ncertificates = \"wrong.toml\"", "outgoing.certificates"),
+    ("[outbound]\nallowed_networks = [\"10.1.2.3/8\"]", "10.0.0.0/8"),
+    ("[outbound]\nallowed_networks = [\"10.0.0.0/33\"]", "outbound.allowed_networks"),
+    ("[outbound]\nca_file = \"nowhere.pem\"", "outbound.ca_file"),
+    ("[outbound]\nca_file = \"wrong.toml\"", "outbound.ca_file"),
     ("[server]\ntrusted_proxies = [\"fd00::1/8\"]", "fd00::/8"),
     ("[server]\nlisten = \"here\"", "server.listen"),
     ("[server]\npublic_url = \"https://x/y\"", "server.public_url"),
     ("[server.tls]\ncertificate = \"nowhere.pem\"\nkey = \"nowhere.pem\"", "server.tls"),
     ("[server.tls]\ncertificate = \"wrong.toml\"\nkey = \"wrong.toml\"", "server.tls"),
     ("[log]\nfilter = \"rolecall=loud\"", "log.filter"),
-    ("[secret]\nkeys = \"short\"", "secret.keys"),
-    ("[secret]\nkey_file = \"nowhere.key\"", "secret.key_file"),
+    ("[secrets]\nencryption_keys = \"short\"", "secrets.encryption_keys"),
+    ("[secrets]\nencryption_key_file = \"nowhere.key\"", "secrets.encryption_key_file"),
     ("[store]\ndatabase_url = \"mysql://x/y\"", "store.database_url"),
     ("[store]\ndatabase_url = \"postgres://[\"", "store.database_url"),
     ("[setup]\ncatalog = \"grove\"", "setup.catalog"),
-    ("[setup]\nowner = \" \"", "setup.owner"),
-    ("[setup]\ncompany = \"a\\nb\"", "setup.company"),
+    ("[setup]\nowner_login_name = \" \"", "setup.owner_login_name"),
+    ("[setup]\nroot_partner_name = \"a\\nb\"", "setup.root_partner_name"),
     ("[server]\nlisten = \"127.0.0.1:4321\"\n[metrics]\nlisten = \"127.0.0.1:4321\"", "metrics.listen"),
 ];
 

@@ -116,23 +116,23 @@ on_both! {
         let tried = olga.submit(here, &format!("{here}/test"), &[]).await;
         assert_eq!(tried.status, 200);
         assert!(tried.text.contains("Reach the server") && tried.text.contains("fails"), "{}", tried.text);
-        let paused = olga.submit(here, &format!("{here}/sync"), &[]).await;
+        let paused = olga.submit(here, &format!("{here}/sync-runs"), &[]).await;
         assert_eq!(paused.status, 422);
         assert!(paused.text.contains("is paused"));
         // Whoever looks at the connection later sees it too.
         let page = shown(&mut olga, here).await;
         assert!(page.contains("It did not begin") && page.contains("is paused"), "{page}");
-        let refused = page.split_once(&format!("{here}/runs/")).unwrap().1.split('"').next().unwrap().to_owned();
-        assert!(shown(&mut olga, &format!("{here}/runs/{refused}")).await.contains("It did not begin"));
-        let dry = olga.submit(here, &format!("{here}/sync"), &[("dry", "yes")]).await;
+        let refused = page.split_once(&format!("{here}/sync-runs/")).unwrap().1.split('"').next().unwrap().to_owned();
+        assert!(shown(&mut olga, &format!("{here}/sync-runs/{refused}")).await.contains("It did not begin"));
+        let dry = olga.submit(here, &format!("{here}/sync-runs"), &[("dry", "yes")]).await;
         assert_eq!(dry.status, 303, "{}", dry.text);
         let page = shown(&mut olga, here).await;
         assert!(page.contains("dry run"), "{page}");
-        let run = page.split_once(&format!("{here}/runs/")).unwrap().1.split('"').next().unwrap().to_owned();
+        let run = page.split_once(&format!("{here}/sync-runs/")).unwrap().1.split('"').next().unwrap().to_owned();
         assert_ne!(run, refused, "the newest is first");
         let mut report = String::new();
         for _ in 0..100 {
-            report = shown(&mut olga, &format!("{here}/runs/{run}")).await;
+            report = shown(&mut olga, &format!("{here}/sync-runs/{run}")).await;
             if report.contains("failed") {
                 break;
             }
@@ -149,7 +149,7 @@ on_both! {
         let id = "0192f0c0-0000-7000-8000-000000000000";
         for slug in ["harbor-entra", "fjordnet-ldap", "harbor-sso"] {
             let (theirs, none) = (format!("/connections/{slug}"), "/connections/no-such");
-            for path in ["".to_owned(), "/undo".to_owned(), format!("/runs/{id}")] {
+            for path in ["".to_owned(), "/undo".to_owned(), format!("/sync-runs/{id}")] {
                 let (theirs, none) = (lena.get(&format!("{theirs}{path}")).await, lena.get(&format!("{none}{path}")).await);
                 assert_eq!((theirs.status, &theirs.text), (404, &none.text));
             }
@@ -208,11 +208,11 @@ on_both! {
         assert_eq!(touched().await, (303, false));
         console.apply(&grant("user = \"ida@harbor.example\"", "quayside")).await;
         assert_eq!(touched().await, (303, false), "what he holds himself");
-        console.apply(&grant("group = \"Technicians\"", "fjordnet")).await;
+        console.apply(&grant("user_group = \"Technicians\"", "fjordnet")).await;
         assert_eq!(touched().await, (303, false), "a rule of this directory places her there: its ceiling holds");
         console.apply(&grant("user = \"ida@harbor.example\"", "fjordnet")).await;
         assert_eq!(touched().await, (403, true));
-        console.apply(&grant("group = \"Everyone\"", "fjordnet")).await;
+        console.apply(&grant("user_group = \"Everyone\"", "fjordnet")).await;
         assert_eq!(touched().await, (303, false), "now he holds it too, as one of everyone");
         console.app.stop().await;
     }

@@ -48,12 +48,12 @@ on_both! {
         let mut activity = String::new();
         for _ in 0..100 {
             activity = henrik.get("/activity").await.text;
-            if activity.contains("Token ended") {
+            if activity.contains("API token ended") {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        assert_shows(&activity, &["Token made", "Token ended"]);
+        assert_shows(&activity, &["API token made", "API token ended"]);
         console.app.stop().await;
     }
 
@@ -114,14 +114,14 @@ on_both! {
             assert!(theirs.text.contains("There is nothing here"));
         }
         let mine = format!("/users/{}", lena.id);
-        for act in ["suspend", "resume", "confirm", "unconfirm"] {
+        for act in ["suspend", "reactivate", "confirm", "unconfirm"] {
             let to = format!("/users/{henrik}/{act}");
-            let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
+            let answer = lena.submit(&mine, &to, &[("reason", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }
-        for act in ["suspend", "resume"] {
+        for act in ["suspend", "reactivate"] {
             let to = format!("/partners/{harbor}/{act}");
-            let answer = lena.submit(&mine, &to, &[("cause", "spite")]).await;
+            let answer = lena.submit(&mine, &to, &[("reason", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }
         let log = lena.get("/activity").await.text;
@@ -159,22 +159,22 @@ on_both! {
         let mut lena = console.sign_in(LENA.0, LENA.1).await;
         let page = format!("/users/{}", lena.id);
         assert_eq!(lena.get("/partners").await.status, 200);
-        let without = henrik.submit(&page, &format!("{page}/suspend"), &[("cause", " ")]).await;
+        let without = henrik.submit(&page, &format!("{page}/suspend"), &[("reason", " ")]).await;
         assert_eq!(without.status, 422);
-        let done = henrik.submit(&page, &format!("{page}/suspend"), &[("cause", "left the practice")]).await;
+        let done = henrik.submit(&page, &format!("{page}/suspend"), &[("reason", "left the practice")]).await;
         assert_eq!((done.status, done.location.unwrap().path()), (303, page.as_str()));
         assert_eq!(lena.get("/partners").await.status, 303, "her next request is refused");
         assert_shows(&henrik.get(&page).await.text, &["suspended", "left the practice", "Switch on again"]);
-        let back = henrik.submit(&page, &format!("{page}/resume"), &[]).await;
+        let back = henrik.submit(&page, &format!("{page}/reactivate"), &[]).await;
         assert_eq!(back.status, 303);
         assert_hides(&henrik.get(&page).await.text, &["left the practice"]);
         assert_eq!(lena.get("/partners").await.status, 303, "the session of before stays ended");
         // Nobody changes who holds more, or themselves.
         let olga = console.user(OLGA.0, OLGA.1).await;
-        let up = henrik.submit(&page, &format!("/users/{olga}/suspend"), &[("cause", "coup")]).await;
+        let up = henrik.submit(&page, &format!("/users/{olga}/suspend"), &[("reason", "coup")]).await;
         assert_eq!(up.status, 404);
         let own = format!("/users/{}", henrik.id);
-        assert_eq!(henrik.submit(&page, &format!("{own}/suspend"), &[("cause", "tired")]).await.status, 422);
+        assert_eq!(henrik.submit(&page, &format!("{own}/suspend"), &[("reason", "tired")]).await.status, 422);
         console.app.stop().await;
     }
 
@@ -183,7 +183,7 @@ on_both! {
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let lena = console.user(LENA.0, LENA.1).await;
         let to = format!("{}/users/{lena}/suspend", console.app.base);
-        let fields: &[(&str, &str)] = &[("cause", "forged"), ("csrf", "no")];
+        let fields: &[(&str, &str)] = &[("reason", "forged"), ("csrf", "no")];
         assert_eq!(henrik.browser.post(&to, fields).await.status, 403);
         let elsewhere = &[("sec-fetch-site", "cross-site")];
         let forged = henrik.browser.send(reqwest::Method::POST, &to, Some(fields), elsewhere).await;

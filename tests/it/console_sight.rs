@@ -8,8 +8,8 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 const IDA: &str = r#"
 [[user]]
 partner = "harbor"
-login = "ida@harbor.example"
-name = "Ida Ives"
+login_name = "ida@harbor.example"
+display_name = "Ida Ives"
 
 [[grant]]
 role = "Supporter"
@@ -40,7 +40,7 @@ on_both! {
         assert!(whole.contains("Fjordnet Managed Services") && !whole.contains("you may not see"), "{whole}");
 
         let page = format!("/partners/{}", console.partner("lighthouse").await.partner());
-        let done = olga.submit(&page, &format!("{page}/suspend"), &[("cause", "nothing for Harbor to read")]).await;
+        let done = olga.submit(&page, &format!("{page}/suspend"), &[("reason", "nothing for Harbor to read")]).await;
         assert_eq!(done.status, 303, "{}", done.text);
         let seen = henrik.get(&page).await.text;
         assert!(seen.contains("a partner above") && !seen.contains("Meridian") && !seen.contains("for Harbor to read"), "{seen}");

@@ -50,7 +50,7 @@ async fn others_are_served(app: &App) {
 on_both! {
     async fn a_client_that_reads_nothing_ends_alone(db: &Database) {
         let app = App::start_with(db, |config| {
-            config.server.limits.write_seconds = 1;
+            config.server.limits.write_timeout_seconds = 1;
             config.server.limits.requests_per_second = 0;
         })
         .await;
@@ -76,7 +76,7 @@ on_both! {
     }
 
     async fn a_slow_client_that_reads_is_served_to_the_end(db: &Database) {
-        let app = App::start_with(db, |config| config.server.limits.write_seconds = 1).await;
+        let app = App::start_with(db, |config| config.server.limits.write_timeout_seconds = 1).await;
         let mut socket = connect(&app).await;
         socket.write_all(b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let (mut all, mut bytes) = (0, vec![0; 32 << 10]);
@@ -95,7 +95,7 @@ on_both! {
 
     async fn a_body_that_never_ends_is_given_up(db: &Database) {
         let world = World::new(&db.store).await;
-        let app = App::start_with(db, |config| config.server.limits.body_seconds = 1).await;
+        let app = App::start_with(db, |config| config.server.limits.body_timeout_seconds = 1).await;
         let scim = app.scim(db, &world, world.connections[0]).await;
         let path = scim.base.strip_prefix(&app.base).unwrap();
         // Where the body is read, where it is refused unread, and where there is nothing at all.
@@ -129,7 +129,7 @@ on_both! {
     }
 
     async fn one_address_has_so_many_connections(db: &Database) {
-        let app = App::start_with(db, |config| config.server.limits.connections_per_address = 3).await;
+        let app = App::start_with(db, |config| config.server.limits.max_connections_per_address = 3).await;
         let mut open = Vec::new();
         for _ in 0..3 {
             let mut socket = connect(&app).await;
@@ -156,7 +156,7 @@ on_both! {
 
     async fn a_proxy_may_have_any_number(db: &Database) {
         let app = App::start_with(db, |config| {
-            config.server.limits.connections_per_address = 1;
+            config.server.limits.max_connections_per_address = 1;
             config.server.trusted_proxies = vec!["127.0.0.0/8".to_owned().try_into().unwrap()];
         })
         .await;
@@ -311,7 +311,7 @@ async fn greeted(address: SocketAddr, connector: &TlsConnector) -> TlsStream<Tcp
 on_both! {
     async fn an_http2_client_that_takes_nothing_of_an_answer_ends_alone(db: &Database) {
         let (app, connector) = with_tls(db, |config| {
-            config.server.limits.write_seconds = 1;
+            config.server.limits.write_timeout_seconds = 1;
             config.server.limits.requests_per_second = 0;
         })
         .await;

@@ -25,7 +25,7 @@ on_both! {
 
 on_both! {
     async fn a_head_that_never_ends_is_given_up(db: &Database) {
-        let app = App::start_with(db, |config| config.server.limits.head_seconds = 1).await;
+        let app = App::start_with(db, |config| config.server.limits.header_timeout_seconds = 1).await;
         let mut socket = connect(&app).await;
         socket.write_all(b"GET /livez HTTP/1.1\r\nhost:").await.unwrap();
         let answer = tokio::time::timeout(Duration::from_secs(10), answer(&mut socket)).await.unwrap();

@@ -98,10 +98,10 @@ on_both! {
         let start = async |keys: &str| {
             let mut config = Config::default();
             config.server.listen.set_port(0);
-            config.server.stop_seconds = 1;
+            config.server.shutdown_timeout_seconds = 1;
             config.store.database_url = db.url.starts_with("postgres").then(|| db.url.clone().into());
             config.store.data_dir = db.folder();
-            config.secret.keys = Some(Secret::from(keys.to_owned()));
+            config.secrets.encryption_keys = Some(Secret::from(keys.to_owned()));
             server::start(config, db.store.clone(), Clock).await
         };
         let (ours, new) = (std::fs::read_to_string(db.folder().join("secret.key")).unwrap(), "BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");

@@ -21,11 +21,11 @@ on_both! {
         // What appears only with its first count hides that count from whoever watches how fast it grows.
         for name in [
             "rolecall_http_connections_refused_total",
-            "rolecall_request_log_dropped_total",
-            "rolecall_scim_tokens_refused_total",
+            "rolecall_request_log_dropped_entries_total",
+            "rolecall_scim_authentication_failures_total",
             "rolecall_removal_alerts_total",
-            "rolecall_store_groups_lost_total",
-            "rolecall_store_writes_run_again_total",
+            "rolecall_db_commit_failures_total",
+            "rolecall_db_transaction_retries_total",
         ] {
             assert!(has(&shown, &format!("{name} ")), "{name}");
         }
@@ -47,11 +47,11 @@ on_both! {
         // Seconds say nothing of a number, and a disk is faster than a request.
         if db.store.dialect() == Dialect::Sqlite {
             for most in ["1", "2", "4", "8", "16", "32", "64", "128", "256"] {
-                assert!(bucket("rolecall_store_group_writes", most), "{most}");
+                assert!(bucket("rolecall_db_commit_batch_size", most), "{most}");
             }
-            assert!(!bucket("rolecall_store_group_writes", "0.5"));
+            assert!(!bucket("rolecall_db_commit_batch_size", "0.5"));
             for most in ["0.0001", "0.00025", "0.001", "0.1", "2.5"] {
-                assert!(bucket("rolecall_store_commit_seconds", most), "{most}");
+                assert!(bucket("rolecall_db_commit_duration_seconds", most), "{most}");
             }
         }
         app.stop().await;

@@ -34,9 +34,9 @@ async fn may(house: &House, principal: UserId, now: Timestamp) -> bool {
     let whole = effective::explain(&mut reader, &question).await.unwrap().decision;
     assert_eq!(decision.allowed, whole.allowed);
     if !whole.allowed {
-        let rolecall::access::explain::DecisionReason::Refused { misses } = &whole.reason else { panic!("{whole:?}") };
-        assert_eq!(misses[0].word(), "user_suspended");
-        assert!(misses[0].to_string().contains("were to leave"), "{}", misses[0]);
+        let rolecall::access::explain::DecisionReason::Denied { denials } = &whole.reason else { panic!("{whole:?}") };
+        assert_eq!(denials[0].word(), "user_suspended");
+        assert!(denials[0].to_string().contains("were to leave"), "{}", denials[0]);
     }
     decision.allowed
 }
@@ -64,7 +64,7 @@ on_both! {
         let now = ctx().now();
         let end = now.plus_seconds(86_400);
         let path = format!("/users/{ida}/suspend");
-        let body = |at: Timestamp| json!({"kind": "end", "cause": "contract ends", "at": moment(at)});
+        let body = |at: Timestamp| json!({"kind": "end", "reason": "contract ends", "effective_at": moment(at)});
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": false}), "the same day again");
         // Before and after, to the microsecond, in every way to be let in.
@@ -73,20 +73,20 @@ on_both! {
         assert!(lives(db, hash, before).await && !lives(db, hash, end).await);
         assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 200);
         let shown = owner.get(&format!("/users/{ida}")).await.body["suspensions"].clone();
-        assert_eq!((&shown[0]["kind"], &shown[0]["from"], &shown[0]["cause"]), (&json!("end"), &moment(end), &json!("contract ends")));
+        assert_eq!((&shown[0]["kind"], &shown[0]["effective_at"], &shown[0]["reason"]), (&json!("end"), &moment(end), &json!("contract ends")));
         assert_eq!(shown.as_array().unwrap().len(), 1);
         // Moved into the past, it holds at once: token, session and decision.
         assert_eq!(owner.post(&path, body(now.plus_seconds(-5))).await.body, json!({"changed": true}));
         assert_eq!(own.get(&format!("/partners/{}", house.reseller)).await.status, 401);
         assert!(!may(&house, ida, ctx().now()).await && !lives(db, hash, ctx().now()).await);
         // Lifted, sessions of before do not come back.
-        let resume = format!("/users/{ida}/resume");
-        assert_eq!(owner.post(&resume, json!({"kind": "end"})).await.body, json!({"changed": true, "still": 0}));
+        let reactivate = format!("/users/{ida}/reactivate");
+        assert_eq!(owner.post(&reactivate, json!({"kind": "end"})).await.body, json!({"changed": true, "remaining": 0}));
         assert!(may(&house, ida, end).await && !lives(db, hash, ctx().now()).await);
         // Lifted before its day it ends nothing.
         let hash = session(db, ida).await;
         assert_eq!(owner.post(&path, body(end)).await.body, json!({"changed": true}));
-        assert_eq!(owner.post(&resume, json!({})).await.body, json!({"changed": true, "still": 0}));
+        assert_eq!(owner.post(&reactivate, json!({})).await.body, json!({"changed": true, "remaining": 0}));
         assert!(lives(db, hash, end).await);
         assert_eq!((house.events("user.suspended").await, house.events("user.reactivated").await), (3, 2));
         app.stop().await;
@@ -104,29 +104,29 @@ on_both! {
         house.grant(weak, &[CoreCapability::PartnerView, CoreCapability::UserView, CoreCapability::UserWrite], "partner", house.reseller).await;
         let able = Api::of(&app, &house, able, house.reseller).await;
         let weak = Api::of(&app, &house, weak, house.reseller).await;
-        let (path, resume) = (format!("/users/{ida}/suspend"), format!("/users/{ida}/resume"));
-        let end = |days: i64| json!({"kind": "end", "cause": "leaves", "at": moment(ctx().now().plus_seconds(days * 86_400))});
+        let (path, reactivate) = (format!("/users/{ida}/suspend"), format!("/users/{ida}/reactivate"));
+        let end = |days: i64| json!({"kind": "end", "reason": "leaves", "effective_at": moment(ctx().now().plus_seconds(days * 86_400))});
         problem(&weak.post(&path, end(3)).await, 403, "do not hold yourself");
         assert_eq!(owner.post(&path, end(3)).await.body["changed"], true);
         problem(&weak.post(&path, end(4)).await, 403, "do not hold yourself");
-        problem(&weak.post(&resume, json!({})).await, 403, "");
+        problem(&weak.post(&reactivate, json!({})).await, 403, "");
         assert_eq!(able.post(&path, end(5)).await.body["changed"], true, "moved by who could have set it");
-        assert_eq!(able.post(&resume, json!({"kind": "end"})).await.body, json!({"changed": true, "still": 0}));
+        assert_eq!(able.post(&reactivate, json!({"kind": "end"})).await.body, json!({"changed": true, "remaining": 0}));
         // A suspension of another kind beside it is lifted by its own law.
         assert_eq!(owner.post(&path, end(3)).await.body["changed"], true);
-        assert_eq!(owner.post(&path, json!({"cause": "now"})).await.body["changed"], true);
-        assert_eq!(able.post(&resume, json!({})).await.body, json!({"changed": true, "still": 1}));
+        assert_eq!(owner.post(&path, json!({"reason": "now"})).await.body["changed"], true);
+        assert_eq!(able.post(&reactivate, json!({})).await.body, json!({"changed": true, "remaining": 1}));
         for (body, part) in [
-            (json!({"kind": "end", "cause": "x"}), "`at`"),
-            (json!({"cause": "x", "at": "2027-01-01T00:00:00Z"}), "leave `at` out"),
-            (json!({"kind": "billing", "cause": "x", "at": "2027-01-01T00:00:00Z"}), "leave `at` out"),
-            (json!({"kind": "end", "cause": "x", "at": "2027-01-01T00:00:00Z", "standing": house.top}), "leave `standing` out"),
-            (json!({"kind": "end", "cause": "x", "at": "tomorrow"}), "moment"),
+            (json!({"kind": "end", "reason": "x"}), "`effective_at`"),
+            (json!({"reason": "x", "effective_at": "2027-01-01T00:00:00Z"}), "leave `effective_at` out"),
+            (json!({"kind": "billing", "reason": "x", "effective_at": "2027-01-01T00:00:00Z"}), "leave `effective_at` out"),
+            (json!({"kind": "end", "reason": "x", "effective_at": "2027-01-01T00:00:00Z", "standing": house.top}), "leave `standing` out"),
+            (json!({"kind": "end", "reason": "x", "effective_at": "tomorrow"}), "moment"),
         ] {
             problem(&owner.post(&path, body.clone()).await, 400, part);
         }
         let whole = format!("/partners/{}/suspend", house.reseller);
-        problem(&owner.post(&whole, json!({"kind": "end", "cause": "x", "at": "2027-01-01T00:00:00Z"})).await, 400, "Only people");
+        problem(&owner.post(&whole, json!({"kind": "end", "reason": "x", "effective_at": "2027-01-01T00:00:00Z"})).await, 400, "Only people");
         app.stop().await;
     }
 
@@ -173,24 +173,24 @@ on_both! {
         let page = olga.get(&format!("/partners/{harbor}")).await.text;
         assert!(page.contains("Stops 3 people in ") && page.contains("Lighthouse"), "{page}");
         let path = format!("/partners/{harbor}");
-        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "unpaid since May"), ("notice", "Ask your landlord")]).await;
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("reason", "unpaid since May"), ("notice", "Ask your landlord")]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = olga.get(&path).await.text;
         assert!(page.contains("unpaid since May") && page.contains("Switch on again") && !page.contains("Stops "), "{page}");
-        let sent = olga.submit(&path, &format!("{path}/resume"), &[]).await;
+        let sent = olga.submit(&path, &format!("{path}/reactivate"), &[]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);
         assert!(!olga.get(&path).await.text.contains("unpaid since May"));
 
         let path = format!("/users/{ada}");
-        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "moves on"), ("day", "2999-03-01")]).await;
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("reason", "moves on"), ("day", "2999-03-01")]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = olga.get(&path).await.text;
         assert!(page.contains("Will be switched off") && page.contains("1 Mar 2999") && page.contains(">active<"), "{page}");
         let list = olga.get(&format!("/partners/{harbor}/users?q=ada")).await.text;
         assert!(!list.contains(">suspended<"), "{list}");
-        assert_eq!(olga.submit(&path, &format!("{path}/suspend"), &[("cause", "x"), ("day", "soon")]).await.status, 422);
-        assert_eq!(olga.submit(&path, &format!("{path}/resume"), &[]).await.status, 303);
-        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("cause", "moved on"), ("day", "2020-03-01")]).await;
+        assert_eq!(olga.submit(&path, &format!("{path}/suspend"), &[("reason", "x"), ("day", "soon")]).await.status, 422);
+        assert_eq!(olga.submit(&path, &format!("{path}/reactivate"), &[]).await.status, 303);
+        let sent = olga.submit(&path, &format!("{path}/suspend"), &[("reason", "moved on"), ("day", "2020-03-01")]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = olga.get(&path).await.text;
         assert!(page.contains("Switched off by") && page.contains("1 Mar 2020") && page.contains(">suspended<"), "{page}");
@@ -201,7 +201,7 @@ on_both! {
     async fn who_is_off_is_told_what_was_written_for_them(db: &Database) {
         let provider = HostileProvider::start().await;
         let house = House::build(&db.store, &provider.issuer("ok_public")).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         let owner = Api::owner(&app, &house).await;
         let (_, ada) = house.push("ada", SUBJECT).await;
         let enter = async || {
@@ -212,20 +212,20 @@ on_both! {
         };
         assert_eq!(enter().await.status, 303);
         let partner = format!("/partners/{}", house.reseller);
-        let of_partner = json!({"cause": "unpaid since May", "notice": "Ask the landlord & friends"});
+        let of_partner = json!({"reason": "unpaid since May", "notice": "Ask the landlord & friends"});
         assert_eq!(owner.post(&format!("{partner}/suspend"), of_partner).await.status, 200);
         let page = enter().await;
         assert_eq!(page.status, 403);
         for (part, there) in [("suspended", true), ("Ask the landlord", true), ("unpaid since May", false), ("<& friends", false)] {
             assert_eq!(page.text.contains(part), there, "{part}: {}", page.text);
         }
-        assert_eq!(owner.post(&format!("{partner}/resume"), json!({})).await.status, 200);
+        assert_eq!(owner.post(&format!("{partner}/reactivate"), json!({})).await.status, 200);
         let path = format!("/users/{ada}/suspend");
         let later = moment(ctx().now().plus_seconds(86_400));
-        let of_user = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": later});
+        let of_user = json!({"kind": "end", "reason": "contract", "notice": "Thank you for everything", "effective_at": later});
         assert_eq!(owner.post(&path, of_user).await.status, 200);
         assert_eq!(enter().await.status, 303, "not yet");
-        let of_user = json!({"kind": "end", "cause": "contract", "notice": "Thank you for everything", "at": moment(ctx().now())});
+        let of_user = json!({"kind": "end", "reason": "contract", "notice": "Thank you for everything", "effective_at": moment(ctx().now())});
         assert_eq!(owner.post(&path, of_user).await.status, 200);
         let page = enter().await;
         assert!(page.text.contains("Thank you for everything") && !page.text.contains("contract"), "{}", page.text);

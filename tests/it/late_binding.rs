@@ -18,7 +18,7 @@ use crate::support::world::{World, ctx, fresh_id};
 
 statements! {
     RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, when_text, effect, created_at) \
-        VALUES ($1, $2, 1, $3, 'keep', '', 'join', 0)";
+        VALUES ($1, $2, 1, $3, 'keep', '', 'add_to_group', 0)";
     ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
     AWAIT = "INSERT INTO reserved_external_groups (directory_id, name_key, id, name) VALUES ($1, $2, $3, $4)";
     ASKED = "SELECT set_id FROM rule_criteria WHERE rule_id = $1";

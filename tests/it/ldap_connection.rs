@@ -57,7 +57,7 @@ fn command(db: &Database, loopback: bool, arguments: &[&str]) -> (i32, Json, Str
             let file = db.folder().join("rolecall.toml");
             let (url, folder) = (&db.url, db.folder().display().to_string());
             let text = format!(
-                "[store]\ndatabase_url = \"{url}\"\ndata_dir = \"{folder}\"\n[outgoing]\nloopback = {loopback}\n"
+                "[store]\ndatabase_url = \"{url}\"\ndata_dir = \"{folder}\"\n[outbound]\nallow_loopback = {loopback}\n"
             );
             std::fs::write(&file, text).unwrap();
             command.arg("--config").arg(file)
@@ -68,14 +68,14 @@ fn command(db: &Database, loopback: bool, arguments: &[&str]) -> (i32, Json, Str
     (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default(), said)
 }
 
-const RUNS: &str = "/api/v1/connections/acme-ldap/runs";
-const SYNC: &str = "/api/v1/connections/acme-ldap/sync";
+const RUNS: &str = "/api/v1/connections/acme-ldap/sync-runs";
+const SYNC: &str = "/api/v1/connections/acme-ldap/sync-runs";
 
 on_both! {
     async fn the_command_runs_through_the_server_that_owns_the_data(db: &Database) {
         let slapd = slapd(7).await;
         let (house, connection) = house(db, &slapd).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         let (code, dry, said) = command(db, true, &["acme-ldap", "--dry-run"]);
         assert_eq!((code, &dry["status"], &dry["users"]["created"]), (0, &json!("done"), &json!(7)), "{said}");
         assert_eq!(house.external_users(connection).await, 0);
@@ -106,7 +106,7 @@ on_both! {
         let app = App::start(db).await;
         let (code, report, _) = command(db, false, &["acme-ldap"]);
         assert_eq!((code, &report["status"]), (1, &json!("failed")));
-        assert!(report["failure"].as_str().unwrap().contains("not in `outgoing.allow`"), "{report}");
+        assert!(report["failure"].as_str().unwrap().contains("not in `outbound.allowed_networks`"), "{report}");
         assert_eq!(house.external_users(connection).await, 0);
         app.stop().await;
     }
@@ -114,7 +114,7 @@ on_both! {
     async fn a_run_needs_its_capability_and_other_partners_learn_nothing(db: &Database) {
         let slapd = slapd(3).await;
         let (house, connection) = house(db, &slapd).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         let none = app.request(Method::POST, SYNC).send().await.unwrap();
         assert_eq!(none.status().as_u16(), 401);
         assert_eq!(post(&app, SYNC, "rco_guessed", &json!({})).await.0, 401);
@@ -122,7 +122,7 @@ on_both! {
         let stranger = house.user("Nobody").await;
         let (_, token) = house.api_token(stranger, house.reseller).await;
         let (status, hidden) = post(&app, SYNC, &token, &json!({})).await;
-        let (missing, unknown) = post(&app, "/api/v1/connections/other/sync", &token, &json!({})).await;
+        let (missing, unknown) = post(&app, "/api/v1/connections/other/sync-runs", &token, &json!({})).await;
         assert_eq!((status, missing), (404, 404));
         assert_eq!(hidden["detail"], unknown["detail"], "hidden and unknown look alike");
         house.grant(stranger, &[CoreCapability::PartnerView], "partner", house.reseller).await;
@@ -139,7 +139,7 @@ on_both! {
 
         let (status, begun) = post(&app, SYNC, &owner, &json!({"dry_run": true, "wait": false})).await;
         assert_eq!(status, 202, "{begun}");
-        let one = format!("{RUNS}/{}", begun["run"].as_str().unwrap());
+        let one = format!("{RUNS}/{}", begun["id"].as_str().unwrap());
         let ended = async {
             loop {
                 let answer = app.request(Method::GET, &one).bearer_auth(&owner).send().await.unwrap();

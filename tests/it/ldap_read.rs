@@ -193,7 +193,7 @@ async fn the_neighbourhood_is_reached_only_when_the_operator_allows_it() {
     let settings = settings(&format!("ldap://localhost:{}", listener.local_addr().unwrap().port()), json!({}));
     let guard = Guard::new(|address| !address.is_loopback());
     let refused = Client::connect(&settings, password(PASSWORD).as_ref(), &guard).await.err().unwrap().to_string();
-    assert!(refused.contains("is private or reserved and not in `outgoing.allow`"), "{refused}");
+    assert!(refused.contains("is private or reserved and not in `outbound.allowed_networks`"), "{refused}");
     let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
     assert!(nobody.is_err(), "nobody was connected to");
 }

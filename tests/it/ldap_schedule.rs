@@ -185,14 +185,14 @@ on_both! {
         assert_eq!(of("f-unscheduled").await, Vec::<String>::new());
         // Whoever asks is told, and so is who looks at the connection; a dry run leaves nothing.
         for (slug, part) in [("a-settings", "cannot be read"), ("b-secret", "cannot be opened"), ("c-paused", "is paused"), ("d-frozen", "is paused")] {
-            let path = format!("/connections/{slug}/sync");
+            let path = format!("/connections/{slug}/sync-runs");
             for _ in 0..3 {
                 crate::support::api::problem(&api.post(&path, json!({})).await, 409, part);
             }
-            let listed = api.get(&format!("/connections/{slug}/runs")).await;
+            let listed = api.get(&format!("/connections/{slug}/sync-runs")).await;
             let lines = listed.body["items"].as_array().unwrap();
             assert_eq!(lines.len(), 1, "{slug}: the same within a minute is one line: {listed:?}");
-            let failure = lines[0]["failure"].as_str().unwrap();
+            let failure = lines[0]["error"].as_str().unwrap();
             assert!(failure.starts_with("It did not begin") && failure.contains(part), "{slug}: {failure}");
             assert_eq!(lines[0]["status"], "failed");
         }
@@ -239,16 +239,16 @@ on_both! {
             connect(&db.store, house.directory, slug, &peer).await;
         }
         let mut app = App::start_with(db, |config| {
-            config.outgoing.loopback = true;
-            config.server.stop_seconds = 3;
+            config.outbound.allow_loopback = true;
+            config.server.shutdown_timeout_seconds = 3;
         })
         .await;
         let begin = |slug: &str, what: &str, body: Json| {
             app.request(Method::POST, &format!("/api/v1/connections/{slug}/{what}")).bearer_auth(&owner).json(&body).send()
         };
-        let unwaited = begin("one", "sync", json!({"wait": false})).await.unwrap();
+        let unwaited = begin("one", "sync-runs", json!({"wait": false})).await.unwrap();
         assert_eq!(unwaited.status(), 202);
-        let waiting = tokio::spawn(begin("two", "sync", json!({"wait": true})));
+        let waiting = tokio::spawn(begin("two", "sync-runs", json!({"wait": true})));
         let testing = tokio::spawn(begin("three", "test", json!({})));
         until("two runs wait", async || runs(&db.store).await.len() == 2).await;
         // Work that never ends by itself, as of a job whose database has fallen silent.

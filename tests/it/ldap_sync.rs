@@ -40,7 +40,7 @@ statements! {
     EVERYTHING_OF = "SELECT id, stable_id, user_name, document, version, user_id FROM external_users WHERE connection_id = $1 \
         ORDER BY id";
     RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, when_text, effect, \
-        created_at) SELECT $1, d.id, d.rule_set_version, 1, 'r', '', 'join', 0 FROM directories d \
+        created_at) SELECT $1, d.id, d.rule_set_version, 1, 'r', '', 'add_to_group', 0 FROM directories d \
         JOIN external_groups g ON g.directory_id = d.id WHERE g.id = $2";
     ATOM = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'group', FALSE)";
     GROUP_ID = "SELECT id FROM external_groups WHERE connection_id = $1 AND display_name = $2";

@@ -30,7 +30,7 @@ impl Place {
     pub async fn open(db: &Database) -> Self {
         let provider = HostileProvider::start().await;
         let house = House::build(&db.store, &provider.issuer("ok_public")).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         Self { app, house, provider }
     }
 
@@ -42,7 +42,7 @@ impl Place {
     /// A further OpenID connection at a script of the provider.
     pub async fn connection(&self, slug: &str, join: &str, jit: bool) -> ConnectionId {
         let config = json!({"issuer": self.provider.issuer(&format!("script_{slug}")), "client_id": "rolecall",
-            "client_auth": "none", "jit": jit});
+            "token_endpoint_auth_method": "none", "jit_provisioning": jit});
         self.house.oidc_connection(slug, config, None, join).await
     }
 
@@ -100,7 +100,7 @@ on_both! {
         let connection = place.connection("mail", "email", false).await;
         let mallory = |proof: Value| json!({"sub": "mallory", "email": "alice@a.example", "email_verified": proof});
         for proof in [json!(null), json!(false), json!("true"), json!("false"), json!(1), json!([true]), json!({})] {
-            place.refused("mail", mallory(proof), "join.unproven").await;
+            place.refused("mail", mallory(proof), "matching.unproven").await;
         }
         for claims in [
             json!({"sub": "mallory", "preferred_username": "alice@a.example"}),
@@ -127,7 +127,7 @@ on_both! {
         assert_eq!(place.enter("mail", json!({"sub": "alice", "email": "bob@a.example", "email_verified": true})).await, alice);
         assert_eq!(place.enter("mail", json!({"sub": "bob", "email": "bob@a.example", "email_verified": true})).await, bob);
         // Nor does it take the place of who has it: somebody decides.
-        place.refused("mail", json!({"sub": "new", "email": "alice@a.example", "email_verified": true}), "person.review").await;
+        place.refused("mail", json!({"sub": "new", "email": "alice@a.example", "email_verified": true}), "match.pending").await;
         assert_eq!(place.linked(connection).await, [Some(alice), Some(bob), None]);
         place.close().await;
     }
@@ -139,7 +139,7 @@ on_both! {
             let slug = format!("chosen-{at}");
             let connection = place.connection(&slug, claim, false).await;
             let said = json!({"sub": "mallory", *claim: "alice", "email": "mallory@a.example", "email_verified": true});
-            place.refused(&slug, said, "join.unproven").await;
+            place.refused(&slug, said, "matching.unproven").await;
             assert_eq!(place.linked(connection).await, [], "{claim}");
         }
         for odd in [json!(7), json!(["alice"]), json!(true), json!({"a": 1}), json!("x".repeat(2_000))] {
@@ -147,7 +147,7 @@ on_both! {
             if odd == json!(7) {
                 place.connection(slug, "employee_id", false).await;
             }
-            place.refused(slug, json!({"sub": "mallory", "employee_id": odd}), "join.claim").await;
+            place.refused(slug, json!({"sub": "mallory", "employee_id": odd}), "matching.claim").await;
         }
         place.close().await;
     }
@@ -190,7 +190,7 @@ on_both! {
         // A proven address is one, and who has it already is asked about.
         let dora = place.enter("jit", json!({"sub": "dora", "email": "dora@a.example", "email_verified": true})).await;
         assert_eq!(place.user(dora).await.1.as_deref(), Some("dora@a.example"));
-        place.refused("jit", json!({"sub": "d2", "email": "dora@a.example", "email_verified": true}), "person.review").await;
+        place.refused("jit", json!({"sub": "d2", "email": "dora@a.example", "email_verified": true}), "match.pending").await;
         place.close().await;
     }
 
@@ -221,7 +221,7 @@ on_both! {
         assert_eq!(place.linked(connection).await, [Some(alice)], "the subject of before is of no use any more");
         assert_eq!(place.sessions().await, 1, "the session of before has ended");
         assert_eq!(place.house.events("external_user.subject_changed").await, 1);
-        place.refused("app", json!({"sub": "s1"}), "person.unknown").await;
+        place.refused("app", json!({"sub": "s1"}), "user.not_linked").await;
         assert_eq!(place.enter("app", json!({"sub": "s2"})).await, alice);
 
         // The name changes with it, or alone.
@@ -252,7 +252,7 @@ on_both! {
             }
             let user = place.enter(slug, claims.clone()).await;
             let moved = json!({"issuer": place.provider.issuer(&format!("script_{slug}_moved")), "client_id": "rolecall",
-                "client_auth": "none", "jit": jit});
+                "token_endpoint_auth_method": "none", "jit_provisioning": jit});
             place.house.set_config(connection, &moved).await;
             let script = Script::saying(claims).without(&["email", "email_verified", "name", "given_name", "family_name"]);
             place.provider.follow(&format!("script_{slug}_moved"), script.clone());

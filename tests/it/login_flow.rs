@@ -23,7 +23,7 @@ impl Place {
     async fn open(db: &Database) -> Self {
         let provider = HostileProvider::start().await;
         let house = House::build(&db.store, &provider.issuer("ok_public")).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         Self { app, house, provider }
     }
 
@@ -90,7 +90,7 @@ on_both! {
 
         place.house.set_active(&db.store, user, false).await;
         assert_out(&place.account(&mut browser).await);
-        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.suspended");
+        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "user.suspended");
         assert_eq!(place.house.events("login.failed").await, 1);
 
         place.house.set_active(&db.store, user, true).await;
@@ -133,20 +133,20 @@ on_both! {
         assert_in(&place.account(&mut browser).await, "Ada");
         place.house.suspend_partner(place.house.top).await;
         assert_out(&place.account(&mut browser).await);
-        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.suspended");
+        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "user.suspended");
         place.close().await;
     }
 
     async fn nobody_is_made_up(db: &Database) {
         let place = Place::open(db).await;
         let refused = place.sign_in(&mut Browser::new()).await;
-        assert_refused(&refused, 403, "person.unknown");
+        assert_refused(&refused, 403, "user.not_linked");
         assert!(refused.text.contains("Ask your administrator"));
         assert_eq!(place.house.external_users(place.house.oidc).await, 0);
 
         // A user of the same proven address, but not of the same key, may be another user: nobody is let in.
         place.house.push("ada@example.com", "another-subject").await;
-        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.review");
+        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "match.pending");
         assert_eq!(place.house.external_users(place.house.oidc).await, 1);
         assert_eq!(place.house.events("user.created").await, 1);
         place.close().await;
@@ -154,22 +154,22 @@ on_both! {
 
     async fn a_connection_may_make_users_but_never_takes_over_a_lookalike(db: &Database) {
         let place = Place::open(db).await;
-        let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "client_auth": "none", "jit": true});
+        let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "token_endpoint_auth_method": "none", "jit_provisioning": true});
         let connection = place.house.oidc_connection("jit", config, None, "sub").await;
         place.house.push("ada@example.com", "another-subject").await;
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/jit").await;
-        assert_refused(&browser.get(back).await, 403, "person.review");
+        assert_refused(&browser.get(back).await, 403, "match.pending");
         assert_eq!(place.house.external_users(connection).await, 1, "it waits where an administrator finds it");
         let back = place.leave(&mut browser, "/login/jit").await;
-        assert_refused(&browser.get(back).await, 403, "person.review");
+        assert_refused(&browser.get(back).await, 403, "match.pending");
         assert_eq!(place.house.external_users(connection).await, 1);
         place.close().await;
     }
 
     async fn a_connection_that_makes_users_lets_them_in(db: &Database) {
         let place = Place::open(db).await;
-        let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "client_auth": "none", "jit": true});
+        let config = json!({"issuer": place.provider.issuer("ok_public"), "client_id": "rolecall", "token_endpoint_auth_method": "none", "jit_provisioning": true});
         place.house.oidc_connection("jit", config, None, "sub").await;
         for _ in 0..2 {
             let mut browser = Browser::new();
@@ -185,7 +185,7 @@ on_both! {
         let place = Place::open(db).await;
         place.house.push("ada", SUBJECT).await;
         place.house.set_directory_mode("paused").await;
-        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "person.unknown");
+        assert_refused(&place.sign_in(&mut Browser::new()).await, 403, "user.not_linked");
         place.house.set_directory_mode("authoritative").await;
         assert_eq!(place.sign_in(&mut Browser::new()).await.status, 303);
         place.house.set_directory_mode("paused").await;
@@ -200,7 +200,7 @@ on_both! {
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mut stranger = Browser::new();
         for _ in 0..3 {
-            assert_refused(&stranger.get(&back).await, 400, "attempt.browser");
+            assert_refused(&stranger.get(&back).await, 400, "login_attempt.browser");
         }
         // A scanner in the same network, a browser that fetches ahead, a look at the head.
         for purpose in ["prefetch", "prefetch;prerender", "preview"] {
@@ -212,17 +212,17 @@ on_both! {
         let mixed = back.as_str().replace("/sso/acme-sso/", "/sso/nobody/");
         assert_refused(&browser.get(&mixed).await, 404, "connection.unknown");
         let forged = back.as_str().replace("state=", "state=A");
-        assert_refused(&browser.get(&forged).await, 400, "attempt.unknown");
+        assert_refused(&browser.get(&forged).await, 400, "login_attempt.unknown");
         assert_eq!(place.provider.asked("ok_public", "token"), 0);
         assert_eq!(place.house.attempts().await, 1);
         assert_eq!(browser.get(&back).await.status, 303, "nobody else has ended it");
         assert_in(&place.account(&mut browser).await, "Ada");
-        assert_refused(&browser.get(&back).await, 400, "attempt.unknown");
+        assert_refused(&browser.get(&back).await, 400, "login_attempt.unknown");
 
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mut twin = browser.twin();
         assert_eq!(browser.get(&back).await.status, 303);
-        assert_refused(&twin.get(&back).await, 400, "attempt.unknown");
+        assert_refused(&twin.get(&back).await, 400, "login_attempt.unknown");
         assert_eq!(place.provider.asked("ok_public", "token"), 2);
         place.close().await;
     }
@@ -247,12 +247,12 @@ on_both! {
     async fn an_answer_at_another_connections_address_is_not_redeemed(db: &Database) {
         let place = Place::open(db).await;
         place.house.push("ada", SUBJECT).await;
-        let config = json!({"issuer": place.provider.issuer("ok"), "client_id": "rolecall", "client_auth": "none"});
+        let config = json!({"issuer": place.provider.issuer("ok"), "client_id": "rolecall", "token_endpoint_auth_method": "none"});
         place.house.oidc_connection("evil", config, None, "sub").await;
         let mut browser = Browser::new();
         let back = place.leave(&mut browser, "/login/acme-sso").await;
         let mixed = back.as_str().replace("/sso/acme-sso/", "/sso/evil/");
-        assert_refused(&browser.get(mixed).await, 400, "attempt.connection");
+        assert_refused(&browser.get(mixed).await, 400, "login_attempt.connection");
         assert_eq!(place.house.attempts().await, 1, "it was not for that one to end it");
         assert_eq!(place.provider.asked("ok", "token") + place.provider.asked("ok_public", "token"), 0);
         place.close().await;
@@ -279,12 +279,12 @@ on_both! {
 
     async fn a_dead_provider_is_a_plain_page_and_the_server_goes_on(db: &Database) {
         let place = Place::open(db).await;
-        let config = json!({"issuer": "http://127.0.0.1:1", "client_id": "rolecall", "client_auth": "none"});
+        let config = json!({"issuer": "http://127.0.0.1:1", "client_id": "rolecall", "token_endpoint_auth_method": "none"});
         place.house.oidc_connection("dead", config, None, "sub").await;
-        let config = json!({"issuer": "https://10.0.0.1", "client_id": "rolecall", "client_auth": "none"});
+        let config = json!({"issuer": "https://10.0.0.1", "client_id": "rolecall", "token_endpoint_auth_method": "none"});
         place.house.oidc_connection("inside", config, None, "sub").await;
         let mut browser = Browser::new();
-        assert_refused(&browser.get(place.url("/login/dead")).await, 502, "provider.silent");
+        assert_refused(&browser.get(place.url("/login/dead")).await, 502, "provider.unreachable");
         assert_refused(&browser.get(place.url("/login/inside")).await, 502, "provider.address");
         assert_refused(&browser.get(place.url("/login/nobody")).await, 404, "connection.unknown");
         assert_refused(&browser.get(place.url("/login/acme")).await, 404, "connection.unknown");
@@ -395,7 +395,7 @@ async fn cookies_are_bound_to_the_host_behind_tls() {
     let provider = HostileProvider::start().await;
     let house = House::build(&db.store, &provider.issuer("ok_public")).await;
     let app = App::start_with(&db, |config| {
-        config.outgoing.loopback = true;
+        config.outbound.allow_loopback = true;
         config.server.public_url = Some("https://id.example.com".to_owned().try_into().unwrap());
     })
     .await;

@@ -22,22 +22,22 @@ const BEFORE_LEAVING: &[(&str, &str)] = &[
     ("disc_huge", "provider.size"),
     ("disc_no_keys", "provider.json"),
     ("disc_redirect", "provider.status"),
-    ("disc_500", "provider.failing"),
+    ("disc_500", "provider.error"),
     ("disc_html", "provider.json"),
     ("disc_twice", "provider.json"),
-    ("disc_hang", "provider.silent"),
-    ("disc_drip", "provider.silent"),
+    ("disc_hang", "provider.unreachable"),
+    ("disc_drip", "provider.unreachable"),
 ];
 
 /// Lies of the answer the browser brings: the code is not redeemed.
 const BEFORE_REDEEMING: &[(&str, &str)] = &[
-    ("state_wrong", "attempt.state"),
+    ("state_wrong", "login_attempt.state"),
     ("state_missing", "callback.state"),
     ("resp_iss_wrong", "callback.iss"),
     ("resp_iss_missing", "callback.iss"),
     ("resp_iss_unadvertised_wrong", "callback.iss"),
     ("error_and_code", "callback.both"),
-    ("error", "provider.declined"),
+    ("error", "provider.denied"),
     ("code_twice", "callback.repeated"),
     ("code_empty", "callback.code"),
     ("code_huge", "callback.code"),
@@ -50,19 +50,19 @@ const BEFORE_USERINFO: &[(&str, &str)] = &[
     ("token_huge", "token.size"),
     ("token_html", "token.form"),
     ("token_twice", "token.form"),
-    ("token_500", "provider.failing"),
+    ("token_500", "provider.error"),
     ("token_invalid_client", "token.client"),
     ("token_invalid_grant", "token.code"),
     ("token_redirect", "token.status"),
-    ("token_hang", "provider.silent"),
-    ("keys_none", "keys.none"),
-    ("keys_many", "keys.many"),
+    ("token_hang", "provider.unreachable"),
+    ("keys_none", "jwks.none"),
+    ("keys_many", "jwks.many"),
     ("keys_huge", "provider.size"),
-    ("keys_hang", "provider.silent"),
+    ("keys_hang", "provider.unreachable"),
     ("keys_html", "provider.json"),
-    ("use_enc", "keys.none"),
-    ("rsa_1024", "keys.none"),
-    ("rsa_e_1", "keys.none"),
+    ("use_enc", "jwks.none"),
+    ("rsa_1024", "jwks.none"),
+    ("rsa_e_1", "jwks.none"),
     ("key_for_other_alg", "id_token.key"),
     ("kid_absent_multi", "id_token.key"),
     ("kid_twice", "id_token.key"),
@@ -252,9 +252,9 @@ async fn a_dead_provider_is_asked_once_and_its_old_description_still_serves() {
     let sign_in = SignIn::at(&provider);
     let begin = ctx();
     let refusal = sign_in.run("disc_500", &begin).await.unwrap_err();
-    assert_eq!(refusal.code, "provider.failing");
+    assert_eq!(refusal.code, "provider.error");
     let again = sign_in.run("disc_500", &begin).await.unwrap_err();
-    assert_eq!(again.code, "provider.failing");
+    assert_eq!(again.code, "provider.error");
     assert_eq!(provider.asked("disc_500", "discovery"), 1, "the failure is remembered for a moment");
 
     let issuer = provider.issuer("ok");
@@ -269,5 +269,5 @@ async fn a_dead_provider_is_asked_once_and_its_old_description_still_serves() {
     known.metadata(sign_in.providers.fetch(), &Running::from(hours)).await.unwrap();
     let day = Running::from(begin.now().plus_seconds(25 * 3_600));
     let refusal = known.metadata(sign_in.providers.fetch(), &day).await.unwrap_err();
-    assert_eq!(refusal.code, "provider.silent");
+    assert_eq!(refusal.code, "provider.unreachable");
 }

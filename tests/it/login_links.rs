@@ -43,7 +43,7 @@ on_both! {
         assert!(browser.get(format!("{}/account", app.base)).await.text.contains("Olga Owner"));
 
         let mut late = Browser::new();
-        assert!(late.get(&address).await.text.contains("link.unknown"));
+        assert!(late.get(&address).await.text.contains("one_time_link.unknown"));
         let page = late.post(&post, &[("token", &token)]).await;
         assert_eq!(page.status, 400);
         assert!(page.set_cookies.is_empty());
@@ -80,11 +80,11 @@ on_both! {
             );
             login.link(&at, presented).await.map_err(|refusal| refusal.code)
         };
-        assert_eq!(code(&old, 0).await, Err("link.unknown"));
+        assert_eq!(code(&old, 0).await, Err("one_time_link.unknown"));
         assert_eq!(code(&new, links::LIFE - 60).await, Ok(OneTimeLinkPurpose::SetUp));
-        assert_eq!(code(&new, links::LIFE + 60).await, Err("link.unknown"));
-        assert_eq!(code("rcl_", 0).await, Err("link.unknown"));
-        assert_eq!(code(&new.replace("rcl_", "rca_"), 0).await, Err("link.unknown"));
+        assert_eq!(code(&new, links::LIFE + 60).await, Err("one_time_link.unknown"));
+        assert_eq!(code("rcl_", 0).await, Err("one_time_link.unknown"));
+        assert_eq!(code(&new.replace("rcl_", "rca_"), 0).await, Err("one_time_link.unknown"));
         app.stop().await;
     }
 
@@ -95,7 +95,7 @@ on_both! {
         house.suspend_user(house.owner).await;
         let page = Browser::new().post(format!("{}/link", app.base), &[("token", &token(&address))]).await;
         assert_eq!(page.status, 403);
-        assert!(page.text.contains("person.suspended"));
+        assert!(page.text.contains("user.suspended"));
         assert_eq!(Browser::new().get(&address).await.status, 200, "nothing was written");
         app.stop().await;
     }

@@ -92,7 +92,7 @@ async fn now_is_when_the_provider_has_answered() {
     for endpoint in ["discovery", "token", "keys", "userinfo"] {
         let mode = format!("script_slow_{endpoint}");
         let script = Script { slow: vec![(endpoint, late)], ..Script::default().without(&["name"]) };
-        let exact = json!({"skew": 0});
+        let exact = json!({"clock_skew_seconds": 0});
         let claims = said(&provider, &mode, exact.clone(), script.clone()).await;
         assert!(claims.is_ok(), "{endpoint}: {claims:?}");
         // A token that ends while the provider makes others wait has ended.
@@ -119,7 +119,7 @@ async fn a_description_that_hangs_makes_one_session_user_wait() {
             tokio::time::sleep(Duration::from_millis(500) * visit).await;
             let from = Instant::now();
             let refusal = known.metadata(fetch, &Running::from(Clock.now())).await.unwrap_err();
-            assert_eq!(refusal.code, "provider.silent");
+            assert_eq!(refusal.code, "provider.unreachable");
             from.elapsed()
         }
     });

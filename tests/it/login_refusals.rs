@@ -51,7 +51,7 @@ async fn owner(place: &Place) -> Browser {
 /// The lines of a connection that hold `part`, by the API, once there are any.
 async fn lines(api: &Api<'_>, slug: &str, part: &str) -> Vec<Value> {
     for _ in 0..100 {
-        let page = api.get(&format!("/connections/{slug}/log?q={part}")).await;
+        let page = api.get(&format!("/connections/{slug}/request-log?q={part}")).await;
         assert_eq!(page.status, 200, "{page:?}");
         let items = page.body["items"].as_array().unwrap();
         if !items.is_empty() {
@@ -78,9 +78,9 @@ on_both! {
         // At the beginning: the provider is down, the settings are broken, the connection is switched off.
         place.provider.follow("script_app", Script { broken: vec!["discovery"], ..Script::default() });
         assert_eq!(Browser::new().get(format!("{base}/login/app")).await.status, 502);
-        let line = &lines(&api, "app", "provider.failing").await[0];
+        let line = &lines(&api, "app", "provider.error").await[0];
         assert_eq!((&line["path"], &line["status"]), (&json!("/login/app"), &json!(502)));
-        assert!(line["refusal"].as_str().unwrap().contains("status 500"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("status 500"), "{line}");
         let broken = place.connection("broken", "sub", false).await;
         place.house.set_config(broken, &json!({"issuer": "nowhere"})).await;
         assert_eq!(Browser::new().get(format!("{base}/login/broken")).await.status, 502);
@@ -89,7 +89,7 @@ on_both! {
         place.house.set_connection_state(paused, "paused").await;
         assert_eq!(Browser::new().get(format!("{base}/login/paused")).await.status, 404);
         let line = &lines(&api, "paused", "connection.unknown").await[0];
-        assert!(line["refusal"].as_str().unwrap().contains("switched off"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("switched off"), "{line}");
 
         // An answer that is none, and one of somebody whom nobody knows.
         assert_eq!(Browser::new().get(format!("{base}/sso/broken/callback?code=c")).await.status, 400);
@@ -99,23 +99,23 @@ on_both! {
         next_second().await;
         let unknown = Browser::new().get(format!("{base}/sso/open/callback?state=x&code=c")).await;
         assert_eq!(unknown.status, 400);
-        lines(&api, "open", "attempt.unknown").await;
-        place.refused("open", json!({"sub": "s1", "oid": "oid-z", "name": "Zoe", "preferred_username": "zoe@z.example"}), "person.unknown").await;
-        let line = &lines(&api, "open", "person.unknown").await[0];
+        lines(&api, "open", "login_attempt.unknown").await;
+        place.refused("open", json!({"sub": "s1", "oid": "oid-z", "name": "Zoe", "preferred_username": "zoe@z.example"}), "user.not_linked").await;
+        let line = &lines(&api, "open", "user.not_linked").await[0];
         let who: Value = serde_json::from_str(line["request"].as_str().unwrap()).unwrap();
         assert_eq!(who, json!({"sub": "s1", "name": "Zoe", "preferred_username": "zoe@z.example"}));
-        assert!(line["refusal"].as_str().unwrap().contains("no other door of the directory has said"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("no other door of the directory has said"), "{line}");
         assert!(!line.to_string().contains("code="), "{line}");
 
         let page = owner(&place).await.get(format!("{base}/connections/open")).await;
-        for part in ["Refused sign-ins", "person.unknown", "zoe@z.example", "callback.state"] {
+        for part in ["Refused sign-ins", "user.not_linked", "zoe@z.example", "callback.state"] {
             assert!(page.text.contains(part), "{part}");
         }
         // A flood of strangers is told of once a second, and hides nobody who came from the provider.
         for _ in 0..20 {
             Browser::new().get(format!("{base}/sso/open/callback?state=x&code=c")).await;
         }
-        let strangers = lines(&api, "open", "attempt.unknown").await.len();
+        let strangers = lines(&api, "open", "login_attempt.unknown").await.len();
         assert!(strangers < 6, "{strangers}");
         place.close().await;
     }

@@ -85,7 +85,7 @@ on_both! {
             assert_eq!(made.status, 201, "{key}: {made:?}");
         }
         let acme = "[[partner]]\nkey = \"acme\"\nname = \"Acme\"\nparent = \"meridian\"\nlevel = \"reseller\"\n\n\
-            [[group]]\npartner = \"acme\"\nname = \"Desk\"\n\n[[user]]\npartner = \"fjordnet\"\nlogin = \"f@f.example\"\nname = \"F\"\n\n";
+            [[user_group]]\npartner = \"acme\"\nname = \"Desk\"\n\n[[user]]\npartner = \"fjordnet\"\nlogin_name = \"f@f.example\"\ndisplay_name = \"F\"\n\n";
         let text = format!("{DEMO}\n{acme}");
         let plan = apply(&db.store, &text).await.unwrap();
         let lines: Vec<String> = plan.changes.iter().map(ToString::to_string).collect();
@@ -107,7 +107,7 @@ on_both! {
         let twin = Api::with(&app, &olga).post("/partners", body).await;
         assert_eq!(twin.status, 201);
         assert_eq!(henriks.post("/partners", squat("twin")).await.status, 201);
-        let label = |key: &str| format!("[[group]]\npartner = \"{key}\"\nname = \"Desk\"\n");
+        let label = |key: &str| format!("[[user_group]]\npartner = \"{key}\"\nname = \"Desk\"\n");
         let error = apply(&db.store, &label("twin")).await.unwrap_err().to_string();
         assert!(error.contains("more than one partner has the key `twin`"), "{error}");
         assert_eq!(apply(&db.store, &label(&twin.id())).await.unwrap().changes.len(), 1);

@@ -41,10 +41,10 @@ on_both! {
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
         place.connection("app", "oid", false).await;
         // Nobody is made here, and what nobody proved proposes nobody.
-        place.refused("app", json!({"sub": "m", "email": "alice@a.example"}), "person.unknown").await;
+        place.refused("app", json!({"sub": "m", "email": "alice@a.example"}), "user.not_linked").await;
         assert_eq!(waiting(&api, "app").await, []);
-        place.refused("app", proven("s1", "Alice@A.example"), "person.review").await;
-        place.refused("app", proven("s1", "Alice@A.example"), "person.review").await;
+        place.refused("app", proven("s1", "Alice@A.example"), "match.pending").await;
+        place.refused("app", proven("s1", "Alice@A.example"), "match.pending").await;
         let [(id, proposals)] = &waiting(&api, "app").await[..] else { panic!() };
         let evidence = vec!["login_name".to_owned(), "email".to_owned()];
         assert_eq!(proposals, &[(alice.to_string(), evidence)]);
@@ -63,12 +63,12 @@ on_both! {
         }
 
         // A new subject under an address that somebody has: confirmed, the one of before is nobody's.
-        place.refused("app", proven("s2", "alice@a.example"), "person.review").await;
+        place.refused("app", proven("s2", "alice@a.example"), "match.pending").await;
         let [(id, proposals)] = &waiting(&api, "app").await[..] else { panic!() };
         assert_eq!(proposals[0].0, alice.to_string());
         assert_eq!(decide(&api, "app", id, "confirm", alice).await.status, 200);
         assert_eq!(place.enter("app", json!({"sub": "s2"})).await, alice);
-        place.refused("app", json!({"sub": "s1"}), "person.unknown").await;
+        place.refused("app", json!({"sub": "s1"}), "user.not_linked").await;
         place.close().await;
     }
 
@@ -78,12 +78,12 @@ on_both! {
         let (_, alice) = place.house.push("alice", "alice@a.example").await;
         place.connection("mail", "email", false).await;
         assert_eq!(place.enter("mail", proven("s1", "alice@a.example")).await, alice);
-        place.refused("mail", proven("s2", "alice@a.example"), "person.review").await;
+        place.refused("mail", proven("s2", "alice@a.example"), "match.pending").await;
         let [(id, proposals)] = &waiting(&api, "mail").await[..] else { panic!() };
-        assert_eq!(proposals, &[(alice.to_string(), vec!["join".to_owned(), "email".to_owned()])]);
+        assert_eq!(proposals, &[(alice.to_string(), vec!["matching_attribute".to_owned(), "email".to_owned()])]);
         assert_eq!(decide(&api, "mail", id, "confirm", alice).await.status, 200);
         assert_eq!(place.enter("mail", proven("s2", "alice@a.example")).await, alice);
-        place.refused("mail", proven("s1", "alice@a.example"), "person.review").await;
+        place.refused("mail", proven("s1", "alice@a.example"), "match.pending").await;
         place.close().await;
     }
 
@@ -92,7 +92,7 @@ on_both! {
         let api = Api::owner(&place.app, &place.house).await;
         place.connection("jit", "sub", true).await;
         let dora = place.enter("jit", proven("d1", "dora@a.example")).await;
-        place.refused("jit", proven("d2", "dora@a.example"), "person.review").await;
+        place.refused("jit", proven("d2", "dora@a.example"), "match.pending").await;
         let [(id, _)] = &waiting(&api, "jit").await[..] else { panic!() };
         assert_eq!(decide(&api, "jit", id, "refuse", dora).await.status, 200);
         // Nobody else resembles it, so it is a user of its own; the sign-in name stays with who has it.
@@ -108,12 +108,12 @@ on_both! {
         let (_, alice) = place.house.push("alice@a.example", "oid-a").await;
         let erin = place.house.user("Erin").await;
         place.connection("app", "oid", false).await;
-        place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
+        place.refused("app", proven("s1", "alice@a.example"), "match.pending").await;
         let [(id, _)] = &waiting(&api, "app").await[..] else { panic!() };
         for _ in 0..2 {
             assert_eq!(decide(&api, "app", id, "refuse", alice).await.status, 200);
         }
-        place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
+        place.refused("app", proven("s1", "alice@a.example"), "match.pending").await;
         assert_eq!(waiting(&api, "app").await, [(id.clone(), vec![])]);
         assert_eq!(decide(&api, "app", id, "confirm", erin).await.status, 200);
         assert_eq!(place.enter("app", proven("s1", "alice@a.example")).await, erin);
@@ -127,8 +127,8 @@ on_both! {
         let (_, bob) = place.house.push("bob@a.example", "oid-b").await;
         place.house.grant(alice, CoreCapability::ALL, "subtree", place.house.reseller).await;
         place.connection("app", "oid", false).await;
-        place.refused("app", proven("s1", "alice@a.example"), "person.review").await;
-        place.refused("app", proven("s2", "bob@a.example"), "person.review").await;
+        place.refused("app", proven("s1", "alice@a.example"), "match.pending").await;
+        place.refused("app", proven("s2", "bob@a.example"), "match.pending").await;
         let rows = waiting(&owner, "app").await;
         let (of_alice, of_bob) = (&rows[0].0, &rows[1].0);
 
@@ -154,7 +154,7 @@ on_both! {
         let console = Console::open(db).await;
         // Somebody whom an administrator made holds nothing; the directory pushes who may be them, into a group that a
         // rule gives a role.
-        console.apply("[[user]]\npartner = \"harbor\"\nlogin = \"ada@harbor.example\"\nname = \"Ada Local\"\n").await;
+        console.apply("[[user]]\npartner = \"harbor\"\nlogin_name = \"ada@harbor.example\"\ndisplay_name = \"Ada Local\"\n").await;
         let ada = console.user("harbor", "ada@harbor.example").await;
         console.push("ada@harbor.example", "Backup Operators").await;
         let harbor = console.partner("harbor").await;
@@ -171,7 +171,7 @@ on_both! {
         console.apply(concat!(
             "[[role]]\npartner = \"harbor\"\nname = \"Desk\"\nparent = \"SuperUser\"\ncapabilities = [\"core.partner.view\", \"core.user.view\", ",
             "\"core.user.write\", \"core.connection.view\"]\n",
-            "[[user]]\npartner = \"harbor\"\nlogin = \"dag@harbor.example\"\nname = \"Dag Desk\"\n",
+            "[[user]]\npartner = \"harbor\"\nlogin_name = \"dag@harbor.example\"\ndisplay_name = \"Dag Desk\"\n",
             "[[grant]]\nrole = \"Desk\"\npartner = \"harbor\"\nuser = \"dag@harbor.example\"\nscope = { subtree = \"harbor\" }\n",
         )).await;
         let dag = token("dag@harbor.example").await;

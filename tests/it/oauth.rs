@@ -265,11 +265,11 @@ on_both! {
         // Who named no client of the connection is told of too, and does not hide the others.
         let [push, guess, stranger] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!((stranger.status, stranger.path.as_str()), (401, "/oauth/acme/token"));
-        assert!(stranger.refusal.as_deref().unwrap().contains("no such client"), "{stranger:?}");
+        assert!(stranger.error.as_deref().unwrap().contains("no such client"), "{stranger:?}");
         assert_eq!((push.method.as_str(), push.path.as_str(), push.token.is_some()), ("GET", "/Users", true));
         assert_eq!((guess.method.as_str(), guess.path.as_str(), guess.status), ("POST", "/oauth/acme/token", 401));
-        assert!(guess.token.is_none() && guess.refusal.as_deref().unwrap().starts_with("invalid_client"), "{guess:?}");
-        assert!(!guess.request_id.is_empty() && !guess.client.is_empty());
+        assert!(guess.token.is_none() && guess.error.as_deref().unwrap().starts_with("invalid_client"), "{guess:?}");
+        assert!(!guess.request_id.is_empty() && !guess.client_address.is_empty());
         let whole = serde_json::to_string(&lines).unwrap();
         assert!(!whole.contains("rco_guessed") && !whole.contains(&secret));
 
@@ -337,7 +337,7 @@ on_both! {
 on_both! {
     async fn published_keys_are_fetched_and_fetched_again_when_they_turn_over(db: &Database) {
         let house = House::build(&db.store, "https://login.example.com").await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         let (keyed, place) = (Keyed::new(), Published::start().await);
         let at = format!("{}/keys", place.base);
         let made = clients::create(&db.store, &ctx(), house.owner, "acme", "Ours", &Credential::KeysAt(at)).await;
@@ -414,7 +414,7 @@ on_both! {
         let house = House::build(&db.store, "https://login.example.com").await;
         let app = App::start(db).await;
         let owner = Api::owner(&app, &house).await;
-        let list = "/connections/acme/clients";
+        let list = "/connections/acme/oauth-clients";
         let made = owner.post(list, json!({"name": "Ping"})).await;
         assert_eq!(made.status, 201, "{made:?}");
         let text = |name: &str| made.body[name].as_str().unwrap().to_owned();
@@ -449,7 +449,7 @@ on_both! {
         let console = Console::open(db).await;
         let mut henrik = console.sign_in("harbor", "henrik@harbor.example").await;
         let page = "/connections/harbor-entra";
-        let made = henrik.submit(page, &format!("{page}/clients"), &[("name", "Our Entra")]).await;
+        let made = henrik.submit(page, &format!("{page}/oauth-clients"), &[("name", "Our Entra")]).await;
         assert_eq!(made.status, 303);
         let shown = henrik.get(page).await.text;
         let after = |mark: &str| shown.split_once(mark).unwrap().1.split(['<', '"']).next().unwrap().to_owned();
@@ -459,7 +459,7 @@ on_both! {
         let endpoint = Endpoint { app: &console.app, slug: "harbor-entra" };
         let scim = opened(&console.app, "harbor-entra", &endpoint.secret(&client, &secret).await);
         assert_eq!(scim.get("/Users?count=0").await.status, 200);
-        let ended = henrik.submit(page, &format!("{page}/clients/{client}/revoke"), &[]).await;
+        let ended = henrik.submit(page, &format!("{page}/oauth-clients/{client}/revoke"), &[]).await;
         assert_eq!(ended.status, 303);
         scim.get("/Users").await.refused(401, "");
         assert!(shown.contains("Nested groups stay behind") && shown.contains("40 minutes"), "the traps of Entra");

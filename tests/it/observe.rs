@@ -30,11 +30,11 @@ statements! {
 
 fn declaration(mode: &str) -> String {
     format!(
-        "[[user]]\npartner = \"harbor\"\nlogin = \"ada@harbor.example\"\nname = \"Ada Local\"\n\
+        "[[user]]\npartner = \"harbor\"\nlogin_name = \"ada@harbor.example\"\ndisplay_name = \"Ada Local\"\n\
          [[directory]]\npartner = \"harbor\"\nname = \"Trial\"\nmode = \"{mode}\"\n\
          [[directory.ceiling]]\nrole = \"Operator\"\nscope = {{ subtree = \"harbor\" }}\n\
-         [[directory.connection]]\nkind = \"scim\"\nslug = \"trial\"\njoin = \"externalId\"\n\
-         [[directory.rule]]\nname = \"Everybody\"\nwhen = 'memberOf eq \"Everybody\"'\nplace = \"Technicians\"\n"
+         [[directory.connection]]\nkind = \"scim\"\nslug = \"trial\"\nmatching_attribute = \"externalId\"\n\
+         [[directory.rule]]\nname = \"Everybody\"\nwhen = 'memberOf eq \"Everybody\"'\nprimary_group = \"Technicians\"\n"
     )
 }
 
@@ -57,7 +57,7 @@ async fn picture(console: &Console, henrik: &str) -> Value {
     let links: i64 = reader.one(&LINKS, binds![], |row| row.get(0)).await.unwrap();
     let harbor = console.partner("harbor").await.partner();
     let mut shown = Vec::new();
-    for path in [format!("/api/v1/partners/{harbor}/users"), format!("/api/v1/partners/{harbor}/groups")] {
+    for path in [format!("/api/v1/partners/{harbor}/users"), format!("/api/v1/partners/{harbor}/user-groups")] {
         let request = console.app.request(reqwest::Method::GET, &path).bearer_auth(henrik);
         shown.push(crate::support::api::sent(request).await.body);
     }

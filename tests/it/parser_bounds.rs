@@ -181,7 +181,7 @@ on_both! {
         let object = format!("{}1{}", "{\"settings\":".repeat(20_000), "}".repeat(20_000));
         for (method, path) in [
             (Method::PATCH, "/api/v1/connections/acme-ldap"),
-            (Method::POST, "/api/v1/connections/acme-ldap/sync"),
+            (Method::POST, "/api/v1/connections/acme-ldap/sync-runs"),
             (Method::POST, "/access/v1/evaluation"),
             (Method::POST, "/access/v1/evaluations"),
         ] {

@@ -71,9 +71,9 @@ async fn lay_rules(store: &Store, world: &World, by_condition: bool) {
         let (group, title) = ((first_group, "group"), (condition, "condition"));
         let (places, joins) = if by_condition { (title, group) } else { (group, title) };
         let rules = [
-            (ids[7], "place", Some(place), none, none, places.0, places.1),
-            (ids[8], "grant", none, Some(role), Some(scope), second_group, "group"),
-            (ids[9], "join", Some(label), none, none, joins.0, joins.1),
+            (ids[7], "set_primary_group", Some(place), none, none, places.0, places.1),
+            (ids[8], "grant_role", none, Some(role), Some(scope), second_group, "group"),
+            (ids[9], "add_to_group", Some(label), none, none, joins.0, joins.1),
         ];
         for (ordinal, (rule, effect, group, role, scope, users, kind)) in (1..).zip(rules) {
             tx.execute(&RULE, binds![rule, world.directory, ordinal, effect, group, role, scope]).await?;

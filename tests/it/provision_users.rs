@@ -74,7 +74,7 @@ async fn suspensions(store: &Store, user: UserId) -> Vec<String> {
 }
 
 fn whats(effect: &Effect) -> Vec<UserChangeKind> {
-    effect.users.iter().map(|change| change.what).collect()
+    effect.users.iter().map(|change| change.change).collect()
 }
 
 fn kinds(effect: &Effect) -> Vec<Kind> {
@@ -184,7 +184,7 @@ on_both! {
         let hold = Hold { source: by_hand, cause: "leave".into(), notice: None, by: None, since: ctx(3).now(), from: None };
         db.store.write(async |tx: &mut Tx| suspensions::suspend_user(tx, &extent, user, &hold).await).await.unwrap();
         let on = users::set_active(&db.store, &ctx(4), &source, external_user.id, true, Execution::Real).await.unwrap();
-        assert_eq!(whats(&on.effect), [UserChangeKind::Resumed]);
+        assert_eq!(whats(&on.effect), [UserChangeKind::Reactivated]);
         assert_eq!(suspensions(&db.store, user).await, [by_hand.to_string()]);
     }
 
@@ -247,7 +247,7 @@ on_both! {
         let back = create(&db.store, 3, &source, &world, body).await;
         assert_ne!(back.value.id, external_user.id);
         assert_eq!(back.value.user, Some(user));
-        assert_eq!(whats(&back.effect), [UserChangeKind::Joined, UserChangeKind::Revived { suspended_grants: 1 }, UserChangeKind::Resumed]);
+        assert_eq!(whats(&back.effect), [UserChangeKind::Matched, UserChangeKind::Returned { suspended_grants: 1 }, UserChangeKind::Reactivated]);
         assert!(suspensions(&db.store, user).await.is_empty());
         let aside: i64 = db.store.reader().await.unwrap().one(&SUSPENDED_GRANTS, binds![user], first).await.unwrap();
         assert_eq!(aside, 1);
@@ -340,7 +340,7 @@ on_both! {
             .write(async |tx: &mut Tx| match_review::detach_in(tx, &ctx(5), &extent, &world.schemas, waits.id).await)
             .await
             .unwrap();
-        assert_eq!(whats(&detached), [UserChangeKind::Resumed]);
+        assert_eq!(whats(&detached), [UserChangeKind::Reactivated]);
         assert!(suspensions(&db.store, user).await.is_empty());
         assert!(kinds(&detached).contains(&Kind::ExternalUserUnlinked));
     }

@@ -47,10 +47,10 @@ on_both! {
         assert_eq!(owner.post("/connections/acme/tokens", json!({"name": "again"})).await.status, 201);
 
         for at in 0..most::CLIENTS {
-            let made = owner.post("/connections/acme/clients", json!({"name": format!("c{at}")})).await;
+            let made = owner.post("/connections/acme/oauth-clients", json!({"name": format!("c{at}")})).await;
             assert_eq!(made.status, 201, "{at}: {made:?}");
         }
-        problem(&owner.post("/connections/acme/clients", json!({"name": "more"})).await, 409, "50 are the most");
+        problem(&owner.post("/connections/acme/oauth-clients", json!({"name": "more"})).await, 409, "50 are the most");
 
         // The house has two connections and a directory.
         let connections = format!("/directories/{}/connections", house.directory);
@@ -167,7 +167,7 @@ on_both! {
     async fn so_many_sign_ins_are_open_at_a_connection(db: &Database) {
         let provider = HostileProvider::start().await;
         let house = House::build(&db.store, &provider.issuer("ok_public")).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         let now = ctx().now();
         let ids: Vec<AttemptId> = (0..MOST_OPEN + 3).map(|_| ctx().id()).collect();
         let rows: Vec<_> = ids

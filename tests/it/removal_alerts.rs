@@ -31,7 +31,7 @@ on_both! {
         let ids = users(&stage, "u", 60).await;
         switch_off(&stage, &ids[..30]).await;
         let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 30)).await;
-        assert_eq!((removal_alerts.len(), of(&removal_alerts[0], "deactivated"), of(&removal_alerts[0], "deleted")), (1, 30, 0));
+        assert_eq!((removal_alerts.len(), of(&removal_alerts[0], "users_deactivated"), of(&removal_alerts[0], "users_deleted")), (1, 30, 0));
 
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         let here = "/connections/harbor-entra";
@@ -49,7 +49,7 @@ on_both! {
         assert_eq!(stage.scim.delete(&format!("/Users/{}", ids[40])).await.status, 204);
         let removal_alerts = stage.removal_alerts(CONNECTION, |removal_alerts| removal_alerts.iter().any(|removal_alert| of(removal_alert, "user_count") == 37)).await;
         assert_eq!(removal_alerts.len(), 1);
-        let counts = ["deactivated", "deleted", "memberships"].map(|name| of(&removal_alerts[0], name));
+        let counts = ["users_deactivated", "users_deleted", "memberships_removed"].map(|name| of(&removal_alerts[0], name));
         assert_eq!(counts, [35, 1, 1]);
         assert_eq!(stage.events("removal_alert.raised").await, 1);
 
@@ -100,7 +100,7 @@ on_both! {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             found = removal_alerts().await;
         }
-        assert_eq!((found.len(), of(&found[0], "user_count"), of(&found[0], "deleted")), (1, 5, 5));
+        assert_eq!((found.len(), of(&found[0], "user_count"), of(&found[0], "users_deleted")), (1, 5, 5));
         assert_eq!(stage.get(&format!("{CONNECTION}/removal-alerts")).await["items"], json!([]));
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         assert!(!henrik.get("/connections/harbor-entra").await.text.contains("Much was taken away at once"));

@@ -22,18 +22,18 @@ fn entry(number: usize) -> RequestLogEntry {
         request_id: format!("request-{number}"),
         at: Timestamp::from_micros(1_000_000 + number as i64 / 3),
         token: None,
-        client: "127.0.0.1".to_owned(),
+        client_address: "127.0.0.1".to_owned(),
         method: "POST".to_owned(),
         path: "/Users".to_owned(),
         request: LoggedBody::of(
             &json!({"userName": format!("{}{number}", if number.is_multiple_of(7) { "Åsa" } else { "bo" })}),
         ),
-        translation: Vec::new(),
+        normalizations: Vec::new(),
         effect: json!({"attributes": ["userName"], "number": number}),
-        dry: false,
+        dry_run: false,
         status: 201,
-        refusal: None,
-        micros: 1,
+        error: None,
+        duration_us: 1,
     }
 }
 

@@ -56,7 +56,7 @@ on_both! {
 on_both! {
     async fn too_many_operations_are_refused_by_their_limit(db: &Database) {
         let world = World::new(&db.store).await;
-        let app = App::start_with(db, |config| config.scim.bulk_operations = 2).await;
+        let app = App::start_with(db, |config| config.scim.max_bulk_operations = 2).await;
         let scim = app.scim(db, &world, world.connections[0]).await;
         let many = json!([user("a", "a"), user("b", "b"), user("c", "c")]);
         let refused = bulk(&scim, many).await;

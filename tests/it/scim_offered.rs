@@ -78,7 +78,7 @@ scope = { subtree = "harbor" }
 kind = "scim"
 slug = "harbor-okta"
 profile = "okta"
-join = "externalId"
+matching_attribute = "externalId"
 
 RULES
 [[directory]]
@@ -93,7 +93,7 @@ scope = { subtree = "fjordnet" }
 kind = "scim"
 slug = "fjordnet-okta"
 profile = "okta"
-join = "externalId"
+matching_attribute = "externalId"
 "#;
 
 /// What Operator allows in the catalog.
@@ -285,13 +285,13 @@ on_both! {
 [[directory.rule]]
 name = \"Operators as Okta says\"
 when = 'roles.value eq \"{role}\"'
-grant = \"Operator\"
+grant_role = \"Operator\"
 scope = {{ subtree = \"harbor\" }}
 
 [[directory.rule]]
 name = \"Whoever may add devices\"
 when = 'entitlements[value eq \"cove.device.add\" and type eq \"Devices\"]'
-grant = \"Installer\"
+grant_role = \"Installer\"
 scope = {{ subtree = \"harbor\" }}
 
 ");

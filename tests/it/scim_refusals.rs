@@ -95,8 +95,8 @@ on_both! {
     async fn bodies_beyond_the_limit_are_refused_before_they_end(db: &Database) {
         let world = World::new(&db.store).await;
         let app = App::start_with(db, |config| {
-            config.server.limits.body_bytes = 10_000;
-            config.server.limits.body_seconds = 1;
+            config.server.limits.max_body_bytes = 10_000;
+            config.server.limits.body_timeout_seconds = 1;
         })
         .await;
         let scim = app.scim(db, &world, world.connections[0]).await;
@@ -152,13 +152,13 @@ on_both! {
         let created = dry(Method::POST, "/Users", json!({"schemas": [USER], "userName": "bo"})).await;
         assert_eq!((created.status, created.header("rolecall-dry-run")), (200, "true"), "{created:?}");
         assert_eq!((created.body["status"].as_str(), created.body["changed"].as_bool()), (Some("201"), Some(true)));
-        assert_eq!(created.body["effect"]["users"][0]["what"], "created");
+        assert_eq!(created.body["effect"]["users"][0]["change"], "created");
         assert_eq!(created.body["resource"]["userName"], "bo");
         dry(Method::POST, "/Users", json!({"schemas": [USER], "userName": "IDA@harbor.example"})).await.refused(409, "uniqueness");
         let off = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "replace", "path": "active", "value": false}]});
         let switched = dry(Method::PATCH, &path, off).await;
-        assert_eq!(switched.body["effect"]["users"][0]["what"], "suspended", "{switched:?}");
+        assert_eq!(switched.body["effect"]["users"][0]["change"], "suspended", "{switched:?}");
         assert_eq!(dry(Method::DELETE, &path, json!({})).await.body["status"], "204");
         let bulk = dry(Method::POST, "/Bulk", json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
             "Operations": [{"method": "DELETE", "path": path}, {"method": "DELETE", "path": path}]})).await;

@@ -90,7 +90,7 @@ on_both! {
 on_both! {
     async fn discovery_can_be_open_and_then_tells_nothing_of_tenants(db: &Database) {
         let world = World::new(&db.store).await;
-        let app = App::start_with(db, |config| config.scim.open_discovery = true).await;
+        let app = App::start_with(db, |config| config.scim.public_discovery = true).await;
         let scim = app.scim(db, &world, world.connections[0]).await;
         let slug = world.connections[0].connection().to_string();
         for document in ["ServiceProviderConfig", "Schemas", "ResourceTypes/User"] {

@@ -124,14 +124,14 @@ on_both! {
         assert_eq!((first.method.as_str(), first.path.as_str(), first.status), ("POST", "/Users", 201));
         assert_eq!(first.request_id, made.header("x-request-id"));
         assert!(first.request.as_ref().unwrap().text().contains("ida@harbor.example"));
-        assert!(changed.translation.iter().any(|act| act.starts_with("op_case")), "{changed:?}");
-        assert!(changed.translation.iter().any(|act| act.starts_with("string_booleans")), "{changed:?}");
-        assert_eq!(changed.effect["users"][0]["what"], "suspended", "{changed:?}");
+        assert!(changed.normalizations.iter().any(|act| act.starts_with("op_case")), "{changed:?}");
+        assert!(changed.normalizations.iter().any(|act| act.starts_with("string_booleans")), "{changed:?}");
+        assert_eq!(changed.effect["users"][0]["change"], "suspended", "{changed:?}");
         assert_eq!(bulk.effect[0]["effect"]["events"][0]["kind"], "external_user.created", "{bulk:?}");
         assert!(bulk.effect[1]["refused"]["detail"].is_string(), "{bulk:?}");
         assert_eq!(lookup.path, "/Users?filter=userName eq \"jo@harbor.example\"");
         assert_eq!(last.status, 400);
-        assert!(last.refusal.as_deref().unwrap().contains("mutability"));
+        assert!(last.error.as_deref().unwrap().contains("mutability"));
 
         let log = &app.running.app().request_log;
         let (found, _) = log.page(&world.connections[0], "IDA@harbor", None, 10).await.unwrap();
@@ -224,7 +224,7 @@ on_both! {
         assert!(strange.iter().all(|line| line.token.is_none()), "{strange:?}");
         let (lines, _) = log.page(&connection, "", None, 100).await.unwrap();
         for line in lines.iter().filter(|line| line.token.is_none()) {
-            let why = line.refusal.as_deref().unwrap();
+            let why = line.error.as_deref().unwrap();
             assert!(why.contains("none of this connection") || why.contains("no bearer token"), "{line:?}");
         }
         // Whoever knocks for ever does not fill the log.

@@ -29,7 +29,7 @@ fn ldap() -> Value {
 }
 
 fn oidc() -> Value {
-    json!({"issuer": "https://login.harbor.example", "client_id": "rolecall", "client_auth": "basic"})
+    json!({"issuer": "https://login.harbor.example", "client_id": "rolecall", "token_endpoint_auth_method": "client_secret_basic"})
 }
 
 /// Kind, name, settings, and settings that change where its secret goes.
@@ -51,9 +51,9 @@ fn destinations() -> Vec<Connected> {
     let oidc_changes = vec![
         ("issuer", json!("https://elsewhere.example")),
         ("client_id", json!("another")),
-        ("client_auth", json!("post")),
-        ("client_auth", json!("none")),
-        ("client_auth", Value::Null),
+        ("token_endpoint_auth_method", json!("client_secret_post")),
+        ("token_endpoint_auth_method", json!("none")),
+        ("token_endpoint_auth_method", Value::Null),
     ];
     vec![("ldap", "our-ldap", ldap(), ldap_changes), ("oidc", "our-sso", oidc(), oidc_changes)]
 }
@@ -106,7 +106,7 @@ on_both! {
                 let back = owner.patch(&path, json!({"settings": settings, "secret": "the first secret"})).await;
                 assert_eq!(back.status, 200, "{back:?}");
             }
-            let free = if kind == "ldap" { ("page_size", json!(77)) } else { ("skew", json!(7)) };
+            let free = if kind == "ldap" { ("page_size", json!(77)) } else { ("clock_skew_seconds", json!(7)) };
             let other = with(&settings, free.0, &free.1);
             assert_eq!(owner.patch(&path, json!({"settings": other})).await.status, 200, "not about the secret");
             let none = owner.patch(&path, json!({"settings": settings, "secret": null})).await;
@@ -124,7 +124,7 @@ on_both! {
         let page = "/connections/harbor-sso";
         let save = "/connections/harbor-sso/settings";
         let form = |issuer: &'static str, secret: &'static str| {
-            [("issuer", issuer), ("client_id", "rolecall"), ("client_auth", ""), ("secret", secret)]
+            [("issuer", issuer), ("client_id", "rolecall"), ("token_endpoint_auth_method", ""), ("secret", secret)]
         };
         let first = olga.submit(page, save, &form("https://login.harbor.example", "the secret")).await;
         assert_eq!(first.status, 303, "{}", first.text);
@@ -221,8 +221,8 @@ async fn started(db: &Database, keys: &str) -> Result<App, String> {
     let mut config = Config::default();
     config.server.listen.set_port(0);
     config.store.data_dir = db.folder();
-    config.secret.keys = Some(Secret::from(keys.clone()));
+    config.secrets.encryption_keys = Some(Secret::from(keys.clone()));
     let running = server::start(config, db.store.clone(), Clock).await.map_err(|error| error.to_string())?;
     running.stop().await;
-    Ok(App::start_with(db, |config| config.secret.keys = Some(Secret::from(keys))).await)
+    Ok(App::start_with(db, |config| config.secrets.encryption_keys = Some(Secret::from(keys))).await)
 }

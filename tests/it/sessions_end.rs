@@ -47,7 +47,7 @@ on_both! {
         let provider = HostileProvider::start().await;
         let issuer = provider.issuer("ok_public");
         let house = House::build(&db.store, &issuer).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         house.push("ada", SUBJECT).await;
         let owner = Api::owner(&app, &house).await;
         let settings = owner.get(CONNECTION).await.body["settings"].clone();
@@ -58,7 +58,7 @@ on_both! {
         };
         for (what, away, back) in [
             ("state", json!({"state": "paused"}), json!({"state": "active"})),
-            ("join", json!({"join": "oid"}), json!({"join": "sub"})),
+            ("matching_attribute", json!({"matching_attribute": "oid"}), json!({"matching_attribute": "sub"})),
             ("issuer", with("issuer", json!("https://elsewhere.example")), json!({"settings": settings})),
             ("client", with("client_id", json!("another")), json!({"settings": settings})),
         ] {
@@ -70,7 +70,7 @@ on_both! {
             assert_eq!(owner.patch(CONNECTION, back).await.status, 200, "{what}");
             assert!(!is_in(&app, &mut browser).await, "{what}: given back");
             let late = midway.get(answer).await;
-            assert!(late.text.contains("attempt.unknown"), "{what}: {}", late.text);
+            assert!(late.text.contains("login_attempt.unknown"), "{what}: {}", late.text);
         }
         let mut browser = signed_in(&app).await;
         mode(db, &house, DirectoryMode::Observe).await;
@@ -85,12 +85,12 @@ on_both! {
     async fn what_does_not_touch_trust_ends_no_session(db: &Database) {
         let provider = HostileProvider::start().await;
         let house = House::build(&db.store, &provider.issuer("ok_public")).await;
-        let app = App::start_with(db, |config| config.outgoing.loopback = true).await;
+        let app = App::start_with(db, |config| config.outbound.allow_loopback = true).await;
         house.push("ada", SUBJECT).await;
         let owner = Api::owner(&app, &house).await;
         let mut browser = signed_in(&app).await;
         let mut settings = owner.get(CONNECTION).await.body["settings"].clone();
-        settings["skew"] = json!(7);
+        settings["clock_skew_seconds"] = json!(7);
         assert_eq!(owner.patch(CONNECTION, json!({"settings": settings})).await.status, 200);
         mode(db, &house, DirectoryMode::Paused).await;
         mode(db, &house, DirectoryMode::Authoritative).await;

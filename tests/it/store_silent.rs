@@ -215,11 +215,15 @@ impl Node {
     fn start(db: &Database, port: u16, folder: &std::path::Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
         command.arg("serve").env_remove("ROLECALL_CONFIG").env("ROLECALL_STORE_DATABASE_URL", &db.url);
-        command.env("ROLECALL_STORE_DATA_DIR", folder).env("ROLECALL_SECRET_KEY_FILE", db.folder().join("secret.key"));
+        command
+            .env("ROLECALL_STORE_DATA_DIR", folder)
+            .env("ROLECALL_SECRETS_ENCRYPTION_KEY_FILE", db.folder().join("secret.key"));
         command
             .env("ROLECALL_SERVER_LISTEN", format!("127.0.0.1:{port}"))
             .env("ROLECALL_SCIM_REQUESTS_PER_SECOND", "0");
-        command.env("ROLECALL_STORE_CONNECTIONS", "6").env("ROLECALL_STORE_PAUSE_SECONDS", "3");
+        command
+            .env("ROLECALL_STORE_MAX_WRITE_CONNECTIONS", "6")
+            .env("ROLECALL_STORE_IDLE_TRANSACTION_TIMEOUT_SECONDS", "3");
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 

@@ -122,7 +122,7 @@ on_both! {
         assert_true(&stage, "coming back").await;
 
         let rules = DEMO.replace("department eq \"IT\"", "department eq \"Sales\"");
-        let more = "[[user]]\npartner = \"harbor\"\nname = \"Extra\"\nlogin = \"extra\"\nemail = \"extra@harbor.example\"\n";
+        let more = "[[user]]\npartner = \"harbor\"\ndisplay_name = \"Extra\"\nlogin_name = \"extra\"\nemail = \"extra@harbor.example\"\n";
         assert_ne!(rules, DEMO);
         stage.console.apply(&format!("{rules}\n{more}")).await;
         assert_true(&stage, "other rules and a user who is declared").await;

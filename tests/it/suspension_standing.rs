@@ -36,7 +36,7 @@ statements! {
         VALUES ($1, $2, 'Dock AD', $3, 'authoritative', 1, 1, 1, 0)";
     CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
     RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
-        VALUES ($1, $2, 1, 1, 'all', 'grant', $3, $4, 0)";
+        VALUES ($1, $2, 1, 1, 'all', 'grant_role', $3, $4, 0)";
     NO_RULE = "DELETE FROM mapping_rules WHERE directory_id = $1";
     NO_GRANT = "DELETE FROM grants WHERE user_group_id = $1";
     SESSION = "INSERT INTO sessions (id, hash, user_id, user_version, created_at, last_seen_at, expires_at, partner_id) \
@@ -166,16 +166,16 @@ on_both! {
         for setter in tree.setters() {
             for lifter in tree.actors.keys().copied() {
                 let setting = tree.api(&app, setter);
-                let off = setting.post(&format!("{path}/suspend"), json!({"cause": "a secret"})).await;
+                let off = setting.post(&format!("{path}/suspend"), json!({"reason": "a secret"})).await;
                 assert_eq!((off.status, &off.body["changed"]), (200, &json!(true)), "{setter}: {off:?}");
-                let again = setting.post(&format!("{path}/suspend"), json!({"cause": "another"})).await;
+                let again = setting.post(&format!("{path}/suspend"), json!({"reason": "another"})).await;
                 assert_eq!(again.body["changed"], false, "{setter}");
                 let row = rows(&tree.house, tree.dock).await.remove(0);
                 assert_eq!(row.source, SuspensionSource::Decided(HoldKind::Partner, tree.standing(setter)), "{setter}");
                 let lifting = tree.api(&app, lifter);
-                let on = lifting.post(&format!("{path}/resume"), json!({})).await;
+                let on = lifting.post(&format!("{path}/reactivate"), json!({})).await;
                 if tree.lifts(setter, lifter) {
-                    assert_eq!(on.body, json!({"changed": true, "still": 0}), "{setter} then {lifter}: {on:?}");
+                    assert_eq!(on.body, json!({"changed": true, "remaining": 0}), "{setter} then {lifter}: {on:?}");
                 } else if lifter.starts_with("Nora") {
                     problem(&on, 404, "");
                 } else {
@@ -201,7 +201,7 @@ on_both! {
         let (olga, rita) = (of("Olga of the distributor"), of("Rita of the reseller"));
         let (ole, gus) = (of("Ole of the distributor"), of("Gus of Quay, a guest at Dock"));
         let suspend = format!("{path}/suspend");
-        let kind = |kind: &str| json!({"cause": "a secret", "kind": kind, "notice": format!("because of {kind}")});
+        let kind = |kind: &str| json!({"reason": "a secret", "kind": kind, "notice": format!("because of {kind}")});
         for (api, body) in
             [(&olga, kind("partner")), (&rita, kind("partner")), (&olga, kind("billing")), (&olga, kind("security"))]
         {
@@ -217,34 +217,34 @@ on_both! {
         assert!(!text.contains(&tree.house.top.to_string()) || seen.body["parent"] == json!(tree.house.top), "{text}");
         assert!(!text.contains("Meridian") && text.contains("a partner above"), "{text}");
         let own = told.iter().find(|row| !row["standing"].is_null()).unwrap();
-        assert_eq!((&own["standing"]["name"], &own["cause"]), (&json!("Harbor"), &json!("a secret")));
-        assert!(told.iter().any(|row| row["kind"] == "billing" && row["cause"] == "because of billing"), "{text}");
+        assert_eq!((&own["standing"]["name"], &own["reason"]), (&json!("Harbor"), &json!("a secret")));
+        assert!(told.iter().any(|row| row["kind"] == "billing" && row["reason"] == "because of billing"), "{text}");
         let all = olga.get(&path).await.body["suspensions"].to_string();
         assert_eq!((all.matches("a secret").count(), all.matches("Meridian").count()), (4, 6), "{all}");
 
-        problem(&rita.post(&format!("{path}/resume"), json!({"kind": "billing"})).await, 403, "not yours");
-        assert_eq!(rita.post(&format!("{path}/resume"), json!({})).await.body, json!({"changed": true, "still": 3}));
+        problem(&rita.post(&format!("{path}/reactivate"), json!({"kind": "billing"})).await, 403, "not yours");
+        assert_eq!(rita.post(&format!("{path}/reactivate"), json!({})).await.body, json!({"changed": true, "remaining": 3}));
         assert_eq!(rita.get(&path).await.body["suspended"], true);
         // Whoever held it for safety waits, or asks a colleague.
-        assert_eq!(olga.post(&format!("{path}/resume"), json!({})).await.body, json!({"changed": true, "still": 1}));
-        problem(&olga.post(&format!("{path}/resume"), json!({})).await, 403, "not yours");
-        assert_eq!(ole.post(&format!("{path}/resume"), json!({})).await.body, json!({"changed": true, "still": 0}));
-        assert_eq!(ole.post(&format!("{path}/resume"), json!({})).await.body, json!({"changed": false, "still": 0}));
+        assert_eq!(olga.post(&format!("{path}/reactivate"), json!({})).await.body, json!({"changed": true, "remaining": 1}));
+        problem(&olga.post(&format!("{path}/reactivate"), json!({})).await, 403, "not yours");
+        assert_eq!(ole.post(&format!("{path}/reactivate"), json!({})).await.body, json!({"changed": true, "remaining": 0}));
+        assert_eq!(ole.post(&format!("{path}/reactivate"), json!({})).await.body, json!({"changed": false, "remaining": 0}));
         assert_eq!(rita.get(&path).await.body["suspended"], false);
 
         // In a lower name than one's own, so that those there may lift it; never in a higher one.
-        let lower = json!({"cause": "unpaid", "standing": tree.house.reseller});
+        let lower = json!({"reason": "unpaid", "standing": tree.house.reseller});
         assert_eq!(olga.post(&suspend, lower).await.body["changed"], true);
-        assert_eq!(rita.post(&format!("{path}/resume"), json!({})).await.body["changed"], true);
+        assert_eq!(rita.post(&format!("{path}/reactivate"), json!({})).await.body["changed"], true);
         for wrong in [tree.house.top, tree.quay] {
-            problem(&rita.post(&suspend, json!({"cause": "x", "standing": wrong})).await, 400, "`standing`");
+            problem(&rita.post(&suspend, json!({"reason": "x", "standing": wrong})).await, 400, "`standing`");
         }
-        problem(&rita.post(&suspend, json!({"cause": "x", "notice": "n".repeat(201)})).await, 400, "notice");
-        problem(&rita.post(&suspend, json!({"cause": "x", "kind": "whim"})).await, 400, "");
+        problem(&rita.post(&suspend, json!({"reason": "x", "notice": "n".repeat(201)})).await, 400, "notice");
+        problem(&rita.post(&suspend, json!({"reason": "x", "kind": "whim"})).await, 400, "");
         // Of before names were kept: only from the top.
         tree.write(vec![(&OLD_ROW, binds![tree.dock])]).await;
-        problem(&rita.post(&format!("{path}/resume"), json!({})).await, 403, "not yours");
-        assert_eq!(ole.post(&format!("{path}/resume"), json!({})).await.body["changed"], true);
+        problem(&rita.post(&format!("{path}/reactivate"), json!({})).await, 403, "not yours");
+        assert_eq!(ole.post(&format!("{path}/reactivate"), json!({})).await.body["changed"], true);
         app.stop().await;
     }
 
@@ -262,9 +262,9 @@ on_both! {
         for setter in tree.setters() {
             for lifter in tree.actors.keys().copied() {
                 let setting = tree.api(&app, setter);
-                assert_eq!(setting.post(&format!("{path}/suspend"), json!({"cause": "left"})).await.body["changed"], true);
+                assert_eq!(setting.post(&format!("{path}/suspend"), json!({"reason": "left"})).await.body["changed"], true);
                 let lifting = tree.api(&app, lifter);
-                let on = lifting.post(&format!("{path}/resume"), json!({})).await;
+                let on = lifting.post(&format!("{path}/reactivate"), json!({})).await;
                 let expected = if tree.lifts(setter, lifter) { 200 } else if lifter.starts_with("Nora") { 404 } else { 403 };
                 assert_eq!(on.status, expected, "{setter} then {lifter}: {on:?}");
                 let left = suspensions::of_user(&mut db.store.reader().await.unwrap(), &at, dora).await.unwrap();
@@ -286,11 +286,11 @@ on_both! {
         let few = [CoreCapability::PartnerView, CoreCapability::PartnerSuspend, CoreCapability::BillingHold, CoreCapability::UserView, CoreCapability::UserWrite];
         tree.house.grant(clerk, &few, "subtree", tree.house.reseller).await;
         let clerks = Api::of(&app, &tree.house, clerk, tree.house.top).await;
-        let (suspend, resume) = (format!("/partners/{}/suspend", tree.dock), format!("/partners/{}/resume", tree.dock));
-        let cause = json!({"cause": "unpaid"});
+        let (suspend, reactivate) = (format!("/partners/{}/suspend", tree.dock), format!("/partners/{}/reactivate", tree.dock));
+        let cause = json!({"reason": "unpaid"});
         let goes = async |why: &str| {
             assert_eq!(clerks.post(&suspend, cause.clone()).await.body["changed"], true, "{why}");
-            assert_eq!(clerks.post(&resume, json!({})).await.body["changed"], true, "{why}");
+            assert_eq!(clerks.post(&reactivate, json!({})).await.body["changed"], true, "{why}");
         };
         goes("nobody is there").await;
         // By hand, in a partner below.
@@ -310,9 +310,9 @@ on_both! {
         .await;
         problem(&clerks.post(&suspend, cause.clone()).await, 403, "do not hold yourself");
         // A bill gives nobody anything: who may hold for it asks nobody.
-        let bill = json!({"cause": "unpaid", "kind": "billing"});
+        let bill = json!({"reason": "unpaid", "kind": "billing"});
         assert_eq!(clerks.post(&suspend, bill).await.body["changed"], true);
-        assert_eq!(clerks.post(&resume, json!({})).await.body["changed"], true);
+        assert_eq!(clerks.post(&reactivate, json!({})).await.body["changed"], true);
         tree.write(vec![(&NO_GRANT, binds![everyone])]).await;
         goes("the group holds nothing any more").await;
         // Beyond the partner: the same capability somewhere else.
@@ -354,10 +354,10 @@ on_both! {
         let ole = tree.api(&app, "Ole of the distributor");
         let path = format!("/partners/{}", tree.house.reseller);
         for (kind, after) in [("partner", true), ("billing", true), ("security", false)] {
-            let body = json!({"cause": "x", "kind": kind});
+            let body = json!({"reason": "x", "kind": kind});
             assert_eq!(olga.post(&format!("{path}/suspend"), body).await.body["changed"], true);
             assert!(!lives().await, "{kind}");
-            assert_eq!(ole.post(&format!("{path}/resume"), json!({})).await.body["still"], 0);
+            assert_eq!(ole.post(&format!("{path}/reactivate"), json!({})).await.body["remaining"], 0);
             assert_eq!(lives().await, after, "{kind}");
         }
         app.stop().await;
@@ -399,8 +399,8 @@ on_both! {
                     }
                 } else {
                     let done = match about {
-                        0 => partners::resume(store, &ctx, actor, tree.dock, Some(kind)).await,
-                        _ => users::resume(store, &ctx, actor, dora, Some(kind)).await,
+                        0 => partners::reactivate(store, &ctx, actor, tree.dock, Some(kind)).await,
+                        _ => users::reactivate(store, &ctx, actor, dora, Some(kind)).await,
                     };
                     if !tree.contains(over, tree.dock) {
                         assert!(matches!(done, Err(AdminError::NotFound)), "{seed}.{step} {name}: {done:?}");

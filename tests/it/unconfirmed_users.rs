@@ -99,8 +99,8 @@ impl Stage {
         let mut reader = self.house.store.reader().await.unwrap();
         let decision = effective::decide(&mut reader, &question).await.unwrap();
         match decision.reason {
-            rolecall::access::explain::DecisionReason::Granted(_) => "yes",
-            rolecall::access::explain::DecisionReason::Refused { misses } => misses[0].word(),
+            rolecall::access::explain::DecisionReason::Allowed(_) => "yes",
+            rolecall::access::explain::DecisionReason::Denied { denials } => denials[0].word(),
         }
     }
 
@@ -189,7 +189,7 @@ on_both! {
         problem(&nears.post(&path, json!({})).await, 403, "could not give");
         assert_eq!(owner.get(&format!("/users/{ada}")).await.body["confirmed_at"], json!(null));
         let shown = owner.get(&format!("/users/{ada}/access")).await;
-        assert_eq!((&shown.body["items"][0]["clip"], &shown.body["items"][1]), (&json!("part"), &json!(null)), "{shown:?}");
+        assert_eq!((&shown.body["items"][0]["ceiling_effect"], &shown.body["items"][1]), (&json!("partial"), &json!(null)), "{shown:?}");
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], true);
         assert_eq!(owner.post(&path, json!({})).await.body["changed"], false);
         assert!(owner.get(&format!("/users/{ada}")).await.body["confirmed_at"].is_string());
@@ -230,7 +230,7 @@ on_both! {
         assert_eq!(named(&shown.body, "confirmable"), sorted(&[ada, bea]));
         assert_eq!((&shown.body["confirmable"], &shown.body["confirmed"]), (&json!(2), &json!(null)));
         let gain = &shown.body["users"][0]["gains"][0];
-        assert_eq!((&gain["now"], &gain["scope"]["reach"]), (&json!("part"), &json!("subtree")), "{shown:?}");
+        assert_eq!((&gain["ceiling_effect"], &gain["scope"]["kind"]), (&json!("partial"), &json!("subtree")), "{shown:?}");
         assert_eq!(stage.may(ada, CoreCapability::UserWrite).await, "unconfirmed", "it was only shown");
         // Whom it would not reach is refused, and told; nobody is confirmed by a hash that is not about them.
         let clerk = house.user("Claus Clerk").await;
@@ -238,21 +238,21 @@ on_both! {
         let clerks = Api::of(&app, house, clerk, house.reseller).await;
         let theirs = clerks.post(&path, json!({"users": [ada, bea]})).await;
         assert_eq!(named(&theirs.body, "refused"), sorted(&[ada, bea]), "{theirs:?}");
-        assert!(theirs.body["users"][0]["why"].as_str().unwrap().contains("could not give"), "{theirs:?}");
-        let done = clerks.post(&path, json!({"users": [ada, bea], "plan": theirs.body["hash"]})).await;
+        assert!(theirs.body["users"][0]["reason"].as_str().unwrap().contains("could not give"), "{theirs:?}");
+        let done = clerks.post(&path, json!({"users": [ada, bea], "plan_hash": theirs.body["plan_hash"]})).await;
         assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(0)), "{done:?}");
-        problem(&clerks.post(&path, json!({"users": [ada, bea], "plan": shown.body["hash"]})).await, 409, "changed");
+        problem(&clerks.post(&path, json!({"users": [ada, bea], "plan_hash": shown.body["plan_hash"]})).await, 409, "changed");
         // What would come to them changed, or somebody new is meant: the plan is another one.
         stage.grant(house.everyone, "partner", house.reseller).await;
-        let changed = owner.post(&path, json!({"q": "harbor.example", "plan": shown.body["hash"]})).await;
+        let changed = owner.post(&path, json!({"q": "harbor.example", "plan_hash": shown.body["plan_hash"]})).await;
         problem(&changed, 409, "changed");
         assert_eq!(named(&changed.body["plan"], "confirmable"), sorted(&[ada, bea]));
         assert_eq!(changed.body["plan"]["users"][0]["gains"].as_array().unwrap().len(), 2, "{changed:?}");
         house.push("dora@harbor.example", "k-dora").await;
-        problem(&owner.post(&path, json!({"q": "harbor.example", "plan": changed.body["plan"]["hash"]})).await, 409, "changed");
+        problem(&owner.post(&path, json!({"q": "harbor.example", "plan_hash": changed.body["plan"]["plan_hash"]})).await, 409, "changed");
         // Exactly those who were shown.
         let shown = owner.post(&path, json!({"users": [ada, bea, ada]})).await;
-        let done = owner.post(&path, json!({"users": [ada, bea], "plan": shown.body["hash"]})).await;
+        let done = owner.post(&path, json!({"users": [ada, bea], "plan_hash": shown.body["plan_hash"]})).await;
         assert_eq!((done.status, &done.body["confirmed"]), (200, &json!(2)), "{done:?}");
         assert_eq!((stage.may(ada, CoreCapability::UserWrite).await, stage.may(bea, CoreCapability::UserWrite).await), ("yes", "yes"));
         assert_eq!(stage.may(cleo, CoreCapability::UserWrite).await, "unconfirmed");

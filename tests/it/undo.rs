@@ -81,7 +81,7 @@ on_both! {
         stage.set_active(hal, false).await;
         take_out(scim, &operators, eva).await;
         let eva_here = behind(&stage, "eva").await;
-        let suspended = stage.post(&format!("/api/v1/users/{eva_here}/suspend"), json!({"cause": "left the team"})).await;
+        let suspended = stage.post(&format!("/api/v1/users/{eva_here}/suspend"), json!({"reason": "left the team"})).await;
         assert_eq!(suspended.status, 200, "{suspended:?}");
         let before = stage.picture().await;
 
@@ -120,14 +120,14 @@ on_both! {
         assert_eq!(of("group").len(), 1);
         // Four of Backup Operators or Crew, and Crew in All.
         assert_eq!(of("membership"), ["", "ann", "ann", "cid", "dan", "fay", "gus"]);
-        assert_eq!((count(&plan, "restorable"), count(&plan, "back"), count(&plan, "lost")), (14, 1, 0));
-        let kept_out = |entry: &&Value| entry["kept_out"] == true;
+        assert_eq!((count(&plan, "restorable"), count(&plan, "already_restored"), count(&plan, "not_restorable")), (14, 1, 0));
+        let kept_out = |entry: &&Value| entry["still_suspended"] == true;
         let kept: Vec<_> = plan["entries"].as_array().unwrap().iter().filter(kept_out).collect();
         assert_eq!((kept.len(), kept[0]["user"].as_str().unwrap()), (1, eva.as_str()));
 
-        let done = stage.apply(from, to, &plan["hash"]).await;
+        let done = stage.apply(from, to, &plan["plan_hash"]).await;
         assert_eq!(done.status, 200, "{done:?}");
-        assert_eq!(done.body["applied"], json!({"restored": 14, "passed": 0}), "{done:?}");
+        assert_eq!(done.body["applied"], json!({"restored": 14, "skipped": 0}), "{done:?}");
         let after = stage.picture().await;
         let fay_here = behind(&stage, "fay").await;
         same(&before, &after, &[fay, &fay_here, &all, jon]);
@@ -139,9 +139,9 @@ on_both! {
 
         // Once more there is nothing to do, and nothing is done.
         let plan = stage.plan(from, to).await;
-        assert_eq!((count(&plan, "restorable"), count(&plan, "back")), (0, 15));
-        let again = stage.apply(from, to, &plan["hash"]).await;
-        assert_eq!(again.body["applied"], json!({"restored": 0, "passed": 0}), "{again:?}");
+        assert_eq!((count(&plan, "restorable"), count(&plan, "already_restored")), (0, 15));
+        let again = stage.apply(from, to, &plan["plan_hash"]).await;
+        assert_eq!(again.body["applied"], json!({"restored": 0, "skipped": 0}), "{again:?}");
         assert_eq!(after, stage.picture().await);
         assert_eq!(stage.events("removals.undone").await, 1);
         let by_address = "/Users?filter=emails.value%20eq%20%22cid@private.example%22";
@@ -164,11 +164,11 @@ on_both! {
         assert_eq!(count(&plan, "restorable"), 2);
         // The connection gives one of them back, by itself.
         stage.set_active(&ann, true).await;
-        let refused = stage.apply(from, to, &plan["hash"]).await;
+        let refused = stage.apply(from, to, &plan["plan_hash"]).await;
         problem(&refused, 409, "nothing was changed");
         assert_eq!(count(&refused.body["plan"], "restorable"), 1);
         assert_eq!(stage.scim.get(&format!("/Users/{bea}")).await.body["active"], false);
-        let done = stage.apply(from, to, &refused.body["plan"]["hash"]).await;
+        let done = stage.apply(from, to, &refused.body["plan"]["plan_hash"]).await;
         assert_eq!(done.body["applied"]["restored"], 1, "{done:?}");
         assert_eq!(stage.scim.get(&format!("/Users/{bea}")).await.body["active"], true);
         for wrong in [json!("no hash"), json!("")] {
@@ -186,7 +186,7 @@ on_both! {
         stage.set_active(&ann, false).await;
         let to = now().await;
         let plan = stage.plan(from, to).await;
-        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": plan["hash"]});
+        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan_hash": plan["plan_hash"]});
         let path = format!("{CONNECTION}/undo");
         // Lena runs one of Harbor's customers: Harbor's connection is nothing to her.
         let lena = api_token(&stage.console, "lighthouse", "lena@lighthouse.example").await;
@@ -226,11 +226,11 @@ on_both! {
         let to = now().await;
         let plan = stage.plan(from, to).await;
         assert_eq!(count(&plan, "restorable"), 2);
-        problem(&stage.apply(from, to, &plan["hash"]).await, 403, "may do more than you");
+        problem(&stage.apply(from, to, &plan["plan_hash"]).await, 403, "may do more than you");
         assert_eq!(stage.scim.get(&format!("/Users/{ann}")).await.body["active"], false, "nothing was changed");
         assert_eq!(stage.scim.get(&format!("/Users/{boss}")).await.status, 404);
         let olga = api_token(&stage.console, "meridian", "olga@meridian.example").await;
-        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": plan["hash"]});
+        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan_hash": plan["plan_hash"]});
         let done = stage.ask_as(&olga, "POST", &format!("{CONNECTION}/undo"), Some(body)).await;
         assert_eq!(done.body["applied"]["restored"], 2, "{done:?}");
         assert_eq!(stage.scim.get(&format!("/Users/{boss}")).await.body["active"], true);
@@ -257,16 +257,16 @@ on_both! {
             let entry = entries.iter().find(|entry| entry["kind"] == kind && entry["user"] == id);
             entry.unwrap_or_else(|| panic!("no {kind} of {id} in {plan}"))["state"].as_str().unwrap().to_owned()
         };
-        assert_eq!(fate(&plan, "user", &ann), "back");
-        assert_eq!(fate(&plan, "membership", &ann), "lost");
+        assert_eq!(fate(&plan, "user", &ann), "already_restored");
+        assert_eq!(fate(&plan, "membership", &ann), "not_restorable");
         assert_eq!((fate(&plan, "user", &bea), fate(&plan, "membership", &bea)), ("restorable".into(), "restorable".into()));
-        assert_eq!(fate(&plan, "active", &cid), "lost");
-        let hash = plan["hash"].clone();
+        assert_eq!(fate(&plan, "active", &cid), "not_restorable");
+        let hash = plan["plan_hash"].clone();
         rolecall::jobs::purge::turn(&db.store, rolecall::clock::Clock, 0).await.unwrap();
         let plan = stage.plan(from, to).await;
-        assert_eq!((fate(&plan, "user", &bea), fate(&plan, "membership", &bea)), ("lost".into(), "lost".into()));
+        assert_eq!((fate(&plan, "user", &bea), fate(&plan, "membership", &bea)), ("not_restorable".into(), "not_restorable".into()));
         let entries = plan["entries"].as_array().unwrap();
-        assert!(entries.iter().all(|entry| entry["why"].as_str().is_some_and(|why| why.ends_with('.'))), "{plan}");
+        assert!(entries.iter().all(|entry| entry["reason"].as_str().is_some_and(|why| why.ends_with('.'))), "{plan}");
         problem(&stage.apply(from, to, &hash).await, 409, "nothing was changed");
         assert_eq!(scim.get(&format!("/Groups/{crew}")).await.body.get("members"), None);
         stage.console.app.stop().await;
@@ -307,7 +307,7 @@ on_both! {
         stage.console.app.stop().await;
         if db.url.starts_with("postgres") {
             let (code, out, err) = command(&["harbor-entra", "--from", &from, "--yes"]);
-            assert!(code == 0 && out.contains("Restored 1; passed over 0."), "{out}{err}");
+            assert!(code == 0 && out.contains("Restored 1; skipped 0."), "{out}{err}");
             assert_eq!(command(&["harbor-entra", "--from", &from]).0, 0);
         }
     }
@@ -316,7 +316,7 @@ on_both! {
         let stage = Stage::open(db).await;
         let owner = api_token(&stage.console, "meridian", "olga@meridian.example").await;
         let directory = stage.get(CONNECTION).await["directory"].as_str().unwrap().to_owned();
-        let connection = json!({"kind": "scim", "slug": "harbor-second", "profile": "generic", "join": "externalId"});
+        let connection = json!({"kind": "scim", "slug": "harbor-second", "profile": "generic", "matching_attribute": "externalId"});
         let made = stage.ask_as(&owner, "POST", &format!("/api/v1/directories/{directory}/connections"), Some(connection)).await;
         assert_eq!(made.status, 201, "{made:?}");
         let second = push_at(&stage.console, "harbor", "harbor-second").await;
@@ -327,11 +327,11 @@ on_both! {
         stage.set_active(&ann, false).await;
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         assert!(second.patch(&format!("/Users/{ann_there}"), off).await.status < 300);
-        stage.post(&format!("/api/v1/users/{ann_here}/suspend"), json!({"cause": "under review"})).await;
+        stage.post(&format!("/api/v1/users/{ann_here}/suspend"), json!({"reason": "under review"})).await;
         let to = now().await;
         let plan = stage.plan(from, to).await;
-        assert_eq!((count(&plan, "restorable"), &plan["entries"][0]["kept_out"]), (1, &json!(true)));
-        assert_eq!(stage.apply(from, to, &plan["hash"]).await.body["applied"]["restored"], 1);
+        assert_eq!((count(&plan, "restorable"), &plan["entries"][0]["still_suspended"]), (1, &json!(true)));
+        assert_eq!(stage.apply(from, to, &plan["plan_hash"]).await.body["applied"]["restored"], 1);
         let user = stage.get(&format!("/api/v1/users/{ann_here}")).await;
         let sources: Vec<_> = user["suspensions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
         assert_eq!(sources.len(), 2, "{user}");

@@ -102,11 +102,11 @@ on_both! {
         let (scopes, role) = (house.scopes_of(ada).await, house.role_of(ada).await);
         house.leave_out(scopes[0], dock).await;
         let path = format!("/users/{ada}/access");
-        let cut = |answer: &Json| answer["items"][0]["scope"]["without_partners"].clone();
+        let cut = |answer: &Json| answer["items"][0]["scope"]["excluded_partners"].clone();
         assert_eq!(cut(&owner.get(&path).await.body), json!([dock]));
         let seen = viewers.get(&path).await;
         assert_eq!(cut(&seen.body), json!([]), "{seen:?}");
-        assert!(seen.body["items"][0]["sentence"].as_str().unwrap().contains("(with exceptions)"), "{seen:?}");
+        assert!(seen.body["items"][0]["summary"].as_str().unwrap().contains("(with exceptions)"), "{seen:?}");
 
         // A refusal names the exception to those who see it.
         let asked = |token: String| {
@@ -185,7 +185,7 @@ on_both! {
         let (_, token) = house.api_token(product, house.reseller).await;
         for kind in [None, Some("partner"), Some("billing"), Some("security")] {
             if let Some(kind) = kind {
-                let body = json!({"cause": "a secret", "kind": kind});
+                let body = json!({"reason": "a secret", "kind": kind});
                 assert_eq!(owner.post(&format!("/partners/{dock}/suspend"), body).await.body["changed"], true, "{kind}");
             }
             for core in CoreCapability::ALL {
@@ -198,8 +198,8 @@ on_both! {
                 let reason = told["context"]["reason"].as_str().unwrap();
                 if !enforced {
                     assert!(reason.contains("suspended"), "{kind:?} {core:?}: {told}");
-                    let miss = &told["context"]["detail"]["misses"][0];
-                    assert_eq!((&miss["miss"], &miss["kind"]), (&json!("partner_suspended"), &json!(kind)), "{told}");
+                    let miss = &told["context"]["detail"]["denials"][0];
+                    assert_eq!((&miss["code"], &miss["kind"]), (&json!("partner_suspended"), &json!(kind)), "{told}");
                 }
                 assert!(!told.to_string().contains("a secret") && !told.to_string().contains("Meridian"), "{told}");
                 // What he asks about himself says the same.
@@ -229,7 +229,7 @@ on_both! {
         let helpers = Api::of(&app, &house, helper, house.reseller).await;
         let body = json!({"parent": dock, "name": "Pier", "level": "reseller", "kind": "department"});
         assert_eq!(helpers.post("/partners", body.clone()).await.status, 201);
-        assert_eq!(owner.post(&format!("/partners/{dock}/suspend"), json!({"cause": "a secret"})).await.status, 200);
+        assert_eq!(owner.post(&format!("/partners/{dock}/suspend"), json!({"reason": "a secret"})).await.status, 200);
         let refused = helpers.post("/partners", json!({"parent": dock, "name": "P", "level": "reseller", "kind": "department"})).await;
         problem(&refused, 403, "suspended");
         assert!(!refused.body.to_string().contains("Meridian") && !refused.body.to_string().contains("Olga"), "{refused:?}");

@@ -193,7 +193,7 @@ fn world(args: &Args, word: &str) -> String {
         }
     }
     for number in 0..resellers {
-        write_to(&mut text, format_args!("[[group]]\npartner = \"{}\"\nname = \"On call\"\n\n", key(number)));
+        write_to(&mut text, format_args!("[[user_group]]\npartner = \"{}\"\nname = \"On call\"\n\n", key(number)));
     }
     let mut grants = String::new();
     for number in 0..args.users {
@@ -235,12 +235,12 @@ fn directory(text: &mut String, word: &str) {
     text.push_str(
         "[[directory]]\npartner = \"partner-0\"\nname = \"Entra\"\n\n\
          [[directory.ceiling]]\nrole = \"Operator\"\nscope = { subtree = \"partner-0\" }\n\n\
-         [[directory.connection]]\nkind = \"scim\"\nslug = \"bench-entra\"\nprofile = \"entra\"\njoin = \"externalId\"\n\n",
+         [[directory.connection]]\nkind = \"scim\"\nslug = \"bench-entra\"\nprofile = \"entra\"\nmatching_attribute = \"externalId\"\n\n",
     );
     for number in 0..RULES {
         let does = match number % 3 {
-            0 => "join = \"On call\"",
-            _ => "grant = \"Operator\"\nscope = { subtree = \"partner-0\" }",
+            0 => "add_to_group = \"On call\"",
+            _ => "grant_role = \"Operator\"\nscope = { subtree = \"partner-0\" }",
         };
         let title = if word.is_empty() { String::new() } else { format!(" and not (title co \"{word} {number}\")") };
         write_to(

@@ -5,6 +5,7 @@ use serde_json::{json, to_value};
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::grant::ScopeBase;
 use crate::domain::id::{ConnectionId, Id};
 
 fn named<T: Id>(n: u128, name: &str) -> NamedRef<T> {
@@ -13,21 +14,21 @@ fn named<T: Id>(n: u128, name: &str) -> NamedRef<T> {
 
 fn line(witnesses: &[ExternalSet]) -> RuleSummary {
     let witnesses = witnesses.iter().map(|set| NamedRef::new(*set, "Staff")).collect();
-    RuleSummary { rule: named(1, "Desk"), directory: named(2, "Entra"), witnesses }
+    RuleSummary { rule: named(1, "Desk"), directory: named(2, "Entra"), matched: witnesses }
 }
 
 fn manual(ground: Option<MembershipSummary>) -> GrantOrigin {
     GrantOrigin::Manual {
         grant: named::<GrantId>(3, "").id,
         granted_by: Some(named(4, "Bea")),
-        at: Timestamp::from_micros(86_400_000_000),
-        through: ground.map(|ground| ViaGroup { group: named(5, "Night"), ground }),
+        granted_at: Timestamp::from_micros(86_400_000_000),
+        via_group: ground.map(|ground| ViaGroup { group: named(5, "Night"), membership: ground }),
     }
 }
 
 fn proof(reach: ScopeKind, support: GrantOrigin) -> Box<GrantExplanation> {
-    let scope = ScopeSummary { reach, partner: named(6, "Acme"), exclusions: false };
-    Box::new(GrantExplanation { role: named(7, "Help desk"), scope, support })
+    let scope = ScopeSummary { kind: reach, partner: named(6, "Acme"), has_exclusions: false };
+    Box::new(GrantExplanation { role: named(7, "Help desk"), scope, origin: support })
 }
 
 fn resting(directory: Option<&str>) -> GrantOrigin {
@@ -45,12 +46,12 @@ fn every_miss_has_one_sentence_and_one_word() {
     let grant = "the role Help desk over Acme, granted by Bea on 1970-01-02.";
     let misses = [
         (DenialReason::UserNotFound, "There is no such person.".to_owned()),
-        (DenialReason::NoPartner, "There is no such partner.".to_owned()),
-        (DenialReason::NoCapability, "There is no such capability.".to_owned()),
+        (DenialReason::PartnerNotFound, "There is no such partner.".to_owned()),
+        (DenialReason::UnknownCapability, "There is no such capability.".to_owned()),
         (DenialReason::UserSuspended { source: admin }, "The person is suspended by an administrator.".to_owned()),
         (DenialReason::UserSuspended { source: connection }, "The person is suspended by its directory.".to_owned()),
         (
-            DenialReason::HomeSuspended { partner: partner(), source: admin },
+            DenialReason::HomePartnerSuspended { partner: partner(), source: admin },
             "The person's side is suspended: Acme is switched off by an administrator.".to_owned(),
         ),
         (
@@ -58,25 +59,25 @@ fn every_miss_has_one_sentence_and_one_word() {
             "The partner is suspended: Acme is switched off by its directory.".to_owned(),
         ),
         (
-            DenialReason::BeyondLevel { level: NamedRef::new(LevelId(1), "Reseller") },
+            DenialReason::LevelForbids { level: NamedRef::new(LevelId(1), "Reseller") },
             "The level Reseller does not allow this capability on its partners.".to_owned(),
         ),
         (DenialReason::NoGrant, "No grant of the person carries this capability.".to_owned()),
-        (DenialReason::NotNow { nearest: own(), cause: InactiveReason::NotYet }, format!("The nearest grant begins later: {grant}")),
-        (DenialReason::OutOfScope { nearest: own() }, format!("The nearest grant does not reach this: {grant}")),
+        (DenialReason::GrantInactive { closest_grant: own(), inactive_reason: InactiveReason::NotYetValid }, format!("The nearest grant begins later: {grant}")),
+        (DenialReason::OutOfScope { closest_grant: own() }, format!("The nearest grant does not reach this: {grant}")),
         (
-            DenialReason::Clipped { nearest: own(), directory: named(2, "Entra") },
+            DenialReason::OutsideCeiling { closest_grant: own(), directory: named(2, "Entra") },
             format!("The ceiling of the directory Entra does not reach this far: {grant}"),
         ),
         (
-            DenialReason::Unconfirmed { nearest: proof(ScopeKind::Partner, resting(Some("Entra"))) },
+            DenialReason::Unconfirmed { closest_grant: proof(ScopeKind::Partner, resting(Some("Entra"))) },
             "Nobody has confirmed the person, and the ceiling of the directory Entra does not reach this far: the role \
              Help desk over Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the \
              person's partner, by the word of the directory Entra."
                 .to_owned(),
         ),
         (
-            DenialReason::Unconfirmed { nearest: proof(ScopeKind::Partner, resting(None)) },
+            DenialReason::Unconfirmed { closest_grant: proof(ScopeKind::Partner, resting(None)) },
             "Nobody has confirmed the person, and no directory vouches for them any more: the role Help desk over \
              Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the person's partner, by \
              nobody's word."
@@ -84,8 +85,8 @@ fn every_miss_has_one_sentence_and_one_word() {
         ),
     ];
     for (miss, sentence) in misses {
-        assert_eq!(to_value(&miss).unwrap()["miss"], miss.word(), "machines read the same word everywhere");
-        assert_eq!(DecisionReason::Refused { misses: vec![miss, DenialReason::NoGrant] }.to_string(), sentence);
+        assert_eq!(to_value(&miss).unwrap()["code"], miss.word(), "machines read the same word everywhere");
+        assert_eq!(DecisionReason::Denied { denials: vec![miss, DenialReason::NoGrant] }.to_string(), sentence);
     }
     let above = named::<PartnerId>(9, "").id;
     for (source, kind, words) in [
@@ -97,19 +98,19 @@ fn every_miss_has_one_sentence_and_one_word() {
         (SuspensionSource::Decided(HoldKind::End, above), "end", "since the day they were to leave"),
     ] {
         let miss = DenialReason::UserSuspended { source };
-        assert_eq!(to_value(&miss).unwrap(), json!({"miss": "user_suspended", "kind": kind}));
+        assert_eq!(to_value(&miss).unwrap(), json!({"code": "user_suspended", "kind": kind}));
         assert_eq!(miss.to_string(), format!("The person is suspended {words}."));
     }
 }
 
 #[test]
 fn a_grant_is_told_with_its_scope() {
-    let granted = |reach| DecisionReason::Granted(proof(reach, manual(None))).to_string();
+    let granted = |reach| DecisionReason::Allowed(proof(reach, manual(None))).to_string();
     for (reach, over) in [
         (ScopeKind::Own, "the person's own things in Acme"),
         (ScopeKind::Partner, "Acme"),
         (ScopeKind::Subtree, "Acme and everything below"),
-        (ScopeKind::Groups, "chosen user groups of Acme"),
+        (ScopeKind::UserGroups, "chosen user groups of Acme"),
     ] {
         let sentence = format!("Allowed by the role Help desk over {over}, granted by Bea on 1970-01-02.");
         assert_eq!(granted(reach), sentence);
@@ -120,8 +121,8 @@ fn a_grant_is_told_with_its_scope() {
 fn exceptions_of_a_scope_are_told_whatever_their_kind() {
     let partner = partner().id;
     let whole = Scope::of(ScopeBase::Partner { partner });
-    let but_partner = Scope { without_partners: BTreeSet::from([partner]), ..whole.clone() };
-    let but_group = Scope { without_groups: BTreeSet::from([named(9, "").id]), ..whole.clone() };
+    let but_partner = Scope { excluded_partners: BTreeSet::from([partner]), ..whole.clone() };
+    let but_group = Scope { excluded_user_groups: BTreeSet::from([named(9, "").id]), ..whole.clone() };
     let told = |scope: &Scope| ScopeSummary::of(scope, "Acme").to_string();
     assert_eq!(told(&whole), "Acme");
     assert_eq!(told(&but_partner), "Acme (with exceptions)");
@@ -146,8 +147,8 @@ fn support_tells_how_the_grant_comes_to_the_user() {
         GrantOrigin::Rule(line(&[group, condition])).to_string(),
         "granted by the rule Desk of the directory Entra (matched the external group Staff and the condition Staff)"
     );
-    let GrantOrigin::Manual { grant, at, through, .. } = manual(None) else { panic!("not a grant by hand") };
-    let first = GrantOrigin::Manual { grant, granted_by: None, at, through };
+    let GrantOrigin::Manual { grant, granted_at, via_group, .. } = manual(None) else { panic!("not a grant by hand") };
+    let first = GrantOrigin::Manual { grant, granted_by: None, granted_at, via_group };
     assert_eq!(first.to_string(), "granted by the set-up on 1970-01-02");
 }
 
@@ -159,9 +160,9 @@ fn the_stored_word_of_a_reach_is_read_back() {
         ScopeBase::Own { partner },
         ScopeBase::Partner { partner },
         ScopeBase::Subtree { partner },
-        ScopeBase::Groups { partner, groups },
+        ScopeBase::UserGroups { partner, user_groups: groups },
     ] {
-        assert_eq!(ScopeKind::parse(reach.word()), Some(ScopeKind::of(&reach)));
+        assert_eq!(ScopeKind::parse(reach.kind().as_str()), Some(reach.kind()));
     }
     assert_eq!(ScopeKind::parse("everywhere"), None);
 }

@@ -72,14 +72,14 @@ pub(super) async fn remark(
     ceilings: &[CeilingEntry],
     effect: &RuleEffect,
 ) -> Result<String, ApplyError> {
-    let RuleEffect::Grant { role, scope } = effect else { return Ok(String::new()) };
+    let RuleEffect::GrantRole { role, scope } = effect else { return Ok(String::new()) };
     let (clip, missing) = effective_lists::clipped_by(tx, ceilings, *role, scope).await?;
     let named = |id: &CapabilityId| run.catalog.capabilities.iter().find(|one| one.id == *id).map(|one| &one.name);
     let missing: Vec<_> = missing.iter().filter_map(named).map(String::as_str).collect();
     Ok(match clip {
-        CeilingEffect::Whole => String::new(),
-        CeilingEffect::Nothing => " (outside the ceiling: confers nothing)".to_owned(),
-        CeilingEffect::Part if missing.is_empty() => " (clipped by the ceiling)".to_owned(),
-        CeilingEffect::Part => format!(" (clipped by the ceiling: without {})", missing.join(", ")),
+        CeilingEffect::None => String::new(),
+        CeilingEffect::Blocked => " (outside the ceiling: confers nothing)".to_owned(),
+        CeilingEffect::Partial if missing.is_empty() => " (clipped by the ceiling)".to_owned(),
+        CeilingEffect::Partial => format!(" (clipped by the ceiling: without {})", missing.join(", ")),
     })
 }

@@ -26,11 +26,11 @@ impl Run<'_> {
     /// A scope: `subtree of harbor without saltmarsh`.
     pub(super) async fn over(&mut self, tx: &mut Tx, scope: &Scope) -> Result<String, ApplyError> {
         let key = self.key(tx, scope.partner()).await?;
-        let mut said = match &scope.reach {
+        let mut said = match &scope.base {
             ScopeBase::Subtree { .. } => format!("subtree of {key}"),
             ScopeBase::Partner { .. } => format!("{key} alone"),
             ScopeBase::Own { .. } => format!("own things at {key}"),
-            ScopeBase::Groups { partner, groups } => {
+            ScopeBase::UserGroups { partner, user_groups: groups } => {
                 let at = self.by.at(*partner);
                 let mut names = Vec::new();
                 for group in groups {
@@ -41,11 +41,11 @@ impl Run<'_> {
             }
         };
         let mut without = Vec::new();
-        for cut in &scope.without_partners {
+        for cut in &scope.excluded_partners {
             without.push(self.key(tx, *cut).await?);
         }
         without.sort();
-        match scope.without_groups.len() {
+        match scope.excluded_user_groups.len() {
             0 => {}
             1 => without.push("a user group".to_owned()),
             many => without.push(format!("{many} user groups")),
@@ -79,9 +79,11 @@ impl Run<'_> {
         effect: &RuleEffect,
     ) -> Result<String, ApplyError> {
         Ok(match effect {
-            RuleEffect::Place { group } => format!("place in {}", self.group_name(tx, at, *group).await?),
-            RuleEffect::Join { group } => format!("join {}", self.group_name(tx, at, *group).await?),
-            RuleEffect::Grant { role, scope } => {
+            RuleEffect::SetPrimaryGroup { user_group: group } => {
+                format!("place in {}", self.group_name(tx, at, *group).await?)
+            }
+            RuleEffect::AddToGroup { user_group: group } => format!("join {}", self.group_name(tx, at, *group).await?),
+            RuleEffect::GrantRole { role, scope } => {
                 format!("grant {} over {}", self.role_name(tx, at, *role).await?, self.over(tx, scope).await?)
             }
         })

@@ -48,7 +48,12 @@ pub(super) async fn one(
 /// The value that a refusal speaks of.
 fn blamed(place: &Spot, refused: &AdminError) -> Spot {
     let told = refused.to_string();
-    let values = [("`slug`", "slug"), ("profile", "profile"), ("`join`", "join"), ("`secret`", "secret")];
+    let values = [
+        ("`slug`", "slug"),
+        ("profile", "profile"),
+        ("`matching_attribute`", "matching_attribute"),
+        ("`secret`", "secret"),
+    ];
     let found = values.into_iter().find(|(word, _)| told.contains(word));
     place.part(found.map_or("settings", |(_, value)| value))
 }
@@ -65,9 +70,10 @@ async fn create(
         return Err(place.part("slug").wrong("another partner has a connection of this slug; choose another"));
     }
     let refused = |refused: AdminError| blamed(place, &refused).refused(refused);
-    let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.join.clone());
+    let (slug, profile, join) = (decl.slug.clone(), decl.profile.clone(), decl.matching_attribute.clone());
     let (draft, matching_attribute): Draft =
-        drafted(run.ctx, &NewConnection { kind, slug, profile, join }, &filling).map_err(refused)?;
+        drafted(run.ctx, &NewConnection { kind, slug, profile, matching_attribute: join }, &filling)
+            .map_err(refused)?;
     fit(&draft, run.means.tools.check).map_err(refused)?;
     joins(&draft, matching_attribute.as_deref(), run.means.tools.check_matching).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
@@ -77,7 +83,7 @@ async fn create(
     if draft.state == ConnectionState::Paused {
         parts.push("paused".to_owned());
     }
-    parts.extend(settings::differences(&serde_json::json!({}), &draft.config));
+    parts.extend(settings::differences(&serde_json::json!({}), &draft.settings));
     if secret.is_some() {
         parts.push("with a secret".to_owned());
     }
@@ -101,7 +107,7 @@ async fn change(
     let known = &connection.connection;
     let change = ConnectionPatch {
         profile: Some(decl.profile.clone()),
-        join: Some(decl.join.clone()),
+        join: Some(decl.matching_attribute.clone()),
         settings: Some(filling.settings),
         state: Some(filling.state),
         secret: None,
@@ -122,7 +128,7 @@ async fn change(
     if wanted.state != known.state {
         parts.push(format!("{} → {}", known.state.as_str(), wanted.state.as_str()));
     }
-    parts.extend(settings::differences(&known.config, &wanted.config));
+    parts.extend(settings::differences(&known.settings, &wanted.settings));
     if !changed.is_empty() {
         if !run.means.connections.contains_key(&decl.slug) {
             keeps_secret(tx, connection, &wanted).await.map_err(refused)?;
@@ -164,7 +170,7 @@ async fn token(
     let adopted = tokens::adopt(tx, at, run.ctx, id, "declared", text.expose_secret()).await?;
     let why = "its token must be `rcs_` and 43 letters, digits, - or _";
     if adopted.ok_or_else(|| place.part("token").wrong(why))? {
-        record(tx, run.ctx, at.partner(), Event::of(Kind::TokenCreated, id)).await?;
+        record(tx, run.ctx, at.partner(), Event::of(Kind::ConnectionTokenCreated, id)).await?;
         run.plan.created(format!("token of {place}"));
     }
     Ok(())

@@ -57,8 +57,8 @@ async fn directory(
             partner: at.partner(),
             name,
             mode,
-            rule_version: 0,
-            authority: decl.authority,
+            rule_set_version: 0,
+            priority: decl.priority,
             version: 1,
         };
         directories::insert(tx, at, &new, run.ctx.now()).await?;
@@ -66,7 +66,7 @@ async fn directory(
         run.plan.created(format!("{place}, {}", mode.as_str()));
         return Ok(new.id);
     };
-    let wanted = Directory { name, mode, authority: decl.authority, ..known.clone() };
+    let wanted = Directory { name, mode, priority: decl.priority, ..known.clone() };
     if wanted != known {
         let (into, out) = (mode == DirectoryMode::Observe, known.mode == DirectoryMode::Observe);
         if into && !out && directories::speaks(tx, at, known.id).await? {
@@ -97,8 +97,8 @@ fn differences(known: &Directory, wanted: &Directory) -> Vec<String> {
     if known.mode != wanted.mode {
         differs.push(format!("mode {} → {}", known.mode.as_str(), wanted.mode.as_str()));
     }
-    if known.authority != wanted.authority {
-        differs.push(format!("authority {} → {}", known.authority, wanted.authority));
+    if known.priority != wanted.priority {
+        differs.push(format!("authority {} → {}", known.priority, wanted.priority));
     }
     differs
 }

@@ -27,7 +27,7 @@ pub(super) fn check(run: &mut Run<'_>, declaration: &Declaration) -> Result<(), 
         once(run, decl.spot(at), &decl.partner, &decl.name)?;
     }
     for (at, decl) in declaration.users.iter().enumerate() {
-        once(run, decl.spot(at), &decl.partner, &decl.login)?;
+        once(run, decl.spot(at), &decl.partner, &decl.login_name)?;
     }
     let mut slugs = HashSet::new();
     for (at, decl) in declaration.directories.iter().enumerate() {

@@ -149,11 +149,11 @@ impl ExistingObjects {
         declaration: &Declaration,
     ) -> Result<(), StoreError> {
         let new = |user: &&UserDecl| match self.keyed(&user.partner) {
-            [one] => !self.logins.contains_key(&(*one, fold(&user.login))),
+            [one] => !self.logins.contains_key(&(*one, fold(&user.login_name))),
             _ => true,
         };
         let fresh: HashSet<Vec<u8>> =
-            declaration.users.iter().filter(new).map(|user| fold(&user.login).into_bytes()).collect();
+            declaration.users.iter().filter(new).map(|user| fold(&user.login_name).into_bytes()).collect();
         if fresh.len() > FEW {
             self.namesakes = declared::namesakes(tx, by, fresh).await?;
         }
@@ -379,7 +379,7 @@ fn by<T, K: Ord>(
 
 /// The external groups that a rule asks for.
 pub(super) fn asked_for(of: &StoredRule) -> impl Iterator<Item = ExternalGroupId> {
-    let atoms = of.rule.when.terms.iter().flat_map(|term| &term.atoms);
+    let atoms = of.rule.when.terms.iter().flat_map(|term| &term.criteria);
     atoms.filter_map(|atom| match atom.set {
         ExternalSet::Group(id) => Some(id),
         ExternalSet::Condition(_) => None,
@@ -416,7 +416,7 @@ impl<'a> Named<'a> {
 }
 
 fn keys(scope: &ScopeDecl) -> impl Iterator<Item = &str> {
-    let one = [&scope.subtree, &scope.partner, &scope.groups_of, &scope.own];
-    let groups = scope.without_groups.iter().map(|group| group.partner.as_str());
-    one.into_iter().flatten().chain(&scope.without).map(String::as_str).chain(groups)
+    let one = [&scope.subtree, &scope.partner, &scope.user_groups_of, &scope.own];
+    let groups = scope.exclude_user_groups.iter().map(|group| group.partner.as_str());
+    one.into_iter().flatten().chain(&scope.exclude).map(String::as_str).chain(groups)
 }

@@ -49,9 +49,9 @@ async fn look_up(tx: &mut Tx, run: &mut Run<'_>, place: Spot, decl: &GrantDecl) 
     let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
     let role = run.role(tx, &place.part("role"), &at, &decl.role).await;
     let role = run.note(role)?;
-    let holder = match (&decl.user, &decl.group) {
+    let holder = match (&decl.user, &decl.user_group) {
         (Some(login), None) => Holder::User(run.user(tx, &place.part("user"), &at, login).await?),
-        (None, Some(group)) => Holder::Group(run.group(tx, &place.part("group"), &at, group).await?.id),
+        (None, Some(group)) => Holder::Group(run.group(tx, &place.part("user_group"), &at, group).await?.id),
         _ => return Err(place.wrong("name either `user` or `group`")),
     };
     let (role, scope) = role.zip(scope).ok_or_else(ApplyError::follows)?;
@@ -166,7 +166,7 @@ fn told(event: Event, grant: &ManualGrant) -> Event {
 async fn somebody_left(tx: &mut Tx, run: &Run<'_>, place: &Spot, gone: &ManualGrant) -> Result<(), ApplyError> {
     let Some(root) = partners::root(tx, &run.by).await? else { return Ok(()) };
     let top = run.by.at(root.id);
-    if gone.scope.reach != (ScopeBase::Subtree { partner: root.id }) {
+    if gone.scope.base != (ScopeBase::Subtree { partner: root.id }) {
         return Ok(());
     }
     let role = roles::usable_by_id(tx, &top, gone.role).await?;

@@ -33,7 +33,7 @@ pub use plan::{ApplyAction, ApplyChange, ApplyPlan, Undeclared};
 use recompute::DeferredRecompute;
 use secrecy::SecretString;
 
-use super::connections::{Check, CheckJoin, Tools};
+use super::connections::{Check, CheckMatchingAttribute, Tools};
 use super::declaration::Declaration;
 use super::{catalog, validate};
 use crate::domain::catalog::Catalog;
@@ -58,7 +58,7 @@ pub struct ApplyContext<'a> {
 
 impl<'a> ApplyContext<'a> {
     /// Without any secrets, and taking nothing back.
-    pub fn new(keyring: &'a Keyring, check: Check, check_matching: CheckJoin) -> Self {
+    pub fn new(keyring: &'a Keyring, check: Check, check_matching: CheckMatchingAttribute) -> Self {
         let tools = Tools { keyring, check, check_matching };
         Self { tools, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
     }

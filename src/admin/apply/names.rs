@@ -191,22 +191,22 @@ impl Run<'_> {
         let reach = self.reach(tx, spot, decl).await;
         let reach = self.note(reach)?;
         let mut scope = reach.map(Scope::of);
-        for (number, key) in decl.without.iter().enumerate() {
-            let cut = self.partner(tx, &spot.part(format_args!("without/{number}")), key).await;
+        for (number, key) in decl.exclude.iter().enumerate() {
+            let cut = self.partner(tx, &spot.part(format_args!("exclude/{number}")), key).await;
             scope = scope.zip(self.note(cut)?).map(|(mut scope, cut)| {
-                scope.without_partners.insert(cut.partner());
+                scope.excluded_partners.insert(cut.partner());
                 scope
             });
         }
-        for (number, named) in decl.without_groups.iter().enumerate() {
-            let spot = spot.part(format_args!("without_groups/{number}"));
+        for (number, named) in decl.exclude_user_groups.iter().enumerate() {
+            let spot = spot.part(format_args!("exclude_user_groups/{number}"));
             let at = self.partner(tx, &spot.part("partner"), &named.partner).await;
             let cut = match self.note(at)? {
-                Some(at) => self.group(tx, &spot.part("group"), &at, &named.group).await,
+                Some(at) => self.group(tx, &spot.part("user_group"), &at, &named.user_group).await,
                 None => Err(ApplyError::follows()),
             };
             scope = scope.zip(self.note(cut)?).map(|(mut scope, cut)| {
-                scope.without_groups.insert(cut.id);
+                scope.excluded_user_groups.insert(cut.id);
                 scope
             });
         }
@@ -214,18 +214,18 @@ impl Run<'_> {
     }
 
     async fn reach(&mut self, tx: &mut Tx, spot: &Spot, decl: &ScopeDecl) -> Result<ScopeBase, ApplyError> {
-        Ok(match (&decl.subtree, &decl.partner, &decl.groups_of, &decl.own) {
+        Ok(match (&decl.subtree, &decl.partner, &decl.user_groups_of, &decl.own) {
             (Some(key), None, None, None) => {
                 ScopeBase::Subtree { partner: self.partner(tx, &spot.part("subtree"), key).await?.partner() }
             }
             (None, Some(key), None, None) => {
                 ScopeBase::Partner { partner: self.partner(tx, &spot.part("partner"), key).await?.partner() }
             }
-            (None, None, Some(key), None) if !decl.groups.is_empty() => {
-                let at = self.partner(tx, &spot.part("groups_of"), key).await?;
+            (None, None, Some(key), None) if !decl.user_groups.is_empty() => {
+                let at = self.partner(tx, &spot.part("user_groups_of"), key).await?;
                 let (mut groups, mut whole) = (BTreeSet::new(), true);
-                for (number, name) in decl.groups.iter().enumerate() {
-                    let group = self.group(tx, &spot.part(format_args!("groups/{number}")), &at, name).await;
+                for (number, name) in decl.user_groups.iter().enumerate() {
+                    let group = self.group(tx, &spot.part(format_args!("user_groups/{number}")), &at, name).await;
                     match self.note(group)? {
                         Some(group) => drop(groups.insert(group.id)),
                         None => whole = false,
@@ -234,13 +234,13 @@ impl Run<'_> {
                 if !whole {
                     return Err(ApplyError::follows());
                 }
-                ScopeBase::Groups { partner: at.partner(), groups }
+                ScopeBase::UserGroups { partner: at.partner(), user_groups: groups }
             }
             (None, None, None, Some(key)) => {
                 ScopeBase::Own { partner: self.partner(tx, &spot.part("own"), key).await?.partner() }
             }
             _ => {
-                let why = "a scope names one of `subtree`, `partner`, `own`, or `groups_of` with `groups`";
+                let why = "a scope names one of `subtree`, `partner`, `own`, or `user_groups_of` with `user_groups`";
                 return Err(spot.wrong(why));
             }
         })

@@ -45,7 +45,7 @@ pub(super) async fn all(
     }
     let known = run.known.rules_of(directory).to_vec();
     let stored = run.known.directories_of(at.partner()).iter().find(|one| one.id == directory);
-    let now = stored.map_or(0, |stored| stored.rule_version);
+    let now = stored.map_or(0, |stored| stored.rule_set_version);
     let mut left: HashMap<&str, Vec<&StoredRule>> = HashMap::new();
     for rule in known.iter().rev() {
         left.entry(&rule.rule.name).or_default().push(rule);
@@ -147,7 +147,7 @@ fn same(one: &StoredRule, two: &StoredRule) -> bool {
 fn alike(one: &RuleFilter, two: &RuleFilter) -> bool {
     let terms = |of: &RuleFilter| -> BTreeSet<BTreeSet<(ExternalSet, bool)>> {
         let atoms = |atoms: &[Criterion]| atoms.iter().map(|atom| (atom.set, atom.negated)).collect();
-        of.terms.iter().map(|term| atoms(&term.atoms)).collect()
+        of.terms.iter().map(|term| atoms(&term.criteria)).collect()
     };
     one == two || terms(one) == terms(two)
 }
@@ -316,30 +316,30 @@ async fn effect(
     at: &PartnerExtent,
     decl: &RuleDecl,
 ) -> Result<RuleEffect, ApplyError> {
-    match (&decl.place, &decl.join, &decl.grant) {
+    match (&decl.primary_group, &decl.add_to_group, &decl.grant_role) {
         (Some(name), None, None) => {
-            let spot = spot.part("place");
+            let spot = spot.part("primary_group");
             let group = run.group(tx, &spot, at, name).await?;
-            if !group.exclusive {
-                return Err(spot.wrong(format!("`{name}` is a label; people are placed in exclusive groups")));
+            if !group.is_primary {
+                return Err(spot.wrong(format!("`{name}` is not a primary group; use `add_to_group`")));
             }
-            Ok(RuleEffect::Place { group: group.id })
+            Ok(RuleEffect::SetPrimaryGroup { user_group: group.id })
         }
         (None, Some(name), None) => {
-            let spot = spot.part("join");
+            let spot = spot.part("add_to_group");
             let group = run.group(tx, &spot, at, name).await?;
-            if group.exclusive {
-                return Err(spot.wrong(format!("`{name}` is exclusive; use `place`")));
+            if group.is_primary {
+                return Err(spot.wrong(format!("`{name}` is a primary group; use `primary_group`")));
             }
-            Ok(RuleEffect::Join { group: group.id })
+            Ok(RuleEffect::AddToGroup { user_group: group.id })
         }
         (None, None, Some(name)) => {
-            let role = run.role(tx, &spot.part("grant"), at, name).await;
+            let role = run.role(tx, &spot.part("grant_role"), at, name).await;
             let role = run.note(role)?;
             let scope = decl.scope.as_ref().ok_or_else(|| spot.wrong("a grant needs a `scope`"))?;
             let scope = run.scope(tx, &spot.part("scope"), scope).await?;
-            Ok(RuleEffect::Grant { role: role.ok_or_else(ApplyError::follows)?.id, scope })
+            Ok(RuleEffect::GrantRole { role: role.ok_or_else(ApplyError::follows)?.id, scope })
         }
-        _ => Err(spot.wrong("a rule has one of `place`, `join`, `grant` with `scope`")),
+        _ => Err(spot.wrong("a rule has one of `primary_group`, `add_to_group`, `grant_role` with `scope`")),
     }
 }

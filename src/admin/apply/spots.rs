@@ -12,7 +12,7 @@ impl PartnerDecl {
 
 impl GroupDecl {
     pub(super) fn spot(&self, number: usize) -> Spot {
-        Spot::new(format!("group {} of {}", self.name, self.partner), format!("group/{number}"))
+        Spot::new(format!("group {} of {}", self.name, self.partner), format!("user_group/{number}"))
     }
 }
 
@@ -24,13 +24,13 @@ impl RoleDecl {
 
 impl UserDecl {
     pub(super) fn spot(&self, number: usize) -> Spot {
-        Spot::new(format!("user {} of {}", self.login, self.partner), format!("user/{number}"))
+        Spot::new(format!("user {} of {}", self.login_name, self.partner), format!("user/{number}"))
     }
 }
 
 impl GrantDecl {
     pub(super) fn spot(&self, number: usize) -> Spot {
-        let who = match (&self.user, &self.group) {
+        let who = match (&self.user, &self.user_group) {
             (Some(login), _) => login.clone(),
             (None, Some(group)) => format!("group {group}"),
             (None, None) => "nobody".to_owned(),

@@ -65,7 +65,7 @@ impl Named {
         let mut all = BTreeSet::new();
         all.extend(declaration.groups.iter().map(|one| ("group", one.partner.clone(), fold(&one.name))));
         all.extend(declaration.roles.iter().map(|one| ("role", one.partner.clone(), fold(&one.name))));
-        all.extend(declaration.users.iter().map(|one| ("user", one.partner.clone(), fold(&one.login))));
+        all.extend(declaration.users.iter().map(|one| ("user", one.partner.clone(), fold(&one.login_name))));
         Self(all)
     }
 

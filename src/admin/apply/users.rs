@@ -34,8 +34,8 @@ async fn group(tx: &mut Tx, run: &mut Run<'_>, place: &Spot, decl: &GroupDecl) -
         None => user_groups::by_name(tx, &at, &name).await?,
     };
     if let Some(known) = known {
-        if known.exclusive != decl.exclusive {
-            return Err(place.part("exclusive").wrong("whether a group is exclusive cannot be changed"));
+        if known.is_primary != decl.primary {
+            return Err(place.part("primary").wrong("whether a group is a primary group cannot be changed"));
         }
         // The same but for capitals.
         if known.name != name {
@@ -45,12 +45,12 @@ async fn group(tx: &mut Tx, run: &mut Run<'_>, place: &Spot, decl: &GroupDecl) -
         }
         return Ok(());
     }
-    let exclusive = decl.exclusive;
-    let new = UserGroup { id: run.ctx.id(), partner: at.partner(), name, exclusive, is_default: false };
+    let is_primary = decl.primary;
+    let new = UserGroup { id: run.ctx.id(), partner: at.partner(), name, is_primary, is_default: false };
     user_groups::insert(tx, &at, &new, run.ctx.now()).await?;
     record(tx, run.ctx, at.partner(), Event::of(Kind::UserGroupCreated, new.id)).await?;
     run.known.add_group(new);
-    run.plan.created(format!("{place}, {}", if exclusive { "exclusive" } else { "a label" }));
+    run.plan.created(format!("{place}, {}", if is_primary { "primary" } else { "additional" }));
     Ok(())
 }
 
@@ -155,12 +155,12 @@ fn capability(run: &Run<'_>, id: CapabilityId) -> String {
 type Logins<'a> = HashSet<(&'a str, String)>;
 
 pub(super) async fn users(tx: &mut Tx, run: &mut Run<'_>, decls: &[UserDecl]) -> Result<(), ApplyError> {
-    let logins = decls.iter().map(|decl| (decl.partner.as_str(), fold(&decl.login))).collect();
+    let logins = decls.iter().map(|decl| (decl.partner.as_str(), fold(&decl.login_name))).collect();
     for (number, decl) in decls.iter().enumerate() {
         let spot = decl.spot(number);
         if !run.twice.contains(spot.at()) {
             let done = user(tx, run, &spot, &logins, decl).await;
-            run.done("user", &decl.login, done)?;
+            run.done("user", &decl.login_name, done)?;
         }
     }
     Ok(run.written(tx).await?)
@@ -175,28 +175,28 @@ async fn user(
 ) -> Result<(), ApplyError> {
     let at = run.partner(tx, &place.part("partner"), &decl.partner).await?;
     let profile = UserProfile {
-        display_name: super::name(place, "name", &decl.name)?,
+        display_name: super::name(place, "name", &decl.display_name)?,
         email: decl.email.as_deref().map(|email| super::name(place, "email", email)).transpose()?,
-        login_name: Some(super::name(place, "login", &decl.login)?),
+        login_name: Some(super::name(place, "login_name", &decl.login_name)?),
         ..UserProfile::default()
     };
-    if let Some(known) = run.known.user(at.partner(), &decl.login) {
+    if let Some(known) = run.known.user(at.partner(), &decl.login_name) {
         let (id, known) = (known.id, known.profile.clone());
         return change(tx, run, place, &at, (id, known, false), profile).await;
     }
-    let there = match run.known.namesakes(&decl.login) {
+    let there = match run.known.namesakes(&decl.login_name) {
         Some(all) => all.iter().find(|one| one.home == at.partner()).map(|one| one.id),
-        None => users::by_login(tx, &at, &decl.login).await?,
+        None => users::by_login(tx, &at, &decl.login_name).await?,
     };
     if let Some(id) = there {
         let Some(known) = users::get(tx, &at, id).await? else { return Ok(()) };
         let has_source = users::has_source(tx, &at, id).await?;
         return change(tx, run, place, &at, (id, known.profile, has_source), profile).await;
     }
-    nowhere_else(tx, run, place, logins, &decl.login).await?;
+    nowhere_else(tx, run, place, logins, &decl.login_name).await?;
     let id: UserId = run.ctx.id();
     run.plan.created(format!("{place}, “{}”", profile.display_name));
-    run.known.made_user(at.partner(), &decl.login, id);
+    run.known.made_user(at.partner(), &decl.login_name, id);
     Ok(run.make_user(tx, at.partner(), id, profile).await?)
 }
 
@@ -260,7 +260,7 @@ async fn nowhere_else(
                 "someone of this login is at home in {home}, and people cannot be moved; if these are two people, \
                  declare the one of {home} too"
             );
-            return Err(place.part("login").wrong(why));
+            return Err(place.part("login_name").wrong(why));
         }
     }
     Ok(())

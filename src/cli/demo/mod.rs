@@ -73,12 +73,12 @@ impl DemoArgs {
     /// Settings of a server that is tried out; the environment may say otherwise, except of where the demo lives.
     fn config(&self, folder: &Folder) -> anyhow::Result<Config> {
         let defaults = toml::toml! {
-            server.stop_seconds = 2
+            server.shutdown_timeout_seconds = 2
             scim.requests_per_second = 0
             api.requests_per_second = 0
             log.filter = "warn"
             // Providers may run beside the demo.
-            outgoing.loopback = true
+            outbound.allow_loopback = true
         };
         let mut config = config::over(defaults, std::env::vars_os())?;
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], self.port));

@@ -37,8 +37,8 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
     let user = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
     told.push_str("\nWhat follows from it:\n\n");
     for held in effective_lists::groups_of(&mut reader, &home, user).await? {
-        let verb = if held.exclusive { "placed in" } else { "labelled" };
-        writeln!(told, "  + {verb} {}: {}", held.group.name, held.ground)?;
+        let verb = if held.is_primary { "placed in" } else { "labelled" };
+        writeln!(told, "  + {verb} {}: {}", held.group.name, held.membership)?;
     }
     for held in effective_lists::grants_of(&mut reader, &home, user, Clock.now()).await? {
         writeln!(told, "  + {}", held.proof)?;

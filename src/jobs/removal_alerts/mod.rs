@@ -189,9 +189,9 @@ impl Watch {
                 let event = Event::of(Kind::RemovalAlertRaised, removal_alert.connection_id)
                     .id("removal_alert", removal_alert.id);
                 let event = event
-                    .moment("since", removal_alert.first_removal_at)
-                    .moment("until", removal_alert.last_removal_at);
-                let event = event.count("people", number(removal_alert.user_count)).count("minutes", minutes);
+                    .moment("first_removal_at", removal_alert.first_removal_at)
+                    .moment("last_removal_at", removal_alert.last_removal_at);
+                let event = event.count("user_count", number(removal_alert.user_count)).count("minutes", minutes);
                 events::append(tx, &ctx, at.partner(), &[event]).await?;
             }
             for (at, removal_alert) in &grown {

@@ -66,8 +66,8 @@ pub async fn carry_in(
         };
     }
     for entry in &part {
-        if let (RemovedItem::Active(id), Restorability::Restored { unsaid }) = (entry.item, entry.fate) {
-            restored += usize::from(let_in(tx, ctx, source, id, unsaid).await?);
+        if let (RemovedItem::Active(id), Restorability::Restored { was_implicit }) = (entry.item, entry.fate) {
+            restored += usize::from(let_in(tx, ctx, source, id, was_implicit).await?);
         }
     }
     if restored > 0 {
@@ -193,7 +193,7 @@ async fn let_in(
     ctx: &Ctx,
     source: &ProvisionSource<'_>,
     id: ExternalUserId,
-    unsaid: bool,
+    was_implicit: bool,
 ) -> Result<bool, ProvisionError> {
     if external_users::get(tx, &source.extent, id).await?.is_none_or(|user| user.active) {
         return Ok(false);
@@ -207,7 +207,7 @@ async fn let_in(
         }
     };
     users::update_in(tx, ctx, source, id, None, &said(Some(true))).await?;
-    if unsaid {
+    if was_implicit {
         // Leaving it out keeps what holds.
         users::update_in(tx, ctx, source, id, None, &said(None)).await?;
     }

@@ -28,7 +28,7 @@ pub enum LastChange {
         /// When.
         at: Timestamp,
         /// Its presence had been understood, not said.
-        unsaid: bool,
+        was_implicit: bool,
     },
     /// It was given back since.
     GivenBack {
@@ -58,8 +58,8 @@ impl Ledger {
     /// Takes up the next turn; `ours` when the connection in question said it.
     pub fn note(&mut self, at: Timestamp, ours: bool, item: RemovedItem, turn: ItemChange) {
         match turn {
-            ItemChange::Taken { unsaid } if ours && self.span.contains(at) => {
-                self.taken.insert(item, LastChange::Taken { at, unsaid });
+            ItemChange::Taken { was_implicit } if ours && self.span.contains(at) => {
+                self.taken.insert(item, LastChange::Taken { at, was_implicit });
             }
             turn => {
                 let Some(last) = self.taken.get_mut(&item) else { return };
@@ -97,7 +97,7 @@ mod tests {
         RemovedItem::Active(ExternalUserId::from_uuid(Uuid::from_u128(n)))
     }
 
-    const TAKEN: ItemChange = ItemChange::Taken { unsaid: false };
+    const TAKEN: ItemChange = ItemChange::Taken { was_implicit: false };
     const SPAN: TimeRange =
         TimeRange { from: Timestamp::from_micros(10_000_000), to: Timestamp::from_micros(20_000_000) };
 
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let taken = |second| Some(LastChange::Taken { at: moment(second), unsaid: false });
+        let taken = |second| Some(LastChange::Taken { at: moment(second), was_implicit: false });
         assert_eq!(last(&[(10, true, TAKEN)]), taken(10), "the first moment is inside");
         assert_eq!(last(&[(20, true, TAKEN)]), None, "the end is outside");
         assert_eq!(last(&[(9, true, TAKEN)]), None);

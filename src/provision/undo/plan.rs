@@ -15,8 +15,8 @@ use crate::store::removal_events::CurrentUser;
 pub enum Restorability {
     /// It would be restored.
     Restored {
-        /// Its presence is left unsaid, as it was.
-        unsaid: bool,
+        /// Its presence stays unsaid, as it was.
+        was_implicit: bool,
     },
     /// It is back already; how, as a sentence.
     Back(&'static str),
@@ -29,8 +29,8 @@ impl Restorability {
     pub fn word(self) -> &'static str {
         match self {
             Self::Restored { .. } => "restorable",
-            Self::Back(_) => "back",
-            Self::Lost(_) => "lost",
+            Self::Back(_) => "already_restored",
+            Self::Lost(_) => "not_restorable",
         }
     }
 
@@ -91,12 +91,12 @@ impl UndoPlan {
     pub fn hash(&self) -> String {
         let mut text = format!("{}\n", self.connection);
         for entry in self.restorable() {
-            let unsaid = matches!(entry.fate, Restorability::Restored { unsaid: true });
+            let was_implicit = matches!(entry.fate, Restorability::Restored { was_implicit: true });
             text.push_str(&match entry.item {
                 RemovedItem::User(user) => format!("user {user}\n"),
                 RemovedItem::Group(group) => format!("group {group}\n"),
                 RemovedItem::Member(group, who) => format!("member {group} {}\n", who.uuid()),
-                RemovedItem::Active(user) => format!("active {user} {unsaid}\n"),
+                RemovedItem::Active(user) => format!("active {user} {was_implicit}\n"),
             });
         }
         sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -133,7 +133,7 @@ impl CurrentState {
             let (at, fate) = match last {
                 LastChange::GivenBack { at } => (at, Restorability::Back(GIVEN_BACK)),
                 LastChange::TakenAgain { at } => (at, Restorability::Lost(TAKEN_AGAIN)),
-                LastChange::Taken { at, unsaid } => (at, self.fate(item, unsaid, &coming)),
+                LastChange::Taken { at, was_implicit } => (at, self.fate(item, was_implicit, &coming)),
             };
             let restored = matches!(fate, Restorability::Restored { .. });
             if restored {
@@ -146,8 +146,8 @@ impl CurrentState {
         entries
     }
 
-    fn fate(&self, item: RemovedItem, unsaid: bool, coming: &HashSet<RemovedItem>) -> Restorability {
-        let restored = Restorability::Restored { unsaid };
+    fn fate(&self, item: RemovedItem, was_implicit: bool, coming: &HashSet<RemovedItem>) -> Restorability {
+        let restored = Restorability::Restored { was_implicit };
         let user_comes = |user| self.users.contains_key(&user) || coming.contains(&RemovedItem::User(user));
         let group_comes = |group| self.groups.contains_key(&group) || coming.contains(&RemovedItem::Group(group));
         match item {
@@ -200,7 +200,7 @@ mod tests {
         let at = Timestamp::from_micros(5);
         let mut ledger = Ledger::new(TimeRange { from: at, to: Timestamp::from_micros(6) });
         for item in items {
-            ledger.note(at, true, *item, ItemChange::Taken { unsaid: false });
+            ledger.note(at, true, *item, ItemChange::Taken { was_implicit: false });
         }
         ledger
     }
@@ -230,14 +230,14 @@ mod tests {
         };
         let expected = [
             (RemovedItem::User(user(1)), "restorable"),
-            (RemovedItem::User(user(2)), "back"),
+            (RemovedItem::User(user(2)), "already_restored"),
             (RemovedItem::Group(group(9)), "restorable"),
             (member(1), "restorable"),
-            (member(2), "lost"),
+            (member(2), "not_restorable"),
         ];
         assert_eq!(fates(&present), expected);
         present.gone_groups.clear();
-        assert!(fates(&present).iter().skip(2).all(|(_, word)| *word == "lost"));
+        assert!(fates(&present).iter().skip(2).all(|(_, word)| *word == "not_restorable"));
     }
 
     #[test]

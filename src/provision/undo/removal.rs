@@ -48,7 +48,7 @@ pub enum ItemChange {
     /// It was taken away.
     Taken {
         /// That it was there had not been said but was understood (`active` without a value).
-        unsaid: bool,
+        was_implicit: bool,
     },
 }
 
@@ -69,7 +69,7 @@ pub fn taker(line: &RemovalEvent) -> Option<ConnectionId> {
 
 /// What a line took away and gave.
 pub fn turns(line: &RemovalEvent) -> Vec<(RemovedItem, ItemChange)> {
-    const TAKEN: ItemChange = ItemChange::Taken { unsaid: false };
+    const TAKEN: ItemChange = ItemChange::Taken { was_implicit: false };
     let Some(subject) = line.subject else { return Vec::new() };
     let (user, group) = (ExternalUserId::from_uuid(subject), ExternalGroupId::from_uuid(subject));
     match EventKind::parse(&line.kind) {
@@ -88,8 +88,8 @@ pub fn turns(line: &RemovalEvent) -> Vec<(RemovedItem, ItemChange)> {
 
 fn switched(data: &str) -> Option<ItemChange> {
     let data: Json = serde_json::from_str(data).ok()?;
-    let unsaid = data.get("unsaid").and_then(Json::as_bool).unwrap_or(false);
-    Some(if data.get("active")?.as_bool()? { ItemChange::Given } else { ItemChange::Taken { unsaid } })
+    let was_implicit = data.get("was_implicit").and_then(Json::as_bool).unwrap_or(false);
+    Some(if data.get("active")?.as_bool()? { ItemChange::Given } else { ItemChange::Taken { was_implicit } })
 }
 
 fn members(group: ExternalGroupId, data: &str, turn: ItemChange) -> Vec<(RemovedItem, ItemChange)> {
@@ -121,11 +121,11 @@ mod tests {
         let user = ExternalUserId::from_uuid(Uuid::from_u128(1));
         let group = ExternalGroupId::from_uuid(Uuid::from_u128(1));
         let other = ExternalUserId::from_uuid(Uuid::from_u128(2));
-        let taken = ItemChange::Taken { unsaid: false };
+        let taken = ItemChange::Taken { was_implicit: false };
         assert_eq!(turns(&line(EventKind::ExternalUserUpdated, r#"{"attributes":["title"]}"#)), []);
         assert_eq!(
-            turns(&line(EventKind::ExternalUserUpdated, r#"{"active":false,"unsaid":true}"#)),
-            [(RemovedItem::Active(user), ItemChange::Taken { unsaid: true })]
+            turns(&line(EventKind::ExternalUserUpdated, r#"{"active":false,"was_implicit":true}"#)),
+            [(RemovedItem::Active(user), ItemChange::Taken { was_implicit: true })]
         );
         assert_eq!(
             turns(&line(EventKind::ExternalUserUpdated, r#"{"active":true}"#)),

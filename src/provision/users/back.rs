@@ -37,7 +37,7 @@ pub async fn return_in(
             crate::store::external_users::get(tx, at, id).await?.and_then(|external_user| external_user.user)
     {
         let suspended_grants = users::set_suspended_grants(tx, at, user, ctx.now()).await?;
-        effect.user(at.connection(), user, UserChangeKind::Revived { suspended_grants });
+        effect.user(at.connection(), user, UserChangeKind::Returned { suspended_grants });
     }
     finish(tx, ctx, source, &mut effect).await?;
     let done = update_in(tx, ctx, source, id, None, &|_: &Document| Ok(said.clone())).await?;

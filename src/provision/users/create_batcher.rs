@@ -177,7 +177,7 @@ async fn write(turn: BatchSlot) {
     let UserBatch { turn, company } = trip.into_inner();
     // None was taken when the database could not even be asked: nobody need wait to hear the same.
     let company = company.or_else(|| turn.as_ref().map(BatchSlot::everyone)).unwrap_or_default();
-    metrics::histogram!("rolecall_users_created_together").record(company.len() as f64);
+    metrics::histogram!("rolecall_user_create_batch_size").record(company.len() as f64);
     settle(&store, extent, company, outcome).await;
     if let Some(turn) = turn {
         turn.pass();

@@ -135,7 +135,7 @@ impl LogWriter {
     fn lose(&self, rows: usize, error: &sqlx::Error) {
         tracing::error!(%error, rows, "the log of requests lost rows");
         self.dropped.fetch_add(rows as u64, Ordering::Relaxed);
-        metrics::counter!("rolecall_request_log_dropped_total").increment(rows as u64);
+        metrics::counter!("rolecall_request_log_dropped_entries_total").increment(rows as u64);
     }
 
     async fn insert(&self, batch: &[LogRow]) -> Result<(), sqlx::Error> {

@@ -9,14 +9,14 @@ use crate::admin::{NAME_CHARACTERS, SLUG_PATTERN};
 const NAMES: [(&str, &str, usize); 11] = [
     ("NewPartnerBody", "name", 1),
     ("NewPartnerBody", "external_id", 0),
-    ("Cause", "cause", 1),
+    ("Cause", "reason", 1),
     ("NewDirectoryBody", "name", 1),
     ("NewTokenBody", "name", 1),
     ("NewClientBody", "name", 1),
     ("NewConnectionBody", "profile", 1),
-    ("NewConnectionBody", "join", 0),
+    ("NewConnectionBody", "matching_attribute", 0),
     ("ChangeBody", "profile", 1),
-    ("ChangeBody", "join", 0),
+    ("ChangeBody", "matching_attribute", 0),
     ("NewConnectionBody", "slug", 1),
 ];
 

@@ -38,14 +38,14 @@ pub const ROUTES: &[RouteSpec] = &[
         post: Some(|| web::to(partners::suspend::suspend)),
         ..at("/api/v1/partners/{id}/suspend")
     },
-    RouteSpec { post: Some(|| web::to(partners::resume::resume)), ..at("/api/v1/partners/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(partners::reactivate::reactivate)), ..at("/api/v1/partners/{id}/reactivate") },
     RouteSpec { get: Some(|| web::to(partners::users::users)), ..at("/api/v1/partners/{id}/users") },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(partners::confirmations::confirm)),
         ..at("/api/v1/partners/{id}/confirmations")
     },
-    RouteSpec { get: Some(|| web::to(partners::groups::groups)), ..at("/api/v1/partners/{id}/groups") },
+    RouteSpec { get: Some(|| web::to(partners::groups::groups)), ..at("/api/v1/partners/{id}/user-groups") },
     RouteSpec { get: Some(|| web::to(partners::matches::list)), ..at("/api/v1/partners/{id}/matches") },
     RouteSpec { get: Some(|| web::to(partners::roles::roles)), ..at("/api/v1/partners/{id}/roles") },
     RouteSpec {
@@ -61,7 +61,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/users/{id}/confirm")
     },
     RouteSpec { post: Some(|| web::to(users::suspend::suspend)), ..at("/api/v1/users/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(users::resume::resume)), ..at("/api/v1/users/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(users::reactivate::reactivate)), ..at("/api/v1/users/{id}/reactivate") },
     RouteSpec { get: Some(|| web::to(directories::show::show)), ..at("/api/v1/directories/{id}") },
     RouteSpec { post: Some(|| web::to(connections::create::create)), ..at("/api/v1/directories/{id}/connections") },
     RouteSpec {
@@ -72,11 +72,11 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec {
         get: Some(|| web::to(connections::oauth_clients::list)),
         post: Some(|| web::to(connections::oauth_clients::create)),
-        ..at("/api/v1/connections/{slug}/clients")
+        ..at("/api/v1/connections/{slug}/oauth-clients")
     },
     RouteSpec {
         delete: Some(|| web::to(connections::oauth_clients::revoke)),
-        ..at("/api/v1/connections/{slug}/clients/{id}")
+        ..at("/api/v1/connections/{slug}/oauth-clients/{id}")
     },
     RouteSpec {
         get: Some(|| web::to(connections::tokens::list)),
@@ -84,7 +84,7 @@ pub const ROUTES: &[RouteSpec] = &[
         ..at("/api/v1/connections/{slug}/tokens")
     },
     RouteSpec { delete: Some(|| web::to(connections::tokens::revoke)), ..at("/api/v1/connections/{slug}/tokens/{id}") },
-    RouteSpec { get: Some(|| web::to(connections::request_log::log)), ..at("/api/v1/connections/{slug}/log") },
+    RouteSpec { get: Some(|| web::to(connections::request_log::log)), ..at("/api/v1/connections/{slug}/request-log") },
     RouteSpec { get: Some(|| web::to(connections::matches::list)), ..at("/api/v1/connections/{slug}/matches") },
     RouteSpec {
         post: Some(|| web::to(connections::matches::confirm)),
@@ -96,11 +96,14 @@ pub const ROUTES: &[RouteSpec] = &[
     },
     RouteSpec {
         lasting: true,
+        get: Some(|| web::to(connections::sync_runs::list)),
         post: Some(|| web::to(connections::sync::sync)),
-        ..at("/api/v1/connections/{slug}/sync")
+        ..at("/api/v1/connections/{slug}/sync-runs")
     },
-    RouteSpec { get: Some(|| web::to(connections::sync_runs::list)), ..at("/api/v1/connections/{slug}/runs") },
-    RouteSpec { get: Some(|| web::to(connections::sync_runs::show)), ..at("/api/v1/connections/{slug}/runs/{id}") },
+    RouteSpec {
+        get: Some(|| web::to(connections::sync_runs::show)),
+        ..at("/api/v1/connections/{slug}/sync-runs/{id}")
+    },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(connections::test::test)),

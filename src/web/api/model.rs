@@ -70,30 +70,30 @@ impl<T: Id> From<NamedRef<T>> for Ref {
 /// The part of the tree that something holds over.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct ScopeView {
-    /// `own`, `partner`, `subtree` or `groups`.
-    pub reach: &'static str,
+    /// `own`, `partner`, `subtree` or `user_groups`.
+    pub kind: &'static str,
     /// The partner it hangs on.
     pub partner: Uuid,
     /// The user groups, when it speaks of user groups.
-    pub groups: Vec<Uuid>,
+    pub user_groups: Vec<Uuid>,
     /// Partners cut out, each with everything below.
-    pub without_partners: Vec<Uuid>,
+    pub excluded_partners: Vec<Uuid>,
     /// User groups cut out.
-    pub without_groups: Vec<Uuid>,
+    pub excluded_user_groups: Vec<Uuid>,
 }
 
 impl From<&Scope> for ScopeView {
     fn from(scope: &Scope) -> Self {
-        let groups = match &scope.reach {
-            ScopeBase::Groups { groups, .. } => groups.iter().map(|id| id.uuid()).collect(),
+        let groups = match &scope.base {
+            ScopeBase::UserGroups { user_groups: groups, .. } => groups.iter().map(|id| id.uuid()).collect(),
             _ => Vec::new(),
         };
         Self {
-            reach: scope.reach.word(),
+            kind: scope.base.kind().as_str(),
             partner: scope.partner().uuid(),
-            groups,
-            without_partners: scope.without_partners.iter().map(|id| id.uuid()).collect(),
-            without_groups: scope.without_groups.iter().map(|id| id.uuid()).collect(),
+            user_groups: groups,
+            excluded_partners: scope.excluded_partners.iter().map(|id| id.uuid()).collect(),
+            excluded_user_groups: scope.excluded_user_groups.iter().map(|id| id.uuid()).collect(),
         }
     }
 }
@@ -110,7 +110,7 @@ pub(super) struct ChangeResult {
 #[serde(deny_unknown_fields)]
 pub(super) struct SuspensionBody {
     /// The cause, for those who may see the partner in whose name it is; at most 200 characters.
-    pub cause: String,
+    pub reason: String,
     /// For what; left out: for any reason of those who run the partner or one above.
     #[serde(default)]
     pub kind: SuspensionKindView,
@@ -120,7 +120,7 @@ pub(super) struct SuspensionBody {
     #[schema(value_type = Option<Uuid>)]
     pub standing: Option<PartnerId>,
     /// Of the kind `end`, and of no other: the moment from which they are off. Sent again, it moves that.
-    pub at: Option<ApiTimestamp>,
+    pub effective_at: Option<ApiTimestamp>,
 }
 
 impl SuspensionBody {
@@ -128,10 +128,10 @@ impl SuspensionBody {
     pub(super) fn order(&self) -> SuspensionOrder<'_> {
         SuspensionOrder {
             kind: self.kind.into(),
-            cause: &self.cause,
+            cause: &self.reason,
             notice: self.notice.as_deref(),
             standing: self.standing,
-            at: self.at.map(|at| at.0),
+            at: self.effective_at.map(|at| at.0),
         }
     }
 }
@@ -150,12 +150,12 @@ pub(super) struct LiftedView {
     /// False when nothing was there to lift.
     pub changed: bool,
     /// How many suspensions are left; while there is one, it stays off.
-    pub still: usize,
+    pub remaining: usize,
 }
 
 impl From<Lifted> for LiftedView {
     fn from(Lifted { changed, still }: Lifted) -> Self {
-        Self { changed, still }
+        Self { changed, remaining: still }
     }
 }
 
@@ -170,7 +170,7 @@ pub(super) enum SuspensionKindView {
     Billing,
     /// Safety: in the name of a partner above, sessions end for good; needs `core.security.hold`.
     Security,
-    /// Somebody leaves at the moment `at`; of users only.
+    /// Somebody leaves at the moment `effective_at`; of users only.
     End,
 }
 
@@ -187,11 +187,11 @@ pub(super) struct SuspensionView {
     /// By whom, in words.
     by: String,
     /// Why; of a partner that the caller may not see: what those below are told, or null.
-    cause: Option<String>,
+    reason: Option<String>,
     /// When it was decided.
-    since: ApiTimestamp,
+    suspended_at: ApiTimestamp,
     /// From when on it holds: of the kind `end`, which may lie ahead; null: since it was decided.
-    from: Option<ApiTimestamp>,
+    effective_at: Option<ApiTimestamp>,
 }
 
 impl From<VisibleSuspension> for SuspensionView {
@@ -201,9 +201,9 @@ impl From<VisibleSuspension> for SuspensionView {
             standing: told.standing.map(Ref::from),
             connection: told.connection.map(Id::uuid),
             by: told.words,
-            cause: told.cause,
-            since: ApiTimestamp(told.since),
-            from: told.from.map(ApiTimestamp),
+            reason: told.cause,
+            suspended_at: ApiTimestamp(told.since),
+            effective_at: told.from.map(ApiTimestamp),
         }
     }
 }

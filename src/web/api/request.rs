@@ -180,9 +180,9 @@ impl RawRequest {
 
     async fn bytes(&mut self) -> Result<web::Bytes, Fault> {
         let limits = &self.app.config.server.limits;
-        let time = Duration::from_secs(limits.body_seconds);
+        let time = Duration::from_secs(limits.body_timeout_seconds);
         let Some(payload) = self.payload.take() else { return Ok(web::Bytes::new()) };
-        let bytes = extract::body(&self.request, payload, limits.body_bytes, time).await?;
+        let bytes = extract::body(&self.request, payload, limits.max_body_bytes, time).await?;
         let kind = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !bytes.is_empty() && !kind.eq_ignore_ascii_case("application/json") {

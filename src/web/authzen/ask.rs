@@ -29,7 +29,7 @@ pub(super) async fn body(request: &HttpRequest, app: &App, payload: Payload) -> 
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(bad(request, "Send the request as application/json.".to_owned()));
     }
-    let time = std::time::Duration::from_secs(app.config.server.limits.body_seconds);
+    let time = std::time::Duration::from_secs(app.config.server.limits.body_timeout_seconds);
     let bytes: Bytes = extract::body(request, payload, MOST_BYTES, time).await?;
     super::model::object(&bytes).map_err(|wrong| bad(request, wrong))
 }
@@ -104,7 +104,7 @@ pub(super) fn answer(known: &mut FactCache, asker: UserId, asked: &Evaluation, n
 const NONE: CapabilityId = CapabilityId(0);
 
 fn absent(what: Absent) -> Decision {
-    Decision::because(DecisionReason::Refused { misses: vec![DenialReason::from(what)] })
+    Decision::because(DecisionReason::Denied { denials: vec![DenialReason::from(what)] })
 }
 
 /// The user a subject names; none when it names nobody of ours.
@@ -155,7 +155,7 @@ fn product(entity: &Entity) -> Option<Resource> {
 fn told(told: &VisibleDecision, now: Timestamp) -> Value {
     let mut detail = match &told.reason {
         Some(reason) => serde_json::to_value(reason).unwrap_or_default(),
-        None => json!({"outcome": "granted", "hidden": true}),
+        None => json!({"result": "allowed", "hidden": true}),
     };
     if let Some(members) = detail.as_object_mut() {
         if let Some(missing) = &told.missing {

@@ -162,6 +162,6 @@ pub(super) fn connection(form: &Form) -> Result<NewConnection, PageError> {
         kind,
         slug: form.field("slug").trim().to_owned(),
         profile: product.profile.to_owned(),
-        join: Some(product.join.to_owned()),
+        matching_attribute: Some(product.join.to_owned()),
     })
 }

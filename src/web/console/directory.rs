@@ -99,7 +99,7 @@ pub(super) async fn show(
                 id: found.id.to_string(),
                 mode: mode_name(found.mode),
                 mode_title: mode_title(found.mode),
-                rule_version: found.rule_version,
+                rule_version: found.rule_set_version,
                 name: found.name,
                 products: products::all(),
             })
@@ -158,8 +158,10 @@ async fn names(
     let mut scopes: Vec<&Scope> = ceilings.iter().map(|row| &row.scope).collect();
     for rule in written {
         match &rule.rule.effect {
-            RuleEffect::Place { group } | RuleEffect::Join { group } => ids.push(group.uuid()),
-            RuleEffect::Grant { role, scope } => {
+            RuleEffect::SetPrimaryGroup { user_group: group } | RuleEffect::AddToGroup { user_group: group } => {
+                ids.push(group.uuid())
+            }
+            RuleEffect::GrantRole { role, scope } => {
                 ids.push(role.uuid());
                 scopes.push(scope);
             }
@@ -167,9 +169,9 @@ async fn names(
     }
     for scope in scopes {
         ids.push(scope.partner().uuid());
-        ids.extend(scope.without_partners.iter().map(|out| out.uuid()));
-        ids.extend(scope.without_groups.iter().map(|out| out.uuid()));
-        if let ScopeBase::Groups { groups, .. } = &scope.reach {
+        ids.extend(scope.excluded_partners.iter().map(|out| out.uuid()));
+        ids.extend(scope.excluded_user_groups.iter().map(|out| out.uuid()));
+        if let ScopeBase::UserGroups { user_groups: groups, .. } = &scope.base {
             ids.extend(groups.iter().map(|group| group.uuid()));
         }
     }
@@ -187,17 +189,17 @@ impl Names {
 
     fn scope(&self, scope: &Scope) -> String {
         let mut plain = scope.clone();
-        plain.without_partners.clear();
-        plain.without_groups.clear();
-        let mut text = match &scope.reach {
-            ScopeBase::Groups { partner, groups } => {
+        plain.excluded_partners.clear();
+        plain.excluded_user_groups.clear();
+        let mut text = match &scope.base {
+            ScopeBase::UserGroups { partner, user_groups: groups } => {
                 let groups = self.listed(groups.iter().map(|group| group.uuid()));
                 format!("{groups} of {}", self.of(partner.uuid()))
             }
             _ => ScopeSummary::of(&plain, self.of(scope.partner().uuid())).to_string(),
         };
-        let outs = scope.without_partners.iter().map(|out| out.uuid());
-        let outs = self.listed(outs.chain(scope.without_groups.iter().map(|out| out.uuid())));
+        let outs = scope.excluded_partners.iter().map(|out| out.uuid());
+        let outs = self.listed(outs.chain(scope.excluded_user_groups.iter().map(|out| out.uuid())));
         if !outs.is_empty() {
             text = format!("{text} except {outs}");
         }
@@ -206,9 +208,9 @@ impl Names {
 
     fn rule(&self, written: rules::StoredRule, loose: &[UnboundRule]) -> Rule {
         let (verb, then) = match &written.rule.effect {
-            RuleEffect::Place { group } => ("place in", self.of(group.uuid())),
-            RuleEffect::Join { group } => ("label", self.of(group.uuid())),
-            RuleEffect::Grant { role, scope } => {
+            RuleEffect::SetPrimaryGroup { user_group: group } => ("place in", self.of(group.uuid())),
+            RuleEffect::AddToGroup { user_group: group } => ("label", self.of(group.uuid())),
+            RuleEffect::GrantRole { role, scope } => {
                 ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope)))
             }
         };

@@ -37,21 +37,21 @@ fn step(kind: impl Into<String>, text: impl Into<String>) -> PathNode {
 /// Why the user holds this; `names` are those of the partners cut out of its scope.
 pub fn why(grant: &UserGrant, connections: &[LinkedAccount], names: &[(Uuid, String)]) -> GrantPath {
     let mut why = drawn(&grant.proof, connections);
-    let outs = grant.scope.without_partners.iter();
+    let outs = grant.scope.excluded_partners.iter();
     let outs: Vec<&str> =
         outs.filter_map(|out| names.iter().find(|(id, _)| *id == out.uuid())).map(|(_, name)| name.as_str()).collect();
     if let (Some(last), false) = (why.steps.last_mut(), outs.is_empty()) {
         last.text = format!("{} except {}", last.text.replace(" (with exceptions)", ""), outs.join(", "));
     }
-    let directory = grant.proof.support.directory().map(|directory| directory.name.as_str());
+    let directory = grant.proof.origin.directory().map(|directory| directory.name.as_str());
     let directory = directory.filter(|name| !name.is_empty()).unwrap_or("a directory");
-    why.but = match (grant.dormant, grant.clip) {
-        (Some(InactiveReason::NotYet), _) => Some("It begins later.".to_owned()),
-        (Some(InactiveReason::Over), _) => Some("It has ended.".to_owned()),
+    why.but = match (grant.inactive_reason, grant.ceiling_effect) {
+        (Some(InactiveReason::NotYetValid), _) => Some("It begins later.".to_owned()),
+        (Some(InactiveReason::Expired), _) => Some("It has ended.".to_owned()),
         (Some(InactiveReason::Suspended), _) => Some("It is put aside until an administrator returns it.".to_owned()),
-        (None, CeilingEffect::Whole) => None,
-        (None, CeilingEffect::Part) => Some(format!("It counts only as far as the ceiling of {directory} reaches.")),
-        (None, CeilingEffect::Nothing) => {
+        (None, CeilingEffect::None) => None,
+        (None, CeilingEffect::Partial) => Some(format!("It counts only as far as the ceiling of {directory} reaches.")),
+        (None, CeilingEffect::Blocked) => {
             Some(format!("It confers nothing: the ceiling of {directory} does not allow it."))
         }
     };
@@ -64,12 +64,12 @@ pub fn why(grant: &UserGrant, connections: &[LinkedAccount], names: &[(Uuid, Str
 /// The grant an answer rests on, or the one that comes nearest.
 pub fn answer_path(reason: &DecisionReason, connections: &[LinkedAccount]) -> Option<GrantPath> {
     match reason {
-        DecisionReason::Granted(proof) => Some(drawn(proof, connections)),
-        DecisionReason::Refused { misses } => misses.iter().find_map(|miss| match miss {
-            DenialReason::NotNow { nearest, .. }
-            | DenialReason::OutOfScope { nearest }
-            | DenialReason::Clipped { nearest, .. }
-            | DenialReason::Unconfirmed { nearest } => {
+        DecisionReason::Allowed(proof) => Some(drawn(proof, connections)),
+        DecisionReason::Denied { denials: misses } => misses.iter().find_map(|miss| match miss {
+            DenialReason::GrantInactive { closest_grant: nearest, .. }
+            | DenialReason::OutOfScope { closest_grant: nearest }
+            | DenialReason::OutsideCeiling { closest_grant: nearest, .. }
+            | DenialReason::Unconfirmed { closest_grant: nearest } => {
                 let mut why = drawn(nearest, connections);
                 mark(&mut why.steps, "clipped");
                 Some(why)
@@ -87,11 +87,11 @@ fn mark(steps: &mut [PathNode], class: &'static str) {
 
 fn drawn(proof: &GrantExplanation, connections: &[LinkedAccount]) -> GrantPath {
     let mut steps = Vec::new();
-    match &proof.support {
+    match &proof.origin {
         GrantOrigin::Rule(line) => by_rule(&mut steps, line, connections),
-        GrantOrigin::Manual { granted_by, through, .. } => {
+        GrantOrigin::Manual { granted_by, via_group: through, .. } => {
             if let Some(through) = through {
-                match &through.ground {
+                match &through.membership {
                     MembershipSummary::Rule(line) => by_rule(&mut steps, line, connections),
                     MembershipSummary::Added => steps.push(step("added by", "an administrator")),
                     MembershipSummary::Pinned => steps.push(step("placed by", "an administrator")),
@@ -120,7 +120,7 @@ fn by_rule(steps: &mut Vec<PathNode>, line: &RuleSummary, connections: &[LinkedA
         connections.iter().find(|connection| connection.directory == line.directory.name && connection.active);
     let said = connection.map_or("external user", |connection| connection.user_name.as_str());
     steps.push(step(format!("in {}", or(&line.directory.name, "a directory")), said));
-    for witness in &line.witnesses {
+    for witness in &line.matched {
         let kind = match witness.id {
             ExternalSet::Group(_) => "external group",
             ExternalSet::Condition(_) => "condition",

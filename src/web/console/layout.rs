@@ -38,7 +38,7 @@ fn notice(word: &str) -> Option<&'static str> {
         "suspended" => "Switched off. Sessions have ended, and nothing is allowed from now on.",
         "ends" => "Noted. From that day on nothing is allowed.",
         "partner_suspended" => "Switched off, with everything below: nothing is allowed there from now on.",
-        "resumed" => "Your suspension is lifted.",
+        "reactivated" => "Your suspension is lifted.",
         "confirmed" => "Confirmed. What the default group holds reaches this person in full.",
         "unconfirmed" => "The confirmation is taken back.",
         "connected" => "Connected. The steps below make it work.",

@@ -48,13 +48,13 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { get: Some(|| web::to(partners::show)), ..at("/partners") },
     RouteSpec { get: Some(|| web::to(partner::show)), ..at("/partners/{id}") },
     RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(partner::act)), ..at("/partners/{id}/reactivate") },
     RouteSpec { get: Some(|| web::to(users::show)), ..at("/partners/{id}/users") },
     RouteSpec { get: Some(|| web::to(user::show)), ..at("/users/{id}") },
     RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/confirm") },
     RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/unconfirm") },
     RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/suspend") },
-    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/resume") },
+    RouteSpec { post: Some(|| web::to(user::act)), ..at("/users/{id}/reactivate") },
     RouteSpec {
         get: Some(|| web::to(directories::show)),
         post: Some(|| web::to(directories::connect)),
@@ -70,15 +70,18 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { post: Some(|| web::to(connection::settings::save)), ..at("/connections/{slug}/settings") },
     RouteSpec { post: Some(|| web::to(connection::tokens::make)), ..at("/connections/{slug}/tokens") },
     RouteSpec { post: Some(|| web::to(connection::tokens::end)), ..at("/connections/{slug}/tokens/{token}/revoke") },
-    RouteSpec { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/clients") },
-    RouteSpec { post: Some(|| web::to(connection::clients::end)), ..at("/connections/{slug}/clients/{client}/revoke") },
+    RouteSpec { post: Some(|| web::to(connection::clients::make)), ..at("/connections/{slug}/oauth-clients") },
+    RouteSpec {
+        post: Some(|| web::to(connection::clients::end)),
+        ..at("/connections/{slug}/oauth-clients/{client}/revoke")
+    },
     RouteSpec { lasting: true, post: Some(|| web::to(connection::runs::test)), ..at("/connections/{slug}/test") },
-    RouteSpec { lasting: true, post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync") },
-    RouteSpec { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/runs/{run}") },
+    RouteSpec { lasting: true, post: Some(|| web::to(connection::runs::start)), ..at("/connections/{slug}/sync-runs") },
+    RouteSpec { get: Some(|| web::to(connection::runs::show)), ..at("/connections/{slug}/sync-runs/{run}") },
     RouteSpec {
         lasting: true,
         post: Some(|| web::to(connection::runs::approve)),
-        ..at("/connections/{slug}/runs/{run}/approve")
+        ..at("/connections/{slug}/sync-runs/{run}/approve")
     },
     RouteSpec {
         lasting: true,

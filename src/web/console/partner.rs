@@ -32,7 +32,7 @@ struct Page {
     /// Who would be stopped, for a visitor who may switch the partner off.
     stops: Option<Stops>,
     /// Whether the visitor may try to lift what is decided.
-    may_resume: bool,
+    may_reactivate: bool,
 }
 
 /// Who would be stopped.
@@ -82,7 +82,7 @@ pub(super) async fn show(
             };
             Ok::<_, PageError>(Page {
                 frame,
-                may_resume: may_suspend && !suspensions.is_empty(),
+                may_reactivate: may_suspend && !suspensions.is_empty(),
                 suspensions: suspensions.into_iter().map(|one| Suspension::of(one, now)).collect(),
                 stops,
                 at: place(reader, me, &at, now).await?,
@@ -110,10 +110,10 @@ pub(super) async fn act(
     let done = match last(&request) {
         "suspend" => {
             let notice = Some(form.field("notice")).filter(|notice| !notice.trim().is_empty());
-            let order = SuspensionOrder { cause: form.field("cause"), notice, ..SuspensionOrder::default() };
+            let order = SuspensionOrder { cause: form.field("reason"), notice, ..SuspensionOrder::default() };
             admin::partners::suspend(store, &ctx, me, partner, &order).await.map(|_| "partner_suspended")?
         }
-        "resume" => admin::partners::resume(store, &ctx, me, partner, None).await.map(|_| "resumed")?,
+        "reactivate" => admin::partners::reactivate(store, &ctx, me, partner, None).await.map(|_| "reactivated")?,
         _ => return Err(PageError::NotFound),
     };
     Ok(see_other(&format!("/partners/{partner}?done={done}")))
@@ -147,7 +147,7 @@ impl Stops {
 
 impl Group {
     fn of(group: &crate::domain::group::UserGroup, users: u64) -> Self {
-        let kind = match (group.is_default, group.exclusive) {
+        let kind = match (group.is_default, group.is_primary) {
             (true, _) => "default",
             (false, true) => "place",
             (false, false) => "label",

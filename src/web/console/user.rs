@@ -141,7 +141,7 @@ impl Look<'_> {
         let connections = user_summaries::connections(reader, &self.at, self.user).await?;
         let groups = effective_lists::groups_of(reader, &self.at, self.user).await?;
         let groups = visible_reasons::groups(reader, &mut sight, self.user, groups).await?;
-        let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.exclusive);
+        let (place_of, labels): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.is_primary);
         let mut labels: Vec<String> = labels.into_iter().map(|group| group.group.name).collect();
         labels.dedup();
         let may_roles =
@@ -205,7 +205,7 @@ impl Look<'_> {
     ) -> Result<(Vec<GrantPath>, usize), PageError> {
         let grants = effective_lists::grants_of(reader, &self.at, self.user, self.now).await?;
         let (grants, hidden) = visible_reasons::grants(reader, sight, self.user, grants).await?;
-        let outs = grants.iter().flat_map(|grant| &grant.scope.without_partners);
+        let outs = grants.iter().flat_map(|grant| &grant.scope.excluded_partners);
         let outs: Vec<Uuid> = outs.map(|partner| crate::domain::id::Id::uuid(*partner)).collect();
         let names = visible_reasons::names(reader, sight, &outs).await?;
         Ok((grants.iter().map(|grant| why(grant, connections, &names)).collect(), hidden))
@@ -282,11 +282,11 @@ pub(super) async fn act(
         "suspend" => {
             let at = day(form.field("day"))?;
             let kind = if at.is_some() { HoldKind::End } else { HoldKind::Partner };
-            let order = SuspensionOrder { kind, cause: form.field("cause"), at, ..SuspensionOrder::default() };
+            let order = SuspensionOrder { kind, cause: form.field("reason"), at, ..SuspensionOrder::default() };
             let done = if at.is_some() { "ends" } else { "suspended" };
             admin::users::suspend(store, &ctx, me, user, &order).await.map(|_| done)?
         }
-        "resume" => admin::users::resume(store, &ctx, me, user, None).await.map(|_| "resumed")?,
+        "reactivate" => admin::users::reactivate(store, &ctx, me, user, None).await.map(|_| "reactivated")?,
         _ => return Err(PageError::NotFound),
     };
     Ok(see_other(&format!("/users/{user}?done={done}")))

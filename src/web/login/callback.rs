@@ -14,7 +14,7 @@ use crate::web::extract::ClientInfo;
 use crate::web::scim::log;
 
 /// Refusals that come before the attempt is used up.
-const ENDS_NOTHING: [&str; 4] = ["attempt.", "connection.unknown", "connection.config", "store"];
+const ENDS_NOTHING: [&str; 4] = ["login_attempt.", "connection.unknown", "connection.config", "store"];
 
 /// Takes the provider's answer: a session, or a page that says why not. Either way the browser leaves this address at
 /// once or the answer is of no further use.

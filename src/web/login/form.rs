@@ -31,7 +31,7 @@ impl Form {
         if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
             return Err(HttpError::at(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form."));
         }
-        let time = Duration::from_secs(app.config.server.limits.body_seconds);
+        let time = Duration::from_secs(app.config.server.limits.body_timeout_seconds);
         let body = extract::body(request, payload, MOST, time).await?;
         if url::form_urlencoded::parse(&body).nth(MOST_FIELDS).is_some() {
             let detail = format!("The form has more than {MOST_FIELDS} fields.");

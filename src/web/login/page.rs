@@ -49,7 +49,7 @@ pub(super) async fn choose(
 fn page(app: &App, status: StatusCode, page: &Page<'_>) -> HttpResponse {
     let mut response = html(status, page);
     let providers =
-        if app.config.outgoing.loopback { "https: http://127.0.0.1:* http://localhost:*" } else { "https:" };
+        if app.config.outbound.allow_loopback { "https: http://127.0.0.1:* http://localhost:*" } else { "https:" };
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self' {providers}; \
          base-uri 'none'; frame-ancestors 'none'"

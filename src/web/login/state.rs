@@ -81,7 +81,7 @@ impl LoginState {
 
 /// Where the server may make connections to, by the operator's word.
 pub fn policy(config: &Config) -> Policy {
-    Policy { allow: config.outgoing.allow.clone(), loopback: config.outgoing.loopback }
+    Policy { allow: config.outbound.allowed_networks.clone(), loopback: config.outbound.allow_loopback }
 }
 
 /// What asks providers, under the operator's settings.
@@ -93,7 +93,7 @@ pub fn fetch(config: &Config) -> Result<Fetch, String> {
 }
 
 fn extra_roots(config: &Config) -> Result<Vec<u8>, String> {
-    match &config.outgoing.certificates {
+    match &config.outbound.ca_file {
         Some(path) => {
             let at = path.display();
             let pem = std::fs::read(path).map_err(|error| format!("{at}: {error}"))?;

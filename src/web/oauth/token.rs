@@ -79,7 +79,7 @@ async fn issued(
             return Err(fault);
         }
     };
-    let life = app.config.scim.access_token_seconds;
+    let life = app.config.scim.access_token_lifetime_seconds;
     let issued = app.desk.login.issue(&ctx, slug, &endpoint(app, slug), proof, life).await;
     let token = match issued {
         Ok(token) => token,
@@ -143,7 +143,7 @@ async fn form(request: &HttpRequest, app: &App, payload: web::Payload) -> Result
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(OauthError::request("Send the parameters as application/x-www-form-urlencoded."));
     }
-    let time = Duration::from_secs(app.config.server.limits.body_seconds);
+    let time = Duration::from_secs(app.config.server.limits.body_timeout_seconds);
     let body = extract::body(request, payload, MOST, time).await.map_err(|refusal| unreadable(&refusal))?;
     Parameters::read(&body)
 }

@@ -43,8 +43,8 @@ const KEPT: usize = 100;
 pub async fn bulk(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     visit.writing()?;
     let limits = BulkLimits {
-        operations: if visit.dry { MOST_TRIED } else { visit.app.config.scim.bulk_operations },
-        bytes: visit.app.config.server.limits.bulk_body_bytes,
+        operations: if visit.dry { MOST_TRIED } else { visit.app.config.scim.max_bulk_operations },
+        bytes: visit.app.config.server.limits.max_bulk_body_bytes,
     };
     let mut body = visit.json(limits.bytes).await?;
     reference::localise(&mut body, &visit.base);

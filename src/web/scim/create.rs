@@ -23,7 +23,7 @@ pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.users();
     let view = visit.params()?.projection()?.view(kind);
-    let accepted = accept(visit, kind, visit.app.config.server.limits.body_bytes).await?;
+    let accepted = accept(visit, kind, visit.app.config.server.limits.max_body_bytes).await?;
     let written = accepted.written;
     let again = offer.switches.is_on(Switch::ReprovisionInactive).then(|| accepted.document.clone());
     let new = NewExternalUser { stable_key: None, said: accepted.document.into() };
@@ -75,7 +75,7 @@ pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let offer = visit.offer.clone();
     let kind = offer.set.groups();
     let view = visit.params()?.projection()?.view(kind);
-    let accepted = accept(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
+    let accepted = accept(visit, kind, visit.app.config.server.limits.max_bulk_body_bytes).await?;
     let written = accepted.written;
     let new = NewExternalGroup {
         stable_key: None,

@@ -67,7 +67,7 @@ async fn show(
     document: impl Fn(&SchemaSet, &str, &str) -> Option<Value>,
 ) -> Result<HttpResponse, HttpError> {
     let name = request.match_info().get("id").unwrap_or_default().to_owned();
-    if app.config.scim.open_discovery && extract::bearer(&request).is_none() {
+    if app.config.scim.public_discovery && extract::bearer(&request).is_none() {
         let slug = request.match_info().get("slug").unwrap_or_default();
         let base = app.public_url.join(&format!("/scim/{slug}/v2"));
         let refused = |error| HttpError::scim(ErrorFormat::Scim, error);
@@ -94,14 +94,14 @@ fn unfiltered(query: &str) -> Result<(), ScimError> {
 /// What the service says about itself: the limits it really keeps.
 fn provider(app: &App) -> ServiceProvider {
     let settings = &app.config.scim;
-    let bytes = app.config.server.limits.bulk_body_bytes;
+    let bytes = app.config.server.limits.max_bulk_body_bytes;
     ServiceProvider {
         documentation: None,
-        bulk: Some(BulkLimits { operations: settings.bulk_operations, bytes }),
-        max_results: settings.max_page,
+        bulk: Some(BulkLimits { operations: settings.max_bulk_operations, bytes }),
+        max_results: settings.max_page_size,
         change_password: false,
-        default_page_size: settings.default_page,
-        cursor_timeout: Some(settings.cursor_seconds),
+        default_page_size: settings.default_page_size,
+        cursor_timeout: Some(settings.cursor_lifetime_seconds),
         schemes: vec![AuthScheme::Bearer, AuthScheme::OAuth2],
     }
 }

@@ -78,19 +78,19 @@ pub async fn search_everything(visit: &mut ScimRequest) -> Result<ScimResponse, 
 }
 
 async fn search(visit: &mut ScimRequest) -> Result<Params, ScimError> {
-    let body = visit.json(visit.app.config.server.limits.body_bytes).await?;
+    let body = visit.json(visit.app.config.server.limits.max_body_bytes).await?;
     Params::from_search(body)
 }
 
 impl ScimRequest {
     /// The longest that may be spent on finding a page.
     pub fn searching(&self) -> Duration {
-        Duration::from_millis(self.app.config.scim.search_milliseconds)
+        Duration::from_millis(self.app.config.scim.search_timeout_ms)
     }
 
     /// The longest that may be spent on counting all matches.
     fn counting(&self) -> Duration {
-        Duration::from_millis(self.app.config.scim.count_milliseconds)
+        Duration::from_millis(self.app.config.scim.count_timeout_ms)
     }
 }
 
@@ -101,9 +101,9 @@ fn query(visit: &mut ScimRequest, kind: Option<ResourceSchema<'_>>, params: Para
     visit.translated(&translated.acts);
     let settings = &visit.app.config.scim;
     let limits = PageLimits {
-        default_count: settings.default_page,
-        max_count: settings.max_page,
-        cursor_lifetime: Some(i64::from(settings.cursor_seconds) * 1_000_000),
+        default_count: settings.default_page_size,
+        max_count: settings.max_page_size,
+        cursor_lifetime: Some(i64::from(settings.cursor_lifetime_seconds) * 1_000_000),
     };
     let mut query = Query::parse(&translated.request, limits)?;
     if let Some(filter) = &mut query.filter {

@@ -36,16 +36,16 @@ pub(super) fn line<E>(app: &App, request: &HttpRequest, began: Timestamp, effect
         request_id: client.as_ref().map(|client| client.request_id.clone()).unwrap_or_default(),
         at: began,
         token: None,
-        client: client.map(|client| client.ip.to_string()).unwrap_or_default(),
+        client_address: client.map(|client| client.ip.to_string()).unwrap_or_default(),
         method: request.method().as_str().to_owned(),
         path: String::new(),
         request: None,
-        translation: Vec::new(),
+        normalizations: Vec::new(),
         effect,
-        dry: false,
+        dry_run: false,
         status: 0,
-        refusal: None,
-        micros: app.clock.now().micros().saturating_sub(began.micros()),
+        error: None,
+        duration_us: app.clock.now().micros().saturating_sub(began.micros()),
     }
 }
 
@@ -59,7 +59,7 @@ pub fn write_down(app: &App, request: &HttpRequest, shut: RejectedRequest<'_>) {
         token: shut.token,
         path: shut.path.to_owned(),
         status: shut.status,
-        refusal: Some(shut.why),
+        error: Some(shut.why),
         ..line(app, request, shut.began, ())
     };
     app.request_log.record(shut.connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
@@ -82,7 +82,7 @@ pub async fn stranger(app: &App, request: &HttpRequest, slug: &str, path: &str, 
         let entry = RequestLogEntry {
             path: path.to_owned(),
             status: status.as_u16(),
-            refusal: Some(why),
+            error: Some(why),
             ..line(app, request, began, ())
         };
         app.request_log.record(connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);
@@ -102,7 +102,7 @@ pub fn refused_sign_in(app: &App, request: &HttpRequest, status: u16, refusal: &
         path: request.path().to_owned(),
         request: refusal.who.as_ref().and_then(LoggedBody::of),
         status,
-        refusal: Some(refusal.to_string()),
+        error: Some(refusal.to_string()),
         ..line(app, request, app.clock.now(), ())
     };
     app.request_log.record(connection, app.ctx(Actor::System).id::<EventId>().uuid(), &entry);

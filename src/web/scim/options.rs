@@ -84,7 +84,7 @@ impl ScimOptionsCache {
         {
             return Ok(offer.clone());
         }
-        let offer = Arc::new(ScimOptions::build(&connection.profile, &connection.config)?);
+        let offer = Arc::new(ScimOptions::build(&connection.profile, &connection.settings)?);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(connection.id, (connection.version, offer.clone()));
         Ok(offer)

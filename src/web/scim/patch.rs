@@ -25,7 +25,7 @@ pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
     let condition = visit.version_named()?;
-    let most = visit.app.config.server.limits.body_bytes;
+    let most = visit.app.config.server.limits.max_body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
@@ -52,7 +52,7 @@ pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let id: ExternalGroupId = visit.id()?;
     let projection = visit.params()?.projection()?;
     let condition = visit.version_named()?;
-    let most = visit.app.config.server.limits.bulk_body_bytes;
+    let most = visit.app.config.server.limits.max_bulk_body_bytes;
     let operations = read(visit, kind, &id.uuid().to_string(), most).await?;
     let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {

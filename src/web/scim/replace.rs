@@ -23,7 +23,7 @@ pub async fn user(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let id: ExternalUserId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
     let condition = visit.version_named()?;
-    let body = read(visit, kind, visit.app.config.server.limits.body_bytes).await?;
+    let body = read(visit, kind, visit.app.config.server.limits.max_body_bytes).await?;
     let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {
         let accepted = resource::replace(kind, before, body.clone(), offer.switches.rules())?;
@@ -49,7 +49,7 @@ pub async fn group(visit: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
     let id: ExternalGroupId = visit.id()?;
     let view = visit.params()?.projection()?.view(kind);
     let condition = visit.version_named()?;
-    let mut body = read(visit, kind, visit.app.config.server.limits.bulk_body_bytes).await?;
+    let mut body = read(visit, kind, visit.app.config.server.limits.max_bulk_body_bytes).await?;
     let said = resource::take_members(&mut body)?;
     let (ignored, written) = (Mutex::new(Vec::new()), Mutex::new(Document::new()));
     let change = |before: &Document| {

@@ -334,7 +334,7 @@ impl ScimRequest {
             return Err(ScimError::plain(415, text));
         }
         let payload = self.payload.take().ok_or_else(|| ScimError::plain(400, "The body was read already."))?;
-        let time = Duration::from_secs(self.app.config.server.limits.body_seconds);
+        let time = Duration::from_secs(self.app.config.server.limits.body_timeout_seconds);
         let bytes =
             extract::body(&self.request, payload, most, time).await.map_err(|refusal| refusal.error().clone())?;
         let value = read(&bytes, json::JsonLimits::default());
@@ -396,10 +396,10 @@ impl ScimRequest {
             token: Some(self.token),
             path: redact::path(below(&self.request)),
             request: note.request,
-            translation: note.translation,
-            dry: self.dry && self.request.method() != Method::GET,
+            normalizations: note.translation,
+            dry_run: self.dry && self.request.method() != Method::GET,
             status,
-            refusal: refusal.map(|error| error.to_string()),
+            error: refusal.map(|error| error.to_string()),
             ..log::line(&self.app, &self.request, began, note.effect)
         };
         self.app.request_log.record(self.connection.connection.id, self.ctx.id::<EventId>().uuid(), &entry);

@@ -31,27 +31,27 @@ pub fn question(asked: &Asked) -> Question {
 /// The answer with the words of everything in its way: what must be equal beside the sentence.
 pub fn words(decision: &Decision) -> Vec<&'static str> {
     match &decision.reason {
-        DecisionReason::Granted(_) => vec!["granted"],
-        DecisionReason::Refused { misses } => misses.iter().map(|miss| miss.word()).collect(),
+        DecisionReason::Allowed(_) => vec!["granted"],
+        DecisionReason::Denied { denials } => denials.iter().map(|denial| denial.word()).collect(),
     }
 }
 
 /// The decision with the witnesses of its rule in an order of their own.
 fn sorted(mut decision: Decision) -> Decision {
-    if let Some(line) = proof_of(&mut decision.reason).and_then(|proof| rule_of(&mut proof.support)) {
-        line.witnesses.sort_by_key(|set| set.name.clone());
+    if let Some(line) = proof_of(&mut decision.reason).and_then(|proof| rule_of(&mut proof.origin)) {
+        line.matched.sort_by_key(|set| set.name.clone());
     }
     decision
 }
 
 fn proof_of(reason: &mut DecisionReason) -> Option<&mut GrantExplanation> {
     match reason {
-        DecisionReason::Granted(proof) => Some(proof),
-        DecisionReason::Refused { misses } => misses.iter_mut().find_map(|miss| match miss {
-            DenialReason::NotNow { nearest, .. }
-            | DenialReason::OutOfScope { nearest }
-            | DenialReason::Clipped { nearest, .. }
-            | DenialReason::Unconfirmed { nearest } => Some(&mut **nearest),
+        DecisionReason::Allowed(proof) => Some(proof),
+        DecisionReason::Denied { denials } => denials.iter_mut().find_map(|denial| match denial {
+            DenialReason::GrantInactive { closest_grant, .. }
+            | DenialReason::OutOfScope { closest_grant }
+            | DenialReason::OutsideCeiling { closest_grant, .. }
+            | DenialReason::Unconfirmed { closest_grant } => Some(&mut **closest_grant),
             _ => None,
         }),
     }
@@ -60,7 +60,9 @@ fn proof_of(reason: &mut DecisionReason) -> Option<&mut GrantExplanation> {
 fn rule_of(support: &mut GrantOrigin) -> Option<&mut RuleSummary> {
     match support {
         GrantOrigin::Rule(line) => Some(line),
-        GrantOrigin::Manual { through: Some(ViaGroup { ground: MembershipSummary::Rule(line), .. }), .. } => Some(line),
+        GrantOrigin::Manual { via_group: Some(ViaGroup { membership: MembershipSummary::Rule(line), .. }), .. } => {
+            Some(line)
+        }
         GrantOrigin::Manual { .. } => None,
     }
 }
@@ -82,16 +84,16 @@ fn the_law_and_the_naive_one_agree() {
     for outcome in [
         "granted",
         "user_not_found",
-        "no_partner",
-        "no_capability",
+        "partner_not_found",
+        "unknown_capability",
         "user_suspended",
-        "home_suspended",
+        "home_partner_suspended",
         "partner_suspended",
-        "beyond_level",
+        "level_forbids",
         "no_grant",
-        "not_now",
+        "grant_inactive",
         "out_of_scope",
-        "clipped",
+        "outside_ceiling",
         "unconfirmed",
     ] {
         assert!(outcomes.contains_key(outcome), "no question ended with {outcome}");

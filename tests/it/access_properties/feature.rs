@@ -47,13 +47,13 @@ features! {
     "rings of groups": World |m| rings_off(m);
     "groups of everyone": World |m| everyone_off(m);
     "attribute conditions": World |m| m.condition_members.clear();
-    "negated atoms": World |m| terms(m).for_each(|t| t.atoms.retain(|a| !a.negated));
-    "several positive atoms": World |m| terms(m).for_each(|t| first_positive_only(&mut t.atoms));
+    "negated atoms": World |m| terms(m).for_each(|t| t.criteria.retain(|a| !a.negated));
+    "several positive atoms": World |m| terms(m).for_each(|t| first_positive_only(&mut t.criteria));
     "several terms": World |m| m.rules.iter_mut().for_each(|r| r.when.terms.truncate(1));
     "rule-set versions": World |m| m.directories.iter_mut().for_each(|d| d.rule_version = 3 - d.rule_version);
-    "grants by rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Grant { .. }));
-    "place rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Place { .. }));
-    "join rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::Join { .. }));
+    "grants by rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::GrantRole { .. }));
+    "place rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::SetPrimaryGroup { .. }));
+    "join rules": World |m| m.rules.retain(|r| !matches!(r.effect, RuleEffect::AddToGroup { .. }));
     "order of rules": World |m| m.rules.iter_mut().for_each(|r| r.ordinal = 100 - r.ordinal);
     "authority of directories": World |m| m.directories.iter_mut().for_each(|d| d.authority = -d.authority);
     "pins": World |m| m.users.iter_mut().for_each(|p| p.pin = None);
@@ -63,10 +63,10 @@ features! {
     "grants put aside": World |m| m.grants.iter_mut().for_each(|g| g.suspended = false);
     "ceilings that clip wholly": World |m| ceilings_for_every_role(m);
     "ceilings that clip partly": World |m| ceilings_everywhere(m);
-    "excluded partners": World |m| scopes(m).for_each(|s| s.without_partners.clear());
-    "excluded groups": World |m| scopes(m).for_each(|s| s.without_groups.clear());
+    "excluded partners": World |m| scopes(m).for_each(|s| s.excluded_partners.clear());
+    "excluded groups": World |m| scopes(m).for_each(|s| s.excluded_user_groups.clear());
     "own scopes": World |m| scopes_without(m, |r| matches!(r, ScopeBase::Own { .. }));
-    "group scopes": World |m| scopes_without(m, |r| matches!(r, ScopeBase::Groups { .. }));
+    "group scopes": World |m| scopes_without(m, |r| matches!(r, ScopeBase::UserGroups { .. }));
     "scopes of one partner": World |m| scopes(m).for_each(widen);
     "owners of resources": Question |q| q.resource.owner = None;
     "stated groups of resources": Question |q| q.resource.group = None;
@@ -79,7 +79,7 @@ fn terms(m: &mut Model) -> impl Iterator<Item = &mut rolecall::domain::rule::Fil
 /// Every scope of the world.
 fn scopes(m: &mut Model) -> impl Iterator<Item = &mut Scope> {
     let of_rules = m.rules.iter_mut().filter_map(|rule| match &mut rule.effect {
-        RuleEffect::Grant { scope, .. } => Some(scope),
+        RuleEffect::GrantRole { scope, .. } => Some(scope),
         _ => None,
     });
     let of_ceilings = m.directories.iter_mut().flat_map(|d| &mut d.ceilings).map(|ceiling| &mut ceiling.scope);
@@ -87,13 +87,13 @@ fn scopes(m: &mut Model) -> impl Iterator<Item = &mut Scope> {
 }
 
 fn scopes_without(m: &mut Model, which: fn(&ScopeBase) -> bool) {
-    m.grants.retain(|grant| !which(&grant.scope.reach));
-    m.rules.retain(|rule| !matches!(&rule.effect, RuleEffect::Grant { scope, .. } if which(&scope.reach)));
+    m.grants.retain(|grant| !which(&grant.scope.base));
+    m.rules.retain(|rule| !matches!(&rule.effect, RuleEffect::GrantRole { scope, .. } if which(&scope.base)));
 }
 
 fn widen(scope: &mut Scope) {
-    if let ScopeBase::Partner { partner } = scope.reach {
-        scope.reach = ScopeBase::Subtree { partner };
+    if let ScopeBase::Partner { partner } = scope.base {
+        scope.base = ScopeBase::Subtree { partner };
     }
 }
 
@@ -131,7 +131,7 @@ fn ceilings_of_the_line_alone(m: &mut Model) {
     };
     let directories = m.directories.clone();
     m.rules.retain(|rule| match &rule.effect {
-        RuleEffect::Grant { role, .. } => {
+        RuleEffect::GrantRole { role, .. } => {
             let from = directories.iter().find(|d| d.id == rule.directory).unwrap();
             let line = line(*role);
             from.ceilings.iter().any(|row| line.contains(&row.role))
@@ -156,7 +156,7 @@ fn everyone_off(m: &mut Model) {
     for groups in per_directory(m) {
         m.external_members.retain(|member| member.0 != groups[0]);
         // Nobody is kept out by it either.
-        terms(m).for_each(|t| t.atoms.retain(|a| !a.negated || a.set != ExternalSet::Group(groups[0])));
+        terms(m).for_each(|t| t.criteria.retain(|a| !a.negated || a.set != ExternalSet::Group(groups[0])));
     }
 }
 

@@ -94,15 +94,15 @@ fn tree(m: &mut Model, dice: &mut Dice, seed: u64) {
 
 fn groups_and_users(m: &mut Model, dice: &mut Dice) {
     for partner in m.partners.clone() {
-        for (exclusive, is_default) in [(true, true), (true, false), (true, false), (false, false), (false, false)] {
-            m.groups.push(Group { id: dice.id(), partner: partner.id, exclusive, is_default });
+        for (is_primary, is_default) in [(true, true), (true, false), (true, false), (false, false), (false, false)] {
+            m.groups.push(Group { id: dice.id(), partner: partner.id, is_primary, is_default });
         }
     }
     // Most users live in few partners, so that their groups and directories meet.
     for at in 0..14 {
         let partner = m.partners[if at < 9 { dice.below(3) } else { dice.below(9) }].id;
-        let places: Vec<_> = groups_of(m, partner, |group| group.exclusive);
-        let labels: Vec<_> = groups_of(m, partner, |group| !group.exclusive);
+        let places: Vec<_> = groups_of(m, partner, |group| group.is_primary);
+        let labels: Vec<_> = groups_of(m, partner, |group| !group.is_primary);
         let id: UserId = dice.id();
         let pin = dice.percent(15).then(|| *dice.pick(&places));
         let suspended = dice
@@ -151,16 +151,16 @@ fn scope(m: &Model, dice: &mut Dice) -> Scope {
     let reach = match dice.below(10) {
         0 => ScopeBase::Own { partner },
         1 | 2 => ScopeBase::Partner { partner },
-        3 | 4 => ScopeBase::Groups { partner, groups: dice.some(&groups_of(m, partner, |_| true), 2) },
+        3 | 4 => ScopeBase::UserGroups { partner, user_groups: dice.some(&groups_of(m, partner, |_| true), 2) },
         _ => ScopeBase::Subtree { partner },
     };
     let mut scope = Scope::of(reach);
     if dice.percent(20) {
-        scope.without_partners.insert(dice.pick(&m.partners).id);
+        scope.excluded_partners.insert(dice.pick(&m.partners).id);
     }
     if dice.percent(25) {
         let home = m.partners[dice.below(4)].id;
-        scope.without_groups.insert(*dice.pick(&groups_of(m, home, |_| true)));
+        scope.excluded_user_groups.insert(*dice.pick(&groups_of(m, home, |_| true)));
     }
     scope
 }
@@ -249,9 +249,10 @@ fn rules(m: &mut Model, dice: &mut Dice) {
 fn rest(m: &Model, dice: &mut Dice, directory: &Directory, version: i64) -> Rule {
     let everyone = m.external_groups.iter().find(|group| group.1 == directory.id).unwrap().0;
     let atoms = vec![Criterion { set: ExternalSet::Group(everyone), negated: false }];
-    let group = *dice.pick(&groups_of(m, directory.partner, |group| group.exclusive));
+    let group = *dice.pick(&groups_of(m, directory.partner, |group| group.is_primary));
     let (id, directory, name) = (dice.id(), directory.id, format!("rule {version}.rest"));
-    let (when, effect) = (RuleFilter { terms: vec![FilterTerm { atoms }] }, RuleEffect::Place { group });
+    let (when, effect) =
+        (RuleFilter { terms: vec![FilterTerm { criteria: atoms }] }, RuleEffect::SetPrimaryGroup { user_group: group });
     Rule { id, directory, version, ordinal: 10, name, when, effect }
 }
 
@@ -261,9 +262,13 @@ fn effect(m: &Model, dice: &mut Dice, directory: &Directory) -> RuleEffect {
     // Now and then a place that is a label, or a label that is a place: no rule may do that either.
     let fits = dice.percent(90);
     match dice.below(12) {
-        0..4 => RuleEffect::Place { group: *dice.pick(&groups_of(m, home, |group| group.exclusive == fits)) },
-        4..6 => RuleEffect::Join { group: *dice.pick(&groups_of(m, home, |group| group.exclusive != fits)) },
-        _ => RuleEffect::Grant { role: granted_role(m, dice, directory), scope: scope(m, dice) },
+        0..4 => RuleEffect::SetPrimaryGroup {
+            user_group: *dice.pick(&groups_of(m, home, |group| group.is_primary == fits)),
+        },
+        4..6 => {
+            RuleEffect::AddToGroup { user_group: *dice.pick(&groups_of(m, home, |group| group.is_primary != fits)) }
+        }
+        _ => RuleEffect::GrantRole { role: granted_role(m, dice, directory), scope: scope(m, dice) },
     }
 }
 
@@ -287,7 +292,7 @@ fn term(m: &Model, dice: &mut Dice, directory: DirectoryId) -> FilterTerm {
     let negatives = usize::from(dice.percent(35));
     let negated = |at: usize| at >= positives;
     let atoms = sets.into_iter().take(positives + negatives).enumerate();
-    FilterTerm { atoms: atoms.map(|(at, set)| Criterion { set, negated: negated(at) }).collect() }
+    FilterTerm { criteria: atoms.map(|(at, set)| Criterion { set, negated: negated(at) }).collect() }
 }
 
 /// Questions about a world; a few name things that are not there.

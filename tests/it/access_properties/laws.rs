@@ -17,12 +17,12 @@ fn silenced(m: &Model, directory: DirectoryId) -> Model {
     m
 }
 
-/// What directories other than this one, and administrators, stand behind; without place, which is exclusive.
+/// What directories other than this one, and administrators, stand behind; without place, which is is_primary.
 fn by_others(m: &Model, derived: &DerivedAccess, directory: DirectoryId) -> (Vec<String>, Vec<String>) {
     let from = |rule| m.rules.iter().find(|r| r.id == rule).map(|r| r.directory);
     let rules = derived.matched.keys().filter(|rule| from(**rule) != Some(directory));
     let places_of = |place: &rolecall::access::derive::DerivedGrant| {
-        let of_place = |group| m.groups.iter().any(|g| g.id == group && g.exclusive);
+        let of_place = |group| m.groups.iter().any(|g| g.id == group && g.is_primary);
         matches!(place, rolecall::access::derive::DerivedGrant::ThroughGroup(_, at) if of_place(at.group))
     };
     let holds = derived.holds.iter().filter(|held| held.directory() != Some(directory) && !places_of(held));
@@ -137,7 +137,7 @@ fn the_order_of_input_changes_nothing() {
         dice.shuffle(&mut turned.grants);
         dice.shuffle(&mut turned.external_users);
         for rule in &mut turned.rules {
-            rule.when.terms.iter_mut().for_each(|term| dice.shuffle(&mut term.atoms));
+            rule.when.terms.iter_mut().for_each(|term| dice.shuffle(&mut term.criteria));
         }
         turned.directories.iter_mut().for_each(|directory| dice.shuffle(&mut directory.ceilings));
         let (one, two) = (m.world(), turned.world());
@@ -159,9 +159,9 @@ fn a_rule_never_reads_another_directory() {
         let [first, second] = [0, 1].map(|at| m.directories[at].id);
         let foreign: Vec<_> =
             m.external_groups.iter().filter(|g| g.1 == second).map(|g| ExternalSet::Group(g.0)).collect();
-        m.rules.retain(|rule| rule.directory == first && matches!(rule.effect, RuleEffect::Grant { .. }));
+        m.rules.retain(|rule| rule.directory == first && matches!(rule.effect, RuleEffect::GrantRole { .. }));
         for (rule, set) in m.rules.iter_mut().zip(foreign.iter().cycle()) {
-            rule.when.terms.iter_mut().flat_map(|term| &mut term.atoms).for_each(|atom| atom.set = *set);
+            rule.when.terms.iter_mut().flat_map(|term| &mut term.criteria).for_each(|atom| atom.set = *set);
         }
         let world = m.world();
         assert!(derive(&world).users().all(|(_, derived)| derived.matched.is_empty()), "world {seed}");

@@ -153,11 +153,11 @@ on_both! {
             for user in m.users.iter().map(|user| user.id) {
                 let derived = view.user(user).unwrap();
                 let grants = lists::grants_of(&mut reader, &at, user, NOW).await.unwrap();
-                let said: BTreeSet<_> = grants.iter().map(|grant| held_words(&grant.proof.support)).collect();
+                let said: BTreeSet<_> = grants.iter().map(|grant| held_words(&grant.proof.origin)).collect();
                 let law: BTreeSet<_> = derived.holds.iter().map(|held| law_words(*held)).collect();
                 assert_eq!(said, law, "world {seed}");
                 let groups = lists::groups_of(&mut reader, &at, user).await.unwrap();
-                let said: BTreeSet<_> = groups.iter().map(|line| (line.group.id, ground_words(&line.ground))).collect();
+                let said: BTreeSet<_> = groups.iter().map(|line| (line.group.id, ground_words(&line.membership))).collect();
                 let law: BTreeSet<_> =
                     derived.primary_group.iter().chain(&derived.labels).map(|at| (at.group, law_ground(at.ground))).collect();
                 assert_eq!(said, law, "world {seed}");
@@ -197,9 +197,9 @@ on_both! {
 /// What identifies a held grant: the grant or rule, and the way it comes.
 fn held_words(support: &GrantOrigin) -> String {
     match support {
-        GrantOrigin::Manual { grant, through: None, .. } => format!("{grant:?}"),
-        GrantOrigin::Manual { grant, through: Some(through), .. } => {
-            format!("{grant:?} {}", ground_words(&through.ground))
+        GrantOrigin::Manual { grant, via_group: None, .. } => format!("{grant:?}"),
+        GrantOrigin::Manual { grant, via_group: Some(through), .. } => {
+            format!("{grant:?} {}", ground_words(&through.membership))
         }
         GrantOrigin::Rule(line) => format!("{:?}", line.rule.id),
     }

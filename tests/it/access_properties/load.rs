@@ -88,7 +88,7 @@ async fn write(tx: &mut Tx, m: &Model, seed: u64) -> Result<(), StoreError> {
     let off = m.partners.iter().filter(|p| p.suspended).map(|p| binds![p.id, "test", 1]).collect();
     tx.execute_rows(&PARTNER_SUSPENSIONS, shuffled(off)).await?;
 
-    let groups = m.groups.iter().map(|g| binds![g.id, g.partner, name(g.id), key(g.id), g.exclusive, g.is_default, 1]);
+    let groups = m.groups.iter().map(|g| binds![g.id, g.partner, name(g.id), key(g.id), g.is_primary, g.is_default, 1]);
     tx.execute_rows(&GROUPS, shuffled(groups.collect())).await?;
     let default = |partner| m.groups.iter().find(|g| g.partner == partner && g.is_default).unwrap().id;
     let users = m.users.iter().map(|p| {
@@ -138,8 +138,10 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
     for rule in &m.rules {
         let (mut group, mut role, mut over) = (None, None, None);
         match &rule.effect {
-            RuleEffect::Place { group: into } | RuleEffect::Join { group: into } => group = Some(*into),
-            RuleEffect::Grant { role: given, scope: covered } => {
+            RuleEffect::SetPrimaryGroup { user_group: into } | RuleEffect::AddToGroup { user_group: into } => {
+                group = Some(*into)
+            }
+            RuleEffect::GrantRole { role: given, scope: covered } => {
                 role = Some(*given);
                 over = Some(scope(tx, covered, ids.id()).await?);
             }
@@ -150,9 +152,9 @@ async fn directories(tx: &mut Tx, m: &Model, ids: &mut Dice) -> Result<(), Store
         tx.execute_rows(&RULES, [row]).await?;
         for (at, term) in rule.when.terms.iter().enumerate() {
             let at = i64::try_from(at).unwrap();
-            let positives = term.atoms.iter().filter(|atom| !atom.negated).count();
+            let positives = term.criteria.iter().filter(|atom| !atom.negated).count();
             tx.execute_rows(&TERMS, [binds![id, at, i64::try_from(positives).unwrap()]]).await?;
-            let atoms = term.atoms.iter().map(|atom| match atom.set {
+            let atoms = term.criteria.iter().map(|atom| match atom.set {
                 ExternalSet::Group(group) => binds![id, at, group, "group", atom.negated],
                 ExternalSet::Condition(condition) => binds![id, at, condition, "condition", atom.negated],
             });
@@ -193,12 +195,12 @@ async fn said(
 }
 
 async fn scope(tx: &mut Tx, scope: &Scope, id: ScopeId) -> Result<ScopeId, StoreError> {
-    tx.execute_rows(&SCOPES, [binds![id, scope.reach.word(), scope.partner()]]).await?;
-    if let ScopeBase::Groups { groups, .. } = &scope.reach {
-        tx.execute_rows(&SCOPE_GROUPS, groups.iter().map(|group| binds![id, *group])).await?;
+    tx.execute_rows(&SCOPES, [binds![id, scope.base.kind().as_str(), scope.partner()]]).await?;
+    if let ScopeBase::UserGroups { user_groups, .. } = &scope.base {
+        tx.execute_rows(&SCOPE_GROUPS, user_groups.iter().map(|group| binds![id, *group])).await?;
     }
-    tx.execute_rows(&SCOPE_WITHOUT_PARTNERS, scope.without_partners.iter().map(|cut| binds![id, *cut])).await?;
-    tx.execute_rows(&SCOPE_WITHOUT_GROUPS, scope.without_groups.iter().map(|cut| binds![id, *cut])).await?;
+    tx.execute_rows(&SCOPE_WITHOUT_PARTNERS, scope.excluded_partners.iter().map(|cut| binds![id, *cut])).await?;
+    tx.execute_rows(&SCOPE_WITHOUT_GROUPS, scope.excluded_user_groups.iter().map(|cut| binds![id, *cut])).await?;
     Ok(id)
 }
 

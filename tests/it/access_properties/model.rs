@@ -48,7 +48,7 @@ pub struct Partner {
 pub struct Group {
     pub id: UserGroupId,
     pub partner: PartnerId,
-    pub exclusive: bool,
+    pub is_primary: bool,
     pub is_default: bool,
 }
 
@@ -133,8 +133,8 @@ impl Model {
                 (p.id, snapshot::SnapshotUser { name, partner: p.partner, pin: p.pin, confirmed, suspended_by, ends })
             }),
             groups: map(&self.groups, |g| {
-                let Group { id, partner, exclusive, is_default } = *g;
-                (id, snapshot::SnapshotGroup { name: name(id), partner, exclusive, is_default })
+                let Group { id, partner, is_primary, is_default } = *g;
+                (id, snapshot::SnapshotGroup { name: name(id), partner, is_primary, is_default })
             }),
             members: self.members.iter().copied().collect(),
             roles: map(&self.roles, |r| {

@@ -34,7 +34,7 @@ pub fn allowed(m: &Model, q: &Asked) -> bool {
         }
     });
     let by_rule = m.rules.iter().any(|rule| match &rule.effect {
-        RuleEffect::Grant { role, scope } => {
+        RuleEffect::GrantRole { role, scope } => {
             matches(m, q.principal, rule)
                 && carries(m, *role, q)
                 && covers(m, q, scope)
@@ -79,14 +79,16 @@ fn carries(m: &Model, role: RoleId, q: &Asked) -> bool {
 
 fn covers(m: &Model, q: &Asked, scope: &Scope) -> bool {
     let partner = q.resource.partner;
-    let reached = match &scope.reach {
+    let reached = match &scope.base {
         ScopeBase::Own { partner: home } => *home == partner && q.resource.owner == Some(q.principal),
         ScopeBase::Partner { partner: one } => *one == partner,
         ScopeBase::Subtree { partner: top } => at_or_below(m, partner, *top),
-        ScopeBase::Groups { partner: of, groups } => *of == partner && groups.iter().any(|g| concerns(m, q, *g)),
+        ScopeBase::UserGroups { partner: of, user_groups } => {
+            *of == partner && user_groups.iter().any(|g| concerns(m, q, *g))
+        }
     };
-    let cut = scope.without_partners.iter().any(|top| at_or_below(m, partner, *top));
-    let kept_out = scope.without_groups.iter().any(|g| concerns(m, q, *g));
+    let cut = scope.excluded_partners.iter().any(|top| at_or_below(m, partner, *top));
+    let kept_out = scope.excluded_user_groups.iter().any(|g| concerns(m, q, *g));
     reached && !cut && !kept_out
 }
 
@@ -128,13 +130,13 @@ fn left_in_default(m: &Model, user: UserId, group: UserGroupId) -> bool {
 /// The rules by which a user is in a group.
 fn rules_into(m: &Model, user: UserId, group: UserGroupId) -> Vec<&Rule> {
     let Some(who) = m.users.iter().find(|p| p.id == user) else { return Vec::new() };
-    let label = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && !g.exclusive);
+    let label = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && !g.is_primary);
     let placed = placing_rule(m, user);
     m.rules
         .iter()
         .filter(|rule| match rule.effect {
-            RuleEffect::Join { group: into } => label && into == group && matches(m, user, rule),
-            RuleEffect::Place { group: into } => into == group && placed == Some(rule.id),
+            RuleEffect::AddToGroup { user_group: into } => label && into == group && matches(m, user, rule),
+            RuleEffect::SetPrimaryGroup { user_group: into } => into == group && placed == Some(rule.id),
             _ => false,
         })
         .collect()
@@ -150,8 +152,8 @@ fn placing_rule(m: &Model, user: UserId) -> Option<RuleId> {
         .rules
         .iter()
         .filter_map(|rule| {
-            let RuleEffect::Place { group } = rule.effect else { return None };
-            let fits = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.exclusive);
+            let RuleEffect::SetPrimaryGroup { user_group: group } = rule.effect else { return None };
+            let fits = m.groups.iter().any(|g| g.id == group && g.partner == who.partner && g.is_primary);
             let from = m.directories.iter().find(|d| d.id == rule.directory)?;
             (fits && matches(m, user, rule)).then_some((from.authority, from.id, rule.ordinal, rule.id))
         })
@@ -174,8 +176,8 @@ fn matches(m: &Model, user: UserId, rule: &Rule) -> bool {
         .collect();
     let is_in = |set| faces.iter().any(|face| in_set(m, *face, set));
     rule.when.terms.iter().any(|term| {
-        let must: Vec<_> = term.atoms.iter().filter(|a| !a.negated).collect();
-        let mut not = term.atoms.iter().filter(|a| a.negated);
+        let must: Vec<_> = term.criteria.iter().filter(|a| !a.negated).collect();
+        let mut not = term.criteria.iter().filter(|a| a.negated);
         !must.is_empty() && must.iter().all(|a| is_in(a.set)) && !not.any(|a| is_in(a.set))
     })
 }

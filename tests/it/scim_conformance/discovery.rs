@@ -27,7 +27,7 @@ rows! {
         assert!(!kinds.is_empty() && kinds.iter().all(|kind| known.contains(&kind.as_str())), "{kinds:?}");
         let closed = at.client.get(format!("{}/ServiceProviderConfig", at.base)).send().await.unwrap();
         assert_eq!(closed.status(), 401);
-        let app = App::start_with(&at.ground.db, |config| config.scim.open_discovery = true).await;
+        let app = App::start_with(&at.ground.db, |config| config.scim.public_discovery = true).await;
         let open = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         for path in ["ServiceProviderConfig", "ResourceTypes", "Schemas"] {
             let answer = open.client.get(format!("{}/{path}", open.base)).send().await.unwrap();

@@ -224,7 +224,7 @@ rows! {
         let nowhere = Scim { base, ..there.clone() }.get("/Users").await;
         assert_eq!((real.status, &real.body), (nowhere.status, &nowhere.body));
         assert_eq!(real.header("www-authenticate"), nowhere.header("www-authenticate"));
-        let app = App::start_with(&at.ground.db, |config| config.scim.open_discovery = true).await;
+        let app = App::start_with(&at.ground.db, |config| config.scim.public_discovery = true).await;
         for slug in [at.world.connections[0].connection().to_string(), "nowhere".to_owned()] {
             let answer = app.get(&format!("/scim/{slug}/v2/Schemas")).await;
             assert_eq!(answer.status(), 200);

@@ -135,7 +135,7 @@ rows! {
             let page = at.get(&format!("/Users?cursor=&count={count}")).await.body;
             assert_eq!((&page["totalResults"], page["Resources"].as_array().map_or(0, Vec::len)), (&json!(3), 0), "{page}");
         }
-        let app = App::start_with(&at.ground.db, |config| config.scim.cursor_seconds = 1).await;
+        let app = App::start_with(&at.ground.db, |config| config.scim.cursor_lifetime_seconds = 1).await;
         let brief = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         let cursor = brief.get("/Users?cursor=&count=1").await.body["nextCursor"].as_str().unwrap().to_owned();
         let mut answer = brief.get(&format!("/Users?cursor={cursor}&count=1")).await;

@@ -95,7 +95,7 @@ rows! {
         assert_eq!(at.get("/Users?count=0").await.body["totalResults"], 200);
 
         for none_at_all in [false, true] {
-            let app = App::start_with(&at.ground.db, |config| config.scim.count_milliseconds = u64::from(!none_at_all)).await;
+            let app = App::start_with(&at.ground.db, |config| config.scim.count_timeout_ms = u64::from(!none_at_all)).await;
             let there = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
             there.post("/Users/.search", position.clone()).await.refused(400, "tooMany");
             there.post("/.search", position.clone()).await.refused(400, "tooMany");
@@ -107,7 +107,7 @@ rows! {
             app.stop().await;
         }
         // A page that cannot be found in time is refused whichever way it is asked for; a lookup by name is not.
-        let app = App::start_with(&at.ground.db, |config| config.scim.search_milliseconds = 1).await;
+        let app = App::start_with(&at.ground.db, |config| config.scim.search_timeout_ms = 1).await;
         let there = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         for paging in [json!({"count": 200}), json!({"count": 200, "cursor": ""})] {
             there.post("/Users/.search", search(paging)).await.refused(400, "tooMany");

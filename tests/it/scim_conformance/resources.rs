@@ -173,7 +173,7 @@ rows! {
         let body = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": false}]});
         let dry = at.request(Method::PATCH, &path).header("rolecall-dry-run", "true")
             .header("content-type", "application/json").body(body.to_string());
-        assert_eq!(at.send(dry).await.body["effect"]["users"][0]["what"], "suspended");
+        assert_eq!(at.send(dry).await.body["effect"]["users"][0]["change"], "suspended");
         assert_eq!(at.get(&path).await.body["active"], true);
         assert_eq!(at.op(&path, "replace", "active", json!(false)).await.body["active"], false);
         assert_eq!(at.count("/Users", "active eq false").await, 1);

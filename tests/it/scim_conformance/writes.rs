@@ -199,8 +199,8 @@ rows! {
 
     async fn r06_limits_are_named(at: &Stand) {
         let app = App::start_with(&at.ground.db, |config| {
-            config.scim.bulk_operations = 2;
-            config.server.limits.bulk_body_bytes = 4_000;
+            config.scim.max_bulk_operations = 2;
+            config.server.limits.max_bulk_body_bytes = 4_000;
         }).await;
         let small = app.scim(&at.ground.db, &at.world, at.world.connections[0]).await;
         let limits = small.get("/ServiceProviderConfig").await.body["bulk"].clone();

@@ -113,7 +113,7 @@ impl Seen {
 
     /// Whom a user that waits for review resembles.
     pub fn resembled(&self, id: Uuid) -> Uuid {
-        self.story(id)[1].told["data"]["resembles"].as_str().unwrap().parse().unwrap()
+        self.story(id)[1].told["data"]["candidate"].as_str().unwrap().parse().unwrap()
     }
 
     /// Whether a source keeps the user out.
@@ -200,13 +200,13 @@ impl Seen {
         let here = json!({"connection": external_user.connection});
         let mut lines = vec![told("external_user.created", Some(id), here.clone())];
         let Some(user) = external_user.user else {
-            let data = json!({"connection": external_user.connection, "resembles": self.resembled(id)});
+            let data = json!({"connection": external_user.connection, "candidate": self.resembled(id)});
             lines.push(told("match.proposed", Some(id), data));
             return lines;
         };
         let created = external_user.link.as_deref() == Some("created");
         lines.extend(created.then(|| told("user.created", Some(user), here.clone())));
-        lines.push(told("external_user.linked", Some(id), json!({"user": user, "link": external_user.link})));
+        lines.push(told("external_user.linked", Some(id), json!({"user": user, "link_origin": external_user.link})));
         // Whoever joins changes what is said of the user only by being heard first.
         lines.extend((!created && before_others).then(|| told("user.updated", Some(user), here.clone())));
         lines.extend((!external_user.active).then(|| told("user.suspended", Some(user), here)));
@@ -290,11 +290,11 @@ impl Sent {
 
     /// Fails unless this is the line of the request: what it was, and what it did.
     fn assert_noted(&self, entry: &RequestLogEntry, seen: &Seen) {
-        assert_eq!((entry.status, entry.dry, &*entry.path), (self.answer.status, self.dry, "/Users"));
+        assert_eq!((entry.status, entry.dry_run, &*entry.path), (self.answer.status, self.dry, "/Users"));
         let mut body = self.body.clone();
         body.get_mut("password").into_iter().for_each(|secret| *secret = json!("[hidden]"));
         assert_eq!(serde_json::from_str::<Json>(&entry.request.as_ref().unwrap().text()).unwrap(), body);
-        assert_eq!(entry.refusal.is_some(), self.answer.status >= 400, "{entry:?}");
+        assert_eq!(entry.error.is_some(), self.answer.status >= 400, "{entry:?}");
         let effect = &entry.effect;
         if self.answer.status >= 400 {
             return assert_eq!(effect, &Json::Null);

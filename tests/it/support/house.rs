@@ -52,7 +52,7 @@ statements! {
     LEAVE_OUT = "INSERT INTO scope_excluded_partners (scope_id, partner_id) VALUES ($1, $2)";
     NEW_CEILING = "INSERT INTO directory_ceilings (directory_id, role_id, scope_id) VALUES ($1, $2, $3)";
     NEW_RULE = "INSERT INTO mapping_rules (id, directory_id, rule_set_version, ordinal, name, effect, role_id, scope_id, created_at) \
-        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant', $3, $4, 0)";
+        VALUES ($1, $2, 1, 1, 'Rule of Harbor', 'grant_role', $3, $4, 0)";
     NEW_TERM = "INSERT INTO rule_terms (rule_id, term, positive_count) VALUES ($1, 0, 1)";
     NEW_CRITERION = "INSERT INTO rule_criteria (rule_id, term, set_id, set_kind, negated) VALUES ($1, 0, $2, 'condition', FALSE)";
     NEW_CONDITION = "INSERT INTO attribute_conditions (id, directory_id, expression, created_at) VALUES ($1, $2, 'title eq \"Secret\"', 0)";
@@ -94,7 +94,8 @@ impl House {
             schemas: SchemaSet::base(),
         };
         let above: UserGroupId = ctx.id();
-        let config = json!({"issuer": issuer, "client_id": "rolecall", "client_auth": "none"}).to_string();
+        let config =
+            json!({"issuer": issuer, "client_id": "rolecall", "token_endpoint_auth_method": "none"}).to_string();
         let none = None::<Vec<u8>>;
         let mut rows: Vec<(&'static rolecall::store::Statement, Vec<SqlValue>)> = vec![(&LEVEL, binds![])];
         for core in CoreCapability::ALL {

@@ -50,20 +50,20 @@ impl<'a> SignIn<'a> {
     fn config(&self, mode: &str) -> OidcSettings {
         let mut config = json!({"issuer": self.provider.issuer(mode), "client_id": CLIENT});
         if mode.starts_with("auth_time_") {
-            config["max_age"] = json!(60);
+            config["max_age_seconds"] = json!(60);
         }
         if mode.starts_with("acr_") {
             config["acr_values"] = json!(["gold", "platinum"]);
         }
         if mode.starts_with("script") {
-            config["client_auth"] = json!("none");
+            config["token_endpoint_auth_method"] = json!("none");
         }
         config.as_object_mut().unwrap().extend(self.settings.as_object().unwrap().clone());
         match mode {
-            "ok_post" => config["client_auth"] = json!("post"),
-            "ok_public" => config["client_auth"] = json!("none"),
+            "ok_post" => config["token_endpoint_auth_method"] = json!("client_secret_post"),
+            "ok_public" => config["token_endpoint_auth_method"] = json!("none"),
             "ok_asked" => {
-                config["max_age"] = json!(60);
+                config["max_age_seconds"] = json!(60);
                 config["acr_values"] = json!(["gold"]);
             }
             _ => {}
@@ -88,7 +88,7 @@ impl<'a> SignIn<'a> {
         let known = id_of(&callback.state) == Some(fresh.attempt.id);
         if !known {
             let kind = rolecall::login::error::LoginErrorKind::Stale;
-            return Err(LoginError::new(kind, "attempt.state", "no such attempt"));
+            return Err(LoginError::new(kind, "login_attempt.state", "no such attempt"));
         }
         fresh.attempt.holds(&callback.state, self.connection, Some(&fresh.browser), ctx.now())?;
         let join = if mode.starts_with("ui_") || mode == "ok_userinfo" { "employee_id" } else { "sub" };
@@ -96,7 +96,7 @@ impl<'a> SignIn<'a> {
             fetch: self.providers.fetch(),
             provider: &provider,
             config: &config,
-            secret: Some(SECRET).filter(|_| config.client_auth != ClientAuthMethod::None),
+            secret: Some(SECRET).filter(|_| config.token_endpoint_auth_method != ClientAuthMethod::None),
             redirect_uri: &redirect_uri,
             matching_claim: Some(self.join.unwrap_or(join)),
             time,

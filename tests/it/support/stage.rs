@@ -70,7 +70,7 @@ impl Stage {
 
     /// Carries the plan of a hash out.
     pub async fn apply(&self, from: Timestamp, to: Timestamp, hash: &Value) -> Answer {
-        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan": hash});
+        let body = json!({"from": from.to_string(), "to": to.to_string(), "plan_hash": hash});
         self.post(&format!("{CONNECTION}/undo"), body).await
     }
 

@@ -18,7 +18,7 @@ pub(in crate::web::api) struct ChangeBody {
     /// Another join; null for none any more.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>)]
-    join: Option<Option<String>>,
+    matching_attribute: Option<Option<String>>,
     /// Other settings, whole: what is not among them is gone.
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
@@ -48,7 +48,7 @@ pub(in crate::web::api) async fn change(mut call: ApiRequest) -> ApiResult {
     let body: ChangeBody = call.body().await?;
     let change = ConnectionPatch {
         profile: body.profile,
-        join: body.join,
+        join: body.matching_attribute,
         settings: body.settings.map(Value::Object),
         state: body.state.map(Into::into),
         secret: body.secret.map(|secret| secret.map(|secret| secret.0)),

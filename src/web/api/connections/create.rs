@@ -21,7 +21,7 @@ pub(in crate::web::api) struct NewConnectionBody {
     /// unless said.
     profile: Option<String>,
     /// The attribute or claim that names the same user at every connection of the directory.
-    join: Option<String>,
+    matching_attribute: Option<String>,
     /// Settings of its kind; may be left out while it is paused.
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
@@ -45,7 +45,7 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         kind: body.kind.into(),
         slug: body.slug,
         profile: body.profile.unwrap_or_else(|| "generic".to_owned()),
-        join: body.join,
+        matching_attribute: body.matching_attribute,
     };
     let filling = ConnectionInit {
         settings: Value::Object(body.settings.unwrap_or_default()),

@@ -18,13 +18,13 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 #[schema(as = ExternalUser)]
 pub(in crate::web::api) struct ExternalUserView {
     /// The directory's own id: `entryUUID`, `objectGUID`, the subject; over SCIM our id of the resource.
-    id: String,
+    stable_id: String,
     /// The unique name.
     user_name: String,
     /// Whether the directory lets the user in.
     active: bool,
     /// The user it is linked to; null while it waits for review.
-    user: Option<Uuid>,
+    user_id: Option<Uuid>,
     /// All that is said, as SCIM attributes.
     #[schema(value_type = Object)]
     document: Value,
@@ -35,7 +35,7 @@ pub(in crate::web::api) struct ExternalUserView {
 #[schema(as = ExternalGroup)]
 pub(in crate::web::api) struct ExternalGroupView {
     /// The directory's own id.
-    id: String,
+    stable_id: String,
     /// The name.
     name: String,
 }
@@ -58,7 +58,7 @@ pub(in crate::web::api) struct MemberView {
     /// User or group.
     r#type: MemberType,
     /// The directory's own id of it.
-    id: String,
+    stable_id: String,
 }
 
 /// A user in a group, directly or by nesting.
@@ -66,7 +66,7 @@ pub(in crate::web::api) struct MemberView {
 #[schema(as = EffectiveMember)]
 pub(in crate::web::api) struct EffectiveView {
     /// The directory's own id of the user.
-    id: String,
+    stable_id: String,
 }
 
 /// The users that a connection has been told of. Needs `core.connection.view` over its partner.
@@ -84,10 +84,10 @@ pub(in crate::web::api) async fn users(call: ApiRequest) -> ApiResult {
     let rows =
         call.read(async |reader| Ok(external_read::users(reader, &connection.extent, after, limit).await?)).await?;
     let view = |row: external_read::ExternalUserRow| ExternalUserView {
-        id: row.stable_id,
+        stable_id: row.stable_id,
         user_name: row.user_name,
         active: row.active,
-        user: row.user_id.map(Id::uuid),
+        user_id: row.user_id.map(Id::uuid),
         document: row.document,
     };
     ok(&wanted.page(rows, |row| row.id, view))
@@ -107,7 +107,8 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let limit = wanted.rows();
     let rows =
         call.read(async |reader| Ok(external_read::groups(reader, &connection.extent, after, limit).await?)).await?;
-    let view = |row: external_read::ExternalGroupRow| ExternalGroupView { id: row.stable_id, name: row.display_name };
+    let view =
+        |row: external_read::ExternalGroupRow| ExternalGroupView { stable_id: row.stable_id, name: row.display_name };
     ok(&wanted.page(rows, |row| row.id, view))
 }
 
@@ -136,7 +137,7 @@ pub(in crate::web::api) async fn members(call: ApiRequest) -> ApiResult {
     let nested = |who: MemberId| matches!(who, MemberId::Group(_));
     let view = |row: external_read::ExternalMemberRow| MemberView {
         r#type: if nested(row.who) { MemberType::Group } else { MemberType::User },
-        id: row.stable_key,
+        stable_id: row.stable_key,
     };
     ok(&wanted.page(rows.await?, |row| (nested(row.who), row.who.uuid()), view))
 }
@@ -160,7 +161,7 @@ pub(in crate::web::api) async fn effective_members(call: ApiRequest) -> ApiResul
         let group = external_read::group(reader, &connection.extent, stable_id).await?;
         Ok(external_read::effective_members(reader, &connection.extent, group, after, limit).await?)
     });
-    ok(&wanted.page(rows.await?, |(user, _)| *user, |(_, id)| EffectiveView { id }))
+    ok(&wanted.page(rows.await?, |(user, _)| *user, |(_, id)| EffectiveView { stable_id: id }))
 }
 
 fn stable_id(call: &ApiRequest) -> Result<&str, Fault> {

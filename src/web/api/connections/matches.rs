@@ -32,7 +32,7 @@ pub(in crate::web::api) struct MatchView {
     #[schema(value_type = Object)]
     document: Value,
     /// When the directory last said something new.
-    changed_at: ApiTimestamp,
+    updated_at: ApiTimestamp,
     /// What it waits for: `match`, an administrator's word; `observe`, that its directory is no longer only observed.
     waits_for: &'static str,
     /// Whom it may be, the strongest evidence first; nobody when all were refused.
@@ -55,7 +55,7 @@ pub(in crate::web::api) struct ProposalView {
 #[schema(as = MatchEvidence)]
 pub(in crate::web::api) enum MatchEvidenceView {
     /// The value of the attribute that joins.
-    Join,
+    MatchingAttribute,
     /// The sign-in name.
     LoginName,
     /// A mail address.
@@ -141,7 +141,7 @@ fn view(row: Waiting) -> MatchView {
         user_name: row.user_name,
         active: row.active,
         document: Value::Object(row.doc),
-        changed_at: ApiTimestamp(row.changed_at),
+        updated_at: ApiTimestamp(row.changed_at),
         waits_for: if row.observed { "observe" } else { "match" },
         proposals: row.candidates.into_iter().map(proposal).collect(),
     }
@@ -149,7 +149,7 @@ fn view(row: Waiting) -> MatchView {
 
 fn proposal(candidate: Candidate) -> ProposalView {
     let word = |evidence: MatchEvidence| match evidence {
-        MatchEvidence::Key => MatchEvidenceView::Join,
+        MatchEvidence::Key => MatchEvidenceView::MatchingAttribute,
         MatchEvidence::Login => MatchEvidenceView::LoginName,
         MatchEvidence::Email => MatchEvidenceView::Email,
     };

@@ -51,8 +51,8 @@ pub(super) struct ConnectionView {
     /// answered with 503, and no synchronisation begins.
     pub suspended: bool,
     /// The attribute or claim that names the same user at every connection of the directory.
-    pub join: Option<String>,
-    /// What is to be known of `join`, when it counts only under a condition.
+    pub matching_attribute: Option<String>,
+    /// What is to be known of `matching_attribute`, when it counts only under a condition.
     pub matching_note: Option<&'static str>,
     /// Settings of its kind. Secrets are never among them.
     #[schema(value_type = Object)]
@@ -83,9 +83,9 @@ pub(super) fn view(connection: ConnectionContext, public_url: &str) -> Connectio
         profile: record.profile,
         state: record.state.into(),
         suspended: connection.suspended,
-        join: connection.matching_attribute,
+        matching_attribute: connection.matching_attribute,
         matching_note,
-        settings: record.config,
+        settings: record.settings,
         address,
         version: record.version,
         created_at: ApiTimestamp(record.created_at),

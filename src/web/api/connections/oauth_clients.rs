@@ -68,7 +68,7 @@ pub(in crate::web::api) struct CreatedClient {
 }
 
 /// The OAuth clients of a connection, oldest first, withdrawn ones too. Needs `core.connection.view` over its partner.
-#[utoipa::path(get, path = "/api/v1/connections/{slug}/clients", tag = "Connections", operation_id = "listOAuthClients",
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/oauth-clients", tag = "Connections", operation_id = "listOAuthClients",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     responses((status = 200, description = "all of them", body = ApiPage<ClientView>)))]
 pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
@@ -98,7 +98,7 @@ fn view(client: OauthClient) -> ClientView {
 
 /// Makes an OAuth client of a SCIM connection, which gets short-lived tokens at the connection's token endpoint. Needs
 /// `core.connection.write` over its partner, and holding all that the directory may confer.
-#[utoipa::path(post, path = "/api/v1/connections/{slug}/clients", tag = "Connections",
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/oauth-clients", tag = "Connections",
     operation_id = "createOAuthClient",
     params(("slug" = String, Path, description = "the connection's name in addresses")), request_body = NewClientBody,
     responses((status = 201, description = "the client, its secret this once", body = CreatedClient)))]
@@ -126,12 +126,12 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         client_secret: secret.map(|secret| secret.reveal().to_owned()),
         token_endpoint: call.app.public_url.join(&format!("/oauth/{slug}/token")),
     };
-    created(&format!("/api/v1/connections/{slug}/clients/{id}"), &made)
+    created(&format!("/api/v1/connections/{slug}/oauth-clients/{id}"), &made)
 }
 
 /// Withdraws an OAuth client and every token it was given: the next request with one is refused. Needs
 /// `core.connection.write` over the connection's partner.
-#[utoipa::path(delete, path = "/api/v1/connections/{slug}/clients/{id}", tag = "Connections",
+#[utoipa::path(delete, path = "/api/v1/connections/{slug}/oauth-clients/{id}", tag = "Connections",
     operation_id = "revokeOAuthClient",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the client")),

@@ -20,17 +20,17 @@ pub(in crate::web::api) struct RemovalAlertView {
     /// Its id.
     id: Uuid,
     /// Its first removal.
-    since: ApiTimestamp,
+    first_removal_at: ApiTimestamp,
     /// Its last removal so far.
-    last_at: ApiTimestamp,
+    last_removal_at: ApiTimestamp,
     /// From how many users of the connection something was taken, each counted once.
     user_count: i64,
     /// How many were switched off.
-    deactivated: i64,
+    users_deactivated: i64,
     /// How many were deleted.
-    deleted: i64,
+    users_deleted: i64,
     /// How many memberships ended.
-    memberships: i64,
+    memberships_removed: i64,
     /// How many groups were deleted.
     groups_deleted: i64,
     /// When the alarm was raised.
@@ -72,12 +72,12 @@ pub(in crate::web::api) async fn dismiss(call: ApiRequest) -> ApiResult {
 fn view(removal_alert: RemovalAlert) -> RemovalAlertView {
     RemovalAlertView {
         id: removal_alert.id.uuid(),
-        since: ApiTimestamp(removal_alert.first_removal_at),
-        last_at: ApiTimestamp(removal_alert.last_removal_at),
+        first_removal_at: ApiTimestamp(removal_alert.first_removal_at),
+        last_removal_at: ApiTimestamp(removal_alert.last_removal_at),
         user_count: removal_alert.user_count,
-        deactivated: removal_alert.users_deactivated,
-        deleted: removal_alert.users_deleted,
-        memberships: removal_alert.memberships_removed,
+        users_deactivated: removal_alert.users_deactivated,
+        users_deleted: removal_alert.users_deleted,
+        memberships_removed: removal_alert.memberships_removed,
         groups_deleted: removal_alert.groups_deleted,
         raised_at: ApiTimestamp(removal_alert.raised_at),
         dismissed_at: removal_alert.dismissed_at.map(ApiTimestamp),

@@ -1,4 +1,4 @@
-//! `GET /connections/{slug}/log`.
+//! `GET /connections/{slug}/request-log`.
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(in crate::web::api) struct RequestLogEntryView {
     /// The token it carried; none for a request at the token endpoint.
     token: Option<Uuid>,
     /// From where.
-    client: String,
+    client_address: String,
     /// The method.
     method: String,
     /// The path below the base address; whole at the token endpoint.
@@ -34,22 +34,22 @@ pub(in crate::web::api) struct RequestLogEntryView {
     /// The body, secrets masked; cut when long. Of a refused sign-in, what the provider says who it was.
     request: Option<String>,
     /// Which tolerances of the profile were used.
-    translation: Vec<String>,
+    normalizations: Vec<String>,
     /// What it changed; nothing is said of what it did not.
     #[schema(value_type = Object)]
     effect: Value,
     /// Whether it was only tried.
-    dry: bool,
+    dry_run: bool,
     /// The status it got.
     status: u16,
     /// Why it was refused.
-    refusal: Option<String>,
+    error: Option<String>,
     /// How long it took, in microseconds.
-    micros: i64,
+    duration_us: i64,
 }
 
 /// The requests of a SCIM connection and the refused sign-ins of an OpenID connection, newest first. Needs `core.connection.view` over its partner.
-#[utoipa::path(get, path = "/api/v1/connections/{slug}/log", tag = "Connections", operation_id = "listRequests",
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/request-log", tag = "Connections", operation_id = "listRequestLog",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("q" = Option<String>, Query, description = "what a request must contain; each page looks through 20,000 at most"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
@@ -71,15 +71,15 @@ fn view(entry: RequestLogEntry) -> RequestLogEntryView {
         request_id: entry.request_id,
         at: ApiTimestamp(entry.at),
         token: entry.token.map(|token| token.uuid()),
-        client: entry.client,
+        client_address: entry.client_address,
         method: entry.method,
         path: entry.path,
         request: entry.request.map(|body| body.text().into_owned()),
-        translation: entry.translation,
+        normalizations: entry.normalizations,
         effect: entry.effect,
-        dry: entry.dry,
+        dry_run: entry.dry_run,
         status: entry.status,
-        refusal: entry.refusal,
-        micros: entry.micros,
+        error: entry.error,
+        duration_us: entry.duration_us,
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /connections/{slug}/sync`.
+//! `POST /connections/{slug}/sync-runs`.
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(in crate::web::api) struct NewSyncRunBody {
     dry_run: bool,
     /// The run whose held removals are approved by this one, as far as they still stand. Needs `core.plan.approve` too.
     #[schema(value_type = Option<Uuid>)]
-    approve: Option<RunId>,
+    approve_run: Option<RunId>,
     /// False: answer at once with the run's id; it is then looked at under `runs`.
     wait: Option<bool>,
 }
@@ -34,13 +34,13 @@ pub(in crate::web::api) struct NewSyncRunBody {
 #[schema(as = RunBegun)]
 pub(in crate::web::api) struct StartedSyncRun {
     /// Its id.
-    run: Uuid,
+    id: Uuid,
 }
 
 /// Reads an LDAP directory whole, compares it with what is known, and applies the difference. Answers the run's report
 /// when it has ended; a client that goes away does not end the run. Needs `core.connection.run` over the connection's
 /// partner.
-#[utoipa::path(post, path = "/api/v1/connections/{slug}/sync", tag = "Runs", operation_id = "runSync",
+#[utoipa::path(post, path = "/api/v1/connections/{slug}/sync-runs", tag = "Runs", operation_id = "startSyncRun",
     params(("slug" = String, Path, description = "the connection's name in addresses")),
     request_body = Option<NewSyncRunBody>,
     responses((status = 200, description = "the report; `status` is `done`, `held` or `failed`", body = Object),
@@ -55,7 +55,7 @@ pub(in crate::web::api) async fn sync(mut asked: ApiOrOperatorRequest) -> ApiRes
             stored::open_connection_named(&mut reader, slug, ConnectionKind::Ldap).await?.ok_or_else(Fault::hidden)?
         }
         ApiOrOperatorRequest::User(call) => {
-            if body.approve.is_some() {
+            if body.approve_run.is_some() {
                 connection(call, CoreCapability::PlanApprove).await?;
             }
             connection(call, CoreCapability::ConnectionRun).await?
@@ -64,13 +64,13 @@ pub(in crate::web::api) async fn sync(mut asked: ApiOrOperatorRequest) -> ApiRes
     if found.connection.kind != ConnectionKind::Ldap {
         return Err(Fault::new(StatusCode::CONFLICT, "Only LDAP connections are synchronised; others are told."));
     }
-    let order = SyncOptions { dry: body.dry_run, approve: body.approve };
+    let order = SyncOptions { dry: body.dry_run, approve: body.approve_run };
     let prepared = run::prepare(&env(&asked.app), &found.connection.slug, order).await.map_err(refused)?;
     let id = prepared.id();
     // On its own: a caller who goes away does not end it.
     let going = actix_web::rt::spawn(prepared.run_apart());
     if body.wait == Some(false) {
-        return json(StatusCode::ACCEPTED, &StartedSyncRun { run: id.uuid() });
+        return json(StatusCode::ACCEPTED, &StartedSyncRun { id: id.uuid() });
     }
     let report = going.await.map_err(|error| {
         tracing::error!(%error, "a run ended badly");

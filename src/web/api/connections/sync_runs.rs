@@ -30,7 +30,7 @@ pub(in crate::web::api) struct SyncRunView {
     finished_at: Option<ApiTimestamp>,
     /// Why it failed, as a sentence.
     #[schema(value_type = Option<String>)]
-    failure: Value,
+    error: Value,
     /// What it found and did; long lists are cut off. Lists of runs leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -38,7 +38,7 @@ pub(in crate::web::api) struct SyncRunView {
 }
 
 /// The runs of an LDAP connection, newest first. Needs `core.connection.view` over its partner.
-#[utoipa::path(get, path = "/api/v1/connections/{slug}/runs", tag = "Runs", operation_id = "listRuns",
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/sync-runs", tag = "Runs", operation_id = "listSyncRuns",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("limit" = Option<u32>, Query, description = "1 to 500 entries; 100 unless said"),
         ("after" = Option<String>, Query, description = "the `next` of the page before")),
@@ -53,7 +53,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
 }
 
 /// One run, also while it goes on. Needs `core.connection.view` over the connection's partner.
-#[utoipa::path(get, path = "/api/v1/connections/{slug}/runs/{id}", tag = "Runs", operation_id = "getRun",
+#[utoipa::path(get, path = "/api/v1/connections/{slug}/sync-runs/{id}", tag = "Runs", operation_id = "getSyncRun",
     params(("slug" = String, Path, description = "the connection's name in addresses"),
         ("id" = Uuid, Path, description = "the run")),
     responses((status = 200, description = "the run", body = SyncRunView)))]
@@ -72,7 +72,7 @@ fn view(run: SyncRunRow, whole: bool) -> SyncRunView {
         status: run.status,
         started_at: ApiTimestamp(run.started_at),
         finished_at: run.finished_at.map(ApiTimestamp),
-        failure: report.get("failure").cloned().unwrap_or_default(),
+        error: report.get("failure").cloned().unwrap_or_default(),
         report: whole.then_some(report),
     }
 }

@@ -29,11 +29,11 @@ pub(in crate::web::api) struct Tested {
 #[schema(as = TestStep)]
 struct Step {
     /// What was tried.
-    title: String,
+    name: String,
     /// Whether it worked.
     passed: bool,
     /// What came of it.
-    says: String,
+    message: String,
 }
 
 /// Tries a connection with its stored settings and changes nothing: reads one page over LDAP, asks an OpenID provider
@@ -54,15 +54,15 @@ pub(in crate::web::api) async fn test(call: ApiRequest) -> ApiResult {
 
 fn step(title: &str, outcome: Result<String, String>) -> Step {
     let passed = outcome.is_ok();
-    Step { title: title.to_owned(), passed, says: outcome.unwrap_or_else(|why| why) }
+    Step { name: title.to_owned(), passed, message: outcome.unwrap_or_else(|why| why) }
 }
 
 async fn ldap(call: &ApiRequest, connection: &ConnectionContext) -> Result<Vec<Step>, Fault> {
-    let settings = match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.config)
-    {
-        Ok(settings) => Arc::new(settings),
-        Err(wrong) => return Ok(vec![step("Check the settings", Err(wrong.to_string()))]),
-    };
+    let settings =
+        match ResolvedLdapSettings::from_json(&connection.connection.profile, &connection.connection.settings) {
+            Ok(settings) => Arc::new(settings),
+            Err(wrong) => return Ok(vec![step("Check the settings", Err(wrong.to_string()))]),
+        };
     let password: Option<SecretString> =
         match call.read(async |reader| Ok(connections::secret(reader, &connection.extent).await?)).await? {
             None => None,
@@ -75,7 +75,7 @@ async fn ldap(call: &ApiRequest, connection: &ConnectionContext) -> Result<Vec<S
             },
         };
     let steps = snapshot::test_connection(settings, password, env(&call.app).guard).await;
-    Ok(steps.into_iter().map(|one| Step { title: one.title, passed: one.passed, says: one.says }).collect())
+    Ok(steps.into_iter().map(|one| Step { name: one.title, passed: one.passed, message: one.says }).collect())
 }
 
 async fn oidc(call: &ApiRequest, connection: &ConnectionContext) -> Step {

@@ -26,8 +26,8 @@ pub(in crate::web::api) struct UndoBody {
     from: ApiTimestamp,
     /// Before this moment; now, unless said.
     to: Option<ApiTimestamp>,
-    /// The `hash` of the plan that is to be carried out. Without it the plan is only shown.
-    plan: Option<String>,
+    /// The `plan_hash` of the plan that is to be carried out. Without it the plan is only shown.
+    plan_hash: Option<String>,
 }
 
 /// What a connection took away within a time, and what undoing it would do.
@@ -38,8 +38,8 @@ pub(in crate::web::api) struct UndoPlanView {
     from: ApiTimestamp,
     /// Before this moment.
     to: ApiTimestamp,
-    /// Names exactly what would be restored; sent as `plan`, it carries that out.
-    hash: String,
+    /// Names exactly what would be restored; sent with the request, it carries that out.
+    plan_hash: String,
     /// How much there is.
     counts: Counts,
     /// What was taken away; at most 1,000, those first that would be restored.
@@ -58,9 +58,9 @@ struct Counts {
     /// To how many users of the connection, each counted once.
     users: usize,
     /// What is back already.
-    back: usize,
+    already_restored: usize,
     /// What cannot be restored, or must not.
-    lost: usize,
+    not_restorable: usize,
 }
 
 /// One thing that was taken away.
@@ -77,7 +77,7 @@ struct UndoEntryView {
     group: Option<Uuid>,
     /// The nested group that left the group.
     #[serde(skip_serializing_if = "Option::is_none")]
-    nested: Option<Uuid>,
+    subgroup: Option<Uuid>,
     /// The user's name, while it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     user_name: Option<String>,
@@ -85,14 +85,14 @@ struct UndoEntryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     group_name: Option<String>,
     /// When it was taken away.
-    at: ApiTimestamp,
-    /// `restorable`, `back` or `lost`.
+    removed_at: ApiTimestamp,
+    /// `restorable`, `already_restored` or `not_restorable`.
     state: &'static str,
     /// Why it is not restored.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'static str>,
+    reason: Option<&'static str>,
     /// The user stays out all the same: an administrator or another connection keeps them out.
-    kept_out: bool,
+    still_suspended: bool,
 }
 
 /// What came of carrying a plan out.
@@ -102,7 +102,7 @@ struct Applied {
     /// How many things were given back.
     restored: usize,
     /// How many were not, because something was said of them while the plan was carried out.
-    passed: usize,
+    skipped: usize,
 }
 
 /// The refusal of a plan that would do something else by now.
@@ -133,7 +133,7 @@ pub(in crate::web::api) async fn undo(mut asked: ApiOrOperatorRequest) -> ApiRes
     let to = body.to.map_or_else(|| ctx.now().plus_seconds(1), |to| to.0);
     let wanted = UndoRequest { actor, slug: asked.slug()?, span: TimeRange { from: body.from.0, to } };
     let store = &asked.app.store;
-    let Some(hash) = body.plan else {
+    let Some(hash) = body.plan_hash else {
         return ok(&view(&removal_alerts::plan(store, &ctx, wanted).await?, None));
     };
     match removal_alerts::carry_out(store, &ctx, wanted, &hash, connection_settings::schemas).await {
@@ -160,15 +160,15 @@ pub(in crate::web::api) fn view(plan: &UndoPlan, carried: Option<UndoResult>) ->
     UndoPlanView {
         from: ApiTimestamp(plan.span.from),
         to: ApiTimestamp(plan.span.to),
-        hash: plan.hash(),
+        plan_hash: plan.hash(),
         counts: Counts {
             restorable: first.len(),
             users: plan.users(),
-            back: count(|fate| matches!(fate, Restorability::Back(_))),
-            lost: count(|fate| matches!(fate, Restorability::Lost(_))),
+            already_restored: count(|fate| matches!(fate, Restorability::Back(_))),
+            not_restorable: count(|fate| matches!(fate, Restorability::Lost(_))),
         },
         entries: first.into_iter().chain(rest).take(LISTED).map(|entry| line(plan, entry)).collect(),
-        applied: carried.map(|carried| Applied { restored: carried.restored, passed: carried.passed }),
+        applied: carried.map(|carried| Applied { restored: carried.restored, skipped: carried.passed }),
     }
 }
 
@@ -186,10 +186,10 @@ fn line(plan: &UndoPlan, entry: &UndoEntry) -> UndoEntryView {
         group_name: group.and_then(|group| plan.groups.get(&group).cloned()),
         user: user.map(|user| user.uuid()),
         group: group.map(|group| group.uuid()),
-        nested: nested.map(|nested| nested.uuid()),
-        at: ApiTimestamp(entry.at),
+        subgroup: nested.map(|nested| nested.uuid()),
+        removed_at: ApiTimestamp(entry.at),
         state: entry.fate.word(),
-        why: entry.fate.why(),
-        kept_out: entry.kept_out,
+        reason: entry.fate.why(),
+        still_suspended: entry.kept_out,
     }
 }

@@ -24,9 +24,9 @@ pub(super) struct DirectoryView {
     /// Whether and how its word counts.
     pub mode: DirectoryModeView,
     /// Lower wins where two directories speak of one user.
-    pub authority: i64,
+    pub priority: i64,
     /// The rule set in force.
-    pub rule_version: i64,
+    pub rule_set_version: i64,
     /// Raised at every change.
     pub version: i64,
 }
@@ -37,8 +37,8 @@ fn view(directory: Directory) -> DirectoryView {
         partner: directory.partner.uuid(),
         name: directory.name,
         mode: directory.mode.into(),
-        authority: directory.authority,
-        rule_version: directory.rule_version,
+        priority: directory.priority,
+        rule_set_version: directory.rule_set_version,
         version: directory.version,
     }
 }

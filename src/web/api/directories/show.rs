@@ -56,16 +56,16 @@ struct RuleView {
     name: String,
     /// Whom it matches, as its author wrote it: a SCIM filter in which `memberOf eq "NAME"` asks for an external group.
     when: String,
-    /// `place`, `join` or `grant`.
+    /// `set_primary_group`, `add_to_group` or `grant_role`.
     effect: &'static str,
     /// The user group that it places in or adds to.
-    group: Option<Ref>,
+    user_group: Option<Ref>,
     /// The role that it grants.
     role: Option<Ref>,
     /// Over what it grants.
     scope: Option<ScopeView>,
     /// External groups that it asks for and that are not there, so that it matches nobody by them.
-    loose: Vec<UnboundRuleView>,
+    unresolved_groups: Vec<UnboundRuleView>,
 }
 
 /// An external group that a rule asks for and that is not there.
@@ -76,9 +76,9 @@ struct UnboundRuleView {
     name: Option<String>,
     /// `gone` (the directory said it once; it counts again when it comes back), `awaited` (the directory has not said it
     /// yet) or `several` (more than one group has the name, so none of them is taken).
-    why: String,
+    reason: String,
     /// The same as a sentence.
-    says: String,
+    message: String,
 }
 
 /// One directory. Needs `core.connection.view` over its partner.
@@ -116,7 +116,7 @@ async fn read(
     }
     let mut rules = rules::in_force(reader, at, id).await?;
     for written in &mut rules {
-        if let RuleEffect::Grant { scope, .. } = &mut written.rule.effect {
+        if let RuleEffect::GrantRole { scope, .. } = &mut written.rule.effect {
             *scope = visible_reasons::scope_of_directory(reader, sight, scope.clone()).await?;
         }
     }
@@ -144,8 +144,8 @@ fn rule_view(
     let loose = loose.iter().filter(|loose| loose.rule_id == rule.id);
     let loose = loose.map(|loose| UnboundRuleView {
         name: loose.name.clone(),
-        why: loose.why.clone(),
-        says: loose.to_string(),
+        reason: loose.why.clone(),
+        message: loose.to_string(),
     });
     let mut view = RuleView {
         id: rule.id.uuid(),
@@ -153,16 +153,16 @@ fn rule_view(
         name: rule.name,
         when,
         effect: rule.effect.word(),
-        group: None,
+        user_group: None,
         role: None,
         scope: None,
-        loose: loose.collect(),
+        unresolved_groups: loose.collect(),
     };
     match &rule.effect {
-        RuleEffect::Place { group } | RuleEffect::Join { group } => {
-            view.group = Some(Ref::new(*group, groups.get(group).cloned().unwrap_or_default()));
+        RuleEffect::SetPrimaryGroup { user_group: group } | RuleEffect::AddToGroup { user_group: group } => {
+            view.user_group = Some(Ref::new(*group, groups.get(group).cloned().unwrap_or_default()));
         }
-        RuleEffect::Grant { role, scope } => {
+        RuleEffect::GrantRole { role, scope } => {
             view.role = Some(role_ref(roles, *role));
             view.scope = Some(ScopeView::from(scope));
         }

@@ -24,16 +24,16 @@ pub(in crate::web::api) struct Body {
     /// everybody. More than 200 are refused.
     #[schema(max_length = 500)]
     q: Option<String>,
-    /// The `hash` of the plan that is to be carried out. Without it the plan is only shown.
-    plan: Option<String>,
+    /// The `plan_hash` of the plan that is to be carried out. Without it the plan is only shown.
+    plan_hash: Option<String>,
 }
 
 /// Who would be confirmed, and what would come to each of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConfirmationPlan)]
 pub(in crate::web::api) struct PlanView {
-    /// Names exactly who would be confirmed and what would come to them; sent as `plan`, it carries that out.
-    hash: String,
+    /// Names exactly who would be confirmed and what would come to them; sent with the request, it carries that out.
+    plan_hash: String,
     /// How many would be confirmed.
     confirmable: usize,
     /// Everybody who is meant.
@@ -53,7 +53,7 @@ struct UserToConfirmView {
     state: &'static str,
     /// Why they would not be confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    reason: Option<String>,
     /// What would reach them in full that does not now.
     gains: Vec<GainView>,
     /// How much would come to them besides, over partners that the caller may not see: exact to 9, then `10+`.
@@ -70,7 +70,7 @@ struct GainView {
     scope: ScopeView,
     /// How much of it reaches them now: `part` or `nothing`.
     #[schema(value_type = String)]
-    now: crate::store::effective_lists::CeilingEffect,
+    ceiling_effect: crate::store::effective_lists::CeilingEffect,
 }
 
 /// The refusal of a plan that would do something else by now.
@@ -99,7 +99,7 @@ pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
         _ => return Err(Fault::bad("Name either `people` or `q`.")),
     };
     let (of, ctx) = ((call.user(), id), call.ctx());
-    let Some(hash) = body.plan else {
+    let Some(hash) = body.plan_hash else {
         let mut reader = call.app.store.reader().await?;
         return ok(&view(confirmations::plan(&mut reader, &ctx, of, &whom).await?, None));
     };
@@ -128,7 +128,7 @@ fn searched(text: String) -> Result<String, Fault> {
 
 fn view(plan: Plan, confirmed: Option<usize>) -> PlanView {
     let (hash, confirmable) = (plan.hash(), plan.confirmable());
-    PlanView { hash, confirmable, users: plan.lines.into_iter().map(line).collect(), confirmed }
+    PlanView { plan_hash: hash, confirmable, users: plan.lines.into_iter().map(line).collect(), confirmed }
 }
 
 fn line(line: UserToConfirm) -> UserToConfirmView {
@@ -139,13 +139,13 @@ fn line(line: UserToConfirm) -> UserToConfirmView {
     };
     let gains = line.gains.into_iter().map(|one| GainView {
         scope: ScopeView::from(&one.scope),
-        now: one.clip,
+        ceiling_effect: one.ceiling_effect,
         role: one.proof.role.into(),
     });
     UserToConfirmView {
         user: Ref::new(line.user.id, line.user.profile.display_name),
         state,
-        why,
+        reason: why,
         gains: gains.collect(),
         hidden_gains: visible_reasons::counted(line.hidden),
     }

@@ -1,4 +1,4 @@
-//! `GET /partners/{id}/groups`.
+//! `GET /partners/{id}/user-groups`.
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,8 +18,8 @@ pub(in crate::web::api) struct UserGroupView {
     id: Uuid,
     /// The name.
     name: String,
-    /// Everyone is in exactly one exclusive group; any number of others are labels.
-    exclusive: bool,
+    /// Everyone is in exactly one primary group; any number of others are additional groups.
+    is_primary: bool,
     /// The place of those whom no rule places.
     is_default: bool,
     /// How many users are placed there or were added by an administrator; rules add further ones to labels.
@@ -27,7 +27,7 @@ pub(in crate::web::api) struct UserGroupView {
 }
 
 /// The user groups of a partner, by name. Needs `core.group.view` over it.
-#[utoipa::path(get, path = "/api/v1/partners/{id}/groups", tag = "Partners", operation_id = "listUserGroups",
+#[utoipa::path(get, path = "/api/v1/partners/{id}/user-groups", tag = "Partners", operation_id = "listUserGroups",
     params(("id" = Uuid, Path, description = "the partner")),
     responses((status = 200, description = "all of them", body = ApiPage<UserGroupView>)))]
 pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
@@ -41,7 +41,7 @@ pub(in crate::web::api) async fn groups(call: ApiRequest) -> ApiResult {
     let items = groups.into_iter().map(|(group, users)| UserGroupView {
         id: group.id.uuid(),
         name: group.name,
-        exclusive: group.exclusive,
+        is_primary: group.is_primary,
         is_default: group.is_default,
         member_count: users,
     });

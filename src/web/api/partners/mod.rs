@@ -4,7 +4,7 @@ pub(super) mod create;
 pub(super) mod groups;
 pub(super) mod list;
 pub(super) mod matches;
-pub(super) mod resume;
+pub(super) mod reactivate;
 pub(super) mod roles;
 pub(super) mod show;
 pub(super) mod stopped;

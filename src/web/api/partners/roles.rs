@@ -19,7 +19,7 @@ pub(in crate::web::api) struct RoleView {
     /// Its id.
     id: Uuid,
     /// The partner that owns it: this one or one above.
-    owner: Uuid,
+    partner: Uuid,
     /// The name.
     name: String,
     /// The role it never exceeds.
@@ -46,7 +46,7 @@ pub(in crate::web::api) async fn roles(call: ApiRequest) -> ApiResult {
                 let conferred = stored::conferred(reader, &at, role.id).await?;
                 items.push(RoleView {
                     id: role.id.uuid(),
-                    owner: role.partner.uuid(),
+                    partner: role.partner.uuid(),
                     name: role.name,
                     parent: role.parent.map(Id::uuid),
                     catalog_key: role.catalog_key,

@@ -24,20 +24,20 @@ pub(in crate::web::api) struct GrantView {
     /// The manual grant behind it; null for what a rule grants.
     grant: Option<Uuid>,
     /// From when it holds; null: always.
-    from: Option<ApiTimestamp>,
+    valid_from: Option<ApiTimestamp>,
     /// Until when it holds; null: always.
-    until: Option<ApiTimestamp>,
+    valid_until: Option<ApiTimestamp>,
     /// Why it is asleep at this moment: `not_yet`, `over` or `suspended`; null when it is awake.
     #[schema(value_type = Option<String>)]
-    asleep: Option<InactiveReason>,
+    inactive_reason: Option<InactiveReason>,
     /// How much of it the ceiling of its directory lets through: `whole`, `part` or `nothing`.
     #[schema(value_type = String)]
-    clip: CeilingEffect,
+    ceiling_effect: CeilingEffect,
     /// What stands behind it: an administrator's act, or a rule with the external groups that matched.
     #[schema(value_type = Object)]
-    support: Value,
+    origin: Value,
     /// All of it in one sentence.
-    sentence: String,
+    summary: String,
 }
 
 /// Everything a user holds, as far as the caller may see it.
@@ -74,15 +74,15 @@ pub(in crate::web::api) async fn access(call: ApiRequest) -> ApiResult {
 fn view(held: UserGrant) -> GrantView {
     let sentence = held.proof.to_string();
     GrantView {
-        support: serde_json::to_value(&held.proof.support).unwrap_or_default(),
+        origin: serde_json::to_value(&held.proof.origin).unwrap_or_default(),
         role: held.proof.role.into(),
         scope: ScopeView::from(&held.scope),
         grant: held.grant.map(Id::uuid),
-        from: held.window.from.map(ApiTimestamp),
-        until: held.window.until.map(ApiTimestamp),
-        asleep: held.dormant,
-        clip: held.clip,
-        sentence: capital(sentence),
+        valid_from: held.window.from.map(ApiTimestamp),
+        valid_until: held.window.until.map(ApiTimestamp),
+        inactive_reason: held.inactive_reason,
+        ceiling_effect: held.ceiling_effect,
+        summary: capital(sentence),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Users.
 pub(super) mod access;
 pub(super) mod confirm;
-pub(super) mod resume;
+pub(super) mod reactivate;
 pub(super) mod show;
 pub(super) mod suspend;
 
@@ -31,10 +31,10 @@ pub(super) struct UserView {
     pub email: Option<String>,
     /// The name to sign in with, unique in the partner.
     pub login_name: Option<String>,
-    /// The exclusive user group the user is placed in.
+    /// The primary user group the user is placed in.
     pub primary_group: Uuid,
     /// Whether an administrator chose that place.
-    pub pinned: bool,
+    pub is_primary_group_pinned: bool,
     /// When the user came to be.
     pub created_at: ApiTimestamp,
     /// When somebody said that the user belongs here, by making or by confirming them. Null: a directory alone says so,
@@ -52,7 +52,7 @@ pub(super) fn view(user: User) -> UserView {
         email: user.profile.email,
         login_name: user.profile.login_name,
         primary_group: user.primary_group.uuid(),
-        pinned: user.pinned_group.is_some(),
+        is_primary_group_pinned: user.pinned_group.is_some(),
         created_at: ApiTimestamp(user.created_at),
         confirmed_at: user.confirmed_at.map(ApiTimestamp),
     }

@@ -32,9 +32,9 @@ struct MembershipView {
     /// The group.
     group: Ref,
     /// The one place, or a label.
-    exclusive: bool,
+    is_primary: bool,
     /// Why, in words.
-    because: String,
+    reason: String,
 }
 
 /// One user. Needs `core.user.view` over the user.
@@ -56,8 +56,8 @@ pub(in crate::web::api) async fn show(call: ApiRequest) -> ApiResult {
         .await?;
     let suspensions = suspensions.into_iter().map(SuspensionView::from);
     let groups = groups.into_iter().map(|one| MembershipView {
-        because: one.ground.to_string(),
-        exclusive: one.exclusive,
+        reason: one.membership.to_string(),
+        is_primary: one.is_primary,
         group: one.group.into(),
     });
     ok(&UserDetail { user: view(user), suspensions: suspensions.collect(), groups: groups.collect() })

@@ -5,7 +5,7 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 
 /// Switches a user off, from the next request on, in the name of a partner at or above their home; their sessions end.
 /// Needs `core.user.write` over the user and holding all that the user holds; or `core.billing.hold` or
-/// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `at` on, and whoever may set it may
+/// `core.security.hold`, for those kinds. Of the kind `end` they are off from the moment `effective_at` on, and whoever may set it may
 /// move or lift it.
 #[utoipa::path(post, path = "/api/v1/users/{id}/suspend", tag = "Users", operation_id = "suspendUser",
     params(("id" = uuid::Uuid, Path, description = "the user")), request_body = SuspensionBody,

@@ -62,11 +62,14 @@ fn request(entry: RequestLogEntry) -> Request {
             400..500 => "warn",
             _ => "bad",
         },
-        effect: effect(&entry.effect, entry.dry),
-        took: format!("{:.1} ms", std::time::Duration::from_micros(entry.micros.unsigned_abs()).as_secs_f64() * 1000.0),
+        effect: effect(&entry.effect, entry.dry_run),
+        took: format!(
+            "{:.1} ms",
+            std::time::Duration::from_micros(entry.duration_us.unsigned_abs()).as_secs_f64() * 1000.0
+        ),
         body: entry.request.map(|body| pretty(&body.text())).unwrap_or_default(),
-        refusal: entry.refusal.unwrap_or_default(),
-        translated: entry.translation,
+        refusal: entry.error.unwrap_or_default(),
+        translated: entry.normalizations,
         method: entry.method,
         path: entry.path,
         status: entry.status,

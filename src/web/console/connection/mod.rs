@@ -189,7 +189,7 @@ pub(super) async fn page(
                 ready: settings::check(
                     connection.connection.kind,
                     &connection.connection.profile,
-                    &connection.connection.config,
+                    &connection.connection.settings,
                 )
                 .is_ok(),
                 matching_note: connection_settings::matching_note(&connection),

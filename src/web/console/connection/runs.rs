@@ -198,7 +198,7 @@ pub(in crate::web::console) async fn test(
     let (session_user, _) = submitted(&request, &app, payload).await?;
     let connection = ldap(&app, &session_user, &slug, CoreCapability::ConnectionRun).await?;
     let record = &connection.connection;
-    let steps = match ResolvedLdapSettings::from_json(&record.profile, &record.config) {
+    let steps = match ResolvedLdapSettings::from_json(&record.profile, &record.settings) {
         Err(wrong) => {
             wrong.0.into_iter().map(|says| TestStep { title: "Settings".to_owned(), passed: false, says }).collect()
         }

@@ -40,7 +40,7 @@ const CLIENT_AUTH: &[(&str, &str)] =
 
 /// The fields of the connection's settings, filled in.
 pub(super) fn fields(connection: &Connection, has_secret: bool) -> Vec<Field> {
-    let config = &connection.config;
+    let config = &connection.settings;
     let text = |value: Option<&Json>| match value {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n"),
@@ -60,7 +60,13 @@ pub(super) fn fields(connection: &Connection, has_secret: bool) -> Vec<Field> {
             secret("Client secret"),
             Field {
                 choices: CLIENT_AUTH,
-                ..field("client_auth", "The secret is shown", "", text(config.get("client_auth")), false)
+                ..field(
+                    "token_endpoint_auth_method",
+                    "The secret is shown",
+                    "",
+                    text(config.get("token_endpoint_auth_method")),
+                    false,
+                )
             },
         ],
         ConnectionKind::Ldap => vec![
@@ -126,7 +132,7 @@ pub(in crate::web::console) async fn save(
 
 /// The stored settings with what the form says over them.
 fn filled(connection: &Connection, form: &Form) -> Result<Json, PageError> {
-    let mut config = connection.config.as_object().cloned().unwrap_or_default();
+    let mut config = connection.settings.as_object().cloned().unwrap_or_default();
     let lines = |name: &str| -> Vec<Json> {
         form.field(name).lines().map(str::trim).filter(|line| !line.is_empty()).map(Json::from).collect()
     };
@@ -140,7 +146,7 @@ fn filled(connection: &Connection, form: &Form) -> Result<Json, PageError> {
             return Err(PageError::Invalid("A SCIM connection has no settings of this kind.".to_owned()));
         }
         ConnectionKind::Oidc => {
-            for name in ["issuer", "client_id", "client_auth"] {
+            for name in ["issuer", "client_id", "token_endpoint_auth_method"] {
                 set(&mut config, name, form.field(name).trim());
             }
         }

@@ -1,4 +1,4 @@
-//! `POST /users/{id}/resume`.
+//! `POST /users/{id}/reactivate`.
 use crate::admin::users;
 use crate::web::api::model::{LiftedView, Which};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
@@ -6,14 +6,14 @@ use crate::web::api::request::{ApiRequest, ApiResult, ok};
 /// Lifts what the caller may lift of what keeps a user off: what was decided in the name of a partner over which they may
 /// do the same, and what they decided themselves and still might. What stands above them stays, and so does what directories
 /// say. Needs `core.user.write` over the user, or `core.billing.hold` or `core.security.hold` for those kinds.
-#[utoipa::path(post, path = "/api/v1/users/{id}/resume", tag = "Users", operation_id = "resumeUser",
+#[utoipa::path(post, path = "/api/v1/users/{id}/reactivate", tag = "Users", operation_id = "reactivateUser",
     params(("id" = uuid::Uuid, Path, description = "the user")),
     request_body = Which,
     responses((status = 200, description = "what was lifted, and what is left", body = LiftedView)))]
-pub(in crate::web::api) async fn resume(mut call: ApiRequest) -> ApiResult {
+pub(in crate::web::api) async fn reactivate(mut call: ApiRequest) -> ApiResult {
     let id = call.id("id")?;
     let Which { kind } = call.body_or_default().await?;
     let kind = kind.map(Into::into);
-    let lifted = users::resume(&call.app.store, &call.ctx(), call.user(), id, kind).await?;
+    let lifted = users::reactivate(&call.app.store, &call.ctx(), call.user(), id, kind).await?;
     ok(&LiftedView::from(lifted))
 }
