@@ -69,7 +69,7 @@ const SEARCH: &str = "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Sear
 async fn what_http_does_not_allow_is_refused_and_what_it_allows_is_taken() {
     let db = Database::sqlite().await;
     let world = World::new(&db.store).await;
-    let app = App::start_with(&db, |config| config.server.limits.head_seconds = 5).await;
+    let app = App::start_with(&db, |config| config.server.limits.header_timeout_seconds = 5).await;
     let scim = app.scim(&db, &world, world.connections[0]).await;
     let parts = Parts {
         path: format!("/scim/{}/v2/Users", world.connections[0].connection()),

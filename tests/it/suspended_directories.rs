@@ -254,7 +254,7 @@ on_both! {
         }
         let nia = place.enter("jit", json!({"sub": "s-9"})).await;
         db.execute(&SUSPEND, binds![place.house.top]).await;
-        place.refused("jit", json!({"sub": "s-9", "name": "Another"}), "person.suspended").await;
+        place.refused("jit", json!({"sub": "s-9", "name": "Another"}), "user.suspended").await;
         db.execute(&LIFT, binds![]).await;
         assert_eq!(place.enter("jit", json!({"sub": "s-9"})).await, nia);
         place.close().await;
@@ -296,7 +296,7 @@ on_both! {
             assert!(line.contains("Our Entra") && line.contains("Harbor"), "{line}");
         }
         // Nobody but the operator gets as far as the run: whoever asks is told why not.
-        problem(&owner.post("/connections/ldap/sync", json!({})).await, 403, "suspended");
+        problem(&owner.post("/connections/ldap/sync-runs", json!({})).await, 403, "suspended");
         app.stop().await;
     }
 
@@ -309,14 +309,14 @@ on_both! {
         let before = olga.get(&format!("/partners/{harbor}")).await.text;
         assert!(before.contains("What directories say is not taken meanwhile") && before.contains("open connection"), "{before}");
         let path = format!("/api/v1/partners/{harbor}/suspend");
-        let off = console.app.request(Method::POST, &path).bearer_auth(&owner).json(&json!({"cause": "unpaid"})).send().await.unwrap();
+        let off = console.app.request(Method::POST, &path).bearer_auth(&owner).json(&json!({"reason": "unpaid"})).send().await.unwrap();
         assert_eq!(off.status(), 200);
         scim.get("/Users").await.refused(503, "");
         for (page, part) in [("/connections/harbor-entra".to_owned(), "Nothing is taken at the moment"), (format!("/partners/{harbor}/directories"), "partner suspended")] {
             let page = olga.get(&page).await;
             assert!(page.status == 200 && page.text.contains(part), "{}", page.text);
         }
-        let path = format!("/api/v1/partners/{harbor}/resume");
+        let path = format!("/api/v1/partners/{harbor}/reactivate");
         let on = console.app.request(Method::POST, &path).bearer_auth(&owner).json(&json!({})).send().await.unwrap();
         assert_eq!(on.status(), 200);
         assert_eq!(scim.get("/Users").await.status, 200);
