@@ -16,3 +16,5 @@ pub mod secret;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+
+pub use rolecall_db::{binds, from_row, statements};

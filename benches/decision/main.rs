@@ -17,7 +17,7 @@ use rolecall::domain::grant::Resource;
 use rolecall::domain::id::UserId;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Dialect, Options, Reader, Store, StoreError, Tx, effective, effective_lists as lists, first};
+use rolecall::store::{self, Dialect, Options, Reader, StoreError, Tx, effective, effective_lists as lists, first};
 use rolecall::{binds, statements};
 
 use world::{Dice, World, capability, fill};
@@ -61,7 +61,7 @@ fn arguments() -> Result<Arguments, String> {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let store = Store::open(&arguments.database, &Options::default()).await?;
+    let store = store::open(&arguments.database, &Options::default()).await?;
     let begun = Instant::now();
     let world = fill(&store, arguments.people).await?;
     let dialect = store.dialect().name();

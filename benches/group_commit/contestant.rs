@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall::store::{Options, Store};
+use rolecall::store::{self, Options, Store};
 use rolecall::{binds, statements};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
@@ -46,7 +46,7 @@ pub enum Contestant {
 impl Contestant {
     pub async fn open(kind: Kind, file: &Path, writers: usize) -> Result<Self, Box<dyn std::error::Error>> {
         if kind == Kind::Group {
-            let store = Store::open(&format!("sqlite:{}", file.display()), &Options::default()).await?;
+            let store = store::open(&format!("sqlite:{}", file.display()), &Options::default()).await?;
             store.write(async |tx| tx.execute(&TABLE, binds![]).await).await?;
             store.write(async |tx| tx.execute(&KEYS, binds![]).await).await?;
             return Ok(Self::Group(store));
@@ -88,7 +88,7 @@ impl Contestant {
                     tx.execute(&PAPER, binds![id, &words]).await?;
                     tx.execute(&KEY, binds![&key, id]).await
                 });
-                written.await.map_err(|error: rolecall::store::StoreError| sqlx::Error::Protocol(error.to_string()))
+                written.await.map_err(|error: store::StoreError| sqlx::Error::Protocol(error.to_string()))
             }
             Self::Alone(connection) => transaction(&mut *connection.lock().await, next, 1).await,
             Self::Pool(pool) => transaction(&mut *pool.acquire().await?, next, 1).await,

@@ -1,5 +1,5 @@
 //! Why an act of an administrator was not carried out.
-use crate::store::{Constraint, StoreError, effective};
+use crate::store::{StoreError, constraint, effective};
 
 /// Why not. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +28,13 @@ impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            StoreError::Unique(Constraint::DirectoryName) => {
+            StoreError::Unique(constraint::DIRECTORY_NAME) => {
                 Self::Conflict("This partner has a directory of that name already. Choose another.".to_owned())
             }
-            StoreError::Unique(Constraint::ConnectionSlug) => {
+            StoreError::Unique(constraint::CONNECTION_SLUG) => {
                 Self::Conflict("That name in addresses is taken. Choose another.".to_owned())
             }
-            StoreError::Unique(Constraint::PartnerExternalId) => {
+            StoreError::Unique(constraint::PARTNER_EXTERNAL_ID) => {
                 Self::Conflict("A partner directly below this parent has this external id.".to_owned())
             }
             error => Self::Store(error),

@@ -8,7 +8,7 @@ use super::ConfigFileArgs;
 use super::running::running;
 use crate::jobs::doctor::{self, DoctorReport};
 pub use crate::jobs::doctor::{examine, remarks};
-use crate::store::{Options, Store, key_check};
+use crate::store::{self, Options, key_check};
 
 /// Check the store.
 #[derive(Args)]
@@ -32,7 +32,7 @@ impl DoctorArgs {
             }
             _ => {
                 let options = Options { migrate: false, ..Options::default() };
-                let store = super::explained(&config, Store::open(&config.store.url(), &options).await)?;
+                let store = super::explained(&config, store::open(&config.store.url(), &options).await)?;
                 // Of an old schema, only that it is old can be told.
                 let secrets = match store.check().await {
                     Ok(()) => key_check::any(&mut store.reader().await?).await?,

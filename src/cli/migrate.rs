@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::running::running;
 use super::{ConfigFileArgs, NOT_AGREED};
-use crate::store::migrate;
+use crate::store;
 
 /// Bring the schema up to date.
 #[derive(Args)]
@@ -25,11 +25,11 @@ impl MigrateArgs {
     /// The database cannot be opened, or a step fails.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
-        let newest = migrate::newest();
+        let newest = store::newest();
         let server = running(&config).await?.filter(|_| config.store.is_a_file());
         let applied = match server.as_ref().and_then(|server| server.schema()) {
             Some(applied) => applied,
-            None if self.check => migrate::applied(&config.store.url()).await?,
+            None if self.check => store::applied(&config.store.url()).await?,
             None => {
                 super::open_store(&config).await?.close().await;
                 newest

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
-use crate::store::{Most, OpenError, Options, Store, key_check};
+use crate::store::{self, ConnectionLimits, OpenError, Options, Store, key_check};
 use crate::web::operator_token::ServerNotice;
 
 /// The exit code of a command that showed what it would do, and was not told to do it.
@@ -91,17 +91,17 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         let folder = &config.store.data_dir;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let options = Options {
+    let limits = ConnectionLimits {
+        users: config.store.max_users_per_connection.into(),
+        groups: config.store.max_groups_per_connection.into(),
+    };
+    let options = limits.within(Options {
         connections: config.store.max_write_connections,
         longest_pause: Duration::from_secs(config.store.idle_transaction_timeout_seconds.into()),
         longest_lock: Duration::from_secs(config.store.lock_timeout_seconds.into()),
-        most: Most {
-            users: config.store.max_users_per_connection.into(),
-            groups: config.store.max_groups_per_connection.into(),
-        },
         ..Options::default()
-    };
-    explained(config, Store::open(&config.store.url(), &options).await)
+    });
+    explained(config, store::open(&config.store.url(), &options).await)
 }
 
 /// Says of a store that cannot be had who may have it.

@@ -14,7 +14,7 @@ use crate::store::connections::{self, Silenced};
 use crate::store::effective_lists::{self, CeilingEffect};
 use crate::store::extent::OperatorExtent;
 use crate::store::{
-    Reader, Store, delegated_access, entrance, events as lines, invariants, migrate, request_log, reserved_groups,
+    self, Reader, Store, delegated_access, entrance, events as lines, invariants, request_log, reserved_groups,
     soundness,
 };
 
@@ -112,11 +112,11 @@ pub async fn examine(store: &Store) -> anyhow::Result<Vec<String>> {
     }
     if let Err(error) = store.check().await {
         findings.extend(error.to_string().lines().map(str::to_owned));
-        findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", migrate::newest()));
+        findings.push(format!("The schema may be old: `rolecall migrate` brings it to version {}.", store::newest()));
         return Ok(findings);
     }
     let operator = OperatorExtent::assume();
-    if let Err(refused) = store.try_write().await {
+    if let Err(refused) = soundness::try_write(store).await {
         findings.push(format!("The database takes no writes: {refused}."));
     }
     findings.extend(store.room().filter(|room| *room < health::LITTLE_ROOM).map(health::little));

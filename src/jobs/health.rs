@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::domain::id::EventId;
 use crate::store::extent::OperatorExtent;
 use crate::store::request_log::RequestLog;
-use crate::store::{Store, StoreError, events};
+use crate::store::{self, Store, StoreError, events, soundness};
 
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -195,7 +195,7 @@ impl Look {
         if !self.store.refuses_writes() {
             return None;
         }
-        let refused = self.store.try_write().await.err()?;
+        let refused = soundness::try_write(&self.store).await.err()?;
         Some(format!("The store takes no writes: {refused}."))
     }
 
@@ -227,7 +227,7 @@ pub fn little(room: u64) -> String {
 /// Only those of the store.
 pub async fn off(store: &Store, clock: Clock) -> Result<Option<String>, StoreError> {
     let before = clock.now();
-    let Some(there) = store.clock().await? else { return Ok(None) };
+    let Some(there) = store::clock(store).await? else { return Ok(None) };
     let after = clock.now();
     // Somewhere between the two it was read.
     let behind = there.micros().saturating_sub(after.micros());

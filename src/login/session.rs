@@ -17,7 +17,7 @@ use crate::provision::events;
 use crate::secret::{PlainToken, TokenKind, presented_hash, same};
 use crate::store::extent::SelfExtent;
 use crate::store::sessions::{self, Session};
-use crate::store::{StoreError, Tx, api_tokens};
+use crate::store::{self, StoreError, Tx, api_tokens};
 
 /// Sessions of one user; a further one ends the oldest.
 const MOST: i64 = 50;
@@ -91,7 +91,7 @@ impl LoginService {
     /// # Errors
     /// Only those of the store.
     pub async fn purge_ended(&self, own: Timestamp) -> Result<u64, StoreError> {
-        self.purge(self.store.clock().await?.unwrap_or(own)).await
+        self.purge(store::clock(&self.store).await?.unwrap_or(own)).await
     }
 
     /// Forgets sessions that have ended; how many. They count for nothing already.

@@ -1,6 +1,6 @@
 //! Why the room refused something.
 use crate::scim::error::ScimError;
-use crate::store::{Constraint, StoreError};
+use crate::store::{StoreError, constraint};
 
 /// Why a use case did nothing.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -38,12 +38,14 @@ pub enum ProvisionError {
 impl From<StoreError> for ProvisionError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unique(Constraint::ExternalUserName) => Self::Uniqueness { attribute: "userName" },
-            StoreError::Unique(Constraint::ExternalUserStableKey | Constraint::ExternalGroupStableKey) => {
+            StoreError::Unique(constraint::EXTERNAL_USER_NAME) => Self::Uniqueness { attribute: "userName" },
+            StoreError::Unique(constraint::EXTERNAL_USER_STABLE_ID | constraint::EXTERNAL_GROUP_STABLE_ID) => {
                 Self::Uniqueness { attribute: "id" }
             }
-            StoreError::Unique(Constraint::ExternalGroupExternalId) => Self::Uniqueness { attribute: "externalId" },
-            StoreError::ForeignKey | StoreError::Unique(Constraint::UserLogin | Constraint::IdentityKey) => Self::Raced,
+            StoreError::Unique(constraint::EXTERNAL_GROUP_EXTERNAL_ID) => Self::Uniqueness { attribute: "externalId" },
+            StoreError::ForeignKey | StoreError::Unique(constraint::USER_LOGIN_NAME | constraint::MATCH_KEY) => {
+                Self::Raced
+            }
             error => Self::Store(error),
         }
     }

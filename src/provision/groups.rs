@@ -14,7 +14,9 @@ use crate::scim::etag::Precondition;
 use crate::scim::patch::MemberOp;
 use crate::scim::resource::{self, Document, MemberRef};
 use crate::store::external_groups::{ExternalGroup, ExternalGroupColumns};
-use crate::store::{Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, search, users};
+use crate::store::{
+    ConnectionLimits, Reader, Store, StoreError, Tx, deleted, external_groups, members, nesting, search, users,
+};
 
 /// A group that the connection says for the first time.
 #[derive(Clone, PartialEq, Debug)]
@@ -116,7 +118,7 @@ pub async fn create_in(
             id
         }
         None => {
-            let most = tx.most().groups;
+            let most = ConnectionLimits::of(tx).groups;
             if external_groups::about(tx, at).await? >= most {
                 return Err(fit::full("groups", most));
             }

@@ -6,7 +6,7 @@ use crate::domain::ctx::Ctx;
 use crate::domain::id::{ExternalUserId, UserId};
 use crate::domain::user::UserProfile;
 use crate::provision::event::{Event, Kind};
-use crate::store::{Constraint, StoreError, Tx, external_users, users};
+use crate::store::{StoreError, Tx, constraint, external_users, users};
 
 /// The columns of a user of whom only one document speaks.
 pub(super) fn alone(
@@ -83,7 +83,7 @@ async fn rename(
     let renamed = tx.attempt(false, async |tx: &mut Tx| users::set_login(tx, at, user, wanted, ctx.now()).await);
     match renamed.await {
         Ok(()) => Ok(true),
-        Err(StoreError::Unique(Constraint::UserLogin)) => {
+        Err(StoreError::Unique(constraint::USER_LOGIN_NAME)) => {
             if before.is_none() {
                 return Ok(false);
             }

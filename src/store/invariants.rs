@@ -1,6 +1,6 @@
 //! The cheap laws of the stored state: what is kept beside its source must equal what follows from it.
+use super::Statement;
 use super::extent::OperatorExtent;
-use super::statement::Statement;
 use super::totals::{self, Counted};
 use super::{Reader, StoreError, effective_lists, first};
 use crate::domain::id::{Id as _, UserId};

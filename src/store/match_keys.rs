@@ -45,7 +45,7 @@ pub async fn named(
 /// Lets `match_key`, which names nobody so far, name `user`.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::IdentityKey)` when another connection was faster. At the next statement, as [`Tx::later`]
+/// `StoreError::Unique(constraint::MATCH_KEY)` when another connection was faster. At the next statement, as [`Tx::later`]
 /// has it.
 pub async fn insert(
     tx: &mut Tx,

@@ -1,18 +1,13 @@
 //! The store: SQLite and PostgreSQL from one SQL text. The only place of the program that holds SQL.
 //!
+//! The engine that runs it is the crate `rolecall-db`, which knows no table. Here stand the tables:
+//!
 //! | file | what |
 //! | --- | --- |
-//! | `db` | [`Store`]: open, write, read, check, close |
-//! | `tx`, `reader`, `waiting` | [`Tx`] and [`Reader`]: the verbs; inserts that travel together |
-//! | `group` | group commit on SQLite |
-//! | `postgres`, `pool` | retries, demands on the server, its connections |
-//! | `gather` | reads on PostgreSQL that share a trip |
-//! | `statement`, `bulk` | static texts and their many-row sizes |
-//! | `value`, `row` | values in, rows out |
-//! | `error`, `constraint`, `state` | what callers may know of a failure |
-//! | `dialect` | the few fragments that differ |
+//! | `schema` | what the engine is told: migrations, statements, unique indexes |
+//! | `constraint` | the unique indexes that use cases tell apart |
+//! | `ids` | how ids and times are stored |
 //! | `soundness` | whether what is stored is whole, and can be written to |
-//! | `registry`, `check`, `migrate`, `lock`, `readers` | start-up: statements, schema, the file's owner, connections |
 //! | everything else | one file a table, and `search` |
 //!
 //! # Adding a table module
@@ -39,7 +34,7 @@
 //! }
 //! ```
 //!
-//! Then name it in this file (`pub mod user;`) and in `registry.rs` (`super::user::STATEMENTS`).
+//! Then name it in this file (`pub mod user;`) and in `schema.rs` (`super::user::STATEMENTS`).
 //!
 //! - Functions that only read take `&mut Reader`; a `&mut Tx` may be given to them. Those that write take `&mut Tx`.
 //! - A scalar is read with [`first`], a tuple with [`tuple`]: `db.all(&PAIRS, binds![], tuple::<(UserId, i64)>)`.
@@ -50,20 +45,14 @@
 //!   the types of all: `NAME[Uuid, Text] = "…"`).
 pub mod api_tokens;
 pub mod baseline;
-mod batcher;
-mod bulk;
 pub mod catalog;
-mod check;
 pub mod condition_members;
 pub mod conditions;
 pub mod connections;
-mod constraint;
-mod db;
+pub mod constraint;
 pub mod declared;
-mod deferred_inserts;
 pub mod delegated_access;
 pub mod deleted;
-mod dialect;
 pub mod directories;
 pub mod directory_summaries;
 pub mod effective;
@@ -73,7 +62,6 @@ mod effective_many;
 mod effective_sql;
 pub mod effective_tree;
 pub mod entrance;
-mod error;
 pub mod events;
 pub mod exceptions;
 pub mod extent;
@@ -85,66 +73,48 @@ pub mod fact_cache;
 pub mod feed;
 pub mod grantable_roles;
 pub mod grants;
-mod group;
+mod ids;
 pub mod invariants;
 pub mod key_check;
 pub mod leases;
-mod lock;
 pub mod login_attempts;
 pub mod match_candidates;
 pub mod match_keys;
 pub mod matches;
 pub mod members;
-pub mod migrate;
 pub mod nesting;
 pub mod oauth_clients;
 pub mod one_time_links;
-pub mod open_transactions;
 pub mod partners;
-mod pool;
-mod postgres;
 pub mod reach;
-mod reader;
-mod readers;
 pub mod recent_events;
-mod registry;
 pub mod removal_alerts;
 pub mod removal_events;
 pub mod request_log;
 pub mod reserved_groups;
 pub mod resources;
 pub mod roles;
-mod row;
 pub mod rules;
 pub mod runs;
+mod schema;
 pub mod scopes;
 pub mod search;
 pub mod sessions;
 pub mod soundness;
-mod state;
-mod statement;
-mod statement_cache;
 pub mod stopped;
 pub mod suspensions;
 pub mod tokens;
 pub mod totals;
-mod tx;
 pub mod user_groups;
 pub mod user_summaries;
 pub mod users;
-mod value;
 mod visibility;
 pub mod visible_reasons;
 
-pub use batcher::BatchedQuery;
-pub use bulk::{IdSet, Insert, Rows};
-pub use constraint::Constraint;
-pub use db::{Most, Options, Store};
-pub use dialect::Dialect;
-pub use error::{OpenError, StoreError};
-pub use reader::Reader;
-pub use registry::{Text, texts};
-pub use row::{ColumnIndex, FromColumn, FromRow, Row, first, tuple};
-pub use statement::{Sql, Statement, StatementSet, Statements};
-pub use tx::Tx;
-pub use value::{Bind, SqlType, SqlValue};
+pub use ids::clock;
+pub use rolecall_db::{
+    BatchedQuery, Bind, ColumnIndex, Dialect, FromColumn, FromRow, IdSet, Insert, OpenError, Options, Reader, Row,
+    Rows, Sql, SqlType, SqlValue, Statement, StatementSet, Statements, Store, StoreError, Tx, UniqueIndex, applied,
+    first, open_transactions, tuple,
+};
+pub use schema::{ConnectionLimits, newest, open, texts};

@@ -16,11 +16,11 @@ use sqlx::{Executor, Row as _};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::db::create_private;
 use super::extent::ConnectionExtent;
 use crate::domain::id::{ConnectionId, Id, TokenId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
+use rolecall_db::create_private;
 
 pub use writer::LogWriter;
 
@@ -206,7 +206,7 @@ async fn file(path: &Path) -> Result<SqlitePool, LogError> {
     let known =
         sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'request_log_entries'").fetch_optional(&pool).await?;
     if known.is_none() {
-        (&pool).execute(super::migrate::REQUEST_LOG).await?;
+        (&pool).execute(super::schema::REQUEST_LOG).await?;
     }
     Ok(pool)
 }

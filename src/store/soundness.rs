@@ -29,36 +29,17 @@ const CHECKED: &str = "SELECT CAST(c.oid AS BIGINT), CAST(c.relname AS TEXT), c.
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relpersistence = 'p' \
     AND ((c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid) OR c.relkind = 'r') ORDER BY c.relname";
 
-impl Store {
-    /// Whether damage was met since the store was opened.
-    pub fn damaged(&self) -> bool {
-        self.state().damaged()
-    }
-
-    /// Whether the database itself has refused a write, and [`Self::try_write`] has not gone well since.
-    pub fn refuses_writes(&self) -> bool {
-        self.state().refuses_writes()
-    }
-
-    /// Writes something that nobody reads, and takes it out again.
-    ///
-    /// # Errors
-    /// Why nothing can be written.
-    pub async fn try_write(&self) -> Result<(), StoreError> {
-        let name = format!("probe {}", "x".repeat(TRIED));
-        self.write(async |tx: &mut Tx| {
-            tx.execute(&TRY, binds![&name, uuid::Uuid::nil()]).await?;
-            tx.execute(&TRIED_OUT, binds![&name]).await.map(drop)
-        })
-        .await
-        .inspect(|()| self.state().has_room())
-    }
-
-    /// The bytes that are free on the disk of a SQLite file; `None` on PostgreSQL, and when nobody can tell.
-    pub fn room(&self) -> Option<u64> {
-        let told = rustix::fs::statvfs(self.file()?).ok()?;
-        Some(told.f_bavail.saturating_mul(told.f_frsize))
-    }
+/// Writes a row that nothing reads and deletes it, so that a full or read-only database is found out.
+///
+/// # Errors
+/// Why nothing can be written.
+pub async fn try_write(store: &Store) -> Result<(), StoreError> {
+    let name = format!("probe {}", "x".repeat(TRIED));
+    let work = async |tx: &mut Tx| {
+        tx.execute(&TRY, binds![&name, uuid::Uuid::nil()]).await?;
+        tx.execute(&TRIED_OUT, binds![&name]).await.map(drop)
+    };
+    store.write(work).await.inspect(|()| store.has_room())
 }
 
 /// Has the database look through everything it has stored; what is wrong, in its own words. Takes as long as it takes to

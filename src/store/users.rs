@@ -1,10 +1,9 @@
 //! Users: our own record of a user, merged from what the directories say.
 use std::borrow::Cow;
 
-use super::bulk::Insert;
 use super::extent::{ConnectionExtent, OperatorExtent, PartnerExtent};
 use super::totals::{self, Counted};
-use super::{Dialect, FromRow, Reader, Row, SqlValue, StoreError, Tx, first};
+use super::{Dialect, FromRow, Insert, Reader, Row, SqlValue, StoreError, Tx, first};
 use crate::domain::id::{ExternalGroupId, PartnerId, UserGroupId, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
@@ -174,7 +173,7 @@ fn row(partner: PartnerId, id: UserId, profile: &UserProfile, now: Timestamp) ->
 /// Writes new users of the directory's partner, placed in its default group.
 ///
 /// # Errors
-/// `StoreError::Check` when the partner has no default group; `StoreError::Unique(Constraint::UserLogin)` when the
+/// `StoreError::Check` when the partner has no default group; `StoreError::Unique(constraint::USER_LOGIN_NAME)` when the
 /// sign-in name is taken there. At the next statement, as [`Tx::later`] has it.
 pub async fn insert(
     tx: &mut Tx,
@@ -222,7 +221,7 @@ pub async fn set_profile(
 /// Writes the sign-in name.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::UserLogin)` when another user of the partner has it.
+/// `StoreError::Unique(constraint::USER_LOGIN_NAME)` when another user of the partner has it.
 pub async fn set_login(
     tx: &mut Tx,
     at: &ConnectionExtent,
@@ -441,7 +440,7 @@ pub async fn without_source(reader: &mut Reader, at: &PartnerExtent) -> Result<V
 /// Writes name, mail address and sign-in name of a user within the extent.
 ///
 /// # Errors
-/// `StoreError::Unique(Constraint::UserLogin)` when another user of the partner signs in by that name.
+/// `StoreError::Unique(constraint::USER_LOGIN_NAME)` when another user of the partner signs in by that name.
 pub async fn set_at(
     tx: &mut Tx,
     at: &PartnerExtent,

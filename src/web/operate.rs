@@ -18,7 +18,7 @@ use crate::admin::operator::{self, ApplyServices, Link, ResolvedDeclaration};
 use crate::admin::setup::SetUp;
 use crate::domain::ctx::Actor;
 use crate::jobs::doctor;
-use crate::store::migrate;
+use crate::store;
 
 /// Most bytes of an order: a declaration as JSON is hardly longer than its file.
 const MOST_OF_ORDER: usize = 2 * MOST_BYTES;
@@ -95,7 +95,7 @@ fn answer(body: &Value) -> HttpResponse {
 
 /// What server this is.
 async fn server(_asked: Asked) -> HttpResponse {
-    answer(&json!({"version": env!("CARGO_PKG_VERSION"), "schema": migrate::newest()}))
+    answer(&json!({"version": env!("CARGO_PKG_VERSION"), "schema": store::newest()}))
 }
 
 /// Plans an order or carries it out. What is wrong with the declaration is an answer like any other.

@@ -25,7 +25,7 @@ use crate::jobs::health::{self, Health, Look, Trouble};
 use crate::jobs::{event_sealer, introductions, purge, removal_alerts, schedule, statistics, totals};
 use crate::secret::KeyFault;
 use crate::store::request_log::{self, LogError};
-use crate::store::{Store, StoreError, key_check};
+use crate::store::{self, Store, StoreError, key_check};
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -301,7 +301,7 @@ fn reload(certificate: &Certificate, operator: &Operator, forced: bool) {
 /// What time it is by the database's clock: by it rows of the log of requests grow old, whatever a server's own says. None
 /// while it does not tell.
 async fn database_time(store: Store, clock: Clock) -> Option<Timestamp> {
-    match store.clock().await {
+    match store::clock(&store).await {
         Ok(there) => Some(there.unwrap_or_else(|| clock.now())),
         Err(error) => {
             tracing::warn!(%error, "the database does not tell what time it is");

@@ -8,7 +8,7 @@ use rolecall::config::Config;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::time::Timestamp;
 use rolecall::store::extent::{ConnectionExtent, OperatorExtent};
-use rolecall::store::{Options, Store, Tx, tokens};
+use rolecall::store::{self, Options, Store, Tx, tokens};
 use rolecall::web::server::{self, HttpServerHandle};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ impl App {
 
     /// Starts a second node on the database, with a store of its own that is closed after it.
     pub async fn second(database: &Database) -> (Self, Store) {
-        let store = Store::open(&database.url, &Options::default()).await.unwrap();
+        let store = store::open(&database.url, &Options::default()).await.unwrap();
         (Self::start_on(database, store.clone(), |_| ()).await, store)
     }
 

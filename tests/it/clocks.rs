@@ -14,7 +14,7 @@ use rolecall::jobs::{event_sealer, purge};
 use rolecall::provision::event::{Event, Kind};
 use rolecall::provision::events;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::store::{Options, Store, StoreError, Tx, events as lines, first, leases, request_log, runs};
+use rolecall::store::{self, Options, Store, StoreError, Tx, events as lines, first, leases, request_log, runs};
 use rolecall::web::server;
 use rolecall::{binds, statements};
 use serde_json::Value;
@@ -191,7 +191,7 @@ async fn a_server_whose_clock_is_off_does_not_start() {
     for (seconds, side) in [(3_600, "behind"), (-3_600, "ahead of"), (7, "behind"), (-7, "ahead of")] {
         let set = async |tx: &mut Tx| tx.execute(&SKEW, binds![seconds]).await.map(drop);
         db.store.write::<(), StoreError>(set).await.unwrap();
-        let store = Store::open(&db.url, &Options::default()).await.unwrap();
+        let store = store::open(&db.url, &Options::default()).await.unwrap();
         let mut config = Config::default();
         config.server.listen.set_port(0);
         config.store.data_dir = db.folder();

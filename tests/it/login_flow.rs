@@ -2,7 +2,7 @@
 use reqwest::Method;
 use rolecall::clock::Clock;
 use rolecall::login::session;
-use rolecall::store::{Options, Store};
+use rolecall::store::{self, Options};
 use serde_json::json;
 use url::Url;
 
@@ -376,7 +376,7 @@ async fn switching_off_at_one_server_ends_the_session_at_the_other() {
     let db = Database::postgres().await;
     let place = Place::open(&db).await;
     let (user, _) = place.house.push("ada", SUBJECT).await;
-    let elsewhere = Store::open(&db.url, &Options::default()).await.unwrap();
+    let elsewhere = store::open(&db.url, &Options::default()).await.unwrap();
     let mut browser = Browser::new();
     place.sign_in(&mut browser).await;
     for _ in 0..3 {

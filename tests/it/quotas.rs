@@ -6,7 +6,7 @@ use rolecall::domain::id::{AttemptId, PartnerId, TokenId};
 use rolecall::store::api_tokens as stored;
 use rolecall::store::login_attempts::MOST_OPEN;
 use rolecall::store::oauth_clients::MOST_TOKENS;
-use rolecall::store::{Most, StoreError, Tx};
+use rolecall::store::{ConnectionLimits, StoreError, Tx};
 use rolecall::{binds, statements};
 use serde_json::json;
 
@@ -99,7 +99,7 @@ on_both! {
         let token = token.body["secret"].as_str().or(token.body["token"].as_str()).unwrap().to_owned();
         let scim = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };
         // As if all but two were there, in the row to which a job adds the others.
-        let most = Most::default();
+        let most = ConnectionLimits::default();
         let nil = uuid::Uuid::nil();
         db.execute(&SAID, binds![house.scim, "external_users", nil, most.users - 2]).await;
         db.execute(&SAID, binds![house.scim, "external_groups", nil, most.groups - 1]).await;

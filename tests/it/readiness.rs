@@ -8,7 +8,7 @@ use rolecall::domain::id::{PartnerId, UserId};
 use rolecall::jobs::health::{Health, Look, Trouble};
 use rolecall::provision::event::{Event, Kind};
 use rolecall::provision::events;
-use rolecall::store::{Dialect, Options, Store, Tx, first, request_log};
+use rolecall::store::{self, Dialect, Options, Tx, first, request_log};
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -221,7 +221,7 @@ async fn damage_is_not_answered_as_if_it_passed() {
     bytes[from..from + 64].fill(0x5a);
     std::fs::write(path, bytes).unwrap();
 
-    let store = Store::open(&db.url, &Options::default()).await.unwrap();
+    let store = store::open(&db.url, &Options::default()).await.unwrap();
     let app = App::start_on(&db, store.clone(), |_| ()).await;
     let scim = scim.at(&app);
     let answers = [
@@ -279,7 +279,7 @@ async fn a_flipped_bit_that_the_database_finds_is_named() {
         found_by_sqlite += 1;
         let options = Options { migrate: false, ..Options::default() };
         // One that cannot even be opened says so.
-        let Ok(store) = Store::open(&format!("sqlite:{}", copy.display()), &options).await else { continue };
+        let Ok(store) = store::open(&format!("sqlite:{}", copy.display()), &options).await else { continue };
         let found = examine(&store).await.unwrap();
         assert!(found.iter().any(|told| told.starts_with("The database is damaged")), "byte {at}: {found:?}");
         store.close().await;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rolecall::domain::id::{Id as _, UserId};
 use rolecall::domain::text::fold;
 use rolecall::store::extent::ConnectionExtent;
-use rolecall::store::{Options, Statement, Store, connections, effective_lists, first};
+use rolecall::store::{self, Options, Statement, Store, connections, effective_lists, first};
 use rolecall::{binds, statements};
 use serde_json::{Value as Json, json};
 use tokio::io::AsyncWriteExt as _;
@@ -494,7 +494,7 @@ async fn whom_the_database_leaves_in_the_lurch_is_told() {
                 false => assert!([201, 409].contains(&again.answer.status), "{:?}", again.answer),
             }
         }
-        let looking = Store::open(&db.url, &Options::default()).await.unwrap();
+        let looking = store::open(&db.url, &Options::default()).await.unwrap();
         let seen = Seen::of(&looking).await;
         assert_eq!((seen.external_users.len(), seen.users.len()), ((round + 1) * 48, (round + 1) * 48));
         seen.assert_whole(&world.connections, None);

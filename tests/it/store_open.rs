@@ -1,5 +1,5 @@
 //! Opening, and what it refuses.
-use rolecall::store::{Dialect, Options, Store, StoreError, first};
+use rolecall::store::{self, Dialect, Options, Store, StoreError, first};
 use rolecall::{binds, statements};
 use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -15,7 +15,7 @@ statements! {
 }
 
 async fn open(url: &str) -> Result<Store, String> {
-    Store::open(url, &Options::default()).await.map_err(|error| error.to_string())
+    store::open(url, &Options::default()).await.map_err(|error| error.to_string())
 }
 
 on_both! {
@@ -37,7 +37,7 @@ on_both! {
 
     async fn the_clock_of_a_server_can_be_compared(db: &Database) {
         let here = rolecall::clock::Clock.now().seconds();
-        match db.store.clock().await.unwrap() {
+        match store::clock(&db.store).await.unwrap() {
             Some(there) => assert!((there.seconds() - here).abs() < 60),
             None => assert_eq!(db.store.dialect(), Dialect::Sqlite),
         }

@@ -9,7 +9,7 @@ use rolecall::domain::capability::CoreCapability;
 use rolecall::domain::ctx::Actor;
 use rolecall::domain::id::{ExternalGroupId, ExternalUserId};
 use rolecall::provision::{ProvisionError, groups, users};
-use rolecall::store::{Options, Store, StoreError, Tx, external_groups, external_users, nesting, tokens};
+use rolecall::store::{self, Options, Store, StoreError, Tx, external_groups, external_users, nesting, tokens};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// A server whose store, and log of requests, lie behind a wire.
 async fn behind(db: &Database, wire: &Wire) -> (App, Store) {
     let url = wire.url(&db.url);
-    let store = Store::open(&url, &Options { connections: 6, readers: 4, ..Options::default() }).await.unwrap();
+    let store = store::open(&url, &Options { connections: 6, readers: 4, ..Options::default() }).await.unwrap();
     let app = App::start_on(db, store.clone(), |config| config.store.database_url = Some(url.into())).await;
     (app, store)
 }
@@ -132,7 +132,7 @@ async fn a_node_that_hangs_in_a_write_holds_up_what_it_holds_for_a_moment_and_no
     let world = World::new(&db.store).await;
     let app = App::start(&db).await;
     let options = Options { longest_pause: Duration::from_secs(2), ..Options::default() };
-    let hanging = Store::open(&db.url, &options).await.unwrap();
+    let hanging = store::open(&db.url, &options).await.unwrap();
     let scim = app.scim(&db, &world, world.connections[0]).await;
     for hung in [Hung::Nesting, Hung::Group, Hung::User, Hung::DeletingUser, Hung::DeletingGroup, Hung::SameName] {
         let user = scim.user(&format!("{hung:?}-user")).await.id();

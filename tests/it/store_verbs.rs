@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use rolecall::domain::id::{Id as _, PartnerId, UserId};
 use rolecall::domain::time::Timestamp;
-use rolecall::store::{Constraint, Dialect, Store, StoreError, Tx, first, tuple};
+use rolecall::store::{Dialect, Store, StoreError, Tx, UniqueIndex, constraint, first, tuple};
 use rolecall::{binds, from_row, statements};
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ on_both! {
         table(&db.store).await;
         db.store.write(async |tx| insert(tx, 1).await).await.unwrap();
         let again = db.store.write(async |tx| insert(tx, 1).await).await;
-        assert_eq!(again, Err(StoreError::Unique(Constraint::Other)));
+        assert_eq!(again, Err(StoreError::Unique(UniqueIndex::OTHER)));
     }
 
     async fn a_violated_index_has_the_same_name_on_both(db: &Database) {
@@ -126,8 +126,8 @@ on_both! {
         db.store.write(async |tx| tx.execute(&LEVEL, binds![]).await).await.unwrap();
         partner(1, "a", None).await.unwrap();
         partner(2, "a", Some(1)).await.unwrap();
-        assert_eq!(partner(3, "a", Some(1)).await, Err(StoreError::Unique(Constraint::PartnerExternalId)));
-        assert_eq!(partner(1, "b", None).await, Err(StoreError::Unique(Constraint::Other)));
+        assert_eq!(partner(3, "a", Some(1)).await, Err(StoreError::Unique(constraint::PARTNER_EXTERNAL_ID)));
+        assert_eq!(partner(1, "b", None).await, Err(StoreError::Unique(UniqueIndex::OTHER)));
         let orphan = db.store.write(async |tx| tx.execute(&ORPHAN, binds![id(9), id(8)]).await).await;
         assert_eq!(orphan, Err(StoreError::ForeignKey));
         let wrong = db.store.write(async |tx| tx.execute(&WRONG_STATE, binds![]).await).await;
@@ -197,10 +197,10 @@ on_both! {
             tx.later(&LATER, [values(&sample(7))]).await
         };
         let end = db.store.write(twice).await;
-        assert_eq!(end, Err(StoreError::Unique(Constraint::Other)));
+        assert_eq!(end, Err(StoreError::Unique(UniqueIndex::OTHER)));
         let question = db.store.write(async |tx| {
             twice(tx).await?;
-            assert_eq!(tx.one(&COUNT, binds![], first::<i64>).await, Err(StoreError::Unique(Constraint::Other)));
+            assert_eq!(tx.one(&COUNT, binds![], first::<i64>).await, Err(StoreError::Unique(UniqueIndex::OTHER)));
             Ok::<_, StoreError>(())
         });
         assert_eq!(question.await, Err(StoreError::Failed), "an error passed over");
@@ -218,7 +218,7 @@ on_both! {
                 later(tx, 4).await?;
                 later(tx, 1).await
             });
-            assert_eq!(taken.await, Err(StoreError::Unique(Constraint::Other)), "its own error, inside");
+            assert_eq!(taken.await, Err(StoreError::Unique(UniqueIndex::OTHER)), "its own error, inside");
             let refused = tx.attempt(false, async |tx| {
                 later(tx, 5).await?;
                 Err::<(), _>(StoreError::NotFound)

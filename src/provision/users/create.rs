@@ -13,7 +13,7 @@ use crate::provision::{
 };
 use crate::store::external_users::{self, ExternalUser, LinkOrigin};
 use crate::store::match_candidates::{DirectoryRules, MatchResult};
-use crate::store::{Store, Tx};
+use crate::store::{ConnectionLimits, Store, Tx};
 
 /// Creates a user, links it to a user or leaves it for review, and lets the user in or not.
 ///
@@ -63,8 +63,8 @@ pub async fn wait_in(
     if met.name_taken {
         return Err(ProvisionError::Uniqueness { attribute: "userName" });
     }
-    if house.users >= tx.most().users {
-        return Err(full("users", tx.most().users));
+    if house.users >= ConnectionLimits::of(tx).users {
+        return Err(full("users", ConnectionLimits::of(tx).users));
     }
     let mut entry = Entry::begin(source, &pending_user, met);
     matching::review(source, pending_user.id, resembles, &mut entry.effect);
@@ -192,7 +192,7 @@ pub(super) async fn create_all(
 ) -> Result<Vec<Result<Outcome<ExternalUser>, ProvisionError>>, ProvisionError> {
     let strangers: Vec<UnlinkedUser<'_>> = pending_users.iter().map(|pending_user| pending_user.stranger()).collect();
     let (house, met) = matching::meet(tx, source, &strangers).await?;
-    let most = tx.most().users;
+    let most = ConnectionLimits::of(tx).users;
     let room = usize::try_from(most.saturating_sub(house.users)).unwrap_or(0);
     let entering = pending_users.iter().zip(&met).filter(|(_, met)| !met.name_taken).take(room);
     let mut entries: Vec<Entry<'_>> =

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rolecall::store::{OpenError, Options, SqlValue, Statement, Store, Tx};
+use rolecall::store::{self, OpenError, Options, SqlValue, Statement, Store, Tx};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
@@ -39,7 +39,7 @@ impl Database {
     /// Closes the store and opens it a second time.
     pub async fn open_again(&self) -> Result<Store, OpenError> {
         self.store.close().await;
-        Store::open(&self.url, &Options::default()).await
+        store::open(&self.url, &Options::default()).await
     }
 
     /// A folder for files beside the database.
@@ -102,7 +102,7 @@ fn unique() -> String {
 async fn open(url: &str) -> Store {
     // Few connections each: many tests share the server.
     let options = Options { connections: 6, readers: 4, ..Options::default() };
-    Store::open(url, &options).await.unwrap()
+    store::open(url, &options).await.unwrap()
 }
 
 /// The schema is laid down once a run; each test copies it.

@@ -2,7 +2,7 @@
 //! seen yet.
 use std::time::{Duration, Instant};
 
-use super::{Dialect, Store, StoreError, first};
+use crate::{Dialect, Store, StoreError, first};
 use crate::{binds, statements};
 
 statements! {

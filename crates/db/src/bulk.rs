@@ -3,15 +3,15 @@
 //! Each template exists in several sizes, all prepared at start; any number of rows is a mix of them.
 use std::borrow::Cow;
 
-use super::statement::{Statement, StatementSet};
-use super::{Dialect, SqlType, SqlValue, batcher, postgres};
+use crate::statement::{Statement, StatementSet};
+use crate::{Dialect, SqlType, SqlValue, batcher, postgres};
 
 /// The sizes of a template, largest first. One request writes two or three events: they go in one statement.
 const SIZES: [usize; 6] = [256, 64, 16, 3, 2, 1];
 
 /// How a template's text grows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum StatementShape {
+pub(crate) enum StatementShape {
     /// Not at all.
     Once,
     /// `VALUES ($1, $2)` becomes as many rows.
@@ -53,16 +53,16 @@ impl Insert {
     }
 
     /// The same as any other template.
-    pub(super) fn rows(&'static self) -> &'static Rows {
+    pub fn rows(&'static self) -> &'static Rows {
         &self.rows
     }
 
     /// The form for any number of rows, with an array for each parameter.
-    pub(super) fn columns(&'static self) -> &'static Statement {
+    pub(crate) fn columns(&'static self) -> &'static Statement {
         &self.columns
     }
 
-    pub(super) fn kinds(&self) -> &'static [SqlType] {
+    pub(crate) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 }
@@ -84,13 +84,13 @@ impl Rows {
     }
 
     /// The template itself, for one row.
-    pub(super) fn one(&'static self) -> &'static Statement {
+    pub(crate) fn one(&'static self) -> &'static Statement {
         let [.., one] = &self.sizes;
         one
     }
 
     /// The largest size that `rows` fill, and how many rows it takes.
-    pub(super) fn fitting(&'static self, rows: usize) -> Option<(&'static Statement, usize)> {
+    pub(crate) fn fitting(&'static self, rows: usize) -> Option<(&'static Statement, usize)> {
         self.sizes.iter().zip(SIZES).find(|(_, size)| *size <= rows)
     }
 }
@@ -113,7 +113,7 @@ impl IdSet {
 
     /// The smallest size that holds `ids`, with its values: the rest of the set is filled by repeating one of them.
     /// `None` for an empty set.
-    pub(super) fn filled(
+    pub(crate) fn filled(
         &'static self,
         fixed: &[SqlValue],
         ids: &[SqlValue],
@@ -126,7 +126,7 @@ impl IdSet {
 }
 
 /// The most rows or ids one statement takes.
-pub(super) const MOST: usize = 256;
+pub(crate) const MOST: usize = 256;
 
 impl StatementSet for Rows {
     fn list(&'static self) -> Vec<&'static Statement> {
@@ -147,7 +147,7 @@ impl StatementSet for IdSet {
 }
 
 /// The text of a template at a size. A text without the expected place is left alone: the check at start reports it.
-pub(super) fn expand(text: Cow<'static, str>, shape: StatementShape, dialect: Dialect) -> Cow<'static, str> {
+pub(crate) fn expand(text: Cow<'static, str>, shape: StatementShape, dialect: Dialect) -> Cow<'static, str> {
     let expanded = match shape {
         StatementShape::Once | StatementShape::Rows(1) | StatementShape::Set(1) => None,
         StatementShape::Each(kinds) => (dialect == Dialect::Postgres).then(|| batcher::expand(&text, kinds)),
@@ -164,7 +164,7 @@ pub(super) fn expand(text: Cow<'static, str>, shape: StatementShape, dialect: Di
 
 fn expand_rows(text: &str, rows: usize) -> Option<String> {
     let (before, row, after) = row_of(text)?;
-    let width = super::statement::parameters(row);
+    let width = crate::statement::parameters(row);
     let all: Vec<String> = (0..rows).map(|number| renumbered(row, number * width)).collect();
     Some(format!("{before}VALUES {}{after}", all.join(", ")))
 }
@@ -184,24 +184,24 @@ fn row_of(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// An array for each parameter of these types.
-pub(super) fn arrays(kinds: &[SqlType]) -> String {
+pub(crate) fn arrays(kinds: &[SqlType]) -> String {
     let array = |(at, kind): (usize, &SqlType)| format!("${at}::{}[]", postgres::type_name(*kind));
     (1..).zip(kinds).map(array).collect::<Vec<_>>().join(", ")
 }
 
 /// Names for their elements.
-pub(super) fn names(kinds: &[SqlType]) -> String {
+pub(crate) fn names(kinds: &[SqlType]) -> String {
     (1..=kinds.len()).map(|at| format!("value_{at}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `text` with the elements of `table` for the parameters. The highest number first: `$1` begins `$10`, too.
-pub(super) fn named(text: &str, kinds: &[SqlType], table: &str) -> String {
+pub(crate) fn named(text: &str, kinds: &[SqlType], table: &str) -> String {
     let name = |text: String, at| text.replace(&format!("${at}"), &format!("{table}.value_{at}"));
     (1..=kinds.len()).rev().fold(text.to_owned(), name)
 }
 
 fn expand_set(text: &str, ids: usize) -> Option<String> {
-    let last = super::statement::parameters(text);
+    let last = crate::statement::parameters(text);
     let one = format!("(${last})");
     let all: Vec<String> = (last..last + ids).map(|number| format!("${number}")).collect();
     text.contains(&one).then(|| text.replace(&one, &format!("({})", all.join(", "))))
@@ -222,7 +222,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// `text` with each `$n` as `$(n + offset)`; a `$` inside quotes is none.
-pub(super) fn renumbered(text: &str, offset: usize) -> String {
+pub(crate) fn renumbered(text: &str, offset: usize) -> String {
     let mut renumbered = String::with_capacity(text.len() + 64);
     let (mut quote, mut from) = (None, 0);
     for (at, byte) in text.bytes().enumerate() {

@@ -2,10 +2,7 @@
 use sqlx::{Arguments, postgres::PgArguments, sqlite::SqliteArguments};
 use uuid::Uuid;
 
-use crate::domain::id::Id;
-use crate::domain::time::Timestamp;
-
-/// The five column types of the house.
+/// The five column types.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SqlType {
     /// `UUID`; a 16-byte blob in SQLite.
@@ -39,7 +36,7 @@ pub enum SqlValue {
 
 impl SqlValue {
     /// The bytes it takes besides its place.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
@@ -81,7 +78,6 @@ bind! {
     i32 => I64(number) number.into();
     u32 => I64(number) number.into();
     u16 => I64(number) number.into();
-    Timestamp => I64(time) time.micros();
     &str => Text(text) text.to_owned();
     &String => Text(text) text.clone();
     String => Text(text) text;
@@ -94,13 +90,6 @@ impl<const N: usize> Bind for [u8; N] {
     const KIND: SqlType = SqlType::Bytes;
     fn bind(self) -> SqlValue {
         SqlValue::Bytes(self.to_vec())
-    }
-}
-
-impl<T: Id> Bind for T {
-    const KIND: SqlType = SqlType::Uuid;
-    fn bind(self) -> SqlValue {
-        SqlValue::Uuid(self.uuid())
     }
 }
 
@@ -131,13 +120,13 @@ impl<T: Bind> Bind for Option<T> {
 /// The values of a statement, each turned into its stored form: `binds![user.id, name, None::<String>]`.
 #[macro_export]
 macro_rules! binds {
-    ($($value:expr),* $(,)?) => { vec![$($crate::store::SqlValue::from($value)),*] };
+    ($($value:expr),* $(,)?) => { vec![$($crate::SqlValue::from($value)),*] };
 }
 
 /// Encoding one of the five kinds cannot fail in either driver, so a failure is only passed on for the driver to say.
 type Encoded<T> = Result<T, sqlx::error::BoxDynError>;
 
-pub(super) fn sqlite(values: Vec<SqlValue>) -> Encoded<SqliteArguments> {
+pub(crate) fn sqlite(values: Vec<SqlValue>) -> Encoded<SqliteArguments> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(values.len(), 0);
     for value in values {
@@ -153,7 +142,7 @@ pub(super) fn sqlite(values: Vec<SqlValue>) -> Encoded<SqliteArguments> {
     Ok(arguments)
 }
 
-pub(super) fn postgres(values: Vec<SqlValue>) -> Encoded<PgArguments> {
+pub(crate) fn postgres(values: Vec<SqlValue>) -> Encoded<PgArguments> {
     let mut arguments = PgArguments::default();
     arguments.reserve(values.len(), 16 * values.len());
     for value in values {
@@ -174,7 +163,7 @@ pub(super) fn postgres(values: Vec<SqlValue>) -> Encoded<PgArguments> {
 }
 
 /// An array for each parameter of one or several statements, with one element of each of its rows.
-pub(super) fn postgres_arrays(all: Vec<(&[SqlType], Vec<Vec<SqlValue>>)>) -> Encoded<PgArguments> {
+pub(crate) fn postgres_arrays(all: Vec<(&[SqlType], Vec<Vec<SqlValue>>)>) -> Encoded<PgArguments> {
     let mut arguments = PgArguments::default();
     let columns = all.iter().map(|(kinds, _)| kinds.len()).sum();
     arguments.reserve(columns, all.iter().map(|(kinds, rows)| 24 * kinds.len() * rows.len()).sum());

@@ -4,13 +4,13 @@ use sqlx::postgres::{PgConnectOptions, PgTypeInfo};
 use sqlx::{ConnectOptions as _, Either, Executor as _, Postgres, SqliteConnection};
 use sqlx::{SqlSafeStr as _, SqlStr};
 
-use super::constraint::Constraint;
-use super::{Dialect, SqlType, postgres, registry};
+use crate::schema::Schema;
+use crate::{Dialect, SqlType, UniqueIndex, postgres};
 
 /// Statements that SQLite does not take, each as a sentence. Prepared on the writer, which keeps them.
-pub(super) async fn on_sqlite(connection: &mut SqliteConnection) -> Vec<String> {
+pub(crate) async fn on_sqlite(schema: &Schema, connection: &mut SqliteConnection) -> Vec<String> {
     let mut problems = Vec::new();
-    for statement in registry::statements() {
+    for statement in schema.statements() {
         let ready = statement.ready(Dialect::Sqlite);
         let prepared = (&mut *connection).prepare(text(&ready.text)).await;
         problems.extend(compare(statement.name(), ready.parameters, prepared));
@@ -20,29 +20,29 @@ pub(super) async fn on_sqlite(connection: &mut SqliteConnection) -> Vec<String> 
 
 /// Statements that PostgreSQL does not take. On a connection of its own: a text prepared here, without the types of
 /// its values, must not be met again by a call that declares them.
-pub(super) async fn on_postgres(options: &PgConnectOptions) -> Result<Vec<String>, sqlx::Error> {
+pub(crate) async fn on_postgres(schema: &Schema, options: &PgConnectOptions) -> Result<Vec<String>, sqlx::Error> {
     let mut connection = options.connect().await?;
     let mut problems = Vec::new();
-    for statement in registry::statements() {
+    for statement in schema.statements() {
         let ready = statement.ready(Dialect::Postgres);
         let kinds: Vec<PgTypeInfo> = statement.kinds().iter().map(|kind| postgres_type(*kind)).collect();
         let prepared = (&mut connection).prepare_with(text(&ready.text), &kinds).await;
         problems.extend(compare(statement.name(), ready.parameters, prepared));
     }
     let indexes = postgres::unique_indexes(&mut connection).await?;
-    problems.extend(constraints(indexes.iter().map(String::as_str)));
+    problems.extend(missing(schema.unique_indexes, indexes.iter().map(String::as_str)));
     Ok(problems)
 }
 
-/// Names of [`Constraint`] that no unique index has.
-pub(super) fn constraints<'n>(indexes: impl Iterator<Item = &'n str>) -> impl Iterator<Item = String> {
-    let indexes: std::collections::HashSet<&str> = indexes.collect();
-    let missing: Vec<&str> = Constraint::NAMES.iter().filter(|name| !indexes.contains(**name)).copied().collect();
-    missing.into_iter().map(|name| format!("the schema has no unique index {name}"))
+/// Those of `known` that the database does not have, each as a sentence.
+pub(crate) fn missing<'n>(known: &'static [UniqueIndex], there: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let there: std::collections::HashSet<&str> = there.collect();
+    let missing = known.iter().map(|index| index.name()).filter(|name| !there.contains(name));
+    missing.map(|name| format!("the schema has no unique index {name}")).collect()
 }
 
 /// (table, index, origin, column) of every unique index, columns in order.
-pub(super) async fn sqlite_unique_columns(
+pub(crate) async fn sqlite_unique_columns(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<(String, String, String, Option<String>)>, sqlx::Error> {
     sqlx::query_as(

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::StoreError;
-use super::statement_cache::{MOST_READING, StatementCache};
+use crate::StoreError;
+use crate::statement_cache::{MOST_READING, StatementCache};
 
 /// How long a caller waits for a free reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const STEPS_BETWEEN_LOOKS: i32 = 20_000;
 
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     options: SqliteConnectOptions,
     idle: Mutex<Vec<Resting>>,
     places: Arc<Semaphore>,
@@ -34,13 +34,13 @@ struct Resting {
 }
 
 impl Readers {
-    pub(super) fn new(options: SqliteConnectOptions, most: usize) -> Arc<Self> {
+    pub(crate) fn new(options: SqliteConnectOptions, most: usize) -> Arc<Self> {
         let options = options.pragma("query_only", "ON");
         Arc::new(Self { options, idle: Mutex::default(), places: Arc::new(Semaphore::new(most)) })
     }
 
     /// A connection, opened when none is idle and the limit allows.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<PooledReader, StoreError> {
+    pub(crate) async fn take(self: &Arc<Self>) -> Result<PooledReader, StoreError> {
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         let place = place.map_err(|_| StoreError::Unavailable)?.map_err(|_| StoreError::Unavailable)?;
         let rested = self.idle().pop();
@@ -75,7 +75,7 @@ impl Readers {
     }
 
     /// Ends the pool and its idle connections; those in use end when they come back.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.places.close();
         let idle = std::mem::take(&mut *self.idle());
         for resting in idle {
@@ -96,7 +96,7 @@ impl Readers {
 
 /// A connection in use; comes back when dropped, after whatever still runs on it has been stopped.
 #[derive(Debug)]
-pub(super) struct PooledReader {
+pub(crate) struct PooledReader {
     connection: Option<SqliteConnection>,
     stop: Arc<AtomicBool>,
     kept: StatementCache,
@@ -110,23 +110,23 @@ pub(super) struct PooledReader {
 
 impl PooledReader {
     /// The connection, for one statement.
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.running = true;
         self.connection.as_mut().ok_or(StoreError::Unavailable)
     }
 
     /// What of composed texts it keeps prepared.
-    pub(super) fn kept(&mut self) -> &mut StatementCache {
+    pub(crate) fn kept(&mut self) -> &mut StatementCache {
         &mut self.kept
     }
 
     /// The statement's answer has been seen.
-    pub(super) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self) {
         self.running = false;
     }
 
     /// All statements from here on see one moment.
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         if let Some(connection) = &mut self.connection {
             self.snapshot = true;
             sqlx::query("BEGIN").execute(connection).await?;
@@ -135,7 +135,7 @@ impl PooledReader {
     }
 
     /// Ends the moment.
-    pub(super) async fn end(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn end(&mut self) -> Result<(), sqlx::Error> {
         if let Some(connection) = &mut self.connection {
             sqlx::query("ROLLBACK").execute(connection).await?;
             self.snapshot = false;

@@ -1,11 +1,11 @@
 //! Writing: what a closure of `Store::write` gets.
 use std::ops::{Deref, DerefMut};
 
-use super::bulk::{IdSet, Insert, MOST, Rows};
-use super::deferred_inserts::FEW;
-use super::reader::{DbConnection, Reader};
-use super::statement::Sql;
-use super::{Dialect, SqlValue, StoreError};
+use crate::bulk::{IdSet, Insert, MOST, Rows};
+use crate::deferred_inserts::FEW;
+use crate::reader::{DbConnection, Reader};
+use crate::statement::Sql;
+use crate::{Dialect, SqlValue, StoreError};
 
 /// An open transaction. Reads through the verbs of [`Reader`] (also `INSERT … RETURNING`), writes through its own.
 ///
@@ -32,12 +32,12 @@ impl DerefMut for Tx {
 }
 
 impl Tx {
-    pub(super) fn new(reader: Reader) -> Self {
+    pub(crate) fn new(reader: Reader) -> Self {
         Self { reader, depth: 0 }
     }
 
     /// The connection, when nothing failed and nothing is left open.
-    pub(super) async fn settled(mut self) -> Result<DbConnection, StoreError> {
+    pub(crate) async fn settled(mut self) -> Result<DbConnection, StoreError> {
         self.reader.flush().await?;
         if self.reader.failed || self.depth > 0 { Err(StoreError::Failed) } else { Ok(self.reader.link) }
     }
@@ -47,7 +47,7 @@ impl Tx {
     pub async fn by_index(&mut self) -> Result<(), StoreError> {
         match self.reader.dialect() {
             Dialect::Sqlite => Ok(()),
-            Dialect::Postgres => self.reader.control(super::postgres::by_index()).await,
+            Dialect::Postgres => self.reader.control(crate::postgres::by_index()).await,
         }
     }
 

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::bulk::{self, StatementShape};
-use super::pool::{Pool, PooledConnection};
-use super::reader::{DbConnection, Reader, Shared};
-use super::statement::{Statement, StatementSet};
-use super::{Dialect, Row, SqlType, SqlValue, StoreError};
+use crate::bulk::{self, StatementShape};
+use crate::postgres::pool::{Pool, PooledConnection};
+use crate::reader::{DbConnection, Reader, Shared};
+use crate::statement::{Statement, StatementSet};
+use crate::{Dialect, Row, SqlType, SqlValue, StoreError};
 
 /// Trips of one question that may be under way at a time. More of them are shorter of company, and so cost more.
 const TRIPS: usize = 2;
@@ -25,7 +25,7 @@ const MOST: usize = 256;
 
 /// A statement that asks for the rows of one key, and its form that asks for those of many.
 pub struct BatchedQuery {
-    pub(super) forms: [Statement; 2],
+    pub(crate) forms: [Statement; 2],
     kinds: &'static [SqlType],
 }
 
@@ -38,18 +38,18 @@ impl BatchedQuery {
     }
 
     /// The form for one key.
-    pub(super) fn one(&'static self) -> &'static Statement {
+    pub fn one(&'static self) -> &'static Statement {
         let [one, _] = &self.forms;
         one
     }
 
     /// The form for many keys, with an array for each parameter and the number of the key as the last column.
-    pub(super) fn many(&'static self) -> &'static Statement {
+    pub(crate) fn many(&'static self) -> &'static Statement {
         let [_, many] = &self.forms;
         many
     }
 
-    pub(super) fn kinds(&self) -> &'static [SqlType] {
+    pub(crate) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 }
@@ -62,7 +62,7 @@ impl StatementSet for BatchedQuery {
 
 /// `text` for as many keys as its parameters, now arrays, have elements. OFFSET keeps the planner from joining it with
 /// the keys in another way than from each key to its rows, by index, as it would while tables are small.
-pub(super) fn expand(text: &str, kinds: &[SqlType]) -> String {
+pub(crate) fn expand(text: &str, kinds: &[SqlType]) -> String {
     format!(
         "SELECT answer.*, question.number AS question_number FROM unnest({}) WITH ORDINALITY \
          AS question ({}, number) CROSS JOIN LATERAL ({} OFFSET 0) AS answer",
@@ -76,7 +76,7 @@ pub(super) fn expand(text: &str, kinds: &[SqlType]) -> String {
 type Answer = Result<Arc<Vec<Row>>, StoreError>;
 
 /// Where questions are gathered.
-pub(super) struct Gather {
+pub(crate) struct Gather {
     pool: Pool,
     shared: Arc<Shared>,
     /// Trips run where the store was opened: a request, and the runtime it runs on, may end before its company's trip.
@@ -100,12 +100,12 @@ struct Asked {
 }
 
 impl Gather {
-    pub(super) fn new(pool: Pool, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(pool: Pool, shared: Arc<Shared>) -> Self {
         Self { pool, shared, home: Handle::current(), lines: RwLock::default() }
     }
 
     /// The rows of one key, fetched together with those that others ask for.
-    pub(super) async fn ask(&self, question: &'static BatchedQuery, key: Vec<SqlValue>) -> Answer {
+    pub(crate) async fn ask(&self, question: &'static BatchedQuery, key: Vec<SqlValue>) -> Answer {
         if key.len() != question.kinds.len() {
             return Err(StoreError::Binds(question.one().name()));
         }
@@ -117,7 +117,7 @@ impl Gather {
         answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
 

@@ -1,4 +1,5 @@
 //! The store itself: opening, writing, reading, closing.
+use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,21 +8,21 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tempfile::TempDir;
 
-use super::batcher::Gather;
-use super::constraint::IndexNames;
-use super::group::Writer;
-use super::lock::OwnerLock;
-use super::pool::Pool;
-use super::reader::{DbConnection, Reader, Shared};
-use super::readers::Readers;
-use super::state::State;
-use super::tx::Tx;
-use super::{BatchedQuery, Dialect, OpenError, Row, SqlValue, StoreError, check, migrate, postgres};
-use crate::domain::time::Timestamp;
+use crate::batcher::Gather;
+use crate::postgres::pool::Pool;
+use crate::reader::{DbConnection, Reader, Shared};
+use crate::sqlite::lock::OwnerLock;
+use crate::sqlite::readers::Readers;
+use crate::sqlite::writer::Writer;
+use crate::state::State;
+use crate::tx::Tx;
+use crate::unique_index::IndexNames;
+use crate::{BatchedQuery, Dialect, OpenError, Row, Schema, SqlValue, StoreError, check, migrate, postgres};
 
 /// Statements a connection keeps prepared; more than the program has. Of those that are put together at run time it keeps
-/// few, by their length: see [`kept`](super::kept).
+/// few, by their length: see [`kept`](crate::kept).
 const KEPT_STATEMENTS: usize = 2_048;
 
 /// No read transaction lasts longer: it would keep SQLite's log from being folded in, PostgreSQL's rows from being
@@ -37,7 +38,7 @@ const MOST_TRIES: u32 = 12;
 
 tokio::task_local! {
     /// Set while a write closure runs: a store call inside it would wait for itself.
-    pub(super) static WRITING: ();
+    pub(crate) static WRITING: ();
 }
 
 /// How a store is opened.
@@ -53,8 +54,8 @@ pub struct Options {
     pub longest_pause: Duration,
     /// How long a write waits for rows that another holds (PostgreSQL).
     pub longest_lock: Duration,
-    /// How much one connection may say.
-    pub most: Most,
+    /// What the application wants to find again in a transaction: see [`Reader::attached`].
+    pub attached: Option<Attached>,
     /// Whether to bring the schema up to date first. Off for a command that only looks.
     pub migrate: bool,
 }
@@ -67,36 +68,24 @@ impl Default for Options {
             patience: Duration::from_secs(10),
             longest_pause: Duration::from_secs(5),
             longest_lock: Duration::from_secs(10),
-            most: Most::default(),
+            attached: None,
             migrate: true,
         }
     }
 }
 
-/// How much one connection may say. Whoever is beyond it is refused before anything is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Most {
-    /// External users.
-    pub users: i64,
-    /// External groups.
-    pub groups: i64,
-}
-
-impl Default for Most {
-    fn default() -> Self {
-        Self { users: 2_000_000, groups: 1_000_000 }
-    }
-}
+/// A value of the application that a store carries.
+pub type Attached = Arc<dyn Any + Send + Sync>;
 
 /// How strictly concurrent writes are kept apart on PostgreSQL. SQLite runs them one after another anyway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum IsolationLevel {
+pub(crate) enum IsolationLevel {
     ReadCommitted,
     Serializable,
 }
 
 /// What became of one try of a write.
-pub(super) enum WriteAttempt<T, E> {
+pub(crate) enum WriteAttempt<T, E> {
     /// It is durable.
     Done(T),
     /// The closure failed, or must not be run again.
@@ -111,6 +100,7 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    schema: &'static Schema,
     shared: Arc<Shared>,
     backend: Backend,
 }
@@ -133,11 +123,11 @@ impl Store {
     ///
     /// Brings the schema up to date and prepares every statement. SQLite: takes the file's lock, so a second process
     /// is refused. PostgreSQL: refuses servers that would lose acknowledged writes.
-    pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
+    pub async fn open(schema: &'static Schema, url: &str, options: &Options) -> Result<Self, OpenError> {
         let store = match url.strip_prefix("sqlite:") {
-            Some(path) => Self::open_sqlite(path, options).await?,
+            Some(path) => Self::open_sqlite(schema, path, options).await?,
             None if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
-                Self::open_postgres(url, options).await?
+                Self::open_postgres(schema, url, options).await?
             }
             None => return Err(OpenError("the database URL must begin with sqlite: or postgres:".to_owned())),
         };
@@ -161,10 +151,10 @@ impl Store {
         }
     }
 
-    async fn open_sqlite(path: &str, options: &Options) -> Result<Self, OpenError> {
-        let passing = if path == ":memory:" { Some(PassingFolder::create()?) } else { None };
+    async fn open_sqlite(schema: &'static Schema, path: &str, options: &Options) -> Result<Self, OpenError> {
+        let passing = if path == ":memory:" { Some(temporary_folder()?) } else { None };
         let path = match &passing {
-            Some(folder) => folder.0.join("main.db"),
+            Some(folder) => folder.path().join("main.db"),
             None => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
         };
         let owner = OwnerLock::take(&path)?;
@@ -183,21 +173,25 @@ impl Store {
             .disable_statement_logging();
         let mut first = connect.connect().await.map_err(failed)?;
         if options.migrate {
-            migrate::run(&mut first).await?;
-            // Whoever held a job is gone: the file is ours alone. What its clock said must not keep us from the work.
-            sqlx::query("UPDATE leases SET expires_at = 0").execute(&mut first).await.map_err(failed)?;
+            migrate::run(schema, &mut first).await?;
+            sqlx::query(schema.when_file_is_taken).execute(&mut first).await.map_err(failed)?;
         }
-        let catalog = IndexNames::new(check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
+        let catalog =
+            IndexNames::new(schema.unique_indexes, check::sqlite_unique_columns(&mut first).await.map_err(failed)?);
         drop(first);
         let readers = Readers::new(connect.clone(), usize::try_from(options.readers).unwrap_or(1).max(1));
         let writer = Writer::open(connect, (owner, passing)).await.map_err(failed)?;
         let sqlite = Sqlite { file: path, readers, writer };
-        let shared =
-            Arc::new(Shared { dialect: Dialect::Sqlite, catalog, state: State::default(), most: options.most });
-        Ok(Self(Arc::new(Inner { shared, backend: Backend::Sqlite(Box::new(sqlite)) })))
+        let shared = Arc::new(Shared {
+            dialect: Dialect::Sqlite,
+            catalog,
+            state: State::default(),
+            attached: options.attached.clone(),
+        });
+        Ok(Self(Arc::new(Inner { schema, shared, backend: Backend::Sqlite(Box::new(sqlite)) })))
     }
 
-    async fn open_postgres(url: &str, given: &Options) -> Result<Self, OpenError> {
+    async fn open_postgres(schema: &'static Schema, url: &str, given: &Options) -> Result<Self, OpenError> {
         let options = postgres::options(url, KEPT_STATEMENTS)?;
         let unreachable = |error: sqlx::Error| OpenError(format!("cannot reach the PostgreSQL database: {error}"));
         let objections = postgres::objections(&options).await.map_err(unreachable)?;
@@ -206,13 +200,13 @@ impl Store {
         }
         if given.migrate {
             let mut connection = options.connect().await.map_err(unreachable)?;
-            migrate::run(&mut connection).await?;
+            migrate::run(schema, &mut connection).await?;
         }
         let shared = Arc::new(Shared {
             dialect: Dialect::Postgres,
-            catalog: IndexNames::default(),
+            catalog: IndexNames::by_name(schema.unique_indexes),
             state: State::default(),
-            most: given.most,
+            attached: given.attached.clone(),
         });
         let backend = Backend::Postgres {
             writers: postgres::writing(&options, given),
@@ -220,7 +214,7 @@ impl Store {
             readers: postgres::reading(&options, given),
             options: Box::new(options),
         };
-        Ok(Self(Arc::new(Inner { shared, backend })))
+        Ok(Self(Arc::new(Inner { schema, shared, backend })))
     }
 
     /// The database behind it.
@@ -310,7 +304,7 @@ impl Store {
     }
 
     /// The row that `question` finds for a key, if there is one; see [`Self::ask_all`].
-    pub(super) async fn ask<T>(
+    pub async fn ask<T>(
         &self,
         question: &'static BatchedQuery,
         key: Vec<SqlValue>,
@@ -321,7 +315,7 @@ impl Store {
 
     /// Every row that `question` finds for a key, as of the newest commit. On PostgreSQL those who ask at the same moment
     /// share a trip.
-    pub(super) async fn ask_all<T>(
+    pub async fn ask_all<T>(
         &self,
         question: &'static BatchedQuery,
         key: Vec<SqlValue>,
@@ -407,15 +401,16 @@ impl Store {
         let mut problems = match &self.0.backend {
             Backend::Sqlite(sqlite) => sqlite
                 .writer
-                .between_groups(async |connection| check::on_sqlite(connection).await)
+                .between_groups(async |connection| check::on_sqlite(self.0.schema, connection).await)
                 .await
                 .map_err(|error| OpenError(error.to_string()))?,
             Backend::Postgres { options, .. } => {
-                check::on_postgres(options).await.map_err(|error| OpenError(error.to_string()))?
+                check::on_postgres(self.0.schema, options).await.map_err(|error| OpenError(error.to_string()))?
             }
         };
-        problems
-            .extend(check::constraints(self.0.shared.catalog.names()).filter(|_| self.dialect() == Dialect::Sqlite));
+        if self.dialect() == Dialect::Sqlite {
+            problems.extend(check::missing(self.0.schema.unique_indexes, self.0.shared.catalog.names()));
+        }
         if problems.is_empty() { Ok(()) } else { Err(OpenError(problems.join("\n"))) }
     }
 
@@ -429,14 +424,11 @@ impl Store {
         }
     }
 
-    /// The database server's clock, to compare with one's own; `None` when both are the same machine's (SQLite).
-    pub async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// The database server's clock in microseconds since 1970, to compare with one's own; `None` when both are the same machine's (SQLite).
+    pub async fn clock_micros(&self) -> Result<Option<i64>, StoreError> {
         match &self.0.backend {
             Backend::Sqlite(_) => Ok(None),
-            Backend::Postgres { readers, .. } => postgres::clock(readers)
-                .await
-                .map(|micros| Some(Timestamp::from_micros(micros)))
-                .map_err(|e| self.error(e)),
+            Backend::Postgres { readers, .. } => postgres::clock(readers).await.map(Some).map_err(|e| self.error(e)),
         }
     }
 
@@ -454,17 +446,26 @@ impl Store {
         self.reader().await?.control("SELECT 1".to_owned()).await
     }
 
-    /// What was noticed about the database so far.
-    pub(super) fn state(&self) -> &State {
-        &self.0.shared.state
+    /// Whether damage was met since the store was opened.
+    pub fn damaged(&self) -> bool {
+        self.0.shared.state.damaged()
     }
 
-    /// Which file it is, on SQLite.
-    pub(super) fn file(&self) -> Option<&Path> {
-        match &self.0.backend {
-            Backend::Sqlite(sqlite) => Some(&sqlite.file),
-            Backend::Postgres { .. } => None,
-        }
+    /// Whether the database itself has refused a write, and [`Self::has_room`] has not been said since.
+    pub fn refuses_writes(&self) -> bool {
+        self.0.shared.state.refuses_writes()
+    }
+
+    /// Takes note that a write that needed room has become durable.
+    pub fn has_room(&self) {
+        self.0.shared.state.has_room();
+    }
+
+    /// The bytes that are free on the disk of a SQLite file; `None` on PostgreSQL, and when nobody can tell.
+    pub fn room(&self) -> Option<u64> {
+        let Backend::Sqlite(sqlite) = &self.0.backend else { return None };
+        let disk = rustix::fs::statvfs(&sqlite.file).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Commits what is under way and closes every connection. Without it the same happens, unobserved, on drop.
@@ -504,7 +505,7 @@ fn back_off(tries: u32) -> Duration {
 }
 
 /// Creates a file that only its owner may read; SQLite gives its companions the same mode.
-pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
+pub fn create_private(path: &Path) -> std::io::Result<()> {
     let mut open = std::fs::OpenOptions::new();
     open.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -512,27 +513,8 @@ pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     open.open(path).map(drop)
 }
 
-/// A folder that is deleted when dropped.
-#[derive(Debug)]
-struct PassingFolder(PathBuf);
-
-impl PassingFolder {
-    fn create() -> Result<Self, OpenError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let name = format!("rolecall-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let folder = std::env::temp_dir().join(name);
-            match std::fs::create_dir(&folder) {
-                Ok(()) => return Ok(Self(folder)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(OpenError(format!("cannot create {}: {error}", folder.display()))),
-            }
-        }
-    }
-}
-
-impl Drop for PassingFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A folder for a database in memory. It is deleted with the store.
+fn temporary_folder() -> Result<TempDir, OpenError> {
+    let made = tempfile::Builder::new().prefix("rolecall-").tempdir();
+    made.map_err(|error| OpenError(format!("cannot create a temporary folder: {error}")))
 }

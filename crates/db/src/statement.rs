@@ -2,9 +2,9 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::bulk::{self, StatementShape};
-use super::deferred_inserts::ComposedSql;
-use super::{Dialect, SqlType};
+use crate::bulk::{self, StatementShape};
+use crate::deferred_inserts::ComposedSql;
+use crate::{Dialect, SqlType};
 
 /// A static SQL text. Declared by [`statements!`](crate::statements), so that it is prepared when the store opens.
 pub struct Statement {
@@ -16,10 +16,10 @@ pub struct Statement {
 }
 
 /// A text as the database gets it.
-pub(super) struct PreparedText {
-    pub(super) text: Cow<'static, str>,
+pub(crate) struct PreparedText {
+    pub(crate) text: Cow<'static, str>,
     /// The highest `$n` in it.
-    pub(super) parameters: usize,
+    pub(crate) parameters: usize,
 }
 
 impl Statement {
@@ -28,7 +28,7 @@ impl Statement {
         Self::shaped(name, text, kinds, StatementShape::Once)
     }
 
-    pub(super) const fn shaped(
+    pub(crate) const fn shaped(
         name: &'static str,
         text: fn(Dialect) -> Cow<'static, str>,
         kinds: &'static [SqlType],
@@ -37,21 +37,21 @@ impl Statement {
         Self { name, text, shape, kinds, ready: [OnceLock::new(), OnceLock::new()] }
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// What tells it from every other: the sizes of a template have one name.
-    pub(super) fn form(&self) -> (&'static str, StatementShape) {
+    pub(crate) fn form(&self) -> (&'static str, StatementShape) {
         (self.name, self.shape)
     }
 
     /// Declared parameter types, for the rare text from which PostgreSQL cannot infer them; usually empty.
-    pub(super) fn kinds(&self) -> &'static [SqlType] {
+    pub(crate) fn kinds(&self) -> &'static [SqlType] {
         self.kinds
     }
 
-    pub(super) fn ready(&self, dialect: Dialect) -> &PreparedText {
+    pub(crate) fn ready(&self, dialect: Dialect) -> &PreparedText {
         let [sqlite, postgres] = &self.ready;
         let slot = match dialect {
             Dialect::Sqlite => sqlite,
@@ -66,7 +66,7 @@ impl Statement {
 }
 
 /// The highest parameter number in a text; `$n` inside quotes does not count.
-pub(super) fn parameters(text: &str) -> usize {
+pub(crate) fn parameters(text: &str) -> usize {
     let mut highest = 0;
     let mut quote = None;
     let mut rest = text.chars();
@@ -123,23 +123,23 @@ macro_rules! statements {
                     $(let $dialect = _dialect;)?
                     ::std::borrow::Cow::from($text)
                 },
-                &[$($($crate::store::SqlType::$kind),*)?],
+                &[$($($crate::SqlType::$kind),*)?],
             );
         )*
         /// Every statement of this module.
-        pub static STATEMENTS: $crate::store::Statements = &[$(|| $crate::store::StatementSet::list(&$name)),*];
+        pub static STATEMENTS: $crate::Statements = &[$(|| $crate::StatementSet::list(&$name)),*];
     };
-    (@type) => { $crate::store::Statement };
-    (@type rows) => { $crate::store::Rows };
-    (@type insert) => { $crate::store::Insert };
-    (@type set) => { $crate::store::IdSet };
-    (@type question) => { $crate::store::BatchedQuery };
+    (@type) => { $crate::Statement };
+    (@type rows) => { $crate::Rows };
+    (@type insert) => { $crate::Insert };
+    (@type set) => { $crate::IdSet };
+    (@type question) => { $crate::BatchedQuery };
 }
 
 /// What a verb runs: a declared statement, or a text composed from parts by `search`.
-pub struct Sql(pub(super) SqlSource);
+pub struct Sql(pub(crate) SqlSource);
 
-pub(super) enum SqlSource {
+pub(crate) enum SqlSource {
     Declared(&'static Statement),
     Composed {
         name: &'static str,
@@ -161,7 +161,7 @@ impl From<&'static Statement> for Sql {
 impl Sql {
     /// A text composed at run time from constant parts and parameters. Only for `store::search`: input goes into
     /// binds, never into the text. `name` stands in the log.
-    pub(in crate::store) fn composed(name: &'static str, text: String) -> Self {
+    pub fn composed(name: &'static str, text: String) -> Self {
         Self(SqlSource::Composed { name, text })
     }
 }

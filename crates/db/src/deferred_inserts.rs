@@ -4,17 +4,17 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::bulk::{self, Insert, StatementShape, renumbered};
-use super::statement::Statement;
-use super::{Dialect, SqlType, SqlValue};
+use crate::bulk::{self, Insert, StatementShape, renumbered};
+use crate::statement::Statement;
+use crate::{Dialect, SqlType, SqlValue};
 
 /// More rows than this of one call travel at once, in the template's own sizes.
-pub(super) const FEW: usize = 16;
+pub(crate) const FEW: usize = 16;
 
 /// Inserts of one transaction that were asked for and not sent yet, in order. Rows of one template that were asked for
 /// one after another are one statement.
 #[derive(Default)]
-pub(super) struct DeferredInserts {
+pub(crate) struct DeferredInserts {
     inserts: Vec<(&'static Insert, Vec<Vec<SqlValue>>)>,
     values: usize,
     bytes: usize,
@@ -22,7 +22,7 @@ pub(super) struct DeferredInserts {
 
 impl DeferredInserts {
     /// Adds rows.
-    pub(super) fn add(&mut self, insert: &'static Insert, items: Vec<Vec<SqlValue>>) {
+    pub(crate) fn add(&mut self, insert: &'static Insert, items: Vec<Vec<SqlValue>>) {
         if items.is_empty() {
             return;
         }
@@ -36,22 +36,22 @@ impl DeferredInserts {
     }
 
     /// Whether so much waits that it should be sent.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.values > MOST_VALUES || self.bytes > MOST_BYTES
     }
 
     /// Whether none waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.inserts.is_empty()
     }
 
     /// Forgets them all.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// SQLite: takes them all out, with questions behind them, which see what they write.
-    pub(super) fn take_rows(&mut self, questions: Vec<(StatementPart, Vec<SqlValue>)>) -> (ComposedSql, Vec<SqlValue>) {
+    pub(crate) fn take_rows(&mut self, questions: Vec<(StatementPart, Vec<SqlValue>)>) -> (ComposedSql, Vec<SqlValue>) {
         let waiting = std::mem::take(self);
         let (mut parts, mut values) = (Vec::new(), Vec::with_capacity(waiting.values));
         for (insert, items) in waiting.inserts {
@@ -66,7 +66,7 @@ impl DeferredInserts {
     }
 
     /// PostgreSQL: takes them all out; their text is the same for any number of rows.
-    pub(super) fn take_columns(&mut self) -> (ComposedSql, Vec<Columns>) {
+    pub(crate) fn take_columns(&mut self) -> (ComposedSql, Vec<Columns>) {
         let inserts = std::mem::take(self).inserts;
         let part = |insert: &'static Insert| StatementPart { statement: insert.columns(), shape: StatementShape::Once };
         let parts: Vec<StatementPart> = inserts.iter().map(|(insert, _)| part(insert)).collect();
@@ -80,9 +80,9 @@ type Columns = (&'static [SqlType], Vec<Vec<SqlValue>>);
 
 /// A statement of those that travel together.
 #[derive(Clone, Copy)]
-pub(super) struct StatementPart {
-    pub(super) statement: &'static Statement,
-    pub(super) shape: StatementShape,
+pub(crate) struct StatementPart {
+    pub(crate) statement: &'static Statement,
+    pub(crate) shape: StatementShape,
 }
 
 /// No more values than these wait, nor more bytes in their texts: a list of members may be long.
@@ -91,14 +91,14 @@ const MOST_BYTES: usize = 128 * 1024;
 
 /// Statements that travel together, as one text.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct ComposedSql {
+pub(crate) struct ComposedSql {
     text: Arc<str>,
     /// The highest `$n` in it.
-    pub(super) parameters: usize,
+    pub(crate) parameters: usize,
 }
 
 impl ComposedSql {
-    pub(super) fn text(self) -> SqlStr {
+    pub(crate) fn text(self) -> SqlStr {
         AssertSqlSafe(self.text).into_sql_str()
     }
 }
@@ -124,7 +124,7 @@ fn together(dialect: Dialect, parts: &[StatementPart]) -> ComposedSql {
             let one: &'static str = &statement.ready(dialect).text;
             let whole = bulk::expand(one.into(), *shape, dialect);
             let numbered = renumbered(&whole, parameters);
-            parameters += super::statement::parameters(&whole);
+            parameters += crate::statement::parameters(&whole);
             text.push_str(&match dialect {
                 _ if parts.len() == 1 => numbered,
                 Dialect::Sqlite => format!("{numbered};\n"),
@@ -142,9 +142,9 @@ fn together(dialect: Dialect, parts: &[StatementPart]) -> ComposedSql {
 mod tests {
     use std::borrow::Cow;
 
-    use super::super::bulk::IdSet;
     use super::*;
     use crate::binds;
+    use crate::bulk::IdSet;
 
     static ONES: Insert = Insert::new("ones", |_| Cow::from("INSERT INTO one (a) VALUES ($1)"), &[SqlType::I64]);
     static TWOS: Insert =

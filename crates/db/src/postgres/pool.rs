@@ -1,4 +1,4 @@
-//! PostgreSQL's connections. A plain stack, as [`readers`](super::readers) is for SQLite: sqlx's own pool asks the
+//! PostgreSQL's connections. A plain stack, as [`readers`](crate::readers) is for SQLite: sqlx's own pool asks the
 //! server at every release whether the connection still lives, a second trip for each read.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::statement_cache::{MOST_READING, StatementCache};
+use crate::statement_cache::{MOST_READING, StatementCache};
 
 /// A connection that rested longer may have been cut by something in between.
 const LONGEST_REST: Duration = Duration::from_secs(600);
@@ -38,7 +38,7 @@ const CLEANING: Duration = Duration::from_secs(5);
 /// Connections to the server, opened on the runtime that opened the store: a connection is driven by the runtime it
 /// was opened on, and that of a web worker also runs requests.
 #[derive(Clone, Debug)]
-pub(super) struct Pool(Arc<Stack>);
+pub(crate) struct Pool(Arc<Stack>);
 
 #[derive(Debug)]
 struct Stack {
@@ -71,7 +71,7 @@ struct Resting {
 
 impl Pool {
     /// At most `most` connections, on which the server ends each statement after `limit`.
-    pub(super) fn new(options: PgConnectOptions, most: u32, patience: Duration, limit: Duration, writes: bool) -> Self {
+    pub(crate) fn new(options: PgConnectOptions, most: u32, patience: Duration, limit: Duration, writes: bool) -> Self {
         let options = options.options([("statement_timeout", milliseconds(limit).to_string())]);
         let places = Arc::new(Semaphore::new(most.try_into().unwrap_or(1).max(1)));
         Self(Arc::new(Stack {
@@ -88,18 +88,18 @@ impl Pool {
     }
 
     /// A connection, opened when none is idle and the limit allows.
-    pub(super) async fn take(&self) -> Result<PooledConnection, sqlx::Error> {
+    pub(crate) async fn take(&self) -> Result<PooledConnection, sqlx::Error> {
         self.take_for(self.0.limit).await
     }
 
     /// A connection on which the server ends each statement after `limit`.
-    pub(super) async fn take_within(&self, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
+    pub(crate) async fn take_within(&self, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
         self.take_for(Some(limit)).await
     }
 
     /// A connection with a transaction on it, on which the server ends each statement after `limit`. One that broke
     /// while it rested is noticed by these words; then no other that rested is trusted.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &self,
         limit: Option<Duration>,
         words: &'static str,
@@ -147,12 +147,12 @@ impl Pool {
     }
 
     /// Closes the connections nobody uses.
-    pub(super) fn forget_idle(&self) {
+    pub(crate) fn forget_idle(&self) {
         self.0.idle().clear();
     }
 
     /// Ends the pool and its idle connections; those in use end when they come back.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.0.places.close();
         let idle = std::mem::take(&mut *self.0.idle());
         for resting in idle {
@@ -264,7 +264,7 @@ fn milliseconds(limit: Duration) -> u128 {
 
 /// A connection in use; comes back when dropped, after whatever was left on it has been undone.
 #[derive(Debug)]
-pub(super) struct PooledConnection {
+pub(crate) struct PooledConnection {
     resting: Option<Resting>,
     /// A statement was begun and its answer not seen, or it failed.
     running: bool,
@@ -276,40 +276,40 @@ pub(super) struct PooledConnection {
 
 impl PooledConnection {
     /// The connection, for one statement.
-    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.running = true;
         self.resting.as_mut().map(|resting| &mut resting.connection).ok_or(sqlx::Error::PoolClosed)
     }
 
     /// How the answer to what is said on the connection next is to be waited for.
-    pub(super) fn ear(&self) -> Ear {
+    pub(crate) fn ear(&self) -> Ear {
         let limit = self.resting.as_ref().and_then(|resting| resting.limit).unwrap_or(self.stack.limit);
         Ear { stack: Arc::clone(&self.stack), limit }
     }
 
     /// Whether it is one for writes.
-    pub(super) fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         self.stack.writes
     }
 
     /// What of composed texts it keeps prepared.
-    pub(super) fn kept(&mut self) -> Option<&mut StatementCache> {
+    pub(crate) fn kept(&mut self) -> Option<&mut StatementCache> {
         self.resting.as_mut().map(|resting| &mut resting.kept)
     }
 
     /// The statement's answer has been seen.
-    pub(super) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self) {
         self.running = false;
     }
 
     /// Opens a transaction with these words.
-    pub(super) async fn begin(&mut self, begin: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn begin(&mut self, begin: &'static str) -> Result<(), sqlx::Error> {
         self.transaction = true;
         self.say(begin).await
     }
 
     /// Ends the transaction with this word.
-    pub(super) async fn end(&mut self, end: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn end(&mut self, end: &'static str) -> Result<(), sqlx::Error> {
         self.say(end).await?;
         self.transaction = false;
         Ok(())
@@ -341,14 +341,14 @@ impl PooledConnection {
 }
 
 /// Waits for answers of the server, as long as it shows signs of life.
-pub(super) struct Ear {
+pub(crate) struct Ear {
     stack: Arc<Stack>,
     limit: Option<Duration>,
 }
 
 impl Ear {
     /// What `work` is answered; [`sqlx::Error::PoolTimedOut`] when the server is silent.
-    pub(super) async fn hear<T, E: From<sqlx::Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub(crate) async fn hear<T, E: From<sqlx::Error>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         tokio::select! {
             biased;
             answer = work => answer,

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::OpenError;
+use crate::OpenError;
 
 /// Device and number of a file.
 type Identity = (u64, u64);
@@ -20,7 +20,7 @@ static OWNED: Mutex<Option<HashSet<Identity>>> = Mutex::new(None);
 
 /// Holds the lock until dropped.
 #[derive(Debug)]
-pub(super) struct OwnerLock {
+pub(crate) struct OwnerLock {
     // Dropped, and with it unlocked, after the file is no longer ours.
     file: File,
     identity: Identity,
@@ -28,7 +28,7 @@ pub(super) struct OwnerLock {
 
 impl OwnerLock {
     /// Takes the lock of a database, which is made when there is none, for its owner's eyes only.
-    pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError(format!("cannot open {}: {error}", database.display()));
         let mut owned = owned();
         let known = std::fs::metadata(database).ok().map(|file| (file.dev(), file.ino()));

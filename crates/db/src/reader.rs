@@ -5,50 +5,50 @@ use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 use sqlx::{PgConnection, SqliteConnection};
 
-use super::bulk::{IdSet, MOST, StatementShape};
-use super::constraint::IndexNames;
-use super::deferred_inserts::{DeferredInserts, StatementPart};
-use super::group::WriterGuard;
-use super::pool::{Ear, PooledConnection};
-use super::readers::PooledReader;
-use super::row::Driver;
-use super::state::State;
-use super::statement::{Sql, SqlSource};
-use super::statement_cache::{Keep, StatementCache};
-use super::{BatchedQuery, Dialect, Most, Row, SqlValue, StoreError, value};
+use crate::bulk::{IdSet, MOST, StatementShape};
+use crate::deferred_inserts::{DeferredInserts, StatementPart};
+use crate::postgres::pool::{Ear, PooledConnection};
+use crate::row::Driver;
+use crate::sqlite::readers::PooledReader;
+use crate::sqlite::writer::WriterGuard;
+use crate::state::State;
+use crate::statement::{Sql, SqlSource};
+use crate::statement_cache::{Keep, StatementCache};
+use crate::unique_index::IndexNames;
+use crate::{Attached, BatchedQuery, Dialect, Row, SqlValue, StoreError, value};
 
 /// What every connection of a store shares.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) dialect: Dialect,
-    pub(super) catalog: IndexNames,
-    pub(super) state: State,
-    /// How much one connection may say.
-    pub(super) most: Most,
+pub(crate) struct Shared {
+    pub(crate) dialect: Dialect,
+    pub(crate) catalog: IndexNames,
+    pub(crate) state: State,
+    /// What the application attached to the store.
+    pub(crate) attached: Option<Attached>,
 }
 
-/// Runs statements and reads their rows. A [`Tx`](super::Tx) is one too, so a function that only reads takes
+/// Runs statements and reads their rows. A [`Tx`](crate::Tx) is one too, so a function that only reads takes
 /// `&mut Reader` and serves both.
 ///
-/// A reader from [`Store::reader`](super::Store::reader) sees the newest commit in each statement; inside
-/// [`Store::snapshot`](super::Store::snapshot) all statements see the same moment. Neither can write.
+/// A reader from [`Store::reader`](crate::Store::reader) sees the newest commit in each statement; inside
+/// [`Store::snapshot`](crate::Store::snapshot) all statements see the same moment. Neither can write.
 pub struct Reader {
-    pub(super) link: DbConnection,
-    pub(super) shared: Arc<Shared>,
+    pub(crate) link: DbConnection,
+    pub(crate) shared: Arc<Shared>,
     /// Inside a transaction: after the first error every verb refuses.
-    pub(super) strict: bool,
+    pub(crate) strict: bool,
     /// Inserts that are sent before the next statement.
-    pub(super) waiting: DeferredInserts,
+    pub(crate) waiting: DeferredInserts,
     /// A statement failed, or was begun and never answered.
-    pub(super) failed: bool,
+    pub(crate) failed: bool,
     /// A statement met another writer: the whole transaction is to be run again.
-    pub(super) conflict: Option<StoreError>,
+    pub(crate) conflict: Option<StoreError>,
     /// Statements sent so far.
     trips: u64,
 }
 
 /// The connection behind a reader, with what gives it back when dropped.
-pub(super) enum DbConnection {
+pub(crate) enum DbConnection {
     Turn(WriterGuard),
     Sqlite(PooledReader),
     Postgres(PooledConnection),
@@ -110,12 +110,12 @@ struct Text {
 }
 
 impl Reader {
-    /// How much one connection may say.
-    pub fn most(&self) -> Most {
-        self.shared.most
+    /// What the application attached to the store under [`Options::attached`](crate::Options), if it has this type.
+    pub fn attached<T: 'static>(&self) -> Option<&T> {
+        self.shared.attached.as_ref()?.downcast_ref()
     }
 
-    pub(super) fn new(link: DbConnection, shared: Arc<Shared>, strict: bool) -> Self {
+    pub(crate) fn new(link: DbConnection, shared: Arc<Shared>, strict: bool) -> Self {
         Self { link, shared, strict, waiting: DeferredInserts::default(), failed: false, conflict: None, trips: 0 }
     }
 
@@ -246,7 +246,7 @@ impl Reader {
     }
 
     /// The rows that `question` finds for each of many keys, in one trip; in the order of the keys.
-    pub(super) async fn of_each(
+    pub async fn of_each(
         &mut self,
         question: &'static BatchedQuery,
         keys: &[Vec<SqlValue>],
@@ -311,7 +311,7 @@ impl Reader {
     }
 
     /// Runs a statement for its effect; the number of rows it changed.
-    pub(super) async fn run(&mut self, sql: Sql, values: Vec<SqlValue>) -> Result<u64, StoreError> {
+    pub(crate) async fn run(&mut self, sql: Sql, values: Vec<SqlValue>) -> Result<u64, StoreError> {
         self.flush().await?;
         self.sent(sql, values).await
     }
@@ -339,7 +339,7 @@ impl Reader {
     }
 
     /// Sends the inserts that wait. What the database has against them is the error of whoever asks next.
-    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -386,7 +386,7 @@ impl Reader {
     }
 
     /// Runs statements of the store's own (savepoints) as they stand, in one trip.
-    pub(super) async fn control(&mut self, text: String) -> Result<(), StoreError> {
+    pub(crate) async fn control(&mut self, text: String) -> Result<(), StoreError> {
         self.flush().await?;
         self.failed = self.strict;
         let query = sqlx::raw_sql(AssertSqlSafe(text));
@@ -419,7 +419,7 @@ impl Reader {
                 (name, Text { sql: whole.text(), composed: true }, parameters)
             }
             SqlSource::Composed { name, text } => {
-                let parameters = super::statement::parameters(&text);
+                let parameters = crate::statement::parameters(&text);
                 let text = self.shared.dialect.steady(text.into());
                 let sql = AssertSqlSafe(text.into_owned()).into_sql_str();
                 (name, Text { sql, composed: true }, parameters)

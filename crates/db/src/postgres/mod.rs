@@ -1,15 +1,17 @@
 //! PostgreSQL: its settings, and the demands made on a server before it is trusted with anything.
+pub(crate) mod pool;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
-use super::db::{IsolationLevel, Options, WRITING, WriteAttempt};
-use super::pool::{Pool, PooledConnection};
-use super::reader::{DbConnection, Reader, Shared};
-use super::tx::Tx;
-use super::{OpenError, SqlType, StoreError};
+use crate::postgres::pool::{Pool, PooledConnection};
+use crate::reader::{DbConnection, Reader, Shared};
+use crate::store::{IsolationLevel, Options, WRITING, WriteAttempt};
+use crate::tx::Tx;
+use crate::{OpenError, SqlType, StoreError};
 
 /// Oldest server version the texts are written for, as `server_version_num` has it.
 const OLDEST: i32 = 140_000;
@@ -45,7 +47,7 @@ const PLANNING: [(&str, &str); 3] =
 const BY_INDEX: [(&str, &str); 4] =
     [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_bitmapscan", "off")];
 
-pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, OpenError> {
+pub(crate) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, OpenError> {
     // The parser's own message may repeat the URL, and with it a password.
     let options: PgConnectOptions = url.parse().map_err(|_| {
         OpenError("the database URL is not of the form postgres://user:password@host:port/database".to_owned())
@@ -55,7 +57,7 @@ pub(super) fn options(url: &str, statements: usize) -> Result<PgConnectOptions, 
 }
 
 /// The same for the rest of one transaction.
-pub(super) fn by_index() -> String {
+pub(crate) fn by_index() -> String {
     BY_INDEX.map(|(name, value)| format!("SET LOCAL {name} = {value}")).join("; ")
 }
 
@@ -68,17 +70,17 @@ fn bounded(options: &PgConnectOptions, given: &Options) -> PgConnectOptions {
 }
 
 /// Connections for writes.
-pub(super) fn writing(options: &PgConnectOptions, given: &Options) -> Pool {
+pub(crate) fn writing(options: &PgConnectOptions, given: &Options) -> Pool {
     Pool::new(bounded(options, given), given.connections, given.patience, LONGEST_WRITE, true)
 }
 
 /// Connections that the server itself keeps from writing.
-pub(super) fn reading(options: &PgConnectOptions, given: &Options) -> Pool {
+pub(crate) fn reading(options: &PgConnectOptions, given: &Options) -> Pool {
     readers(options, given, given.readers)
 }
 
 /// Connections for reads that are gathered: of their own, because one that waited for a long read would hold up many.
-pub(super) fn gathering(options: &PgConnectOptions, given: &Options) -> Pool {
+pub(crate) fn gathering(options: &PgConnectOptions, given: &Options) -> Pool {
     readers(options, given, GATHERING)
 }
 
@@ -88,7 +90,7 @@ fn readers(options: &PgConnectOptions, given: &Options, most: u32) -> Pool {
 }
 
 /// One try of a write.
-pub(super) async fn once<T, E: From<StoreError>>(
+pub(crate) async fn once<T, E: From<StoreError>>(
     pool: &Pool,
     shared: &Arc<Shared>,
     isolation: IsolationLevel,
@@ -128,7 +130,7 @@ pub(super) async fn once<T, E: From<StoreError>>(
 }
 
 /// The name of a type.
-pub(super) fn type_name(kind: SqlType) -> &'static str {
+pub(crate) fn type_name(kind: SqlType) -> &'static str {
     match kind {
         SqlType::Uuid => "uuid",
         SqlType::Bool => "boolean",
@@ -139,7 +141,7 @@ pub(super) fn type_name(kind: SqlType) -> &'static str {
 }
 
 /// Begins a snapshot of which the server ends a statement by itself after `limit`.
-pub(super) async fn snapshot(pool: &Pool, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
+pub(crate) async fn snapshot(pool: &Pool, limit: Duration) -> Result<PooledConnection, sqlx::Error> {
     pool.begin(Some(limit), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
@@ -154,7 +156,7 @@ const GLANCE: u32 = 10;
 
 /// Has the server look again at tables that grew much since it last did; the tables. A plan is kept (see [`PLANNING`])
 /// until the server knows better, and one made for an empty table takes any index for as good as the right one.
-pub(super) async fn look_again(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
+pub(crate) async fn look_again(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
     let mut lent = pool.take().await?;
     let tables: Vec<String> = sqlx::query_scalar(OUTGROWN).fetch_all(lent.connection()?).await?;
     for table in &tables {
@@ -169,7 +171,7 @@ pub(super) async fn look_again(pool: &Pool) -> Result<Vec<String>, sqlx::Error> 
 }
 
 /// The server's clock, in microseconds since the epoch.
-pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
+pub(crate) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
     let mut lent = pool.take().await?;
     let question = sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)");
     let micros = lent.ear().hear(async { question.fetch_one(lent.connection()?).await }).await?;
@@ -178,7 +180,7 @@ pub(super) async fn clock(pool: &Pool) -> Result<i64, sqlx::Error> {
 }
 
 /// What speaks against this server, each as a sentence. Empty when all is well.
-pub(super) async fn objections(options: &PgConnectOptions) -> Result<Vec<String>, sqlx::Error> {
+pub(crate) async fn objections(options: &PgConnectOptions) -> Result<Vec<String>, sqlx::Error> {
     let mut connection = options.connect().await?;
     let mut found = Vec::new();
     let version: i32 = sqlx::query_scalar("SELECT CAST(current_setting('server_version_num') AS INT4)")
@@ -231,7 +233,7 @@ async fn prepared_statements_last(first: &mut PgConnection, options: &PgConnectO
 }
 
 /// The unique indexes of the schema, by name.
-pub(super) async fn unique_indexes(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+pub(crate) async fn unique_indexes(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT CAST(c.relname AS TEXT) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
          WHERE i.indisunique AND c.relnamespace = current_schema()::regnamespace",

@@ -146,7 +146,7 @@ impl Dialect {
 
     /// The text in the form whose plan the database keeps. SQLite looks at the value of a bare `LIMIT $n` while it
     /// plans, and so plans anew whenever that is bound: for a long text a hundred times the work of running it.
-    pub(super) fn steady(self, text: Cow<'static, str>) -> Cow<'static, str> {
+    pub fn steady(self, text: Cow<'static, str>) -> Cow<'static, str> {
         match self {
             Self::Sqlite if text.contains("LIMIT $") => text.replace("LIMIT $", "LIMIT 0 + $").into(),
             Self::Sqlite | Self::Postgres => text,

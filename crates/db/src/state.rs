@@ -1,18 +1,18 @@
 //! What a store has noticed about its database while it worked: readiness and `doctor` tell it.
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::StoreError;
+use crate::StoreError;
 
 /// What was noticed since the store was opened.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(crate) struct State {
     damaged: AtomicBool,
     refuses_writes: AtomicBool,
 }
 
 impl State {
     /// Takes note of what an error says about the database; most say nothing.
-    pub(super) fn noticed(&self, error: Option<&StoreError>) {
+    pub(crate) fn noticed(&self, error: Option<&StoreError>) {
         match error {
             Some(StoreError::Damaged) => self.damaged.store(true, Ordering::Relaxed),
             Some(StoreError::Full | StoreError::ReadOnly | StoreError::Lost) => {
@@ -23,17 +23,17 @@ impl State {
     }
 
     /// A write that needed room has become durable. A small one says nothing: it may fit where the next does not.
-    pub(super) fn has_room(&self) {
+    pub(crate) fn has_room(&self) {
         self.refuses_writes.store(false, Ordering::Relaxed);
     }
 
     /// Whether damage was met. It stays: what a damaged file answers elsewhere says nothing about it.
-    pub(super) fn damaged(&self) -> bool {
+    pub(crate) fn damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
 
     /// Whether the database itself has refused a write, and since then none that needs room has gone well.
-    pub(super) fn refuses_writes(&self) -> bool {
+    pub(crate) fn refuses_writes(&self) -> bool {
         self.refuses_writes.load(Ordering::Relaxed)
     }
 }

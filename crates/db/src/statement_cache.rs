@@ -5,17 +5,17 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// The most bytes of texts that a connection which reads keeps.
-pub(super) const MOST_READING: usize = 64 * 1024;
+pub(crate) const MOST_READING: usize = 64 * 1024;
 
 /// The most bytes of texts that SQLite's writer keeps: the same creations come again and again.
-pub(super) const MOST_WRITING: usize = 512 * 1024;
+pub(crate) const MOST_WRITING: usize = 512 * 1024;
 
 /// How many texts that came once are remembered, by a number each.
 const MOST_SEEN: usize = 256;
 
 /// What is to be done about a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     /// It is prepared for this once.
     No,
     /// It is kept.
@@ -26,7 +26,7 @@ pub(super) enum Keep {
 
 /// What one connection keeps.
 #[derive(Debug)]
-pub(super) struct StatementCache {
+pub(crate) struct StatementCache {
     most: usize,
     bytes: usize,
     texts: HashSet<u64>,
@@ -35,13 +35,13 @@ pub(super) struct StatementCache {
 }
 
 impl StatementCache {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         let numbers = RandomState::new();
         Self { most, bytes: 0, texts: HashSet::new(), seen: VecDeque::new(), numbers }
     }
 
     /// What is to be done about `text`, which is about to be prepared.
-    pub(super) fn keep(&mut self, text: &str) -> Keep {
+    pub(crate) fn keep(&mut self, text: &str) -> Keep {
         let number = self.numbers.hash_one(text);
         if self.texts.contains(&number) {
             return Keep::Yes;

@@ -2,15 +2,15 @@
 //! with the statement's name, and never travel further.
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use super::Dialect;
-use super::constraint::{Constraint, IndexNames};
+use crate::Dialect;
+use crate::unique_index::{IndexNames, UniqueIndex};
 
 /// Why a read or a write did not happen. After any of them nothing of the write is kept.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StoreError {
     /// A row with the same unique key exists.
     #[error("a row with the same unique key exists ({0:?})")]
-    Unique(Constraint),
+    Unique(UniqueIndex),
     /// A row referred to does not exist, or a row to be deleted is still referred to.
     #[error("a row that is referred to does not exist, or is still in use")]
     ForeignKey,
@@ -66,7 +66,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// A connection could not be had: whatever the reason, the database is not there for us now.
-    pub(super) fn unreachable(error: &sqlx::Error) -> Self {
+    pub(crate) fn unreachable(error: &sqlx::Error) -> Self {
         tracing::error!(%error, "no connection to the database");
         match error {
             sqlx::Error::PoolTimedOut => Self::Unanswered,
@@ -99,7 +99,7 @@ impl StoreError {
     }
 
     /// The error of `statement`, logged when it is one that should not happen.
-    pub(super) fn of(statement: &'static str, error: sqlx::Error, dialect: Dialect, catalog: &IndexNames) -> Self {
+    pub(crate) fn of(statement: &'static str, error: sqlx::Error, dialect: Dialect, catalog: &IndexNames) -> Self {
         let kind = match &error {
             sqlx::Error::RowNotFound => return Self::NotFound,
             sqlx::Error::Database(database) => of_database(statement, &**database, dialect, catalog),
@@ -128,8 +128,8 @@ fn of_database(
 ) -> StoreError {
     match error.kind() {
         ErrorKind::UniqueViolation => StoreError::Unique(match dialect {
-            Dialect::Sqlite => catalog.constraint(error.message()),
-            Dialect::Postgres => Constraint::named(error.constraint().unwrap_or_default()),
+            Dialect::Sqlite => catalog.violated(error.message()),
+            Dialect::Postgres => catalog.named(error.constraint().unwrap_or_default()),
         }),
         ErrorKind::ForeignKeyViolation => StoreError::ForeignKey,
         ErrorKind::NotNullViolation | ErrorKind::CheckViolation => StoreError::Check,
@@ -173,4 +173,4 @@ fn of_postgres(statement: &'static str, error: &dyn DatabaseError) -> StoreError
 /// Why a store could not be opened, as a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct OpenError(pub(super) String);
+pub struct OpenError(pub(crate) String);

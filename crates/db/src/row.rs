@@ -6,14 +6,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
-use super::StoreError;
-use crate::domain::id::Id;
-use crate::domain::time::Timestamp;
+use crate::StoreError;
 
 /// One row of an answer.
-pub struct Row(pub(super) Driver);
+pub struct Row(pub(crate) Driver);
 
-pub(super) enum Driver {
+pub(crate) enum Driver {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -147,18 +145,6 @@ impl<const N: usize> FromColumn for [u8; N] {
     }
 }
 
-impl FromColumn for Timestamp {
-    fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
-        i64::read(row, at).map(Self::from_micros)
-    }
-}
-
-impl<T: Id> FromColumn for T {
-    fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
-        Uuid::read(row, at).map(Self::from_uuid)
-    }
-}
-
 macro_rules! tuples {
     ($(($($type:ident $at:tt),*);)*) => {$(
         impl<$($type: FromColumn),*> FromRow for ($($type,)*) {
@@ -193,8 +179,8 @@ pub fn tuple<T: FromRow>(row: &Row) -> Result<T, StoreError> {
 #[macro_export]
 macro_rules! from_row {
     ($type:ty { $($field:ident $(: $row:ident => $read:expr)?),* $(,)? }) => {
-        impl $crate::store::FromRow for $type {
-            fn from_row(row: &$crate::store::Row) -> Result<Self, $crate::store::StoreError> {
+        impl $crate::FromRow for $type {
+            fn from_row(row: &$crate::Row) -> Result<Self, $crate::StoreError> {
                 Ok(Self { $($field: $crate::from_row!(@field row $field $($row => $read)?)),* })
             }
         }

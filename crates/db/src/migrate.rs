@@ -1,19 +1,14 @@
-//! The schema: one folder of numbered texts, run on either database before anything else is opened.
+//! Brings the schema up to date: numbered texts, run on either database before anything else is opened.
 use sqlx::ConnectOptions as _;
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::OpenError;
+use crate::{OpenError, Schema};
 
-/// `migrations/`, built into the program. On PostgreSQL an advisory lock lets many nodes start at once.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
-/// The table of the request log. On SQLite a file of its own has this table alone.
-pub(super) const REQUEST_LOG: &str = include_str!("../../migrations/0002_request_log.sql");
-
-/// Brings the schema of the connected database to this program's version.
-pub(super) async fn run(connection: &mut impl Migrate) -> Result<(), OpenError> {
-    MIGRATIONS.run_direct(None, connection, false).await.map_err(sentence)
+/// Brings the schema of the connected database to this program's version. On PostgreSQL an advisory lock lets many nodes
+/// start at once.
+pub(crate) async fn run(schema: &Schema, connection: &mut impl Migrate) -> Result<(), OpenError> {
+    schema.migrations.run_direct(None, connection, false).await.map_err(|error| sentence(schema, error))
 }
 
 /// The number of the newest migration that a database has; 0 when it has none, or is not there. Changes nothing, and
@@ -39,7 +34,7 @@ pub async fn applied(url: &str) -> Result<i64, OpenError> {
             _ => sqlx::query_scalar(NEWEST).fetch_one(&mut connection).await.map_err(unreachable),
         };
     }
-    let mut connection = super::postgres::options(url, 1)?.connect().await.map_err(unreachable)?;
+    let mut connection = crate::postgres::options(url, 1)?.connect().await.map_err(unreachable)?;
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut connection)
         .await
@@ -52,17 +47,12 @@ pub async fn applied(url: &str) -> Result<i64, OpenError> {
 
 const NEWEST: &str = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations WHERE success";
 
-/// The number of the newest migration this program has.
-pub fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
-fn sentence(error: MigrateError) -> OpenError {
+fn sentence(schema: &Schema, error: MigrateError) -> OpenError {
     OpenError(match error {
         MigrateError::VersionMissing(version) => format!(
             "the database was written by a newer version of this program (its schema has migration {version}, \
              this program knows up to {}); start the newer version",
-            newest()
+            schema.newest()
         ),
         MigrateError::VersionMismatch(version) => {
             format!("migration {version} of the database is not the one this program has; it was changed after it ran")

@@ -22,11 +22,11 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::StoreError;
-use super::db::{WRITING, WriteAttempt};
-use super::reader::{DbConnection, Reader, Shared};
-use super::statement_cache::{MOST_WRITING, StatementCache};
-use super::tx::Tx;
+use crate::StoreError;
+use crate::reader::{DbConnection, Reader, Shared};
+use crate::statement_cache::{MOST_WRITING, StatementCache};
+use crate::store::{WRITING, WriteAttempt};
+use crate::tx::Tx;
 
 /// The most callers in line at once, which bounds a group and how long anyone waits behind others.
 const PLACES: usize = 256;
@@ -39,7 +39,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Runs write closures one after another and answers each after a durable commit.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     line: Arc<Mutex<WriterState>>,
     places: Arc<Semaphore>,
     wake: Arc<Notify>,
@@ -76,7 +76,7 @@ enum State {
 
 /// The connection, and the transaction that is open on it.
 #[derive(Debug)]
-pub(super) struct WriterState {
+pub(crate) struct WriterState {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
     /// What of composed texts the connection keeps prepared.
@@ -102,7 +102,7 @@ struct Group {
 
 impl Writer {
     /// Opens the writing connection. What is `held` (the file's lock) is let go when that connection has been closed.
-    pub(super) async fn open(options: SqliteConnectOptions, held: impl Send + 'static) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn open(options: SqliteConnectOptions, held: impl Send + 'static) -> Result<Self, sqlx::Error> {
         let wake = Arc::new(Notify::new());
         let connection = Some(options.connect().await?);
         let commits = Arc::<AtomicU64>::default();
@@ -138,12 +138,12 @@ impl Writer {
     }
 
     /// How many commits there have been. What was read at a number holds as long as the number does.
-    pub(super) fn commits(&self) -> u64 {
+    pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
     }
 
     /// One try of a write: its turn, then the group's commit.
-    pub(super) async fn once<T, E: From<StoreError>>(
+    pub(crate) async fn once<T, E: From<StoreError>>(
         &self,
         shared: &Arc<Shared>,
         alone: bool,
@@ -193,7 +193,7 @@ impl Writer {
     }
 
     /// The connection, between groups, for the store's own needs (migrations are done before; checks).
-    pub(super) async fn between_groups<T>(
+    pub(crate) async fn between_groups<T>(
         &self,
         work: impl AsyncFnOnce(&mut SqliteConnection) -> T,
     ) -> Result<T, StoreError> {
@@ -203,7 +203,7 @@ impl Writer {
     }
 
     /// Commits what is accepted, then closes the connection.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.places.close();
         self.closing.store(true, Ordering::Release);
         self.wake.notify_one();
@@ -286,16 +286,16 @@ async fn fold_log(options: &SqliteConnectOptions) {
 
 /// The right to use the connection. Dropping it hands the line on; unless accepted, what was done will be undone.
 #[derive(Debug)]
-pub(super) struct WriterGuard {
+pub(crate) struct WriterGuard {
     line: OwnedMutexGuard<WriterState>,
 }
 
 impl WriterGuard {
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.line.connection.as_mut().ok_or(StoreError::Unavailable)
     }
 
-    pub(super) fn kept(&mut self) -> &mut StatementCache {
+    pub(crate) fn kept(&mut self) -> &mut StatementCache {
         &mut self.line.kept
     }
 
