@@ -265,12 +265,11 @@ mod tests {
     const SHIPPED: &str = include_str!("../../config/rolecall.toml");
 
     fn from(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let path = std::env::temp_dir().join(format!("rolecall-config-{name}-{}.toml", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("{name}.toml"));
         std::fs::write(&path, text).unwrap();
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let result = load(Some(&path), environment);
-        std::fs::remove_file(&path).unwrap();
-        result
+        load(Some(&path), environment)
     }
 
     fn refused(name: &str, text: &str, environment: &[(&str, &str)]) -> String {
@@ -314,7 +313,8 @@ mod tests {
 
     #[test]
     fn the_environment_lies_over_the_file() {
-        let secret = std::env::temp_dir().join(format!("rolecall-secret-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
         std::fs::write(&secret, "postgres://db/rolecall\n").unwrap();
         let config = from(
             "environment",
@@ -328,7 +328,6 @@ mod tests {
                 ("PATH", "/bin"),
             ],
         );
-        std::fs::remove_file(&secret).unwrap();
         let config = config.unwrap();
         assert_eq!(config.server.listen.port(), 2);
         assert_eq!(config.server.workers, 3);

@@ -3,16 +3,14 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 /// An address range, written `10.0.0.0/8`, `fd00::/8` or as a single address. An IPv4 address written as IPv6 counts as
 /// IPv4.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
+pub struct Network(IpNet);
 
 /// A text that is no range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -28,36 +26,18 @@ pub enum NotANetwork {
 impl Network {
     /// Whether `ip` lies inside.
     pub fn contains(self, ip: IpAddr) -> bool {
-        wide(ip) & self.mask() == wide(self.address)
-    }
-
-    fn mask(self) -> u128 {
-        let offset = if self.address.is_ipv4() { 96 } else { 0 };
-        u128::MAX.checked_shl(128 - offset - self.bits).unwrap_or(0)
-    }
-
-    /// The range without what is set behind its length.
-    fn masked(self) -> Self {
-        let bits = wide(self.address) & self.mask();
-        let address = match self.address {
-            IpAddr::V4(_) => core::net::Ipv6Addr::from_bits(bits).to_canonical(),
-            IpAddr::V6(_) => IpAddr::V6(core::net::Ipv6Addr::from_bits(bits)),
-        };
-        Self { address, ..self }
-    }
-}
-
-/// Both families in one number: IPv4 as its IPv4-mapped IPv6 address.
-fn wide(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
+        let ip = ip.to_canonical();
+        // The range of every IPv6 address has the IPv4 addresses in it, each as its IPv4-mapped form.
+        match (self.0, ip) {
+            (IpNet::V6(range), IpAddr::V4(v4)) => range.contains(&v4.to_ipv6_mapped()),
+            (range, ip) => range.contains(&ip),
+        }
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
+        self.0.fmt(f)
     }
 }
 
@@ -65,20 +45,11 @@ impl FromStr for Network {
     type Err = NotANetwork;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fault = || NotANetwork::Form(text.to_owned());
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| fault())?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| fault())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let network = Self { address, bits: bits.unwrap_or(most) };
-        if network.bits > most {
-            return Err(fault());
-        }
-        match network.masked() {
-            masked if masked == network => Ok(network),
-            masked => Err(NotANetwork::HostBits(text.to_owned(), masked)),
+        let alone = || text.parse::<IpAddr>().map(IpNet::from);
+        let range = text.parse::<IpNet>().or_else(|_| alone()).map_err(|_| NotANetwork::Form(text.to_owned()))?;
+        match range.trunc() {
+            whole if whole == range => Ok(Self(range)),
+            whole => Err(NotANetwork::HostBits(text.to_owned(), Self(whole))),
         }
     }
 }

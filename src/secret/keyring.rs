@@ -241,10 +241,8 @@ mod tests {
 
     #[test]
     fn the_key_file_is_made_once_private_and_never_anew_over_secrets() {
-        let folder = std::env::temp_dir().join(format!("rolecall-keys-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("seal.key");
-        let _ = fs::remove_file(&path);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seal.key");
         let ctx = Clock.ctx(Actor::System);
         assert!(matches!(load_or_create(&path, true, &ctx), Err(KeyFault::Missing(_))));
         let sealed = load_or_create(&path, false, &ctx).unwrap().seal(&ctx, purpose(1), b"x").unwrap();
@@ -257,6 +255,5 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
             assert!(matches!(load(&path), Err(KeyFault::Exposed(_))));
         }
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

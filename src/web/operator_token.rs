@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn only_the_owner_reads_the_notice_and_it_goes_with_the_server() {
-        let folder = std::env::temp_dir().join(format!("rolecall-notice-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().to_owned();
         let url = PublicUrl::try_from("http://127.0.0.1:8080".to_owned()).unwrap();
         let listens = SocketAddr::from(([127, 0, 0, 1], 8080));
         let store = config::StoreConfig { data_dir: folder.clone(), ..config::StoreConfig::default() };
@@ -146,6 +146,5 @@ mod tests {
         assert!(second.is(&ServerNotice::read(&folder).unwrap().token), "the notice of another server stays");
         drop(second);
         assert_eq!(ServerNotice::read(&folder), None);
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -35,8 +35,8 @@ fn refused(folder: &std::path::Path, arguments: &[&str]) -> String {
 
 #[test]
 fn what_serve_refuses_is_refused_by_the_check_in_the_same_words() {
-    let folder = std::env::temp_dir().join(format!("rolecall-check-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().to_owned();
     for (text, named) in WRONG {
         std::fs::write(folder.join("wrong.toml"), text).unwrap();
         let check = refused(&folder, &["config", "check"]);
@@ -48,5 +48,4 @@ fn what_serve_refuses_is_refused_by_the_check_in_the_same_words() {
     std::fs::write(folder.join("wrong.toml"), "[log]\nfilter = \"a=b\"\n[setup]\ncatalog = \"grove\"").unwrap();
     let check = refused(&folder, &["config", "check"]);
     assert!(check.contains("log.filter") && check.contains("setup.catalog"), "{check}");
-    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -3,12 +3,13 @@ mod push;
 mod sample_data;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Secret};
@@ -82,32 +83,43 @@ impl DemoArgs {
         };
         let mut config = config::over(defaults, std::env::vars_os())?;
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], self.port));
-        config.store.data_dir = folder.path.clone();
+        config.store.data_dir = folder.path().to_owned();
         config.store.database_url = self.database.clone().map(Secret::from);
         Ok(config)
     }
 }
 
 /// Where the demo keeps its data.
-struct Folder {
-    path: PathBuf,
-    ours: bool,
+enum Folder {
+    /// One that was asked for; it stays.
+    Kept(PathBuf),
+    /// One that goes with the demo.
+    Temporary(TempDir),
 }
 
 impl Folder {
     fn open(keep: Option<PathBuf>) -> anyhow::Result<Self> {
-        let ours = keep.is_none();
-        let path = keep.unwrap_or_else(|| std::env::temp_dir().join(format!("rolecall-demo-{}", std::process::id())));
+        let Some(path) = keep else {
+            let made = tempfile::Builder::new().prefix("rolecall-demo-").tempdir();
+            return made.map(Self::Temporary).context("cannot make a temporary folder");
+        };
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-        Ok(Self { path, ours })
+        Ok(Self::Kept(path))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
     }
 
     /// Removes what nobody asked to keep.
     fn remove(self) {
-        if self.ours
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        if let Self::Temporary(folder) = self
+            && let Err(error) = folder.close()
         {
-            tracing::warn!(folder = %self.path.display(), %error, "the demo's folder could not be removed");
+            tracing::warn!(%error, "the demo's folder could not be removed");
         }
     }
 }
@@ -162,7 +174,7 @@ impl DemoFolders {
              \"userName\":\"ada@harbor.example\",\"externalId\":\"ada\"}}'\n"
         );
         println!("  curl -s '{api}/partners' -H 'Authorization: Bearer {api_token}'\n");
-        if folder.ours {
+        if matches!(folder, Folder::Temporary(_)) {
             println!("The data goes when the demo ends, except from a --database; --keep DIR keeps it.\n");
         }
     }
