@@ -23,24 +23,6 @@ use crate::store::{Reader, Store, Tx, connections, tokens};
 /// Longest secret, in bytes.
 const LONGEST_SECRET: usize = 4_096;
 
-/// Says what is wrong with the settings of a connection of a kind and profile, as a sentence. The connections know it, which
-/// stand beside this room; so whoever calls from above brings it.
-pub type Check = fn(ConnectionKind, &str, &Value) -> Result<(), String>;
-
-/// Says what is wrong with the attribute that joins, for a connection of this kind, profile and settings, as a sentence.
-pub type CheckMatchingAttribute = fn(ConnectionKind, &str, &Value, &str) -> Result<(), String>;
-
-/// What connections are made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Tools<'a> {
-    /// Seals secrets.
-    pub keyring: &'a Keyring,
-    /// Checks settings.
-    pub check: Check,
-    /// Checks the attribute that joins.
-    pub check_matching: CheckMatchingAttribute,
-}
-
 /// A connection about to be made, to be filled in later.
 #[derive(Clone, Debug)]
 pub struct NewConnection {
@@ -136,12 +118,12 @@ pub async fn create(
     actor: UserId,
     directory: DirectoryId,
     (connection, filling): (&NewConnection, &ConnectionInit),
-    tools: &Tools<'_>,
+    keyring: &Keyring,
 ) -> Result<ConnectionContext, AdminError> {
     let draft = drafted(ctx, connection, filling)?;
-    fit(&draft.0, tools.check)?;
-    joins(&draft.0, draft.1.as_deref(), tools.check_matching)?;
-    let secret = sealed(ctx, tools.keyring, &draft.0, filling.secret.as_ref())?;
+    fit(&draft.0)?;
+    joins(&draft.0, draft.1.as_deref())?;
+    let secret = sealed(ctx, keyring, &draft.0, filling.secret.as_ref())?;
     added(store, ctx, actor, directory, (draft, secret)).await
 }
 
@@ -210,7 +192,7 @@ pub async fn change(
     actor: UserId,
     (slug, expected): (&str, Option<i64>),
     change: &ConnectionPatch,
-    tools: &Tools<'_>,
+    keyring: &Keyring,
 ) -> Result<ConnectionContext, AdminError> {
     store
         .write_serializable(async |tx: &mut Tx| {
@@ -220,9 +202,9 @@ pub async fn change(
             }
             let (wanted, join, mut changed) = wanted(&connection, change)?;
             if !changed.is_empty() {
-                fit(&wanted, tools.check)?;
+                fit(&wanted)?;
                 if join != connection.matching_attribute {
-                    joins(&wanted, join.as_deref(), tools.check_matching)?;
+                    joins(&wanted, join.as_deref())?;
                 }
                 if change.secret.is_none() {
                     keeps_secret(tx, &connection, &wanted).await?;
@@ -230,7 +212,7 @@ pub async fn change(
                 connections::update(tx, &at, &connection, &wanted, join, ctx.now()).await?;
             }
             if let Some(secret) = &change.secret {
-                let secret = sealed(ctx, tools.keyring, &wanted, secret.as_ref())?;
+                let secret = sealed(ctx, keyring, &wanted, secret.as_ref())?;
                 connections::seal(tx, &at, wanted.id, secret, ctx.now()).await?;
                 changed.push("secret".to_owned());
             }
@@ -271,23 +253,19 @@ pub(super) fn wanted(
 }
 
 /// An open connection must have settings that work; one that is set up step by step may have none yet.
-pub(super) fn fit(connection: &Connection, check: Check) -> Result<(), AdminError> {
+pub(super) fn fit(connection: &Connection) -> Result<(), AdminError> {
     let empty = connection.settings.as_object().is_some_and(serde_json::Map::is_empty);
     if empty && connection.state == ConnectionState::Paused {
         return Ok(());
     }
-    check(connection.kind, &connection.profile, &connection.settings)
-        .map_err(|why| AdminError::Invalid(format!("The `settings` will not do: {why}")))
+    crate::connection::check(connection.kind, &connection.profile, &connection.settings)
+        .map_err(|why| AdminError::Invalid(format!("Invalid `settings`: {why}")))
 }
 
 /// Refuses a join attribute that the connection cannot have.
-pub(super) fn joins(
-    connection: &Connection,
-    join: Option<&str>,
-    check: CheckMatchingAttribute,
-) -> Result<(), AdminError> {
+pub(super) fn joins(connection: &Connection, join: Option<&str>) -> Result<(), AdminError> {
     let Some(join) = join else { return Ok(()) };
-    check(connection.kind, &connection.profile, &connection.settings, join)
+    crate::connection::check_matching(connection.kind, &connection.profile, &connection.settings, join)
         .map_err(|why| AdminError::Invalid(format!("Invalid `matching_attribute`: {why}")))
 }
 
@@ -371,16 +349,7 @@ pub async fn set_settings(
 ) -> Result<(), AdminError> {
     let secret = secret.map(|secret| Some(SecretString::from(secret.to_owned())));
     let wanted = ConnectionPatch { settings: Some(config.clone()), secret, ..ConnectionPatch::default() };
-    change(
-        store,
-        ctx,
-        actor,
-        (slug, None),
-        &wanted,
-        &Tools { keyring: keys, check: |_, _, _| Ok(()), check_matching: |_, _, _, _| Ok(()) },
-    )
-    .await
-    .map(drop)
+    change(store, ctx, actor, (slug, None), &wanted, keys).await.map(drop)
 }
 
 /// Makes a bearer token for a SCIM connection; the only time it is told.

@@ -3,7 +3,6 @@
 //! Whoever is matched may from then on sign in as the user, and the user gets what the directory's rules give. So it
 //! takes holding everything that the user holds, before and afterwards (guard G5), and nobody matches themselves.
 use super::error::AdminError;
-use super::removal_alerts::Schemas;
 use super::{authority, record};
 use crate::domain::capability::CoreCapability;
 use crate::domain::ctx::Ctx;
@@ -36,11 +35,11 @@ pub struct MatchDecision<'a> {
 ///
 /// # Errors
 /// [`AdminError`]: the actor may not, or holds less than the user does or would; it does not wait any more.
-pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
+pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
         let (at, connection) = allowed(tx, ctx, wanted).await?;
-        let set =
-            schemas(&connection).map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+        let set = crate::connection::schemas(&connection.connection)
+            .map_err(|why| AdminError::Conflict(format!("Invalid `settings`: {why}")))?;
         let source = source(&connection, &set, UnknownMembers::Skip);
         if let Some(old) = matches::linked_here(tx, &connection.extent, wanted.user).await? {
             match_review::detach_in(tx, ctx, &at, &set, old).await?;
@@ -65,13 +64,13 @@ pub async fn confirm(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schema
 ///
 /// # Errors
 /// As [`confirm`].
-pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>, schemas: Schemas) -> Result<(), AdminError> {
+pub async fn refuse(store: &Store, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<(), AdminError> {
     tried(store, async |tx: &mut Tx| {
         let (at, connection) = allowed(tx, ctx, wanted).await?;
         decided(tx, ctx, &at, &connection, wanted, Verdict::Refused).await?;
         if makes_users(&connection) {
-            let set = schemas(&connection)
-                .map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+            let set = crate::connection::schemas(&connection.connection)
+                .map_err(|why| AdminError::Conflict(format!("Invalid `settings`: {why}")))?;
             users::reconsider_in(tx, ctx, &source(&connection, &set, UnknownMembers::Skip), wanted.external).await?;
         }
         Ok(())

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::apply::{self, ApplyContext, ApplyError, ApplyPlan};
-use super::connections::{Check, CheckMatchingAttribute};
 use super::declaration::Declaration;
 use super::export::RunningExport;
 use super::links;
@@ -35,17 +34,6 @@ pub struct ResolvedDeclaration {
     pub agreed: Option<String>,
 }
 
-/// What applying takes beside the store.
-#[derive(Clone, Copy)]
-pub struct ApplyServices<'a> {
-    /// Seals secrets.
-    pub keyring: &'a Keyring,
-    /// Checks settings.
-    pub check: Check,
-    /// Checks the join.
-    pub check_matching: CheckMatchingAttribute,
-}
-
 /// Plans an order, or carries out what was agreed to.
 ///
 /// # Errors
@@ -53,10 +41,10 @@ pub struct ApplyServices<'a> {
 pub async fn apply(
     store: &Store,
     ctx: &Ctx,
-    with: ApplyServices<'_>,
+    keyring: &Keyring,
     order: &ResolvedDeclaration,
 ) -> Result<ApplyPlan, ApplyError> {
-    let mut means = ApplyContext::new(with.keyring, with.check, with.check_matching);
+    let mut means = ApplyContext::new(keyring);
     let secrets =
         |of: &BTreeMap<String, String>| of.iter().map(|(slug, secret)| (slug.clone(), secret.clone().into())).collect();
     means.connections = secrets(&order.secrets);

@@ -1,5 +1,4 @@
 //! Removal alerts and what can be done about them: putting the notice away, and giving back what was taken.
-use std::sync::Arc;
 
 use super::error::AdminError;
 use super::{authority, connections::guarded, record};
@@ -10,7 +9,6 @@ use crate::domain::id::{RemovalAlertId, UserId};
 use crate::provision::event::{Event, Kind};
 use crate::provision::undo::{self, TimeRange, UndoEntry, UndoPlan, UndoPlanError, UndoResult};
 use crate::provision::{ProvisionError, ProvisionSource, UnknownMembers};
-use crate::scim::schema::SchemaSet;
 use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::OperatorExtent;
 use crate::store::{Reader, Store, StoreError, Tx, removal_alerts};
@@ -20,10 +18,6 @@ const PART: usize = 500;
 
 /// How often a part is begun again because it met another act.
 const MOST_TRIES: usize = 5;
-
-/// What the documents of a connection may hold. The connections know it, which stand beside this room; so whoever calls from
-/// above brings it.
-pub type Schemas = fn(&ConnectionContext) -> Result<Arc<SchemaSet>, String>;
 
 /// Whose removals are to be undone, by whom, and when they were made.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +81,6 @@ pub async fn carry_out(
     ctx: &Ctx,
     wanted: UndoRequest<'_>,
     hash: &str,
-    schemas: Schemas,
 ) -> Result<(UndoPlan, UndoResult), UndoError> {
     let mut reader = store.reader().await.map_err(AdminError::from)?;
     may_change(&mut reader, ctx, wanted).await?;
@@ -99,7 +92,7 @@ pub async fn carry_out(
     let all: Vec<UndoEntry> = plan.restorable().copied().collect();
     let mut sum = UndoResult::default();
     for part in all.chunks(PART) {
-        let carried = carried(store, ctx, wanted, (&plan, part), schemas).await?;
+        let carried = carried(store, ctx, wanted, (&plan, part)).await?;
         sum.restored += carried.restored;
         sum.passed += carried.passed;
     }
@@ -111,15 +104,14 @@ async fn carried(
     ctx: &Ctx,
     wanted: UndoRequest<'_>,
     (plan, part): (&UndoPlan, &[UndoEntry]),
-    schemas: Schemas,
 ) -> Result<UndoResult, AdminError> {
     let mut tries = 1;
     loop {
         let done = store
             .write_serializable(async |tx: &mut Tx| -> Result<UndoResult, Stopped> {
                 let connection = may_change(tx, ctx, wanted).await?;
-                let set = schemas(&connection)
-                    .map_err(|why| AdminError::Conflict(format!("The `settings` will not do: {why}")))?;
+                let set = crate::connection::schemas(&connection.connection)
+                    .map_err(|why| AdminError::Conflict(format!("Invalid `settings`: {why}")))?;
                 let source = ProvisionSource {
                     extent: connection.extent,
                     schemas: &set,

@@ -150,7 +150,7 @@ async fn make_owner(
     };
     let declaration = declaration(&catalog, wanted, (&key, root.is_none()));
     // It declares no connection, so there are no settings to check.
-    let means = ApplyContext::new(keyring, |_, _, _| Ok(()), |_, _, _, _| Ok(()));
+    let means = ApplyContext::new(keyring);
     apply::within(tx, ctx, by, &declaration, &means).await?;
     let root = partners::root(tx, &by).await?.ok_or(StoreError::NotFound)?;
     let owner = users::by_login(tx, &by.at(root.id).alone(), wanted.owner).await?;

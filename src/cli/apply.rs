@@ -19,7 +19,6 @@ use crate::config::Config;
 use crate::domain::ctx::Actor;
 use crate::secret::Keyring;
 use crate::store::Store;
-use crate::web::connection_settings;
 
 /// Declare partners, roles, directories and rules in one file
 #[derive(Args)]
@@ -158,12 +157,7 @@ impl Hand {
                 ))
             }
             Self::Here(store, keyring) => {
-                let with = operator::ApplyServices {
-                    keyring,
-                    check: connection_settings::check,
-                    check_matching: connection_settings::check_matching,
-                };
-                match operator::apply(store, &Clock.ctx(Actor::Operator), with, order).await {
+                match operator::apply(store, &Clock.ctx(Actor::Operator), keyring, order).await {
                     Ok(plan) => {
                         // A first application fills empty tables, and no server need be running whose job this is.
                         if order.agreed.is_some() {

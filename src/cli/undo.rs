@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::domain::ctx::Actor;
 use crate::domain::time::Timestamp;
 use crate::provision::undo::TimeRange;
-use crate::web::{api, connection_settings};
+use crate::web::api;
 
 /// Show what a connection took away between two moments, and give it back
 #[derive(Args)]
@@ -87,8 +87,7 @@ impl UndoArgs {
         let plan = removal_alerts::plan(&store, &ctx, wanted).await.map_err(|why| self.said(why.to_string()))?;
         let mut view = api::undo_plan(&plan, None);
         if self.yes {
-            let done =
-                removal_alerts::carry_out(&store, &ctx, wanted, &plan.hash(), connection_settings::schemas).await;
+            let done = removal_alerts::carry_out(&store, &ctx, wanted, &plan.hash()).await;
             match done {
                 Ok((plan, carried)) => view = api::undo_plan(&plan, Some(carried)),
                 Err(UndoError::Refused(why)) => return Err(self.said(why.to_string())),

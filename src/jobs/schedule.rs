@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
+use crate::connection::ldap::ResolvedLdapSettings;
 use crate::domain::id::PartnerId;
 use crate::domain::time::Timestamp;
 use crate::ldap::run::{self, SyncContext, SyncOptions, SyncStartError};
-use crate::ldap::settings::ResolvedLdapSettings;
 use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::OperatorExtent;
 use crate::store::{StoreError, runs};

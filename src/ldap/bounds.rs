@@ -1,4 +1,4 @@
-//! What a directory may send at most, and what a connection's settings may say at most. `docs/limits.md` lists each.
+//! The most that a directory may send. `docs/limits.md` lists each.
 
 /// Bounds of what comes over one line. They are looked at before anything is decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,18 +56,3 @@ pub const BOUNDS: Bounds = Bounds {
     values: 1_000_000,
     parts: 10_000,
 };
-
-/// Bytes of a distinguished name.
-pub const DN_BYTES: usize = 8 * 1024;
-/// Bytes of a search filter.
-pub const FILTER_BYTES: usize = 16 * 1024;
-/// Terms of a search filter inside each other.
-pub const FILTER_DEPTH: usize = 32;
-/// Bytes of an address.
-pub const ADDRESS_BYTES: usize = 2_048;
-/// Bytes of the certificates of an authority.
-pub const CERTIFICATES_BYTES: usize = 256 * 1024;
-/// Bytes of a text to which an attribute is compared.
-pub const TEXT_BYTES: usize = 1_024;
-/// Addresses, bases, names for one of our attributes, signs that a user is switched off.
-pub const LIST: usize = 64;

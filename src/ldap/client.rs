@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::bounds::{BOUNDS, Bounds};
 use super::decode::{self, LdapEntry, Malformed, SearchMessage};
-use super::settings::ResolvedLdapSettings;
 use super::stream::{self, Ending, LdapStream, tls_config};
+use crate::connection::ldap::ResolvedLdapSettings;
 
 /// Why a directory could not be read, as a sentence for whoever set it up.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -13,9 +13,9 @@ use super::plan::{Baseline, BaselineUser, MissingRecords, SyncPlan, absences, pl
 use super::read::{BranchRead, ReadEvidence};
 use super::reason::PendingReason;
 use super::safeguard::{SafeguardDecision, SafeguardInput, safeguard};
-use super::settings::ResolvedLdapSettings;
 use super::translate::{DirectorySnapshot, ExistingKeys, translate};
 use super::unseen;
+use crate::connection::ldap::ResolvedLdapSettings;
 
 /// What a comparison rests on beside the read and the accepted state.
 pub(super) struct Basis {

@@ -10,7 +10,7 @@ use crate::secret::sha256;
 
 use super::decode::LdapEntry;
 use super::mark::{Mark, Marker};
-use super::settings::{MappedAttribute, ResolvedLdapSettings, Test};
+use crate::connection::ldap::{MappedAttribute, ResolvedLdapSettings, Test};
 
 /// A user as the directory says it.
 #[derive(Clone, PartialEq, Debug)]

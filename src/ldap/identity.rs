@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, LdapFailure};
 use super::reason::PendingReason;
-use super::settings::{Branch, ResolvedLdapSettings, SearchScope};
+use crate::connection::ldap::{Branch, ResolvedLdapSettings, SearchScope};
 
 /// Attributes by which a base is recognised, on every replica alike.
 const IDS: [&str; 4] = ["entryUUID", "objectGUID", "nsUniqueId", "ipaUniqueID"];

@@ -7,13 +7,13 @@ use secrecy::SecretString;
 use super::client::{Client, Guard, LdapFailure};
 use super::compare::Compared;
 use super::decode::LdapEntry;
-use super::dn::Dn;
 use super::entry::{id_filter, stable_key};
 use super::plan::{BaselineGroup, BaselineUser, ChangeKind};
 use super::read::{self, BranchSpec};
 use super::reason::PendingReason;
 use super::safeguard::Removal;
-use super::settings::{Branch, ResolvedLdapSettings, Test};
+use crate::connection::ldap::dn::Dn;
+use crate::connection::ldap::{Branch, ResolvedLdapSettings, Test};
 
 /// Ids that one search asks for.
 const AT_ONCE: usize = 50;

@@ -12,8 +12,8 @@ use super::plan::{Baseline, BaselineGroup, BaselineUser, ChangeKind, MissingReco
 use super::read::Complete;
 use super::reason::PendingReason;
 use super::safeguard::{Removal, SafeguardDecision, SafeguardInput, UnapprovedRemovals, all, safeguard, taken};
-use super::settings::SafeguardLimits;
 use super::translate::DirectorySnapshot;
+use crate::connection::ldap::SafeguardLimits;
 use crate::domain::id::Id;
 
 /// A directory, or what we hold of it: everything by stable id.

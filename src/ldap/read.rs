@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::client::{Client, LdapFailure, Search};
 use super::decode::{AttributeNames, LdapEntry};
-use super::settings::{Branch, ReferralPolicy, ResolvedLdapSettings};
+use crate::connection::ldap::{Branch, ReferralPolicy, ResolvedLdapSettings};
 
 /// A read that is proven to be whole.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::plan::{Baseline, ChangeKind, MissingRecords, RecordMatch, SyncPlan};
 use super::reason::PendingReason;
-use super::settings::SafeguardLimits;
 use super::translate::DirectorySnapshot;
+use crate::connection::ldap::SafeguardLimits;
 
 /// One thing that may wait; positions of `Baseline`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

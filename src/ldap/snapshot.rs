@@ -11,8 +11,8 @@ use super::client::{Client, Guard, LdapFailure};
 use super::entry::Mapping;
 use super::identity::DirectoryIdentity;
 use super::read::{self, BranchRead, BranchSpec, ReadEvidence};
-use super::settings::ResolvedLdapSettings;
 use super::translate::{ExistingKeys, translate};
+use crate::connection::ldap::ResolvedLdapSettings;
 
 /// What a directory holds at one moment, as read.
 #[derive(Clone, Debug)]

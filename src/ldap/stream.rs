@@ -19,7 +19,7 @@ use super::bounds::WireBounds;
 use super::client::{Guard, LdapFailure, code_in_words};
 use super::decode;
 use super::framing::{Breach, Inspector};
-use super::settings::{ResolvedLdapSettings, TlsMode};
+use crate::connection::ldap::{ResolvedLdapSettings, TlsMode};
 
 /// How a line ended.
 #[derive(Clone, PartialEq, Eq, Debug)]

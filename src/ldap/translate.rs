@@ -5,11 +5,11 @@ use std::hash::Hash;
 use crate::domain::text::fold;
 
 use super::decode::LdapEntry;
-use super::dn::Dn;
 use super::entry::{self, Before, LdapGroup, LdapUser, Mapping, SkipReason};
 use super::mark::Marker;
 use super::read::BranchRead;
-use super::settings::ResolvedLdapSettings;
+use crate::connection::ldap::ResolvedLdapSettings;
+use crate::connection::ldap::dn::Dn;
 
 /// The accepted part and the set-aside part of one read. Members are named by position.
 #[derive(Clone, Debug, Default)]

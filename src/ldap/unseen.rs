@@ -9,8 +9,8 @@ use super::entry::AttributePart;
 use super::plan::{Baseline, RecordMatch, SyncPlan};
 use super::reason::PendingReason;
 use super::safeguard::{Removal, exceeds};
-use super::settings::SafeguardLimits;
 use super::translate::DirectorySnapshot;
+use crate::connection::ldap::SafeguardLimits;
 
 /// Keeps the parts that many of the changed users lose at once and nobody has approved; each with its reason.
 pub(super) fn keep_parts(

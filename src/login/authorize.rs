@@ -5,7 +5,7 @@ use url::Url;
 
 use super::attempt::NewLoginAttempt;
 use super::discovery::Metadata;
-use super::provider::OidcSettings;
+use crate::connection::oidc::OidcSettings;
 use crate::secret::sha256;
 
 /// Where the provider sends the browser back to: one address per connection, so that an answer meant for one

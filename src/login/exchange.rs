@@ -8,9 +8,10 @@ use super::discovery::Metadata;
 use super::error::{LoginError, LoginErrorKind};
 use super::fetch::{ClientAuth, Fetch, FetchError, FetchedBody};
 use super::jwks::Keys;
-use super::provider::{ClientAuthMethod, OidcSettings, Provider};
+use super::provider::Provider;
 use super::verify::{Expected, id_token, userinfo};
 use crate::clock::Running;
+use crate::connection::oidc::{ClientAuthMethod, OidcSettings};
 
 /// What is needed to redeem an answer.
 pub struct Exchange<'a> {

@@ -3,105 +3,9 @@
 use serde_json::Value as Json;
 
 use super::claims::Claims;
+use crate::connection::matching_claim;
 use crate::domain::bounds::{INDEXED_TEXT_BYTES, fits_index};
 use crate::provision::match_key::MatchKey;
-
-/// Claims that users choose or change themselves, or that are given to somebody else later (OpenID Connect Core 1.0 §5.1
-/// and §5.7, and what the large providers send beside them).
-const CHOSEN: [&str; 29] = [
-    "preferred_username",
-    "nickname",
-    "name",
-    "given_name",
-    "family_name",
-    "middle_name",
-    "profile",
-    "picture",
-    "website",
-    "gender",
-    "birthdate",
-    "zoneinfo",
-    "locale",
-    "address",
-    "updated_at",
-    "upn",
-    "unique_name",
-    "username",
-    "user_name",
-    "login",
-    "login_name",
-    "login_hint",
-    "displayname",
-    "display_name",
-    "screen_name",
-    "alias",
-    "verified_primary_email",
-    "verified_secondary_email",
-    "userprincipalname",
-];
-
-/// Claims about the token or about many users.
-const OF_MANY: [&str; 25] = [
-    "iss",
-    "aud",
-    "azp",
-    "appid",
-    "nonce",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "typ",
-    "acr",
-    "amr",
-    "auth_time",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "sid",
-    "tid",
-    "hd",
-    "idp",
-    "org_id",
-    "groups",
-    "roles",
-    "email_verified",
-    "phone_number_verified",
-];
-
-/// Checks the claim that is to name the same user at every connection.
-///
-/// # Errors
-/// What is wrong with it, in a sentence.
-pub fn check(claim: &str) -> Result<(), String> {
-    const USE: &str = "use sub, oid, or another identifier that the provider never gives to anybody else";
-    if is_among(&CHOSEN, claim) {
-        return Err(format!(
-            "people can choose or change what the claim \"{claim}\" holds, so it proves nobody; {USE}"
-        ));
-    }
-    if is_among(&OF_MANY, claim) {
-        return Err(format!("the claim \"{claim}\" does not tell one person from another; {USE}"));
-    }
-    let odd =
-        ["sub", "email", "phone_number"].into_iter().find(|name| claim != *name && claim.eq_ignore_ascii_case(name));
-    match odd {
-        Some(name) => Err(format!("write the claim as the standard does: \"{name}\"")),
-        None => Ok(()),
-    }
-}
-
-/// What is to be known of a claim that joins only under a condition.
-pub fn note(claim: &str) -> Option<&'static str> {
-    match claim {
-        "email" => Some(
-            "Counts only in sign-ins in which the provider says email_verified: true. Anybody else is recognised by the \
-             subject alone, or not at all.",
-        ),
-        "phone_number" => Some("Counts only in sign-ins in which the provider says phone_number_verified: true."),
-        _ => None,
-    }
-}
 
 /// Why a claim names nobody.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,7 +35,7 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
     }
     // The subject is the provider's own name for the user: unique there, and never given to anybody else (§2).
     if claim != "sub" {
-        if let Err(why) = check(claim) {
+        if let Err(why) = matching_claim::check(claim) {
             return unnamed("matching.unproven", why);
         }
         let address = claims.text("email").filter(|_| claims.is_proven("email"));
@@ -149,10 +53,6 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
         }
     }
     Ok(MatchKey::new(claim, value))
-}
-
-fn is_among(names: &[&str], claim: &str) -> bool {
-    names.iter().any(|name| name.eq_ignore_ascii_case(claim))
 }
 
 #[cfg(test)]
@@ -195,27 +95,11 @@ mod tests {
         assert_eq!(custom(other), "matching.unproven");
         let same = json!({"https://a.example/mail": "A@a.example", "email": "a@a.example", "email_verified": true});
         assert_eq!(custom(same), "a@a.example");
-        for claim in CHOSEN.iter().chain(&OF_MANY) {
-            let claims = json!({*claim: "alice", "email": "alice", "email_verified": true});
-            if *claim != "email_verified" {
+        for claim in matching_claim::refused() {
+            let claims = json!({claim: "alice", "email": "alice", "email_verified": true});
+            if claim != "email_verified" {
                 assert_eq!(outcome(claim, claims), "matching.unproven", "{claim}");
             }
         }
-    }
-
-    #[test]
-    fn a_claim_that_proves_nobody_is_refused_when_it_is_saved() {
-        for claim in ["sub", "oid", "email", "phone_number", "employee_id", "https://a.example/number", "amr_id"] {
-            assert_eq!(check(claim), Ok(()), "{claim}");
-        }
-        for claim in CHOSEN.iter().chain(&OF_MANY) {
-            for written in [(*claim).to_owned(), claim.to_uppercase()] {
-                assert!(check(&written).is_err_and(|why| why.contains(&written)), "{written}");
-            }
-        }
-        for odd in ["Sub", "EMAIL", "Phone_Number"] {
-            assert!(check(odd).is_err_and(|why| why.contains("as the standard does")), "{odd}");
-        }
-        assert!(note("email").is_some() && note("sub").is_none());
     }
 }

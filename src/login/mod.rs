@@ -6,7 +6,7 @@
 //! | `attempt`, `authorize`, `callback` | what goes out with the browser and what comes back |
 //! | `exchange`, `verify`, `keys`, `discovery`, `provider`, `claims` | from a code to claims that can be believed |
 //! | `jws`, `kept` | signed tokens in their parts; what was fetched, kept for a while |
-//! | `arrive`, `joins`, `document` | from claims to a user, by the directory's join |
+//! | `admit`, `joins`, `document` | from claims to a user, by the matching attribute |
 //! | `client`, `assertion` | tokens for the OAuth 2.0 clients of SCIM connections |
 //! | `fetch`, `address` | the one guarded way to a provider |
 //! | `session`, `bearer`, `links` | what is held afterwards; the way in without a provider |

@@ -2,7 +2,7 @@
 use super::LoginService;
 use super::discovery::discover;
 use super::jwks::fetch_keys;
-use super::provider::OidcSettings;
+use crate::connection::oidc::OidcSettings;
 use crate::store::connections::ConnectionContext;
 
 impl LoginService {

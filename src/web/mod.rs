@@ -6,7 +6,6 @@ pub mod api;
 pub mod assets;
 pub mod authzen;
 mod connection_limit;
-pub mod connection_settings;
 pub mod console;
 pub mod error;
 pub mod extract;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::error::{ErrorFormat, HttpError};
 use super::operator_token::Operator;
 use super::routes::{RouteAccess, RouteSpec, TenantIsolation};
-use super::{App, connection_settings, extract};
+use super::{App, extract};
 use crate::admin::apply::ApplyError;
 use crate::admin::declaration::MOST_BYTES;
-use crate::admin::operator::{self, ApplyServices, Link, ResolvedDeclaration};
+use crate::admin::operator::{self, Link, ResolvedDeclaration};
 use crate::admin::setup::SetUp;
 use crate::domain::ctx::Actor;
 use crate::jobs::doctor;
@@ -101,13 +101,8 @@ async fn server(_asked: Asked) -> HttpResponse {
 /// Plans an order or carries it out. What is wrong with the declaration is an answer like any other.
 async fn apply(mut asked: Asked) -> Result<HttpResponse, HttpError> {
     let order: ResolvedDeclaration = asked.body(MOST_OF_ORDER).await?;
-    let with = ApplyServices {
-        keyring: &asked.app.keyring,
-        check: connection_settings::check,
-        check_matching: connection_settings::check_matching,
-    };
     let ctx = asked.app.ctx(Actor::Operator);
-    match operator::apply(&asked.app.store, &ctx, with, &order).await {
+    match operator::apply(&asked.app.store, &ctx, &asked.app.keyring, &order).await {
         Ok(plan) => Ok(answer(&json!({"hash": plan.hash(), "plan": plan}))),
         Err(ApplyError::Refused(faults)) => Ok(answer(&json!({"faults": faults}))),
         Err(error) => Err(failed(&error)),

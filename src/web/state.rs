@@ -19,7 +19,7 @@ use crate::store::tokens::TokenCache;
 use crate::web::login::LoginState;
 use crate::web::rate_limit::RequestLimiter;
 use crate::web::scim::last_used::Uses;
-use crate::web::scim::options::ScimOptionsCache;
+use crate::web::scim::options_cache::ScimOptionsCache;
 
 /// The state of the server; one for all its workers.
 pub struct App {

@@ -15,7 +15,6 @@ use rolecall::scim::schema::SchemaSet;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
 use rolecall::store::{Store, connections, grants, partners, user_groups};
-use rolecall::web::connection_settings;
 
 use crate::support::database::{Database, on_both};
 
@@ -25,7 +24,7 @@ static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
 fn means() -> ApplyContext<'static> {
-    ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching)
+    ApplyContext::new(&KEYS)
 }
 
 /// What is done, and what the store has besides.

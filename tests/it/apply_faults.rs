@@ -9,7 +9,6 @@ use rolecall::clock::Clock;
 use rolecall::domain::ctx::Actor;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::web::connection_settings;
 
 use crate::support::database::on_both;
 
@@ -206,7 +205,7 @@ mode = "sleepy" # !
 on_both! {
     async fn all_that_is_wrong_is_told_at_once_with_its_line(db: &Database) {
         let declaration = Declaration::parse(WRONG).unwrap();
-        let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
+        let means = ApplyContext::new(&KEYS);
         let by = OperatorExtent::assume();
         let refused = apply::apply(&db.store, &Clock.ctx(Actor::Operator), by, &declaration, &means).await.unwrap_err();
         let ApplyError::Refused(faults) = refused else { panic!("{refused}") };

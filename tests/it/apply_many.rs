@@ -15,7 +15,6 @@ use rolecall::scim::schema::SchemaSet;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, connections, declared, events as log, grants};
-use rolecall::web::connection_settings;
 
 use crate::support::database::on_both;
 
@@ -26,7 +25,7 @@ static KEYS: LazyLock<Keyring> =
 
 async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
     let declaration = Declaration::parse(text).unwrap();
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&KEYS);
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }
 

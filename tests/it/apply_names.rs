@@ -15,7 +15,6 @@ use rolecall::domain::time::Window;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, StoreError, Tx, directories, grants, partners, roles, rules, user_groups, users};
-use rolecall::web::connection_settings;
 use serde_json::json;
 
 use crate::support::database::on_both;
@@ -31,7 +30,7 @@ fn ctx() -> Ctx {
 }
 
 async fn lines(store: &Store, text: &str) -> Vec<String> {
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&KEYS);
     let declaration = Declaration::parse(text).unwrap();
     let plan = apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
     plan.changes.iter().map(ApplyChange::to_string).collect()

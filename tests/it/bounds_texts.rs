@@ -11,7 +11,6 @@ use rolecall::provision::{Execution, ProvisionError, ProvisionSource};
 use rolecall::scim::error::ScimType;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
-use rolecall::web::connection_settings;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, Scim};
@@ -192,7 +191,7 @@ on_both! {
 
     async fn what_a_file_declares_is_held_to_it_too(db: &Database) {
         let keys = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-        let means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_matching);
+        let means = ApplyContext::new(&keys);
         let applied = async |text: &str| {
             let declaration = Declaration::parse(text).unwrap();
             apply::apply(&db.store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await.map(drop)

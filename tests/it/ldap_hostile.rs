@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolecall::connection::ldap::ResolvedLdapSettings;
 use rolecall::ldap::bounds::{BOUNDS, Bounds, WIRE, WireBounds};
 use rolecall::ldap::client::{Client, Guard, LdapFailure};
 use rolecall::ldap::read::{self, BranchRead, BranchSpec, ReadEvidence};
-use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::ldap::snapshot::snapshot;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};

@@ -1,9 +1,9 @@
 //! Reading a real directory: whole, or a failure that says why.
 use std::time::Duration;
 
+use rolecall::connection::ldap::ResolvedLdapSettings;
 use rolecall::ldap::client::{Client, Guard, LdapFailure};
 use rolecall::ldap::read::{self, BranchRead, BranchSpec, ReadEvidence};
-use rolecall::ldap::settings::ResolvedLdapSettings;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

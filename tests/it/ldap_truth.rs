@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rolecall::connection::ldap::ResolvedLdapSettings;
 use rolecall::domain::id::ExternalUserId;
 use rolecall::ldap::report::{RecordCounts, Report, Status};
-use rolecall::ldap::settings::ResolvedLdapSettings;
 use rolecall::ldap::snapshot::test_connection;
 use rolecall::store::{StoreError, Tx, first, tuple};
 use rolecall::{binds, statements};

@@ -10,7 +10,6 @@ use rolecall::domain::id::PartnerId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, StoreError, Tx, api_tokens, users};
-use rolecall::web::connection_settings;
 use rolecall::{binds, statements};
 use serde_json::json;
 
@@ -29,7 +28,7 @@ static KEYS: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap());
 
 async fn apply(store: &Store, text: &str) -> Result<ApplyPlan, ApplyError> {
-    let means = ApplyContext::new(&KEYS, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&KEYS);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &Clock.ctx(Actor::Operator), OperatorExtent::assume(), &declaration, &means).await
 }

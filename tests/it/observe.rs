@@ -9,7 +9,6 @@ use rolecall::jobs::introductions;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{StoreError, Tx, directories, tuple};
-use rolecall::web::connection_settings;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
@@ -40,7 +39,7 @@ fn declaration(mode: &str) -> String {
 
 async fn declare(console: &Console, mode: &str, rehearse: bool) -> Result<ApplyPlan, ApplyError> {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&keyring);
     let declaration = Declaration::parse(&declaration(mode)).unwrap();
     let by = OperatorExtent::assume();
     match rehearse {

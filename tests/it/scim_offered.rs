@@ -11,7 +11,6 @@ use rolecall::domain::id::PartnerId;
 use rolecall::secret::Keyring;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::{Store, Tx, catalog, connections, effective, partners, tokens, users};
-use rolecall::web::connection_settings;
 use rolecall::{binds, statements};
 use serde_json::{Value, json};
 
@@ -114,7 +113,7 @@ const ALLOWED: [&str; 11] = [
 async fn lay(store: &Store, rules: &str) {
     let declaration = Declaration::parse(&WORLD.replace("RULES\n", rules)).unwrap();
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&keyring);
     let ctx = Clock.ctx(Actor::Operator);
     apply::apply(store, &ctx, OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

@@ -10,7 +10,7 @@ use rolecall::secret::Keyring;
 use rolecall::store::Store;
 use rolecall::store::extent::OperatorExtent;
 use rolecall::store::key_check::{self, SealedSecret};
-use rolecall::web::{connection_settings, server};
+use rolecall::web::server;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -142,7 +142,7 @@ on_both! {
     async fn a_declaration_gives_the_secret_again(db: &Database) {
         let keys = Keyring::parse(FIRST, "the test").unwrap();
         let file = |issuer: &str| DEMO.replace("https://login.invalid/harbor/v2.0", issuer);
-        let mut means = ApplyContext::new(&keys, connection_settings::check, connection_settings::check_matching);
+        let mut means = ApplyContext::new(&keys);
         means.connections.insert("harbor-sso".to_owned(), "the secret".to_owned().into());
         declared(&db.store, &file("https://login.harbor.example"), &means).await.unwrap();
         means.connections.clear();

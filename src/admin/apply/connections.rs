@@ -74,10 +74,10 @@ async fn create(
     let (draft, matching_attribute): Draft =
         drafted(run.ctx, &NewConnection { kind, slug, profile, matching_attribute: join }, &filling)
             .map_err(refused)?;
-    fit(&draft, run.means.tools.check).map_err(refused)?;
-    joins(&draft, matching_attribute.as_deref(), run.means.tools.check_matching).map_err(refused)?;
+    fit(&draft).map_err(refused)?;
+    joins(&draft, matching_attribute.as_deref()).map_err(refused)?;
     let secret = run.means.connections.get(&decl.slug);
-    let secret = sealed(run.ctx, run.means.tools.keyring, &draft, secret).map_err(refused)?;
+    let secret = sealed(run.ctx, run.means.keyring, &draft, secret).map_err(refused)?;
     let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
     parts.extend(matching_attribute.as_ref().map(|join| format!("join {join}")));
     if draft.state == ConnectionState::Paused {
@@ -113,9 +113,9 @@ async fn change(
         secret: None,
     };
     let (wanted, join, mut changed) = wanted(connection, &change).map_err(refused)?;
-    fit(&wanted, run.means.tools.check).map_err(refused)?;
+    fit(&wanted).map_err(refused)?;
     if join != connection.matching_attribute {
-        joins(&wanted, join.as_deref(), run.means.tools.check_matching).map_err(refused)?;
+        joins(&wanted, join.as_deref()).map_err(refused)?;
     }
     let mut parts = Vec::new();
     if wanted.profile != known.profile {
@@ -137,10 +137,9 @@ async fn change(
     }
     if let Some(secret) = run.means.connections.get(&decl.slug) {
         // Also refuses one that this kind of connection does not have.
-        let sealed = sealed(run.ctx, run.means.tools.keyring, &wanted, Some(secret)).map_err(refused)?;
+        let sealed = sealed(run.ctx, run.means.keyring, &wanted, Some(secret)).map_err(refused)?;
         let stored = connections::secret(tx, &connection.extent).await?;
-        let opened =
-            stored.and_then(|stored| run.means.tools.keyring.open(SealPurpose::secret_of(&wanted), &stored).ok());
+        let opened = stored.and_then(|stored| run.means.keyring.open(SealPurpose::secret_of(&wanted), &stored).ok());
         if !opened.is_some_and(|opened| same(&opened, secret.expose_secret().as_bytes())) {
             connections::seal(tx, at, known.id, sealed, run.ctx.now()).await?;
             changed.push("secret".to_owned());

@@ -33,7 +33,6 @@ pub use plan::{ApplyAction, ApplyChange, ApplyPlan, Undeclared};
 use recompute::DeferredRecompute;
 use secrecy::SecretString;
 
-use super::connections::{Check, CheckMatchingAttribute, Tools};
 use super::declaration::Declaration;
 use super::{catalog, validate};
 use crate::domain::catalog::Catalog;
@@ -46,8 +45,8 @@ use crate::store::{Store, Tx};
 
 /// What a declaration is applied with.
 pub struct ApplyContext<'a> {
-    /// What makes connections: seals their secrets and checks their settings.
-    pub tools: Tools<'a>,
+    /// Seals the secrets of connections.
+    pub keyring: &'a Keyring,
     /// Bind passwords and client secrets, looked up before: by the connection's slug.
     pub connections: BTreeMap<String, SecretString>,
     /// SCIM tokens by the connection's slug; only their hashes are kept.
@@ -58,9 +57,8 @@ pub struct ApplyContext<'a> {
 
 impl<'a> ApplyContext<'a> {
     /// Without any secrets, and taking nothing back.
-    pub fn new(keyring: &'a Keyring, check: Check, check_matching: CheckMatchingAttribute) -> Self {
-        let tools = Tools { keyring, check, check_matching };
-        Self { tools, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
+    pub fn new(keyring: &'a Keyring) -> Self {
+        Self { keyring, connections: BTreeMap::new(), tokens: BTreeMap::new(), prune: false }
     }
 }
 

@@ -10,7 +10,6 @@ use crate::secret::{Keyring, PlainToken};
 use crate::store::extent::OperatorExtent;
 use crate::store::one_time_links::OneTimeLinkPurpose;
 use crate::store::{Store, api_tokens, connections, declared, tokens, users};
-use crate::web::connection_settings;
 
 /// The connection that the demo pushes to.
 pub(super) const SCIM_SLUG: &str = "harbor-entra";
@@ -33,7 +32,7 @@ pub(super) async fn prepare(store: &Store, keyring: &Keyring) -> anyhow::Result<
     let declaration = Declaration::parse(include_str!("../../../config/demo.toml")).context("config/demo.toml")?;
     let ctx = Clock.ctx(Actor::Operator);
     let by = OperatorExtent::assume();
-    let means = ApplyContext::new(keyring, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(keyring);
     if crate::store::catalog::installed(&mut store.reader().await?).await?.is_none() {
         apply::apply(store, &ctx, by, &declaration, &means).await.context("config/demo.toml")?;
     }

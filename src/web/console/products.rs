@@ -93,7 +93,7 @@ pub fn title(kind: ConnectionKind, profile: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ldap::preset::LdapProfile;
+    use crate::connection::ldap::profile::LdapProfile;
     use crate::scim::profile::ClientProfile;
 
     #[test]

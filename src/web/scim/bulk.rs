@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::options::ScimOptions;
 use super::request::{ScimRequest, of_store};
 use super::resource::{DRY_RUN_URN, refused};
 use super::response::ScimResponse;
+use crate::connection::scim::ScimOptions;
 use crate::domain::ctx::Ctx;
 use crate::domain::id::{Id, exact};
 use crate::provision::groups::{self, GroupInput, NewExternalGroup};

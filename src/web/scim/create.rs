@@ -1,10 +1,10 @@
 //! POST: create a user or a group (RFC 7644 §3.3).
 use std::time::Duration;
 
-use super::options::ScimOptions;
 use super::request::{ScimRequest, of_store};
 use super::resource::refused;
 use super::response::ScimResponse;
+use crate::connection::scim::ScimOptions;
 use crate::domain::page::PageRequest;
 use crate::provision::groups::{self, NewExternalGroup};
 use crate::provision::listing::ListQuery;

@@ -12,7 +12,7 @@ mod list;
 pub mod log;
 mod members;
 mod not_found;
-pub mod options;
+pub mod options_cache;
 mod patch;
 mod read;
 mod redact;

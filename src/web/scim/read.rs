@@ -1,10 +1,10 @@
 //! GET: one user or one group (RFC 7644 §3.4.1).
 use actix_web::http::header;
 
-use super::options::ScimOptions;
 use super::request::{ScimRequest, of_store};
 use super::resource::{RenderedResource, UserReferences};
 use super::response::ScimResponse;
+use crate::connection::scim::ScimOptions;
 use crate::domain::id::{ExternalGroupId, ExternalUserId};
 use crate::provision::{Outcome, groups, users};
 use crate::scim::error::ScimError;

@@ -9,9 +9,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::log::{self, RejectedRequest};
-use super::options::ScimOptions;
 use super::redact;
 use super::response::ScimResponse;
+use crate::connection::scim::ScimOptions;
 use crate::domain::ctx::{Actor, Ctx};
 use crate::domain::id::{EventId, Id, TokenId, exact};
 use crate::domain::time::Timestamp;

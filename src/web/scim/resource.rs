@@ -3,9 +3,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::options::ScimOptions;
 use super::request::{ScimRequest, of_store};
 use super::response::ScimResponse;
+use crate::connection::scim::ScimOptions;
 use crate::domain::id::{ExternalUserId, Id};
 use crate::domain::time::Timestamp;
 use crate::provision::{Execution, Outcome, ProvisionError, ProvisionSource, UnknownMembers};

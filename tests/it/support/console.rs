@@ -9,7 +9,6 @@ use rolecall::secret::Keyring;
 use rolecall::store::extent::{OperatorExtent, PartnerExtent};
 use rolecall::store::one_time_links::OneTimeLinkPurpose;
 use rolecall::store::{Store, StoreError, Tx, connections, declared, tokens, users};
-use rolecall::web::connection_settings;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -109,7 +108,7 @@ impl Console {
 
 async fn declare(store: &Store, text: &str) {
     let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "the test").unwrap();
-    let means = ApplyContext::new(&keyring, connection_settings::check, connection_settings::check_matching);
+    let means = ApplyContext::new(&keyring);
     let declaration = Declaration::parse(text).unwrap();
     apply::apply(store, &ctx(), OperatorExtent::assume(), &declaration, &means).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! A whole sign-in at the hostile provider, as the server does it.
 use rolecall::clock::{Clock, Running};
+use rolecall::connection::oidc::{ClientAuthMethod, OidcSettings};
 use rolecall::domain::ctx::{Actor, Ctx};
 use rolecall::domain::id::ConnectionId;
 use rolecall::login::address_policy::Policy;
@@ -10,7 +11,7 @@ use rolecall::login::claims::Claims;
 use rolecall::login::error::LoginError;
 use rolecall::login::exchange::Exchange;
 use rolecall::login::fetch::Fetch;
-use rolecall::login::provider::{ClientAuthMethod, OidcSettings, Providers};
+use rolecall::login::provider::Providers;
 use serde_json::{Value, json};
 use url::Url;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ConnectionView, tagged, tools};
+use super::{ConnectionView, tagged};
 use crate::admin::connections::{self, ConnectionPatch};
 use crate::web::api::model::{ConnectionStateView, SecretIn};
 use crate::web::api::request::{ApiRequest, ApiResult};
@@ -54,7 +54,7 @@ pub(in crate::web::api) async fn change(mut call: ApiRequest) -> ApiResult {
         secret: body.secret.map(|secret| secret.map(|secret| secret.0)),
     };
     let slug = call.slug()?;
-    let (store, tools) = (&call.app.store, tools(&call.app));
-    let now = connections::change(store, &call.ctx(), call.user(), (slug, expected), &change, &tools).await?;
+    let (store, keyring) = (&call.app.store, &call.app.keyring);
+    let now = connections::change(store, &call.ctx(), call.user(), (slug, expected), &change, keyring).await?;
     tagged(&call, StatusCode::OK, now)
 }

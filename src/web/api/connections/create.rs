@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ConnectionView, tagged, tools};
+use super::{ConnectionView, tagged};
 use crate::admin::connections::{self, ConnectionInit, NewConnection};
 use crate::web::api::model::{ConnectionKindView, ConnectionStateView, SecretIn};
 use crate::web::api::request::{ApiRequest, ApiResult};
@@ -52,7 +52,8 @@ pub(in crate::web::api) async fn create(mut call: ApiRequest) -> ApiResult {
         state: body.state.unwrap_or(ConnectionStateView::Active).into(),
         secret: body.secret.map(|secret| secret.0),
     };
-    let (store, tools) = (&call.app.store, tools(&call.app));
-    let made = connections::create(store, &call.ctx(), call.user(), directory, (&connection, &filling), &tools).await?;
+    let (store, keyring) = (&call.app.store, &call.app.keyring);
+    let made =
+        connections::create(store, &call.ctx(), call.user(), directory, (&connection, &filling), keyring).await?;
     tagged(&call, StatusCode::CREATED, made)
 }

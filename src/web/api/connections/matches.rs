@@ -12,7 +12,6 @@ use crate::store::matches::{self, Candidate, MatchEvidence, Waiting};
 use crate::web::api::model::{ApiTimestamp, ChangeResult, Ref};
 use crate::web::api::page::{ApiPage, PageParams};
 use crate::web::api::request::{ApiRequest, ApiResult, ok};
-use crate::web::connection_settings;
 
 /// An external user that waits: somebody here may be it, and an administrator says who.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,7 +102,7 @@ pub(in crate::web::api) async fn list(call: ApiRequest) -> ApiResult {
 pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     let (external, user) = decision(&mut call).await?;
     let wanted = MatchDecision { actor: call.user(), slug: call.slug()?, external, user };
-    acts::confirm(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
+    acts::confirm(&call.app.store, &call.ctx(), wanted).await?;
     ok(&ChangeResult { changed: true })
 }
 
@@ -118,7 +117,7 @@ pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
 pub(in crate::web::api) async fn refuse(mut call: ApiRequest) -> ApiResult {
     let (external, user) = decision(&mut call).await?;
     let wanted = MatchDecision { actor: call.user(), slug: call.slug()?, external, user };
-    acts::refuse(&call.app.store, &call.ctx(), wanted, connection_settings::schemas).await?;
+    acts::refuse(&call.app.store, &call.ctx(), wanted).await?;
     ok(&ChangeResult { changed: true })
 }
 

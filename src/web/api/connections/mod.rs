@@ -24,12 +24,10 @@ use super::error::Fault;
 use super::model::{ApiTimestamp, ConnectionKindView, ConnectionStateView};
 use super::request::{ApiRequest, ApiResult};
 use crate::admin::authority;
-use crate::admin::connections::Tools;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
 use crate::domain::id::Id;
 use crate::store::connections::ConnectionContext;
-use crate::web::{App, connection_settings};
 
 /// A connection: one connection of a directory.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +66,8 @@ pub(super) struct ConnectionView {
 /// A connection as it is shown.
 pub(super) fn view(connection: ConnectionContext, public_url: &str) -> ConnectionView {
     let base = public_url.trim_end_matches('/');
-    let matching_note = connection_settings::matching_note(&connection);
+    let matching_note =
+        crate::connection::matching_note(connection.connection.kind, connection.matching_attribute.as_deref());
     let record = connection.connection;
     let address = match record.kind {
         ConnectionKind::Scim => Some(format!("{base}/scim/{}/v2", record.slug)),
@@ -111,12 +110,4 @@ fn tagged(call: &ApiRequest, status: StatusCode, connection: ConnectionContext) 
         response.insert_header((header::LOCATION, format!("/api/v1/connections/{}", view.slug)));
     }
     Ok(response.json(view))
-}
-
-fn tools(app: &App) -> Tools<'_> {
-    Tools {
-        keyring: &app.keyring,
-        check: connection_settings::check,
-        check_matching: connection_settings::check_matching,
-    }
 }

@@ -6,9 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::connection;
+use crate::connection::ldap::ResolvedLdapSettings;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::ConnectionKind;
-use crate::ldap::{run, settings::ResolvedLdapSettings, snapshot};
+use crate::ldap::{run, snapshot};
 use crate::store::connections::{self, ConnectionContext};
 use crate::web::api::error::Fault;
 use crate::web::api::request::{ApiRequest, ApiResult, ok};

@@ -12,7 +12,6 @@ use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, U
 use crate::store::members::MemberId;
 use crate::web::api::model::ApiTimestamp;
 use crate::web::api::request::{ApiOrOperatorRequest, ApiResult, ok};
-use crate::web::connection_settings;
 use crate::web::error::PROBLEM_JSON;
 
 /// Entries that an answer lists; the counts and the hash are of all.
@@ -136,7 +135,7 @@ pub(in crate::web::api) async fn undo(mut asked: ApiOrOperatorRequest) -> ApiRes
     let Some(hash) = body.plan_hash else {
         return ok(&view(&removal_alerts::plan(store, &ctx, wanted).await?, None));
     };
-    match removal_alerts::carry_out(store, &ctx, wanted, &hash, connection_settings::schemas).await {
+    match removal_alerts::carry_out(store, &ctx, wanted, &hash).await {
         Ok((plan, carried)) => ok(&view(&plan, Some(carried))),
         Err(UndoError::Refused(why)) => Err(why.into()),
         Err(UndoError::Changed(plan)) => {

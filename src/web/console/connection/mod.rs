@@ -26,6 +26,7 @@ use super::partner_header::{self, PartnerHeader, place};
 use super::products;
 use super::removal_alerts::{self, RemovalAlertNotice};
 use crate::admin;
+use crate::connection::scim::ScimOptions;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{Connection, ConnectionKind, ConnectionState};
 use crate::scim::profile::{ClientProfile, Switch};
@@ -33,9 +34,7 @@ use crate::store::connections::{self, ConnectionContext};
 use crate::store::extent::PartnerExtent;
 use crate::store::{self, Reader, directories, effective, resources};
 use crate::web::App;
-use crate::web::connection_settings;
 use crate::web::login::SessionUser;
-use crate::web::scim::options::ScimOptions;
 
 #[derive(Template)]
 #[template(path = "console/connection.html")]
@@ -192,7 +191,10 @@ pub(super) async fn page(
                     &connection.connection.settings,
                 )
                 .is_ok(),
-                matching_note: connection_settings::matching_note(&connection),
+                matching_note: crate::connection::matching_note(
+                    connection.connection.kind,
+                    connection.matching_attribute.as_deref(),
+                ),
                 join: connection.matching_attribute,
                 at: place(reader, me, &at, now).await?,
                 guide: connect::guide(&connection.connection.profile)

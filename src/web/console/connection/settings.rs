@@ -6,10 +6,10 @@ use super::super::error::PageError;
 use super::super::layout::{see_other, submitted};
 use super::seen;
 use crate::admin;
+use crate::connection::ldap::ResolvedLdapSettings;
+use crate::connection::oidc::OidcSettings;
 use crate::domain::capability::CoreCapability;
 use crate::domain::directory::{Connection, ConnectionKind};
-use crate::ldap::settings::ResolvedLdapSettings;
-use crate::login::provider::OidcSettings;
 use crate::web::App;
 use crate::web::login::Form;
 

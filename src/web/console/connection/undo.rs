@@ -15,8 +15,8 @@ use crate::domain::time::Timestamp;
 use crate::provision::undo::{RemovedItem, Restorability, TimeRange, UndoEntry, UndoPlan};
 use crate::store::Reader;
 use crate::store::members::MemberId;
+use crate::web::App;
 use crate::web::login::SessionUser;
-use crate::web::{App, connection_settings};
 
 /// Lines of each table.
 const LINES: usize = 200;
@@ -98,7 +98,7 @@ pub(in crate::web::console) async fn carry_out(
     let span = TimeRange { from: read(form.field("from"))?, to: read(form.field("to"))? };
     let undo = UndoRequest { actor: Some(session_user.user()), slug: &slug, span };
     let (ctx, hash) = (session_user.ctx(&app), form.field("plan"));
-    match removal_alerts::carry_out(&app.store, &ctx, undo, hash, connection_settings::schemas).await {
+    match removal_alerts::carry_out(&app.store, &ctx, undo, hash).await {
         Ok(_) => {
             let (from, to) = (span.from.to_string(), span.to.to_string());
             let there = format!("/connections/{slug}/undo");

@@ -1,12 +1,17 @@
-//! How a directory server is reached and read: the typed form of a connection's configuration.
+//! The settings of an LDAP connection: how a directory server is reached and read.
+pub mod bounds;
+pub mod dn;
+pub mod profile;
+mod validate;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ldap3::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::faults::{faults, is_attribute};
-use super::preset::LdapProfile;
+use self::profile::LdapProfile;
+use self::validate::{faults, is_attribute};
 
 /// The configuration of an LDAP connection, without its password. What is left out comes from the preset.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -104,7 +109,7 @@ pub enum TlsMode {
 }
 
 impl TlsMode {
-    pub(super) fn says(self) -> &'static str {
+    pub(crate) fn says(self) -> &'static str {
         match self {
             Self::None => ", and the line is not protected",
             Self::StartTls => " with TLS on request",
@@ -176,15 +181,15 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn connect(self) -> Duration {
+    pub(crate) fn connect(self) -> Duration {
         Duration::from_secs(self.connect.into())
     }
 
-    pub(super) fn answer(self) -> Duration {
+    pub(crate) fn answer(self) -> Duration {
         Duration::from_secs(self.answer.into())
     }
 
-    pub(super) fn read(self) -> Duration {
+    pub(crate) fn read(self) -> Duration {
         Duration::from_secs(self.read.into())
     }
 }

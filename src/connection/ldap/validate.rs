@@ -3,7 +3,7 @@ use url::Url;
 
 use super::bounds;
 use super::dn::{Dn, DnError};
-use super::settings::{Branch, MappedAttribute, ResolvedLdapSettings, SafeguardLimits, Test, Timeouts, TlsMode};
+use super::{Branch, MappedAttribute, ResolvedLdapSettings, SafeguardLimits, Test, Timeouts, TlsMode};
 
 /// Everything that is wrong with settings, a sentence each.
 pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {

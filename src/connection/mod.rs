@@ -1,18 +1,21 @@
-//! What each connection makes of the settings of a connection.
+//! The settings of connections: what each kind takes, what is wrong with them, what they mean. Pure.
+pub mod ldap;
+pub mod matching_claim;
+pub mod oidc;
+pub mod scim;
+
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::ldap::ResolvedLdapSettings;
+use self::oidc::OidcSettings;
+use self::scim::ScimOptions;
 use crate::domain::bounds::{TEXT_BYTES, fits};
-use crate::domain::directory::ConnectionKind;
-use crate::ldap::settings::ResolvedLdapSettings;
-use crate::login::joins;
-use crate::login::provider::OidcSettings;
+use crate::domain::directory::{Connection, ConnectionKind};
 use crate::scim::path::AttrPath;
 use crate::scim::schema::SchemaSet;
 use crate::scim::schema::{AttrType, Located, Mutability};
-use crate::store::connections::ConnectionContext;
-use crate::web::scim::options::ScimOptions;
 
 /// Checks the settings of a connection.
 ///
@@ -38,8 +41,7 @@ pub fn check(kind: ConnectionKind, profile: &str, settings: &Value) -> Result<()
 ///
 /// # Errors
 /// What is wrong with its settings, in a sentence.
-pub fn schemas(connection: &ConnectionContext) -> Result<Arc<SchemaSet>, String> {
-    let connection = &connection.connection;
+pub fn schemas(connection: &Connection) -> Result<Arc<SchemaSet>, String> {
     match connection.kind {
         ConnectionKind::Scim => ScimOptions::build(&connection.profile, &connection.settings).map(|offer| offer.set),
         ConnectionKind::Ldap | ConnectionKind::Oidc => Ok(Arc::new(SchemaSet::base())),
@@ -55,7 +57,7 @@ pub fn schemas(connection: &ConnectionContext) -> Result<Arc<SchemaSet>, String>
 pub fn check_matching(kind: ConnectionKind, profile: &str, settings: &Value, join: &str) -> Result<(), String> {
     match kind {
         ConnectionKind::Scim => {}
-        ConnectionKind::Oidc => return joins::check(join),
+        ConnectionKind::Oidc => return matching_claim::check(join),
         ConnectionKind::Ldap => return Ok(()),
     }
     let offer = ScimOptions::build(profile, settings)?;
@@ -79,11 +81,9 @@ pub fn check_matching(kind: ConnectionKind, profile: &str, settings: &Value, joi
     }
 }
 
-/// What is to be known of a connection's attribute that joins.
-pub fn matching_note(connection: &ConnectionContext) -> Option<&'static str> {
-    let claim =
-        connection.matching_attribute.as_deref().filter(|_| connection.connection.kind == ConnectionKind::Oidc)?;
-    joins::note(claim)
+/// The condition under which the matching attribute of a connection counts, when there is one.
+pub fn matching_note(kind: ConnectionKind, attribute: Option<&str>) -> Option<&'static str> {
+    attribute.filter(|_| kind == ConnectionKind::Oidc).and_then(matching_claim::note)
 }
 
 const JOINS: &str = "use externalId, userName, emails.value, or an extension's URN, a colon and a name";
@@ -147,7 +147,7 @@ mod tests {
         let full = json!({"urls": [], "security": "none", "ca": "", "bind_dn": "", "users": {"bases": []},
             "groups": {"bases": []}, "member": "", "id": "", "attributes": {"title": []}, "disabled": [],
             "every_minutes": 5});
-        let ldap: crate::ldap::settings::LdapSettings = serde_json::from_value(full).unwrap();
+        let ldap: ldap::LdapSettings = serde_json::from_value(full).unwrap();
         let full = json!({"issuer": "https://id.example", "client_id": "x", "max_age_seconds": 5, "acr_values": ["x"]});
         let oidc = OidcSettings::read(&full).unwrap();
         let free = [

@@ -1,7 +1,7 @@
 //! What is usual in each directory product.
 use std::collections::BTreeMap;
 
-use super::settings::{DisabledWhen, MappedAttribute, Test};
+use super::{DisabledWhen, MappedAttribute, Test};
 
 /// A directory product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
