@@ -191,7 +191,7 @@ CREATE INDEX role_ancestors_descendant ON role_ancestors (ancestor_id, role_id);
 
 CREATE TABLE scopes (
     id UUID PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('own', 'partner', 'subtree', 'user_groups')),
+    kind TEXT NOT NULL CHECK (kind IN ('self', 'partner', 'subtree', 'user_groups')),
     partner_id UUID NOT NULL REFERENCES partners (id)
 );
 CREATE INDEX scopes_partner ON scopes (partner_id);

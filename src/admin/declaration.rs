@@ -137,7 +137,7 @@ pub struct ScopeDecl {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_groups: Vec<String>,
     /// The key of the holder's home partner: only the holder's own things.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "self", skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
     /// Keys of partners cut out, each with everything below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -11,6 +11,7 @@ pub mod directories;
 pub mod error;
 pub mod export;
 pub mod file;
+pub mod introductions;
 pub mod keys;
 pub mod links;
 pub mod matches;

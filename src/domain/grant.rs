@@ -95,7 +95,7 @@ impl ScopeKind {
     /// The stored and published word.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Own => "own",
+            Self::Own => "self",
             Self::Partner => "partner",
             Self::Subtree => "subtree",
             Self::UserGroups => "user_groups",

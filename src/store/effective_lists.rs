@@ -415,7 +415,7 @@ fn subject(user: UserId, tried: Option<(DirectoryId, i64)>) -> Vec<super::SqlVal
     binds![user, directory, version]
 }
 
-async fn memberships(
+pub(super) async fn memberships(
     reader: &mut Reader,
     user: UserId,
     tried: Option<(DirectoryId, i64)>,
@@ -424,17 +424,17 @@ async fn memberships(
 }
 
 /// One row of what a user holds.
-struct GrantOfUserRow {
-    proof: GrantExplanation,
+pub(super) struct GrantOfUserRow {
+    pub(super) proof: GrantExplanation,
     grant: Option<GrantId>,
-    scope: Scope,
+    pub(super) scope: Scope,
     window: Window,
     aside: bool,
-    bound: Bound,
+    pub(super) bound: Bound,
 }
 
 impl GrantOfUserRow {
-    fn dormant(&self, now: Timestamp) -> Option<InactiveReason> {
+    pub(super) fn dormant(&self, now: Timestamp) -> Option<InactiveReason> {
         if self.aside {
             return Some(InactiveReason::Suspended);
         }
@@ -449,7 +449,7 @@ impl GrantOfUserRow {
     }
 }
 
-async fn holdings(
+pub(super) async fn holdings(
     reader: &mut Reader,
     user: UserId,
     tried: Option<(DirectoryId, i64)>,
@@ -492,7 +492,7 @@ async fn clip(
     clip_by(reader, &rows, capabilities, &held.scope).await
 }
 
-async fn clip_by(
+pub(super) async fn clip_by(
     reader: &mut Reader,
     rows: &[CeilingRow],
     capabilities: &BTreeSet<CapabilityId>,
@@ -529,6 +529,11 @@ pub async fn clipped_by(
         }
     }
     Ok((clip, missing))
+}
+
+/// Whether a user is at home in the extent's partner itself.
+pub(super) async fn at_home(reader: &mut Reader, at: &PartnerExtent, user: UserId) -> Result<bool, StoreError> {
+    Ok(reader.optional(&AT_HOME, binds![user, at.partner()], |_| Ok(())).await?.is_some())
 }
 
 async fn inside(reader: &mut Reader, at: &PartnerExtent, user: UserId) -> Result<(), StoreError> {

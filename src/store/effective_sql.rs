@@ -176,7 +176,7 @@ fn confers(role: &str) -> String {
 fn reaches(s: &str) -> String {
     format!(
         "CASE {s}.kind
-            WHEN 'own' THEN {s}.partner_id = $4 AND $1 = $2
+            WHEN 'self' THEN {s}.partner_id = $4 AND $1 = $2
             WHEN 'partner' THEN {s}.partner_id = $4
             WHEN 'subtree' THEN EXISTS (
                 SELECT 1 FROM partner_ancestors a WHERE a.partner_id = $4 AND a.ancestor_id = {s}.partner_id)
@@ -311,7 +311,7 @@ WHERE p.id = $1 AND g.user_id = p.id AND g.suspended_at IS NULL
     AND {confers}
     AND s.id = g.scope_id
     AND CASE s.kind
-        WHEN 'own' THEN s.partner_id = $4 AND p.id = $2
+        WHEN 'self' THEN s.partner_id = $4 AND p.id = $2
         WHEN 'subtree' THEN EXISTS (
             SELECT 1 FROM partner_ancestors a WHERE a.partner_id = $4 AND a.ancestor_id = s.partner_id)
         ELSE s.partner_id = $4

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json};
 
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::totals::{self, Counted};
-use super::{FromRow, Reader, Row, Store, StoreError, Tx, external_emails, first};
-use crate::domain::id::{DirectoryId, ExternalUserId, Id as _, UserId};
+use super::{FromRow, Reader, Row, Store, StoreError, Tx, external_emails, first, tuple};
+use crate::domain::id::{ConnectionId, DirectoryId, ExternalUserId, Id as _, UserId};
 use crate::domain::text::fold;
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
@@ -43,7 +43,8 @@ statements! {
         AND id IN ($2)";
     WAITING = format!("SELECT {COLUMNS} FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
-    UNLINKED_HERE = "SELECT id FROM external_users WHERE connection_id = $1 AND user_id IS NULL AND id > $2 ORDER BY id LIMIT $3";
+    UNLINKED_IN = "SELECT u.id, u.connection_id FROM external_users u JOIN directories d ON d.id = u.directory_id \
+        WHERE u.directory_id = $1 AND d.partner_id = $2 AND u.user_id IS NULL AND u.id > $3 ORDER BY u.id LIMIT $4";
     CONNECTION_OF = "SELECT u.connection_id, d.id, d.partner_id FROM external_users u JOIN directories d ON d.id = u.directory_id \
         WHERE u.id = $3 AND (d.partner_id = $1 OR ($2 AND EXISTS \
         (SELECT 1 FROM partner_ancestors a WHERE a.partner_id = d.partner_id AND a.ancestor_id = $1)))";
@@ -458,17 +459,19 @@ pub async fn waiting(
     reader.all(&WAITING, binds![at.partner(), from, limit], ExternalUser::from_row).await
 }
 
-/// A page of the unlinked external users of a connection, by id, those after `after`.
+/// A page of the unlinked external users of a directory of the extent's partner, by id, those after `after`, each with
+/// its connection.
 ///
 /// # Errors
 /// Only those of the store.
 pub async fn unlinked(
     reader: &mut Reader,
-    at: &ConnectionExtent,
+    at: &PartnerExtent,
+    directory: DirectoryId,
     after: ExternalUserId,
     limit: u32,
-) -> Result<Vec<ExternalUserId>, StoreError> {
-    reader.all(&UNLINKED_HERE, binds![at.connection(), after, limit], first).await
+) -> Result<Vec<(ExternalUserId, ConnectionId)>, StoreError> {
+    reader.all(&UNLINKED_IN, binds![directory, at.partner(), after, limit], tuple).await
 }
 
 /// Whether an external user of the connection other than `user` is linked to the user.

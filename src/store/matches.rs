@@ -2,7 +2,7 @@
 use super::extent::{ConnectionExtent, PartnerExtent};
 use super::{Reader, Row, StoreError, Tx, first};
 use crate::domain::directory::DirectoryMode;
-use crate::domain::id::{ConnectionId, ExternalUserId, UserId};
+use crate::domain::id::{ConnectionId, DirectoryId, ExternalUserId, UserId};
 use crate::domain::time::Timestamp;
 use crate::{binds, statements};
 
@@ -21,6 +21,10 @@ statements! {
     OF_CONNECTION = format!("{WAITING} WHERE u.connection_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
     OF_PARTNER = format!("{WAITING} JOIN directories d ON d.id = u.directory_id \
         WHERE d.partner_id = $1 AND u.user_id IS NULL AND u.id > $2 ORDER BY u.id LIMIT $3");
+    OF_DIRECTORY = format!("{WAITING} JOIN directories d ON d.id = u.directory_id \
+        WHERE u.directory_id = $1 AND d.partner_id = $2 AND u.user_id IS NULL AND u.id > $3 ORDER BY u.id LIMIT $4");
+    OF_THESE: set = format!("{WAITING} JOIN directories d ON d.id = u.directory_id \
+        WHERE u.directory_id = $1 AND d.partner_id = $2 AND COALESCE(u.user_id IS NULL, FALSE) AND u.id IN ($3)");
     BY_KEY: set = format!("SELECT u.id, p.id, p.display_name FROM external_users u {USER} \
         JOIN match_keys i ON i.directory_id = u.directory_id AND i.match_key = u.match_key AND i.user_id = p.id \
         WHERE {OPEN} AND u.id IN ($1)");
@@ -135,6 +139,37 @@ pub async fn of_partner(
     limit: u32,
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = reader.all(&OF_PARTNER, binds![at.partner(), after, limit], waiting).await?;
+    with_candidates(reader, rows).await
+}
+
+/// Those who wait at the connections of a directory of the extent's partner, by id, after `after`; at most `limit`.
+/// Whom they may be is not looked up.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_directory(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    after: ExternalUserId,
+    limit: u32,
+) -> Result<Vec<Waiting>, StoreError> {
+    reader.all(&OF_DIRECTORY, binds![directory, at.partner(), after, limit], waiting).await
+}
+
+/// Of these external users those who wait in a directory of the extent's partner, by id, with whom each may be.
+///
+/// # Errors
+/// Only those of the store.
+pub async fn of_these(
+    reader: &mut Reader,
+    at: &PartnerExtent,
+    directory: DirectoryId,
+    ids: &[ExternalUserId],
+) -> Result<Vec<Waiting>, StoreError> {
+    let mut rows: Vec<Waiting> =
+        reader.all_in(&OF_THESE, binds![directory, at.partner()], ids.iter().copied(), waiting).await?;
+    rows.sort_by_key(|row| row.id);
     with_candidates(reader, rows).await
 }
 

@@ -57,6 +57,7 @@ pub mod directories;
 pub mod directory_summaries;
 pub mod effective;
 pub mod effective_below;
+pub mod effective_items;
 pub mod effective_lists;
 mod effective_many;
 mod effective_sql;

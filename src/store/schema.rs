@@ -36,6 +36,7 @@ static TABLES: &[Statements] = &[
     super::directory_summaries::STATEMENTS,
     super::effective::STATEMENTS,
     super::effective_below::STATEMENTS,
+    super::effective_items::STATEMENTS,
     super::effective_lists::STATEMENTS,
     super::effective_many::STATEMENTS,
     super::effective_tree::STATEMENTS,

@@ -26,6 +26,7 @@ fn fitting(method: &str, path: &str) -> Option<Value> {
         "connections" => json!({"kind": "scim", "slug": "stolen"}),
         "undo" => json!({"from": "2026-01-01T00:00:00Z"}),
         "confirm" | "refuse" => json!({"user": "01a200c3-0111-753b-8f53-ae56b6e37edf"}),
+        "introduction" => json!({"mode": "authoritative", "plan_hash": "none"}),
         "confirmations" => json!({"users": []}),
         "oauth-clients" | "tokens" => json!({"name": "stolen"}),
         _ => return None,

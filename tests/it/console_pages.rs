@@ -106,6 +106,7 @@ on_both! {
             (format!("/partners/{harbor}/directories"), format!("/partners/{nobody}/directories")),
             (format!("/users/{henrik}"), format!("/users/{nobody}")),
             (format!("/directories/{directory}"), format!("/directories/{nobody}")),
+            (format!("/directories/{directory}/introduction"), format!("/directories/{nobody}/introduction")),
             ("/partners/x".to_owned(), format!("/partners/{nobody}")),
         ];
         for (theirs, none) in same {
@@ -124,6 +125,8 @@ on_both! {
             let answer = lena.submit(&mine, &to, &[("reason", "spite")]).await;
             assert_eq!(answer.status, 404, "{to}");
         }
+        let to = format!("/directories/{directory}/introduction");
+        assert_eq!(lena.submit(&mine, &to, &[("mode", "authoritative"), ("plan", "none")]).await.status, 404);
         let log = lena.get("/activity").await.text;
         assert_hides(&log, &["Harbor", "Meridian", "Henrik"]);
         console.app.stop().await;

@@ -25,6 +25,7 @@ mod console_connections;
 mod console_labels;
 mod console_pages;
 mod console_sight;
+mod directory_introduction;
 mod doctor;
 mod edge_clients;
 mod edge_heads;

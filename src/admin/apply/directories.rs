@@ -1,4 +1,6 @@
 //! Directories, with what belongs to them.
+use std::fmt;
+
 use super::error::Spot;
 use super::{ApplyError, Run, ceilings, connections, rules};
 use crate::admin::declaration::DirectoryDecl;
@@ -6,9 +8,11 @@ use crate::admin::record;
 use crate::domain::directory::{Directory, DirectoryMode};
 use crate::domain::id::DirectoryId;
 use crate::provision::event::{Event, Kind};
-use crate::provision::primary_group;
+use crate::provision::introduce::{self, IntroductionEntry, IntroductionOutcome};
+use crate::store::effective_items::EffectiveItem;
+use crate::store::effective_lists::CeilingEffect;
 use crate::store::extent::PartnerExtent;
-use crate::store::{Tx, directories, directory_summaries};
+use crate::store::{Tx, directories};
 
 pub(super) async fn all(tx: &mut Tx, run: &mut Run<'_>, decls: &[DirectoryDecl]) -> Result<(), ApplyError> {
     for (number, decl) in decls.iter().enumerate() {
@@ -35,7 +39,77 @@ async fn whole(tx: &mut Tx, run: &mut Run<'_>, spot: &Spot, decl: &DirectoryDecl
         }
     }
     let set = rules::RuleSet { place: spot, at: &at, directory: id, ceilings: &most.unwrap_or_default() };
-    rules::all(tx, run, &set, &decl.rules).await
+    rules::all(tx, run, &set, &decl.rules).await?;
+    if run.loose.observed.contains_key(&id) {
+        introductions(tx, run, spot, &at, id).await?;
+    }
+    Ok(())
+}
+
+/// Says what becomes of each who waited while the directory was only observed.
+async fn introductions(
+    tx: &mut Tx,
+    run: &mut Run<'_>,
+    spot: &Spot,
+    at: &PartnerExtent,
+    id: DirectoryId,
+) -> Result<(), ApplyError> {
+    let directory = directories::get(tx, at, id).await?;
+    let shown = introduce::preview(tx, run.ctx, at, &directory, None).await?;
+    for line in &shown.lines {
+        run.plan.changed(format!("{spot}: {}", IntroductionText(line)));
+    }
+    let shown_lines = i64::try_from(shown.lines.len()).unwrap_or(i64::MAX);
+    if shown.next.is_some() {
+        let more = shown.waiting.saturating_sub(shown_lines);
+        let most = introduce::MOST_SHOWN;
+        run.plan.changed(format!("{spot}: {more} more who wait, beyond the {most} that are shown"));
+    }
+    Ok(())
+}
+
+/// A line of an introduction as a sentence.
+struct IntroductionText<'a>(&'a IntroductionEntry);
+
+impl fmt::Display for IntroductionText<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IntroductionEntry { user_name, outcome, gains, losses, .. } = self.0;
+        if self.0.is_privileged() {
+            write!(out, "privileged: ")?;
+        }
+        match outcome {
+            IntroductionOutcome::Created { suspended: false } => write!(out, "a user is made for {user_name}")?,
+            IntroductionOutcome::Created { suspended: true } => {
+                write!(out, "a user is made for {user_name}, switched off")?
+            }
+            IntroductionOutcome::Matched { user, suspended } => {
+                let off = if *suspended { ", who is switched off" } else { "" };
+                write!(out, "{user_name} is linked to the user {}{off}", user.name)?;
+            }
+            IntroductionOutcome::MatchProposed { candidates } => {
+                let names: Vec<&str> = candidates.iter().map(|known| known.name.as_str()).collect();
+                write!(out, "{user_name} waits for a match with {}", names.join(" or "))?;
+            }
+            IntroductionOutcome::Refused(why) => write!(out, "{user_name} goes on waiting ({why})")?,
+        }
+        for (word, items) in [("gains", gains), ("loses", losses)] {
+            let items: Vec<String> = items.iter().map(item).collect();
+            if !items.is_empty() {
+                write!(out, "; {word} {}", items.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn item(item: &EffectiveItem) -> String {
+    match item {
+        EffectiveItem::Group { group } => format!("group {}", group.name),
+        EffectiveItem::Grant { role, ceiling_effect: CeilingEffect::Partial, .. } => {
+            format!("role {} in part", role.name)
+        }
+        EffectiveItem::Grant { role, .. } => format!("role {}", role.name),
+    }
 }
 
 async fn directory(
@@ -73,18 +147,12 @@ async fn directory(
             let why = "people are linked to this directory, and whoever leaves it would stay in unseen: use `paused`";
             return Err(place.part("mode").wrong(why));
         }
-        directories::update(tx, at, &wanted).await?;
-        // Whether its rules count, and before whose, decides who is placed where.
-        primary_group::everyone(tx, run.ctx, at, known.id).await?;
+        introduce::change_directory(tx, run.ctx, at, &wanted).await?;
         run.loose.places.insert(known.id, *at);
-        let mut differs = differences(&known, &wanted);
         if out && !into {
             run.loose.observed.insert(known.id, *at);
-            let waiting = directory_summaries::unlinked(tx, at, known.id).await?;
-            differs.push(format!("{waiting} who wait are linked to people, made people, or wait for a match"));
         }
-        record(tx, run.ctx, at.partner(), Event::of(Kind::DirectoryUpdated, known.id)).await?;
-        run.plan.changed(format!("{place}: {}", differs.join(", ")));
+        run.plan.changed(format!("{place}: {}", differences(&known, &wanted).join(", ")));
     }
     Ok(known.id)
 }

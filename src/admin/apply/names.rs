@@ -237,7 +237,7 @@ impl Run<'_> {
                 ScopeBase::UserGroups { partner: at.partner(), user_groups: groups }
             }
             (None, None, None, Some(key)) => {
-                ScopeBase::Own { partner: self.partner(tx, &spot.part("own"), key).await?.partner() }
+                ScopeBase::Own { partner: self.partner(tx, &spot.part("self"), key).await?.partner() }
             }
             _ => {
                 let why = "a scope names one of `subtree`, `partner`, `own`, or `user_groups_of` with `user_groups`";

@@ -63,6 +63,12 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { post: Some(|| web::to(users::suspend::suspend)), ..at("/api/v1/users/{id}/suspend") },
     RouteSpec { post: Some(|| web::to(users::reactivate::reactivate)), ..at("/api/v1/users/{id}/reactivate") },
     RouteSpec { get: Some(|| web::to(directories::show::show)), ..at("/api/v1/directories/{id}") },
+    RouteSpec {
+        lasting: true,
+        get: Some(|| web::to(directories::introduction::show)),
+        post: Some(|| web::to(directories::introduction::carry_out)),
+        ..at("/api/v1/directories/{id}/introduction")
+    },
     RouteSpec { post: Some(|| web::to(connections::create::create)), ..at("/api/v1/directories/{id}/connections") },
     RouteSpec {
         get: Some(|| web::to(connections::show::show)),

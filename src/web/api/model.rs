@@ -70,7 +70,7 @@ impl<T: Id> From<NamedRef<T>> for Ref {
 /// The part of the tree that something holds over.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct ScopeView {
-    /// `own`, `partner`, `subtree` or `user_groups`.
+    /// `self`, `partner`, `subtree` or `user_groups`.
     pub kind: &'static str,
     /// The partner it hangs on.
     pub partner: Uuid,

@@ -60,6 +60,8 @@ struct Problem {
         directories::list::list,
         directories::create::create,
         directories::show::show,
+        directories::introduction::show,
+        directories::introduction::carry_out,
         connections::create::create,
         connections::show::show,
         connections::change::change,

@@ -98,7 +98,8 @@ pub(super) fn sealed(place: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
 }
 
-fn opened<C: DeserializeOwned>(text: &str) -> Result<C, Fault> {
+/// The place that a caller sent back.
+pub(super) fn opened<C: DeserializeOwned>(text: &str) -> Result<C, Fault> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     place.ok_or_else(|| Fault::bad("`after` must be the `next` of the page before."))

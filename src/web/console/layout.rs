@@ -46,6 +46,9 @@ fn notice(word: &str) -> Option<&'static str> {
         "opened" => "Open.",
         "revoked" => "The token has ended.",
         "saved" => "Saved.",
+        "introduced" => {
+            "In force. Who waited is introduced as it was shown; of very many that goes on in the background."
+        }
         "undone" => "Given back: what you see below as restored is in force again.",
         "dismissed" => "The notice is put away.",
         "started" => "The run has begun; it appears below.",

@@ -19,6 +19,7 @@ mod error;
 mod event_labels;
 mod events;
 mod grant_path;
+mod introduction;
 mod layout;
 mod one_time_secret;
 mod partner;
@@ -64,6 +65,12 @@ pub const ROUTES: &[RouteSpec] = &[
         get: Some(|| web::to(directory::show)),
         post: Some(|| web::to(directory::add)),
         ..at("/directories/{id}")
+    },
+    RouteSpec {
+        lasting: true,
+        get: Some(|| web::to(introduction::show)),
+        post: Some(|| web::to(introduction::carry_out)),
+        ..at("/directories/{id}/introduction")
     },
     RouteSpec { get: Some(|| web::to(connection::show)), ..at("/connections/{slug}") },
     RouteSpec { post: Some(|| web::to(connection::set_state)), ..at("/connections/{slug}/state") },

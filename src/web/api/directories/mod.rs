@@ -1,5 +1,6 @@
 //! Directories.
 pub(super) mod create;
+pub(super) mod introduction;
 pub(super) mod list;
 pub(super) mod show;
 

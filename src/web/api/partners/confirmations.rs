@@ -68,7 +68,7 @@ struct GainView {
     role: Ref,
     /// Over what.
     scope: ScopeView,
-    /// How much of it reaches them now: `part` or `nothing`.
+    /// What the ceiling of its directory takes away now: `partial` (a part of it) or `blocked` (all of it).
     #[schema(value_type = String)]
     ceiling_effect: crate::store::effective_lists::CeilingEffect,
 }
@@ -96,7 +96,7 @@ pub(in crate::web::api) async fn confirm(mut call: ApiRequest) -> ApiResult {
     let whom = match (body.users, body.q) {
         (Some(users), None) => Whom::These(users),
         (None, Some(text)) => Whom::Found(searched(text)?),
-        _ => return Err(Fault::bad("Name either `people` or `q`.")),
+        _ => return Err(Fault::bad("Name either `users` or `q`.")),
     };
     let (of, ctx) = ((call.user(), id), call.ctx());
     let Some(hash) = body.plan_hash else {

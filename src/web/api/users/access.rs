@@ -27,10 +27,10 @@ pub(in crate::web::api) struct GrantView {
     valid_from: Option<ApiTimestamp>,
     /// Until when it holds; null: always.
     valid_until: Option<ApiTimestamp>,
-    /// Why it is asleep at this moment: `not_yet`, `over` or `suspended`; null when it is awake.
+    /// Why it does not count at this moment: `not_yet_valid`, `expired` or `suspended`; null when it counts.
     #[schema(value_type = Option<String>)]
     inactive_reason: Option<InactiveReason>,
-    /// How much of it the ceiling of its directory lets through: `whole`, `part` or `nothing`.
+    /// What the ceiling of its directory takes away: `none`, `partial` (a part of it) or `blocked` (all of it).
     #[schema(value_type = String)]
     ceiling_effect: CeilingEffect,
     /// What stands behind it: an administrator's act, or a rule with the external groups that matched.
