@@ -348,8 +348,8 @@ on_both! {
         ]);
         let wider = narrow.replace("scope = { subtree = \"harbor\", exclude = [\"saltmarsh\"] }\n\n[[directory.rule]]", "scope = { subtree = \"harbor\" }\n\n[[directory.rule]]");
         assert_eq!(lines(&db.store, &wider).await, [format!(
-            "~ {rule}: grant Operator over subtree of harbor without saltmarsh → \
-             grant Operator over subtree of harbor (clipped by the ceiling)"
+            "~ {rule}: grant role Operator over subtree of harbor without saltmarsh → \
+             grant role Operator over subtree of harbor (clipped by the ceiling)"
         )]);
         let outside = wider.replace("scope = { subtree = \"harbor\" }\n\n[[directory.rule]]", "scope = { subtree = \"fjordnet\" }\n\n[[directory.rule]]");
         let shown = lines(&db.store, &outside).await.concat();
@@ -360,7 +360,7 @@ on_both! {
         apply(&db.store, DEMO).await.unwrap();
         let gone = without("name = \"Operators who are not trainees are on call\"");
         let line = "- rule “Operators who are not trainees are on call” of directory Harbor Entra ID of harbor: \
-                    when memberOf eq \"Backup Operators\" and not (title co \"Trainee\"): join On call";
+                    when memberOf eq \"Backup Operators\" and not (title co \"Trainee\"): add to group On call";
         assert_eq!(lines(&db.store, &gone).await, [line]);
         assert_eq!(apply(&db.store, &gone).await.unwrap(), []);
     }

@@ -77,7 +77,7 @@ on_both! {
         }
         let at = |what| page.find(what).unwrap_or_else(|| panic!("no {what}: {page}"));
         assert!(at("POST /Groups") < at("POST /Users"), "newest first");
-        assert!(page.contains("Person created") && page.contains("Group gained members"), "{page}");
+        assert!(page.contains("User created") && page.contains("Group gained members"), "{page}");
         let found = shown(&mut henrik, &format!("{here}?q=backup+operators")).await;
         assert!(found.contains("POST /Groups") && !found.contains("POST /Users"));
         assert!(shown(&mut henrik, &format!("{here}?q=nothing")).await.contains("No request contains"));

@@ -138,7 +138,7 @@ on_both! {
         let mut henrik = console.sign_in(HENRIK.0, HENRIK.1).await;
         let harbor = console.partner("harbor").await.partner();
         let list = henrik.get(&format!("/partners/{harbor}/users")).await.text;
-        assert_shows(&list, &["Ada Berg", "Henrik Hall", "Technicians", "Harbor Entra ID", "2 people"]);
+        assert_shows(&list, &["Ada Berg", "Henrik Hall", "Technicians", "Harbor Entra ID", "2 users"]);
         let found = henrik.get(&format!("/partners/{harbor}/users?q=ADA")).await.text;
         assert_shows(&found, &["Ada Berg"]);
         assert_hides(&found, &["href=\"/users/0000", "made here"]);

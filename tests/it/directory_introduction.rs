@@ -238,7 +238,7 @@ on_both! {
         assert!(page.contains("being tried out") && page.contains(&there), "{page}");
         let page = henrik.get(&there).await;
         assert_eq!(page.status, 200, "{}", page.text);
-        for part in ["5 people wait", "boss said", "privileged", "switched off", "waits for a match with Ada Local",
+        for part in ["5 users wait", "boss said", "privileged", "switched off", "waits for a match with Ada Local",
             "is linked to new said", "Administrator over", "group Technicians"] {
             assert!(page.text.contains(part), "{part}: {}", page.text);
         }

@@ -171,7 +171,7 @@ on_both! {
         let mut olga = console.sign_in("meridian", "olga@meridian.example").await;
         let harbor = console.partner("harbor").await.partner();
         let page = olga.get(&format!("/partners/{harbor}")).await.text;
-        assert!(page.contains("Stops 3 people in ") && page.contains("Lighthouse"), "{page}");
+        assert!(page.contains("Stops 3 users in ") && page.contains("Lighthouse"), "{page}");
         let path = format!("/partners/{harbor}");
         let sent = olga.submit(&path, &format!("{path}/suspend"), &[("reason", "unpaid since May"), ("notice", "Ask your landlord")]).await;
         assert_eq!(sent.status, 303, "{}", sent.text);

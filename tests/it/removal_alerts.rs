@@ -36,10 +36,10 @@ on_both! {
         let mut henrik = stage.console.sign_in("harbor", "henrik@harbor.example").await;
         let here = "/connections/harbor-entra";
         let page = henrik.get(here).await.text;
-        assert!(page.contains("Much was taken away at once") && page.contains("30 people"), "{page}");
+        assert!(page.contains("Much was taken away at once") && page.contains("30 users"), "{page}");
         assert!(page.contains("/connections/harbor-entra/undo?from="), "{page}");
         let harbor = stage.console.partner("harbor").await.partner();
-        assert!(henrik.get(&format!("/partners/{harbor}/directories")).await.text.contains("30 people"));
+        assert!(henrik.get(&format!("/partners/{harbor}/directories")).await.text.contains("30 users"));
 
         // It goes on: the same removal alert, no second alarm.
         switch_off(&stage, &ids[30..35]).await;

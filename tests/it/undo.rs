@@ -353,7 +353,7 @@ on_both! {
         let asked = |from: Timestamp, to: Timestamp| format!("{here}?from={from}&to={to}");
         let page = henrik.get(&asked(from, to)).await;
         assert_eq!(page.status, 200, "{}", page.text);
-        assert!(page.text.contains("ann@harbor.example") && page.text.contains("1 removal would be undone, for 1 person"), "{}", page.text);
+        assert!(page.text.contains("ann@harbor.example") && page.text.contains("1 removal would be undone, for 1 user"), "{}", page.text);
         let hidden = |text: &str, name: &str| {
             let part = format!("type=\"hidden\" name=\"{name}\" value=\"");
             text.split_once(&part).unwrap().1.split('"').next().unwrap().to_owned()

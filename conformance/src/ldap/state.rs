@@ -40,10 +40,10 @@ impl State {
     /// When the interface refuses or answers in another shape.
     pub async fn read(api: &Client, slug: &str) -> Result<State> {
         let users = pages(api, &format!("/connections/{slug}/external-users")).await?;
-        let users = users.iter().map(|item| Ok((text(item, "id")?, User::of(item)?))).collect::<Result<_>>()?;
+        let users = users.iter().map(|item| Ok((text(item, "stable_id")?, User::of(item)?))).collect::<Result<_>>()?;
         let mut groups = BTreeMap::new();
         for item in pages(api, &format!("/connections/{slug}/external-groups")).await? {
-            let id = text(&item, "id")?;
+            let id = text(&item, "stable_id")?;
             let path = format!("/connections/{slug}/external-groups/{id}");
             let members = pages(api, &format!("{path}/members")).await?;
             let effective = pages(api, &format!("{path}/effective-members")).await?;
@@ -136,7 +136,7 @@ fn text(item: &Value, key: &str) -> Result<String> {
 }
 
 fn ids<'v>(items: impl Iterator<Item = &'v Value>) -> Result<BTreeSet<String>> {
-    items.map(|item| text(item, "id")).collect()
+    items.map(|item| text(item, "stable_id")).collect()
 }
 
 fn sets(report: &mut Report, case: &str, got: &BTreeSet<&String>, wanted: &BTreeSet<&String>) {

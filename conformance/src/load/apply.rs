@@ -202,7 +202,7 @@ fn world(args: &Args, word: &str) -> String {
         write_to(
             &mut text,
             format_args!(
-                "[[user]]\npartner = \"{home}\"\nlogin = \"{login}\"\nname = \"Person {number}\"\nemail = \"{login}\"\n\n"
+                "[[user]]\npartner = \"{home}\"\nlogin_name = \"{login}\"\ndisplay_name = \"Person {number}\"\nemail = \"{login}\"\n\n"
             ),
         );
         if number % HOLDS == 0 {

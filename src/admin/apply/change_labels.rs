@@ -80,11 +80,13 @@ impl Run<'_> {
     ) -> Result<String, ApplyError> {
         Ok(match effect {
             RuleEffect::SetPrimaryGroup { user_group: group } => {
-                format!("place in {}", self.group_name(tx, at, *group).await?)
+                format!("primary group {}", self.group_name(tx, at, *group).await?)
             }
-            RuleEffect::AddToGroup { user_group: group } => format!("join {}", self.group_name(tx, at, *group).await?),
+            RuleEffect::AddToGroup { user_group: group } => {
+                format!("add to group {}", self.group_name(tx, at, *group).await?)
+            }
             RuleEffect::GrantRole { role, scope } => {
-                format!("grant {} over {}", self.role_name(tx, at, *role).await?, self.over(tx, scope).await?)
+                format!("grant role {} over {}", self.role_name(tx, at, *role).await?, self.over(tx, scope).await?)
             }
         })
     }

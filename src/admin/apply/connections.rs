@@ -79,7 +79,7 @@ async fn create(
     let secret = run.means.connections.get(&decl.slug);
     let secret = sealed(run.ctx, run.means.keyring, &draft, secret).map_err(refused)?;
     let mut parts = vec![kind.as_str().to_owned(), format!("profile {}", draft.profile)];
-    parts.extend(matching_attribute.as_ref().map(|join| format!("join {join}")));
+    parts.extend(matching_attribute.as_ref().map(|join| format!("matching attribute {join}")));
     if draft.state == ConnectionState::Paused {
         parts.push("paused".to_owned());
     }
@@ -123,7 +123,7 @@ async fn change(
     }
     if join != connection.matching_attribute {
         let said = |join: &Option<String>| join.clone().unwrap_or_else(|| "none".to_owned());
-        parts.push(format!("join {} → {}", said(&connection.matching_attribute), said(&join)));
+        parts.push(format!("matching attribute {} → {}", said(&connection.matching_attribute), said(&join)));
     }
     if wanted.state != known.state {
         parts.push(format!("{} → {}", known.state.as_str(), wanted.state.as_str()));

@@ -141,7 +141,7 @@ pub(super) async fn add(
 fn mode_title(mode: DirectoryMode) -> &'static str {
     match mode {
         DirectoryMode::Observe => "Shown, and left out of every decision.",
-        DirectoryMode::Additive => "What it says adds to what people have; it takes nothing away.",
+        DirectoryMode::Additive => "What it says adds to what users have; it takes nothing away.",
         DirectoryMode::Authoritative => "What it says counts in full, up to its ceiling.",
         DirectoryMode::Paused => "What it conferred stays as it is; nothing it says is taken.",
     }
@@ -210,10 +210,10 @@ impl Names {
 
     fn rule(&self, written: rules::StoredRule, loose: &[UnboundRule]) -> Rule {
         let (verb, then) = match &written.rule.effect {
-            RuleEffect::SetPrimaryGroup { user_group: group } => ("place in", self.of(group.uuid())),
-            RuleEffect::AddToGroup { user_group: group } => ("label", self.of(group.uuid())),
+            RuleEffect::SetPrimaryGroup { user_group: group } => ("primary group", self.of(group.uuid())),
+            RuleEffect::AddToGroup { user_group: group } => ("add to group", self.of(group.uuid())),
             RuleEffect::GrantRole { role, scope } => {
-                ("grant", format!("{} over {}", self.of(role.uuid()), self.scope(scope)))
+                ("grant role", format!("{} over {}", self.of(role.uuid()), self.scope(scope)))
             }
         };
         let id = written.rule.id;

@@ -142,7 +142,7 @@ async fn page(
                 mode: shown.mode.as_str(),
                 modes: choices(shown.mode),
                 changed,
-                waiting: layout::count(shown.waiting, "person waits", "people wait"),
+                waiting: layout::count(shown.waiting, "user waits", "users wait"),
                 nobody: shown.waiting == 0,
                 more: shown.waiting.saturating_sub(listed),
                 sums: sums

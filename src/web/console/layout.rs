@@ -39,7 +39,7 @@ fn notice(word: &str) -> Option<&'static str> {
         "ends" => "Noted. From that day on nothing is allowed.",
         "partner_suspended" => "Switched off, with everything below: nothing is allowed there from now on.",
         "reactivated" => "Your suspension is lifted.",
-        "confirmed" => "Confirmed. What the default group holds reaches this person in full.",
+        "confirmed" => "Confirmed. What the default group holds reaches this user in full.",
         "unconfirmed" => "The confirmation is taken back.",
         "connected" => "Connected. The steps below make it work.",
         "paused" => "Paused: it answers and reads nothing from now on.",

@@ -124,13 +124,13 @@ impl Stops {
         let counts = stopped.counts;
         let whom = format!(
             "{} in {}, {} of them signed in, with {}",
-            count(counts.users, "person", "people"),
+            count(counts.users, "user", "users"),
             count(counts.partners, "partner", "partners"),
             counts.signed_in,
             count(counts.tokens, "API token", "API tokens"),
         );
         let below = stopped.by_partner.iter().filter(|one| one.partner.id != own);
-        let below = below.map(|one| (one.partner.name.clone(), count(one.users, "person", "people")));
+        let below = below.map(|one| (one.partner.name.clone(), count(one.users, "user", "users")));
         let directories = format!(
             "{}, of {}",
             count(counts.connections, "open connection", "open connections"),
@@ -149,8 +149,8 @@ impl Group {
     fn of(group: &crate::domain::group::UserGroup, users: u64) -> Self {
         let kind = match (group.is_default, group.is_primary) {
             (true, _) => "default",
-            (false, true) => "place",
-            (false, false) => "label",
+            (false, true) => "primary",
+            (false, false) => "additional",
         };
         Self { name: group.name.clone(), users, kind }
     }

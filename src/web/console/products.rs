@@ -74,9 +74,9 @@ pub fn all() -> Vec<ProductGroup> {
         products: ALL.iter().filter(|product| product.kind == kind).copied().collect(),
     };
     vec![
-        group(ConnectionKind::Scim, "SCIM 2.0: the provider pushes people and groups"),
+        group(ConnectionKind::Scim, "SCIM 2.0: the provider pushes users and groups"),
         group(ConnectionKind::Ldap, "LDAP: Rolecall reads the directory"),
-        group(ConnectionKind::Oidc, "OpenID Connect: people sign in"),
+        group(ConnectionKind::Oidc, "OpenID Connect: users sign in"),
     ]
 }
 

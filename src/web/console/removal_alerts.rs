@@ -50,7 +50,7 @@ fn notice(removal_alert: &RemovalAlert, slug: String) -> RemovalAlertNotice {
         id: removal_alert.id.to_string(),
         slug,
         since: minute(removal_alert.first_removal_at),
-        users: count(removal_alert.user_count, "person", "people"),
+        users: count(removal_alert.user_count, "user", "users"),
         what: parts.join(", "),
         plan: link("/undo", &[("from", &moment(from)), ("to", &moment(to))]),
     }

@@ -86,7 +86,7 @@ pub(super) async fn show(
             };
             let at = place(reader, me, &at, now).await?;
             let everyone = i64::try_from(everyone).unwrap_or(i64::MAX);
-            let total = count(everyone, "person", "people");
+            let total = count(everyone, "user", "users");
             Ok::<_, PageError>(Page {
                 frame,
                 at,

@@ -30,7 +30,7 @@ impl ApiCaller {
         match app.desk.login.bearer(presented, app.clock.now()).await {
             Ok(Some(bearer)) => Ok(Self { bearer }),
             Ok(None) => {
-                let detail = "This API token is unknown, has ended, or its person may not act.";
+                let detail = "This API token is unknown, has ended, or its user may not act.";
                 let challenge = "Bearer error=\"invalid_token\"";
                 Err(HttpError::at(request, StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, challenge))
             }
@@ -50,7 +50,7 @@ impl ApiCaller {
         let caller = Self::of(request, app).await?;
         app.api_fairness.admit(caller.user()).map_err(|wait| {
             let seconds = wait.as_secs().saturating_add(1).to_string();
-            let detail = "You send more requests than one person may; wait as long as Retry-After says.";
+            let detail = "You send more requests than one user may; wait as long as Retry-After says.";
             HttpError::at(request, StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, &seconds)
         })?;
         Ok(caller)

@@ -23,7 +23,7 @@ pub(super) fn values(connection: &Connection, public: &PublicUrl) -> Vec<CopyVal
         }
         (ConnectionKind::Oidc, _) => vec![
             value("Redirect URI", format!("{base}/sso/{slug}/callback")),
-            value("Address people sign in at", format!("{base}/login/{slug}")),
+            value("Address users sign in at", format!("{base}/login/{slug}")),
         ],
         (ConnectionKind::Ldap, _) => Vec::new(),
     }
@@ -53,7 +53,7 @@ pub(super) fn steps(connection: &Connection) -> Vec<String> {
             "Open the connection and synchronise.",
         ],
         (ConnectionKind::Ldap, _) => &[
-            "Make an account that may only read people and groups, with no limit on the number of entries it may list.",
+            "Make an account that may only read users and groups, with no limit on the number of entries it may list.",
             "Fill in the settings, press Test, then Dry run: it shows what would come and changes nothing.",
             "Open the connection and synchronise.",
         ],

@@ -79,15 +79,15 @@ fn failure(run: &SyncRunRow) -> Option<String> {
 }
 
 fn summary(report: &Report) -> String {
-    let mut parts = vec![format!("{} people and {} groups read", report.read.users, report.read.groups)];
+    let mut parts = vec![format!("{} users and {} groups read", report.read.users, report.read.groups)];
     let mut part = |number: u64, what: &str| {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
     };
-    part(report.users.created, "people new");
-    part(report.users.changed, "people changed");
-    part(report.users.removed, "people gone");
+    part(report.users.created, "users new");
+    part(report.users.changed, "users changed");
+    part(report.users.removed, "users gone");
     part(report.groups.created, "groups new");
     part(report.groups.changed, "groups changed");
     part(report.groups.removed, "groups gone");
@@ -96,7 +96,7 @@ fn summary(report: &Report) -> String {
     part(report.users.held + report.groups.held + report.members.held + report.nested.held, "changes wait");
     part(report.users.skipped + report.groups.skipped, "entries set aside");
     let waiting =
-        if report.observed { "people wait, because the directory is only observed" } else { "people wait for a match" };
+        if report.observed { "users wait, because the directory is only observed" } else { "users wait for a match" };
     part(report.users.for_review, waiting);
     part(report.users.not_removed + report.groups.not_removed, "removals refused");
     part(report.members.refused + report.nested.refused, "changes of memberships refused");

@@ -171,7 +171,7 @@ async fn page(
         hash: plan.hash(),
         tables: tables(plan),
         sum: layout::count(number(restorable), "removal", "removals"),
-        users: layout::count(number(plan.users()), "person", "people"),
+        users: layout::count(number(plan.users()), "user", "users"),
         nothing: plan.entries.is_empty(),
     })
 }
@@ -212,7 +212,7 @@ fn line(plan: &UndoPlan, entry: &UndoEntry) -> UndoRow {
     };
     let note = match entry.fate.why() {
         Some(why) => why,
-        None if entry.kept_out => "Somebody else keeps this person out too, and that stays.",
+        None if entry.kept_out => "Somebody else keeps this user out too, and that stays.",
         None => "",
     };
     UndoRow { who, what, tag, when: second(entry.at), note }
