@@ -310,12 +310,12 @@ impl fmt::Display for DecisionReason {
 impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UserNotFound => f.write_str("There is no such person."),
+            Self::UserNotFound => f.write_str("There is no such user."),
             Self::PartnerNotFound => f.write_str("There is no such partner."),
             Self::UnknownCapability => f.write_str("There is no such capability."),
-            Self::UserSuspended { source } => write!(f, "The person is suspended {}.", By(*source)),
+            Self::UserSuspended { source } => write!(f, "The user is suspended {}.", By(*source)),
             Self::HomePartnerSuspended { partner, source } => {
-                write!(f, "The person's side is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
+                write!(f, "The user's side is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
             }
             Self::PartnerSuspended { partner, source } => {
                 write!(f, "The partner is suspended: {} is switched off {}.", partner.or(ABOVE), By(*source))
@@ -323,7 +323,7 @@ impl fmt::Display for DenialReason {
             Self::LevelForbids { level } => {
                 write!(f, "The level {} does not allow this capability on its partners.", level.name)
             }
-            Self::NoGrant => f.write_str("No grant of the person carries this capability."),
+            Self::NoGrant => f.write_str("No grant of the user carries this capability."),
             Self::GrantInactive { closest_grant, inactive_reason } => {
                 let inactive_reason = match inactive_reason {
                     InactiveReason::NotYetValid => "begins later",
@@ -344,7 +344,7 @@ impl fmt::Display for DenialReason {
                 many => write!(f, "Nothing that you may see comes near; {many} grounds are hidden."),
             },
             Self::Unconfirmed { closest_grant: nearest } => {
-                write!(f, "Nobody has confirmed the person, ")?;
+                write!(f, "Nobody has confirmed the user, ")?;
                 match nearest.origin.directory() {
                     Some(directory) => {
                         write!(f, "and the ceiling of {} does not reach this far", Directory(directory))?
@@ -371,7 +371,7 @@ impl fmt::Display for ScopeSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.partner.or("a partner");
         match self.kind {
-            ScopeKind::Own => write!(f, "the person's own things in {name}")?,
+            ScopeKind::Own => write!(f, "the user's own things in {name}")?,
             ScopeKind::Partner => f.write_str(name)?,
             ScopeKind::Subtree => write!(f, "{name} and everything below")?,
             ScopeKind::UserGroups => write!(f, "chosen user groups of {name}")?,
@@ -403,16 +403,16 @@ impl fmt::Display for GrantOrigin {
 impl fmt::Display for MembershipSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added => f.write_str("to which an administrator added the person"),
-            Self::Pinned => f.write_str("where an administrator placed the person"),
-            Self::Default => f.write_str("the default group of the person's partner"),
+            Self::Added => f.write_str("to which an administrator added the user"),
+            Self::Pinned => f.write_str("where an administrator placed the user"),
+            Self::Default => f.write_str("the default group of the user's partner"),
             Self::Resting { directory: Some(directory) } => {
-                write!(f, "the default group of the person's partner, by the word of {}", Directory(directory))
+                write!(f, "the default group of the user's partner, by the word of {}", Directory(directory))
             }
             Self::Resting { directory: None } => {
-                f.write_str("the default group of the person's partner, by nobody's word")
+                f.write_str("the default group of the user's partner, by nobody's word")
             }
-            Self::Rule(line) => write!(f, "which the person is in by {line}"),
+            Self::Rule(line) => write!(f, "which the user is in by {line}"),
         }
     }
 }

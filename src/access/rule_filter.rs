@@ -33,7 +33,7 @@ pub enum MatcherError {
     #[error("the condition never holds")]
     Never,
     /// Some alternative asks only what users are not.
-    #[error("each alternative must name at least one group or attribute condition that people must be in")]
+    #[error("each alternative must name at least one group or attribute condition that users must be in")]
     OnlyNegative,
 }
 

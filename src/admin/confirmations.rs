@@ -167,7 +167,7 @@ async fn look(
 async fn meant(reader: &mut Reader, at: &PartnerExtent, whom: &Whom) -> Result<Vec<User>, AdminError> {
     let too_many = || {
         let why =
-            format!("More than {CONFIRMED_AT_ONCE} people are meant: confirm them in parts, by `people` or by `q`.");
+            format!("More than {CONFIRMED_AT_ONCE} users are meant: confirm them in parts, by `users` or by `q`.");
         AdminError::Invalid(why)
     };
     match whom {
@@ -214,7 +214,7 @@ async fn fate(reader: &mut Reader, ctx: &Ctx, actor: UserId, user: &User, may_gi
     match authority::at_user(reader, actor, CoreCapability::UserWrite, user.id, ctx.now()).await {
         Ok(_) => Ok(Fate::Confirmable),
         Err(AdminError::Forbidden(why)) => Ok(Fate::Refused(why)),
-        Err(AdminError::NotFound) => Ok(Fate::Refused("You may not change this person.".to_owned())),
+        Err(AdminError::NotFound) => Ok(Fate::Refused("You may not change this user.".to_owned())),
         Err(other) => Err(other),
     }
 }

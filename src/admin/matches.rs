@@ -113,11 +113,11 @@ async fn allowed(
     let external_user = external_users::get(tx, &connection.extent, external).await?.ok_or(AdminError::NotFound)?;
     if home.partner() != at.partner() {
         return Err(AdminError::Invalid(
-            "Only a person at home in the directory's own partner can be matched.".to_owned(),
+            "Only a user at home in the directory's own partner can be matched.".to_owned(),
         ));
     }
     if external_user.user.is_some() {
-        return Err(AdminError::Conflict("It does not wait any more: it is linked to a person.".to_owned()));
+        return Err(AdminError::Conflict("It does not wait any more: it is linked to a user.".to_owned()));
     }
     if actor == user {
         return Err(AdminError::Forbidden("Nobody decides who is themselves; ask another administrator.".to_owned()));
@@ -130,7 +130,7 @@ async fn dominates(tx: &mut Tx, ctx: &Ctx, wanted: MatchDecision<'_>) -> Result<
     if reach::outranks(tx, wanted.actor, wanted.user, ctx.now()).await? {
         return Ok(());
     }
-    let why = "This person holds something that you do not hold yourself, or would hold it afterwards, so you may not \
+    let why = "This user holds something that you do not hold yourself, or would hold it afterwards, so you may not \
         decide who they are.";
     Err(AdminError::Forbidden(why.to_owned()))
 }

@@ -100,13 +100,13 @@ impl Case {
     ) -> Result<Hold, AdminError> {
         let invalid = |why: &str| Err(AdminError::Invalid(why.to_owned()));
         let standing = match (order.kind, order.at) {
-            (HoldKind::End, _) if !self.of_user() => return invalid("Only people have an end: leave `kind` out."),
+            (HoldKind::End, _) if !self.of_user() => return invalid("Only users have an end: leave `kind` out."),
             (HoldKind::End, None) => {
                 return invalid("The kind `end` needs `effective_at`: the moment from which they are off.");
             }
             // Whoever may change the user so far may move the day: it stands in no other name than their home's.
             (HoldKind::End, Some(_)) if order.standing.is_some_and(|asked| asked != self.home()) => {
-                return invalid("An end stands in the name of the person's home: leave `standing` out.");
+                return invalid("An end stands in the name of the user's home: leave `standing` out.");
             }
             (HoldKind::End, Some(_)) => self.home(),
             (_, Some(_)) => {

@@ -104,7 +104,7 @@ pub async fn confirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) -> R
             let gained = delegated_access::by_existing(tx, &at, user, ctx.now()).await?;
             let mine = effective_lists::authority(tx, actor, ctx.now()).await?;
             if !effective_lists::holds_all(tx, &mine, &gained, Some(CoreCapability::RoleAssign)).await? {
-                let why = "The default group of this person's partner holds something that you could not give \
+                let why = "The default group of this user's partner holds something that you could not give \
                     yourself, so you may not confirm them.";
                 return Err(AdminError::Forbidden(why.to_owned()));
             }
@@ -139,7 +139,7 @@ pub async fn unconfirm(store: &Store, ctx: &Ctx, actor: UserId, user: UserId) ->
 async fn guarded(tx: &mut Tx, ctx: &Ctx, actor: UserId, user: UserId) -> Result<PartnerExtent, AdminError> {
     let at = authority::at_user(tx, actor, CoreCapability::UserWrite, user, ctx.now()).await?;
     if !reach::outranks(tx, actor, user, ctx.now()).await? {
-        let why = "This person holds something that you do not hold yourself, so you may not change them.";
+        let why = "This user holds something that you do not hold yourself, so you may not change them.";
         return Err(AdminError::Forbidden(why.to_owned()));
     }
     Ok(at)

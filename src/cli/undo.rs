@@ -123,7 +123,7 @@ fn print(plan: &Value) {
         let note = match text(entry, "reason") {
             why if !why.is_empty() => format!(": {why}"),
             _ if entry.get("still_suspended") == Some(&Value::Bool(true)) => {
-                ": somebody else keeps this person out too".to_owned()
+                ": somebody else keeps this user out too".to_owned()
             }
             _ => String::new(),
         };
@@ -140,7 +140,7 @@ fn print(plan: &Value) {
             println!("Restored {}; skipped {}.", of("restored"), of("skipped"));
         }
         None if restorable == 0 => println!("There is nothing to restore."),
-        None => println!("{restorable} can be restored, of {} people. Add --yes to do it.", number(plan, "users")),
+        None => println!("{restorable} can be restored, of {} users. Add --yes to do it.", number(plan, "users")),
     }
 }
 

@@ -71,12 +71,10 @@ const OF_MANY: [&str; 25] = [
 pub fn check(claim: &str) -> Result<(), String> {
     const USE: &str = "use sub, oid, or another identifier that the provider never gives to anybody else";
     if is_among(&CHOSEN, claim) {
-        return Err(format!(
-            "people can choose or change what the claim \"{claim}\" holds, so it proves nobody; {USE}"
-        ));
+        return Err(format!("users can choose or change what the claim \"{claim}\" holds, so it proves nobody; {USE}"));
     }
     if is_among(&OF_MANY, claim) {
-        return Err(format!("the claim \"{claim}\" does not tell one person from another; {USE}"));
+        return Err(format!("the claim \"{claim}\" does not tell one user from another; {USE}"));
     }
     let odd =
         ["sub", "email", "phone_number"].into_iter().find(|name| claim != *name && claim.eq_ignore_ascii_case(name));

@@ -143,10 +143,10 @@ impl CoreCapability {
             Self::RoleView => "See roles and who holds them",
             Self::RoleAssign => "Grant and withdraw roles",
             Self::RoleWrite => "Create and change roles",
-            Self::UserView => "See people",
-            Self::UserWrite => "Create, change and suspend people",
-            Self::UserCredential => "Reset people's credentials",
-            Self::UserActAs => "Work as another person",
+            Self::UserView => "See users",
+            Self::UserWrite => "Create, change and suspend users",
+            Self::UserCredential => "Reset users' credentials",
+            Self::UserActAs => "Work as another user",
             Self::GroupView => "See user groups",
             Self::GroupWrite => "Change user groups",
             Self::ConnectionView => "See directories and their request log",
@@ -156,7 +156,7 @@ impl CoreCapability {
             Self::PlanApprove => "Approve plans",
             Self::InviteSend => "Send invitations",
             Self::AuditView => "See the event log",
-            Self::AccessAsk => "Ask for decisions about other people",
+            Self::AccessAsk => "Ask for decisions about other users",
         }
     }
 

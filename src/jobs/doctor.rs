@@ -67,7 +67,7 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
     let mut remarks = Vec::new();
     if count > 0 {
         remarks.push(format!(
-            "{count} people exist because a directory says so and nobody has confirmed them: what default groups hold \
+            "{count} users exist because a directory says so and nobody has confirmed them: what default groups hold \
              reaches them no further than the ceilings of the directories that vouch for them."
         ));
     }
@@ -87,7 +87,7 @@ pub async fn remarks(store: &Store) -> anyhow::Result<Vec<String>> {
         };
         let (users, role, partner, directory) = (one.users, &one.role.0, &one.partner, &one.directory);
         remarks.push(format!(
-            "The default group of {partner} holds {role}; it comes {much} to {users} people whom only the directory \
+            "The default group of {partner} holds {role}; it comes {much} to {users} users whom only the directory \
              {directory} says to be there. Confirm them, or raise its ceiling."
         ));
     }

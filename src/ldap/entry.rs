@@ -66,7 +66,7 @@ pub enum SkipReason {
     #[error("another entry has the login name \"{0}\" too")]
     SameLogin(String),
     /// Two users with one value of the attribute that joins the connections of the directory.
-    #[error("another entry has the same {0}, by which people are joined")]
+    #[error("another entry has the same {0}, by which users are joined")]
     SameMatchingAttribute(String),
     /// The store's own refusal.
     #[error("{0}")]

@@ -111,7 +111,7 @@ impl DirectoryIdentity {
         let none = BTreeSet::new();
         let bases = |part: Option<&Part>| part.map_or(none.clone(), |part| part.bases.clone());
         let parts = [
-            ("people", bases(Some(&before.users)), bases(Some(&self.users))),
+            ("users", bases(Some(&before.users)), bases(Some(&self.users))),
             ("groups", bases(before.groups.as_ref()), bases(self.groups.as_ref())),
         ];
         for (title, was, is) in parts {
@@ -128,7 +128,7 @@ impl DirectoryIdentity {
     fn read_otherwise(&self, before: &Self) -> Option<String> {
         let mut what = Vec::new();
         let parts = [
-            ("people", Some(&before.users), Some(&self.users)),
+            ("users", Some(&before.users), Some(&self.users)),
             ("groups", before.groups.as_ref(), self.groups.as_ref()),
         ];
         for (title, was, is) in parts {
@@ -185,8 +185,8 @@ mod tests {
         assert!(strange(&hidden).contains("no longer shows the ids of its bases"));
         assert_eq!(before.differs(&hidden), Difference::default(), "what is shown at last is no change");
         for (settings, part) in [
-            (json!({"users": {"bases": ["ou=q,ou=p,dc=x"]}}), "people are no longer read below \"ou=p,dc=x\""),
-            (json!({"users": {"bases": ["ou=p,dc=x", "ou=q,dc=x"]}}), "people are read below \"ou=q,dc=x\" too"),
+            (json!({"users": {"bases": ["ou=q,ou=p,dc=x"]}}), "users are no longer read below \"ou=p,dc=x\""),
+            (json!({"users": {"bases": ["ou=p,dc=x", "ou=q,dc=x"]}}), "users are read below \"ou=q,dc=x\" too"),
             (json!({"groups": null}), "groups are no longer read below \"ou=g,dc=x\""),
             (json!({"id": "uid"}), "recognised by uid and no longer by entryuuid"),
         ] {
@@ -194,9 +194,9 @@ mod tests {
             assert!(strange(&now).contains(part), "{part}: {}", strange(&now));
         }
         for (settings, part) in [
-            (json!({"users": {"bases": ["ou=p,dc=x"], "filter": "(uid=a)"}}), "the filter for people is (uid=a)"),
+            (json!({"users": {"bases": ["ou=p,dc=x"], "filter": "(uid=a)"}}), "the filter for users is (uid=a)"),
             (json!({"groups": {"bases": ["ou=g,dc=x"], "filter": "(cn=a)"}}), "the filter for groups is (cn=a)"),
-            (json!({"users": {"bases": ["OU=p,dc=x"], "scope": "one"}}), "how deep people are looked for"),
+            (json!({"users": {"bases": ["OU=p,dc=x"], "scope": "one"}}), "how deep users are looked for"),
             (json!({"member": "uniqueMember"}), "members are read from uniquemember"),
         ] {
             let now = identity(settings, SHOWN);

@@ -411,7 +411,7 @@ fn one_of_few_goes_and_two_wait() {
     let (_, two) = decide(&without(2).said(), &accepted, SafeguardLimits::default(), &SafeguardInput::default());
     assert_eq!(two.apply.users.len(), 0);
     assert_eq!(two.held[0].1, PendingReason::ManyUsers { missing: 2, of: 10, limit: 5 });
-    assert_eq!(two.held[0].1.to_string(), "2 of 10 people are missing, more than 5 %");
+    assert_eq!(two.held[0].1.to_string(), "2 of 10 users are missing, more than 5 %");
 }
 
 #[test]

@@ -116,22 +116,22 @@ impl std::fmt::Display for PendingReason {
             }
             Self::Strangers { found, of, new } => write!(
                 f,
-                "only {found} of {of} people are found again by their ids and {new} others are there, as in another directory"
+                "only {found} of {of} users are found again by their ids and {new} others are there, as in another directory"
             ),
             Self::NotLookedUp => f.write_str(
                 "the server does not find entries by their ids, so that who is missing cannot be looked up once more",
             ),
             Self::ManyUsers { missing, of, limit } => {
-                write!(f, "{missing} of {of} people are missing, more than {limit} %")
+                write!(f, "{missing} of {of} users are missing, more than {limit} %")
             }
             Self::ManySwitched { on: true, count, of, limit } => {
-                write!(f, "{count} of {of} people would be switched on at once, more than {limit} %")
+                write!(f, "{count} of {of} users would be switched on at once, more than {limit} %")
             }
             Self::ManySwitched { on: false, count, of, limit } => {
-                write!(f, "{count} of {of} people would be switched off for want of a sign, more than {limit} %")
+                write!(f, "{count} of {of} users would be switched off for want of a sign, more than {limit} %")
             }
             Self::PartVanishes { part, lost, of, limit } => {
-                write!(f, "{lost} of {of} people would lose their {part} at once, more than {limit} %")
+                write!(f, "{lost} of {of} users would lose their {part} at once, more than {limit} %")
             }
             Self::GroupShrinks { group, lost, of, limit } => {
                 write!(f, "the group \"{group}\" would lose {lost} of {of} members, more than {limit} %")

@@ -278,7 +278,7 @@ impl Report {
         }
         for (part, reason) in parts {
             self.users.held += 1;
-            self.waits("part", part.name().to_owned(), None, format!("{} of many people", part.name()), reason);
+            self.waits("part", part.name().to_owned(), None, format!("{} of many users", part.name()), reason);
         }
         for (removal, reason) in &verdict.held {
             let (kind, subject, outer_group, title) = named(*removal, accepted);
@@ -389,9 +389,9 @@ impl std::fmt::Display for Report {
             (false, Some(doubt)) => format!("nothing counts as removed, because {doubt}"),
         };
         if let Some(server) = &self.server {
-            writeln!(f, "  read {users} people and {groups} groups in {pages} pages from {server}; {proof}")?;
+            writeln!(f, "  read {users} users and {groups} groups in {pages} pages from {server}; {proof}")?;
         }
-        for (what, counts) in [("people", &self.users), ("groups", &self.groups)] {
+        for (what, counts) in [("users", &self.users), ("groups", &self.groups)] {
             let RecordCounts { created, changed, renamed, switched_off, switched_on, removed, not_removed, .. } =
                 counts;
             let RecordCounts { held, unchanged, waiting, skipped, for_review, .. } = counts;

@@ -366,7 +366,7 @@ enum Failure {
     Ended(#[from] AbortReason),
     #[error("Comparing what was read failed; this is a fault of ours. Nothing was changed.")]
     Comparing,
-    #[error("None of the {of} people who were read can be taken; of the first, {one}. Nothing was changed.")]
+    #[error("None of the {of} users who were read can be taken; of the first, {one}. Nothing was changed.")]
     NobodyTaken { of: u64, one: String },
     #[error(
         "Nobody was read: below the bases nothing matches {filter}, or this name may not see it. Nothing was changed."

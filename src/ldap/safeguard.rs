@@ -189,7 +189,7 @@ fn users_or_nothing(
     let no_users = said.users.is_empty() && said.present_users.is_empty();
     let no_groups = said.groups.is_empty() && said.present_groups.is_empty();
     if no_users {
-        let reason = PendingReason::EmptyRead { what: "people".to_owned() };
+        let reason = PendingReason::EmptyRead { what: "users".to_owned() };
         held.extend(all(absences).map(|removal| (removal, reason.clone())));
     }
     if no_groups {

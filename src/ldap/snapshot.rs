@@ -65,7 +65,7 @@ async fn everything(
     let identity = DirectoryIdentity::read(&mut client, settings).await?;
     let users = settings.user_attributes(join);
     let users = BranchSpec {
-        what: "Reading people",
+        what: "Reading users",
         branch: &settings.config.users,
         filter: &settings.user_filter,
         attributes: &users,
@@ -147,7 +147,7 @@ async fn tried(
     let schemas = SchemaSet::base();
     let mapping = Mapping { settings, schemas: &schemas, join: None };
     let parts = [
-        ("people", Some(&settings.config.users), &settings.user_filter, settings.user_attributes(None)),
+        ("users", Some(&settings.config.users), &settings.user_filter, settings.user_attributes(None)),
         ("groups", settings.config.groups.as_ref(), &settings.group_filter, settings.group_attributes()),
     ];
     for (what, branch, filter, attributes) in parts {
@@ -181,7 +181,7 @@ fn judged(what: &str, seen: &BranchRead, mapping: Mapping<'_>) -> (bool, String)
     }
     let nothing = BranchRead::default();
     let seen = seen.clone();
-    let (users, groups) = if what == "people" { (seen, nothing) } else { (nothing, seen) };
+    let (users, groups) = if what == "users" { (seen, nothing) } else { (nothing, seen) };
     let said = translate(users, groups, mapping, &ExistingKeys::default());
     let taken = said.users.len() + said.groups.len();
     let why = said.skipped.first().map(|aside| format!(" \"{}\": {}.", aside.dn, aside.why)).unwrap_or_default();

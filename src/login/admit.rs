@@ -224,8 +224,9 @@ impl<'a> AdmittedUser<'a> {
                 ("user.not_linked", "the directory is paused, so nobody new is taken".to_owned())
             }
             Ok(_) => {
-                let why =
-                    format!("no other door of the directory has said a person with the value of the claim {claim:?}");
+                let why = format!(
+                    "no other connection of the directory has said a user with the value of the claim {claim:?}"
+                );
                 ("user.not_linked", why)
             }
             Err(Unnamed { code, why }) => (*code, why.clone()),

@@ -140,7 +140,7 @@ impl Exchange<'_> {
         };
         // OpenID Connect Core 1.0 §5.3.2: never use an answer about somebody else.
         if more.text("sub") != claims.text("sub") {
-            return Err(LoginError::untrusted("userinfo.sub", "userinfo speaks of another person"));
+            return Err(LoginError::untrusted("userinfo.sub", "userinfo speaks of another user"));
         }
         claims.complete(more);
         Ok(())

@@ -22,15 +22,15 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
     let value = match claims.get(claim) {
         Some(Json::String(value)) if !value.trim().is_empty() => value,
         None | Some(Json::String(_)) => {
-            let why = format!("the provider does not say the claim {claim:?}, which names the person");
+            let why = format!("the provider does not say the claim {claim:?}, which names the user");
             return unnamed("user.not_linked", why);
         }
         Some(_) => {
-            return unnamed("matching.claim", format!("the claim {claim:?}, which names the person, is not a text"));
+            return unnamed("matching.claim", format!("the claim {claim:?}, which names the user, is not a text"));
         }
     };
     if !fits_index(value) {
-        let why = format!("the claim {claim:?}, which names the person, is longer than {INDEXED_TEXT_BYTES} bytes");
+        let why = format!("the claim {claim:?}, which names the user, is longer than {INDEXED_TEXT_BYTES} bytes");
         return unnamed("matching.claim", why);
     }
     // The subject is the provider's own name for the user: unique there, and never given to anybody else (§2).
@@ -46,7 +46,7 @@ pub(super) fn key(claims: &Claims, claim: &str) -> Result<MatchKey, Unnamed> {
         };
         if !proven {
             let why = format!(
-                "the claim {claim:?}, which names the person, is an address or a number that the provider does not say it \
+                "the claim {claim:?}, which names the user, is an address or a number that the provider does not say it \
                  has verified"
             );
             return unnamed("matching.unproven", why);

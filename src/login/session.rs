@@ -141,7 +141,7 @@ pub(super) async fn start(
         expires_at: ctx.now().plus_seconds(LIFE),
     };
     if !sessions::start(tx, of, &new).await? {
-        let refusal = LoginError::new(LoginErrorKind::Suspended, "user.suspended", format!("person {}", of.user()));
+        let refusal = LoginError::new(LoginErrorKind::Suspended, "user.suspended", format!("user {}", of.user()));
         return Err(LoginError { notices: sessions::notices(tx, of, ctx.now()).await?, ..refusal });
     }
     sessions::bound(tx, of, MOST).await?;

@@ -43,7 +43,7 @@ pub async fn attach_in(
         return Err(ProvisionError::NotFound);
     }
     if external_users::another_here(tx, &source.extent, user, external).await? {
-        return Err(ProvisionError::Uniqueness { attribute: "person" });
+        return Err(ProvisionError::Uniqueness { attribute: "user" });
     }
     let mut effect = Effect::default();
     let linked = (user, LinkOrigin::Reviewed);

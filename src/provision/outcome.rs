@@ -180,7 +180,7 @@ impl Serialize for AccessChanges {
         match self {
             Self::NotCompared => to.serialize_none(),
             Self::Changes(changes) => changes.serialize(to),
-            Self::TooMany => to.serialize_str("too many people; ask for a plan"),
+            Self::TooMany => to.serialize_str("too many users; ask for a plan"),
         }
     }
 }

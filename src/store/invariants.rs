@@ -64,7 +64,7 @@ static LAWS: &[(&Statement, &str)] = &[
     (&NESTING_SURPLUS, "pairs of nested external groups do not follow from what the directories say"),
     (&ROLES_MISSING, "pairs of a role and one above it are missing"),
     (&ROLES_SURPLUS, "pairs of a role and one above it do not follow from the roles"),
-    (&PLACED_ELSEWHERE, "people are placed in a group of another partner, or in one that is not primary"),
+    (&PLACED_ELSEWHERE, "users are placed in a group of another partner, or in one that is not primary"),
     (&WITHOUT_DEFAULT, "partners have no default group"),
     (&MEMBERS_ACROSS, "external groups have members of another connection"),
     (&USERS_IN_NO_TIME, "external users have a version or time that cannot be"),
@@ -88,7 +88,7 @@ pub async fn broken(reader: &mut Reader, _by: &OperatorExtent) -> Result<Vec<(i6
     }
     let misplaced = misplaced(reader).await?;
     if misplaced > 0 {
-        found.push((misplaced, "people are not in the group that the rules place them in"));
+        found.push((misplaced, "users are not in the group that the rules place them in"));
     }
     Ok(found)
 }

@@ -31,7 +31,7 @@ statements! {
         WHERE parent_id IS NULL";
     SUBTREE = format!("SELECT p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at, \
             l.title AS level_title, \
-            ({}) AS people, \
+            ({}) AS users, \
             (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
             (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
         FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id \
@@ -77,7 +77,7 @@ impl FromRow for TreeNode {
         Ok(Self {
             partner: Partner::from_row(row)?,
             level_title: row.get("level_title")?,
-            users: row.get("people")?,
+            users: row.get("users")?,
             directories: row.get("directories")?,
             suspended: row.get::<i64>("suspensions")? > 0,
         })

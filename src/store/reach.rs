@@ -20,7 +20,7 @@ use crate::{binds, statements};
 fn columns() -> String {
     format!(
         "p.id, p.parent_id, p.external_id, p.name, p.kind, p.level_id, p.version, p.created_at, \
-        l.title AS level_title, ({}) AS people, \
+        l.title AS level_title, ({}) AS users, \
         (SELECT COUNT(*) FROM directories d WHERE d.partner_id = p.id) AS directories, \
         (SELECT COUNT(*) FROM partner_suspensions s WHERE s.partner_id = p.id) AS suspensions \
         FROM partner_ancestors a JOIN live_partners p ON p.id = a.partner_id JOIN levels l ON l.id = p.level_id",

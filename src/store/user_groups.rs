@@ -14,7 +14,7 @@ statements! {
     BY_ID = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE id = $1 AND partner_id = $2";
     BY_NAME = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE partner_id = $1 AND name_key = $2";
     DEFAULT = "SELECT id, partner_id, name, is_primary, is_default FROM user_groups WHERE partner_id = $1 AND is_default";
-    OF_PARTNER = format!("SELECT g.id, g.partner_id, g.name, g.is_primary, g.is_default, {} AS people \
+    OF_PARTNER = format!("SELECT g.id, g.partner_id, g.name, g.is_primary, g.is_default, {} AS users \
         FROM user_groups g WHERE g.partner_id = $1 ORDER BY g.name_key, g.id", totals::members());
     ADD = "INSERT INTO user_group_members (user_group_id, user_id, added_by, created_at) \
         SELECT g.id, p.id, $3, $4 FROM user_groups g JOIN live_users p ON p.partner_id = g.partner_id \

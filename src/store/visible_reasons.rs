@@ -85,7 +85,7 @@ pub fn answer(
             }
             let sentence = match (shown.first(), &exception) {
                 (Some(DenialReason::NoGrant), _) => {
-                    format!("No grant of the person carries the capability {capability}.")
+                    format!("No grant of the user carries the capability {capability}.")
                 }
                 (Some(first @ DenialReason::OutOfScope { .. }), Some(exception)) => {
                     let first = first.to_string();

@@ -121,7 +121,7 @@ on_both! {
         let push = Scim { base: format!("{}/scim/acme/v2", app.base), token, client: app.client.clone() };
         assert_eq!(push.get("/Users").await.status, 200);
         assert_eq!(owner.patch("/connections/acme", json!({"state": "paused"})).await.status, 200);
-        assert_eq!(push.get("/Users").await.status, 503, "a closed door says that it is closed");
+        assert_eq!(push.get("/Users").await.status, 503, "a closed connection says that it is closed");
         app.stop().await;
     }
 
@@ -178,7 +178,7 @@ on_both! {
         }
         problem(&owner.get("/connections/acme/external-groups/none/members").await, 404, "");
         problem(&owner.get("/connections/acme/external-groups/none/effective-members").await, 404, "");
-        assert_eq!(owner.all("/connections/acme-sso/external-users", 5).await.len(), 0, "each door its own");
+        assert_eq!(owner.all("/connections/acme-sso/external-users", 5).await.len(), 0, "each connection its own");
 
         let mut lines = Vec::new();
         for _ in 0..100 {

@@ -105,7 +105,7 @@ on_both! {
             }
             let (ours, _) = paths(&house, entry, &user.to_string());
             let refused = call(&viewer, method, &ours, fitting(method, entry.path)).await;
-            problem(&refused, 403, "No grant of the person carries the capability");
+            problem(&refused, 403, "No grant of the user carries the capability");
             assert!(refused.body["detail"].as_str().unwrap().contains("core."), "{refused:?}");
         }
         let parent = json!({"parent": house.reseller, "name": "Quay", "level": "reseller", "kind": "department"});

@@ -258,7 +258,7 @@ on_both! {
         let error = refused(&db.store, &moved).await;
         assert!(error.contains("at home in lighthouse"), "{error}");
         let second = "[[user]]\npartner = \"quayside\"\nlogin_name = \"lena@lighthouse.example\"\ndisplay_name = \"Another Lena\"\n";
-        assert_eq!(apply(&db.store, &format!("{DEMO}\n{second}")).await.unwrap().len(), 1, "two people, both declared");
+        assert_eq!(apply(&db.store, &format!("{DEMO}\n{second}")).await.unwrap().len(), 1, "two users, both declared");
     }
 
     async fn among_many_newcomers_a_namesake_is_found(db: &Database) {

@@ -96,7 +96,7 @@ on_both! {
             let at = by.at(partner.id);
             let all = rolecall::store::users::without_source(&mut reader, &at).await.unwrap();
             let one = all.iter().find(|user| user.profile.login_name.as_deref().is_some_and(|name| name.starts_with("p4."))).unwrap();
-            assert!(one.confirmed_at.is_some(), "a person made here is confirmed");
+            assert!(one.confirmed_at.is_some(), "a user made here is confirmed");
             assert_eq!(one.profile.email.as_ref().unwrap(), &format!("{}@x.example", one.profile.login_name.as_ref().unwrap()));
             let held = grants::of_holder(&mut reader, &at, Holder::User(one.id)).await.unwrap();
             assert_eq!(held.len(), 1);

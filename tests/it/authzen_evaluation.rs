@@ -126,7 +126,7 @@ on_both! {
         let nobody = told("0190d0c0-0000-7000-8000-000000000000".to_owned(), "core.partner.view").await;
         assert_eq!(nobody["decision"], false);
         let unable = told(house.owner.to_string(), "core.nothing").await;
-        assert_eq!(unable, nobody, "a person elsewhere who may not is like nobody");
+        assert_eq!(unable, nobody, "a user elsewhere who may not is like nobody");
         let own = told(asker.to_string(), "core.access.ask").await;
         assert!(own["context"]["reason"].as_str().unwrap().contains(" over "), "{own}");
         app.stop().await;
@@ -186,7 +186,7 @@ on_both! {
         assert_eq!(ask(&app, &token, ONE, &body).await.0, 401);
         assert_eq!(ask(&app, &other, ONE, &body).await.0, 200);
         house.suspend_user(helper).await;
-        assert_eq!(ask(&app, &other, ONE, &body).await.0, 401, "whose person may not act opens nothing");
+        assert_eq!(ask(&app, &other, ONE, &body).await.0, 401, "whose user may not act opens nothing");
         app.stop().await;
     }
 

@@ -50,7 +50,7 @@ on_both! {
         house.grant(model, &[CoreCapability::UserView], "partner", house.reseller).await;
         let (mut users, mut pushed): (Vec<UserId>, Vec<(ExternalUserId, UserId)>) = Default::default();
         for number in 0..MOST {
-            let user = house.user(&format!("Person {number}")).await;
+            let user = house.user(&format!("User {number}")).await;
             house.grant(user, &[CoreCapability::UserWrite], "subtree", house.reseller).await;
             house.grant(user, &[CoreCapability::PartnerDelete], "subtree", house.top).await;
             house.grant(user, &[CoreCapability::GroupWrite], "subtree", house.top).await;

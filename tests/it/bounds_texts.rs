@@ -156,7 +156,7 @@ on_both! {
             numbered[ENTERPRISE] = json!({"employeeNumber": text});
             for (what, result) in [
                 ("stable id", create(body("s"), Some(text.clone()), MatchKeySource::Key(None)).await),
-                ("join key of the door", create(body("k"), None, MatchKeySource::Key(Some(MatchKey::new("sub", text)))).await),
+                ("join key of the connection", create(body("k"), None, MatchKeySource::Key(Some(MatchKey::new("sub", text)))).await),
                 ("join key of the document", create(numbered, None, MatchKeySource::OfDocument).await),
             ] {
                 match taken {

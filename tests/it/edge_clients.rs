@@ -251,7 +251,7 @@ on_both! {
         }
         let refused = seen.iter().find(|answer| answer.status() == 429).expect("the rate counts decisions");
         assert_eq!(header(refused, "content-type"), "application/problem+json");
-        assert_eq!(ask(&others, "/access/v1/evaluation").await.status(), 200, "each person has a rate of their own");
+        assert_eq!(ask(&others, "/access/v1/evaluation").await.status(), 200, "each user has a rate of their own");
         app.stop().await;
     }
 }

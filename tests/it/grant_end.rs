@@ -126,7 +126,7 @@ on_both! {
             problem(&owner.post(&path, body.clone()).await, 400, part);
         }
         let whole = format!("/partners/{}/suspend", house.reseller);
-        problem(&owner.post(&whole, json!({"kind": "end", "reason": "x", "effective_at": "2027-01-01T00:00:00Z"})).await, 400, "Only people");
+        problem(&owner.post(&whole, json!({"kind": "end", "reason": "x", "effective_at": "2027-01-01T00:00:00Z"})).await, 400, "Only users");
         app.stop().await;
     }
 

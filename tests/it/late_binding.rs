@@ -95,7 +95,7 @@ on_both! {
     async fn a_name_is_bound_to_the_only_group_that_has_it_in_any_order_and_by_any_connection(db: &Database) {
         let (store, world) = (&db.store, World::new(&db.store).await);
         let (here, there) = (world.source(), world.at(world.connections[1]));
-        for (case, connections) in [("one door", [&here, &here]), ("two doors", [&here, &there]), ("the other way", [&there, &here])] {
+        for (case, connections) in [("one connection", [&here, &here]), ("two connections", [&here, &there]), ("the other way", [&there, &here])] {
             let name = format!("Twins {case}");
             let (rule, kept) = rule(store, world.directory, &name).await;
             assert_eq!(loose(store).await, ["awaited"], "{case}: none");

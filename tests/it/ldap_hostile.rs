@@ -82,7 +82,7 @@ async fn users(bounds: Bounds, peer: &Peer) -> Result<BranchRead, LdapFailure> {
     let (password, guard) = (SecretString::from("secret"), Guard::new(|_| true));
     let mut client = Client::connect_within(bounds, &settings, Some(&password), &guard).await?;
     let wanted = BranchSpec {
-        what: "Reading people",
+        what: "Reading users",
         branch: &settings.config.users,
         filter: &settings.user_filter,
         attributes: &["entryUUID".to_owned(), "member".to_owned()],

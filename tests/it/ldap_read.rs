@@ -40,7 +40,7 @@ async fn read_users(
     read::branch(
         client,
         settings,
-        BranchSpec { what: "Reading people", branch, filter, attributes: &attributes, long: None },
+        BranchSpec { what: "Reading users", branch, filter, attributes: &attributes, long: None },
     )
     .await
 }

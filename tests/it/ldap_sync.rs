@@ -280,7 +280,7 @@ on_both! {
         let held = lab.run().await;
         assert_eq!(held.status, Status::Held, "{held}");
         assert_eq!((held.users.created, held.users.removed, held.users.held), (1, 0, 3));
-        assert_eq!(held.held[0].says, "3 of 20 people are missing, more than 5 %");
+        assert_eq!(held.held[0].says, "3 of 20 users are missing, more than 5 %");
         assert_eq!(lab.users().await.len(), 21);
         assert_eq!(lab.suspensions(lab.user("u000").await).await, 0, "nobody is cut off before the approval");
 
@@ -324,7 +324,7 @@ on_both! {
         }
         let report = lab.run().await;
         assert_eq!((report.status, report.users.held, report.groups.held), (Status::Held, 2, 1), "{report}");
-        assert_eq!(report.held[0].says, "the read found no people at all");
+        assert_eq!(report.held[0].says, "the read found no users at all");
         assert_eq!((lab.users().await.len(), lab.groups().await.len(), lab.members().await.len()), (2, 1, 2));
     }
 

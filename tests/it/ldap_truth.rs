@@ -38,7 +38,7 @@ statements! {
 /// Every outcome is one count, and the sum is what was read.
 fn adds_up(report: &Report) {
     for (what, read, counts) in
-        [("people", report.read.users, &report.users), ("groups", report.read.groups, &report.groups)]
+        [("users", report.read.users, &report.users), ("groups", report.read.groups, &report.groups)]
     {
         let RecordCounts { created, changed, unchanged, waiting, skipped, .. } = counts;
         assert_eq!(created + changed + unchanged + waiting + skipped, read, "{what}: {report}");
@@ -155,7 +155,7 @@ on_both! {
         }
         let report = run(&lab).await;
         assert_eq!((report.status, report.users.switched_on, report.users.held), (Status::Held, 0, 3), "{report}");
-        assert_eq!(report.held[0].says, "3 of 40 people would be switched on at once, more than 5 %");
+        assert_eq!(report.held[0].says, "3 of 40 users would be switched on at once, more than 5 %");
         assert_eq!(lab.active().await.len(), 20);
         slapd.set(&user_dn("u001"), "userAccountControl", &["514"]).await;
         let again = run(&lab).await;
@@ -346,7 +346,7 @@ on_both! {
         let free = |name: &str| name != "u012";
         assert!(logins.iter().all(|(name, login)| (login.as_ref() == Some(name)) == free(name)), "{logins:?}");
         let keys: Vec<(String, bool)> = reader.all(&KEYS, binds![lab.connection], tuple).await.unwrap();
-        assert!(keys.len() == 24 && keys.iter().all(|(_, own)| *own), "each key names its own person: {keys:?}");
+        assert!(keys.len() == 24 && keys.iter().all(|(_, own)| *own), "each key names its own user: {keys:?}");
         let collisions: i64 = reader.one(&COLLISIONS, binds![], first).await.unwrap();
         assert_eq!(collisions, 1, "of that one alone");
         drop(reader);
@@ -420,11 +420,11 @@ on_both! {
         done(&run(&lab).await);
         let (users, events) = (lab.users().await, lab.events().await);
         let changes: [(&str, Json, &str, bool); 6] = [
-            ("users", json!({"bases": [format!("ou=leavers,{BASE}")]}), "people are no longer read below \"ou=people,dc=example,dc=org\"", true),
-            ("users", json!({"bases": [format!("ou=people,{BASE}"), format!("ou=leavers,{BASE}")]}), "people are read below \"ou=leavers,dc=example,dc=org\" too", true),
+            ("users", json!({"bases": [format!("ou=leavers,{BASE}")]}), "users are no longer read below \"ou=people,dc=example,dc=org\"", true),
+            ("users", json!({"bases": [format!("ou=people,{BASE}"), format!("ou=leavers,{BASE}")]}), "users are read below \"ou=leavers,dc=example,dc=org\" too", true),
             ("groups", Json::Null, "groups are no longer read", true),
             ("id", json!("uid"), "entries are recognised by uid and no longer by entryuuid", true),
-            ("users", json!({"bases": [format!("ou=people,{BASE}")], "filter": "(uid=u00*)"}), "the filter for people is (uid=u00*)", false),
+            ("users", json!({"bases": [format!("ou=people,{BASE}")], "filter": "(uid=u00*)"}), "the filter for users is (uid=u00*)", false),
             ("groups", json!({"bases": [format!("ou=groups,{BASE}")], "filter": "(cn=none)"}), "the filter for groups is (cn=none)", false),
         ];
         for (key, value, part, whole) in changes {
@@ -524,8 +524,8 @@ on_both! {
         let slapd = Slapd::start(Tree::new().users(20)).await;
         let lab = Lab::new(&db.store, &slapd.address).await;
         let cases = [
-            ("id", json!("employeeNumber"), "None of the 20 people who were read can be taken", 20),
-            ("attributes", json!({"user_name": ["employeeNumber"]}), "None of the 20 people who were read can be taken", 20),
+            ("id", json!("employeeNumber"), "None of the 20 users who were read can be taken", 20),
+            ("attributes", json!({"user_name": ["employeeNumber"]}), "None of the 20 users who were read can be taken", 20),
             ("users", json!({"bases": [format!("ou=leavers,{BASE}")]}), "Nobody was read: below the bases nothing matches", 0),
         ];
         for (key, value, says, aside) in cases {
@@ -537,7 +537,7 @@ on_both! {
             assert!(report.failure.as_ref().unwrap().starts_with(says), "{report}");
             let settings = Arc::new(ResolvedLdapSettings::from_json("openldap", &wrong).unwrap());
             let steps = test_connection(settings, Some(SecretString::from(PASSWORD)), lab.env.guard.clone()).await;
-            let users = steps.iter().find(|step| step.title == "Read people").unwrap();
+            let users = steps.iter().find(|step| step.title == "Read users").unwrap();
             assert!(!users.passed, "{steps:?}");
         }
         lab.configure(config(&slapd.address)).await;

@@ -177,7 +177,7 @@ on_both! {
         let claims = json!({"sub": "bob-1", "preferred_username": "mallory-1", "name": "Mighty Mallory"});
         assert_eq!(place.enter("jit", claims).await, bob);
         let ada = ("Ada".to_owned(), Some("bob@a.example".to_owned()), Some("bob@a.example".to_owned()));
-        assert_eq!(place.user(bob).await, ada, "what the directory pushes comes before what people say of themselves");
+        assert_eq!(place.user(bob).await, ada, "what the directory pushes comes before what users say of themselves");
 
         // Whoever was here before the push is described by it as well.
         let early = place.enter("jit", json!({"sub": "early", "name": "Self Chosen"})).await;

@@ -104,7 +104,7 @@ on_both! {
         let line = &lines(&api, "open", "user.not_linked").await[0];
         let who: Value = serde_json::from_str(line["request"].as_str().unwrap()).unwrap();
         assert_eq!(who, json!({"sub": "s1", "name": "Zoe", "preferred_username": "zoe@z.example"}));
-        assert!(line["error"].as_str().unwrap().contains("no other door of the directory has said"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("no other connection of the directory has said"), "{line}");
         assert!(!line.to_string().contains("code="), "{line}");
 
         let page = owner(&place).await.get(format!("{base}/connections/open")).await;

@@ -201,7 +201,7 @@ on_both! {
         assert_eq!(who(store, &source, inner).await, BTreeSet::from([user.uuid(), outer.uuid()]));
 
         let gone = groups::delete(store, &fresh(), &source, inner, None, Execution::Real).await.unwrap();
-        assert_eq!(gone.effect.members_removed, 2, "a person and a group");
+        assert_eq!(gone.effect.members_removed, 2, "a user and a group");
         assert!(who(store, &source, outer).await.is_empty());
         let read = groups::get(&mut store.reader().await.unwrap(), &source, outer).await.unwrap().unwrap();
         assert_eq!(read.version, 3);

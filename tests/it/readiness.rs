@@ -189,7 +189,7 @@ on_both! {
         }
         assert!(shut().await);
         db.execute(&OIDC, binds![]).await;
-        assert!(!shut().await, "people come in by their provider");
+        assert!(!shut().await, "users come in by their provider");
         db.execute(&NO_OIDC, binds![]).await;
         db.execute(&LINK, binds![b"hash", i64::MAX]).await;
         assert!(!shut().await, "or by a link");

@@ -149,7 +149,7 @@ impl Model {
                 (Some(user), _) => {
                     let named = known.contains(&user) && self.users[&user].key == marks.key;
                     assert!(named && !seen.made_at(user, connection), "{marks:?} joined {:?}", self.users[&user]);
-                    assert!(self.joined.insert(user), "{marks:?} is the second at this door to join {user}");
+                    assert!(self.joined.insert(user), "{marks:?} is the second at this connection to join {user}");
                 }
                 (None, _) => waiting.push((marks, seen.resembled(sent.id()))),
             }

@@ -296,9 +296,9 @@ on_both! {
         let told = doctor::remarks(&db.store).await.unwrap();
         assert!(told.iter().any(|line| line.contains("nobody has confirmed them")), "{told:?}");
         let line = told.iter().find(|line| line.contains("Harbor holds")).unwrap();
-        assert!(line.contains("not to 1 people") && line.contains("Our Entra"), "{line}");
+        assert!(line.contains("not to 1 users") && line.contains("Our Entra"), "{line}");
         stage.ceiling(stage.house.directory, &[CoreCapability::PartnerView], "partner").await;
         let told = doctor::remarks(&db.store).await.unwrap();
-        assert!(told.iter().any(|line| line.contains("in part to 1 people")), "{told:?}");
+        assert!(told.iter().any(|line| line.contains("in part to 1 users")), "{told:?}");
     }
 }

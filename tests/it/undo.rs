@@ -134,7 +134,7 @@ on_both! {
         assert_eq!(after[&format!("Users \"{fay}\"")]["active"], false, "taken later, stays taken");
         let members = after[&format!("Groups \"{all}\"")]["members"].to_string();
         assert!(members.contains(crew.as_str()) && !members.contains(jon.as_str()), "{members}");
-        let eva_after = &after[&format!("person {eva_here}")];
+        let eva_after = &after[&format!("user {eva_here}")];
         assert_eq!(eva_after["suspensions"].as_array().unwrap().len(), 1, "{eva_after}");
 
         // Once more there is nothing to do, and nothing is done.

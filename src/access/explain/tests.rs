@@ -45,14 +45,14 @@ fn every_miss_has_one_sentence_and_one_word() {
     let (admin, connection) = (SuspensionSource::Admin, SuspensionSource::Connection(named::<ConnectionId>(8, "").id));
     let grant = "the role Help desk over Acme, granted by Bea on 1970-01-02.";
     let misses = [
-        (DenialReason::UserNotFound, "There is no such person.".to_owned()),
+        (DenialReason::UserNotFound, "There is no such user.".to_owned()),
         (DenialReason::PartnerNotFound, "There is no such partner.".to_owned()),
         (DenialReason::UnknownCapability, "There is no such capability.".to_owned()),
-        (DenialReason::UserSuspended { source: admin }, "The person is suspended by an administrator.".to_owned()),
-        (DenialReason::UserSuspended { source: connection }, "The person is suspended by its directory.".to_owned()),
+        (DenialReason::UserSuspended { source: admin }, "The user is suspended by an administrator.".to_owned()),
+        (DenialReason::UserSuspended { source: connection }, "The user is suspended by its directory.".to_owned()),
         (
             DenialReason::HomePartnerSuspended { partner: partner(), source: admin },
-            "The person's side is suspended: Acme is switched off by an administrator.".to_owned(),
+            "The user's side is suspended: Acme is switched off by an administrator.".to_owned(),
         ),
         (
             DenialReason::PartnerSuspended { partner: partner(), source: connection },
@@ -62,8 +62,11 @@ fn every_miss_has_one_sentence_and_one_word() {
             DenialReason::LevelForbids { level: NamedRef::new(LevelId(1), "Reseller") },
             "The level Reseller does not allow this capability on its partners.".to_owned(),
         ),
-        (DenialReason::NoGrant, "No grant of the person carries this capability.".to_owned()),
-        (DenialReason::GrantInactive { closest_grant: own(), inactive_reason: InactiveReason::NotYetValid }, format!("The nearest grant begins later: {grant}")),
+        (DenialReason::NoGrant, "No grant of the user carries this capability.".to_owned()),
+        (
+            DenialReason::GrantInactive { closest_grant: own(), inactive_reason: InactiveReason::NotYetValid },
+            format!("The nearest grant begins later: {grant}"),
+        ),
         (DenialReason::OutOfScope { closest_grant: own() }, format!("The nearest grant does not reach this: {grant}")),
         (
             DenialReason::OutsideCeiling { closest_grant: own(), directory: named(2, "Entra") },
@@ -71,15 +74,15 @@ fn every_miss_has_one_sentence_and_one_word() {
         ),
         (
             DenialReason::Unconfirmed { closest_grant: proof(ScopeKind::Partner, resting(Some("Entra"))) },
-            "Nobody has confirmed the person, and the ceiling of the directory Entra does not reach this far: the role \
+            "Nobody has confirmed the user, and the ceiling of the directory Entra does not reach this far: the role \
              Help desk over Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the \
-             person's partner, by the word of the directory Entra."
+             user's partner, by the word of the directory Entra."
                 .to_owned(),
         ),
         (
             DenialReason::Unconfirmed { closest_grant: proof(ScopeKind::Partner, resting(None)) },
-            "Nobody has confirmed the person, and no directory vouches for them any more: the role Help desk over \
-             Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the person's partner, by \
+            "Nobody has confirmed the user, and no directory vouches for them any more: the role Help desk over \
+             Acme, granted by Bea on 1970-01-02 to the user group Night, the default group of the user's partner, by \
              nobody's word."
                 .to_owned(),
         ),
@@ -99,7 +102,7 @@ fn every_miss_has_one_sentence_and_one_word() {
     ] {
         let miss = DenialReason::UserSuspended { source };
         assert_eq!(to_value(&miss).unwrap(), json!({"code": "user_suspended", "kind": kind}));
-        assert_eq!(miss.to_string(), format!("The person is suspended {words}."));
+        assert_eq!(miss.to_string(), format!("The user is suspended {words}."));
     }
 }
 
@@ -107,7 +110,7 @@ fn every_miss_has_one_sentence_and_one_word() {
 fn a_grant_is_told_with_its_scope() {
     let granted = |reach| DecisionReason::Allowed(proof(reach, manual(None))).to_string();
     for (reach, over) in [
-        (ScopeKind::Own, "the person's own things in Acme"),
+        (ScopeKind::Own, "the user's own things in Acme"),
         (ScopeKind::Partner, "Acme"),
         (ScopeKind::Subtree, "Acme and everything below"),
         (ScopeKind::UserGroups, "chosen user groups of Acme"),
@@ -135,10 +138,10 @@ fn support_tells_how_the_grant_comes_to_the_user() {
     let group = ExternalSet::Group(named(9, "").id);
     let condition = ExternalSet::Condition(named(9, "").id);
     for (ground, because) in [
-        (MembershipSummary::Added, "to which an administrator added the person"),
-        (MembershipSummary::Pinned, "where an administrator placed the person"),
-        (MembershipSummary::Default, "the default group of the person's partner"),
-        (MembershipSummary::Rule(line(&[])), "which the person is in by the rule Desk of the directory Entra"),
+        (MembershipSummary::Added, "to which an administrator added the user"),
+        (MembershipSummary::Pinned, "where an administrator placed the user"),
+        (MembershipSummary::Default, "the default group of the user's partner"),
+        (MembershipSummary::Rule(line(&[])), "which the user is in by the rule Desk of the directory Entra"),
     ] {
         let sentence = format!("granted by Bea on 1970-01-02 to the user group Night, {because}");
         assert_eq!(manual(Some(ground)).to_string(), sentence);

@@ -144,7 +144,7 @@ async fn directory(
     if wanted != known {
         let (into, out) = (mode == DirectoryMode::Observe, known.mode == DirectoryMode::Observe);
         if into && !out && directories::speaks(tx, at, known.id).await? {
-            let why = "people are linked to this directory, and whoever leaves it would stay in unseen: use `paused`";
+            let why = "users are linked to this directory, and whoever leaves it would stay in unseen: use `paused`";
             return Err(place.part("mode").wrong(why));
         }
         introduce::change_directory(tx, run.ctx, at, &wanted).await?;

@@ -257,7 +257,7 @@ async fn nowhere_else(
         let home = run.key(tx, home).await?;
         if !logins.contains(&(home.as_str(), fold(login))) {
             let why = format!(
-                "someone of this login is at home in {home}, and people cannot be moved; if these are two people, \
+                "someone of this login is at home in {home}, and users cannot be moved; if these are two users, \
                  declare the one of {home} too"
             );
             return Err(place.part("login_name").wrong(why));

@@ -34,7 +34,7 @@ pub(super) async fn play(store: &Store, places: &DemoFolders) -> anyhow::Result<
     let tree = partners::subtree(&mut reader, &by.at(root.id)).await?;
     let home = tree.iter().find(|node| node.partner.external_id.as_deref() == Some("harbor"));
     let home = by.at(home.context("the store has no partner harbor")?.partner.id);
-    let user = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no person")?;
+    let user = users::by_login(&mut reader, &home, LOGIN).await?.context("the push made no user")?;
     told.push_str("\nWhat follows from it:\n\n");
     for held in effective_lists::groups_of(&mut reader, &home, user).await? {
         let verb = if held.is_primary { "placed in" } else { "labelled" };

@@ -374,7 +374,7 @@ mod tests {
             ("/urls", json!(["ldap://"]), "names no host"),
             ("/urls", json!(["ldap://h/dc=example"]), "must be only"),
             ("/bind_dn", json!("reader"), "bind name \"reader\""),
-            ("/users/bases", json!([]), "No base for people"),
+            ("/users/bases", json!([]), "No base for users"),
             ("/users/bases", json!(["dc=x", "ou=a,dc=x"]), "lies in another"),
             ("/users/filter", json!("(uid=*"), "not a search filter"),
             ("/page_size", json!(5), "page size is 5"),

@@ -15,9 +15,9 @@ pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {
     }
     let lists = [
         ("server addresses", config.urls.len()),
-        ("bases for people", config.users.bases.len()),
+        ("bases for users", config.users.bases.len()),
         ("bases for groups", config.groups.as_ref().map_or(0, |groups| groups.bases.len())),
-        ("signs that a person is switched off", settings.disabled.len()),
+        ("signs that a user is switched off", settings.disabled.len()),
         ("names for one attribute", settings.attributes.values().map(Vec::len).max().unwrap_or(0)),
     ];
     let most = bounds::LIST;
@@ -38,7 +38,7 @@ pub(super) fn faults(settings: &ResolvedLdapSettings) -> Vec<String> {
     if let Some(dn) = &config.bind_dn {
         faults.extend(dn_fault("bind name", dn));
     }
-    faults.extend(branch_faults("people", &config.users, &settings.user_filter));
+    faults.extend(branch_faults("users", &config.users, &settings.user_filter));
     if let Some(groups) = &config.groups {
         faults.extend(branch_faults("groups", groups, &settings.group_filter));
     }

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_removal_alert_is_raised_once_and_counts_each_user_once() {
         assert_eq!(seen((0..19).map(|n| (n, n as u128))).1, 0);
-        assert_eq!(seen((0..40).map(|n| (n, 1))).1, 0, "one person over and over");
+        assert_eq!(seen((0..40).map(|n| (n, 1))).1, 0, "one user over and over");
         let (sight, raised) = seen((0..60).map(|n| (n, n as u128)));
         assert_eq!(raised, 1);
         let removal_alert = sight.removal_alert.unwrap();

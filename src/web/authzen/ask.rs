@@ -183,8 +183,8 @@ fn told(told: &VisibleDecision, now: Timestamp) -> Value {
 /// The answer about somebody of whom the asker may learn no more, or who is not there.
 fn veiled(allowed: bool, now: Timestamp) -> Value {
     let reason = match allowed {
-        true => "Allowed. The person is not one whose access you may see.",
-        false => "Not allowed. There is no such person, or not one whose access you may see.",
+        true => "Allowed. The user is not one whose access you may see.",
+        false => "Not allowed. There is no such user, or not one whose access you may see.",
     };
     json!({
         "decision": allowed,

@@ -6,7 +6,7 @@ use crate::scim::etag::check_protocol;
 
 /// `/Me`: a connection's token stands for no user (RFC 7644 §3.11).
 pub async fn me(_: &mut ScimRequest) -> Result<ScimResponse, ScimError> {
-    Err(ScimError::plain(501, "The token stands for a connection, not for a person, so there is no /Me."))
+    Err(ScimError::plain(501, "The token stands for a connection, not for a user, so there is no /Me."))
 }
 
 /// Everything else: another protocol version (F05), or no such address. Told only to who may come in.

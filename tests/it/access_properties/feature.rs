@@ -27,17 +27,17 @@ macro_rules! features {
 }
 
 features! {
-    "suspended people": World |m| m.users.iter_mut().for_each(|p| p.suspended = None);
-    "people who were to leave": World |m| m.users.iter_mut().for_each(|p| p.ends = None);
+    "suspended users": World |m| m.users.iter_mut().for_each(|p| p.suspended = None);
+    "users who were to leave": World |m| m.users.iter_mut().for_each(|p| p.ends = None);
     "suspended partners": World |m| m.partners.iter_mut().for_each(|p| p.suspended = false);
     "capabilities for suspended partners": World |m| m.capabilities.iter_mut().for_each(|c| c.1 = false);
-    "people nobody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = true);
-    "people somebody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = false);
+    "users nobody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = true);
+    "users somebody has confirmed": World |m| m.users.iter_mut().for_each(|p| p.confirmed = false);
     "directories that vouch for the unconfirmed": World |m| nobody_vouches(m);
     "ceilings of roles beside the granted one": World |m| ceilings_of_the_line_alone(m);
     "level ceilings": World |m| m.levels.iter_mut().for_each(|l| l.1 = CAPABILITIES.into_iter().collect());
     "parent roles": World |m| m.roles.iter_mut().for_each(|r| r.parent = None);
-    "two sources per person": World |m| m.external_users.retain(|e| !e.second);
+    "two sources per user": World |m| m.external_users.retain(|e| !e.second);
     "inactive external users": World |m| m.external_users.iter_mut().for_each(|e| e.active = true);
     "unlinked external users": World |m| m.external_users.iter_mut().for_each(|e| e.user = Some(e.candidate));
     "observe mode": World |m| modes(m, DirectoryMode::Observe, DirectoryMode::Authoritative);

@@ -122,7 +122,7 @@ fn a_hostile_directory_never_exceeds_its_ceiling() {
             }
         }
     }
-    eprintln!("hostile directories gained {gained} answers, {by_invention} for people they invented, none beyond");
+    eprintln!("hostile directories gained {gained} answers, {by_invention} for users they invented, none beyond");
     assert!(gained > 0 && by_invention > 0, "no directory ever gained anything");
 }
 

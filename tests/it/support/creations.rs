@@ -147,7 +147,7 @@ impl Seen {
             *connections.iter().find(|connection| connection.connection().uuid() == external_user.connection).unwrap()
         };
         let linked = self.linked();
-        assert!(self.users.keys().eq(linked.keys()), "a person for whom nobody came, or the other way round");
+        assert!(self.users.keys().eq(linked.keys()), "a user for whom nobody came, or the other way round");
         let (mut keys, mut off) = (BTreeSet::new(), BTreeSet::new());
         for (user, ids) in &linked {
             let external_users: Vec<&ExternalUserSeen> = ids.iter().map(|id| &self.external_users[id]).collect();

@@ -98,7 +98,7 @@ impl Stage {
             if let Some(version) = whole.get_mut("version") {
                 *version = Value::Null;
             }
-            picture.insert(format!("person {id}"), whole);
+            picture.insert(format!("user {id}"), whole);
             picture.insert(format!("access of {id}"), self.get(&format!("/api/v1/users/{id}/access")).await);
         }
         picture
